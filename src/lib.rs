@@ -1,6 +1,26 @@
-//! hubtoken: Hugging Face Hub user access tokens, and an embedded Hub that issues and checks them.
+//! Hugging Face Hub user access tokens: find, know, keep and renew them; and an embedded Hub that
+//! issues and checks them.
+//!
+//! The way of a token is one way: [`resolve`] finds it and knows nothing of the network,
+//! [`identity`] asks the Hub who it is and knows nothing of roles, [`role::authorize`] decides and
+//! knows nothing of either. [`require`] puts the three together. The Python package wraps this
+//! crate and decides nothing.
 
+pub mod credential;
+pub mod endpoint;
+pub mod env;
+pub mod error;
+pub mod file;
+pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
+pub mod identity;
+pub mod live;
+pub mod paths;
+pub mod process;
+pub mod require;
+pub mod resolve;
 pub mod role;
+pub mod store;
+pub mod sync;
 pub mod token;

@@ -1,0 +1,300 @@
+//! A token together with where it came from and the Hub it belongs to.
+//!
+//! Everything after resolution takes a [`Credential`]: who asks the Hub needs the endpoint, and
+//! every message names the source, since that is where a wrong token is mended.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::token::Token;
+
+/// Where a token came from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// Handed over in a call.
+    Argument,
+    /// A variable of the environment.
+    Environment(String),
+    /// A profile that a configuration file names.
+    Configuration {
+        /// The configuration file.
+        file: PathBuf,
+        /// The profile that it names.
+        profile: String,
+    },
+    /// A file that holds one token.
+    File(PathBuf),
+    /// A stored token, asked for by its name.
+    Store(String),
+}
+
+impl Source {
+    /// Reads back what `Display` wrote; `profile` completes a configuration's.
+    #[must_use]
+    pub fn parse(label: &str, profile: Option<&str>) -> Option<Self> {
+        match label.split_once(':') {
+            None if label == "argument" => Some(Self::Argument),
+            Some(("env", name)) => Some(Self::Environment(name.to_owned())),
+            Some(("file", path)) => Some(Self::File(path.into())),
+            Some(("store", name)) => Some(Self::Store(name.to_owned())),
+            Some(("config", file)) => Some(Self::Configuration {
+                file: file.into(),
+                profile: profile?.to_owned(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The name of the stored token, for the two sources that have one.
+    #[must_use]
+    pub fn profile(&self) -> Option<&str> {
+        match self {
+            Self::Configuration { profile, .. } | Self::Store(profile) => Some(profile),
+            _ => None,
+        }
+    }
+
+    /// The source in words, to follow "from".
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Argument => "the argument".to_owned(),
+            Self::Environment(name) => format!("the environment variable {name}"),
+            Self::Configuration { file, profile } => {
+                format!("the profile `{profile}` that {} names", file.display())
+            }
+            Self::File(path) => format!("the token file {}", path.display()),
+            Self::Store(name) => format!("the stored token `{name}`"),
+        }
+    }
+
+    /// How a dead token from this source is replaced.
+    #[must_use]
+    pub fn mend(&self) -> String {
+        match self {
+            Self::Argument => "hand over a valid one".to_owned(),
+            Self::Environment(name) => format!("set {name} to a valid one, or unset it"),
+            Self::Configuration { profile, .. } | Self::Store(profile) => {
+                format!("store a valid one as `{profile}` with `hf auth login --force`")
+            }
+            Self::File(_) => "log in again with `hf auth login --force`".to_owned(),
+        }
+    }
+}
+
+/// The label that Python shows as `.source`.
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Argument => formatter.write_str("argument"),
+            Self::Environment(name) => write!(formatter, "env:{name}"),
+            Self::Configuration { file, .. } => write!(formatter, "config:{}", file.display()),
+            Self::File(path) => write!(formatter, "file:{}", path.display()),
+            Self::Store(name) => write!(formatter, "store:{name}"),
+        }
+    }
+}
+
+/// A token, its source and its endpoint.
+#[derive(Debug)]
+pub struct Credential {
+    /// The secret.
+    pub token: Token,
+    /// Where it came from.
+    pub source: Source,
+    /// The Hub it belongs to. It never travels to another.
+    pub endpoint: Endpoint,
+}
+
+impl Credential {
+    /// "hf_…9xQ2 from the environment variable `HF_TOKEN`", for messages.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        format!("{} from {}", self.token.mask(), self.source.describe())
+    }
+
+    /// The value of a bearer `Authorization` header (RFC 6750, section 2.1).
+    #[must_use]
+    pub fn bearer(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("Bearer {}", self.token.expose()))
+    }
+
+    /// The value of a basic `Authorization` header (RFC 7617), with the token as password.
+    #[must_use]
+    pub fn basic(&self, username: &str) -> Zeroizing<String> {
+        let pair = Zeroizing::new(format!("{username}:{}", self.token.expose()));
+        let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+        Zeroizing::new(format!("Basic {}", encoded.as_str()))
+    }
+
+    /// Refuses a URL that is not the endpoint's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UntrustedEndpoint`], without the URL's path or query, which may hold secrets.
+    pub fn check_url(&self, url: &str) -> Result<(), Error> {
+        if self.endpoint.owns(url) {
+            return Ok(());
+        }
+        let origin = url::Url::parse(url)
+            .ok()
+            .filter(url::Url::has_host)
+            .map_or_else(
+                || "that address".to_owned(),
+                |url| url.origin().ascii_serialization(),
+            );
+        Err(Error::UntrustedEndpoint(format!(
+            "the token {} belongs to {} and is not sent to {origin}. If {origin} is to have it, \
+             hand it over with `.reveal()`",
+            self.describe(),
+            self.endpoint
+        )))
+    }
+
+    /// Refuses an endpoint that is not the token's own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UntrustedEndpoint`].
+    pub fn check_endpoint(&self, asked: Option<&Endpoint>) -> Result<(), Error> {
+        match asked {
+            Some(asked) if *asked != self.endpoint => Err(Error::UntrustedEndpoint(format!(
+                "the token {} belongs to {} and was asked for at {asked}. Set HF_ENDPOINT if it \
+                 is {asked}'s, or hand over that Hub's own token",
+                self.describe(),
+                self.endpoint
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a pickle carries: enough to find the token again, never the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// Where the token came from.
+    pub source: Source,
+    /// The Hub it belongs to.
+    pub endpoint: Endpoint,
+    /// The token's fingerprint.
+    pub fingerprint: String,
+    /// The token's mask, for messages.
+    pub mask: String,
+}
+
+impl Reference {
+    /// The reference to a credential.
+    #[must_use]
+    pub fn of(credential: &Credential) -> Self {
+        Self {
+            source: credential.source.clone(),
+            endpoint: credential.endpoint.clone(),
+            fingerprint: credential.token.digest().fingerprint(),
+            mask: credential.token.mask(),
+        }
+    }
+
+    /// Whether a token that was found again is the one that is meant.
+    ///
+    /// A profile may have been rotated meanwhile: its name and endpoint decide. Elsewhere the
+    /// value must be the same.
+    #[must_use]
+    pub fn matches(&self, credential: &Credential) -> bool {
+        let same_value = credential.token.digest().fingerprint() == self.fingerprint;
+        let same_profile = self.source.profile().is_some()
+            && self.source.profile() == credential.source.profile();
+        credential.endpoint == self.endpoint && (same_value || same_profile)
+    }
+
+    /// Why a token could not be had again.
+    #[must_use]
+    pub fn lost(&self) -> String {
+        let why = match &self.source {
+            Source::Argument => "it was handed over as an argument in another process, and a \
+                 pickle carries no value"
+                .to_owned(),
+            source => format!("it came from {}, which holds no such token here", source.describe()),
+        };
+        format!(
+            "the token {} was unpickled without its value: {why}. Resolve a token in this process \
+             instead",
+            self.mask
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn credential(source: Source, endpoint: &str) -> Credential {
+        Credential {
+            token: Token::parse("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX").unwrap().unwrap(),
+            source,
+            endpoint: Endpoint::parse(endpoint).unwrap(),
+        }
+    }
+
+    #[test]
+    fn labels_are_read_back() {
+        for source in [
+            Source::Argument,
+            Source::Environment("HF_TOKEN".to_owned()),
+            Source::File("/a:b/token".into()),
+            Source::Store("x:y".to_owned()),
+            Source::Configuration {
+                file: "/p/hubtoken.toml".into(),
+                profile: "ci".to_owned(),
+            },
+        ] {
+            assert_eq!(Source::parse(&source.to_string(), source.profile()), Some(source));
+        }
+        assert_eq!(Source::parse("config:/p", None), None);
+        assert_eq!(Source::parse("moon", None), None);
+    }
+
+    #[test]
+    fn headers_follow_the_rfcs() {
+        let credential = credential(Source::Argument, "https://huggingface.co");
+        assert_eq!(
+            *credential.bearer(),
+            "Bearer hf_FakeFakeFakeFakeFakeFakeFakeFakeXX"
+        );
+        let basic = credential.basic("hf_user");
+        let decoded = STANDARD.decode(basic.strip_prefix("Basic ").unwrap()).unwrap();
+        assert_eq!(decoded, b"hf_user:hf_FakeFakeFakeFakeFakeFakeFakeFakeXX");
+    }
+
+    #[test]
+    fn a_token_does_not_travel() {
+        let credential = credential(Source::Argument, "https://huggingface.co");
+        assert!(credential.check_url("https://huggingface.co/api").is_ok());
+        let error = credential
+            .check_url("https://evil.example/steal?secret=hunter2")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("https://evil.example") && !error.contains("hunter2"));
+        let other = Endpoint::parse("http://127.0.0.1:1").unwrap();
+        assert!(credential.check_endpoint(Some(&other)).is_err());
+        assert!(credential.check_endpoint(None).is_ok());
+    }
+
+    #[test]
+    fn a_reference_follows_a_rotated_profile_only() {
+        let stored = credential(Source::Store("ci".to_owned()), "https://huggingface.co");
+        let mut rotated = credential(Source::Store("ci".to_owned()), "https://huggingface.co");
+        rotated.token = Token::parse("hf_OtherOtherOtherOtherOtherOtherOtXX").unwrap().unwrap();
+        assert!(Reference::of(&stored).matches(&rotated));
+        rotated.source = Source::Environment("HF_TOKEN".to_owned());
+        assert!(!Reference::of(&stored).matches(&rotated));
+        let elsewhere = credential(Source::Store("ci".to_owned()), "http://127.0.0.1:1");
+        assert!(!Reference::of(&stored).matches(&elsewhere));
+    }
+}

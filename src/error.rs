@@ -1,0 +1,139 @@
+//! One error type, free of Python.
+//!
+//! Each variant is one class of the Python tree (`python/hubtoken/errors.py` draws it). A message
+//! says what happened, with which token (masked) from which source, and what to do next; it never
+//! holds a value. Errors are cheap to clone, since the followers of a single flight share the
+//! leader's.
+
+use std::sync::Arc;
+
+use crate::resolve::trace::Trace;
+
+/// What was needed, what there is, and where the right thing is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Denial {
+    /// The role or permission that was asked for.
+    pub required: String,
+    /// What the token has.
+    pub actual: Option<String>,
+    /// The repository or namespace.
+    pub target: Option<String>,
+    /// The page on which a right token is made, or access is asked for.
+    pub remedy_url: Option<String>,
+}
+
+/// What sort of denial it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DenialKind {
+    /// The Hub refused and none of the other kinds fits.
+    Other,
+    /// The token's role or scopes, or its user's role in the organisation, are not enough.
+    InsufficientRole,
+    /// The repository's gate has not been passed.
+    Gated,
+    /// The organisation's policy keeps the token out.
+    OrganizationPolicy,
+}
+
+/// Why nothing is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownKind {
+    /// The answer made no sense, or the question has none.
+    Other,
+    /// No answer: connection refused, time-out, TLS failure.
+    Unreachable,
+    /// Too many requests; the Hub may say for how many seconds to wait.
+    RateLimited {
+        /// Seconds to wait, when the Hub said so.
+        retry_after: Option<u64>,
+    },
+    /// The environment forbids requests.
+    Offline,
+}
+
+/// Anything that can go wrong.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// No source has a token.
+    #[error("{message}")]
+    TokenNotFound {
+        /// What happened and what to do.
+        message: String,
+        /// What each source answered.
+        trace: Arc<Trace>,
+    },
+    /// A value cannot be a token.
+    #[error("{0}")]
+    TokenFormat(String),
+    /// The Hub does not know the token.
+    #[error("{message}")]
+    InvalidToken {
+        /// What happened and what to do.
+        message: String,
+        /// Where the token came from, which is where to mend it.
+        source_name: String,
+    },
+    /// The token is good, but not for this.
+    #[error("{message}")]
+    AccessDenied {
+        /// What happened and what to do.
+        message: String,
+        /// What sort of denial.
+        kind: DenialKind,
+        /// The particulars.
+        denial: Box<Denial>,
+    },
+    /// The repository does not exist, or this token must not know of it.
+    #[error("{0}")]
+    RepositoryNotFound(String),
+    /// Nothing is known against the token.
+    #[error("{message}")]
+    Unknown {
+        /// What happened and what to do.
+        message: String,
+        /// Why nothing is known.
+        kind: UnknownKind,
+    },
+    /// The token must not go there.
+    #[error("{0}")]
+    UntrustedEndpoint(String),
+    /// A file of tokens cannot be read or written.
+    #[error("{0}")]
+    Store(String),
+    /// A configuration file is broken, or names what it may not.
+    #[error("{0}")]
+    Configuration(String),
+    /// An argument that no call could accept.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// The embedded Hub could not start, or could not do what it was asked.
+    #[error("{0}")]
+    Hub(String),
+    /// The caller asked to stop waiting.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Error {
+    /// An error that says nothing about the token.
+    #[must_use]
+    pub fn unknown(message: impl Into<String>) -> Self {
+        Self::Unknown {
+            message: message.into(),
+            kind: UnknownKind::Other,
+        }
+    }
+
+    /// Puts words before the message and keeps the class.
+    #[must_use]
+    pub fn context(self, prefix: &str) -> Self {
+        let join = |message: String| format!("{prefix}: {message}");
+        match self {
+            Self::TokenFormat(message) => Self::TokenFormat(join(message)),
+            Self::UntrustedEndpoint(message) => Self::UntrustedEndpoint(join(message)),
+            Self::Store(message) => Self::Store(join(message)),
+            Self::Configuration(message) => Self::Configuration(join(message)),
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The Hub's own auth-check: whether a token may read or write one repository.
+//!
+//! Only the Hub knows which repositories are private, gated, disabled or there at all. Its *yes*
+//! is believed for a minute; every other answer is asked for anew, since a repository may be
+//! created or a gate opened at any moment.
+
+use crate::endpoint::Endpoint;
+use crate::http::Answer;
+use crate::role::{RepositoryType, Role};
+use crate::token::Digest;
+
+use super::failure::{Failure, message};
+
+/// A question: may this token do that there?
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Check {
+    /// The token; `None` to ask as nobody.
+    pub digest: Option<Digest>,
+    /// The Hub.
+    pub endpoint: Endpoint,
+    /// What sort of repository.
+    pub kind: RepositoryType,
+    /// Its user or organisation.
+    pub namespace: String,
+    /// Its own name.
+    pub name: String,
+    /// Read or write.
+    pub role: Role,
+}
+
+/// The Hub's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Permit {
+    /// It may.
+    Allowed,
+    /// The gate is closed; the Hub's words.
+    Gated(String),
+    /// The organisation's policy keeps the token out; the Hub's words.
+    Policy(String),
+    /// It may not; the Hub's words.
+    Forbidden(String),
+    /// There is no such repository, as far as this token may know.
+    NotFound,
+}
+
+impl Check {
+    /// The path of the question.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!(
+            "/api/{}/{}/{}/auth-check{}",
+            self.kind.plural(),
+            self.namespace,
+            self.name,
+            match self.role {
+                Role::Read => "",
+                Role::Write => "/write",
+            }
+        )
+    }
+
+    /// The repository's page.
+    #[must_use]
+    pub fn page(&self) -> String {
+        self.endpoint.url(&format!(
+            "/{}{}/{}",
+            self.kind.page_prefix(),
+            self.namespace,
+            self.name
+        ))
+    }
+
+    /// Reads the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] for an answer that is none to this question.
+    pub fn read(&self, answer: &Answer) -> Result<Permit, Failure> {
+        let code = answer.header("x-error-code").unwrap_or_default();
+        let words = || message(answer).unwrap_or_default();
+        match answer.status {
+            200..=299 if is_page(answer) => {
+                Err(Failure::Strange("it answered with a web page".to_owned()))
+            }
+            200..=299 => Ok(Permit::Allowed),
+            401 | 403 if code == "GatedRepo" => Ok(Permit::Gated(words())),
+            // A 401 without a token hides whether the repository is private or missing.
+            401 if self.digest.is_none() => Ok(Permit::NotFound),
+            403 => Ok(forbidden(words())),
+            404 if code == "RepoNotFound" || message(answer).is_some() => Ok(Permit::NotFound),
+            _ => Err(Failure::of(answer)),
+        }
+    }
+}
+
+/// The Hub tells these apart by their words alone.
+fn forbidden(words: String) -> Permit {
+    let lower = words.to_ascii_lowercase();
+    if lower.contains("gated repositories") {
+        Permit::Gated(words)
+    } else if lower.contains("token policy")
+        || lower.contains("revoked by the organization")
+        || lower.contains("approved by the organization")
+    {
+        Permit::Policy(words)
+    } else {
+        Permit::Forbidden(words)
+    }
+}
+
+/// A captive portal or a proxy answers every question with a page and 200.
+fn is_page(answer: &Answer) -> bool {
+    answer
+        .header("content-type")
+        .is_some_and(|kind| kind.starts_with("text/html"))
+}

@@ -1,0 +1,178 @@
+//! Single flight: one request for all who ask the same.
+//!
+//! The request belongs to the flight and not to its first caller: it runs on the process's own
+//! thread, so a leader that is interrupted or gives up leaves it to the followers.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Interrupt;
+use crate::sync::lock;
+
+/// How often a waiting caller looks whether it was interrupted.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// The flights in the air.
+pub struct Flights<K, T> {
+    running: Mutex<HashMap<K, Arc<Flight<T>>>>,
+}
+
+/// One request and those who wait for it.
+pub struct Flight<T> {
+    started: Instant,
+    outcome: Mutex<Option<T>>,
+    landed: Condvar,
+}
+
+/// What a caller is told at the gate.
+pub enum Boarding<T> {
+    /// Another flight has landed meanwhile.
+    Answered(T),
+    /// Fly with this one.
+    Follow(Arc<Flight<T>>),
+    /// This one started too early to answer; wait until it has landed and ask again.
+    Wait(Arc<Flight<T>>),
+    /// The caller starts this one.
+    Lead(Arc<Flight<T>>),
+}
+
+/// Why a caller stopped waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// It was interrupted.
+    Interrupted,
+    /// Its time was up.
+    TimedOut,
+}
+
+impl<K, T> Default for Flights<K, T> {
+    fn default() -> Self {
+        Self {
+            running: Mutex::default(),
+        }
+    }
+}
+
+impl<K: Eq + Hash + Clone, T: Clone> Flights<K, T> {
+    /// Finds or makes the flight for a key.
+    ///
+    /// `answered` looks into the cache once more: a flight leaves its answer there before it
+    /// leaves this table, so no caller starts a second one in between. A flight that started
+    /// before `not_before` is too old to answer.
+    pub fn board(
+        &self,
+        key: &K,
+        now: Instant,
+        not_before: Option<Instant>,
+        answered: impl FnOnce() -> Option<T>,
+    ) -> Boarding<T> {
+        let mut running = lock(&self.running);
+        if let Some(answer) = answered() {
+            return Boarding::Answered(answer);
+        }
+        if let Some(flight) = running.get(key) {
+            let flight = Arc::clone(flight);
+            return if not_before.is_none_or(|limit| flight.started >= limit) {
+                Boarding::Follow(flight)
+            } else {
+                Boarding::Wait(flight)
+            };
+        }
+        let flight = Arc::new(Flight {
+            started: now,
+            outcome: Mutex::new(None),
+            landed: Condvar::new(),
+        });
+        running.insert(key.clone(), Arc::clone(&flight));
+        Boarding::Lead(flight)
+    }
+
+    /// Ends a flight and wakes everybody who waits for it.
+    pub fn land(&self, key: &K, flight: &Flight<T>, outcome: T) {
+        lock(&self.running).remove(key);
+        *lock(&flight.outcome) = Some(outcome);
+        flight.landed.notify_all();
+    }
+}
+
+impl<T: Clone> Flight<T> {
+    /// Waits for the outcome.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`] when the caller was interrupted or its time was up; the flight goes on.
+    pub fn wait(&self, timeout: Duration, interrupt: &dyn Interrupt) -> Result<T, Gone> {
+        let started = Instant::now();
+        let mut outcome = lock(&self.outcome);
+        loop {
+            if let Some(outcome) = &*outcome {
+                return Ok(outcome.clone());
+            }
+            let left = timeout.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Err(Gone::TimedOut);
+            }
+            (outcome, _) = self
+                .landed
+                .wait_timeout(outcome, left.min(PATIENCE))
+                .unwrap_or_else(PoisonError::into_inner);
+            if outcome.is_none() {
+                drop(outcome);
+                // Without the lock: the interpreter may be asked, and may take its time.
+                if interrupt.is_set() {
+                    return Err(Gone::Interrupted);
+                }
+                outcome = lock(&self.outcome);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Never;
+    use super::*;
+
+    struct Always;
+
+    impl Interrupt for Always {
+        fn is_set(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn the_second_caller_follows() {
+        let flights: Flights<u8, u8> = Flights::default();
+        let now = Instant::now();
+        let Boarding::Lead(flight) = flights.board(&1, now, None, || None) else {
+            unreachable!("the first caller leads");
+        };
+        assert!(matches!(flights.board(&1, now, None, || None), Boarding::Follow(_)));
+        assert!(matches!(flights.board(&2, now, None, || None), Boarding::Lead(_)));
+        let late = Some(now + Duration::from_secs(1));
+        assert!(matches!(flights.board(&1, now, late, || None), Boarding::Wait(_)));
+        assert!(matches!(flights.board(&1, now, None, || Some(3)), Boarding::Answered(3)));
+        flights.land(&1, &flight, 7);
+        assert_eq!(flight.wait(Duration::ZERO, &Never), Ok(7));
+        assert!(matches!(flights.board(&1, now, None, || None), Boarding::Lead(_)));
+    }
+
+    #[test]
+    fn an_interrupted_caller_leaves_the_flight_to_the_others() {
+        let flights: Flights<u8, u8> = Flights::default();
+        let Boarding::Lead(flight) = flights.board(&1, Instant::now(), None, || None) else {
+            unreachable!("the first caller leads");
+        };
+        let minute = Duration::from_secs(60);
+        assert_eq!(flight.wait(minute, &Always), Err(Gone::Interrupted));
+        assert_eq!(flight.wait(Duration::ZERO, &Never), Err(Gone::TimedOut));
+        std::thread::scope(|scope| {
+            let follower = scope.spawn(|| flight.wait(minute, &Never));
+            flights.land(&1, &flight, 7);
+            assert_eq!(follower.join().ok(), Some(Ok(7)));
+        });
+    }
+}

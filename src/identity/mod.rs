@@ -1,0 +1,63 @@
+//! Who a token belongs to, asked at most once.
+//!
+//! A cold cache and 64 threads make one request: the callers board a single [flight](flight), the
+//! answer is [cached](cache) under the token's digest and its endpoint, and a caller that is
+//! interrupted leaves the flight to the others. Failures are shared with those who wait for the
+//! same flight and are not kept, except for a 401, which is believed for ten seconds.
+
+pub mod cache;
+pub mod check;
+pub mod client;
+pub mod failure;
+pub mod flight;
+pub mod model;
+pub mod runtime;
+
+use std::time::Duration;
+
+/// How long an identity is believed.
+pub const IDENTITY_LIFETIME: Duration = Duration::from_secs(300);
+/// How long an *allowed* auth-check is believed.
+pub const CHECK_LIFETIME: Duration = Duration::from_secs(60);
+/// How long a 401 is believed.
+pub const REJECTION_LIFETIME: Duration = Duration::from_secs(10);
+/// How old an identity may be when the Hub is away.
+pub const MAXIMUM_STALE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long to wait for the Hub.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The lifetimes of one call.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How old an answer may be; `None` for the lifetimes above, zero to ask again.
+    pub max_age: Option<Duration>,
+    /// How old an identity may be when the Hub is away.
+    pub max_stale: Duration,
+    /// How long to wait for the Hub.
+    pub timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_age: None,
+            max_stale: MAXIMUM_STALE,
+            timeout: TIMEOUT,
+        }
+    }
+}
+
+/// Somebody who may want to stop waiting: Python's Ctrl-C.
+pub trait Interrupt {
+    /// Whether to stop. Called about twenty times a second.
+    fn is_set(&self) -> bool;
+}
+
+/// Nobody who interrupts.
+pub struct Never;
+
+impl Interrupt for Never {
+    fn is_set(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,42 @@
+//! The tokens that are alive in this process.
+//!
+//! A pickle carries no value, so unpickling looks here first: a child that was forked has its
+//! parent's tokens, and a worker thread its process's. Nothing here keeps a token alive.
+//!
+//! The lock is only held for a look-up, by threads that are attached to the interpreter; Python
+//! forks while attached, so no child inherits it locked.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
+
+use crate::credential::{Credential, Reference};
+use crate::sync::lock;
+
+/// How many entries there may be before those of dropped tokens are swept out.
+const SWEEP: usize = 1024;
+
+static LIVE: Mutex<Option<HashMap<String, Weak<Credential>>>> = Mutex::new(None);
+
+/// Notes a token, and returns it shared.
+pub fn register(credential: Arc<Credential>) -> Arc<Credential> {
+    let mut live = lock(&LIVE);
+    let live = live.get_or_insert_default();
+    if live.len() >= SWEEP {
+        live.retain(|_, known| known.strong_count() > 0);
+    }
+    live.insert(
+        credential.token.digest().fingerprint(),
+        Arc::downgrade(&credential),
+    );
+    credential
+}
+
+/// The live token that a reference means.
+#[must_use]
+pub fn find(reference: &Reference) -> Option<Arc<Credential>> {
+    lock(&LIVE)
+        .as_ref()?
+        .get(&reference.fingerprint)?
+        .upgrade()
+        .filter(|credential| reference.matches(credential))
+}

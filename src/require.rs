@@ -1,0 +1,348 @@
+//! The question of the main job: will this token do?
+//!
+//! Three steps, one way: identify the token, decide what whoami can decide, and where a
+//! repository is meant let the Hub have the last word. The answer is *yes*, or an error that says
+//! what is missing; when nothing could be learnt it is an error of its own kind, because a
+//! time-out says nothing about a token.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::credential::Credential;
+use crate::endpoint::Endpoint;
+use crate::error::{Denial, DenialKind, Error};
+use crate::identity::check::{Check, Permit};
+use crate::identity::client::{Client, Grant, Known, Line};
+use crate::identity::failure::{Failure, age};
+use crate::identity::model::Identity;
+use crate::identity::{Interrupt, Options};
+use crate::role::{Need, Outcome, RepositoryType, Role, Target, Verdict, authorize};
+
+/// What is required of a token.
+#[derive(Clone, Debug)]
+pub struct Requirement {
+    /// The role or permission.
+    pub need: Need,
+    /// The repository as the caller names it, and its type.
+    pub repository: Option<(String, RepositoryType)>,
+    /// A user or organisation, when no repository is meant.
+    pub namespace: Option<String>,
+}
+
+impl Requirement {
+    /// What it is to be done on; a bare name is in the token's own namespace.
+    fn target(&self, own_namespace: &str) -> Result<Target, Error> {
+        match (&self.repository, &self.namespace) {
+            (Some(_), Some(_)) => Err(Error::InvalidArgument(
+                "give repo= or namespace=, not both".to_owned(),
+            )),
+            (Some((text, kind)), None) => Target::repository(text, *kind, own_namespace),
+            (None, Some(namespace)) => Ok(Target::Namespace(namespace.clone())),
+            (None, None) => Ok(Target::Anything),
+        }
+    }
+
+    fn grant(&self, credential: &Credential) -> Grant {
+        let (text, kind) = self
+            .repository
+            .as_ref()
+            .map_or(("", ""), |(text, kind)| (text, kind.name()));
+        let namespace = self.namespace.as_deref().unwrap_or_default();
+        Grant {
+            digest: credential.token.digest(),
+            endpoint: credential.endpoint.clone(),
+            question: format!("{}\0{kind}\0{text}\0{namespace}", self.need),
+        }
+    }
+
+    /// Whether the answer is known to be *yes*; asks nobody.
+    #[must_use]
+    pub fn is_granted(&self, client: &Client, credential: &Credential, max_age: Option<Duration>) -> bool {
+        client.is_granted(&self.grant(credential), max_age)
+    }
+
+    /// Makes sure that a token will do.
+    ///
+    /// Returns a sentence to warn with when the answer rests on a stale identity.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AccessDenied`], [`Error::InvalidToken`] and [`Error::RepositoryNotFound`] when it
+    /// will not; [`Error::Unknown`] when that could not be learnt.
+    pub fn check(
+        &self,
+        client: &Arc<Client>,
+        credential: &Arc<Credential>,
+        line: &Line,
+        options: &Options,
+        interrupt: &dyn Interrupt,
+    ) -> Result<Option<String>, Error> {
+        // What no answer could mend is told before anybody is asked.
+        self.target("somebody")?;
+        let question = Question {
+            client,
+            credential,
+            line,
+            options,
+            interrupt,
+        };
+        let known = question.identify()?;
+        let target = self.target(&known.identity.user)?;
+        let verdict = authorize(&known.identity, &self.need, &target);
+        let checked = match (&target, self.need.as_role()) {
+            (Target::Repository { .. }, Some(role)) => {
+                if verdict.outcome == Outcome::Denied && verdict.by_token {
+                    return Err(question.denied(&known.identity, &verdict));
+                }
+                question.ask_hub(&known.identity, &self.need, role, &target, &verdict)?
+            }
+            _ => match verdict.outcome {
+                Outcome::Allowed => None,
+                Outcome::Denied => return Err(question.denied(&known.identity, &verdict)),
+                Outcome::Unknown => return Err(question.unknown(&verdict)),
+            },
+        };
+        if known.stale.is_none() && !matches!(checked, Some(Checked::Creation)) {
+            let asked = match checked {
+                Some(Checked::Hub(asked)) => Some(asked),
+                _ => None,
+            };
+            client.remember(self.grant(credential), known.asked, asked);
+        }
+        Ok(stale_warning(credential, &known))
+    }
+}
+
+/// What the Hub's *yes* rests on.
+enum Checked {
+    /// Its auth-check.
+    Hub(Instant),
+    /// The right to create a repository that does not exist yet. Never remembered: it may be
+    /// created by somebody else.
+    Creation,
+}
+
+/// The sentence that goes with a stale identity.
+#[must_use]
+pub fn stale_warning(credential: &Credential, known: &Known) -> Option<String> {
+    known.stale.as_ref().map(|(since, failure)| {
+        format!(
+            "what is known of the token {} is {} old, because {}",
+            credential.describe(),
+            age(*since),
+            failure.reason(&credential.endpoint)
+        )
+    })
+}
+
+/// Whether anybody may read a repository: the auth-check without a token.
+///
+/// # Errors
+///
+/// As [`Requirement::check`].
+pub fn check_anonymous(
+    client: &Arc<Client>,
+    endpoint: &Endpoint,
+    repository: (&str, RepositoryType),
+    line: &Line,
+    options: &Options,
+    interrupt: &dyn Interrupt,
+) -> Result<(), Error> {
+    let target = Target::repository(repository.0, repository.1, "")?;
+    let Target::Repository { kind, namespace, name } = target.clone() else {
+        return Err(Error::InvalidArgument("repo= names no repository".to_owned()));
+    };
+    let check = Check {
+        digest: None,
+        endpoint: endpoint.clone(),
+        kind,
+        namespace,
+        name,
+        role: Role::Read,
+    };
+    let denied = |kind, words: String| Error::AccessDenied {
+        message: format!("without a token, {target} cannot be read: {words}. Log in, or hand over a token"),
+        kind,
+        denial: Box::new(Denial {
+            required: "read".to_owned(),
+            actual: None,
+            target: Some(target.to_string()),
+            remedy_url: Some(check.page()),
+        }),
+    };
+    match client.check(&check, None, line, options, interrupt) {
+        Ok((_, Permit::Allowed)) => Ok(()),
+        Ok((_, Permit::Gated(words))) => Err(denied(DenialKind::Gated, words)),
+        Ok((_, Permit::Policy(words) | Permit::Forbidden(words))) => {
+            Err(denied(DenialKind::Other, words))
+        }
+        Ok((_, Permit::NotFound)) => Err(Error::RepositoryNotFound(format!(
+            "{target} does not exist on {endpoint}, or is private. Hand over a token that may \
+             read it"
+        ))),
+        Err(failure) => Err(failure.into_error(None, endpoint)),
+    }
+}
+
+/// One call's parameters.
+struct Question<'a> {
+    client: &'a Arc<Client>,
+    credential: &'a Arc<Credential>,
+    line: &'a Line,
+    options: &'a Options,
+    interrupt: &'a dyn Interrupt,
+}
+
+impl Question<'_> {
+    fn failed(&self, failure: Failure) -> Error {
+        failure.into_error(Some(self.credential), &self.credential.endpoint)
+    }
+
+    fn identify(&self) -> Result<Known, Error> {
+        self.client
+            .identify(self.credential, self.line, self.options, self.interrupt)
+            .map_err(|failure| self.failed(failure))
+    }
+
+    fn ask_hub(
+        &self,
+        identity: &Identity,
+        need: &Need,
+        role: Role,
+        target: &Target,
+        verdict: &Verdict,
+    ) -> Result<Option<Checked>, Error> {
+        let Target::Repository { kind, namespace, name } = target else {
+            return Ok(None);
+        };
+        let check = Check {
+            digest: Some(self.credential.token.digest()),
+            endpoint: self.credential.endpoint.clone(),
+            kind: *kind,
+            namespace: namespace.clone(),
+            name: name.clone(),
+            role,
+        };
+        let (asked, permit) = self
+            .client
+            .check(&check, Some(self.credential), self.line, self.options, self.interrupt)
+            .map_err(|failure| self.failed(failure))?;
+        match permit {
+            Permit::Allowed => Ok(Some(Checked::Hub(asked))),
+            Permit::Gated(words) => Err(self.refused(identity, verdict, DenialKind::Gated, &words, Some(check.page()))),
+            Permit::Policy(words) => Err(self.refused(
+                identity,
+                verdict,
+                DenialKind::OrganizationPolicy,
+                &words,
+                Some(self.credential.endpoint.url(&format!("/organizations/{namespace}/settings"))),
+            )),
+            Permit::Forbidden(words) => {
+                if verdict.outcome == Outcome::Allowed {
+                    // whoami would have allowed it, so only the Hub's own words explain it.
+                    return Err(self.refused(identity, verdict, DenialKind::Other, &words, Some(check.page())));
+                }
+                Err(self.denied(identity, verdict))
+            }
+            Permit::NotFound if role == Role::Write => {
+                let namespace = Target::Namespace(namespace.clone());
+                let creation = authorize(identity, need, &namespace);
+                match creation.outcome {
+                    Outcome::Allowed => Ok(Some(Checked::Creation)),
+                    Outcome::Denied => Err(self.denied_because(
+                        identity,
+                        &creation,
+                        &format!("{target} does not exist, and it cannot be created: {}", creation.reason),
+                    )),
+                    Outcome::Unknown => Err(self.unknown(&creation)),
+                }
+            }
+            Permit::NotFound => {
+                let hint = match verdict.outcome {
+                    Outcome::Allowed => "The name may be wrong".to_owned(),
+                    _ => format!("The name may be wrong, or the token may not see it: {}", verdict.reason),
+                };
+                Err(Error::RepositoryNotFound(format!(
+                    "{target} does not exist on {}, as far as the token {} can tell. {hint}",
+                    self.credential.endpoint,
+                    self.credential.describe(),
+                )))
+            }
+        }
+    }
+
+    /// "hf_…9xQ2 from the environment variable `HF_TOKEN` (`ci` of alice)".
+    fn subject(&self, identity: &Identity) -> String {
+        let name = identity.token_name.as_deref().map_or_else(String::new, |name| {
+            format!("`{}` of ", name.escape_debug())
+        });
+        format!("{} ({name}{})", self.credential.describe(), identity.user)
+    }
+
+    fn denied(&self, identity: &Identity, verdict: &Verdict) -> Error {
+        self.denied_because(identity, verdict, &verdict.reason)
+    }
+
+    fn denied_because(&self, identity: &Identity, verdict: &Verdict, reason: &str) -> Error {
+        self.refused(identity, verdict, verdict.kind, reason, verdict.denial.remedy_url.clone())
+    }
+
+    fn refused(
+        &self,
+        identity: &Identity,
+        verdict: &Verdict,
+        kind: DenialKind,
+        reason: &str,
+        remedy_url: Option<String>,
+    ) -> Error {
+        let denial = Denial {
+            remedy_url,
+            ..verdict.denial.clone()
+        };
+        let target = denial
+            .target
+            .as_ref()
+            .map_or_else(String::new, |target| format!(" on {target}"));
+        let remedy = denial
+            .remedy_url
+            .as_ref()
+            .map_or_else(String::new, |url| format!(". {}: {url}", advice(kind, url)));
+        Error::AccessDenied {
+            message: format!(
+                "the token {} will not do for {}{target}: {}{remedy}",
+                self.subject(identity),
+                denial.required,
+                reason.trim_end_matches('.')
+            ),
+            kind,
+            denial: Box::new(denial),
+        }
+    }
+
+    fn unknown(&self, verdict: &Verdict) -> Error {
+        Error::unknown(format!(
+            "whether the token {} will do for {}{} is not known: {}",
+            self.credential.describe(),
+            verdict.denial.required,
+            verdict
+                .denial
+                .target
+                .as_ref()
+                .map_or_else(String::new, |target| format!(" on {target}")),
+            verdict.reason
+        ))
+    }
+}
+
+/// What to do at the page.
+fn advice(kind: DenialKind, url: &str) -> &'static str {
+    match kind {
+        DenialKind::InsufficientRole if url.contains("/settings/members") => {
+            "Ask an administrator for a higher role"
+        }
+        DenialKind::InsufficientRole => "Make a token that will do",
+        DenialKind::Gated => "Ask for access",
+        DenialKind::OrganizationPolicy => "Ask an administrator of the organisation",
+        DenialKind::Other => "See",
+    }
+}

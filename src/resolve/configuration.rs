@@ -1,0 +1,328 @@
+//! What configuration files say, and what they may say.
+//!
+//! A project's file comes with a cloned repository, so it is not trusted: it may choose among
+//! what the user has (a profile, a role, a repository, fewer sources) and nothing else. Where a
+//! token is sent and where one is read from is for the user's own file to say. Neither file may
+//! hold a token. Messages name the file and the key and never quote a value, since the value may
+//! be a secret that does not belong there.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::file;
+use crate::paths::{PROJECT_FILE, PYPROJECT_FILE};
+
+/// The largest configuration that is read, in bytes.
+const MAXIMUM_SIZE: u64 = 1024 * 1024;
+
+/// The ambient sources that `sources` may list. The argument and the environment are set by who
+/// starts the process and rank above every file, so no file can turn them off.
+pub const SOURCES: [&str; 2] = ["config", "file"];
+
+/// What one file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// The file.
+    pub path: PathBuf,
+    /// The name of a stored token.
+    pub profile: Option<String>,
+    /// The role that the project needs.
+    pub role: Option<String>,
+    /// The repository that the project works on.
+    pub repo: Option<String>,
+    /// The sources that may be asked; `None` for all.
+    pub sources: Option<Vec<String>>,
+    /// The Hub that the profile or token file belongs to. The user's own file only.
+    pub endpoint: Option<Endpoint>,
+    /// A file with a token. The user's own file only.
+    pub token_file: Option<String>,
+}
+
+/// Whose file it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The user's own: trusted.
+    User,
+    /// Whoever wrote the repository's: not trusted.
+    Project,
+}
+
+/// Finds the nearest project file from a folder upwards: `hubtoken.toml`, or a `pyproject.toml`
+/// that has a `[tool.hubtoken]` table.
+///
+/// # Errors
+///
+/// [`Error::Configuration`] when the nearest one is broken or says what it may not.
+pub fn find_project(folder: &Path) -> Result<Option<Configuration>, Error> {
+    for folder in folder.ancestors() {
+        let own = folder.join(PROJECT_FILE);
+        if let Some(text) = read(&own)? {
+            return parse(&text, &own, Owner::Project).map(Some);
+        }
+        let shared = folder.join(PYPROJECT_FILE);
+        if let Some(text) = read(&shared)?
+            // Other tools' files are none of our business, even broken ones.
+            && text.contains("hubtoken")
+            && let Some(Value::Table(table)) = tool_table(&text, &shared)?
+        {
+            return from_table(&table, &shared, Owner::Project).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Reads the user's own file; `None` when there is none.
+///
+/// # Errors
+///
+/// [`Error::Configuration`] when it is broken.
+pub fn read_user(path: &Path) -> Result<Option<Configuration>, Error> {
+    match read(path)? {
+        Some(text) => parse(&text, path, Owner::User).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn read(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Error> {
+    file::read_secret(path, MAXIMUM_SIZE)
+        .map_err(|problem| Error::Configuration(format!("the configuration {problem}")))
+}
+
+/// Reads a whole file as a configuration.
+///
+/// # Errors
+///
+/// [`Error::Configuration`].
+pub fn parse(text: &str, path: &Path, owner: Owner) -> Result<Configuration, Error> {
+    from_table(&to_table(text, path)?, path, owner)
+}
+
+fn to_table(text: &str, path: &Path) -> Result<Table, Error> {
+    text.trim_start_matches('\u{feff}')
+        .parse::<Table>()
+        .map_err(|error| {
+            // The parser's own message quotes the line, which may hold a secret.
+            let line = error
+                .span()
+                .and_then(|span| text.get(..span.start))
+                .map_or(1, |before| before.matches('\n').count() + 1);
+            Error::Configuration(format!("{} is not TOML (line {line})", path.display()))
+        })
+}
+
+fn tool_table(text: &str, path: &Path) -> Result<Option<Value>, Error> {
+    let mut table = to_table(text, path)?;
+    Ok(match table.remove("tool") {
+        Some(Value::Table(mut tools)) => tools.remove("hubtoken"),
+        _ => None,
+    })
+}
+
+fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration, Error> {
+    let shown = path.display();
+    let refuse = |problem: String| Err(Error::Configuration(format!("{shown}: {problem}")));
+    let mut configuration = Configuration {
+        path: path.to_owned(),
+        ..Configuration::default()
+    };
+    for (key, value) in table {
+        if holds_secret(key, value) {
+            return refuse(format!(
+                "`{}` holds a token. Everybody who reads the file has it: delete it there and \
+                 revoke it on the Hub. Store the new one with `hf auth login` and write its name: \
+                 profile = \"NAME\"",
+                printable(key)
+            ));
+        }
+        match (key.as_str(), owner) {
+            ("profile", _) => configuration.profile = Some(text(key, value, path)?),
+            ("role", _) => {
+                let role = text(key, value, path)?;
+                if !matches!(role.as_str(), "read" | "write") {
+                    return refuse("`role` is \"read\" or \"write\"".to_owned());
+                }
+                configuration.role = Some(role);
+            }
+            ("repo", _) => configuration.repo = Some(text(key, value, path)?),
+            ("sources", _) => configuration.sources = Some(sources(value, path)?),
+            ("endpoint", Owner::User) => {
+                let endpoint = Endpoint::parse(&text(key, value, path)?)
+                    .map_err(|error| error.context(&format!("{shown}: `endpoint`")))?;
+                configuration.endpoint = Some(endpoint);
+            }
+            ("token_file", Owner::User) => {
+                configuration.token_file = Some(text(key, value, path)?);
+            }
+            ("endpoint" | "token_command" | "token_file", Owner::Project) => {
+                return refuse(format!(
+                    "`{key}` is not for a project's file: a cloned repository must not choose \
+                     where tokens are read from or sent to. Write it into your own \
+                     configuration, hubtoken/config.toml in your configuration folder"
+                ));
+            }
+            _ => {
+                return refuse(format!(
+                    "`{}` is not known here; known are profile, role, repo, sources{}",
+                    printable(key),
+                    if owner == Owner::User { ", endpoint, token_file" } else { "" }
+                ));
+            }
+        }
+    }
+    Ok(configuration)
+}
+
+fn text(key: &str, value: &Value, path: &Path) -> Result<String, Error> {
+    match value.as_str().map(str::trim) {
+        Some(text) if !text.is_empty() => Ok(text.to_owned()),
+        _ => Err(Error::Configuration(format!(
+            "{}: `{key}` is not a text in quotes",
+            path.display()
+        ))),
+    }
+}
+
+fn sources(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
+    let names: Option<Vec<&str>> = value
+        .as_array()
+        .and_then(|items| items.iter().map(Value::as_str).collect());
+    match names {
+        Some(names) if names.iter().all(|name| SOURCES.contains(name)) => {
+            Ok(names.into_iter().map(str::to_owned).collect())
+        }
+        _ => Err(Error::Configuration(format!(
+            "{}: `sources` is a list of some of {SOURCES:?}; the argument and the environment \
+             always come first",
+            path.display()
+        ))),
+    }
+}
+
+/// Whether a key or its value looks as if somebody put a token there.
+fn holds_secret(key: &str, value: &Value) -> bool {
+    match value {
+        Value::String(text) => {
+            matches!(
+                key.to_ascii_lowercase().as_str(),
+                "token" | "hf_token" | "access_token" | "api_key" | "secret"
+            ) || looks_like_token(text)
+                || looks_like_token(key)
+        }
+        Value::Array(items) => items.iter().any(|item| holds_secret(key, item)),
+        Value::Table(table) => table.iter().any(|(key, value)| holds_secret(key, value)),
+        _ => looks_like_token(key),
+    }
+}
+
+fn looks_like_token(text: &str) -> bool {
+    ["hf_", "api_org_"].iter().any(|prefix| {
+        text.match_indices(prefix).any(|(start, _)| {
+            text[start + prefix.len()..]
+                .bytes()
+                .take_while(u8::is_ascii_alphanumeric)
+                .count()
+                >= 20
+        })
+    })
+}
+
+/// A key for a message: a token that was written as a key is not repeated.
+fn printable(key: &str) -> &str {
+    if looks_like_token(key) { "…" } else { key }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const FAKE: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
+
+    fn project(text: &str) -> Result<Configuration, Error> {
+        parse(text, Path::new("hubtoken.toml"), Owner::Project)
+    }
+
+    #[test]
+    fn a_project_chooses_among_what_the_user_has() {
+        let configuration =
+            project("profile = \"ci\"\nrole = \"write\"\nrepo = \"acme/x\"\nsources = [\"config\"]")
+                .unwrap();
+        assert_eq!(configuration.profile.as_deref(), Some("ci"));
+        assert_eq!(configuration.sources, Some(vec!["config".to_owned()]));
+    }
+
+    #[test]
+    fn a_project_does_not_steer_secrets() {
+        for key in ["endpoint", "token_command", "token_file"] {
+            let error = project(&format!("{key} = \"https://evil.example\"")).unwrap_err();
+            assert!(error.to_string().contains("not for a project's file"), "{error}");
+        }
+        let user = parse(
+            "endpoint = \"http://127.0.0.1:1\"\ntoken_file = \"/run/secrets/hf\"",
+            Path::new("config.toml"),
+            Owner::User,
+        );
+        assert!(user.is_ok());
+    }
+
+    #[test]
+    fn a_token_in_a_configuration_is_refused_and_not_shown() {
+        for text in [
+            format!("token = \"{FAKE}\""),
+            format!("profile = \"{FAKE}\""),
+            format!("{FAKE} = 1"),
+            format!("sources = [\"{FAKE}\"]"),
+            format!("profile = {FAKE}"),
+            format!("[nested]\nx = \"Bearer {FAKE}\""),
+        ] {
+            let message = project(&text).unwrap_err().to_string();
+            assert!(!message.contains("FakeFake"), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_is_broken_is_told_by_line_or_key() {
+        for (text, part) in [
+            ("profile = ", "line 1"),
+            ("a = 1\nb b", "line 2"),
+            ("profile = 3", "`profile`"),
+            ("role = \"god\"", "`role`"),
+            ("sources = [\"env\"]", "always come first"),
+            ("sources = \"config\"", "`sources`"),
+            ("colour = \"red\"", "`colour`"),
+        ] {
+            let message = project(text).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_file_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let inner = root.path().join("a/b");
+        std::fs::create_dir_all(&inner).unwrap();
+        std::fs::write(root.path().join(PROJECT_FILE), "profile = \"outer\"").unwrap();
+        std::fs::write(root.path().join("a").join(PYPROJECT_FILE), "[tool.ruff]\nx = 1").unwrap();
+        let found = find_project(&inner).unwrap().unwrap();
+        assert_eq!(found.profile.as_deref(), Some("outer"));
+        std::fs::write(
+            root.path().join("a").join(PYPROJECT_FILE),
+            "[tool.hubtoken]\nprofile = \"inner\"",
+        )
+        .unwrap();
+        let found = find_project(&inner).unwrap().unwrap();
+        assert_eq!(found.profile.as_deref(), Some("inner"));
+    }
+
+    #[test]
+    fn a_broken_file_of_other_tools_is_passed_over() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join(PYPROJECT_FILE), "[project").unwrap();
+        assert!(find_project(root.path()).is_ok());
+        std::fs::write(root.path().join(PYPROJECT_FILE), "[tool.hubtoken").unwrap();
+        assert!(find_project(root.path()).is_err());
+    }
+}

@@ -1,0 +1,254 @@
+//! What a resolver remembers between calls.
+//!
+//! Two things are slow enough to be worth remembering: the last ambient answer, and the project's
+//! configuration, which takes two look-ups a folder up to the root. Neither is believed for
+//! longer than what it came from stays the same: variables are compared at each call, a token
+//! file by its `stat`, and a configuration is looked for again after a second.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use zeroize::Zeroizing;
+
+use super::Inputs;
+use super::configuration::{self, Configuration};
+use crate::credential::{Credential, Source};
+use crate::env::{self, Environment};
+use crate::error::Error;
+use crate::paths::Paths;
+
+/// How long the configuration found from a folder is believed.
+const CONFIGURATION_LIFETIME: Duration = Duration::from_secs(1);
+
+/// A file that changed more recently than this may change again without a change of its `stat`:
+/// file systems count time in steps of some milliseconds.
+const RACY: Duration = Duration::from_millis(100);
+
+/// The working directories whose configuration is remembered.
+const MAXIMUM_FOLDERS: usize = 64;
+
+/// The variables that decide whether the environment's token is used, and which.
+const ENVIRONMENT: [&str; 5] = [
+    env::HF_TOKEN,
+    env::HF_ENDPOINT,
+    env::HUGGINGFACE_CO_STAGING,
+    env::HF_OIDC_RESOURCE,
+    env::HF_HUB_DISABLE_IMPLICIT_TOKEN,
+];
+
+/// The variables that decide where files are.
+const FILES: [&str; 8] = [
+    env::HUGGING_FACE_HUB_TOKEN,
+    env::HF_TOKEN_PATH,
+    env::HF_HOME,
+    env::XDG_CACHE_HOME,
+    env::XDG_CONFIG_HOME,
+    env::HOME,
+    env::USERPROFILE,
+    env::APPDATA,
+];
+
+/// What [`super::Resolver::recall`] answers.
+pub enum Recall {
+    /// There is nothing to recall: ask the chain.
+    Nothing,
+    /// The token, which needs no look at the disk.
+    Ready(Arc<Credential>),
+    /// The token of a file, to be verified.
+    Check(Arc<Credential>),
+}
+
+/// Tells a file's content apart from an earlier one, without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    length: u64,
+    modified: Option<SystemTime>,
+    #[cfg(unix)]
+    identity: (u64, u64, i64, i64),
+}
+
+impl Stamp {
+    /// The stamp of a file, `None` when there is none or it may still change unseen.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let metadata = path.metadata().ok()?;
+        let modified = metadata.modified().ok();
+        let stamp = Self {
+            length: metadata.len(),
+            modified,
+            #[cfg(unix)]
+            identity: {
+                use std::os::unix::fs::MetadataExt as _;
+                (
+                    metadata.dev(),
+                    metadata.ino(),
+                    metadata.ctime(),
+                    metadata.ctime_nsec(),
+                )
+            },
+        };
+        Some(stamp)
+    }
+
+    fn is_settled(&self) -> bool {
+        self.modified.is_some_and(|modified| {
+            SystemTime::now()
+                .duration_since(modified)
+                .is_ok_and(|age| age > RACY)
+        })
+    }
+}
+
+type Value = Option<Zeroizing<Vec<u8>>>;
+
+/// The values of [`ENVIRONMENT`] and [`FILES`] at one moment.
+#[derive(Clone)]
+pub(super) struct Variables {
+    environment: [Value; ENVIRONMENT.len()],
+    files: [Value; FILES.len()],
+}
+
+impl Variables {
+    pub(super) fn read(environment: &dyn Environment) -> Self {
+        Self {
+            environment: ENVIRONMENT.map(|name| value(environment, name)),
+            files: FILES.map(|name| value(environment, name)),
+        }
+    }
+}
+
+/// The last ambient answer and what it rests on.
+pub(super) struct Memory {
+    credential: Arc<Credential>,
+    variables: Variables,
+    file: Option<(PathBuf, Stamp)>,
+    folder: Option<PathBuf>,
+}
+
+fn value(environment: &dyn Environment, name: &str) -> Value {
+    environment
+        .get(name)
+        .map(|value| Zeroizing::new(value.into_encoded_bytes()))
+}
+
+/// Whether variables still have the values that are known.
+fn same(environment: &dyn Environment, names: &[&str], known: &[Value]) -> bool {
+    names.iter().zip(known).all(|(name, known)| {
+        let now = environment.get(name);
+        now.as_ref().map(|value| value.as_encoded_bytes())
+            == known.as_ref().map(|value| value.as_slice())
+    })
+}
+
+impl Memory {
+    /// What to remember of an answer; `None` when it cannot be checked cheaply.
+    pub(super) fn of(
+        credential: &Arc<Credential>,
+        inputs: &Inputs,
+        stamp: Option<Stamp>,
+    ) -> Option<Self> {
+        let file = match &credential.source {
+            Source::Environment(name) if name == env::HF_TOKEN => None,
+            Source::File(path) if inputs.paths.token.as_ref() == Some(path) => {
+                // A path with `$NAME` depends on variables that are not listed.
+                let expands = inputs.variables.files.iter().flatten().any(|value| value.contains(&b'$'));
+                let stamp = stamp.filter(|stamp| stamp.is_settled() && !expands)?;
+                Some((path.clone(), stamp))
+            }
+            _ => return None,
+        };
+        Some(Self {
+            credential: Arc::clone(credential),
+            variables: inputs.variables.clone(),
+            file,
+            folder: inputs.folder.clone(),
+        })
+    }
+
+    pub(super) fn recall(&self, environment: &dyn Environment) -> Recall {
+        if !same(environment, &ENVIRONMENT, &self.variables.environment) {
+            return Recall::Nothing;
+        }
+        if self.file.is_none() {
+            return Recall::Ready(Arc::clone(&self.credential));
+        }
+        if same(environment, &FILES, &self.variables.files) {
+            Recall::Check(Arc::clone(&self.credential))
+        } else {
+            Recall::Nothing
+        }
+    }
+
+    pub(super) fn verify(&self, credential: &Arc<Credential>, projects: &mut Projects) -> bool {
+        let Some((path, stamp)) = &self.file else {
+            return false;
+        };
+        let folder = std::env::current_dir().ok();
+        Arc::ptr_eq(&self.credential, credential)
+            && folder == self.folder
+            && projects.is_fresh(folder.as_deref())
+            && Stamp::of(path).as_ref() == Some(stamp)
+    }
+}
+
+type Found = (Option<Arc<Configuration>>, Option<Arc<Configuration>>);
+
+/// The configurations that were found, by working directory.
+#[derive(Default)]
+pub(super) struct Projects {
+    by_folder: HashMap<Option<PathBuf>, Entry>,
+}
+
+struct Entry {
+    looked: Instant,
+    user_path: Option<PathBuf>,
+    found: Found,
+}
+
+impl Projects {
+    pub(super) fn clear(&mut self) {
+        self.by_folder.clear();
+    }
+
+    fn is_fresh(&self, folder: Option<&Path>) -> bool {
+        // A borrowed key would do if `Option<PathBuf>` could be borrowed as `Option<&Path>`.
+        self.by_folder
+            .get(&folder.map(Path::to_owned))
+            .is_some_and(|entry| entry.looked.elapsed() < CONFIGURATION_LIFETIME)
+    }
+
+    /// The project's and the user's configuration.
+    pub(super) fn find(&mut self, folder: Option<&Path>, paths: &Paths) -> Result<Found, Error> {
+        let key = folder.map(Path::to_owned);
+        if let Some(entry) = self.by_folder.get(&key)
+            && entry.looked.elapsed() < CONFIGURATION_LIFETIME
+            && entry.user_path == paths.user_configuration
+        {
+            return Ok(entry.found.clone());
+        }
+        let looked = Instant::now();
+        let project = match folder {
+            Some(folder) => configuration::find_project(folder)?,
+            // The working directory is gone, and no project with it.
+            None => None,
+        };
+        let user = match &paths.user_configuration {
+            Some(path) => configuration::read_user(path)?,
+            None => None,
+        };
+        let found = (project.map(Arc::new), user.map(Arc::new));
+        if self.by_folder.len() >= MAXIMUM_FOLDERS {
+            self.by_folder.clear();
+        }
+        self.by_folder.insert(
+            key,
+            Entry {
+                looked,
+                user_path: paths.user_configuration.clone(),
+                found: found.clone(),
+            },
+        );
+        Ok(found)
+    }
+}

@@ -1,0 +1,200 @@
+//! The table of who may do what, as far as whoami can tell.
+
+use super::*;
+use crate::endpoint::Endpoint;
+
+/// `acme: write` and so on: the organisations of a test's user.
+fn identity(role: Option<&str>, organizations: &[(&str, &str)], scopes: &[(&str, &str, &[&str])]) -> Identity {
+    Identity {
+        endpoint: Endpoint::default_hub(),
+        user: "alice".to_owned(),
+        kind: "user".to_owned(),
+        full_name: None,
+        email: None,
+        is_pro: None,
+        organizations: organizations
+            .iter()
+            .map(|(name, role)| Organization {
+                name: (*name).to_owned(),
+                full_name: None,
+                role_in_org: (!role.is_empty()).then(|| (*role).to_owned()),
+                security_restrictions: Vec::new(),
+                has_resource_groups: false,
+            })
+            .collect(),
+        authentication: Some(if role.is_some() { "access_token" } else { "oauth" }.to_owned()),
+        token_name: Some("test".to_owned()),
+        role: role.map(TokenRole::from_wire),
+        created_at: None,
+        expires_at: None,
+        scopes: scopes
+            .iter()
+            .map(|(kind, name, permissions)| Scope {
+                entity_type: Some((*kind).to_owned()),
+                entity_name: Some((*name).to_owned()),
+                permissions: permissions.iter().map(|&text| text.to_owned()).collect(),
+            })
+            .collect(),
+        global_permissions: vec!["discussion.write".to_owned()],
+        can_read_gated_repos: false,
+    }
+}
+
+fn target(text: &str) -> Target {
+    match text {
+        "-" => Target::Anything,
+        text => Target::repository(text, RepositoryType::Model, "alice")
+            .unwrap_or_else(|_| Target::Namespace(text.trim_end_matches('/').to_owned())),
+    }
+}
+
+fn outcome(identity: &Identity, need: &str, on: &str) -> &'static str {
+    let need = Role::parse(need).map_or_else(|_| Need::Permission(need.to_owned()), Need::Role);
+    authorize(identity, &need, &target(on)).outcome.name()
+}
+
+#[test]
+fn plain_roles() {
+    let organizations = [
+        ("admins", "admin"),
+        ("writers", "write"),
+        ("makers", "contributor"),
+        ("readers", "read"),
+        ("strangers", "no_access"),
+        ("silent", ""),
+    ];
+    let read = identity(Some("read"), &organizations, &[]);
+    let write = identity(Some("write"), &organizations, &[]);
+    let god = identity(Some("god"), &organizations, &[]);
+    // What is needed, on what, with a read token, with a write token.
+    for (need, on, with_read, with_write) in [
+        ("read", "-", "allowed", "allowed"),
+        ("write", "-", "denied", "allowed"),
+        ("read", "alice/x", "allowed", "allowed"),
+        ("write", "Alice/x", "denied", "allowed"),
+        ("write", "x", "denied", "allowed"),
+        ("read", "admins/x", "allowed", "allowed"),
+        ("write", "admins/x", "denied", "allowed"),
+        ("write", "WRITERS/x", "denied", "allowed"),
+        ("write", "makers/x", "denied", "unknown"),
+        ("write", "makers/", "denied", "allowed"),
+        ("read", "makers/x", "allowed", "allowed"),
+        ("read", "readers/x", "allowed", "allowed"),
+        ("write", "readers/x", "denied", "denied"),
+        ("read", "strangers/x", "unknown", "unknown"),
+        ("write", "strangers/x", "denied", "denied"),
+        ("write", "silent/x", "denied", "unknown"),
+        ("read", "bob/x", "unknown", "unknown"),
+        ("write", "bob/x", "denied", "denied"),
+        ("repo.write", "-", "denied", "allowed"),
+        ("repo.content.read", "-", "allowed", "allowed"),
+        ("inference.serverless.write", "-", "allowed", "allowed"),
+        ("job.write", "alice/", "denied", "allowed"),
+    ] {
+        assert_eq!(outcome(&read, need, on), with_read, "read token: {need} on {on}");
+        assert_eq!(outcome(&write, need, on), with_write, "write token: {need} on {on}");
+        assert_eq!(outcome(&god, need, on), with_write, "god token: {need} on {on}");
+    }
+}
+
+#[test]
+fn fine_grained_scopes() {
+    let token = identity(
+        Some("fineGrained"),
+        &[("acme", "read"), ("lab", "write")],
+        &[
+            ("user", "alice", &["repo.content.read"]),
+            ("model", "alice/tiny", &["repo.write"]),
+            ("org", "acme", &["repo.write", "inference.serverless.write"]),
+            ("dataset", "lab/data", &["repo.content.read"]),
+            ("model", "bob/shared", &["repo.content.read"]),
+        ],
+    );
+    for (need, on, expected) in [
+        ("read", "-", "denied"),
+        ("write", "-", "denied"),
+        ("read", "alice/x", "allowed"),
+        ("write", "alice/x", "denied"),
+        ("read", "alice/tiny", "allowed"),
+        ("write", "alice/tiny", "allowed"),
+        ("write", "datasets/alice/tiny", "denied"),
+        ("read", "acme/x", "allowed"),
+        // The scope says yes, the role in the organisation says no.
+        ("write", "acme/x", "denied"),
+        // Nothing on the namespace: public repositories can be read all the same.
+        ("read", "lab/x", "unknown"),
+        ("read", "datasets/lab/data", "allowed"),
+        ("read", "bob/shared", "unknown"),
+        ("read", "bob/other", "unknown"),
+        ("write", "bob/other", "denied"),
+        ("inference.serverless.write", "-", "allowed"),
+        ("inference.serverless.write", "acme/", "allowed"),
+        ("inference.serverless.write", "alice/", "denied"),
+        ("discussion.write", "-", "allowed"),
+        ("job.write", "-", "denied"),
+    ] {
+        assert_eq!(outcome(&token, need, on), expected, "{need} on {on}");
+    }
+}
+
+#[test]
+fn tokens_without_a_role_are_unknown() {
+    for token in [identity(None, &[], &[]), identity(Some("tomorrow"), &[], &[])] {
+        assert_eq!(outcome(&token, "read", "-"), "unknown");
+        assert_eq!(outcome(&token, "write", "alice/x"), "unknown");
+    }
+}
+
+#[test]
+fn the_organisation_is_named_when_it_is_at_fault() {
+    let token = identity(Some("write"), &[("acme", "read")], &[]);
+    let verdict = authorize(&token, &Need::Role(Role::Write), &target("acme/x"));
+    assert!(verdict.reason.contains("role read in the organisation acme"), "{}", verdict.reason);
+    assert_eq!(verdict.denial.actual.as_deref(), Some("role read in acme"));
+    assert_eq!(
+        verdict.denial.remedy_url.as_deref(),
+        Some("https://huggingface.co/organizations/acme/settings/members")
+    );
+}
+
+#[test]
+fn policies_and_resource_groups_count() {
+    let mut token = identity(Some("write"), &[("acme", "write")], &[]);
+    token.organizations[0].security_restrictions = vec!["token-policy".to_owned()];
+    let verdict = authorize(&token, &Need::Role(Role::Write), &target("acme/x"));
+    assert_eq!((verdict.outcome, verdict.kind), (Outcome::Denied, DenialKind::OrganizationPolicy));
+    assert_eq!(outcome(&token, "read", "acme/x"), "unknown");
+
+    let mut token = identity(Some("write"), &[("acme", "read")], &[]);
+    token.organizations[0].has_resource_groups = true;
+    assert_eq!(outcome(&token, "write", "acme/x"), "unknown");
+}
+
+#[test]
+fn remedies_fill_in_the_form() {
+    let url = |token: &Identity, need: &str, on: &str| {
+        let need = Role::parse(need).map_or_else(|_| Need::Permission(need.to_owned()), Need::Role);
+        authorize(token, &need, &target(on)).denial.remedy_url.unwrap_or_default()
+    };
+    let read = identity(Some("read"), &[], &[]);
+    assert!(url(&read, "write", "-").ends_with("/settings/tokens/new?tokenType=write"));
+    let fine = identity(Some("fineGrained"), &[("acme", "write")], &[]);
+    assert!(url(&fine, "write", "acme/x").ends_with("tokenType=fineGrained&orgs=acme&orgPermissions=repo.write"));
+    assert!(url(&fine, "job.write", "-").ends_with("tokenType=fineGrained&ownUserPermissions=job.write"));
+}
+
+#[test]
+fn repositories_are_named_as_people_name_them() {
+    let parse = |text| Target::repository(text, RepositoryType::Model, "alice").map(|target| target.to_string());
+    for (text, expected) in [
+        ("tiny", "alice/tiny"),
+        ("acme/tiny", "acme/tiny"),
+        ("datasets/acme/tiny", "datasets/acme/tiny"),
+        ("models/acme/tiny", "acme/tiny"),
+    ] {
+        assert_eq!(parse(text).ok().as_deref(), Some(expected));
+    }
+    for text in ["", "/", "a/", "/b", "a/b/c", "../x", "a/..", "a b/c", "https://huggingface.co/a/b", "a/b?x"] {
+        assert!(parse(text).is_err(), "{text}");
+    }
+}

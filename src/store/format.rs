@@ -1,0 +1,181 @@
+//! The format of `stored_tokens`: what Python's `configparser` reads with interpolation off.
+//!
+//! A section is `[name]`, where the name runs to the *last* bracket of the line. A field is
+//! `key = value` or `key: value`; keys do not regard case. A line that is indented deeper than
+//! its key continues the value. Lines that start with `#` or `;` are comments; there are no
+//! inline comments. Fields of `[DEFAULT]` are inherited by every section. A section or field that
+//! comes twice makes the whole file unreadable, for `huggingface_hub` as well.
+
+use std::collections::HashSet;
+
+use zeroize::Zeroizing;
+
+/// A section of the file.
+pub struct Section {
+    /// The text between the brackets.
+    pub name: String,
+    fields: Vec<(String, Zeroizing<String>)>,
+}
+
+impl Section {
+    /// A field's value; `key` is in lower case.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Zeroizing<String>> {
+        self.fields
+            .iter()
+            .find(|(known, _)| known == key)
+            .map(|(_, value)| value)
+    }
+}
+
+/// Where sections with inherited values come from.
+const DEFAULT: &str = "DEFAULT";
+
+/// Reads the sections, in the file's order.
+///
+/// # Errors
+///
+/// What is wrong, by the number of the line and without its content.
+pub fn parse(text: &str) -> Result<Vec<Section>, String> {
+    let mut sections: Vec<Section> = Vec::new();
+    let mut names = HashSet::new();
+    // The indentation of the field that a deeper line continues.
+    let mut field_indentation: Option<usize> = None;
+    for (index, line) in text.lines().enumerate() {
+        let number = index + 1;
+        let content = line.trim();
+        if content.is_empty() {
+            // A blank line belongs to the value before it, but a token has no line breaks, so
+            // nothing is kept of it.
+            continue;
+        }
+        if content.starts_with(['#', ';']) {
+            continue;
+        }
+        let indentation = line.len() - line.trim_start().len();
+        if field_indentation.is_some_and(|field| indentation > field)
+            && let Some((_, value)) = sections
+                .last_mut()
+                .and_then(|section| section.fields.last_mut())
+        {
+            value.push('\n');
+            value.push_str(content);
+            continue;
+        }
+        if let Some(name) = content
+            .strip_prefix('[')
+            .and_then(|rest| rest.rfind(']').map(|end| &rest[..end]))
+            .filter(|name| !name.is_empty())
+        {
+            if !names.insert(name.to_owned()) && name != DEFAULT {
+                return Err(format!("line {number} opens a section a second time"));
+            }
+            field_indentation = None;
+            sections.push(Section {
+                name: name.to_owned(),
+                fields: Vec::new(),
+            });
+            continue;
+        }
+        let Some(section) = sections.last_mut() else {
+            return Err(format!("line {number} stands before the first section"));
+        };
+        let Some((key, value)) = content.split_once(['=', ':']) else {
+            return Err(format!("line {number} is neither a section nor a field"));
+        };
+        let key = key.trim_end().to_lowercase();
+        if key.is_empty() {
+            return Err(format!("line {number} has a value without a name"));
+        }
+        if section.get(&key).is_some() {
+            return Err(format!("line {number} sets a field a second time"));
+        }
+        field_indentation = Some(indentation);
+        section
+            .fields
+            .push((key, Zeroizing::new(value.trim().to_owned())));
+    }
+    Ok(inherit(sections))
+}
+
+fn inherit(sections: Vec<Section>) -> Vec<Section> {
+    let (defaults, mut sections): (Vec<_>, Vec<_>) = sections
+        .into_iter()
+        .partition(|section| section.name == DEFAULT);
+    for (key, value) in defaults.iter().flat_map(|section| &section.fields) {
+        for section in &mut sections {
+            if section.get(key).is_none() {
+                section.fields.push((key.clone(), value.clone()));
+            }
+        }
+    }
+    sections
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn names(text: &str) -> Vec<String> {
+        parse(text)
+            .unwrap()
+            .into_iter()
+            .map(|section| section.name)
+            .collect()
+    }
+
+    #[test]
+    fn what_huggingface_hub_writes_is_read() {
+        let sections = parse(
+            "[ci]\nhf_token = hf_FakeA\n\n[oauth-alice]\nHF_TOKEN: hf_FakeB\nrefresh_token = x=y\n\
+             expires_at = 1798761600\n\n# a comment\n",
+        )
+        .unwrap();
+        assert_eq!(sections[0].get("hf_token").unwrap().as_str(), "hf_FakeA");
+        assert_eq!(sections[1].get("hf_token").unwrap().as_str(), "hf_FakeB");
+        assert_eq!(sections[1].get("refresh_token").unwrap().as_str(), "x=y");
+    }
+
+    #[test]
+    fn odd_names_are_read_as_configparser_reads_them() {
+        assert_eq!(
+            names("[a]b]\nhf_token=x\n[[x]]\nhf_token=y\n[ü #;%=]\nhf_token=z\n"),
+            ["a]b", "[x]", "ü #;%="]
+        );
+    }
+
+    #[test]
+    fn continuations_and_defaults() {
+        let sections =
+            parse("[DEFAULT]\nendpoint = e\n[a]\nhf_token = x\n  y\n[b]\nendpoint = f\n").unwrap();
+        assert_eq!(sections[0].get("hf_token").unwrap().as_str(), "x\ny");
+        assert_eq!(sections[0].get("endpoint").unwrap().as_str(), "e");
+        assert_eq!(sections[1].get("endpoint").unwrap().as_str(), "f");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_by_its_line() {
+        for (text, line) in [
+            ("hf_token = hf_Fake", "line 1"),
+            ("[a]\nx=1\n[a]\n", "line 3"),
+            ("[a]\nx=1\nX=2\n", "line 3"),
+            ("[a]\nhf_Fake\n", "line 2"),
+            ("[]\n", "line 1"),
+            ("{\"a\": 1}", "line 1"),
+        ] {
+            let Err(problem) = parse(text) else {
+                unreachable!("{text} was read");
+            };
+            assert!(problem.contains(line) && !problem.contains("hf_"), "{problem}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "(\\[?[a-z#;=: \\]\\[]{0,8}\n){0,8}") {
+            let _ = parse(&text);
+        }
+    }
+}
