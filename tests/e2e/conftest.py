@@ -59,7 +59,9 @@ class Runner:
             check=False,
         )
 
-    def program(self, name: str, request: object, variables: Mapping[str, str] | None = None) -> Any:
+    def program(
+        self, name: str, request: object, variables: Mapping[str, str] | None = None
+    ) -> Any:
         """Run `programs/<name>.py`: JSON goes in through stdin, JSON comes out as its last line.
 
         Secrets go in that way too: an argument would be seen by every user of the machine.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,6 @@ from tests.e2e.world import World, write_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from huggingface_hub import HfApi
 
@@ -51,8 +51,7 @@ def list_files(client: Client) -> None:
 
 def _download(client: Client, repo: str) -> None:
     path = client.api.hf_hub_download(repo, "config.json", cache_dir=client.cache)
-    with open(path, encoding="utf-8") as file:
-        assert file.read() == '{"model_type": "bert"}\n'
+    assert Path(path).read_text(encoding="utf-8") == '{"model_type": "bert"}\n'
 
 
 def download(client: Client) -> None:
@@ -68,8 +67,6 @@ def organization_file(client: Client) -> None:
 
 
 def snapshot(client: Client) -> None:
-    from pathlib import Path
-
     folder = Path(client.api.snapshot_download(names.PRIVATE, cache_dir=client.cache))
     found = {file.name for file in folder.iterdir()}
     assert {"config.json", "tokenizer.json", "tokenizer_config.json"} <= found
@@ -92,8 +89,7 @@ def _upload(client: Client, repo: str) -> None:
     client.api.upload_file(path_or_fileobj=path.encode(), path_in_repo=path, repo_id=repo)
     write = client.world.value("write")
     got = client.api.hf_hub_download(repo, path, cache_dir=client.cache, token=write)
-    with open(got, encoding="utf-8") as file:
-        assert file.read() == path
+    assert Path(got).read_text(encoding="utf-8") == path
 
 
 def upload_scratch(client: Client) -> None:

@@ -33,7 +33,9 @@ CALLS: dict[str, Callable[[Any, Any], object]] = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_passing_the_object_itself_is_loud(world: World, call: Callable[[Any, Any], object]) -> None:
+def test_passing_the_object_itself_is_loud(
+    world: World, call: Callable[[Any, Any], object]
+) -> None:
     from huggingface_hub import HfApi
 
     before = world.hub.request_count()

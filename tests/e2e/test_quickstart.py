@@ -30,7 +30,17 @@ def test_story_fits_one_screen_and_holds_no_secret(runner: Runner) -> None:
     assert WHOLE_TOKEN.search(done.stdout) is None
     # What it must show, in this order.
     position = 0
-    for shown in ("argument", "env:HF_TOKEN", "config", "write", "refused", "hello", "refresh"):
+    story = (
+        "config",
+        "env:HF_TOKEN",
+        "argument",
+        "refused",
+        "may write",
+        "hello",
+        "refused",
+        "refresh",
+    )
+    for shown in story:
         found = done.stdout.find(shown, position)
         assert found >= 0, f"{shown!r} is missing, or comes too early, in:\n{done.stdout}"
         position = found

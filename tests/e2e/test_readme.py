@@ -23,18 +23,13 @@ def readme_code() -> str:
     return block.group(1)
 
 
-def test_ten_lines_work_in_a_notebook(
-    world: World, runner: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ten_lines_work_in_a_notebook(world: World, runner: Runner) -> None:
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
     pytest.importorskip("transformers")
     token = world.value("write")
     assert token is not None
     environment = runner.environment(HF_TOKEN=token)
-    # The client of the kernel keeps its files where Jupyter's variables say.
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(runner.home / "jupyter"))
-    monkeypatch.setenv("IPYTHONDIR", str(runner.home / "ipython"))
 
     code = readme_code()
     assert len([line for line in code.splitlines() if line.strip()]) <= 10

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from hubtoken.hub import Hub
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_files_users_and_tokens_survive_a_restart(tmp_path: Path) -> None:
@@ -34,15 +31,12 @@ def test_files_users_and_tokens_survive_a_restart(tmp_path: Path) -> None:
         assert second.model_info("alice/kept").sha == commit.oid
         assert "folder/kept.txt" in second.list_repo_files("alice/kept")
         path = second.hf_hub_download("alice/kept", "folder/kept.txt", cache_dir=tmp_path / "cache")
-        with open(path, encoding="utf-8") as file:
-            assert file.read() == "kept\n"
+        assert Path(path).read_text(encoding="utf-8") == "kept\n"
         with pytest.raises(HfHubHTTPError):
             second.whoami(token=dead)
 
 
 def test_temporary_data_folder_goes_with_the_hub() -> None:
-    from pathlib import Path
-
     with Hub() as hub:
         data = Path(hub.data)
         assert data.is_dir()

@@ -3,9 +3,10 @@
 import json
 import sys
 
-import hubtoken
 from huggingface_hub import get_token
 from transformers import AutoTokenizer
+
+import hubtoken
 
 request = json.load(sys.stdin)
 private = request["repo"]

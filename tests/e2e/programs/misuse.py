@@ -4,9 +4,10 @@ import json
 import sys
 from collections.abc import Callable
 
-import hubtoken
 from datasets import load_dataset
 from transformers import AutoTokenizer
+
+import hubtoken
 
 request = json.load(sys.stdin)
 token = hubtoken.resolve_token(request["token"])
