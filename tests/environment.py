@@ -10,7 +10,10 @@ from __future__ import annotations
 import os
 import secrets
 import string
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # By prefix: whatever a developer's machine has set for the Hub, its libraries or us.
 STEERING_PREFIXES = ("HF_", "HUGGING", "HUBTOKEN", "TRANSFORMERS_", "DATASETS_", "OAUTH_", "XDG_")

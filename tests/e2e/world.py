@@ -16,12 +16,11 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hubtoken.hub import Hub
-
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hubtoken import HubToken
+    from hubtoken.hub import Hub
 
 KINDS = ("read", "write", "fine-grained", "deleted", "none")
 
