@@ -63,8 +63,11 @@ def isolate(folder: Path) -> None:
     os.chdir(folder)
 
 
-def nanoseconds(*functions: Callable[[], object]) -> list[float]:
-    """The median time of one call of each function; they take turns, round by round."""
+def nanoseconds(
+    floor: Callable[[], object], ours: Callable[[], object], peer: Callable[[], object]
+) -> tuple[float, float, float]:
+    """The median time of one call of each; they take turns, round by round."""
+    functions = (floor, ours, peer)
     numbers = []
     for function in functions:
         function()  # the first call fills caches
@@ -75,7 +78,8 @@ def nanoseconds(*functions: Callable[[], object]) -> list[float]:
         for times, function, number in zip(rounds, functions, numbers, strict=True):
             taken = timeit.timeit(function, number=number)
             times.append(taken / number * 1e9)
-    return [statistics.median(times) for times in rounds]
+    first, second, third = (statistics.median(times) for times in rounds)
+    return first, second, third
 
 
 def milliseconds(function: Callable[[], object]) -> float:

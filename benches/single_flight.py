@@ -106,7 +106,7 @@ def all_at_once(ask: Callable[[], object]) -> float:
 
 def cold_rounds(
     new_token: Callable[[], str], endpoint: str, count: Callable[[], int]
-) -> tuple[list[float], list[float]]:
+) -> tuple[tuple[float, float], tuple[float, float]]:
     """Median requests and wall time, ours and the peer's; each round has tokens never seen."""
     from huggingface_hub import HfApi
 
@@ -125,7 +125,11 @@ def cold_rounds(
             before = count()
             walls[index].append(all_at_once(ask))
             requests[index].append(count() - before)
-    return [statistics.median(r) for r in requests], [statistics.median(w) for w in walls]
+    median = statistics.median
+    return (
+        (median(requests[0]), median(requests[1])),
+        (median(walls[0]), median(walls[1])),
+    )
 
 
 def random_token() -> str:
