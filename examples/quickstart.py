@@ -64,6 +64,7 @@ def make_tokens(hub: Hub) -> tuple[HubToken, HubToken, HubToken]:
     hub.create_user("alice")
     hub.create_organization("acme")
     hub.set_member("acme", "alice", "write")
+    hub.create_repository(MODEL, private=True)
     scopes = {MODEL: ["repo.content.read"]}
     return (
         hub.create_token("alice", name="laptop", role="read"),
@@ -73,7 +74,7 @@ def make_tokens(hub: Hub) -> tuple[HubToken, HubToken, HubToken]:
 
 
 def publish(folder: Path, write: HubToken) -> None:
-    """A private model repository with a tokenizer that really splits words."""
+    """Upload a tokenizer that really splits words to the private model repository."""
     from huggingface_hub import HfApi
     from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -87,9 +88,7 @@ def publish(folder: Path, write: HubToken) -> None:
     (model / "tokenizer_config.json").write_text(
         '{"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>"}\n', encoding="utf-8"
     )
-    api = HfApi(token=write.reveal())
-    api.create_repo(MODEL, private=True)
-    api.upload_folder(repo_id=MODEL, folder_path=model)
+    HfApi(token=write.reveal()).upload_folder(repo_id=MODEL, folder_path=model)
 
 
 def resolve(read: HubToken, write: HubToken) -> None:

@@ -114,6 +114,7 @@ def make_world(hub: Hub, folder: Path) -> World:
     api.create_repo(DATASET, repo_type="dataset", private=True)
     api.upload_folder(repo_id=DATASET, repo_type="dataset", folder_path=folder / "dataset")
 
+    # Last, because a scope names a repository that is there.
     deleted = hub.create_token("alice", name="deleted", role="write")
     hub.delete_token("alice", "deleted")
     return World(
