@@ -366,6 +366,14 @@ impl Client {
         self.checks.remove(|check| check.digest == digest);
         self.grants.remove(|grant| grant.digest == digest);
     }
+
+    /// Drops everything that is known of the tokens of one Hub.
+    pub fn forget_endpoint(&self, endpoint: &Endpoint) {
+        self.identities.remove(|key| key.endpoint == *endpoint);
+        self.rejections.remove(|key| key.endpoint == *endpoint);
+        self.checks.remove(|check| check.endpoint == *endpoint);
+        self.grants.remove(|grant| grant.endpoint == *endpoint);
+    }
 }
 
 fn wait<T: Clone>(

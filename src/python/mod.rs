@@ -5,6 +5,8 @@
 
 mod authorize;
 mod error;
+#[cfg(feature = "hub")]
+mod hub;
 mod identity;
 mod interrupt;
 mod require;
@@ -19,6 +21,9 @@ use pyo3::prelude::*;
 mod core_module {
     #[pymodule_export]
     use super::authorize::{PyVerdict, authorize};
+    #[cfg(feature = "hub")]
+    #[pymodule_export]
+    use super::hub::{PyHub, PyTokenInfo};
     #[pymodule_export]
     use super::identity::{PyIdentity, PyOrganization, PyScope, whoami};
     #[pymodule_export]

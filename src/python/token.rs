@@ -94,7 +94,7 @@ impl PyHubToken {
 }
 
 /// A `str` whose `repr` is masked.
-fn revealed<'py>(py: Python<'py>, value: &str) -> PyResult<Bound<'py, PyAny>> {
+pub fn revealed<'py>(py: Python<'py>, value: &str) -> PyResult<Bound<'py, PyAny>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     CLASS
         .import(py, "hubtoken.revealed", "RevealedToken")?
