@@ -17,8 +17,7 @@ use pyo3::prelude::*;
 
 /// The compiled part of hubtoken. Import from `hubtoken` instead.
 #[pymodule]
-#[pyo3(name = "_core")]
-mod core_module {
+mod _core {
     #[pymodule_export]
     use super::authorize::{PyVerdict, authorize};
     #[cfg(feature = "hub")]
