@@ -143,9 +143,9 @@ fn visit(folder: &Path, look: &mut impl FnMut(&Path, &[u8])) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            visit(&path, look)
+            visit(&path, look);
         } else {
-            look(&path, &std::fs::read(&path).unwrap())
+            look(&path, &std::fs::read(&path).unwrap());
         }
     }
 }
@@ -351,4 +351,93 @@ fn a_repository_without_its_content_says_so_and_can_be_deleted() {
             .status,
         204
     );
+}
+
+/// Does something to the database of a stopped Hub, as another program would.
+fn meddle(
+    folder: &Path,
+    statement: &'static str,
+) -> (tokio::runtime::Runtime, sqlx::SqliteConnection) {
+    use sqlx::{ConnectOptions as _, Executor as _};
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("hub.sqlite3"));
+    let mut connection = runtime.block_on(options.connect()).unwrap();
+    runtime.block_on(connection.execute(statement)).unwrap();
+    (runtime, connection)
+}
+
+#[test]
+fn a_newer_schema_and_a_locked_database() {
+    let folder = TempDir::new().unwrap();
+    drop(Hub::start(&in_folder(folder.path())).unwrap());
+    let holder = meddle(folder.path(), "BEGIN EXCLUSIVE");
+    let locked = Hub::start(&in_folder(folder.path())).unwrap_err();
+    assert!(
+        matches!(locked, HubError::DatabaseLocked { .. }),
+        "{locked}"
+    );
+    drop(holder);
+    drop(Hub::start(&in_folder(folder.path())).unwrap());
+    drop(meddle(folder.path(), "PRAGMA user_version = 99"));
+    let newer = Hub::start(&in_folder(folder.path())).unwrap_err();
+    assert!(
+        matches!(newer, HubError::NewerSchema { found: 99, .. }),
+        "{newer}"
+    );
+}
+
+#[test]
+fn a_read_only_folder() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = TempDir::new().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o555)).unwrap();
+    if std::fs::write(folder.path().join("probe"), "").is_ok() {
+        // The superuser writes everywhere, and then there is nothing to see here.
+        return;
+    }
+    let error = Hub::start(&in_folder(folder.path())).unwrap_err();
+    assert!(matches!(error, HubError::ReadOnly { .. }), "{error}");
+}
+
+#[test]
+fn an_open_connection_does_not_hold_up_the_stop() {
+    let hub = Hub::start(&HubOptions::default()).unwrap();
+    let mut idle = TcpStream::connect(hub.endpoint().strip_prefix("http://").unwrap()).unwrap();
+    idle.write_all(b"GET /api/agent-harnesses HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    let mut buffer = [0; 64];
+    assert!(idle.read(&mut buffer).unwrap() > 0);
+    let begun = std::time::Instant::now();
+    hub.stop();
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
+fn many_clients_at_once() {
+    let hub = std::sync::Arc::new(Hub::start(&HubOptions::default()).unwrap());
+    hub.create_user("alice", "Alice", None, None).unwrap();
+    let token = write_token(&hub, "alice", "w");
+    let threads: Vec<_> = (0..16)
+        .map(|thread| {
+            let (hub, token) = (std::sync::Arc::clone(&hub), token.clone());
+            std::thread::spawn(move || {
+                for number in 0..10 {
+                    assert!(get(&hub, "/api/whoami-v2", &token).starts_with("HTTP/1.1 200"));
+                    write_token(&hub, "alice", &format!("{thread}-{number}"));
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(hub.list_tokens("alice").unwrap().len(), 161);
+    assert_eq!(hub.request_count(None).unwrap(), 160);
 }
