@@ -63,7 +63,7 @@ fn blob(request: &CommitRequest) -> Vec<u8> {
     let [Change::Put { blob, .. }] = request.changes.as_slice() else {
         panic!("{request:?}")
     };
-    content().blob(*blob).unwrap().data
+    content().blob(*blob, 0..u64::MAX).unwrap()
 }
 
 #[test]

@@ -106,9 +106,7 @@ impl Content {
             .reference_matching(&branch, commit, true, head, &request.summary)
         {
             Ok(_) => Ok(commit),
-            Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Locked) => {
-                Err(GitFault::ParentChanged)
-            }
+            Err(error) if error.code() == ErrorCode::Modified => Err(GitFault::ParentChanged),
             Err(error) => Err(error.into()),
         }
     }

@@ -318,6 +318,14 @@ fn folders_and_registry_are_reconciled_at_start() {
     for path in [&orphan, &unknown] {
         std::fs::create_dir(path).unwrap();
     }
+    for half_done in [
+        "cccccccccccccccccccccccc.new",
+        "dddddddddddddddddddddddd.deleted",
+    ] {
+        std::fs::create_dir(models.join(half_done)).unwrap();
+    }
+    // What git leaves behind when it is killed in the middle of a commit.
+    std::fs::write(settled.join("refs/heads/main.lock"), "").unwrap();
     for path in [&settled, &orphan] {
         std::fs::write(path.join("hubtoken-unsettled"), "").unwrap();
     }
@@ -325,7 +333,19 @@ fn folders_and_registry_are_reconciled_at_start() {
     assert!(settled.join("HEAD").exists() && !settled.join("hubtoken-unsettled").exists());
     assert!(!orphan.exists());
     assert!(unknown.exists());
-    drop(hub);
+    assert_eq!(std::fs::read_dir(&models).unwrap().count(), 2);
+    let token = write_token(&hub, "alice", "w");
+    let body = "{\"key\":\"header\",\"value\":{\"summary\":\"s\"}}";
+    let answer = request(
+        &hub,
+        &format!(
+            "POST /api/models/alice/kept/commit/main HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            token.reveal(),
+            body.len()
+        ),
+    );
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[test]
