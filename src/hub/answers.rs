@@ -31,7 +31,7 @@ pub(crate) struct ApiError {
     message: String,
     url: Option<String>,
     headers: Vec<(HeaderName, String)>,
-    standing: Option<Standing>,
+    standing: Option<Box<Standing>>,
 }
 
 pub(crate) type Answer = Result<Response, ApiError>;
@@ -124,7 +124,7 @@ impl ApiError {
     pub(crate) fn rate_limited(standing: Standing, logged_in: bool) -> Self {
         Self {
             headers: vec![(RETRY_AFTER, standing.reset_seconds.to_string())],
-            standing: Some(standing),
+            standing: Some(Box::new(standing)),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, standing.message(logged_in))
         }
     }
@@ -161,6 +161,15 @@ impl ApiError {
                 "Forbidden: pass `create_pr=1` as a query parameter to create a Pull Request",
             ),
         }
+    }
+
+    /// The Hub's word for a write that is not allowed speaks of pull requests. Where none could be made, this says the
+    /// same without them.
+    pub(crate) fn without_pull_request(self) -> Self {
+        self.reworded(
+            "Forbidden: pass",
+            "Forbidden: you don't have the rights to write to this repository",
+        )
     }
 
     /// Says something else in place of a message that begins in a certain way.
@@ -262,8 +271,8 @@ pub(crate) fn render(error: &ApiError, path: &str) -> Response {
     for (name, value) in &error.headers {
         headers.insert(name, header_text(value));
     }
-    if let Some(standing) = error.standing {
-        response.extensions_mut().insert(standing);
+    if let Some(standing) = &error.standing {
+        response.extensions_mut().insert(**standing);
     }
     response
 }
@@ -277,7 +286,7 @@ pub(crate) fn header_text(text: &str) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("?"))
 }
 
-/// A JSON answer with the weak ETag that the Hub's answers carry.
+/// A JSON answer with the weak `ETag` that the Hub's answers carry.
 pub(crate) fn json_answer(body: &impl Serialize) -> Answer {
     let body = serde_json::to_vec(body)
         .map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;

@@ -9,8 +9,8 @@ use super::error::HubError;
 use super::handle::Hub;
 use super::names;
 use super::registry::{
-    CreatedToken, Gate, NewToken, Organization, OrganizationRole, Repository, RepositoryChange,
-    RepositoryType, TokenInfo, User,
+    CreatedToken, Gate, GateChange, NewToken, Organization, OrganizationRole, Repository,
+    RepositoryChange, RepositoryType, TokenInfo, User,
 };
 use super::secret::Secret;
 
@@ -170,7 +170,7 @@ impl Hub {
             kind,
             id,
             RepositoryChange {
-                gated: Some(gated),
+                gated: GateChange::Set(gated),
                 ..RepositoryChange::default()
             },
         )

@@ -84,7 +84,7 @@ pub(crate) fn check_repository(name: &str) -> Result<(), HubError> {
         "only letters, digits, `-`, `_` and `.` are allowed"
     } else if let Some(reason) = bad_punctuation(name) {
         reason
-    } else if key(name).ends_with(".git") {
+    } else if key(name).strip_suffix(".git").is_some() {
         "it must not end with `.git`"
     } else {
         return Ok(());

@@ -42,13 +42,10 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, mut stop: watch::R
             _ = stop.wait_for(|stopped| *stopped) => break,
             next = next => next,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(_) => {
-                // Mostly "too many open files", which a short wait can cure and a tight loop cannot.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
+        let Ok((stream, peer)) = accepted else {
+            // Mostly "too many open files", which a short wait can cure and a tight loop cannot.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
         };
         // Small answers must not wait for the next packet; if it cannot be set, they are late and nothing else.
         let _ = stream.set_nodelay(true);

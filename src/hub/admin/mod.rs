@@ -104,7 +104,7 @@ fn created(body: &Value) -> Answer {
     Ok(response)
 }
 
-/// An answer that holds a secret: nothing on the way may keep it, nor its digest in an ETag.
+/// An answer that holds a secret: nothing on the way may keep it, nor its digest in an `ETag`.
 fn secret(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

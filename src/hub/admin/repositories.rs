@@ -11,7 +11,7 @@ use crate::hub::answers::{Answer, ApiError, json_answer};
 use crate::hub::api::JsonBody;
 use crate::hub::clock::iso;
 use crate::hub::names;
-use crate::hub::registry::{Gate, Repository, RepositoryChange, RepositoryType};
+use crate::hub::registry::{GateChange, Repository, RepositoryChange, RepositoryType};
 use crate::hub::state::HubState;
 
 type Address = (String, String, String);
@@ -54,7 +54,7 @@ pub(super) async fn create(
     let kind = kind(&new.kind)?;
     let (namespace, name) = names::split_repository(&new.id)?;
     let namespace = state.registry.namespace(namespace).await?;
-    let gated = gate(new.gated)?.flatten();
+    let gated = gate(new.gated.as_ref())?.gate();
     created(&repository(
         &state
             .create_repository(kind, &namespace, name, None, (new.private, gated))
@@ -70,7 +70,7 @@ pub(super) async fn change(
     let found = find(&state, &address).await?;
     let change = RepositoryChange {
         private: change.private,
-        gated: gate(change.gated)?,
+        gated: gate(change.gated.as_ref())?,
         disabled: change.disabled,
     };
     state.registry.update_repository(&found.id, change).await?;
@@ -138,16 +138,9 @@ fn kind(kind: &str) -> Result<RepositoryType, ApiError> {
     })
 }
 
-fn gate(gated: Option<Value>) -> Result<Option<Option<Gate>>, ApiError> {
-    let wrong = || ApiError::bad_request("`gated` must be \"auto\", \"manual\" or false");
-    match gated {
-        None => Ok(None),
-        Some(Value::Bool(false)) => Ok(Some(None)),
-        Some(Value::String(gate)) => Gate::parse(&gate)
-            .map(|gate| Some(Some(gate)))
-            .ok_or_else(wrong),
-        Some(_) => Err(wrong()),
-    }
+fn gate(gated: Option<&Value>) -> Result<GateChange, ApiError> {
+    GateChange::from_json(gated)
+        .ok_or_else(|| ApiError::bad_request("`gated` must be \"auto\", \"manual\" or false"))
 }
 
 fn repository(repository: &Repository) -> Value {

@@ -24,7 +24,9 @@ pub(super) async fn write(
     caller: Caller,
     address: Address,
 ) -> Answer {
-    check(&state, &caller, &address, Action::Write).await
+    check(&state, &caller, &address, Action::Write)
+        .await
+        .map_err(ApiError::without_pull_request)
 }
 
 async fn check(

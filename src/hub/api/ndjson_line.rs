@@ -31,15 +31,22 @@ pub(super) struct Line {
 #[derive(Default)]
 struct Scanner {
     depth: u32,
-    in_string: bool,
-    escaped: bool,
-    after_colon: bool,
+    place: Place,
     /// Where in `Line::json` the current or the last string begins.
     string_start: usize,
-    /// The last string, while it may turn out to be a member's name.
+    /// Whether the last string may be the name of a file's content.
     name_is_content: bool,
     /// Whether the current string is the content of a file.
     in_content: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Between,
+    AfterColon,
+    InString,
+    AfterBackslash,
 }
 
 /// Base64 on its way into the object store.
@@ -99,7 +106,10 @@ pub(super) fn read_line(
             line.json.push(byte);
             scanner.see(byte, &line.json);
             let content_length = line.json.len() - scanner.string_start;
-            if scanner.in_content && content_length > LONGEST_IN_MEMORY && !scanner.escaped {
+            if scanner.in_content
+                && content_length > LONGEST_IN_MEMORY
+                && scanner.place == Place::InString
+            {
                 if line.streamed.is_some() {
                     return Err(malformed("it has two contents"));
                 }
@@ -126,36 +136,32 @@ pub(super) fn read_line(
 
 impl Scanner {
     fn see(&mut self, byte: u8, json: &[u8]) {
-        if self.in_string {
-            if self.escaped {
-                self.escaped = false;
-            } else if byte == b'\\' {
-                self.escaped = true;
-            } else if byte == b'"' {
-                self.end_string(json);
-            }
-            return;
-        }
-        match byte {
-            b'"' => {
-                self.in_string = true;
-                self.in_content = self.after_colon && self.depth == 2 && self.name_is_content;
+        match (self.place, byte) {
+            (Place::AfterBackslash, _) => self.place = Place::InString,
+            (Place::InString, b'\\') => self.place = Place::AfterBackslash,
+            (Place::InString, b'"') => self.end_string(json),
+            (Place::InString, _) | (_, b' ' | b'\t' | b'\r') => (),
+            (before, b'"') => {
+                self.in_content =
+                    before == Place::AfterColon && self.depth == 2 && self.name_is_content;
                 self.string_start = json.len() - 1;
-                self.after_colon = false;
+                self.place = Place::InString;
             }
-            b':' => self.after_colon = true,
-            b'{' | b'[' => {
+            (_, b':') => self.place = Place::AfterColon,
+            (_, b'{' | b'[') => {
                 self.depth += 1;
-                self.after_colon = false;
+                self.place = Place::Between;
             }
-            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-            b' ' | b'\t' | b'\r' => (),
-            _ => self.after_colon = false,
+            (_, b'}' | b']') => {
+                self.depth = self.depth.saturating_sub(1);
+                self.place = Place::Between;
+            }
+            _ => self.place = Place::Between,
         }
     }
 
     fn end_string(&mut self, json: &[u8]) {
-        self.in_string = false;
+        self.place = Place::Between;
         self.in_content = false;
         self.name_is_content = json.get(self.string_start..) == Some(b"\"content\"");
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::address::Address;
 use super::body::{JsonBody, parameter};
 use crate::hub::access::Action;
-use crate::hub::answers::{Answer, header_text, json_answer, ok};
+use crate::hub::answers::{Answer, ApiError, header_text, json_answer, ok};
 use crate::hub::authentication::Caller;
 use crate::hub::clock::iso;
 use crate::hub::repository::Reference;
@@ -145,7 +145,10 @@ async fn create(
     address: &Address,
     (prefix, name, from): (&'static str, String, String),
 ) -> Answer {
-    let repository = address.open(state, caller, Action::Write).await?;
+    let repository = address
+        .open(state, caller, Action::Write)
+        .await
+        .map_err(ApiError::without_pull_request)?;
     state
         .on_content(&repository, move |content| {
             content.create_reference(prefix, &name, &from)
@@ -176,7 +179,10 @@ async fn delete(
     address: &Address,
     prefix: &'static str,
 ) -> Answer {
-    let repository = address.open(state, caller, Action::Write).await?;
+    let repository = address
+        .open(state, caller, Action::Write)
+        .await
+        .map_err(ApiError::without_pull_request)?;
     let name = address.revision();
     state
         .on_content(&repository, move |content| {

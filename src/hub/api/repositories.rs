@@ -12,7 +12,7 @@ use crate::hub::access::{Action, may_create};
 use crate::hub::answers::{Answer, ApiError, json_answer, ok};
 use crate::hub::authentication::Caller;
 use crate::hub::error::HubError;
-use crate::hub::registry::{Gate, Principal, RepositoryChange, RepositoryType};
+use crate::hub::registry::{Gate, GateChange, Principal, RepositoryChange, RepositoryType};
 use crate::hub::state::HubState;
 
 #[derive(Deserialize)]
@@ -109,12 +109,8 @@ pub(super) async fn settings(
         .open(&state, &caller, Action::Manage)
         .await
         .map_err(cannot_manage)?;
-    let gated = match body.gated {
-        None => None,
-        Some(Value::Bool(false)) => Some(None),
-        Some(Value::String(gate)) => Some(Some(Gate::parse(&gate).ok_or_else(bad_gate)?)),
-        Some(_) => return Err(bad_gate()),
-    };
+    let gated = GateChange::from_json(body.gated.as_ref())
+        .ok_or_else(|| ApiError::bad_request("`gated` must be \"auto\", \"manual\" or false"))?;
     let change = RepositoryChange {
         private: private(body.visibility.as_deref(), body.private)?,
         gated,
@@ -140,14 +136,10 @@ pub(super) fn gated_value(gate: Option<Gate>) -> Value {
     gate.map_or(Value::Bool(false), |gate| gate.as_str().into())
 }
 
-fn bad_gate() -> ApiError {
-    ApiError::bad_request("`gated` must be \"auto\", \"manual\" or false")
-}
-
 /// The Hub's word for a write that is not allowed speaks of pull requests, which make no sense here.
 fn cannot_manage(error: ApiError) -> ApiError {
     error.reworded(
-        "Forbidden: pass `create_pr=1`",
+        "Forbidden: pass",
         "You don't have the rights to change the settings of this repository or to delete it",
     )
 }

@@ -26,7 +26,7 @@ use super::error::HubError;
 
 pub use self::organizations::{Membership, Organization, OrganizationRole};
 pub use self::repositories::{Gate, Repository, RepositoryType};
-pub(crate) use self::repositories::{NewRepository, RepositoryChange};
+pub(crate) use self::repositories::{GateChange, NewRepository, RepositoryChange};
 pub use self::scopes::{
     Entity, EntityType, FineGrained, GrantedRole, GrantedScope, Scope, TokenRole,
 };

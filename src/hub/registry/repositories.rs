@@ -68,12 +68,44 @@ pub(crate) struct NewRepository<'a> {
     pub gated: Option<Gate>,
 }
 
+/// What to do with a gate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum GateChange {
+    /// Leave it as it is.
+    #[default]
+    Keep,
+    /// Set this one, or none.
+    Set(Option<Gate>),
+}
+
 /// Settings to change; `None` leaves one as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RepositoryChange {
     pub private: Option<bool>,
-    pub gated: Option<Option<Gate>>,
+    pub gated: GateChange,
     pub disabled: Option<bool>,
+}
+
+impl GateChange {
+    /// From JSON: nothing, `"auto"`, `"manual"` or `false`. `None` for anything else.
+    pub(crate) fn from_json(value: Option<&serde_json::Value>) -> Option<Self> {
+        match value {
+            None => Some(Self::Keep),
+            Some(serde_json::Value::Bool(false)) => Some(Self::Set(None)),
+            Some(serde_json::Value::String(gate)) => {
+                Gate::parse(gate).map(|gate| Self::Set(Some(gate)))
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// The gate afterwards, where none was before.
+    pub(crate) fn gate(self) -> Option<Gate> {
+        match self {
+            Self::Keep => None,
+            Self::Set(gate) => gate,
+        }
+    }
 }
 
 impl RepositoryType {
@@ -267,8 +299,8 @@ impl Registry {
         )
         .bind(change.private)
         .bind(change.disabled)
-        .bind(change.gated.is_some())
-        .bind(change.gated.flatten().map(Gate::as_str))
+        .bind(change.gated != GateChange::Keep)
+        .bind(change.gated.gate().map(Gate::as_str))
         .bind(id)
         .execute(&mut *transaction)
         .await
