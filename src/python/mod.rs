@@ -3,6 +3,15 @@
 //! Each wrapper reads the environment while attached to the interpreter, detaches for whatever may
 //! take long, and turns core errors into the classes of `python/hubtoken/errors.py`.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are Python docstrings, in Python's own form"
+)]
+#![expect(
+    clippy::elidable_lifetime_names,
+    reason = "'py is PyO3's name for the attachment; it reads better than '_"
+)]
+
 mod authorize;
 mod error;
 #[cfg(feature = "hub")]
