@@ -39,7 +39,7 @@ mod _core {
     #[pymodule_export]
     use super::resolve::{PyTrace, PyTraceStep, explain, reload, resolve_token};
     #[pymodule_export]
-    use super::token::{PyHubToken, restore};
+    use super::token::{PyHubToken, is_sent_anyway, restore};
     #[pymodule_export]
     use super::{after_fork, ambient_endpoint};
 

@@ -363,6 +363,21 @@ impl PyHubToken {
     }
 }
 
+/// Whether `huggingface_hub` sends this very token when it is given none.
+///
+/// Args:
+///     token: The token.
+///
+/// Returns:
+///     Whether activation has nothing to do.
+#[pyfunction]
+#[pyo3(signature = (token: "HubToken") -> "bool")]
+pub fn is_sent_anyway(py: Python<'_>, token: &PyHubToken) -> PyResult<bool> {
+    let credential = token.credential(py)?;
+    let inputs = inputs();
+    Ok(py.detach(|| inputs.is_sent_anyway(&credential.token)))
+}
+
 /// Makes a `HubToken` of what a pickle carried. Asks nobody and reads nothing.
 ///
 /// Args:

@@ -14,6 +14,7 @@
 
 pub mod configuration;
 mod memory;
+mod peer;
 pub mod trace;
 mod walk;
 

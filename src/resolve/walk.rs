@@ -17,7 +17,7 @@ use crate::sync::lock;
 use crate::token::Token;
 
 /// The largest token file that is read, in bytes.
-const MAXIMUM_TOKEN_FILE: u64 = 64 * 1024;
+pub(super) const MAXIMUM_TOKEN_FILE: u64 = 64 * 1024;
 
 /// One walk along the chain.
 pub(super) struct Walk<'a> {

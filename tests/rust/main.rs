@@ -6,5 +6,7 @@
     reason = "a test that cannot go on should panic"
 )]
 
+mod client;
 #[cfg(feature = "hub")]
 mod hub;
+mod server;
