@@ -111,6 +111,20 @@ impl<const N: usize> From<[(&str, &str); N]> for Fixed {
 }
 
 impl Fixed {
+    /// A copy of this process's whole environment.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the other place that reads the process's environment"
+    )]
+    pub fn of_process() -> Self {
+        Self(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+                .collect(),
+        )
+    }
+
     /// Sets or replaces a variable.
     pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.0.insert(name.to_owned(), value.into());

@@ -13,6 +13,7 @@
 )]
 
 mod authorize;
+mod cli;
 mod error;
 #[cfg(feature = "hub")]
 mod hub;
@@ -29,6 +30,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use super::authorize::{PyVerdict, authorize};
+    #[pymodule_export]
+    use super::cli::main;
     #[cfg(feature = "hub")]
     #[pymodule_export]
     use super::hub::{PyHub, PyTokenInfo};
