@@ -1,1 +1,72 @@
-//! The embedded Hub.
+//! The embedded Hub: a small token authority that speaks the Hugging Face Hub's own HTTP.
+//!
+//! It creates, lists, refreshes and deletes access tokens by role and name, and guards repositories by them. It is
+//! one process with one folder and no set-up, so that tests, demos and teams without a network have a real Hub to
+//! authenticate against: clients of the Hub work against it unchanged.
+//!
+//! A request goes one way:
+//!
+//! ```text
+//! server ─► middleware ─► api ──► access (pure policy) ──► registry (SQLite: who, which tokens, which repositories)
+//!           counted,      │                           └──► repository (git: content)
+//!           authenticated └─► answers
+//!                   └─────► admin (admin key only)
+//! ```
+//!
+//! [`Hub`] is the whole of it for a program that just wants one; [`app`] is the HTTP part alone, to be run in-process
+//! by tests. What differs from the real Hub is listed in `docs/differences.md`.
+
+mod access;
+mod admin;
+mod answers;
+mod api;
+mod authentication;
+mod clock;
+mod data_folder;
+mod deeds;
+mod error;
+mod handle;
+mod middleware;
+mod names;
+mod options;
+mod rate_limit;
+mod registry;
+mod repository;
+mod request_log;
+mod secret;
+mod server;
+mod state;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+
+pub use self::clock::Clock;
+pub use self::error::HubError;
+pub use self::handle::Hub;
+pub use self::options::{HubOptions, WhoamiLimit};
+pub use self::registry::{
+    CreatedToken, Entity, EntityType, FineGrained, Gate, GrantedRole, GrantedScope, NewToken,
+    Organization, OrganizationRole, Repository, RepositoryType, Scope, TokenInfo, TokenRole, User,
+};
+pub use self::secret::Secret;
+pub use self::state::HubState;
+
+/// The largest body of a request, commits aside. A `preupload` of 256 files is far below it.
+const BODY_BYTES: usize = 16 << 20;
+
+/// The HTTP part of a Hub.
+pub fn app(state: Arc<HubState>) -> Router {
+    Router::new()
+        .merge(api::routes())
+        .merge(admin::routes())
+        .fallback(|| async { answers::ApiError::page_not_found() })
+        .method_not_allowed_fallback(|| async { answers::ApiError::method_not_allowed() })
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&state),
+            middleware::surround,
+        ))
+        .with_state(state)
+}

@@ -1,0 +1,211 @@
+//! The policy: who may do what to which repository. No input or output, so that the whole table can be tested.
+//!
+//! Two things must agree. The *user's* right in the owning namespace says what the person may do at all; the
+//! *token's* right says how much of that was handed to this token. The smaller of the two counts. Beside that stand
+//! what the public may do, the gate, and the switch that disables a repository.
+
+use super::registry::{
+    Entity, EntityType, GrantedRole, Namespace, OrganizationRole, Principal, Repository,
+    RepositoryType,
+};
+
+/// How far somebody may go in a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Right {
+    None,
+    Read,
+    Write,
+}
+
+/// What is to be done to a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Its metadata and list of files.
+    See,
+    /// The content of its files.
+    Read,
+    /// New commits.
+    Write,
+    /// Its settings, or its deletion.
+    Manage,
+}
+
+/// Why it may not be done. Each is a different answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denial {
+    /// Nobody is logged in, and the repository is not for everybody: it is not said whether it exists.
+    LoginRequired,
+    /// Everybody may read it, but nobody is logged in who could write.
+    LoginRequiredToWrite,
+    /// It is not for this token, which is not told that it exists.
+    Invisible,
+    /// Nobody is logged in, and the repository is gated.
+    GateClosedToAnonymous,
+    /// The user was not granted access.
+    GateClosed,
+    /// The user may, but the fine-grained token was not given gated repositories.
+    GateClosedToToken,
+    /// Access to the repository is switched off.
+    Disabled,
+    /// It can be read, but not changed.
+    ReadOnly,
+}
+
+/// Decides. `granted` says whether the user was let through the gate.
+pub(crate) fn decide(
+    caller: Option<&Principal>,
+    repository: &Repository,
+    granted: bool,
+    action: Action,
+) -> Result<(), Denial> {
+    let right = caller.map_or(Right::None, |principal| {
+        effective_right(principal, repository)
+    });
+    if repository.private && right < Right::Read {
+        return Err(if caller.is_none() {
+            Denial::LoginRequired
+        } else {
+            Denial::Invisible
+        });
+    }
+    // The owner can still delete a disabled repository, or read its settings page.
+    if repository.disabled && action != Action::Manage {
+        return Err(Denial::Disabled);
+    }
+    match action {
+        Action::See => Ok(()),
+        Action::Read => pass_gate(caller, repository, granted, right),
+        Action::Write | Action::Manage if right == Right::Write => Ok(()),
+        Action::Write | Action::Manage => Err(if caller.is_none() {
+            Denial::LoginRequiredToWrite
+        } else {
+            Denial::ReadOnly
+        }),
+    }
+}
+
+/// Whether the token may create repositories of this type in the namespace, or delete those of it.
+pub(crate) fn may_create(principal: &Principal, namespace: &Namespace) -> bool {
+    let of_user = principal.user.id == namespace.id
+        || role_in(principal, &namespace.id).is_some_and(|role| {
+            matches!(
+                role,
+                OrganizationRole::Admin | OrganizationRole::Write | OrganizationRole::Contributor
+            )
+        });
+    let of_token = match &principal.token.role {
+        GrantedRole::Read => false,
+        GrantedRole::Write => true,
+        GrantedRole::FineGrained(fine) => fine.scoped.iter().any(|scope| {
+            is_namespace(&scope.entity, &namespace.id)
+                && permitted(&scope.permissions) == Right::Write
+        }),
+    };
+    of_user && of_token
+}
+
+fn pass_gate(
+    caller: Option<&Principal>,
+    repository: &Repository,
+    granted: bool,
+    right: Right,
+) -> Result<(), Denial> {
+    if repository.gated.is_none() || right >= Right::Read {
+        // A right of one's own is a membership: the gate is for outsiders.
+        return Ok(());
+    }
+    let Some(principal) = caller else {
+        return Err(Denial::GateClosedToAnonymous);
+    };
+    let by_token = match &principal.token.role {
+        GrantedRole::Read | GrantedRole::Write => true,
+        GrantedRole::FineGrained(fine) => {
+            fine.can_read_gated_repos || right_of_token(principal, repository) >= Right::Read
+        }
+    };
+    if !by_token {
+        Err(Denial::GateClosedToToken)
+    } else if granted || right_of_user(principal, repository) >= Right::Read {
+        Ok(())
+    } else {
+        Err(Denial::GateClosed)
+    }
+}
+
+fn effective_right(principal: &Principal, repository: &Repository) -> Right {
+    right_of_user(principal, repository).min(right_of_token(principal, repository))
+}
+
+fn right_of_user(principal: &Principal, repository: &Repository) -> Right {
+    if principal.user.id == repository.namespace_id {
+        return Right::Write;
+    }
+    match role_in(principal, &repository.namespace_id) {
+        Some(OrganizationRole::Admin | OrganizationRole::Write) => Right::Write,
+        Some(OrganizationRole::Contributor) if repository.creator_id == principal.user.id => {
+            Right::Write
+        }
+        Some(OrganizationRole::Contributor | OrganizationRole::Read) => Right::Read,
+        Some(OrganizationRole::NoAccess) | None => Right::None,
+    }
+}
+
+fn right_of_token(principal: &Principal, repository: &Repository) -> Right {
+    match &principal.token.role {
+        GrantedRole::Read => Right::Read,
+        GrantedRole::Write => Right::Write,
+        GrantedRole::FineGrained(fine) => fine
+            .scoped
+            .iter()
+            .filter(|scope| {
+                is_namespace(&scope.entity, &repository.namespace_id)
+                    || is_repository(&scope.entity, repository)
+            })
+            .map(|scope| permitted(&scope.permissions))
+            .max()
+            .unwrap_or(Right::None),
+    }
+}
+
+/// Writing includes reading; every other permission of the Hub's is about something else than content.
+fn permitted(permissions: &[String]) -> Right {
+    if permissions
+        .iter()
+        .any(|permission| permission == "repo.write")
+    {
+        Right::Write
+    } else if permissions
+        .iter()
+        .any(|permission| permission == "repo.content.read")
+    {
+        Right::Read
+    } else {
+        Right::None
+    }
+}
+
+fn role_in(principal: &Principal, organization_id: &str) -> Option<OrganizationRole> {
+    principal
+        .memberships
+        .iter()
+        .find(|membership| membership.organization.id == organization_id)
+        .map(|membership| membership.role)
+}
+
+fn is_namespace(entity: &Entity, id: &str) -> bool {
+    matches!(entity.kind, EntityType::User | EntityType::Org) && entity.id == id
+}
+
+fn is_repository(entity: &Entity, repository: &Repository) -> bool {
+    let kind = match entity.kind {
+        EntityType::Model => RepositoryType::Model,
+        EntityType::Dataset => RepositoryType::Dataset,
+        EntityType::Space => RepositoryType::Space,
+        EntityType::User | EntityType::Org => return false,
+    };
+    kind == repository.kind && entity.id == repository.id
+}
+
+#[cfg(test)]
+#[path = "access_tests.rs"]
+mod tests;

@@ -1,0 +1,119 @@
+//! The administration API, under `/-/hubtoken/v1/`: what the Hub's web pages do, for programs.
+//!
+//! It takes the admin key as a bearer and nothing else: no access token can mint another. A web page in a browser on
+//! the same machine could reach a loopback port, so the `Host` must be the Hub's own (a foreign name that was pointed
+//! at 127.0.0.1 is refused) and an `Origin`, if there is one, too. Bodies and answers are JSON; errors are
+//! `{"error": "…"}`. Times are ISO 8601 in UTC. Answers with a secret carry `Cache-Control: no-store`.
+//!
+//! | Method and path | Body | Answer |
+//! |---|---|---|
+//! | `GET users` | | 200 list of users |
+//! | `POST users` | `name`, `fullname`?, `email`?, `password`? | 201 user: `id`, `name`, `fullname`, `email`, `createdAt` |
+//! | `GET organizations` | | 200 list of organizations |
+//! | `POST organizations` | `name`, `fullname`? | 201 organization: `id`, `name`, `fullname`, `createdAt` |
+//! | `GET organizations/{name}/members` | | 200 list of `user`, `role` |
+//! | `PUT organizations/{name}/members/{user}` | `role` | 204 |
+//! | `DELETE organizations/{name}/members/{user}` | | 204 |
+//! | `GET users/{user}/tokens` | | 200 list of tokens |
+//! | `POST users/{user}/tokens` | `name`, `role` (`read`, `write`, `fineGrained`), `scopes`?, `global`?, `canReadGatedRepos`?, `expiresAt`? | 201 `token` (the value), `info` (a token) |
+//! | `PATCH users/{user}/tokens/{token}` | `name` | 200 token |
+//! | `POST users/{user}/tokens/{token}/refresh` | | 200 `token`, `info` |
+//! | `DELETE users/{user}/tokens/{token}` | | 204 |
+//! | `GET repositories` | | 200 list of repositories |
+//! | `POST repositories` | `type`, `id`, `private`?, `gated`? | 201 repository |
+//! | `PATCH repositories/{type}/{namespace}/{name}` | `private`?, `gated`? (`auto`, `manual`, `false`), `disabled`? | 200 repository |
+//! | `DELETE repositories/{type}/{namespace}/{name}` | | 204 |
+//! | `GET repositories/{type}/{namespace}/{name}/grants` | | 200 list of user names |
+//! | `PUT repositories/{type}/{namespace}/{name}/grants/{user}` | | 204 |
+//! | `DELETE repositories/{type}/{namespace}/{name}/grants/{user}` | | 204 |
+//!
+//! A `{token}` is an id or a name; a name that several tokens have is a 409. A token is `id`, `name`, `role`,
+//! `last4`, `createdAt`, `lastUsedAt`, `expiresAt`, and for a fine-grained one `fineGrained`, as whoami shows it. A
+//! scope is `entity` and `permissions`. `{type}` is `model`, `dataset` or `space`.
+
+mod guard;
+mod organizations;
+mod repositories;
+mod tokens;
+mod users;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, patch, post, put};
+use serde_json::Value;
+
+use super::answers::{Answer, json_answer};
+use super::state::HubState;
+
+pub(crate) use self::guard::guard;
+
+pub(crate) fn routes() -> Router<Arc<HubState>> {
+    let path = |rest: &str| format!("/-/hubtoken/v1/{rest}");
+    Router::new()
+        .route(&path("users"), get(users::list).post(users::create))
+        .route(
+            &path("users/{user}/tokens"),
+            get(tokens::list).post(tokens::create),
+        )
+        .route(
+            &path("users/{user}/tokens/{token}"),
+            patch(tokens::rename).delete(tokens::delete),
+        )
+        .route(
+            &path("users/{user}/tokens/{token}/refresh"),
+            post(tokens::refresh),
+        )
+        .route(
+            &path("organizations"),
+            get(organizations::list).post(organizations::create),
+        )
+        .route(
+            &path("organizations/{organization}/members"),
+            get(organizations::members),
+        )
+        .route(
+            &path("organizations/{organization}/members/{user}"),
+            put(organizations::set_member).delete(organizations::remove_member),
+        )
+        .route(
+            &path("repositories"),
+            get(repositories::list).post(repositories::create),
+        )
+        .route(
+            &path("repositories/{kind}/{namespace}/{name}"),
+            patch(repositories::change).delete(repositories::delete),
+        )
+        .route(
+            &path("repositories/{kind}/{namespace}/{name}/grants"),
+            get(repositories::grants),
+        )
+        .route(
+            &path("repositories/{kind}/{namespace}/{name}/grants/{user}"),
+            put(repositories::grant).delete(repositories::revoke),
+        )
+}
+
+fn created(body: &Value) -> Answer {
+    let mut response = json_answer(body)?;
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
+
+/// An answer that holds a secret: nothing on the way may keep it, nor its digest in an `ETag`.
+fn secret(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.remove(axum::http::header::ETAG);
+    response
+}
+
+fn no_content() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}

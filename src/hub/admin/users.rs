@@ -1,0 +1,59 @@
+//! `users`: accounts.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::created;
+use crate::hub::answers::{Answer, json_answer};
+use crate::hub::api::JsonBody;
+use crate::hub::clock::iso;
+use crate::hub::registry::User;
+use crate::hub::secret::Secret;
+use crate::hub::state::HubState;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewUser {
+    name: String,
+    fullname: Option<String>,
+    email: Option<String>,
+    password: Option<String>,
+}
+
+pub(super) async fn list(State(state): State<Arc<HubState>>) -> Answer {
+    json_answer(
+        &state
+            .registry
+            .users()
+            .await?
+            .iter()
+            .map(user)
+            .collect::<Vec<_>>(),
+    )
+}
+
+pub(super) async fn create(
+    State(state): State<Arc<HubState>>,
+    JsonBody(new): JsonBody<NewUser>,
+) -> Answer {
+    let fullname = new.fullname.as_deref().unwrap_or(&new.name);
+    let password = new.password.map(Secret::new);
+    created(&user(
+        &state
+            .create_user(&new.name, fullname, new.email.as_deref(), password)
+            .await?,
+    ))
+}
+
+fn user(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "name": user.name,
+        "fullname": user.fullname,
+        "email": user.email,
+        "createdAt": iso(user.created_at),
+    })
+}

@@ -1,0 +1,109 @@
+//! Which repository a request is about, and whether the sender may do there what it asks.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+
+use crate::hub::access::{Action, decide};
+use crate::hub::answers::ApiError;
+use crate::hub::authentication::Caller;
+use crate::hub::registry::{Repository, RepositoryType};
+use crate::hub::state::HubState;
+
+/// The parts of a path that name a repository and what is asked of it.
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    pub kind: RepositoryType,
+    pub namespace: String,
+    pub name: String,
+    /// Branch, tag or hash; `main` if the path names none.
+    pub revision: Option<String>,
+    pub path: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Address {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let parameters = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|_| ApiError::bad_request("The path is not valid UTF-8"))?;
+        let get = |wanted: &str| {
+            parameters
+                .iter()
+                .find(|(name, _)| *name == wanted)
+                .map(|(_, value)| value.to_owned())
+        };
+        let kind = match get("kind") {
+            Some(kind) => {
+                RepositoryType::parse_plural(&kind).ok_or_else(ApiError::page_not_found)?
+            }
+            // Outside the API only the prefix tells; a model has none, and no user can be named like one.
+            None if parts.uri.path().starts_with("/datasets/") => RepositoryType::Dataset,
+            None if parts.uri.path().starts_with("/spaces/") => RepositoryType::Space,
+            None => RepositoryType::Model,
+        };
+        Ok(Self {
+            kind,
+            namespace: get("namespace").unwrap_or_default(),
+            name: get("name").unwrap_or_default(),
+            revision: get("revision"),
+            path: get("path"),
+        })
+    }
+}
+
+impl Address {
+    pub(super) fn revision(&self) -> String {
+        self.revision
+            .clone()
+            .unwrap_or_else(|| crate::hub::repository::DEFAULT_BRANCH.to_owned())
+    }
+
+    /// The repository, if the caller may do this there; otherwise the answer that the Hub gives.
+    pub(super) async fn open(
+        &self,
+        state: &Arc<HubState>,
+        caller: &Caller,
+        action: Action,
+    ) -> Result<Repository, ApiError> {
+        open(
+            state,
+            caller,
+            (self.kind, &self.namespace, &self.name),
+            action,
+        )
+        .await
+    }
+}
+
+pub(super) async fn open(
+    state: &Arc<HubState>,
+    caller: &Caller,
+    (kind, namespace, name): (RepositoryType, &str, &str),
+    action: Action,
+) -> Result<Repository, ApiError> {
+    let Some(repository) = state
+        .registry
+        .find_repository(kind, namespace, name)
+        .await?
+    else {
+        return Err(match caller.principal() {
+            Some(_) => ApiError::repository_not_found(),
+            None => ApiError::repository_needs_login(),
+        });
+    };
+    let granted = match caller.principal() {
+        Some(principal) if repository.gated.is_some() => {
+            state
+                .registry
+                .is_granted(&repository.id, &principal.user.id)
+                .await?
+        }
+        _ => false,
+    };
+    decide(caller.principal(), &repository, granted, action)
+        .map_err(|denial| ApiError::denied(denial, &repository, &state.endpoint))?;
+    Ok(repository)
+}

@@ -1,0 +1,130 @@
+//! Uploads: `POST …/preupload/{revision}` asks how, `POST …/commit/{revision}` does it.
+
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{RawQuery, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::address::Address;
+use super::body::{JsonBody, flag};
+use super::ndjson::{BodyReader, Piece, read_commit};
+use crate::hub::access::Action;
+use crate::hub::answers::{Answer, ApiError, json_answer};
+use crate::hub::authentication::Caller;
+use crate::hub::repository::RepositoryPath;
+use crate::hub::state::{HubState, author};
+
+/// Pieces of a body that may wait for the disk; what is beyond waits in the network.
+const PIECES_IN_FLIGHT: usize = 16;
+
+#[derive(Deserialize)]
+pub(super) struct Preupload {
+    files: Vec<PreuploadFile>,
+}
+
+#[derive(Deserialize)]
+struct PreuploadFile {
+    path: String,
+}
+
+/// Every file is `regular`: it comes with the commit. With the `oid` of what is there now, a client can see that
+/// nothing changed.
+pub(super) async fn preupload(
+    State(state): State<Arc<HubState>>,
+    caller: Caller,
+    address: Address,
+    RawQuery(query): RawQuery,
+    JsonBody(body): JsonBody<Preupload>,
+) -> Answer {
+    refuse_pull_request(&state, &caller, &address, query).await?;
+    let repository = address.open(&state, &caller, Action::Write).await?;
+    let paths = body
+        .files
+        .iter()
+        .map(|file| RepositoryPath::parse(&file.path))
+        .collect::<Result<Vec<_>, _>>()?;
+    let revision = address.revision();
+    let (head, files) = state
+        .on_content(&repository, move |content| {
+            let head = content.resolve(&revision)?;
+            let mut files: Vec<Value> = Vec::with_capacity(paths.len());
+            for path in &paths {
+                let mut file = json!({ "path": path.as_str(), "uploadMode": "regular", "shouldIgnore": false });
+                if let Some(existing) = content.find_entry(head, path)?.filter(crate::hub::repository::Entry::is_file) {
+                    file["oid"] = json!(existing.oid.to_string());
+                }
+                files.push(file);
+            }
+            Ok((head, files))
+        })
+        .await?;
+    json_answer(&json!({ "files": files, "commitOid": head.to_string() }))
+}
+
+pub(super) async fn commit(
+    State(state): State<Arc<HubState>>,
+    caller: Caller,
+    address: Address,
+    RawQuery(query): RawQuery,
+    body: Body,
+) -> Answer {
+    refuse_pull_request(&state, &caller, &address, query).await?;
+    let repository = address.open(&state, &caller, Action::Write).await?;
+    let author = author(&caller.required()?.user, state.clock.now());
+    let revision = address.revision();
+    let (pieces, received) = mpsc::channel(PIECES_IN_FLIGHT);
+    let work = state.on_content(&repository, move |content| {
+        content.check_branch(&revision)?;
+        let request = read_commit(BodyReader::new(received), content)?;
+        content.commit(&revision, &author, &request)
+    });
+    let (commit, ()) = tokio::join!(work, forward(body, pieces));
+    let commit = commit?.to_string();
+    json_answer(&json!({
+        "success": true,
+        "commitOid": commit,
+        "commitUrl": format!("{}/{}/commit/{commit}", state.endpoint, repository.page()),
+        "hookOutput": "",
+    }))
+}
+
+/// Hands the body to the thread that reads it. If that gave up, the rest is read and thrown away: a client that is
+/// still sending does not look for the answer.
+async fn forward(body: Body, pieces: mpsc::Sender<Piece>) {
+    let mut body = std::pin::pin!(body);
+    loop {
+        match std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await {
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    let _ = pieces.send(Piece::Data(data)).await;
+                }
+            }
+            // The sender is dropped without the word that ends a body: the reader knows that it was cut off.
+            Some(Err(_)) => return,
+            None => {
+                let _ = pieces.send(Piece::End).await;
+                return;
+            }
+        }
+    }
+}
+
+/// Pull requests are no part of this Hub; whoever may read the repository is told so.
+async fn refuse_pull_request(
+    state: &Arc<HubState>,
+    caller: &Caller,
+    address: &Address,
+    query: Option<String>,
+) -> Result<(), ApiError> {
+    if !flag(&query.unwrap_or_default(), "create_pr") {
+        return Ok(());
+    }
+    caller.required()?;
+    address.open(state, caller, Action::See).await?;
+    Err(ApiError::bad_request(
+        "Pull requests are not supported by this Hub: commit without `create_pr`",
+    ))
+}

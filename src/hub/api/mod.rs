@@ -1,0 +1,77 @@
+//! The public HTTP API: the part of the Hub's own that its clients use for tokens and repositories.
+//!
+//! One file a family of endpoints. Paths, bodies and headers are the Hub's; `docs/differences.md` lists what differs.
+
+mod address;
+mod auth_check;
+mod body;
+mod commit;
+mod content_range;
+mod files;
+mod info;
+mod misc;
+mod ndjson;
+mod ndjson_line;
+mod references;
+mod repositories;
+mod resolve;
+mod whoami;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post, put};
+
+use super::state::HubState;
+
+pub(crate) use self::body::JsonBody;
+
+pub(crate) fn routes() -> Router<Arc<HubState>> {
+    const REPOSITORY: &str = "/api/{kind}/{namespace}/{name}";
+    let under = |rest: &str| format!("{REPOSITORY}{rest}");
+    let mut router = Router::new()
+        .route("/api/whoami-v2", get(whoami::whoami))
+        .route(
+            "/oauth/userinfo",
+            get(whoami::userinfo).post(whoami::userinfo),
+        )
+        .route("/api/agent-harnesses", get(misc::agent_harnesses))
+        .route("/api/validate-yaml", post(misc::validate_yaml))
+        .route("/api/repos/create", post(repositories::create))
+        .route(
+            "/api/repos/delete",
+            axum::routing::delete(repositories::delete),
+        )
+        .route("/api/{kind}", get(info::list))
+        .route(REPOSITORY, get(info::info))
+        .route(&under("/revision/{revision}"), get(info::info))
+        .route(&under("/auth-check"), get(auth_check::read))
+        .route(&under("/auth-check/write"), get(auth_check::write))
+        .route(&under("/settings"), put(repositories::settings))
+        .route(&under("/preupload/{revision}"), post(commit::preupload))
+        .route(
+            &under("/commit/{revision}"),
+            post(commit::commit).layer(DefaultBodyLimit::disable()),
+        )
+        .route(&under("/tree/{revision}"), get(files::tree))
+        .route(&under("/tree/{revision}/{*path}"), get(files::tree))
+        .route(&under("/paths-info/{revision}"), post(files::paths_info))
+        .route(&under("/refs"), get(references::list))
+        .route(&under("/commits/{revision}"), get(references::log))
+        .route(
+            &under("/branch/{revision}"),
+            post(references::create_branch).delete(references::delete_branch),
+        )
+        .route(
+            &under("/tag/{revision}"),
+            post(references::create_tag).delete(references::delete_tag),
+        );
+    for prefix in ["", "/datasets", "/spaces"] {
+        for word in ["resolve", "raw"] {
+            let path = format!("{prefix}/{{namespace}}/{{name}}/{word}/{{revision}}/{{*path}}");
+            router = router.route(&path, get(resolve::resolve));
+        }
+    }
+    router
+}

@@ -1,0 +1,201 @@
+//! The body of a commit: newline-delimited JSON, one operation a line.
+//!
+//! A body that stops early must never become a commit of its first half. The HTTP layer therefore says when the body
+//! is complete, and a reader that sees no such word reports an error instead of an end.
+
+use std::io::{BufRead, Error, ErrorKind, Read};
+
+use axum::body::Bytes;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use git2::Oid;
+use serde::Deserialize;
+use tokio::sync::mpsc::Receiver;
+
+use super::ndjson_line::{Line, malformed, read_line};
+use crate::hub::repository::{Change, CommitRequest, Content, GitFault, RepositoryPath};
+
+/// Operations of one commit; each costs memory until the commit is made.
+const MOST_CHANGES: usize = 200_000;
+
+/// A piece of a request's body on its way from the network to a blocking thread.
+pub(super) enum Piece {
+    Data(Bytes),
+    End,
+}
+
+/// The receiving end, as a plain reader.
+pub(super) struct BodyReader {
+    pieces: Receiver<Piece>,
+    current: Bytes,
+    ended: bool,
+}
+
+#[derive(Deserialize)]
+struct Operation {
+    key: String,
+    value: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Header {
+    #[serde(default)]
+    summary: String,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    parent_commit: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    path: String,
+    content: String,
+    #[serde(default)]
+    encoding: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Deleted {
+    path: String,
+}
+
+impl BodyReader {
+    pub(super) fn new(pieces: Receiver<Piece>) -> Self {
+        Self {
+            pieces,
+            current: Bytes::new(),
+            ended: false,
+        }
+    }
+}
+
+impl Read for BodyReader {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let available = self.fill_buf()?;
+        let length = available.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&available[..length]);
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+impl BufRead for BodyReader {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        while self.current.is_empty() && !self.ended {
+            match self.pieces.blocking_recv() {
+                Some(Piece::Data(data)) => self.current = data,
+                Some(Piece::End) => self.ended = true,
+                None => {
+                    return Err(Error::new(
+                        ErrorKind::UnexpectedEof,
+                        "the request was cut off",
+                    ));
+                }
+            }
+        }
+        Ok(&self.current)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        let amount = amount.min(self.current.len());
+        drop(self.current.split_to(amount));
+    }
+}
+
+/// Reads the whole body; files go into the object store as they come.
+pub(super) fn read_commit(
+    mut input: impl BufRead,
+    content: &Content,
+) -> Result<CommitRequest, GitFault> {
+    let mut header: Option<Header> = None;
+    let mut changes = Vec::new();
+    while let Some(line) = read_line(&mut input, content)? {
+        if line.json.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let operation: Operation =
+            serde_json::from_slice(&line.json).map_err(|error| malformed(&no_content(&error)))?;
+        if line.streamed.is_some() && operation.key != "file" {
+            return Err(malformed("only a file has content"));
+        }
+        match operation.key.as_str() {
+            "header" if header.is_some() => return Err(malformed("there are two headers")),
+            "header" => header = Some(value(operation.value)?),
+            "file" => changes.push(put(value(operation.value)?, &line, content)?),
+            "deletedFile" => {
+                changes.push(Change::DeleteFile(RepositoryPath::parse(
+                    &value::<Deleted>(operation.value)?.path,
+                )?));
+            }
+            "deletedFolder" => {
+                let path = value::<Deleted>(operation.value)?.path;
+                changes.push(Change::DeleteFolder(RepositoryPath::parse_folder(&path)?));
+            }
+            "lfsFile" => {
+                return Err(GitFault::Rejected(
+                    "This Hub stores files in git, not in LFS: upload them as regular files, as preupload says"
+                        .to_owned(),
+                ));
+            }
+            other => {
+                let other: String = other.escape_debug().take(50).collect();
+                return Err(malformed(&format!(
+                    "`{other}` is no operation this Hub knows"
+                )));
+            }
+        }
+        if changes.len() > MOST_CHANGES {
+            return Err(GitFault::TooLarge(
+                "The commit has too many operations".to_owned(),
+            ));
+        }
+    }
+    let header = header.ok_or_else(|| malformed("there is no header"))?;
+    if header.summary.trim().is_empty() {
+        return Err(malformed("the header has no summary"));
+    }
+    Ok(CommitRequest {
+        summary: header.summary,
+        description: header.description.unwrap_or_default(),
+        parent: header.parent_commit,
+        changes,
+    })
+}
+
+fn put(file: File, line: &Line, content: &Content) -> Result<Change, GitFault> {
+    let path = RepositoryPath::parse(&file.path)?;
+    let encoding = file.encoding.as_deref().unwrap_or("utf-8");
+    let blob = match (encoding, line.streamed) {
+        ("base64", Some(blob)) => blob,
+        ("base64", None) => write(
+            &STANDARD
+                .decode(file.content)
+                .map_err(|_| malformed("its content is not base64"))?,
+            content,
+        )?,
+        ("utf-8", None) => write(file.content.as_bytes(), content)?,
+        ("utf-8", Some(_)) => return Err(malformed("a long content must be base64")),
+        _ => return Err(malformed("its encoding is neither base64 nor utf-8")),
+    };
+    Ok(Change::Put { path, blob })
+}
+
+fn write(data: &[u8], content: &Content) -> Result<Oid, GitFault> {
+    let mut writer = content.blob_writer()?;
+    writer.write(data)?;
+    writer.finish()
+}
+
+fn value<T: for<'de> Deserialize<'de>>(value: serde_json::Value) -> Result<T, GitFault> {
+    serde_json::from_value(value).map_err(|error| malformed(&no_content(&error)))
+}
+
+/// What the parser says, without the piece of the file that it may quote.
+fn no_content(error: &serde_json::Error) -> String {
+    match error.classify() {
+        serde_json::error::Category::Data => "a field is missing or has the wrong type".to_owned(),
+        _ => format!("it is not JSON (column {})", error.column()),
+    }
+}

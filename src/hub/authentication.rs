@@ -1,0 +1,160 @@
+//! Who is asking: the token in the `Authorization` header, as a bearer or as basic authentication.
+//!
+//! A token is never taken from a URL. A header that is there and wrong is an error on every path; it never falls back
+//! to being anonymous, or a mistyped token would go unnoticed until something private is needed.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::answers::ApiError;
+use super::rate_limit::Client;
+use super::registry::Principal;
+use super::secret;
+use super::server::Peer;
+use super::state::HubState;
+
+/// Whoever is asking.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller(Option<Arc<Principal>>);
+
+impl Caller {
+    /// The owner of a valid token, or nobody.
+    pub(crate) fn principal(&self) -> Option<&Principal> {
+        self.0.as_deref()
+    }
+
+    /// The owner of a valid token, or the answer that says to log in.
+    pub(crate) fn required(&self) -> Result<&Principal, ApiError> {
+        self.principal().ok_or_else(ApiError::login_required)
+    }
+
+    /// Whose requests this one is counted with.
+    pub(crate) fn client(&self, extensions: &Extensions) -> Client {
+        match self.principal() {
+            Some(principal) => Client::User(principal.user.id.clone()),
+            None => address(extensions),
+        }
+    }
+}
+
+/// The address of the connection.
+pub(crate) fn address(extensions: &Extensions) -> Client {
+    extensions
+        .get::<Peer>()
+        .map_or(Client::Unknown, |peer| Client::Address(peer.0.ip()))
+}
+
+/// The middleware has found out already; see `middleware`.
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(ApiError::invalid_credentials)
+    }
+}
+
+/// Finds out who is asking.
+pub(crate) async fn authenticate(
+    state: &Arc<HubState>,
+    headers: &HeaderMap,
+) -> Result<Caller, ApiError> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    let Some(header) = all.next() else {
+        return Ok(Caller(None));
+    };
+    // Two headers: one of them would have to be ignored, and which is anybody's guess.
+    if all.next().is_some() {
+        return Err(ApiError::invalid_credentials());
+    }
+    let token = header
+        .to_str()
+        .ok()
+        .and_then(token)
+        .ok_or_else(ApiError::invalid_credentials)?;
+    let principal = state
+        .registry
+        .authenticate(&secret::digest(&token), state.clock.now())
+        .await?
+        .ok_or_else(ApiError::invalid_credentials)?;
+    state.note_use(&principal);
+    Ok(Caller(Some(Arc::new(principal))))
+}
+
+/// The token in a header: `Bearer hf_…`, or `Basic` with the token as the password (the user name is ignored), or as
+/// the user name with no password.
+fn token(header: &str) -> Option<Zeroizing<String>> {
+    let (scheme, credentials) = header.trim().split_once(' ')?;
+    let credentials = credentials.trim();
+    let token = if scheme.eq_ignore_ascii_case("bearer") {
+        Zeroizing::new(credentials.to_owned())
+    } else if scheme.eq_ignore_ascii_case("basic") {
+        let decoded = Zeroizing::new(STANDARD.decode(credentials).ok()?);
+        let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+        Zeroizing::new(if password.is_empty() { user } else { password }.to_owned())
+    } else {
+        return None;
+    };
+    (!token.is_empty()).then_some(token)
+}
+
+/// The credentials of the administration API: a bearer, nothing else.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<Zeroizing<String>> {
+    let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = header.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| Zeroizing::new(key.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn basic(text: &str) -> Option<String> {
+        token(&format!("Basic {}", STANDARD.encode(text))).map(|token| token.to_string())
+    }
+
+    #[test]
+    fn every_way_to_send_a_token() {
+        assert_eq!(
+            token("Bearer hf_x").as_deref().map(String::as_str),
+            Some("hf_x")
+        );
+        assert_eq!(
+            token("bearer  hf_x").as_deref().map(String::as_str),
+            Some("hf_x")
+        );
+        assert_eq!(basic("alice:hf_x").as_deref(), Some("hf_x"));
+        assert_eq!(basic(":hf_x").as_deref(), Some("hf_x"));
+        assert_eq!(basic("hf_x:").as_deref(), Some("hf_x"));
+    }
+
+    #[test]
+    fn no_token() {
+        for header in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "hf_x",
+            "Digest hf_x",
+            "Basic hf_x",
+            "Basic !",
+        ] {
+            assert!(token(header).is_none(), "{header:?}");
+        }
+        for text in [":", "hf_x", ""] {
+            assert!(basic(text).is_none(), "{text:?}");
+        }
+    }
+}

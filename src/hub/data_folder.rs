@@ -1,0 +1,221 @@
+//! The folder in which a Hub keeps everything: made, locked, and left tidy.
+//!
+//! ```text
+//! hub.sqlite3          the registry
+//! repositories/        bare git repositories by type and id
+//! admin-key            the key of the administration API; 0600
+//! hub.json             endpoint and process id while a Hub runs; no secret
+//! hub.lock             locked by the system while a Hub runs
+//! ```
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::error::HubError;
+use super::secret::Secret;
+
+/// A data folder in use by this Hub.
+#[derive(Debug)]
+pub(crate) struct DataFolder {
+    path: PathBuf,
+    lock: File,
+    /// Removes the folder when dropped.
+    temporary: Option<TempDir>,
+}
+
+impl DataFolder {
+    /// Takes a folder into use, or a temporary one.
+    pub(crate) fn open(wanted: Option<&Path>) -> Result<Self, HubError> {
+        let (path, temporary) = if let Some(path) = wanted {
+            create(path)?;
+            let path = path
+                .canonicalize()
+                .map_err(|error| HubError::folder(path, error))?;
+            (path, None)
+        } else {
+            let temporary = tempfile::Builder::new()
+                .prefix("hubtoken-hub-")
+                .tempdir()
+                .map_err(|error| HubError::folder(Path::new("(temporary)"), error))?;
+            (temporary.path().to_owned(), Some(temporary))
+        };
+        let lock_path = path.join("hub.lock");
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&lock_path)
+            .map_err(|error| HubError::folder(&path, error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                path,
+                lock,
+                temporary,
+            }),
+            Err(TryLockError::WouldBlock) => {
+                let endpoint = running_endpoint(&path);
+                Err(HubError::FolderLocked { path, endpoint })
+            }
+            Err(TryLockError::Error(error)) => Err(HubError::folder(&lock_path, error)),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The key of the administration API: the one that is there, or a new one.
+    pub(crate) fn admin_key(&self) -> Result<Secret, HubError> {
+        let path = self.path.join("admin-key");
+        match fs::read_to_string(&path) {
+            Ok(key) => {
+                let key = Secret::new(key.trim().to_owned());
+                let letters = key
+                    .reveal()
+                    .strip_prefix("hubtoken_admin_")
+                    .unwrap_or_default();
+                if letters.len() >= 43 && letters.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                    Ok(key)
+                } else {
+                    Err(HubError::InvalidAdminKey { path })
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let key = Secret::admin_key()?;
+                self.write("admin-key", key.reveal().as_bytes())?;
+                Ok(key)
+            }
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                Err(HubError::InvalidAdminKey { path })
+            }
+            Err(error) => Err(HubError::folder(&path, error)),
+        }
+    }
+
+    /// Says where the Hub listens.
+    pub(crate) fn announce(&self, endpoint: &str) -> Result<(), HubError> {
+        let text =
+            serde_json::json!({ "endpoint": endpoint, "pid": std::process::id() }).to_string();
+        self.write("hub.json", text.as_bytes())
+    }
+
+    /// Writes a file so that a reader sees all of it or nothing; 0600 from the first byte.
+    fn write(&self, name: &str, content: &[u8]) -> Result<(), HubError> {
+        let path = self.path.join(name);
+        let write = || {
+            let mut file = tempfile::Builder::new()
+                .prefix(".new-")
+                .tempfile_in(&self.path)?;
+            file.write_all(content)?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            File::open(&self.path)?.sync_all()
+        };
+        write().map_err(|error: std::io::Error| HubError::folder(&path, error))
+    }
+
+    /// Gives the folder back: takes the announcement down, unlocks, and removes a temporary folder.
+    pub(crate) fn close(self) {
+        let _ = fs::remove_file(self.path.join("hub.json"));
+        // Explicitly, because a child forked from this process holds the same lock through its copy of the file.
+        let _ = self.lock.unlock();
+        if let Some(temporary) = self.temporary {
+            // What cannot be removed is in the system's temporary folder, which is cleaned anyway.
+            let _ = temporary.close();
+        }
+    }
+}
+
+/// Makes the folder 0700 if it is not there; one that is there keeps its mode.
+fn create(path: &Path) -> Result<(), HubError> {
+    let fault = |error| HubError::folder(path, error);
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(fault)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        other => other.map_err(fault),
+    }
+}
+
+fn running_endpoint(folder: &Path) -> Option<String> {
+    let text = fs::read_to_string(folder.join("hub.json")).ok()?;
+    let announced: serde_json::Value = serde_json::from_str(&text).ok()?;
+    Some(announced.get("endpoint")?.as_str()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn made_private_and_kept() {
+        let outer = TempDir::new().unwrap();
+        let path = outer.path().join("a/data");
+        let folder = DataFolder::open(Some(&path)).unwrap();
+        let key = folder.admin_key().unwrap();
+        assert_eq!(mode(&path), 0o700);
+        assert_eq!(mode(&path.join("admin-key")), 0o600);
+        assert_eq!(folder.admin_key().unwrap().reveal(), key.reveal());
+        folder.close();
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn one_hub_at_a_time() {
+        let outer = TempDir::new().unwrap();
+        let first = DataFolder::open(Some(outer.path())).unwrap();
+        first.announce("http://127.0.0.1:1").unwrap();
+        let error = DataFolder::open(Some(outer.path())).unwrap_err();
+        assert!(error.to_string().contains("http://127.0.0.1:1"), "{error}");
+        first.close();
+        assert!(!outer.path().join("hub.json").exists());
+        DataFolder::open(Some(outer.path())).unwrap().close();
+    }
+
+    #[test]
+    fn an_existing_folder_keeps_its_mode_and_a_bad_key_is_no_key() {
+        let outer = TempDir::new().unwrap();
+        fs::set_permissions(outer.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let folder = DataFolder::open(Some(outer.path())).unwrap();
+        assert_eq!(mode(outer.path()), 0o755);
+        fs::write(outer.path().join("admin-key"), "x").unwrap();
+        assert!(matches!(
+            folder.admin_key(),
+            Err(HubError::InvalidAdminKey { .. })
+        ));
+    }
+
+    #[test]
+    fn a_temporary_folder_goes_away() {
+        let folder = DataFolder::open(None).unwrap();
+        let path = folder.path().to_owned();
+        assert_eq!(mode(&path), 0o700);
+        folder.close();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_is_no_folder() {
+        let outer = TempDir::new().unwrap();
+        let path = outer.path().join("file");
+        fs::write(&path, "").unwrap();
+        assert!(matches!(
+            DataFolder::open(Some(&path)),
+            Err(HubError::DataFolder { .. })
+        ));
+    }
+}

@@ -1,0 +1,243 @@
+//! What the owner of a [`Hub`] can do with it, each a blocking call.
+//!
+//! # Errors
+//! Every method returns the [`HubError`] that names what is wrong, [`HubError::Stopped`] after a stop, and
+//! [`HubError::OtherProcess`] in a process forked from the one that started the Hub.
+#![allow(clippy::missing_errors_doc, reason = "said once, above")]
+
+use super::error::HubError;
+use super::handle::Hub;
+use super::names;
+use super::registry::{
+    CreatedToken, Gate, GateChange, NewToken, Organization, OrganizationRole, Repository,
+    RepositoryChange, RepositoryType, TokenInfo, User,
+};
+use super::secret::Secret;
+
+impl Hub {
+    /// Creates a user.
+    pub fn create_user(
+        &self,
+        name: &str,
+        fullname: &str,
+        email: Option<&str>,
+        password: Option<Secret>,
+    ) -> Result<User, HubError> {
+        let (name, fullname, email) = (
+            name.to_owned(),
+            fullname.to_owned(),
+            email.map(ToOwned::to_owned),
+        );
+        self.run(|state| async move {
+            state
+                .create_user(&name, &fullname, email.as_deref(), password)
+                .await
+        })
+    }
+
+    /// All users.
+    pub fn list_users(&self) -> Result<Vec<User>, HubError> {
+        self.run(|state| async move { state.registry.users().await })
+    }
+
+    /// Creates an organization, without members.
+    pub fn create_organization(
+        &self,
+        name: &str,
+        fullname: &str,
+    ) -> Result<Organization, HubError> {
+        let (name, fullname) = (name.to_owned(), fullname.to_owned());
+        self.run(|state| async move {
+            state
+                .registry
+                .create_organization(&name, &fullname, state.clock.now())
+                .await
+        })
+    }
+
+    /// Makes a user a member of an organization, or changes the role of one.
+    pub fn set_member(
+        &self,
+        organization: &str,
+        user: &str,
+        role: OrganizationRole,
+    ) -> Result<(), HubError> {
+        let (organization, user) = (organization.to_owned(), user.to_owned());
+        self.run(
+            move |state| async move { state.registry.set_member(&organization, &user, role).await },
+        )
+    }
+
+    /// Removes a member from an organization.
+    pub fn remove_member(&self, organization: &str, user: &str) -> Result<(), HubError> {
+        let (organization, user) = (organization.to_owned(), user.to_owned());
+        self.run(|state| async move { state.registry.remove_member(&organization, &user).await })
+    }
+
+    /// Creates a token. Its value is in the answer and nowhere else.
+    pub fn create_token(&self, user: &str, new: NewToken) -> Result<CreatedToken, HubError> {
+        let user = user.to_owned();
+        self.run(|state| async move {
+            state
+                .registry
+                .create_token(&user, new, state.clock.now())
+                .await
+        })
+    }
+
+    /// The tokens of a user, oldest first.
+    pub fn list_tokens(&self, user: &str) -> Result<Vec<TokenInfo>, HubError> {
+        let user = user.to_owned();
+        self.run(|state| async move { state.registry.list_tokens(&user).await })
+    }
+
+    /// Renames a token, given its id or its name.
+    pub fn rename_token(
+        &self,
+        user: &str,
+        id_or_name: &str,
+        new_name: &str,
+    ) -> Result<TokenInfo, HubError> {
+        let (user, token, name) = (user.to_owned(), id_or_name.to_owned(), new_name.to_owned());
+        self.run(|state| async move { state.registry.rename_token(&user, &token, &name).await })
+    }
+
+    /// Gives a token a new value; the old one stops working at once.
+    pub fn refresh_token(&self, user: &str, id_or_name: &str) -> Result<CreatedToken, HubError> {
+        let (user, token) = (user.to_owned(), id_or_name.to_owned());
+        self.run(|state| async move { state.registry.refresh_token(&user, &token).await })
+    }
+
+    /// Deletes a token; it stops working at once.
+    pub fn delete_token(&self, user: &str, id_or_name: &str) -> Result<(), HubError> {
+        let (user, token) = (user.to_owned(), id_or_name.to_owned());
+        self.run(|state| async move { state.registry.delete_token(&user, &token).await })
+    }
+
+    /// Creates a repository, `id` being `namespace/name`. It belongs to the user, or to the organization as a whole.
+    pub fn create_repository(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+        private: bool,
+        gated: Option<Gate>,
+    ) -> Result<Repository, HubError> {
+        let id = id.to_owned();
+        self.run(move |state| async move {
+            let (namespace, name) = names::split_repository(&id)?;
+            let namespace = state.registry.namespace(namespace).await?;
+            state
+                .create_repository(kind, &namespace, name, None, (private, gated))
+                .await
+        })
+    }
+
+    /// Deletes a repository with all its content.
+    pub fn delete_repository(&self, kind: RepositoryType, id: &str) -> Result<(), HubError> {
+        let id = id.to_owned();
+        self.run(move |state| async move {
+            let (namespace, name) = names::split_repository(&id)?;
+            let repository = state.registry.repository(kind, namespace, name).await?;
+            state.delete_repository(&repository).await
+        })
+    }
+
+    /// Makes a repository private or public.
+    pub fn set_private(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+        private: bool,
+    ) -> Result<Repository, HubError> {
+        self.change(
+            kind,
+            id,
+            RepositoryChange {
+                private: Some(private),
+                ..RepositoryChange::default()
+            },
+        )
+    }
+
+    /// Gates a repository, or opens it again.
+    pub fn set_gated(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+        gated: Option<Gate>,
+    ) -> Result<Repository, HubError> {
+        self.change(
+            kind,
+            id,
+            RepositoryChange {
+                gated: GateChange::Set(gated),
+                ..RepositoryChange::default()
+            },
+        )
+    }
+
+    /// Switches all access to a repository off, or on again.
+    pub fn set_disabled(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+        disabled: bool,
+    ) -> Result<Repository, HubError> {
+        self.change(
+            kind,
+            id,
+            RepositoryChange {
+                disabled: Some(disabled),
+                ..RepositoryChange::default()
+            },
+        )
+    }
+
+    /// Lets a user through the gate of a repository.
+    pub fn grant_access(&self, kind: RepositoryType, id: &str, user: &str) -> Result<(), HubError> {
+        let (id, user) = (id.to_owned(), user.to_owned());
+        self.run(move |state| async move {
+            let (namespace, name) = names::split_repository(&id)?;
+            let repository = state.registry.repository(kind, namespace, name).await?;
+            let user = state.registry.user(&user).await?;
+            state
+                .registry
+                .grant(&repository.id, &user.id, state.clock.now())
+                .await
+        })
+    }
+
+    /// Takes that back.
+    pub fn revoke_access(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+        user: &str,
+    ) -> Result<(), HubError> {
+        let (id, user) = (id.to_owned(), user.to_owned());
+        self.run(move |state| async move {
+            let (namespace, name) = names::split_repository(&id)?;
+            let repository = state.registry.repository(kind, namespace, name).await?;
+            let user = state.registry.user(&user).await?;
+            state.registry.revoke_grant(&repository.id, &user.id).await
+        })
+    }
+
+    fn change(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+        change: RepositoryChange,
+    ) -> Result<Repository, HubError> {
+        let id = id.to_owned();
+        self.run(move |state| async move {
+            let (namespace, name) = names::split_repository(&id)?;
+            let repository = state.registry.repository(kind, namespace, name).await?;
+            state
+                .registry
+                .update_repository(&repository.id, change)
+                .await?;
+            state.registry.repository(kind, namespace, name).await
+        })
+    }
+}

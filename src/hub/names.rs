@@ -1,0 +1,236 @@
+//! The rules for names: which users, organizations, repositories and tokens can exist.
+//!
+//! They follow the Hub's own, because a name that works here must work there. Names also become parts of URLs, so
+//! the words that URLs need for themselves are reserved.
+
+use super::error::HubError;
+
+const LONGEST_NAMESPACE: usize = 42;
+const LONGEST_REPOSITORY: usize = 96;
+const LONGEST_TOKEN: usize = 100;
+
+/// First parts of the Hub's own paths; a user of that name would be unreachable.
+const RESERVED: &[&str] = &[
+    "-",
+    "admin",
+    "api",
+    "assets",
+    "avatars",
+    "blog",
+    "buckets",
+    "chat",
+    "collections",
+    "datasets",
+    "docs",
+    "front",
+    "join",
+    "kernels",
+    "login",
+    "logout",
+    "models",
+    "new",
+    "oauth",
+    "organizations",
+    "papers",
+    "pricing",
+    "search",
+    "settings",
+    "spaces",
+    "static",
+    "tasks",
+    "users",
+];
+
+/// What two names have in common that the Hub holds to be the same.
+pub(crate) fn key(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+/// Checks the name of a user or an organization.
+pub(crate) fn check_namespace(what: &'static str, name: &str) -> Result<(), HubError> {
+    let reason = if name.is_empty() {
+        "it is empty"
+    } else if name.len() > LONGEST_NAMESPACE {
+        "it has more than 42 characters"
+    } else if !name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    {
+        "only letters, digits, `-`, `_` and `.` are allowed"
+    } else if let Some(reason) = bad_punctuation(name) {
+        reason
+    } else if RESERVED.contains(&key(name).as_str()) {
+        "it is reserved for the Hub's own pages"
+    } else {
+        return Ok(());
+    };
+    Err(HubError::InvalidName {
+        what,
+        name: name.to_owned(),
+        reason,
+    })
+}
+
+/// Checks the name of a repository, without its namespace.
+pub(crate) fn check_repository(name: &str) -> Result<(), HubError> {
+    let reason = if name.is_empty() {
+        "it is empty"
+    } else if name.len() > LONGEST_REPOSITORY {
+        "it has more than 96 characters"
+    } else if !name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    {
+        "only letters, digits, `-`, `_` and `.` are allowed"
+    } else if let Some(reason) = bad_punctuation(name) {
+        reason
+    } else if key(name).strip_suffix(".git").is_some() {
+        "it must not end with `.git`"
+    } else {
+        return Ok(());
+    };
+    Err(HubError::InvalidName {
+        what: "a repository",
+        name: name.to_owned(),
+        reason,
+    })
+}
+
+fn bad_punctuation(name: &str) -> Option<&'static str> {
+    if name.starts_with(['-', '.']) || name.ends_with(['-', '.']) {
+        Some("it must not start or end with `-` or `.`")
+    } else if name.contains("--") || name.contains("..") {
+        Some("`--` and `..` are not allowed")
+    } else {
+        None
+    }
+}
+
+/// Splits `namespace/name`.
+pub(crate) fn split_repository(id: &str) -> Result<(&str, &str), HubError> {
+    id.split_once('/')
+        .filter(|(namespace, name)| !namespace.is_empty() && !name.contains('/'))
+        .ok_or_else(|| HubError::InvalidName {
+            what: "a repository",
+            name: id.to_owned(),
+            reason: "it must be written `namespace/name`",
+        })
+}
+
+/// Checks the name of a token, which may be any Unicode and may repeat.
+pub(crate) fn check_token(name: &str) -> Result<(), HubError> {
+    let reason = if name.trim().is_empty() {
+        "it is empty"
+    } else if name.chars().count() > LONGEST_TOKEN {
+        "it has more than 100 characters"
+    } else if name.chars().any(char::is_control) {
+        "control characters are not allowed"
+    } else {
+        return Ok(());
+    };
+    // A control character must not reach a terminal through the message either.
+    let name = name
+        .chars()
+        .take(LONGEST_TOKEN)
+        .map(|each| if each.is_control() { '?' } else { each })
+        .collect();
+    Err(HubError::InvalidName {
+        what: "a token",
+        name,
+        reason,
+    })
+}
+
+/// Checks a text that people read: a full name, an e-mail address, a permission.
+pub(crate) fn check_text(what: &'static str, text: &str) -> Result<(), HubError> {
+    let reason = if text.chars().count() > 200 {
+        "it has more than 200 characters"
+    } else if text
+        .chars()
+        .any(|each| each.is_control() || matches!(each, '<' | '>'))
+    {
+        // `<` and `>` would end the e-mail address in a commit's author line.
+        "control characters, `<` and `>` are not allowed"
+    } else {
+        return Ok(());
+    };
+    Err(HubError::InvalidName {
+        what,
+        name: text
+            .chars()
+            .filter(|each| !each.is_control())
+            .take(200)
+            .collect(),
+        reason,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces() {
+        for name in ["alice", "Alice-2", "a", "acme_labs", "a.b", &"a".repeat(42)] {
+            assert!(check_namespace("a user", name).is_ok(), "{name}");
+        }
+        for name in [
+            "",
+            "-a",
+            "a-",
+            "a--b",
+            "a..b",
+            ".a",
+            "a/b",
+            "a b",
+            "é",
+            "datasets",
+            "API",
+            "a\0",
+            &"a".repeat(43),
+        ] {
+            assert!(check_namespace("a user", name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn repositories() {
+        for name in ["tiny", "Tiny-1.5_b", "_x", &"a".repeat(96)] {
+            assert!(check_repository(name).is_ok(), "{name}");
+        }
+        for name in [
+            "",
+            ".",
+            "..",
+            "a..b",
+            "a--b",
+            "a.git",
+            "a.GIT",
+            "a.",
+            "-a",
+            "a/b",
+            "a\\b",
+            "a%2f",
+            &"a".repeat(97),
+        ] {
+            assert!(check_repository(name).is_err(), "{name}");
+        }
+        assert_eq!(split_repository("alice/x").unwrap(), ("alice", "x"));
+        for id in ["x", "/x", "a/b/c"] {
+            assert!(split_repository(id).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn tokens_and_texts() {
+        for name in ["ci", "Müller's laptop 💻", "[x] # ; % ="] {
+            assert!(check_token(name).is_ok(), "{name}");
+        }
+        for name in ["", "  ", "a\nb", "a\u{1b}[31m", &"x".repeat(101)] {
+            let error = check_token(name).unwrap_err();
+            assert!(!error.to_string().contains(['\n', '\u{1b}']), "{error}");
+        }
+        assert!(check_text("a full name", "Alice Doe").is_ok());
+        assert!(check_text("an e-mail address", "a@b>\n").is_err());
+    }
+}

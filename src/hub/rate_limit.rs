@@ -1,0 +1,218 @@
+//! Rate limits: fixed windows, as on the Hub, and the headers that tell a client where it stands.
+//!
+//! Every answer carries the headers. Only whoami is really limited, and only if the owner asks for it: that is the
+//! limit that bites people, and tests need it to be exact. A window begins with the first request in it, so a test
+//! that makes `quota` requests never straddles two windows.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use time::OffsetDateTime;
+
+use super::options::WhoamiLimit;
+
+/// Windows kept before the old ones are swept out.
+const SWEEP_AT: usize = 1024;
+/// The Hub's own window.
+const WINDOW_SECONDS: u32 = 300;
+
+/// Whose requests are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Client {
+    User(String),
+    Address(IpAddr),
+    /// Nobody logged in, and no connection either: a request made in-process.
+    Unknown,
+}
+
+/// Where a client stands in its window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub bucket: &'static str,
+    pub quota: u32,
+    pub window_seconds: u32,
+    pub left: u32,
+    pub reset_seconds: u32,
+    /// Whether this request is beyond the quota.
+    pub exceeded: bool,
+}
+
+/// Counts the requests of one bucket.
+#[derive(Debug)]
+pub(crate) struct RateLimiter {
+    bucket: &'static str,
+    limit: WhoamiLimit,
+    windows: Mutex<HashMap<Client, Window>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    began: OffsetDateTime,
+    count: u32,
+}
+
+impl RateLimiter {
+    pub(crate) fn new(bucket: &'static str, limit: WhoamiLimit) -> Self {
+        Self {
+            bucket,
+            limit,
+            windows: Mutex::default(),
+        }
+    }
+
+    /// Counts a request.
+    pub(crate) fn hit(&self, client: Client, now: OffsetDateTime) -> Standing {
+        let length = time::Duration::seconds(i64::from(self.limit.window_seconds));
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if windows.len() >= SWEEP_AT {
+            windows.retain(|_, window| now - window.began < length);
+        }
+        let window = windows.entry(client).or_insert(Window {
+            began: now,
+            count: 0,
+        });
+        if now - window.began >= length {
+            *window = Window {
+                began: now,
+                count: 0,
+            };
+        }
+        window.count = window.count.saturating_add(1);
+        let rest = (length - (now - window.began)).whole_milliseconds().max(1);
+        Standing {
+            bucket: self.bucket,
+            quota: self.limit.quota,
+            window_seconds: self.limit.window_seconds,
+            left: self.limit.quota.saturating_sub(window.count),
+            // Rounded up: a client that waits this long must find the next window open.
+            reset_seconds: u32::try_from((rest + 999) / 1000).unwrap_or(self.limit.window_seconds),
+            exceeded: window.count > self.limit.quota,
+        }
+    }
+}
+
+impl Standing {
+    /// The standing of a request that is not counted: a full window.
+    pub(crate) fn unlimited(bucket: &'static str, quota: u32) -> Self {
+        Self {
+            bucket,
+            quota,
+            window_seconds: WINDOW_SECONDS,
+            left: quota - 1,
+            reset_seconds: WINDOW_SECONDS,
+            exceeded: false,
+        }
+    }
+
+    /// `RateLimit`.
+    pub(crate) fn state(&self) -> String {
+        format!(
+            "\"{}\";r={};t={}",
+            self.bucket, self.left, self.reset_seconds
+        )
+    }
+
+    /// `RateLimit-Policy`.
+    pub(crate) fn policy(&self) -> String {
+        format!(
+            "\"fixed window\";\"{}\";q={};w={}",
+            self.bucket, self.quota, self.window_seconds
+        )
+    }
+
+    /// What the Hub says to a client beyond the quota.
+    pub(crate) fn message(&self, logged_in: bool) -> String {
+        let period = if self.window_seconds.is_multiple_of(60) {
+            format!("{} minutes", self.window_seconds / 60)
+        } else {
+            format!("{} seconds", self.window_seconds)
+        };
+        if logged_in {
+            format!(
+                "We had to rate limit you, you hit the quota of {} {} requests per {period} period.",
+                self.quota, self.bucket
+            )
+        } else {
+            format!(
+                "We had to rate limit your IP, you hit the quota of {} {} requests per {period} period. \
+                 To continue using our service, create a HF account or login to your existing account, and make sure \
+                 you pass a HF_TOKEN if you're using the API.",
+                self.quota, self.bucket
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::Duration;
+
+    fn limiter() -> RateLimiter {
+        RateLimiter::new(
+            "whoami",
+            WhoamiLimit {
+                quota: 2,
+                window_seconds: 60,
+            },
+        )
+    }
+
+    fn alice() -> Client {
+        Client::User("alice".to_owned())
+    }
+
+    #[test]
+    fn the_quota_is_exact_and_the_window_ends() {
+        let limiter = limiter();
+        let start = OffsetDateTime::UNIX_EPOCH;
+        assert_eq!(limiter.hit(alice(), start).left, 1);
+        let last = limiter.hit(alice(), start + Duration::seconds(10));
+        assert_eq!(
+            (last.left, last.reset_seconds, last.exceeded),
+            (0, 50, false)
+        );
+        let beyond = limiter.hit(alice(), start + Duration::milliseconds(59_500));
+        assert_eq!(
+            (beyond.left, beyond.reset_seconds, beyond.exceeded),
+            (0, 1, true)
+        );
+        assert_eq!(beyond.state(), "\"whoami\";r=0;t=1");
+        assert_eq!(beyond.policy(), "\"fixed window\";\"whoami\";q=2;w=60");
+        assert!(!limiter.hit(alice(), start + Duration::seconds(60)).exceeded);
+    }
+
+    #[test]
+    fn clients_do_not_share_a_window() {
+        let limiter = limiter();
+        let now = OffsetDateTime::UNIX_EPOCH;
+        for _ in 0..3 {
+            limiter.hit(alice(), now);
+        }
+        assert!(!limiter.hit(Client::User("bob".to_owned()), now).exceeded);
+        assert!(!limiter.hit(Client::Unknown, now).exceeded);
+        assert!(limiter.hit(alice(), now).exceeded);
+    }
+
+    #[test]
+    fn old_windows_are_swept_out() {
+        let limiter = limiter();
+        for number in 0..SWEEP_AT {
+            limiter.hit(Client::User(number.to_string()), OffsetDateTime::UNIX_EPOCH);
+        }
+        limiter.hit(alice(), OffsetDateTime::UNIX_EPOCH + Duration::seconds(61));
+        assert_eq!(limiter.windows.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn messages_say_who_was_limited() {
+        let standing = limiter().hit(alice(), OffsetDateTime::UNIX_EPOCH);
+        assert!(
+            standing
+                .message(true)
+                .contains("you hit the quota of 2 whoami requests per 1 minutes period")
+        );
+        assert!(standing.message(false).contains("your IP"));
+    }
+}

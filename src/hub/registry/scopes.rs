@@ -1,0 +1,249 @@
+//! What a token may do: its role, and the scopes of a fine-grained one.
+//!
+//! A scope is asked for by the name of its entity and kept by the entity's id. So a token for `alice/tiny` says
+//! nothing about another repository that takes the name after the first was deleted.
+
+use serde::{Deserialize, Serialize};
+
+use super::{NamespaceType, Registry, RepositoryType};
+use crate::hub::error::HubError;
+use crate::hub::names;
+
+/// The role asked for in a new token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenRole {
+    /// Reads what its user may read.
+    Read,
+    /// Writes, too, wherever its user may write.
+    Write,
+    /// Does what its scopes say, and no more than its user may do.
+    FineGrained {
+        /// What it may do, entity by entity.
+        scopes: Vec<Scope>,
+        /// Permissions tied to no entity, such as `discussion.write`.
+        global: Vec<String>,
+        /// Whether it reads the public gated repositories that its user may read.
+        can_read_gated_repos: bool,
+    },
+}
+
+/// Permissions on one entity, by name.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    /// `alice` (a user or an organization), `alice/tiny` (a model), `datasets/alice/x` or `spaces/alice/x`.
+    pub entity: String,
+    /// Such as `repo.content.read` and `repo.write`.
+    pub permissions: Vec<String>,
+}
+
+/// The role that a token has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GrantedRole {
+    /// Reads what its user may read.
+    Read,
+    /// Writes, too, wherever its user may write.
+    Write,
+    /// Does what its scopes say.
+    FineGrained(FineGrained),
+}
+
+/// What a fine-grained token may do, as whoami shows it and as it is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FineGrained {
+    /// Whether it reads the public gated repositories that its user may read.
+    pub can_read_gated_repos: bool,
+    /// Permissions tied to no entity.
+    pub global: Vec<String>,
+    /// Permissions on entities.
+    pub scoped: Vec<GrantedScope>,
+}
+
+/// Permissions on one entity, by id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantedScope {
+    /// What they are about.
+    pub entity: Entity,
+    /// Which they are.
+    pub permissions: Vec<String>,
+}
+
+/// What permissions can be about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entity {
+    /// 24 hexadecimal digits.
+    #[serde(rename = "_id")]
+    pub id: String,
+    /// User, organization, or the type of a repository.
+    #[serde(rename = "type")]
+    pub kind: EntityType,
+    /// The name it had when the token was made.
+    pub name: String,
+}
+
+/// The kinds of entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntityType {
+    /// A user.
+    User,
+    /// An organization.
+    Org,
+    /// A model.
+    Model,
+    /// A dataset.
+    Dataset,
+    /// A Space.
+    Space,
+}
+
+impl GrantedRole {
+    /// The Hub's own spelling.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::FineGrained(_) => "fineGrained",
+        }
+    }
+}
+
+impl Entity {
+    /// The name as a scope is asked for: with `datasets/` or `spaces/` before it.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match self.kind {
+            EntityType::User | EntityType::Org | EntityType::Model => self.name.clone(),
+            EntityType::Dataset => format!("datasets/{}", self.name),
+            EntityType::Space => format!("spaces/{}", self.name),
+        }
+    }
+}
+
+impl Registry {
+    /// Finds the entities that a role speaks of.
+    pub(super) async fn resolve_role(&self, role: TokenRole) -> Result<GrantedRole, HubError> {
+        let TokenRole::FineGrained {
+            scopes,
+            global,
+            can_read_gated_repos,
+        } = role
+        else {
+            return Ok(if role == TokenRole::Read {
+                GrantedRole::Read
+            } else {
+                GrantedRole::Write
+            });
+        };
+        check_permissions(&global)?;
+        let mut scoped: Vec<GrantedScope> = Vec::new();
+        for scope in scopes {
+            check_permissions(&scope.permissions)?;
+            let entity = self.entity(&scope.entity).await?;
+            // Two scopes on one entity are one, as in the Hub's form.
+            if let Some(same) = scoped.iter_mut().find(|each| each.entity.id == entity.id) {
+                same.permissions.extend(scope.permissions);
+                same.permissions.sort();
+                same.permissions.dedup();
+            } else {
+                scoped.push(GrantedScope {
+                    entity,
+                    permissions: scope.permissions,
+                });
+            }
+        }
+        Ok(GrantedRole::FineGrained(FineGrained {
+            can_read_gated_repos,
+            global,
+            scoped,
+        }))
+    }
+
+    async fn entity(&self, path: &str) -> Result<Entity, HubError> {
+        if !path.contains('/') {
+            let namespace = self.namespace(path).await?;
+            let kind = match namespace.kind {
+                NamespaceType::User => EntityType::User,
+                NamespaceType::Organization => EntityType::Org,
+            };
+            return Ok(Entity {
+                id: namespace.id,
+                kind,
+                name: namespace.name,
+            });
+        }
+        let (kind, id, type_of_entity) = if let Some(id) = path.strip_prefix("datasets/") {
+            (RepositoryType::Dataset, id, EntityType::Dataset)
+        } else if let Some(id) = path.strip_prefix("spaces/") {
+            (RepositoryType::Space, id, EntityType::Space)
+        } else {
+            (RepositoryType::Model, path, EntityType::Model)
+        };
+        let (namespace, name) = names::split_repository(id)?;
+        let repository = self.repository(kind, namespace, name).await?;
+        Ok(Entity {
+            name: repository.full_name(),
+            id: repository.id,
+            kind: type_of_entity,
+        })
+    }
+}
+
+fn check_permissions(permissions: &[String]) -> Result<(), HubError> {
+    for permission in permissions {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        if permission.is_empty() || permission.len() > 100 || !permission.bytes().all(plain) {
+            let permission: String = permission.escape_debug().take(100).collect();
+            return Err(HubError::InvalidToken {
+                reason: format!(
+                    "`{permission}` is no permission; they look like `repo.content.read`"
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_scopes_have_the_form_of_whoami() {
+        let entity = Entity {
+            id: "a".repeat(24),
+            kind: EntityType::Org,
+            name: "acme".to_owned(),
+        };
+        let scope = GrantedScope {
+            entity,
+            permissions: vec!["repo.write".to_owned()],
+        };
+        let fine = FineGrained {
+            can_read_gated_repos: true,
+            global: vec![],
+            scoped: vec![scope],
+        };
+        let json = serde_json::to_value(&fine).unwrap();
+        assert_eq!(json["scoped"][0]["entity"]["_id"], "a".repeat(24));
+        assert_eq!(json["scoped"][0]["entity"]["type"], "org");
+        assert_eq!(json["canReadGatedRepos"], true);
+        assert_eq!(serde_json::from_value::<FineGrained>(json).unwrap(), fine);
+    }
+
+    #[test]
+    fn permissions_are_words() {
+        assert!(
+            check_permissions(&[
+                "inference.serverless.write".to_owned(),
+                "sql-console.embed.write".to_owned()
+            ])
+            .is_ok()
+        );
+        for bad in ["", "a b", "a\n", "é"] {
+            assert!(check_permissions(&[bad.to_owned()]).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Paths inside a repository: checked once, at the edge, so that no later code meets a path that leads out of it.
+
+use super::GitFault;
+
+/// A path that names something inside a repository; never empty.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RepositoryPath(String);
+
+const LONGEST: usize = 4096;
+
+impl RepositoryPath {
+    pub(crate) fn parse(path: &str) -> Result<Self, GitFault> {
+        let reason = if path.is_empty() {
+            "it is empty"
+        } else if path.len() > LONGEST {
+            "it is too long"
+        } else if path.starts_with('/') {
+            "it is absolute"
+        } else if path.contains('\\') {
+            "it contains a backslash"
+        } else if path.chars().any(char::is_control) {
+            "it contains a control character"
+        } else if let Some(reason) = path.split('/').find_map(bad_component) {
+            reason
+        } else {
+            return Ok(Self(path.to_owned()));
+        };
+        let shown: String = path.escape_debug().take(200).collect();
+        Err(GitFault::Rejected(format!(
+            "Invalid path `{shown}`: {reason}"
+        )))
+    }
+
+    /// The same for a folder, which may end with `/`.
+    pub(crate) fn parse_folder(path: &str) -> Result<Self, GitFault> {
+        Self::parse(path.strip_suffix('/').unwrap_or(path))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last component.
+    pub(crate) fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+fn bad_component(component: &str) -> Option<&'static str> {
+    // On some file systems these are all `.git`, and a clone there would overwrite its own configuration.
+    let folded = component.to_ascii_lowercase();
+    let plain = folded
+        .split(':')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches(['.', ' ']);
+    match component {
+        "" => Some("it has an empty component"),
+        "." | ".." => Some("`.` and `..` are not allowed"),
+        _ if plain == ".git" || plain == "git~1" => Some("`.git` is not allowed"),
+        _ if component.len() > 255 => Some("a component has more than 255 bytes"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_that_people_use() {
+        for path in [
+            "a.txt",
+            "dir/b c.txt",
+            "München/é ü.json",
+            ".gitattributes",
+            ".github/x",
+            "a%2Fb",
+            "...",
+            "a..b",
+        ] {
+            assert_eq!(RepositoryPath::parse(path).unwrap().as_str(), path);
+        }
+        assert_eq!(
+            RepositoryPath::parse_folder("dir/").unwrap().as_str(),
+            "dir"
+        );
+        assert_eq!(
+            RepositoryPath::parse("a/b.txt").unwrap().file_name(),
+            "b.txt"
+        );
+    }
+
+    #[test]
+    fn ways_out() {
+        for path in [
+            "",
+            "/",
+            "/etc/passwd",
+            "..",
+            "a/../b",
+            "../x",
+            "a//b",
+            "a/",
+            "./a",
+            "a\\b",
+            "a\0b",
+            ".git",
+            ".git/config",
+            "a/.GIT/hooks/x",
+            ".git.",
+            ".git ",
+            ".git::$INDEX_ALLOCATION",
+            "git~1",
+            "a\nb",
+        ] {
+            assert!(RepositoryPath::parse(path).is_err(), "{path:?}");
+        }
+        assert!(RepositoryPath::parse(&"a/".repeat(3000)).is_err());
+        assert!(RepositoryPath::parse(&"a".repeat(256)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_passes_stays_inside(path in "\\PC{0,40}|[./a\\\\]{0,12}") {
+            if let Ok(parsed) = RepositoryPath::parse(&path) {
+                let inside = std::path::Path::new(parsed.as_str())
+                    .components()
+                    .all(|component| matches!(component, std::path::Component::Normal(_)));
+                prop_assert!(inside);
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Revisions: which commit a branch, a tag or a hash means, and how branches and tags come and go.
+//!
+//! Git's own revision language (`main~1`, `:path`, `@{u}`) is not spoken: the Hub knows names and hashes only.
+
+use git2::{ErrorCode, ObjectType, Oid};
+
+use super::{Content, GitFault};
+
+/// The branch that every repository has.
+pub(crate) const DEFAULT_BRANCH: &str = "main";
+
+/// A branch or a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reference {
+    /// Short name, such as `main`.
+    pub name: String,
+    /// Full name, such as `refs/heads/main`.
+    pub full_name: String,
+    /// The commit it means.
+    pub target: Oid,
+}
+
+impl Content {
+    /// The commit that a revision means.
+    pub(crate) fn resolve(&self, revision: &str) -> Result<Oid, GitFault> {
+        let unknown = || GitFault::RevisionNotFound(revision.escape_debug().take(200).collect());
+        let named = if revision == "HEAD" {
+            self.target("refs/heads/main")?
+        } else if revision.starts_with("refs/") {
+            self.target(revision)?
+        } else {
+            match self.target(&format!("refs/heads/{revision}"))? {
+                Some(commit) => Some(commit),
+                None => self.target(&format!("refs/tags/{revision}"))?,
+            }
+        };
+        if let Some(commit) = named {
+            return Ok(commit);
+        }
+        let is_hash = (7..=40).contains(&revision.len())
+            && revision.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_hash {
+            return Err(unknown());
+        }
+        let found = self.git.find_commit_by_prefix(revision);
+        found.map(|commit| commit.id()).map_err(|_| unknown())
+    }
+
+    fn target(&self, full_name: &str) -> Result<Option<Oid>, GitFault> {
+        if !git2::Reference::is_valid_name(full_name) {
+            return Ok(None);
+        }
+        match self.git.find_reference(full_name) {
+            Ok(reference) => Ok(reference
+                .peel(ObjectType::Commit)
+                .ok()
+                .map(|object| object.id())),
+            Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::InvalidSpec) => {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The full name of a branch that exists, spelled `main` or `refs/heads/main`.
+    pub(super) fn branch(&self, revision: &str) -> Result<(String, Oid), GitFault> {
+        let full_name = if revision.starts_with("refs/heads/") {
+            revision.to_owned()
+        } else {
+            format!("refs/heads/{revision}")
+        };
+        match self.target(&full_name)? {
+            Some(commit) => Ok((full_name, commit)),
+            None => Err(GitFault::RevisionNotFound(
+                revision.escape_debug().take(200).collect(),
+            )),
+        }
+    }
+
+    /// All branches (`refs/heads/`) or all tags (`refs/tags/`).
+    pub(crate) fn references(&self, prefix: &str) -> Result<Vec<Reference>, GitFault> {
+        let mut all = Vec::new();
+        for reference in self.git.references_glob(&format!("{prefix}*"))? {
+            let reference = reference?;
+            let (Ok(full_name), Ok(commit)) =
+                (reference.name(), reference.peel(ObjectType::Commit))
+            else {
+                continue;
+            };
+            let name = full_name
+                .strip_prefix(prefix)
+                .unwrap_or(full_name)
+                .to_owned();
+            all.push(Reference {
+                name,
+                full_name: full_name.to_owned(),
+                target: commit.id(),
+            });
+        }
+        all.sort_by(|left, right| left.full_name.cmp(&right.full_name));
+        Ok(all)
+    }
+
+    /// Creates a branch or a tag at a revision.
+    pub(crate) fn create_reference(
+        &self,
+        prefix: &str,
+        name: &str,
+        revision: &str,
+    ) -> Result<(), GitFault> {
+        let full_name = format!("{prefix}{name}");
+        if !git2::Reference::is_valid_name(&full_name) || name.starts_with('-') {
+            let name: String = name.escape_debug().take(200).collect();
+            return Err(GitFault::Rejected(format!(
+                "Invalid reference name `{name}`"
+            )));
+        }
+        let commit = self.resolve(revision)?;
+        match self.git.reference(&full_name, commit, false, "created") {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == ErrorCode::Exists => {
+                Err(GitFault::ReferenceExists(full_name))
+            }
+            // `a` and `a/b` cannot both be references: one is a file where the other needs a folder.
+            Err(error) if error.class() == git2::ErrorClass::Reference => Err(GitFault::Rejected(
+                format!("Reference `{full_name}` collides with another one"),
+            )),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes a branch or a tag, except for the default branch.
+    pub(crate) fn delete_reference(&self, prefix: &str, name: &str) -> Result<(), GitFault> {
+        if prefix == "refs/heads/" && name == DEFAULT_BRANCH {
+            return Err(GitFault::Rejected(
+                "The default branch cannot be deleted".to_owned(),
+            ));
+        }
+        let full_name = format!("{prefix}{name}");
+        if self.target(&full_name)?.is_none() {
+            return Err(GitFault::RevisionNotFound(
+                name.escape_debug().take(200).collect(),
+            ));
+        }
+        Ok(self.git.find_reference(&full_name)?.delete()?)
+    }
+}

@@ -1,0 +1,141 @@
+//! Reading what a commit holds: lists of entries, single entries, and the content of files.
+
+use std::path::Path;
+
+use git2::{ErrorCode, ObjectType, Oid, Tree, TreeEntry};
+
+use super::{Content, GitFault, RepositoryPath};
+
+/// A file or a folder in a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub path: String,
+    pub oid: Oid,
+    /// `None` for a folder.
+    pub size: Option<u64>,
+}
+
+/// A file with its content.
+#[derive(Clone, Debug)]
+pub(crate) struct Blob {
+    pub data: Vec<u8>,
+}
+
+impl Entry {
+    pub(crate) fn is_file(&self) -> bool {
+        self.size.is_some()
+    }
+}
+
+impl Content {
+    pub(super) fn tree(&self, commit: Oid) -> Result<Tree<'_>, GitFault> {
+        Ok(self.git.find_commit(commit)?.tree()?)
+    }
+
+    /// What is at a path.
+    pub(crate) fn entry(&self, commit: Oid, path: &RepositoryPath) -> Result<Entry, GitFault> {
+        self.find_entry(commit, path)?
+            .ok_or_else(|| GitFault::EntryNotFound {
+                path: path.as_str().to_owned(),
+                commit,
+            })
+    }
+
+    /// What is at a path, if anything.
+    pub(crate) fn find_entry(
+        &self,
+        commit: Oid,
+        path: &RepositoryPath,
+    ) -> Result<Option<Entry>, GitFault> {
+        let entry = match self.tree(commit)?.get_path(Path::new(path.as_str())) {
+            Ok(entry) => entry,
+            Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        self.describe(path.as_str().to_owned(), &entry)
+    }
+
+    /// The entries of a folder, or of the whole commit; with `recursive`, those of the folders in it as well.
+    pub(crate) fn list(
+        &self,
+        commit: Oid,
+        folder: Option<&RepositoryPath>,
+        recursive: bool,
+    ) -> Result<Vec<Entry>, GitFault> {
+        let root = self.tree(commit)?;
+        let mut entries = Vec::new();
+        let Some(folder) = folder else {
+            self.walk(&root, "", recursive, &mut entries)?;
+            return Ok(entries);
+        };
+        let missing = || GitFault::EntryNotFound {
+            path: folder.as_str().to_owned(),
+            commit,
+        };
+        let entry = match root.get_path(Path::new(folder.as_str())) {
+            Ok(entry) if entry.kind() == Some(ObjectType::Tree) => entry,
+            Ok(_) => return Err(missing()),
+            Err(error) if error.code() == ErrorCode::NotFound => return Err(missing()),
+            Err(error) => return Err(error.into()),
+        };
+        let tree = self.git.find_tree(entry.id())?;
+        self.walk(&tree, folder.as_str(), recursive, &mut entries)?;
+        Ok(entries)
+    }
+
+    fn walk(
+        &self,
+        tree: &Tree<'_>,
+        under: &str,
+        recursive: bool,
+        into: &mut Vec<Entry>,
+    ) -> Result<(), GitFault> {
+        for entry in tree {
+            // The API never writes a name that is not UTF-8, and JSON could not carry one.
+            let Ok(name) = entry.name() else { continue };
+            let path = if under.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{under}/{name}")
+            };
+            let Some(described) = self.describe(path, &entry)? else {
+                continue;
+            };
+            let path = described.path.clone();
+            let is_file = described.is_file();
+            into.push(described);
+            if recursive && !is_file {
+                self.walk(&self.git.find_tree(entry.id())?, &path, true, into)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn describe(&self, path: String, entry: &TreeEntry<'_>) -> Result<Option<Entry>, GitFault> {
+        match entry.kind() {
+            Some(ObjectType::Tree) => Ok(Some(Entry {
+                path,
+                oid: entry.id(),
+                size: None,
+            })),
+            Some(ObjectType::Blob) => {
+                // The header is enough for the size; the content may be large.
+                let (size, _) = self.git.odb()?.read_header(entry.id())?;
+                Ok(Some(Entry {
+                    path,
+                    oid: entry.id(),
+                    size: Some(size as u64),
+                }))
+            }
+            // A submodule has no content here.
+            _ => Ok(None),
+        }
+    }
+
+    /// The content of a file.
+    pub(crate) fn blob(&self, oid: Oid) -> Result<Blob, GitFault> {
+        Ok(Blob {
+            data: self.git.find_blob(oid)?.content().to_vec(),
+        })
+    }
+}

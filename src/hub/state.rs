@@ -1,0 +1,245 @@
+//! Everything that the routes share, and the few deeds that touch the registry and git at once.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use argon2::Argon2;
+use argon2::password_hash::PasswordHasher as _;
+use time::OffsetDateTime;
+
+use super::clock::Clock;
+use super::error::HubError;
+use super::names;
+use super::options::WhoamiLimit;
+use super::rate_limit::RateLimiter;
+use super::registry::{
+    Gate, Namespace, NewRepository, NewUser, Principal, Registry, Repository, RepositoryType, User,
+};
+use super::repository::{Author, Content, GitFault, Store};
+use super::request_log::RequestLog;
+use super::secret::{self, Digest, Secret};
+
+/// How exactly `last_used_at` is kept: one write a minute and token, at most.
+const LAST_USED_STEP: time::Duration = time::Duration::minutes(1);
+
+/// What the routes of one Hub share. Made by [`HubState::open`], served by [`app`](super::app).
+#[derive(Debug)]
+pub struct HubState {
+    pub(crate) registry: Registry,
+    pub(crate) store: Arc<Store>,
+    pub(crate) clock: Clock,
+    pub(crate) endpoint: String,
+    pub(crate) whoami_limiter: Option<RateLimiter>,
+    pub(crate) requests: RequestLog,
+    pub(crate) admin_key: Digest,
+    last_used: Mutex<HashMap<String, OffsetDateTime>>,
+}
+
+impl HubState {
+    /// Opens registry and repositories in a folder, and makes them agree if the last Hub there crashed.
+    ///
+    /// # Errors
+    /// The [`HubError`] that says what is wrong with the folder or the database.
+    pub async fn open(
+        folder: &Path,
+        endpoint: &str,
+        admin_key: &Secret,
+        whoami_limit: Option<WhoamiLimit>,
+        clock: Clock,
+    ) -> Result<Self, HubError> {
+        let registry = Registry::open(&folder.join("hub.sqlite3")).await?;
+        let repositories = folder.join("repositories");
+        let registered = registry.repositories().await?;
+        let store = Arc::new(Store::new(repositories.clone()));
+        let reconciling = Arc::clone(&store);
+        blocking(move || {
+            reconciling
+                .reconcile(&registered)
+                .map_err(|error| HubError::folder(&repositories, error))
+        })
+        .await??;
+        Ok(Self {
+            registry,
+            store,
+            clock,
+            endpoint: endpoint.to_owned(),
+            whoami_limiter: whoami_limit.map(|limit| RateLimiter::new("whoami", limit)),
+            requests: RequestLog::default(),
+            admin_key: admin_key.digest(),
+            last_used: Mutex::default(),
+        })
+    }
+
+    /// Writes everything back and closes the database.
+    pub async fn close(&self) {
+        self.registry.close().await;
+    }
+
+    pub(crate) async fn create_user(
+        &self,
+        name: &str,
+        fullname: &str,
+        email: Option<&str>,
+        password: Option<Secret>,
+    ) -> Result<User, HubError> {
+        let password_hash = match password {
+            Some(password) => Some(blocking(move || hash(&password)).await??),
+            None => None,
+        };
+        let new = NewUser {
+            name: name.to_owned(),
+            fullname: fullname.to_owned(),
+            email: email.map(ToOwned::to_owned),
+            password_hash,
+        };
+        self.registry.create_user(new, self.clock.now()).await
+    }
+
+    /// Creates a repository: first its folder, then its row, so that a row always has a folder.
+    pub(crate) async fn create_repository(
+        &self,
+        kind: RepositoryType,
+        namespace: &Namespace,
+        name: &str,
+        creator: Option<&User>,
+        (private, gated): (bool, Option<Gate>),
+    ) -> Result<Repository, HubError> {
+        names::check_repository(name)?;
+        if let Some(existing) = self
+            .registry
+            .find_repository(kind, &namespace.name, name)
+            .await?
+        {
+            return Err(HubError::RepositoryExists {
+                kind,
+                id: existing.full_name(),
+            });
+        }
+        let now = self.clock.now();
+        let id = secret::object_id()?;
+        let author =
+            creator.map_or_else(|| author_of_owner(namespace, now), |user| author(user, now));
+        self.on_store(&id, move |store, id| store.create(kind, id, &author))
+            .await?;
+        let creator_id = creator.map_or(namespace.id.as_str(), |user| user.id.as_str());
+        let new = NewRepository {
+            id: &id,
+            kind,
+            namespace,
+            name,
+            creator_id,
+            private,
+            gated,
+        };
+        match self.registry.create_repository(new, now).await {
+            Ok(repository) => {
+                self.on_store(&id, move |store, id| store.settle(kind, id))
+                    .await?;
+                Ok(repository)
+            }
+            Err(error) => {
+                self.on_store(&id, move |store, id| store.delete(kind, id))
+                    .await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Deletes a repository: first its row, so that nobody finds it half deleted.
+    pub(crate) async fn delete_repository(&self, repository: &Repository) -> Result<(), HubError> {
+        let kind = repository.kind;
+        self.on_store(&repository.id, move |store, id| store.unsettle(kind, id))
+            .await?;
+        self.registry.delete_repository(&repository.id).await?;
+        self.on_store(&repository.id, move |store, id| store.delete(kind, id))
+            .await
+    }
+
+    /// Runs git work on a repository's content.
+    pub(crate) async fn on_content<T: Send + 'static>(
+        &self,
+        repository: &Repository,
+        work: impl FnOnce(&Content) -> Result<T, GitFault> + Send + 'static,
+    ) -> Result<T, GitFault> {
+        let store = Arc::clone(&self.store);
+        let repository = repository.clone();
+        tokio::task::spawn_blocking(move || work(&store.open(&repository)?))
+            .await
+            .unwrap_or_else(|_| Err(GitFault::Io(std::io::Error::other("the work was cut off"))))
+    }
+
+    async fn on_store(
+        &self,
+        id: &str,
+        work: impl FnOnce(&Store, &str) -> Result<(), GitFault> + Send + 'static,
+    ) -> Result<(), HubError> {
+        let store = Arc::clone(&self.store);
+        let id = id.to_owned();
+        blocking(move || work(&store, &id))
+            .await?
+            .map_err(|fault| HubError::Repository {
+                detail: fault.to_string(),
+            })
+    }
+
+    /// Notes that a token was used, without making the request wait for it.
+    pub(crate) fn note_use(self: &Arc<Self>, principal: &Principal) {
+        let now = self.clock.now();
+        let id = &principal.token.id;
+        let is_recent = |last: OffsetDateTime| now - last < LAST_USED_STEP;
+        {
+            let mut last_used = self
+                .last_used
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if last_used.get(id).copied().is_some_and(is_recent) {
+                return;
+            }
+            last_used.retain(|_, last| is_recent(*last));
+            last_used.insert(id.clone(), now);
+        }
+        let (state, id) = (Arc::clone(self), id.clone());
+        tokio::spawn(async move {
+            // Nobody is waiting, and the next use tries again: a failure here is no one's error.
+            let _ = state.registry.touch_token(&id, now).await;
+        });
+    }
+}
+
+/// A commit that nobody in particular made: the owner's. The addresses lead nowhere, so that nobody's own address ends
+/// up in a history that others can read.
+fn author_of_owner(namespace: &Namespace, when: OffsetDateTime) -> Author {
+    Author {
+        name: namespace.name.clone(),
+        email: format!("{}@users.noreply.localhost", namespace.name),
+        when,
+    }
+}
+
+/// The user as the author of a commit.
+pub(crate) fn author(user: &User, when: OffsetDateTime) -> Author {
+    Author {
+        name: user.name.clone(),
+        email: format!("{}@users.noreply.localhost", user.name),
+        when,
+    }
+}
+
+/// Runs work that blocks on the threads that are there for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, HubError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| HubError::Stopped)
+}
+
+fn hash(password: &Secret) -> Result<String, HubError> {
+    Argon2::default()
+        .hash_password(password.reveal().as_bytes())
+        .map(|hash| hash.to_string())
+        .map_err(|error| HubError::Password {
+            detail: error.to_string(),
+        })
+}

@@ -1,0 +1,3 @@
+//! The embedded Hub: its HTTP in-process, and whole Hubs over loopback.
+
+mod world;

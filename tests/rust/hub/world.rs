@@ -1,0 +1,1 @@
+//! A Hub to test against, run in-process.
