@@ -68,6 +68,31 @@ impl Page {
         }
     }
 
+    /// A table with a line of titles; it is not wrapped.
+    #[cfg(feature = "hub")]
+    pub fn table(&mut self, titles: &[String], rows: &[Vec<String>]) {
+        let rows: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| row.iter().map(|cell| clean(cell)).collect())
+            .collect();
+        let widths: Vec<usize> = (0..titles.len())
+            .map(|index| {
+                let cells = rows.iter().filter_map(|row| row.get(index));
+                let cells = cells.chain(titles.get(index));
+                cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+            })
+            .collect();
+        let line = |row: &[String]| {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            cells.collect::<Vec<_>>().join("  ")
+        };
+        let heading = self.paint(Style::new().dimmed(), line(titles).trim_end());
+        self.push(&heading);
+        for row in &rows {
+            self.push(&line(row));
+        }
+    }
+
     /// A paragraph.
     pub fn paragraph(&mut self, text: &str) {
         for line in self.wrap(text, 0) {
@@ -76,6 +101,7 @@ impl Page {
     }
 
     /// A line that is not wrapped, to be copied.
+    #[cfg(feature = "hub")]
     pub fn line(&mut self, text: &str) {
         let text = clean(text);
         self.push(&text);
