@@ -75,13 +75,14 @@ impl Failure {
         }
     }
 
-    /// The sentence. Without the list of sources, for which there is the trace.
+    /// The sentence. Without the list of sources, for which there is the trace, and without the
+    /// advice to hand over an argument, which a command line does not take.
     pub fn message(&self) -> String {
         match self {
             Self::Usage(message) => message.clone(),
             Self::Core(Error::TokenNotFound { message, .. }) => {
                 let first = message.lines().next().unwrap_or_default();
-                first.trim_end_matches(" Tried:").to_owned()
+                first.trim_end_matches(" Tried:").replace(", or hand over token=", "")
             }
             Self::Core(error) => error.to_string(),
         }

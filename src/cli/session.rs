@@ -73,7 +73,15 @@ pub fn explain(world: &World<'_>, which: &Which) -> Result<Trace, Error> {
     Resolver::default().explain(&request(which)?, &inputs(world))
 }
 
-/// The lifetimes of one verb.
+/// For "who am I", which asks about now: no remembered answer will do.
+pub fn fresh(timeout: Option<Duration>) -> Options {
+    Options {
+        max_stale: Duration::ZERO,
+        ..options(Some(Duration::ZERO), timeout)
+    }
+}
+
+/// The lifetimes of a check.
 pub fn options(max_age: Option<Duration>, timeout: Option<Duration>) -> Options {
     let default = Options::default();
     Options {

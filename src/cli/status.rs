@@ -3,7 +3,7 @@
 //! What this machine knows is shown even when the Hub cannot be asked, because that is when
 //! people look.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -16,9 +16,10 @@ use super::page::Page;
 use super::session::{self, Session};
 use super::{Code, World};
 use crate::credential::Credential;
+use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::identity::client::Known;
-use crate::require::stale_warning;
+use crate::identity::model::Identity;
+use crate::resolve::ambient_endpoint;
 use crate::resolve::trace::{Answer, Trace};
 
 /// What the verb takes.
@@ -41,8 +42,10 @@ pub struct Arguments {
 /// What is known.
 #[derive(Default)]
 struct Report {
-    session: Option<(std::sync::Arc<Credential>, Vec<String>)>,
-    known: Option<Known>,
+    endpoint: Option<Endpoint>,
+    credential: Option<Arc<Credential>>,
+    identity: Option<Arc<Identity>>,
+    warnings: Vec<String>,
     trace: Trace,
     failure: Option<Failure>,
 }
@@ -58,8 +61,8 @@ pub fn run(arguments: &Arguments, world: &World<'_>, output: &Output<'_, '_>) ->
     if output.is_json() {
         output.object(&report.to_json());
     } else {
-        for warning in report.warnings() {
-            output.warning(&warning);
+        for warning in &report.warnings {
+            output.warning(warning);
         }
         let mut page = output.page();
         report.fill(&mut page, world);
@@ -72,7 +75,11 @@ pub fn run(arguments: &Arguments, world: &World<'_>, output: &Output<'_, '_>) ->
 }
 
 fn gather(arguments: &Arguments, world: &World<'_>) -> Result<Report, Failure> {
-    let mut report = Report::default();
+    let mut report = Report {
+        // Without a token, where one would go is still worth knowing.
+        endpoint: ambient_endpoint(world.environment).ok(),
+        ..Report::default()
+    };
     let session = match Session::open(world, &arguments.which) {
         Ok(session) => session,
         Err(error) => {
@@ -86,48 +93,42 @@ fn gather(arguments: &Arguments, world: &World<'_>) -> Result<Report, Failure> {
     // A source behind the one that is used may be broken in a way that stops the whole trace;
     // then the used one is still worth showing.
     report.trace = session::explain(world, &arguments.which).unwrap_or_default();
-    // "Who am I" asks for now: no remembered answer will do.
-    let options = session::options(Some(Duration::ZERO), arguments.wait.timeout);
-    match session.identify(&options) {
-        Ok(known) => report.known = Some(known),
+    match session.identify(&session::fresh(arguments.wait.timeout)) {
+        Ok(known) => report.identity = Some(known.identity),
         Err(Error::Interrupted) => return Err(Error::Interrupted.into()),
         Err(error) => report.failure = Some(error.into()),
     }
-    report.session = Some((session.credential, session.warnings));
+    report.endpoint = Some(session.credential.endpoint.clone());
+    report.warnings = session.warnings;
+    report.credential = Some(session.credential);
     Ok(report)
 }
 
 impl Report {
-    fn warnings(&self) -> Vec<String> {
-        let Some((credential, warnings)) = &self.session else {
-            return Vec::new();
-        };
-        let stale = self.known.as_ref().and_then(|known| stale_warning(credential, known));
-        warnings.iter().cloned().chain(stale).collect()
-    }
-
     fn to_json(&self) -> Value {
-        let credential = self.session.as_ref().map(|(credential, _)| credential);
+        let credential = self.credential.as_ref();
         json!({
-            "endpoint": credential.map(|credential| credential.endpoint.as_str()),
+            "endpoint": self.endpoint.as_ref().map(Endpoint::as_str),
             "token": credential.map(|credential| token_json(credential)),
-            "identity": self.known.as_ref().map(|known| identity_json(&known.identity)),
+            "identity": self.identity.as_ref().map(|identity| identity_json(identity)),
             "trace": trace_json(&self.trace),
-            "warnings": self.warnings(),
+            "warnings": self.warnings,
             "error": self.failure.as_ref().map(Failure::to_json_without_trace),
         })
     }
 
     fn fill(&self, page: &mut Page, world: &World<'_>) {
-        if let Some((credential, _)) = &self.session {
+        if let Some(credential) = &self.credential {
             let token = format!("{} from {}", credential.token.mask(), credential.source);
             page.row("token", &token);
-            page.row("endpoint", credential.endpoint.as_str());
         } else {
             page.row("token", "none");
         }
-        if let Some(known) = &self.known {
-            identity_rows(page, &known.identity, world.now);
+        if let Some(endpoint) = &self.endpoint {
+            page.row("endpoint", endpoint.as_str());
+        }
+        if let Some(identity) = &self.identity {
+            identity_rows(page, identity, world.now);
         }
         for (label, answer) in [
             ("shadowed", Answer::Shadowed),

@@ -1,7 +1,5 @@
 //! `hubtoken whoami`: the user and the role, and no more.
 
-use std::time::Duration;
-
 use clap::Args;
 use serde_json::json;
 
@@ -11,7 +9,6 @@ use super::identity::{identity_json, role_name, token_json};
 use super::output::Output;
 use super::session::{self, Session};
 use super::{Code, World};
-use crate::require::stale_warning;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -39,24 +36,18 @@ pub fn run(arguments: &Arguments, world: &World<'_>, output: &Output<'_, '_>) ->
     for warning in &session.warnings {
         output.warning(warning);
     }
-    let options = session::options(Some(Duration::ZERO), arguments.wait.timeout);
-    let known = session.identify(&options)?;
-    let stale = stale_warning(&session.credential, &known);
+    let identity = session.identify(&session::fresh(arguments.wait.timeout))?.identity;
     if output.is_json() {
-        let warnings: Vec<_> = session.warnings.into_iter().chain(stale).collect();
         output.object(&json!({
             "endpoint": session.credential.endpoint.as_str(),
             "token": token_json(&session.credential),
-            "identity": identity_json(&known.identity),
-            "warnings": warnings,
+            "identity": identity_json(&identity),
+            "warnings": session.warnings,
             "error": null,
         }));
     } else {
-        if let Some(warning) = stale {
-            output.warning(&warning);
-        }
         let mut page = output.page();
-        page.paragraph(&format!("{} ({})", known.identity.user, role_name(&known.identity)));
+        page.paragraph(&format!("{} ({})", identity.user, role_name(&identity)));
         output.show(&page);
     }
     Ok(Code::Success)

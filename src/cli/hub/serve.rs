@@ -90,8 +90,8 @@ fn announce(hub: &Hub, temporary: bool, output: &Output<'_, '_>) {
     if output.is_json() {
         output.object(&json!({
             "endpoint": hub.endpoint(),
-            "data": hub.data(),
-            "admin_key_file": key,
+            "data": hub.data().display().to_string(),
+            "admin_key_file": key.display().to_string(),
             "temporary": temporary,
             "process_id": std::process::id(),
             "error": null,
