@@ -207,8 +207,8 @@ impl Reference {
     #[must_use]
     pub fn matches(&self, credential: &Credential) -> bool {
         let same_value = credential.token.digest().fingerprint() == self.fingerprint;
-        let same_profile = self.source.profile().is_some()
-            && self.source.profile() == credential.source.profile();
+        let same_profile =
+            self.source.profile().is_some() && self.source.profile() == credential.source.profile();
         credential.endpoint == self.endpoint && (same_value || same_profile)
     }
 
@@ -219,7 +219,10 @@ impl Reference {
             Source::Argument => "it was handed over as an argument in another process, and a \
                  pickle carries no value"
                 .to_owned(),
-            source => format!("it came from {}, which holds no such token here", source.describe()),
+            source => format!(
+                "it came from {}, which holds no such token here",
+                source.describe()
+            ),
         };
         format!(
             "the token {} was unpickled without its value: {why}. Resolve a token in this process \
@@ -236,7 +239,9 @@ mod tests {
 
     fn credential(source: Source, endpoint: &str) -> Credential {
         Credential {
-            token: Token::parse("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX").unwrap().unwrap(),
+            token: Token::parse("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+                .unwrap()
+                .unwrap(),
             source,
             endpoint: Endpoint::parse(endpoint).unwrap(),
         }
@@ -254,7 +259,10 @@ mod tests {
                 profile: "ci".to_owned(),
             },
         ] {
-            assert_eq!(Source::parse(&source.to_string(), source.profile()), Some(source));
+            assert_eq!(
+                Source::parse(&source.to_string(), source.profile()),
+                Some(source)
+            );
         }
         assert_eq!(Source::parse("config:/p", None), None);
         assert_eq!(Source::parse("moon", None), None);
@@ -268,7 +276,9 @@ mod tests {
             "Bearer hf_FakeFakeFakeFakeFakeFakeFakeFakeXX"
         );
         let basic = credential.basic("hf_user");
-        let decoded = STANDARD.decode(basic.strip_prefix("Basic ").unwrap()).unwrap();
+        let decoded = STANDARD
+            .decode(basic.strip_prefix("Basic ").unwrap())
+            .unwrap();
         assert_eq!(decoded, b"hf_user:hf_FakeFakeFakeFakeFakeFakeFakeFakeXX");
     }
 
@@ -290,7 +300,9 @@ mod tests {
     fn a_reference_follows_a_rotated_profile_only() {
         let stored = credential(Source::Store("ci".to_owned()), "https://huggingface.co");
         let mut rotated = credential(Source::Store("ci".to_owned()), "https://huggingface.co");
-        rotated.token = Token::parse("hf_OtherOtherOtherOtherOtherOtherOtXX").unwrap().unwrap();
+        rotated.token = Token::parse("hf_OtherOtherOtherOtherOtherOtherOtXX")
+            .unwrap()
+            .unwrap();
         assert!(Reference::of(&stored).matches(&rotated));
         rotated.source = Source::Environment("HF_TOKEN".to_owned());
         assert!(!Reference::of(&stored).matches(&rotated));

@@ -138,9 +138,7 @@ impl Endpoint {
         let (Ok(own), Ok(other)) = (Url::parse(&self.text), Url::parse(url)) else {
             return false;
         };
-        own.origin() == other.origin()
-            && other.username().is_empty()
-            && other.password().is_none()
+        own.origin() == other.origin() && other.username().is_empty() && other.password().is_none()
     }
 }
 

@@ -137,3 +137,10 @@ impl Error {
         }
     }
 }
+
+#[cfg(feature = "hub")]
+impl From<&crate::hub::HubError> for Error {
+    fn from(error: &crate::hub::HubError) -> Self {
+        Self::Hub(error.to_string())
+    }
+}

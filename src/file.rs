@@ -70,11 +70,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         assert!(read_secret(&path, 100).unwrap().is_none());
-        assert!(read_secret(folder.path(), 100).unwrap_err().contains("is a directory"));
+        assert!(
+            read_secret(folder.path(), 100)
+                .unwrap_err()
+                .contains("is a directory")
+        );
         std::fs::write(&path, b"hf_\xff").unwrap();
         assert!(read_secret(&path, 100).unwrap_err().contains("not text"));
         std::fs::write(&path, "hf_Fake").unwrap();
-        assert_eq!(read_secret(&path, 100).unwrap().unwrap().as_str(), "hf_Fake");
+        assert_eq!(
+            read_secret(&path, 100).unwrap().unwrap().as_str(),
+            "hf_Fake"
+        );
         std::fs::write(&path, vec![b'a'; 101]).unwrap();
         assert!(read_secret(&path, 100).unwrap_err().contains("too large"));
         assert!(read_secret(&path.join("below"), 100).unwrap().is_none());

@@ -314,5 +314,7 @@ fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     // The last cause is the system's or TLS's own word; those before it repeat each other.
-    causes.pop().unwrap_or_else(|| "the request failed".to_owned())
+    causes
+        .pop()
+        .unwrap_or_else(|| "the request failed".to_owned())
 }

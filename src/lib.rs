@@ -19,6 +19,8 @@ pub mod identity;
 pub mod live;
 pub mod paths;
 pub mod process;
+#[cfg(feature = "python")]
+mod python;
 pub mod require;
 pub mod resolve;
 pub mod role;

@@ -111,8 +111,9 @@ pub fn expand(environment: &dyn Environment, text: &str) -> PathBuf {
     expanded.push_str(rest);
     match expanded.strip_prefix('~') {
         Some("") => home(environment).unwrap_or_else(|| "~".into()),
-        Some(tail) if tail.starts_with('/') => home(environment)
-            .map_or_else(|| expanded.clone().into(), |home| home.join(&tail[1..])),
+        Some(tail) if tail.starts_with('/') => {
+            home(environment).map_or_else(|| expanded.clone().into(), |home| home.join(&tail[1..]))
+        }
         _ => expanded.into(),
     }
 }
@@ -165,7 +166,10 @@ mod tests {
             ),
             (&[("HF_HOME", " ")], "/home/alice/.cache/huggingface/token"),
             (
-                &[("HF_TOKEN_PATH", "$SECRETS/hf"), ("SECRETS", "/run/secrets")],
+                &[
+                    ("HF_TOKEN_PATH", "$SECRETS/hf"),
+                    ("SECRETS", "/run/secrets"),
+                ],
                 "/run/secrets/hf",
             ),
             (
@@ -198,7 +202,11 @@ mod tests {
             ("/${A", "/${A"),
             ("$A$A", "aa"),
         ] {
-            assert_eq!(expand(&environment, text), PathBuf::from(expected), "{text}");
+            assert_eq!(
+                expand(&environment, text),
+                PathBuf::from(expected),
+                "{text}"
+            );
         }
     }
 }

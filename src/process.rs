@@ -37,7 +37,10 @@ pub fn current() -> Arc<Process> {
 /// For the way to the network, which is slow enough for a system call.
 #[must_use]
 pub fn current_checked() -> Arc<Process> {
-    if lock(&CURRENT).as_ref().is_some_and(|process| process.id != std::process::id()) {
+    if lock(&CURRENT)
+        .as_ref()
+        .is_some_and(|process| process.id != std::process::id())
+    {
         forked();
     }
     current()

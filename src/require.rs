@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::credential::Credential;
-use crate::endpoint::Endpoint;
 use crate::error::{Denial, DenialKind, Error};
 use crate::identity::check::{Check, Permit};
 use crate::identity::client::{Client, Grant, Known, Line};
@@ -31,7 +30,11 @@ pub struct Requirement {
 
 impl Requirement {
     /// What it is to be done on; a bare name is in the token's own namespace.
-    fn target(&self, own_namespace: &str) -> Result<Target, Error> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] when it makes no sense.
+    pub fn target(&self, own_namespace: &str) -> Result<Target, Error> {
         match (&self.repository, &self.namespace) {
             (Some(_), Some(_)) => Err(Error::InvalidArgument(
                 "give repo= or namespace=, not both".to_owned(),
@@ -57,7 +60,12 @@ impl Requirement {
 
     /// Whether the answer is known to be *yes*; asks nobody.
     #[must_use]
-    pub fn is_granted(&self, client: &Client, credential: &Credential, max_age: Option<Duration>) -> bool {
+    pub fn is_granted(
+        &self,
+        client: &Client,
+        credential: &Credential,
+        max_age: Option<Duration>,
+    ) -> bool {
         client.is_granted(&self.grant(credential), max_age)
     }
 
@@ -135,55 +143,6 @@ pub fn stale_warning(credential: &Credential, known: &Known) -> Option<String> {
     })
 }
 
-/// Whether anybody may read a repository: the auth-check without a token.
-///
-/// # Errors
-///
-/// As [`Requirement::check`].
-pub fn check_anonymous(
-    client: &Arc<Client>,
-    endpoint: &Endpoint,
-    repository: (&str, RepositoryType),
-    line: &Line,
-    options: &Options,
-    interrupt: &dyn Interrupt,
-) -> Result<(), Error> {
-    let target = Target::repository(repository.0, repository.1, "")?;
-    let Target::Repository { kind, namespace, name } = target.clone() else {
-        return Err(Error::InvalidArgument("repo= names no repository".to_owned()));
-    };
-    let check = Check {
-        digest: None,
-        endpoint: endpoint.clone(),
-        kind,
-        namespace,
-        name,
-        role: Role::Read,
-    };
-    let denied = |kind, words: String| Error::AccessDenied {
-        message: format!("without a token, {target} cannot be read: {words}. Log in, or hand over a token"),
-        kind,
-        denial: Box::new(Denial {
-            required: "read".to_owned(),
-            actual: None,
-            target: Some(target.to_string()),
-            remedy_url: Some(check.page()),
-        }),
-    };
-    match client.check(&check, None, line, options, interrupt) {
-        Ok((_, Permit::Allowed)) => Ok(()),
-        Ok((_, Permit::Gated(words))) => Err(denied(DenialKind::Gated, words)),
-        Ok((_, Permit::Policy(words) | Permit::Forbidden(words))) => {
-            Err(denied(DenialKind::Other, words))
-        }
-        Ok((_, Permit::NotFound)) => Err(Error::RepositoryNotFound(format!(
-            "{target} does not exist on {endpoint}, or is private. Hand over a token that may \
-             read it"
-        ))),
-        Err(failure) => Err(failure.into_error(None, endpoint)),
-    }
-}
-
 /// One call's parameters.
 struct Question<'a> {
     client: &'a Arc<Client>,
@@ -195,7 +154,7 @@ struct Question<'a> {
 
 impl Question<'_> {
     fn failed(&self, failure: Failure) -> Error {
-        failure.into_error(Some(self.credential), &self.credential.endpoint)
+        failure.into_error(self.credential)
     }
 
     fn identify(&self) -> Result<Known, Error> {
@@ -212,11 +171,16 @@ impl Question<'_> {
         target: &Target,
         verdict: &Verdict,
     ) -> Result<Option<Checked>, Error> {
-        let Target::Repository { kind, namespace, name } = target else {
+        let Target::Repository {
+            kind,
+            namespace,
+            name,
+        } = target
+        else {
             return Ok(None);
         };
         let check = Check {
-            digest: Some(self.credential.token.digest()),
+            digest: self.credential.token.digest(),
             endpoint: self.credential.endpoint.clone(),
             kind: *kind,
             namespace: namespace.clone(),
@@ -225,22 +189,44 @@ impl Question<'_> {
         };
         let (asked, permit) = self
             .client
-            .check(&check, Some(self.credential), self.line, self.options, self.interrupt)
+            .check(
+                &check,
+                self.credential,
+                self.line,
+                self.options,
+                self.interrupt,
+            )
             .map_err(|failure| self.failed(failure))?;
         match permit {
             Permit::Allowed => Ok(Some(Checked::Hub(asked))),
-            Permit::Gated(words) => Err(self.refused(identity, verdict, DenialKind::Gated, &words, Some(check.page()))),
+            Permit::Gated(words) => Err(self.refused(
+                identity,
+                verdict,
+                DenialKind::Gated,
+                &words,
+                Some(check.page()),
+            )),
             Permit::Policy(words) => Err(self.refused(
                 identity,
                 verdict,
                 DenialKind::OrganizationPolicy,
                 &words,
-                Some(self.credential.endpoint.url(&format!("/organizations/{namespace}/settings"))),
+                Some(
+                    self.credential
+                        .endpoint
+                        .url(&format!("/organizations/{namespace}/settings")),
+                ),
             )),
             Permit::Forbidden(words) => {
                 if verdict.outcome == Outcome::Allowed {
                     // whoami would have allowed it, so only the Hub's own words explain it.
-                    return Err(self.refused(identity, verdict, DenialKind::Other, &words, Some(check.page())));
+                    return Err(self.refused(
+                        identity,
+                        verdict,
+                        DenialKind::Other,
+                        &words,
+                        Some(check.page()),
+                    ));
                 }
                 Err(self.denied(identity, verdict))
             }
@@ -252,7 +238,10 @@ impl Question<'_> {
                     Outcome::Denied => Err(self.denied_because(
                         identity,
                         &creation,
-                        &format!("{target} does not exist, and it cannot be created: {}", creation.reason),
+                        &format!(
+                            "{target} does not exist, and it cannot be created: {}",
+                            creation.reason
+                        ),
                     )),
                     Outcome::Unknown => Err(self.unknown(&creation)),
                 }
@@ -260,7 +249,10 @@ impl Question<'_> {
             Permit::NotFound => {
                 let hint = match verdict.outcome {
                     Outcome::Allowed => "The name may be wrong".to_owned(),
-                    _ => format!("The name may be wrong, or the token may not see it: {}", verdict.reason),
+                    _ => format!(
+                        "The name may be wrong, or the token may not see it: {}",
+                        verdict.reason
+                    ),
                 };
                 Err(Error::RepositoryNotFound(format!(
                     "{target} does not exist on {}, as far as the token {} can tell. {hint}",
@@ -273,9 +265,10 @@ impl Question<'_> {
 
     /// "hf_…9xQ2 from the environment variable `HF_TOKEN` (`ci` of alice)".
     fn subject(&self, identity: &Identity) -> String {
-        let name = identity.token_name.as_deref().map_or_else(String::new, |name| {
-            format!("`{}` of ", name.escape_debug())
-        });
+        let name = identity
+            .token_name
+            .as_deref()
+            .map_or_else(String::new, |name| format!("`{}` of ", name.escape_debug()));
         format!("{} ({name}{})", self.credential.describe(), identity.user)
     }
 
@@ -284,7 +277,13 @@ impl Question<'_> {
     }
 
     fn denied_because(&self, identity: &Identity, verdict: &Verdict, reason: &str) -> Error {
-        self.refused(identity, verdict, verdict.kind, reason, verdict.denial.remedy_url.clone())
+        self.refused(
+            identity,
+            verdict,
+            verdict.kind,
+            reason,
+            verdict.denial.remedy_url.clone(),
+        )
     }
 
     fn refused(

@@ -103,7 +103,10 @@ pub const WRITE: &str = "repo.write";
 
 /// What a `read` token may do although the permission's name does not end in `.read`: the Hub's
 /// documents name inference among the uses of a read token.
-const ALSO_READ: [&str; 2] = ["inference.serverless.write", "inference.endpoints.infer.write"];
+const ALSO_READ: [&str; 2] = [
+    "inference.serverless.write",
+    "inference.endpoints.infer.write",
+];
 
 /// What is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +118,29 @@ pub enum Need {
 }
 
 impl Need {
+    /// Reads a permission.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] for text that cannot be one: the Hub's permissions are words
+    /// with dots between them.
+    pub fn permission_named(text: &str) -> Result<Self, Error> {
+        let is_word = |word: &str| {
+            !word.is_empty()
+                && word
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        if text.contains('.') && text.len() <= 100 && text.split('.').all(is_word) {
+            return Ok(Self::Permission(text.to_owned()));
+        }
+        Err(Error::InvalidArgument(
+            "a permission is words with dots between them, such as \"repo.write\" or \
+             \"inference.serverless.write\""
+                .to_owned(),
+        ))
+    }
+
     /// The role that amounts to the same on a repository, if there is one.
     #[must_use]
     pub fn as_role(&self) -> Option<Role> {
@@ -237,7 +263,11 @@ impl Target {
     /// # Errors
     ///
     /// [`Error::InvalidArgument`] when it is none of these.
-    pub fn repository(text: &str, kind: RepositoryType, own_namespace: &str) -> Result<Self, Error> {
+    pub fn repository(
+        text: &str,
+        kind: RepositoryType,
+        own_namespace: &str,
+    ) -> Result<Self, Error> {
         let parts: Vec<&str> = text.split('/').collect();
         let (kind, namespace, name) = match parts[..] {
             [name] => (kind, own_namespace, name),
@@ -372,7 +402,9 @@ pub fn authorize(identity: &Identity, need: &Need, target: &Target) -> Verdict {
         }
         Some(TokenRole::Read) if need.changes_something() => question.denied_by_token(match need {
             Need::Role(_) => "its role is read, and write is needed".to_owned(),
-            Need::Permission(permission) => format!("its role is read, which does not include `{permission}`"),
+            Need::Permission(permission) => {
+                format!("its role is read, which does not include `{permission}`")
+            }
         }),
         Some(TokenRole::Read | TokenRole::Write | TokenRole::God) => question.person_may(),
         Some(TokenRole::FineGrained) => question.scopes_may(),
@@ -424,12 +456,17 @@ impl Question<'_> {
                 self.unknown(reason)
             };
             verdict.kind = DenialKind::OrganizationPolicy;
-            verdict.denial.remedy_url =
-                Some(self.identity.endpoint.url(&format!("/organizations/{name}/settings")));
+            verdict.denial.remedy_url = Some(
+                self.identity
+                    .endpoint
+                    .url(&format!("/organizations/{name}/settings")),
+            );
             return verdict;
         }
         let Some(role) = organization.role_in_org.as_deref() else {
-            return self.unknown(format!("the Hub did not tell the role in the organisation {name}"));
+            return self.unknown(format!(
+                "the Hub did not tell the role in the organisation {name}"
+            ));
         };
         let user = &self.identity.user;
         let may = match (role, self.need.changes_something()) {
@@ -453,7 +490,9 @@ impl Question<'_> {
             _ => false,
         };
         if may {
-            return self.allowed(format!("{user} has the role {role} in the organisation {name}"));
+            return self.allowed(format!(
+                "{user} has the role {role} in the organisation {name}"
+            ));
         }
         let reason = format!(
             "the token would do, but {user} has the role {role} in the organisation {name}, and \
@@ -461,7 +500,9 @@ impl Question<'_> {
             self.need
         );
         let mut verdict = if organization.has_resource_groups {
-            self.unknown(format!("{reason}, unless one of their resource groups gives it"))
+            self.unknown(format!(
+                "{reason}, unless one of their resource groups gives it"
+            ))
         } else {
             self.denied(reason)
         };
@@ -491,7 +532,11 @@ impl Question<'_> {
                 )),
                 Need::Permission(_)
                     if has(&self.identity.global_permissions)
-                        || self.identity.scopes.iter().any(|scope| has(&scope.permissions)) =>
+                        || self
+                            .identity
+                            .scopes
+                            .iter()
+                            .any(|scope| has(&scope.permissions)) =>
                 {
                     self.allowed(format!("its scopes include `{needed}`"))
                 }
@@ -571,7 +616,11 @@ impl Question<'_> {
             kind: DenialKind::InsufficientRole,
             denial: Denial {
                 required: self.need.to_string(),
-                actual: self.identity.role.as_ref().map(|role| role.name().to_owned()),
+                actual: self
+                    .identity
+                    .role
+                    .as_ref()
+                    .map(|role| role.name().to_owned()),
                 target: match self.target {
                     Target::Anything => None,
                     target => Some(target.to_string()),
@@ -618,7 +667,9 @@ impl Question<'_> {
                     }
                     _ => format!("ownUserPermissions={permission}"),
                 };
-                endpoint.url(&format!("/settings/tokens/new?tokenType=fineGrained&{form}"))
+                endpoint.url(&format!(
+                    "/settings/tokens/new?tokenType=fineGrained&{form}"
+                ))
             }
         }
     }

@@ -14,8 +14,8 @@ use super::failure::{Failure, message};
 /// A question: may this token do that there?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Check {
-    /// The token; `None` to ask as nobody.
-    pub digest: Option<Digest>,
+    /// The token.
+    pub digest: Digest,
     /// The Hub.
     pub endpoint: Endpoint,
     /// What sort of repository.
@@ -84,8 +84,6 @@ impl Check {
             }
             200..=299 => Ok(Permit::Allowed),
             401 | 403 if code == "GatedRepo" => Ok(Permit::Gated(words())),
-            // A 401 without a token hides whether the repository is private or missing.
-            401 if self.digest.is_none() => Ok(Permit::NotFound),
             403 => Ok(forbidden(words())),
             404 if code == "RepoNotFound" || message(answer).is_some() => Ok(Permit::NotFound),
             _ => Err(Failure::of(answer)),

@@ -109,7 +109,11 @@ impl Client {
 
     /// An identity that is known and young enough; asks nobody.
     #[must_use]
-    pub fn recall(&self, credential: &Credential, max_age: Option<Duration>) -> Option<Arc<Identity>> {
+    pub fn recall(
+        &self,
+        credential: &Credential,
+        max_age: Option<Duration>,
+    ) -> Option<Arc<Identity>> {
         let limit = not_before(Instant::now(), max_age.unwrap_or(IDENTITY_LIFETIME));
         self.young(&Key::of(credential), limit)
             .map(|(_, identity)| identity)
@@ -139,7 +143,13 @@ impl Client {
         let key = Key::of(credential);
         let now = Instant::now();
         let limit = not_before(now, options.max_age.unwrap_or(IDENTITY_LIFETIME));
-        let rejected = not_before(now, options.max_age.unwrap_or(REJECTION_LIFETIME).min(REJECTION_LIFETIME));
+        let rejected = not_before(
+            now,
+            options
+                .max_age
+                .unwrap_or(REJECTION_LIFETIME)
+                .min(REJECTION_LIFETIME),
+        );
         let recall = |client: &Self| {
             if let Some(known) = client.young(&key, limit) {
                 return Some(Ok(known));
@@ -156,7 +166,15 @@ impl Client {
                 let key = key.clone();
                 move |asked| client.whoami(key, credential, http, timeout, asked)
             };
-            self.fly(|client| &client.identity_flights, &key, limit, options.timeout, interrupt, recall, request)
+            self.fly(
+                |client| &client.identity_flights,
+                &key,
+                limit,
+                options.timeout,
+                interrupt,
+                recall,
+                request,
+            )
         });
         match outcome {
             Ok((asked, identity)) => Ok(Known {
@@ -213,12 +231,15 @@ impl Client {
     pub fn check(
         self: &Arc<Self>,
         check: &Check,
-        credential: Option<&Arc<Credential>>,
+        credential: &Arc<Credential>,
         line: &Line,
         options: &Options,
         interrupt: &dyn Interrupt,
     ) -> Result<(Instant, Permit), Failure> {
-        let age = options.max_age.unwrap_or(CHECK_LIFETIME).min(CHECK_LIFETIME);
+        let age = options
+            .max_age
+            .unwrap_or(CHECK_LIFETIME)
+            .min(CHECK_LIFETIME);
         let limit = not_before(Instant::now(), age);
         let recall = |client: &Self| {
             client
@@ -230,24 +251,39 @@ impl Client {
             return known;
         }
         let http = line.http()?;
-        let (client, credential, timeout) = (self.clone(), credential.cloned(), options.timeout);
+        let (client, credential, timeout) = (self.clone(), credential.clone(), options.timeout);
         let request = {
             let check = check.clone();
             move |asked| client.auth_check(check, credential, http, timeout, asked)
         };
-        self.fly(|client| &client.check_flights, check, limit, options.timeout, interrupt, recall, request)
+        self.fly(
+            |client| &client.check_flights,
+            check,
+            limit,
+            options.timeout,
+            interrupt,
+            recall,
+            request,
+        )
     }
 
     async fn auth_check(
         self: Arc<Self>,
         check: Check,
-        credential: Option<Arc<Credential>>,
+        credential: Arc<Credential>,
         http: reqwest::Client,
         timeout: Duration,
         asked: Instant,
     ) -> Permitted {
-        let authorization = credential.map(|credential| credential.bearer());
-        let answer = http::get(&http, &check.endpoint, &check.path(), authorization, timeout).await?;
+        let authorization = Some(credential.bearer());
+        let answer = http::get(
+            &http,
+            &check.endpoint,
+            &check.path(),
+            authorization,
+            timeout,
+        )
+        .await?;
         let permit = check.read(&answer)?;
         if permit == Permit::Allowed {
             self.checks.insert(check, asked, ());
@@ -285,7 +321,9 @@ impl Client {
                         flights,
                         key: key.clone(),
                         flight: flight.clone(),
-                        outcome: Some(Err(Failure::Unreachable("the request was dropped".to_owned()))),
+                        outcome: Some(Err(Failure::Unreachable(
+                            "the request was dropped".to_owned(),
+                        ))),
                     };
                     let runtime = self.runtime.handle().map_err(Failure::Setup)?;
                     let answer = request(Instant::now());
@@ -325,17 +363,30 @@ impl Client {
     pub fn forget(&self, digest: Digest) {
         self.identities.remove(|key| key.digest == digest);
         self.rejections.remove(|key| key.digest == digest);
-        self.checks.remove(|check| check.digest == Some(digest));
+        self.checks.remove(|check| check.digest == digest);
         self.grants.remove(|grant| grant.digest == digest);
+    }
+
+    /// Drops everything that is known of the tokens of one Hub.
+    pub fn forget_endpoint(&self, endpoint: &Endpoint) {
+        self.identities.remove(|key| key.endpoint == *endpoint);
+        self.rejections.remove(|key| key.endpoint == *endpoint);
+        self.checks.remove(|check| check.endpoint == *endpoint);
+        self.grants.remove(|grant| grant.endpoint == *endpoint);
     }
 }
 
-fn wait<T: Clone>(flight: &Flight<T>, timeout: Duration, interrupt: &dyn Interrupt) -> Result<T, Failure> {
+fn wait<T: Clone>(
+    flight: &Flight<T>,
+    timeout: Duration,
+    interrupt: &dyn Interrupt,
+) -> Result<T, Failure> {
     flight.wait(timeout, interrupt).map_err(|gone| match gone {
         Gone::Interrupted => Failure::Interrupted,
-        Gone::TimedOut => {
-            Failure::Unreachable(format!("no answer within {} seconds", timeout.as_secs_f64()))
-        }
+        Gone::TimedOut => Failure::Unreachable(format!(
+            "no answer within {} seconds",
+            timeout.as_secs_f64()
+        )),
     })
 }
 

@@ -54,7 +54,8 @@ impl Failure {
             },
             500.. => Self::Unreachable(format!("the Hub answered with status {}", answer.status)),
             404 => Self::Strange(
-                "it answered with status 404, as if it were no Hub. Look at the endpoint".to_owned(),
+                "it answered with status 404, as if it were no Hub. Look at the endpoint"
+                    .to_owned(),
             ),
             status => Self::Strange(match message(answer) {
                 Some(text) => format!("it answered with status {status}: {text}"),
@@ -90,27 +91,22 @@ impl Failure {
 
     /// The error for one caller.
     #[must_use]
-    pub fn into_error(self, credential: Option<&Credential>, endpoint: &Endpoint) -> Error {
+    pub fn into_error(self, credential: &Credential) -> Error {
+        let endpoint = &credential.endpoint;
         let reason = self.reason(endpoint);
-        let subject = credential.map_or_else(
-            || "without a token".to_owned(),
-            |credential| credential.describe(),
-        );
+        let subject = credential.describe();
         let kind = match self {
             Self::Setup(error) => return error,
             Self::Interrupted => return Error::Interrupted,
             Self::Rejected => {
-                let (source_name, mend) = credential.map_or_else(
-                    || ("none".to_owned(), "log in".to_owned()),
-                    |credential| (credential.source.to_string(), credential.source.mend()),
-                );
                 return Error::InvalidToken {
                     message: format!(
                         "{endpoint} does not know the token {subject}: it was deleted, refreshed, \
                          has expired, or is another Hub's. Make one at {}, then {mend}",
-                        endpoint.url("/settings/tokens")
+                        endpoint.url("/settings/tokens"),
+                        mend = credential.source.mend()
                     ),
-                    source_name,
+                    source_name: credential.source.to_string(),
                 };
             }
             Self::RateLimited { retry_after } => UnknownKind::RateLimited { retry_after },
@@ -119,7 +115,9 @@ impl Failure {
             Self::Strange(_) => UnknownKind::Other,
         };
         Error::Unknown {
-            message: format!("nothing is known about {subject}: {reason}. The token may well be good"),
+            message: format!(
+                "nothing is known about the token {subject}: {reason}. The token may well be good"
+            ),
             kind,
         }
     }
@@ -150,7 +148,13 @@ pub fn message(answer: &Answer) -> Option<String> {
         })?;
     let line: String = text
         .chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
         .take(500)
         .collect();
     Some(line.trim().to_owned()).filter(|line| !line.is_empty())
@@ -176,7 +180,10 @@ mod tests {
     fn answer(status: u16, headers: &[(&'static str, &'static str)]) -> Answer {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            map.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+            map.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
         }
         Answer {
             status,
@@ -188,8 +195,14 @@ mod tests {
     #[test]
     fn waiting_times_are_read_as_the_hub_client_reads_them() {
         for (headers, expected) in [
-            (&[("ratelimit", "\"api\";r=0;t=123"), ("retry-after", "5")][..], Some(123)),
-            (&[("ratelimit", "\"api\";r=4;t=123"), ("retry-after", "5")], Some(5)),
+            (
+                &[("ratelimit", "\"api\";r=0;t=123"), ("retry-after", "5")][..],
+                Some(123),
+            ),
+            (
+                &[("ratelimit", "\"api\";r=4;t=123"), ("retry-after", "5")],
+                Some(5),
+            ),
             (&[("ratelimit", "nonsense")], None),
             (&[("retry-after", "soon")], None),
             (&[], None),

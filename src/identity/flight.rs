@@ -150,14 +150,29 @@ mod tests {
         let Boarding::Lead(flight) = flights.board(&1, now, None, || None) else {
             unreachable!("the first caller leads");
         };
-        assert!(matches!(flights.board(&1, now, None, || None), Boarding::Follow(_)));
-        assert!(matches!(flights.board(&2, now, None, || None), Boarding::Lead(_)));
+        assert!(matches!(
+            flights.board(&1, now, None, || None),
+            Boarding::Follow(_)
+        ));
+        assert!(matches!(
+            flights.board(&2, now, None, || None),
+            Boarding::Lead(_)
+        ));
         let late = Some(now + Duration::from_secs(1));
-        assert!(matches!(flights.board(&1, now, late, || None), Boarding::Wait(_)));
-        assert!(matches!(flights.board(&1, now, None, || Some(3)), Boarding::Answered(3)));
+        assert!(matches!(
+            flights.board(&1, now, late, || None),
+            Boarding::Wait(_)
+        ));
+        assert!(matches!(
+            flights.board(&1, now, None, || Some(3)),
+            Boarding::Answered(3)
+        ));
         flights.land(&1, &flight, 7);
         assert_eq!(flight.wait(Duration::ZERO, &Never), Ok(7));
-        assert!(matches!(flights.board(&1, now, None, || None), Boarding::Lead(_)));
+        assert!(matches!(
+            flights.board(&1, now, None, || None),
+            Boarding::Lead(_)
+        ));
     }
 
     #[test]

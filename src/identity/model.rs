@@ -199,9 +199,11 @@ impl Identity {
             expires_at: None,
         });
         let access_token = auth.access_token;
-        let expires_at = auth
-            .expires_at
-            .or_else(|| access_token.as_ref().and_then(|token| token.expires_at.clone()));
+        let expires_at = auth.expires_at.or_else(|| {
+            access_token
+                .as_ref()
+                .and_then(|token| token.expires_at.clone())
+        });
         let mut identity = Self {
             endpoint: endpoint.clone(),
             user,
@@ -310,9 +312,15 @@ mod tests {
         );
         assert_eq!(identity.user, "alice");
         assert_eq!(identity.role, Some(TokenRole::FineGrained));
-        assert_eq!(identity.organizations[0].role_in_org.as_deref(), Some("read"));
+        assert_eq!(
+            identity.organizations[0].role_in_org.as_deref(),
+            Some("read")
+        );
         assert_eq!(identity.scopes.len(), 2);
-        assert_eq!(identity.scopes[0].entity_name.as_deref(), Some("alice/tiny"));
+        assert_eq!(
+            identity.scopes[0].entity_name.as_deref(),
+            Some("alice/tiny")
+        );
         assert_eq!(identity.scopes[1].entity_type, None);
         assert!(identity.can_read_gated_repos);
         assert_eq!(identity.expires_at.unwrap().year(), 2027);
@@ -340,7 +348,16 @@ mod tests {
 
     #[test]
     fn what_names_nobody_is_refused() {
-        for body in ["", "{", "[]", "null", "{}", r#"{"name":""}"#, "<html>", r#"{"name":1}"#] {
+        for body in [
+            "",
+            "{",
+            "[]",
+            "null",
+            "{}",
+            r#"{"name":""}"#,
+            "<html>",
+            r#"{"name":1}"#,
+        ] {
             assert!(
                 Identity::parse(body.as_bytes(), &Endpoint::default_hub()).is_err(),
                 "{body}"

@@ -167,7 +167,11 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
                 return refuse(format!(
                     "`{}` is not known here; known are profile, role, repo, sources{}",
                     printable(key),
-                    if owner == Owner::User { ", endpoint, token_file" } else { "" }
+                    if owner == Owner::User {
+                        ", endpoint, token_file"
+                    } else {
+                        ""
+                    }
                 ));
             }
         }
@@ -247,9 +251,10 @@ mod tests {
 
     #[test]
     fn a_project_chooses_among_what_the_user_has() {
-        let configuration =
-            project("profile = \"ci\"\nrole = \"write\"\nrepo = \"acme/x\"\nsources = [\"config\"]")
-                .unwrap();
+        let configuration = project(
+            "profile = \"ci\"\nrole = \"write\"\nrepo = \"acme/x\"\nsources = [\"config\"]",
+        )
+        .unwrap();
         assert_eq!(configuration.profile.as_deref(), Some("ci"));
         assert_eq!(configuration.sources, Some(vec!["config".to_owned()]));
     }
@@ -258,7 +263,10 @@ mod tests {
     fn a_project_does_not_steer_secrets() {
         for key in ["endpoint", "token_command", "token_file"] {
             let error = project(&format!("{key} = \"https://evil.example\"")).unwrap_err();
-            assert!(error.to_string().contains("not for a project's file"), "{error}");
+            assert!(
+                error.to_string().contains("not for a project's file"),
+                "{error}"
+            );
         }
         let user = parse(
             "endpoint = \"http://127.0.0.1:1\"\ntoken_file = \"/run/secrets/hf\"",
@@ -305,7 +313,11 @@ mod tests {
         let inner = root.path().join("a/b");
         std::fs::create_dir_all(&inner).unwrap();
         std::fs::write(root.path().join(PROJECT_FILE), "profile = \"outer\"").unwrap();
-        std::fs::write(root.path().join("a").join(PYPROJECT_FILE), "[tool.ruff]\nx = 1").unwrap();
+        std::fs::write(
+            root.path().join("a").join(PYPROJECT_FILE),
+            "[tool.ruff]\nx = 1",
+        )
+        .unwrap();
         let found = find_project(&inner).unwrap().unwrap();
         assert_eq!(found.profile.as_deref(), Some("outer"));
         std::fs::write(

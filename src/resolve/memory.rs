@@ -152,7 +152,12 @@ impl Memory {
             Source::Environment(name) if name == env::HF_TOKEN => None,
             Source::File(path) if inputs.paths.token.as_ref() == Some(path) => {
                 // A path with `$NAME` depends on variables that are not listed.
-                let expands = inputs.variables.files.iter().flatten().any(|value| value.contains(&b'$'));
+                let expands = inputs
+                    .variables
+                    .files
+                    .iter()
+                    .flatten()
+                    .any(|value| value.contains(&b'$'));
                 let stamp = stamp.filter(|stamp| stamp.is_settled() && !expands)?;
                 Some((path.clone(), stamp))
             }

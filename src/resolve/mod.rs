@@ -225,10 +225,10 @@ impl Resolver {
                 .into_iter()
                 .zip(&inputs.tokens)
                 .find(|(known, _)| known == name)
-                .map_or(Ok(()), |(name, value)| walk.ask_variable(name, value.as_ref())),
-            Source::File(path) => {
-                walk.ask_file(path, Some(reference.endpoint.clone()), false)
-            }
+                .map_or(Ok(()), |(name, value)| {
+                    walk.ask_variable(name, value.as_ref())
+                }),
+            Source::File(path) => walk.ask_file(path, Some(reference.endpoint.clone()), false),
             source @ (Source::Store(name) | Source::Configuration { profile: name, .. }) => {
                 walk.ask_store(source.clone(), name, Some(reference.endpoint.clone()))
             }
@@ -242,10 +242,16 @@ impl Resolver {
         }
     }
 
-    fn walk(&self, request: &Request<'_>, inputs: &Inputs, whole: bool) -> Result<Resolution, Error> {
+    fn walk(
+        &self,
+        request: &Request<'_>,
+        inputs: &Inputs,
+        whole: bool,
+    ) -> Result<Resolution, Error> {
         let mut walk = Walk::new(self, inputs, request.endpoint.as_ref(), whole);
         if matches!(request.argument, Argument::Anonymous) {
-            walk.trace.note("argument", Answer::Skipped, "token=False asks for no token");
+            walk.trace
+                .note("argument", Answer::Skipped, "token=False asks for no token");
             return Ok(walk.finish());
         }
         walk.ask_argument(&request.argument)?;
@@ -286,7 +292,12 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(resolver: &'a Resolver, inputs: &'a Inputs, asked: Option<&'a Endpoint>, whole: bool) -> Self {
+    fn new(
+        resolver: &'a Resolver,
+        inputs: &'a Inputs,
+        asked: Option<&'a Endpoint>,
+        whole: bool,
+    ) -> Self {
         Self {
             resolver,
             inputs,
@@ -354,7 +365,8 @@ impl<'a> Walk<'a> {
                 "asks for an OIDC exchange, which this version does not do",
             );
         } else {
-            self.trace.note(env::HF_OIDC_RESOURCE, Answer::Absent, "not set");
+            self.trace
+                .note(env::HF_OIDC_RESOURCE, Answer::Absent, "not set");
         }
         for (name, value) in TOKEN_VARIABLES.into_iter().zip(&self.inputs.tokens) {
             if !self.goes_on() {
@@ -371,7 +383,8 @@ impl<'a> Walk<'a> {
     fn ask_variable(&mut self, name: &'static str, value: Option<&OsString>) -> Result<(), Error> {
         let source = Source::Environment(name.to_owned());
         let Some(value) = value else {
-            self.trace.note(source.to_string(), Answer::Absent, "not set");
+            self.trace
+                .note(source.to_string(), Answer::Absent, "not set");
             return Ok(());
         };
         let token = match value.to_str() {
@@ -381,7 +394,8 @@ impl<'a> Walk<'a> {
         match token {
             Ok(Some(token)) => self.take(token, source, self.inputs.endpoint.clone()?),
             Ok(None) => {
-                self.trace.note(source.to_string(), Answer::Absent, "set, but blank");
+                self.trace
+                    .note(source.to_string(), Answer::Absent, "set, but blank");
                 Ok(())
             }
             Err(error) => {
@@ -393,8 +407,8 @@ impl<'a> Walk<'a> {
 
     /// The configuration, and behind it the token file, which it can turn off.
     fn ask_configuration(&mut self) -> Result<(), Error> {
-        let read = lock(&self.resolver.projects)
-            .find(self.inputs.folder.as_deref(), &self.inputs.paths);
+        let read =
+            lock(&self.resolver.projects).find(self.inputs.folder.as_deref(), &self.inputs.paths);
         let (project, user) = match read {
             Ok(read) => read,
             // For a whole trace the chain has its token already: a broken file is shown, not fatal.
@@ -417,7 +431,8 @@ impl<'a> Walk<'a> {
             .find_map(|file| file.as_ref().filter(|file| file.profile.is_some()));
         match named {
             _ if !may_ask("config") => {
-                self.trace.note("config", Answer::Skipped, "left out by `sources`");
+                self.trace
+                    .note("config", Answer::Skipped, "left out by `sources`");
             }
             Some(file) => self.ask_profile(file)?,
             None => self.note_configuration(project.as_deref(), user.as_deref()),
@@ -426,7 +441,8 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         if !may_ask("file") {
-            self.trace.note("file", Answer::Skipped, "left out by `sources`");
+            self.trace
+                .note("file", Answer::Skipped, "left out by `sources`");
             return Ok(());
         }
         if let Some((path, endpoint)) = self.configured_file(user.as_deref()) {
@@ -436,7 +452,8 @@ impl<'a> Walk<'a> {
         match self.inputs.paths.token.clone() {
             Some(path) => self.ask_file(&path, None, false),
             None => {
-                self.trace.note("file", Answer::Absent, "there is no home folder");
+                self.trace
+                    .note("file", Answer::Absent, "there is no home folder");
                 Ok(())
             }
         }
@@ -463,7 +480,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn note_configuration(&mut self, project: Option<&Configuration>, user: Option<&Configuration>) {
+    fn note_configuration(
+        &mut self,
+        project: Option<&Configuration>,
+        user: Option<&Configuration>,
+    ) {
         let files: Vec<String> = [project, user]
             .into_iter()
             .flatten()
@@ -487,7 +508,12 @@ impl<'a> Walk<'a> {
         Some((path, user.endpoint.clone()))
     }
 
-    fn ask_file(&mut self, path: &Path, endpoint: Option<Endpoint>, named: bool) -> Result<(), Error> {
+    fn ask_file(
+        &mut self,
+        path: &Path,
+        endpoint: Option<Endpoint>,
+        named: bool,
+    ) -> Result<(), Error> {
         let source = Source::File(path.to_owned());
         let token = match file::read_secret(path, MAXIMUM_TOKEN_FILE) {
             Ok(None) if named => Err(Error::Store(format!(
@@ -495,7 +521,8 @@ impl<'a> Walk<'a> {
                 path.display()
             ))),
             Ok(None) => {
-                self.trace.note(source.to_string(), Answer::Absent, "does not exist");
+                self.trace
+                    .note(source.to_string(), Answer::Absent, "does not exist");
                 return Ok(());
             }
             Ok(Some(text)) => {
@@ -524,9 +551,16 @@ impl<'a> Walk<'a> {
     }
 
     /// A stored token by its name: absent or broken, it stops the chain.
-    fn ask_store(&mut self, source: Source, name: &str, endpoint: Option<Endpoint>) -> Result<(), Error> {
+    fn ask_store(
+        &mut self,
+        source: Source,
+        name: &str,
+        endpoint: Option<Endpoint>,
+    ) -> Result<(), Error> {
         let Some(path) = self.inputs.paths.stored_tokens.as_deref() else {
-            return Err(Error::Store("there is no home folder to store tokens in".to_owned()));
+            return Err(Error::Store(
+                "there is no home folder to store tokens in".to_owned(),
+            ));
         };
         let stored = store::read(path)?;
         let Some(entry) = stored.iter().find(|entry| entry.name == name) else {
@@ -566,7 +600,9 @@ impl<'a> Walk<'a> {
             source: source.to_string(),
             answer: Answer::Found,
             mask: Some(token.mask()),
-            detail: source.profile().map_or_else(String::new, |name| format!("profile `{name}`")),
+            detail: source
+                .profile()
+                .map_or_else(String::new, |name| format!("profile `{name}`")),
         };
         if let Some(used) = &self.found {
             step.answer = Answer::Shadowed;

@@ -55,7 +55,11 @@ impl Machine {
     /// The source and the value of what is found.
     fn found(&self) -> (String, String) {
         self.resolver.reload();
-        let credential = self.ask(Argument::Ambient, None).unwrap().credential.unwrap();
+        let credential = self
+            .ask(Argument::Ambient, None)
+            .unwrap()
+            .credential
+            .unwrap();
         let home = self.home.path().display().to_string();
         (
             credential.source.to_string().replace(&home, "~"),
@@ -79,15 +83,28 @@ const STORED: &str = ".cache/huggingface/stored_tokens";
 fn sources_are_asked_in_order() {
     let mut machine = Machine::new();
     machine.write(FILE, THIRD);
-    assert_eq!(machine.found(), (format!("file:~/{FILE}"), THIRD.to_owned()));
+    assert_eq!(
+        machine.found(),
+        (format!("file:~/{FILE}"), THIRD.to_owned())
+    );
     machine.write(STORED, format!("[ci]\nhf_token = {SECOND}\n"));
     machine.write("hubtoken.toml", "profile = \"ci\"");
-    assert_eq!(machine.found(), ("config:~/hubtoken.toml".to_owned(), SECOND.to_owned()));
+    assert_eq!(
+        machine.found(),
+        ("config:~/hubtoken.toml".to_owned(), SECOND.to_owned())
+    );
     machine.set("HUGGING_FACE_HUB_TOKEN", THIRD);
     assert_eq!(machine.found().0, "env:HUGGING_FACE_HUB_TOKEN");
     machine.set("HF_TOKEN", FIRST);
-    assert_eq!(machine.found(), ("env:HF_TOKEN".to_owned(), FIRST.to_owned()));
-    let given = machine.ask(Argument::Value(SECOND), None).unwrap().credential.unwrap();
+    assert_eq!(
+        machine.found(),
+        ("env:HF_TOKEN".to_owned(), FIRST.to_owned())
+    );
+    let given = machine
+        .ask(Argument::Value(SECOND), None)
+        .unwrap()
+        .credential
+        .unwrap();
     assert_eq!(given.source, Source::Argument);
 }
 
@@ -109,12 +126,23 @@ fn a_broken_ambient_source_is_passed_over_and_warned_about_once() {
     assert_eq!(resolution.warnings.len(), 1);
     assert!(resolution.warnings[0].contains("HF_TOKEN"));
     machine.resolver.reload();
-    assert!(machine.ask(Argument::Ambient, None).unwrap().warnings.is_empty());
+    assert!(
+        machine
+            .ask(Argument::Ambient, None)
+            .unwrap()
+            .warnings
+            .is_empty()
+    );
 }
 
 #[test]
 fn anything_may_be_at_the_token_path() {
-    for content in [&b"hf_\xff\xfe"[..], &[b'a'; 100_000][..], b"two tokens", b"<HF_TOKEN>"] {
+    for content in [
+        &b"hf_\xff\xfe"[..],
+        &[b'a'; 100_000][..],
+        b"two tokens",
+        b"<HF_TOKEN>",
+    ] {
         let machine = Machine::new();
         machine.write(FILE, content);
         assert!(matches!(machine.error(None), Error::TokenNotFound { .. }));
@@ -123,7 +151,11 @@ fn anything_may_be_at_the_token_path() {
     std::fs::create_dir_all(machine.home.path().join(FILE)).unwrap();
     let message = machine.error(None).to_string();
     assert!(message.contains("is a directory"), "{message}");
-    for content in [format!("\u{feff}{FIRST}"), format!("\"{FIRST}\"\n"), format!("{FIRST}\r\n")] {
+    for content in [
+        format!("\u{feff}{FIRST}"),
+        format!("\"{FIRST}\"\n"),
+        format!("{FIRST}\r\n"),
+    ] {
         let machine = Machine::new();
         machine.write(FILE, content);
         assert_eq!(machine.found().1, FIRST);
@@ -139,25 +171,40 @@ fn a_profile_is_asked_for_by_name() {
     machine.write(STORED, format!("[lab]\nhf_token = {SECOND}\n"));
     let message = machine.error(Some("ci")).to_string();
     assert!(message.contains("stored are: lab"), "{message}");
-    let found = machine.ask(Argument::Ambient, Some("lab")).unwrap().credential.unwrap();
+    let found = machine
+        .ask(Argument::Ambient, Some("lab"))
+        .unwrap()
+        .credential
+        .unwrap();
     assert_eq!(found.source.to_string(), "store:lab");
     machine.write(STORED, format!("{SECOND}\n"));
     let error = machine.error(Some("lab"));
-    assert!(matches!(&error, Error::Store(message) if message.contains("line 1") && !message.contains(SECOND)));
+    assert!(
+        matches!(&error, Error::Store(message) if message.contains("line 1") && !message.contains(SECOND))
+    );
 }
 
 #[test]
 fn a_configuration_stops_the_chain_when_it_is_broken() {
     let machine = Machine::new();
     machine.write(FILE, FIRST);
-    for text in ["profile = ", "endpoint = \"https://evil.example\"", &format!("token = \"{SECOND}\"")] {
+    for text in [
+        "profile = ",
+        "endpoint = \"https://evil.example\"",
+        &format!("token = \"{SECOND}\""),
+    ] {
         machine.write("hubtoken.toml", text);
         let error = machine.error(None);
         assert!(matches!(error, Error::Configuration(_)), "{error}");
         assert!(!error.to_string().contains(SECOND));
     }
     machine.write("hubtoken.toml", "profile = \"gone\"");
-    assert!(machine.error(None).to_string().contains("hubtoken.toml names"));
+    assert!(
+        machine
+            .error(None)
+            .to_string()
+            .contains("hubtoken.toml names")
+    );
     machine.write("hubtoken.toml", "sources = [\"config\"]");
     assert!(matches!(machine.error(None), Error::TokenNotFound { .. }));
 }
@@ -169,9 +216,16 @@ fn the_users_configuration_may_name_a_file_and_its_hub() {
     let secret = machine.write("secret", SECOND);
     machine.write(
         ".config/hubtoken/config.toml",
-        format!("token_file = '{}'\nendpoint = \"http://127.0.0.1:9\"", secret.display()),
+        format!(
+            "token_file = '{}'\nendpoint = \"http://127.0.0.1:9\"",
+            secret.display()
+        ),
     );
-    let found = machine.ask(Argument::Ambient, None).unwrap().credential.unwrap();
+    let found = machine
+        .ask(Argument::Ambient, None)
+        .unwrap()
+        .credential
+        .unwrap();
     assert_eq!(found.token.expose(), SECOND);
     assert_eq!(found.endpoint.as_str(), "http://127.0.0.1:9");
     std::fs::remove_file(secret).unwrap();
@@ -182,13 +236,28 @@ fn the_users_configuration_may_name_a_file_and_its_hub() {
 fn arguments_mean_what_the_hub_libraries_mean() {
     let mut machine = Machine::new();
     machine.set("HF_TOKEN", FIRST);
-    assert!(machine.ask(Argument::Anonymous, None).unwrap().credential.is_none());
+    assert!(
+        machine
+            .ask(Argument::Anonymous, None)
+            .unwrap()
+            .credential
+            .is_none()
+    );
     for blank in ["", " ", "\n", "\"\""] {
-        assert!(matches!(machine.ask(Argument::Value(blank), None), Err(Error::TokenFormat(_))));
+        assert!(matches!(
+            machine.ask(Argument::Value(blank), None),
+            Err(Error::TokenFormat(_))
+        ));
     }
     machine.set("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1");
     assert!(matches!(machine.error(None), Error::TokenNotFound { .. }));
-    assert!(machine.ask(Argument::Required, None).unwrap().credential.is_some());
+    assert!(
+        machine
+            .ask(Argument::Required, None)
+            .unwrap()
+            .credential
+            .is_some()
+    );
     assert!(machine.ask(Argument::Value(FIRST), Some("ci")).is_err());
 }
 
@@ -206,7 +275,11 @@ fn a_token_belongs_to_its_endpoint() {
     let mut machine = Machine::new();
     machine.set("HF_TOKEN", FIRST);
     machine.set("HF_ENDPOINT", "http://127.0.0.1:9/");
-    let found = machine.ask(Argument::Ambient, None).unwrap().credential.unwrap();
+    let found = machine
+        .ask(Argument::Ambient, None)
+        .unwrap()
+        .credential
+        .unwrap();
     assert_eq!(found.endpoint.as_str(), "http://127.0.0.1:9");
     let request = |argument| Request {
         argument,
@@ -215,7 +288,9 @@ fn a_token_belongs_to_its_endpoint() {
     };
     for argument in [Argument::Ambient, Argument::Credential(found)] {
         assert!(matches!(
-            machine.resolver.resolve(&request(argument), &machine.inputs()),
+            machine
+                .resolver
+                .resolve(&request(argument), &machine.inputs()),
             Err(Error::UntrustedEndpoint(_))
         ));
     }
@@ -226,7 +301,9 @@ fn a_token_belongs_to_its_endpoint() {
     assert!(handed.credential.unwrap().endpoint.is_default());
     machine.set("HF_ENDPOINT", "http://hub.example");
     let error = machine.error(None);
-    assert!(matches!(&error, Error::UntrustedEndpoint(message) if message.starts_with("HF_ENDPOINT")));
+    assert!(
+        matches!(&error, Error::UntrustedEndpoint(message) if message.starts_with("HF_ENDPOINT"))
+    );
 }
 
 #[test]
@@ -241,7 +318,10 @@ fn a_trace_tells_what_is_shadowed_and_what_nobody_reads() {
         endpoint: None,
         profile: None,
     };
-    let trace = machine.resolver.explain(&request, &machine.inputs()).unwrap();
+    let trace = machine
+        .resolver
+        .explain(&request, &machine.inputs())
+        .unwrap();
     let text = trace.to_string();
     assert_eq!(trace.found().unwrap().source, "env:HF_TOKEN");
     assert_eq!(trace.shadowed().count(), 2);
@@ -251,7 +331,10 @@ fn a_trace_tells_what_is_shadowed_and_what_nobody_reads() {
         assert!(!text.contains(secret));
     }
     let nothing = Machine::new();
-    let trace = nothing.resolver.explain(&request, &nothing.inputs()).unwrap();
+    let trace = nothing
+        .resolver
+        .explain(&request, &nothing.inputs())
+        .unwrap();
     assert!(trace.found().is_none());
 }
 
@@ -260,12 +343,21 @@ fn memory_lasts_while_nothing_changes() {
     let mut machine = Machine::new();
     machine.set("HF_TOKEN", FIRST);
     machine.ask(Argument::Ambient, None).unwrap();
-    assert!(matches!(machine.resolver.recall(&machine.environment), Recall::Ready(_)));
+    assert!(matches!(
+        machine.resolver.recall(&machine.environment),
+        Recall::Ready(_)
+    ));
     machine.set("HF_TOKEN", SECOND);
-    assert!(matches!(machine.resolver.recall(&machine.environment), Recall::Nothing));
+    assert!(matches!(
+        machine.resolver.recall(&machine.environment),
+        Recall::Nothing
+    ));
     machine.ask(Argument::Ambient, None).unwrap();
     machine.set("HF_ENDPOINT", "http://127.0.0.1:9");
-    assert!(matches!(machine.resolver.recall(&machine.environment), Recall::Nothing));
+    assert!(matches!(
+        machine.resolver.recall(&machine.environment),
+        Recall::Nothing
+    ));
 }
 
 #[test]
@@ -274,16 +366,31 @@ fn a_file_that_just_changed_is_read_again() {
     let path = machine.write(FILE, FIRST);
     machine.ask(Argument::Ambient, None).unwrap();
     // Written a moment ago: it may change again without a change of its stat.
-    assert!(matches!(machine.resolver.recall(&machine.environment), Recall::Nothing));
+    assert!(matches!(
+        machine.resolver.recall(&machine.environment),
+        Recall::Nothing
+    ));
     let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
     let settle = || {
-        std::fs::File::options().append(true).open(&path).unwrap().set_modified(hour_ago).unwrap();
+        std::fs::File::options()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(hour_ago)
+            .unwrap();
     };
     settle();
     machine.ask(Argument::Ambient, None).unwrap();
-    assert!(matches!(machine.resolver.recall(&machine.environment), Recall::Check(_)));
+    assert!(matches!(
+        machine.resolver.recall(&machine.environment),
+        Recall::Check(_)
+    ));
     std::fs::write(&path, SECOND).unwrap();
     settle();
-    let found = machine.ask(Argument::Ambient, None).unwrap().credential.unwrap();
+    let found = machine
+        .ask(Argument::Ambient, None)
+        .unwrap()
+        .credential
+        .unwrap();
     assert_eq!(found.token.expose(), SECOND);
 }

@@ -98,7 +98,11 @@ impl Trace {
             .iter()
             .map(|step| {
                 let mask = step.mask.as_deref().unwrap_or_default();
-                let space = if mask.is_empty() || step.detail.is_empty() { "" } else { ", " };
+                let space = if mask.is_empty() || step.detail.is_empty() {
+                    ""
+                } else {
+                    ", "
+                };
                 format!(
                     "\n  {:width$}  {:8}  {mask}{space}{}",
                     step.source,

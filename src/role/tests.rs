@@ -4,7 +4,11 @@ use super::*;
 use crate::endpoint::Endpoint;
 
 /// `acme: write` and so on: the organisations of a test's user.
-fn identity(role: Option<&str>, organizations: &[(&str, &str)], scopes: &[(&str, &str, &[&str])]) -> Identity {
+fn identity(
+    role: Option<&str>,
+    organizations: &[(&str, &str)],
+    scopes: &[(&str, &str, &[&str])],
+) -> Identity {
     Identity {
         endpoint: Endpoint::default_hub(),
         user: "alice".to_owned(),
@@ -22,7 +26,14 @@ fn identity(role: Option<&str>, organizations: &[(&str, &str)], scopes: &[(&str,
                 has_resource_groups: false,
             })
             .collect(),
-        authentication: Some(if role.is_some() { "access_token" } else { "oauth" }.to_owned()),
+        authentication: Some(
+            if role.is_some() {
+                "access_token"
+            } else {
+                "oauth"
+            }
+            .to_owned(),
+        ),
         token_name: Some("test".to_owned()),
         role: role.map(TokenRole::from_wire),
         created_at: None,
@@ -91,9 +102,21 @@ fn plain_roles() {
         ("inference.serverless.write", "-", "allowed", "allowed"),
         ("job.write", "alice/", "denied", "allowed"),
     ] {
-        assert_eq!(outcome(&read, need, on), with_read, "read token: {need} on {on}");
-        assert_eq!(outcome(&write, need, on), with_write, "write token: {need} on {on}");
-        assert_eq!(outcome(&god, need, on), with_write, "god token: {need} on {on}");
+        assert_eq!(
+            outcome(&read, need, on),
+            with_read,
+            "read token: {need} on {on}"
+        );
+        assert_eq!(
+            outcome(&write, need, on),
+            with_write,
+            "write token: {need} on {on}"
+        );
+        assert_eq!(
+            outcome(&god, need, on),
+            with_write,
+            "god token: {need} on {on}"
+        );
     }
 }
 
@@ -139,7 +162,10 @@ fn fine_grained_scopes() {
 
 #[test]
 fn tokens_without_a_role_are_unknown() {
-    for token in [identity(None, &[], &[]), identity(Some("tomorrow"), &[], &[])] {
+    for token in [
+        identity(None, &[], &[]),
+        identity(Some("tomorrow"), &[], &[]),
+    ] {
         assert_eq!(outcome(&token, "read", "-"), "unknown");
         assert_eq!(outcome(&token, "write", "alice/x"), "unknown");
     }
@@ -149,7 +175,13 @@ fn tokens_without_a_role_are_unknown() {
 fn the_organisation_is_named_when_it_is_at_fault() {
     let token = identity(Some("write"), &[("acme", "read")], &[]);
     let verdict = authorize(&token, &Need::Role(Role::Write), &target("acme/x"));
-    assert!(verdict.reason.contains("role read in the organisation acme"), "{}", verdict.reason);
+    assert!(
+        verdict
+            .reason
+            .contains("role read in the organisation acme"),
+        "{}",
+        verdict.reason
+    );
     assert_eq!(verdict.denial.actual.as_deref(), Some("role read in acme"));
     assert_eq!(
         verdict.denial.remedy_url.as_deref(),
@@ -162,7 +194,10 @@ fn policies_and_resource_groups_count() {
     let mut token = identity(Some("write"), &[("acme", "write")], &[]);
     token.organizations[0].security_restrictions = vec!["token-policy".to_owned()];
     let verdict = authorize(&token, &Need::Role(Role::Write), &target("acme/x"));
-    assert_eq!((verdict.outcome, verdict.kind), (Outcome::Denied, DenialKind::OrganizationPolicy));
+    assert_eq!(
+        (verdict.outcome, verdict.kind),
+        (Outcome::Denied, DenialKind::OrganizationPolicy)
+    );
     assert_eq!(outcome(&token, "read", "acme/x"), "unknown");
 
     let mut token = identity(Some("write"), &[("acme", "read")], &[]);
@@ -174,18 +209,29 @@ fn policies_and_resource_groups_count() {
 fn remedies_fill_in_the_form() {
     let url = |token: &Identity, need: &str, on: &str| {
         let need = Role::parse(need).map_or_else(|_| Need::Permission(need.to_owned()), Need::Role);
-        authorize(token, &need, &target(on)).denial.remedy_url.unwrap_or_default()
+        authorize(token, &need, &target(on))
+            .denial
+            .remedy_url
+            .unwrap_or_default()
     };
     let read = identity(Some("read"), &[], &[]);
     assert!(url(&read, "write", "-").ends_with("/settings/tokens/new?tokenType=write"));
     let fine = identity(Some("fineGrained"), &[("acme", "write")], &[]);
-    assert!(url(&fine, "write", "acme/x").ends_with("tokenType=fineGrained&orgs=acme&orgPermissions=repo.write"));
-    assert!(url(&fine, "job.write", "-").ends_with("tokenType=fineGrained&ownUserPermissions=job.write"));
+    assert!(
+        url(&fine, "write", "acme/x")
+            .ends_with("tokenType=fineGrained&orgs=acme&orgPermissions=repo.write")
+    );
+    assert!(
+        url(&fine, "job.write", "-")
+            .ends_with("tokenType=fineGrained&ownUserPermissions=job.write")
+    );
 }
 
 #[test]
 fn repositories_are_named_as_people_name_them() {
-    let parse = |text| Target::repository(text, RepositoryType::Model, "alice").map(|target| target.to_string());
+    let parse = |text| {
+        Target::repository(text, RepositoryType::Model, "alice").map(|target| target.to_string())
+    };
     for (text, expected) in [
         ("tiny", "alice/tiny"),
         ("acme/tiny", "acme/tiny"),
@@ -194,7 +240,18 @@ fn repositories_are_named_as_people_name_them() {
     ] {
         assert_eq!(parse(text).ok().as_deref(), Some(expected));
     }
-    for text in ["", "/", "a/", "/b", "a/b/c", "../x", "a/..", "a b/c", "https://huggingface.co/a/b", "a/b?x"] {
+    for text in [
+        "",
+        "/",
+        "a/",
+        "/b",
+        "a/b/c",
+        "../x",
+        "a/..",
+        "a b/c",
+        "https://huggingface.co/a/b",
+        "a/b?x",
+    ] {
         assert!(parse(text).is_err(), "{text}");
     }
 }

@@ -168,7 +168,10 @@ mod tests {
             let Err(problem) = parse(text) else {
                 unreachable!("{text} was read");
             };
-            assert!(problem.contains(line) && !problem.contains("hf_"), "{problem}");
+            assert!(
+                problem.contains(line) && !problem.contains("hf_"),
+                "{problem}"
+            );
         }
     }
 

@@ -1,0 +1,102 @@
+# One word for each thing a person does here. Each target sets up what it needs (a virtual
+# environment with pinned tools, the extension module) and does nothing twice: a stamp file says
+# what is already done. PIP_* and CARGO_* variables are passed through untouched.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# The interpreter for the virtual environments: 3.10 or newer.
+PYTHON ?= python3
+# Processes that run the Python tests side by side.
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+BENCH_VENV := .venv-bench
+BENCH_BIN := $(BENCH_VENV)/bin
+TOOLS := $(VENV)/.tools-installed
+BUILD := $(VENV)/.extension-built
+STUBS := $(VENV)/.stubs-checked
+BENCH := $(BENCH_VENV)/.wheel-installed
+
+STUB := python/hubtoken/_core.pyi
+RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -type f)
+PYTHON_SOURCES := $(shell find python -type f -name '*.py')
+PYTHON_CODE := python tests benches examples scripts
+
+# Whatever environment make is called from, maturin and PyO3 use this one.
+unexport CONDA_PREFIX
+export VIRTUAL_ENV := $(abspath $(VENV))
+export PYO3_PYTHON := $(abspath $(BIN))/python
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(BUILD) ## Run the quickstart: the whole story on an embedded Hub
+	@$(BIN)/python examples/quickstart.py
+
+.PHONY: test
+test: $(BUILD) $(STUBS) ## Run every test: Rust without Python, the Hub, the stub, Python, real clients
+	cargo test --locked --no-default-features
+	cargo test --locked --no-default-features --features hub
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+.PHONY: lint
+lint: $(BUILD) ## Check format, lints and types, Rust and Python
+	cargo fmt --check
+	cargo clippy --locked --all-targets --no-default-features -- -D warnings
+	cargo clippy --locked --all-targets --no-default-features --features hub -- -D warnings
+	cargo clippy --locked -- -D warnings
+	$(BIN)/ruff check $(PYTHON_CODE)
+	$(BIN)/ruff format --check $(PYTHON_CODE)
+	$(BIN)/mypy python tests benches examples scripts
+	$(BIN)/python -m mypy.stubtest hubtoken --mypy-config-file pyproject.toml
+
+.PHONY: bench
+bench: $(BENCH) ## Measure a release build beside huggingface_hub
+	@$(BENCH_BIN)/python benches/run.py
+
+.PHONY: stubs
+stubs: $(BUILD) ## Write python/hubtoken/_core.pyi anew from the Rust source
+	$(BIN)/python scripts/stubs.py
+	@touch $(STUBS)
+
+.PHONY: format
+format: $(TOOLS) ## Format everything
+	cargo fmt
+	$(BIN)/ruff check --fix-only --quiet $(PYTHON_CODE)
+	$(BIN)/ruff format $(PYTHON_CODE)
+
+.PHONY: clean
+clean: ## Remove everything that was made here
+	rm -rf $(VENV) $(BENCH_VENV) target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find python tests benches examples scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -f python/hubtoken/_core*.so
+
+$(TOOLS): requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "hubtoken needs Python 3.10 or newer: make PYTHON=python3.x")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@touch $@
+
+# The stub's feature is on here, so that one build serves the tests and the drift check.
+$(BUILD): $(TOOLS) $(RUST_SOURCES)
+	$(BIN)/maturin develop --quiet --locked --features stubs
+	@touch $@
+
+$(STUBS): $(BUILD) $(STUB) scripts/stubs.py
+	$(BIN)/python scripts/stubs.py --check
+	@touch $@
+
+$(BENCH): $(TOOLS) $(RUST_SOURCES) $(PYTHON_SOURCES)
+	$(PYTHON) -m venv $(BENCH_VENV)
+	rm -rf target/wheels
+	$(BIN)/maturin build --quiet --release --locked --out target/wheels
+	$(BENCH_BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps target/wheels/hubtoken-*.whl
+	$(BENCH_BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/dev.txt huggingface_hub
+	@touch $@

@@ -1,0 +1,37 @@
+"""Run every benchmark and print one table: what `make bench` does.
+
+Each script has a process of its own, because what one imports would flatter the next.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from measure import Row, table
+
+SCRIPTS = ("import_cost", "resolution", "cached_require_role", "single_flight")
+
+
+def measured(script: str) -> list[Row]:
+    """The rows of one script."""
+    path = Path(__file__).with_name(f"{script}.py")
+    done = subprocess.run(
+        [sys.executable, str(path), "--json"], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return [Row(**row) for row in json.loads(done.stdout)]
+
+
+def main() -> None:
+    """Measure, then show."""
+    peers = f"hubtoken {version('hubtoken')}, huggingface_hub {version('huggingface_hub')}"
+    print(f"{peers}, Python {platform.python_version()}, {platform.machine()}\n", flush=True)
+    print(table(row for script in SCRIPTS for row in measured(script)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Hugging Face Hub user access tokens: find, know, keep and renew them.
+
+Example:
+    >>> import hubtoken
+    >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+    >>> token
+    HubToken(hf_…keXX, source=argument)
+"""
+
+from hubtoken._core import (
+    HubToken,
+    Identity,
+    Organization,
+    Scope,
+    Trace,
+    TraceStep,
+    Verdict,
+    __version__,
+    authorize,
+    explain,
+    reload,
+    require_permission,
+    require_role,
+    resolve_token,
+    whoami,
+)
+from hubtoken.errors import (
+    AccessDeniedError,
+    ConfigurationError,
+    GatedRepoError,
+    HubError,
+    HubTokenError,
+    HubTokenWarning,
+    HubUnreachableError,
+    InsufficientRoleError,
+    InvalidTokenError,
+    LoginError,
+    OfflineError,
+    OrganizationPolicyError,
+    RateLimitedError,
+    RepositoryNotFoundError,
+    StaleIdentityWarning,
+    StoreError,
+    TokenFormatError,
+    TokenNotFoundError,
+    UntrustedEndpointError,
+    VerdictUnknownError,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hubtoken import errors, hub
+    from hubtoken.activation import Activation
+
+__all__ = [
+    "AccessDeniedError",
+    "Activation",
+    "ConfigurationError",
+    "GatedRepoError",
+    "HubError",
+    "HubToken",
+    "HubTokenError",
+    "HubTokenWarning",
+    "HubUnreachableError",
+    "Identity",
+    "InsufficientRoleError",
+    "InvalidTokenError",
+    "LoginError",
+    "OfflineError",
+    "Organization",
+    "OrganizationPolicyError",
+    "RateLimitedError",
+    "RepositoryNotFoundError",
+    "Scope",
+    "StaleIdentityWarning",
+    "StoreError",
+    "TokenFormatError",
+    "TokenNotFoundError",
+    "Trace",
+    "TraceStep",
+    "UntrustedEndpointError",
+    "Verdict",
+    "VerdictUnknownError",
+    "__version__",
+    "authorize",
+    "errors",
+    "explain",
+    "hub",
+    "reload",
+    "require_permission",
+    "require_role",
+    "resolve_token",
+    "whoami",
+]
+
+
+def __getattr__(name: str) -> object:
+    """What few programs need is imported when it is asked for."""
+    if name == "hub":
+        import hubtoken.hub as module
+
+        return module
+    if name == "Activation":
+        from hubtoken.activation import Activation
+
+        return Activation
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> "list[str]":
+    """The public names."""
+    return __all__
+
+
+def _announce_fork() -> None:
+    """Lets a forked child start with caches, connections and threads of its own."""
+    import os
+
+    from hubtoken._core import after_fork
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=after_fork)
+
+
+_announce_fork()

@@ -1,0 +1,181 @@
+"""Every way in which hubtoken fails, as one tree.
+
+::
+
+    HubTokenError
+    ├── TokenNotFoundError          .trace
+    ├── TokenFormatError            the value cannot be a token; never shows it
+    ├── InvalidTokenError           the Hub said 401: .source says where to mend it
+    ├── AccessDeniedError(PermissionError)    .required .actual .target .remedy_url
+    │   ├── InsufficientRoleError
+    │   ├── GatedRepoError
+    │   └── OrganizationPolicyError           pending, denied or revoked by the organisation
+    ├── RepositoryNotFoundError
+    ├── VerdictUnknownError         nothing is known against the token
+    │   ├── HubUnreachableError(ConnectionError)
+    │   ├── RateLimitedError        .retry_after
+    │   └── OfflineError
+    ├── UntrustedEndpointError      the token must not go there
+    ├── ConfigurationError          a configuration file is broken or says what it may not
+    ├── LoginError                  .error_code (RFC 8628, RFC 6749)
+    ├── HubError                    the embedded Hub could not start or do what it was asked
+    └── StoreError(OSError)         a file of tokens cannot be read or written
+
+A message says what happened, with which token (masked) from which source, and what to do next.
+``VerdictUnknownError`` is not a denial: a time-out, a rate limit or offline mode says nothing
+about a token.
+"""
+
+__all__ = [
+    "AccessDeniedError",
+    "ConfigurationError",
+    "GatedRepoError",
+    "HubError",
+    "HubTokenError",
+    "HubTokenWarning",
+    "HubUnreachableError",
+    "InsufficientRoleError",
+    "InvalidTokenError",
+    "LoginError",
+    "OfflineError",
+    "OrganizationPolicyError",
+    "RateLimitedError",
+    "RepositoryNotFoundError",
+    "StaleIdentityWarning",
+    "StoreError",
+    "TokenFormatError",
+    "TokenNotFoundError",
+    "UntrustedEndpointError",
+    "VerdictUnknownError",
+]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hubtoken._core import Trace
+
+
+class HubTokenError(Exception):
+    """Anything that hubtoken raises on purpose."""
+
+    def __reduce__(self) -> "tuple[object, ...]":
+        """Pickle by the message and the attributes, so that errors cross process boundaries."""
+        return (type(self), (str(self),), self.__dict__)
+
+    def __str__(self) -> str:
+        """The message."""
+        return str(self.args[0]) if self.args else ""
+
+
+class TokenNotFoundError(HubTokenError):
+    """No source has a token.
+
+    Attributes:
+        trace: What each source answered; ``None`` when no source was asked.
+    """
+
+    trace: "Trace | None" = None
+
+
+class TokenFormatError(HubTokenError):
+    """A value cannot be a token: a mask, a placeholder, an illegal character.
+
+    Not a ``ValueError``, because ``argparse`` and ``pydantic`` print the value of one.
+    """
+
+
+class InvalidTokenError(HubTokenError):
+    """The Hub does not know the token: it was deleted, refreshed, or has expired.
+
+    Attributes:
+        source: Where the token came from, such as ``env:HF_TOKEN``.
+    """
+
+    source: "str | None" = None
+
+
+class AccessDeniedError(HubTokenError, PermissionError):
+    """The token is good, but not for this.
+
+    Attributes:
+        required: The role or permission that is needed.
+        actual: What there is, such as ``read`` or ``role read in acme``.
+        target: The repository or namespace; ``None`` for the Hub as a whole.
+        remedy_url: The page on which a right token is made or access is asked for.
+    """
+
+    required: "str | None" = None
+    actual: "str | None" = None
+    target: "str | None" = None
+    remedy_url: "str | None" = None
+
+
+class InsufficientRoleError(AccessDeniedError):
+    """The token's role or scopes, or its user's role in the organisation, are not enough."""
+
+
+class GatedRepoError(AccessDeniedError):
+    """The repository is gated, and access has not been granted."""
+
+
+class OrganizationPolicyError(AccessDeniedError):
+    """The organisation's token policy keeps the token out."""
+
+
+class RepositoryNotFoundError(HubTokenError):
+    """The repository does not exist, or the token must not know of it."""
+
+
+class VerdictUnknownError(HubTokenError):
+    """Nothing could be learnt. Nothing is known against the token."""
+
+
+class HubUnreachableError(VerdictUnknownError, ConnectionError):
+    """The Hub did not answer: refused, timed out, or broken off."""
+
+
+class RateLimitedError(VerdictUnknownError):
+    """The Hub limits the rate.
+
+    Attributes:
+        retry_after: Seconds to wait, when the Hub said so.
+    """
+
+    retry_after: "int | None" = None
+
+
+class OfflineError(VerdictUnknownError):
+    """``HF_HUB_OFFLINE`` or ``TRANSFORMERS_OFFLINE`` forbids requests."""
+
+
+class UntrustedEndpointError(HubTokenError):
+    """The token does not belong to that endpoint, or the endpoint is no place for a token."""
+
+
+class ConfigurationError(HubTokenError):
+    """A configuration file is broken, or says what it may not."""
+
+
+class LoginError(HubTokenError):
+    """A log-in did not succeed.
+
+    Attributes:
+        error_code: The code of RFC 6749 or RFC 8628, such as ``expired_token``.
+    """
+
+    error_code: "str | None" = None
+
+
+class HubError(HubTokenError):
+    """The embedded Hub could not start, or could not do what it was asked."""
+
+
+class StoreError(HubTokenError, OSError):
+    """A file of tokens cannot be read or written."""
+
+
+class HubTokenWarning(UserWarning):
+    """Something that hubtoken passed over, such as an unreadable token file."""
+
+
+class StaleIdentityWarning(HubTokenWarning):
+    """What is known of a token is old, because the Hub cannot be asked."""

@@ -1,0 +1,35 @@
+"""The embedded Hub: a small token authority that speaks the Hugging Face Hub's own HTTP.
+
+Example:
+    >>> from hubtoken.hub import Hub
+    >>> with Hub() as hub:
+    ...     hub.create_user("alice")
+    ...     [token.name for token in hub.list_tokens("alice")]
+    []
+"""
+
+import atexit
+import weakref
+
+try:
+    from hubtoken._core import Hub, TokenInfo
+except ImportError as error:
+    raise ImportError(
+        "this build of hubtoken is without the embedded Hub (its Cargo feature `hub`)"
+    ) from error
+
+__all__ = ["Hub", "TokenInfo"]
+
+_RUNNING: "weakref.WeakSet[Hub]" = weakref.WeakSet()
+
+
+def _stop_at_exit(hub: Hub) -> None:
+    """Stops a Hub at the end of the program, should nobody else do it."""
+    if not _RUNNING:
+        atexit.register(_stop_all)
+    _RUNNING.add(hub)
+
+
+def _stop_all() -> None:
+    for hub in list(_RUNNING):
+        hub.stop()

@@ -1,0 +1,134 @@
+"""Write `python/hubtoken/_core.pyi` from the compiled module, or check that it is up to date.
+
+PyO3 records what it knows of each function, class and docstring inside the library, and maturin
+reads it out. What comes out is right but rough: annotations given by hand in Rust arrive as
+quoted strings whose names are not imported, and nothing is formatted. This script finishes it,
+so that editors show the same help as the running module, and so that a change of the Rust
+interface cannot be committed without its stub.
+
+    python scripts/stubs.py            # write the stub
+    python scripts/stubs.py --check    # exit 1 and show the difference if it is stale
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import difflib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STUB = ROOT / "python" / "hubtoken" / "_core.pyi"
+
+BANNER = "# Written by `make stubs` from the Rust source. Do not edit.\n\n"
+
+# Where a name that appears in a hand-written annotation comes from.
+IMPORTABLE = {
+    "Any": "typing",
+    "Callable": "collections.abc",
+    "Iterator": "collections.abc",
+    "Literal": "typing",
+    "Mapping": "collections.abc",
+    "MutableMapping": "collections.abc",
+    "NoReturn": "typing",
+    "PathLike": "os",
+    "Self": "typing_extensions",
+    "Sequence": "collections.abc",
+    "TracebackType": "types",
+    "datetime": "datetime",
+    "timedelta": "datetime",
+}
+
+
+def quoted_names(tree: ast.Module) -> set[str]:
+    """The names inside quoted annotations, which PyO3 passes on without looking into them."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        annotations: list[ast.expr | None] = []
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            annotations.append(node.returns)
+        elif isinstance(node, ast.arg | ast.AnnAssign):
+            annotations.append(node.annotation)
+        for annotation in annotations:
+            if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+                expression = ast.parse(annotation.value, mode="eval")
+                names |= {name.id for name in ast.walk(expression) if isinstance(name, ast.Name)}
+    return names
+
+
+def known_names(tree: ast.Module) -> set[str]:
+    """The names that the stub already imports or defines."""
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names.add(node.name)
+    return names
+
+
+def add_imports(text: str) -> str:
+    """Import what the quoted annotations use, right after the module's docstring."""
+    tree = ast.parse(text)
+    missing = sorted((quoted_names(tree) - known_names(tree)) & IMPORTABLE.keys())
+    imports = "".join(f"from {IMPORTABLE[name]} import {name}\n" for name in missing)
+    lines = text.splitlines(keepends=True)
+    first = tree.body[0] if tree.body else None
+    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    after = (first.end_lineno or 0) if documented and first is not None else 0
+    return "".join(lines[:after]) + "\n" + imports + "".join(lines[after:])
+
+
+def ruff(text: str, *arguments: str) -> str:
+    """Pass `text` through one ruff command; its settings are given here, not found."""
+    command = [sys.executable, "-m", "ruff", *arguments, "--stdin-filename", STUB.name, "-"]
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+
+
+def finish(text: str) -> str:
+    """Turn maturin's stub into the one that is committed."""
+    text = add_imports(text)
+    rules = "D209,D210,D212,F401,I001,PYI,UP"
+    common = ("--isolated", "--target-version", "py310", "--line-length", "100")
+    text = ruff(text, "check", *common, "--select", rules, "--fix-only", "--quiet")
+    return BANNER + ruff(text, "format", *common, "--quiet")
+
+
+def generate() -> str:
+    """Build the module with PyO3's introspection data and have maturin read it."""
+    with tempfile.TemporaryDirectory() as folder:
+        maturin = [sys.executable, "-m", "maturin", "generate-stubs", "--quiet", "--locked"]
+        subprocess.run([*maturin, "--features", "stubs", "--out", folder], check=True, cwd=ROOT)
+        stubs = sorted(Path(folder).rglob("*.pyi"))
+        if [stub.name for stub in stubs] != [STUB.name]:
+            found = ", ".join(str(stub.relative_to(folder)) for stub in stubs)
+            sys.exit(f"expected one stub, {STUB.name} (`_core` has no submodules), found: {found}")
+        return finish(stubs[0].read_text(encoding="utf-8"))
+
+
+def main() -> None:
+    """Write or check, as asked."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when stale")
+    check = parser.parse_args().check
+    fresh = generate()
+    committed = STUB.read_text(encoding="utf-8") if STUB.exists() else ""
+    if fresh == committed:
+        return
+    if not check:
+        STUB.write_text(fresh, encoding="utf-8")
+        return
+    difference = difflib.unified_diff(
+        committed.splitlines(keepends=True), fresh.splitlines(keepends=True), "committed", "fresh"
+    )
+    sys.stdout.writelines(difference)
+    sys.exit(f"{STUB.relative_to(ROOT)} is stale: run `make stubs` and commit it")
+
+
+if __name__ == "__main__":
+    main()

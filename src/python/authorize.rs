@@ -1,0 +1,104 @@
+//! `authorize`: the pure decision.
+
+use pyo3::prelude::*;
+
+use super::error::to_python;
+use super::identity::PyIdentity;
+use crate::require::Requirement;
+use crate::role::{self, Need, RepositoryType, Role, Verdict};
+
+/// A decision with its reason.
+#[pyclass(name = "Verdict", module = "hubtoken", frozen)]
+pub struct PyVerdict(Verdict);
+
+#[pymethods]
+impl PyVerdict {
+    /// `allowed`, `denied` or `unknown`. Unknown is never a denial.
+    #[getter]
+    fn outcome(&self) -> &'static str {
+        self.0.outcome.name()
+    }
+
+    /// Why, in a sentence.
+    #[getter]
+    fn reason(&self) -> &str {
+        &self.0.reason
+    }
+
+    /// What was needed.
+    #[getter]
+    fn required(&self) -> &str {
+        &self.0.denial.required
+    }
+
+    /// What there is.
+    #[getter]
+    fn actual(&self) -> Option<&str> {
+        self.0.denial.actual.as_deref()
+    }
+
+    /// The repository or namespace; `None` for the Hub as a whole.
+    #[getter]
+    fn target(&self) -> Option<&str> {
+        self.0.denial.target.as_deref()
+    }
+
+    /// The page on which a right token is made; `None` when there is nothing to mend.
+    #[getter]
+    fn remedy_url(&self) -> Option<&str> {
+        self.0.denial.remedy_url.as_deref()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Verdict {}: {}>", self.0.outcome.name(), self.0.reason)
+    }
+}
+
+/// Decides from an identity alone whether something may be done. Asks nobody.
+///
+/// Args:
+///     identity: What `whoami` returned.
+///     need: `"read"`, `"write"`, or a permission such as `"inference.serverless.write"`.
+///     repo: As for `require_role`.
+///     namespace: A user or organisation, when no repository is meant.
+///     repo_type: As for `require_role`.
+///
+/// Returns:
+///     The verdict. It is unknown where only the Hub could say: whether somebody else's repository
+///     is public, for instance.
+///
+/// Raises:
+///     ValueError: An argument makes no sense.
+#[pyfunction]
+#[pyo3(signature = (
+    identity: "Identity",
+    need: "str",
+    *,
+    repo: "str | None" = None,
+    namespace: "str | None" = None,
+    repo_type: "str" = "model",
+) -> "Verdict")]
+pub fn authorize(
+    identity: &PyIdentity,
+    need: &str,
+    repo: Option<&str>,
+    namespace: Option<&str>,
+    repo_type: &str,
+) -> PyResult<PyVerdict> {
+    let decide = || {
+        let requirement = Requirement {
+            need: match Role::parse(need) {
+                Ok(role) => Need::Role(role),
+                Err(_) => Need::permission_named(need)?,
+            },
+            repository: match repo {
+                Some(text) => Some((text.to_owned(), RepositoryType::parse(repo_type)?)),
+                None => None,
+            },
+            namespace: namespace.map(str::to_owned),
+        };
+        let target = requirement.target(&identity.0.user)?;
+        Ok(role::authorize(&identity.0, &requirement.need, &target))
+    };
+    decide().map(PyVerdict).map_err(to_python)
+}

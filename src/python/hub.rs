@@ -1,0 +1,617 @@
+//! `hubtoken.hub`: the embedded Hub.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use time::{Duration, OffsetDateTime};
+
+use super::error::to_python;
+use super::token::PyHubToken;
+use crate::credential::{Credential, Source};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::hub::{
+    CreatedToken, Gate, GrantedRole, Hub, HubError, HubOptions, NewToken, OrganizationRole,
+    RepositoryType, Scope, Secret, TokenInfo, TokenRole, WhoamiLimit,
+};
+use crate::sync::lock;
+use crate::token::Token;
+use crate::{env, live, process};
+
+fn hub_error(error: &HubError) -> PyErr {
+    to_python(Error::from(error))
+}
+
+/// A token of a user of an embedded Hub, without its value.
+#[pyclass(name = "TokenInfo", module = "hubtoken.hub", frozen)]
+pub struct PyTokenInfo(TokenInfo);
+
+#[pymethods]
+impl PyTokenInfo {
+    /// 24 hexadecimal digits; stays the same when the token is refreshed.
+    #[getter]
+    fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The token's name; names may repeat.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// `read`, `write` or `fine-grained`.
+    #[getter]
+    fn role(&self) -> &'static str {
+        match self.0.role {
+            GrantedRole::Read => "read",
+            GrantedRole::Write => "write",
+            GrantedRole::FineGrained(_) => "fine-grained",
+        }
+    }
+
+    /// The last four characters of the value.
+    #[getter]
+    fn last4(&self) -> &str {
+        &self.0.last4
+    }
+
+    /// When the token was made.
+    #[getter]
+    fn created_at(&self) -> OffsetDateTime {
+        self.0.created_at
+    }
+
+    /// When the token was last used, to the minute.
+    #[getter]
+    fn last_used_at(&self) -> Option<OffsetDateTime> {
+        self.0.last_used_at
+    }
+
+    /// When the token ends.
+    #[getter]
+    fn expires_at(&self) -> Option<OffsetDateTime> {
+        self.0.expires_at
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "<TokenInfo {:?}, role {}, …{}>",
+            self.0.name,
+            self.role(),
+            self.0.last4
+        )
+    }
+}
+
+/// A Hub in this process: users, organisations, tokens and repositories over HTTP on loopback.
+///
+/// Clients of the Hub work against it unchanged. Use it with `with`, or call `start` and `stop`.
+///
+/// Args:
+///     data: The folder for everything that it must remember; `None` for a temporary one that is
+///         removed at the end.
+///     host: `127.0.0.1`, `localhost` or `::1`.
+///     port: The port; 0 for a free one.
+///     whoami_limit: How many whoami calls are answered in a window; `None` for all.
+///     whoami_window: The length of a window, in seconds.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> with hubtoken.hub.Hub() as hub:
+///     ...     hub.create_user("alice")
+///     ...     token = hub.create_token("alice", name="laptop", role="read")
+///     ...     hubtoken.whoami(token).user
+///     'alice'
+#[pyclass(name = "Hub", module = "hubtoken.hub", frozen, weakref)]
+pub struct PyHub {
+    options: HubOptions,
+    running: Mutex<Option<Arc<Hub>>>,
+}
+
+impl PyHub {
+    fn hub(&self) -> PyResult<Arc<Hub>> {
+        lock(&self.running).clone().ok_or_else(|| {
+            to_python(Error::Hub(
+                "the Hub is not running: use it with `with`, or call start()".to_owned(),
+            ))
+        })
+    }
+
+    /// Asks the running Hub something, detached.
+    fn ask<T: Send>(
+        &self,
+        py: Python<'_>,
+        question: impl FnOnce(&Hub) -> Result<T, HubError> + Send,
+    ) -> PyResult<T> {
+        let hub = self.hub()?;
+        py.detach(|| question(&hub))
+            .map_err(|error| hub_error(&error))
+    }
+
+    /// What was known of this Hub's tokens may no longer be true.
+    fn forget(hub: &Hub) {
+        if let Ok(endpoint) = Endpoint::parse(hub.endpoint()) {
+            process::current().client.forget_endpoint(&endpoint);
+        }
+    }
+
+    fn token(&self, created: &CreatedToken) -> PyResult<PyHubToken> {
+        let hub = self.hub()?;
+        let credential = || {
+            let token = Token::parse(created.value.reveal())?
+                .ok_or_else(|| Error::Hub("the Hub made a blank token".to_owned()))?;
+            Ok(live::register(Arc::new(Credential {
+                token,
+                source: Source::Argument,
+                endpoint: Endpoint::parse(hub.endpoint())?,
+            })))
+        };
+        credential().map(PyHubToken::from).map_err(to_python)
+    }
+}
+
+fn kind(text: &str) -> PyResult<RepositoryType> {
+    Ok(
+        match crate::role::RepositoryType::parse(text).map_err(to_python)? {
+            crate::role::RepositoryType::Model => RepositoryType::Model,
+            crate::role::RepositoryType::Dataset => RepositoryType::Dataset,
+            crate::role::RepositoryType::Space => RepositoryType::Space,
+        },
+    )
+}
+
+fn gate(text: Option<&str>) -> PyResult<Option<Gate>> {
+    match text {
+        None => Ok(None),
+        Some("auto") => Ok(Some(Gate::Auto)),
+        Some("manual") => Ok(Some(Gate::Manual)),
+        Some(_) => Err(PyValueError::new_err(
+            "gated is \"auto\", \"manual\" or None",
+        )),
+    }
+}
+
+fn organization_role(text: &str) -> PyResult<OrganizationRole> {
+    match text {
+        "admin" => Ok(OrganizationRole::Admin),
+        "write" => Ok(OrganizationRole::Write),
+        "contributor" => Ok(OrganizationRole::Contributor),
+        "read" => Ok(OrganizationRole::Read),
+        "no_access" => Ok(OrganizationRole::NoAccess),
+        _ => Err(PyValueError::new_err(
+            "a role in an organisation is \"admin\", \"write\", \"contributor\", \"read\" or \
+             \"no_access\"",
+        )),
+    }
+}
+
+#[pymethods]
+impl PyHub {
+    #[new]
+    #[pyo3(signature = (
+        data: "str | os.PathLike[str] | None" = None,
+        *,
+        host: "str" = "127.0.0.1",
+        port: "int" = 0,
+        whoami_limit: "int | None" = None,
+        whoami_window: "int" = 300,
+    ))]
+    fn new(
+        data: Option<PathBuf>,
+        host: &str,
+        port: u16,
+        whoami_limit: Option<u32>,
+        whoami_window: u32,
+    ) -> Self {
+        Self {
+            options: HubOptions {
+                data,
+                host: host.to_owned(),
+                port,
+                whoami_limit: whoami_limit.map(|quota| WhoamiLimit {
+                    quota,
+                    window_seconds: whoami_window,
+                }),
+            },
+            running: Mutex::new(None),
+        }
+    }
+
+    /// Starts the Hub and returns once it answers. Does nothing when it is running.
+    ///
+    /// Returns:
+    ///     The Hub itself.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: It cannot start; the message says why and what to do.
+    #[pyo3(signature = () -> "Hub")]
+    fn start<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        let this = slf.get();
+        if lock(&this.running).is_none() {
+            let options = &this.options;
+            let hub = slf
+                .py()
+                .detach(|| Hub::start(options))
+                .map_err(|error| hub_error(&error))?;
+            *lock(&this.running) = Some(Arc::new(hub));
+            // A temporary folder is removed also when the program ends without stopping the Hub.
+            slf.py()
+                .import("hubtoken.hub")?
+                .call_method1("_stop_at_exit", (&slf,))?;
+        }
+        Ok(slf)
+    }
+
+    /// Stops the Hub; a temporary data folder is removed. Does nothing when it is not running.
+    #[pyo3(signature = () -> "None")]
+    fn stop(&self, py: Python<'_>) {
+        let hub = lock(&self.running).take();
+        if let Some(hub) = hub {
+            Self::forget(&hub);
+            py.detach(|| hub.stop());
+        }
+    }
+
+    #[pyo3(signature = () -> "Hub")]
+    fn __enter__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        Self::start(slf)
+    }
+
+    #[pyo3(signature = (*args: "object") -> "None")]
+    fn __exit__(&self, py: Python<'_>, args: &Bound<'_, pyo3::types::PyTuple>) {
+        let _ = args;
+        self.stop(py);
+    }
+
+    /// Where the Hub listens, such as `http://127.0.0.1:8080`.
+    #[getter]
+    fn endpoint(&self) -> PyResult<String> {
+        Ok(self.hub()?.endpoint().to_owned())
+    }
+
+    /// The data folder.
+    #[getter]
+    fn data(&self) -> PyResult<String> {
+        Ok(self.hub()?.data().display().to_string())
+    }
+
+    /// The key of the administration API, as a `str` whose `repr` is masked.
+    #[getter]
+    fn admin_key(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(super::token::revealed(py, self.hub()?.admin_key().reveal())?.unbind())
+    }
+
+    /// The variables that point the Hub's libraries at this Hub.
+    ///
+    /// Returns:
+    ///     A dictionary with `HF_ENDPOINT`.
+    #[pyo3(signature = () -> "dict[str, str]")]
+    fn environ<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let variables = PyDict::new(py);
+        variables.set_item(env::HF_ENDPOINT, self.hub()?.endpoint())?;
+        Ok(variables)
+    }
+
+    /// How many requests have been received.
+    ///
+    /// Args:
+    ///     path: Of this path only, such as `/api/whoami-v2`.
+    ///
+    /// Returns:
+    ///     The number.
+    #[pyo3(signature = (path: "str | None" = None) -> "int")]
+    fn request_count(&self, py: Python<'_>, path: Option<&str>) -> PyResult<u64> {
+        self.ask(py, |hub| hub.request_count(path))
+    }
+
+    /// Creates a user.
+    ///
+    /// Args:
+    ///     name: The name; users and organisations share theirs.
+    ///     fullname: The name for people.
+    ///     email: The e-mail address.
+    ///     password: A password, of which only an argon2 hash is kept.
+    #[pyo3(signature = (
+        name: "str",
+        *,
+        fullname: "str | None" = None,
+        email: "str | None" = None,
+        password: "str | None" = None,
+    ) -> "None")]
+    fn create_user(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        fullname: Option<&str>,
+        email: Option<&str>,
+        password: Option<String>,
+    ) -> PyResult<()> {
+        let password = password.map(Secret::new);
+        self.ask(py, |hub| {
+            hub.create_user(name, fullname.unwrap_or(name), email, password)
+        })?;
+        Ok(())
+    }
+
+    /// Creates an organisation.
+    ///
+    /// Args:
+    ///     name: The name; users and organisations share theirs.
+    ///     fullname: The name for people.
+    #[pyo3(signature = (name: "str", *, fullname: "str | None" = None) -> "None")]
+    fn create_organization(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        fullname: Option<&str>,
+    ) -> PyResult<()> {
+        self.ask(py, |hub| {
+            hub.create_organization(name, fullname.unwrap_or(name))
+        })?;
+        Ok(())
+    }
+
+    /// Makes a user a member of an organisation, or changes their role.
+    ///
+    /// Args:
+    ///     organization: The organisation.
+    ///     user: The user.
+    ///     role: `"admin"`, `"write"`, `"contributor"`, `"read"` or `"no_access"`.
+    #[pyo3(signature = (organization: "str", user: "str", role: "str") -> "None")]
+    fn set_member(
+        &self,
+        py: Python<'_>,
+        organization: &str,
+        user: &str,
+        role: &str,
+    ) -> PyResult<()> {
+        let role = organization_role(role)?;
+        self.ask(py, |hub| hub.set_member(organization, user, role))?;
+        Self::forget(&*self.hub()?);
+        Ok(())
+    }
+
+    /// Ends a membership.
+    ///
+    /// Args:
+    ///     organization: The organisation.
+    ///     user: The user.
+    #[pyo3(signature = (organization: "str", user: "str") -> "None")]
+    fn remove_member(&self, py: Python<'_>, organization: &str, user: &str) -> PyResult<()> {
+        self.ask(py, |hub| hub.remove_member(organization, user))?;
+        Self::forget(&*self.hub()?);
+        Ok(())
+    }
+
+    /// Creates a token. The Hub keeps a digest; the value is in what is returned and nowhere else.
+    ///
+    /// Args:
+    ///     user: Whose token it is.
+    ///     name: The token's name.
+    ///     role: `"read"`, `"write"` or `"fine-grained"`.
+    ///     scopes: For a fine-grained token, permissions by what they are for: `"alice"` (a user
+    ///         or an organisation), `"alice/tiny"` (a model), `"datasets/alice/x"`,
+    ///         `"spaces/alice/x"`. A repository must exist.
+    ///     global_permissions: For a fine-grained token, permissions for everything.
+    ///     can_read_gated_repos: For a fine-grained token, whether it reads the public gated
+    ///         repositories that its user may read.
+    ///     expires_in: After how many seconds the token ends; `None` for never.
+    ///
+    /// Returns:
+    ///     The token, for this Hub.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: There is no such user, scope or role.
+    #[pyo3(signature = (
+        user: "str",
+        *,
+        name: "str",
+        role: "str",
+        scopes: "collections.abc.Mapping[str, collections.abc.Sequence[str]] | None" = None,
+        global_permissions: "collections.abc.Sequence[str] | None" = None,
+        can_read_gated_repos: "bool" = false,
+        expires_in: "float | None" = None,
+    ) -> "hubtoken.HubToken")]
+    #[expect(clippy::too_many_arguments, reason = "the Python signature")]
+    fn create_token(
+        &self,
+        py: Python<'_>,
+        user: &str,
+        name: &str,
+        role: &str,
+        scopes: Option<HashMap<String, Vec<String>>>,
+        global_permissions: Option<Vec<String>>,
+        can_read_gated_repos: bool,
+        expires_in: Option<f64>,
+    ) -> PyResult<PyHubToken> {
+        let fine_grained = scopes.is_some() || global_permissions.is_some() || can_read_gated_repos;
+        let role = match role {
+            "read" | "write" if fine_grained => {
+                return Err(PyValueError::new_err(
+                    "scopes=, global_permissions= and can_read_gated_repos= are for \
+                     role=\"fine-grained\"",
+                ));
+            }
+            "read" => TokenRole::Read,
+            "write" => TokenRole::Write,
+            "fine-grained" | "fineGrained" => TokenRole::FineGrained {
+                scopes: scopes
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(entity, permissions)| Scope {
+                        entity,
+                        permissions,
+                    })
+                    .collect(),
+                global: global_permissions.unwrap_or_default(),
+                can_read_gated_repos,
+            },
+            _ => {
+                return Err(PyValueError::new_err(
+                    "role is \"read\", \"write\" or \"fine-grained\"",
+                ));
+            }
+        };
+        let expires_at = expires_in
+            .map(|seconds| {
+                Duration::checked_seconds_f64(seconds)
+                    .filter(|duration| duration.is_positive())
+                    .and_then(|duration| OffsetDateTime::now_utc().checked_add(duration))
+                    .ok_or_else(|| {
+                        PyValueError::new_err("expires_in is a positive number of seconds")
+                    })
+            })
+            .transpose()?;
+        let new = NewToken {
+            name: name.to_owned(),
+            role,
+            expires_at,
+        };
+        let created = self.ask(py, |hub| hub.create_token(user, new))?;
+        self.token(&created)
+    }
+
+    /// Lists a user's tokens, without their values.
+    ///
+    /// Args:
+    ///     user: Whose tokens.
+    ///
+    /// Returns:
+    ///     The tokens, the oldest first.
+    #[pyo3(signature = (user: "str") -> "list[TokenInfo]")]
+    fn list_tokens(&self, py: Python<'_>, user: &str) -> PyResult<Vec<PyTokenInfo>> {
+        let tokens = self.ask(py, |hub| hub.list_tokens(user))?;
+        Ok(tokens.into_iter().map(PyTokenInfo).collect())
+    }
+
+    /// Renames a token.
+    ///
+    /// Args:
+    ///     user: Whose token it is.
+    ///     token: Its name or id.
+    ///     name: The new name.
+    #[pyo3(signature = (user: "str", token: "str", name: "str") -> "None")]
+    fn rename_token(&self, py: Python<'_>, user: &str, token: &str, name: &str) -> PyResult<()> {
+        self.ask(py, |hub| hub.rename_token(user, token, name))?;
+        Self::forget(&*self.hub()?);
+        Ok(())
+    }
+
+    /// Gives a token a new value. The old one dies at once.
+    ///
+    /// Args:
+    ///     user: Whose token it is.
+    ///     token: Its name or id.
+    ///
+    /// Returns:
+    ///     The token with its new value.
+    #[pyo3(signature = (user: "str", token: "str") -> "hubtoken.HubToken")]
+    fn refresh_token(&self, py: Python<'_>, user: &str, token: &str) -> PyResult<PyHubToken> {
+        let created = self.ask(py, |hub| hub.refresh_token(user, token))?;
+        Self::forget(&*self.hub()?);
+        self.token(&created)
+    }
+
+    /// Deletes a token. It dies at once.
+    ///
+    /// Args:
+    ///     user: Whose token it is.
+    ///     token: Its name or id.
+    #[pyo3(signature = (user: "str", token: "str") -> "None")]
+    fn delete_token(&self, py: Python<'_>, user: &str, token: &str) -> PyResult<()> {
+        self.ask(py, |hub| hub.delete_token(user, token))?;
+        Self::forget(&*self.hub()?);
+        Ok(())
+    }
+
+    /// Creates a repository.
+    ///
+    /// Args:
+    ///     repo: `namespace/name`.
+    ///     type: `"model"`, `"dataset"` or `"space"`.
+    ///     private: Whether only those see it who may read its namespace.
+    ///     gated: `"auto"` or `"manual"` for a gate; `None` for none.
+    #[pyo3(signature = (
+        repo: "str",
+        *,
+        r#type: "str" = "model",
+        private: "bool" = false,
+        gated: "str | None" = None,
+    ) -> "None")]
+    fn create_repository(
+        &self,
+        py: Python<'_>,
+        repo: &str,
+        r#type: &str,
+        private: bool,
+        gated: Option<&str>,
+    ) -> PyResult<()> {
+        let (kind, gated) = (kind(r#type)?, gate(gated)?);
+        self.ask(py, |hub| hub.create_repository(kind, repo, private, gated))?;
+        Ok(())
+    }
+
+    /// Opens or closes a repository's gate.
+    ///
+    /// Args:
+    ///     repo: `namespace/name`.
+    ///     gated: `"auto"`, `"manual"`, or `None` for no gate.
+    ///     type: `"model"`, `"dataset"` or `"space"`.
+    #[pyo3(signature = (repo: "str", gated: "str | None", *, r#type: "str" = "model") -> "None")]
+    fn set_gated(
+        &self,
+        py: Python<'_>,
+        repo: &str,
+        gated: Option<&str>,
+        r#type: &str,
+    ) -> PyResult<()> {
+        let (kind, gated) = (kind(r#type)?, gate(gated)?);
+        self.ask(py, |hub| hub.set_gated(kind, repo, gated))?;
+        Self::forget(&*self.hub()?);
+        Ok(())
+    }
+
+    /// Lets a user through a repository's gate.
+    ///
+    /// Args:
+    ///     repo: `namespace/name`.
+    ///     user: The user.
+    ///     type: `"model"`, `"dataset"` or `"space"`.
+    #[pyo3(signature = (repo: "str", user: "str", *, r#type: "str" = "model") -> "None")]
+    fn grant_access(&self, py: Python<'_>, repo: &str, user: &str, r#type: &str) -> PyResult<()> {
+        let kind = kind(r#type)?;
+        self.ask(py, |hub| hub.grant_access(kind, repo, user))
+    }
+
+    /// Disables a repository, or enables it again.
+    ///
+    /// Args:
+    ///     repo: `namespace/name`.
+    ///     disabled: Whether nobody may use it.
+    ///     type: `"model"`, `"dataset"` or `"space"`.
+    #[pyo3(signature = (repo: "str", disabled: "bool", *, r#type: "str" = "model") -> "None")]
+    fn set_disabled(
+        &self,
+        py: Python<'_>,
+        repo: &str,
+        disabled: bool,
+        r#type: &str,
+    ) -> PyResult<()> {
+        let kind = kind(r#type)?;
+        self.ask(py, |hub| hub.set_disabled(kind, repo, disabled))?;
+        Self::forget(&*self.hub()?);
+        Ok(())
+    }
+
+    fn __repr__(&self) -> String {
+        match &*lock(&self.running) {
+            Some(hub) => format!("<Hub at {}>", hub.endpoint()),
+            None => "<Hub, not running>".to_owned(),
+        }
+    }
+}

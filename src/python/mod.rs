@@ -1,0 +1,62 @@
+//! The extension module `hubtoken._core`: thin wrappers that decide nothing.
+//!
+//! Each wrapper reads the environment while attached to the interpreter, detaches for whatever may
+//! take long, and turns core errors into the classes of `python/hubtoken/errors.py`.
+
+mod authorize;
+mod error;
+#[cfg(feature = "hub")]
+mod hub;
+mod identity;
+mod interrupt;
+mod require;
+mod resolve;
+mod token;
+
+use pyo3::prelude::*;
+
+/// The compiled part of hubtoken. Import from `hubtoken` instead.
+#[pymodule]
+#[pyo3(name = "_core")]
+mod core_module {
+    #[pymodule_export]
+    use super::authorize::{PyVerdict, authorize};
+    #[cfg(feature = "hub")]
+    #[pymodule_export]
+    use super::hub::{PyHub, PyTokenInfo};
+    #[pymodule_export]
+    use super::identity::{PyIdentity, PyOrganization, PyScope, whoami};
+    #[pymodule_export]
+    use super::require::{require_permission, require_role};
+    #[pymodule_export]
+    use super::resolve::{PyTrace, PyTraceStep, explain, reload, resolve_token};
+    #[pymodule_export]
+    use super::token::{PyHubToken, restore};
+    #[pymodule_export]
+    use super::{after_fork, ambient_endpoint};
+
+    /// The version of hubtoken.
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "Python's name for it")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}
+
+/// Starts a forked child with a state of its own. Registered with `os.register_at_fork`.
+#[pyfunction]
+fn after_fork() {
+    crate::process::forked();
+}
+
+/// The Hub that ambient tokens belong to: `HF_ENDPOINT`, or `https://huggingface.co`.
+///
+/// Returns:
+///     The endpoint, without a trailing slash.
+///
+/// Raises:
+///     hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` is no place for a token.
+#[pyfunction]
+fn ambient_endpoint() -> PyResult<String> {
+    crate::resolve::ambient_endpoint(&crate::env::ProcessEnvironment)
+        .map(|endpoint| endpoint.as_str().to_owned())
+        .map_err(error::to_python)
+}

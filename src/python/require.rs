@@ -1,0 +1,254 @@
+//! `require_role` and `require_permission`.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use super::error::{classes, to_python};
+use super::identity::{needed, options};
+use super::interrupt::Signals;
+use super::resolve::{resolve, warn};
+use super::token::PyHubToken;
+use crate::credential::Credential;
+use crate::env::ProcessEnvironment;
+use crate::error::Error;
+use crate::http::Settings;
+use crate::identity::Options;
+use crate::process;
+use crate::require::Requirement;
+use crate::role::{Need, RepositoryType, Role};
+
+/// Makes sure that a token will do, before the expensive call.
+///
+/// A cold call asks the Hub once who the token is, and with `repo=` once whether it may; a call
+/// within the answers' lifetimes asks nobody. Organisation roles and fine-grained scopes count. A
+/// repository that does not exist yet is no obstacle to `write`: the right to create it decides.
+///
+/// Args:
+///     role: `"read"` or `"write"`.
+///     token: As for `resolve_token`.
+///     repo: The repository: `"name"` for one's own, `"namespace/name"`, or with its type before
+///         it, `"datasets/namespace/name"`.
+///     repo_type: `"model"`, `"dataset"` or `"space"`.
+///     endpoint: As for `resolve_token`.
+///     profile: As for `resolve_token`.
+///     max_age: How old answers may be, in seconds; 0 asks again. 300 for the identity and 60 for
+///         the Hub's word on a repository by default.
+///     max_stale: How old an identity may be when the Hub is away, in seconds; 24 hours by default.
+///     timeout: How long to wait for each answer, in seconds; 10 by default.
+///     on_unknown: What to do when nothing could be learnt: `"raise"`, `"warn"` or `"allow"`.
+///
+/// Returns:
+///     The token.
+///
+/// Raises:
+///     hubtoken.errors.InsufficientRoleError: The token's role, its scopes, or its user's role in
+///         the organisation are not enough; the message says which.
+///     hubtoken.errors.AccessDeniedError: The Hub refuses for another reason.
+///     hubtoken.errors.InvalidTokenError: The Hub does not know the token.
+///     hubtoken.errors.RepositoryNotFoundError: There is nothing to read.
+///     hubtoken.errors.VerdictUnknownError: Nothing could be learnt.
+///     hubtoken.errors.TokenNotFoundError: There is no token.
+#[pyfunction]
+#[pyo3(signature = (
+    role: "str",
+    token: "str | HubToken | bool | None" = None,
+    *,
+    repo: "str | None" = None,
+    repo_type: "str" = "model",
+    endpoint: "str | None" = None,
+    profile: "str | None" = None,
+    max_age: "float | None" = None,
+    max_stale: "float | None" = None,
+    timeout: "float | None" = None,
+    on_unknown: "str" = "raise",
+) -> "HubToken")]
+#[expect(clippy::too_many_arguments, reason = "the Python signature")]
+pub fn require_role<'py>(
+    py: Python<'py>,
+    role: &str,
+    token: Option<&Bound<'py, PyAny>>,
+    repo: Option<&str>,
+    repo_type: &str,
+    endpoint: Option<&str>,
+    profile: Option<&str>,
+    max_age: Option<f64>,
+    max_stale: Option<f64>,
+    timeout: Option<f64>,
+    on_unknown: &str,
+) -> PyResult<Bound<'py, PyHubToken>> {
+    let role = Role::parse(role).map_err(to_python)?;
+    let call = Call {
+        token,
+        endpoint,
+        profile,
+        requirement: Requirement {
+            need: Need::Role(role),
+            repository: repository(repo, repo_type)?,
+            namespace: None,
+        },
+        options: options(max_age, max_stale, timeout)?,
+        on_unknown: OnUnknown::parse(on_unknown)?,
+    };
+    call.check(py)
+}
+
+/// Makes sure that a token has one of the Hub's finer permissions.
+///
+/// `read` and `write` tokens have what their role includes; a fine-grained token has what its
+/// scopes list. Only `repo.content.read` and `repo.write` on a repository are asked of the Hub
+/// itself; for all others, what whoami tells decides.
+///
+/// Args:
+///     permission: A permission such as `"inference.serverless.write"`.
+///     token: As for `resolve_token`.
+///     repo: As for `require_role`.
+///     namespace: A user or organisation on which the permission is needed.
+///     repo_type: As for `require_role`.
+///     endpoint: As for `resolve_token`.
+///     profile: As for `resolve_token`.
+///     max_age: As for `require_role`.
+///     max_stale: As for `require_role`.
+///     timeout: As for `require_role`.
+///     on_unknown: As for `require_role`.
+///
+/// Returns:
+///     The token.
+///
+/// Raises:
+///     hubtoken.errors.HubTokenError: As for `require_role`.
+#[pyfunction]
+#[pyo3(signature = (
+    permission: "str",
+    token: "str | HubToken | bool | None" = None,
+    *,
+    repo: "str | None" = None,
+    namespace: "str | None" = None,
+    repo_type: "str" = "model",
+    endpoint: "str | None" = None,
+    profile: "str | None" = None,
+    max_age: "float | None" = None,
+    max_stale: "float | None" = None,
+    timeout: "float | None" = None,
+    on_unknown: "str" = "raise",
+) -> "HubToken")]
+#[expect(clippy::too_many_arguments, reason = "the Python signature")]
+pub fn require_permission<'py>(
+    py: Python<'py>,
+    permission: &str,
+    token: Option<&Bound<'py, PyAny>>,
+    repo: Option<&str>,
+    namespace: Option<&str>,
+    repo_type: &str,
+    endpoint: Option<&str>,
+    profile: Option<&str>,
+    max_age: Option<f64>,
+    max_stale: Option<f64>,
+    timeout: Option<f64>,
+    on_unknown: &str,
+) -> PyResult<Bound<'py, PyHubToken>> {
+    let call = Call {
+        token,
+        endpoint,
+        profile,
+        requirement: Requirement {
+            need: Need::permission_named(permission).map_err(to_python)?,
+            repository: repository(repo, repo_type)?,
+            namespace: namespace.map(str::to_owned),
+        },
+        options: options(max_age, max_stale, timeout)?,
+        on_unknown: OnUnknown::parse(on_unknown)?,
+    };
+    call.check(py)
+}
+
+fn repository(repo: Option<&str>, repo_type: &str) -> PyResult<Option<(String, RepositoryType)>> {
+    let kind = RepositoryType::parse(repo_type).map_err(to_python)?;
+    Ok(repo.map(|text| (text.to_owned(), kind)))
+}
+
+/// What to do when nothing could be learnt.
+#[derive(Clone, Copy)]
+enum OnUnknown {
+    Raise,
+    Warn,
+    Allow,
+}
+
+impl OnUnknown {
+    fn parse(text: &str) -> PyResult<Self> {
+        match text {
+            "raise" => Ok(Self::Raise),
+            "warn" => Ok(Self::Warn),
+            "allow" => Ok(Self::Allow),
+            _ => Err(PyValueError::new_err(
+                "on_unknown is \"raise\", \"warn\" or \"allow\"",
+            )),
+        }
+    }
+}
+
+/// One call's parameters.
+struct Call<'a, 'py> {
+    token: Option<&'a Bound<'py, PyAny>>,
+    endpoint: Option<&'a str>,
+    profile: Option<&'a str>,
+    requirement: Requirement,
+    options: Options,
+    on_unknown: OnUnknown,
+}
+
+impl<'py> Call<'_, 'py> {
+    fn check(&self, py: Python<'py>) -> PyResult<Bound<'py, PyHubToken>> {
+        // A HubToken is given back as it is, and needs no chain.
+        let given = self
+            .token
+            .filter(|_| self.endpoint.is_none() && self.profile.is_none())
+            .and_then(|token| token.cast::<PyHubToken>().ok());
+        let credential = match given {
+            Some(token) => Some(token.get().credential(py)?),
+            None => resolve(py, self.token, self.endpoint, self.profile)?,
+        };
+        let credential = needed(credential)?;
+        let granted = self.requirement.is_granted(
+            &process::current().client,
+            &credential,
+            self.options.max_age,
+        );
+        if !granted {
+            self.ask(py, &credential)?;
+        }
+        match given {
+            Some(token) => Ok(token.clone()),
+            None => Bound::new(py, PyHubToken::from(credential)),
+        }
+    }
+
+    fn ask(&self, py: Python<'py>, credential: &Arc<Credential>) -> PyResult<()> {
+        let process = process::current_checked();
+        let line = process
+            .client
+            .line(&credential.endpoint, &Settings::read(&ProcessEnvironment));
+        let signals = Signals::default();
+        let (requirement, options) = (&self.requirement, &self.options);
+        let answer =
+            py.detach(|| requirement.check(&process.client, credential, &line, options, &signals));
+        match answer {
+            Ok(None) => Ok(()),
+            Ok(Some(stale)) => warn(py, &py.get_type::<classes::StaleIdentityWarning>(), &stale),
+            Err(error) => self.settle(py, error, &signals),
+        }
+    }
+
+    /// An unknown is raised, warned about or passed over; everything else is raised.
+    fn settle(&self, py: Python<'py>, error: Error, signals: &Signals) -> PyResult<()> {
+        match (&error, self.on_unknown) {
+            (Error::Unknown { .. }, OnUnknown::Allow) => Ok(()),
+            (Error::Unknown { message, .. }, OnUnknown::Warn) => {
+                warn(py, &py.get_type::<classes::HubTokenWarning>(), message)
+            }
+            _ => Err(signals.to_python(error)),
+        }
+    }
+}

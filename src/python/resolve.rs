@@ -1,0 +1,281 @@
+//! `resolve_token`, `explain` and `reload`.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyString};
+
+use super::error::{classes, to_python};
+use super::token::PyHubToken;
+use crate::credential::Credential;
+use crate::endpoint::Endpoint;
+use crate::env::ProcessEnvironment;
+use crate::error::Error;
+use crate::process;
+use crate::resolve::trace::{Step, Trace};
+use crate::resolve::{Argument, Inputs, Recall, Request};
+
+/// What each source of tokens answered.
+///
+/// `print(trace)` and a notebook show it line by line; it holds masks, never values.
+#[pyclass(name = "Trace", module = "hubtoken", frozen)]
+#[derive(Clone)]
+pub struct PyTrace(pub Trace);
+
+#[pymethods]
+impl PyTrace {
+    /// The answers, in the order of asking.
+    #[getter]
+    fn steps(&self) -> Vec<PyTraceStep> {
+        self.0.steps.iter().cloned().map(PyTraceStep).collect()
+    }
+
+    /// Where the token that is used comes from, such as `env:HF_TOKEN`; `None` when there is none.
+    #[getter]
+    fn source(&self) -> Option<String> {
+        self.0.found().map(|step| step.source.clone())
+    }
+
+    /// The Hub that the token belongs to; `None` when there is no token.
+    #[getter]
+    fn endpoint(&self) -> Option<String> {
+        self.0.endpoint.as_ref().map(Endpoint::to_string)
+    }
+
+    fn __str__(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn __repr__(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// One source's answer.
+#[pyclass(name = "TraceStep", module = "hubtoken", frozen)]
+pub struct PyTraceStep(Step);
+
+#[pymethods]
+impl PyTraceStep {
+    /// The source, such as `env:HF_TOKEN` or `file:/home/alice/.cache/huggingface/token`.
+    #[getter]
+    fn source(&self) -> &str {
+        &self.0.source
+    }
+
+    /// `found`, `shadowed`, `absent`, `skipped`, `broken` or `ignored`.
+    #[getter]
+    fn answer(&self) -> &'static str {
+        self.0.answer.name()
+    }
+
+    /// The source's token, masked; `None` when it has none.
+    #[getter]
+    fn mask(&self) -> Option<&str> {
+        self.0.mask.as_deref()
+    }
+
+    /// What there is to say about it; may be empty.
+    #[getter]
+    fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<TraceStep {} {}>", self.0.source, self.0.answer.name())
+    }
+}
+
+/// Finds the token to use.
+///
+/// Sources are asked in order: the argument, `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the profile that
+/// a configuration file names, the active token file of `huggingface_hub`. Nothing is cached that
+/// has changed, and nobody is asked over the network.
+///
+/// Args:
+///     token: A token as text or as `HubToken`; `True` for the environment's; `False` for none;
+///         `None` for the environment's unless `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set.
+///     endpoint: The Hub that the token is for, such as `https://huggingface.co`.
+///     profile: The name of a stored token, which is then the only source.
+///     required: Whether absence is an error. Broken sources that were asked for by name are
+///         errors in any case.
+///
+/// Returns:
+///     The token; `None` for `token=False`, or when there is none and it is not required.
+///
+/// Raises:
+///     hubtoken.errors.TokenNotFoundError: No source has a token; the message lists them.
+///     hubtoken.errors.TokenFormatError: The argument is blank, a mask or a placeholder.
+///     hubtoken.errors.UntrustedEndpointError: The token belongs to another Hub.
+///     hubtoken.errors.ConfigurationError: A configuration file is broken or says what it may not.
+///     hubtoken.errors.StoreError: The stored tokens cannot be read.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> hubtoken.resolve_token(" hf_FakeFakeFakeFakeFakeFakeFakeFakeXX ").kind
+///     'user-access'
+#[pyfunction]
+#[pyo3(signature = (
+    token: "str | HubToken | bool | None" = None,
+    *,
+    endpoint: "str | None" = None,
+    profile: "str | None" = None,
+    required: "bool" = true,
+) -> "HubToken | None")]
+pub fn resolve_token(
+    py: Python<'_>,
+    token: Option<&Bound<'_, PyAny>>,
+    endpoint: Option<&str>,
+    profile: Option<&str>,
+    required: bool,
+) -> PyResult<Option<PyHubToken>> {
+    match resolve(py, token, endpoint, profile) {
+        Ok(found) => Ok(found.map(PyHubToken::from)),
+        Err(error)
+            if !required
+                && profile.is_none()
+                && error.is_instance_of::<classes::TokenNotFoundError>(py) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Tells which token is used, and what every other source says.
+///
+/// Args:
+///     token: As for `resolve_token`.
+///     endpoint: As for `resolve_token`.
+///     profile: As for `resolve_token`.
+///
+/// Returns:
+///     The trace, also when there is no token.
+///
+/// Raises:
+///     hubtoken.errors.HubTokenError: As for `resolve_token`, but for a missing token.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX").source
+///     'argument'
+#[pyfunction]
+#[pyo3(signature = (
+    token: "str | HubToken | bool | None" = None,
+    *,
+    endpoint: "str | None" = None,
+    profile: "str | None" = None,
+) -> "Trace")]
+pub fn explain(
+    py: Python<'_>,
+    token: Option<&Bound<'_, PyAny>>,
+    endpoint: Option<&str>,
+    profile: Option<&str>,
+) -> PyResult<PyTrace> {
+    let process = process::current();
+    let inputs = inputs();
+    let request = Request {
+        argument: argument(py, token)?,
+        endpoint: parse_endpoint(endpoint)?,
+        profile,
+    };
+    py.detach(|| process.resolver.explain(&request, &inputs))
+        .map(PyTrace)
+        .map_err(to_python)
+}
+
+/// Forgets what was found in files, so that the next call looks again.
+///
+/// Only needed within a second of changing a configuration file; everything else is noticed.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> hubtoken.reload()
+#[pyfunction]
+pub fn reload() {
+    process::current().resolver.reload();
+}
+
+/// Asks the chain for the wrappers.
+pub fn resolve(
+    py: Python<'_>,
+    token: Option<&Bound<'_, PyAny>>,
+    endpoint: Option<&str>,
+    profile: Option<&str>,
+) -> PyResult<Option<Arc<Credential>>> {
+    let process = process::current();
+    if token.is_none() && endpoint.is_none() && profile.is_none() {
+        match process.resolver.recall(&ProcessEnvironment) {
+            Recall::Ready(credential) => return Ok(Some(credential)),
+            Recall::Check(credential) => {
+                if py.detach(|| process.resolver.verify(&credential)) {
+                    return Ok(Some(credential));
+                }
+            }
+            Recall::Nothing => {}
+        }
+    }
+    let inputs = inputs();
+    let request = Request {
+        argument: argument(py, token)?,
+        endpoint: parse_endpoint(endpoint)?,
+        profile,
+    };
+    let resolution = py
+        .detach(|| process.resolver.resolve(&request, &inputs))
+        .map_err(to_python)?;
+    for warning in &resolution.warnings {
+        warn(py, &py.get_type::<classes::HubTokenWarning>(), warning)?;
+    }
+    Ok(resolution.credential)
+}
+
+/// The environment, read while attached.
+pub fn inputs() -> Inputs {
+    Inputs::read(&ProcessEnvironment, std::env::current_dir().ok())
+}
+
+/// An endpoint argument.
+pub fn parse_endpoint(endpoint: Option<&str>) -> PyResult<Option<Endpoint>> {
+    endpoint
+        .map(|text| Endpoint::parse(text).map_err(|error| error.context("endpoint=")))
+        .transpose()
+        .map_err(to_python)
+}
+
+/// A `token=` argument.
+pub fn argument<'a>(py: Python<'_>, token: Option<&'a Bound<'_, PyAny>>) -> PyResult<Argument<'a>> {
+    let Some(token) = token else {
+        return Ok(Argument::Ambient);
+    };
+    if let Ok(token) = token.cast::<PyHubToken>() {
+        return Ok(Argument::Credential(token.get().credential(py)?));
+    }
+    if let Ok(flag) = token.cast::<PyBool>() {
+        return Ok(if flag.is_true() {
+            Argument::Required
+        } else {
+            Argument::Anonymous
+        });
+    }
+    match token.cast::<PyString>() {
+        Ok(text) => match text.to_str() {
+            Ok(text) => Ok(Argument::Value(text)),
+            Err(_) => Err(to_python(Error::TokenFormat(
+                "the token= argument is not text that could be sent".to_owned(),
+            ))),
+        },
+        // The type's name, never the value.
+        Err(_) => Err(PyTypeError::new_err(format!(
+            "token= takes a str, a HubToken, True, False or None, not {}",
+            token.get_type().name()?
+        ))),
+    }
+}
+
+/// Emits a warning at the caller.
+pub fn warn(py: Python<'_>, category: &Bound<'_, PyAny>, text: &str) -> PyResult<()> {
+    let message = std::ffi::CString::new(text.replace('\0', " "))?;
+    PyErr::warn(py, category, &message, 1)
+}

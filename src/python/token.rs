@@ -1,0 +1,407 @@
+//! `HubToken`: a token that cannot leak by accident.
+//!
+//! The one piece of cunning is `__class__`. `huggingface_hub` takes any `token=` that is no `str`
+//! for "none given" and sends the ambient token instead, in silence. So when code of
+//! `huggingface_hub` asks what a `HubToken` is (`isinstance` does, through `__class__`), the
+//! answer is a `TypeError` that names the fix. Everybody else gets the truth.
+
+use std::sync::{Arc, OnceLock};
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple, PyType};
+
+use super::error::to_python;
+use super::resolve::inputs;
+use crate::credential::{Credential, Reference, Source};
+use crate::endpoint::{Endpoint, STAGING};
+use crate::env;
+use crate::error::Error;
+use crate::process;
+use crate::token::TokenKind;
+
+/// The library whose silence about foreign `token=` objects the guard breaks.
+const GUARDED: &str = "huggingface_hub";
+
+/// A Hugging Face token, opaque: it is masked wherever it is shown.
+///
+/// Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub. It is not
+/// a `str`; `reveal()` gives one where a library wants it. As `auth=` of `requests` and `httpx` it
+/// sets the header for its own Hub only. A pickle carries where it came from, never the value.
+#[pyclass(name = "HubToken", module = "hubtoken", frozen, weakref)]
+pub struct PyHubToken {
+    state: State,
+}
+
+enum State {
+    Live(Arc<Credential>),
+    /// Unpickled where the token was not alive; looked for at first use.
+    Detached {
+        reference: Reference,
+        found: OnceLock<Arc<Credential>>,
+    },
+}
+
+impl From<Arc<Credential>> for PyHubToken {
+    fn from(credential: Arc<Credential>) -> Self {
+        Self {
+            state: State::Live(credential),
+        }
+    }
+}
+
+impl PyHubToken {
+    /// The credential; for an unpickled token this is its first use.
+    pub fn credential(&self, py: Python<'_>) -> PyResult<Arc<Credential>> {
+        match &self.state {
+            State::Live(credential) => Ok(credential.clone()),
+            State::Detached { reference, found } => {
+                if let Some(credential) = found.get() {
+                    return Ok(credential.clone());
+                }
+                let process = process::current();
+                let inputs = inputs();
+                let credential = py
+                    .detach(|| process.resolver.revive(reference, &inputs))
+                    .map_err(to_python)?;
+                Ok(found.get_or_init(|| credential).clone())
+            }
+        }
+    }
+
+    /// The live credential, without looking for a detached one.
+    pub fn live(&self) -> Option<&Arc<Credential>> {
+        match &self.state {
+            State::Live(credential) => Some(credential),
+            State::Detached { found, .. } => found.get(),
+        }
+    }
+
+    fn reference(&self) -> Reference {
+        match &self.state {
+            State::Live(credential) => Reference::of(credential),
+            State::Detached { reference, .. } => reference.clone(),
+        }
+    }
+
+    fn mask(&self) -> String {
+        match &self.state {
+            State::Live(credential) => credential.token.mask(),
+            State::Detached { reference, .. } => reference.mask.clone(),
+        }
+    }
+}
+
+/// A `str` whose `repr` is masked.
+pub fn revealed<'py>(py: Python<'py>, value: &str) -> PyResult<Bound<'py, PyAny>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS
+        .import(py, "hubtoken.revealed", "RevealedToken")?
+        .call1((value,))
+}
+
+#[pymethods]
+impl PyHubToken {
+    /// The value, as a `str` whose `repr` is masked. Printing or formatting it shows the value.
+    ///
+    /// Returns:
+    ///     The value.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+    ///
+    /// Example:
+    ///     >>> import hubtoken
+    ///     >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+    ///     >>> token.reveal()
+    ///     <revealed token>
+    ///     >>> len(token.reveal())
+    ///     37
+    #[pyo3(signature = () -> "str")]
+    fn reveal<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        revealed(py, self.credential(py)?.token.expose())
+    }
+
+    /// Where the token came from: `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>` or
+    /// `store:<name>`.
+    #[getter]
+    fn source(&self) -> String {
+        self.reference().source.to_string()
+    }
+
+    /// The name of the stored token; `None` when it came from elsewhere.
+    #[getter]
+    fn profile(&self) -> Option<String> {
+        self.reference().source.profile().map(str::to_owned)
+    }
+
+    /// What sort of token it is: `user-access`, `organization`, `oauth`, `jwt`, `app`, `s3` or
+    /// `opaque`.
+    #[getter]
+    fn kind(&self) -> &'static str {
+        // A mask keeps the prefix, which is what tells the kind.
+        TokenKind::of(&self.mask()).name()
+    }
+
+    /// The Hub that the token belongs to, without a trailing slash.
+    #[getter]
+    fn endpoint(&self) -> String {
+        self.reference().endpoint.to_string()
+    }
+
+    /// The first eight bytes of the value's SHA-256, in hexadecimal: tells tokens apart in a log.
+    #[getter]
+    fn fingerprint(&self) -> String {
+        self.reference().fingerprint
+    }
+
+    /// The value of a bearer `Authorization` header (RFC 6750), as a `str` whose `repr` is masked.
+    ///
+    /// Returns:
+    ///     `Bearer ` and the value.
+    #[pyo3(signature = () -> "str")]
+    fn bearer<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        revealed(py, &self.credential(py)?.bearer())
+    }
+
+    /// The headers that carry the token.
+    ///
+    /// Args:
+    ///     url: Where they will be sent. Refused if that is not the token's own Hub.
+    ///
+    /// Returns:
+    ///     A dictionary with `Authorization`.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.UntrustedEndpointError: The URL is another server's.
+    #[pyo3(signature = (url: "str | None" = None) -> "dict[str, str]")]
+    fn headers<'py>(&self, py: Python<'py>, url: Option<&str>) -> PyResult<Bound<'py, PyDict>> {
+        if let Some(url) = url {
+            self.credential(py)?.check_url(url).map_err(to_python)?;
+        }
+        let headers = PyDict::new(py);
+        headers.set_item("Authorization", self.bearer(py)?)?;
+        Ok(headers)
+    }
+
+    /// The user name and password of basic authentication (RFC 7617), for `auth=` or git.
+    ///
+    /// A pair of strings goes wherever it is sent: prefer `auth=token`.
+    ///
+    /// Args:
+    ///     username: Any name; the Hub does not look at it.
+    ///
+    /// Returns:
+    ///     The name, and the value as a `str` whose `repr` is masked.
+    #[pyo3(signature = (username: "str" = "hf_user") -> "tuple[str, str]")]
+    fn basic_auth<'py>(&self, py: Python<'py>, username: &str) -> PyResult<Bound<'py, PyTuple>> {
+        (username, self.reveal(py)?).into_pyobject(py)
+    }
+
+    /// An environment for a child process, in which the Hub's libraries send this token.
+    ///
+    /// Args:
+    ///     base: The variables to start from; `None` for this process's own.
+    ///
+    /// Returns:
+    ///     A new dictionary with `HF_TOKEN` and `HF_ENDPOINT`.
+    #[pyo3(signature = (base: "dict[str, str] | None" = None) -> "dict[str, str]")]
+    fn environ<'py>(
+        &self,
+        py: Python<'py>,
+        base: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let credential = self.credential(py)?;
+        let environment = PyDict::new(py);
+        let base = match base {
+            Some(base) => base.clone(),
+            None => py.import("os")?.getattr("environ")?,
+        };
+        environment.update(base.cast_into::<pyo3::types::PyAny>()?.as_any().cast()?)?;
+        environment.set_item(env::HF_TOKEN, self.reveal(py)?)?;
+        environment.set_item(env::HF_ENDPOINT, credential.endpoint.as_str())?;
+        // Both would win over what was just set.
+        let mut winners = vec![env::HF_OIDC_RESOURCE];
+        if credential.endpoint.as_str() != STAGING {
+            winners.push(env::HUGGINGFACE_CO_STAGING);
+        }
+        for name in winners {
+            environment.call_method1("pop", (name, py.None()))?;
+        }
+        Ok(environment)
+    }
+
+    /// Makes the Hub's libraries in this process send this token on their own.
+    ///
+    /// Works at once; `with`, or `.deactivate()` of what is returned, restores what was before.
+    /// Pushes that run in the background outlive a `with`.
+    ///
+    /// Returns:
+    ///     The activation.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.ConfigurationError: Implicit tokens are disabled, or a different token
+    ///         is active in another thread or task.
+    ///     hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub.
+    #[pyo3(signature = () -> "hubtoken.activation.Activation")]
+    fn activate<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        static ACTIVATE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        ACTIVATE
+            .import(slf.py(), "hubtoken.activation", "activate")?
+            .call1((slf,))
+    }
+
+    /// Sets the header of a request, for `auth=` of `requests` and `httpx`.
+    ///
+    /// A request to any other server than the token's own Hub is left as it is.
+    ///
+    /// Args:
+    ///     request: The request.
+    ///
+    /// Returns:
+    ///     The same request.
+    #[pyo3(signature = (request: "object") -> "typing.Any")]
+    fn __call__<'py>(
+        &self,
+        py: Python<'py>,
+        request: Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let url = request.getattr("url")?.str()?;
+        if self.credential(py)?.endpoint.owns(url.to_str()?) {
+            request
+                .getattr("headers")?
+                .set_item("Authorization", self.bearer(py)?)?;
+        }
+        Ok(request)
+    }
+
+    /// The truth, but for code of `huggingface_hub`, which would ignore the token in silence.
+    #[getter]
+    fn __class__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyType>> {
+        let py = slf.py();
+        let caller = py
+            .import("sys")?
+            .getattr("_getframe")?
+            .call0()
+            .and_then(|frame| frame.getattr("f_globals")?.get_item("__name__"));
+        // No frame or no name: nobody's code, so not theirs.
+        let name = caller
+            .and_then(|name| name.extract::<String>())
+            .unwrap_or_default();
+        if name.split('.').next() == Some(GUARDED) {
+            return Err(PyTypeError::new_err(format!(
+                "huggingface_hub ignores a token= that is not a str, and would send another token \
+                 or none. Hand over token=token.reveal(), or call token.activate() and leave \
+                 token= out ({})",
+                slf.get().__repr__()
+            )));
+        }
+        Ok(py.get_type::<Self>())
+    }
+
+    fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let Ok(other) = other.cast::<Self>() else {
+            return Ok(py.NotImplemented());
+        };
+        let equal = match (self.live(), other.get().live()) {
+            (Some(own), Some(other)) => own.token == other.token,
+            // A detached one has no value to compare.
+            _ => self.reference().fingerprint == other.get().reference().fingerprint,
+        };
+        Ok(equal.into_pyobject(py)?.to_owned().into_any().unbind())
+    }
+
+    fn __hash__(&self) -> u64 {
+        use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+        let mut hasher = DefaultHasher::new();
+        self.reference().fingerprint.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("HubToken({}, source={})", self.mask(), self.source())
+    }
+
+    fn __str__(&self) -> String {
+        self.__repr__()
+    }
+
+    #[pyo3(signature = (format_spec: "str", /) -> "str")]
+    fn __format__(&self, format_spec: &str) -> String {
+        let _ = format_spec;
+        self.__repr__()
+    }
+
+    #[pyo3(signature = () -> "HubToken")]
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[pyo3(signature = (memo: "object", /) -> "HubToken")]
+    fn __deepcopy__(slf: Py<Self>, memo: &Bound<'_, PyAny>) -> Py<Self> {
+        let _ = memo;
+        slf
+    }
+
+    /// What a pickle carries: a reference, never the value.
+    #[pyo3(signature = () -> "tuple[typing.Any, ...]")]
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        static RESTORE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let restore = RESTORE.import(py, "hubtoken._core", "restore")?;
+        let reference = self.reference();
+        let arguments = (
+            reference.source.to_string(),
+            reference.source.profile(),
+            reference.endpoint.as_str(),
+            &reference.fingerprint,
+            &reference.mask,
+        );
+        (restore, arguments.into_pyobject(py)?).into_pyobject(py)
+    }
+}
+
+/// Makes a `HubToken` of what a pickle carried. Asks nobody and reads nothing.
+///
+/// Args:
+///     source: The source's label.
+///     profile: The name of the stored token, if it was one.
+///     endpoint: The Hub.
+///     fingerprint: The fingerprint.
+///     mask: The mask.
+///
+/// Returns:
+///     The token if it is alive in this process, else one that is looked for at first use.
+#[pyfunction]
+#[pyo3(signature = (
+    source: "str",
+    profile: "str | None",
+    endpoint: "str",
+    fingerprint: "str",
+    mask: "str",
+) -> "HubToken")]
+pub fn restore(
+    source: &str,
+    profile: Option<&str>,
+    endpoint: &str,
+    fingerprint: String,
+    mask: String,
+) -> PyResult<PyHubToken> {
+    let reference = Reference {
+        // A source of a later version cannot be asked again: as good as an argument.
+        source: Source::parse(source, profile).unwrap_or(Source::Argument),
+        endpoint: Endpoint::parse(endpoint)
+            .map_err(|_| to_python(Error::InvalidArgument("the pickle is damaged".to_owned())))?,
+        fingerprint,
+        mask,
+    };
+    Ok(match crate::live::find(&reference) {
+        Some(credential) => credential.into(),
+        None => PyHubToken {
+            state: State::Detached {
+                reference,
+                found: OnceLock::new(),
+            },
+        },
+    })
+}

@@ -1,0 +1,33 @@
+"""Cleans the environment before any client is imported, since clients read it at import."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.environment import clean_process, home_variables
+
+_HOME = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this process (each xdist worker is one) an empty home of its own."""
+    config.stash[_HOME] = tempfile.TemporaryDirectory(prefix="hubtoken-tests-")
+    clean_process(Path(config.stash[_HOME].name))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the home."""
+    config.stash[_HOME].cleanup()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home directory, which this test's process and its children see as theirs."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name, value in home_variables(home).items():
+        monkeypatch.setenv(name, value)
+    return home

@@ -1,0 +1,1 @@
+"""Tests with the real clients of the Hub against the embedded one, over loopback."""

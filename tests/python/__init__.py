@@ -1,0 +1,1 @@
+"""Tests of the Python face, one file a module."""

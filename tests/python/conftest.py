@@ -1,0 +1,31 @@
+"""Every test of the Python face starts with no token anywhere and in an empty directory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import hubtoken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[pytest.MonkeyPatch]:
+    """No token, no project config, no cache of either; set variables with what this yields.
+
+    The process itself is cleaned once in `tests/conftest.py`; here each test gets its own home
+    and its own working directory, since a project's config is looked for from there upwards.
+    """
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    hubtoken.reload()
+    assert not (home / "huggingface").exists()
+    yield monkeypatch
+    hubtoken.reload()

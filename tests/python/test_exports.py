@@ -1,0 +1,109 @@
+"""What `import hubtoken` gives, and what it costs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import hubtoken
+from hubtoken import errors, hub
+from tests.environment import child_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+# Each of these costs more than the whole of hubtoken.
+DEAR = {
+    "asyncio",
+    "dataclasses",
+    "email",
+    "http",
+    "importlib.metadata",
+    "inspect",
+    "json",
+    "logging",
+    "pathlib",
+    "re",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "typing",
+    "urllib",
+}
+
+NEWLY_IMPORTED = """
+import sys
+before = set(sys.modules)
+import hubtoken
+names = sorted(set(sys.modules) - before)
+import json
+print(json.dumps(names))
+"""
+
+
+@pytest.mark.parametrize("module", [hubtoken, errors, hub], ids=lambda module: module.__name__)
+def test_exported_names_exist_and_are_sorted_and_documented(module: ModuleType) -> None:
+    names = list(module.__all__)
+    assert names == sorted(set(names))
+    assert module.__doc__
+    for name in names:
+        value = getattr(module, name)
+        assert isinstance(value, str) or (value.__doc__ or "").strip(), name
+
+
+def test_every_error_is_exported_at_the_top() -> None:
+    for name in errors.__all__:
+        assert getattr(hubtoken, name) is getattr(errors, name), name
+    assert set(errors.__all__) <= set(hubtoken.__all__)
+
+
+def test_every_public_member_is_documented() -> None:
+    exported = [getattr(hubtoken, name) for name in hubtoken.__all__]
+    exported += [getattr(hub, name) for name in hub.__all__]
+    undocumented = [
+        f"{owner.__name__}.{name}"
+        for owner in exported
+        if isinstance(owner, type) and owner.__module__.partition(".")[0] == "hubtoken"
+        for name, member in vars(owner).items()
+        if not name.startswith("_") and not (getattr(member, "__doc__", None) or "").strip()
+    ]
+    assert undocumented == []
+
+
+def test_import_is_cheap_and_pulls_in_no_third_party_module(home: Path) -> None:
+    # -E -s: without the user's variables and packages. Not -S: the installed package is found by
+    # a path file that `site` reads.
+    answer = subprocess.run(
+        [sys.executable, "-E", "-s", "-c", NEWLY_IMPORTED],
+        env=child_environment(home),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = set(json.loads(answer.stdout))
+    assert "hubtoken._core" in imported
+    assert imported & DEAR == set()
+    roots = {name.partition(".")[0] for name in imported}
+    assert roots - {"hubtoken"} <= set(sys.stdlib_module_names)
+
+
+def test_import_needs_no_home_and_no_writable_directory(tmp_path: Path) -> None:
+    read_only = tmp_path / "read-only"
+    read_only.mkdir(mode=0o555)
+    environment = child_environment(tmp_path / "missing")
+    del environment["HF_HOME"]
+    answer = subprocess.run(
+        [sys.executable, "-c", "import hubtoken; print(hubtoken.resolve_token(required=False))"],
+        env=environment,
+        cwd=read_only,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout == "None\n"
+    assert not (tmp_path / "missing").exists()
