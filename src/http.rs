@@ -204,11 +204,15 @@ pub async fn send(
     in_time(timeout, async {
         let mut request = authorize(client.request(method, endpoint.url(path)), &authorization)?;
         if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+            request = request
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.to_string());
         }
         let response = request.send().await.map_err(|error| describe(&error))?;
         if response.status().is_redirection() {
-            return Err(NoAnswer::Strange("it redirects instead of answering".to_owned()));
+            return Err(NoAnswer::Strange(
+                "it redirects instead of answering".to_owned(),
+            ));
         }
         read(response).await
     })
@@ -219,12 +223,14 @@ async fn in_time(
     timeout: Duration,
     answer: impl Future<Output = Result<Answer, NoAnswer>>,
 ) -> Result<Answer, NoAnswer> {
-    tokio::time::timeout(timeout, answer).await.unwrap_or_else(|_| {
-        Err(NoAnswer::Unreachable(format!(
-            "no answer within {} seconds",
-            timeout.as_secs_f64()
-        )))
-    })
+    tokio::time::timeout(timeout, answer)
+        .await
+        .unwrap_or_else(|_| {
+            Err(NoAnswer::Unreachable(format!(
+                "no answer within {} seconds",
+                timeout.as_secs_f64()
+            )))
+        })
 }
 
 /// Puts the secret into its header, marked as one.

@@ -28,10 +28,17 @@ pub struct Arguments {
 /// # Errors
 ///
 /// A source that was asked for by name and is broken.
-pub fn run(arguments: &Arguments, world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
     let trace = session::explain(world, &arguments.which)?;
     let found = trace.found();
-    let endpoint = trace.endpoint.as_ref().map(crate::endpoint::Endpoint::as_str);
+    let endpoint = trace
+        .endpoint
+        .as_ref()
+        .map(crate::endpoint::Endpoint::as_str);
     if output.is_json() {
         output.object(&json!({
             "endpoint": endpoint,
@@ -52,5 +59,9 @@ pub fn run(arguments: &Arguments, world: &World<'_>, output: &Output<'_, '_>) ->
         page.trace(&trace);
         output.show(&page);
     }
-    Ok(if found.is_some() { Code::Success } else { Code::Refused })
+    Ok(if found.is_some() {
+        Code::Success
+    } else {
+        Code::Refused
+    })
 }

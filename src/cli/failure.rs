@@ -82,7 +82,9 @@ impl Failure {
             Self::Usage(message) => message.clone(),
             Self::Core(Error::TokenNotFound { message, .. }) => {
                 let first = message.lines().next().unwrap_or_default();
-                first.trim_end_matches(" Tried:").replace(", or hand over token=", "")
+                first
+                    .trim_end_matches(" Tried:")
+                    .replace(", or hand over token=", "")
             }
             Self::Core(error) => error.to_string(),
         }

@@ -108,11 +108,17 @@ pub fn identity_rows(page: &mut Page, identity: &Identity, now: OffsetDateTime) 
 }
 
 fn membership(organization: &Organization) -> String {
-    let role = organization.role_in_org.as_deref().unwrap_or("role not told");
+    let role = organization
+        .role_in_org
+        .as_deref()
+        .unwrap_or("role not told");
     if organization.security_restrictions.is_empty() {
         role.to_owned()
     } else {
-        format!("{role}, kept out by {}", organization.security_restrictions.join(", "))
+        format!(
+            "{role}, kept out by {}",
+            organization.security_restrictions.join(", ")
+        )
     }
 }
 
@@ -130,10 +136,16 @@ fn rights(identity: &Identity) -> Vec<(String, String)> {
         })
         .collect();
     if !identity.global_permissions.is_empty() {
-        rights.push(("everywhere".to_owned(), identity.global_permissions.join(", ")));
+        rights.push((
+            "everywhere".to_owned(),
+            identity.global_permissions.join(", "),
+        ));
     }
     if identity.can_read_gated_repos {
-        rights.push(("gated".to_owned(), "read public gated repositories".to_owned()));
+        rights.push((
+            "gated".to_owned(),
+            "read public gated repositories".to_owned(),
+        ));
     }
     if rights.is_empty() {
         rights.push(("nothing".to_owned(), String::new()));
@@ -145,7 +157,9 @@ fn rights(identity: &Identity) -> Vec<(String, String)> {
 pub fn date(moment: OffsetDateTime) -> String {
     moment
         .to_offset(time::UtcOffset::UTC)
-        .format(format_description!("[year]-[month]-[day] [hour]:[minute] UTC"))
+        .format(format_description!(
+            "[year]-[month]-[day] [hour]:[minute] UTC"
+        ))
         .unwrap_or_default()
 }
 

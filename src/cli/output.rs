@@ -38,13 +38,12 @@ impl<'a, 'w> Output<'a, 'w> {
                 text => Some(text.unwrap_or_default()),
             })
             .collect();
-        let colour = words
-            .iter()
-            .enumerate()
-            .find_map(|(index, word)| match word.strip_prefix("--color")? {
+        let colour = words.iter().enumerate().find_map(|(index, word)| {
+            match word.strip_prefix("--color")? {
                 "" => words.get(index + 1).copied(),
                 value => value.strip_prefix('='),
-            });
+            }
+        });
         let no_color = env::text(world.environment, env::NO_COLOR).is_some();
         let colours = [&world.stdout, &world.stderr].map(|stream| match colour {
             Some("always") => true,
@@ -118,7 +117,11 @@ impl<'a, 'w> Output<'a, 'w> {
     fn labelled(&self, label: &str, colour: AnsiColor, text: &str) {
         if !self.json && !self.quiet.get() {
             let mut page = self.error_page();
-            page.labelled(label, Style::new().bold().fg_color(Some(colour.into())), text);
+            page.labelled(
+                label,
+                Style::new().bold().fg_color(Some(colour.into())),
+                text,
+            );
             self.write(&self.world.stderr, page.text());
         }
     }
@@ -167,12 +170,18 @@ impl<'a, 'w> Output<'a, 'w> {
         } else {
             self.write(stream, &text.to_string());
         }
-        if is_answer { Code::Success } else { Code::Usage }
+        if is_answer {
+            Code::Success
+        } else {
+            Code::Usage
+        }
     }
 
     fn write(&self, stream: &Stream<'_>, text: &str) {
         let mut writer = stream.writer.borrow_mut();
-        let written = writer.write_all(text.as_bytes()).and_then(|()| writer.flush());
+        let written = writer
+            .write_all(text.as_bytes())
+            .and_then(|()| writer.flush());
         if let Err(error) = written
             && error.kind() != ErrorKind::BrokenPipe
         {
@@ -188,7 +197,13 @@ impl<'a, 'w> Output<'a, 'w> {
         let text = format!("error: the answer cannot be written: {problem}\n");
         let mut writer = self.world.stderr.writer.borrow_mut();
         // Nobody is left to tell when this fails as well; the exit code says it.
-        let _ = writer.write_all(text.as_bytes()).and_then(|()| writer.flush());
-        if code == Code::Success { Code::Unknown } else { code }
+        let _ = writer
+            .write_all(text.as_bytes())
+            .and_then(|()| writer.flush());
+        if code == Code::Success {
+            Code::Unknown
+        } else {
+            code
+        }
     }
 }

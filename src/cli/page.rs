@@ -79,11 +79,17 @@ impl Page {
             .map(|index| {
                 let cells = rows.iter().filter_map(|row| row.get(index));
                 let cells = cells.chain(titles.get(index));
-                cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+                cells
+                    .map(|cell| cell.chars().count())
+                    .max()
+                    .unwrap_or_default()
             })
             .collect();
         let line = |row: &[String]| {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:width$}"));
             cells.collect::<Vec<_>>().join("  ")
         };
         let heading = self.paint(Style::new().dimmed(), line(titles).trim_end());
@@ -133,8 +139,16 @@ impl Page {
             };
             let answer = self.paint(style, &format!("{:8}", step.answer.name()));
             let mask = step.mask.as_deref().unwrap_or_default();
-            let comma = if mask.is_empty() || step.detail.is_empty() { "" } else { ", " };
-            let line = format!("{:width$}  {mask}{comma}{}", clean(&step.source), clean(&step.detail));
+            let comma = if mask.is_empty() || step.detail.is_empty() {
+                ""
+            } else {
+                ", "
+            };
+            let line = format!(
+                "{:width$}  {mask}{comma}{}",
+                clean(&step.source),
+                clean(&step.detail)
+            );
             self.push(&format!("  {answer}  {}", line.trim_end()));
         }
     }
@@ -154,9 +168,9 @@ impl Page {
 
     /// The lines of a text, broken at spaces; its own line breaks stay.
     fn wrap(&self, text: &str, indent: usize) -> Vec<String> {
-        let limit = self
-            .width
-            .map_or(usize::MAX, |width| width.saturating_sub(indent).max(NARROWEST));
+        let limit = self.width.map_or(usize::MAX, |width| {
+            width.saturating_sub(indent).max(NARROWEST)
+        });
         let mut lines = Vec::new();
         for part in text.split('\n').map(clean) {
             if part.chars().count() <= limit {
@@ -227,7 +241,16 @@ mod tests {
     #[test]
     fn columns_line_up() {
         let mut page = Page::new(false, None);
-        page.list("in", &[("a".to_owned(), "read".to_owned()), ("acme".to_owned(), "write".to_owned())]);
-        assert_eq!(page.text(), "in            a     read\n              acme  write\n");
+        page.list(
+            "in",
+            &[
+                ("a".to_owned(), "read".to_owned()),
+                ("acme".to_owned(), "write".to_owned()),
+            ],
+        );
+        assert_eq!(
+            page.text(),
+            "in            a     read\n              acme  write\n"
+        );
     }
 }

@@ -70,14 +70,22 @@ mod tests {
         ] {
             let problem = find(&["hubtoken".into(), text.into()]).unwrap_or_default();
             assert!(problem.contains("looks like a token"), "{text}");
-            assert!(!problem.contains("Fake") && !problem.contains("eyJ"), "{problem}");
+            assert!(
+                !problem.contains("Fake") && !problem.contains("eyJ"),
+                "{problem}"
+            );
         }
         assert!(find(&["--token=x".into()]).is_some_and(|problem| problem.contains("no --token")));
     }
 
     #[test]
     fn names_are_no_tokens() {
-        for text in ["require", "hf_hub", "acme/hf_internal_testing_of_tiny_random_models", "hf_****"] {
+        for text in [
+            "require",
+            "hf_hub",
+            "acme/hf_internal_testing_of_tiny_random_models",
+            "hf_****",
+        ] {
             assert_eq!(find(&[text.into()]), None, "{text}");
         }
     }

@@ -30,7 +30,11 @@ Exit codes: 0 allowed; 1 denied, rejected, not found, no token; 2 wrong usage or
 3 not known, because the Hub could not be asked.")]
 pub struct Arguments {
     /// The role that is needed
-    #[arg(value_enum, required_unless_present = "permission", conflicts_with = "permission")]
+    #[arg(
+        value_enum,
+        required_unless_present = "permission",
+        conflicts_with = "permission"
+    )]
     role: Option<RoleName>,
     /// One of the Hub's permissions instead of a role, such as inference.serverless.write
     #[arg(long, value_name = "PERMISSION")]
@@ -39,7 +43,13 @@ pub struct Arguments {
     #[arg(long, value_name = "NAMESPACE/NAME")]
     repo: Option<String>,
     /// What sort of repository it is
-    #[arg(long, value_enum, default_value_t, value_name = "TYPE", requires = "repo")]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "TYPE",
+        requires = "repo"
+    )]
     repo_type: TypeName,
     /// The user or organisation that it is needed on
     #[arg(long, value_name = "NAME", conflicts_with = "repo")]
@@ -86,7 +96,11 @@ enum OnUnknown {
 /// # Errors
 ///
 /// Everything but *yes*.
-pub fn run(arguments: &Arguments, world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
     if arguments.quiet {
         output.hush();
     }
@@ -108,7 +122,9 @@ pub fn run(arguments: &Arguments, world: &World<'_>, output: &Output<'_, '_>) ->
         Ok(()) => (Some(true), None, Code::Success),
         Err(failure) => match failure.code() {
             Code::Refused => (Some(false), Some(failure), Code::Refused),
-            Code::Unknown if arguments.on_unknown == OnUnknown::Raise => (None, Some(failure), Code::Unknown),
+            Code::Unknown if arguments.on_unknown == OnUnknown::Raise => {
+                (None, Some(failure), Code::Unknown)
+            }
             Code::Unknown => (None, Some(failure), Code::Success),
             _ => return Err(failure),
         },
@@ -164,7 +180,11 @@ impl Arguments {
             (None, Some(permission)) if !permission.trim().is_empty() => {
                 Need::Permission(permission.trim().to_owned())
             }
-            _ => return Err(Failure::Usage("name a role, or a permission with --permission".to_owned())),
+            _ => {
+                return Err(Failure::Usage(
+                    "name a role, or a permission with --permission".to_owned(),
+                ));
+            }
         };
         let kind = match self.repo_type {
             TypeName::Model => RepositoryType::Model,
@@ -207,7 +227,12 @@ impl Answer {
     }
 
     fn sentence(&self) -> String {
-        let text = |name: &str| self.token.get(name).and_then(Value::as_str).unwrap_or_default();
+        let text = |name: &str| {
+            self.token
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         let target = self
             .target
             .as_ref()

@@ -8,8 +8,8 @@ use super::arguments::Which;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::http::Settings;
-use crate::identity::{Interrupt, Options};
 use crate::identity::client::{Client, Known, Line};
+use crate::identity::{Interrupt, Options};
 use crate::process;
 use crate::resolve::trace::Trace;
 use crate::resolve::{Argument, Inputs, Request, Resolver};
@@ -60,7 +60,7 @@ impl<'a> Session<'a> {
     pub fn identify(&self, options: &Options) -> Result<Known, Error> {
         self.client
             .identify(&self.credential, &self.line, options, self.interrupt)
-            .map_err(|failure| failure.into_error(Some(&self.credential), &self.credential.endpoint))
+            .map_err(|failure| failure.into_error(&self.credential))
     }
 }
 

@@ -55,7 +55,11 @@ struct Report {
 /// # Errors
 ///
 /// An endpoint that is none, and an interrupt. All else is part of the report.
-pub fn run(arguments: &Arguments, world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
     arguments.which.endpoint()?;
     let report = gather(arguments, world)?;
     if output.is_json() {

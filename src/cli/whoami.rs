@@ -31,12 +31,18 @@ pub struct Arguments {
 /// # Errors
 ///
 /// No token, or no answer.
-pub fn run(arguments: &Arguments, world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
     let session = Session::open(world, &arguments.which)?;
     for warning in &session.warnings {
         output.warning(warning);
     }
-    let identity = session.identify(&session::fresh(arguments.wait.timeout))?.identity;
+    let identity = session
+        .identify(&session::fresh(arguments.wait.timeout))?
+        .identity;
     if output.is_json() {
         output.object(&json!({
             "endpoint": session.credential.endpoint.as_str(),

@@ -94,7 +94,12 @@ impl<'a> Admin<'a> {
     /// # Errors
     ///
     /// [`Error::Hub`] in the Hub's words, [`Error::Unknown`] when it does not answer.
-    pub fn ask(&self, method: Method, parts: &[&str], body: Option<&Value>) -> Result<Value, Failure> {
+    pub fn ask(
+        &self,
+        method: Method,
+        parts: &[&str],
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
         let mut path = "/-/hubtoken/v1".to_owned();
         for part in parts {
             // A dot or two would be taken for a step up, and a blank part for another address.
@@ -105,10 +110,20 @@ impl<'a> Admin<'a> {
             path.extend(utf8_percent_encode(part, PART));
         }
         let key = Zeroizing::new(format!("Bearer {}", self.key.as_str()));
-        let request = http::send(&self.client, &self.endpoint, (method, &path), key, body, TIMEOUT);
+        let request = http::send(
+            &self.client,
+            &self.endpoint,
+            (method, &path),
+            key,
+            body,
+            TIMEOUT,
+        );
         let answer = wait(request, self.interrupt)?.map_err(|reason| {
             let (NoAnswer::Unreachable(text) | NoAnswer::Strange(text)) = reason;
-            unreachable(format!("the Hub at {} does not answer: {text}", self.endpoint))
+            unreachable(format!(
+                "the Hub at {} does not answer: {text}",
+                self.endpoint
+            ))
         })?;
         // An answer may hold a new token.
         let bytes = Zeroizing::new(answer.body);
@@ -149,7 +164,10 @@ fn find(folder: &Path) -> Result<Endpoint, Error> {
         ))
     };
     let announced: Value = serde_json::from_str(&announced).map_err(|_| strange())?;
-    let text = announced.get("endpoint").and_then(Value::as_str).ok_or_else(strange)?;
+    let text = announced
+        .get("endpoint")
+        .and_then(Value::as_str)
+        .ok_or_else(strange)?;
     // An embedded Hub is on this machine; its key goes nowhere else.
     Endpoint::parse(text)
         .ok()

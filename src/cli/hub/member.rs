@@ -90,7 +90,11 @@ impl Who {
 /// # Errors
 ///
 /// The Hub's own, or that none runs.
-pub fn run(arguments: Arguments, world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+pub fn run(
+    arguments: Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
     match arguments.verb {
         Verb::Set { who, role, place } => {
             let body = json!({ "role": role.word() });
@@ -100,10 +104,18 @@ pub fn run(arguments: Arguments, world: &World<'_>, output: &Output<'_, '_>) -> 
                 "user": who.user,
                 "role": role.word(),
             });
-            let sentence = format!("{} is in {} with the role {}", who.user, who.organization, role.word());
+            let sentence = format!(
+                "{} is in {} with the role {}",
+                who.user,
+                who.organization,
+                role.word()
+            );
             done(output, "member", member, &sentence);
         }
-        Verb::List { organization, place } => {
+        Verb::List {
+            organization,
+            place,
+        } => {
             let path = ["organizations", &organization, "members"];
             let members = Admin::open(&place, world)?.ask(Method::GET, &path, None)?;
             listed(output, "members", members, &["user", "role"]);
@@ -111,7 +123,12 @@ pub fn run(arguments: Arguments, world: &World<'_>, output: &Output<'_, '_>) -> 
         Verb::Remove { who, place } => {
             Admin::open(&place, world)?.ask(Method::DELETE, &who.path(), None)?;
             let removed = json!({ "organization": who.organization, "user": who.user });
-            done(output, "removed", removed, &format!("{} is no longer in {}", who.user, who.organization));
+            done(
+                output,
+                "removed",
+                removed,
+                &format!("{} is no longer in {}", who.user, who.organization),
+            );
         }
     }
     Ok(Code::Success)

@@ -21,7 +21,11 @@ pub struct Arguments {
 /// # Errors
 ///
 /// Always.
-pub fn run(_arguments: Arguments, _world: &World<'_>, _output: &Output<'_, '_>) -> Result<Code, Failure> {
+pub fn run(
+    _arguments: Arguments,
+    _world: &World<'_>,
+    _output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
     Err(Failure::Usage(
         "this build of hubtoken has no embedded Hub: it was made without the Cargo feature `hub`. \
          Install a build that has it"

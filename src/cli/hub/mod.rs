@@ -54,7 +54,11 @@ enum Verb {
 /// # Errors
 ///
 /// As the verb below.
-pub fn run(arguments: Arguments, world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+pub fn run(
+    arguments: Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
     match arguments.verb {
         Verb::Serve(arguments) => serve::run(&arguments, world, output),
         Verb::Token(arguments) => token::run(arguments, world, output),

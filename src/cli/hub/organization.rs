@@ -45,16 +45,35 @@ enum Verb {
 /// # Errors
 ///
 /// The Hub's own, or that none runs.
-pub fn run(arguments: Arguments, world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+pub fn run(
+    arguments: Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
     match arguments.verb {
-        Verb::Create { name, fullname, place } => {
+        Verb::Create {
+            name,
+            fullname,
+            place,
+        } => {
             let body = json!({ "name": name, "fullname": fullname });
-            let made = Admin::open(&place, world)?.ask(Method::POST, &["organizations"], Some(&body))?;
-            done(output, "organization", renamed(made), &format!("organisation {name} is created"));
+            let made =
+                Admin::open(&place, world)?.ask(Method::POST, &["organizations"], Some(&body))?;
+            done(
+                output,
+                "organization",
+                renamed(made),
+                &format!("organisation {name} is created"),
+            );
         }
         Verb::List { place } => {
             let list = Admin::open(&place, world)?.ask(Method::GET, &["organizations"], None)?;
-            listed(output, "organizations", list, &["name", "full_name", "created_at"]);
+            listed(
+                output,
+                "organizations",
+                list,
+                &["name", "full_name", "created_at"],
+            );
         }
     }
     Ok(Code::Success)

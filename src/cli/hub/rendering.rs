@@ -77,7 +77,10 @@ pub fn listed(output: &Output<'_, '_>, field: &str, items: Value, columns: &[&st
         .map(|item| columns.iter().map(|name| cell(name, item)).collect())
         .collect();
     let mut page = output.page();
-    page.table(&columns.iter().map(|name| title(name)).collect::<Vec<_>>(), &rows);
+    page.table(
+        &columns.iter().map(|name| title(name)).collect::<Vec<_>>(),
+        &rows,
+    );
     output.show(&page);
 }
 

@@ -90,7 +90,11 @@ enum Gate {
 /// # Errors
 ///
 /// The Hub's own, or that none runs.
-pub fn run(arguments: Arguments, world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+pub fn run(
+    arguments: Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
     match arguments.verb {
         Verb::Create {
             which,
@@ -98,7 +102,8 @@ pub fn run(arguments: Arguments, world: &World<'_>, output: &Output<'_, '_>) -> 
             gated,
             place,
         } => {
-            let mut body = json!({ "type": which.kind.word(), "id": which.repository, "private": private });
+            let mut body =
+                json!({ "type": which.kind.word(), "id": which.repository, "private": private });
             if let Some(gate) = gated {
                 body["gated"] = match gate {
                     Gate::Auto => "auto",
@@ -106,7 +111,8 @@ pub fn run(arguments: Arguments, world: &World<'_>, output: &Output<'_, '_>) -> 
                 }
                 .into();
             }
-            let made = Admin::open(&place, world)?.ask(Method::POST, &["repositories"], Some(&body))?;
+            let made =
+                Admin::open(&place, world)?.ask(Method::POST, &["repositories"], Some(&body))?;
             let sentence = format!("{} {} is created", which.kind.word(), which.repository);
             done(output, "repository", renamed(made), &sentence);
         }

@@ -41,7 +41,12 @@ pub struct Arguments {
     #[arg(long, value_name = "COUNT")]
     whoami_limit: Option<u32>,
     /// The length of that window in seconds
-    #[arg(long, default_value_t = 300, value_name = "SECONDS", requires = "whoami_limit")]
+    #[arg(
+        long,
+        default_value_t = 300,
+        value_name = "SECONDS",
+        requires = "whoami_limit"
+    )]
     whoami_window: u32,
 }
 
@@ -50,7 +55,11 @@ pub struct Arguments {
 /// # Errors
 ///
 /// The Hub cannot start.
-pub fn run(arguments: &Arguments, world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
     let data = arguments.place.folder(world);
     let options = HubOptions {
         data: data.clone(),
@@ -64,7 +73,10 @@ pub fn run(arguments: &Arguments, world: &World<'_>, output: &Output<'_, '_>) ->
     let hub = Hub::start(&options).map_err(failed)?;
     let stopped = async {
         // Listened for before the Hub is announced: whoever reads of it may stop it at once.
-        let listening = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+        let listening = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::hangup()),
+        );
         announce(&hub, data.is_none(), output);
         match listening {
             (Ok(mut terminate), Ok(mut hangup)) => {
@@ -100,13 +112,20 @@ fn announce(hub: &Hub, temporary: bool, output: &Output<'_, '_>) {
     }
     let mut page = output.page();
     page.strong_row("Hub", hub.endpoint());
-    let fate = if temporary { " (temporary, removed at the end)" } else { "" };
+    let fate = if temporary {
+        " (temporary, removed at the end)"
+    } else {
+        ""
+    };
     page.row("data", &format!("{}{fate}", hub.data().display()));
     page.row("admin key", &format!("in {}", key.display()));
     page.line("");
     page.line("In another terminal:");
     page.line(&format!("  export HF_ENDPOINT={}", hub.endpoint()));
-    page.line(&format!("  export HUBTOKEN_HUB_DATA={}", quoted(hub.data())));
+    page.line(&format!(
+        "  export HUBTOKEN_HUB_DATA={}",
+        quoted(hub.data())
+    ));
     page.line("  hubtoken hub user create alice");
     page.line("  export HF_TOKEN=$(hubtoken hub token create alice --name laptop --role write)");
     page.line("");
@@ -127,7 +146,9 @@ fn quoted(path: &Path) -> String {
 
 fn failed(error: HubError) -> Failure {
     match error {
-        HubError::NotLoopback { .. } | HubError::InvalidOption { .. } => Failure::Usage(error.to_string()),
+        HubError::NotLoopback { .. } | HubError::InvalidOption { .. } => {
+            Failure::Usage(error.to_string())
+        }
         error => Error::Hub(error.to_string()).into(),
     }
 }

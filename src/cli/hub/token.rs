@@ -109,33 +109,66 @@ enum RoleName {
 /// # Errors
 ///
 /// The Hub's own, or that none runs.
-pub fn run(arguments: Arguments, world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+pub fn run(
+    arguments: Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
     match arguments.verb {
         Verb::Create(create) => {
             let body = create.body(world)?;
             let admin = Admin::open(&create.place, world)?;
-            let answer = admin.ask(Method::POST, &["users", &create.user, "tokens"], Some(&body))?;
-            show_value(answer, &format!("token `{}` of {}", create.name, create.user), output)?;
+            let answer = admin.ask(
+                Method::POST,
+                &["users", &create.user, "tokens"],
+                Some(&body),
+            )?;
+            show_value(
+                answer,
+                &format!("token `{}` of {}", create.name, create.user),
+                output,
+            )?;
         }
         Verb::List { user, place } => {
-            let tokens = Admin::open(&place, world)?.ask(Method::GET, &["users", &user, "tokens"], None)?;
-            let columns = ["name", "role", "last4", "created_at", "last_used_at", "expires_at", "id"];
+            let tokens =
+                Admin::open(&place, world)?.ask(Method::GET, &["users", &user, "tokens"], None)?;
+            let columns = [
+                "name",
+                "role",
+                "last4",
+                "created_at",
+                "last_used_at",
+                "expires_at",
+                "id",
+            ];
             listed(output, "tokens", tokens, &columns);
         }
         Verb::Rename { which, new_name } => {
             let body = json!({ "name": new_name });
             let info = which.ask(world, Method::PATCH, None, Some(&body))?;
-            let sentence = format!("token `{}` of {} is now `{new_name}`", which.token, which.user);
+            let sentence = format!(
+                "token `{}` of {} is now `{new_name}`",
+                which.token, which.user
+            );
             done(output, "info", renamed(info), &sentence);
         }
         Verb::Refresh(which) => {
             let answer = which.ask(world, Method::POST, Some("refresh"), None)?;
-            show_value(answer, &format!("new value of token `{}` of {}", which.token, which.user), output)?;
+            show_value(
+                answer,
+                &format!("new value of token `{}` of {}", which.token, which.user),
+                output,
+            )?;
         }
         Verb::Delete(which) => {
             which.ask(world, Method::DELETE, None, None)?;
             let sentence = format!("token `{}` of {} is deleted", which.token, which.user);
-            done(output, "deleted", json!({ "user": which.user, "token": which.token }), &sentence);
+            done(
+                output,
+                "deleted",
+                json!({ "user": which.user, "token": which.token }),
+                &sentence,
+            );
         }
     }
     Ok(Code::Success)
@@ -172,7 +205,8 @@ impl Create {
         };
         let mut body = json!({ "name": self.name, "role": role });
         if self.role == RoleName::FineGrained {
-            let scopes: Result<Vec<Value>, Failure> = self.scope.iter().map(|text| scope(text)).collect();
+            let scopes: Result<Vec<Value>, Failure> =
+                self.scope.iter().map(|text| scope(text)).collect();
             body["scopes"] = scopes?.into();
             body["global"] = json!(self.global);
             body["canReadGatedRepos"] = self.gated.into();

@@ -49,7 +49,11 @@ enum Verb {
 /// # Errors
 ///
 /// The Hub's own, or that none runs.
-pub fn run(arguments: Arguments, world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+pub fn run(
+    arguments: Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
     match arguments.verb {
         Verb::Create {
             name,
@@ -59,11 +63,21 @@ pub fn run(arguments: Arguments, world: &World<'_>, output: &Output<'_, '_>) -> 
         } => {
             let body = json!({ "name": name, "fullname": fullname, "email": email });
             let user = Admin::open(&place, world)?.ask(Method::POST, &["users"], Some(&body))?;
-            done(output, "user", renamed(user), &format!("user {name} is created"));
+            done(
+                output,
+                "user",
+                renamed(user),
+                &format!("user {name} is created"),
+            );
         }
         Verb::List { place } => {
             let users = Admin::open(&place, world)?.ask(Method::GET, &["users"], None)?;
-            listed(output, "users", users, &["name", "full_name", "email", "created_at"]);
+            listed(
+                output,
+                "users",
+                users,
+                &["name", "full_name", "email", "created_at"],
+            );
         }
     }
     Ok(Code::Success)

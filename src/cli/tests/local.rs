@@ -19,7 +19,11 @@ fn a_token_in_an_argument_is_refused_and_not_repeated() {
         &[FIRST],
         &["require", "write", "--repo", FIRST],
         &["status", "--token", FIRST],
-        &["status", "--endpoint", &format!("https://x:{FIRST}@huggingface.co")],
+        &[
+            "status",
+            "--endpoint",
+            &format!("https://x:{FIRST}@huggingface.co"),
+        ],
         &["hub", "token", "delete", "alice", FIRST],
     ] {
         let ran = machine.run(arguments);
@@ -28,7 +32,12 @@ fn a_token_in_an_argument_is_refused_and_not_repeated() {
     }
     let value = machine.json(&["status", FIRST], 2);
     assert_eq!(value["error"]["kind"], "UsageError");
-    assert!(machine.run(&["whoami", "--token=abc"]).err.contains("no --token"));
+    assert!(
+        machine
+            .run(&["whoami", "--token=abc"])
+            .err
+            .contains("no --token")
+    );
 }
 
 #[test]
@@ -48,8 +57,15 @@ fn what_is_wrong_with_the_command_line_is_code_2() {
         &["status", "--color", "pink"],
     ] {
         let ran = machine.run(arguments);
-        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?} {ran:?}");
-        assert!(!ran.err.is_empty() && !ran.err.contains("hunter2"), "{ran:?}");
+        assert_eq!(
+            (ran.code, ran.out.as_str()),
+            (2, ""),
+            "{arguments:?} {ran:?}"
+        );
+        assert!(
+            !ran.err.is_empty() && !ran.err.contains("hunter2"),
+            "{ran:?}"
+        );
         assert!(machine.json(arguments, 2)["error"]["message"].is_string());
     }
 }
@@ -57,36 +73,67 @@ fn what_is_wrong_with_the_command_line_is_code_2() {
 #[test]
 fn help_has_examples_and_codes_for_every_verb() {
     let machine = Machine::new();
-    for verb in [&[][..], &["status"], &["whoami"], &["require"], &["explain"]] {
+    for verb in [
+        &[][..],
+        &["status"],
+        &["whoami"],
+        &["require"],
+        &["explain"],
+    ] {
         let ran = machine.run(&[verb, &["--help"]].concat());
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
-        assert!(ran.out.contains("Examples:") && ran.out.contains("Exit codes:"), "{ran:?}");
+        assert!(
+            ran.out.contains("Examples:") && ran.out.contains("Exit codes:"),
+            "{ran:?}"
+        );
     }
     let version = machine.run(&["--version"]).out;
     assert_eq!(version, format!("hubtoken {}\n", env!("CARGO_PKG_VERSION")));
-    let narrow = machine.run_with(&["require", "--help"], Some(60), &Never).out;
+    let narrow = machine
+        .run_with(&["require", "--help"], Some(60), &Never)
+        .out;
     assert!(narrow.contains('\u{1b}'));
 }
 
 #[test]
 fn no_token_is_code_1_with_every_source_named() {
     let machine = Machine::with(&[("HF_TOKEN", "hf_xxx"), ("HF_API_KEY", SECOND)]);
-    for verb in [&["status"][..], &["whoami"], &["require", "read"], &["explain"]] {
+    for verb in [
+        &["status"][..],
+        &["whoami"],
+        &["require", "read"],
+        &["explain"],
+    ] {
         let ran = machine.run(verb);
         assert_eq!(ran.code, 1, "{ran:?}");
         let all = ran.out + &ran.err;
-        assert!(all.contains("HF_TOKEN") && all.contains("HF_API_KEY"), "{all}");
+        assert!(
+            all.contains("HF_TOKEN") && all.contains("HF_API_KEY"),
+            "{all}"
+        );
     }
     let value = machine.json(&["status"], 1);
-    assert_eq!((&value["token"], &value["identity"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&value["token"], &value["identity"]),
+        (&Value::Null, &Value::Null)
+    );
     assert_eq!(value["error"]["kind"], "TokenNotFoundError");
     let message = value["error"]["message"].as_str().unwrap();
-    assert!(!message.contains("Tried") && !message.contains("token="), "{message}");
+    assert!(
+        !message.contains("Tried") && !message.contains("token="),
+        "{message}"
+    );
     let value = machine.json(&["require", "read"], 1);
     assert_eq!(value["allowed"], false);
     assert!(value["error"]["trace"].as_array().unwrap().len() > 3);
-    assert_eq!(machine.json(&["whoami"], 1)["error"]["kind"], "TokenNotFoundError");
-    assert_eq!(machine.json(&["status", "--profile", "ci"], 1)["error"]["kind"], "TokenNotFoundError");
+    assert_eq!(
+        machine.json(&["whoami"], 1)["error"]["kind"],
+        "TokenNotFoundError"
+    );
+    assert_eq!(
+        machine.json(&["status", "--profile", "ci"], 1)["error"]["kind"],
+        "TokenNotFoundError"
+    );
 }
 
 #[test]
@@ -95,8 +142,15 @@ fn explain_shows_what_wins_and_what_is_hidden() {
     let path = machine.write(".cache/huggingface/token", SECOND);
     let ran = machine.run(&["explain"]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
-    assert!(ran.out.starts_with("hf_…keAA from env:HF_TOKEN, for https://huggingface.co\n"), "{ran:?}");
-    assert!(ran.out.contains("shadowed") && ran.out.contains("hf_…akBB"), "{ran:?}");
+    assert!(
+        ran.out
+            .starts_with("hf_…keAA from env:HF_TOKEN, for https://huggingface.co\n"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.out.contains("shadowed") && ran.out.contains("hf_…akBB"),
+        "{ran:?}"
+    );
     let value = machine.json(&["explain"], 0);
     assert_eq!(value["token"]["source"], "env:HF_TOKEN");
     let shadowed: Vec<&Value> = value["trace"]
@@ -107,10 +161,16 @@ fn explain_shows_what_wins_and_what_is_hidden() {
         .collect();
     assert_eq!(shadowed[0]["source"], format!("file:{}", path.display()));
     machine.set("HF_ENDPOINT", "ftp://x");
-    assert_eq!(machine.json(&["explain"], 2)["error"]["kind"], "UntrustedEndpointError");
+    assert_eq!(
+        machine.json(&["explain"], 2)["error"]["kind"],
+        "UntrustedEndpointError"
+    );
     let broken = Machine::new();
     broken.write("hubtoken.toml", "profile = ");
-    assert_eq!(broken.json(&["explain"], 2)["error"]["kind"], "ConfigurationError");
+    assert_eq!(
+        broken.json(&["explain"], 2)["error"]["kind"],
+        "ConfigurationError"
+    );
 }
 
 #[test]
@@ -119,14 +179,23 @@ fn a_hub_that_does_not_answer_is_code_3_and_what_is_known_is_shown() {
     let machine = Machine::with(&[("HF_TOKEN", FIRST), ("HF_ENDPOINT", &endpoint)]);
     let ran = machine.run(&["status"]);
     assert_eq!(ran.code, 3, "{ran:?}");
-    assert!(ran.out.contains("hf_…keAA from env:HF_TOKEN") && ran.out.contains(&endpoint), "{ran:?}");
-    assert!(ran.err.starts_with("error: ") && ran.err.contains("cannot be reached"), "{ran:?}");
+    assert!(
+        ran.out.contains("hf_…keAA from env:HF_TOKEN") && ran.out.contains(&endpoint),
+        "{ran:?}"
+    );
+    assert!(
+        ran.err.starts_with("error: ") && ran.err.contains("cannot be reached"),
+        "{ran:?}"
+    );
     let value = machine.json(&["status"], 3);
     assert_eq!(value["token"]["mask"], "hf_…keAA");
     assert_eq!(value["error"]["kind"], "HubUnreachableError");
     assert_eq!(machine.run(&["whoami"]).code, 3);
     let value = machine.json(&["require", "write"], 3);
-    assert_eq!((&value["allowed"], &value["required"]), (&Value::Null, &"write".into()));
+    assert_eq!(
+        (&value["allowed"], &value["required"]),
+        (&Value::Null, &"write".into())
+    );
 }
 
 #[test]
@@ -136,12 +205,21 @@ fn on_unknown_decides_what_an_unreachable_hub_means() {
     assert_eq!((warned.code, warned.out.as_str()), (0, ""), "{warned:?}");
     assert!(warned.err.starts_with("warning: "), "{warned:?}");
     let allowed = machine.run(&["require", "write", "--on-unknown", "allow"]);
-    assert_eq!((allowed.code, allowed.out + &allowed.err), (0, String::new()));
-    assert_eq!(machine.json(&["require", "write", "--on-unknown", "warn"], 0)["allowed"], Value::Null);
+    assert_eq!(
+        (allowed.code, allowed.out + &allowed.err),
+        (0, String::new())
+    );
+    assert_eq!(
+        machine.json(&["require", "write", "--on-unknown", "warn"], 0)["allowed"],
+        Value::Null
+    );
     let quiet = machine.run(&["require", "write", "--quiet"]);
     assert_eq!((quiet.code, quiet.out + &quiet.err), (3, String::new()));
     machine.set("HF_HUB_OFFLINE", "1");
-    assert_eq!(machine.json(&["require", "write"], 3)["error"]["kind"], "OfflineError");
+    assert_eq!(
+        machine.json(&["require", "write"], 3)["error"]["kind"],
+        "OfflineError"
+    );
     machine.set("HF_ENDPOINT", "nonsense");
     let wrong = machine.run(&["require", "write", "--quiet", "--on-unknown", "allow"]);
     assert_eq!(wrong.code, 2);
@@ -155,7 +233,11 @@ fn an_interrupt_is_code_130() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let machine = Machine::with(&[("HF_TOKEN", FIRST), ("HF_ENDPOINT", &endpoint)]);
     for verb in [&["status"][..], &["whoami"], &["require", "read"]] {
-        assert_eq!(machine.run_with(verb, None, &After(2.into())).code, 130, "{verb:?}");
+        assert_eq!(
+            machine.run_with(verb, None, &After(2.into())).code,
+            130,
+            "{verb:?}"
+        );
     }
     let ran = machine.run(&["require", "read", "--timeout", "0.2"]);
     assert_eq!(ran.code, 3, "{ran:?}");
@@ -165,7 +247,10 @@ fn an_interrupt_is_code_130() {
 fn colours_are_for_terminals() {
     let mut machine = Machine::with(&[("HF_TOKEN", FIRST)]);
     let coloured = |machine: &Machine, arguments: &[&str]| {
-        machine.run_with(arguments, Some(100), &Never).out.contains('\u{1b}')
+        machine
+            .run_with(arguments, Some(100), &Never)
+            .out
+            .contains('\u{1b}')
     };
     assert!(coloured(&machine, &["explain"]));
     assert!(!coloured(&machine, &["explain", "--color", "never"]));
@@ -194,7 +279,10 @@ impl Write for Broken {
 #[test]
 fn a_closed_pipe_is_no_problem_and_a_full_disk_is() {
     let machine = Machine::with(&[("HF_TOKEN", FIRST)]);
-    for (kind, code, told) in [(ErrorKind::BrokenPipe, 0, false), (ErrorKind::StorageFull, 3, true)] {
+    for (kind, code, told) in [
+        (ErrorKind::BrokenPipe, 0, false),
+        (ErrorKind::StorageFull, 3, true),
+    ] {
         let mut err = Vec::new();
         let into: (&mut dyn Write, &mut dyn Write) = (&mut Broken(kind), &mut err);
         assert_eq!(machine.run_into(&["explain"], into, None, &Never), code);
@@ -206,10 +294,17 @@ fn a_closed_pipe_is_no_problem_and_a_full_disk_is() {
 #[test]
 fn without_the_embedded_hub_its_verb_says_so() {
     let machine = Machine::new();
-    for arguments in [&["hub"][..], &["hub", "serve", "--port", "1"], &["hub", "--help"]] {
+    for arguments in [
+        &["hub"][..],
+        &["hub", "serve", "--port", "1"],
+        &["hub", "--help"],
+    ] {
         let ran = machine.run(arguments);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
         assert!(ran.err.contains("no embedded Hub"), "{ran:?}");
     }
-    assert_eq!(machine.json(&["hub", "serve"], 2)["error"]["kind"], "UsageError");
+    assert_eq!(
+        machine.json(&["hub", "serve"], 2)["error"]["kind"],
+        "UsageError"
+    );
 }

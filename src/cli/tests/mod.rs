@@ -41,7 +41,9 @@ struct After(AtomicUsize);
 impl Interrupt for After {
     fn is_set(&self) -> bool {
         self.0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(1)))
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                Some(left.saturating_sub(1))
+            })
             == Ok(0)
     }
 }
@@ -80,7 +82,10 @@ impl Machine {
 
     fn run(&self, arguments: &[&str]) -> Ran {
         let ran = self.run_with(arguments, None, &Never);
-        assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{ran:?}");
+        assert!(
+            !ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'),
+            "{ran:?}"
+        );
         ran
     }
 
@@ -98,7 +103,10 @@ impl Machine {
             err: String::from_utf8(err).unwrap(),
         };
         for secret in &self.secrets {
-            assert!(!ran.out.contains(secret) && !ran.err.contains(secret), "a secret was shown");
+            assert!(
+                !ran.out.contains(secret) && !ran.err.contains(secret),
+                "a secret was shown"
+            );
         }
         ran
     }
@@ -126,7 +134,11 @@ impl Machine {
     fn json(&self, arguments: &[&str], code: u8) -> Value {
         let ran = self.run(&[arguments, &["--json"]].concat());
         assert_eq!(ran.code, code, "{ran:?}");
-        assert_eq!((ran.err.as_str(), ran.out.lines().count()), ("", 1), "{ran:?}");
+        assert_eq!(
+            (ran.err.as_str(), ran.out.lines().count()),
+            ("", 1),
+            "{ran:?}"
+        );
         let value: Value = serde_json::from_str(&ran.out).unwrap();
         assert!(value.is_object());
         assert!(value.get("error").is_some(), "{value}");
@@ -136,6 +148,10 @@ impl Machine {
 
 impl std::fmt::Debug for Ran {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "code {}\n{}---\n{}", self.code, self.out, self.err)
+        write!(
+            formatter,
+            "code {}\n{}---\n{}",
+            self.code, self.out, self.err
+        )
     }
 }
