@@ -27,6 +27,7 @@ BANNER = "# Written by `make stubs` from the Rust source. Do not edit.\n\n"
 
 # Where a name that appears in a hand-written annotation comes from.
 IMPORTABLE = {
+    "Activation": "hubtoken.activation",
     "Any": "typing",
     "Callable": "collections.abc",
     "Iterator": "collections.abc",
@@ -57,6 +58,16 @@ def quoted_names(tree: ast.Module) -> set[str]:
                 expression = ast.parse(annotation.value, mode="eval")
                 names |= {name.id for name in ast.walk(expression) if isinstance(name, ast.Name)}
     return names
+
+
+def drop_class_property(text: str) -> str:
+    """Leave out `HubToken.__class__`: typeshed knows it, as a property that can be set."""
+    lines = text.splitlines(keepends=True)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and node.name == "__class__":
+            first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+            return "".join(lines[: first - 1] + lines[node.end_lineno :])
+    return text
 
 
 def known_names(tree: ast.Module) -> set[str]:
@@ -92,7 +103,7 @@ def ruff(text: str, *arguments: str) -> str:
 
 def finish(text: str) -> str:
     """Turn maturin's stub into the one that is committed."""
-    text = add_imports(text)
+    text = add_imports(drop_class_property(text))
     rules = "D209,D210,D212,F401,I001,PYI,UP"
     common = ("--isolated", "--target-version", "py310", "--line-length", "100")
     text = ruff(text, "check", *common, "--select", rules, "--fix-only", "--quiet")

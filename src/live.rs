@@ -17,7 +17,8 @@ const SWEEP: usize = 1024;
 
 static LIVE: Mutex<Option<HashMap<String, Weak<Credential>>>> = Mutex::new(None);
 
-/// Notes a token, and returns it shared.
+/// Notes a token, and returns it.
+#[must_use]
 pub fn register(credential: Arc<Credential>) -> Arc<Credential> {
     let mut live = lock(&LIVE);
     let live = live.get_or_insert_default();

@@ -298,19 +298,15 @@ impl Question<'_> {
             remedy_url,
             ..verdict.denial.clone()
         };
-        let target = denial
-            .target
-            .as_ref()
-            .map_or_else(String::new, |target| format!(" on {target}"));
         let remedy = denial
             .remedy_url
             .as_ref()
             .map_or_else(String::new, |url| format!(". {}: {url}", advice(kind, url)));
         Error::AccessDenied {
             message: format!(
-                "the token {} will not do for {}{target}: {}{remedy}",
+                "the token {} cannot {}: {}{remedy}",
                 self.subject(identity),
-                denial.required,
+                deed(&denial),
                 reason.trim_end_matches('.')
             ),
             kind,
@@ -320,16 +316,22 @@ impl Question<'_> {
 
     fn unknown(&self, verdict: &Verdict) -> Error {
         Error::unknown(format!(
-            "whether the token {} will do for {}{} is not known: {}",
+            "whether the token {} can {} is not known: {}",
             self.credential.describe(),
-            verdict.denial.required,
-            verdict
-                .denial
-                .target
-                .as_ref()
-                .map_or_else(String::new, |target| format!(" on {target}")),
+            deed(&verdict.denial),
             verdict.reason
         ))
+    }
+}
+
+/// "write to acme/tiny", to follow "can".
+fn deed(denial: &Denial) -> String {
+    match (denial.required.as_str(), &denial.target) {
+        ("write", Some(target)) => format!("write to {target}"),
+        ("read", Some(target)) => format!("read {target}"),
+        (role @ ("read" | "write"), None) => role.to_owned(),
+        (permission, Some(target)) => format!("use `{permission}` on {target}"),
+        (permission, None) => format!("use `{permission}`"),
     }
 }
 

@@ -119,6 +119,7 @@ def activate(token: "HubToken") -> Activation:
         hubtoken.errors.UntrustedEndpointError: ``huggingface_hub`` is bound to another Hub.
         hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
     """
+    from hubtoken._core import is_sent_anyway
     from hubtoken.errors import ConfigurationError
 
     value = token.reveal()
@@ -138,7 +139,7 @@ def activate(token: "HubToken") -> Activation:
                     f"process has one active token. Hand over token=token.reveal() instead"
                 )
         before: "dict[str, str | None] | None" = None
-        if not _is_sent_anyway(token):
+        if not is_sent_anyway(token):
             before = {name: os.environ.get(name) for name in _CHANGED}
             os.environ["HF_TOKEN"] = str.__str__(value)
             os.environ.pop("HF_OIDC_RESOURCE", None)
@@ -166,14 +167,3 @@ def _check_endpoint(token: "HubToken") -> None:
             f"the token {token!r} belongs to {token.endpoint}, and {how} {bound}; {advice} to "
             f"{token.endpoint}"
         )
-
-
-def _is_sent_anyway(token: "HubToken") -> bool:
-    """Whether the libraries send this very token without our help."""
-    from hubtoken import resolve_token
-    from hubtoken.errors import HubTokenError
-
-    try:
-        return resolve_token() == token
-    except HubTokenError:
-        return False

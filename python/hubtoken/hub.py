@@ -13,10 +13,10 @@ import weakref
 
 try:
     from hubtoken._core import Hub, TokenInfo
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "this build of hubtoken is without the embedded Hub (its Cargo feature `hub`)"
-    ) from error
+    ) from _error
 
 __all__ = ["Hub", "TokenInfo"]
 

@@ -10,7 +10,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -39,6 +39,7 @@ impl DataFolder {
         } else {
             let temporary = tempfile::Builder::new()
                 .prefix("hubtoken-hub-")
+                .permissions(fs::Permissions::from_mode(0o700))
                 .tempdir()
                 .map_err(|error| HubError::folder(Path::new("(temporary)"), error))?;
             (temporary.path().to_owned(), Some(temporary))
@@ -155,7 +156,6 @@ fn running_endpoint(folder: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777

@@ -41,11 +41,62 @@ pub struct Hub {
 
 #[derive(Debug)]
 struct Running {
-    runtime: Runtime,
+    threads: Threads,
     state: Arc<HubState>,
     server: JoinHandle<()>,
     stop: watch::Sender<bool>,
     folder: DataFolder,
+}
+
+/// The Hub's own threads. They are ended by one more, since a runtime that is dropped on a thread of another runtime
+/// panics, and a program may well hold a Hub in async code.
+#[derive(Debug)]
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn start() -> Result<Self, HubError> {
+        Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .max_blocking_threads(BLOCKING_THREADS)
+            .thread_name("hubtoken-hub")
+            .enable_all()
+            .build()
+            .map(|runtime| Self(Some(runtime)))
+            .map_err(HubError::Runtime)
+    }
+
+    fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Result<JoinHandle<T>, HubError> {
+        self.0
+            .as_ref()
+            .map(|runtime| runtime.spawn(future))
+            .ok_or(HubError::Stopped)
+    }
+
+    /// Runs a future on these threads and waits for it. Not `block_on`, which panics when the caller happens to be on
+    /// a thread of some other runtime.
+    fn wait<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, HubError> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        self.spawn(async move {
+            let _ = sender.send(future.await);
+        })?;
+        // The sender is dropped unsent only when the runtime is shut down.
+        receiver.recv().map_err(|_| HubError::Stopped)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            let ending = std::thread::spawn(move || runtime.shutdown_timeout(PATIENCE));
+            let _ = ending.join();
+        }
+    }
 }
 
 impl Hub {
@@ -59,13 +110,13 @@ impl Hub {
         let folder = DataFolder::open(options.data.as_deref())?;
         let started = Self::start_in(options, address, &folder);
         match started {
-            Ok((runtime, state, server, stop, endpoint, admin_key)) => Ok(Self {
+            Ok((threads, state, server, stop, endpoint, admin_key)) => Ok(Self {
                 endpoint,
                 data: folder.path().to_owned(),
                 admin_key,
                 started_by: std::process::id(),
                 running: Mutex::new(Some(Running {
-                    runtime,
+                    threads,
                     state,
                     server,
                     stop,
@@ -89,7 +140,7 @@ impl Hub {
         folder: &DataFolder,
     ) -> Result<
         (
-            Runtime,
+            Threads,
             Arc<HubState>,
             JoinHandle<()>,
             watch::Sender<bool>,
@@ -99,20 +150,14 @@ impl Hub {
         HubError,
     > {
         let admin_key = folder.admin_key()?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .max_blocking_threads(BLOCKING_THREADS)
-            .thread_name("hubtoken-hub")
-            .enable_all()
-            .build()
-            .map_err(HubError::Runtime)?;
+        let threads = Threads::start()?;
         let (path, limit, key) = (
             folder.path().to_owned(),
             options.whoami_limit,
             admin_key.clone(),
         );
         let named = options.clone();
-        let (listener, endpoint, state) = wait(&runtime, async move {
+        let (listener, endpoint, state) = threads.wait(async move {
             let listener = tokio::net::TcpListener::bind(address)
                 .await
                 .map_err(|source| {
@@ -138,8 +183,8 @@ impl Hub {
         })??;
         folder.announce(&endpoint)?;
         let (stop, stopped) = watch::channel(false);
-        let server = runtime.spawn(server::serve(listener, app(Arc::clone(&state)), stopped));
-        Ok((runtime, state, server, stop, endpoint, admin_key))
+        let server = threads.spawn(server::serve(listener, app(Arc::clone(&state)), stopped))?;
+        Ok((threads, state, server, stop, endpoint, admin_key))
     }
 
     /// Where it listens, such as `http://127.0.0.1:8080`.
@@ -180,7 +225,7 @@ impl Hub {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let Some(Running {
-            runtime,
+            threads,
             state,
             server,
             stop,
@@ -190,30 +235,27 @@ impl Hub {
             return;
         };
         let _ = stop.send(true);
-        let _ = wait(&runtime, async move {
+        let _ = threads.wait(async move {
             let _ = server.await;
             state.close().await;
         });
-        runtime.shutdown_timeout(PATIENCE);
+        drop(threads);
         folder.close();
     }
 
-    /// Runs a deed on the Hub's own threads and waits for it. Not `block_on`, which panics when the caller happens to
-    /// be on a thread of some other runtime.
+    /// Runs a deed on the Hub's own threads and waits for it.
     pub(super) fn run<T, F>(&self, deed: impl FnOnce(Arc<HubState>) -> F) -> Result<T, HubError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, HubError>> + Send + 'static,
     {
-        let receiver = self.with_running(|running| {
-            let (sender, receiver) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        self.with_running(|running| {
             let deed = deed(Arc::clone(&running.state));
-            running.runtime.spawn(async move {
+            running.threads.spawn(async move {
                 let _ = sender.send(deed.await);
-            });
-            receiver
-        })?;
-        // The sender is dropped unsent only when the runtime is shut down.
+            })
+        })??;
         receiver.recv().map_err(|_| HubError::Stopped)?
     }
 
@@ -238,16 +280,4 @@ impl Drop for Hub {
             std::mem::forget(std::mem::take(&mut self.running));
         }
     }
-}
-
-/// Runs a future on the runtime's threads and waits for it.
-fn wait<T: Send + 'static>(
-    runtime: &Runtime,
-    future: impl Future<Output = T> + Send + 'static,
-) -> Result<T, HubError> {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    runtime.spawn(async move {
-        let _ = sender.send(future.await);
-    });
-    receiver.recv().map_err(|_| HubError::Stopped)
 }

@@ -181,7 +181,7 @@ mod tests {
         let Boarding::Lead(flight) = flights.board(&1, Instant::now(), None, || None) else {
             unreachable!("the first caller leads");
         };
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert_eq!(flight.wait(minute, &Always), Err(Gone::Interrupted));
         assert_eq!(flight.wait(Duration::ZERO, &Never), Err(Gone::TimedOut));
         std::thread::scope(|scope| {

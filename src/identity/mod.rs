@@ -16,13 +16,13 @@ pub mod runtime;
 use std::time::Duration;
 
 /// How long an identity is believed.
-pub const IDENTITY_LIFETIME: Duration = Duration::from_secs(300);
+pub const IDENTITY_LIFETIME: Duration = Duration::from_mins(5);
 /// How long an *allowed* auth-check is believed.
-pub const CHECK_LIFETIME: Duration = Duration::from_secs(60);
+pub const CHECK_LIFETIME: Duration = Duration::from_mins(1);
 /// How long a 401 is believed.
 pub const REJECTION_LIFETIME: Duration = Duration::from_secs(10);
 /// How old an identity may be when the Hub is away.
-pub const MAXIMUM_STALE: Duration = Duration::from_secs(24 * 60 * 60);
+pub const MAXIMUM_STALE: Duration = Duration::from_hours(24);
 /// How long to wait for the Hub.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString, PyTuple};
 use time::{Duration, OffsetDateTime};
 
 use super::error::to_python;
@@ -194,7 +194,7 @@ fn organization_role(text: &str) -> PyResult<OrganizationRole> {
 impl PyHub {
     #[new]
     #[pyo3(signature = (
-        data: "str | os.PathLike[str] | None" = None,
+        data: "str | PathLike[str] | None" = None,
         *,
         host: "str" = "127.0.0.1",
         port: "int" = 0,
@@ -263,7 +263,7 @@ impl PyHub {
     }
 
     #[pyo3(signature = (*args: "object") -> "None")]
-    fn __exit__(&self, py: Python<'_>, args: &Bound<'_, pyo3::types::PyTuple>) {
+    fn __exit__(&self, py: Python<'_>, args: &Bound<'_, PyTuple>) {
         let _ = args;
         self.stop(py);
     }
@@ -282,8 +282,8 @@ impl PyHub {
 
     /// The key of the administration API, as a `str` whose `repr` is masked.
     #[getter]
-    fn admin_key(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Ok(super::token::revealed(py, self.hub()?.admin_key().reveal())?.unbind())
+    fn admin_key<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        super::token::revealed(py, self.hub()?.admin_key().reveal())
     }
 
     /// The variables that point the Hub's libraries at this Hub.
@@ -412,11 +412,11 @@ impl PyHub {
         *,
         name: "str",
         role: "str",
-        scopes: "collections.abc.Mapping[str, collections.abc.Sequence[str]] | None" = None,
-        global_permissions: "collections.abc.Sequence[str] | None" = None,
+        scopes: "Mapping[str, Sequence[str]] | None" = None,
+        global_permissions: "Sequence[str] | None" = None,
         can_read_gated_repos: "bool" = false,
         expires_in: "float | None" = None,
-    ) -> "hubtoken.HubToken")]
+    ) -> "HubToken")]
     #[expect(clippy::too_many_arguments, reason = "the Python signature")]
     fn create_token(
         &self,
@@ -510,7 +510,7 @@ impl PyHub {
     ///
     /// Returns:
     ///     The token with its new value.
-    #[pyo3(signature = (user: "str", token: "str") -> "hubtoken.HubToken")]
+    #[pyo3(signature = (user: "str", token: "str") -> "HubToken")]
     fn refresh_token(&self, py: Python<'_>, user: &str, token: &str) -> PyResult<PyHubToken> {
         let created = self.ask(py, |hub| hub.refresh_token(user, token))?;
         Self::forget(&*self.hub()?);

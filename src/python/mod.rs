@@ -3,6 +3,15 @@
 //! Each wrapper reads the environment while attached to the interpreter, detaches for whatever may
 //! take long, and turns core errors into the classes of `python/hubtoken/errors.py`.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are Python docstrings, in Python's own form"
+)]
+#![expect(
+    clippy::elidable_lifetime_names,
+    reason = "'py is PyO3's name for the attachment; it reads better than '_"
+)]
+
 mod authorize;
 mod error;
 #[cfg(feature = "hub")]
@@ -17,8 +26,7 @@ use pyo3::prelude::*;
 
 /// The compiled part of hubtoken. Import from `hubtoken` instead.
 #[pymodule]
-#[pyo3(name = "_core")]
-mod core_module {
+mod _core {
     #[pymodule_export]
     use super::authorize::{PyVerdict, authorize};
     #[cfg(feature = "hub")]
@@ -31,7 +39,7 @@ mod core_module {
     #[pymodule_export]
     use super::resolve::{PyTrace, PyTraceStep, explain, reload, resolve_token};
     #[pymodule_export]
-    use super::token::{PyHubToken, restore};
+    use super::token::{PyHubToken, is_sent_anyway, restore};
     #[pymodule_export]
     use super::{after_fork, ambient_endpoint};
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use super::error::to_python;
 use super::resolve::inputs;
@@ -94,11 +94,13 @@ impl PyHubToken {
 }
 
 /// A `str` whose `repr` is masked.
-pub fn revealed<'py>(py: Python<'py>, value: &str) -> PyResult<Bound<'py, PyAny>> {
+pub fn revealed<'py>(py: Python<'py>, value: &str) -> PyResult<Bound<'py, PyString>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     CLASS
         .import(py, "hubtoken.revealed", "RevealedToken")?
-        .call1((value,))
+        .call1((value,))?
+        .cast_into()
+        .map_err(PyErr::from)
 }
 
 #[pymethods]
@@ -119,7 +121,7 @@ impl PyHubToken {
     ///     >>> len(token.reveal())
     ///     37
     #[pyo3(signature = () -> "str")]
-    fn reveal<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn reveal<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
         revealed(py, self.credential(py)?.token.expose())
     }
 
@@ -161,7 +163,7 @@ impl PyHubToken {
     /// Returns:
     ///     `Bearer ` and the value.
     #[pyo3(signature = () -> "str")]
-    fn bearer<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn bearer<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
         revealed(py, &self.credential(py)?.bearer())
     }
 
@@ -244,7 +246,7 @@ impl PyHubToken {
     ///     hubtoken.errors.ConfigurationError: Implicit tokens are disabled, or a different token
     ///         is active in another thread or task.
     ///     hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub.
-    #[pyo3(signature = () -> "hubtoken.activation.Activation")]
+    #[pyo3(signature = () -> "Activation")]
     fn activate<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         static ACTIVATE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         ACTIVATE
@@ -261,7 +263,7 @@ impl PyHubToken {
     ///
     /// Returns:
     ///     The same request.
-    #[pyo3(signature = (request: "object") -> "typing.Any")]
+    #[pyo3(signature = (request: "object") -> "Any")]
     fn __call__<'py>(
         &self,
         py: Python<'py>,
@@ -345,7 +347,7 @@ impl PyHubToken {
     }
 
     /// What a pickle carries: a reference, never the value.
-    #[pyo3(signature = () -> "tuple[typing.Any, ...]")]
+    #[pyo3(signature = () -> "tuple[Any, ...]")]
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         static RESTORE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let restore = RESTORE.import(py, "hubtoken._core", "restore")?;
@@ -359,6 +361,21 @@ impl PyHubToken {
         );
         (restore, arguments.into_pyobject(py)?).into_pyobject(py)
     }
+}
+
+/// Whether `huggingface_hub` sends this very token when it is given none.
+///
+/// Args:
+///     token: The token.
+///
+/// Returns:
+///     Whether activation has nothing to do.
+#[pyfunction]
+#[pyo3(signature = (token: "HubToken") -> "bool")]
+pub fn is_sent_anyway(py: Python<'_>, token: &PyHubToken) -> PyResult<bool> {
+    let credential = token.credential(py)?;
+    let inputs = inputs();
+    Ok(py.detach(|| inputs.is_sent_anyway(&credential.token)))
 }
 
 /// Makes a `HubToken` of what a pickle carried. Asks nobody and reads nothing.

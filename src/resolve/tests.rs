@@ -139,7 +139,7 @@ fn a_broken_ambient_source_is_passed_over_and_warned_about_once() {
 fn anything_may_be_at_the_token_path() {
     for content in [
         &b"hf_\xff\xfe"[..],
-        &[b'a'; 100_000][..],
+        &vec![b'a'; 100_000],
         b"two tokens",
         b"<HF_TOKEN>",
     ] {
@@ -370,7 +370,7 @@ fn a_file_that_just_changed_is_read_again() {
         machine.resolver.recall(&machine.environment),
         Recall::Nothing
     ));
-    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
     let settle = || {
         std::fs::File::options()
             .append(true)

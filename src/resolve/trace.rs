@@ -3,7 +3,7 @@
 //! The trace is the answer to "which of my five tokens is in use, and why". It is kept for a
 //! success as well as for a failure and holds masks, never values.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crate::endpoint::Endpoint;
 
@@ -94,23 +94,24 @@ impl Trace {
             .map(|step| step.source.chars().count())
             .max()
             .unwrap_or_default();
-        self.steps
-            .iter()
-            .map(|step| {
-                let mask = step.mask.as_deref().unwrap_or_default();
-                let space = if mask.is_empty() || step.detail.is_empty() {
-                    ""
-                } else {
-                    ", "
-                };
-                format!(
-                    "\n  {:width$}  {:8}  {mask}{space}{}",
-                    step.source,
-                    step.answer.name(),
-                    step.detail
-                )
-            })
-            .collect()
+        let mut lines = String::new();
+        for step in &self.steps {
+            let mask = step.mask.as_deref().unwrap_or_default();
+            let separator = if mask.is_empty() || step.detail.is_empty() {
+                ""
+            } else {
+                ", "
+            };
+            // Writing to a `String` cannot fail.
+            let _ = write!(
+                lines,
+                "\n  {:width$}  {:8}  {mask}{separator}{}",
+                step.source,
+                step.answer.name(),
+                step.detail
+            );
+        }
+        lines
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::endpoint::Endpoint;
+use crate::error::DenialKind;
+use crate::identity::model::{Identity, Organization, Scope};
 
 /// `acme: write` and so on: the organisations of a test's user.
 fn identity(

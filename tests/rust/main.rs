@@ -1,4 +1,12 @@
 //! Tests of the crate from outside, in one binary.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should panic"
+)]
 
+mod client;
 #[cfg(feature = "hub")]
 mod hub;
+mod server;

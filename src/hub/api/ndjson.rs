@@ -199,3 +199,7 @@ fn no_content(error: &serde_json::Error) -> String {
         _ => format!("it is not JSON (column {})", error.column()),
     }
 }
+
+#[cfg(test)]
+#[path = "ndjson_tests.rs"]
+mod tests;

@@ -119,18 +119,12 @@ pub(super) async fn resolve(
     response
         .headers_mut()
         .insert(CONTENT_LENGTH, HeaderValue::from(length));
-    if method != Method::HEAD {
+    if method != Method::HEAD && length > 0 {
+        let part = first..first + length;
         let data = state
-            .on_content(&repository, move |content| content.blob(entry.oid))
-            .await?
-            .data;
-        let data = axum::body::Bytes::from(data);
-        let first = usize::try_from(first).unwrap_or(usize::MAX).min(data.len());
-        let end = usize::try_from(length)
-            .unwrap_or(usize::MAX)
-            .saturating_add(first)
-            .min(data.len());
-        *response.body_mut() = Body::from(data.slice(first..end));
+            .on_content(&repository, move |content| content.blob(entry.oid, part))
+            .await?;
+        *response.body_mut() = Body::from(data);
     }
     Ok(response)
 }

@@ -5,6 +5,7 @@
 //! still is where it was read: another program that writes to the folder is noticed, too.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::PoisonError;
 
 use git2::{ErrorCode, Index, IndexEntry, IndexTime, Oid, Signature, Time};
@@ -105,9 +106,7 @@ impl Content {
             .reference_matching(&branch, commit, true, head, &request.summary)
         {
             Ok(_) => Ok(commit),
-            Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Locked) => {
-                Err(GitFault::ParentChanged)
-            }
+            Err(error) if error.code() == ErrorCode::Modified => Err(GitFault::ParentChanged),
             Err(error) => Err(error.into()),
         }
     }
@@ -117,19 +116,22 @@ impl Content {
         index.read_tree(&self.tree(head)?)?;
         for change in changes {
             match change {
-                Change::Put { path, blob } => index.add(&entry(path, *blob))?,
+                Change::Put { path, blob } => {
+                    make_way(&mut index, path)?;
+                    index.add(&entry(path, *blob))?;
+                }
                 Change::DeleteFile(path) => {
                     let missing = || GitFault::EntryNotFound {
                         path: path.as_str().to_owned(),
                         commit: head,
                     };
-                    let path = std::path::Path::new(path.as_str());
+                    let path = Path::new(path.as_str());
                     index.get_path(path, 0).ok_or_else(missing)?;
                     index.remove(path, 0)?;
                 }
                 Change::DeleteFolder(path) => {
                     let before = index.len();
-                    index.remove_dir(std::path::Path::new(path.as_str()), 0)?;
+                    index.remove_dir(Path::new(path.as_str()), 0)?;
                     if index.len() == before {
                         return Err(GitFault::EntryNotFound {
                             path: path.as_str().to_owned(),
@@ -164,6 +166,19 @@ impl Content {
             &[],
         )?)
     }
+}
+
+/// A name is a file or a folder, not both: the new file replaces a folder of its name, and files where it needs folders.
+/// The index would take both and write a tree that has the name twice.
+fn make_way(index: &mut Index, path: &RepositoryPath) -> Result<(), GitFault> {
+    index.remove_dir(Path::new(path.as_str()), 0)?;
+    for (end, _) in path.as_str().match_indices('/') {
+        let folder = Path::new(&path.as_str()[..end]);
+        if index.get_path(folder, 0).is_some() {
+            index.remove(folder, 0)?;
+        }
+    }
+    Ok(())
 }
 
 fn entry(path: &RepositoryPath, blob: Oid) -> IndexEntry {

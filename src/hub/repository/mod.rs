@@ -1,13 +1,19 @@
 //! The content of repositories: bare git repositories, one folder each, written through libgit2.
 //!
 //! A folder is named by the repository's id, never by its name. Git's ref is a commit's truth: a commit exists once
-//! its branch points to it, and the registry holds no copy of that. Creating and deleting touch both sides, so a
-//! folder carries the marker `hubtoken-unsettled` while the registry may not agree with it: from before a new
-//! folder's first object until after its row is stored, and from before a row is deleted until the folder is gone.
-//! At start, [`Store::reconcile`] removes the marker where the row exists and the folder where it does not. A folder
-//! *without* the marker and without a row is left alone: it means that somebody restored an older database, and
-//! deleting the work of a week would be a poor answer to that. A row without its folder is damage that no crash can
-//! cause; the row is kept, its content is answered with an error, and it can be deleted.
+//! its branch points to it, and the registry holds no copy of that. Creating and deleting touch both sides, and a
+//! crash may come between any two steps:
+//!
+//! - A new folder is built as `{id}.new`, with the marker `hubtoken-unsettled` in it, and renamed to `{id}.git`. Then
+//!   its row is stored, then the marker goes.
+//! - A folder to be deleted gets the marker. Then its row goes, then it is renamed to `{id}.deleted`, then it is
+//!   removed file by file.
+//!
+//! So at start, [`Store::reconcile`] removes every `.new` and `.deleted`; of a marked `.git` it removes the marker if
+//! there is a row, and the folder if there is none. A folder *without* the marker and without a row is left alone: it
+//! means that somebody restored an older database, and deleting the work of a week would be a poor answer to that. A
+//! row without its folder is damage that no crash can cause; the row is kept, its content is answered with an error,
+//! and it can be deleted.
 //!
 //! Everything here blocks; callers run it on the blocking threads of the runtime.
 
@@ -71,7 +77,7 @@ impl Store {
         id: &str,
         author: &Author,
     ) -> Result<(), GitFault> {
-        let folder = self.folder(kind, id);
+        let folder = self.folder(kind, id).with_extension("new");
         fs::create_dir_all(&folder)?;
         fs::write(folder.join(MARKER), b"")?;
         let mut options = RepositoryInitOptions::new();
@@ -88,7 +94,7 @@ impl Store {
         };
         let blob = content.git.blob(GITATTRIBUTES)?;
         content.initial_commit(author, &[(".gitattributes", blob)])?;
-        Ok(())
+        Ok(fs::rename(&folder, self.folder(kind, id))?)
     }
 
     /// The registry agrees now.
@@ -109,16 +115,12 @@ impl Store {
     pub(crate) fn delete(&self, kind: RepositoryType, id: &str) -> Result<(), GitFault> {
         let lock = self.lock(id);
         let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        match fs::remove_dir_all(self.folder(kind, id)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            _ => {
-                self.locks
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .remove(id);
-                Ok(())
-            }
-        }
+        remove(&self.folder(kind, id))?;
+        self.locks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
+        Ok(())
     }
 
     pub(crate) fn open(&self, repository: &Repository) -> Result<Content, GitFault> {
@@ -126,10 +128,24 @@ impl Store {
         if !folder.join("HEAD").is_file() {
             return Err(GitFault::ContentMissing);
         }
+        let lock = self.lock_or_begin(&repository.id, &folder)?;
         Ok(Content {
             git: git2::Repository::open_bare(&folder)?,
-            lock: self.lock(&repository.id),
+            lock,
         })
+    }
+
+    /// The lock of a repository. The first time in this process, git's own lock files are removed from its folder: a
+    /// Hub that was killed left them there, no other can have made them since the data folder is ours, and with them
+    /// nothing could be committed ever again.
+    fn lock_or_begin(&self, id: &str, folder: &Path) -> std::io::Result<Arc<Mutex<()>>> {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lock) = locks.get(id) {
+            return Ok(Arc::clone(lock));
+        }
+        remove_lock_files(folder, false)?;
+        remove_lock_files(&folder.join("refs"), true)?;
+        Ok(Arc::clone(locks.entry(id.to_owned()).or_default()))
     }
 
     fn lock(&self, id: &str) -> Arc<Mutex<()>> {
@@ -148,8 +164,12 @@ impl Store {
             fs::create_dir_all(&parent)?;
             for folder in fs::read_dir(&parent)? {
                 let folder = folder?.path();
-                if folder.join(MARKER).exists() {
-                    settle_folder(&folder, known.contains(&folder))?;
+                match folder.extension().and_then(|extension| extension.to_str()) {
+                    Some("new" | "deleted") => fs::remove_dir_all(&folder)?,
+                    Some("git") if folder.join(MARKER).exists() => {
+                        settle_folder(&folder, known.contains(&folder))?;
+                    }
+                    _ => (),
                 }
             }
         }
@@ -157,10 +177,38 @@ impl Store {
     }
 }
 
+fn remove_lock_files(folder: &Path, recursive: bool) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            if recursive {
+                remove_lock_files(&path, true)?;
+            }
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "lock")
+        {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 fn settle_folder(folder: &Path, known: bool) -> std::io::Result<()> {
     if known {
         fs::remove_file(folder.join(MARKER))
     } else {
-        fs::remove_dir_all(folder)
+        remove(folder)
+    }
+}
+
+/// Removes a folder that may be gone already. Renamed first: file by file, the marker could be gone before the rest.
+fn remove(folder: &Path) -> std::io::Result<()> {
+    let doomed = folder.with_extension("deleted");
+    match fs::rename(folder, &doomed) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => fs::remove_dir_all(doomed),
     }
 }

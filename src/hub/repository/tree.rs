@@ -1,5 +1,6 @@
 //! Reading what a commit holds: lists of entries, single entries, and the content of files.
 
+use std::ops::Range;
 use std::path::Path;
 
 use git2::{ErrorCode, ObjectType, Oid, Tree, TreeEntry};
@@ -13,12 +14,6 @@ pub(crate) struct Entry {
     pub oid: Oid,
     /// `None` for a folder.
     pub size: Option<u64>,
-}
-
-/// A file with its content.
-#[derive(Clone, Debug)]
-pub(crate) struct Blob {
-    pub data: Vec<u8>,
 }
 
 impl Entry {
@@ -132,10 +127,14 @@ impl Content {
         }
     }
 
-    /// The content of a file.
-    pub(crate) fn blob(&self, oid: Oid) -> Result<Blob, GitFault> {
-        Ok(Blob {
-            data: self.git.find_blob(oid)?.content().to_vec(),
-        })
+    /// A part of a file, or all of it. Only the part is copied; git itself reads a file whole.
+    pub(crate) fn blob(&self, oid: Oid, part: Range<u64>) -> Result<Vec<u8>, GitFault> {
+        let blob = self.git.find_blob(oid)?;
+        let index = |offset: u64| {
+            usize::try_from(offset)
+                .unwrap_or(usize::MAX)
+                .min(blob.size())
+        };
+        Ok(blob.content()[index(part.start)..index(part.end)].to_vec())
     }
 }

@@ -6,6 +6,7 @@ import tempfile
 
 from datasets import load_dataset
 from datasets.exceptions import DatasetNotFoundError
+from huggingface_hub.errors import HfHubHTTPError
 
 
 def load(repo: str, token: str | bool) -> str:
@@ -15,6 +16,9 @@ def load(repo: str, token: str | bool) -> str:
             rows = load_dataset(repo, token=token, cache_dir=cache, split="train")
         except DatasetNotFoundError:
             return "refused"
+        except HfHubHTTPError as error:
+            # A dead token's 401 comes through as it is.
+            return "refused" if error.response.status_code == 401 else repr(error)
         return "works" if rows["word"][:] == ["one", "two", "three"] else "wrong rows"
 
 

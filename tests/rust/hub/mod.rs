@@ -1,3 +1,8 @@
 //! The embedded Hub: its HTTP in-process, and whole Hubs over loopback.
 
+mod admin;
+mod content;
+mod handle;
+mod repositories;
+mod whoami;
 mod world;

@@ -1,0 +1,762 @@
+# Written by `make stubs` from the Rust source. Do not edit.
+
+"""The compiled part of hubtoken. Import from `hubtoken` instead."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from os import PathLike
+from typing import Any, Final, final
+
+from hubtoken.activation import Activation
+
+__all__ = [
+    "__version__",
+    "Hub",
+    "HubToken",
+    "Identity",
+    "Organization",
+    "Scope",
+    "TokenInfo",
+    "Trace",
+    "TraceStep",
+    "Verdict",
+    "after_fork",
+    "ambient_endpoint",
+    "authorize",
+    "explain",
+    "reload",
+    "require_permission",
+    "require_role",
+    "resolve_token",
+    "restore",
+    "whoami",
+]
+
+__version__: Final[str]
+"""
+The version of hubtoken.
+"""
+
+@final
+class Hub:
+    """A Hub in this process: users, organisations, tokens and repositories over HTTP on loopback.
+
+    Clients of the Hub work against it unchanged. Use it with `with`, or call `start` and `stop`.
+
+    Args:
+        data: The folder for everything that it must remember; `None` for a temporary one that is
+            removed at the end.
+        host: `127.0.0.1`, `localhost` or `::1`.
+        port: The port; 0 for a free one.
+        whoami_limit: How many whoami calls are answered in a window; `None` for all.
+        whoami_window: The length of a window, in seconds.
+
+    Example:
+        >>> import hubtoken
+        >>> with hubtoken.hub.Hub() as hub:
+        ...     hub.create_user("alice")
+        ...     token = hub.create_token("alice", name="laptop", role="read")
+        ...     hubtoken.whoami(token).user
+        'alice'
+    """
+    def __enter__(self, /) -> Hub: ...
+    def __exit__(self, /, *args: object) -> None: ...
+    def __new__(
+        cls,
+        /,
+        data: str | PathLike[str] | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        whoami_limit: int | None = None,
+        whoami_window: int = 300,
+    ) -> Hub: ...
+    @property
+    def admin_key(self, /) -> str:
+        """The key of the administration API, as a `str` whose `repr` is masked."""
+    def create_organization(self, /, name: str, *, fullname: str | None = None) -> None:
+        """Creates an organisation.
+
+        Args:
+            name: The name; users and organisations share theirs.
+            fullname: The name for people.
+        """
+    def create_repository(
+        self, /, repo: str, *, type: str = "model", private: bool = False, gated: str | None = None
+    ) -> None:
+        """Creates a repository.
+
+        Args:
+            repo: `namespace/name`.
+            type: `"model"`, `"dataset"` or `"space"`.
+            private: Whether only those see it who may read its namespace.
+            gated: `"auto"` or `"manual"` for a gate; `None` for none.
+        """
+    def create_token(
+        self,
+        /,
+        user: str,
+        *,
+        name: str,
+        role: str,
+        scopes: Mapping[str, Sequence[str]] | None = None,
+        global_permissions: Sequence[str] | None = None,
+        can_read_gated_repos: bool = False,
+        expires_in: float | None = None,
+    ) -> HubToken:
+        """Creates a token. The Hub keeps a digest; the value is in what is returned and nowhere else.
+
+        Args:
+            user: Whose token it is.
+            name: The token's name.
+            role: `"read"`, `"write"` or `"fine-grained"`.
+            scopes: For a fine-grained token, permissions by what they are for: `"alice"` (a user
+                or an organisation), `"alice/tiny"` (a model), `"datasets/alice/x"`,
+                `"spaces/alice/x"`. A repository must exist.
+            global_permissions: For a fine-grained token, permissions for everything.
+            can_read_gated_repos: For a fine-grained token, whether it reads the public gated
+                repositories that its user may read.
+            expires_in: After how many seconds the token ends; `None` for never.
+
+        Returns:
+            The token, for this Hub.
+
+        Raises:
+            hubtoken.errors.HubError: There is no such user, scope or role.
+        """
+    def create_user(
+        self,
+        /,
+        name: str,
+        *,
+        fullname: str | None = None,
+        email: str | None = None,
+        password: str | None = None,
+    ) -> None:
+        """Creates a user.
+
+        Args:
+            name: The name; users and organisations share theirs.
+            fullname: The name for people.
+            email: The e-mail address.
+            password: A password, of which only an argon2 hash is kept.
+        """
+    @property
+    def data(self, /) -> str:
+        """The data folder."""
+    def delete_token(self, /, user: str, token: str) -> None:
+        """Deletes a token. It dies at once.
+
+        Args:
+            user: Whose token it is.
+            token: Its name or id.
+        """
+    @property
+    def endpoint(self, /) -> str:
+        """Where the Hub listens, such as `http://127.0.0.1:8080`."""
+    def environ(self, /) -> dict[str, str]:
+        """The variables that point the Hub's libraries at this Hub.
+
+        Returns:
+            A dictionary with `HF_ENDPOINT`.
+        """
+    def grant_access(self, /, repo: str, user: str, *, type: str = "model") -> None:
+        """Lets a user through a repository's gate.
+
+        Args:
+            repo: `namespace/name`.
+            user: The user.
+            type: `"model"`, `"dataset"` or `"space"`.
+        """
+    def list_tokens(self, /, user: str) -> list[TokenInfo]:
+        """Lists a user's tokens, without their values.
+
+        Args:
+            user: Whose tokens.
+
+        Returns:
+            The tokens, the oldest first.
+        """
+    def refresh_token(self, /, user: str, token: str) -> HubToken:
+        """Gives a token a new value. The old one dies at once.
+
+        Args:
+            user: Whose token it is.
+            token: Its name or id.
+
+        Returns:
+            The token with its new value.
+        """
+    def remove_member(self, /, organization: str, user: str) -> None:
+        """Ends a membership.
+
+        Args:
+            organization: The organisation.
+            user: The user.
+        """
+    def rename_token(self, /, user: str, token: str, name: str) -> None:
+        """Renames a token.
+
+        Args:
+            user: Whose token it is.
+            token: Its name or id.
+            name: The new name.
+        """
+    def request_count(self, /, path: str | None = None) -> int:
+        """How many requests have been received.
+
+        Args:
+            path: Of this path only, such as `/api/whoami-v2`.
+
+        Returns:
+            The number.
+        """
+    def set_disabled(self, /, repo: str, disabled: bool, *, type: str = "model") -> None:
+        """Disables a repository, or enables it again.
+
+        Args:
+            repo: `namespace/name`.
+            disabled: Whether nobody may use it.
+            type: `"model"`, `"dataset"` or `"space"`.
+        """
+    def set_gated(self, /, repo: str, gated: str | None, *, type: str = "model") -> None:
+        """Opens or closes a repository's gate.
+
+        Args:
+            repo: `namespace/name`.
+            gated: `"auto"`, `"manual"`, or `None` for no gate.
+            type: `"model"`, `"dataset"` or `"space"`.
+        """
+    def set_member(self, /, organization: str, user: str, role: str) -> None:
+        """Makes a user a member of an organisation, or changes their role.
+
+        Args:
+            organization: The organisation.
+            user: The user.
+            role: `"admin"`, `"write"`, `"contributor"`, `"read"` or `"no_access"`.
+        """
+    def start(self, /) -> Hub:
+        """Starts the Hub and returns once it answers. Does nothing when it is running.
+
+        Returns:
+            The Hub itself.
+
+        Raises:
+            hubtoken.errors.HubError: It cannot start; the message says why and what to do.
+        """
+    def stop(self, /) -> None:
+        """Stops the Hub; a temporary data folder is removed. Does nothing when it is not running."""
+
+@final
+class HubToken:
+    """A Hugging Face token, opaque: it is masked wherever it is shown.
+
+    Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub. It is not
+    a `str`; `reveal()` gives one where a library wants it. As `auth=` of `requests` and `httpx` it
+    sets the header for its own Hub only. A pickle carries where it came from, never the value.
+    """
+    def __call__(self, /, request: object) -> Any:
+        """Sets the header of a request, for `auth=` of `requests` and `httpx`.
+
+        A request to any other server than the token's own Hub is left as it is.
+
+        Args:
+            request: The request.
+
+        Returns:
+            The same request.
+        """
+    def __copy__(self, /) -> HubToken: ...
+    def __deepcopy__(self, memo: object, /) -> HubToken: ...
+    def __eq__(self, other: object, /) -> Any: ...
+    def __format__(self, format_spec: str, /) -> str: ...
+    def __hash__(self, /) -> int: ...
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """What a pickle carries: a reference, never the value."""
+    def activate(self, /) -> Activation:
+        """Makes the Hub's libraries in this process send this token on their own.
+
+        Works at once; `with`, or `.deactivate()` of what is returned, restores what was before.
+        Pushes that run in the background outlive a `with`.
+
+        Returns:
+            The activation.
+
+        Raises:
+            hubtoken.errors.ConfigurationError: Implicit tokens are disabled, or a different token
+                is active in another thread or task.
+            hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub.
+        """
+    def basic_auth(self, /, username: str = "hf_user") -> tuple[str, str]:
+        """The user name and password of basic authentication (RFC 7617), for `auth=` or git.
+
+        A pair of strings goes wherever it is sent: prefer `auth=token`.
+
+        Args:
+            username: Any name; the Hub does not look at it.
+
+        Returns:
+            The name, and the value as a `str` whose `repr` is masked.
+        """
+    def bearer(self, /) -> str:
+        """The value of a bearer `Authorization` header (RFC 6750), as a `str` whose `repr` is masked.
+
+        Returns:
+            `Bearer ` and the value.
+        """
+    @property
+    def endpoint(self, /) -> str:
+        """The Hub that the token belongs to, without a trailing slash."""
+    def environ(self, /, base: dict[str, str] | None = None) -> dict[str, str]:
+        """An environment for a child process, in which the Hub's libraries send this token.
+
+        Args:
+            base: The variables to start from; `None` for this process's own.
+
+        Returns:
+            A new dictionary with `HF_TOKEN` and `HF_ENDPOINT`.
+        """
+    @property
+    def fingerprint(self, /) -> str:
+        """The first eight bytes of the value's SHA-256, in hexadecimal: tells tokens apart in a log."""
+    def headers(self, /, url: str | None = None) -> dict[str, str]:
+        """The headers that carry the token.
+
+        Args:
+            url: Where they will be sent. Refused if that is not the token's own Hub.
+
+        Returns:
+            A dictionary with `Authorization`.
+
+        Raises:
+            hubtoken.errors.UntrustedEndpointError: The URL is another server's.
+        """
+    @property
+    def kind(self, /) -> str:
+        """What sort of token it is: `user-access`, `organization`, `oauth`, `jwt`, `app`, `s3` or
+        `opaque`.
+        """
+    @property
+    def profile(self, /) -> str | None:
+        """The name of the stored token; `None` when it came from elsewhere."""
+    def reveal(self, /) -> str:
+        """The value, as a `str` whose `repr` is masked. Printing or formatting it shows the value.
+
+        Returns:
+            The value.
+
+        Raises:
+            hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+
+        Example:
+            >>> import hubtoken
+            >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> token.reveal()
+            <revealed token>
+            >>> len(token.reveal())
+            37
+        """
+    @property
+    def source(self, /) -> str:
+        """Where the token came from: `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>` or
+        `store:<name>`.
+        """
+
+@final
+class Identity:
+    """Who a token belongs to, and what it may do: the Hub's answer to whoami."""
+    @property
+    def authentication(self, /) -> str | None:
+        """How the request was authenticated: `access_token`, `oauth`, `app_token`, …"""
+    @property
+    def can_read_gated_repos(self, /) -> bool:
+        """Whether a fine-grained token may read public gated repositories."""
+    @property
+    def created_at(self, /) -> datetime | None:
+        """When the token was made."""
+    @property
+    def email(self, /) -> str | None:
+        """The e-mail address, when the token may see it."""
+    @property
+    def endpoint(self, /) -> str:
+        """The Hub that answered."""
+    @property
+    def expires_at(self, /) -> datetime | None:
+        """When the token ends."""
+    @property
+    def full_name(self, /) -> str | None:
+        """The account's name for people."""
+    @property
+    def global_permissions(self, /) -> list[str]:
+        """What a fine-grained token may do everywhere."""
+    @property
+    def is_pro(self, /) -> bool | None:
+        """Whether the account is a paying one; `None` when the Hub did not say."""
+    @property
+    def organizations(self, /) -> list[Organization]:
+        """The organisations that the account belongs to."""
+    @property
+    def role(self, /) -> str | None:
+        """`read`, `write`, `fine-grained` or `god`; `None` for OAuth, OIDC and app tokens."""
+    @property
+    def scopes(self, /) -> list[Scope]:
+        """What a fine-grained token may do, and on what."""
+    @property
+    def token_name(self, /) -> str | None:
+        """The token's name on the Hub."""
+    @property
+    def type(self, /) -> str:
+        """`user`, `org` or `app`."""
+    @property
+    def user(self, /) -> str:
+        """The account's name."""
+
+@final
+class Organization:
+    """A membership in an organisation."""
+    @property
+    def full_name(self, /) -> str | None:
+        """The organisation's name for people."""
+    @property
+    def name(self, /) -> str:
+        """The organisation's name."""
+    @property
+    def role_in_org(self, /) -> str | None:
+        """`admin`, `write`, `contributor`, `read` or `no_access`; `None` when the Hub did not say."""
+    @property
+    def security_restrictions(self, /) -> list[str]:
+        """What keeps this token out: `token-policy`, `token-revoked`, `mfa`, `sso`, `ip`."""
+
+@final
+class Scope:
+    """What a fine-grained token may do on one thing."""
+    @property
+    def entity_name(self, /) -> str | None:
+        """`alice`, `acme`, `alice/tiny`, …"""
+    @property
+    def entity_type(self, /) -> str | None:
+        """`user`, `org`, `model`, `dataset`, `space`, …"""
+    @property
+    def permissions(self, /) -> list[str]:
+        """The Hub's permission strings, such as `repo.content.read`."""
+
+@final
+class TokenInfo:
+    """A token of a user of an embedded Hub, without its value."""
+    @property
+    def created_at(self, /) -> datetime:
+        """When the token was made."""
+    @property
+    def expires_at(self, /) -> datetime | None:
+        """When the token ends."""
+    @property
+    def id(self, /) -> str:
+        """24 hexadecimal digits; stays the same when the token is refreshed."""
+    @property
+    def last4(self, /) -> str:
+        """The last four characters of the value."""
+    @property
+    def last_used_at(self, /) -> datetime | None:
+        """When the token was last used, to the minute."""
+    @property
+    def name(self, /) -> str:
+        """The token's name; names may repeat."""
+    @property
+    def role(self, /) -> str:
+        """`read`, `write` or `fine-grained`."""
+
+@final
+class Trace:
+    """What each source of tokens answered.
+
+    `print(trace)` and a notebook show it line by line; it holds masks, never values.
+    """
+    @property
+    def endpoint(self, /) -> str | None:
+        """The Hub that the token belongs to; `None` when there is no token."""
+    @property
+    def source(self, /) -> str | None:
+        """Where the token that is used comes from, such as `env:HF_TOKEN`; `None` when there is none."""
+    @property
+    def steps(self, /) -> list[TraceStep]:
+        """The answers, in the order of asking."""
+
+@final
+class TraceStep:
+    """One source's answer."""
+    @property
+    def answer(self, /) -> str:
+        """`found`, `shadowed`, `absent`, `skipped`, `broken` or `ignored`."""
+    @property
+    def detail(self, /) -> str:
+        """What there is to say about it; may be empty."""
+    @property
+    def mask(self, /) -> str | None:
+        """The source's token, masked; `None` when it has none."""
+    @property
+    def source(self, /) -> str:
+        """The source, such as `env:HF_TOKEN` or `file:/home/alice/.cache/huggingface/token`."""
+
+@final
+class Verdict:
+    """A decision with its reason."""
+    @property
+    def actual(self, /) -> str | None:
+        """What there is."""
+    @property
+    def outcome(self, /) -> str:
+        """`allowed`, `denied` or `unknown`. Unknown is never a denial."""
+    @property
+    def reason(self, /) -> str:
+        """Why, in a sentence."""
+    @property
+    def remedy_url(self, /) -> str | None:
+        """The page on which a right token is made; `None` when there is nothing to mend."""
+    @property
+    def required(self, /) -> str:
+        """What was needed."""
+    @property
+    def target(self, /) -> str | None:
+        """The repository or namespace; `None` for the Hub as a whole."""
+
+def after_fork() -> None:
+    """Starts a forked child with a state of its own. Registered with `os.register_at_fork`."""
+
+def ambient_endpoint() -> str:
+    """The Hub that ambient tokens belong to: `HF_ENDPOINT`, or `https://huggingface.co`.
+
+    Returns:
+        The endpoint, without a trailing slash.
+
+    Raises:
+        hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` is no place for a token.
+    """
+
+def authorize(
+    identity: Identity,
+    need: str,
+    *,
+    repo: str | None = None,
+    namespace: str | None = None,
+    repo_type: str = "model",
+) -> Verdict:
+    """Decides from an identity alone whether something may be done. Asks nobody.
+
+    Args:
+        identity: What `whoami` returned.
+        need: `"read"`, `"write"`, or a permission such as `"inference.serverless.write"`.
+        repo: As for `require_role`.
+        namespace: A user or organisation, when no repository is meant.
+        repo_type: As for `require_role`.
+
+    Returns:
+        The verdict. It is unknown where only the Hub could say: whether somebody else's repository
+        is public, for instance.
+
+    Raises:
+        ValueError: An argument makes no sense.
+    """
+
+def explain(
+    token: str | HubToken | bool | None = None,
+    *,
+    endpoint: str | None = None,
+    profile: str | None = None,
+) -> Trace:
+    """Tells which token is used, and what every other source says.
+
+    Args:
+        token: As for `resolve_token`.
+        endpoint: As for `resolve_token`.
+        profile: As for `resolve_token`.
+
+    Returns:
+        The trace, also when there is no token.
+
+    Raises:
+        hubtoken.errors.HubTokenError: As for `resolve_token`, but for a missing token.
+
+    Example:
+        >>> import hubtoken
+        >>> hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX").source
+        'argument'
+    """
+
+def reload() -> None:
+    """Forgets what was found in files, so that the next call looks again.
+
+    Only needed within a second of changing a configuration file; everything else is noticed.
+
+    Example:
+        >>> import hubtoken
+        >>> hubtoken.reload()
+    """
+
+def require_permission(
+    permission: str,
+    token: str | HubToken | bool | None = None,
+    *,
+    repo: str | None = None,
+    namespace: str | None = None,
+    repo_type: str = "model",
+    endpoint: str | None = None,
+    profile: str | None = None,
+    max_age: float | None = None,
+    max_stale: float | None = None,
+    timeout: float | None = None,
+    on_unknown: str = "raise",
+) -> HubToken:
+    """Makes sure that a token has one of the Hub's finer permissions.
+
+    `read` and `write` tokens have what their role includes; a fine-grained token has what its
+    scopes list. Only `repo.content.read` and `repo.write` on a repository are asked of the Hub
+    itself; for all others, what whoami tells decides.
+
+    Args:
+        permission: A permission such as `"inference.serverless.write"`.
+        token: As for `resolve_token`.
+        repo: As for `require_role`.
+        namespace: A user or organisation on which the permission is needed.
+        repo_type: As for `require_role`.
+        endpoint: As for `resolve_token`.
+        profile: As for `resolve_token`.
+        max_age: As for `require_role`.
+        max_stale: As for `require_role`.
+        timeout: As for `require_role`.
+        on_unknown: As for `require_role`.
+
+    Returns:
+        The token.
+
+    Raises:
+        hubtoken.errors.HubTokenError: As for `require_role`.
+    """
+
+def require_role(
+    role: str,
+    token: str | HubToken | bool | None = None,
+    *,
+    repo: str | None = None,
+    repo_type: str = "model",
+    endpoint: str | None = None,
+    profile: str | None = None,
+    max_age: float | None = None,
+    max_stale: float | None = None,
+    timeout: float | None = None,
+    on_unknown: str = "raise",
+) -> HubToken:
+    """Makes sure that a token will do, before the expensive call.
+
+    A cold call asks the Hub once who the token is, and with `repo=` once whether it may; a call
+    within the answers' lifetimes asks nobody. Organisation roles and fine-grained scopes count. A
+    repository that does not exist yet is no obstacle to `write`: the right to create it decides.
+
+    Args:
+        role: `"read"` or `"write"`.
+        token: As for `resolve_token`.
+        repo: The repository: `"name"` for one's own, `"namespace/name"`, or with its type before
+            it, `"datasets/namespace/name"`.
+        repo_type: `"model"`, `"dataset"` or `"space"`.
+        endpoint: As for `resolve_token`.
+        profile: As for `resolve_token`.
+        max_age: How old answers may be, in seconds; 0 asks again. 300 for the identity and 60 for
+            the Hub's word on a repository by default.
+        max_stale: How old an identity may be when the Hub is away, in seconds; 24 hours by default.
+        timeout: How long to wait for each answer, in seconds; 10 by default.
+        on_unknown: What to do when nothing could be learnt: `"raise"`, `"warn"` or `"allow"`.
+
+    Returns:
+        The token.
+
+    Raises:
+        hubtoken.errors.InsufficientRoleError: The token's role, its scopes, or its user's role in
+            the organisation are not enough; the message says which.
+        hubtoken.errors.AccessDeniedError: The Hub refuses for another reason.
+        hubtoken.errors.InvalidTokenError: The Hub does not know the token.
+        hubtoken.errors.RepositoryNotFoundError: There is nothing to read.
+        hubtoken.errors.VerdictUnknownError: Nothing could be learnt.
+        hubtoken.errors.TokenNotFoundError: There is no token.
+    """
+
+def resolve_token(
+    token: str | HubToken | bool | None = None,
+    *,
+    endpoint: str | None = None,
+    profile: str | None = None,
+    required: bool = True,
+) -> HubToken | None:
+    """Finds the token to use.
+
+    Sources are asked in order: the argument, `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the profile that
+    a configuration file names, the active token file of `huggingface_hub`. Nothing is cached that
+    has changed, and nobody is asked over the network.
+
+    Args:
+        token: A token as text or as `HubToken`; `True` for the environment's; `False` for none;
+            `None` for the environment's unless `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set.
+        endpoint: The Hub that the token is for, such as `https://huggingface.co`.
+        profile: The name of a stored token, which is then the only source.
+        required: Whether absence is an error. Broken sources that were asked for by name are
+            errors in any case.
+
+    Returns:
+        The token; `None` for `token=False`, or when there is none and it is not required.
+
+    Raises:
+        hubtoken.errors.TokenNotFoundError: No source has a token; the message lists them.
+        hubtoken.errors.TokenFormatError: The argument is blank, a mask or a placeholder.
+        hubtoken.errors.UntrustedEndpointError: The token belongs to another Hub.
+        hubtoken.errors.ConfigurationError: A configuration file is broken or says what it may not.
+        hubtoken.errors.StoreError: The stored tokens cannot be read.
+
+    Example:
+        >>> import hubtoken
+        >>> hubtoken.resolve_token(" hf_FakeFakeFakeFakeFakeFakeFakeFakeXX ").kind
+        'user-access'
+    """
+
+def restore(
+    source: str, profile: str | None, endpoint: str, fingerprint: str, mask: str
+) -> HubToken:
+    """Makes a `HubToken` of what a pickle carried. Asks nobody and reads nothing.
+
+    Args:
+        source: The source's label.
+        profile: The name of the stored token, if it was one.
+        endpoint: The Hub.
+        fingerprint: The fingerprint.
+        mask: The mask.
+
+    Returns:
+        The token if it is alive in this process, else one that is looked for at first use.
+    """
+
+def whoami(
+    token: str | HubToken | bool | None = None,
+    *,
+    endpoint: str | None = None,
+    profile: str | None = None,
+    max_age: float | None = None,
+    max_stale: float | None = None,
+    timeout: float | None = None,
+) -> Identity:
+    """Asks the Hub who a token belongs to.
+
+    An answer is believed for 300 seconds. However many threads ask at once, the Hub is asked once.
+
+    Args:
+        token: As for `resolve_token`.
+        endpoint: As for `resolve_token`.
+        profile: As for `resolve_token`.
+        max_age: How old an answer may be, in seconds; 0 asks again.
+        max_stale: How old an answer may be when the Hub is away, in seconds; 24 hours by default.
+        timeout: How long to wait for the Hub, in seconds; 10 by default.
+
+    Returns:
+        The identity.
+
+    Raises:
+        hubtoken.errors.InvalidTokenError: The Hub does not know the token.
+        hubtoken.errors.VerdictUnknownError: The Hub could not be asked, or made no sense.
+        hubtoken.errors.TokenNotFoundError: There is no token.
+    """

@@ -1,0 +1,88 @@
+//! What `huggingface_hub` would send on its own.
+//!
+//! That library has a chain of its own: no configuration, a blank `HF_TOKEN` hides the older
+//! variable, and line breaks are removed anywhere. Activation asks this before it sets anything,
+//! since a token that is sent anyway is best left to the library that also refreshes it.
+
+use std::ffi::OsString;
+
+use zeroize::Zeroizing;
+
+use super::Inputs;
+use super::walk::MAXIMUM_TOKEN_FILE;
+use crate::file;
+use crate::token::Token;
+
+impl Inputs {
+    /// Whether `huggingface_hub` (2.4, `utils/_auth.py`) sends this very token when it is given
+    /// none.
+    #[must_use]
+    pub fn is_sent_anyway(&self, token: &Token) -> bool {
+        if self.oidc_resource || self.implicit_disabled {
+            return false;
+        }
+        let is_token = |value: &str| *clean(value) == token.expose();
+        let set = self
+            .tokens
+            .iter()
+            .flatten()
+            .find(|value| !value.is_empty())
+            .and_then(|value: &OsString| value.to_str());
+        if let Some(value) = set
+            && !clean(value).is_empty()
+        {
+            return is_token(value);
+        }
+        self.paths
+            .token
+            .as_deref()
+            .and_then(|path| file::read_secret(path, MAXIMUM_TOKEN_FILE).ok().flatten())
+            .is_some_and(|content| is_token(&content))
+    }
+}
+
+fn clean(value: &str) -> Zeroizing<String> {
+    Zeroizing::new(value.replace(['\r', '\n'], "").trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::env::Fixed;
+
+    const FIRST: &str = "hf_FirstFakeFakeFakeFakeFakeFakeFakeAA";
+    const SECOND: &str = "hf_SecondFakeFakeFakeFakeFakeFakeFakBB";
+
+    #[test]
+    fn the_library_has_a_chain_of_its_own() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("token"), format!("{FIRST}\n")).unwrap();
+        let first = Token::parse(FIRST).unwrap().unwrap();
+        // What is set beside HF_HOME, and whether the file's token is sent.
+        for (variables, sent) in [
+            (&[][..], true),
+            (&[("HF_TOKEN", FIRST)], true),
+            (&[("HF_TOKEN", SECOND)], false),
+            (
+                &[("HF_TOKEN", ""), ("HUGGING_FACE_HUB_TOKEN", SECOND)],
+                false,
+            ),
+            // A blank variable hides the older one, and then the file counts.
+            (
+                &[("HF_TOKEN", " "), ("HUGGING_FACE_HUB_TOKEN", SECOND)],
+                true,
+            ),
+            (&[("HF_OIDC_RESOURCE", "acme/x")], false),
+            (&[("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")], false),
+        ] {
+            let mut environment = Fixed::default();
+            environment.set("HF_HOME", home.path());
+            for (name, value) in variables {
+                environment.set(name, value);
+            }
+            let inputs = Inputs::read(&environment, None);
+            assert_eq!(inputs.is_sent_anyway(&first), sent, "{variables:?}");
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! The decision, free of I/O: token role × fine-grained scopes × role in the organisation × whose
+//! namespace it is.
+
+use std::fmt::Write as _;
+
+use super::{Need, READ, Role, Target, TokenRole, WRITE};
+use crate::error::{Denial, DenialKind};
+use crate::identity::model::{Identity, Organization, Scope};
+
+/// The three answers. Unknown is never reported as denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It may be done.
+    Allowed,
+    /// It may not be done, and the verdict says what is missing.
+    Denied,
+    /// Only the Hub could say.
+    Unknown,
+}
+
+impl Outcome {
+    /// The word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A decision with its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The answer.
+    pub outcome: Outcome,
+    /// One sentence, without a full stop.
+    pub reason: String,
+    /// Whether the token itself lacks the right, whatever its user may do.
+    pub by_token: bool,
+    /// The sort of denial, should it come to one.
+    pub kind: DenialKind,
+    /// What was needed and what there is; also for an unknown, to explain the Hub's refusal.
+    pub denial: Denial,
+}
+
+/// Decides whether an identity may do something.
+///
+/// # Example
+///
+/// ```
+/// use hubtoken::endpoint::Endpoint;
+/// use hubtoken::identity::model::Identity;
+/// use hubtoken::role::{authorize, Need, Outcome, Role, Target};
+///
+/// let body = br#"{"name":"alice","auth":{"type":"access_token","accessToken":{"role":"read"}}}"#;
+/// let identity = Identity::parse(body, &Endpoint::default_hub())?;
+/// let verdict = authorize(&identity, &Need::Role(Role::Write), &Target::Anything);
+/// assert_eq!(verdict.outcome, Outcome::Denied);
+/// assert_eq!(verdict.reason, "its role is read, and write is needed");
+/// # Ok::<(), String>(())
+/// ```
+#[must_use]
+pub fn authorize(identity: &Identity, need: &Need, target: &Target) -> Verdict {
+    let question = Question {
+        identity,
+        need,
+        target,
+    };
+    match &identity.role {
+        None => question.unknown(format!(
+            "{} have no role that whoami could tell",
+            match identity.authentication.as_deref() {
+                Some("oauth") => "OAuth tokens",
+                Some("app_token" | "app_token_as_user") => "app tokens",
+                _ => "tokens of this kind",
+            }
+        )),
+        Some(TokenRole::Other(role)) => {
+            question.unknown(format!("its role `{role}` is not known to hubtoken"))
+        }
+        Some(TokenRole::Read) if need.changes_something() => question.denied_by_token(match need {
+            Need::Role(_) => "its role is read, and write is needed".to_owned(),
+            Need::Permission(permission) => {
+                format!("its role is read, which does not include `{permission}`")
+            }
+        }),
+        Some(TokenRole::Read | TokenRole::Write | TokenRole::God) => question.person_may(),
+        Some(TokenRole::FineGrained) => question.scopes_may(),
+    }
+}
+
+/// One call's parameters, so that each rule reads as a sentence.
+struct Question<'a> {
+    identity: &'a Identity,
+    need: &'a Need,
+    target: &'a Target,
+}
+
+impl Question<'_> {
+    /// What the token's user may do, by the namespace: their own, their organisation's, or
+    /// somebody else's.
+    fn person_may(&self) -> Verdict {
+        let Some(namespace) = self.target.namespace() else {
+            return self.allowed(format!("its role is {}", self.role_name()));
+        };
+        if namespace.eq_ignore_ascii_case(&self.identity.user) {
+            return self.allowed(format!("{namespace} is the token's own namespace"));
+        }
+        match self.identity.organization(namespace) {
+            Some(organization) => self.member_may(organization),
+            None if self.need.changes_something() => self.denied(format!(
+                "{} is not a member of {namespace}",
+                self.identity.user
+            )),
+            None => self.unknown(format!(
+                "{namespace} is somebody else's namespace: {} can read there what is public or \
+                 shared",
+                self.identity.user
+            )),
+        }
+    }
+
+    fn member_may(&self, organization: &Organization) -> Verdict {
+        let name = &organization.name;
+        if !organization.security_restrictions.is_empty() {
+            let reason = format!(
+                "the organisation {name} keeps this token out ({})",
+                organization.security_restrictions.join(", ")
+            );
+            // What is public can be read all the same.
+            let mut verdict = if self.need.changes_something() {
+                self.denied(reason)
+            } else {
+                self.unknown(reason)
+            };
+            verdict.kind = DenialKind::OrganizationPolicy;
+            verdict.denial.remedy_url = Some(
+                self.identity
+                    .endpoint
+                    .url(&format!("/organizations/{name}/settings")),
+            );
+            return verdict;
+        }
+        let Some(role) = organization.role_in_org.as_deref() else {
+            return self.unknown(format!(
+                "the Hub did not tell the role in the organisation {name}"
+            ));
+        };
+        let user = &self.identity.user;
+        let may = match (role, self.need.changes_something()) {
+            ("admin" | "write", _) | ("contributor" | "read", false) => true,
+            // A contributor creates repositories and changes those; whose a repository is, only
+            // the Hub knows.
+            ("contributor", true) => match self.target {
+                Target::Repository { .. } => {
+                    return self.unknown(format!(
+                        "{user} is a contributor of {name}, who may write to their own repositories"
+                    ));
+                }
+                _ => true,
+            },
+            ("no_access", false) => {
+                return self.unknown(format!(
+                    "{user} has the role no_access in the organisation {name}: only what is \
+                     public can be read"
+                ));
+            }
+            _ => false,
+        };
+        if may {
+            return self.allowed(format!(
+                "{user} has the role {role} in the organisation {name}"
+            ));
+        }
+        let reason = format!(
+            "the token would do, but {user} has the role {role} in the organisation {name}, and \
+             {} needs write there",
+            self.need
+        );
+        let mut verdict = if organization.has_resource_groups {
+            self.unknown(format!(
+                "{reason}, unless one of their resource groups gives it"
+            ))
+        } else {
+            self.denied(reason)
+        };
+        verdict.denial.actual = Some(format!("role {role} in {name}"));
+        verdict.denial.remedy_url = Some(
+            self.identity
+                .endpoint
+                .url(&format!("/organizations/{name}/settings/members")),
+        );
+        verdict
+    }
+
+    /// What a fine-grained token's scopes allow, and then what its user may do.
+    fn scopes_may(&self) -> Verdict {
+        let needed = self.need.permission();
+        let has = |permissions: &[String]| {
+            permissions
+                .iter()
+                .any(|known| known == needed || (needed == READ && known == WRITE))
+        };
+        if matches!(self.target, Target::Anything) {
+            return match self.need {
+                // A fine-grained token has a role on a target only.
+                Need::Role(_) => self.denied_by_token(format!(
+                    "it is fine-grained and has no role in general: {}. Ask with repo=",
+                    self.listed()
+                )),
+                Need::Permission(_)
+                    if has(&self.identity.global_permissions)
+                        || self
+                            .identity
+                            .scopes
+                            .iter()
+                            .any(|scope| has(&scope.permissions)) =>
+                {
+                    self.allowed(format!("its scopes include `{needed}`"))
+                }
+                Need::Permission(_) => self.denied_by_token(format!(
+                    "it is fine-grained without `{needed}`: {}",
+                    self.listed()
+                )),
+            };
+        }
+        let granted = has(&self.identity.global_permissions)
+            || self
+                .identity
+                .scopes
+                .iter()
+                .any(|scope| covers(scope, self.target) && has(&scope.permissions));
+        if granted {
+            return self.person_may();
+        }
+        let reason = format!(
+            "it is fine-grained without `{needed}` on {}: {}",
+            self.target,
+            self.listed()
+        );
+        if self.need.as_role() == Some(Role::Read) {
+            // A public ungated repository needs no right to be read.
+            self.unknown(reason)
+        } else {
+            self.denied_by_token(reason)
+        }
+    }
+
+    /// What a fine-grained token can do, in a few words.
+    fn listed(&self) -> String {
+        const SHOWN: usize = 6;
+        let mut rights: Vec<String> = self
+            .identity
+            .scopes
+            .iter()
+            .map(|scope| {
+                format!(
+                    "{} on {}",
+                    scope.permissions.join(", "),
+                    scope.entity_name.as_deref().unwrap_or("some things")
+                )
+            })
+            .collect();
+        if !self.identity.global_permissions.is_empty() {
+            rights.push(format!(
+                "{} everywhere",
+                self.identity.global_permissions.join(", ")
+            ));
+        }
+        if rights.is_empty() {
+            return "it can do nothing".to_owned();
+        }
+        let more = rights.len().saturating_sub(SHOWN);
+        rights.truncate(SHOWN);
+        let mut text = format!("it can do {}", rights.join("; "));
+        if more > 0 {
+            let _ = write!(text, "; and {more} more");
+        }
+        text
+    }
+
+    fn role_name(&self) -> &str {
+        self.identity
+            .role
+            .as_ref()
+            .map_or("unknown", TokenRole::name)
+    }
+
+    fn verdict(&self, outcome: Outcome, reason: String) -> Verdict {
+        Verdict {
+            outcome,
+            reason,
+            by_token: false,
+            kind: DenialKind::InsufficientRole,
+            denial: Denial {
+                required: self.need.to_string(),
+                actual: self
+                    .identity
+                    .role
+                    .as_ref()
+                    .map(|role| role.name().to_owned()),
+                target: match self.target {
+                    Target::Anything => None,
+                    target => Some(target.to_string()),
+                },
+                remedy_url: Some(self.remedy()),
+            },
+        }
+    }
+
+    fn allowed(&self, reason: String) -> Verdict {
+        let mut verdict = self.verdict(Outcome::Allowed, reason);
+        verdict.denial.remedy_url = None;
+        verdict
+    }
+
+    fn denied(&self, reason: String) -> Verdict {
+        self.verdict(Outcome::Denied, reason)
+    }
+
+    fn denied_by_token(&self, reason: String) -> Verdict {
+        Verdict {
+            by_token: true,
+            ..self.denied(reason)
+        }
+    }
+
+    fn unknown(&self, reason: String) -> Verdict {
+        self.verdict(Outcome::Unknown, reason)
+    }
+
+    /// The page on which a right token is made, with the form filled in as far as it can be.
+    fn remedy(&self) -> String {
+        let endpoint = &self.identity.endpoint;
+        let fine_grained = matches!(self.identity.role, Some(TokenRole::FineGrained));
+        match self.need {
+            Need::Role(role) if !fine_grained => {
+                endpoint.url(&format!("/settings/tokens/new?tokenType={}", role.name()))
+            }
+            need => {
+                let permission = need.permission();
+                let form = match self.target.namespace() {
+                    Some(namespace) if self.identity.organization(namespace).is_some() => {
+                        format!("orgs={namespace}&orgPermissions={permission}")
+                    }
+                    _ => format!("ownUserPermissions={permission}"),
+                };
+                endpoint.url(&format!(
+                    "/settings/tokens/new?tokenType=fineGrained&{form}"
+                ))
+            }
+        }
+    }
+}
+
+/// Whether a scope's entity is the target or its namespace.
+fn covers(scope: &Scope, target: &Target) -> bool {
+    let (Some(kind), Some(entity)) = (scope.entity_type.as_deref(), scope.entity_name.as_deref())
+    else {
+        return false;
+    };
+    if matches!(kind, "user" | "org") {
+        return target
+            .namespace()
+            .is_some_and(|namespace| namespace.eq_ignore_ascii_case(entity));
+    }
+    match target {
+        Target::Repository {
+            kind: wanted,
+            namespace,
+            name,
+        } => {
+            kind == wanted.name()
+                && entity.split_once('/').is_some_and(|(left, right)| {
+                    left.eq_ignore_ascii_case(namespace) && right.eq_ignore_ascii_case(name)
+                })
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,127 @@
+"""Servers that are no Hub: they answer as they are told, badly as a rule, and remember who asked.
+
+A server's behaviour is a function from a request to the bytes that are sent back, so that a test
+can send what no HTTP library would: half an answer, none at all, junk for headers.
+"""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+# Guards against a test that never ends; nothing is measured by it.
+DEADLINE = 60.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asked."""
+
+    path: str
+    headers: dict[str, str]
+
+    @property
+    def authorization(self) -> str | None:
+        """The `Authorization` header."""
+        return self.headers.get("authorization")
+
+
+def http(status: int, body: bytes | str = b"", *, length: int | None = None, **headers: str) -> bytes:
+    """A whole answer; `length` is what it claims, `_` in a header's name stands for `-`."""
+    content = body.encode() if isinstance(body, str) else body
+    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(content) if length is None else length}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    lines += ["Connection: close", "", ""]
+    return "\r\n".join(lines).encode("utf-8") + content
+
+
+def identity(user: str = "alice", role: str = "write", **more: object) -> bytes:
+    """The answer of a Hub that knows the token."""
+    body: dict[str, Any] = {
+        "type": "user",
+        "name": user,
+        "auth": {"type": "access_token", "accessToken": {"displayName": "ci", "role": role}},
+    }
+    return http(200, json.dumps(body | more), Content_Type="application/json")
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Listens on a free port of this machine. `behaviour` may be exchanged at any time."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, behaviour: Callable[[Request], bytes]) -> None:
+        """Listen; `serve_forever` answers."""
+        self.behaviour = behaviour
+        self.requests: list[Request] = []
+        self.connections = 0
+        self.asked = threading.Event()
+        self.closing = threading.Event()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def endpoint(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def hang(self, _request: Request) -> bytes:
+        """A behaviour: nothing, until the server is closed."""
+        self.closing.wait(DEADLINE)
+        return b""
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Count the connection, also one on which nothing is asked."""
+        self.connections += 1
+        return super().get_request()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client that went away is what some tests are about."""
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    server: Server
+
+    def handle(self) -> None:
+        line = self.rfile.readline().decode("latin-1").split()
+        headers = {}
+        while (text := self.rfile.readline().decode("latin-1").strip()):
+            name, _, value = text.partition(":")
+            headers[name.lower()] = value.strip()
+        request = Request(path=line[1] if len(line) > 1 else "", headers=headers)
+        self.server.requests.append(request)
+        self.server.asked.set()
+        self.wfile.write(self.server.behaviour(request))
+
+
+@contextmanager
+def serving(behaviour: Callable[[Request], bytes] | bytes) -> Iterator[Server]:
+    """A running server; bytes are its answer to everything."""
+    answer = behaviour
+    server = Server((lambda _: answer) if isinstance(answer, bytes) else answer)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.closing.set()
+        server.shutdown()
+        server.server_close()
+        thread.join(DEADLINE)
+
+
+@contextmanager
+def hanging() -> Iterator[Server]:
+    """A server that takes the question and never answers."""
+    with serving(b"") as server:
+        server.behaviour = server.hang
+        yield server

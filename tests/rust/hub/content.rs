@@ -1,0 +1,558 @@
+//! Files: uploaded, listed, downloaded, deleted.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use serde_json::{Value, json};
+
+use super::world::{Answer, World};
+
+const REPOSITORY: &str = "/api/models/alice/m";
+
+fn prepared() -> (World, String) {
+    let world = World::populated();
+    let token = world.token("alice", "w", "write");
+    assert_eq!(world.create(&token, "alice/m", true).status, 200);
+    (world, token)
+}
+
+fn header() -> Value {
+    json!({ "key": "header", "value": { "summary": "s" } })
+}
+
+fn paths(answer: &Answer) -> Vec<String> {
+    answer
+        .json()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["path"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn there_and_back() {
+    let (world, token) = prepared();
+    let all_bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let done = world.commit(
+        &token,
+        "alice/m",
+        &[
+            ("a b/é.txt", b"hello"),
+            ("big.bin", &all_bytes),
+            ("empty", b""),
+        ],
+    );
+    assert_eq!(done.status, 200);
+    let commit = done.json()["commitOid"].as_str().unwrap().to_owned();
+    assert_eq!(
+        done.json()["commitUrl"],
+        format!("http://127.0.0.1:8080/alice/m/commit/{commit}")
+    );
+    for path in [
+        "/alice/m/resolve/main/a%20b/%C3%A9.txt",
+        "/alice/m/resolve/main/a%20b%2F%C3%A9.txt",
+        "/alice/m/raw/HEAD/a%20b/é.txt",
+    ] {
+        if path.is_ascii() {
+            let file = world.get(path, Some(&token));
+            assert_eq!(
+                (file.status, file.text().as_str()),
+                (200, "hello"),
+                "{path}"
+            );
+            assert_eq!(
+                file.header("etag"),
+                "\"b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0\""
+            );
+            assert_eq!(file.header("x-repo-commit"), commit);
+            assert_eq!(file.header("content-type"), "text/plain; charset=utf-8");
+            assert_eq!(
+                file.header("content-disposition"),
+                "inline; filename*=UTF-8''%C3%A9.txt; filename=\"_.txt\";"
+            );
+        }
+    }
+    assert_eq!(
+        world
+            .get(&format!("/alice/m/resolve/{commit}/big.bin"), Some(&token))
+            .body,
+        all_bytes
+    );
+    assert_eq!(
+        world
+            .get("/alice/m/resolve/refs%2Fheads%2Fmain/empty", Some(&token))
+            .body,
+        b""
+    );
+    let head = world.ask(
+        "HEAD",
+        "/alice/m/resolve/main/big.bin",
+        Some(&token),
+        &[],
+        Body::empty(),
+    );
+    assert_eq!(
+        (head.status, head.header("content-length"), head.body.len()),
+        (200, "100000", 0)
+    );
+}
+
+#[test]
+fn ranges_and_etags() {
+    let (world, token) = prepared();
+    world.commit(&token, "alice/m", &[("a.txt", b"0123456789")]);
+    let path = "/alice/m/resolve/main/a.txt";
+    let get =
+        |headers: &[(&str, &str)]| world.ask("GET", path, Some(&token), headers, Body::empty());
+    let first = get(&[("range", "bytes=0-0")]);
+    assert_eq!(
+        (
+            first.status,
+            first.text().as_str(),
+            first.header("content-range")
+        ),
+        (206, "0", "bytes 0-0/10")
+    );
+    assert_eq!(get(&[("range", "bytes=7-")]).text(), "789");
+    assert_eq!(get(&[("range", "bytes=-2")]).text(), "89");
+    let beyond = get(&[("range", "bytes=10-")]);
+    assert_eq!(
+        (beyond.status, beyond.header("content-range")),
+        (416, "bytes */10")
+    );
+    let whole = get(&[]);
+    assert_eq!(
+        (
+            whole.header("accept-ranges"),
+            whole.header("content-length")
+        ),
+        ("bytes", "10")
+    );
+    let tag = whole.header("etag").to_owned();
+    let same = get(&[("if-none-match", &tag)]);
+    assert_eq!(
+        (same.status, same.body.len(), same.header("etag")),
+        (304, 0, tag.as_str())
+    );
+    assert_eq!(get(&[("if-none-match", "\"other\"")]).status, 200);
+    assert_eq!(
+        get(&[("range", "bytes=7-"), ("if-range", "\"other\"")]).status,
+        200
+    );
+    assert_eq!(
+        get(&[("range", "bytes=7-"), ("if-range", &tag)]).status,
+        206
+    );
+}
+
+#[test]
+fn what_is_missing() {
+    let (world, token) = prepared();
+    let head = world.get(REPOSITORY, Some(&token)).json()["sha"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let entry = world.get("/alice/m/resolve/main/nope", Some(&token));
+    assert_eq!(entry.verdict(), (404, "EntryNotFound", "Entry not found"));
+    assert_eq!(
+        (entry.header("x-repo-commit"), entry.text().as_str()),
+        (head.as_str(), "Entry not found")
+    );
+    let folder = world.get(&format!("{REPOSITORY}/tree/main/nope"), Some(&token));
+    assert_eq!(
+        (folder.status, folder.header("x-error-code")),
+        (404, "EntryNotFound")
+    );
+    for revision in [
+        "x",
+        "refs%2Fpr%2F1",
+        "main~0",
+        "main%3A.gitattributes",
+        "deadbeef",
+        "..",
+        "%40%7Bu%7D",
+    ] {
+        for path in [
+            format!("{REPOSITORY}/revision/{revision}"),
+            format!("/alice/m/resolve/{revision}/a"),
+        ] {
+            let answer = world.get(&path, Some(&token));
+            assert_eq!(
+                (answer.status, answer.header("x-error-code")),
+                (404, "RevisionNotFound"),
+                "{path}"
+            );
+        }
+    }
+    assert_eq!(
+        world
+            .get(&format!("{REPOSITORY}/revision/x"), Some(&token))
+            .verdict()
+            .2,
+        "Invalid rev id: x"
+    );
+    assert_eq!(
+        world
+            .get(
+                &format!("{REPOSITORY}/revision/{}", &head[..8]),
+                Some(&token)
+            )
+            .json()["sha"],
+        head
+    );
+}
+
+#[test]
+fn paths_that_lead_out_are_refused() {
+    let (world, token) = prepared();
+    for path in [
+        "../x",
+        "/etc/passwd",
+        "a/../../x",
+        ".git/config",
+        "a\\b",
+        "a//b",
+        "",
+        "a\u{0}b",
+        "x/.GIT/y",
+    ] {
+        assert_eq!(
+            world.commit(&token, "alice/m", &[(path, b"x")]).status,
+            400,
+            "{path:?}"
+        );
+        let preupload = json!({ "files": [{ "path": path }] });
+        assert_eq!(
+            world
+                .post(
+                    &format!("{REPOSITORY}/preupload/main"),
+                    Some(&token),
+                    &preupload
+                )
+                .status,
+            400,
+            "{path:?}"
+        );
+    }
+    for path in [
+        "..%2Fx",
+        "a/..%2f..%2fx",
+        "%2Fetc%2Fpasswd",
+        "a%5Cb",
+        "a%00b",
+        ".git%2Fconfig",
+    ] {
+        assert_eq!(
+            world
+                .get(&format!("/alice/m/resolve/main/{path}"), Some(&token))
+                .status,
+            400,
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn preupload_says_what_is_there() {
+    let (world, token) = prepared();
+    world.commit(&token, "alice/m", &[("a.txt", b"hello"), ("dir/b", b"x")]);
+    let body = json!({ "files": [{ "path": "a.txt", "sample": "", "size": 5 }, { "path": "new" }, { "path": "dir" }] });
+    let answer = world
+        .post(&format!("{REPOSITORY}/preupload/main"), Some(&token), &body)
+        .json();
+    assert_eq!(
+        answer["files"],
+        json!([
+            { "path": "a.txt", "uploadMode": "regular", "shouldIgnore": false, "oid": "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0" },
+            { "path": "new", "uploadMode": "regular", "shouldIgnore": false },
+            { "path": "dir", "uploadMode": "regular", "shouldIgnore": false },
+        ])
+    );
+    assert_eq!(answer["commitOid"].as_str().unwrap().len(), 40);
+}
+
+#[test]
+fn one_commit_many_operations_or_none() {
+    let (world, token) = prepared();
+    world.commit(
+        &token,
+        "alice/m",
+        &[("a", b"1"), ("d/x", b"1"), ("d/e/y", b"1")],
+    );
+    let file = |path: &str| json!({ "key": "file", "value": { "content": "plain", "path": path, "encoding": "utf-8" } });
+    let mixed = [
+        header(),
+        file("b"),
+        json!({ "key": "deletedFile", "value": { "path": "a" } }),
+        json!({ "key": "deletedFolder", "value": { "path": "d/e/" } }),
+    ];
+    assert_eq!(world.commit_lines(&token, "alice/m", &mixed).status, 200);
+    let tree = format!("{REPOSITORY}/tree/main?recursive=True");
+    assert_eq!(
+        paths(&world.get(&tree, Some(&token))),
+        [".gitattributes", "b", "d", "d/x"]
+    );
+    assert_eq!(
+        world.get("/alice/m/resolve/main/b", Some(&token)).text(),
+        "plain"
+    );
+    // The second operation fails, so the first one is not done either.
+    let failing = [
+        header(),
+        file("c"),
+        json!({ "key": "deletedFile", "value": { "path": "gone" } }),
+    ];
+    assert_eq!(
+        world.commit_lines(&token, "alice/m", &failing).verdict().1,
+        "EntryNotFound"
+    );
+    assert_eq!(
+        world.get("/alice/m/resolve/main/c", Some(&token)).status,
+        404
+    );
+    // A file takes the place of a folder, and the other way round.
+    assert_eq!(
+        world
+            .commit_lines(&token, "alice/m", &[header(), file("d")])
+            .status,
+        200
+    );
+    assert_eq!(
+        world
+            .commit_lines(&token, "alice/m", &[header(), file("d/z/w")])
+            .status,
+        200
+    );
+    assert_eq!(
+        paths(&world.get(&tree, Some(&token))),
+        [".gitattributes", "b", "d", "d/z", "d/z/w"]
+    );
+    assert_eq!(
+        paths(&world.get(&format!("{REPOSITORY}/tree/main/d"), Some(&token))),
+        ["d/z"]
+    );
+}
+
+#[test]
+fn malformed_commits_change_nothing() {
+    let (world, token) = prepared();
+    let send = |body: &str| {
+        world.ask(
+            "POST",
+            &format!("{REPOSITORY}/commit/main"),
+            Some(&token),
+            &[],
+            Body::from(body.to_owned()),
+        )
+    };
+    let before = world.get(REPOSITORY, Some(&token)).json()["sha"].clone();
+    let header = header().to_string();
+    for (body, status) in [
+        (String::new(), 400),
+        ("{".to_owned(), 400),
+        ("[]".to_owned(), 400),
+        (format!("{header}\n{header}"), 400),
+        (
+            format!(
+                "{header}\n{{\"key\":\"file\",\"value\":{{\"path\":\"a\",\"content\":\"!\",\"encoding\":\"base64\"}}}}"
+            ),
+            400,
+        ),
+        (
+            format!("{header}\n{{\"key\":\"file\",\"value\":{{\"path\":\"a\"}}}}"),
+            400,
+        ),
+        (
+            format!("{header}\n{{\"key\":\"lfsFile\",\"value\":{{\"path\":\"a\"}}}}"),
+            400,
+        ),
+        (
+            format!("{header}\n{{\"key\":\"bomb\",\"value\":{{}}}}"),
+            400,
+        ),
+        (
+            json!({ "key": "header", "value": { "summary": "s", "parentCommit": "0".repeat(40) } })
+                .to_string(),
+            412,
+        ),
+    ] {
+        assert_eq!(send(&body).status, status, "{body}");
+    }
+    assert_eq!(world.get(REPOSITORY, Some(&token)).json()["sha"], before);
+    let elsewhere = world.ask(
+        "POST",
+        &format!("{REPOSITORY}/commit/nope"),
+        Some(&token),
+        &[],
+        Body::from(header),
+    );
+    assert_eq!(elsewhere.verdict().1, "RevisionNotFound");
+}
+
+#[test]
+fn a_body_that_is_cut_off_is_no_commit() {
+    let (world, token) = prepared();
+    let lines = format!(
+        "{}\n{}\n",
+        header(),
+        json!({ "key": "file", "value": { "content": "", "path": "half" } })
+    );
+    let path = format!("{REPOSITORY}/commit/main");
+    let cut = Body::new(CutOff(Some(lines.into_bytes())));
+    assert_eq!(world.ask("POST", &path, Some(&token), &[], cut).status, 400);
+    assert_eq!(
+        world.get("/alice/m/resolve/main/half", Some(&token)).status,
+        404
+    );
+}
+
+/// A body that fails after its first piece, as one does whose connection breaks.
+struct CutOff(Option<Vec<u8>>);
+
+impl axum::body::HttpBody for CutOff {
+    type Data = axum::body::Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+        std::task::Poll::Ready(Some(match self.0.take() {
+            Some(data) => Ok(hyper::body::Frame::data(data.into())),
+            None => Err(std::io::ErrorKind::ConnectionReset.into()),
+        }))
+    }
+}
+
+#[test]
+fn parallel_commits_lose_nothing() {
+    let (world, token) = prepared();
+    let world = Arc::new(world);
+    let threads: Vec<_> = (0..8)
+        .map(|thread| {
+            let (world, token) = (Arc::clone(&world), token.clone());
+            std::thread::spawn(move || {
+                for number in 0..5 {
+                    let path = format!("{thread}/{number}");
+                    assert_eq!(
+                        world.commit(&token, "alice/m", &[(&path, b"x")]).status,
+                        200
+                    );
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let listed = world.get(
+        &format!("{REPOSITORY}/tree/main?recursive=true"),
+        Some(&token),
+    );
+    assert_eq!(
+        paths(&listed)
+            .iter()
+            .filter(|path| path.contains('/'))
+            .count(),
+        40
+    );
+    let log = world.get(&format!("{REPOSITORY}/commits/main"), Some(&token));
+    assert_eq!(log.header("x-total-count"), "41");
+}
+
+#[test]
+fn branches_tags_and_the_log() {
+    let (world, token) = prepared();
+    let first = world.get(REPOSITORY, Some(&token)).json()["sha"].clone();
+    world.commit(&token, "alice/m", &[("a", b"1")]);
+    let branch = format!("{REPOSITORY}/branch/dev%2Fx");
+    assert_eq!(
+        world
+            .post(&branch, Some(&token), &json!({ "startingPoint": first }))
+            .status,
+        200
+    );
+    assert_eq!(world.post(&branch, Some(&token), &json!({})).status, 409);
+    assert_eq!(
+        world
+            .post(
+                &format!("{REPOSITORY}/tag/main"),
+                Some(&token),
+                &json!({ "tag": "v1" })
+            )
+            .status,
+        200
+    );
+    assert_eq!(
+        world
+            .post(
+                &format!("{REPOSITORY}/tag/main"),
+                Some(&token),
+                &json!({ "tag": "a b" })
+            )
+            .status,
+        400
+    );
+    let refs = world
+        .get(&format!("{REPOSITORY}/refs"), Some(&token))
+        .json();
+    assert_eq!(
+        refs["branches"][0],
+        json!({ "name": "dev/x", "ref": "refs/heads/dev/x", "targetCommit": first })
+    );
+    assert_eq!(refs["tags"][0]["ref"], "refs/tags/v1");
+    assert_eq!(world.get("/alice/m/resolve/v1/a", Some(&token)).status, 200);
+    assert_eq!(
+        world.get("/alice/m/resolve/dev%2Fx/a", Some(&token)).status,
+        404
+    );
+    let log = world.get(&format!("{REPOSITORY}/commits/v1?limit=1"), Some(&token));
+    assert_eq!(
+        (&log.json()[0]["title"], log.header("x-total-count")),
+        (&json!("Upload"), "2")
+    );
+    assert!(log.header("link").contains("p=1&limit=1>; rel=\"next\""));
+    let delete = |path: &str| {
+        world.ask(
+            "DELETE",
+            &format!("{REPOSITORY}/{path}"),
+            Some(&token),
+            &[],
+            Body::empty(),
+        )
+    };
+    assert_eq!(delete("branch/dev%2Fx").status, 200);
+    assert_eq!(delete("branch/dev%2Fx").status, 404);
+    assert_eq!(delete("branch/main").status, 400);
+    assert_eq!(delete("tag/v1").status, 200);
+}
+
+#[test]
+fn paths_info_and_last_commits() {
+    let (world, token) = prepared();
+    world.commit(&token, "alice/m", &[("old", b"1"), ("d/x", b"1")]);
+    let newest = world.commit(&token, "alice/m", &[("d/x", b"2")]).json()["commitOid"].clone();
+    let ask = |body: &str| {
+        world.ask(
+            "POST",
+            &format!("{REPOSITORY}/paths-info/main"),
+            Some(&token),
+            &[],
+            Body::from(body.to_owned()),
+        )
+    };
+    let form = ask("paths=old&paths=d&paths=missing&expand=True").json();
+    assert_eq!(
+        (
+            &form[0]["path"],
+            &form[1]["type"],
+            form.as_array().unwrap().len()
+        ),
+        (&json!("old"), &json!("directory"), 2)
+    );
+    assert_eq!(form[1]["lastCommit"]["id"], newest);
+    assert_ne!(form[0]["lastCommit"]["id"], newest);
+    assert_eq!(ask("{\"paths\":[\"old\"]}").json()[0]["size"], 1);
+    assert_eq!(ask("paths=..%2Fx").status, 400);
+}

@@ -1,0 +1,117 @@
+//! A server that answers as it is told and remembers what it was asked.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A running server; it stops accepting when it is dropped.
+pub struct Server {
+    endpoint: String,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    answer: Mutex<String>,
+    requests: AtomicUsize,
+    /// The `Authorization` headers that arrived.
+    authorizations: Mutex<Vec<String>>,
+    stopped: AtomicBool,
+}
+
+/// A whole HTTP answer.
+pub fn answer(status: u16, headers: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status} x\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}",
+        body.len()
+    )
+}
+
+impl Server {
+    /// Starts a server that gives one answer to everything.
+    pub fn start(answer: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+        let shared = Arc::new(Shared {
+            answer: Mutex::new(answer),
+            requests: AtomicUsize::new(0),
+            authorizations: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        });
+        let state = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if state.stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                let state = Arc::clone(&state);
+                std::thread::spawn(move || state.serve(&stream));
+            }
+        });
+        Self { endpoint, shared }
+    }
+
+    /// Where it listens.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Changes the answer.
+    pub fn set_answer(&self, answer: String) {
+        *self
+            .shared
+            .answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = answer;
+    }
+
+    /// How many requests arrived.
+    pub fn requests(&self) -> usize {
+        self.shared.requests.load(Ordering::SeqCst)
+    }
+
+    /// The `Authorization` headers that arrived.
+    pub fn authorizations(&self) -> Vec<String> {
+        self.shared
+            .authorizations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        // Wakes the listener, which then sees the flag.
+        let _ = TcpStream::connect(self.endpoint.trim_start_matches("http://"));
+    }
+}
+
+impl Shared {
+    fn serve(&self, mut stream: &TcpStream) {
+        let mut lines = BufReader::new(stream).lines();
+        let mut asked = false;
+        while let Some(Ok(line)) = lines.next() {
+            if line.is_empty() {
+                break;
+            }
+            asked = true;
+            if let Some(value) = line.strip_prefix("authorization: ") {
+                self.authorizations
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(value.to_owned());
+            }
+        }
+        if asked {
+            self.requests.fetch_add(1, Ordering::SeqCst);
+            let answer = self
+                .answer
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    }
+}
