@@ -47,10 +47,12 @@ impl Where {
                 .filter(|value| !value.is_empty())
                 .map(PathBuf::from)
         })?;
-        Some(match &world.folder {
+        let folder = match &world.folder {
             Some(folder) => folder.join(named),
             None => named,
-        })
+        };
+        // Without the `.` of `./hub`, since it is shown.
+        Some(folder.components().collect())
     }
 }
 
