@@ -49,6 +49,8 @@ pub const ALL_PROXY: [&str; 2] = ["all_proxy", "ALL_PROXY"];
 pub const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
 /// Set by people who do not want colours on a terminal (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
+/// The data folder of the embedded Hub that the command line starts and administers.
+pub const HUBTOKEN_HUB_DATA: &str = "HUBTOKEN_HUB_DATA";
 
 /// Variables that look like a token's, but that none of the Hub's own libraries reads.
 ///

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
-use reqwest::{Client, NoProxy, Proxy};
+use reqwest::{Client, Method, NoProxy, Proxy, RequestBuilder};
 use rustls::{ClientConfig, RootCertStore};
 use zeroize::Zeroizing;
 
@@ -183,13 +183,62 @@ pub async fn get(
     authorization: Option<Zeroizing<String>>,
     timeout: Duration,
 ) -> Result<Answer, NoAnswer> {
-    match tokio::time::timeout(timeout, follow(client, endpoint, path, authorization)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(NoAnswer::Unreachable(format!(
-            "no answer within {} seconds",
-            timeout.as_secs_f64()
-        ))),
-    }
+    in_time(timeout, follow(client, endpoint, path, authorization)).await
+}
+
+/// Asks an endpoint to do something, with a JSON body or without one.
+///
+/// No redirect is followed: what changes something is not sent twice.
+///
+/// # Errors
+///
+/// [`NoAnswer`].
+pub async fn send(
+    client: &Client,
+    endpoint: &Endpoint,
+    (method, path): (Method, &str),
+    authorization: Zeroizing<String>,
+    body: Option<&serde_json::Value>,
+    timeout: Duration,
+) -> Result<Answer, NoAnswer> {
+    in_time(timeout, async {
+        let mut request = authorize(client.request(method, endpoint.url(path)), &authorization)?;
+        if let Some(body) = body {
+            request = request
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.to_string());
+        }
+        let response = request.send().await.map_err(|error| describe(&error))?;
+        if response.status().is_redirection() {
+            return Err(NoAnswer::Strange(
+                "it redirects instead of answering".to_owned(),
+            ));
+        }
+        read(response).await
+    })
+    .await
+}
+
+async fn in_time(
+    timeout: Duration,
+    answer: impl Future<Output = Result<Answer, NoAnswer>>,
+) -> Result<Answer, NoAnswer> {
+    tokio::time::timeout(timeout, answer)
+        .await
+        .unwrap_or_else(|_| {
+            Err(NoAnswer::Unreachable(format!(
+                "no answer within {} seconds",
+                timeout.as_secs_f64()
+            )))
+        })
+}
+
+/// Puts the secret into its header, marked as one.
+fn authorize(request: RequestBuilder, authorization: &str) -> Result<RequestBuilder, NoAnswer> {
+    let mut value = HeaderValue::from_str(authorization)
+        .map_err(|_| NoAnswer::Strange("the token cannot stand in a header".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(request.header(AUTHORIZATION, value))
 }
 
 async fn follow(
@@ -202,10 +251,7 @@ async fn follow(
     for _ in 0..=MAXIMUM_REDIRECTS {
         let mut request = client.get(&url);
         if let Some(text) = &authorization {
-            let mut value = HeaderValue::from_str(text)
-                .map_err(|_| NoAnswer::Strange("the token cannot stand in a header".to_owned()))?;
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
+            request = authorize(request, text)?;
         }
         let response = request.send().await.map_err(|error| describe(&error))?;
         let status = response.status();

@@ -6,6 +6,7 @@
 //! knows nothing of either. [`require`] puts the three together. The Python package wraps this
 //! crate and decides nothing.
 
+pub mod cli;
 pub mod credential;
 pub mod endpoint;
 pub mod env;

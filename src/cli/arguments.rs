@@ -1,0 +1,117 @@
+//! The command line as clap reads it: the verbs, and what all of them share.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::{explain, hub, require, status, whoami};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+
+/// The whole command line.
+#[derive(Parser)]
+#[command(
+    name = "hubtoken",
+    bin_name = "hubtoken",
+    version,
+    about = "Hugging Face Hub access tokens: which one is in use, whose it is, and whether it will do",
+    after_help = "\
+Examples:
+  hubtoken status                            who am I, with which token, from where
+  hubtoken require write --repo acme/model   stop a job before it wastes its time
+  hubtoken explain                           which token wins, and what it hides
+
+Exit codes:
+  0    yes, or done
+  1    no: denied, rejected, not found, no token, not done
+  2    wrong usage, or a configuration that makes no sense
+  3    not known: the Hub could not be asked, which says nothing about the token
+  130  stopped by Ctrl-C
+
+A token is never an argument: set HF_TOKEN, or log in with `hf auth login`."
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// What everybody takes.
+    #[command(flatten)]
+    _shared: Shared,
+}
+
+/// Read here for help and for checking; [`Output`](super::output::Output) looks for them earlier.
+#[derive(Args)]
+struct Shared {
+    /// Write one JSON object to standard output and nothing else; a failure is under "error"
+    #[arg(long, global = true)]
+    json: bool,
+    /// When to use colours; auto is on a terminal, unless `NO_COLOR` is set
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colour,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Colour {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// The verbs.
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Show who the token belongs to, where it comes from, and what it hides
+    Status(status::Arguments),
+    /// Show the user and the role, in one line
+    Whoami(whoami::Arguments),
+    /// Check that the token will do, for scripts and job prologues
+    Require(require::Arguments),
+    /// Show which source the token comes from, without asking the Hub
+    Explain(explain::Arguments),
+    /// Run an embedded Hub, and administer it
+    Hub(hub::Arguments),
+}
+
+/// Which token is meant.
+#[derive(Args)]
+pub struct Which {
+    /// Use the stored token of this name and no other
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The Hub that the token must belong to
+    // Text, since clap would repeat a value that it cannot read, and it may hold a password.
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+}
+
+impl Which {
+    /// The Hub that was named.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UntrustedEndpoint`].
+    pub fn endpoint(&self) -> Result<Option<Endpoint>, Error> {
+        self.endpoint
+            .as_deref()
+            .map(Endpoint::parse)
+            .transpose()
+            .map_err(|error| error.context("--endpoint"))
+    }
+}
+
+/// How long to wait.
+#[derive(Args)]
+pub struct Wait {
+    /// How many seconds to wait for the Hub [default: 10]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+}
+
+/// A time in seconds, with or without a fraction.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "a number of seconds, such as 10 or 0.5".to_owned())
+}

@@ -1,0 +1,67 @@
+//! `hubtoken explain`: which source has the token, which it hides, and which are broken.
+
+use clap::Args;
+use serde_json::json;
+
+use super::arguments::Which;
+use super::failure::{Failure, trace_json};
+use super::output::Output;
+use super::session;
+use super::{Code, World};
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken explain
+  hubtoken explain --json | jq -r '.trace[] | select(.answer == \"shadowed\") | .source'
+
+The Hub is not asked. Exit codes: 0 a token was found; 1 no source has one; 2 the configuration
+makes no sense.")]
+pub struct Arguments {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// A source that was asked for by name and is broken.
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    let trace = session::explain(world, &arguments.which)?;
+    let found = trace.found();
+    let endpoint = trace
+        .endpoint
+        .as_ref()
+        .map(crate::endpoint::Endpoint::as_str);
+    if output.is_json() {
+        output.object(&json!({
+            "endpoint": endpoint,
+            "token": found.map(|step| json!({ "mask": step.mask, "source": step.source })),
+            "trace": trace_json(&trace),
+            "error": null,
+        }));
+    } else {
+        let mut page = output.page();
+        page.paragraph(&match (found, endpoint) {
+            (Some(step), Some(endpoint)) => format!(
+                "{} from {}, for {endpoint}",
+                step.mask.as_deref().unwrap_or_default(),
+                step.source
+            ),
+            _ => "no token. Set HF_TOKEN, or log in with `hf auth login`".to_owned(),
+        });
+        page.trace(&trace);
+        output.show(&page);
+    }
+    Ok(if found.is_some() {
+        Code::Success
+    } else {
+        Code::Refused
+    })
+}

@@ -1,0 +1,164 @@
+//! What went wrong, as an exit code, a JSON object and a sentence.
+
+use serde_json::{Map, Value, json};
+
+use super::Code;
+use crate::error::{Denial, DenialKind, Error, UnknownKind};
+use crate::resolve::trace::{Step, Trace};
+
+/// Why a verb did not do what it was asked.
+#[derive(Debug)]
+pub enum Failure {
+    /// The core's own error.
+    Core(Error),
+    /// The command line makes no sense.
+    Usage(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Core(error)
+    }
+}
+
+impl Failure {
+    /// The exit code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Usage(_) => Code::Usage,
+            Self::Core(error) => match error {
+                Error::TokenNotFound { .. }
+                | Error::TokenFormat(_)
+                | Error::InvalidToken { .. }
+                | Error::AccessDenied { .. }
+                | Error::RepositoryNotFound(_)
+                | Error::Hub(_) => Code::Refused,
+                Error::UntrustedEndpoint(_)
+                | Error::Store(_)
+                | Error::Configuration(_)
+                | Error::InvalidArgument(_) => Code::Usage,
+                Error::Unknown { .. } => Code::Unknown,
+                Error::Interrupted => Code::Interrupted,
+            },
+        }
+    }
+
+    /// The name of the Python class, or `UsageError`.
+    fn kind(&self) -> &'static str {
+        let error = match self {
+            Self::Usage(_) => return "UsageError",
+            Self::Core(error) => error,
+        };
+        match error {
+            Error::TokenNotFound { .. } => "TokenNotFoundError",
+            Error::TokenFormat(_) => "TokenFormatError",
+            Error::InvalidToken { .. } => "InvalidTokenError",
+            Error::AccessDenied { kind, .. } => match kind {
+                DenialKind::Other => "AccessDeniedError",
+                DenialKind::InsufficientRole => "InsufficientRoleError",
+                DenialKind::Gated => "GatedRepoError",
+                DenialKind::OrganizationPolicy => "OrganizationPolicyError",
+            },
+            Error::RepositoryNotFound(_) => "RepositoryNotFoundError",
+            Error::Unknown { kind, .. } => match kind {
+                UnknownKind::Other => "VerdictUnknownError",
+                UnknownKind::Unreachable => "HubUnreachableError",
+                UnknownKind::RateLimited { .. } => "RateLimitedError",
+                UnknownKind::Offline => "OfflineError",
+            },
+            Error::UntrustedEndpoint(_) => "UntrustedEndpointError",
+            Error::Store(_) => "StoreError",
+            Error::Configuration(_) => "ConfigurationError",
+            Error::InvalidArgument(_) => "UsageError",
+            Error::Hub(_) => "HubError",
+            Error::Interrupted => "Interrupted",
+        }
+    }
+
+    /// The sentence. Without the list of sources, for which there is the trace, and without the
+    /// advice to hand over an argument, which a command line does not take.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Usage(message) => message.clone(),
+            Self::Core(Error::TokenNotFound { message, .. }) => {
+                let first = message.lines().next().unwrap_or_default();
+                first
+                    .trim_end_matches(" Tried:")
+                    .replace(", or hand over token=", "")
+            }
+            Self::Core(error) => error.to_string(),
+        }
+    }
+
+    /// What each source answered, when no source had a token.
+    pub fn trace(&self) -> Option<&Trace> {
+        match self {
+            Self::Core(Error::TokenNotFound { trace, .. }) => Some(trace),
+            _ => None,
+        }
+    }
+
+    /// The object under `error`.
+    pub fn to_json(&self) -> Value {
+        let mut object = self.to_map();
+        if let Some(trace) = self.trace() {
+            object.insert("trace".to_owned(), trace_json(trace));
+        }
+        Value::Object(object)
+    }
+
+    /// The same, beside a trace that is told anyway.
+    pub fn to_json_without_trace(&self) -> Value {
+        Value::Object(self.to_map())
+    }
+
+    fn to_map(&self) -> Map<String, Value> {
+        let mut object = Map::new();
+        object.insert("kind".to_owned(), self.kind().into());
+        object.insert("message".to_owned(), self.message().into());
+        if let Self::Core(error) = self {
+            particulars(error, &mut object);
+        }
+        object
+    }
+}
+
+fn particulars(error: &Error, object: &mut Map<String, Value>) {
+    match error {
+        Error::AccessDenied { denial, .. } => {
+            let Denial {
+                required,
+                actual,
+                target,
+                remedy_url,
+            } = &**denial;
+            object.insert("required".to_owned(), json!(required));
+            object.insert("actual".to_owned(), json!(actual));
+            object.insert("target".to_owned(), json!(target));
+            object.insert("remedy_url".to_owned(), json!(remedy_url));
+        }
+        Error::InvalidToken { source_name, .. } => {
+            object.insert("source".to_owned(), json!(source_name));
+        }
+        Error::Unknown {
+            kind: UnknownKind::RateLimited { retry_after },
+            ..
+        } => {
+            object.insert("retry_after".to_owned(), json!(retry_after));
+        }
+        _ => {}
+    }
+}
+
+/// A trace as a list of steps.
+pub fn trace_json(trace: &Trace) -> Value {
+    let step = |step: &Step| {
+        json!({
+            "source": step.source,
+            "answer": step.answer.name(),
+            "mask": step.mask,
+            "detail": step.detail,
+        })
+    };
+    trace.steps.iter().map(step).collect()
+}

@@ -1,0 +1,34 @@
+//! `hubtoken hub` in a build without the embedded Hub.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::output::Output;
+use super::{Code, World};
+
+/// Whatever follows: it gets the same answer.
+#[derive(Args)]
+#[command(disable_help_flag = true)]
+pub struct Arguments {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    _rest: Vec<OsString>,
+}
+
+/// Says that it is not there.
+///
+/// # Errors
+///
+/// Always.
+pub fn run(
+    _arguments: Arguments,
+    _world: &World<'_>,
+    _output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    Err(Failure::Usage(
+        "this build of hubtoken has no embedded Hub: it was made without the Cargo feature `hub`. \
+         Install a build that has it"
+            .to_owned(),
+    ))
+}

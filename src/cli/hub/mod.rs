@@ -1,0 +1,70 @@
+//! `hubtoken hub`: runs an embedded Hub, and administers one that runs.
+//!
+//! `serve` is the Hub itself. The other verbs speak to it as any program could: over HTTP, with
+//! the admin key from its data folder. So they work while it serves, and see what it sees.
+
+mod admin;
+mod member;
+mod organization;
+mod rendering;
+mod repository;
+mod serve;
+mod token;
+mod user;
+mod waiting;
+
+use clap::{Args, Subcommand};
+
+use super::failure::Failure;
+use super::output::Output;
+use super::{Code, World};
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken hub serve --data ./hub            in one terminal; in another:
+  export HUBTOKEN_HUB_DATA=./hub
+  hubtoken hub user create alice
+  export HF_TOKEN=$(hubtoken hub token create alice --name laptop --role write)
+  hubtoken hub token list alice")]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run a Hub in the foreground
+    Serve(serve::Arguments),
+    /// Create, list, rename, refresh and delete access tokens
+    Token(token::Arguments),
+    /// Create and list users
+    User(user::Arguments),
+    /// Create and list organisations
+    Organization(organization::Arguments),
+    /// Set, list and remove the members of an organisation
+    Member(member::Arguments),
+    /// Create, list and delete repositories
+    Repository(repository::Arguments),
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// As the verb below.
+pub fn run(
+    arguments: Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    match arguments.verb {
+        Verb::Serve(arguments) => serve::run(&arguments, world, output),
+        Verb::Token(arguments) => token::run(arguments, world, output),
+        Verb::User(arguments) => user::run(arguments, world, output),
+        Verb::Organization(arguments) => organization::run(arguments, world, output),
+        Verb::Member(arguments) => member::run(arguments, world, output),
+        Verb::Repository(arguments) => repository::run(arguments, world, output),
+    }
+}

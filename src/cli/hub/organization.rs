@@ -1,0 +1,80 @@
+//! `hubtoken hub organization`: organisations.
+
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde_json::json;
+
+use super::admin::{Admin, Where};
+use super::rendering::{done, listed, renamed};
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::{Code, World};
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken hub organization create acme
+  hubtoken hub member set acme alice write")]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Create an organisation
+    Create {
+        /// Its name
+        name: String,
+        /// The name for people
+        #[arg(long, value_name = "NAME")]
+        fullname: Option<String>,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// List the organisations
+    List {
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// The Hub's own, or that none runs.
+pub fn run(
+    arguments: Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    match arguments.verb {
+        Verb::Create {
+            name,
+            fullname,
+            place,
+        } => {
+            let body = json!({ "name": name, "fullname": fullname });
+            let made =
+                Admin::open(&place, world)?.ask(Method::POST, &["organizations"], Some(&body))?;
+            done(
+                output,
+                "organization",
+                renamed(made),
+                &format!("organisation {name} is created"),
+            );
+        }
+        Verb::List { place } => {
+            let list = Admin::open(&place, world)?.ask(Method::GET, &["organizations"], None)?;
+            listed(
+                output,
+                "organizations",
+                list,
+                &["name", "full_name", "created_at"],
+            );
+        }
+    }
+    Ok(Code::Success)
+}

@@ -1,0 +1,123 @@
+//! The Hub's answers in the command line's own words.
+//!
+//! The Hub writes `createdAt`, as huggingface.co does; the command line's JSON has one spelling
+//! for all verbs, the one of the Python attributes.
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::cli::identity::date;
+use crate::cli::output::Output;
+
+/// An answer with the command line's field names.
+pub fn renamed(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(renamed).collect(),
+        Value::Object(fields) => Value::Object(
+            fields
+                .into_iter()
+                .map(|(name, value)| {
+                    let value = match value {
+                        Value::String(word) if name == "role" && word == "fineGrained" => {
+                            "fine-grained".into()
+                        }
+                        value => renamed(value),
+                    };
+                    (field_name(&name), value)
+                })
+                .collect(),
+        ),
+        value => value,
+    }
+}
+
+fn field_name(name: &str) -> String {
+    match name {
+        "fullname" => "full_name".to_owned(),
+        "_id" => "id".to_owned(),
+        _ => name
+            .chars()
+            .flat_map(|character| {
+                character
+                    .is_ascii_uppercase()
+                    .then_some('_')
+                    .into_iter()
+                    .chain([character.to_ascii_lowercase()])
+            })
+            .collect(),
+    }
+}
+
+/// Shows a deed: an object with one field, or a sentence.
+pub fn done(output: &Output<'_, '_>, field: &str, value: Value, sentence: &str) {
+    if output.is_json() {
+        let mut object = Map::new();
+        object.insert(field.to_owned(), value);
+        object.insert("error".to_owned(), Value::Null);
+        output.object(&Value::Object(object));
+    } else {
+        let mut page = output.page();
+        page.paragraph(sentence);
+        output.show(&page);
+    }
+}
+
+/// Shows a list: an object with one field, or a table of some of the fields.
+pub fn listed(output: &Output<'_, '_>, field: &str, items: Value, columns: &[&str]) {
+    let items = renamed(items);
+    if output.is_json() {
+        done(output, field, items, "");
+        return;
+    }
+    let rows: Vec<Vec<String>> = items
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|item| columns.iter().map(|name| cell(name, item)).collect())
+        .collect();
+    let mut page = output.page();
+    page.table(
+        &columns.iter().map(|name| title(name)).collect::<Vec<_>>(),
+        &rows,
+    );
+    output.show(&page);
+}
+
+fn title(field: &str) -> String {
+    match field {
+        "last4" => "token".to_owned(),
+        field => field.trim_end_matches("_at").replace('_', " "),
+    }
+}
+
+fn cell(field: &str, item: &Value) -> String {
+    let value = item.get(field).unwrap_or(&Value::Null);
+    match (field, value) {
+        ("last4", Value::String(last)) => format!("hf_…{last}"),
+        ("private", Value::Bool(private)) => if *private { "private" } else { "public" }.to_owned(),
+        (_, Value::String(text)) if field.ends_with("_at") => {
+            OffsetDateTime::parse(text, &Rfc3339).map_or_else(|_| text.clone(), date)
+        }
+        (_, Value::String(text)) => text.clone(),
+        (_, Value::Null | Value::Bool(false)) => "-".to_owned(),
+        (_, value) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn fields_have_one_spelling() {
+        let answer = json!([{ "createdAt": 1, "role": "fineGrained", "fullname": "A", "last4": "b",
+            "fineGrained": { "canReadGatedRepos": true, "scoped": [{ "entity": { "_id": "1" } }] } }]);
+        assert_eq!(
+            renamed(answer),
+            json!([{ "created_at": 1, "role": "fine-grained", "full_name": "A", "last4": "b",
+                "fine_grained": { "can_read_gated_repos": true, "scoped": [{ "entity": { "id": "1" } }] } }])
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! `hubtoken hub repository`: repositories, as an administrator makes them.
+
+use clap::{Args, Subcommand, ValueEnum};
+use reqwest::Method;
+use serde_json::json;
+
+use super::admin::{Admin, Where};
+use super::rendering::{done, listed, renamed};
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::{Code, World};
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken hub repository create acme/model --private
+  hubtoken hub repository create acme/data --type dataset --gated auto
+  hubtoken hub repository list")]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Create an empty repository
+    Create {
+        #[command(flatten)]
+        which: Which,
+        /// Only for those who may see its namespace's private things
+        #[arg(long)]
+        private: bool,
+        /// Readers have to ask: let in by themselves, or by hand
+        #[arg(long, value_enum, value_name = "HOW")]
+        gated: Option<Gate>,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// List the repositories
+    List {
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Delete a repository and everything in it
+    Delete {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
+#[derive(Args)]
+struct Which {
+    /// Its namespace and name
+    #[arg(value_name = "NAMESPACE/NAME")]
+    repository: String,
+    /// What sort it is
+    #[arg(long = "type", value_enum, default_value_t, value_name = "TYPE")]
+    kind: TypeName,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum TypeName {
+    #[default]
+    Model,
+    Dataset,
+    Space,
+}
+
+impl TypeName {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Dataset => "dataset",
+            Self::Space => "space",
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Gate {
+    Auto,
+    Manual,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// The Hub's own, or that none runs.
+pub fn run(
+    arguments: Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    match arguments.verb {
+        Verb::Create {
+            which,
+            private,
+            gated,
+            place,
+        } => {
+            let mut body =
+                json!({ "type": which.kind.word(), "id": which.repository, "private": private });
+            if let Some(gate) = gated {
+                body["gated"] = match gate {
+                    Gate::Auto => "auto",
+                    Gate::Manual => "manual",
+                }
+                .into();
+            }
+            let made =
+                Admin::open(&place, world)?.ask(Method::POST, &["repositories"], Some(&body))?;
+            let sentence = format!("{} {} is created", which.kind.word(), which.repository);
+            done(output, "repository", renamed(made), &sentence);
+        }
+        Verb::List { place } => {
+            let list = Admin::open(&place, world)?.ask(Method::GET, &["repositories"], None)?;
+            let columns = ["type", "name", "private", "gated", "disabled", "created_at"];
+            listed(output, "repositories", list, &columns);
+        }
+        Verb::Delete { which, place } => {
+            let (namespace, name) = which.repository.split_once('/').ok_or_else(|| {
+                Failure::Usage("name the repository with its namespace, like acme/model".to_owned())
+            })?;
+            let path = ["repositories", which.kind.word(), namespace, name];
+            Admin::open(&place, world)?.ask(Method::DELETE, &path, None)?;
+            let deleted = json!({ "type": which.kind.word(), "name": which.repository });
+            let sentence = format!("{} {} is deleted", which.kind.word(), which.repository);
+            done(output, "deleted", deleted, &sentence);
+        }
+    }
+    Ok(Code::Success)
+}

@@ -1,0 +1,262 @@
+//! `hubtoken hub token`: the access tokens of a Hub's users.
+//!
+//! `create` and `refresh` are the one place where the command line writes a token's value: to
+//! standard output, alone, so that a script can take it. The words around it go elsewhere.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use reqwest::Method;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::admin::{Admin, Where};
+use super::rendering::{done, listed, renamed};
+use crate::cli::arguments::seconds;
+use crate::cli::failure::Failure;
+use crate::cli::identity::timestamp;
+use crate::cli::output::Output;
+use crate::cli::{Code, World};
+use crate::error::Error;
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken hub token create alice --name laptop --role write
+  hubtoken hub token create alice --name ci --role fine-grained \\
+      --scope alice/model=repo.write --scope datasets/acme/x=repo.content.read
+  hubtoken hub token list alice
+  hubtoken hub token refresh alice laptop    # a new value; the old one dies at once
+
+`create` and `refresh` write the value to standard output, this once and alone.")]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Create a token and write its value to standard output
+    Create(Create),
+    /// List the tokens of a user
+    List {
+        /// Whose tokens
+        user: String,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Rename a token
+    Rename {
+        #[command(flatten)]
+        which: Which,
+        /// The new name
+        new_name: String,
+    },
+    /// Give a token a new value and write it to standard output; the old one dies at once
+    Refresh(Which),
+    /// Delete a token, which dies at once
+    Delete(Which),
+}
+
+/// A token that is there.
+#[derive(Args)]
+struct Which {
+    /// Whose token
+    user: String,
+    /// Its name or id
+    token: String,
+    #[command(flatten)]
+    place: Where,
+}
+
+#[derive(Args)]
+struct Create {
+    /// Whose token
+    user: String,
+    /// A name, to tell it from the others
+    #[arg(long)]
+    name: String,
+    /// What it may do
+    #[arg(long, value_enum)]
+    role: RoleName,
+    /// What a fine-grained token may do on one thing: alice, alice/model, datasets/alice/x; again
+    /// for more
+    #[arg(long, value_name = "ENTITY=PERMISSION[,…]")]
+    scope: Vec<String>,
+    /// What a fine-grained token may do everywhere; again for more
+    #[arg(long, value_name = "PERMISSION", value_delimiter = ',')]
+    global: Vec<String>,
+    /// Let a fine-grained token read public gated repositories
+    #[arg(long)]
+    gated: bool,
+    /// After how many seconds it ends; without it, never
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    expires_in: Option<Duration>,
+    #[command(flatten)]
+    place: Where,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RoleName {
+    Read,
+    Write,
+    FineGrained,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// The Hub's own, or that none runs.
+pub fn run(
+    arguments: Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    match arguments.verb {
+        Verb::Create(create) => {
+            let body = create.body(world)?;
+            let admin = Admin::open(&create.place, world)?;
+            let answer = admin.ask(
+                Method::POST,
+                &["users", &create.user, "tokens"],
+                Some(&body),
+            )?;
+            show_value(
+                answer,
+                &format!("token `{}` of {}", create.name, create.user),
+                output,
+            )?;
+        }
+        Verb::List { user, place } => {
+            let tokens =
+                Admin::open(&place, world)?.ask(Method::GET, &["users", &user, "tokens"], None)?;
+            let columns = [
+                "name",
+                "role",
+                "last4",
+                "created_at",
+                "last_used_at",
+                "expires_at",
+                "id",
+            ];
+            listed(output, "tokens", tokens, &columns);
+        }
+        Verb::Rename { which, new_name } => {
+            let body = json!({ "name": new_name });
+            let info = which.ask(world, Method::PATCH, None, Some(&body))?;
+            let sentence = format!(
+                "token `{}` of {} is now `{new_name}`",
+                which.token, which.user
+            );
+            done(output, "info", renamed(info), &sentence);
+        }
+        Verb::Refresh(which) => {
+            let answer = which.ask(world, Method::POST, Some("refresh"), None)?;
+            show_value(
+                answer,
+                &format!("new value of token `{}` of {}", which.token, which.user),
+                output,
+            )?;
+        }
+        Verb::Delete(which) => {
+            which.ask(world, Method::DELETE, None, None)?;
+            let sentence = format!("token `{}` of {} is deleted", which.token, which.user);
+            done(
+                output,
+                "deleted",
+                json!({ "user": which.user, "token": which.token }),
+                &sentence,
+            );
+        }
+    }
+    Ok(Code::Success)
+}
+
+impl Which {
+    fn ask(
+        &self,
+        world: &World<'_>,
+        method: Method,
+        deed: Option<&str>,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let path = ["users", &self.user, "tokens", &self.token];
+        let path: Vec<&str> = path.into_iter().chain(deed).collect();
+        Admin::open(&self.place, world)?.ask(method, &path, body)
+    }
+}
+
+impl Create {
+    fn body(&self, world: &World<'_>) -> Result<Value, Failure> {
+        let is_scoped = !self.scope.is_empty() || !self.global.is_empty() || self.gated;
+        if is_scoped && self.role != RoleName::FineGrained {
+            return Err(Failure::Usage(
+                "--scope, --global and --gated are for --role fine-grained: the other roles do \
+                 whatever their user may do"
+                    .to_owned(),
+            ));
+        }
+        let role = match self.role {
+            RoleName::Read => "read",
+            RoleName::Write => "write",
+            RoleName::FineGrained => "fineGrained",
+        };
+        let mut body = json!({ "name": self.name, "role": role });
+        if self.role == RoleName::FineGrained {
+            let scopes: Result<Vec<Value>, Failure> =
+                self.scope.iter().map(|text| scope(text)).collect();
+            body["scopes"] = scopes?.into();
+            body["global"] = json!(self.global);
+            body["canReadGatedRepos"] = self.gated.into();
+        }
+        if let Some(duration) = self.expires_in {
+            let end = time::Duration::try_from(duration)
+                .ok()
+                .and_then(|duration| world.now.checked_add(duration))
+                .and_then(timestamp)
+                .ok_or_else(|| Failure::Usage("--expires-in is too far away".to_owned()))?;
+            body["expiresAt"] = end.into();
+        }
+        Ok(body)
+    }
+}
+
+fn scope(text: &str) -> Result<Value, Failure> {
+    let wrong = || {
+        Failure::Usage(format!(
+            "`{text}` is no scope; write it like alice/model=repo.write or alice=repo.content.read,repo.write"
+        ))
+    };
+    let (entity, permissions) = text.split_once('=').ok_or_else(wrong)?;
+    let permissions: Vec<&str> = permissions.split(',').map(str::trim).collect();
+    if entity.trim().is_empty() || permissions.iter().any(|permission| permission.is_empty()) {
+        return Err(wrong());
+    }
+    Ok(json!({ "entity": entity.trim(), "permissions": permissions }))
+}
+
+/// Writes a new value: the only place that does.
+fn show_value(mut answer: Value, subject: &str, output: &Output<'_, '_>) -> Result<(), Failure> {
+    let value = match answer.get_mut("token").map(Value::take) {
+        Some(Value::String(value)) => Zeroizing::new(value),
+        _ => return Err(Error::Hub("the Hub answered without a token".to_owned()).into()),
+    };
+    let info = renamed(answer.get_mut("info").map(Value::take).unwrap_or_default());
+    if output.is_json() {
+        let info = Zeroizing::new(info.to_string());
+        // By hand, so that no other copy of the value is left behind. A token needs no escaping,
+        // but it is the Hub's word.
+        let quoted = Zeroizing::new(Value::from(value.as_str()).to_string());
+        output.raw(&Zeroizing::new(format!(
+            "{{\"token\":{},\"info\":{},\"error\":null}}\n",
+            quoted.as_str(),
+            info.as_str()
+        )));
+    } else {
+        output.note(&format!("{subject}, shown this once:"));
+        output.raw(&Zeroizing::new(format!("{}\n", value.as_str())));
+    }
+    Ok(())
+}

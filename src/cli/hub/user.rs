@@ -1,0 +1,84 @@
+//! `hubtoken hub user`: accounts.
+
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde_json::json;
+
+use super::admin::{Admin, Where};
+use super::rendering::{done, listed, renamed};
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::{Code, World};
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken hub user create alice --fullname 'Alice Doe' --email alice@example.org
+  hubtoken hub user list")]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Create a user
+    // A password would be seen in the arguments; a Hub of one's own knows users by their tokens.
+    Create {
+        /// The user's name
+        name: String,
+        /// The name for people
+        #[arg(long, value_name = "NAME")]
+        fullname: Option<String>,
+        /// The e-mail address
+        #[arg(long, value_name = "ADDRESS")]
+        email: Option<String>,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// List the users
+    List {
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// The Hub's own, or that none runs.
+pub fn run(
+    arguments: Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    match arguments.verb {
+        Verb::Create {
+            name,
+            fullname,
+            email,
+            place,
+        } => {
+            let body = json!({ "name": name, "fullname": fullname, "email": email });
+            let user = Admin::open(&place, world)?.ask(Method::POST, &["users"], Some(&body))?;
+            done(
+                output,
+                "user",
+                renamed(user),
+                &format!("user {name} is created"),
+            );
+        }
+        Verb::List { place } => {
+            let users = Admin::open(&place, world)?.ask(Method::GET, &["users"], None)?;
+            listed(
+                output,
+                "users",
+                users,
+                &["name", "full_name", "email", "created_at"],
+            );
+        }
+    }
+    Ok(Code::Success)
+}

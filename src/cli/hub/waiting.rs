@@ -1,0 +1,36 @@
+//! Waiting for something without missing Ctrl-C.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+
+use crate::error::Error;
+use crate::identity::Interrupt;
+
+/// How often Ctrl-C is looked for.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Runs a future on this thread.
+///
+/// # Errors
+///
+/// [`Error::Interrupted`], and [`Error::Hub`] when the system gives no runtime.
+pub fn wait<T>(future: impl Future<Output = T>, interrupt: &dyn Interrupt) -> Result<T, Error> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Hub(format!("nothing can be waited for: {error}")))?;
+    runtime.block_on(async {
+        tokio::select! {
+            value = future => Ok(value),
+            () = interrupted(interrupt) => Err(Error::Interrupted),
+        }
+    })
+}
+
+async fn interrupted(interrupt: &dyn Interrupt) {
+    while !interrupt.is_set() {
+        tokio::time::sleep(LOOK).await;
+    }
+}

@@ -1,0 +1,112 @@
+//! The command line: `hubtoken`.
+//!
+//! It answers the questions of the library in a shell: which token is in use, whose it is, and
+//! whether it will do. [`run`] knows nothing of the process it runs in: what it reads and where it
+//! writes is a [`World`], so that tests need no process and the Python layer decides nothing.
+//!
+//! Exit codes are the same for every verb, since job prologues act on them: see [`Code`]. With
+//! `--json` each verb writes one object to standard output and nothing else; a failure is an
+//! object under `error`. Without it the answer goes to standard output and what went wrong to
+//! standard error, each once.
+
+mod arguments;
+mod explain;
+mod failure;
+#[cfg(feature = "hub")]
+mod hub;
+#[cfg(not(feature = "hub"))]
+#[path = "hub/missing.rs"]
+mod hub;
+mod identity;
+mod output;
+mod page;
+mod refusal;
+mod require;
+mod session;
+mod status;
+#[cfg(test)]
+mod tests;
+mod whoami;
+mod world;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use arguments::{Arguments, Verb};
+use failure::Failure;
+use output::Output;
+pub use world::{Stream, World};
+
+/// What a verb's end amounts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Code {
+    /// Yes, or done.
+    Success = 0,
+    /// No: denied, rejected, not found, no token, not done.
+    Refused = 1,
+    /// The question makes no sense, or the configuration does not.
+    Usage = 2,
+    /// Nothing could be learnt. It says nothing about the token.
+    Unknown = 3,
+    /// Stopped by Ctrl-C: 128 and the number of the signal, as shells have it.
+    Interrupted = 130,
+}
+
+/// Runs the command line and returns its exit code.
+///
+/// `arguments` begin with the program's name, as `argv` does.
+///
+/// ```
+/// use hubtoken::cli::{self, Stream, World};
+/// use hubtoken::env::Fixed;
+/// use hubtoken::identity::Never;
+///
+/// let (mut output, mut errors) = (Vec::new(), Vec::new());
+/// let world = World {
+///     environment: &Fixed::default(),
+///     folder: None,
+///     stdout: Stream::to(&mut output),
+///     stderr: Stream::to(&mut errors),
+///     width: None,
+///     now: time::OffsetDateTime::UNIX_EPOCH,
+///     interrupt: &Never,
+/// };
+/// let code = cli::run(["hubtoken", "--version"].map(Into::into), &world);
+/// drop(world);
+/// assert_eq!(code, 0);
+/// assert!(output.starts_with(b"hubtoken "));
+/// ```
+pub fn run(arguments: impl IntoIterator<Item = OsString>, world: &World<'_>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let output = Output::new(world, &arguments);
+    let code = match refusal::find(&arguments) {
+        Some(problem) => output.failed(&Failure::Usage(problem)),
+        None => parse(arguments, world, &output),
+    };
+    output.finish(code) as u8
+}
+
+fn parse(arguments: Vec<OsString>, world: &World<'_>, output: &Output<'_, '_>) -> Code {
+    // The width is the world's, so that clap asks no terminal of its own accord.
+    let command = Arguments::command().term_width(world.width.unwrap_or(0));
+    let parsed = command
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    match parsed {
+        Ok(arguments) => dispatch(arguments.verb, world, output),
+        Err(error) => output.clap(&error),
+    }
+}
+
+fn dispatch(verb: Verb, world: &World<'_>, output: &Output<'_, '_>) -> Code {
+    let done = match verb {
+        Verb::Status(arguments) => status::run(&arguments, world, output),
+        Verb::Whoami(arguments) => whoami::run(&arguments, world, output),
+        Verb::Require(arguments) => require::run(&arguments, world, output),
+        Verb::Explain(arguments) => explain::run(&arguments, world, output),
+        Verb::Hub(arguments) => hub::run(arguments, world, output),
+    };
+    done.unwrap_or_else(|failure| output.failed(&failure))
+}

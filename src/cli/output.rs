@@ -1,0 +1,209 @@
+//! Where a verb's words go: standard output or standard error, as text or JSON, with colours or
+//! without.
+//!
+//! A reader that has gone away (`hubtoken explain | head -1`) is no problem of ours, so a closed
+//! pipe ends the writing and nothing else. What else keeps an answer from being written is told,
+//! since a script must not take silence for an answer.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::page::Page;
+use super::{Code, Stream, World};
+use crate::env;
+
+/// The writer of one run.
+pub struct Output<'a, 'w> {
+    world: &'a World<'w>,
+    json: bool,
+    quiet: Cell<bool>,
+    colours: [bool; 2],
+    problem: RefCell<Option<io::Error>>,
+}
+
+impl<'a, 'w> Output<'a, 'w> {
+    /// Looks for `--json` and `--color` itself, because they also count when the rest of the
+    /// command line cannot be read.
+    pub fn new(world: &'a World<'w>, arguments: &[OsString]) -> Self {
+        let words: Vec<&str> = arguments
+            .iter()
+            .skip(1)
+            .map_while(|argument| match argument.to_str() {
+                Some("--") => None,
+                text => Some(text.unwrap_or_default()),
+            })
+            .collect();
+        let colour = words.iter().enumerate().find_map(|(index, word)| {
+            match word.strip_prefix("--color")? {
+                "" => words.get(index + 1).copied(),
+                value => value.strip_prefix('='),
+            }
+        });
+        let no_color = env::text(world.environment, env::NO_COLOR).is_some();
+        let colours = [&world.stdout, &world.stderr].map(|stream| match colour {
+            Some("always") => true,
+            Some("never") => false,
+            _ => stream.is_terminal && !no_color,
+        });
+        Self {
+            world,
+            json: words.contains(&"--json"),
+            quiet: Cell::new(false),
+            colours,
+            problem: RefCell::new(None),
+        }
+    }
+
+    /// Whether the answer is to be JSON.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// From here on only usage errors are told.
+    pub fn hush(&self) {
+        self.quiet.set(true);
+    }
+
+    /// An empty page for standard output.
+    pub fn page(&self) -> Page {
+        Page::new(self.colours[0], self.world.width)
+    }
+
+    /// Writes a page to standard output.
+    pub fn show(&self, page: &Page) {
+        if !self.quiet.get() {
+            self.write(&self.world.stdout, page.text());
+        }
+    }
+
+    /// Writes text to standard output as it is.
+    #[cfg(feature = "hub")]
+    pub fn raw(&self, text: &str) {
+        self.write(&self.world.stdout, text);
+    }
+
+    /// Writes one JSON object to standard output, on one line.
+    pub fn object(&self, value: &Value) {
+        if !self.quiet.get() {
+            self.write(&self.world.stdout, &format!("{value}\n"));
+        }
+    }
+
+    /// Writes a note to standard error; it has no place in JSON.
+    #[cfg(feature = "hub")]
+    pub fn note(&self, text: &str) {
+        if !self.json && !self.quiet.get() {
+            let mut page = self.error_page();
+            page.paragraph(text);
+            self.write(&self.world.stderr, page.text());
+        }
+    }
+
+    /// Writes a warning to standard error; in JSON it is the verb's to put into its object.
+    pub fn warning(&self, text: &str) {
+        self.labelled("warning", AnsiColor::Yellow, text);
+    }
+
+    /// Writes the sentence of a failure to standard error, where there is no JSON to hold it.
+    pub fn problem(&self, failure: &Failure) {
+        self.labelled("error", AnsiColor::Red, &failure.message());
+    }
+
+    fn labelled(&self, label: &str, colour: AnsiColor, text: &str) {
+        if !self.json && !self.quiet.get() {
+            let mut page = self.error_page();
+            page.labelled(
+                label,
+                Style::new().bold().fg_color(Some(colour.into())),
+                text,
+            );
+            self.write(&self.world.stderr, page.text());
+        }
+    }
+
+    fn error_page(&self) -> Page {
+        Page::new(self.colours[1], self.world.width)
+    }
+
+    /// Tells a failure and gives its exit code.
+    pub fn failed(&self, failure: &Failure) -> Code {
+        let code = failure.code();
+        if code == Code::Usage {
+            self.quiet.set(false);
+        }
+        if self.json {
+            self.object(&json!({ "error": failure.to_json() }));
+        } else {
+            self.problem(failure);
+            if let Some(trace) = failure.trace()
+                && !self.quiet.get()
+            {
+                let mut page = self.error_page();
+                page.trace(trace);
+                self.write(&self.world.stderr, page.text());
+            }
+        }
+        code
+    }
+
+    /// Help, the version, or what is wrong with the command line, in clap's words.
+    pub fn clap(&self, error: &clap::Error) -> Code {
+        let is_answer = !error.use_stderr();
+        if !is_answer && self.json {
+            let text = error.render().to_string();
+            let text = text.trim().trim_start_matches("error: ");
+            return self.failed(&Failure::Usage(text.to_owned()));
+        }
+        let (stream, colour) = if is_answer {
+            (&self.world.stdout, self.colours[0])
+        } else {
+            (&self.world.stderr, self.colours[1])
+        };
+        let text = error.render();
+        if colour {
+            self.write(stream, &text.ansi().to_string());
+        } else {
+            self.write(stream, &text.to_string());
+        }
+        if is_answer {
+            Code::Success
+        } else {
+            Code::Usage
+        }
+    }
+
+    fn write(&self, stream: &Stream<'_>, text: &str) {
+        let mut writer = stream.writer.borrow_mut();
+        let written = writer
+            .write_all(text.as_bytes())
+            .and_then(|()| writer.flush());
+        if let Err(error) = written
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            self.problem.borrow_mut().get_or_insert(error);
+        }
+    }
+
+    /// The exit code, after a look whether everything could be written.
+    pub fn finish(self, code: Code) -> Code {
+        let Some(problem) = self.problem.take() else {
+            return code;
+        };
+        let text = format!("error: the answer cannot be written: {problem}\n");
+        let mut writer = self.world.stderr.writer.borrow_mut();
+        // Nobody is left to tell when this fails as well; the exit code says it.
+        let _ = writer
+            .write_all(text.as_bytes())
+            .and_then(|()| writer.flush());
+        if code == Code::Success {
+            Code::Unknown
+        } else {
+            code
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Text for people: rows, lists and paragraphs, wrapped to the terminal.
+//!
+//! Much of what is shown was written by others (names on a Hub, its messages, paths), so control
+//! characters and marks that turn the direction of writing are replaced before anything is
+//! styled: no answer of a Hub moves the cursor.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::resolve::trace::{Answer, Trace};
+
+/// Where the value of a row begins.
+const LABEL: usize = 14;
+/// Sources longer than this push their line to the right instead of everybody's.
+const SOURCE: usize = 44;
+/// Narrower than this, wrapping makes nothing more readable.
+const NARROWEST: usize = 30;
+
+/// A text that grows downwards.
+pub struct Page {
+    text: String,
+    colour: bool,
+    width: Option<usize>,
+}
+
+impl Page {
+    /// An empty page.
+    pub fn new(colour: bool, width: Option<usize>) -> Self {
+        Self {
+            text: String::new(),
+            colour,
+            width,
+        }
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// A label and its value; a blank label continues the one above.
+    pub fn row(&mut self, label: &str, value: &str) {
+        self.styled_row(label, Style::new(), value);
+    }
+
+    /// A row whose value stands out.
+    pub fn strong_row(&mut self, label: &str, value: &str) {
+        self.styled_row(label, Style::new().bold(), value);
+    }
+
+    fn styled_row(&mut self, label: &str, style: Style, value: &str) {
+        let dimmed = Style::new().dimmed();
+        let mut label = self.paint(dimmed, &format!("{label:LABEL$}"));
+        for line in self.wrap(value, LABEL) {
+            let line = self.paint(style, &line);
+            self.push(&format!("{label}{line}"));
+            label = " ".repeat(LABEL);
+        }
+    }
+
+    /// Rows under one label, in columns.
+    pub fn list(&mut self, label: &str, items: &[(String, String)]) {
+        let width = column(items.iter().map(|(left, _)| left.as_str()));
+        for (index, (left, right)) in items.iter().enumerate() {
+            let label = if index == 0 { label } else { "" };
+            self.row(label, format!("{left:width$}  {right}").trim_end());
+        }
+    }
+
+    /// A table with a line of titles; it is not wrapped.
+    #[cfg(feature = "hub")]
+    pub fn table(&mut self, titles: &[String], rows: &[Vec<String>]) {
+        let rows: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| row.iter().map(|cell| clean(cell)).collect())
+            .collect();
+        let widths: Vec<usize> = (0..titles.len())
+            .map(|index| {
+                let cells = rows.iter().filter_map(|row| row.get(index));
+                let cells = cells.chain(titles.get(index));
+                cells
+                    .map(|cell| cell.chars().count())
+                    .max()
+                    .unwrap_or_default()
+            })
+            .collect();
+        let line = |row: &[String]| {
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:width$}"));
+            cells.collect::<Vec<_>>().join("  ")
+        };
+        let heading = self.paint(Style::new().dimmed(), line(titles).trim_end());
+        self.push(&heading);
+        for row in &rows {
+            self.push(&line(row));
+        }
+    }
+
+    /// A paragraph.
+    pub fn paragraph(&mut self, text: &str) {
+        for line in self.wrap(text, 0) {
+            self.push(&line);
+        }
+    }
+
+    /// A line that is not wrapped, to be copied.
+    #[cfg(feature = "hub")]
+    pub fn line(&mut self, text: &str) {
+        let text = clean(text);
+        self.push(&text);
+    }
+
+    /// A paragraph after a coloured label and a colon.
+    pub fn labelled(&mut self, label: &str, style: Style, text: &str) {
+        let mut label = self.paint(style, &format!("{label}:"));
+        label.push(' ');
+        for line in self.wrap(text, 0) {
+            self.push(&format!("{label}{line}"));
+            label.clear();
+        }
+    }
+
+    /// What each source answered, a line each.
+    pub fn trace(&mut self, trace: &Trace) {
+        let width = column(trace.steps.iter().map(|step| step.source.as_str()));
+        for step in &trace.steps {
+            let colour = match step.answer {
+                Answer::Found => Some(AnsiColor::Green),
+                Answer::Shadowed | Answer::Ignored => Some(AnsiColor::Yellow),
+                Answer::Broken => Some(AnsiColor::Red),
+                Answer::Absent | Answer::Skipped => None,
+            };
+            let style = match colour {
+                Some(colour) => Style::new().fg_color(Some(colour.into())),
+                None => Style::new().dimmed(),
+            };
+            let answer = self.paint(style, &format!("{:8}", step.answer.name()));
+            let mask = step.mask.as_deref().unwrap_or_default();
+            let comma = if mask.is_empty() || step.detail.is_empty() {
+                ""
+            } else {
+                ", "
+            };
+            let line = format!(
+                "{:width$}  {mask}{comma}{}",
+                clean(&step.source),
+                clean(&step.detail)
+            );
+            self.push(&format!("  {answer}  {}", line.trim_end()));
+        }
+    }
+
+    fn push(&mut self, line: &str) {
+        self.text.push_str(line.trim_end_matches(' '));
+        self.text.push('\n');
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.colour && !text.trim().is_empty() {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// The lines of a text, broken at spaces; its own line breaks stay.
+    fn wrap(&self, text: &str, indent: usize) -> Vec<String> {
+        let limit = self.width.map_or(usize::MAX, |width| {
+            width.saturating_sub(indent).max(NARROWEST)
+        });
+        let mut lines = Vec::new();
+        for part in text.split('\n').map(clean) {
+            if part.chars().count() <= limit {
+                lines.push(part);
+                continue;
+            }
+            let mut line = String::new();
+            for word in part.split(' ') {
+                if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > limit {
+                    lines.push(std::mem::take(&mut line));
+                }
+                let space = if line.is_empty() { "" } else { " " };
+                // Writing to a `String` cannot fail.
+                let _ = write!(line, "{space}{word}");
+            }
+            lines.push(line);
+        }
+        lines
+    }
+}
+
+fn column<'a>(items: impl Iterator<Item = &'a str>) -> usize {
+    items
+        .map(|item| item.chars().count())
+        .filter(|width| *width <= SOURCE)
+        .max()
+        .unwrap_or_default()
+}
+
+/// A text without characters that do something to a terminal instead of being shown.
+pub fn clean(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+            character if character.is_control() => '\u{fffd}',
+            character => character,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_values_are_wrapped_under_themselves() {
+        let mut page = Page::new(false, Some(46));
+        page.row("user", &"word ".repeat(12));
+        assert_eq!(
+            page.text(),
+            format!(
+                "user          {w} word\n              {w} word\n",
+                w = ["word"; 5].join(" ")
+            )
+        );
+    }
+
+    #[test]
+    fn nobody_moves_the_cursor() {
+        let mut page = Page::new(true, None);
+        page.strong_row("user", "ali\u{1b}[2Jce\u{202e}");
+        page.list("rights", &[("a\u{7}".to_owned(), "b\u{9b}".to_owned())]);
+        assert!(!page.text().contains("\u{1b}[2J"), "{:?}", page.text());
+        assert!(!page.text().contains(['\u{202e}', '\u{7}', '\u{9b}']));
+        assert!(page.text().contains("ali\u{fffd}[2Jce\u{fffd}"));
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let mut page = Page::new(false, None);
+        page.list(
+            "in",
+            &[
+                ("a".to_owned(), "read".to_owned()),
+                ("acme".to_owned(), "write".to_owned()),
+            ],
+        );
+        assert_eq!(
+            page.text(),
+            "in            a     read\n              acme  write\n"
+        );
+    }
+}

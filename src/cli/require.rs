@@ -1,0 +1,247 @@
+//! `hubtoken require`: will this token do? The exit code is the answer.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::arguments::{Wait, Which, seconds};
+use super::failure::Failure;
+use super::identity::token_json;
+use super::output::Output;
+use super::session::{self, Session};
+use super::{Code, World};
+use crate::require::Requirement;
+use crate::role::{Need, RepositoryType, Role};
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken require write --repo acme/model && python train.py
+  hubtoken require read --repo squad --repo-type dataset --quiet
+  hubtoken require --permission inference.serverless.write --namespace acme
+  hubtoken require write --on-unknown warn   # go on when the Hub is away
+
+A repository that does not exist yet will do for `write` if the token may create it. A bare name
+is in the user's own namespace.
+
+Exit codes: 0 allowed; 1 denied, rejected, not found, no token; 2 wrong usage or configuration;
+3 not known, because the Hub could not be asked.")]
+pub struct Arguments {
+    /// The role that is needed
+    #[arg(
+        value_enum,
+        required_unless_present = "permission",
+        conflicts_with = "permission"
+    )]
+    role: Option<RoleName>,
+    /// One of the Hub's permissions instead of a role, such as inference.serverless.write
+    #[arg(long, value_name = "PERMISSION")]
+    permission: Option<String>,
+    /// The repository that it is needed on
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    repo: Option<String>,
+    /// What sort of repository it is
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "TYPE",
+        requires = "repo"
+    )]
+    repo_type: TypeName,
+    /// The user or organisation that it is needed on
+    #[arg(long, value_name = "NAME", conflicts_with = "repo")]
+    namespace: Option<String>,
+    #[command(flatten)]
+    which: Which,
+    /// How many seconds old a remembered answer may be; 0 asks the Hub again
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    max_age: Option<Duration>,
+    #[command(flatten)]
+    wait: Wait,
+    /// What to do when nothing could be learnt: fail with code 3, warn and go on, or go on
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    on_unknown: OnUnknown,
+    /// Write nothing, unless the usage is wrong
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RoleName {
+    Read,
+    Write,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum TypeName {
+    #[default]
+    Model,
+    Dataset,
+    Space,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum OnUnknown {
+    #[default]
+    Raise,
+    Warn,
+    Allow,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// Everything but *yes*.
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    if arguments.quiet {
+        output.hush();
+    }
+    let requirement = arguments.requirement()?;
+    let mut answer = Answer {
+        required: requirement.need.to_string(),
+        target: arguments.target(),
+        token: Value::Null,
+        endpoint: Value::Null,
+        warnings: Vec::new(),
+    };
+    let checked = check(arguments, &requirement, world, &mut answer);
+    if !output.is_json() {
+        for warning in &answer.warnings {
+            output.warning(warning);
+        }
+    }
+    let (allowed, failure, code) = match checked {
+        Ok(()) => (Some(true), None, Code::Success),
+        Err(failure) => match failure.code() {
+            Code::Refused => (Some(false), Some(failure), Code::Refused),
+            Code::Unknown if arguments.on_unknown == OnUnknown::Raise => {
+                (None, Some(failure), Code::Unknown)
+            }
+            Code::Unknown => (None, Some(failure), Code::Success),
+            _ => return Err(failure),
+        },
+    };
+    if output.is_json() {
+        output.object(&answer.to_json(allowed, failure.as_ref()));
+        return Ok(code);
+    }
+    match failure {
+        None => {
+            let mut page = output.page();
+            page.paragraph(&answer.sentence());
+            output.show(&page);
+            Ok(code)
+        }
+        Some(failure) if code == Code::Success => {
+            if arguments.on_unknown == OnUnknown::Warn {
+                output.warning(&failure.message());
+            }
+            Ok(code)
+        }
+        Some(failure) => Err(failure),
+    }
+}
+
+fn check(
+    arguments: &Arguments,
+    requirement: &Requirement,
+    world: &World<'_>,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let session = Session::open(world, &arguments.which)?;
+    answer.token = token_json(&session.credential);
+    answer.endpoint = session.credential.endpoint.as_str().into();
+    answer.warnings.clone_from(&session.warnings);
+    let options = session::options(arguments.max_age, arguments.wait.timeout);
+    let stale = requirement.check(
+        &session.client,
+        &session.credential,
+        &session.line,
+        &options,
+        world.interrupt,
+    )?;
+    answer.warnings.extend(stale);
+    Ok(())
+}
+
+impl Arguments {
+    fn requirement(&self) -> Result<Requirement, Failure> {
+        let need = match (self.role, &self.permission) {
+            (Some(RoleName::Read), _) => Need::Role(Role::Read),
+            (Some(RoleName::Write), _) => Need::Role(Role::Write),
+            (None, Some(permission)) if !permission.trim().is_empty() => {
+                Need::Permission(permission.trim().to_owned())
+            }
+            _ => {
+                return Err(Failure::Usage(
+                    "name a role, or a permission with --permission".to_owned(),
+                ));
+            }
+        };
+        let kind = match self.repo_type {
+            TypeName::Model => RepositoryType::Model,
+            TypeName::Dataset => RepositoryType::Dataset,
+            TypeName::Space => RepositoryType::Space,
+        };
+        Ok(Requirement {
+            need,
+            repository: self.repo.clone().map(|repo| (repo, kind)),
+            namespace: self.namespace.clone(),
+        })
+    }
+
+    fn target(&self) -> Option<String> {
+        self.repo.clone().or_else(|| self.namespace.clone())
+    }
+}
+
+/// What is told.
+struct Answer {
+    required: String,
+    target: Option<String>,
+    token: Value,
+    endpoint: Value,
+    warnings: Vec<String>,
+}
+
+impl Answer {
+    /// `allowed` is `null` when nothing could be learnt.
+    fn to_json(&self, allowed: Option<bool>, failure: Option<&Failure>) -> Value {
+        json!({
+            "allowed": allowed,
+            "required": self.required,
+            "target": self.target,
+            "endpoint": self.endpoint,
+            "token": self.token,
+            "warnings": self.warnings,
+            "error": failure.map(Failure::to_json),
+        })
+    }
+
+    fn sentence(&self) -> String {
+        let text = |name: &str| {
+            self.token
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let target = self
+            .target
+            .as_ref()
+            .map_or_else(String::new, |target| format!(" on {target}"));
+        format!(
+            "allowed: {}{target}, with {} from {}",
+            self.required,
+            text("mask"),
+            text("source")
+        )
+    }
+}

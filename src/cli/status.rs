@@ -1,0 +1,157 @@
+//! `hubtoken status`: who am I, with which token, from where, and what it hides.
+//!
+//! What this machine knows is shown even when the Hub cannot be asked, because that is when
+//! people look.
+
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::arguments::{Wait, Which};
+use super::failure::{Failure, trace_json};
+use super::identity::{identity_json, identity_rows, token_json};
+use super::output::Output;
+use super::page::Page;
+use super::session::{self, Session};
+use super::{Code, World};
+use crate::credential::Credential;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::identity::model::Identity;
+use crate::resolve::ambient_endpoint;
+use crate::resolve::trace::{Answer, Trace};
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken status
+  hubtoken status --profile ci
+  hubtoken status --json | jq -r .identity.role
+
+Exit codes: 0 the token is good; 1 no token, or the Hub rejects it; 2 the configuration makes no
+sense; 3 the Hub could not be asked, and what is known without it is shown.")]
+pub struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// What is known.
+#[derive(Default)]
+struct Report {
+    endpoint: Option<Endpoint>,
+    credential: Option<Arc<Credential>>,
+    identity: Option<Arc<Identity>>,
+    warnings: Vec<String>,
+    trace: Trace,
+    failure: Option<Failure>,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// An endpoint that is none, and an interrupt. All else is part of the report.
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    arguments.which.endpoint()?;
+    let report = gather(arguments, world)?;
+    if output.is_json() {
+        output.object(&report.to_json());
+    } else {
+        for warning in &report.warnings {
+            output.warning(warning);
+        }
+        let mut page = output.page();
+        report.fill(&mut page, world);
+        output.show(&page);
+        if let Some(failure) = &report.failure {
+            output.problem(failure);
+        }
+    }
+    Ok(report.failure.as_ref().map_or(Code::Success, Failure::code))
+}
+
+fn gather(arguments: &Arguments, world: &World<'_>) -> Result<Report, Failure> {
+    let mut report = Report {
+        // Without a token, where one would go is still worth knowing.
+        endpoint: ambient_endpoint(world.environment).ok(),
+        ..Report::default()
+    };
+    let session = match Session::open(world, &arguments.which) {
+        Ok(session) => session,
+        Err(error) => {
+            if let Error::TokenNotFound { trace, .. } = &error {
+                report.trace = (**trace).clone();
+            }
+            report.failure = Some(error.into());
+            return Ok(report);
+        }
+    };
+    // A source behind the one that is used may be broken in a way that stops the whole trace;
+    // then the used one is still worth showing.
+    report.trace = session::explain(world, &arguments.which).unwrap_or_default();
+    match session.identify(&session::fresh(arguments.wait.timeout)) {
+        Ok(known) => report.identity = Some(known.identity),
+        Err(Error::Interrupted) => return Err(Error::Interrupted.into()),
+        Err(error) => report.failure = Some(error.into()),
+    }
+    report.endpoint = Some(session.credential.endpoint.clone());
+    report.warnings = session.warnings;
+    report.credential = Some(session.credential);
+    Ok(report)
+}
+
+impl Report {
+    fn to_json(&self) -> Value {
+        let credential = self.credential.as_ref();
+        json!({
+            "endpoint": self.endpoint.as_ref().map(Endpoint::as_str),
+            "token": credential.map(|credential| token_json(credential)),
+            "identity": self.identity.as_ref().map(|identity| identity_json(identity)),
+            "trace": trace_json(&self.trace),
+            "warnings": self.warnings,
+            "error": self.failure.as_ref().map(Failure::to_json_without_trace),
+        })
+    }
+
+    fn fill(&self, page: &mut Page, world: &World<'_>) {
+        if let Some(credential) = &self.credential {
+            let token = format!("{} from {}", credential.token.mask(), credential.source);
+            page.row("token", &token);
+        } else {
+            page.row("token", "none");
+        }
+        if let Some(endpoint) = &self.endpoint {
+            page.row("endpoint", endpoint.as_str());
+        }
+        if let Some(identity) = &self.identity {
+            identity_rows(page, identity, world.now);
+        }
+        for (label, answer) in [
+            ("shadowed", Answer::Shadowed),
+            ("broken", Answer::Broken),
+            ("not read", Answer::Ignored),
+            ("skipped", Answer::Skipped),
+        ] {
+            let steps: Vec<_> = self
+                .trace
+                .steps
+                .iter()
+                .filter(|step| step.answer == answer)
+                .map(|step| {
+                    let mask = step.mask.as_deref().unwrap_or_default();
+                    let comma = if mask.is_empty() { "" } else { ", " };
+                    (step.source.clone(), format!("{mask}{comma}{}", step.detail))
+                })
+                .collect();
+            page.list(label, &steps);
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! The verbs against an embedded Hub.
+
+use super::*;
+use crate::hub::{Hub, HubOptions, WhoamiLimit};
+
+/// A Hub with alice, who writes in acme and reads in others, and a machine beside it.
+struct Site {
+    machine: Machine,
+    hub: Hub,
+    _data: TempDir,
+}
+
+impl Site {
+    fn new(whoami_limit: Option<WhoamiLimit>) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let hub = Hub::start(&HubOptions {
+            data: Some(data.path().to_owned()),
+            whoami_limit,
+            ..HubOptions::default()
+        })
+        .unwrap();
+        let folder = data.path().to_str().unwrap();
+        let mut machine = Machine::with(&[
+            ("HF_ENDPOINT", hub.endpoint()),
+            ("HUBTOKEN_HUB_DATA", folder),
+        ]);
+        machine.secrets.push(hub.admin_key().reveal().to_owned());
+        let site = Self {
+            machine,
+            hub,
+            _data: data,
+        };
+        for arguments in [
+            &["user", "create", "alice", "--fullname", "Alice Doe"][..],
+            &["organization", "create", "acme"],
+            &["organization", "create", "others"],
+            &["member", "set", "acme", "alice", "write"],
+            &["member", "set", "others", "alice", "read"],
+            &["repository", "create", "alice/tiny", "--private"],
+        ] {
+            let ran = site.hub(arguments);
+            assert_eq!(ran.code, 0, "{ran:?}");
+        }
+        site
+    }
+
+    fn hub(&self, arguments: &[&str]) -> Ran {
+        self.machine.run(&[&["hub"], arguments].concat())
+    }
+
+    /// Makes a token through the command line and returns its value.
+    fn token(&self, name: &str, rest: &[&str]) -> String {
+        let ran = self.hub(&[&["token", "create", "alice", "--name", name], rest].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        // The value is alone on standard output, for `$(…)`.
+        let value = ran.out.trim_end().to_owned();
+        assert!(value.starts_with("hf_") && !value.contains(char::is_whitespace));
+        assert!(!ran.err.contains(&value));
+        value
+    }
+
+    /// Uses a token from here on; no later output may show it.
+    fn log_in(&mut self, value: String) {
+        self.machine.set("HF_TOKEN", &value);
+        self.machine.secrets.push(value);
+    }
+}
+
+#[test]
+fn status_and_whoami_say_who_and_what() {
+    let mut site = Site::new(None);
+    let value = site.token("laptop", &["--role", "write", "--expires-in", "864000"]);
+    site.log_in(value);
+    site.machine.write(".cache/huggingface/token", SECOND);
+    let ran = site.machine.run(&["status"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    for part in [
+        "from env:HF_TOKEN",
+        site.hub.endpoint(),
+        "alice (Alice Doe)",
+        "role          write",
+        "laptop",
+        "in 9 days",
+        "acme    write",
+        "others  read",
+        "hf_…akBB, shadowed by env:HF_TOKEN",
+    ] {
+        assert!(ran.out.contains(part), "{part}: {ran:?}");
+    }
+    let value = site.machine.json(&["status"], 0);
+    assert_eq!(value["identity"]["user"], "alice");
+    assert_eq!(value["identity"]["role"], "write");
+    assert_eq!(value["identity"]["token_name"], "laptop");
+    assert_eq!(value["identity"]["organizations"][1]["role_in_org"], "read");
+    assert_eq!(value["error"], Value::Null);
+    assert_eq!(site.machine.run(&["whoami"]).out, "alice (write)\n");
+    assert_eq!(
+        site.machine.json(&["whoami"], 0)["identity"]["role"],
+        "write"
+    );
+}
+
+#[test]
+fn require_answers_by_its_code() {
+    let mut site = Site::new(None);
+    let read = site.token("reader", &["--role", "read"]);
+    let write = site.token("writer", &["--role", "write"]);
+    site.log_in(read);
+    assert_eq!(
+        site.machine
+            .run(&["require", "read", "--repo", "alice/tiny"])
+            .code,
+        0
+    );
+    let ran = site.machine.run(&["require", "write", "--repo", "tiny"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
+    assert!(
+        ran.err.contains("tokenType=write") && ran.err.contains("env:HF_TOKEN")
+            || ran.err.contains("HF_TOKEN")
+    );
+    let value = site
+        .machine
+        .json(&["require", "write", "--repo", "alice/tiny"], 1);
+    assert_eq!(value["allowed"], false);
+    assert_eq!(value["error"]["kind"], "InsufficientRoleError");
+    assert_eq!(
+        (&value["error"]["required"], &value["error"]["actual"]),
+        (&"write".into(), &"read".into())
+    );
+    assert!(
+        value["error"]["remedy_url"]
+            .as_str()
+            .unwrap()
+            .starts_with(site.hub.endpoint())
+    );
+    let missing = site
+        .machine
+        .json(&["require", "read", "--repo", "alice/nothing"], 1);
+    assert_eq!(missing["error"]["kind"], "RepositoryNotFoundError");
+
+    site.log_in(write);
+    let ran = site
+        .machine
+        .run(&["require", "write", "--repo", "alice/tiny"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    assert!(
+        ran.out
+            .starts_with("allowed: write on alice/tiny, with hf_…"),
+        "{ran:?}"
+    );
+    assert_eq!(
+        site.machine
+            .run(&["require", "write", "--repo", "acme/new-model"])
+            .code,
+        0
+    );
+    assert_eq!(
+        site.machine
+            .run(&["require", "write", "--namespace", "others"])
+            .code,
+        1
+    );
+    assert_eq!(
+        site.machine
+            .json(&["require", "write", "--repo", "alice/tiny"], 0)["allowed"],
+        true
+    );
+    let quiet = site.machine.run(&["require", "write", "-q"]);
+    assert_eq!((quiet.code, quiet.out + &quiet.err), (0, String::new()));
+    assert_eq!(
+        site.machine
+            .run(&["require", "write", "--repo", "a/b/c"])
+            .code,
+        2
+    );
+    let elsewhere = site.machine.json(
+        &["require", "read", "--endpoint", "https://huggingface.co"],
+        2,
+    );
+    assert_eq!(elsewhere["error"]["kind"], "UntrustedEndpointError");
+}
+
+#[test]
+fn a_fine_grained_token_is_made_and_shown_by_its_scopes() {
+    let mut site = Site::new(None);
+    let fine = site.token(
+        "scoped",
+        &[
+            "--role",
+            "fine-grained",
+            "--scope",
+            "alice/tiny=repo.content.read,repo.write",
+            "--global",
+            "discussion.write",
+        ],
+    );
+    site.log_in(fine);
+    let ran = site.machine.run(&["status"]);
+    for part in [
+        "fine-grained",
+        "model alice/tiny",
+        "repo.content.read, repo.write",
+        "everywhere",
+    ] {
+        assert!(ran.out.contains(part), "{part}: {ran:?}");
+    }
+    assert_eq!(
+        site.machine
+            .run(&["require", "write", "--repo", "alice/tiny"])
+            .code,
+        0
+    );
+    assert_eq!(
+        site.machine
+            .run(&[
+                "require",
+                "--permission",
+                "repo.write",
+                "--repo",
+                "alice/tiny"
+            ])
+            .code,
+        0
+    );
+    assert_eq!(
+        site.machine
+            .run(&["require", "write", "--namespace", "acme"])
+            .code,
+        1
+    );
+    let refused = site.hub(&[
+        "token", "create", "alice", "--name", "x", "--role", "read", "--gated",
+    ]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    let wrong = site.hub(&[
+        "token",
+        "create",
+        "alice",
+        "--name",
+        "x",
+        "--role",
+        "fine-grained",
+        "--scope",
+        "alice",
+    ]);
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+}
+
+#[test]
+fn tokens_are_listed_renamed_refreshed_and_deleted() {
+    let mut site = Site::new(None);
+    let first = site.token("ci", &["--role", "read"]);
+    site.log_in(first);
+    assert_eq!(site.machine.run(&["whoami"]).code, 0);
+    assert_eq!(
+        site.hub(&["token", "rename", "alice", "ci", "build"]).code,
+        0
+    );
+    let listed = site.machine.json(&["hub", "token", "list", "alice"], 0);
+    assert_eq!(listed["tokens"][0]["name"], "build");
+    assert_eq!(listed["tokens"][0]["role"], "read");
+    assert!(listed["tokens"][0]["created_at"].is_string());
+    assert!(site.hub(&["token", "list", "alice"]).out.contains("build"));
+
+    let refreshed = site
+        .machine
+        .json(&["hub", "token", "refresh", "alice", "build"], 0);
+    assert_eq!(refreshed["info"]["name"], "build");
+    assert_eq!(
+        site.machine.json(&["status"], 1)["error"]["kind"],
+        "InvalidTokenError"
+    );
+    assert_eq!(site.machine.run(&["require", "read"]).code, 1);
+    site.log_in(refreshed["token"].as_str().unwrap().to_owned());
+    assert_eq!(site.machine.run(&["whoami"]).out, "alice (read)\n");
+    let deleted = site
+        .machine
+        .json(&["hub", "token", "delete", "alice", "build"], 0);
+    assert_eq!(deleted["deleted"]["token"], "build");
+    assert_eq!(site.machine.run(&["status"]).code, 1);
+    let gone = site
+        .machine
+        .json(&["hub", "token", "delete", "alice", "build"], 1);
+    assert_eq!(gone["error"]["kind"], "HubError");
+    assert_eq!(site.hub(&["token", "list", ".."]).code, 2);
+}
+
+#[test]
+fn the_other_lists_have_what_was_made() {
+    let site = Site::new(None);
+    let names = |field: &str, verb: &[&str], name: &str| {
+        let value = site.machine.json(&[&["hub"], verb].concat(), 0);
+        let items = value[field].as_array().unwrap();
+        items
+            .iter()
+            .map(|item| item[name].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names("users", &["user", "list"], "name"), ["alice"]);
+    assert_eq!(
+        names("organizations", &["organization", "list"], "name").len(),
+        2
+    );
+    assert_eq!(
+        names("members", &["member", "list", "acme"], "user"),
+        ["alice"]
+    );
+    assert_eq!(
+        names("repositories", &["repository", "list"], "name"),
+        ["alice/tiny"]
+    );
+    assert!(site.hub(&["repository", "list"]).out.contains("private"));
+    assert_eq!(site.hub(&["repository", "delete", "alice/tiny"]).code, 0);
+    assert_eq!(site.hub(&["member", "remove", "acme", "alice"]).code, 0);
+    let taken = site.machine.json(&["hub", "user", "create", "alice"], 1);
+    assert!(
+        taken["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("taken")
+    );
+    let help = site.hub(&["token", "create", "--help"]);
+    assert_eq!(help.code, 0);
+}
+
+#[test]
+fn a_rate_limit_is_unknown_and_says_how_long() {
+    let mut site = Site::new(Some(WhoamiLimit {
+        quota: 1,
+        window_seconds: 60,
+    }));
+    let value = site.token("ci", &["--role", "write"]);
+    site.log_in(value);
+    assert_eq!(site.machine.run(&["status"]).code, 0);
+    let value = site.machine.json(&["status"], 3);
+    assert_eq!(value["error"]["kind"], "RateLimitedError");
+    assert!(value["error"]["retry_after"].as_u64().unwrap() <= 60);
+    assert_eq!(value["token"]["source"], "env:HF_TOKEN");
+}
+
+#[test]
+fn administration_without_a_hub_says_so_and_sends_no_key() {
+    let machine = Machine::new();
+    let nothing = machine.run(&["hub", "user", "list"]);
+    assert_eq!(nothing.code, 2);
+    assert!(nothing.err.contains("HUBTOKEN_HUB_DATA"), "{nothing:?}");
+    let empty = machine.run(&["hub", "user", "list", "--data", "empty"]);
+    assert_eq!(empty.code, 3);
+    assert!(empty.err.contains("no Hub runs"), "{empty:?}");
+
+    // A Hub that crashed left its files, and another program has its port.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    machine.write(
+        "crashed/hub.json",
+        &format!("{{\"endpoint\":\"{endpoint}\"}}"),
+    );
+    machine.write("crashed/admin-key", "hubtoken_admin_x");
+    machine.write("crashed/hub.lock", "");
+    let crashed = machine.run(&["hub", "user", "list", "--data", "crashed"]);
+    assert_eq!(crashed.code, 3, "{crashed:?}");
+    assert!(listener.accept().is_err(), "the key went to a stranger");
+}

@@ -1,0 +1,310 @@
+//! What needs no Hub: the command line itself, the trace, and what is told when nobody answers.
+
+use std::io::{self, ErrorKind, Write};
+use std::net::TcpListener;
+
+use super::*;
+
+/// Nobody listens there: the listener is gone.
+fn closed_endpoint() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+#[test]
+fn a_token_in_an_argument_is_refused_and_not_repeated() {
+    let machine = Machine::new();
+    for arguments in [
+        &["status", FIRST][..],
+        &[FIRST],
+        &["require", "write", "--repo", FIRST],
+        &["status", "--token", FIRST],
+        &[
+            "status",
+            "--endpoint",
+            &format!("https://x:{FIRST}@huggingface.co"),
+        ],
+        &["hub", "token", "delete", "alice", FIRST],
+    ] {
+        let ran = machine.run(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+        assert!(ran.err.contains("looks like a token"), "{ran:?}");
+    }
+    let value = machine.json(&["status", FIRST], 2);
+    assert_eq!(value["error"]["kind"], "UsageError");
+    assert!(
+        machine
+            .run(&["whoami", "--token=abc"])
+            .err
+            .contains("no --token")
+    );
+}
+
+#[test]
+fn what_is_wrong_with_the_command_line_is_code_2() {
+    let machine = Machine::new();
+    for arguments in [
+        &[][..],
+        &["dance"],
+        &["require"],
+        &["require", "god"],
+        &["require", "write", "--permission", "repo.write"],
+        &["require", "write", "--repo", "a/b", "--namespace", "a"],
+        &["require", "write", "--repo-type", "dataset"],
+        &["require", "write", "--timeout", "soon"],
+        &["status", "--endpoint", "http://hub.example"],
+        &["status", "--endpoint", "https://user:hunter2@hub.example"],
+        &["status", "--color", "pink"],
+    ] {
+        let ran = machine.run(arguments);
+        assert_eq!(
+            (ran.code, ran.out.as_str()),
+            (2, ""),
+            "{arguments:?} {ran:?}"
+        );
+        assert!(
+            !ran.err.is_empty() && !ran.err.contains("hunter2"),
+            "{ran:?}"
+        );
+        assert!(machine.json(arguments, 2)["error"]["message"].is_string());
+    }
+}
+
+#[test]
+fn help_has_examples_and_codes_for_every_verb() {
+    let machine = Machine::new();
+    for verb in [
+        &[][..],
+        &["status"],
+        &["whoami"],
+        &["require"],
+        &["explain"],
+    ] {
+        let ran = machine.run(&[verb, &["--help"]].concat());
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+        assert!(
+            ran.out.contains("Examples:") && ran.out.contains("Exit codes:"),
+            "{ran:?}"
+        );
+    }
+    let version = machine.run(&["--version"]).out;
+    assert_eq!(version, format!("hubtoken {}\n", env!("CARGO_PKG_VERSION")));
+    let narrow = machine
+        .run_with(&["require", "--help"], Some(60), &Never)
+        .out;
+    assert!(narrow.contains('\u{1b}'));
+}
+
+#[test]
+fn no_token_is_code_1_with_every_source_named() {
+    let machine = Machine::with(&[("HF_TOKEN", "hf_xxx"), ("HF_API_KEY", SECOND)]);
+    for verb in [
+        &["status"][..],
+        &["whoami"],
+        &["require", "read"],
+        &["explain"],
+    ] {
+        let ran = machine.run(verb);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        let all = ran.out + &ran.err;
+        assert!(
+            all.contains("HF_TOKEN") && all.contains("HF_API_KEY"),
+            "{all}"
+        );
+    }
+    let value = machine.json(&["status"], 1);
+    assert_eq!(
+        (&value["token"], &value["identity"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(value["error"]["kind"], "TokenNotFoundError");
+    let message = value["error"]["message"].as_str().unwrap();
+    assert!(
+        !message.contains("Tried") && !message.contains("token="),
+        "{message}"
+    );
+    let value = machine.json(&["require", "read"], 1);
+    assert_eq!(value["allowed"], false);
+    assert!(value["error"]["trace"].as_array().unwrap().len() > 3);
+    assert_eq!(
+        machine.json(&["whoami"], 1)["error"]["kind"],
+        "TokenNotFoundError"
+    );
+    assert_eq!(
+        machine.json(&["status", "--profile", "ci"], 1)["error"]["kind"],
+        "TokenNotFoundError"
+    );
+}
+
+#[test]
+fn explain_shows_what_wins_and_what_is_hidden() {
+    let mut machine = Machine::with(&[("HF_TOKEN", FIRST)]);
+    let path = machine.write(".cache/huggingface/token", SECOND);
+    let ran = machine.run(&["explain"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert!(
+        ran.out
+            .starts_with("hf_…keAA from env:HF_TOKEN, for https://huggingface.co\n"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.out.contains("shadowed") && ran.out.contains("hf_…akBB"),
+        "{ran:?}"
+    );
+    let value = machine.json(&["explain"], 0);
+    assert_eq!(value["token"]["source"], "env:HF_TOKEN");
+    let shadowed: Vec<&Value> = value["trace"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|step| step["answer"] == "shadowed")
+        .collect();
+    assert_eq!(shadowed[0]["source"], format!("file:{}", path.display()));
+    machine.set("HF_ENDPOINT", "ftp://x");
+    assert_eq!(
+        machine.json(&["explain"], 2)["error"]["kind"],
+        "UntrustedEndpointError"
+    );
+    let broken = Machine::new();
+    broken.write("hubtoken.toml", "profile = ");
+    assert_eq!(
+        broken.json(&["explain"], 2)["error"]["kind"],
+        "ConfigurationError"
+    );
+}
+
+#[test]
+fn a_hub_that_does_not_answer_is_code_3_and_what_is_known_is_shown() {
+    let endpoint = closed_endpoint();
+    let machine = Machine::with(&[("HF_TOKEN", FIRST), ("HF_ENDPOINT", &endpoint)]);
+    let ran = machine.run(&["status"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(
+        ran.out.contains("hf_…keAA from env:HF_TOKEN") && ran.out.contains(&endpoint),
+        "{ran:?}"
+    );
+    assert!(
+        ran.err.starts_with("error: ") && ran.err.contains("cannot be reached"),
+        "{ran:?}"
+    );
+    let value = machine.json(&["status"], 3);
+    assert_eq!(value["token"]["mask"], "hf_…keAA");
+    assert_eq!(value["error"]["kind"], "HubUnreachableError");
+    assert_eq!(machine.run(&["whoami"]).code, 3);
+    let value = machine.json(&["require", "write"], 3);
+    assert_eq!(
+        (&value["allowed"], &value["required"]),
+        (&Value::Null, &"write".into())
+    );
+}
+
+#[test]
+fn on_unknown_decides_what_an_unreachable_hub_means() {
+    let mut machine = Machine::with(&[("HF_TOKEN", FIRST), ("HF_ENDPOINT", &closed_endpoint())]);
+    let warned = machine.run(&["require", "write", "--on-unknown", "warn"]);
+    assert_eq!((warned.code, warned.out.as_str()), (0, ""), "{warned:?}");
+    assert!(warned.err.starts_with("warning: "), "{warned:?}");
+    let allowed = machine.run(&["require", "write", "--on-unknown", "allow"]);
+    assert_eq!(
+        (allowed.code, allowed.out + &allowed.err),
+        (0, String::new())
+    );
+    assert_eq!(
+        machine.json(&["require", "write", "--on-unknown", "warn"], 0)["allowed"],
+        Value::Null
+    );
+    let quiet = machine.run(&["require", "write", "--quiet"]);
+    assert_eq!((quiet.code, quiet.out + &quiet.err), (3, String::new()));
+    machine.set("HF_HUB_OFFLINE", "1");
+    assert_eq!(
+        machine.json(&["require", "write"], 3)["error"]["kind"],
+        "OfflineError"
+    );
+    machine.set("HF_ENDPOINT", "nonsense");
+    let wrong = machine.run(&["require", "write", "--quiet", "--on-unknown", "allow"]);
+    assert_eq!(wrong.code, 2);
+    assert!(!wrong.err.is_empty());
+}
+
+#[test]
+fn an_interrupt_is_code_130() {
+    // Connections wait in the system's queue: it hangs.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let machine = Machine::with(&[("HF_TOKEN", FIRST), ("HF_ENDPOINT", &endpoint)]);
+    for verb in [&["status"][..], &["whoami"], &["require", "read"]] {
+        assert_eq!(
+            machine.run_with(verb, None, &After(2.into())).code,
+            130,
+            "{verb:?}"
+        );
+    }
+    let ran = machine.run(&["require", "read", "--timeout", "0.2"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    let mut machine = Machine::with(&[("HF_TOKEN", FIRST)]);
+    let coloured = |machine: &Machine, arguments: &[&str]| {
+        machine
+            .run_with(arguments, Some(100), &Never)
+            .out
+            .contains('\u{1b}')
+    };
+    assert!(coloured(&machine, &["explain"]));
+    assert!(!coloured(&machine, &["explain", "--color", "never"]));
+    assert!(!coloured(&machine, &["explain", "--color=never"]));
+    assert!(!coloured(&machine, &["explain", "--json"]));
+    machine.set("NO_COLOR", "1");
+    assert!(!coloured(&machine, &["explain"]));
+    assert!(coloured(&machine, &["--color=always", "explain"]));
+    let piped = machine.run_with(&["--color=always", "explain"], None, &Never);
+    assert!(piped.out.contains('\u{1b}'));
+}
+
+/// A reader that went away, or a disk that is full.
+struct Broken(ErrorKind);
+
+impl Write for Broken {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(self.0.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_problem_and_a_full_disk_is() {
+    let machine = Machine::with(&[("HF_TOKEN", FIRST)]);
+    for (kind, code, told) in [
+        (ErrorKind::BrokenPipe, 0, false),
+        (ErrorKind::StorageFull, 3, true),
+    ] {
+        let mut err = Vec::new();
+        let into: (&mut dyn Write, &mut dyn Write) = (&mut Broken(kind), &mut err);
+        assert_eq!(machine.run_into(&["explain"], into, None, &Never), code);
+        assert_eq!(!err.is_empty(), told);
+    }
+}
+
+#[cfg(not(feature = "hub"))]
+#[test]
+fn without_the_embedded_hub_its_verb_says_so() {
+    let machine = Machine::new();
+    for arguments in [
+        &["hub"][..],
+        &["hub", "serve", "--port", "1"],
+        &["hub", "--help"],
+    ] {
+        let ran = machine.run(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+        assert!(ran.err.contains("no embedded Hub"), "{ran:?}");
+    }
+    assert_eq!(
+        machine.json(&["hub", "serve"], 2)["error"]["kind"],
+        "UsageError"
+    );
+}

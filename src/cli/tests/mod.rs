@@ -1,0 +1,157 @@
+//! The command line on a machine of its own: a folder as home, a map as environment, two buffers
+//! as terminal. Every run is searched for the secrets in use, and for escape sequences.
+
+#[cfg(feature = "hub")]
+mod live;
+mod local;
+#[cfg(feature = "hub")]
+mod serving;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use time::OffsetDateTime;
+
+use super::{Stream, World, run};
+use crate::env::Fixed;
+use crate::identity::{Interrupt, Never};
+
+const FIRST: &str = "hf_FirstFakeFakeFakeFakeFakeFakeFakeAA";
+const SECOND: &str = "hf_SecondFakeFakeFakeFakeFakeFakeFakBB";
+
+struct Machine {
+    home: TempDir,
+    environment: Fixed,
+    secrets: Vec<String>,
+}
+
+/// What a run left behind.
+struct Ran {
+    code: u8,
+    out: String,
+    err: String,
+}
+
+/// Ctrl-C after a number of looks.
+struct After(AtomicUsize);
+
+impl Interrupt for After {
+    fn is_set(&self) -> bool {
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                Some(left.saturating_sub(1))
+            })
+            == Ok(0)
+    }
+}
+
+impl Machine {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut environment = Fixed::default();
+        environment.set("HOME", home.path());
+        environment.set("XDG_CONFIG_HOME", home.path().join(".config"));
+        Self {
+            home,
+            environment,
+            secrets: vec![FIRST.to_owned(), SECOND.to_owned()],
+        }
+    }
+
+    fn with(variables: &[(&str, &str)]) -> Self {
+        let mut machine = Self::new();
+        for (name, value) in variables {
+            machine.set(name, value);
+        }
+        machine
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.environment.set(name, value);
+    }
+
+    fn write(&self, path: &str, content: &str) -> PathBuf {
+        let path = self.home.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let ran = self.run_with(arguments, None, &Never);
+        assert!(
+            !ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'),
+            "{ran:?}"
+        );
+        ran
+    }
+
+    fn run_with(
+        &self,
+        arguments: &[&str],
+        width: Option<usize>,
+        interrupt: &(dyn Interrupt + Sync),
+    ) -> Ran {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = self.run_into(arguments, (&mut out, &mut err), width, interrupt);
+        let ran = Ran {
+            code,
+            out: String::from_utf8(out).unwrap(),
+            err: String::from_utf8(err).unwrap(),
+        };
+        for secret in &self.secrets {
+            assert!(
+                !ran.out.contains(secret) && !ran.err.contains(secret),
+                "a secret was shown"
+            );
+        }
+        ran
+    }
+
+    fn run_into(
+        &self,
+        arguments: &[&str],
+        (out, err): (&mut dyn Write, &mut dyn Write),
+        width: Option<usize>,
+        interrupt: &(dyn Interrupt + Sync),
+    ) -> u8 {
+        let world = World {
+            environment: &self.environment,
+            folder: Some(self.home.path().to_owned()),
+            stdout: Stream::new(out, width.is_some()),
+            stderr: Stream::new(err, width.is_some()),
+            width,
+            now: OffsetDateTime::now_utc(),
+            interrupt,
+        };
+        run(["hubtoken"].iter().chain(arguments).map(Into::into), &world)
+    }
+
+    /// Runs with `--json`: one object on standard output, and nothing on standard error.
+    fn json(&self, arguments: &[&str], code: u8) -> Value {
+        let ran = self.run(&[arguments, &["--json"]].concat());
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert_eq!(
+            (ran.err.as_str(), ran.out.lines().count()),
+            ("", 1),
+            "{ran:?}"
+        );
+        let value: Value = serde_json::from_str(&ran.out).unwrap();
+        assert!(value.is_object());
+        assert!(value.get("error").is_some(), "{value}");
+        value
+    }
+}
+
+impl std::fmt::Debug for Ran {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "code {}\n{}---\n{}",
+            self.code, self.out, self.err
+        )
+    }
+}

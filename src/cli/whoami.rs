@@ -1,0 +1,60 @@
+//! `hubtoken whoami`: the user and the role, and no more.
+
+use clap::Args;
+use serde_json::json;
+
+use super::arguments::{Wait, Which};
+use super::failure::Failure;
+use super::identity::{identity_json, role_name, token_json};
+use super::output::Output;
+use super::session::{self, Session};
+use super::{Code, World};
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken whoami                            alice (write)
+  hubtoken whoami --json | jq -r .identity.user
+
+Exit codes: 0 the token is good; 1 no token, or the Hub rejects it; 2 the configuration makes no
+sense; 3 the Hub could not be asked.")]
+pub struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// No token, or no answer.
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    let session = Session::open(world, &arguments.which)?;
+    for warning in &session.warnings {
+        output.warning(warning);
+    }
+    let identity = session
+        .identify(&session::fresh(arguments.wait.timeout))?
+        .identity;
+    if output.is_json() {
+        output.object(&json!({
+            "endpoint": session.credential.endpoint.as_str(),
+            "token": token_json(&session.credential),
+            "identity": identity_json(&identity),
+            "warnings": session.warnings,
+            "error": null,
+        }));
+    } else {
+        let mut page = output.page();
+        page.paragraph(&format!("{} ({})", identity.user, role_name(&identity)));
+        output.show(&page);
+    }
+    Ok(Code::Success)
+}

@@ -1,0 +1,54 @@
+//! What the command line reads and where it writes.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::path::PathBuf;
+
+use time::OffsetDateTime;
+
+use crate::env::Environment;
+use crate::identity::Interrupt;
+
+/// The surroundings of one run.
+pub struct World<'a> {
+    /// The environment variables.
+    pub environment: &'a dyn Environment,
+    /// The working directory; `None` when it is gone.
+    pub folder: Option<PathBuf>,
+    /// Where answers go.
+    pub stdout: Stream<'a>,
+    /// Where problems go.
+    pub stderr: Stream<'a>,
+    /// The terminal's width in columns; `None` when there is no terminal, and nothing is wrapped.
+    pub width: Option<usize>,
+    /// The time.
+    pub now: OffsetDateTime,
+    /// Ctrl-C.
+    pub interrupt: &'a (dyn Interrupt + Sync),
+}
+
+/// A place to write to.
+pub struct Stream<'a> {
+    /// The writer. It is flushed after every write.
+    pub writer: RefCell<&'a mut dyn Write>,
+    /// Whether it is a terminal, where colours are of use.
+    pub is_terminal: bool,
+}
+
+impl<'a> Stream<'a> {
+    /// A writer that is no terminal.
+    pub fn to(writer: &'a mut dyn Write) -> Self {
+        Self {
+            writer: RefCell::new(writer),
+            is_terminal: false,
+        }
+    }
+
+    /// A writer that is a terminal, or is not.
+    pub fn new(writer: &'a mut dyn Write, is_terminal: bool) -> Self {
+        Self {
+            writer: RefCell::new(writer),
+            is_terminal,
+        }
+    }
+}
