@@ -24,6 +24,8 @@ __all__ = [
     "ambient_endpoint",
     "authorize",
     "explain",
+    "is_sent_anyway",
+    "main",
     "reload",
     "require_permission",
     "require_role",
@@ -580,6 +582,23 @@ def explain(
         >>> import hubtoken
         >>> hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX").source
         'argument'
+    """
+
+def is_sent_anyway(token: HubToken) -> bool:
+    """Whether `huggingface_hub` sends this very token when it is given none.
+
+    Args:
+        token: The token.
+
+    Returns:
+        Whether activation has nothing to do.
+    """
+
+def main() -> int:
+    """Runs the `hubtoken` command with the arguments in `sys.argv`.
+
+    Returns:
+        The exit code: 0 yes or done, 1 no, 2 wrong usage, 3 could not be known, 130 interrupted.
     """
 
 def reload() -> None:
