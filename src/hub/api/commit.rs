@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::address::Address;
-use super::body::{JsonBody, flag};
+use super::body::{JsonBody, drain, flag};
 use super::ndjson::{BodyReader, Piece, read_commit};
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError, json_answer};
 use crate::hub::authentication::Caller;
+use crate::hub::registry::Repository;
 use crate::hub::repository::RepositoryPath;
 use crate::hub::state::{HubState, author};
 
@@ -71,12 +72,30 @@ pub(super) async fn commit(
     RawQuery(query): RawQuery,
     body: Body,
 ) -> Answer {
-    refuse_pull_request(&state, &caller, &address, query).await?;
-    let repository = address.open(&state, &caller, Action::Write).await?;
+    let admitted = match refuse_pull_request(&state, &caller, &address, query).await {
+        Ok(()) => address.open(&state, &caller, Action::Write).await,
+        Err(error) => Err(error),
+    };
+    match admitted {
+        Ok(repository) => commit_to(&state, &caller, &address, &repository, body).await,
+        Err(error) => {
+            drain(body).await;
+            Err(error)
+        }
+    }
+}
+
+async fn commit_to(
+    state: &Arc<HubState>,
+    caller: &Caller,
+    address: &Address,
+    repository: &Repository,
+    body: Body,
+) -> Answer {
     let author = author(&caller.required()?.user, state.clock.now());
     let revision = address.revision();
     let (pieces, received) = mpsc::channel(PIECES_IN_FLIGHT);
-    let work = state.on_content(&repository, move |content| {
+    let work = state.on_content(repository, move |content| {
         content.check_branch(&revision)?;
         let request = read_commit(BodyReader::new(received), content)?;
         content.commit(&revision, &author, &request)
