@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -13,7 +14,7 @@ use super::body::{JsonBody, drain, flag};
 use super::ndjson::{BodyReader, Piece, read_commit};
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError, json_answer};
-use crate::hub::authentication::Caller;
+use crate::hub::authentication::{Caller, authenticate};
 use crate::hub::registry::Repository;
 use crate::hub::repository::RepositoryPath;
 use crate::hub::state::{HubState, author};
@@ -70,6 +71,7 @@ pub(super) async fn commit(
     caller: Caller,
     address: Address,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
     body: Body,
 ) -> Answer {
     let admitted = match refuse_pull_request(&state, &caller, &address, query).await {
@@ -77,7 +79,7 @@ pub(super) async fn commit(
         Err(error) => Err(error),
     };
     match admitted {
-        Ok(repository) => commit_to(&state, &caller, &address, &repository, body).await,
+        Ok(repository) => commit_to(&state, &headers, &address, &repository, body).await,
         Err(error) => {
             drain(body).await;
             Err(error)
@@ -85,22 +87,32 @@ pub(super) async fn commit(
     }
 }
 
+/// An upload may take long. What was allowed when it began is asked again when it is complete: a token that was deleted
+/// meanwhile, or a right that was taken away, is gone at once.
 async fn commit_to(
     state: &Arc<HubState>,
-    caller: &Caller,
+    headers: &HeaderMap,
     address: &Address,
     repository: &Repository,
     body: Body,
 ) -> Answer {
-    let author = author(&caller.required()?.user, state.clock.now());
     let revision = address.revision();
     let (pieces, received) = mpsc::channel(PIECES_IN_FLIGHT);
-    let work = state.on_content(repository, move |content| {
-        content.check_branch(&revision)?;
-        let request = read_commit(BodyReader::new(received), content)?;
-        content.commit(&revision, &author, &request)
+    let branch = revision.clone();
+    let reading = state.on_content(repository, move |content| {
+        content.check_branch(&branch)?;
+        read_commit(BodyReader::new(received), content)
     });
-    let (commit, ()) = tokio::join!(work, forward(body, pieces));
+    let (request, ()) = tokio::join!(reading, forward(body, pieces));
+    let request = request?;
+    let caller = authenticate(state, headers).await?;
+    let repository = address.open(state, &caller, Action::Write).await?;
+    let author = author(&caller.required()?.user, state.clock.now());
+    let commit = state
+        .on_content(&repository, move |content| {
+            content.commit(&revision, &author, &request)
+        })
+        .await;
     let commit = commit?.to_string();
     json_answer(&json!({
         "success": true,

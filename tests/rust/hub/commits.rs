@@ -199,3 +199,49 @@ fn parallel_commits_lose_nothing() {
     let log = world.get(&format!("{REPOSITORY}/commits/main"), Some(&token));
     assert_eq!(log.header("x-total-count"), "41");
 }
+
+/// A body in the middle of which something happens.
+struct Interrupted(Option<(Vec<u8>, std::sync::mpsc::Receiver<()>)>);
+
+impl axum::body::HttpBody for Interrupted {
+    type Data = axum::body::Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+        std::task::Poll::Ready(self.0.take().map(|(data, happened)| {
+            happened.recv().unwrap();
+            Ok(hyper::body::Frame::data(data.into()))
+        }))
+    }
+}
+
+#[test]
+fn a_token_that_dies_during_an_upload_commits_nothing() {
+    let (world, token) = prepared();
+    let world = Arc::new(world);
+    let lines = format!(
+        "{}\n{}\n",
+        header(),
+        json!({ "key": "file", "value": { "content": "", "path": "late" } })
+    );
+    let (happen, happened) = std::sync::mpsc::channel();
+    let body = Body::new(Interrupted(Some((lines.into_bytes(), happened))));
+    let (uploading, path) = (Arc::clone(&world), format!("{REPOSITORY}/commit/main"));
+    let used = token.clone();
+    let upload = std::thread::spawn(move || uploading.ask("POST", &path, Some(&used), &[], body));
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert_eq!(
+        world.admin("DELETE", "users/alice/tokens/w", None).status,
+        204
+    );
+    happen.send(()).unwrap();
+    assert_eq!(upload.join().unwrap().status, 401);
+    let other = world.token("alice", "other", "read");
+    assert_eq!(
+        world.get("/alice/m/resolve/main/late", Some(&other)).status,
+        404
+    );
+}
