@@ -20,7 +20,7 @@ use super::error::HubError;
 use super::options::HubOptions;
 use super::secret::Secret;
 use super::state::HubState;
-use super::{app, server};
+use super::{app, listen, server};
 
 const THREADS: usize = 2;
 /// Git work and password hashing at once.
@@ -41,11 +41,49 @@ pub struct Hub {
 
 #[derive(Debug)]
 struct Running {
+    parts: Parts,
+    folder: DataFolder,
+}
+
+/// All of a running Hub but its folder, which is there before and after.
+#[derive(Debug)]
+struct Parts {
     threads: Threads,
     state: Arc<HubState>,
-    server: JoinHandle<()>,
+    servers: Vec<JoinHandle<()>>,
     stop: watch::Sender<bool>,
-    folder: DataFolder,
+}
+
+fn start_in(
+    options: &HubOptions,
+    folder: &DataFolder,
+) -> Result<(String, Secret, Parts), HubError> {
+    let admin_key = folder.admin_key()?;
+    let threads = Threads::start()?;
+    let (path, key, options) = (folder.path().to_owned(), admin_key.clone(), options.clone());
+    let (listeners, endpoint, state) = threads.wait(async move {
+        let (listeners, bound) = listen::bind(&options).await?;
+        let endpoint = options.endpoint(bound);
+        let limit = options.whoami_limit;
+        let state = HubState::open(&path, &endpoint, &key, limit, Clock::system()).await?;
+        Ok::<_, HubError>((listeners, endpoint, Arc::new(state)))
+    })??;
+    folder.announce(&endpoint)?;
+    let (stop, stopped) = watch::channel(false);
+    let servers = listeners
+        .into_iter()
+        .map(|listener| {
+            let app = app(Arc::clone(&state));
+            threads.spawn(server::serve(listener, app, stopped.clone()))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let parts = Parts {
+        threads,
+        state,
+        servers,
+        stop,
+    };
+    Ok((endpoint, admin_key, parts))
 }
 
 /// The Hub's own threads. They are ended by one more, since a runtime that is dropped on a thread of another runtime
@@ -106,85 +144,22 @@ impl Hub {
     /// The [`HubError`] that says why it cannot start; nothing is left running then.
     pub fn start(options: &HubOptions) -> Result<Self, HubError> {
         options.check()?;
-        let address = options.address()?;
+        options.address()?;
         let folder = DataFolder::open(options.data.as_deref())?;
-        let started = Self::start_in(options, address, &folder);
-        match started {
-            Ok((threads, state, server, stop, endpoint, admin_key)) => Ok(Self {
-                endpoint,
-                data: folder.path().to_owned(),
-                admin_key,
-                started_by: std::process::id(),
-                running: Mutex::new(Some(Running {
-                    threads,
-                    state,
-                    server,
-                    stop,
-                    folder,
-                })),
-            }),
+        let (endpoint, admin_key, parts) = match start_in(options, &folder) {
+            Ok(started) => started,
             Err(error) => {
                 folder.close();
-                Err(error)
+                return Err(error);
             }
-        }
-    }
-
-    #[allow(
-        clippy::type_complexity,
-        reason = "the parts of a Hub on their way into one"
-    )]
-    fn start_in(
-        options: &HubOptions,
-        address: std::net::SocketAddr,
-        folder: &DataFolder,
-    ) -> Result<
-        (
-            Threads,
-            Arc<HubState>,
-            JoinHandle<()>,
-            watch::Sender<bool>,
-            String,
-            Secret,
-        ),
-        HubError,
-    > {
-        let admin_key = folder.admin_key()?;
-        let threads = Threads::start()?;
-        let (path, limit, key) = (
-            folder.path().to_owned(),
-            options.whoami_limit,
-            admin_key.clone(),
-        );
-        let named = options.clone();
-        let (listener, endpoint, state) = threads.wait(async move {
-            let listener = tokio::net::TcpListener::bind(address)
-                .await
-                .map_err(|source| {
-                    if source.kind() == std::io::ErrorKind::AddrInUse {
-                        HubError::PortTaken {
-                            host: named.host.clone(),
-                            port: address.port(),
-                        }
-                    } else {
-                        HubError::Listen {
-                            address: address.to_string(),
-                            source,
-                        }
-                    }
-                })?;
-            let bound = listener.local_addr().map_err(|source| HubError::Listen {
-                address: address.to_string(),
-                source,
-            })?;
-            let endpoint = named.endpoint(bound);
-            let state = HubState::open(&path, &endpoint, &key, limit, Clock::system()).await?;
-            Ok::<_, HubError>((listener, endpoint, Arc::new(state)))
-        })??;
-        folder.announce(&endpoint)?;
-        let (stop, stopped) = watch::channel(false);
-        let server = threads.spawn(server::serve(listener, app(Arc::clone(&state)), stopped))?;
-        Ok((threads, state, server, stop, endpoint, admin_key))
+        };
+        Ok(Self {
+            endpoint,
+            data: folder.path().to_owned(),
+            admin_key,
+            started_by: std::process::id(),
+            running: Mutex::new(Some(Running { parts, folder })),
+        })
     }
 
     /// Where it listens, such as `http://127.0.0.1:8080`.
@@ -210,7 +185,7 @@ impl Hub {
     /// # Errors
     /// [`HubError::Stopped`] and [`HubError::OtherProcess`].
     pub fn request_count(&self, path: Option<&str>) -> Result<u64, HubError> {
-        self.with_running(|running| running.state.requests.count(path))
+        self.with_running(|running| running.parts.state.requests.count(path))
     }
 
     /// Stops it: requests under way may finish, a temporary folder is removed. Does nothing the second time, or in a
@@ -224,19 +199,20 @@ impl Hub {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let Some(Running {
-            threads,
-            state,
-            server,
-            stop,
-            folder,
-        }) = running
-        else {
+        let Some(Running { parts, folder }) = running else {
             return;
         };
+        let Parts {
+            threads,
+            state,
+            servers,
+            stop,
+        } = parts;
         let _ = stop.send(true);
         let _ = threads.wait(async move {
-            let _ = server.await;
+            for server in servers {
+                let _ = server.await;
+            }
             state.close().await;
         });
         drop(threads);
@@ -251,8 +227,8 @@ impl Hub {
     {
         let (sender, receiver) = std::sync::mpsc::channel();
         self.with_running(|running| {
-            let deed = deed(Arc::clone(&running.state));
-            running.threads.spawn(async move {
+            let deed = deed(Arc::clone(&running.parts.state));
+            running.parts.threads.spawn(async move {
                 let _ = sender.send(deed.await);
             })
         })??;

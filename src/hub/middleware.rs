@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::admin;
 use super::answers::{ApiError, header_text, render};
+use super::api::drain;
 use super::authentication::{Caller, address, authenticate};
 use super::rate_limit::Standing;
 use super::secret;
@@ -32,7 +33,10 @@ pub(crate) async fn surround(
             logged_in = known;
             next.run(request).await
         }
-        Err(error) => error.into_response(),
+        Err(error) => {
+            drain(request.into_body()).await;
+            error.into_response()
+        }
     };
     let mut response = match response.extensions().get::<ApiError>() {
         Some(error) => render(error, &path),

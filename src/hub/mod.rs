@@ -26,6 +26,7 @@ mod data_folder;
 mod deeds;
 mod error;
 mod handle;
+mod listen;
 mod middleware;
 mod names;
 mod options;

@@ -43,7 +43,7 @@ impl HubOptions {
     /// The address to listen on, if it is one that nobody outside this machine can reach.
     pub(crate) fn address(&self) -> Result<SocketAddr, HubError> {
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        let address = if host.eq_ignore_ascii_case("localhost") {
+        let address = if self.is_localhost() {
             // Not looked up: whatever a hosts file says, this Hub must stay on this machine.
             Some(IpAddr::V4(Ipv4Addr::LOCALHOST))
         } else {
@@ -56,9 +56,13 @@ impl HubOptions {
             })
     }
 
+    pub(crate) fn is_localhost(&self) -> bool {
+        self.host.eq_ignore_ascii_case("localhost")
+    }
+
     /// `http://host:port` for the port really taken.
     pub(crate) fn endpoint(&self, bound: SocketAddr) -> String {
-        if self.host.eq_ignore_ascii_case("localhost") {
+        if self.is_localhost() {
             format!("http://localhost:{}", bound.port())
         } else {
             format!("http://{bound}")

@@ -1,11 +1,17 @@
 //! Request bodies and query parameters, read with the Hub's errors instead of the framework's.
 
-use axum::body::Bytes;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use crate::hub::answers::ApiError;
+
+/// How much of an unwanted body is read, and for how long.
+const DRAINED_BYTES: usize = 64 << 20;
+const DRAINING: Duration = Duration::from_secs(10);
 
 /// A JSON body, whatever the content type says; an empty one is `{}`.
 pub(crate) struct JsonBody<T>(pub T);
@@ -49,6 +55,24 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
             })
         })
     }
+}
+
+/// Reads what is left of a body that nobody wants, within bounds. A connection that is closed with data unread is reset,
+/// and the client would never see the answer that says why.
+pub(crate) async fn drain(body: Body) {
+    let mut body = std::pin::pin!(body);
+    let reading = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) =
+            std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await
+        {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > DRAINED_BYTES {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DRAINING, reading).await;
 }
 
 /// A parameter of the query or of a form; the first if there are several.

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::address::Address;
-use super::body::{JsonBody, flag};
+use super::body::{JsonBody, drain, flag};
 use super::ndjson::{BodyReader, Piece, read_commit};
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError, json_answer};
-use crate::hub::authentication::Caller;
+use crate::hub::authentication::{Caller, authenticate};
+use crate::hub::registry::Repository;
 use crate::hub::repository::RepositoryPath;
 use crate::hub::state::{HubState, author};
 
@@ -69,19 +71,48 @@ pub(super) async fn commit(
     caller: Caller,
     address: Address,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
     body: Body,
 ) -> Answer {
-    refuse_pull_request(&state, &caller, &address, query).await?;
-    let repository = address.open(&state, &caller, Action::Write).await?;
-    let author = author(&caller.required()?.user, state.clock.now());
+    let admitted = match refuse_pull_request(&state, &caller, &address, query).await {
+        Ok(()) => address.open(&state, &caller, Action::Write).await,
+        Err(error) => Err(error),
+    };
+    match admitted {
+        Ok(repository) => commit_to(&state, &headers, &address, &repository, body).await,
+        Err(error) => {
+            drain(body).await;
+            Err(error)
+        }
+    }
+}
+
+/// An upload may take long. What was allowed when it began is asked again when it is complete: a token that was deleted
+/// meanwhile, or a right that was taken away, is gone at once.
+async fn commit_to(
+    state: &Arc<HubState>,
+    headers: &HeaderMap,
+    address: &Address,
+    repository: &Repository,
+    body: Body,
+) -> Answer {
     let revision = address.revision();
     let (pieces, received) = mpsc::channel(PIECES_IN_FLIGHT);
-    let work = state.on_content(&repository, move |content| {
-        content.check_branch(&revision)?;
-        let request = read_commit(BodyReader::new(received), content)?;
-        content.commit(&revision, &author, &request)
+    let branch = revision.clone();
+    let reading = state.on_content(repository, move |content| {
+        content.check_branch(&branch)?;
+        read_commit(BodyReader::new(received), content)
     });
-    let (commit, ()) = tokio::join!(work, forward(body, pieces));
+    let (request, ()) = tokio::join!(reading, forward(body, pieces));
+    let request = request?;
+    let caller = authenticate(state, headers).await?;
+    let repository = address.open(state, &caller, Action::Write).await?;
+    let author = author(&caller.required()?.user, state.clock.now());
+    let commit = state
+        .on_content(&repository, move |content| {
+            content.commit(&revision, &author, &request)
+        })
+        .await;
     let commit = commit?.to_string();
     json_answer(&json!({
         "success": true,

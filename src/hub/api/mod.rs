@@ -7,6 +7,7 @@ mod auth_check;
 mod body;
 mod commit;
 mod content_range;
+mod credentials;
 mod files;
 mod info;
 mod misc;
@@ -25,7 +26,7 @@ use axum::routing::{get, post, put};
 
 use super::state::HubState;
 
-pub(crate) use self::body::JsonBody;
+pub(crate) use self::body::{JsonBody, drain};
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {
     const REPOSITORY: &str = "/api/{kind}/{namespace}/{name}";
@@ -36,6 +37,7 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
             "/oauth/userinfo",
             get(whoami::userinfo).post(whoami::userinfo),
         )
+        .route("/api/credentials/revoke", post(credentials::revoke))
         .route("/api/agent-harnesses", get(misc::agent_harnesses))
         .route("/api/validate-yaml", post(misc::validate_yaml))
         .route("/api/repos/create", post(repositories::create))

@@ -8,6 +8,7 @@ mod grants;
 mod migrations;
 mod organizations;
 mod repositories;
+mod repository;
 mod scopes;
 mod tokens;
 mod users;
@@ -25,8 +26,8 @@ use self::migrations::MigrationError;
 use super::error::HubError;
 
 pub use self::organizations::{Membership, Organization, OrganizationRole};
-pub use self::repositories::{Gate, Repository, RepositoryType};
-pub(crate) use self::repositories::{GateChange, NewRepository, RepositoryChange};
+pub use self::repository::{Gate, Repository, RepositoryType};
+pub(crate) use self::repository::{GateChange, NewRepository, RepositoryChange};
 pub use self::scopes::{
     Entity, EntityType, FineGrained, GrantedRole, GrantedScope, Scope, TokenRole,
 };

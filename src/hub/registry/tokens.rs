@@ -182,6 +182,19 @@ impl Registry {
         self.commit(transaction).await
     }
 
+    /// Deletes the tokens with these digests, whosever they are; unknown ones are passed over.
+    pub(crate) async fn revoke(&self, digests: &[Digest]) -> Result<(), HubError> {
+        let mut transaction = self.write().await?;
+        for digest in digests {
+            sqlx::query("DELETE FROM tokens WHERE digest = ?")
+                .bind(digest.as_slice())
+                .execute(&mut *transaction)
+                .await
+                .map_err(|error| self.fault(&error))?;
+        }
+        self.commit(transaction).await
+    }
+
     /// Whose token has this digest, if it has not expired.
     pub(crate) async fn authenticate(
         &self,

@@ -1,6 +1,7 @@
 //! The embedded Hub: its HTTP in-process, and whole Hubs over loopback.
 
 mod admin;
+mod commits;
 mod content;
 mod handle;
 mod repositories;

@@ -280,3 +280,27 @@ fn userinfo() {
         assert_eq!(body["orgs"][0]["preferred_username"], "acme");
     }
 }
+
+#[test]
+fn whoever_holds_a_token_can_revoke_it() {
+    let world = World::populated();
+    let (token, other) = (
+        world.token("alice", "x", "write"),
+        world.token("bob", "x", "read"),
+    );
+    let revoke = |body: &Value| world.post("/api/credentials/revoke", None, body).status;
+    assert_eq!(
+        revoke(&json!({ "credentials": ["hf_unknown", token] })),
+        202
+    );
+    assert_eq!(world.get(WHOAMI, Some(&token)).status, 401);
+    assert_eq!(world.get(WHOAMI, Some(&other)).status, 200);
+    for bad in [
+        json!([]),
+        json!({ "credentials": [] }),
+        json!({ "credentials": ["x".repeat(201)] }),
+    ] {
+        assert_eq!(revoke(&json!({ "credentials": bad })), 400);
+        assert_eq!(revoke(&bad), 400);
+    }
+}

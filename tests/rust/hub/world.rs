@@ -66,7 +66,7 @@ impl World {
 
     pub fn with_limit(limit: Option<WhoamiLimit>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
+            .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
