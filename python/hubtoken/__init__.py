@@ -24,33 +24,33 @@ from hubtoken._core import (
     resolve_token,
     whoami,
 )
-from hubtoken.errors import (
-    AccessDeniedError,
-    ConfigurationError,
-    GatedRepoError,
-    HubError,
-    HubTokenError,
-    HubTokenWarning,
-    HubUnreachableError,
-    InsufficientRoleError,
-    InvalidTokenError,
-    LoginError,
-    OfflineError,
-    OrganizationPolicyError,
-    RateLimitedError,
-    RepositoryNotFoundError,
-    StaleIdentityWarning,
-    StoreError,
-    TokenFormatError,
-    TokenNotFoundError,
-    UntrustedEndpointError,
-    VerdictUnknownError,
-)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hubtoken import errors, hub
     from hubtoken.activation import Activation
+    from hubtoken.errors import (
+        AccessDeniedError,
+        ConfigurationError,
+        GatedRepoError,
+        HubError,
+        HubTokenError,
+        HubTokenWarning,
+        HubUnreachableError,
+        InsufficientRoleError,
+        InvalidTokenError,
+        LoginError,
+        OfflineError,
+        OrganizationPolicyError,
+        RateLimitedError,
+        RepositoryNotFoundError,
+        StaleIdentityWarning,
+        StoreError,
+        TokenFormatError,
+        TokenNotFoundError,
+        UntrustedEndpointError,
+        VerdictUnknownError,
+    )
 
 __all__ = [
     "AccessDeniedError",
@@ -95,16 +95,24 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """What few programs need is imported when it is asked for."""
+    """Imports at first use what many programs never need: the errors alone cost as much again."""
+    if name.startswith("_") or name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Not `importlib.import_module`: importing `importlib` would be the dearest of all.
     if name == "hub":
-        import hubtoken.hub as module
+        import hubtoken.hub
 
-        return module
-    if name == "Activation":
-        from hubtoken.activation import Activation
+        value: object = hubtoken.hub
+    elif name == "Activation":
+        import hubtoken.activation
 
-        return Activation
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = hubtoken.activation.Activation
+    else:
+        import hubtoken.errors
+
+        value = hubtoken.errors if name == "errors" else getattr(hubtoken.errors, name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> "list[str]":

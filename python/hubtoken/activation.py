@@ -6,6 +6,8 @@ refresh of an OAuth token keeps working. Activation is for the whole process, wh
 thread or asyncio task cannot activate a different token meanwhile.
 """
 
+# ruff: noqa: SLF001 - the function below and the class above it are one piece
+
 import os
 import sys
 import threading
@@ -138,7 +140,7 @@ def activate(token: "HubToken") -> Activation:
                     f"the token {other._token!r} is active in another thread or task, and a "
                     f"process has one active token. Hand over token=token.reveal() instead"
                 )
-        before: "dict[str, str | None] | None" = None
+        before: dict[str, str | None] | None = None
         if not is_sent_anyway(token):
             before = {name: os.environ.get(name) for name in _CHANGED}
             os.environ["HF_TOKEN"] = str.__str__(value)
