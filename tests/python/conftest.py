@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,3 +30,10 @@ def clean_environment(
     assert not (home / "huggingface").exists()
     yield monkeypatch
     hubtoken.reload()
+
+
+@pytest.fixture
+def alone(clean_environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """No `huggingface_hub` in this process: another test may have imported it for its own Hub."""
+    clean_environment.delitem(sys.modules, "huggingface_hub.constants", raising=False)
+    return clean_environment

@@ -59,18 +59,26 @@ def leaks(text: str | bytes, *secrets: str) -> list[str]:
 
 
 def run_program(
-    name: str, home: Path, request: object = None, *, timeout: float = DEADLINE, **variables: str
+    name: str,
+    home: Path,
+    request: object = None,
+    *,
+    without: tuple[str, ...] = (),
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run `programs/<name>.py` to its end; JSON goes in through stdin, secrets too."""
+    environment = child_environment(home, PYTHONPATH=str(ROOT), **variables)
+    for absent in without:
+        del environment[absent]
     return subprocess.run(
         [sys.executable, str(PROGRAMS / f"{name}.py")],
-        env=child_environment(home, PYTHONPATH=str(ROOT), **variables),
+        env=environment,
         cwd=home,
         input=json.dumps(request),
         capture_output=True,
         text=True,
         check=False,
-        timeout=timeout,
+        timeout=DEADLINE,
     )
 
 

@@ -34,10 +34,15 @@ class Request:
         return self.headers.get("authorization")
 
 
-def http(status: int, body: bytes | str = b"", *, length: int | None = None, **headers: str) -> bytes:
+def http(
+    status: int, body: bytes | str = b"", *, length: int | None = None, **headers: str
+) -> bytes:
     """A whole answer; `length` is what it claims, `_` in a header's name stands for `-`."""
     content = body.encode() if isinstance(body, str) else body
-    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(content) if length is None else length}"]
+    lines = [
+        f"HTTP/1.1 {status} Whatever",
+        f"Content-Length: {len(content) if length is None else length}",
+    ]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     lines += ["Connection: close", "", ""]
     return "\r\n".join(lines).encode("utf-8") + content
@@ -65,6 +70,8 @@ class Server(socketserver.ThreadingTCPServer):
         self.behaviour = behaviour
         self.requests: list[Request] = []
         self.connections = 0
+        # Whether the connection stays open, silent, after an answer.
+        self.lingers = False
         self.asked = threading.Event()
         self.closing = threading.Event()
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -94,13 +101,15 @@ class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         line = self.rfile.readline().decode("latin-1").split()
         headers = {}
-        while (text := self.rfile.readline().decode("latin-1").strip()):
+        while text := self.rfile.readline().decode("latin-1").strip():
             name, _, value = text.partition(":")
             headers[name.lower()] = value.strip()
         request = Request(path=line[1] if len(line) > 1 else "", headers=headers)
         self.server.requests.append(request)
         self.server.asked.set()
         self.wfile.write(self.server.behaviour(request))
+        if self.server.lingers:
+            self.server.closing.wait(DEADLINE)
 
 
 @contextmanager

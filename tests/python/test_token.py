@@ -58,7 +58,9 @@ def traced(token: HubToken) -> str:
     try:
         fail_with(token)
     except LookupError as error:
-        return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+        return "".join(
+            traceback.TracebackException.from_exception(error, capture_locals=True).format()
+        )
     raise AssertionError
 
 
@@ -84,7 +86,7 @@ SHOWN: dict[str, Callable[[HubToken], str]] = {
     "format": format,
     "format with a width": lambda token: format(token, ">80"),
     "f-string": lambda token: f"{token} {token!r} {token!s} {token!a} {token:.5}",
-    "str.format": lambda token: "{0} {0!r}".format(token),  # noqa: UP030, UP032
+    "str.format": "{0} {0!r}".format,
     "%": lambda token: "%s %r" % (token, token),  # noqa: UP031
     "print": printed,
     "logging": logged,
@@ -189,7 +191,9 @@ def test_environ_makes_a_child_send_this_token(
     assert leaks(repr(own), value) == []
 
 
-def test_environ_drops_what_would_win_and_leaves_its_base_alone(token: HubToken, value: str) -> None:
+def test_environ_drops_what_would_win_and_leaves_its_base_alone(
+    token: HubToken, value: str
+) -> None:
     base = {
         "PATH": "/bin",
         "HF_TOKEN": "other",
@@ -215,13 +219,14 @@ def test_equality_and_hash_are_the_values(token: HubToken, value: str) -> None:
     assert token == same
     assert hash(token) == hash(same)
     assert token != other
-    assert same in {token}
-    assert other not in {token}
-    assert {token: 1}[same] == 1
+    known = {token: 1}
+    assert same in known
+    assert other not in known
+    assert len({token, same, other}) == 2
 
 
 def test_it_is_no_string_and_equals_none(token: HubToken, value: str) -> None:
-    assert not isinstance(token, str)
+    assert str not in type(token).__mro__
     for foreign in (value, token.reveal(), str(token), value.encode(), None, 0):
         assert token != foreign
         assert foreign != token
@@ -275,7 +280,8 @@ def test_code_of_huggingface_hub_cannot_take_it_for_no_token(
 
 
 @pytest.mark.parametrize(
-    "module", ["huggingface_hubs", "my.huggingface_hub", "huggingface_hub_x.y", "", "__main__", None]
+    "module",
+    ["huggingface_hubs", "my.huggingface_hub", "huggingface_hub_x.y", "", "__main__", None],
 )
 def test_everybody_else_is_told_the_truth(module: str | None, token: HubToken) -> None:
     seen = class_as_seen_by(module, token)

@@ -1,0 +1,49 @@
+"""Waits for a Hub in the main thread, which Ctrl-C reaches, and perhaps in another one as well.
+
+Says `ready` before it asks. The last line tells what became of both.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+
+import hubtoken
+
+LONG = 45.0
+
+
+def main() -> None:
+    """Ask, be interrupted, and let the other thread have its answer."""
+    request = json.loads(sys.stdin.readline())
+    token = hubtoken.resolve_token(request["value"], endpoint=request["endpoint"])
+    assert token is not None
+    others: list[str] = []
+
+    def ask() -> None:
+        try:
+            others.append(hubtoken.whoami(token, timeout=LONG).user)
+        except hubtoken.HubTokenError as error:
+            others.append(repr(error))
+
+    thread = threading.Thread(target=ask)
+    print("ready", flush=True)  # noqa: T201 - the test waits for it
+    outcome = "nothing"
+    try:
+        # Inside: once the other has asked, the signal may come at any moment.
+        if request["other"]:
+            thread.start()
+        hubtoken.whoami(token, timeout=LONG)
+    except KeyboardInterrupt:
+        outcome = "KeyboardInterrupt"
+    except hubtoken.HubTokenError as error:
+        outcome = repr(error)
+    print("interrupted", flush=True)  # noqa: T201 - the test waits for it
+    if request["other"]:
+        thread.join()
+    print(json.dumps([outcome, others]))  # noqa: T201 - the answer
+
+
+if __name__ == "__main__":
+    main()

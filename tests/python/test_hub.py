@@ -1,0 +1,351 @@
+"""The embedded Hub from Python: what it refuses, what it keeps, what it leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import hubtoken
+from hubtoken.hub import Hub
+from tests.python.helpers import DEADLINE, PROGRAMS, leaks, run_program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DATABASE = "hub.sqlite3"
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with Hub() as hub:
+        hub.create_user("alice")
+        yield hub
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def is_up(endpoint: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{endpoint}/api/whoami-v2", timeout=10).close()  # noqa: S310
+    except urllib.error.HTTPError as error:
+        error.close()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_path_below_a_file_is_no_data_folder(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("precious")
+    for wrong in (path, path / "below"):
+        with pytest.raises(hubtoken.HubError, match="data folder") as caught:
+            Hub(wrong).start()
+        assert str(path) in str(caught.value)
+    assert path.read_text() == "precious"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_is_read_only_is_said_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.mkdir(mode=0o555)
+    with pytest.raises(hubtoken.HubError, match="cannot be written"):
+        Hub(path).start()
+    assert list(path.iterdir()) == []
+
+
+def test_a_file_system_that_is_read_only_is_said_to_be() -> None:
+    # Nobody, not even root, makes a file there.
+    with pytest.raises(hubtoken.HubError, match="/proc/hubtoken"):
+        Hub("/proc/hubtoken-test").start()
+
+
+def test_a_database_that_is_locked_is_said_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    with Hub(path) as hub:
+        hub.create_user("alice")
+    command = [sys.executable, str(PROGRAMS / "locks.py"), str(path / DATABASE)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(hubtoken.HubError, match="locked by another program") as caught:
+            Hub(path).start()
+        assert str(path / DATABASE) in str(caught.value)
+        other.communicate(timeout=DEADLINE)
+    assert other.returncode == 0
+    with Hub(path) as hub:
+        assert hub.list_tokens("alice") == []
+
+
+@pytest.mark.parametrize("damage", ["garbage", "text", "truncated", "header only"])
+def test_a_damaged_database_is_said_to_be_and_left_alone(damage: str, tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    with Hub(path) as hub:
+        hub.create_user("alice")
+        key = str(hub.admin_key)
+    file = path / DATABASE
+    whole = file.read_bytes()
+    broken = {
+        "garbage": os.urandom(8192),
+        "text": b"this is my shopping list\n" * 300,
+        "truncated": whole[:5000],
+        "header only": whole[:100] + b"\xff" * (len(whole) - 100),
+    }[damage]
+    file.write_bytes(broken)
+    with pytest.raises(hubtoken.HubError, match=r"damaged.*Nothing was changed") as caught:
+        Hub(path).start()
+    assert str(file) in str(caught.value)
+    assert file.read_bytes() == broken
+    # What was good comes back with its backup.
+    file.write_bytes(whole)
+    with Hub(path) as hub:
+        assert hub.list_tokens("alice") == []
+        assert hub.admin_key == key
+
+
+def test_a_database_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    Hub(path).start().stop()
+    with contextlib.closing(sqlite3.connect(path / DATABASE)) as other:
+        other.execute("PRAGMA user_version = 9999")
+        other.commit()
+    with pytest.raises(hubtoken.HubError, match="schema 9999"):
+        Hub(path).start()
+
+
+def test_a_file_that_is_no_admin_key_is_no_admin_key(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    Hub(path).start().stop()
+    key = path / "admin-key"
+    key.write_text("guess me")
+    with pytest.raises(hubtoken.HubError, match="admin key") as caught:
+        Hub(path).start()
+    assert "guess me" not in str(caught.value)
+    assert key.read_text() == "guess me"
+
+
+def test_two_hubs_do_not_share_a_folder(tmp_path: Path) -> None:
+    with Hub(tmp_path) as first:
+        with pytest.raises(hubtoken.HubError, match="in use by another Hub") as caught:
+            Hub(tmp_path).start()
+        assert first.endpoint in str(caught.value)
+        assert is_up(first.endpoint)
+
+
+def test_a_port_that_is_taken_is_said_to_be(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(hubtoken.HubError, match=f"port {port} is taken") as caught:
+            Hub(tmp_path / "data", port=port).start()
+        assert "port 0" in str(caught.value)
+    # Nothing is left running or locked.
+    with Hub(tmp_path / "data", port=port) as hub:
+        assert hub.endpoint.endswith(f":{port}")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "0.0.0.0",  # noqa: S104
+        "::",
+        "192.0.2.1",
+        "hub.example",
+        "",
+        "127.0.0.1.evil.example",
+    ],
+)
+def test_it_listens_on_this_machine_only(host: str, tmp_path: Path) -> None:
+    with pytest.raises(hubtoken.HubError, match="not"):
+        Hub(tmp_path / "data", host=host).start()
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 1 << 40])
+def test_a_port_has_sixteen_bits(port: int) -> None:
+    with pytest.raises((OverflowError, ValueError)):
+        Hub(port=port)
+
+
+WRONG: dict[str, tuple[Callable[[Hub], Any], str]] = {
+    "unknown user": (lambda hub: hub.create_token("bob", name="x", role="read"), "no user `bob`"),
+    "tokens of nobody": (lambda hub: hub.list_tokens("bob"), "no user `bob`"),
+    "unknown token": (lambda hub: hub.delete_token("alice", "x"), "no token `x`"),
+    "refresh of nothing": (lambda hub: hub.refresh_token("alice", "x"), "no token `x`"),
+    "name taken": (lambda hub: hub.create_user("ALICE"), "taken"),
+    "name of nothing": (lambda hub: hub.create_user(""), "not a valid name"),
+    "path for a name": (lambda hub: hub.create_user("../x"), "not a valid name"),
+    "no permission": (
+        lambda hub: hub.create_token(
+            "alice", name="x", role="fine-grained", scopes={"alice": ["fly away\x1b[31m"]}
+        ),
+        "is no permission",
+    ),
+    "unknown entity": (
+        lambda hub: hub.create_token(
+            "alice", name="x", role="fine-grained", scopes={"nobody/x": ["repo.write"]}
+        ),
+        "nobody",
+    ),
+    "unknown organization": (lambda hub: hub.set_member("acme", "alice", "read"), "`acme`"),
+    "unknown namespace": (lambda hub: hub.create_repository("acme/x"), "`acme`"),
+    "repository without a namespace": (lambda hub: hub.create_repository("x"), "`x`"),
+    "repository above": (lambda hub: hub.create_repository("alice/../x"), "x"),
+    "unknown repository": (lambda hub: hub.set_gated("alice/x", "auto"), "alice/x"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_done_is_said_and_changes_nothing(name: str, hub: Hub) -> None:
+    deed, says = WRONG[name]
+    with pytest.raises(hubtoken.HubError) as caught:
+        deed(hub)
+    assert says in str(caught.value)
+    assert hub.list_tokens("alice") == []
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        lambda hub: hub.create_token("alice", name="x", role="admin"),
+        lambda hub: hub.create_token("alice", name="x", role="read", scopes={"alice": []}),
+        lambda hub: hub.create_token("alice", name="x", role="read", expires_in=0),
+        lambda hub: hub.create_token("alice", name="x", role="read", expires_in=-1),
+        lambda hub: hub.create_token("alice", name="x", role="read", expires_in=float("nan")),
+        lambda hub: hub.create_token("alice", name="x", role="read", expires_in=1e300),
+        lambda hub: hub.set_member("acme", "alice", "owner"),
+        lambda hub: hub.create_repository("alice/x", type="bucket"),
+        lambda hub: hub.create_repository("alice/x", gated="yes"),
+    ],
+)
+def test_a_word_that_is_none_is_a_value_error(deed: Callable[[Hub], Any], hub: Hub) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        deed(hub)
+    assert hub.list_tokens("alice") == []
+
+
+def test_a_restart_keeps_everything(tmp_path: Path) -> None:
+    with Hub(tmp_path / "data") as hub:
+        hub.create_user("alice", password="correct horse")
+        hub.create_repository("alice/tiny", private=True)
+        token = hub.create_token("alice", name="ci", role="write")
+        port, key = int(hub.endpoint.rpartition(":")[2]), str(hub.admin_key)
+        assert hubtoken.require_role("write", token, repo="alice/tiny") is token
+    with pytest.raises(hubtoken.HubUnreachableError):
+        hubtoken.whoami(token)
+    with Hub(tmp_path / "data", port=port) as hub:
+        assert hub.admin_key == key
+        assert hubtoken.require_role("write", token, repo="alice/tiny", max_age=0) is token
+        assert [(info.name, info.role) for info in hub.list_tokens("alice")] == [("ci", "write")]
+
+
+def test_the_same_object_starts_again() -> None:
+    hub = Hub()
+    for _ in range(2):
+        assert hub.start() is hub
+        assert hub.start() is hub
+        folder, endpoint = Path(hub.data), hub.endpoint
+        hub.create_user("alice")
+        assert is_up(endpoint)
+        hub.stop()
+        hub.stop()
+        assert not is_up(endpoint)
+        assert not folder.exists()
+
+
+def test_a_hub_that_does_not_run_says_so() -> None:
+    hub = Hub()
+    for _ in range(2):
+        for ask in (
+            lambda: hub.endpoint,
+            lambda: hub.data,
+            lambda: hub.admin_key,
+            lambda: hub.create_user("alice"),
+            lambda: hub.list_tokens("alice"),
+            hub.environ,
+            hub.request_count,
+        ):
+            with pytest.raises(hubtoken.HubError, match=r"not running.*start\(\)"):
+                ask()
+        assert "not running" in repr(hub)
+        hub.start()
+        hub.stop()
+
+
+def test_a_dropped_hub_is_stopped_and_its_folder_removed() -> None:
+    hub = Hub().start()
+    folder, endpoint = Path(hub.data), hub.endpoint
+    del hub
+    assert not folder.exists()
+    assert not is_up(endpoint)
+
+
+def test_the_folder_holds_no_value_and_is_its_owners(tmp_path: Path) -> None:
+    folder, password = tmp_path / "data", "correct horse battery staple"
+    with Hub(folder) as hub:
+        hub.create_user("alice", password=password)
+        hub.create_repository("alice/tiny")
+        scopes = {"alice/tiny": ["repo.write"]}
+        tokens = [
+            hub.create_token("alice", name="r", role="read"),
+            hub.create_token("alice", name="f", role="fine-grained", scopes=scopes),
+        ]
+        tokens.append(hub.refresh_token("alice", "r"))
+        for token in tokens[1:]:
+            hubtoken.whoami(token)
+        values = [str(token.reveal()) for token in tokens]
+        running = contents(folder)
+        key = str(hub.admin_key)
+    for found in (running, contents(folder)):
+        assert {DATABASE, "admin-key"} <= set(found)
+        for name, data in found.items():
+            assert leaks(data, *values, password) == [], name
+            assert name == "admin-key" or leaks(data, key) == [], name
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for path in folder.iterdir():
+        assert path.is_dir() or stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_the_admin_key_is_masked(hub: Hub) -> None:
+    assert "hubtoken_admin_" not in repr(hub.admin_key)
+    assert hub.admin_key == (Path(hub.data) / "admin-key").read_text().strip()
+    assert str(hub.admin_key) not in repr(hub)
+
+
+@pytest.mark.parametrize("how", ["end", "raise", "exit", "with", "fork"])
+def test_a_temporary_folder_is_gone_with_the_program(how: str, home: Path, tmp_path: Path) -> None:
+    folders = tmp_path / "temporary"
+    folders.mkdir()
+    done = run_program("hub_life", home, {"how": how}, TMPDIR=str(folders))
+    assert done.returncode == (1 if how == "raise" else 0), done.stderr
+    assert ("LookupError" in done.stderr) == (how == "raise")
+    data = Path(json.loads(done.stdout.splitlines()[0])["data"])
+    assert data.parent == folders
+    assert list(folders.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["end", "raise", "fork"])
+def test_a_folder_of_ones_own_stays(how: str, home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    done = run_program("hub_life", home, {"how": how, "data": str(folder)})
+    assert done.returncode == (1 if how == "raise" else 0), done.stderr
+    with Hub(folder) as hub:
+        assert [info.name for info in hub.list_tokens("alice")] == ["ci"]

@@ -1,0 +1,352 @@
+"""A Hub that is down, odd or hostile says nothing about a token, and never gets another's."""
+
+from __future__ import annotations
+
+import json
+import socket
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import hubtoken
+from tests.environment import fake_token
+from tests.python.helpers import handed_over, leaks
+from tests.python.servers import hanging, http, identity, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class Bad:
+    """An answer, the error that it must become, and a part of what is said."""
+
+    answer: bytes
+    error: type[hubtoken.HubTokenError]
+    says: str
+
+
+UNKNOWN, UNREACHABLE = hubtoken.VerdictUnknownError, hubtoken.HubUnreachableError
+PAGE = "<!doctype html><html><title>Log in to the hotel's Wi-Fi</title></html>"
+
+BAD = {
+    "web page": Bad(http(200, PAGE, Content_Type="text/html"), UNKNOWN, "not JSON"),
+    "broken JSON": Bad(
+        http(200, '{"name": "ali', Content_Type="application/json"), UNKNOWN, "JSON"
+    ),
+    "empty body": Bad(http(200), UNKNOWN, "JSON"),
+    "nobody": Bad(http(200, "{}"), UNKNOWN, "names no account"),
+    "a list": Bad(http(200, "[]"), UNKNOWN, "not"),
+    "a name of another type": Bad(http(200, '{"name": 7}'), UNKNOWN, "not"),
+    "deep JSON": Bad(http(200, '{"name":' + "[" * 100_000), UNKNOWN, "JSON"),
+    "bytes": Bad(http(200, bytes(range(256)) * 4), UNKNOWN, "JSON"),
+    "204": Bad(http(204), UNKNOWN, "204"),
+    "500": Bad(http(500, "oh"), UNREACHABLE, "500"),
+    "502 page": Bad(http(502, PAGE, Content_Type="text/html"), UNREACHABLE, "502"),
+    "503": Bad(http(503), UNREACHABLE, "503"),
+    "400": Bad(http(400), UNKNOWN, "400"),
+    "403": Bad(http(403, '{"error":"not today"}'), UNKNOWN, "not today"),
+    "404 of a web server": Bad(http(404, PAGE), UNKNOWN, "404"),
+    "407": Bad(http(407), UNKNOWN, "407"),
+    "418": Bad(http(418), UNKNOWN, "418"),
+    "429": Bad(http(429), hubtoken.RateLimitedError, "limits the rate"),
+    "huge body": Bad(http(200, b'"' + b"x" * (5 << 20)), UNKNOWN, "longer than"),
+    "closes mid-body": Bad(http(200, '{"name":', length=5000), UNREACHABLE, ""),
+    "closes at once": Bad(b"", UNREACHABLE, ""),
+    "not HTTP": Bad(b"220 mail.example ESMTP\r\n", UNREACHABLE, ""),
+    "junk headers": Bad(b"HTTP/1.1 200 OK\r\n\x00\xff: \x01\r\n\r\n{}", UNREACHABLE, ""),
+    "endless header": Bad(
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * (1 << 20) + b"\r\n\r\n", UNREACHABLE, ""
+    ),
+    "redirect to nowhere": Bad(http(302), UNKNOWN, "nowhere"),
+    "redirect to junk": Bad(http(302, Location="http://[::"), UNKNOWN, "nowhere"),
+    "redirect to a file": Bad(http(302, Location="file:///etc/passwd"), UNKNOWN, "not sent there"),
+    "redirect to itself": Bad(http(302, Location="/api/whoami-v2"), UNKNOWN, "redirects more"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_answer_is_no_word_about_the_token(name: str) -> None:
+    bad, value = BAD[name], fake_token()
+    with serving(bad.answer) as server:
+        token = handed_over(value, server.endpoint)
+        for ask in (hubtoken.whoami, lambda token: hubtoken.require_role("read", token)):
+            with pytest.raises(bad.error) as caught:
+                ask(token)
+            assert type(caught.value) is bad.error
+            message = str(caught.value)
+            assert bad.says in message
+            assert f"hf_…{value[-4:]} from the argument" in message
+            assert server.endpoint in message
+            assert "token may well be good" in message
+            assert leaks(message, value) == []
+    assert {request.authorization for request in server.requests} == {f"Bearer {value}"}
+
+
+def test_only_a_401_is_an_invalid_token() -> None:
+    value = fake_token()
+    with serving(http(401, '{"error":"Invalid credentials in Authorization header"}')) as server:
+        token = handed_over(value, server.endpoint)
+        with pytest.raises(hubtoken.InvalidTokenError) as caught:
+            hubtoken.whoami(token)
+        message = str(caught.value)
+        assert caught.value.source == "argument"
+        assert f"hf_…{value[-4:]} from the argument" in message
+        assert f"{server.endpoint}/settings/tokens" in message
+        assert leaks(message, value) == []
+        # It is believed for a while, and asked about again on demand.
+        with pytest.raises(hubtoken.InvalidTokenError):
+            hubtoken.require_role("read", token)
+        assert len(server.requests) == 1
+        with pytest.raises(hubtoken.InvalidTokenError):
+            hubtoken.whoami(token, max_age=0)
+        assert len(server.requests) == 2
+        # A token that is mended meanwhile is known at once when asked again.
+        server.behaviour = lambda _: identity()
+        assert hubtoken.whoami(token, max_age=0).user == "alice"
+        assert hubtoken.whoami(token).user == "alice"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"RateLimit": '"api";r=0;t=123'}, 123),
+        ({"RateLimit": '"api";r=0;t=123', "Retry_After": "5"}, 123),
+        ({"RateLimit": '"api";r=3;t=123', "Retry_After": "5"}, 5),
+        ({"Retry_After": "5"}, 5),
+        ({"Retry_After": "Fri, 31 Dec 1999 23:59:59 GMT"}, None),
+        ({"Retry_After": "-1"}, None),
+        ({"RateLimit": "junk"}, None),
+        ({}, None),
+    ],
+)
+def test_a_rate_limit_says_how_long_to_wait(headers: dict[str, Any], seconds: int | None) -> None:
+    with serving(http(429, **headers)) as server:
+        token = handed_over(endpoint=server.endpoint)
+        with pytest.raises(hubtoken.RateLimitedError) as caught:
+            hubtoken.whoami(token)
+        assert caught.value.retry_after == seconds
+        # Not believed: the next call asks again.
+        server.behaviour = lambda _: identity()
+        assert hubtoken.whoami(token).user == "alice"
+
+
+def test_a_hub_that_hangs_is_given_up() -> None:
+    with hanging() as server:
+        token = handed_over(endpoint=server.endpoint)
+        with pytest.raises(hubtoken.HubUnreachableError, match=r"within 0\.3 seconds") as caught:
+            hubtoken.whoami(token, timeout=0.3)
+        assert isinstance(caught.value, ConnectionError)
+        assert not isinstance(caught.value, hubtoken.InvalidTokenError)
+
+
+def test_a_hub_that_falls_silent_is_given_up() -> None:
+    # The head and a part of the body arrive; the rest never does, and the connection stays.
+    with serving(http(200, '{"name":', length=100)) as server:
+        server.lingers = True
+        token = handed_over(endpoint=server.endpoint)
+        with pytest.raises(hubtoken.HubUnreachableError, match=r"within 0\.3 seconds"):
+            hubtoken.whoami(token, timeout=0.3)
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    token = handed_over(endpoint=f"http://127.0.0.1:{port}")
+    with pytest.raises(hubtoken.HubUnreachableError, match="refused"):
+        hubtoken.whoami(token)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_another_origin_never_gets_the_token(status: int) -> None:
+    value = fake_token()
+    with serving(identity("mallory")) as other, serving(b"") as server:
+        server.behaviour = lambda _: http(status, Location=f"{other.endpoint}/steal?a=hunter2")
+        token = handed_over(value, server.endpoint)
+        with pytest.raises(hubtoken.VerdictUnknownError, match="was not sent there") as caught:
+            hubtoken.whoami(token)
+        assert other.endpoint in str(caught.value)
+        assert "hunter2" not in str(caught.value)
+        assert other.connections == 0
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:{port}", "127.0.0.1:{port}@evil.example", "user:x@127.0.0.1:{port}"]
+)
+def test_the_same_server_under_another_name_is_another_origin(host: str) -> None:
+    with serving(b"") as server:
+        port = server.server_address[1]
+        server.behaviour = lambda _: http(302, Location=f"http://{host.format(port=port)}/")
+        with pytest.raises(hubtoken.VerdictUnknownError, match="was not sent there"):
+            hubtoken.whoami(handed_over(endpoint=server.endpoint))
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_a_redirect_within_the_origin_is_followed(relative: bool) -> None:
+    with serving(b"") as server:
+        target = "/moved" if relative else f"{server.endpoint}/moved"
+        server.behaviour = lambda request: (
+            identity() if request.path == "/moved" else http(307, Location=target)
+        )
+        value = fake_token()
+        assert hubtoken.whoami(handed_over(value, server.endpoint)).user == "alice"
+        assert [request.path for request in server.requests] == ["/api/whoami-v2", "/moved"]
+        assert {request.authorization for request in server.requests} == {f"Bearer {value}"}
+
+
+@pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
+def test_offline_makes_no_connection(variable: str, clean_environment: pytest.MonkeyPatch) -> None:
+    with serving(identity()) as server:
+        token = handed_over(endpoint=server.endpoint)
+        clean_environment.setenv(variable, "1")
+        with pytest.raises(hubtoken.OfflineError, match="HF_HUB_OFFLINE"):
+            hubtoken.whoami(token)
+        with pytest.raises(hubtoken.OfflineError):
+            hubtoken.require_role("read", token, repo="acme/tiny")
+        assert server.connections == 0
+        clean_environment.delenv(variable)
+        assert hubtoken.whoami(token).user == "alice"
+
+
+PROXIES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+
+
+def test_no_proxy_sees_a_token_for_this_machine(clean_environment: pytest.MonkeyPatch) -> None:
+    with serving(identity("proxy")) as proxy, serving(identity()) as server:
+        for name in PROXIES:
+            clean_environment.setenv(name, proxy.endpoint)
+        clean_environment.setenv("NO_PROXY", "")
+        assert hubtoken.whoami(handed_over(endpoint=server.endpoint)).user == "alice"
+        assert proxy.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (http(503), UNREACHABLE),
+        (http(429, Retry_After="9"), hubtoken.RateLimitedError),
+        (http(200, PAGE, Content_Type="text/html"), UNKNOWN),
+        (b"", UNREACHABLE),
+    ],
+    ids=["503", "429", "page", "closes"],
+)
+def test_the_last_known_identity_stands_in_with_a_warning(
+    answer: bytes, error: type[Exception]
+) -> None:
+    with serving(identity()) as server:
+        token = handed_over(endpoint=server.endpoint)
+        assert hubtoken.whoami(token).user == "alice"
+        server.behaviour = lambda _: answer
+        # Young enough: nobody is asked.
+        assert hubtoken.whoami(token).user == "alice"
+        with pytest.warns(hubtoken.StaleIdentityWarning, match="old, because") as caught:
+            assert hubtoken.whoami(token, max_age=0).user == "alice"
+        assert [warning.filename for warning in caught] == [__file__]
+        assert leaks(str(caught[0].message), token.reveal()) == []
+        with pytest.warns(hubtoken.StaleIdentityWarning):
+            assert hubtoken.require_role("write", token, max_age=0) is token
+        with pytest.raises(error):
+            hubtoken.whoami(token, max_age=0, max_stale=0)
+        # A stale identity never stands in for the Hub's word on a repository.
+        with pytest.raises(error):
+            hubtoken.require_role("read", token, repo="acme/tiny")
+
+
+def test_an_old_identity_never_hides_a_401() -> None:
+    with serving(identity()) as server:
+        token = handed_over(endpoint=server.endpoint)
+        hubtoken.whoami(token)
+        server.behaviour = lambda _: http(401)
+        with pytest.raises(hubtoken.InvalidTokenError):
+            hubtoken.whoami(token, max_age=0)
+        # And is forgotten: what comes after has nothing to stand in.
+        server.behaviour = lambda _: http(503)
+        with pytest.raises((hubtoken.InvalidTokenError, UNREACHABLE)):
+            hubtoken.whoami(token)
+        with pytest.raises(UNREACHABLE):
+            hubtoken.whoami(token, max_age=0)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "huggingface.co",
+        "",
+        "not a url",
+        "ftp://huggingface.co",
+        "http://hub.example",
+        "http://10.0.0.1:8080",
+        "http://localhost.evil.example",
+        "https://alice:hunter2@hub.example",
+        "http://hunter2@127.0.0.1:1",
+        "https://hub.example/?key=hunter2",
+        "https://hub.example/#hunter2",
+        "https://",
+    ],
+)
+@pytest.mark.parametrize("where", ["argument", "variable"])
+def test_an_endpoint_that_is_no_place_for_a_token(
+    endpoint: str, where: str, clean_environment: pytest.MonkeyPatch
+) -> None:
+    value = fake_token()
+    if where == "variable":
+        if not endpoint:
+            pytest.skip("a blank variable is not set")
+        clean_environment.setenv("HF_ENDPOINT", endpoint)
+    chosen: dict[str, Any] = {"endpoint": endpoint} if where == "argument" else {}
+    asks: list[Callable[[], object]] = [
+        lambda: hubtoken.resolve_token(value, **chosen),
+        lambda: hubtoken.whoami(value, **chosen),
+        lambda: hubtoken.require_role("read", value, **chosen),
+    ]
+    for ask in asks:
+        with pytest.raises(hubtoken.UntrustedEndpointError) as caught:
+            ask()
+        assert ("endpoint=" if where == "argument" else "HF_ENDPOINT") in str(caught.value)
+        assert "hunter2" not in str(caught.value)
+        assert leaks(str(caught.value), value) == []
+
+
+def is_raw(text: str) -> bool:
+    """Whether a text could steer a terminal."""
+    return any(unicodedata.category(character) == "Cc" for character in text)
+
+
+NASTY = "no\x1b]0;owned\x07\x1b[31mred\x9b31m\r\nnew line\x00"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(403, json.dumps({"error": NASTY})),
+        http(400, X_Error_Message="a\tb \x9b31m \x85 c"),
+        http(400, '{"error":"in the body"}', X_Error_Message="\x9b31m"),
+        http(403, X_Error_Message=NASTY),
+        http(302, Location="http://127.0.0.1:1/\x9b31m"),
+    ],
+    ids=["body", "header", "header and body", "illegal header", "location"],
+)
+def test_the_hubs_words_reach_the_terminal_without_control_characters(answer: bytes) -> None:
+    with serving(answer) as server:
+        token = handed_over(endpoint=server.endpoint)
+        with pytest.raises(UNKNOWN) as caught:
+            hubtoken.whoami(token)
+        assert not is_raw(str(caught.value))
+        server.behaviour = lambda request: identity() if "whoami" in request.path else answer
+        with pytest.raises(hubtoken.HubTokenError) as refused:
+            hubtoken.require_role("read", token, repo="acme/tiny")
+        assert not is_raw(str(refused.value))
+
+
+def test_a_tokens_name_is_shown_without_control_characters() -> None:
+    body = {"type": "access_token", "accessToken": {"displayName": NASTY, "role": "read"}}
+    with serving(identity(auth=body)) as server:
+        token = handed_over(endpoint=server.endpoint)
+        with pytest.raises(hubtoken.InsufficientRoleError) as caught:
+            hubtoken.require_role("write", token)
+        assert "new line" in str(caught.value)
+        assert not is_raw(str(caught.value))
+        assert not is_raw(repr(hubtoken.whoami(token)))
