@@ -49,7 +49,7 @@ impl Requirement {
         let (text, kind) = self
             .repository
             .as_ref()
-            .map_or(("", ""), |(text, kind)| (text, kind.name()));
+            .map_or(("", ""), |(text, kind)| (text, kind.as_str()));
         let namespace = self.namespace.as_deref().unwrap_or_default();
         Grant {
             digest: credential.token.digest(),

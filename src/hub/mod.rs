@@ -49,10 +49,11 @@ pub use self::handle::Hub;
 pub use self::options::{HubOptions, WhoamiLimit};
 pub use self::registry::{
     CreatedToken, Entity, EntityType, FineGrained, Gate, GrantedRole, GrantedScope, NewToken,
-    Organization, OrganizationRole, Repository, RepositoryType, Scope, TokenInfo, TokenRole, User,
+    Organization, OrganizationRole, Repository, Scope, TokenInfo, TokenRole, User,
 };
 pub use self::secret::Secret;
 pub use self::state::HubState;
+pub use crate::role::RepositoryType;
 
 /// The largest body of a request, commits aside. A `preupload` of 256 files is far below it.
 const BODY_BYTES: usize = 16 << 20;

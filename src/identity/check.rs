@@ -64,7 +64,7 @@ impl Check {
     pub fn page(&self) -> String {
         self.endpoint.url(&format!(
             "/{}{}/{}",
-            self.kind.page_prefix(),
+            self.kind.prefix(),
             self.namespace,
             self.name
         ))

@@ -92,7 +92,7 @@ pub fn authorize(
                 Err(_) => Need::permission_named(need)?,
             },
             repository: match repo {
-                Some(text) => Some((text.to_owned(), RepositoryType::parse(repo_type)?)),
+                Some(text) => Some((text.to_owned(), RepositoryType::from_argument(repo_type)?)),
                 None => None,
             },
             namespace: namespace.map(str::to_owned),

@@ -24,7 +24,8 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
     let signals = Signals::default();
     Ok(py.detach(|| {
         let (mut output, mut errors) = (stdout(), stderr());
-        let (output_is_terminal, errors_are_terminal) = (output.is_terminal(), errors.is_terminal());
+        let (output_is_terminal, errors_are_terminal) =
+            (output.is_terminal(), errors.is_terminal());
         let width = output_is_terminal
             .then(terminal_size::terminal_size)
             .flatten()

@@ -4,88 +4,22 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use time::{Duration, OffsetDateTime};
 
 use super::error::to_python;
+use super::hub_words::{Grants, PyTokenInfo, expiry, gate, kind, organization_role, token_role};
 use super::token::PyHubToken;
 use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::hub::{
-    CreatedToken, Gate, GrantedRole, Hub, HubError, HubOptions, NewToken, OrganizationRole,
-    RepositoryType, Scope, Secret, TokenInfo, TokenRole, WhoamiLimit,
-};
+use crate::hub::{CreatedToken, Hub, HubError, HubOptions, NewToken, Secret, WhoamiLimit};
 use crate::sync::lock;
 use crate::token::Token;
 use crate::{env, live, process};
 
 fn hub_error(error: &HubError) -> PyErr {
     to_python(Error::from(error))
-}
-
-/// A token of a user of an embedded Hub, without its value.
-#[pyclass(name = "TokenInfo", module = "hubtoken.hub", frozen)]
-pub struct PyTokenInfo(TokenInfo);
-
-#[pymethods]
-impl PyTokenInfo {
-    /// 24 hexadecimal digits; stays the same when the token is refreshed.
-    #[getter]
-    fn id(&self) -> &str {
-        &self.0.id
-    }
-
-    /// The token's name; names may repeat.
-    #[getter]
-    fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// `read`, `write` or `fine-grained`.
-    #[getter]
-    fn role(&self) -> &'static str {
-        match self.0.role {
-            GrantedRole::Read => "read",
-            GrantedRole::Write => "write",
-            GrantedRole::FineGrained(_) => "fine-grained",
-        }
-    }
-
-    /// The last four characters of the value.
-    #[getter]
-    fn last4(&self) -> &str {
-        &self.0.last4
-    }
-
-    /// When the token was made.
-    #[getter]
-    fn created_at(&self) -> OffsetDateTime {
-        self.0.created_at
-    }
-
-    /// When the token was last used, to the minute.
-    #[getter]
-    fn last_used_at(&self) -> Option<OffsetDateTime> {
-        self.0.last_used_at
-    }
-
-    /// When the token ends.
-    #[getter]
-    fn expires_at(&self) -> Option<OffsetDateTime> {
-        self.0.expires_at
-    }
-
-    fn __repr__(&self) -> String {
-        format!(
-            "<TokenInfo {:?}, role {}, …{}>",
-            self.0.name,
-            self.role(),
-            self.0.last4
-        )
-    }
 }
 
 /// A Hub in this process: users, organisations, tokens and repositories over HTTP on loopback.
@@ -152,41 +86,6 @@ impl PyHub {
             })))
         };
         credential().map(PyHubToken::from).map_err(to_python)
-    }
-}
-
-fn kind(text: &str) -> PyResult<RepositoryType> {
-    Ok(
-        match crate::role::RepositoryType::parse(text).map_err(to_python)? {
-            crate::role::RepositoryType::Model => RepositoryType::Model,
-            crate::role::RepositoryType::Dataset => RepositoryType::Dataset,
-            crate::role::RepositoryType::Space => RepositoryType::Space,
-        },
-    )
-}
-
-fn gate(text: Option<&str>) -> PyResult<Option<Gate>> {
-    match text {
-        None => Ok(None),
-        Some("auto") => Ok(Some(Gate::Auto)),
-        Some("manual") => Ok(Some(Gate::Manual)),
-        Some(_) => Err(PyValueError::new_err(
-            "gated is \"auto\", \"manual\" or None",
-        )),
-    }
-}
-
-fn organization_role(text: &str) -> PyResult<OrganizationRole> {
-    match text {
-        "admin" => Ok(OrganizationRole::Admin),
-        "write" => Ok(OrganizationRole::Write),
-        "contributor" => Ok(OrganizationRole::Contributor),
-        "read" => Ok(OrganizationRole::Read),
-        "no_access" => Ok(OrganizationRole::NoAccess),
-        _ => Err(PyValueError::new_err(
-            "a role in an organisation is \"admin\", \"write\", \"contributor\", \"read\" or \
-             \"no_access\"",
-        )),
     }
 }
 
@@ -429,48 +328,15 @@ impl PyHub {
         can_read_gated_repos: bool,
         expires_in: Option<f64>,
     ) -> PyResult<PyHubToken> {
-        let fine_grained = scopes.is_some() || global_permissions.is_some() || can_read_gated_repos;
-        let role = match role {
-            "read" | "write" if fine_grained => {
-                return Err(PyValueError::new_err(
-                    "scopes=, global_permissions= and can_read_gated_repos= are for \
-                     role=\"fine-grained\"",
-                ));
-            }
-            "read" => TokenRole::Read,
-            "write" => TokenRole::Write,
-            "fine-grained" | "fineGrained" => TokenRole::FineGrained {
-                scopes: scopes
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|(entity, permissions)| Scope {
-                        entity,
-                        permissions,
-                    })
-                    .collect(),
-                global: global_permissions.unwrap_or_default(),
-                can_read_gated_repos,
-            },
-            _ => {
-                return Err(PyValueError::new_err(
-                    "role is \"read\", \"write\" or \"fine-grained\"",
-                ));
-            }
+        let grants = Grants {
+            scopes,
+            global_permissions,
+            can_read_gated_repos,
         };
-        let expires_at = expires_in
-            .map(|seconds| {
-                Duration::checked_seconds_f64(seconds)
-                    .filter(|duration| duration.is_positive())
-                    .and_then(|duration| OffsetDateTime::now_utc().checked_add(duration))
-                    .ok_or_else(|| {
-                        PyValueError::new_err("expires_in is a positive number of seconds")
-                    })
-            })
-            .transpose()?;
         let new = NewToken {
             name: name.to_owned(),
-            role,
-            expires_at,
+            role: token_role(role, grants)?,
+            expires_at: expires_in.map(expiry).transpose()?,
         };
         let created = self.ask(py, |hub| hub.create_token(user, new))?;
         self.token(&created)

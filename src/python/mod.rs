@@ -17,6 +17,8 @@ mod cli;
 mod error;
 #[cfg(feature = "hub")]
 mod hub;
+#[cfg(feature = "hub")]
+mod hub_words;
 mod identity;
 mod interrupt;
 mod require;
@@ -34,7 +36,10 @@ mod _core {
     use super::cli::main;
     #[cfg(feature = "hub")]
     #[pymodule_export]
-    use super::hub::{PyHub, PyTokenInfo};
+    use super::hub::PyHub;
+    #[cfg(feature = "hub")]
+    #[pymodule_export]
+    use super::hub_words::PyTokenInfo;
     #[pymodule_export]
     use super::identity::{PyIdentity, PyOrganization, PyScope, whoami};
     #[pymodule_export]

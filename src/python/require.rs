@@ -164,7 +164,7 @@ pub fn require_permission<'py>(
 }
 
 fn repository(repo: Option<&str>, repo_type: &str) -> PyResult<Option<(String, RepositoryType)>> {
-    let kind = RepositoryType::parse(repo_type).map_err(to_python)?;
+    let kind = RepositoryType::from_argument(repo_type).map_err(to_python)?;
     Ok(repo.map(|text| (text.to_owned(), kind)))
 }
 

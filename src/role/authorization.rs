@@ -372,7 +372,7 @@ fn covers(scope: &Scope, target: &Target) -> bool {
             namespace,
             name,
         } => {
-            kind == wanted.name()
+            kind == wanted.as_str()
                 && entity.split_once('/').is_some_and(|(left, right)| {
                     left.eq_ignore_ascii_case(namespace) && right.eq_ignore_ascii_case(name)
                 })

@@ -17,25 +17,12 @@ pub enum RepositoryType {
 }
 
 impl RepositoryType {
-    /// Reads a type, in the singular or the plural.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidArgument`] for any other word.
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        match text {
-            "model" | "models" => Ok(Self::Model),
-            "dataset" | "datasets" => Ok(Self::Dataset),
-            "space" | "spaces" => Ok(Self::Space),
-            _ => Err(Error::InvalidArgument(
-                "a repository type is \"model\", \"dataset\" or \"space\"".to_owned(),
-            )),
-        }
-    }
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Model, Self::Dataset, Self::Space];
 
-    /// The word, in the singular.
+    /// `model`, `dataset` or `space`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Model => "model",
             Self::Dataset => "dataset",
@@ -43,7 +30,7 @@ impl RepositoryType {
         }
     }
 
-    /// The word in the API's paths, in the plural.
+    /// `models`, `datasets` or `spaces`: the word in the API's paths.
     #[must_use]
     pub fn plural(self) -> &'static str {
         match self {
@@ -53,14 +40,47 @@ impl RepositoryType {
         }
     }
 
-    /// What stands before a repository's name in a page's address.
+    /// What stands before the id in every other URL: nothing for a model.
     #[must_use]
-    pub fn page_prefix(self) -> &'static str {
+    pub fn prefix(self) -> &'static str {
         match self {
             Self::Model => "",
             Self::Dataset => "datasets/",
             Self::Space => "spaces/",
         }
+    }
+
+    /// Reads an argument: a type in the singular or the plural.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] for any other word.
+    pub fn from_argument(text: &str) -> Result<Self, Error> {
+        Self::parse(text)
+            .or_else(|| Self::parse_plural(text))
+            .ok_or_else(|| {
+                Error::InvalidArgument(
+                    "a repository type is \"model\", \"dataset\" or \"space\"".to_owned(),
+                )
+            })
+    }
+
+    /// Reads `model`, `dataset` or `space`.
+    #[must_use]
+    pub fn parse(kind: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|each| each.as_str() == kind)
+    }
+
+    /// Reads `models`, `datasets` or `spaces`.
+    #[must_use]
+    pub fn parse_plural(kind: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|each| each.plural() == kind)
+    }
+}
+
+impl fmt::Display for RepositoryType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
     }
 }
 
@@ -99,7 +119,7 @@ impl Target {
             [name] => (kind, own_namespace, name),
             [namespace, name] => (kind, namespace, name),
             [plural @ ("models" | "datasets" | "spaces"), namespace, name] => {
-                (RepositoryType::parse(plural)?, namespace, name)
+                (RepositoryType::from_argument(plural)?, namespace, name)
             }
             _ => return Err(invalid_repository()),
         };
@@ -148,7 +168,7 @@ impl fmt::Display for Target {
                 kind,
                 namespace,
                 name,
-            } => write!(formatter, "{}{namespace}/{name}", kind.page_prefix()),
+            } => write!(formatter, "{}{namespace}/{name}", kind.prefix()),
         }
     }
 }

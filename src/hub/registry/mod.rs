@@ -26,7 +26,7 @@ use self::migrations::MigrationError;
 use super::error::HubError;
 
 pub use self::organizations::{Membership, Organization, OrganizationRole};
-pub use self::repository::{Gate, Repository, RepositoryType};
+pub use self::repository::{Gate, Repository};
 pub(crate) use self::repository::{GateChange, NewRepository, RepositoryChange};
 pub use self::scopes::{
     Entity, EntityType, FineGrained, GrantedRole, GrantedScope, Scope, TokenRole,
@@ -35,6 +35,7 @@ pub(crate) use self::tokens::Principal;
 pub use self::tokens::{CreatedToken, NewToken, TokenInfo};
 pub use self::users::User;
 pub(crate) use self::users::{Namespace, NamespaceType, NewUser};
+pub use crate::role::RepositoryType;
 
 /// How long a statement waits for another program that holds the database.
 const PATIENCE: Duration = Duration::from_secs(3);

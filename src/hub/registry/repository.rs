@@ -1,21 +1,9 @@
 //! What a repository is, beside its content, which is git's.
 
-use std::fmt;
-
 use time::OffsetDateTime;
 
 use super::Namespace;
-
-/// The three kinds of repository.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RepositoryType {
-    /// A model.
-    Model,
-    /// A dataset.
-    Dataset,
-    /// A Space.
-    Space,
-}
+use crate::role::RepositoryType;
 
 /// How access to a gated repository is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,59 +88,6 @@ impl GateChange {
             Self::Keep => None,
             Self::Set(gate) => gate,
         }
-    }
-}
-
-impl RepositoryType {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Model, Self::Dataset, Self::Space];
-
-    /// `model`, `dataset` or `space`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Model => "model",
-            Self::Dataset => "dataset",
-            Self::Space => "space",
-        }
-    }
-
-    /// `models`, `datasets` or `spaces`: the word in the API's paths.
-    #[must_use]
-    pub fn plural(self) -> &'static str {
-        match self {
-            Self::Model => "models",
-            Self::Dataset => "datasets",
-            Self::Space => "spaces",
-        }
-    }
-
-    /// What stands before the id in every other URL: nothing for a model.
-    #[must_use]
-    pub fn prefix(self) -> &'static str {
-        match self {
-            Self::Model => "",
-            Self::Dataset => "datasets/",
-            Self::Space => "spaces/",
-        }
-    }
-
-    /// Reads `model`, `dataset` or `space`.
-    #[must_use]
-    pub fn parse(kind: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|each| each.as_str() == kind)
-    }
-
-    /// Reads `models`, `datasets` or `spaces`.
-    #[must_use]
-    pub fn parse_plural(kind: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|each| each.plural() == kind)
-    }
-}
-
-impl fmt::Display for RepositoryType {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
     }
 }
 
