@@ -141,6 +141,6 @@ impl Error {
 #[cfg(feature = "hub")]
 impl From<&crate::hub::HubError> for Error {
     fn from(error: &crate::hub::HubError) -> Self {
-        Self::Hub(error.to_string())
+        Self::Hub(crate::printable::printable(&error.to_string()))
     }
 }

@@ -18,6 +18,7 @@ pub mod hub;
 pub mod identity;
 pub mod live;
 pub mod paths;
+pub mod printable;
 pub mod process;
 #[cfg(feature = "python")]
 mod python;

@@ -11,11 +11,12 @@ use std::sync::{Arc, Mutex, Weak};
 
 use crate::credential::{Credential, Reference};
 use crate::sync::lock;
+use crate::token::Token;
 
-/// How many entries there may be before those of dropped tokens are swept out.
+/// How many values there may be before those of dropped tokens are swept out.
 const SWEEP: usize = 1024;
 
-static LIVE: Mutex<Option<HashMap<String, Weak<Credential>>>> = Mutex::new(None);
+static LIVE: Mutex<Option<HashMap<String, Vec<Weak<Credential>>>>> = Mutex::new(None);
 
 /// Notes a token, and returns it.
 #[must_use]
@@ -23,21 +24,38 @@ pub fn register(credential: Arc<Credential>) -> Arc<Credential> {
     let mut live = lock(&LIVE);
     let live = live.get_or_insert_default();
     if live.len() >= SWEEP {
-        live.retain(|_, known| known.strong_count() > 0);
+        live.retain(|_, same| same.iter().any(|known| known.strong_count() > 0));
     }
-    live.insert(
-        credential.token.digest().fingerprint(),
-        Arc::downgrade(&credential),
-    );
+    // The same value may be alive several times: from other sources, or for other Hubs.
+    let same = live
+        .entry(credential.token.digest().fingerprint())
+        .or_default();
+    same.retain(|known| known.strong_count() > 0);
+    same.push(Arc::downgrade(&credential));
     credential
 }
 
 /// The live token that a reference means.
 #[must_use]
 pub fn find(reference: &Reference) -> Option<Arc<Credential>> {
-    lock(&LIVE)
+    let same: Vec<Arc<Credential>> = lock(&LIVE)
         .as_ref()?
         .get(&reference.fingerprint)?
-        .upgrade()
-        .filter(|credential| reference.matches(credential))
+        .iter()
+        .filter_map(Weak::upgrade)
+        .filter(|credential| credential.endpoint == reference.endpoint)
+        .collect();
+    if let Some(exact) = same
+        .iter()
+        .find(|credential| credential.source == reference.source)
+    {
+        return Some(Arc::clone(exact));
+    }
+    // The value is alive, but came from elsewhere: it keeps the source that was pickled.
+    let token = Token::parse(same.first()?.token.expose()).ok()??;
+    Some(Arc::new(Credential {
+        token,
+        source: reference.source.clone(),
+        endpoint: reference.endpoint.clone(),
+    }))
 }

@@ -235,14 +235,15 @@ impl Question<'_> {
                 let creation = authorize(identity, need, &namespace);
                 match creation.outcome {
                     Outcome::Allowed => Ok(Some(Checked::Creation)),
-                    Outcome::Denied => Err(self.denied_because(
-                        identity,
-                        &creation,
-                        &format!(
+                    Outcome::Denied => {
+                        let reason = format!(
                             "{target} does not exist, and it cannot be created: {}",
                             creation.reason
-                        ),
-                    )),
+                        );
+                        let mut creation = creation;
+                        creation.denial.target = Some(target.to_string());
+                        Err(self.denied_because(identity, &creation, &reason))
+                    }
                     Outcome::Unknown => Err(self.unknown(&creation)),
                 }
             }

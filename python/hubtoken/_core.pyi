@@ -31,6 +31,7 @@ __all__ = [
     "require_role",
     "resolve_token",
     "restore",
+    "restore_trace",
     "whoami",
 ]
 
@@ -316,7 +317,8 @@ class HubToken:
             base: The variables to start from; `None` for this process's own.
 
         Returns:
-            A new dictionary with `HF_TOKEN` and `HF_ENDPOINT`.
+            A new dictionary with `HF_TOKEN` and `HF_ENDPOINT`, and without the variables that
+            would keep the libraries from sending the token.
         """
     @property
     def fingerprint(self, /) -> str:
@@ -473,6 +475,8 @@ class Trace:
 
     `print(trace)` and a notebook show it line by line; it holds masks, never values.
     """
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """A trace crosses process boundaries with the error that carries it."""
     @property
     def endpoint(self, /) -> str | None:
         """The Hub that the token belongs to; `None` when there is no token."""
@@ -748,6 +752,17 @@ def restore(
 
     Returns:
         The token if it is alive in this process, else one that is looked for at first use.
+    """
+
+def restore_trace(steps: list[tuple[str, str, str | None, str]], endpoint: str | None) -> Trace:
+    """Makes a `Trace` of what a pickle carried.
+
+    Args:
+        steps: Source, answer, mask and detail of each step.
+        endpoint: The Hub that the token belongs to.
+
+    Returns:
+        The trace.
     """
 
 def whoami(

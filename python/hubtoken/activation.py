@@ -23,9 +23,11 @@ __all__ = ["Activation", "activate"]
 _LOCK = threading.RLock()
 # What is active, the innermost last.
 _ACTIVE: "list[Activation]" = []
+# The variables as they were before the first activation that changed them; empty: unchanged.
+_BEFORE: "dict[str, str | None]" = {}
 
 _TRUE = ("1", "ON", "YES", "TRUE")
-# Set aside while a token is active: it would win over HF_TOKEN.
+# HF_OIDC_RESOURCE is set aside while a token is active: it would win over HF_TOKEN.
 _CHANGED = ("HF_TOKEN", "HF_OIDC_RESOURCE")
 
 
@@ -36,13 +38,11 @@ class Activation:
     process.
     """
 
-    __slots__ = ("_before", "_owner", "_token")
+    __slots__ = ("_owner", "_token")
 
-    def __init__(self, token: "HubToken", before: "dict[str, str | None] | None") -> None:
+    def __init__(self, token: "HubToken") -> None:
         """Use ``HubToken.activate()``."""
         self._token = token
-        # None: nothing was set, since the libraries send this token anyway.
-        self._before = before
         self._owner = _caller()
 
     @property
@@ -51,24 +51,17 @@ class Activation:
         return self._token
 
     def deactivate(self) -> None:
-        """Restores what was before. A second call does nothing."""
+        """Restores what was before. A second call does nothing.
+
+        While other activations last, the innermost of them is in force.
+        """
         with _LOCK:
             if self not in _ACTIVE:
                 return
-            above = _ACTIVE[_ACTIVE.index(self) + 1 :]
+            in_force = _ACTIVE[-1]._token
             _ACTIVE.remove(self)
-            if self._before is None:
-                return
-            for later in above:
-                if later._before is not None:
-                    # A later one stays; it now rests on what was before this one.
-                    later._before = self._before
-                    return
-            for name, value in self._before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+            if not _ACTIVE or _ACTIVE[-1]._token != in_force:
+                _enforce()
 
     def __enter__(self) -> "HubToken":
         """The active token."""
@@ -87,6 +80,22 @@ class Activation:
         """The token, masked, and whether it is active."""
         state = "active" if self in _ACTIVE else "no longer active"
         return f"<Activation of {self._token!r}, {state}>"
+
+
+def _enforce() -> None:
+    """Makes the environment fit the innermost activation, or none."""
+    from hubtoken._core import is_sent_anyway
+
+    for name, value in _BEFORE.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    _BEFORE.clear()
+    if _ACTIVE and not is_sent_anyway(_ACTIVE[-1]._token):
+        _BEFORE.update({name: os.environ.get(name) for name in _CHANGED})
+        os.environ["HF_TOKEN"] = str.__str__(_ACTIVE[-1]._token.reveal())
+        os.environ.pop("HF_OIDC_RESOURCE", None)
 
 
 def _caller() -> "tuple[int, int | None]":
@@ -121,10 +130,9 @@ def activate(token: "HubToken") -> Activation:
         hubtoken.errors.UntrustedEndpointError: ``huggingface_hub`` is bound to another Hub.
         hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
     """
-    from hubtoken._core import is_sent_anyway
     from hubtoken.errors import ConfigurationError
 
-    value = token.reveal()
+    token.reveal()  # raises for a token that was unpickled without its value
     if _is_on("HF_HUB_DISABLE_IMPLICIT_TOKEN"):
         raise ConfigurationError(
             "HF_HUB_DISABLE_IMPLICIT_TOKEN keeps the Hub's libraries from sending a token on "
@@ -140,13 +148,10 @@ def activate(token: "HubToken") -> Activation:
                     f"the token {other._token!r} is active in another thread or task, and a "
                     f"process has one active token. Hand over token=token.reveal() instead"
                 )
-        before: dict[str, str | None] | None = None
-        if not is_sent_anyway(token):
-            before = {name: os.environ.get(name) for name in _CHANGED}
-            os.environ["HF_TOKEN"] = str.__str__(value)
-            os.environ.pop("HF_OIDC_RESOURCE", None)
-        activation = Activation(token, before)
+        activation = Activation(token)
         _ACTIVE.append(activation)
+        if len(_ACTIVE) == 1 or _ACTIVE[-2]._token != token:
+            _enforce()
         return activation
 
 

@@ -48,7 +48,7 @@ impl<'a> Session<'a> {
             client,
             credential,
             line,
-            warnings: resolution.warnings,
+            warnings: process::current().resolver.warnings(&resolution.trace),
         })
     }
 

@@ -79,10 +79,11 @@ impl Check {
         let code = answer.header("x-error-code").unwrap_or_default();
         let words = || message(answer).unwrap_or_default();
         match answer.status {
-            200..=299 if is_page(answer) => {
-                Err(Failure::Strange("it answered with a web page".to_owned()))
-            }
-            200..=299 => Ok(Permit::Allowed),
+            200..=299 if is_plain_yes(&answer.body) => Ok(Permit::Allowed),
+            200..=299 => Err(Failure::Strange(
+                "it answered with something other than OK, as a proxy or a portal on the way does"
+                    .to_owned(),
+            )),
             401 | 403 if code == "GatedRepo" => Ok(Permit::Gated(words())),
             403 => Ok(forbidden(words())),
             404 if code == "RepoNotFound" || message(answer).is_some() => Ok(Permit::NotFound),
@@ -106,9 +107,8 @@ fn forbidden(words: String) -> Permit {
     }
 }
 
-/// A captive portal or a proxy answers every question with a page and 200.
-fn is_page(answer: &Answer) -> bool {
-    answer
-        .header("content-type")
-        .is_some_and(|kind| kind.starts_with("text/html"))
+/// The Hub says `OK` or nothing; a captive portal answers every question with a page and 200.
+fn is_plain_yes(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    body.is_empty() || body.eq_ignore_ascii_case(b"ok") || body.eq_ignore_ascii_case(b"\"ok\"")
 }

@@ -211,9 +211,7 @@ impl Client {
         if answer.status != 200 {
             let failure = Failure::of(&answer);
             if matches!(failure, Failure::Rejected) {
-                self.identities.remove(|known| *known == key);
-                self.grants.remove(|grant| grant.digest == key.digest);
-                self.rejections.insert(key, asked, ());
+                self.reject(key, asked);
             }
             return Err(failure);
         }
@@ -284,11 +282,26 @@ impl Client {
             timeout,
         )
         .await?;
-        let permit = check.read(&answer)?;
+        let permit = check.read(&answer).inspect_err(|failure| {
+            if matches!(failure, Failure::Rejected) {
+                self.reject(Key::of(&credential), asked);
+            }
+        })?;
         if permit == Permit::Allowed {
             self.checks.insert(check, asked, ());
         }
         Ok((asked, permit))
+    }
+
+    /// Drops what a token had and remembers that it is dead: both questions learn it.
+    fn reject(&self, key: Key, asked: Instant) {
+        let Key { digest, endpoint } = &key;
+        self.identities.remove(|known| *known == key);
+        self.checks
+            .remove(|check| check.digest == *digest && check.endpoint == *endpoint);
+        self.grants
+            .remove(|grant| grant.digest == *digest && grant.endpoint == *endpoint);
+        self.rejections.insert(key, asked, ());
     }
 
     /// Boards the flight for a key, or starts it.

@@ -11,6 +11,7 @@ use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, UnknownKind};
 use crate::http::{Answer, NoAnswer};
+use crate::printable::printable;
 
 /// Why there is no answer to the question.
 #[derive(Clone, Debug)]
@@ -146,18 +147,8 @@ pub fn message(answer: &Answer) -> Option<String> {
             let body: Value = serde_json::from_slice(&answer.body).ok()?;
             Some(body.get("error")?.as_str()?.to_owned())
         })?;
-    let line: String = text
-        .chars()
-        .map(|character| {
-            if character.is_control() {
-                ' '
-            } else {
-                character
-            }
-        })
-        .take(500)
-        .collect();
-    Some(line.trim().to_owned()).filter(|line| !line.is_empty())
+    let start: String = text.chars().take(500).collect();
+    Some(printable(start.trim())).filter(|line| !line.is_empty())
 }
 
 /// An age in the largest unit that fits.

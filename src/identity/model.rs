@@ -4,12 +4,15 @@
 //! entries of a shape that nobody knows yet. Only an answer that names nobody is refused, since
 //! it is no answer to the question.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::endpoint::Endpoint;
+use crate::printable::plain;
 use crate::role::TokenRole;
 
 /// Who a token belongs to, and what it may do.
@@ -149,6 +152,20 @@ struct FineGrained {
     can_read_gated_repos: Option<bool>,
 }
 
+/// Replaces what would steer a terminal in every text of an answer: it is shown in messages.
+fn make_plain(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(plain) = plain(text) {
+                *text = plain;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(make_plain),
+        Value::Object(fields) => fields.values_mut().for_each(make_plain),
+        _ => {}
+    }
+}
+
 /// A field of an unexpected type is taken as missing: one odd field must not hide all the others.
 fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
@@ -182,13 +199,11 @@ impl Identity {
     /// A description of what is wrong when the bytes are not JSON, or name nobody. It never
     /// quotes the answer.
     pub fn parse(body: &[u8], endpoint: &Endpoint) -> Result<Self, String> {
-        let answer: Answer = serde_json::from_slice(body).map_err(|error| {
-            if error.is_data() {
-                "the answer is JSON, but not an identity".to_owned()
-            } else {
-                "the answer is not JSON".to_owned()
-            }
-        })?;
+        let mut value: Value =
+            serde_json::from_slice(body).map_err(|_| "the answer is not JSON".to_owned())?;
+        make_plain(&mut value);
+        let answer: Answer = serde_json::from_value(value)
+            .map_err(|_| "the answer is JSON, but not an identity".to_owned())?;
         let user = answer
             .name
             .filter(|name| !name.is_empty())

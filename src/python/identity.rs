@@ -293,6 +293,11 @@ pub fn options(
             })
             .transpose()
     };
+    if timeout == Some(0.0) {
+        return Err(PyValueError::new_err(
+            "timeout is a positive number of seconds",
+        ));
+    }
     let defaults = Options::default();
     Ok(Options {
         max_age: seconds("max_age", max_age)?,

@@ -45,7 +45,7 @@ mod _core {
     #[pymodule_export]
     use super::require::{require_permission, require_role};
     #[pymodule_export]
-    use super::resolve::{PyTrace, PyTraceStep, explain, reload, resolve_token};
+    use super::resolve::{PyTrace, PyTraceStep, explain, reload, resolve_token, restore_trace};
     #[pymodule_export]
     use super::token::{PyHubToken, is_sent_anyway, restore};
     #[pymodule_export]

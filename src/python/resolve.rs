@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyString};
+use pyo3::types::{PyBool, PyString, PyTuple};
 
 use super::error::{classes, to_python};
 use super::token::PyHubToken;
@@ -13,7 +13,7 @@ use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::process;
-use crate::resolve::trace::{Step, Trace};
+use crate::resolve::trace::{Answer, Step, Trace};
 use crate::resolve::{Argument, Inputs, Recall, Request};
 
 /// What each source of tokens answered.
@@ -50,6 +50,59 @@ impl PyTrace {
     fn __repr__(&self) -> String {
         self.0.to_string()
     }
+
+    /// A trace crosses process boundaries with the error that carries it.
+    #[pyo3(signature = () -> "tuple[Any, ...]")]
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let steps: Vec<PickledStep> = self
+            .0
+            .steps
+            .iter()
+            .map(|step| {
+                (
+                    step.source.clone(),
+                    step.answer.name().to_owned(),
+                    step.mask.clone(),
+                    step.detail.clone(),
+                )
+            })
+            .collect();
+        let restore = py.import("hubtoken._core")?.getattr("restore_trace")?;
+        (restore, (steps, self.endpoint())).into_pyobject(py)
+    }
+}
+
+/// Source, answer, mask and detail.
+type PickledStep = (String, String, Option<String>, String);
+
+/// Makes a `Trace` of what a pickle carried.
+///
+/// Args:
+///     steps: Source, answer, mask and detail of each step.
+///     endpoint: The Hub that the token belongs to.
+///
+/// Returns:
+///     The trace.
+#[pyfunction]
+#[pyo3(signature = (
+    steps: "list[tuple[str, str, str | None, str]]",
+    endpoint: "str | None",
+) -> "Trace")]
+pub fn restore_trace(steps: Vec<PickledStep>, endpoint: Option<&str>) -> PyResult<PyTrace> {
+    let damaged = || to_python(Error::InvalidArgument("the pickle is damaged".to_owned()));
+    let steps = steps
+        .into_iter()
+        .map(|(source, answer, mask, detail)| {
+            Ok(Step {
+                source,
+                answer: Answer::parse(&answer).ok_or_else(damaged)?,
+                mask,
+                detail,
+            })
+        })
+        .collect::<PyResult<_>>()?;
+    let endpoint = parse_endpoint(endpoint)?;
+    Ok(PyTrace(Trace { steps, endpoint }))
 }
 
 /// One source's answer.
@@ -130,16 +183,14 @@ pub fn resolve_token(
     profile: Option<&str>,
     required: bool,
 ) -> PyResult<Option<PyHubToken>> {
-    match resolve(py, token, endpoint, profile) {
+    match find(py, token, endpoint, profile)? {
         Ok(found) => Ok(found.map(PyHubToken::from)),
-        Err(error)
-            if !required
-                && profile.is_none()
-                && error.is_instance_of::<classes::TokenNotFoundError>(py) =>
-        {
+        // Absence is what the caller allowed; a broken source is still to be heard of.
+        Err(Error::TokenNotFound { trace, .. }) if !required && profile.is_none() => {
+            warn_of(py, &trace)?;
             Ok(None)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(to_python(error)),
     }
 }
 
@@ -204,13 +255,23 @@ pub fn resolve(
     endpoint: Option<&str>,
     profile: Option<&str>,
 ) -> PyResult<Option<Arc<Credential>>> {
+    find(py, token, endpoint, profile)?.map_err(to_python)
+}
+
+/// The outer error is Python's, the inner one the chain's.
+fn find(
+    py: Python<'_>,
+    token: Option<&Bound<'_, PyAny>>,
+    endpoint: Option<&str>,
+    profile: Option<&str>,
+) -> PyResult<Result<Option<Arc<Credential>>, Error>> {
     let process = process::current();
     if token.is_none() && endpoint.is_none() && profile.is_none() {
         match process.resolver.recall(&ProcessEnvironment) {
-            Recall::Ready(credential) => return Ok(Some(credential)),
+            Recall::Ready(credential) => return Ok(Ok(Some(credential))),
             Recall::Check(credential) => {
                 if py.detach(|| process.resolver.verify(&credential)) {
-                    return Ok(Some(credential));
+                    return Ok(Ok(Some(credential)));
                 }
             }
             Recall::Nothing => {}
@@ -222,13 +283,21 @@ pub fn resolve(
         endpoint: parse_endpoint(endpoint)?,
         profile,
     };
-    let resolution = py
-        .detach(|| process.resolver.resolve(&request, &inputs))
-        .map_err(to_python)?;
-    for warning in &resolution.warnings {
-        warn(py, &py.get_type::<classes::HubTokenWarning>(), warning)?;
+    match py.detach(|| process.resolver.resolve(&request, &inputs)) {
+        Ok(resolution) => {
+            warn_of(py, &resolution.trace)?;
+            Ok(Ok(resolution.credential))
+        }
+        Err(error) => Ok(Err(error)),
     }
-    Ok(resolution.credential)
+}
+
+/// Warns of the broken sources in a trace, of each once.
+fn warn_of(py: Python<'_>, trace: &Trace) -> PyResult<()> {
+    for warning in process::current().resolver.warnings(trace) {
+        warn(py, &py.get_type::<classes::HubTokenWarning>(), &warning)?;
+    }
+    Ok(())
 }
 
 /// The environment, read while attached.

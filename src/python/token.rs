@@ -207,7 +207,8 @@ impl PyHubToken {
     ///     base: The variables to start from; `None` for this process's own.
     ///
     /// Returns:
-    ///     A new dictionary with `HF_TOKEN` and `HF_ENDPOINT`.
+    ///     A new dictionary with `HF_TOKEN` and `HF_ENDPOINT`, and without the variables that
+    ///     would keep the libraries from sending the token.
     #[pyo3(signature = (base: "dict[str, str] | None" = None) -> "dict[str, str]")]
     fn environ<'py>(
         &self,
@@ -223,8 +224,8 @@ impl PyHubToken {
         environment.update(base.cast_into::<pyo3::types::PyAny>()?.as_any().cast()?)?;
         environment.set_item(env::HF_TOKEN, self.reveal(py)?)?;
         environment.set_item(env::HF_ENDPOINT, credential.endpoint.as_str())?;
-        // Both would win over what was just set.
-        let mut winners = vec![env::HF_OIDC_RESOURCE];
+        // These would win over what was just set, or keep it from being sent.
+        let mut winners = vec![env::HF_OIDC_RESOURCE, env::HF_HUB_DISABLE_IMPLICIT_TOKEN];
         if credential.endpoint.as_str() != STAGING {
             winners.push(env::HUGGINGFACE_CO_STAGING);
         }

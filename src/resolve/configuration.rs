@@ -14,6 +14,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::file;
 use crate::paths::{PROJECT_FILE, PYPROJECT_FILE};
+use crate::printable::{holds_secret, printable};
 
 /// The largest configuration that is read, in bytes.
 const MAXIMUM_SIZE: u64 = 1024 * 1024;
@@ -39,6 +40,18 @@ pub struct Configuration {
     pub endpoint: Option<Endpoint>,
     /// A file with a token. The user's own file only.
     pub token_file: Option<String>,
+}
+
+impl Configuration {
+    /// The path of `token_file`, with `~` for the home folder.
+    #[must_use]
+    pub fn token_file(&self, home: Option<&Path>) -> Option<PathBuf> {
+        let text = self.token_file.as_ref()?;
+        Some(match (text.strip_prefix("~/"), home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => PathBuf::from(text),
+        })
+    }
 }
 
 /// Whose file it is.
@@ -129,7 +142,7 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
         ..Configuration::default()
     };
     for (key, value) in table {
-        if holds_secret(key, value) {
+        if holds_token(key, value) {
             return refuse(format!(
                 "`{}` holds a token. Everybody who reads the file has it: delete it there and \
                  revoke it on the Hub. Store the new one with `hf auth login` and write its name: \
@@ -206,36 +219,19 @@ fn sources(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
 }
 
 /// Whether a key or its value looks as if somebody put a token there.
-fn holds_secret(key: &str, value: &Value) -> bool {
+fn holds_token(key: &str, value: &Value) -> bool {
     match value {
         Value::String(text) => {
             matches!(
                 key.to_ascii_lowercase().as_str(),
                 "token" | "hf_token" | "access_token" | "api_key" | "secret"
-            ) || looks_like_token(text)
-                || looks_like_token(key)
+            ) || holds_secret(text)
+                || holds_secret(key)
         }
-        Value::Array(items) => items.iter().any(|item| holds_secret(key, item)),
-        Value::Table(table) => table.iter().any(|(key, value)| holds_secret(key, value)),
-        _ => looks_like_token(key),
+        Value::Array(items) => items.iter().any(|item| holds_token(key, item)),
+        Value::Table(table) => table.iter().any(|(key, value)| holds_token(key, value)),
+        _ => holds_secret(key),
     }
-}
-
-fn looks_like_token(text: &str) -> bool {
-    ["hf_", "api_org_"].iter().any(|prefix| {
-        text.match_indices(prefix).any(|(start, _)| {
-            text[start + prefix.len()..]
-                .bytes()
-                .take_while(u8::is_ascii_alphanumeric)
-                .count()
-                >= 20
-        })
-    })
-}
-
-/// A key for a message: a token that was written as a key is not repeated.
-fn printable(key: &str) -> &str {
-    if looks_like_token(key) { "…" } else { key }
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::live;
 use crate::paths::Paths;
+use crate::printable::holds_secret;
 use crate::sync::lock;
 pub use memory::Recall;
 use memory::{Memory, Projects, Stamp, Variables};
@@ -127,8 +128,6 @@ pub struct Resolution {
     pub credential: Option<Arc<Credential>>,
     /// What each source answered.
     pub trace: Trace,
-    /// Sources that are broken and have not been warned about before.
-    pub warnings: Vec<String>,
 }
 
 /// The chain, with what it remembers.
@@ -144,6 +143,19 @@ impl Resolver {
     pub fn reload(&self) {
         *lock(&self.memory) = None;
         lock(&self.projects).clear();
+    }
+
+    /// What to warn of after a walk: the broken sources that have not been warned about before.
+    #[must_use]
+    pub fn warnings(&self, trace: &Trace) -> Vec<String> {
+        let mut warned = lock(&self.warned);
+        trace
+            .steps
+            .iter()
+            .filter(|step| step.answer == Answer::Broken)
+            .map(|step| format!("{} was passed over: {}", step.source, step.detail))
+            .filter(|warning| warned.insert(warning.clone()))
+            .collect()
     }
 
     /// The last ambient answer, if nothing that led to it has changed.
@@ -215,6 +227,7 @@ impl Resolver {
             return Ok(credential);
         }
         let mut walk = Walk::new(self, inputs, None, false);
+        let endpoint = self.configured_endpoint(&reference.source, inputs);
         let asked = match &reference.source {
             Source::Argument => Ok(()),
             Source::Environment(name) => TOKEN_VARIABLES
@@ -224,9 +237,9 @@ impl Resolver {
                 .map_or(Ok(()), |(name, value)| {
                     walk.ask_variable(name, value.as_ref())
                 }),
-            Source::File(path) => walk.ask_file(path, Some(reference.endpoint.clone()), false),
+            Source::File(path) => walk.ask_file(path, endpoint, false),
             source @ (Source::Store(name) | Source::Configuration { profile: name, .. }) => {
-                walk.ask_store(source.clone(), name, Some(reference.endpoint.clone()))
+                walk.ask_store(source.clone(), name, endpoint)
             }
         };
         match (asked, walk.found) {
@@ -236,6 +249,22 @@ impl Resolver {
                 trace: Arc::new(walk.trace),
             }),
         }
+    }
+
+    /// The Hub that the user's configuration gives to a source that it names.
+    fn configured_endpoint(&self, source: &Source, inputs: &Inputs) -> Option<Endpoint> {
+        let (_, user) = lock(&self.projects)
+            .find(inputs.folder.as_deref(), &inputs.paths)
+            .ok()?;
+        let user = user?;
+        let named = match source {
+            Source::Configuration { file, .. } => *file == user.path,
+            Source::File(path) => {
+                user.token_file(inputs.home.as_deref()).as_deref() == Some(path.as_path())
+            }
+            _ => false,
+        };
+        user.endpoint.clone().filter(|_| named)
     }
 
     fn walk(
@@ -252,6 +281,13 @@ impl Resolver {
         }
         walk.ask_argument(&request.argument)?;
         if let Some(name) = request.profile {
+            if holds_secret(name) {
+                return Err(Error::TokenFormat(
+                    "profile= holds a token. A profile is the name of a stored token; hand a \
+                     token over as token="
+                        .to_owned(),
+                ));
+            }
             if walk.found.is_some() {
                 return Err(Error::InvalidArgument(
                     "give token= or profile=, not both".to_owned(),

@@ -25,6 +25,21 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [
+            Self::Found,
+            Self::Shadowed,
+            Self::Absent,
+            Self::Skipped,
+            Self::Broken,
+            Self::Ignored,
+        ]
+        .into_iter()
+        .find(|answer| answer.name() == word)
+    }
+
     /// The word.
     #[must_use]
     pub fn name(self) -> &'static str {

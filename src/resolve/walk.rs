@@ -12,6 +12,7 @@ use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::Error;
 use crate::file;
+use crate::printable::printable;
 use crate::store;
 use crate::sync::lock;
 use crate::token::Token;
@@ -27,7 +28,6 @@ pub(super) struct Walk<'a> {
     whole: bool,
     pub(super) trace: Trace,
     pub(super) found: Option<Arc<Credential>>,
-    warnings: Vec<String>,
 }
 
 impl<'a> Walk<'a> {
@@ -44,7 +44,6 @@ impl<'a> Walk<'a> {
             whole,
             trace: Trace::default(),
             found: None,
-            warnings: Vec::new(),
         }
     }
 
@@ -241,11 +240,7 @@ impl<'a> Walk<'a> {
 
     fn configured_file(&self, user: Option<&Configuration>) -> Option<(PathBuf, Option<Endpoint>)> {
         let user = user?;
-        let text = user.token_file.as_ref()?;
-        let path = match (text.strip_prefix("~/"), &self.inputs.home) {
-            (Some(rest), Some(home)) => home.join(rest),
-            _ => PathBuf::from(text),
-        };
+        let path = user.token_file(self.inputs.home.as_deref())?;
         Some((path, user.endpoint.clone()))
     }
 
@@ -309,17 +304,19 @@ impl<'a> Walk<'a> {
             let detail = if known.is_empty() {
                 "no token is stored".to_owned()
             } else {
-                format!("stored are: {}", known.join(", "))
+                printable(&format!("stored are: {}", known.join(", ")))
             };
             let message = format!(
-                "there is no stored token `{name}`{}: {detail}. Store it with `hf auth login`",
+                "there is no stored token `{}`{}: {detail}. Store it with `hf auth login`",
+                printable(name),
                 match &source {
                     Source::Configuration { file, .. } =>
                         format!(", which {} names", file.display()),
                     _ => String::new(),
                 }
             );
-            self.trace.note(source.to_string(), Answer::Absent, detail);
+            let label = printable(&source.to_string());
+            self.trace.note(label, Answer::Absent, detail);
             return Err(Error::TokenNotFound {
                 message,
                 trace: Arc::new(self.trace.clone()),
@@ -366,13 +363,9 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// An ambient source is broken: it is passed over and warned about once.
+    /// An ambient source is broken: it is passed over, and the caller is to be warned.
     fn skip(&mut self, source: &Source, problem: &str) {
         self.trace.note(source.to_string(), Answer::Broken, problem);
-        let warning = format!("{} was passed over: {problem}", source.describe());
-        if lock(&self.resolver.warned).insert(warning.clone()) {
-            self.warnings.push(warning);
-        }
     }
 
     fn note_lookalikes(&mut self) {
@@ -404,7 +397,6 @@ impl<'a> Walk<'a> {
         Resolution {
             credential: self.found,
             trace: self.trace,
-            warnings: self.warnings,
         }
     }
 }

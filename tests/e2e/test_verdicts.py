@@ -75,10 +75,9 @@ def test_verdict_agrees_with_what_then_happens(
 
 def test_dataset_needs_its_type(world: World) -> None:
     token = world.token("fine-grained")
-    options = {"endpoint": world.endpoint}
-    hubtoken.require_role("read", token, repo=names.DATASET, repo_type="dataset", **options)
+    hubtoken.require_role("read", token, repo=names.DATASET, repo_type="dataset")
     with pytest.raises(errors.RepositoryNotFoundError):
-        hubtoken.require_role("read", token, repo=names.DATASET, **options)
+        hubtoken.require_role("read", token, repo=names.DATASET)
 
 
 def test_organisation_role_is_named_as_the_cause(world: World) -> None:

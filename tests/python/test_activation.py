@@ -270,3 +270,13 @@ def test_the_endpoint_that_the_library_was_imported_for_counts(
         assert bound in answer["message"]
         assert "first import" in answer["message"]
     assert leaks(done.stdout + done.stderr, own, other) == []
+
+
+def test_a_token_that_is_activated_twice_stays_until_both_end(alone: pytest.MonkeyPatch) -> None:
+    alone.delenv("HF_TOKEN", raising=False)
+    token = handed_over()
+    first, second = token.activate(), token.activate()
+    first.deactivate()
+    assert os.environ.get("HF_TOKEN") == token.reveal()
+    second.deactivate()
+    assert "HF_TOKEN" not in os.environ

@@ -11,7 +11,7 @@ import pytest
 import hubtoken
 from tests.environment import fake_token
 from tests.python.helpers import handed_over, leaks
-from tests.python.servers import hanging, http, identity, serving
+from tests.python.servers import Request, hanging, http, identity, serving
 
 
 @dataclass(frozen=True)
@@ -213,3 +213,29 @@ def test_an_old_identity_never_hides_a_401() -> None:
             hubtoken.whoami(token)
         with pytest.raises(UNREACHABLE):
             hubtoken.whoami(token, max_age=0)
+
+
+@pytest.mark.parametrize("dying", ["whoami-v2", "auth-check"])
+def test_a_401_from_either_question_ends_both(dying: str) -> None:
+    def yes(request: Request) -> bytes:
+        return identity() if "whoami" in request.path else http(200, "OK")
+
+    def half_dead(request: Request) -> bytes:
+        return http(401) if dying in request.path else yes(request)
+
+    with serving(http(401)) as server:
+        server.behaviour = yes
+        token = handed_over(endpoint=server.endpoint)
+        hubtoken.require_role("write", token, repo="acme/x")
+        server.behaviour = half_dead
+        with pytest.raises(hubtoken.InvalidTokenError):
+            hubtoken.require_role("write", token, repo="acme/other", max_age=0)
+        with pytest.raises(hubtoken.InvalidTokenError):
+            hubtoken.whoami(token)
+        with pytest.raises(hubtoken.InvalidTokenError):
+            hubtoken.require_role("write", token, repo="acme/x")
+
+
+def test_no_time_at_all_is_no_time_limit() -> None:
+    with pytest.raises(ValueError, match="timeout"):
+        hubtoken.whoami(handed_over(endpoint="http://127.0.0.1:9"), timeout=0)

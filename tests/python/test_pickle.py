@@ -236,3 +236,43 @@ def test_errors_cross_process_boundaries_with_their_attributes(name: str, protoc
     assert type(again) is kind
     assert str(again) == "what happened"
     assert {key: getattr(again, key) for key in attributes} == attributes
+
+
+def test_a_failed_search_is_pickled_with_its_trace() -> None:
+    with pytest.raises(hubtoken.TokenNotFoundError) as caught:
+        hubtoken.resolve_token()
+    again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own
+    trace = caught.value.trace
+    assert trace is not None
+    assert again.trace is not None
+    assert str(again.trace) == str(trace)
+    assert [step.answer for step in again.trace.steps] == [step.answer for step in trace.steps]
+
+
+def test_the_same_value_from_two_places_keeps_its_place(clean_environment: Any) -> None:
+    value = fake_token()
+    given = handed_over(value)
+    clean_environment.setenv("HF_TOKEN", value)
+    found = ambient()
+    assert pickle.loads(pickle.dumps(given)).source == "argument"  # noqa: S301 - our own
+    assert pickle.loads(pickle.dumps(found)).source == "env:HF_TOKEN"  # noqa: S301 - our own
+
+
+def test_the_same_value_at_two_hubs_is_found_for_each() -> None:
+    value = fake_token()
+    tokens = [handed_over(value), handed_over(value, "http://127.0.0.1:9")]
+    for token in tokens:
+        again = pickle.loads(pickle.dumps(token))  # noqa: S301 - our own
+        assert (again.reveal(), again.endpoint) == (value, token.endpoint)
+
+
+def test_a_profile_of_another_hub_is_not_taken(home: Path, clean_environment: Any) -> None:
+    stored = home / "huggingface" / "stored_tokens"
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    stored.write_text(f"[ci]\nhf_token = {fake_token()}\n", encoding="utf-8")
+    clean_environment.setenv("HF_HOME", str(stored.parent))
+    pickled = pickle.dumps(hubtoken.resolve_token(profile="ci"))
+    clean_environment.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    detached = pickle.loads(pickled)  # noqa: S301 - our own
+    with pytest.raises(hubtoken.TokenNotFoundError):
+        detached.reveal()

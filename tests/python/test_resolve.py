@@ -208,3 +208,13 @@ def test_explain_shows_what_is_used_shadowed_and_ignored(
     assert all(step.source in str(trace) for step in trace.steps)
     assert leaks(str(trace) + repr(trace.steps), *values) == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_broken_source_is_warned_of_also_when_there_is_no_token(
+    home: Path, clean_environment: pytest.MonkeyPatch
+) -> None:
+    folder = home / "broken"
+    (folder / "token").mkdir(parents=True)
+    clean_environment.setenv("HF_HOME", str(folder))
+    with pytest.warns(hubtoken.HubTokenWarning, match="is a directory"):
+        assert hubtoken.resolve_token(required=False) is None

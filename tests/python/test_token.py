@@ -335,3 +335,9 @@ def test_as_auth_it_sets_the_header_for_its_own_hub_only(token: HubToken, value:
         other = Message(url)
         assert token(other) is other
         assert other.headers == {}
+
+
+def test_a_child_sends_the_token_whatever_it_inherits() -> None:
+    inherited = {"HF_HUB_DISABLE_IMPLICIT_TOKEN": "1", "HF_OIDC_RESOURCE": "acme/x", "PATH": "/bin"}
+    environment = handed_over().environ(inherited)
+    assert set(environment) == {"HF_TOKEN", "HF_ENDPOINT", "PATH"}
