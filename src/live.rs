@@ -18,9 +18,8 @@ const SWEEP: usize = 1024;
 
 static LIVE: Mutex<Option<HashMap<String, Vec<Weak<Credential>>>>> = Mutex::new(None);
 
-/// Notes a token, and returns it.
-#[must_use]
-pub fn register(credential: Arc<Credential>) -> Arc<Credential> {
+/// Notes a token.
+pub fn register(credential: &Arc<Credential>) {
     let mut live = lock(&LIVE);
     let live = live.get_or_insert_default();
     if live.len() >= SWEEP {
@@ -31,8 +30,12 @@ pub fn register(credential: Arc<Credential>) -> Arc<Credential> {
         .entry(credential.token.digest().fingerprint())
         .or_default();
     same.retain(|known| known.strong_count() > 0);
-    same.push(Arc::downgrade(&credential));
-    credential
+    if !same
+        .iter()
+        .any(|known| known.as_ptr() == Arc::as_ptr(credential))
+    {
+        same.push(Arc::downgrade(credential));
+    }
 }
 
 /// The live token that a reference means.

@@ -97,6 +97,12 @@ impl Requirement {
         let known = question.identify()?;
         let target = self.target(&known.identity.user)?;
         let verdict = authorize(&known.identity, &self.need, &target);
+        if let Some((_, failure)) = &known.stale
+            && verdict.outcome != Outcome::Allowed
+        {
+            // Rights may have been given since: an old *no* is no denial.
+            return Err(question.failed(failure.clone()));
+        }
         let checked = match (&target, self.need.as_role()) {
             (Target::Repository { .. }, Some(role)) => {
                 if verdict.outcome == Outcome::Denied && verdict.by_token {
@@ -218,17 +224,14 @@ impl Question<'_> {
                 ),
             )),
             Permit::Forbidden(words) => {
-                if verdict.outcome == Outcome::Allowed {
-                    // whoami would have allowed it, so only the Hub's own words explain it.
-                    return Err(self.refused(
-                        identity,
-                        verdict,
-                        DenialKind::Other,
-                        &words,
-                        Some(check.page()),
-                    ));
-                }
-                Err(self.denied(identity, verdict))
+                // What whoami tells explains it best; else there are only the Hub's own words.
+                let (kind, reason) = match verdict.outcome {
+                    Outcome::Allowed => (DenialKind::Other, words),
+                    Outcome::Denied => return Err(self.denied(identity, verdict)),
+                    Outcome::Unknown if words.is_empty() => (verdict.kind, verdict.reason.clone()),
+                    Outcome::Unknown => (verdict.kind, format!("{words} ({})", verdict.reason)),
+                };
+                Err(self.refused(identity, verdict, kind, &reason, Some(check.page())))
             }
             Permit::NotFound if role == Role::Write => {
                 let namespace = Target::Namespace(namespace.clone());

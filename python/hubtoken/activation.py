@@ -26,6 +26,16 @@ _ACTIVE: "list[Activation]" = []
 # The variables as they were before the first activation that changed them; empty: unchanged.
 _BEFORE: "dict[str, str | None]" = {}
 
+
+def _renew_lock() -> None:
+    """In a forked child: another thread of the parent may have held the lock."""
+    global _LOCK  # noqa: PLW0603 - one lock a process
+    _LOCK = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
 _TRUE = ("1", "ON", "YES", "TRUE")
 # HF_OIDC_RESOURCE is set aside while a token is active: it would win over HF_TOKEN.
 _CHANGED = ("HF_TOKEN", "HF_OIDC_RESOURCE")

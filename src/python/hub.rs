@@ -79,11 +79,13 @@ impl PyHub {
         let credential = || {
             let token = Token::parse(created.value.reveal())?
                 .ok_or_else(|| Error::Hub("the Hub made a blank token".to_owned()))?;
-            Ok(live::register(Arc::new(Credential {
+            let credential = Arc::new(Credential {
                 token,
                 source: Source::Argument,
                 endpoint: Endpoint::parse(hub.endpoint())?,
-            })))
+            });
+            live::register(&credential);
+            Ok(credential)
         };
         credential().map(PyHubToken::from).map_err(to_python)
     }

@@ -12,6 +12,7 @@ use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
+use crate::live;
 use crate::process;
 use crate::resolve::trace::{Answer, Step, Trace};
 use crate::resolve::{Argument, Inputs, Recall, Request};
@@ -286,6 +287,8 @@ fn find(
     match py.detach(|| process.resolver.resolve(&request, &inputs)) {
         Ok(resolution) => {
             warn_of(py, &resolution.trace)?;
+            // While attached again: see `live`.
+            resolution.credential.iter().for_each(live::register);
             Ok(Ok(resolution.credential))
         }
         Err(error) => Ok(Err(error)),

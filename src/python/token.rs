@@ -18,6 +18,7 @@ use crate::credential::{Credential, Reference, Source};
 use crate::endpoint::{Endpoint, STAGING};
 use crate::env;
 use crate::error::Error;
+use crate::live;
 use crate::process;
 use crate::token::TokenKind;
 
@@ -60,11 +61,10 @@ impl PyHubToken {
                 if let Some(credential) = found.get() {
                     return Ok(credential.clone());
                 }
-                let process = process::current();
-                let inputs = inputs();
-                let credential = py
-                    .detach(|| process.resolver.revive(reference, &inputs))
-                    .map_err(to_python)?;
+                let credential = match live::find(reference) {
+                    Some(credential) => credential,
+                    None => revive(py, reference)?,
+                };
                 Ok(found.get_or_init(|| credential).clone())
             }
         }
@@ -91,6 +91,17 @@ impl PyHubToken {
             State::Detached { reference, .. } => reference.mask.clone(),
         }
     }
+}
+
+/// Looks for a token at its source.
+fn revive(py: Python<'_>, reference: &Reference) -> PyResult<Arc<Credential>> {
+    let process = process::current();
+    let inputs = inputs();
+    let credential = py
+        .detach(|| process.resolver.revive(reference, &inputs))
+        .map_err(to_python)?;
+    live::register(&credential);
+    Ok(credential)
 }
 
 /// A `str` whose `repr` is masked.
@@ -413,7 +424,7 @@ pub fn restore(
         fingerprint,
         mask,
     };
-    Ok(match crate::live::find(&reference) {
+    Ok(match live::find(&reference) {
         Some(credential) => credential.into(),
         None => PyHubToken {
             state: State::Detached {

@@ -27,7 +27,6 @@ use crate::credential::{Credential, Reference, Source};
 use crate::endpoint::{self, Endpoint};
 use crate::env::{self, Environment};
 use crate::error::Error;
-use crate::live;
 use crate::paths::Paths;
 use crate::printable::holds_secret;
 use crate::sync::lock;
@@ -193,13 +192,11 @@ impl Resolver {
             Some(path) if ambient => Stamp::of(path),
             _ => None,
         };
-        let mut resolution = self.walk(request, inputs, false)?;
-        if let Some(credential) = resolution.credential.take() {
-            let credential = live::register(credential);
-            if ambient {
-                *lock(&self.memory) = Memory::of(&credential, inputs, stamp);
-            }
-            resolution.credential = Some(credential);
+        let resolution = self.walk(request, inputs, false)?;
+        if let Some(credential) = &resolution.credential
+            && ambient
+        {
+            *lock(&self.memory) = Memory::of(credential, inputs, stamp);
         }
         Ok(resolution)
     }
@@ -217,15 +214,12 @@ impl Resolver {
         }
     }
 
-    /// Looks for the token that a reference means: among the live ones, then at its source.
+    /// Looks for the token that a reference means at its source.
     ///
     /// # Errors
     ///
     /// [`Error::TokenNotFound`] that says why it cannot be had again.
     pub fn revive(&self, reference: &Reference, inputs: &Inputs) -> Result<Arc<Credential>, Error> {
-        if let Some(credential) = live::find(reference) {
-            return Ok(credential);
-        }
         let mut walk = Walk::new(self, inputs, None, false);
         let endpoint = self.configured_endpoint(&reference.source, inputs);
         let asked = match &reference.source {
@@ -243,7 +237,7 @@ impl Resolver {
             }
         };
         match (asked, walk.found) {
-            (Ok(()), Some(found)) if reference.matches(&found) => Ok(live::register(found)),
+            (Ok(()), Some(found)) if reference.matches(&found) => Ok(found),
             _ => Err(Error::TokenNotFound {
                 message: reference.lost(),
                 trace: Arc::new(walk.trace),

@@ -290,3 +290,25 @@ def test_the_checked_token_is_activated_in_one_line(
         assert os.environ["HF_TOKEN"] == token.reveal()
         assert hubtoken.require_role("write", repo="alice/private") == token
     assert "HF_TOKEN" not in os.environ
+
+
+def test_an_old_no_is_not_a_denial() -> None:
+    with serving(identity(role="read")) as server:
+        token = handed_over(endpoint=server.endpoint)
+        with pytest.raises(hubtoken.InsufficientRoleError):
+            hubtoken.require_role("write", token)
+        server.behaviour = lambda _: http(503)
+        with pytest.raises(hubtoken.HubUnreachableError):
+            hubtoken.require_role("write", token, max_age=0)
+        with pytest.warns(hubtoken.StaleIdentityWarning):
+            assert hubtoken.require_role("read", token, max_age=0) is token
+
+
+def test_the_hubs_own_words_are_told_where_whoami_explains_nothing() -> None:
+    who = identity(auth={"type": "oauth"})
+    no = http(403, '{"error": "This app may not."}')
+    with serving(who) as server:
+        server.behaviour = lambda request: who if "whoami" in request.path else no
+        token = handed_over("hf_oauth_" + fake_token()[3:], server.endpoint)
+        with pytest.raises(hubtoken.AccessDeniedError, match="This app may not"):
+            hubtoken.require_role("write", token, repo="acme/tiny")
