@@ -6,6 +6,7 @@ Says `ready` before it asks. The last line tells what became of both.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import threading
 
@@ -16,6 +17,8 @@ LONG = 45.0
 
 def main() -> None:
     """Ask, be interrupted, and let the other thread have its answer."""
+    # A parent in the background ignores Ctrl-C and hands that down; this one wants to hear it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     request = json.loads(sys.stdin.readline())
     token = hubtoken.resolve_token(request["value"], endpoint=request["endpoint"])
     assert token is not None
