@@ -114,3 +114,14 @@ def test_import_needs_no_home_and_no_writable_directory(tmp_path: Path) -> None:
     )
     assert answer.stdout == "None\n"
     assert not (tmp_path / "missing").exists()
+
+
+def test_the_command_runs_as_a_module(home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "hubtoken", "--version"],
+        env=child_environment(home),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"hubtoken {hubtoken.__version__}\n"

@@ -1,0 +1,8 @@
+"""``python -m hubtoken``: the ``hubtoken`` command where its script is not on the path."""
+
+import sys
+
+from hubtoken._core import main
+
+if __name__ == "__main__":
+    sys.exit(main())
