@@ -289,6 +289,13 @@ class HubToken:
             hubtoken.errors.ConfigurationError: Implicit tokens are disabled, or a different token
                 is active in another thread or task.
             hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub.
+
+        Example:
+            >>> import hubtoken
+            >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> with token.activate() as active:
+            ...     active is token
+            True
         """
     def basic_auth(self, /, username: str = "hf_user") -> tuple[str, str]:
         """The user name and password of basic authentication (RFC 7617), for `auth=` or git.
@@ -300,12 +307,24 @@ class HubToken:
 
         Returns:
             The name, and the value as a `str` whose `repr` is masked.
+
+        Example:
+            >>> import hubtoken
+            >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> token.basic_auth()
+            ('hf_user', <revealed token>)
         """
     def bearer(self, /) -> str:
         """The value of a bearer `Authorization` header (RFC 6750), as a `str` whose `repr` is masked.
 
         Returns:
             `Bearer ` and the value.
+
+        Example:
+            >>> import hubtoken
+            >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> len(token.bearer())
+            44
         """
     @property
     def endpoint(self, /) -> str:
@@ -319,6 +338,12 @@ class HubToken:
         Returns:
             A new dictionary with `HF_TOKEN` and `HF_ENDPOINT`, and without the variables that
             would keep the libraries from sending the token.
+
+        Example:
+            >>> import hubtoken
+            >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> sorted(token.environ({}))
+            ['HF_ENDPOINT', 'HF_TOKEN']
         """
     @property
     def fingerprint(self, /) -> str:
@@ -334,6 +359,12 @@ class HubToken:
 
         Raises:
             hubtoken.errors.UntrustedEndpointError: The URL is another server's.
+
+        Example:
+            >>> import hubtoken
+            >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> token.headers("https://huggingface.co/api/models")
+            {'Authorization': <revealed token>}
         """
     @property
     def kind(self, /) -> str:
@@ -561,6 +592,14 @@ def authorize(
 
     Raises:
         ValueError: An argument makes no sense.
+
+    Example:
+        >>> import hubtoken
+        >>> with hubtoken.hub.Hub() as hub:
+        ...     hub.create_user("alice")
+        ...     token = hub.create_token("alice", name="laptop", role="write")
+        ...     hubtoken.authorize(hubtoken.whoami(token), "write", repo="bob/x").outcome
+        'denied'
     """
 
 def explain(
@@ -653,6 +692,14 @@ def require_permission(
 
     Raises:
         hubtoken.errors.HubTokenError: As for `require_role`.
+
+    Example:
+        >>> import hubtoken
+        >>> with hubtoken.hub.Hub() as hub:
+        ...     hub.create_user("alice")
+        ...     token = hub.create_token("alice", name="laptop", role="write")
+        ...     hubtoken.require_permission("inference.serverless.write", token) is token
+        True
     """
 
 def require_role(
@@ -699,6 +746,14 @@ def require_role(
         hubtoken.errors.RepositoryNotFoundError: There is nothing to read.
         hubtoken.errors.VerdictUnknownError: Nothing could be learnt.
         hubtoken.errors.TokenNotFoundError: There is no token.
+
+    Example:
+        >>> import hubtoken
+        >>> with hubtoken.hub.Hub() as hub:
+        ...     hub.create_user("alice")
+        ...     token = hub.create_token("alice", name="laptop", role="write")
+        ...     hubtoken.require_role("write", token, repo="alice/new") is token
+        True
     """
 
 def resolve_token(
@@ -793,4 +848,12 @@ def whoami(
         hubtoken.errors.InvalidTokenError: The Hub does not know the token.
         hubtoken.errors.VerdictUnknownError: The Hub could not be asked, or made no sense.
         hubtoken.errors.TokenNotFoundError: There is no token.
+
+    Example:
+        >>> import hubtoken
+        >>> with hubtoken.hub.Hub() as hub:
+        ...     hub.create_user("alice")
+        ...     token = hub.create_token("alice", name="laptop", role="write")
+        ...     hubtoken.whoami(token).role
+        'write'
     """

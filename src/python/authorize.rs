@@ -69,6 +69,14 @@ impl PyVerdict {
 ///
 /// Raises:
 ///     ValueError: An argument makes no sense.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> with hubtoken.hub.Hub() as hub:
+///     ...     hub.create_user("alice")
+///     ...     token = hub.create_token("alice", name="laptop", role="write")
+///     ...     hubtoken.authorize(hubtoken.whoami(token), "write", repo="bob/x").outcome
+///     'denied'
 #[pyfunction]
 #[pyo3(signature = (
     identity: "Identity",

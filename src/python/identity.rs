@@ -223,6 +223,14 @@ impl PyScope {
 ///     hubtoken.errors.InvalidTokenError: The Hub does not know the token.
 ///     hubtoken.errors.VerdictUnknownError: The Hub could not be asked, or made no sense.
 ///     hubtoken.errors.TokenNotFoundError: There is no token.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> with hubtoken.hub.Hub() as hub:
+///     ...     hub.create_user("alice")
+///     ...     token = hub.create_token("alice", name="laptop", role="write")
+///     ...     hubtoken.whoami(token).role
+///     'write'
 #[pyfunction]
 #[pyo3(signature = (
     token: "str | HubToken | bool | None" = None,

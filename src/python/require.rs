@@ -50,6 +50,14 @@ use crate::role::{Need, RepositoryType, Role};
 ///     hubtoken.errors.RepositoryNotFoundError: There is nothing to read.
 ///     hubtoken.errors.VerdictUnknownError: Nothing could be learnt.
 ///     hubtoken.errors.TokenNotFoundError: There is no token.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> with hubtoken.hub.Hub() as hub:
+///     ...     hub.create_user("alice")
+///     ...     token = hub.create_token("alice", name="laptop", role="write")
+///     ...     hubtoken.require_role("write", token, repo="alice/new") is token
+///     True
 #[pyfunction]
 #[pyo3(signature = (
     role: "str",
@@ -118,6 +126,14 @@ pub fn require_role<'py>(
 ///
 /// Raises:
 ///     hubtoken.errors.HubTokenError: As for `require_role`.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> with hubtoken.hub.Hub() as hub:
+///     ...     hub.create_user("alice")
+///     ...     token = hub.create_token("alice", name="laptop", role="write")
+///     ...     hubtoken.require_permission("inference.serverless.write", token) is token
+///     True
 #[pyfunction]
 #[pyo3(signature = (
     permission: "str",

@@ -173,6 +173,12 @@ impl PyHubToken {
     ///
     /// Returns:
     ///     `Bearer ` and the value.
+    ///
+    /// Example:
+    ///     >>> import hubtoken
+    ///     >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+    ///     >>> len(token.bearer())
+    ///     44
     #[pyo3(signature = () -> "str")]
     fn bearer<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
         revealed(py, &self.credential(py)?.bearer())
@@ -188,6 +194,12 @@ impl PyHubToken {
     ///
     /// Raises:
     ///     hubtoken.errors.UntrustedEndpointError: The URL is another server's.
+    ///
+    /// Example:
+    ///     >>> import hubtoken
+    ///     >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+    ///     >>> token.headers("https://huggingface.co/api/models")
+    ///     {'Authorization': <revealed token>}
     #[pyo3(signature = (url: "str | None" = None) -> "dict[str, str]")]
     fn headers<'py>(&self, py: Python<'py>, url: Option<&str>) -> PyResult<Bound<'py, PyDict>> {
         if let Some(url) = url {
@@ -207,6 +219,12 @@ impl PyHubToken {
     ///
     /// Returns:
     ///     The name, and the value as a `str` whose `repr` is masked.
+    ///
+    /// Example:
+    ///     >>> import hubtoken
+    ///     >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+    ///     >>> token.basic_auth()
+    ///     ('hf_user', <revealed token>)
     #[pyo3(signature = (username: "str" = "hf_user") -> "tuple[str, str]")]
     fn basic_auth<'py>(&self, py: Python<'py>, username: &str) -> PyResult<Bound<'py, PyTuple>> {
         (username, self.reveal(py)?).into_pyobject(py)
@@ -220,6 +238,12 @@ impl PyHubToken {
     /// Returns:
     ///     A new dictionary with `HF_TOKEN` and `HF_ENDPOINT`, and without the variables that
     ///     would keep the libraries from sending the token.
+    ///
+    /// Example:
+    ///     >>> import hubtoken
+    ///     >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+    ///     >>> sorted(token.environ({}))
+    ///     ['HF_ENDPOINT', 'HF_TOKEN']
     #[pyo3(signature = (base: "dict[str, str] | None" = None) -> "dict[str, str]")]
     fn environ<'py>(
         &self,
@@ -258,6 +282,13 @@ impl PyHubToken {
     ///     hubtoken.errors.ConfigurationError: Implicit tokens are disabled, or a different token
     ///         is active in another thread or task.
     ///     hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub.
+    ///
+    /// Example:
+    ///     >>> import hubtoken
+    ///     >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+    ///     >>> with token.activate() as active:
+    ///     ...     active is token
+    ///     True
     #[pyo3(signature = () -> "Activation")]
     fn activate<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         static ACTIVATE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
