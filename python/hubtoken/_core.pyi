@@ -26,6 +26,7 @@ __all__ = [
     "explain",
     "is_sent_anyway",
     "main",
+    "normalized_endpoint",
     "reload",
     "require_permission",
     "require_role",
@@ -642,6 +643,19 @@ def main() -> int:
 
     Returns:
         The exit code: 0 yes or done, 1 no, 2 wrong usage, 3 could not be known, 130 interrupted.
+    """
+
+def normalized_endpoint(text: str) -> str:
+    """An endpoint as hubtoken writes it, so that two of them can be compared.
+
+    Args:
+        text: The endpoint.
+
+    Returns:
+        The endpoint, without a trailing slash, its host in lower case.
+
+    Raises:
+        hubtoken.errors.UntrustedEndpointError: It is no place for a token.
     """
 
 def reload() -> None:

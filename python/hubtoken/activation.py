@@ -166,16 +166,15 @@ def activate(token: "HubToken") -> Activation:
 
 
 def _check_endpoint(token: "HubToken") -> None:
+    from hubtoken._core import ambient_endpoint, normalized_endpoint
     from hubtoken.errors import UntrustedEndpointError
 
     constants = sys.modules.get("huggingface_hub.constants")
     if constants is not None:
-        bound = str(constants.ENDPOINT).rstrip("/")
+        bound = normalized_endpoint(str(constants.ENDPOINT))
         how = "huggingface_hub was imported for"
         advice = "set HF_ENDPOINT before the first import"
     else:
-        from hubtoken._core import ambient_endpoint
-
         bound = ambient_endpoint()
         how = "huggingface_hub will go to"
         advice = "set HF_ENDPOINT"

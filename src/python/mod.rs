@@ -49,7 +49,7 @@ mod _core {
     #[pymodule_export]
     use super::token::{PyHubToken, is_sent_anyway, restore};
     #[pymodule_export]
-    use super::{after_fork, ambient_endpoint};
+    use super::{after_fork, ambient_endpoint, normalized_endpoint};
 
     /// The version of hubtoken.
     #[pymodule_export]
@@ -73,6 +73,23 @@ fn after_fork() {
 #[pyfunction]
 fn ambient_endpoint() -> PyResult<String> {
     crate::resolve::ambient_endpoint(&crate::env::ProcessEnvironment)
+        .map(|endpoint| endpoint.as_str().to_owned())
+        .map_err(error::to_python)
+}
+
+/// An endpoint as hubtoken writes it, so that two of them can be compared.
+///
+/// Args:
+///     text: The endpoint.
+///
+/// Returns:
+///     The endpoint, without a trailing slash, its host in lower case.
+///
+/// Raises:
+///     hubtoken.errors.UntrustedEndpointError: It is no place for a token.
+#[pyfunction]
+fn normalized_endpoint(text: &str) -> PyResult<String> {
+    crate::endpoint::Endpoint::parse(text)
         .map(|endpoint| endpoint.as_str().to_owned())
         .map_err(error::to_python)
 }
