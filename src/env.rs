@@ -52,6 +52,19 @@ pub const NO_COLOR: &str = "NO_COLOR";
 /// The data folder of the embedded Hub that the command line starts and administers.
 pub const HUBTOKEN_HUB_DATA: &str = "HUBTOKEN_HUB_DATA";
 
+/// Where programs are looked for.
+pub const PATH: &str = "PATH";
+/// The user's git configuration, in place of `~/.gitconfig`.
+pub const GIT_CONFIG_GLOBAL: &str = "GIT_CONFIG_GLOBAL";
+/// git does not read the machine's configuration.
+pub const GIT_CONFIG_NOSYSTEM: &str = "GIT_CONFIG_NOSYSTEM";
+/// The repository that git works on.
+pub const GIT_DIR: &str = "GIT_DIR";
+/// The folder of that repository's files.
+pub const GIT_WORK_TREE: &str = "GIT_WORK_TREE";
+/// Where git stops looking for a repository.
+pub const GIT_CEILING_DIRECTORIES: &str = "GIT_CEILING_DIRECTORIES";
+
 /// Variables that look like a token's, but that none of the Hub's own libraries reads.
 ///
 /// A trace names those that are set: they are a common reason for "no token found".

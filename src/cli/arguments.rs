@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{explain, hub, require, status, whoami};
+use super::{explain, git_credential, hub, require, run, setup_git, status, whoami};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 
@@ -69,6 +69,12 @@ pub enum Verb {
     Require(require::Arguments),
     /// Show which source the token comes from, without asking the Hub
     Explain(explain::Arguments),
+    /// Run a command with the token in its environment
+    Run(run::Arguments),
+    /// Have git ask hubtoken for the Hub's password
+    SetupGit(setup_git::Arguments),
+    /// Answer git's question for a password; git runs this
+    GitCredential(git_credential::Arguments),
     /// Run an embedded Hub, and administer it
     Hub(hub::Arguments),
 }

@@ -13,6 +13,15 @@ pub enum Failure {
     Core(Error),
     /// The command line makes no sense.
     Usage(String),
+    /// The git program is missing, or refuses.
+    Git(String),
+    /// A command was not started.
+    Command {
+        /// The shell's code for it.
+        code: Code,
+        /// Which command, and why.
+        message: String,
+    },
 }
 
 impl From<Error> for Failure {
@@ -26,6 +35,8 @@ impl Failure {
     pub fn code(&self) -> Code {
         match self {
             Self::Usage(_) => Code::Usage,
+            Self::Git(_) => Code::Refused,
+            Self::Command { code, .. } => *code,
             Self::Core(error) => match error {
                 Error::TokenNotFound { .. }
                 | Error::TokenFormat(_)
@@ -43,10 +54,12 @@ impl Failure {
         }
     }
 
-    /// The name of the Python class, or `UsageError`.
+    /// The name of the Python class, or `UsageError`, `GitError`, `CommandError`.
     fn kind(&self) -> &'static str {
         let error = match self {
             Self::Usage(_) => return "UsageError",
+            Self::Git(_) => return "GitError",
+            Self::Command { .. } => return "CommandError",
             Self::Core(error) => error,
         };
         match error {
@@ -79,7 +92,9 @@ impl Failure {
     /// advice to hand over an argument, which a command line does not take.
     pub fn message(&self) -> String {
         match self {
-            Self::Usage(message) => message.clone(),
+            Self::Usage(message) | Self::Git(message) | Self::Command { message, .. } => {
+                message.clone()
+            }
             Self::Core(Error::TokenNotFound { message, .. }) => {
                 let first = message.lines().next().unwrap_or_default();
                 first

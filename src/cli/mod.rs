@@ -12,17 +12,21 @@
 mod arguments;
 mod explain;
 mod failure;
+mod git_credential;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(not(feature = "hub"))]
 #[path = "hub/missing.rs"]
 mod hub;
 mod identity;
+mod launch;
 mod output;
 mod page;
 mod refusal;
 mod require;
+mod run;
 mod session;
+mod setup_git;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -35,8 +39,9 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 use arguments::{Arguments, Verb};
 use failure::Failure;
+pub use launch::{Launch, Replace};
 use output::Output;
-pub use world::{Stream, World};
+pub use world::{Input, Stream, World};
 
 /// What a verb's end amounts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +55,10 @@ pub enum Code {
     Usage = 2,
     /// Nothing could be learnt. It says nothing about the token.
     Unknown = 3,
+    /// The command that was to run cannot be executed, as shells have it.
+    CommandNotExecutable = 126,
+    /// The command that was to run was not found, as shells have it.
+    CommandNotFound = 127,
     /// Stopped by Ctrl-C: 128 and the number of the signal, as shells have it.
     Interrupted = 130,
 }
@@ -59,19 +68,22 @@ pub enum Code {
 /// `arguments` begin with the program's name, as `argv` does.
 ///
 /// ```
-/// use hubtoken::cli::{self, Stream, World};
+/// use hubtoken::cli::{self, Input, Replace, Stream, World};
 /// use hubtoken::env::Fixed;
 /// use hubtoken::identity::Never;
 ///
-/// let (mut output, mut errors) = (Vec::new(), Vec::new());
+/// let (mut output, mut errors, mut input) = (Vec::new(), Vec::new(), std::io::empty());
 /// let world = World {
 ///     environment: &Fixed::default(),
 ///     folder: None,
+///     program: None,
+///     stdin: Input::from(&mut input),
 ///     stdout: Stream::to(&mut output),
 ///     stderr: Stream::to(&mut errors),
 ///     width: None,
 ///     now: time::OffsetDateTime::UNIX_EPOCH,
 ///     interrupt: &Never,
+///     launcher: &Replace,
 /// };
 /// let code = cli::run(["hubtoken", "--version"].map(Into::into), &world);
 /// drop(world);
@@ -106,6 +118,9 @@ fn dispatch(verb: Verb, world: &World<'_>, output: &Output<'_, '_>) -> Code {
         Verb::Whoami(arguments) => whoami::run(&arguments, world, output),
         Verb::Require(arguments) => require::run(&arguments, world, output),
         Verb::Explain(arguments) => explain::run(&arguments, world, output),
+        Verb::Run(arguments) => run::run(&arguments, world, output),
+        Verb::SetupGit(arguments) => setup_git::run(&arguments, world, output),
+        Verb::GitCredential(arguments) => git_credential::run(&arguments, world, output),
         Verb::Hub(arguments) => hub::run(arguments, world, output),
     };
     done.unwrap_or_else(|failure| output.failed(&failure))

@@ -84,7 +84,12 @@ impl<'a, 'w> Output<'a, 'w> {
     /// Writes text to standard output as it is.
     #[cfg(feature = "hub")]
     pub fn raw(&self, text: &str) {
-        self.write(&self.world.stdout, text);
+        self.bytes(text.as_bytes());
+    }
+
+    /// Writes bytes to standard output as they are.
+    pub fn bytes(&self, bytes: &[u8]) {
+        self.write_bytes(&self.world.stdout, bytes);
     }
 
     /// Writes one JSON object to standard output, on one line.
@@ -95,7 +100,6 @@ impl<'a, 'w> Output<'a, 'w> {
     }
 
     /// Writes a note to standard error; it has no place in JSON.
-    #[cfg(feature = "hub")]
     pub fn note(&self, text: &str) {
         if !self.json && !self.quiet.get() {
             let mut page = self.error_page();
@@ -178,10 +182,12 @@ impl<'a, 'w> Output<'a, 'w> {
     }
 
     fn write(&self, stream: &Stream<'_>, text: &str) {
+        self.write_bytes(stream, text.as_bytes());
+    }
+
+    fn write_bytes(&self, stream: &Stream<'_>, bytes: &[u8]) {
         let mut writer = stream.writer.borrow_mut();
-        let written = writer
-            .write_all(text.as_bytes())
-            .and_then(|()| writer.flush());
+        let written = writer.write_all(bytes).and_then(|()| writer.flush());
         if let Err(error) = written
             && error.kind() != ErrorKind::BrokenPipe
         {

@@ -23,7 +23,7 @@ const LETTERS: usize = 20;
 
 /// The problem with a command line that holds a token, in words that do not repeat it.
 pub fn find(arguments: &[OsString]) -> Option<String> {
-    let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy());
+    let arguments = arguments.iter().map(|argument| argument.to_string_lossy());
     if arguments.clone().any(|argument| holds_token(&argument)) {
         return Some(
             "an argument looks like a token. It is not repeated here, but everybody on this \
@@ -33,7 +33,9 @@ pub fn find(arguments: &[OsString]) -> Option<String> {
                 .to_owned(),
         );
     }
+    // What follows `--` is for the command that `run` executes, whose options are its own.
     arguments
+        .take_while(|argument| argument != "--")
         .any(|argument| argument == "--token" || argument.starts_with("--token="))
         .then(|| {
             "there is no --token: everybody on this machine can see the arguments of a process. \

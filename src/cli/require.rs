@@ -69,18 +69,44 @@ pub struct Arguments {
     quiet: bool,
 }
 
+/// The roles that can be asked for.
 #[derive(Clone, Copy, ValueEnum)]
-enum RoleName {
+pub enum RoleName {
+    /// Reading.
     Read,
+    /// Writing.
     Write,
 }
 
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Read => Self::Read,
+            RoleName::Write => Self::Write,
+        }
+    }
+}
+
+/// The types of repositories.
 #[derive(Clone, Copy, Default, ValueEnum)]
-enum TypeName {
+pub enum TypeName {
+    /// A model.
     #[default]
     Model,
+    /// A data set.
     Dataset,
+    /// A Space.
     Space,
+}
+
+impl From<TypeName> for RepositoryType {
+    fn from(name: TypeName) -> Self {
+        match name {
+            TypeName::Model => Self::Model,
+            TypeName::Dataset => Self::Dataset,
+            TypeName::Space => Self::Space,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -175,8 +201,7 @@ fn check(
 impl Arguments {
     fn requirement(&self) -> Result<Requirement, Failure> {
         let need = match (self.role, &self.permission) {
-            (Some(RoleName::Read), _) => Need::Role(Role::Read),
-            (Some(RoleName::Write), _) => Need::Role(Role::Write),
+            (Some(role), _) => Need::Role(role.into()),
             (None, Some(permission)) if !permission.trim().is_empty() => {
                 Need::Permission(permission.trim().to_owned())
             }
@@ -186,14 +211,9 @@ impl Arguments {
                 ));
             }
         };
-        let kind = match self.repo_type {
-            TypeName::Model => RepositoryType::Model,
-            TypeName::Dataset => RepositoryType::Dataset,
-            TypeName::Space => RepositoryType::Space,
-        };
         Ok(Requirement {
             need,
-            repository: self.repo.clone().map(|repo| (repo, kind)),
+            repository: self.repo.clone().map(|repo| (repo, self.repo_type.into())),
             namespace: self.namespace.clone(),
         })
     }

@@ -1,11 +1,12 @@
 //! What the command line reads and where it writes.
 
 use std::cell::RefCell;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
+use super::launch::Launch;
 use crate::env::Environment;
 use crate::identity::Interrupt;
 
@@ -15,6 +16,10 @@ pub struct World<'a> {
     pub environment: &'a dyn Environment,
     /// The working directory; `None` when it is gone.
     pub folder: Option<PathBuf>,
+    /// The file of the program that runs; `None` when it is found by its name.
+    pub program: Option<PathBuf>,
+    /// Where questions come from.
+    pub stdin: Input<'a>,
     /// Where answers go.
     pub stdout: Stream<'a>,
     /// Where problems go.
@@ -25,6 +30,31 @@ pub struct World<'a> {
     pub now: OffsetDateTime,
     /// Ctrl-C.
     pub interrupt: &'a (dyn Interrupt + Sync),
+    /// Who gives this process up for another program.
+    pub launcher: &'a dyn Launch,
+}
+
+/// A place to read from.
+pub struct Input<'a> {
+    /// The reader.
+    pub reader: RefCell<&'a mut dyn Read>,
+    /// Whether it is a terminal, where somebody types.
+    pub is_terminal: bool,
+}
+
+impl<'a> Input<'a> {
+    /// A reader that is no terminal.
+    pub fn from(reader: &'a mut dyn Read) -> Self {
+        Self::new(reader, false)
+    }
+
+    /// A reader that is a terminal, or is not.
+    pub fn new(reader: &'a mut dyn Read, is_terminal: bool) -> Self {
+        Self {
+            reader: RefCell::new(reader),
+            is_terminal,
+        }
+    }
 }
 
 /// A place to write to.

@@ -1,13 +1,15 @@
 //! The `hubtoken` command's way in.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, stderr, stdout};
+use std::io::{self, IsTerminal as _, stderr, stdin, stdout};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use pyo3::prelude::*;
 use time::OffsetDateTime;
 
 use super::interrupt::Signals;
-use crate::cli::{self, Stream, World};
+use crate::cli::{self, Input, Launch, Replace, Stream, World};
 use crate::env::Fixed;
 
 /// Runs the `hubtoken` command with the arguments in `sys.argv`.
@@ -21,9 +23,11 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
     // Read while attached; the command itself runs detached and reads this copy.
     let environment = Fixed::of_process();
     let folder = std::env::current_dir().ok();
+    let program = program(arguments.first(), folder.as_deref());
     let signals = Signals::default();
     Ok(py.detach(|| {
-        let (mut output, mut errors) = (stdout(), stderr());
+        let (mut input, mut output, mut errors) = (stdin(), stdout(), stderr());
+        let input_is_terminal = input.is_terminal();
         let (output_is_terminal, errors_are_terminal) =
             (output.is_terminal(), errors.is_terminal());
         let width = output_is_terminal
@@ -33,12 +37,51 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
         let world = World {
             environment: &environment,
             folder,
+            program,
+            stdin: Input::new(&mut input, input_is_terminal),
             stdout: Stream::new(&mut output, output_is_terminal),
             stderr: Stream::new(&mut errors, errors_are_terminal),
             width,
             now: OffsetDateTime::now_utc(),
             interrupt: &signals,
+            launcher: &FromPython,
         };
         cli::run(arguments, &world)
     }))
+}
+
+/// The script that the interpreter runs, which `sys.argv` begins with; `None` when it is no file.
+fn program(first: Option<&OsString>, folder: Option<&Path>) -> Option<PathBuf> {
+    let program = Path::new(first?);
+    // As typed, with its symbolic links: a link outlives the versions that it points to.
+    let program = match folder {
+        Some(folder) => folder.join(program),
+        None => program.to_owned(),
+    };
+    [program.with_added_extension("exe"), program]
+        .into_iter()
+        .find(|program| program.is_absolute() && program.is_file())
+}
+
+/// Gives back what Python has taken, and then the process.
+struct FromPython;
+
+impl Launch for FromPython {
+    fn launch(&self, command: &mut Command) -> io::Error {
+        // Python ignores these at its start, and its own `subprocess` restores them as well. A
+        // system that has none of them has nothing to give back. SIGPIPE is Rust's to restore.
+        Python::attach(|py| {
+            for name in ["SIGXFZ", "SIGXFSZ"] {
+                let restored: PyResult<()> = (|| {
+                    let signal = py.import("_signal")?;
+                    let default = signal.getattr("SIG_DFL")?;
+                    signal.call_method1("signal", (signal.getattr(name)?, default))?;
+                    Ok(())
+                })();
+                // Not the main thread, or no such signal: the command runs all the same.
+                drop(restored);
+            }
+        });
+        Replace.launch(command)
+    }
 }

@@ -29,7 +29,9 @@ use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::paths::Paths;
 use crate::printable::holds_secret;
+use crate::store;
 use crate::sync::lock;
+use crate::token::Token;
 pub use memory::Recall;
 use memory::{Memory, Projects, Stamp, Variables};
 use trace::{Answer, Trace};
@@ -96,6 +98,20 @@ impl Inputs {
             home: crate::paths::home(environment),
             variables: Variables::read(environment),
         }
+    }
+
+    /// When a token ends, in Unix seconds, if it is stored with that. Whoever asks has the token
+    /// already, so stored tokens that cannot be read are no problem here.
+    #[must_use]
+    pub fn stored_expiry(&self, token: &Token) -> Option<i64> {
+        let stored = store::read(self.paths.stored_tokens.as_deref()?).ok()?;
+        stored
+            .into_iter()
+            .filter(|entry| entry.expires_at.is_some())
+            .find(|entry| {
+                Token::parse(&entry.value).is_ok_and(|value| value.as_ref() == Some(token))
+            })?
+            .expires_at
     }
 }
 

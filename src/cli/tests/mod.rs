@@ -1,6 +1,8 @@
 //! The command line on a machine of its own: a folder as home, a map as environment, two buffers
 //! as terminal. Every run is searched for the secrets in use, and for escape sequences.
 
+mod git;
+mod launching;
 #[cfg(feature = "hub")]
 mod live;
 mod local;
@@ -9,13 +11,14 @@ mod serving;
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use super::{Stream, World, run};
+use super::{Input, Launch, Stream, World, run};
 use crate::env::Fixed;
 use crate::identity::{Interrupt, Never};
 
@@ -33,6 +36,15 @@ struct Ran {
     code: u8,
     out: String,
     err: String,
+}
+
+/// Executes nothing.
+struct Nobody;
+
+impl Launch for Nobody {
+    fn launch(&self, _: &mut Command) -> std::io::Error {
+        std::io::ErrorKind::Unsupported.into()
+    }
 }
 
 /// Ctrl-C after a number of looks.
@@ -118,14 +130,28 @@ impl Machine {
         width: Option<usize>,
         interrupt: &(dyn Interrupt + Sync),
     ) -> u8 {
+        self.run_in(arguments, (out, err), width, interrupt, (&[], &Nobody))
+    }
+
+    fn run_in(
+        &self,
+        arguments: &[&str],
+        (out, err): (&mut dyn Write, &mut dyn Write),
+        width: Option<usize>,
+        interrupt: &(dyn Interrupt + Sync),
+        (mut input, launcher): (&[u8], &dyn Launch),
+    ) -> u8 {
         let world = World {
             environment: &self.environment,
             folder: Some(self.home.path().to_owned()),
+            program: Some("/opt/hubtoken".into()),
+            stdin: Input::new(&mut input, width.is_some()),
             stdout: Stream::new(out, width.is_some()),
             stderr: Stream::new(err, width.is_some()),
             width,
             now: OffsetDateTime::now_utc(),
             interrupt,
+            launcher,
         };
         run(["hubtoken"].iter().chain(arguments).map(Into::into), &world)
     }

@@ -1,0 +1,87 @@
+//! `hubtoken git-credential`: what git asks for a password.
+//!
+//! Standard output is git's alone: whatever stands there is taken for an attribute. So there is
+//! no JSON here, and problems go to standard error, where git shows them to the user.
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::output::Output;
+use super::{Code, World};
+use crate::git::helper;
+use crate::git::protocol::{self, Attributes, ProtocolError};
+use crate::printable::printable;
+use crate::resolve::Inputs;
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+git runs this; `hubtoken setup-git` tells it to. To see what git would get:
+
+  printf 'url=https://huggingface.co\\n\\n' | git credential fill
+
+`get` answers with the token of the folder it runs in, and only if git speaks to that token's own
+Hub; otherwise it answers nothing. `store` and `erase` do nothing: the tokens have a place of their
+own.
+
+Exit codes: 0 an answer, or nothing to say; 1 the configuration names a profile that is
+not stored; 2 git's question or the configuration makes no sense.")]
+pub struct Arguments {
+    /// get, store or erase; anything else does nothing, as git asks of helpers
+    operation: String,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// The question is malformed, or the configuration is broken.
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    if output.is_json() {
+        return Err(Failure::Usage(
+            "git-credential speaks git's own protocol, so there is no --json".to_owned(),
+        ));
+    }
+    match arguments.operation.as_str() {
+        "get" => get(world, output),
+        "store" | "erase" => {
+            // Read and dropped, so that git is not cut short; what it says changes nothing here.
+            let _ = protocol::read(&mut **world.stdin.reader.borrow_mut());
+            Ok(Code::Success)
+        }
+        other => {
+            if world.stdin.is_terminal {
+                output.note(&format!(
+                    "`{}` is nothing that this helper does; it knows get, store and erase",
+                    printable(other)
+                ));
+            }
+            Ok(Code::Success)
+        }
+    }
+}
+
+fn get(world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+    if world.stdin.is_terminal {
+        output.note(
+            "git runs this and writes its question to standard input: protocol=https, \
+             host=huggingface.co, and a blank line",
+        );
+    }
+    let usage = |error: ProtocolError| Failure::Usage(error.to_string());
+    let input = protocol::read(&mut **world.stdin.reader.borrow_mut()).map_err(usage)?;
+    let asked = Attributes::parse(&input).map_err(usage)?;
+    let inputs = Inputs::read(world.environment, world.folder.clone());
+    let answer = helper::get(&asked, &inputs)?;
+    for warning in &answer.warnings {
+        output.warning(warning);
+    }
+    if let Some(attributes) = answer.attributes {
+        output.bytes(&attributes.encode().map_err(usage)?);
+    }
+    Ok(Code::Success)
+}

@@ -1,0 +1,141 @@
+//! `hubtoken run`: another program, with the token in its environment.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::process::Command;
+
+use clap::Args;
+
+use super::arguments::{Wait, Which};
+use super::failure::Failure;
+use super::output::Output;
+use super::require::{RoleName, TypeName};
+use super::session::{self, Session};
+use super::{Code, World};
+use crate::credential::Credential;
+use crate::endpoint::STAGING;
+use crate::env;
+use crate::printable::printable;
+use crate::require::Requirement;
+use crate::role::Need;
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken run -- python train.py
+  hubtoken run --role write --repo acme/model -- python train.py
+  hubtoken run --profile ci -- hf download acme/private
+
+The command takes the place of hubtoken, so signals and its exit code are its own. It gets HF_TOKEN
+and HF_ENDPOINT. With --role the token is checked first, and the command is not started unless the
+answer is yes.
+
+Exit codes before the command runs: 1 denied, rejected, no token; 2 wrong usage or configuration;
+3 not known, because the Hub could not be asked; 126 the command cannot be executed; 127 it was not
+found.")]
+pub struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    /// Check first that the token has this role
+    #[arg(long, value_enum)]
+    role: Option<RoleName>,
+    /// The repository that the role is needed on
+    #[arg(long, value_name = "NAMESPACE/NAME", requires = "role")]
+    repo: Option<String>,
+    /// What sort of repository it is
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "TYPE",
+        requires = "repo"
+    )]
+    repo_type: TypeName,
+    #[command(flatten)]
+    wait: Wait,
+    /// The command and its arguments, after `--`
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// The command was not started.
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    let Some((program, rest)) = arguments.command.split_first() else {
+        return Err(Failure::Usage("name a command after `--`".to_owned()));
+    };
+    let session = Session::open(world, &arguments.which)?;
+    for warning in &session.warnings {
+        output.warning(warning);
+    }
+    check(arguments, &session, world, output)?;
+    let mut command = Command::new(program);
+    command.args(rest);
+    hand_over(&mut command, &session.credential);
+    let problem = world.launcher.launch(&mut command);
+    Err(failure(&program.to_string_lossy(), &problem))
+}
+
+fn check(
+    arguments: &Arguments,
+    session: &Session<'_>,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<(), Failure> {
+    let Some(role) = arguments.role else {
+        return Ok(());
+    };
+    let requirement = Requirement {
+        need: Need::Role(role.into()),
+        repository: arguments
+            .repo
+            .clone()
+            .map(|repo| (repo, arguments.repo_type.into())),
+        namespace: None,
+    };
+    let stale = requirement.check(
+        &session.client,
+        &session.credential,
+        &session.line,
+        &session::options(None, arguments.wait.timeout),
+        world.interrupt,
+    )?;
+    if let Some(warning) = stale {
+        output.warning(&warning);
+    }
+    Ok(())
+}
+
+/// Sets the token and its Hub, and takes out what would win over them or keep the token from
+/// being sent. The rest is inherited.
+fn hand_over(command: &mut Command, credential: &Credential) {
+    command
+        .env(env::HF_TOKEN, credential.token.expose())
+        .env(env::HF_ENDPOINT, credential.endpoint.as_str())
+        .env_remove(env::HF_OIDC_RESOURCE)
+        .env_remove(env::HF_HUB_DISABLE_IMPLICIT_TOKEN);
+    if credential.endpoint.as_str() != STAGING {
+        command.env_remove(env::HUGGINGFACE_CO_STAGING);
+    }
+}
+
+/// The codes are the shell's.
+fn failure(program: &str, problem: &io::Error) -> Failure {
+    let program = printable(program);
+    let (code, message) = match problem.kind() {
+        ErrorKind::NotFound => (Code::CommandNotFound, format!("{program}: not found")),
+        kind => (
+            Code::CommandNotExecutable,
+            format!("{program} cannot be executed: {kind}"),
+        ),
+    };
+    Failure::Command { code, message }
+}

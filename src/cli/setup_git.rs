@@ -1,0 +1,104 @@
+//! `hubtoken setup-git`: git asks hubtoken for the Hub's password.
+
+use clap::Args;
+use serde_json::json;
+
+use super::failure::Failure;
+use super::output::Output;
+use super::{Code, World};
+use crate::endpoint::Endpoint;
+use crate::git::setup::{self, Git, Scope};
+use crate::resolve::ambient_endpoint;
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken setup-git                 for huggingface.co, or where HF_ENDPOINT points
+  hubtoken setup-git --local         for the repository in this folder alone
+  hubtoken setup-git --undo
+
+git then uses the token of the folder that it runs in, for that Hub alone. For that Hub its other
+helpers are left aside; for all other hosts nothing changes. Doing it again changes nothing.
+
+Exit codes: 0 done, or nothing to do; 1 git is missing, or cannot write its configuration; 2 wrong
+usage.")]
+pub struct Arguments {
+    /// The Hub to set up, if not the public one or what `HF_ENDPOINT` points to
+    // Text, since clap would repeat a value that it cannot read, and it may hold a password.
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// Write the user's configuration, which is the default
+    #[arg(long, conflicts_with = "local")]
+    global: bool,
+    /// Write the configuration of the repository in this folder
+    #[arg(long)]
+    local: bool,
+    /// Remove what this verb has written, and nothing else
+    #[arg(long)]
+    undo: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// git is missing or refuses.
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    let endpoint = match &arguments.endpoint {
+        Some(text) => Endpoint::parse(text).map_err(|error| error.context("--endpoint"))?,
+        None => ambient_endpoint(world.environment)?,
+    };
+    let git = Git {
+        environment: world.environment,
+        folder: world.folder.as_deref(),
+        scope: if arguments.local {
+            Scope::Local
+        } else {
+            Scope::Global
+        },
+    };
+    let key = setup::key(&endpoint);
+    let helper = setup::helper(world.program.as_deref()).map_err(Failure::Git)?;
+    let changed = if arguments.undo {
+        git.undo(&key)
+    } else {
+        git.set_up(&key, &helper)
+    }
+    .map_err(Failure::Git)?;
+    let scope = git.scope.name();
+    if output.is_json() {
+        output.object(&json!({
+            "endpoint": endpoint.as_str(),
+            "scope": scope,
+            "key": key,
+            "helper": (!arguments.undo).then_some(helper),
+            "changed": changed,
+            "error": null,
+        }));
+        return Ok(Code::Success);
+    }
+    let mut page = output.page();
+    page.paragraph(&match (arguments.undo, changed) {
+        (false, true) => format!(
+            "git now asks hubtoken for {endpoint}. Written to its {scope} configuration: {key} = \
+             {helper}, after an empty value that leaves other helpers aside for this Hub alone. \
+             `hubtoken setup-git --undo` takes both back"
+        ),
+        (false, false) => format!("git asks hubtoken for {endpoint} already; nothing was changed"),
+        (true, true) => format!(
+            "git no longer asks hubtoken for {endpoint}: {key} was removed from its {scope} \
+             configuration"
+        ),
+        (true, false) => format!(
+            "git's {scope} configuration has nothing of hubtoken's for {endpoint}; nothing was \
+             changed"
+        ),
+    });
+    output.show(&page);
+    Ok(Code::Success)
+}

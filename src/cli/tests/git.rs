@@ -1,0 +1,124 @@
+//! git's verbs: what goes to git, and what does not.
+
+use super::*;
+
+const QUESTION: &str = "protocol=https\nhost=huggingface.co\n\n";
+
+impl Machine {
+    /// Runs `git-credential`. A run that answers shows the token, so no secret is searched for.
+    fn credential(&self, operation: &str, question: &str) -> Ran {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = self.run_in(
+            &["git-credential", operation],
+            (&mut out, &mut err),
+            None,
+            &Never,
+            (question.as_bytes(), &Nobody),
+        );
+        Ran {
+            code,
+            out: String::from_utf8(out).unwrap(),
+            err: String::from_utf8(err).unwrap(),
+        }
+    }
+}
+
+#[test]
+fn git_gets_the_token_for_its_own_hub() {
+    let machine = Machine::with(&[("HF_TOKEN", FIRST)]);
+    let ran = machine.credential("get", QUESTION);
+    let expected = format!("username=hf_user\npassword={FIRST}\n");
+    assert_eq!((ran.code, ran.out, ran.err), (0, expected, String::new()));
+    for other in [
+        "protocol=http\nhost=huggingface.co\n\n",
+        "protocol=https\nhost=huggingface.co:8443\n\n",
+        "protocol=https\nhost=github.com\n\n",
+        "host=huggingface.co\n",
+        "",
+    ] {
+        let ran = machine.credential("get", other);
+        assert_eq!((ran.code, ran.out + &ran.err), (0, String::new()));
+    }
+}
+
+#[test]
+fn nothing_is_stored_erased_or_said_to_other_operations() {
+    let machine = Machine::with(&[("HF_TOKEN", FIRST)]);
+    for operation in ["store", "erase", "capability", "dance"] {
+        for input in [QUESTION, "", "broken\r\n", "password=x\n"] {
+            let ran = machine.credential(operation, input);
+            assert_eq!((ran.code, ran.out + &ran.err), (0, String::new()));
+        }
+    }
+    assert_eq!(machine.home.path().read_dir().unwrap().count(), 0);
+    let at_a_terminal = machine.run_with(&["git-credential", "dance"], Some(80), &Never);
+    assert_eq!((at_a_terminal.code, at_a_terminal.out.as_str()), (0, ""));
+    assert!(at_a_terminal.err.contains("get, store and erase"));
+}
+
+#[test]
+fn what_is_wrong_is_said_to_the_user_and_not_to_git() {
+    let machine = Machine::with(&[("HF_TOKEN", FIRST)]);
+    for question in [
+        "protocol=https\r\nhost=huggingface.co\r\n\r\n",
+        "protocol=https\nhost=huggingface.co\0\n",
+        "url=https://evil.example%0ahost=huggingface.co/\n",
+        "protocol=https\nhost\n",
+        &"x".repeat(100_000),
+    ] {
+        let ran = machine.credential("get", question);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+        assert!(ran.err.starts_with("error: ") && !ran.err.contains("evil"));
+    }
+    let machine = Machine::new();
+    machine.write("hubtoken.toml", "endpoint = \"https://evil.example\"\n");
+    let ran = machine.credential("get", QUESTION);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+    machine.write("hubtoken.toml", "profile = \"gone\"\n");
+    let ran = machine.credential("get", QUESTION);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
+    assert!(ran.err.contains("gone"), "{ran:?}");
+    let refused = machine.json(&["git-credential", "get"], 2);
+    assert_eq!(refused["error"]["kind"], "UsageError");
+}
+
+#[test]
+fn git_is_set_up_once_and_back() {
+    let mut machine = Machine::new();
+    let path = machine.write("gitconfig", "");
+    machine.set("GIT_CONFIG_GLOBAL", path.to_str().unwrap());
+    machine.set("GIT_CONFIG_NOSYSTEM", "1");
+    let value = machine.json(&["setup-git"], 0);
+    assert_eq!(value["key"], "credential.https://huggingface.co.helper");
+    assert_eq!(value["helper"], "!'/opt/hubtoken' git-credential");
+    assert_eq!(
+        (&value["scope"], &value["changed"]),
+        (&"global".into(), &true.into())
+    );
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        machine
+            .run(&["setup-git"])
+            .out
+            .contains("nothing was changed")
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
+    let other = machine.run(&["setup-git", "--endpoint", "http://127.0.0.1:8080"]);
+    assert!(other.out.contains("http://127.0.0.1:8080"), "{other:?}");
+    for endpoint in ["https://huggingface.co", "http://127.0.0.1:8080"] {
+        let undone = machine.run(&["setup-git", "--undo", "--endpoint", endpoint]);
+        assert!(undone.out.contains("no longer"), "{undone:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+    assert_eq!(machine.json(&["setup-git", "--undo"], 0)["changed"], false);
+    assert_eq!(machine.run(&["setup-git", "--global", "--local"]).code, 2);
+    assert_eq!(
+        machine
+            .run(&["setup-git", "--endpoint", "http://hub.example"])
+            .code,
+        2
+    );
+    machine.set("PATH", "/nowhere");
+    let missing = machine.json(&["setup-git"], 1);
+    assert_eq!(missing["error"]["kind"], "GitError");
+}

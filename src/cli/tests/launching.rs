@@ -1,0 +1,143 @@
+//! `hubtoken run`: what the command gets, and that it is really executed.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::sync::Mutex;
+
+use super::*;
+use crate::cli::Replace;
+use crate::env::{Environment as _, ProcessEnvironment};
+
+/// Keeps what was to be executed.
+struct Keeps {
+    seen: Mutex<Option<Seen>>,
+    answer: ErrorKind,
+}
+
+#[derive(Debug)]
+struct Seen {
+    words: Vec<OsString>,
+    variables: HashMap<OsString, Option<OsString>>,
+}
+
+impl Launch for Keeps {
+    fn launch(&self, command: &mut Command) -> std::io::Error {
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        *self.seen.lock().unwrap() = Some(Seen {
+            words: words.map(Into::into).collect(),
+            variables: command
+                .get_envs()
+                .map(|(name, value)| (name.into(), value.map(Into::into)))
+                .collect(),
+        });
+        self.answer.into()
+    }
+}
+
+impl Machine {
+    fn start(&self, arguments: &[&str], answer: ErrorKind) -> (Ran, Option<Seen>) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let launcher = Keeps {
+            seen: Mutex::default(),
+            answer,
+        };
+        let code = self.run_in(
+            arguments,
+            (&mut out, &mut err),
+            None,
+            &Never,
+            (&[], &launcher),
+        );
+        let ran = Ran {
+            code,
+            out: String::from_utf8(out).unwrap(),
+            err: String::from_utf8(err).unwrap(),
+        };
+        assert!(!ran.out.contains(FIRST) && !ran.err.contains(FIRST));
+        (ran, launcher.seen.into_inner().unwrap())
+    }
+}
+
+#[test]
+fn the_command_gets_the_token_in_its_environment_alone() {
+    let machine = Machine::with(&[("HF_TOKEN", FIRST), ("HF_ENDPOINT", "http://127.0.0.1:9")]);
+    let words = ["run", "--", "train", "--json", "--token", "x"];
+    let (ran, seen) = machine.start(&words, ErrorKind::NotFound);
+    let seen = seen.unwrap();
+    assert_eq!(seen.words, ["train", "--json", "--token", "x"]);
+    let variable = |name: &str| seen.variables.get(&OsString::from(name)).cloned();
+    assert_eq!(variable("HF_TOKEN"), Some(Some(FIRST.into())));
+    assert_eq!(
+        variable("HF_ENDPOINT"),
+        Some(Some("http://127.0.0.1:9".into()))
+    );
+    for name in [
+        "HF_OIDC_RESOURCE",
+        "HF_HUB_DISABLE_IMPLICIT_TOKEN",
+        "HUGGINGFACE_CO_STAGING",
+    ] {
+        assert_eq!(variable(name), Some(None), "{name}");
+    }
+    assert_eq!((ran.code, ran.out.as_str()), (127, ""), "{ran:?}");
+    assert_eq!(ran.err, "error: train: not found\n");
+    let (ran, _) = machine.start(&words, ErrorKind::PermissionDenied);
+    assert_eq!(ran.code, 126);
+}
+
+#[test]
+fn nothing_is_started_without_a_yes() {
+    let mut machine = Machine::new();
+    for (words, code) in [
+        (&["run", "--", "x"][..], 1),
+        (&["run", "x"], 2),
+        (&["run"], 2),
+        (&["run", "--"], 2),
+        (&["run", "--repo", "a/b", "--", "x"], 2),
+        (&["run", "--profile", "gone", "--", "x"], 1),
+        (&["run", "--", "x", FIRST], 2),
+    ] {
+        let (ran, seen) = machine.start(words, ErrorKind::NotFound);
+        assert!(ran.code == code && seen.is_none(), "{words:?} {ran:?}");
+    }
+    machine.set("HF_TOKEN", FIRST);
+    machine.set("HF_HUB_OFFLINE", "1");
+    let words = ["run", "--role", "write", "--repo", "a/b", "--", "x"];
+    let (ran, seen) = machine.start(&words, ErrorKind::NotFound);
+    assert!(ran.code == 3 && seen.is_none(), "{ran:?}");
+}
+
+/// The name of the test below, and the variable that makes it the child.
+const CHILD: &str = "cli::tests::launching::really";
+const SCRIPT: &str = "HUBTOKEN_TEST_SCRIPT";
+
+/// Is executed by itself: as the child it gives its process up for a shell.
+#[cfg(unix)]
+#[test]
+fn really() {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    if let Some(script) = ProcessEnvironment.get(SCRIPT) {
+        let machine = Machine::with(&[("HF_TOKEN", FIRST)]);
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let words = ["run", "--", "sh", "-c", script.to_str().unwrap()];
+        let code = machine.run_in(&words, (&mut out, &mut err), None, &Never, (&[], &Replace));
+        panic!("came back with {code}");
+    }
+    let run = |script: &str| {
+        Command::new(std::env::current_exe().unwrap())
+            .args([CHILD, "--exact", "--nocapture", "--test-threads=1"])
+            .env(SCRIPT, script)
+            .env("HF_OIDC_RESOURCE", "x")
+            .output()
+            .unwrap()
+    };
+    assert_eq!(run("exit 7").status.code(), Some(7));
+    assert_eq!(run("kill -TERM $$").status.signal(), Some(15));
+    // The test's own process ignores SIGPIPE, as every program in Rust and Python does.
+    let piped = run("kill -PIPE $$; echo survived");
+    assert_eq!(piped.status.signal(), Some(13), "{piped:?}");
+    let seen = run("echo \"<$HF_TOKEN>\"; test -z \"${HF_OIDC_RESOURCE+x}\"");
+    assert!(String::from_utf8_lossy(&seen.stdout).contains(&format!("<{FIRST}>")));
+    assert_eq!(seen.status.code(), Some(0));
+}

@@ -1,0 +1,218 @@
+"""The real git asking hubtoken, and `hubtoken run` giving its process up."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.e2e.world import PRIVATE
+from tests.environment import fake_token
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.conftest import Runner
+    from tests.e2e.world import World
+
+
+@pytest.fixture
+def variables(home: Path) -> dict[str, str]:
+    """A git that reads one configuration, this test's, and never asks at a terminal."""
+    return {
+        "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_CEILING_DIRECTORIES": str(home.parent),
+    }
+
+
+def question(url: str, **more: str) -> str:
+    """What git is asked about a URL."""
+    parts = urlsplit(url)
+    lines = {"protocol": parts.scheme, "host": parts.netloc, **more}
+    return "".join(f"{key}={value}\n" for key, value in lines.items()) + "\n"
+
+
+def answers(text: str) -> dict[str, str]:
+    """Git's own answer, as a table."""
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def test_git_gets_the_token_for_the_hub_alone(
+    world: World, runner: Runner, variables: dict[str, str]
+) -> None:
+    value = world.value("read")
+    assert value is not None
+    variables["HF_TOKEN"] = value
+    set_up = runner.run("hubtoken", "setup-git", variables=variables)
+    assert set_up.returncode == 0, set_up.stderr
+    assert value not in set_up.stdout + set_up.stderr
+    assert value not in (runner.home / "gitconfig").read_text()
+
+    filled = runner.run(
+        "git", "credential", "fill", variables=variables, stdin=question(world.endpoint)
+    )
+    assert filled.returncode == 0, filled.stderr
+    assert answers(filled.stdout)["username"] == "hf_user"
+    assert answers(filled.stdout)["password"] == value
+
+    named = question(world.endpoint, username="alice")
+    filled = runner.run("git", "credential", "fill", variables=variables, stdin=named)
+    assert answers(filled.stdout)["username"] == "alice"
+    assert answers(filled.stdout)["password"] == value
+
+    port = urlsplit(world.endpoint).port
+    assert port is not None
+    for other in (
+        "https://github.com",
+        "http://huggingface.co",
+        f"https://127.0.0.1:{port}",
+        f"http://127.0.0.1:{port + 1 if port < 65535 else port - 1}",
+    ):
+        refused = runner.run(
+            "git", "credential", "fill", variables=variables, stdin=question(other)
+        )
+        assert refused.returncode != 0
+        assert value not in refused.stdout + refused.stderr
+        asked = runner.run(
+            "hubtoken", "git-credential", "get", variables=variables, stdin=question(other)
+        )
+        assert (asked.returncode, asked.stdout, asked.stderr) == (0, "", "")
+
+
+def test_a_path_and_store_and_erase_do_not_disturb(
+    world: World, runner: Runner, variables: dict[str, str]
+) -> None:
+    value = world.value("read")
+    assert value is not None
+    variables["HF_TOKEN"] = value
+    runner.run("hubtoken", "setup-git", variables=variables)
+    use_path = f"credential.{world.endpoint}.useHttpPath"
+    runner.run("git", "config", "--global", use_path, "true", variables=variables)
+    asked = question(world.endpoint, path=f"{PRIVATE}.git")
+    filled = runner.run("git", "credential", "fill", variables=variables, stdin=asked)
+    assert answers(filled.stdout)["password"] == value
+    before = {path: path.read_bytes() for path in runner.home.rglob("*") if path.is_file()}
+    for operation in ("approve", "reject"):
+        told = runner.run(
+            "git", "credential", operation, variables=variables, stdin=filled.stdout + "\n"
+        )
+        assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+    after = {path: path.read_bytes() for path in runner.home.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_other_helpers_are_left_aside_for_the_hub_alone_and_undo_restores(
+    world: World, runner: Runner, variables: dict[str, str]
+) -> None:
+    value = world.value("read")
+    assert value is not None
+    variables["HF_TOKEN"] = value
+    config = runner.home / "gitconfig"
+    elsewhere = "!f() { echo username=other; echo password=elsewhere; }; f"
+    runner.run("git", "config", "--global", "credential.helper", elsewhere, variables=variables)
+    before = config.read_text()
+    assert runner.run("hubtoken", "setup-git", variables=variables).returncode == 0
+    written = config.read_text()
+    assert runner.run("hubtoken", "setup-git", variables=variables).returncode == 0
+    assert config.read_text() == written
+
+    def password(url: str) -> str:
+        done = runner.run("git", "credential", "fill", variables=variables, stdin=question(url))
+        return answers(done.stdout)["password"]
+
+    assert password(world.endpoint) == value
+    assert password("https://github.com") == "elsewhere"
+    assert runner.run("hubtoken", "setup-git", "--undo", variables=variables).returncode == 0
+    assert config.read_text() == before
+    assert password(world.endpoint) == "elsewhere"
+
+
+def test_the_folder_decides_which_token_git_gets(runner: Runner, variables: dict[str, str]) -> None:
+    tokens = {"one": fake_token(), "two": fake_token()}
+    stored = runner.home / "huggingface" / "stored_tokens"
+    stored.parent.mkdir(exist_ok=True)
+    stored.write_text("".join(f"[{name}]\nhf_token = {value}\n" for name, value in tokens.items()))
+    runner.run("hubtoken", "setup-git", variables=variables)
+    for name, value in tokens.items():
+        folder = runner.home / name
+        folder.mkdir()
+        (folder / "hubtoken.toml").write_text(f'profile = "{name}"\n')
+        filled = runner.run(
+            "git",
+            "-C",
+            str(folder),
+            "credential",
+            "fill",
+            variables=variables,
+            stdin=question(runner.endpoint),
+        )
+        assert answers(filled.stdout)["password"] == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "protocol=https\r\nhost=huggingface.co\r\n\r\n",
+        "url=https://evil.example%0ahost=huggingface.co/\n\n",
+        "protocol=https\nhost=huggingface.co\0\n\n",
+        "protocol=https\nhost=huggingface.co\npath=a\rb\n\n",
+    ],
+)
+def test_line_breaks_inside_values_are_refused(runner: Runner, text: str) -> None:
+    # As bytes: Python would take a line break of another system for its own.
+    program = "import hubtoken._core as core; raise SystemExit(core.main())"
+    value = fake_token()
+    environment = runner.environment(HF_TOKEN=value, HF_ENDPOINT="https://huggingface.co")
+    done = subprocess.run(
+        [sys.executable, "-c", program, "git-credential", "get"],
+        env=environment,
+        cwd=runner.home,
+        input=text.encode(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert value.encode() not in done.stderr
+
+
+def test_run_passes_the_token_the_exit_code_and_signals(world: World, runner: Runner) -> None:
+    value = world.value("write")
+    assert value is not None
+    variables = {"HF_TOKEN": value, "HF_HUB_DISABLE_IMPLICIT_TOKEN": "0"}
+    shell = ("hubtoken", "run", "--role", "write", "--repo", PRIVATE, "--", "sh", "-c")
+
+    shown = runner.run(
+        *shell,
+        'echo "$HF_TOKEN $HF_ENDPOINT ${HF_HUB_DISABLE_IMPLICIT_TOKEN-gone}"',
+        variables=variables,
+    )
+    assert shown.stdout == f"{value} {world.endpoint} gone\n", shown.stderr
+    assert runner.run(*shell, "exit 7", variables=variables).returncode == 7
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+        done = runner.run(*shell, f"kill -{int(number)} $$; exit 9", variables=variables)
+        assert done.returncode == -number, done.stderr
+    echoed = runner.run("hubtoken", "run", "--", "cat", variables=variables, stdin="for cat")
+    assert echoed.stdout == "for cat"
+
+
+def test_run_starts_nothing_without_a_yes(world: World, runner: Runner) -> None:
+    value = world.value("read")
+    assert value is not None
+    variables = {"HF_TOKEN": value}
+    command = ("--role", "write", "--repo", PRIVATE, "--", "touch", "started")
+    assert runner.run("hubtoken", "run", *command, variables=variables).returncode == 1
+    offline = variables | {"HF_HUB_OFFLINE": "1"}
+    assert runner.run("hubtoken", "run", *command, variables=offline).returncode == 3
+    assert not (runner.home / "started").exists()
+    missing = runner.run("hubtoken", "run", "--", "no-such-program", variables=variables)
+    assert missing.returncode == 127
+    (runner.home / "plain").write_text("")
+    plain = runner.run("hubtoken", "run", "--", "./plain", variables=variables)
+    assert plain.returncode == 126
