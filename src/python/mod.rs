@@ -4,6 +4,7 @@
 //! take long, and turns core errors into the classes of `python/hubtoken/errors.py`.
 
 #![expect(
+    clippy::doc_link_with_quotes,
     clippy::doc_markdown,
     reason = "these comments are Python docstrings, in Python's own form"
 )]
