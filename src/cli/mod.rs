@@ -18,14 +18,20 @@ mod hub;
 #[path = "hub/missing.rs"]
 mod hub;
 mod identity;
+mod list;
+mod login;
+mod logout;
 mod output;
 mod page;
 mod refusal;
+mod rename;
 mod require;
 mod session;
 mod status;
+mod switch;
 #[cfg(test)]
 mod tests;
+mod token;
 mod whoami;
 mod world;
 
@@ -36,7 +42,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use arguments::{Arguments, Verb};
 use failure::Failure;
 use output::Output;
-pub use world::{Stream, World};
+pub use world::{Input, Stream, Text, World};
 
 /// What a verb's end amounts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +65,7 @@ pub enum Code {
 /// `arguments` begin with the program's name, as `argv` does.
 ///
 /// ```
-/// use hubtoken::cli::{self, Stream, World};
+/// use hubtoken::cli::{self, Stream, Text, World};
 /// use hubtoken::env::Fixed;
 /// use hubtoken::identity::Never;
 ///
@@ -67,6 +73,7 @@ pub enum Code {
 /// let world = World {
 ///     environment: &Fixed::default(),
 ///     folder: None,
+///     stdin: &Text(""),
 ///     stdout: Stream::to(&mut output),
 ///     stderr: Stream::to(&mut errors),
 ///     width: None,
@@ -106,6 +113,12 @@ fn dispatch(verb: Verb, world: &World<'_>, output: &Output<'_, '_>) -> Code {
         Verb::Whoami(arguments) => whoami::run(&arguments, world, output),
         Verb::Require(arguments) => require::run(&arguments, world, output),
         Verb::Explain(arguments) => explain::run(&arguments, world, output),
+        Verb::Login(arguments) => login::run(&arguments, world, output),
+        Verb::Logout(arguments) => logout::run(&arguments, world, output),
+        Verb::List(_) => list::run(world, output),
+        Verb::Switch(arguments) => switch::run(&arguments, world, output),
+        Verb::Rename(arguments) => rename::run(&arguments, world, output),
+        Verb::Token(arguments) => token::run(&arguments, world, output),
         Verb::Hub(arguments) => hub::run(arguments, world, output),
     };
     done.unwrap_or_else(|failure| output.failed(&failure))

@@ -82,7 +82,6 @@ impl<'a, 'w> Output<'a, 'w> {
     }
 
     /// Writes text to standard output as it is.
-    #[cfg(feature = "hub")]
     pub fn raw(&self, text: &str) {
         self.write(&self.world.stdout, text);
     }
@@ -95,7 +94,6 @@ impl<'a, 'w> Output<'a, 'w> {
     }
 
     /// Writes a note to standard error; it has no place in JSON.
-    #[cfg(feature = "hub")]
     pub fn note(&self, text: &str) {
         if !self.json && !self.quiet.get() {
             let mut page = self.error_page();

@@ -6,7 +6,10 @@ use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
+use zeroize::Zeroizing;
+
 use crate::env::Environment;
+use crate::error::Error;
 use crate::identity::Interrupt;
 
 /// The surroundings of one run.
@@ -15,6 +18,8 @@ pub struct World<'a> {
     pub environment: &'a dyn Environment,
     /// The working directory; `None` when it is gone.
     pub folder: Option<PathBuf>,
+    /// Where a token may be read from.
+    pub stdin: &'a dyn Input,
     /// Where answers go.
     pub stdout: Stream<'a>,
     /// Where problems go.
@@ -25,6 +30,36 @@ pub struct World<'a> {
     pub now: OffsetDateTime,
     /// Ctrl-C.
     pub interrupt: &'a (dyn Interrupt + Sync),
+}
+
+/// Standard input.
+pub trait Input {
+    /// All of it, or the first `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] when it cannot be read as text.
+    fn read(&self, limit: u64) -> Result<Zeroizing<String>, Error>;
+
+    /// A line that is typed without being shown; `None` when nobody sits at a terminal.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`].
+    fn ask_hidden(&self, prompt: &str) -> Result<Option<Zeroizing<String>>, Error>;
+}
+
+/// Standard input that is a text, and no terminal.
+pub struct Text<'a>(pub &'a str);
+
+impl Input for Text<'_> {
+    fn read(&self, _limit: u64) -> Result<Zeroizing<String>, Error> {
+        Ok(Zeroizing::new(self.0.to_owned()))
+    }
+
+    fn ask_hidden(&self, _prompt: &str) -> Result<Option<Zeroizing<String>>, Error> {
+        Ok(None)
+    }
 }
 
 /// A place to write to.

@@ -6,6 +6,8 @@ mod live;
 mod local;
 #[cfg(feature = "hub")]
 mod serving;
+#[cfg(feature = "hub")]
+mod store;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use super::{Stream, World, run};
+use super::{Stream, Text, World, run};
 use crate::env::Fixed;
 use crate::identity::{Interrupt, Never};
 
@@ -26,6 +28,7 @@ struct Machine {
     home: TempDir,
     environment: Fixed,
     secrets: Vec<String>,
+    stdin: String,
 }
 
 /// What a run left behind.
@@ -58,6 +61,7 @@ impl Machine {
             home,
             environment,
             secrets: vec![FIRST.to_owned(), SECOND.to_owned()],
+            stdin: String::new(),
         }
     }
 
@@ -121,6 +125,7 @@ impl Machine {
         let world = World {
             environment: &self.environment,
             folder: Some(self.home.path().to_owned()),
+            stdin: &Text(&self.stdin),
             stdout: Stream::new(out, width.is_some()),
             stderr: Stream::new(err, width.is_some()),
             width,
