@@ -22,7 +22,7 @@ use crate::paths::Paths;
 use crate::printable::printable;
 use crate::process;
 use crate::resolve::{Argument, ambient_endpoint};
-use crate::store::login;
+use crate::store::login as checked;
 use crate::store::machine::{Changed, Entry, Machine};
 use crate::token::Token;
 
@@ -168,8 +168,8 @@ pub fn login(
                 .identify(&credential, &line, &options, &signals)
                 .map_err(|failure| failure.into_error(&credential))?
                 .identity;
-            let record = login::record(&identity);
-            let wanted = name.map_or_else(|| login::name(&identity), str::to_owned);
+            let record = checked::record(&identity);
+            let wanted = name.map_or_else(|| checked::name(&identity), str::to_owned);
             let changed = machine.save(&wanted, &credential.token, &record, name.is_some())?;
             Ok((machine.list()?, changed))
         })

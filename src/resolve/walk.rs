@@ -310,7 +310,7 @@ impl<'a> Walk<'a> {
                 printable(&format!("stored are: {}", known.join(", ")))
             };
             let message = format!(
-                "there is no stored token `{}`{}: {detail}. Store it with `hf auth login`",
+                "there is no stored token `{}`{}: {detail}. Store it with `hubtoken login`",
                 printable(name),
                 match &source {
                     Source::Configuration { file, .. } =>
@@ -392,7 +392,7 @@ impl<'a> Walk<'a> {
     pub(super) fn nothing(mut self) -> Error {
         self.note_lookalikes();
         let message = format!(
-            "no Hugging Face token was found. Set HF_TOKEN, or log in with `hf auth login`, or \
+            "no Hugging Face token was found. Set HF_TOKEN, or log in with `hubtoken login`, or \
              hand over token=. Tried:{}",
             self.trace.lines()
         );
