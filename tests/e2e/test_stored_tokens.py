@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    import subprocess
+
     from tests.e2e.conftest import Runner
     from tests.e2e.world import World
 
