@@ -81,9 +81,9 @@ impl Source {
             Self::Argument => "hand over a valid one".to_owned(),
             Self::Environment(name) => format!("set {name} to a valid one, or unset it"),
             Self::Configuration { profile, .. } | Self::Store(profile) => {
-                format!("store a valid one as `{profile}` with `hf auth login --force`")
+                format!("store a valid one with `hubtoken login --name {profile}`")
             }
-            Self::File(_) => "log in again with `hf auth login --force`".to_owned(),
+            Self::File(_) => "log in again with `hubtoken login`".to_owned(),
         }
     }
 }

@@ -52,7 +52,8 @@ pub fn read_secret(path: &Path, limit: u64) -> Result<Option<Zeroizing<String>>,
     }
 }
 
-fn describe(error: &std::io::Error) -> String {
+/// A problem of the operating system in plain words.
+pub(crate) fn describe(error: &std::io::Error) -> String {
     match error.kind() {
         ErrorKind::PermissionDenied => "permission denied".to_owned(),
         ErrorKind::NotFound => "it is gone".to_owned(),

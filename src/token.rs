@@ -135,14 +135,13 @@ impl Digest {
     /// for a value of 34 random characters.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        use fmt::Write as _;
-        self.0[..8]
-            .iter()
-            .fold(String::with_capacity(16), |mut text, byte| {
-                // Writing to a `String` cannot fail.
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        hexadecimal(&self.0[..8])
+    }
+
+    /// All the bytes in hexadecimal.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        hexadecimal(&self.0)
     }
 
     /// All the bytes.
@@ -150,6 +149,16 @@ impl Digest {
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    let text = String::with_capacity(2 * bytes.len());
+    bytes.iter().fold(text, |mut text, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 impl fmt::Debug for Digest {

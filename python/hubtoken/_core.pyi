@@ -16,6 +16,7 @@ __all__ = [
     "Identity",
     "Organization",
     "Scope",
+    "StoredToken",
     "TokenInfo",
     "Trace",
     "TraceStep",
@@ -25,14 +26,19 @@ __all__ = [
     "authorize",
     "explain",
     "is_sent_anyway",
+    "login",
+    "logout",
     "main",
     "normalized_endpoint",
     "reload",
+    "rename",
     "require_permission",
     "require_role",
     "resolve_token",
     "restore",
     "restore_trace",
+    "stored_tokens",
+    "switch",
     "whoami",
 ]
 
@@ -477,6 +483,31 @@ class Scope:
         """The Hub's permission strings, such as `repo.content.read`."""
 
 @final
+class StoredToken:
+    """A token that is stored on this machine under a name."""
+    @property
+    def active(self, /) -> bool:
+        """Whether it is the active token, which every library uses when it is given none."""
+    @property
+    def endpoint(self, /) -> str:
+        """The Hub that the token belongs to."""
+    @property
+    def expires_at(self, /) -> datetime | None:
+        """When the token ends; `None` when it does not, or that is not known."""
+    @property
+    def name(self, /) -> str:
+        """The name."""
+    @property
+    def role(self, /) -> str | None:
+        """The role at login; `None` when it is not known."""
+    @property
+    def token(self, /) -> HubToken:
+        """The token."""
+    @property
+    def user(self, /) -> str | None:
+        """The account; `None` when `huggingface_hub` stored the token."""
+
+@final
 class TokenInfo:
     """A token of a user of an embedded Hub, without its value."""
     @property
@@ -638,6 +669,49 @@ def is_sent_anyway(token: HubToken) -> bool:
         Whether activation has nothing to do.
     """
 
+def login(
+    token: str | HubToken | None = None, *, name: str | None = None, endpoint: str | None = None
+) -> StoredToken:
+    """Stores a token on this machine, after the Hub has said whose it is.
+
+    The token becomes the active one, which every library uses, unless it belongs to another Hub
+    than `HF_ENDPOINT`: every library would send it to the wrong one.
+
+    Args:
+        token: The token; `None` asks for it at the terminal, without showing it.
+        name: The name to store it under; `None` for what the Hub calls it.
+        endpoint: The Hub that the token belongs to; `None` for `HF_ENDPOINT`.
+
+    Returns:
+        The stored token.
+
+    Raises:
+        hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder.
+        hubtoken.errors.InvalidTokenError: The Hub does not know the token.
+        hubtoken.errors.VerdictUnknownError: The Hub could not be asked; nothing was stored.
+        hubtoken.errors.StoreError: The files cannot be read or written.
+
+    Example:
+        >>> import hubtoken
+        >>> try:
+        ...     hubtoken.login("hf_xxx")
+        ... except hubtoken.TokenFormatError as error:
+        ...     print("placeholder" in str(error))
+        True
+    """
+
+def logout(name: str | None = None) -> None:
+    """Removes a stored token from this machine. It stays valid on the Hub.
+
+    Args:
+        name: The stored token; `None` for all of them and the active one, as
+            `huggingface_hub.logout()` does.
+
+    Raises:
+        ValueError: There is no stored token of this name.
+        hubtoken.errors.StoreError: The files cannot be read or written.
+    """
+
 def main() -> int:
     """Runs the `hubtoken` command with the arguments in `sys.argv`.
 
@@ -666,6 +740,18 @@ def reload() -> None:
     Example:
         >>> import hubtoken
         >>> hubtoken.reload()
+    """
+
+def rename(old: str, new: str) -> None:
+    """Gives a stored token another name, on this machine only.
+
+    Args:
+        old: The stored token.
+        new: Its new name.
+
+    Raises:
+        ValueError: There is no stored token of the old name, or one of the new name already.
+        hubtoken.errors.StoreError: The files cannot be read or written.
     """
 
 def require_permission(
@@ -832,6 +918,30 @@ def restore_trace(steps: list[tuple[str, str, str | None, str]], endpoint: str |
 
     Returns:
         The trace.
+    """
+
+def stored_tokens() -> list[StoredToken]:
+    """The tokens that are stored on this machine, by `hubtoken` or by `huggingface_hub`.
+
+    Nobody is asked over the network. A stored value that is no token is left out with a warning.
+
+    Returns:
+        The stored tokens, in the order of the file.
+
+    Raises:
+        hubtoken.errors.StoreError: The files cannot be read or understood.
+    """
+
+def switch(name: str) -> None:
+    """Makes a stored token the active one, which every library uses when it is given none.
+
+    Args:
+        name: The stored token.
+
+    Raises:
+        ValueError: There is no stored token of this name.
+        hubtoken.errors.UntrustedEndpointError: It belongs to another Hub than `HF_ENDPOINT`.
+        hubtoken.errors.StoreError: The files cannot be read or written.
     """
 
 def whoami(

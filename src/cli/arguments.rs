@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{explain, git_credential, hub, require, run, setup_git, status, whoami};
+use super::{
+    explain, git_credential, hub, list, login, logout, rename, require, run, setup_git, status,
+    switch, token, whoami,
+};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 
@@ -28,7 +31,7 @@ Exit codes:
   3    not known: the Hub could not be asked, which says nothing about the token
   130  stopped by Ctrl-C
 
-A token is never an argument: set HF_TOKEN, or log in with `hf auth login`."
+A token is never an argument: set HF_TOKEN, or log in with `hubtoken login`."
 )]
 pub struct Arguments {
     /// What to do.
@@ -69,6 +72,18 @@ pub enum Verb {
     Require(require::Arguments),
     /// Show which source the token comes from, without asking the Hub
     Explain(explain::Arguments),
+    /// Store a token on this machine, after a look whether the Hub knows it
+    Login(login::Arguments),
+    /// Remove a stored token from this machine
+    Logout(logout::Arguments),
+    /// List the stored tokens, without asking the Hub
+    List(list::Arguments),
+    /// Make a stored token the active one
+    Switch(switch::Arguments),
+    /// Give a stored token another name
+    Rename(rename::Arguments),
+    /// Print the token
+    Token(token::Arguments),
     /// Run a command with the token in its environment
     Run(run::Arguments),
     /// Have git ask hubtoken for the Hub's password

@@ -54,7 +54,7 @@ pub fn run(
                 step.mask.as_deref().unwrap_or_default(),
                 step.source
             ),
-            _ => "no token. Set HF_TOKEN, or log in with `hf auth login`".to_owned(),
+            _ => "no token. Set HF_TOKEN, or log in with `hubtoken login`".to_owned(),
         });
         page.trace(&trace);
         output.show(&page);

@@ -20,16 +20,22 @@ mod hub;
 mod hub;
 mod identity;
 mod launch;
+mod list;
+mod login;
+mod logout;
 mod output;
 mod page;
 mod refusal;
+mod rename;
 mod require;
 mod run;
 mod session;
 mod setup_git;
 mod status;
+mod switch;
 #[cfg(test)]
 mod tests;
+mod token;
 mod whoami;
 mod world;
 
@@ -41,7 +47,7 @@ use arguments::{Arguments, Verb};
 use failure::Failure;
 pub use launch::{Launch, Replace};
 use output::Output;
-pub use world::{Input, Stream, World};
+pub use world::{Input, Stream, Text, Typing, World};
 
 /// What a verb's end amounts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +74,7 @@ pub enum Code {
 /// `arguments` begin with the program's name, as `argv` does.
 ///
 /// ```
-/// use hubtoken::cli::{self, Input, Replace, Stream, World};
+/// use hubtoken::cli::{self, Input, Replace, Stream, Text, World};
 /// use hubtoken::env::Fixed;
 /// use hubtoken::identity::Never;
 ///
@@ -78,6 +84,7 @@ pub enum Code {
 ///     folder: None,
 ///     program: None,
 ///     stdin: Input::from(&mut input),
+///     typing: &Text(""),
 ///     stdout: Stream::to(&mut output),
 ///     stderr: Stream::to(&mut errors),
 ///     width: None,
@@ -118,6 +125,12 @@ fn dispatch(verb: Verb, world: &World<'_>, output: &Output<'_, '_>) -> Code {
         Verb::Whoami(arguments) => whoami::run(&arguments, world, output),
         Verb::Require(arguments) => require::run(&arguments, world, output),
         Verb::Explain(arguments) => explain::run(&arguments, world, output),
+        Verb::Login(arguments) => login::run(&arguments, world, output),
+        Verb::Logout(arguments) => logout::run(&arguments, world, output),
+        Verb::List(_) => list::run(world, output),
+        Verb::Switch(arguments) => switch::run(&arguments, world, output),
+        Verb::Rename(arguments) => rename::run(&arguments, world, output),
+        Verb::Token(arguments) => token::run(&arguments, world, output),
         Verb::Run(arguments) => run::run(&arguments, world, output),
         Verb::SetupGit(arguments) => setup_git::run(&arguments, world, output),
         Verb::GitCredential(arguments) => git_credential::run(&arguments, world, output),

@@ -82,7 +82,6 @@ impl<'a, 'w> Output<'a, 'w> {
     }
 
     /// Writes text to standard output as it is.
-    #[cfg(feature = "hub")]
     pub fn raw(&self, text: &str) {
         self.bytes(text.as_bytes());
     }

@@ -69,7 +69,6 @@ impl Page {
     }
 
     /// A table with a line of titles; it is not wrapped.
-    #[cfg(feature = "hub")]
     pub fn table(&mut self, titles: &[String], rows: &[Vec<String>]) {
         let rows: Vec<Vec<String>> = rows
             .iter()

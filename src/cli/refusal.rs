@@ -29,7 +29,7 @@ pub fn find(arguments: &[OsString]) -> Option<String> {
             "an argument looks like a token. It is not repeated here, but everybody on this \
              machine can see the arguments of a process, and the shell keeps them in its history: \
              make a new token and delete that one. Hand a token over in the environment variable \
-             HF_TOKEN, or log in with `hf auth login`"
+             HF_TOKEN, or log in with `hubtoken login`"
                 .to_owned(),
         );
     }
@@ -39,7 +39,7 @@ pub fn find(arguments: &[OsString]) -> Option<String> {
         .any(|argument| argument == "--token" || argument.starts_with("--token="))
         .then(|| {
             "there is no --token: everybody on this machine can see the arguments of a process. \
-             Hand a token over in the environment variable HF_TOKEN, or log in with `hf auth login`"
+             Hand a token over in the environment variable HF_TOKEN, or log in with `hubtoken login`"
                 .to_owned()
         })
 }

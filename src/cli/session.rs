@@ -10,9 +10,11 @@ use crate::error::Error;
 use crate::http::Settings;
 use crate::identity::client::{Client, Known, Line};
 use crate::identity::{Interrupt, Options};
+use crate::paths::Paths;
 use crate::process;
 use crate::resolve::trace::Trace;
-use crate::resolve::{Argument, Inputs, Request, Resolver};
+use crate::resolve::{Argument, Inputs, Request, Resolver, ambient_endpoint};
+use crate::store::machine::Machine;
 
 /// A token that was found, ready to be asked about.
 pub struct Session<'a> {
@@ -89,6 +91,16 @@ pub fn options(max_age: Option<Duration>, timeout: Option<Duration>) -> Options 
         timeout: timeout.unwrap_or(default.timeout),
         ..default
     }
+}
+
+/// The stored tokens of this machine.
+///
+/// # Errors
+///
+/// As [`Machine::new`]; a broken `HF_ENDPOINT`.
+pub fn machine(world: &World<'_>) -> Result<Machine, Error> {
+    let ambient = ambient_endpoint(world.environment)?;
+    Machine::new(&Paths::new(world.environment), ambient)
 }
 
 fn request(which: &Which) -> Result<Request<'_>, Error> {

@@ -6,8 +6,11 @@ use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
+use zeroize::Zeroizing;
+
 use super::launch::Launch;
 use crate::env::Environment;
+use crate::error::Error;
 use crate::identity::Interrupt;
 
 /// The surroundings of one run.
@@ -20,6 +23,8 @@ pub struct World<'a> {
     pub program: Option<PathBuf>,
     /// Where questions come from.
     pub stdin: Input<'a>,
+    /// Where a token may be typed, or read from.
+    pub typing: &'a dyn Typing,
     /// Where answers go.
     pub stdout: Stream<'a>,
     /// Where problems go.
@@ -54,6 +59,36 @@ impl<'a> Input<'a> {
             reader: RefCell::new(reader),
             is_terminal,
         }
+    }
+}
+
+/// Somebody who types, or a pipe in their place.
+pub trait Typing {
+    /// All of it, or the first `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] when it cannot be read as text.
+    fn read(&self, limit: u64) -> Result<Zeroizing<String>, Error>;
+
+    /// A line that is typed without being shown; `None` when nobody sits at a terminal.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`].
+    fn ask_hidden(&self, prompt: &str) -> Result<Option<Zeroizing<String>>, Error>;
+}
+
+/// Standard input that is a text, and no terminal.
+pub struct Text<'a>(pub &'a str);
+
+impl Typing for Text<'_> {
+    fn read(&self, _limit: u64) -> Result<Zeroizing<String>, Error> {
+        Ok(Zeroizing::new(self.0.to_owned()))
+    }
+
+    fn ask_hidden(&self, _prompt: &str) -> Result<Option<Zeroizing<String>>, Error> {
+        Ok(None)
     }
 }
 

@@ -1,16 +1,18 @@
 //! The `hubtoken` command's way in.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal as _, stderr, stdin, stdout};
+use std::io::{self, IsTerminal as _, Read as _, stderr, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pyo3::prelude::*;
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
 use super::interrupt::Signals;
-use crate::cli::{self, Input, Launch, Replace, Stream, World};
+use crate::cli::{self, Input, Launch, Replace, Stream, Typing, World};
 use crate::env::Fixed;
+use crate::error::Error;
 
 /// Runs the `hubtoken` command with the arguments in `sys.argv`.
 ///
@@ -39,6 +41,7 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
             folder,
             program,
             stdin: Input::new(&mut input, input_is_terminal),
+            typing: &StandardInput,
             stdout: Stream::new(&mut output, output_is_terminal),
             stderr: Stream::new(&mut errors, errors_are_terminal),
             width,
@@ -83,5 +86,37 @@ impl Launch for FromPython {
             }
         });
         Replace.launch(command)
+    }
+}
+
+/// The process's standard input.
+struct StandardInput;
+
+impl Typing for StandardInput {
+    fn read(&self, limit: u64) -> Result<Zeroizing<String>, Error> {
+        // A pipe of any length: what is read is bounded, and never grows out of its buffer.
+        let capacity = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut text = Zeroizing::new(String::with_capacity(capacity));
+        stdin()
+            .lock()
+            .take(limit)
+            .read_to_string(&mut text)
+            .map_err(|_| {
+                Error::InvalidArgument("standard input cannot be read as text".to_owned())
+            })?;
+        Ok(text)
+    }
+
+    fn ask_hidden(&self, prompt: &str) -> Result<Option<Zeroizing<String>>, Error> {
+        if !stdin().is_terminal() {
+            return Ok(None);
+        }
+        // Python's own prompt: it turns the echo off and on again, also when Ctrl-C ends it.
+        Python::attach(|py| {
+            let getpass = py.import("getpass")?.getattr("getpass")?;
+            getpass.call1((prompt,))?.extract::<String>()
+        })
+        .map(|typed| Some(Zeroizing::new(typed)))
+        .map_err(|_| Error::Interrupted)
     }
 }

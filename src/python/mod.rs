@@ -24,6 +24,7 @@ mod identity;
 mod interrupt;
 mod require;
 mod resolve;
+mod store;
 mod token;
 
 use pyo3::prelude::*;
@@ -47,6 +48,8 @@ mod _core {
     use super::require::{require_permission, require_role};
     #[pymodule_export]
     use super::resolve::{PyTrace, PyTraceStep, explain, reload, resolve_token, restore_trace};
+    #[pymodule_export]
+    use super::store::{PyStoredToken, login, logout, rename, stored_tokens, switch};
     #[pymodule_export]
     use super::token::{PyHubToken, is_sent_anyway, restore};
     #[pymodule_export]

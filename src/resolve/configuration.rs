@@ -145,7 +145,7 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
         if holds_token(key, value) {
             return refuse(format!(
                 "`{}` holds a token. Everybody who reads the file has it: delete it there and \
-                 revoke it on the Hub. Store the new one with `hf auth login` and write its name: \
+                 revoke it on the Hub. Store the new one with `hubtoken login` and write its name: \
                  profile = \"NAME\"",
                 printable(key)
             ));

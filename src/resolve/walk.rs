@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::file;
 use crate::printable::printable;
 use crate::store;
+use crate::store::endpoints::Endpoints;
 use crate::sync::lock;
 use crate::token::Token;
 
@@ -267,13 +268,15 @@ impl<'a> Walk<'a> {
             Err(problem) => Err(Error::Store(format!("the token file {problem}"))),
         };
         match token {
-            Ok(Some(token)) => {
-                let endpoint = match endpoint {
-                    Some(endpoint) => endpoint,
-                    None => self.inputs.endpoint.clone()?,
-                };
-                self.take(token, source, endpoint)
-            }
+            Ok(Some(token)) => match self.endpoint_of(&token, endpoint) {
+                Ok(endpoint) => self.take(token, source, endpoint),
+                Err(error) if named => Err(error),
+                Err(Error::Store(problem)) => {
+                    self.skip(&source, &problem);
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
             Ok(None) => {
                 self.trace.note(source.to_string(), Answer::Absent, "empty");
                 Ok(())
@@ -307,7 +310,7 @@ impl<'a> Walk<'a> {
                 printable(&format!("stored are: {}", known.join(", ")))
             };
             let message = format!(
-                "there is no stored token `{}`{}: {detail}. Store it with `hf auth login`",
+                "there is no stored token `{}`{}: {detail}. Store it with `hubtoken login`",
                 printable(name),
                 match &source {
                     Source::Configuration { file, .. } =>
@@ -325,11 +328,19 @@ impl<'a> Walk<'a> {
         let token = Token::parse(&entry.value)
             .map_err(|error| error.context(&source.describe()))?
             .ok_or_else(|| Error::Store(format!("{} is blank", source.describe())))?;
-        let endpoint = match endpoint {
-            Some(endpoint) => endpoint,
-            None => self.inputs.endpoint.clone()?,
-        };
+        let endpoint = self.endpoint_of(&token, endpoint)?;
         self.take(token, source, endpoint)
+    }
+
+    /// The Hub of a token from a file: where it was logged in, else what the configuration says,
+    /// else the ambient one.
+    fn endpoint_of(&self, token: &Token, configured: Option<Endpoint>) -> Result<Endpoint, Error> {
+        if let Some(path) = self.inputs.paths.stored_tokens.as_deref()
+            && let Some(record) = Endpoints::read(path)?.get(token.digest())?
+        {
+            return Ok(record.endpoint);
+        }
+        configured.map_or_else(|| self.inputs.endpoint.clone(), Ok)
     }
 
     /// A source has a token: the first is used, the others are shadowed.
@@ -381,7 +392,7 @@ impl<'a> Walk<'a> {
     pub(super) fn nothing(mut self) -> Error {
         self.note_lookalikes();
         let message = format!(
-            "no Hugging Face token was found. Set HF_TOKEN, or log in with `hf auth login`, or \
+            "no Hugging Face token was found. Set HF_TOKEN, or log in with `hubtoken login`, or \
              hand over token=. Tried:{}",
             self.trace.lines()
         );

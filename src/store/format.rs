@@ -7,6 +7,7 @@
 //! comes twice makes the whole file unreadable, for `huggingface_hub` as well.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use zeroize::Zeroizing;
 
@@ -14,22 +15,44 @@ use zeroize::Zeroizing;
 pub struct Section {
     /// The text between the brackets.
     pub name: String,
-    fields: Vec<(String, Zeroizing<String>)>,
+    /// Where the line of the brackets stands.
+    pub(super) header: Range<usize>,
+    pub(super) fields: Vec<Field>,
+}
+
+/// A field of a section.
+#[derive(Clone)]
+pub(super) struct Field {
+    /// The name in lower case.
+    pub(super) key: String,
+    value: Zeroizing<String>,
+    /// Its lines, with those that continue it; empty for an inherited field.
+    pub(super) lines: Range<usize>,
+    /// How many bytes of white space stand before it.
+    pub(super) indentation: usize,
 }
 
 impl Section {
     /// A field's value; `key` is in lower case.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Zeroizing<String>> {
+        self.field(key).map(|field| &field.value)
+    }
+
+    pub(super) fn field(&self, key: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.key == key)
+    }
+
+    /// Where the last of its lines ends; comments and blank lines after it are not counted.
+    pub(super) fn end(&self) -> usize {
         self.fields
-            .iter()
-            .find(|(known, _)| known == key)
-            .map(|(_, value)| value)
+            .last()
+            .map_or(self.header.end, |field| field.lines.end)
     }
 }
 
 /// Where sections with inherited values come from.
-const DEFAULT: &str = "DEFAULT";
+pub(super) const DEFAULT: &str = "DEFAULT";
 
 /// Reads the sections, in the file's order.
 ///
@@ -37,11 +60,33 @@ const DEFAULT: &str = "DEFAULT";
 ///
 /// What is wrong, by the number of the line and without its content.
 pub fn parse(text: &str) -> Result<Vec<Section>, String> {
+    scan(text).map(inherit)
+}
+
+/// The lines as Python's text files have them, ended by `\n`, `\r\n` or `\r`, and where they stand.
+fn lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
+        let length = rest.find(['\n', '\r']).unwrap_or(rest.len());
+        let ending = match &rest[length..] {
+            "" => 0,
+            ending if ending.starts_with("\r\n") => 2,
+            _ => 1,
+        };
+        let whole = start..start + length + ending;
+        start = whole.end;
+        Some((whole, &rest[..length]))
+    })
+}
+
+/// Reads the sections as they are written, `[DEFAULT]` among them.
+pub(super) fn scan(text: &str) -> Result<Vec<Section>, String> {
     let mut sections: Vec<Section> = Vec::new();
     let mut names = HashSet::new();
     // The indentation of the field that a deeper line continues.
     let mut field_indentation: Option<usize> = None;
-    for (index, line) in text.lines().enumerate() {
+    for (index, (whole, line)) in lines(text).enumerate() {
         let number = index + 1;
         let content = line.trim();
         if content.is_empty() {
@@ -54,12 +99,13 @@ pub fn parse(text: &str) -> Result<Vec<Section>, String> {
         }
         let indentation = line.len() - line.trim_start().len();
         if field_indentation.is_some_and(|field| indentation > field)
-            && let Some((_, value)) = sections
+            && let Some(field) = sections
                 .last_mut()
                 .and_then(|section| section.fields.last_mut())
         {
-            value.push('\n');
-            value.push_str(content);
+            field.value.push('\n');
+            field.value.push_str(content);
+            field.lines.end = whole.end;
             continue;
         }
         if let Some(name) = content
@@ -73,6 +119,7 @@ pub fn parse(text: &str) -> Result<Vec<Section>, String> {
             field_indentation = None;
             sections.push(Section {
                 name: name.to_owned(),
+                header: whole,
                 fields: Vec::new(),
             });
             continue;
@@ -91,21 +138,27 @@ pub fn parse(text: &str) -> Result<Vec<Section>, String> {
             return Err(format!("line {number} sets a field a second time"));
         }
         field_indentation = Some(indentation);
-        section
-            .fields
-            .push((key, Zeroizing::new(value.trim().to_owned())));
+        section.fields.push(Field {
+            key,
+            value: Zeroizing::new(value.trim().to_owned()),
+            lines: whole,
+            indentation,
+        });
     }
-    Ok(inherit(sections))
+    Ok(sections)
 }
 
 fn inherit(sections: Vec<Section>) -> Vec<Section> {
     let (defaults, mut sections): (Vec<_>, Vec<_>) = sections
         .into_iter()
         .partition(|section| section.name == DEFAULT);
-    for (key, value) in defaults.iter().flat_map(|section| &section.fields) {
+    for inherited in defaults.iter().flat_map(|section| &section.fields) {
         for section in &mut sections {
-            if section.get(key).is_none() {
-                section.fields.push((key.clone(), value.clone()));
+            if section.get(&inherited.key).is_none() {
+                section.fields.push(Field {
+                    lines: 0..0,
+                    ..inherited.clone()
+                });
             }
         }
     }

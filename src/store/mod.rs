@@ -1,9 +1,18 @@
 //! The named tokens of this machine, in `huggingface_hub`'s own files.
 //!
 //! Both libraries read and write the same `stored_tokens`, so what one of them logs in the other
-//! can use. This module reads; nothing is written on read.
+//! can use. What those files have no room for is in a file of ours ([`endpoints`]). This module
+//! reads, and nothing is written on read; [`machine`] has the verbs.
 
+pub mod document;
+pub mod endpoints;
 pub mod format;
+pub mod login;
+pub mod machine;
+pub mod name;
+#[cfg(test)]
+mod tests;
+pub mod write;
 
 use std::path::Path;
 
@@ -11,7 +20,7 @@ use crate::error::Error;
 use crate::file;
 
 /// The largest `stored_tokens` that is read, in bytes.
-const MAXIMUM_SIZE: u64 = 8 * 1024 * 1024;
+pub(crate) const MAXIMUM_SIZE: u64 = 8 * 1024 * 1024;
 
 /// One stored token.
 pub struct StoredToken {
@@ -35,13 +44,18 @@ pub fn read(path: &Path) -> Result<Vec<StoredToken>, Error> {
     else {
         return Ok(Vec::new());
     };
-    let sections = format::parse(&text).map_err(|problem| {
+    entries(&text).map_err(|problem| {
         Error::Store(format!(
             "the stored tokens in {} cannot be understood: {problem}. Mend the file or move it \
              away; nothing was changed",
             path.display()
         ))
-    })?;
+    })
+}
+
+/// The stored tokens of a text.
+fn entries(text: &str) -> Result<Vec<StoredToken>, String> {
+    let sections = format::parse(text)?;
     Ok(sections
         .into_iter()
         .filter_map(|section| {

@@ -4,14 +4,14 @@ use super::*;
 use crate::hub::{Hub, HubOptions, WhoamiLimit};
 
 /// A Hub with alice, who writes in acme and reads in others, and a machine beside it.
-struct Site {
-    machine: Machine,
-    hub: Hub,
+pub(super) struct Site {
+    pub(super) machine: Machine,
+    pub(super) hub: Hub,
     _data: TempDir,
 }
 
 impl Site {
-    fn new(whoami_limit: Option<WhoamiLimit>) -> Self {
+    pub(super) fn new(whoami_limit: Option<WhoamiLimit>) -> Self {
         let data = tempfile::tempdir().unwrap();
         let hub = Hub::start(&HubOptions {
             data: Some(data.path().to_owned()),
@@ -49,7 +49,7 @@ impl Site {
     }
 
     /// Makes a token through the command line and returns its value.
-    fn token(&self, name: &str, rest: &[&str]) -> String {
+    pub(super) fn token(&self, name: &str, rest: &[&str]) -> String {
         let ran = self.hub(&[&["token", "create", "alice", "--name", name], rest].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
         // The value is alone on standard output, for `$(…)`.

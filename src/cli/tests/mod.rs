@@ -8,6 +8,8 @@ mod live;
 mod local;
 #[cfg(feature = "hub")]
 mod serving;
+#[cfg(feature = "hub")]
+mod store;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,7 +20,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use super::{Input, Launch, Stream, World, run};
+use super::{Input, Launch, Stream, Text, World, run};
 use crate::env::Fixed;
 use crate::identity::{Interrupt, Never};
 
@@ -29,6 +31,7 @@ struct Machine {
     home: TempDir,
     environment: Fixed,
     secrets: Vec<String>,
+    stdin: String,
 }
 
 /// What a run left behind.
@@ -70,6 +73,7 @@ impl Machine {
             home,
             environment,
             secrets: vec![FIRST.to_owned(), SECOND.to_owned()],
+            stdin: String::new(),
         }
     }
 
@@ -146,6 +150,7 @@ impl Machine {
             folder: Some(self.home.path().to_owned()),
             program: Some("/opt/hubtoken".into()),
             stdin: Input::new(&mut input, width.is_some()),
+            typing: &Text(&self.stdin),
             stdout: Stream::new(out, width.is_some()),
             stderr: Stream::new(err, width.is_some()),
             width,

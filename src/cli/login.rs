@@ -1,0 +1,147 @@
+//! `hubtoken login`: store a token that the Hub knows.
+
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::json;
+
+use super::arguments::Wait;
+use super::failure::Failure;
+use super::identity::{identity_json, role_name, token_json};
+use super::output::Output;
+use super::session;
+use super::{Code, World};
+use crate::credential::{Credential, Source};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::http::Settings;
+use crate::printable::printable;
+use crate::process;
+use crate::resolve::ambient_endpoint;
+use crate::store::login;
+use crate::token::Token;
+
+/// The longest standard input that is read, in bytes.
+const LONGEST: u64 = 64 * 1024;
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken login                             asks for the token, and does not show it
+  hubtoken login --token-stdin < token.txt
+  hubtoken login --name ci --endpoint https://hub.example --token-stdin < token.txt
+
+The token becomes the active one, unless it belongs to another Hub than HF_ENDPOINT: every library
+would send it to the wrong one. Exit codes: 0 it is stored; 1 the Hub rejects it; 2 wrong usage; 3
+the Hub could not be asked, and nothing was stored.")]
+pub struct Arguments {
+    /// Read the token from standard input
+    #[arg(long)]
+    token_stdin: bool,
+    /// The name to store it under, instead of what the Hub calls it
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// The Hub that the token belongs to
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// No token, one that the Hub does not know, or files that cannot be written.
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    let endpoint = match &arguments.endpoint {
+        Some(text) => Endpoint::parse(text).map_err(|error| error.context("--endpoint"))?,
+        None => ambient_endpoint(world.environment)?,
+    };
+    let machine = session::machine(world)?;
+    let credential = Arc::new(Credential {
+        token: read(arguments, world, output, &endpoint)?,
+        source: Source::Argument,
+        endpoint,
+    });
+    let client = Arc::clone(&process::current_checked().client);
+    let line = client.line(&credential.endpoint, &Settings::read(world.environment));
+    let identity = client
+        .identify(
+            &credential,
+            &line,
+            &session::fresh(arguments.wait.timeout),
+            world.interrupt,
+        )
+        .map_err(|failure| failure.into_error(&credential))?
+        .identity;
+    let wanted = arguments.name.clone();
+    let changed = machine.save(
+        &wanted.clone().unwrap_or_else(|| login::name(&identity)),
+        &credential.token,
+        &login::record(&identity),
+        wanted.is_some(),
+    )?;
+    for warning in &changed.warnings {
+        output.warning(warning);
+    }
+    let name = changed.names.first().map_or("", String::as_str);
+    if output.is_json() {
+        output.object(&json!({
+            "name": name,
+            "active": changed.active,
+            "endpoint": credential.endpoint.as_str(),
+            "token": token_json(&credential),
+            "identity": identity_json(&identity),
+            "warnings": changed.warnings,
+            "error": null,
+        }));
+        return Ok(Code::Success);
+    }
+    let mut page = output.page();
+    let active = if changed.active {
+        "and is the active token".to_owned()
+    } else {
+        format!(
+            "and is not active, since it belongs to {}: use it by its name",
+            credential.endpoint
+        )
+    };
+    page.paragraph(&format!(
+        "{} ({}) is stored as `{}` {active}",
+        identity.user,
+        role_name(&identity),
+        printable(name)
+    ));
+    output.show(&page);
+    Ok(Code::Success)
+}
+
+fn read(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+    endpoint: &Endpoint,
+) -> Result<Token, Failure> {
+    let text = if arguments.token_stdin {
+        world.typing.read(LONGEST)?
+    } else {
+        output.note(&format!(
+            "A token is made at {endpoint}/settings/tokens. What you type or paste is not shown."
+        ));
+        world.typing.ask_hidden("Token: ")?.ok_or_else(|| {
+            Failure::Usage(
+                "there is no terminal to ask for the token; hand it over on standard input with \
+                 --token-stdin"
+                    .to_owned(),
+            )
+        })?
+    };
+    Token::parse(&text)?
+        .ok_or_else(|| Failure::Core(Error::TokenFormat("no token was given".to_owned())))
+}

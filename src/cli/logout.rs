@@ -1,0 +1,79 @@
+//! `hubtoken logout`: remove stored tokens from this machine.
+
+use clap::Args;
+use serde_json::json;
+
+use super::failure::Failure;
+use super::output::Output;
+use super::session;
+use super::{Code, World};
+use crate::env;
+use crate::printable::printable;
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken logout                            the active token
+  hubtoken logout ci
+  hubtoken logout --all
+
+The token stays valid on the Hub: delete it there as well if somebody else may have it. Exit codes:
+0 it is gone; 1 there is no active token; 2 no token of this name, or files that cannot be written.")]
+pub struct Arguments {
+    /// The stored token [default: the active one]
+    name: Option<String>,
+    /// Remove all stored tokens and the active one
+    #[arg(long, conflicts_with = "name")]
+    all: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// No such token, or files that cannot be written.
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    let machine = session::machine(world)?;
+    let mut changed = match &arguments.name {
+        _ if arguments.all => machine.remove_all()?,
+        Some(name) => machine.remove(name)?,
+        None => machine.remove_active()?,
+    };
+    if env::text(world.environment, env::HF_TOKEN).is_some() {
+        changed.warnings.push(
+            "HF_TOKEN is set and goes on being used; unset it to be without a token".to_owned(),
+        );
+    }
+    for warning in &changed.warnings {
+        output.warning(warning);
+    }
+    let done = changed.active || !changed.names.is_empty();
+    if output.is_json() {
+        output.object(&json!({
+            "names": changed.names,
+            "active": changed.active,
+            "warnings": changed.warnings,
+            "error": null,
+        }));
+    } else {
+        let mut page = output.page();
+        page.paragraph(&match changed.names.as_slice() {
+            [] if done => {
+                "the active token, which had no name, is gone from this machine".to_owned()
+            }
+            [] => "there was nothing to log out".to_owned(),
+            names => printable(&format!("gone from this machine: {}", names.join(", "))),
+        });
+        output.show(&page);
+    }
+    Ok(if done || arguments.all {
+        Code::Success
+    } else {
+        Code::Refused
+    })
+}

@@ -1,0 +1,46 @@
+//! `hubtoken rename`: give a stored token another name, on this machine only.
+
+use clap::Args;
+use serde_json::json;
+
+use super::failure::Failure;
+use super::output::Output;
+use super::session;
+use super::{Code, World};
+use crate::printable::printable;
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken rename ci ci-old
+
+The Hub's own name for the token stays. Exit codes: 0 done; 2 no token of the old name, one of the
+new name already, or files that cannot be written.")]
+pub struct Arguments {
+    /// The stored token
+    old: String,
+    /// Its new name
+    new: String,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// No such token, a name that is taken, or files that cannot be written.
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    let name = session::machine(world)?.rename(&arguments.old, &arguments.new)?;
+    if output.is_json() {
+        output.object(&json!({ "name": name, "error": null }));
+    } else {
+        let mut page = output.page();
+        page.paragraph(&printable(&format!("`{}` is now `{name}`", arguments.old)));
+        output.show(&page);
+    }
+    Ok(Code::Success)
+}

@@ -1,0 +1,55 @@
+//! `hubtoken switch`: make a stored token the active one.
+
+use clap::Args;
+use serde_json::json;
+
+use super::failure::Failure;
+use super::output::Output;
+use super::session;
+use super::{Code, World};
+use crate::env;
+use crate::printable::printable;
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken switch ci
+
+`huggingface_hub` and everything above it use the active token too. Exit codes: 0 done; 2 no token
+of this name, one of another Hub than HF_ENDPOINT, or files that cannot be written.")]
+pub struct Arguments {
+    /// The stored token
+    name: String,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// No such token, one of another Hub, or files that cannot be written.
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    session::machine(world)?.switch(&arguments.name)?;
+    let mut warnings = Vec::new();
+    if env::text(world.environment, env::HF_TOKEN).is_some() {
+        warnings.push("HF_TOKEN is set and goes before the active token; unset it".to_owned());
+    }
+    for warning in &warnings {
+        output.warning(warning);
+    }
+    if output.is_json() {
+        output.object(&json!({ "name": arguments.name, "warnings": warnings, "error": null }));
+    } else {
+        let mut page = output.page();
+        page.paragraph(&printable(&format!(
+            "`{}` is the active token",
+            arguments.name
+        )));
+        output.show(&page);
+    }
+    Ok(Code::Success)
+}

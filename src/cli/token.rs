@@ -1,0 +1,67 @@
+//! `hubtoken token`: the value, for `$(…)`.
+
+use clap::Args;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::arguments::Which;
+use super::failure::Failure;
+use super::identity::token_json;
+use super::output::Output;
+use super::session::Session;
+use super::{Code, World};
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  HF_TOKEN=$(hubtoken token --profile ci) ./job
+
+On a terminal, and with --json, the value is masked unless --reveal asks for it. The Hub is not
+asked. Exit codes: 0 a token was found; 1 no source has one; 2 the configuration makes no sense.")]
+pub struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    /// Show the value also on a terminal, and in JSON
+    #[arg(long)]
+    reveal: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// No token.
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    let session = Session::open(world, &arguments.which)?;
+    for warning in &session.warnings {
+        output.warning(warning);
+    }
+    let token = &session.credential.token;
+    if output.is_json() {
+        let value = if arguments.reveal {
+            token.expose().into()
+        } else {
+            Value::Null
+        };
+        output.object(&json!({
+            "endpoint": session.credential.endpoint.as_str(),
+            "token": token_json(&session.credential),
+            "value": value,
+            "warnings": session.warnings,
+            "error": null,
+        }));
+    } else if world.stdout.is_terminal && !arguments.reveal {
+        let mut page = output.page();
+        page.paragraph(&token.mask());
+        output.show(&page);
+        output.note("masked, since this is a terminal; --reveal shows the value");
+    } else {
+        output.raw(&Zeroizing::new(format!("{}\n", token.expose())));
+    }
+    Ok(Code::Success)
+}

@@ -1,0 +1,176 @@
+//! `stored_tokens` as a text that is edited in place.
+//!
+//! `huggingface_hub` reads the file into a dictionary and writes all of it anew. Here only the
+//! lines of the entry that is meant are touched: unknown sections and fields, comments and the
+//! order of the rest stay as they are. A new section takes its place in the order of names, which
+//! is where `huggingface_hub` would put it.
+
+use zeroize::Zeroizing;
+
+use super::format::{self, DEFAULT, Section};
+
+/// The text, which can be parsed before and after every edit.
+pub struct Document {
+    text: Zeroizing<String>,
+}
+
+impl Document {
+    /// Takes a text.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from being parsed, by the number of the line and without its content.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut document = Self {
+            text: Zeroizing::new(String::with_capacity(text.len() + 1)),
+        };
+        document.text.push_str(text);
+        if !text.is_empty() && !text.ends_with(['\n', '\r']) {
+            document.text.push('\n');
+        }
+        // An indented section would continue the value above it, once the section that now
+        // separates the two is gone.
+        for section in document.sections()?.iter().rev() {
+            let line = &document.text[section.header.clone()];
+            let indentation = line.len() - line.trim_start().len();
+            document.splice(section.header.start, section.header.start + indentation, "");
+        }
+        Ok(document)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether there is a section of this name.
+    ///
+    /// # Errors
+    ///
+    /// None after a successful [`Document::parse`].
+    pub fn has(&self, name: &str) -> Result<bool, String> {
+        Ok(self.section(name)?.is_some())
+    }
+
+    /// Sets fields of a section, or removes those without a value; other fields stay.
+    ///
+    /// # Errors
+    ///
+    /// None after a successful [`Document::parse`].
+    pub fn set(&mut self, name: &str, fields: &[(&str, Option<&str>)]) -> Result<(), String> {
+        if self.section(name)?.is_none() {
+            self.open(name)?;
+        }
+        for (key, value) in fields {
+            let Some(section) = self.section(name)? else {
+                break;
+            };
+            let old = section.field(key);
+            // No deeper than the field before it, which it would continue otherwise, and no less
+            // deep than the one after it.
+            let model = old.or(section.fields.last());
+            let indentation = model.map_or("", |field| {
+                &self.text[field.lines.start..field.lines.start + field.indentation]
+            });
+            let line = Zeroizing::new(value.map_or_else(String::new, |value| {
+                format!("{indentation}{key} = {value}\n")
+            }));
+            let (start, end) = old.map_or((section.end(), section.end()), |field| {
+                (field.lines.start, field.lines.end)
+            });
+            self.splice(start, end, &line);
+        }
+        Ok(())
+    }
+
+    /// Removes a section; comments above and below it stay.
+    ///
+    /// # Errors
+    ///
+    /// None after a successful [`Document::parse`].
+    pub fn remove(&mut self, name: &str) -> Result<bool, String> {
+        let Some(section) = self.section(name)? else {
+            return Ok(false);
+        };
+        let mut end = section.end();
+        while let Some(ending) = ["\r\n", "\n", "\r"]
+            .into_iter()
+            .find(|ending| self.text[end..].starts_with(ending))
+        {
+            end += ending.len();
+        }
+        self.splice(section.header.start, end, "");
+        Ok(true)
+    }
+
+    /// Gives a section another name, which no section may have.
+    ///
+    /// # Errors
+    ///
+    /// None after a successful [`Document::parse`].
+    pub fn rename(&mut self, old: &str, new: &str) -> Result<bool, String> {
+        let Some(section) = self.section(old)? else {
+            return Ok(false);
+        };
+        self.splice(
+            section.header.start,
+            section.header.end,
+            &format!("[{new}]\n"),
+        );
+        Ok(true)
+    }
+
+    fn sections(&self) -> Result<Vec<Section>, String> {
+        format::scan(&self.text)
+    }
+
+    fn section(&self, name: &str) -> Result<Option<Section>, String> {
+        let mut sections = self.sections()?.into_iter();
+        Ok(sections.find(|section| section.name == name && name != DEFAULT))
+    }
+
+    /// Adds an empty section.
+    fn open(&mut self, name: &str) -> Result<(), String> {
+        let sections = self.sections()?;
+        let next = sections
+            .iter()
+            .find(|section| section.name != DEFAULT && section.name.as_str() > name);
+        let start = next.map_or(self.text.len(), |section| {
+            self.comments_above(section.header.start)
+        });
+        let before = &self.text[..start];
+        let gap = if before.is_empty() || before.ends_with("\n\n") {
+            ""
+        } else {
+            "\n"
+        };
+        self.splice(start, start, &format!("{gap}[{name}]\n\n"));
+        Ok(())
+    }
+
+    /// Where the comments that stand directly above a line begin: they are about what follows.
+    fn comments_above(&self, mut start: usize) -> usize {
+        while let Some(above) = self.text[..start].strip_suffix('\n') {
+            let line = above.rfind('\n').map_or(0, |end| end + 1);
+            if !above[line..].starts_with(['#', ';']) {
+                break;
+            }
+            start = line;
+        }
+        start
+    }
+
+    fn splice(&mut self, start: usize, end: usize, with: &str) {
+        // Room for all of it: no reallocation leaves a part of a token behind.
+        let mut text = Zeroizing::new(String::with_capacity(self.text.len() + with.len()));
+        text.push_str(&self.text[..start]);
+        text.push_str(with);
+        text.push_str(&self.text[end..]);
+        self.text = text;
+    }
+}
+
+#[cfg(test)]
+#[path = "document_tests.rs"]
+mod tests;
