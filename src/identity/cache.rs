@@ -50,7 +50,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
 
     /// How many answers there are.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         lock(&self.entries).len()
     }
 
