@@ -27,6 +27,8 @@ pub const HF_TOKEN_PATH: &str = "HF_TOKEN_PATH";
 pub const HF_HUB_OFFLINE: &str = "HF_HUB_OFFLINE";
 /// The same switch under its older name.
 pub const TRANSFORMERS_OFFLINE: &str = "TRANSFORMERS_OFFLINE";
+/// Nothing that the Hub says of a token is kept on the disk, nor read from there.
+pub const HUBTOKEN_DISABLE_CACHE: &str = "HUBTOKEN_DISABLE_CACHE";
 /// The base of caches, `~/.cache` when not set.
 pub const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
 /// The base of configuration, `~/.config` when not set.

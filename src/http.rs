@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
 use crate::error::Error;
+use crate::paths::Paths;
 use crate::sync::lock;
 
 /// The largest answer that is read, in bytes. An identity with a thousand organisations fits.
@@ -36,6 +37,8 @@ pub struct Settings {
     no_proxy: Option<String>,
     /// Whether requests are forbidden.
     pub offline: bool,
+    /// The folder of what processes share of their answers; `None` when they share nothing.
+    pub identities: Option<PathBuf>,
 }
 
 impl Settings {
@@ -50,7 +53,19 @@ impl Settings {
                 .map(Zeroizing::new),
             no_proxy: env::first_text(environment, &env::NO_PROXY),
             offline: env::is_offline(environment),
+            identities: Paths::new(environment)
+                .identities
+                .filter(|_| !env::is_on(environment, env::HUBTOKEN_DISABLE_CACHE)),
         }
+    }
+}
+
+impl Settings {
+    /// Whether requests take the same way: where answers are kept does not count.
+    fn same_way(&self, other: &Self) -> bool {
+        self.certificates == other.certificates
+            && self.proxy == other.proxy
+            && self.no_proxy == other.no_proxy
     }
 }
 
@@ -100,7 +115,7 @@ impl Transport {
         let mut clients = lock(&self.clients);
         if let Some((.., client)) = clients
             .iter()
-            .find(|(known, is_local, _)| *is_local == local && (local || known == settings))
+            .find(|(known, is_local, _)| *is_local == local && (local || known.same_way(settings)))
         {
             return Ok(client.clone());
         }

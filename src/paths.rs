@@ -19,6 +19,9 @@ pub struct Paths {
     pub token: Option<PathBuf>,
     /// The named tokens, `stored_tokens` beside the token file.
     pub stored_tokens: Option<PathBuf>,
+    /// What the processes of this machine know of tokens, `hubtoken/identities` in `HF_HOME`. Not
+    /// beside a token file that is named: that is often mounted, and read-only.
+    pub identities: Option<PathBuf>,
     /// The user's configuration, `hubtoken/config.toml` in the user's configuration folder.
     pub user_configuration: Option<PathBuf>,
 }
@@ -39,6 +42,9 @@ impl Paths {
             None => hf_home.clone(),
         }
         .map(|folder| folder.join("stored_tokens"));
+        let identities = hf_home
+            .as_ref()
+            .map(|folder| folder.join("hubtoken").join("identities"));
         let token = if env::is_on(environment, env::HUGGINGFACE_CO_STAGING) {
             // Staging has its own token, but shares the stored ones.
             home.as_ref()
@@ -49,6 +55,7 @@ impl Paths {
         Self {
             token,
             stored_tokens,
+            identities,
             user_configuration: configuration_folder(environment, home.as_deref())
                 .map(|folder| folder.join("hubtoken").join("config.toml")),
         }

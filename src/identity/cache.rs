@@ -48,6 +48,12 @@ impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
         entries.insert(key, (asked, value));
     }
 
+    /// How many answers there are.
+    #[cfg(test)]
+    pub fn count(&self) -> usize {
+        lock(&self.entries).len()
+    }
+
     /// Drops the answers whose key fits.
     pub fn remove(&self, fits: impl Fn(&K) -> bool) {
         lock(&self.entries).retain(|key, _| !fits(key));

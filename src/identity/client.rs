@@ -2,22 +2,26 @@
 
 use std::future::Future;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
 use super::cache::Cache;
 use super::check::{Check, Permit};
+use super::disk::DiskCache;
 use super::failure::Failure;
 use super::flight::{Boarding, Flight, Flights, Gone};
 use super::model::Identity;
 use super::runtime::Runtime;
+use super::shared::{Claim, Moment, Place, Shared, SharedCache};
 use super::{CHECK_LIFETIME, IDENTITY_LIFETIME, Interrupt, Options, REJECTION_LIFETIME};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::{self, Settings, Transport};
+use crate::sync::lock;
 use crate::token::Digest;
 
 /// How many identities are kept: a server sees many tokens.
@@ -26,6 +30,9 @@ const IDENTITIES: usize = 16_384;
 const REJECTIONS: usize = 1_024;
 /// How many allowed auth-checks and decisions are kept.
 const CHECKS: usize = 16_384;
+
+/// A longer wait for another process shortens the question of one's own.
+const WAITED: Duration = Duration::from_millis(10);
 
 /// A token at its Hub.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +57,7 @@ pub struct Grant {
 pub struct Line {
     http: Result<reqwest::Client, Error>,
     offline: bool,
+    cache: Option<Arc<DiskCache>>,
 }
 
 /// An identity, and whether it is only the last that is known.
@@ -62,6 +70,17 @@ pub struct Known {
     pub stale: Option<(Duration, Failure)>,
 }
 
+/// What a flight needs to learn whose a token is.
+struct Question {
+    key: Key,
+    credential: Arc<Credential>,
+    http: reqwest::Client,
+    timeout: Duration,
+    shared: Option<Shared>,
+    limit: Option<Instant>,
+    rejected: Option<Instant>,
+}
+
 type Answered = Result<(Instant, Arc<Identity>), Failure>;
 type Permitted = Result<(Instant, Permit), Failure>;
 
@@ -69,6 +88,8 @@ type Permitted = Result<(Instant, Permit), Failure>;
 pub struct Client {
     transport: Transport,
     runtime: Runtime,
+    // One for each folder that was used: nearly always one.
+    disks: Mutex<Vec<Arc<DiskCache>>>,
     identities: Cache<Key, Arc<Identity>>,
     rejections: Cache<Key, ()>,
     checks: Cache<Check, ()>,
@@ -82,6 +103,7 @@ impl Default for Client {
         Self {
             transport: Transport::default(),
             runtime: Runtime::default(),
+            disks: Mutex::default(),
             identities: Cache::new(IDENTITIES),
             rejections: Cache::new(REJECTIONS),
             checks: Cache::new(CHECKS),
@@ -104,7 +126,22 @@ impl Client {
         Line {
             http: self.transport.client(endpoint, settings),
             offline: settings.offline,
+            cache: settings
+                .identities
+                .as_deref()
+                .map(|folder| self.disk(folder)),
         }
+    }
+
+    /// The cache in a folder. What is forgotten from now on is forgotten there as well.
+    pub fn disk(&self, folder: &Path) -> Arc<DiskCache> {
+        let mut disks = lock(&self.disks);
+        if let Some(known) = disks.iter().find(|disk| disk.folder() == folder) {
+            return known.clone();
+        }
+        let disk = Arc::new(DiskCache::new(folder.to_owned()));
+        disks.push(disk.clone());
+        disk
     }
 
     /// An identity that is known and young enough; asks nobody.
@@ -159,13 +196,22 @@ impl Client {
                 .get(&key, rejected)
                 .map(|_| Err(Failure::Rejected))
         };
-        let outcome = recall(self).unwrap_or_else(|| {
+        let shared = line.shared(&key);
+        let told = |client: &Self| client.told(&key, shared.as_ref()?, limit, rejected);
+        let ask = || {
             let http = line.http()?;
-            let (client, credential, timeout) = (self.clone(), credential.clone(), options.timeout);
-            let request = {
-                let key = key.clone();
-                move |asked| client.whoami(key, credential, http, timeout, asked)
+            // Also for who asks anew: the Hub has said that it will not answer.
+            shared.as_ref().map_or(Ok(()), limited)?;
+            let question = Question {
+                key: key.clone(),
+                credential: credential.clone(),
+                http,
+                timeout: options.timeout,
+                shared: shared.clone(),
+                limit,
+                rejected,
             };
+            let client = self.clone();
             self.fly(
                 |client| &client.identity_flights,
                 &key,
@@ -173,8 +219,19 @@ impl Client {
                 options.timeout,
                 interrupt,
                 recall,
-                request,
+                move |asked| client.learn(question, asked),
             )
+        };
+        let outcome = recall(self).or_else(|| told(self)).unwrap_or_else(|| {
+            loop {
+                let outcome = ask();
+                // A flight may bring what another process learnt, which is as old as its leader
+                // liked it; the next one may be led by this caller.
+                let is_old = |asked: Instant| limit.is_some_and(|limit| asked < limit);
+                if !matches!(&outcome, Ok((asked, _)) if is_old(*asked)) {
+                    return outcome;
+                }
+            }
         });
         match outcome {
             Ok((asked, identity)) => Ok(Known {
@@ -183,7 +240,11 @@ impl Client {
                 stale: None,
             }),
             Err(failure) if failure.says_nothing() => {
-                match self.young(&key, not_before(now, options.max_stale)) {
+                let limit = not_before(now, options.max_stale);
+                let known = self
+                    .young(&key, limit)
+                    .or_else(|| self.told(&key, shared.as_ref()?, limit, Some(now))?.ok());
+                match known {
                     Some((asked, identity)) => Ok(Known {
                         identity,
                         asked,
@@ -196,28 +257,94 @@ impl Client {
         }
     }
 
+    /// What another process has learnt of a token, if it is young enough.
+    fn told(
+        &self,
+        key: &Key,
+        shared: &Shared,
+        limit: Option<Instant>,
+        rejected: Option<Instant>,
+    ) -> Option<Answered> {
+        let now = Moment::now();
+        if let Some((asked, identity)) = shared.identity(now)
+            && limit.is_none_or(|limit| asked >= limit)
+        {
+            self.identities.insert(key.clone(), asked, identity.into());
+            // By the same way as everything from memory, which knows when a token ends.
+            if let Some(known) = self.young(key, limit) {
+                return Some(Ok(known));
+            }
+        }
+        let asked = shared.rejection(now)?;
+        rejected.is_none_or(|limit| asked >= limit).then(|| {
+            self.rejections.insert(key.clone(), asked, ());
+            Err(Failure::Rejected)
+        })
+    }
+
+    /// Learns who a token belongs to: from another process that asks right now, or from the Hub.
+    async fn learn(self: Arc<Self>, question: Question, mut asked: Instant) -> Answered {
+        let mut timeout = question.timeout;
+        let _claim = match &question.shared {
+            None => Claim::Impossible,
+            Some(shared) => {
+                let answered =
+                    || self.told(&question.key, shared, question.limit, question.rejected);
+                // The rest is for a question of one's own.
+                let claim = match shared.claim(timeout * 3 / 4, answered).await {
+                    Ok(claim) => claim,
+                    Err(answer) => return answer,
+                };
+                limited(shared)?;
+                let waited = asked.elapsed();
+                if waited > WAITED {
+                    timeout = timeout.saturating_sub(waited);
+                    asked = Instant::now();
+                }
+                claim
+            }
+        };
+        self.whoami(question, timeout, asked).await
+    }
+
     /// Asks `GET /api/whoami-v2` and keeps the answer.
     async fn whoami(
         self: Arc<Self>,
-        key: Key,
-        credential: Arc<Credential>,
-        http: reqwest::Client,
+        question: Question,
         timeout: Duration,
         asked: Instant,
     ) -> Answered {
+        let Question {
+            key,
+            credential,
+            http,
+            shared,
+            ..
+        } = question;
+        let moment = Moment::now();
         let authorization = Some(credential.bearer());
         let endpoint = &credential.endpoint;
         let answer = http::get(&http, endpoint, "/api/whoami-v2", authorization, timeout).await?;
         if answer.status != 200 {
             let failure = Failure::of(&answer);
-            if matches!(failure, Failure::Rejected) {
-                self.reject(key, asked);
+            match (&failure, &shared) {
+                (Failure::Rejected, _) => self.reject(key, asked, moment, shared.as_ref()),
+                (
+                    Failure::RateLimited {
+                        retry_after: Some(seconds),
+                    },
+                    Some(shared),
+                ) => shared.keep_limit(Moment::now(), *seconds),
+                _ => {}
             }
             return Err(failure);
         }
         let identity = Identity::parse(&answer.body, endpoint).map_err(Failure::Strange)?;
         let identity = Arc::new(identity);
         self.identities.insert(key, asked, identity.clone());
+        if let Some(shared) = shared {
+            shared.keep_identity(moment, &answer.body, &credential);
+        }
         Ok((asked, identity))
     }
 
@@ -250,9 +377,10 @@ impl Client {
         }
         let http = line.http()?;
         let (client, credential, timeout) = (self.clone(), credential.clone(), options.timeout);
+        let shared = line.shared(&Key::of(&credential));
         let request = {
             let check = check.clone();
-            move |asked| client.auth_check(check, credential, http, timeout, asked)
+            move |asked| client.auth_check(check, credential, (http, shared), timeout, asked)
         };
         self.fly(
             |client| &client.check_flights,
@@ -269,10 +397,11 @@ impl Client {
         self: Arc<Self>,
         check: Check,
         credential: Arc<Credential>,
-        http: reqwest::Client,
+        (http, shared): (reqwest::Client, Option<Shared>),
         timeout: Duration,
         asked: Instant,
     ) -> Permitted {
+        let moment = Moment::now();
         let authorization = Some(credential.bearer());
         let answer = http::get(
             &http,
@@ -284,7 +413,7 @@ impl Client {
         .await?;
         let permit = check.read(&answer).inspect_err(|failure| {
             if matches!(failure, Failure::Rejected) {
-                self.reject(Key::of(&credential), asked);
+                self.reject(Key::of(&credential), asked, moment, shared.as_ref());
             }
         })?;
         if permit == Permit::Allowed {
@@ -294,7 +423,10 @@ impl Client {
     }
 
     /// Drops what a token had and remembers that it is dead: both questions learn it.
-    fn reject(&self, key: Key, asked: Instant) {
+    fn reject(&self, key: Key, asked: Instant, moment: Moment, shared: Option<&Shared>) {
+        if let Some(shared) = shared {
+            shared.keep_rejection(moment);
+        }
         let Key { digest, endpoint } = &key;
         self.identities.remove(|known| *known == key);
         self.checks
@@ -378,6 +510,9 @@ impl Client {
         self.rejections.remove(|key| key.digest == digest);
         self.checks.remove(|check| check.digest == digest);
         self.grants.remove(|grant| grant.digest == digest);
+        for disk in self.all_disks() {
+            disk.forget(Some(&Place::of_token(&digest)), None);
+        }
     }
 
     /// Drops everything that is known of the tokens of one Hub.
@@ -386,6 +521,23 @@ impl Client {
         self.rejections.remove(|key| key.endpoint == *endpoint);
         self.checks.remove(|check| check.endpoint == *endpoint);
         self.grants.remove(|grant| grant.endpoint == *endpoint);
+        for disk in self.all_disks() {
+            disk.forget(None, Some(&Place::of_hub(endpoint)));
+        }
+    }
+
+    fn all_disks(&self) -> Vec<Arc<DiskCache>> {
+        lock(&self.disks).clone()
+    }
+}
+
+/// The Hub's wish to be left alone, told to a process of this machine.
+fn limited(shared: &Shared) -> Result<(), Failure> {
+    match shared.limit(Moment::now()) {
+        Some(seconds) => Err(Failure::RateLimited {
+            retry_after: Some(seconds),
+        }),
+        None => Ok(()),
     }
 }
 
@@ -448,10 +600,47 @@ impl Key {
 }
 
 impl Line {
+    fn shared(&self, key: &Key) -> Option<Shared> {
+        let cache = self.cache.clone()?;
+        Some(Shared::new(cache, &key.digest, &key.endpoint))
+    }
+
     fn http(&self) -> Result<reqwest::Client, Failure> {
         if self.offline {
             return Err(Failure::Offline);
         }
         self.http.clone().map_err(Failure::Setup)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_of_made_up_tokens_evicts_nothing_that_is_in_use() {
+        let client = Client::default();
+        let endpoint = Endpoint::default_hub();
+        let key = |text: &str| Key {
+            digest: Digest::of(text),
+            endpoint: endpoint.clone(),
+        };
+        let identity = Identity::parse(br#"{"name":"alice"}"#, &endpoint)
+            .unwrap_or_else(|problem| unreachable!("{problem}"));
+        let (asked, identity) = (Instant::now(), Arc::new(identity));
+        for number in 0..100 {
+            client
+                .identities
+                .insert(key(&format!("good {number}")), asked, identity.clone());
+        }
+        for number in 0..100_000 {
+            let bad = key(&format!("bad {number}"));
+            client.reject(bad, Instant::now(), Moment::now(), None);
+        }
+        for number in 0..100 {
+            let good = key(&format!("good {number}"));
+            assert!(client.young(&good, Some(asked)).is_some(), "{number}");
+        }
+        assert!(client.rejections.count() <= REJECTIONS);
     }
 }

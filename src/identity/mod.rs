@@ -3,15 +3,18 @@
 //! A cold cache and 64 threads make one request: the callers board a single [flight](flight), the
 //! answer is [cached](cache) under the token's digest and its endpoint, and a caller that is
 //! interrupted leaves the flight to the others. Failures are shared with those who wait for the
-//! same flight and are not kept, except for a 401, which is believed for ten seconds.
+//! same flight and are not kept, except for a 401, which is believed for ten seconds. Processes of
+//! one machine [share](shared) what they learn, and ask once as well.
 
 pub mod cache;
 pub mod check;
 pub mod client;
+pub mod disk;
 pub mod failure;
 pub mod flight;
 pub mod model;
 pub mod runtime;
+pub mod shared;
 
 use std::time::Duration;
 

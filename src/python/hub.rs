@@ -12,7 +12,9 @@ use super::hub_words::{Grants, PyTokenInfo, expiry, gate, kind, organization_rol
 use super::token::PyHubToken;
 use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
+use crate::env::ProcessEnvironment;
 use crate::error::Error;
+use crate::http::Settings;
 use crate::hub::{CreatedToken, Hub, HubError, HubOptions, NewToken, Secret, WhoamiLimit};
 use crate::sync::lock;
 use crate::token::Token;
@@ -70,7 +72,11 @@ impl PyHub {
     /// What was known of this Hub's tokens may no longer be true.
     fn forget(hub: &Hub) {
         if let Ok(endpoint) = Endpoint::parse(hub.endpoint()) {
-            process::current().client.forget_endpoint(&endpoint);
+            let client = &process::current().client;
+            if let Some(folder) = Settings::read(&ProcessEnvironment).identities {
+                let _ = client.disk(&folder);
+            }
+            client.forget_endpoint(&endpoint);
         }
     }
 

@@ -123,9 +123,17 @@ def test_a_rate_limit_says_how_long_to_wait(headers: dict[str, Any], seconds: in
         with pytest.raises(hubtoken.RateLimitedError) as caught:
             hubtoken.whoami(token)
         assert caught.value.retry_after == seconds
-        # Not believed: the next call asks again.
         server.behaviour = lambda _: identity()
-        assert hubtoken.whoami(token).user == "alice"
+        if seconds is None:
+            # Not believed: the next call asks again.
+            assert hubtoken.whoami(token).user == "alice"
+        else:
+            # The Hub's wish is obeyed, also by who asks anew.
+            with pytest.raises(hubtoken.RateLimitedError) as caught:
+                hubtoken.whoami(token, max_age=0)
+            assert caught.value.retry_after is not None
+            assert 0 < caught.value.retry_after <= seconds
+            assert len(server.requests) == 1
 
 
 def test_a_hub_that_hangs_is_given_up() -> None:

@@ -15,11 +15,11 @@ use hubtoken::token::Token;
 
 use crate::server::{Server, answer};
 
-const TOKEN: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
-const ALICE: &str =
+pub const TOKEN: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
+pub const ALICE: &str =
     r#"{"name":"alice","auth":{"type":"access_token","accessToken":{"role":"write"}}}"#;
 
-fn credential(endpoint: &str) -> Arc<Credential> {
+pub fn credential(endpoint: &str) -> Arc<Credential> {
     Arc::new(Credential {
         token: Token::parse(TOKEN).expect("a token").expect("not blank"),
         source: Source::Environment("HF_TOKEN".to_owned()),
@@ -175,7 +175,10 @@ fn nobody_is_asked_offline_nor_through_a_proxy_for_this_machine() {
     let proxy = Server::start(answer(200, "", ALICE));
     let client: Arc<Client> = Arc::default();
     let credential = credential(server.endpoint());
-    let offline = Settings::read(&Fixed::from([("HF_HUB_OFFLINE", "1")]));
+    let offline = Settings::read(&Fixed::from([
+        ("HF_HUB_OFFLINE", "1"),
+        ("HUBTOKEN_DISABLE_CACHE", "1"),
+    ]));
     let line = client.line(&credential.endpoint, &offline);
     let failure = client
         .identify(&credential, &line, &Options::default(), &Never)
@@ -185,6 +188,7 @@ fn nobody_is_asked_offline_nor_through_a_proxy_for_this_machine() {
     let proxied = Settings::read(&Fixed::from([
         ("HTTPS_PROXY", proxy.endpoint()),
         ("ALL_PROXY", proxy.endpoint()),
+        ("HUBTOKEN_DISABLE_CACHE", "1"),
     ]));
     let line = client.line(&credential.endpoint, &proxied);
     assert!(

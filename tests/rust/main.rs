@@ -10,3 +10,4 @@ mod client;
 #[cfg(feature = "hub")]
 mod hub;
 mod server;
+mod shared;

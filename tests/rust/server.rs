@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// A running server; it stops accepting when it is dropped.
 pub struct Server {
@@ -13,6 +14,8 @@ pub struct Server {
 
 struct Shared {
     answer: Mutex<String>,
+    /// How long a question lies there before it is answered.
+    delay: Mutex<Duration>,
     requests: AtomicUsize,
     /// The `Authorization` headers that arrived.
     authorizations: Mutex<Vec<String>>,
@@ -34,6 +37,7 @@ impl Server {
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
         let shared = Arc::new(Shared {
             answer: Mutex::new(answer),
+            delay: Mutex::default(),
             requests: AtomicUsize::new(0),
             authorizations: Mutex::default(),
             stopped: AtomicBool::new(false),
@@ -63,6 +67,15 @@ impl Server {
             .answer
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = answer;
+    }
+
+    /// Makes it slow from now on.
+    pub fn set_delay(&self, delay: Duration) {
+        *self
+            .shared
+            .delay
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = delay;
     }
 
     /// How many requests arrived.
@@ -106,6 +119,8 @@ impl Shared {
         }
         if asked {
             self.requests.fetch_add(1, Ordering::SeqCst);
+            let delay = *self.delay.lock().unwrap_or_else(PoisonError::into_inner);
+            std::thread::sleep(delay);
             let answer = self
                 .answer
                 .lock()
