@@ -54,5 +54,8 @@ def test_exit_codes_tell_denied_from_unknown(world: World, runner: Runner) -> No
     assert refused.returncode == 1
     assert deleted not in refused.stdout + refused.stderr
     assert runner.run("hubtoken", "require", "everything").returncode == 2
-    offline = {"HF_TOKEN": deleted, "HF_HUB_OFFLINE": "1"}
+    # A token of which nothing is known on this machine yet.
+    unasked = world.value("write")
+    assert unasked is not None
+    offline = {"HF_TOKEN": unasked, "HF_HUB_OFFLINE": "1"}
     assert runner.run("hubtoken", "require", "read", variables=offline).returncode == 3
