@@ -215,6 +215,8 @@ impl Machine {
     ///
     /// [`Error::InvalidArgument`] when there is none of this name, [`Error::Store`].
     pub fn remove(&self, name: &str) -> Result<Changed, Error> {
+        // A broken file is not set aside for a name that nobody can find in it.
+        find(&super::read(&self.stored_tokens)?, name)?;
         let mut open = self.open()?;
         let active = self.active();
         let entry = find(&open.stored, name)?;
@@ -296,6 +298,7 @@ impl Machine {
     /// [`Error::InvalidArgument`] when there is none of the old name or one of the new,
     /// [`Error::Store`].
     pub fn rename(&self, old: &str, new: &str) -> Result<String, Error> {
+        find(&super::read(&self.stored_tokens)?, old)?;
         let mut open = self.open()?;
         find(&open.stored, old)?;
         let new = name::safe(new);

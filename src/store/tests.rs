@@ -130,6 +130,21 @@ fn a_broken_file_is_set_aside_and_not_quoted() {
     }
 }
 
+#[test]
+fn a_broken_file_stays_where_a_name_is_looked_for_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = machine(folder.path());
+    let path = folder.path().join("stored_tokens");
+    std::fs::write(&path, "[a]\nhf_FakeSecret").unwrap();
+    assert!(matches!(machine.remove("a"), Err(Error::Store(_))));
+    assert!(matches!(machine.rename("a", "b"), Err(Error::Store(_))));
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        "[a]\nhf_FakeSecret"
+    );
+    assert!(!folder.path().join("stored_tokens.broken-1").exists());
+}
+
 /// The variables that make this test's binary one of many processes.
 const HOME: &str = "HUBTOKEN_TEST_STORE";
 const WORD: &str = "HUBTOKEN_TEST_WORD";
