@@ -1,6 +1,8 @@
 //! Asks the Hub about tokens, and remembers.
 
-use std::future::Future;
+mod flying;
+mod question;
+
 use std::hash::Hash;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -12,10 +14,10 @@ use super::cache::Cache;
 use super::check::{Check, Permit};
 use super::disk::DiskCache;
 use super::failure::Failure;
-use super::flight::{Boarding, Flight, Flights, Gone};
+use super::flight::Flights;
 use super::model::Identity;
 use super::runtime::Runtime;
-use super::shared::{Claim, Moment, Place, Shared, SharedCache};
+use super::shared::{Moment, Place, Shared, SharedCache};
 use super::{CHECK_LIFETIME, IDENTITY_LIFETIME, Interrupt, Options, REJECTION_LIFETIME};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
@@ -23,6 +25,7 @@ use crate::error::Error;
 use crate::http::{self, Settings, Transport};
 use crate::sync::lock;
 use crate::token::Digest;
+use question::{Question, limited};
 
 /// How many identities are kept: a server sees many tokens.
 const IDENTITIES: usize = 16_384;
@@ -30,9 +33,6 @@ const IDENTITIES: usize = 16_384;
 const REJECTIONS: usize = 1_024;
 /// How many allowed auth-checks and decisions are kept.
 const CHECKS: usize = 16_384;
-
-/// A longer wait for another process shortens the question of one's own.
-const WAITED: Duration = Duration::from_millis(10);
 
 /// A token at its Hub.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -68,17 +68,6 @@ pub struct Known {
     pub asked: Instant,
     /// Its age and why no newer one could be had.
     pub stale: Option<(Duration, Failure)>,
-}
-
-/// What a flight needs to learn whose a token is.
-struct Question {
-    key: Key,
-    credential: Arc<Credential>,
-    http: reqwest::Client,
-    timeout: Duration,
-    shared: Option<Shared>,
-    limit: Option<Instant>,
-    rejected: Option<Instant>,
 }
 
 type Answered = Result<(Instant, Arc<Identity>), Failure>;
@@ -257,97 +246,6 @@ impl Client {
         }
     }
 
-    /// What another process has learnt of a token, if it is young enough.
-    fn told(
-        &self,
-        key: &Key,
-        shared: &Shared,
-        limit: Option<Instant>,
-        rejected: Option<Instant>,
-    ) -> Option<Answered> {
-        let now = Moment::now();
-        if let Some((asked, identity)) = shared.identity(now)
-            && limit.is_none_or(|limit| asked >= limit)
-        {
-            self.identities.insert(key.clone(), asked, identity.into());
-            // By the same way as everything from memory, which knows when a token ends.
-            if let Some(known) = self.young(key, limit) {
-                return Some(Ok(known));
-            }
-        }
-        let asked = shared.rejection(now)?;
-        rejected.is_none_or(|limit| asked >= limit).then(|| {
-            self.rejections.insert(key.clone(), asked, ());
-            Err(Failure::Rejected)
-        })
-    }
-
-    /// Learns who a token belongs to: from another process that asks right now, or from the Hub.
-    async fn learn(self: Arc<Self>, question: Question, mut asked: Instant) -> Answered {
-        let mut timeout = question.timeout;
-        let _claim = match &question.shared {
-            None => Claim::Impossible,
-            Some(shared) => {
-                let answered =
-                    || self.told(&question.key, shared, question.limit, question.rejected);
-                // The rest is for a question of one's own.
-                let claim = match shared.claim(timeout * 3 / 4, answered).await {
-                    Ok(claim) => claim,
-                    Err(answer) => return answer,
-                };
-                limited(shared)?;
-                let waited = asked.elapsed();
-                if waited > WAITED {
-                    timeout = timeout.saturating_sub(waited);
-                    asked = Instant::now();
-                }
-                claim
-            }
-        };
-        self.whoami(question, timeout, asked).await
-    }
-
-    /// Asks `GET /api/whoami-v2` and keeps the answer.
-    async fn whoami(
-        self: Arc<Self>,
-        question: Question,
-        timeout: Duration,
-        asked: Instant,
-    ) -> Answered {
-        let Question {
-            key,
-            credential,
-            http,
-            shared,
-            ..
-        } = question;
-        let moment = Moment::now();
-        let authorization = Some(credential.bearer());
-        let endpoint = &credential.endpoint;
-        let answer = http::get(&http, endpoint, "/api/whoami-v2", authorization, timeout).await?;
-        if answer.status != 200 {
-            let failure = Failure::of(&answer);
-            match (&failure, &shared) {
-                (Failure::Rejected, _) => self.reject(key, asked, moment, shared.as_ref()),
-                (
-                    Failure::RateLimited {
-                        retry_after: Some(seconds),
-                    },
-                    Some(shared),
-                ) => shared.keep_limit(Moment::now(), *seconds),
-                _ => {}
-            }
-            return Err(failure);
-        }
-        let identity = Identity::parse(&answer.body, endpoint).map_err(Failure::Strange)?;
-        let identity = Arc::new(identity);
-        self.identities.insert(key, asked, identity.clone());
-        if let Some(shared) = shared {
-            shared.keep_identity(moment, &answer.body, &credential);
-        }
-        Ok((asked, identity))
-    }
-
     /// Whether a repository may be read or written, by the Hub's own word, and when it was given.
     ///
     /// # Errors
@@ -436,51 +334,6 @@ impl Client {
         self.rejections.insert(key, asked, ());
     }
 
-    /// Boards the flight for a key, or starts it.
-    #[expect(clippy::too_many_arguments, reason = "one place for both questions")]
-    fn fly<K, A, R>(
-        self: &Arc<Self>,
-        flights: fn(&Self) -> &Flights<K, Result<A, Failure>>,
-        key: &K,
-        limit: Option<Instant>,
-        timeout: Duration,
-        interrupt: &dyn Interrupt,
-        recall: impl Fn(&Self) -> Option<Result<A, Failure>>,
-        request: impl FnOnce(Instant) -> R,
-    ) -> Result<A, Failure>
-    where
-        K: Clone + Eq + Hash + Send + Sync + 'static,
-        A: Clone + Send + 'static,
-        R: Future<Output = Result<A, Failure>> + Send + 'static,
-    {
-        let flight = loop {
-            match flights(self).board(key, Instant::now(), limit, || recall(self)) {
-                Boarding::Answered(answer) => return answer,
-                Boarding::Follow(flight) => break flight,
-                Boarding::Wait(flight) => {
-                    let _ = wait(&flight, timeout, interrupt)?;
-                }
-                Boarding::Lead(flight) => {
-                    let landing = Landing {
-                        client: self.clone(),
-                        flights,
-                        key: key.clone(),
-                        flight: flight.clone(),
-                        outcome: Some(Err(Failure::Unreachable(
-                            "the request was dropped".to_owned(),
-                        ))),
-                    };
-                    let runtime = self.runtime.handle().map_err(Failure::Setup)?;
-                    let answer = request(Instant::now());
-                    runtime.spawn(async move { landing.complete(answer.await) });
-                    break flight;
-                }
-            }
-        };
-        // The request has its own time-out; a little more lets it be the one that tells.
-        wait(&flight, timeout + Duration::from_secs(1), interrupt)?
-    }
-
     /// Whether the same question was answered with *yes* a short while ago.
     #[must_use]
     pub fn is_granted(&self, grant: &Grant, max_age: Option<Duration>) -> bool {
@@ -528,65 +381,6 @@ impl Client {
 
     fn all_disks(&self) -> Vec<Arc<DiskCache>> {
         lock(&self.disks).clone()
-    }
-}
-
-/// The Hub's wish to be left alone, told to a process of this machine.
-fn limited(shared: &Shared) -> Result<(), Failure> {
-    match shared.limit(Moment::now()) {
-        Some(seconds) => Err(Failure::RateLimited {
-            retry_after: Some(seconds),
-        }),
-        None => Ok(()),
-    }
-}
-
-fn wait<T: Clone>(
-    flight: &Flight<T>,
-    timeout: Duration,
-    interrupt: &dyn Interrupt,
-) -> Result<T, Failure> {
-    flight.wait(timeout, interrupt).map_err(|gone| match gone {
-        Gone::Interrupted => Failure::Interrupted,
-        Gone::TimedOut => Failure::Unreachable(format!(
-            "no answer within {} seconds",
-            timeout.as_secs_f64()
-        )),
-    })
-}
-
-/// Ends a flight whatever happens to its request, so that nobody waits for one that crashed.
-struct Landing<K, A>
-where
-    K: Clone + Eq + Hash,
-    A: Clone,
-{
-    client: Arc<Client>,
-    flights: fn(&Client) -> &Flights<K, Result<A, Failure>>,
-    key: K,
-    flight: Arc<Flight<Result<A, Failure>>>,
-    outcome: Option<Result<A, Failure>>,
-}
-
-impl<K, A> Landing<K, A>
-where
-    K: Clone + Eq + Hash,
-    A: Clone,
-{
-    fn complete(mut self, outcome: Result<A, Failure>) {
-        self.outcome = Some(outcome);
-    }
-}
-
-impl<K, A> Drop for Landing<K, A>
-where
-    K: Clone + Eq + Hash,
-    A: Clone,
-{
-    fn drop(&mut self) {
-        if let Some(outcome) = self.outcome.take() {
-            (self.flights)(&self.client).land(&self.key, &self.flight, outcome);
-        }
     }
 }
 

@@ -1,0 +1,107 @@
+//! How a caller boards a flight, and how a flight always lands.
+
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Client;
+use crate::identity::Interrupt;
+use crate::identity::failure::Failure;
+use crate::identity::flight::{Boarding, Flight, Flights, Gone};
+
+impl Client {
+    /// Boards the flight for a key, or starts it.
+    #[expect(clippy::too_many_arguments, reason = "one place for both questions")]
+    pub(super) fn fly<K, A, R>(
+        self: &Arc<Self>,
+        flights: fn(&Self) -> &Flights<K, Result<A, Failure>>,
+        key: &K,
+        limit: Option<Instant>,
+        timeout: Duration,
+        interrupt: &dyn Interrupt,
+        recall: impl Fn(&Self) -> Option<Result<A, Failure>>,
+        request: impl FnOnce(Instant) -> R,
+    ) -> Result<A, Failure>
+    where
+        K: Clone + Eq + Hash + Send + Sync + 'static,
+        A: Clone + Send + 'static,
+        R: Future<Output = Result<A, Failure>> + Send + 'static,
+    {
+        let flight = loop {
+            match flights(self).board(key, Instant::now(), limit, || recall(self)) {
+                Boarding::Answered(answer) => return answer,
+                Boarding::Follow(flight) => break flight,
+                Boarding::Wait(flight) => {
+                    let _ = wait(&flight, timeout, interrupt)?;
+                }
+                Boarding::Lead(flight) => {
+                    let landing = Landing {
+                        client: self.clone(),
+                        flights,
+                        key: key.clone(),
+                        flight: flight.clone(),
+                        outcome: Some(Err(Failure::Unreachable(
+                            "the request was dropped".to_owned(),
+                        ))),
+                    };
+                    let runtime = self.runtime.handle().map_err(Failure::Setup)?;
+                    let answer = request(Instant::now());
+                    runtime.spawn(async move { landing.complete(answer.await) });
+                    break flight;
+                }
+            }
+        };
+        // The request has its own time-out; a little more lets it be the one that tells.
+        wait(&flight, timeout + Duration::from_secs(1), interrupt)?
+    }
+}
+
+fn wait<T: Clone>(
+    flight: &Flight<T>,
+    timeout: Duration,
+    interrupt: &dyn Interrupt,
+) -> Result<T, Failure> {
+    flight.wait(timeout, interrupt).map_err(|gone| match gone {
+        Gone::Interrupted => Failure::Interrupted,
+        Gone::TimedOut => Failure::Unreachable(format!(
+            "no answer within {} seconds",
+            timeout.as_secs_f64()
+        )),
+    })
+}
+
+/// Ends a flight whatever happens to its request, so that nobody waits for one that crashed.
+struct Landing<K, A>
+where
+    K: Clone + Eq + Hash,
+    A: Clone,
+{
+    client: Arc<Client>,
+    flights: fn(&Client) -> &Flights<K, Result<A, Failure>>,
+    key: K,
+    flight: Arc<Flight<Result<A, Failure>>>,
+    outcome: Option<Result<A, Failure>>,
+}
+
+impl<K, A> Landing<K, A>
+where
+    K: Clone + Eq + Hash,
+    A: Clone,
+{
+    fn complete(mut self, outcome: Result<A, Failure>) {
+        self.outcome = Some(outcome);
+    }
+}
+
+impl<K, A> Drop for Landing<K, A>
+where
+    K: Clone + Eq + Hash,
+    A: Clone,
+{
+    fn drop(&mut self) {
+        if let Some(outcome) = self.outcome.take() {
+            (self.flights)(&self.client).land(&self.key, &self.flight, outcome);
+        }
+    }
+}
