@@ -8,7 +8,9 @@ use super::output::Output;
 use super::session;
 use super::{Code, World};
 use crate::env;
+use crate::http::Settings;
 use crate::printable::printable;
+use crate::process;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -48,6 +50,10 @@ pub fn run(
         changed.warnings.push(
             "HF_TOKEN is set and goes on being used; unset it to be without a token".to_owned(),
         );
+    }
+    let settings = Settings::read(world.environment);
+    for digest in &changed.removed {
+        process::current().client.forget_shared(&settings, *digest);
     }
     for warning in &changed.warnings {
         output.warning(warning);

@@ -122,6 +122,14 @@ impl Client {
         }
     }
 
+    /// Drops everything that is known of a token, also what the machine's processes share.
+    pub fn forget_shared(&self, settings: &Settings, digest: Digest) {
+        if let Some(folder) = settings.identities.as_deref() {
+            self.disk(folder);
+        }
+        self.forget(digest);
+    }
+
     /// The cache in a folder. What is forgotten from now on is forgotten there as well.
     pub fn disk(&self, folder: &Path) -> Arc<DiskCache> {
         let mut disks = lock(&self.disks);

@@ -203,6 +203,10 @@ pub fn logout(py: Python<'_>, name: Option<&str>) -> PyResult<()> {
             None => machine.remove_all(),
         })
         .map_err(to_python)?;
+    let settings = Settings::read(&ProcessEnvironment);
+    for digest in &changed.removed {
+        process::current().client.forget_shared(&settings, *digest);
+    }
     warn_of(py, &changed)
 }
 

@@ -59,6 +59,8 @@ pub struct Entry {
 pub struct Changed {
     /// The names that were saved or removed.
     pub names: Vec<String>,
+    /// The tokens that were removed: what is known of them is to be forgotten.
+    pub removed: Vec<Digest>,
     /// Whether the token file was changed.
     pub active: bool,
     /// What the user should hear of.
@@ -177,6 +179,7 @@ impl Machine {
         self.tidy(&mut open)?;
         Ok(Changed {
             names: vec![name],
+            removed: Vec::new(),
             active,
             warnings: open.warnings,
         })
@@ -220,7 +223,9 @@ impl Machine {
         let mut open = self.open()?;
         let active = self.active();
         let entry = find(&open.stored, name)?;
-        let is_active = active.is_some() && parse(entry).ok() == active;
+        let token = parse(entry).ok();
+        let removed = token.iter().map(Token::digest).collect();
+        let is_active = active.is_some() && token == active;
         if is_active {
             write::remove(&self.token, &open.lock)?;
         }
@@ -229,6 +234,7 @@ impl Machine {
         self.tidy(&mut open)?;
         Ok(Changed {
             names: vec![name.to_owned()],
+            removed,
             active: is_active,
             warnings: open.warnings,
         })
@@ -260,6 +266,7 @@ impl Machine {
         self.tidy(&mut open)?;
         Ok(Changed {
             names,
+            removed: active.iter().map(Token::digest).collect(),
             active: there,
             warnings: open.warnings,
         })
@@ -273,6 +280,11 @@ impl Machine {
     pub fn remove_all(&self) -> Result<Changed, Error> {
         let mut open = self.open()?;
         let active = fs::symlink_metadata(&self.token).is_ok();
+        let tokens = open.stored.iter().filter_map(|entry| parse(entry).ok());
+        let removed = tokens
+            .chain(self.active())
+            .map(|token| token.digest())
+            .collect();
         write::remove(&self.token, &open.lock)?;
         let names: Vec<String> = open.stored.iter().map(|entry| entry.name.clone()).collect();
         for name in &names {
@@ -286,6 +298,7 @@ impl Machine {
         self.tidy(&mut open)?;
         Ok(Changed {
             names,
+            removed,
             active,
             warnings: open.warnings,
         })

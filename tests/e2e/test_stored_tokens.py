@@ -90,3 +90,16 @@ for name in parser.sections():
 @pytest.mark.parametrize("kind", ["read"])
 def test_python_reads_every_name(world: World, runner: Runner, kind: str) -> None:
     python(runner, CONFIGPARSER, value_of(world, kind))
+
+
+def test_logging_out_leaves_nothing_that_was_learnt(world: World, runner: Runner) -> None:
+    value = world.value("read")
+    assert value is not None
+    done = runner.run("hubtoken", "login", "--token-stdin", stdin=value)
+    assert done.returncode == 0, done.stderr
+    assert runner.run("hubtoken", "require", "read").returncode == 0
+    known = sorted(runner.home.rglob("identities/*.json"))
+    assert known
+    assert value not in "".join(path.read_text(encoding="utf-8") for path in known)
+    assert runner.run("hubtoken", "logout").returncode == 0
+    assert not list(runner.home.rglob("identities/*.json"))
