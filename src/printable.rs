@@ -6,9 +6,20 @@
 
 use std::borrow::Cow;
 
-/// Prefixes of the Hub's secrets.
-const SECRETS: [&str; 4] = ["hf_", "api_org_", "oauth_app_secret_", "hubtoken_admin_"];
-/// So many letters and digits after a prefix make a secret of it.
+/// What the Hub's secrets and the embedded Hub's admin key begin with.
+const SECRETS: [&str; 9] = [
+    "hubtoken_admin_",
+    "oauth_app_secret_",
+    "hf_oauth__refresh_",
+    "hf_oauth_",
+    "hf_jwt_",
+    "hf_app_",
+    "hf_s3_",
+    "api_org_",
+    "hf_",
+];
+/// So many letters and digits after a prefix make a secret of it. A repository's name has a hyphen
+/// or an underscore earlier.
 const SECRET_LENGTH: usize = 20;
 
 /// Whether a character steers how text is shown.
@@ -41,11 +52,11 @@ fn find_secret(text: &str) -> Option<(usize, usize)> {
         .flat_map(|prefix| text.match_indices(prefix))
         .filter_map(|(start, prefix)| {
             let start = start + prefix.len();
-            let length = text[start..]
-                .bytes()
-                .take_while(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
-                .count();
-            (length >= SECRET_LENGTH).then_some((start, start + length))
+            let run = |fits: fn(&u8) -> bool| text[start..].bytes().take_while(fits).count();
+            // A JWT goes on with the rest of its alphabet.
+            (run(u8::is_ascii_alphanumeric) >= SECRET_LENGTH)
+                .then(|| start + run(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte)))
+                .map(|end| (start, end))
         })
         .min()
 }
@@ -89,8 +100,12 @@ mod tests {
                 format!("a hf_{fake} b api_org_{fake}"),
                 "a hf_… b api_org_…".to_owned(),
             ),
-            (format!("hf_oauth_{fake}.{fake}"), "hf_…".to_owned()),
+            (format!("hf_oauth_{fake}.{fake}"), "hf_oauth_…".to_owned()),
             ("hf_hub_download".to_owned(), "hf_hub_download".to_owned()),
+            (
+                "acme/hf_internal_testing_of_tiny_random_models".to_owned(),
+                "acme/hf_internal_testing_of_tiny_random_models".to_owned(),
+            ),
             ("é\u{202e}\n".to_owned(), "é\u{fffd}\u{fffd}".to_owned()),
         ] {
             assert_eq!(printable(&text), expected);

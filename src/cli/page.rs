@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::printable::plain;
 use crate::resolve::trace::{Answer, Trace};
 
 /// Where the value of a row begins.
@@ -201,13 +202,7 @@ fn column<'a>(items: impl Iterator<Item = &'a str>) -> usize {
 
 /// A text without characters that do something to a terminal instead of being shown.
 pub fn clean(text: &str) -> String {
-    text.chars()
-        .map(|character| match character {
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-            character if character.is_control() => '\u{fffd}',
-            character => character,
-        })
-        .collect()
+    plain(text).into_owned()
 }
 
 #[cfg(test)]

@@ -6,25 +6,12 @@
 
 use std::ffi::OsString;
 
-/// What the Hub's secrets and the embedded Hub's admin key begin with.
-const PREFIXES: [&str; 8] = [
-    "hubtoken_admin_",
-    "hf_oauth__refresh_",
-    "hf_oauth_",
-    "hf_jwt_",
-    "hf_app_",
-    "hf_s3_",
-    "api_org_",
-    "hf_",
-];
-
-/// How many letters and digits follow. A repository's name has a hyphen or an underscore earlier.
-const LETTERS: usize = 20;
+use crate::printable::holds_secret;
 
 /// The problem with a command line that holds a token, in words that do not repeat it.
 pub fn find(arguments: &[OsString]) -> Option<String> {
     let arguments = arguments.iter().map(|argument| argument.to_string_lossy());
-    if arguments.clone().any(|argument| holds_token(&argument)) {
+    if arguments.clone().any(|argument| holds_secret(&argument)) {
         return Some(
             "an argument looks like a token. It is not repeated here, but everybody on this \
              machine can see the arguments of a process, and the shell keeps them in its history: \
@@ -42,18 +29,6 @@ pub fn find(arguments: &[OsString]) -> Option<String> {
              Hand a token over in the environment variable HF_TOKEN, or log in with `hubtoken login`"
                 .to_owned()
         })
-}
-
-fn holds_token(text: &str) -> bool {
-    PREFIXES.iter().any(|prefix| {
-        text.match_indices(prefix).any(|(start, _)| {
-            text[start + prefix.len()..]
-                .bytes()
-                .take_while(u8::is_ascii_alphanumeric)
-                .count()
-                >= LETTERS
-        })
-    })
 }
 
 #[cfg(test)]

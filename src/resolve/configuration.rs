@@ -256,6 +256,13 @@ mod tests {
     }
 
     #[test]
+    fn a_long_name_is_no_token() {
+        let repo = "acme/hf_llama_finetuned_on_questions_v2";
+        let configuration = project(&format!("repo = \"{repo}\"")).unwrap();
+        assert_eq!(configuration.repo.as_deref(), Some(repo));
+    }
+
+    #[test]
     fn a_project_does_not_steer_secrets() {
         for key in ["endpoint", "token_command", "token_file"] {
             let error = project(&format!("{key} = \"https://evil.example\"")).unwrap_err();
