@@ -150,15 +150,13 @@ impl Document {
     }
 
     /// Where the comments that stand directly above a line begin: they are about what follows.
-    fn comments_above(&self, mut start: usize) -> usize {
-        while let Some(above) = self.text[..start].strip_suffix('\n') {
-            let line = above.rfind('\n').map_or(0, |end| end + 1);
-            if !above[line..].starts_with(['#', ';']) {
-                break;
-            }
-            start = line;
-        }
-        start
+    fn comments_above(&self, start: usize) -> usize {
+        let above: Vec<_> = format::lines(&self.text[..start]).collect();
+        let comments = above
+            .into_iter()
+            .rev()
+            .take_while(|(_, line)| line.starts_with(['#', ';']));
+        comments.last().map_or(start, |(whole, _)| whole.start)
     }
 
     fn splice(&mut self, start: usize, end: usize, with: &str) {

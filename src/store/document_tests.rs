@@ -88,6 +88,18 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
+#[test]
+fn a_comment_that_ends_with_a_carriage_return_ends_there() {
+    let text = "[a]\n# note\rexpires_at = 1\n[c]\nhf_token = hf_FakeC\n";
+    let mut document = Document::parse(text).unwrap();
+    document
+        .set("b", &[("hf_token", Some("hf_FakeB"))])
+        .unwrap();
+    document.remove("b").unwrap();
+    let sections = format::parse(document.text()).unwrap();
+    assert_eq!(sections[0].get("expires_at").unwrap().as_str(), "1");
+}
+
 proptest! {
     #[test]
     fn after_any_edits_the_others_are_as_they_were(

@@ -64,7 +64,7 @@ pub fn parse(text: &str) -> Result<Vec<Section>, String> {
 }
 
 /// The lines as Python's text files have them, ended by `\n`, `\r\n` or `\r`, and where they stand.
-fn lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
     let mut start = 0;
     std::iter::from_fn(move || {
         let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
