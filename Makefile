@@ -13,6 +13,10 @@ PYTHON ?= python3
 # Processes that run the Python tests side by side.
 WORKERS ?= 2
 
+# For `make fuzz`.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGET ?= $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs)))
+
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
@@ -21,6 +25,8 @@ TOOLS := $(VENV)/.tools-installed
 BUILD := $(VENV)/.extension-built
 STUBS := $(VENV)/.stubs-checked
 BENCH := $(BENCH_VENV)/.wheel-installed
+
+FUZZER := target/tools/bin/cargo-fuzz
 
 STUB := python/hubtoken/_core.pyi
 RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -type f)
@@ -49,9 +55,11 @@ test: $(BUILD) $(STUBS) ## Run every test: Rust without Python, the Hub, the stu
 .PHONY: lint
 lint: $(BUILD) ## Check format, lints and types, Rust and Python
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets --no-default-features -- -D warnings
 	cargo clippy --locked --all-targets --no-default-features --features hub -- -D warnings
 	cargo clippy --locked -- -D warnings
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
 	$(BIN)/ruff check $(PYTHON_CODE)
 	$(BIN)/ruff format --check $(PYTHON_CODE)
 	$(BIN)/mypy python tests benches examples scripts
@@ -61,6 +69,18 @@ lint: $(BUILD) ## Check format, lints and types, Rust and Python
 bench: $(BENCH) ## Measure a release build beside huggingface_hub
 	@$(BENCH_BIN)/python benches/run.py
 
+# libFuzzer's instrumentation is not stable Rust, so the compiler is told to take it all the same.
+.PHONY: fuzz
+fuzz: $(FUZZER) ## Fuzz every parser for FUZZ_SECONDS each, or the one in FUZZ_TARGET
+	for target in $(FUZZ_TARGET); do \
+	  mkdir -p fuzz/corpus/$$target; \
+	  RUSTC_BOOTSTRAP=1 $(FUZZER) run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	    -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1; \
+	done
+
+$(FUZZER):
+	cargo install --quiet --locked --root target/tools cargo-fuzz
+
 .PHONY: stubs
 stubs: $(BUILD) ## Write python/hubtoken/_core.pyi anew from the Rust source
 	$(BIN)/python scripts/stubs.py
@@ -69,12 +89,13 @@ stubs: $(BUILD) ## Write python/hubtoken/_core.pyi anew from the Rust source
 .PHONY: format
 format: $(TOOLS) ## Format everything
 	cargo fmt
+	cargo fmt --manifest-path fuzz/Cargo.toml
 	$(BIN)/ruff check --fix-only --quiet $(PYTHON_CODE)
 	$(BIN)/ruff format $(PYTHON_CODE)
 
 .PHONY: clean
 clean: ## Remove everything that was made here
-	rm -rf $(VENV) $(BENCH_VENV) target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) target fuzz/target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find python tests benches examples scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -f python/hubtoken/_core*.so
 

@@ -1,0 +1,40 @@
+//! git's credential protocol: what was read and written again means the same, no value can forge a
+//! line, and the helper tells nothing to another host.
+#![no_main]
+
+use hubtoken::env::Fixed;
+use hubtoken::git::helper;
+use hubtoken::git::protocol::{Attributes, read};
+use hubtoken::resolve::Inputs;
+use libfuzzer_sys::fuzz_target;
+
+const VALUE: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
+
+fuzz_target!(|input: &[u8]| {
+    let Ok(question) = read(&mut &*input) else {
+        return;
+    };
+    let Ok(attributes) = Attributes::parse(&question) else {
+        return;
+    };
+    // What the protocol cannot carry is refused; the rest comes back as it was.
+    if let Ok(written) = attributes.encode() {
+        let again = Attributes::parse(&written).expect("what was written can be read");
+        assert!(again == attributes, "a value changed on its way");
+    }
+    let environment = Fixed::from([("HF_TOKEN", VALUE), ("HF_ENDPOINT", "https://hub.example")]);
+    let inputs = Inputs::read(&environment, None);
+    if let Ok(answer) = helper::get(&attributes, &inputs)
+        && let Some(answer) = answer.attributes
+    {
+        let told = answer.encode().expect("an answer can be written");
+        let tells = told
+            .windows(VALUE.len())
+            .any(|window| window == VALUE.as_bytes());
+        let asked = attributes.host.as_deref().unwrap_or_default();
+        let hosts: [&[u8]; 3] = [b"hub.example", b"hub.example:", b"hub.example:443"];
+        let same_host = hosts.iter().any(|host| asked.eq_ignore_ascii_case(host));
+        let https = attributes.protocol.as_deref() == Some(b"https");
+        assert!(!tells || (same_host && https), "told to another host");
+    }
+});

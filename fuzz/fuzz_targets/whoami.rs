@@ -1,0 +1,35 @@
+//! An answer of whoami: any bytes are an identity or refused, what is shown of it steers no
+//! terminal, and every question can be put to it.
+#![no_main]
+
+use hubtoken::endpoint::Endpoint;
+use hubtoken::identity::model::Identity;
+use hubtoken::printable::plain;
+use hubtoken::role::{Need, RepositoryType, Role, Target, authorize};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    let endpoint = Endpoint::default_hub();
+    let Ok(identity) = Identity::parse(body, &endpoint) else {
+        return;
+    };
+    assert!(!identity.user.is_empty());
+    assert_eq!(plain(&identity.user), identity.user);
+    let own = format!("{}/model", identity.user);
+    let mut targets = vec![Target::Anything];
+    for name in [own.as_str(), "acme/model", "model"] {
+        targets.extend(Target::repository(name, RepositoryType::Model, &identity.user).ok());
+    }
+    let needs = [
+        Some(Need::Role(Role::Read)),
+        Some(Need::Role(Role::Write)),
+        Need::permission_named("inference.serverless.write").ok(),
+    ];
+    for need in needs.iter().flatten() {
+        for target in &targets {
+            let verdict = authorize(&identity, need, target);
+            assert!(!verdict.reason.is_empty());
+            assert_eq!(plain(&verdict.reason), verdict.reason);
+        }
+    }
+});
