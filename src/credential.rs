@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::printable::printable;
+use crate::resolve::outside::Notebook;
 use crate::token::Token;
 
 /// Where a token came from.
@@ -32,6 +34,10 @@ pub enum Source {
     File(PathBuf),
     /// A stored token, asked for by its name.
     Store(String),
+    /// A program that the user's configuration names; here without its arguments.
+    Command(String),
+    /// The vault of the notebook that the process belongs to.
+    Vault(Notebook),
 }
 
 impl Source {
@@ -40,9 +46,11 @@ impl Source {
     pub fn parse(label: &str, profile: Option<&str>) -> Option<Self> {
         match label.split_once(':') {
             None if label == "argument" => Some(Self::Argument),
+            None => Notebook::parse(label).map(Self::Vault),
             Some(("env", name)) => Some(Self::Environment(name.to_owned())),
             Some(("file", path)) => Some(Self::File(path.into())),
             Some(("store", name)) => Some(Self::Store(name.to_owned())),
+            Some(("command", program)) => Some(Self::Command(program.to_owned())),
             Some(("config", file)) => Some(Self::Configuration {
                 file: file.into(),
                 profile: profile?.to_owned(),
@@ -71,6 +79,8 @@ impl Source {
             }
             Self::File(path) => format!("the token file {}", path.display()),
             Self::Store(name) => format!("the stored token `{name}`"),
+            Self::Command(program) => format!("the token_command `{}`", printable(program)),
+            Self::Vault(notebook) => format!("the secret HF_TOKEN of this {notebook} notebook"),
         }
     }
 
@@ -84,6 +94,14 @@ impl Source {
                 format!("store a valid one with `hubtoken login --name {profile}`")
             }
             Self::File(_) => "log in again with `hubtoken login`".to_owned(),
+            Self::Command(program) => format!(
+                "see what `{}` hands out, and call hubtoken.reload() in a program that runs on",
+                printable(program)
+            ),
+            Self::Vault(notebook) => format!(
+                "put a valid one into the notebook's secrets ({}) and call hubtoken.reload()",
+                notebook.place()
+            ),
         }
     }
 }
@@ -97,6 +115,8 @@ impl fmt::Display for Source {
             Self::Configuration { file, .. } => write!(formatter, "config:{}", file.display()),
             Self::File(path) => write!(formatter, "file:{}", path.display()),
             Self::Store(name) => write!(formatter, "store:{name}"),
+            Self::Command(program) => write!(formatter, "command:{program}"),
+            Self::Vault(notebook) => formatter.write_str(notebook.name()),
         }
     }
 }
@@ -202,14 +222,16 @@ impl Reference {
 
     /// Whether a token that was found again is the one that is meant.
     ///
-    /// A profile may have been rotated meanwhile: its name and endpoint decide. Elsewhere the
-    /// value must be the same.
+    /// A profile may have been rotated meanwhile, and a command hands out another token each time:
+    /// the name and the endpoint decide. Elsewhere the value must be the same.
     #[must_use]
     pub fn matches(&self, credential: &Credential) -> bool {
         let same_value = credential.token.digest().fingerprint() == self.fingerprint;
         let same_profile =
             self.source.profile().is_some() && self.source.profile() == credential.source.profile();
-        credential.endpoint == self.endpoint && (same_value || same_profile)
+        let same_command =
+            matches!(self.source, Source::Command(_)) && self.source == credential.source;
+        credential.endpoint == self.endpoint && (same_value || same_profile || same_command)
     }
 
     /// Why a token could not be had again.
@@ -254,6 +276,9 @@ mod tests {
             Source::Environment("HF_TOKEN".to_owned()),
             Source::File("/a:b/token".into()),
             Source::Store("x:y".to_owned()),
+            Source::Command("/opt/a:b".to_owned()),
+            Source::Vault(Notebook::Colab),
+            Source::Vault(Notebook::Kaggle),
             Source::Configuration {
                 file: "/p/hubtoken.toml".into(),
                 profile: "ci".to_owned(),

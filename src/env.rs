@@ -29,6 +29,16 @@ pub const HF_HUB_OFFLINE: &str = "HF_HUB_OFFLINE";
 pub const TRANSFORMERS_OFFLINE: &str = "TRANSFORMERS_OFFLINE";
 /// Nothing that the Hub says of a token is kept on the disk, nor read from there.
 pub const HUBTOKEN_DISABLE_CACHE: &str = "HUBTOKEN_DISABLE_CACHE";
+/// The vaults of notebooks are not asked.
+pub const HUBTOKEN_DISABLE_VAULTS: &str = "HUBTOKEN_DISABLE_VAULTS";
+/// How many seconds a `token_command` or a notebook's vault may take.
+pub const HUBTOKEN_SOURCE_TIMEOUT: &str = "HUBTOKEN_SOURCE_TIMEOUT";
+/// Set for a `token_command`, so that one that asks hubtoken does not start itself for ever.
+pub const HUBTOKEN_IN_TOKEN_COMMAND: &str = "HUBTOKEN_IN_TOKEN_COMMAND";
+/// `COLAB_ENTERPRISE` where Colab has no vault for secrets.
+pub const VERTEX_PRODUCT: &str = "VERTEX_PRODUCT";
+/// Set in Kaggle's notebooks: what its vault knows the notebook by.
+pub const KAGGLE_USER_SECRETS_TOKEN: &str = "KAGGLE_USER_SECRETS_TOKEN";
 /// The base of caches, `~/.cache` when not set.
 pub const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
 /// The base of configuration, `~/.config` when not set.
@@ -86,6 +96,9 @@ pub const LOOKALIKES: [&str; 9] = [
 pub trait Environment {
     /// The value of a variable, `None` when it is not set.
     fn get(&self, name: &str) -> Option<OsString>;
+
+    /// A copy of all variables, for a program that is started.
+    fn all(&self) -> Fixed;
 }
 
 /// The environment of this process, read at each call.
@@ -101,6 +114,10 @@ impl Environment for ProcessEnvironment {
     )]
     fn get(&self, name: &str) -> Option<OsString> {
         std::env::var_os(name)
+    }
+
+    fn all(&self) -> Fixed {
+        Fixed::of_process()
     }
 }
 
@@ -142,6 +159,11 @@ impl Fixed {
         )
     }
 
+    /// The variables and their values.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &OsString)> {
+        self.0.iter()
+    }
+
     /// Sets or replaces a variable.
     pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.0.insert(name.to_owned(), value.into());
@@ -151,6 +173,10 @@ impl Fixed {
 impl Environment for Fixed {
     fn get(&self, name: &str) -> Option<OsString> {
         self.0.get(name).cloned()
+    }
+
+    fn all(&self) -> Fixed {
+        self.clone()
     }
 }
 

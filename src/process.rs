@@ -15,6 +15,7 @@ use crate::sync::lock;
 /// The state of one process.
 pub struct Process {
     id: u32,
+    forked: bool,
     /// The chain and what it remembers.
     pub resolver: Resolver,
     /// Identities and auth-checks.
@@ -29,7 +30,7 @@ static CURRENT: Mutex<Option<Arc<Process>>> = Mutex::new(None);
 #[must_use]
 pub fn current() -> Arc<Process> {
     let mut current = lock(&CURRENT);
-    Arc::clone(current.get_or_insert_with(new))
+    Arc::clone(current.get_or_insert_with(|| Arc::new(new())))
 }
 
 /// This process's state, after a look whether it still is the same process.
@@ -47,16 +48,32 @@ pub fn current_checked() -> Arc<Process> {
 }
 
 /// Leaves the parent's state behind. For the child, right after a fork.
+///
+/// What notebooks have told is taken over: the child cannot ask them itself.
 pub fn forked() {
-    if let Some(parents) = lock(&CURRENT).take() {
-        std::mem::forget(parents);
-    }
+    let mut current = lock(&CURRENT);
+    let resolver = current
+        .as_ref()
+        .map_or_else(Resolver::default, |parents| parents.resolver.inherited());
+    let parents = current.replace(Arc::new(Process {
+        forked: true,
+        resolver,
+        ..new()
+    }));
+    std::mem::forget(parents);
 }
 
-fn new() -> Arc<Process> {
-    Arc::new(Process {
+/// Whether this process is a fork of one that used hubtoken.
+#[must_use]
+pub fn is_forked() -> bool {
+    current().forked
+}
+
+fn new() -> Process {
+    Process {
         id: std::process::id(),
+        forked: false,
         resolver: Resolver::default(),
         client: Arc::default(),
-    })
+    }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    explain, git_credential, hub, list, login, logout, rename, require, run, setup_git, status,
-    switch, token, whoami,
+    explain, git_credential, hub, list, login, logout, pin, rename, require, run, setup_git,
+    status, switch, token, whoami,
 };
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -80,6 +80,8 @@ pub enum Verb {
     List(list::Arguments),
     /// Make a stored token the active one
     Switch(switch::Arguments),
+    /// Use a stored token in this folder, and nowhere else
+    Use(pin::Arguments),
     /// Give a stored token another name
     Rename(rename::Arguments),
     /// Print the token

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::output::Output;
+use super::session;
 use super::{Code, World};
 use crate::git::helper;
 use crate::git::protocol::{self, Attributes, ProtocolError};
@@ -75,7 +76,8 @@ fn get(world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
     let usage = |error: ProtocolError| Failure::Usage(error.to_string());
     let input = protocol::read(&mut **world.stdin.reader.borrow_mut()).map_err(usage)?;
     let asked = Attributes::parse(&input).map_err(usage)?;
-    let inputs = Inputs::read(world.environment, world.folder.clone());
+    let outside = session::shell(world);
+    let inputs = Inputs::read(world.environment, world.folder.clone()).with_outside(&outside);
     let answer = helper::get(&asked, &inputs)?;
     for warning in &answer.warnings {
         output.warning(warning);

@@ -25,6 +25,7 @@ mod login;
 mod logout;
 mod output;
 mod page;
+mod pin;
 mod refusal;
 mod rename;
 mod require;
@@ -129,6 +130,7 @@ fn dispatch(verb: Verb, world: &World<'_>, output: &Output<'_, '_>) -> Code {
         Verb::Logout(arguments) => logout::run(&arguments, world, output),
         Verb::List(_) => list::run(world, output),
         Verb::Switch(arguments) => switch::run(&arguments, world, output),
+        Verb::Use(arguments) => pin::run(&arguments, world, output),
         Verb::Rename(arguments) => rename::run(&arguments, world, output),
         Verb::Token(arguments) => token::run(&arguments, world, output),
         Verb::Run(arguments) => run::run(&arguments, world, output),

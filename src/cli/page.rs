@@ -130,7 +130,7 @@ impl Page {
             let colour = match step.answer {
                 Answer::Found => Some(AnsiColor::Green),
                 Answer::Shadowed | Answer::Ignored => Some(AnsiColor::Yellow),
-                Answer::Broken => Some(AnsiColor::Red),
+                Answer::Broken | Answer::Refused => Some(AnsiColor::Red),
                 Answer::Absent | Answer::Skipped => None,
             };
             let style = match colour {

@@ -12,6 +12,7 @@ use super::output::Output;
 use super::session::{self, Session};
 use super::{Code, World};
 use crate::require::Requirement;
+use crate::resolve::defaults::Defaults;
 use crate::role::{Need, RepositoryType, Role};
 
 /// What the verb takes.
@@ -22,6 +23,10 @@ Examples:
   hubtoken require read --repo squad --repo-type dataset --quiet
   hubtoken require --permission inference.serverless.write --namespace acme
   hubtoken require write --on-unknown warn   # go on when the Hub is away
+  hubtoken require                           # the role and the repository of the project
+
+Without ROLE the project's `role` counts, and without --repo and --namespace its `repo`: both stand
+in hubtoken.toml, or under [tool.hubtoken] in pyproject.toml.
 
 A repository that does not exist yet will do for `write` if the token may create it. A bare name
 is in the user's own namespace.
@@ -29,12 +34,8 @@ is in the user's own namespace.
 Exit codes: 0 allowed; 1 denied, rejected, not found, no token; 2 wrong usage or configuration;
 3 not known, because the Hub could not be asked.")]
 pub struct Arguments {
-    /// The role that is needed
-    #[arg(
-        value_enum,
-        required_unless_present = "permission",
-        conflicts_with = "permission"
-    )]
+    /// The role that is needed; without it the project's
+    #[arg(value_enum, conflicts_with = "permission")]
     role: Option<RoleName>,
     /// One of the Hub's permissions instead of a role, such as inference.serverless.write
     #[arg(long, value_name = "PERMISSION")]
@@ -51,6 +52,9 @@ pub struct Arguments {
         requires = "repo"
     )]
     repo_type: TypeName,
+    /// On no repository in particular, whatever the project says
+    #[arg(long, conflicts_with = "repo")]
+    no_repo: bool,
     /// The user or organisation that it is needed on
     #[arg(long, value_name = "NAME", conflicts_with = "repo")]
     namespace: Option<String>,
@@ -130,10 +134,10 @@ pub fn run(
     if arguments.quiet {
         output.hush();
     }
-    let requirement = arguments.requirement()?;
+    let requirement = arguments.requirement(&session::defaults(world)?)?;
     let mut answer = Answer {
         required: requirement.need.to_string(),
-        target: arguments.target(),
+        target: target(&requirement),
         token: Value::Null,
         endpoint: Value::Null,
         warnings: Vec::new(),
@@ -199,28 +203,38 @@ fn check(
 }
 
 impl Arguments {
-    fn requirement(&self) -> Result<Requirement, Failure> {
-        let need = match (self.role, &self.permission) {
-            (Some(role), _) => Need::Role(role.into()),
-            (None, Some(permission)) if !permission.trim().is_empty() => {
+    fn requirement(&self, defaults: &Defaults) -> Result<Requirement, Failure> {
+        let need = match &self.permission {
+            Some(permission) if !permission.trim().is_empty() => {
                 Need::Permission(permission.trim().to_owned())
             }
-            _ => {
-                return Err(Failure::Usage(
-                    "name a role, or a permission with --permission".to_owned(),
-                ));
-            }
+            Some(_) => return Err(Failure::Usage("the permission is blank".to_owned())),
+            None => Need::Role(self.role.map(Role::from).or(defaults.role).ok_or_else(|| {
+                Failure::Usage(
+                    "name a role, or a permission with --permission, or write role = \"write\" \
+                     into the project's hubtoken.toml"
+                        .to_owned(),
+                )
+            })?),
         };
+        // Most permissions are no repository's.
+        let may_default = self.permission.is_none() && self.namespace.is_none() && !self.no_repo;
+        let repo = self.repo.clone();
         Ok(Requirement {
             need,
-            repository: self.repo.clone().map(|repo| (repo, self.repo_type.into())),
+            repository: repo
+                .or_else(|| defaults.repo.clone().filter(|_| may_default))
+                .map(|repo| (repo, self.repo_type.into())),
             namespace: self.namespace.clone(),
         })
     }
+}
 
-    fn target(&self) -> Option<String> {
-        self.repo.clone().or_else(|| self.namespace.clone())
-    }
+fn target(requirement: &Requirement) -> Option<String> {
+    let repository = requirement.repository.as_ref();
+    repository
+        .map(|(repo, _)| repo.clone())
+        .or_else(|| requirement.namespace.clone())
 }
 
 /// What is told.

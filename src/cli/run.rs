@@ -17,7 +17,7 @@ use crate::endpoint::STAGING;
 use crate::env;
 use crate::printable::printable;
 use crate::require::Requirement;
-use crate::role::Need;
+use crate::role::{Need, Role};
 
 /// What the verb takes.
 #[derive(Args)]
@@ -28,8 +28,8 @@ Examples:
   hubtoken run --profile ci -- hf download acme/private
 
 The command takes the place of hubtoken, so signals and its exit code are its own. It gets HF_TOKEN
-and HF_ENDPOINT. With --role the token is checked first, and the command is not started unless the
-answer is yes.
+and HF_ENDPOINT. With --role, or where the project names a `role`, the token is checked first, and
+the command is not started unless the answer is yes.
 
 Exit codes before the command runs: 1 denied, rejected, no token; 2 wrong usage or configuration;
 3 not known, because the Hub could not be asked; 126 the command cannot be executed; 127 it was not
@@ -37,11 +37,11 @@ found.")]
 pub struct Arguments {
     #[command(flatten)]
     which: Which,
-    /// Check first that the token has this role
+    /// Check first that the token has this role; without it the project's, if that names one
     #[arg(long, value_enum)]
     role: Option<RoleName>,
-    /// The repository that the role is needed on
-    #[arg(long, value_name = "NAMESPACE/NAME", requires = "role")]
+    /// The repository that the role is needed on; without it the project's
+    #[arg(long, value_name = "NAMESPACE/NAME")]
     repo: Option<String>,
     /// What sort of repository it is
     #[arg(
@@ -52,6 +52,9 @@ pub struct Arguments {
         requires = "repo"
     )]
     repo_type: TypeName,
+    /// Check nothing, whatever the project says
+    #[arg(long, conflicts_with_all = ["role", "repo"])]
+    no_check: bool,
     #[command(flatten)]
     wait: Wait,
     /// The command and its arguments, after `--`
@@ -90,14 +93,24 @@ fn check(
     world: &World<'_>,
     output: &Output<'_, '_>,
 ) -> Result<(), Failure> {
-    let Some(role) = arguments.role else {
+    if arguments.no_check {
         return Ok(());
+    }
+    let defaults = session::defaults(world)?;
+    let Some(role) = arguments.role.map(Role::from).or(defaults.role) else {
+        return match arguments.repo {
+            Some(_) => Err(Failure::Usage(
+                "say with --role what is needed on the repository".to_owned(),
+            )),
+            None => Ok(()),
+        };
     };
     let requirement = Requirement {
-        need: Need::Role(role.into()),
+        need: Need::Role(role),
         repository: arguments
             .repo
             .clone()
+            .or(defaults.repo)
             .map(|repo| (repo, arguments.repo_type.into())),
         namespace: None,
     };

@@ -12,6 +12,8 @@ use crate::identity::client::{Client, Known, Line};
 use crate::identity::{Interrupt, Options};
 use crate::paths::Paths;
 use crate::process;
+use crate::resolve::defaults::Defaults;
+use crate::resolve::outside::Shell;
 use crate::resolve::trace::Trace;
 use crate::resolve::{Argument, Inputs, Request, Resolver, ambient_endpoint};
 use crate::store::machine::Machine;
@@ -37,8 +39,10 @@ impl<'a> Session<'a> {
     /// As [`Resolver::resolve`].
     pub fn open(world: &'a World<'_>, which: &Which) -> Result<Self, Error> {
         let request = request(which)?;
+        let outside = shell(world);
         // A new one for each run: it warns about each broken source once in its life.
-        let resolution = Resolver::default().resolve(&request, &inputs(world))?;
+        let resolution =
+            Resolver::default().resolve(&request, &inputs(world).with_outside(&outside))?;
         let credential = resolution.credential.ok_or_else(|| Error::TokenNotFound {
             message: "no token was asked for".to_owned(),
             trace: Arc::new(resolution.trace.clone()),
@@ -72,7 +76,25 @@ impl<'a> Session<'a> {
 ///
 /// As [`Resolver::explain`].
 pub fn explain(world: &World<'_>, which: &Which) -> Result<Trace, Error> {
-    Resolver::default().explain(&request(which)?, &inputs(world))
+    let outside = shell(world);
+    Resolver::default().explain(&request(which)?, &inputs(world).with_outside(&outside))
+}
+
+/// What the folder's project says of itself.
+///
+/// # Errors
+///
+/// As [`Resolver::defaults`].
+pub fn defaults(world: &World<'_>) -> Result<Defaults, Error> {
+    Resolver::default().defaults(world.environment, &world.folder)
+}
+
+/// What the chain may ask: a command, and no notebook.
+pub fn shell<'a>(world: &World<'a>) -> Shell<'a> {
+    Shell {
+        variables: world.environment.all(),
+        interrupt: world.interrupt,
+    }
 }
 
 /// For "who am I", which asks about now: no remembered answer will do.
@@ -111,6 +133,6 @@ fn request(which: &Which) -> Result<Request<'_>, Error> {
     })
 }
 
-fn inputs(world: &World<'_>) -> Inputs {
+fn inputs(world: &World<'_>) -> Inputs<'static> {
     Inputs::read(world.environment, world.folder.clone())
 }

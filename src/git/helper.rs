@@ -40,7 +40,7 @@ pub struct Answer {
 ///
 /// A source that was asked for by name is broken, or the configuration is. That no source has a
 /// token is no error: git then asks the user.
-pub fn get(asked: &Attributes, inputs: &Inputs) -> Result<Answer, Error> {
+pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<Answer, Error> {
     let Some(place) = place(asked) else {
         return Ok(Answer::default());
     };
@@ -91,7 +91,7 @@ fn names_profile(trace: &Trace) -> bool {
 /// Name and password are what every git understands, so the newer `authtype` is not used even if
 /// git announces it. There is never a `quit`: a token that the Hub refuses must not keep git from
 /// asking elsewhere.
-fn answer_with(asked: &Attributes, credential: &Credential, inputs: &Inputs) -> Attributes {
+fn answer_with(asked: &Attributes, credential: &Credential, inputs: &Inputs<'_>) -> Attributes {
     let username = asked
         .username
         .clone()
@@ -106,7 +106,7 @@ fn answer_with(asked: &Attributes, credential: &Credential, inputs: &Inputs) -> 
 }
 
 /// When the token ends, if that is known without asking the Hub.
-fn expiry(credential: &Credential, inputs: &Inputs) -> Option<i64> {
+fn expiry(credential: &Credential, inputs: &Inputs<'_>) -> Option<i64> {
     inputs.stored_expiry(&credential.token).or_else(|| {
         let identity = process::current().client.recall(credential, None)?;
         Some(identity.expires_at?.unix_timestamp())

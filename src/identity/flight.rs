@@ -97,6 +97,14 @@ impl<K: Eq + Hash + Clone, T: Clone> Flights<K, T> {
     }
 }
 
+impl<T> Flight<T> {
+    /// How long it has been in the air.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
 impl<T: Clone> Flight<T> {
     /// Waits for the outcome.
     ///

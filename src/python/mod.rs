@@ -22,6 +22,7 @@ mod hub;
 mod hub_words;
 mod identity;
 mod interrupt;
+mod outside;
 mod require;
 mod resolve;
 mod store;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyString};
 
 use super::error::{classes, to_python};
 use super::identity::{needed, options};
@@ -25,11 +26,15 @@ use crate::role::{Need, RepositoryType, Role};
 /// within the answers' lifetimes asks nobody. Organisation roles and fine-grained scopes count. A
 /// repository that does not exist yet is no obstacle to `write`: the right to create it decides.
 ///
+/// What a project's configuration says counts where the caller says nothing: its `role`, and its
+/// `repo`, which is then the target.
+///
 /// Args:
-///     role: `"read"` or `"write"`.
+///     role: `"read"` or `"write"`; `None` for the project's.
 ///     token: As for `resolve_token`.
 ///     repo: The repository: `"name"` for one's own, `"namespace/name"`, or with its type before
-///         it, `"datasets/namespace/name"`.
+///         it, `"datasets/namespace/name"`; `None` for the project's, if it names one; `False` for
+///         none in particular.
 ///     repo_type: `"model"`, `"dataset"` or `"space"`.
 ///     endpoint: As for `resolve_token`.
 ///     profile: As for `resolve_token`.
@@ -50,6 +55,8 @@ use crate::role::{Need, RepositoryType, Role};
 ///     hubtoken.errors.RepositoryNotFoundError: There is nothing to read.
 ///     hubtoken.errors.VerdictUnknownError: Nothing could be learnt.
 ///     hubtoken.errors.TokenNotFoundError: There is no token.
+///     hubtoken.errors.ConfigurationError: The project's configuration is broken.
+///     ValueError: Neither the caller nor the project names a role.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -60,10 +67,10 @@ use crate::role::{Need, RepositoryType, Role};
 ///     True
 #[pyfunction]
 #[pyo3(signature = (
-    role: "str",
+    role: "str | None" = None,
     token: "str | HubToken | bool | None" = None,
     *,
-    repo: "str | None" = None,
+    repo: "str | Literal[False] | None" = None,
     repo_type: "str" = "model",
     endpoint: "str | None" = None,
     profile: "str | None" = None,
@@ -75,9 +82,9 @@ use crate::role::{Need, RepositoryType, Role};
 #[expect(clippy::too_many_arguments, reason = "the Python signature")]
 pub fn require_role<'py>(
     py: Python<'py>,
-    role: &str,
+    role: Option<&str>,
     token: Option<&Bound<'py, PyAny>>,
-    repo: Option<&str>,
+    repo: Option<&Bound<'py, PyAny>>,
     repo_type: &str,
     endpoint: Option<&str>,
     profile: Option<&str>,
@@ -86,14 +93,14 @@ pub fn require_role<'py>(
     timeout: Option<f64>,
     on_unknown: &str,
 ) -> PyResult<Bound<'py, PyHubToken>> {
-    let role = Role::parse(role).map_err(to_python)?;
+    let (role, repo) = defaulted(role, repo)?;
     let call = Call {
         token,
         endpoint,
         profile,
         requirement: Requirement {
             need: Need::Role(role),
-            repository: repository(repo, repo_type)?,
+            repository: repository(repo.as_deref(), repo_type)?,
             namespace: None,
         },
         options: options(max_age, max_stale, timeout)?,
@@ -177,6 +184,48 @@ pub fn require_permission<'py>(
         on_unknown: OnUnknown::parse(on_unknown)?,
     };
     call.check(py)
+}
+
+/// The role and the repository, the project's where the caller says nothing.
+fn defaulted(
+    role: Option<&str>,
+    repo: Option<&Bound<'_, PyAny>>,
+) -> PyResult<(Role, Option<String>)> {
+    let role = role.map(Role::parse).transpose().map_err(to_python)?;
+    let repo = match repo {
+        None => None,
+        Some(repo) => Some(named(repo)?),
+    };
+    if let (Some(role), Some(repo)) = (role, &repo) {
+        return Ok((role, repo.clone()));
+    }
+    let defaults = process::current()
+        .resolver
+        .defaults(&ProcessEnvironment, &std::env::current_dir().ok())
+        .map_err(to_python)?;
+    let role = role.or(defaults.role).ok_or_else(|| {
+        PyValueError::new_err(
+            "name a role, \"read\" or \"write\", or write role = \"write\" into the project's \
+             hubtoken.toml",
+        )
+    })?;
+    Ok((role, repo.unwrap_or(defaults.repo)))
+}
+
+/// A `repo=` that was given; `False` is none.
+fn named(repo: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    if let Ok(flag) = repo.cast::<PyBool>()
+        && !flag.is_true()
+    {
+        return Ok(None);
+    }
+    match repo.cast::<PyString>() {
+        Ok(text) => Ok(Some(text.to_str()?.to_owned())),
+        Err(_) => Err(PyTypeError::new_err(format!(
+            "repo= takes a str, False or None, not {}",
+            repo.get_type().name()?
+        ))),
+    }
 }
 
 fn repository(repo: Option<&str>, repo_type: &str) -> PyResult<Option<(String, RepositoryType)>> {

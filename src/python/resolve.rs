@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyString, PyTuple};
 
 use super::error::{classes, to_python};
+use super::outside::Surroundings;
 use super::token::PyHubToken;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
@@ -118,7 +119,7 @@ impl PyTraceStep {
         &self.0.source
     }
 
-    /// `found`, `shadowed`, `absent`, `skipped`, `broken` or `ignored`.
+    /// `found`, `shadowed`, `absent`, `skipped`, `refused`, `broken` or `ignored`.
     #[getter]
     fn answer(&self) -> &'static str {
         self.0.answer.name()
@@ -143,9 +144,12 @@ impl PyTraceStep {
 
 /// Finds the token to use.
 ///
-/// Sources are asked in order: the argument, `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the profile that
-/// a configuration file names, the active token file of `huggingface_hub`. Nothing is cached that
-/// has changed, and nobody is asked over the network.
+/// Sources are asked in order: the argument, `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, what a
+/// configuration file names (a stored token, a command, a token file), the active token file of
+/// `huggingface_hub`, and in a Colab or Kaggle notebook its secret `HF_TOKEN`. Files are read again
+/// when they change. A command's token is used for five minutes, or until a minute before the end
+/// that it told; a notebook is asked once, and waited for during 60 seconds
+/// (`HUBTOKEN_SOURCE_TIMEOUT`). The Hub is not asked.
 ///
 /// Args:
 ///     token: A token as text or as `HubToken`; `True` for the environment's; `False` for none;
@@ -226,7 +230,8 @@ pub fn explain(
     profile: Option<&str>,
 ) -> PyResult<PyTrace> {
     let process = process::current();
-    let inputs = inputs();
+    let outside = Surroundings::default();
+    let inputs = inputs().with_outside(&outside);
     let request = Request {
         argument: argument(py, token)?,
         endpoint: parse_endpoint(endpoint)?,
@@ -234,12 +239,14 @@ pub fn explain(
     };
     py.detach(|| process.resolver.explain(&request, &inputs))
         .map(PyTrace)
-        .map_err(to_python)
+        .map_err(|error| outside.to_python(error))
 }
 
-/// Forgets what was found in files, so that the next call looks again.
+/// Forgets what was found, so that the next call looks again.
 ///
-/// Only needed within a second of changing a configuration file; everything else is noticed.
+/// Files are noticed when they change, a configuration within a second. This is for the rest: a
+/// secret of a notebook that was granted or changed meanwhile, a command that would hand out
+/// another token by now.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -278,7 +285,8 @@ fn find(
             Recall::Nothing => {}
         }
     }
-    let inputs = inputs();
+    let outside = Surroundings::default();
+    let inputs = inputs().with_outside(&outside);
     let request = Request {
         argument: argument(py, token)?,
         endpoint: parse_endpoint(endpoint)?,
@@ -291,11 +299,12 @@ fn find(
             resolution.credential.iter().for_each(live::register);
             Ok(Ok(resolution.credential))
         }
+        Err(error @ Error::Interrupted) => Err(outside.to_python(error)),
         Err(error) => Ok(Err(error)),
     }
 }
 
-/// Warns of the broken sources in a trace, of each once.
+/// Warns of the sources in a trace that are broken or refuse, of each once.
 fn warn_of(py: Python<'_>, trace: &Trace) -> PyResult<()> {
     for warning in process::current().resolver.warnings(trace) {
         warn(py, &py.get_type::<classes::HubTokenWarning>(), &warning)?;
@@ -304,7 +313,7 @@ fn warn_of(py: Python<'_>, trace: &Trace) -> PyResult<()> {
 }
 
 /// The environment, read while attached.
-pub fn inputs() -> Inputs {
+pub fn inputs() -> Inputs<'static> {
     Inputs::read(&ProcessEnvironment, std::env::current_dir().ok())
 }
 

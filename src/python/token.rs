@@ -13,6 +13,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use super::error::to_python;
+use super::outside::Surroundings;
 use super::resolve::inputs;
 use crate::credential::{Credential, Reference, Source};
 use crate::endpoint::{Endpoint, STAGING};
@@ -96,10 +97,11 @@ impl PyHubToken {
 /// Looks for a token at its source.
 fn revive(py: Python<'_>, reference: &Reference) -> PyResult<Arc<Credential>> {
     let process = process::current();
-    let inputs = inputs();
+    let outside = Surroundings::default();
+    let inputs = inputs().with_outside(&outside);
     let credential = py
         .detach(|| process.resolver.revive(reference, &inputs))
-        .map_err(to_python)?;
+        .map_err(|error| outside.to_python(error))?;
     live::register(&credential);
     Ok(credential)
 }
@@ -136,8 +138,8 @@ impl PyHubToken {
         revealed(py, self.credential(py)?.token.expose())
     }
 
-    /// Where the token came from: `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>` or
-    /// `store:<name>`.
+    /// Where the token came from: `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>`,
+    /// `store:<name>`, `command:<program>`, `colab` or `kaggle`.
     #[getter]
     fn source(&self) -> String {
         self.reference().source.to_string()

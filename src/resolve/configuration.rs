@@ -15,13 +15,14 @@ use crate::error::Error;
 use crate::file;
 use crate::paths::{PROJECT_FILE, PYPROJECT_FILE};
 use crate::printable::{holds_secret, printable};
+use crate::role::{RepositoryType, Role, Target};
 
 /// The largest configuration that is read, in bytes.
 const MAXIMUM_SIZE: u64 = 1024 * 1024;
 
 /// The ambient sources that `sources` may list. The argument and the environment are set by who
 /// starts the process and rank above every file, so no file can turn them off.
-pub const SOURCES: [&str; 2] = ["config", "file"];
+pub const SOURCES: [&str; 5] = ["config", "command", "file", "colab", "kaggle"];
 
 /// What one file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct Configuration {
     /// The name of a stored token.
     pub profile: Option<String>,
     /// The role that the project needs.
-    pub role: Option<String>,
+    pub role: Option<Role>,
     /// The repository that the project works on.
     pub repo: Option<String>,
     /// The sources that may be asked; `None` for all.
@@ -40,6 +41,8 @@ pub struct Configuration {
     pub endpoint: Option<Endpoint>,
     /// A file with a token. The user's own file only.
     pub token_file: Option<String>,
+    /// A program that hands out a token, and its arguments. The user's own file only.
+    pub token_command: Option<Vec<String>>,
 }
 
 impl Configuration {
@@ -71,18 +74,32 @@ pub enum Owner {
 /// [`Error::Configuration`] when the nearest one is broken or says what it may not.
 pub fn find_project(folder: &Path) -> Result<Option<Configuration>, Error> {
     for folder in folder.ancestors() {
-        let own = folder.join(PROJECT_FILE);
-        if let Some(text) = read(&own)? {
-            return parse(&text, &own, Owner::Project).map(Some);
+        let found = of_folder(folder)?;
+        if found.is_some() {
+            return Ok(found);
         }
-        let shared = folder.join(PYPROJECT_FILE);
-        if let Some(text) = read(&shared)?
-            // Other tools' files are none of our business, even broken ones.
-            && text.contains("hubtoken")
-            && let Some(Value::Table(table)) = tool_table(&text, &shared)?
-        {
-            return from_table(&table, &shared, Owner::Project).map(Some);
-        }
+    }
+    Ok(None)
+}
+
+/// Reads a folder's own file: its `hubtoken.toml`, or a `pyproject.toml` that has a
+/// `[tool.hubtoken]` table.
+///
+/// # Errors
+///
+/// [`Error::Configuration`] when it is broken or says what it may not.
+pub(super) fn of_folder(folder: &Path) -> Result<Option<Configuration>, Error> {
+    let own = folder.join(PROJECT_FILE);
+    if let Some(text) = read(&own)? {
+        return parse(&text, &own, Owner::Project).map(Some);
+    }
+    let shared = folder.join(PYPROJECT_FILE);
+    if let Some(text) = read(&shared)?
+        // Other tools' files are none of our business, even broken ones.
+        && text.contains("hubtoken")
+        && let Some(Value::Table(table)) = tool_table(&text, &shared)?
+    {
+        return from_table(&table, &shared, Owner::Project).map(Some);
     }
     Ok(None)
 }
@@ -99,7 +116,7 @@ pub fn read_user(path: &Path) -> Result<Option<Configuration>, Error> {
     }
 }
 
-fn read(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Error> {
+pub(super) fn read(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Error> {
     file::read_secret(path, MAXIMUM_SIZE)
         .map_err(|problem| Error::Configuration(format!("the configuration {problem}")))
 }
@@ -152,14 +169,11 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
         }
         match (key.as_str(), owner) {
             ("profile", _) => configuration.profile = Some(text(key, value, path)?),
-            ("role", _) => {
-                let role = text(key, value, path)?;
-                if !matches!(role.as_str(), "read" | "write") {
-                    return refuse("`role` is \"read\" or \"write\"".to_owned());
-                }
-                configuration.role = Some(role);
-            }
-            ("repo", _) => configuration.repo = Some(text(key, value, path)?),
+            ("role", _) => match Role::parse(&text(key, value, path)?) {
+                Ok(role) => configuration.role = Some(role),
+                Err(_) => return refuse("`role` is \"read\" or \"write\"".to_owned()),
+            },
+            ("repo", _) => configuration.repo = Some(repository(value, path)?),
             ("sources", _) => configuration.sources = Some(sources(value, path)?),
             ("endpoint", Owner::User) => {
                 let endpoint = Endpoint::parse(&text(key, value, path)?)
@@ -168,6 +182,9 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
             }
             ("token_file", Owner::User) => {
                 configuration.token_file = Some(text(key, value, path)?);
+            }
+            ("token_command", Owner::User) => {
+                configuration.token_command = Some(command(value, path)?);
             }
             ("endpoint" | "token_command" | "token_file", Owner::Project) => {
                 return refuse(format!(
@@ -181,7 +198,7 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
                     "`{}` is not known here; known are profile, role, repo, sources{}",
                     printable(key),
                     if owner == Owner::User {
-                        ", endpoint, token_file"
+                        ", endpoint, token_command, token_file"
                     } else {
                         ""
                     }
@@ -197,6 +214,39 @@ fn text(key: &str, value: &Value, path: &Path) -> Result<String, Error> {
         Some(text) if !text.is_empty() => Ok(text.to_owned()),
         _ => Err(Error::Configuration(format!(
             "{}: `{key}` is not a text in quotes",
+            path.display()
+        ))),
+    }
+}
+
+fn repository(value: &Value, path: &Path) -> Result<String, Error> {
+    let repo = text("repo", value, path)?;
+    Target::repository(&repo, RepositoryType::Model, "somebody").map_err(|_| {
+        Error::Configuration(format!(
+            "{}: `repo` is a repository such as \"acme/tiny\" or \"datasets/acme/tiny\"",
+            path.display()
+        ))
+    })?;
+    Ok(repo)
+}
+
+/// A program and its arguments. No shell reads them, so a single text is an error, and so is a
+/// program that would be looked for in whatever folder is current.
+fn command(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
+    let words: Option<Vec<&str>> = value
+        .as_array()
+        .and_then(|items| items.iter().map(Value::as_str).collect());
+    let is_sound = |words: &[&str]| {
+        let program = words.first().copied().unwrap_or_default();
+        let is_somewhere = Path::new(program).is_absolute() || !program.contains(['/', '\\']);
+        !program.trim().is_empty() && is_somewhere && !words.iter().any(|word| word.contains('\0'))
+    };
+    match words {
+        Some(words) if is_sound(&words) => Ok(words.into_iter().map(str::to_owned).collect()),
+        _ => Err(Error::Configuration(format!(
+            "{}: `token_command` is a list of texts, the program and its arguments, such as \
+             [\"op\", \"read\", \"op://vault/hub/token\"]. The program is a name on PATH or a whole \
+             path; no shell is involved",
             path.display()
         ))),
     }
@@ -235,109 +285,5 @@ fn holds_token(key: &str, value: &Value) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    const FAKE: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
-
-    fn project(text: &str) -> Result<Configuration, Error> {
-        parse(text, Path::new("hubtoken.toml"), Owner::Project)
-    }
-
-    #[test]
-    fn a_project_chooses_among_what_the_user_has() {
-        let configuration = project(
-            "profile = \"ci\"\nrole = \"write\"\nrepo = \"acme/x\"\nsources = [\"config\"]",
-        )
-        .unwrap();
-        assert_eq!(configuration.profile.as_deref(), Some("ci"));
-        assert_eq!(configuration.sources, Some(vec!["config".to_owned()]));
-    }
-
-    #[test]
-    fn a_long_name_is_no_token() {
-        let repo = "acme/hf_llama_finetuned_on_questions_v2";
-        let configuration = project(&format!("repo = \"{repo}\"")).unwrap();
-        assert_eq!(configuration.repo.as_deref(), Some(repo));
-    }
-
-    #[test]
-    fn a_project_does_not_steer_secrets() {
-        for key in ["endpoint", "token_command", "token_file"] {
-            let error = project(&format!("{key} = \"https://evil.example\"")).unwrap_err();
-            assert!(
-                error.to_string().contains("not for a project's file"),
-                "{error}"
-            );
-        }
-        let user = parse(
-            "endpoint = \"http://127.0.0.1:1\"\ntoken_file = \"/run/secrets/hf\"",
-            Path::new("config.toml"),
-            Owner::User,
-        );
-        assert!(user.is_ok());
-    }
-
-    #[test]
-    fn a_token_in_a_configuration_is_refused_and_not_shown() {
-        for text in [
-            format!("token = \"{FAKE}\""),
-            format!("profile = \"{FAKE}\""),
-            format!("{FAKE} = 1"),
-            format!("sources = [\"{FAKE}\"]"),
-            format!("profile = {FAKE}"),
-            format!("[nested]\nx = \"Bearer {FAKE}\""),
-        ] {
-            let message = project(&text).unwrap_err().to_string();
-            assert!(!message.contains("FakeFake"), "{message}");
-        }
-    }
-
-    #[test]
-    fn what_is_broken_is_told_by_line_or_key() {
-        for (text, part) in [
-            ("profile = ", "line 1"),
-            ("a = 1\nb b", "line 2"),
-            ("profile = 3", "`profile`"),
-            ("role = \"god\"", "`role`"),
-            ("sources = [\"env\"]", "always come first"),
-            ("sources = \"config\"", "`sources`"),
-            ("colour = \"red\"", "`colour`"),
-        ] {
-            let message = project(text).unwrap_err().to_string();
-            assert!(message.contains(part), "{message}");
-        }
-    }
-
-    #[test]
-    fn the_nearest_file_counts() {
-        let root = tempfile::tempdir().unwrap();
-        let inner = root.path().join("a/b");
-        std::fs::create_dir_all(&inner).unwrap();
-        std::fs::write(root.path().join(PROJECT_FILE), "profile = \"outer\"").unwrap();
-        std::fs::write(
-            root.path().join("a").join(PYPROJECT_FILE),
-            "[tool.ruff]\nx = 1",
-        )
-        .unwrap();
-        let found = find_project(&inner).unwrap().unwrap();
-        assert_eq!(found.profile.as_deref(), Some("outer"));
-        std::fs::write(
-            root.path().join("a").join(PYPROJECT_FILE),
-            "[tool.hubtoken]\nprofile = \"inner\"",
-        )
-        .unwrap();
-        let found = find_project(&inner).unwrap().unwrap();
-        assert_eq!(found.profile.as_deref(), Some("inner"));
-    }
-
-    #[test]
-    fn a_broken_file_of_other_tools_is_passed_over() {
-        let root = tempfile::tempdir().unwrap();
-        std::fs::write(root.path().join(PYPROJECT_FILE), "[project").unwrap();
-        assert!(find_project(root.path()).is_ok());
-        std::fs::write(root.path().join(PYPROJECT_FILE), "[tool.hubtoken").unwrap();
-        assert!(find_project(root.path()).is_err());
-    }
-}
+#[path = "configuration_tests.rs"]
+mod tests;

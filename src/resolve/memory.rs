@@ -100,6 +100,9 @@ impl Stamp {
     }
 }
 
+/// A file, and how it looked before it was read.
+pub(super) type Stamped = (PathBuf, Option<Stamp>);
+
 type Value = Option<Zeroizing<Vec<u8>>>;
 
 /// The values of [`ENVIRONMENT`] and [`FILES`] at one moment.
@@ -145,12 +148,12 @@ impl Memory {
     /// What to remember of an answer; `None` when it cannot be checked cheaply.
     pub(super) fn of(
         credential: &Arc<Credential>,
-        inputs: &Inputs,
-        stamp: Option<Stamp>,
+        inputs: &Inputs<'_>,
+        stamp: Option<Stamped>,
     ) -> Option<Self> {
         let file = match &credential.source {
             Source::Environment(name) if name == env::HF_TOKEN => None,
-            Source::File(path) if inputs.paths.token.as_ref() == Some(path) => {
+            Source::File(path) => {
                 // A path with `$NAME` depends on variables that are not listed.
                 let expands = inputs
                     .variables
@@ -158,8 +161,8 @@ impl Memory {
                     .iter()
                     .flatten()
                     .any(|value| value.contains(&b'$'));
-                let stamp = stamp.filter(|stamp| stamp.is_settled() && !expands)?;
-                Some((path.clone(), stamp))
+                let (file, stamp) = stamp.filter(|(file, _)| file == path && !expands)?;
+                Some((file, stamp.filter(Stamp::is_settled)?))
             }
             _ => return None,
         };
@@ -197,7 +200,8 @@ impl Memory {
     }
 }
 
-type Found = (Option<Arc<Configuration>>, Option<Arc<Configuration>>);
+/// The project's and the user's configuration.
+pub(super) type Found = (Option<Arc<Configuration>>, Option<Arc<Configuration>>);
 
 /// The configurations that were found, by working directory.
 #[derive(Default)]
@@ -218,9 +222,13 @@ impl Projects {
 
     fn is_fresh(&self, folder: Option<&Path>) -> bool {
         // A borrowed key would do if `Option<PathBuf>` could be borrowed as `Option<&Path>`.
-        self.by_folder
-            .get(&folder.map(Path::to_owned))
-            .is_some_and(|entry| entry.looked.elapsed() < CONFIGURATION_LIFETIME)
+        self.fresh(&folder.map(Path::to_owned)).is_some()
+    }
+
+    /// What was found from a folder a moment ago.
+    pub(super) fn fresh(&self, folder: &Option<PathBuf>) -> Option<&Found> {
+        let entry = self.by_folder.get(folder)?;
+        (entry.looked.elapsed() < CONFIGURATION_LIFETIME).then_some(&entry.found)
     }
 
     /// The project's and the user's configuration.

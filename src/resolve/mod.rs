@@ -1,8 +1,8 @@
 //! The chain: which token is used, and why.
 //!
 //! Sources are asked in a fixed order until one has a token: the argument, OIDC (when asked for),
-//! the environment, the profile that a configuration names, the active token file. Three answers
-//! are told apart. A source that is *absent* lets the chain go on. One that was *asked for by
+//! the environment, what a configuration names (a profile, a command, a file), the active token
+//! file, the vault of a notebook. Three answers are told apart. A source that is *absent* lets the chain go on. One that was *asked for by
 //! name* (an argument, a profile) and is broken stops it with an error. An *ambient* one that is
 //! broken (an unreadable file, a placeholder in a variable) is passed over, kept in the trace and
 //! warned about once.
@@ -12,9 +12,14 @@
 //! [`Resolver`] remembers the last ambient answer and gives it again while nothing that led to it
 //! has changed, so that a call costs a few reads of variables, and one `stat` for a token file.
 
+pub mod command;
 pub mod configuration;
+pub mod defaults;
+pub mod errand;
 mod memory;
+pub mod outside;
 mod peer;
+pub mod pin;
 pub mod trace;
 mod walk;
 
@@ -22,6 +27,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::credential::{Credential, Reference, Source};
 use crate::endpoint::{self, Endpoint};
@@ -29,16 +35,23 @@ use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::paths::Paths;
 use crate::printable::holds_secret;
+use configuration::Configuration;
+
 use crate::store;
 use crate::sync::lock;
 use crate::token::Token;
+use errand::Errands;
 pub use memory::Recall;
-use memory::{Memory, Projects, Stamp, Variables};
+use memory::{Memory, Projects, Stamped, Variables};
+use outside::{Nowhere, Outside};
 use trace::{Answer, Trace};
 use walk::Walk;
 
 /// The variables that hold a token, in order.
 pub const TOKEN_VARIABLES: [&str; 2] = [env::HF_TOKEN, env::HUGGING_FACE_HUB_TOKEN];
+
+/// The longest that `HUBTOKEN_SOURCE_TIMEOUT` may ask for.
+const MAXIMUM_PATIENCE: Duration = Duration::from_hours(24);
 
 /// What a caller handed over as `token=`.
 pub enum Argument<'a> {
@@ -65,8 +78,13 @@ pub struct Request<'a> {
 }
 
 /// What the environment says, read at one moment.
-pub struct Inputs {
+pub struct Inputs<'a> {
+    outside: &'a dyn Outside,
     implicit_disabled: bool,
+    vaults_disabled: bool,
+    in_token_command: bool,
+    /// How long a command or a vault may take.
+    patience: Result<Duration, Error>,
     oidc_resource: bool,
     tokens: [Option<OsString>; 2],
     endpoint: Result<Endpoint, Error>,
@@ -80,12 +98,25 @@ pub struct Inputs {
     folder: Option<PathBuf>,
 }
 
-impl Inputs {
+impl<'a> Inputs<'a> {
+    /// Adds what may be asked beyond variables and files; without it, nothing may.
+    #[must_use]
+    pub fn with_outside<'b>(self, outside: &'b dyn Outside) -> Inputs<'b>
+    where
+        'a: 'b,
+    {
+        Inputs { outside, ..self }
+    }
+
     /// Reads the environment; `folder` is the working directory.
     #[must_use]
     pub fn read(environment: &dyn Environment, folder: Option<PathBuf>) -> Self {
         Self {
+            outside: &Nowhere,
             folder,
+            vaults_disabled: env::is_on(environment, env::HUBTOKEN_DISABLE_VAULTS),
+            in_token_command: env::is_on(environment, env::HUBTOKEN_IN_TOKEN_COMMAND),
+            patience: patience(environment),
             implicit_disabled: env::is_on(environment, env::HF_HUB_DISABLE_IMPLICIT_TOKEN),
             oidc_resource: env::text(environment, env::HF_OIDC_RESOURCE).is_some(),
             tokens: TOKEN_VARIABLES.map(|name| environment.get(name)),
@@ -113,6 +144,24 @@ impl Inputs {
             })?
             .expires_at
     }
+}
+
+fn patience(environment: &dyn Environment) -> Result<Duration, Error> {
+    let Some(text) = env::text(environment, env::HUBTOKEN_SOURCE_TIMEOUT) else {
+        return Ok(errand::PATIENCE);
+    };
+    text.trim()
+        .parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|patience| !patience.is_zero() && *patience <= MAXIMUM_PATIENCE)
+        .ok_or_else(|| {
+            Error::Configuration(format!(
+                "{} is a number of seconds, more than 0 and at most {}",
+                env::HUBTOKEN_SOURCE_TIMEOUT,
+                MAXIMUM_PATIENCE.as_secs()
+            ))
+        })
 }
 
 /// The Hub that ambient tokens belong to: `HF_ENDPOINT`, or the public one.
@@ -151,6 +200,7 @@ pub struct Resolver {
     memory: Mutex<Option<Memory>>,
     projects: Mutex<Projects>,
     warned: Mutex<HashSet<String>>,
+    errands: Arc<Errands>,
 }
 
 impl Resolver {
@@ -158,16 +208,27 @@ impl Resolver {
     pub fn reload(&self) {
         *lock(&self.memory) = None;
         lock(&self.projects).clear();
+        self.errands.clear();
     }
 
-    /// What to warn of after a walk: the broken sources that have not been warned about before.
+    /// The chain of a forked child, which knows what its parent was told by notebooks.
+    #[must_use]
+    pub fn inherited(&self) -> Self {
+        Self {
+            errands: Arc::new(self.errands.inherited()),
+            ..Self::default()
+        }
+    }
+
+    /// What to warn of after a walk: the sources that are broken or refuse, and that have not been
+    /// warned about before.
     #[must_use]
     pub fn warnings(&self, trace: &Trace) -> Vec<String> {
         let mut warned = lock(&self.warned);
         trace
             .steps
             .iter()
-            .filter(|step| step.answer == Answer::Broken)
+            .filter(|step| matches!(step.answer, Answer::Broken | Answer::Refused))
             .map(|step| format!("{} was passed over: {}", step.source, step.detail))
             .filter(|warning| warned.insert(warning.clone()))
             .collect()
@@ -199,16 +260,11 @@ impl Resolver {
     ///
     /// [`Error::TokenNotFound`] with the trace when no source has a token; otherwise the error of
     /// the source that was asked for by name.
-    pub fn resolve(&self, request: &Request<'_>, inputs: &Inputs) -> Result<Resolution, Error> {
+    pub fn resolve(&self, request: &Request<'_>, inputs: &Inputs<'_>) -> Result<Resolution, Error> {
         let ambient = matches!(request.argument, Argument::Ambient)
             && request.endpoint.is_none()
             && request.profile.is_none();
-        // Taken before the file is read: a change in between is then seen at the next call.
-        let stamp = match &inputs.paths.token {
-            Some(path) if ambient => Stamp::of(path),
-            _ => None,
-        };
-        let resolution = self.walk(request, inputs, false)?;
+        let (resolution, stamp) = self.walk(request, inputs, false)?;
         if let Some(credential) = &resolution.credential
             && ambient
         {
@@ -222,9 +278,9 @@ impl Resolver {
     /// # Errors
     ///
     /// As [`Resolver::resolve`], but a missing token is an answer and no error.
-    pub fn explain(&self, request: &Request<'_>, inputs: &Inputs) -> Result<Trace, Error> {
+    pub fn explain(&self, request: &Request<'_>, inputs: &Inputs<'_>) -> Result<Trace, Error> {
         match self.walk(request, inputs, true) {
-            Ok(resolution) => Ok(resolution.trace),
+            Ok((resolution, _)) => Ok(resolution.trace),
             Err(Error::TokenNotFound { trace, .. }) => Ok((*trace).clone()),
             Err(error) => Err(error),
         }
@@ -235,7 +291,11 @@ impl Resolver {
     /// # Errors
     ///
     /// [`Error::TokenNotFound`] that says why it cannot be had again.
-    pub fn revive(&self, reference: &Reference, inputs: &Inputs) -> Result<Arc<Credential>, Error> {
+    pub fn revive(
+        &self,
+        reference: &Reference,
+        inputs: &Inputs<'_>,
+    ) -> Result<Arc<Credential>, Error> {
         let mut walk = Walk::new(self, inputs, None, false);
         let endpoint = self.configured_endpoint(&reference.source, inputs);
         let asked = match &reference.source {
@@ -251,6 +311,17 @@ impl Resolver {
             source @ (Source::Store(name) | Source::Configuration { profile: name, .. }) => {
                 walk.ask_store(source.clone(), name, endpoint)
             }
+            Source::Command(program) => match self.user_configuration(inputs) {
+                Some(user) => match &user.token_command {
+                    Some(argv) if argv.first() == Some(program) => walk.ask_command(&user, argv),
+                    _ => Ok(()),
+                },
+                None => Ok(()),
+            },
+            Source::Vault(notebook) if inputs.outside.vaults().contains(notebook) => {
+                walk.ask_vault(*notebook, None)
+            }
+            Source::Vault(_) => Ok(()),
         };
         match (asked, walk.found) {
             (Ok(()), Some(found)) if reference.matches(&found) => Ok(found),
@@ -261,12 +332,16 @@ impl Resolver {
         }
     }
 
-    /// The Hub that the user's configuration gives to a source that it names.
-    fn configured_endpoint(&self, source: &Source, inputs: &Inputs) -> Option<Endpoint> {
+    fn user_configuration(&self, inputs: &Inputs<'_>) -> Option<Arc<Configuration>> {
         let (_, user) = lock(&self.projects)
             .find(inputs.folder.as_deref(), &inputs.paths)
             .ok()?;
-        let user = user?;
+        user
+    }
+
+    /// The Hub that the user's configuration gives to a source that it names.
+    fn configured_endpoint(&self, source: &Source, inputs: &Inputs<'_>) -> Option<Endpoint> {
+        let user = self.user_configuration(inputs)?;
         let named = match source {
             Source::Configuration { file, .. } => *file == user.path,
             Source::File(path) => {
@@ -280,14 +355,14 @@ impl Resolver {
     fn walk(
         &self,
         request: &Request<'_>,
-        inputs: &Inputs,
+        inputs: &Inputs<'_>,
         whole: bool,
-    ) -> Result<Resolution, Error> {
+    ) -> Result<(Resolution, Option<Stamped>), Error> {
         let mut walk = Walk::new(self, inputs, request.endpoint.as_ref(), whole);
         if matches!(request.argument, Argument::Anonymous) {
             walk.trace
                 .note("argument", Answer::Skipped, "token=False asks for no token");
-            return Ok(walk.finish());
+            return Ok((walk.finish(), None));
         }
         walk.ask_argument(&request.argument)?;
         if let Some(name) = request.profile {
@@ -318,7 +393,8 @@ impl Resolver {
         if walk.found.is_none() {
             return Err(walk.nothing());
         }
-        Ok(walk.finish())
+        let stamp = walk.stamp.take();
+        Ok((walk.finish(), stamp))
     }
 }
 

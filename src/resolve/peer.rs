@@ -13,7 +13,7 @@ use super::walk::MAXIMUM_TOKEN_FILE;
 use crate::file;
 use crate::token::Token;
 
-impl Inputs {
+impl Inputs<'_> {
     /// Whether `huggingface_hub` (2.4, `utils/_auth.py`) sends this very token when it is given
     /// none.
     #[must_use]

@@ -18,6 +18,8 @@ pub enum Answer {
     Absent,
     /// It was not asked, by the caller's or the user's wish.
     Skipped,
+    /// It may have one, but this process is not to have it.
+    Refused,
     /// It is broken and was passed over.
     Broken,
     /// Nobody reads it, though it looks as if somebody did.
@@ -33,6 +35,7 @@ impl Answer {
             Self::Shadowed,
             Self::Absent,
             Self::Skipped,
+            Self::Refused,
             Self::Broken,
             Self::Ignored,
         ]
@@ -48,6 +51,7 @@ impl Answer {
             Self::Shadowed => "shadowed",
             Self::Absent => "absent",
             Self::Skipped => "skipped",
+            Self::Refused => "refused",
             Self::Broken => "broken",
             Self::Ignored => "ignored",
         }

@@ -1,21 +1,22 @@
 //! One walk along the chain.
 
+mod configured;
+mod errands;
+mod files;
+
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::configuration::Configuration;
+use configured::Configurations;
+
+use super::memory::Stamp;
 use super::trace::{Answer, Step, Trace};
 use super::{Argument, Inputs, Resolution, Resolver, TOKEN_VARIABLES};
 use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::Error;
-use crate::file;
-use crate::printable::printable;
-use crate::store;
-use crate::store::endpoints::Endpoints;
-use crate::sync::lock;
 use crate::token::Token;
 
 /// The largest token file that is read, in bytes.
@@ -24,17 +25,20 @@ pub(super) const MAXIMUM_TOKEN_FILE: u64 = 64 * 1024;
 /// One walk along the chain.
 pub(super) struct Walk<'a> {
     resolver: &'a Resolver,
-    inputs: &'a Inputs,
+    inputs: &'a Inputs<'a>,
     asked: Option<&'a Endpoint>,
     whole: bool,
     pub(super) trace: Trace,
     pub(super) found: Option<Arc<Credential>>,
+    configurations: Configurations,
+    /// The file that was read last, and how it looked before that.
+    pub(super) stamp: Option<(PathBuf, Option<Stamp>)>,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(
         resolver: &'a Resolver,
-        inputs: &'a Inputs,
+        inputs: &'a Inputs<'a>,
         asked: Option<&'a Endpoint>,
         whole: bool,
     ) -> Self {
@@ -45,6 +49,8 @@ impl<'a> Walk<'a> {
             whole,
             trace: Trace::default(),
             found: None,
+            configurations: Configurations::default(),
+            stamp: None,
         }
     }
 
@@ -116,7 +122,11 @@ impl<'a> Walk<'a> {
         if !self.goes_on() {
             return Ok(());
         }
-        self.ask_configuration()
+        self.ask_configured()?;
+        if self.goes_on() {
+            self.ask_vaults()?;
+        }
+        Ok(())
     }
 
     pub(super) fn ask_variable(
@@ -146,201 +156,6 @@ impl<'a> Walk<'a> {
                 Ok(())
             }
         }
-    }
-
-    /// The configuration, and behind it the token file, which it can turn off.
-    fn ask_configuration(&mut self) -> Result<(), Error> {
-        let read =
-            lock(&self.resolver.projects).find(self.inputs.folder.as_deref(), &self.inputs.paths);
-        let (project, user) = match read {
-            Ok(read) => read,
-            // For a whole trace the chain has its token already: a broken file is shown, not fatal.
-            Err(error) if self.found.is_some() => {
-                self.trace.note("config", Answer::Broken, error.to_string());
-                (None, None)
-            }
-            Err(error) => return Err(error),
-        };
-        let sources = [&project, &user]
-            .into_iter()
-            .find_map(|file| file.as_ref()?.sources.clone());
-        let may_ask = |name: &str| {
-            sources
-                .as_ref()
-                .is_none_or(|sources| sources.iter().any(|known| known == name))
-        };
-        let named = [&project, &user]
-            .into_iter()
-            .find_map(|file| file.as_ref().filter(|file| file.profile.is_some()));
-        match named {
-            _ if !may_ask("config") => {
-                self.trace
-                    .note("config", Answer::Skipped, "left out by `sources`");
-            }
-            Some(file) => self.ask_profile(file)?,
-            None => self.note_configuration(project.as_deref(), user.as_deref()),
-        }
-        if !self.goes_on() {
-            return Ok(());
-        }
-        if !may_ask("file") {
-            self.trace
-                .note("file", Answer::Skipped, "left out by `sources`");
-            return Ok(());
-        }
-        if let Some((path, endpoint)) = self.configured_file(user.as_deref()) {
-            // Asked for by name: a broken one stops the chain.
-            return self.ask_file(&path, endpoint, true);
-        }
-        let Some(path) = self.inputs.paths.token.clone() else {
-            self.trace
-                .note("file", Answer::Absent, "there is no home folder");
-            return Ok(());
-        };
-        self.ask_file(&path, None, false)
-    }
-
-    fn ask_profile(&mut self, file: &Configuration) -> Result<(), Error> {
-        let Some(profile) = &file.profile else {
-            return Ok(());
-        };
-        let source = Source::Configuration {
-            file: file.path.clone(),
-            profile: profile.clone(),
-        };
-        match self.ask_store(source, profile, file.endpoint.clone()) {
-            Err(error) if self.found.is_some() => {
-                self.trace.note(
-                    format!("config:{}", file.path.display()),
-                    Answer::Broken,
-                    error.to_string(),
-                );
-                Ok(())
-            }
-            answer => answer,
-        }
-    }
-
-    fn note_configuration(
-        &mut self,
-        project: Option<&Configuration>,
-        user: Option<&Configuration>,
-    ) {
-        let files: Vec<String> = [project, user]
-            .into_iter()
-            .flatten()
-            .map(|file| file.path.display().to_string())
-            .collect();
-        let detail = if files.is_empty() {
-            "no configuration file".to_owned()
-        } else {
-            format!("{} names no profile", files.join(" or "))
-        };
-        self.trace.note("config", Answer::Absent, detail);
-    }
-
-    fn configured_file(&self, user: Option<&Configuration>) -> Option<(PathBuf, Option<Endpoint>)> {
-        let user = user?;
-        let path = user.token_file(self.inputs.home.as_deref())?;
-        Some((path, user.endpoint.clone()))
-    }
-
-    pub(super) fn ask_file(
-        &mut self,
-        path: &Path,
-        endpoint: Option<Endpoint>,
-        named: bool,
-    ) -> Result<(), Error> {
-        let source = Source::File(path.to_owned());
-        let token = match file::read_secret(path, MAXIMUM_TOKEN_FILE) {
-            Ok(None) if named => Err(Error::Store(format!(
-                "the token file {} that the configuration names does not exist",
-                path.display()
-            ))),
-            Ok(None) => {
-                self.trace
-                    .note(source.to_string(), Answer::Absent, "does not exist");
-                return Ok(());
-            }
-            Ok(Some(text)) => {
-                Token::parse(&text).map_err(|error| error.context(&source.describe()))
-            }
-            Err(problem) => Err(Error::Store(format!("the token file {problem}"))),
-        };
-        match token {
-            Ok(Some(token)) => match self.endpoint_of(&token, endpoint) {
-                Ok(endpoint) => self.take(token, source, endpoint),
-                Err(error) if named => Err(error),
-                Err(Error::Store(problem)) => {
-                    self.skip(&source, &problem);
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            },
-            Ok(None) => {
-                self.trace.note(source.to_string(), Answer::Absent, "empty");
-                Ok(())
-            }
-            Err(error) if named => Err(error),
-            Err(error) => {
-                self.skip(&source, &error.to_string());
-                Ok(())
-            }
-        }
-    }
-
-    /// A stored token by its name: absent or broken, it stops the chain.
-    pub(super) fn ask_store(
-        &mut self,
-        source: Source,
-        name: &str,
-        endpoint: Option<Endpoint>,
-    ) -> Result<(), Error> {
-        let Some(path) = self.inputs.paths.stored_tokens.as_deref() else {
-            return Err(Error::Store(
-                "there is no home folder to store tokens in".to_owned(),
-            ));
-        };
-        let stored = store::read(path)?;
-        let Some(entry) = stored.iter().find(|entry| entry.name == name) else {
-            let known: Vec<&str> = stored.iter().map(|entry| entry.name.as_str()).collect();
-            let detail = if known.is_empty() {
-                "no token is stored".to_owned()
-            } else {
-                printable(&format!("stored are: {}", known.join(", ")))
-            };
-            let message = format!(
-                "there is no stored token `{}`{}: {detail}. Store it with `hubtoken login`",
-                printable(name),
-                match &source {
-                    Source::Configuration { file, .. } =>
-                        format!(", which {} names", file.display()),
-                    _ => String::new(),
-                }
-            );
-            let label = printable(&source.to_string());
-            self.trace.note(label, Answer::Absent, detail);
-            return Err(Error::TokenNotFound {
-                message,
-                trace: Arc::new(self.trace.clone()),
-            });
-        };
-        let token = Token::parse(&entry.value)
-            .map_err(|error| error.context(&source.describe()))?
-            .ok_or_else(|| Error::Store(format!("{} is blank", source.describe())))?;
-        let endpoint = self.endpoint_of(&token, endpoint)?;
-        self.take(token, source, endpoint)
-    }
-
-    /// The Hub of a token from a file: where it was logged in, else what the configuration says,
-    /// else the ambient one.
-    fn endpoint_of(&self, token: &Token, configured: Option<Endpoint>) -> Result<Endpoint, Error> {
-        if let Some(path) = self.inputs.paths.stored_tokens.as_deref()
-            && let Some(record) = Endpoints::read(path)?.get(token.digest())?
-        {
-            return Ok(record.endpoint);
-        }
-        configured.map_or_else(|| self.inputs.endpoint.clone(), Ok)
     }
 
     /// A source has a token: the first is used, the others are shadowed.

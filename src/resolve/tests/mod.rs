@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used)]
 //! The chain on a machine of its own: a folder as home, a map as environment.
 
+mod files;
+mod outside;
+
 use super::*;
 use crate::env::Fixed;
 
@@ -13,6 +16,12 @@ struct Machine {
     environment: Fixed,
     resolver: Resolver,
 }
+
+const AMBIENT: Request<'_> = Request {
+    argument: Argument::Ambient,
+    endpoint: None,
+    profile: None,
+};
 
 impl Machine {
     fn new() -> Self {
@@ -39,7 +48,7 @@ impl Machine {
         self.environment.set(name, value);
     }
 
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self) -> Inputs<'_> {
         Inputs::read(&self.environment, Some(self.home.path().join("project")))
     }
 

@@ -1,0 +1,106 @@
+//! `hubtoken use`: a stored token for one folder.
+//!
+//! One token per app: the folder's own configuration names the token, so that its programs use it
+//! and no other folder's do.
+
+use clap::Args;
+use serde_json::json;
+
+use super::failure::Failure;
+use super::output::Output;
+use super::{Code, World};
+use crate::env;
+use crate::error::Error;
+use crate::paths;
+use crate::printable::printable;
+use crate::resolve::pin::pin;
+use crate::resolve::{Argument, Inputs, Request, Resolver, TOKEN_VARIABLES};
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken use ci          programs in this folder, and below it, use the stored token `ci`
+  hubtoken use --undo      they use what everybody uses
+
+It writes profile = \"ci\" into the folder's hubtoken.toml, or into its pyproject.toml if that has
+a [tool.hubtoken] table. Nothing outside the folder changes; `hubtoken switch` is for that.
+`huggingface_hub` itself does not read it: `hubtoken run -- COMMAND` and activate() hand it the token.
+
+Exit codes: 0 done; 1 no token of this name; 2 a configuration that makes no sense, or a file that
+cannot be written.")]
+pub struct Arguments {
+    /// The stored token
+    #[arg(required_unless_present = "undo", conflicts_with = "undo")]
+    name: Option<String>,
+    /// Take the folder's own choice back
+    #[arg(long)]
+    undo: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// No such token, or a file that is broken or cannot be written.
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    let Some(folder) = world.folder.as_deref() else {
+        return Err(Error::Store("the working directory is gone".to_owned()).into());
+    };
+    if let Some(name) = &arguments.name {
+        // Before anything is written: it is stored, and it is a token.
+        Resolver::default().resolve(
+            &Request {
+                argument: Argument::Ambient,
+                endpoint: None,
+                profile: Some(name),
+            },
+            &Inputs::read(world.environment, None),
+        )?;
+    }
+    let pinned = pin(folder, arguments.name.as_deref())?;
+    let mut warnings = Vec::new();
+    if let Some(name) = arguments.name.as_ref().and_then(|_| {
+        TOKEN_VARIABLES
+            .into_iter()
+            .find(|name| env::text(world.environment, name).is_some())
+    }) {
+        warnings.push(format!(
+            "{name} is set and goes before what a folder names; unset it"
+        ));
+    }
+    if let Some(hidden) = &pinned.hides {
+        warnings.push(format!(
+            "{} no longer counts here: the nearest file does, as a whole",
+            hidden.display()
+        ));
+    }
+    for warning in &warnings {
+        output.warning(warning);
+    }
+    if output.is_json() {
+        output.object(&json!({
+            "file": pinned.file,
+            "profile": arguments.name,
+            "changed": pinned.changed,
+            "warnings": warnings,
+            "error": null,
+        }));
+    } else {
+        let home = paths::home(world.environment);
+        let file = paths::display(&pinned.file, home.as_deref());
+        let mut page = output.page();
+        page.paragraph(&printable(&match (&arguments.name, pinned.changed) {
+            (Some(name), true) => format!("`{name}` is the token of this folder: {file}"),
+            (Some(name), false) => format!("`{name}` is the token of this folder already: {file}"),
+            (None, true) => format!("this folder has no token of its own any more: {file}"),
+            (None, false) => "this folder has no token of its own".to_owned(),
+        }));
+        output.show(&page);
+    }
+    Ok(Code::Success)
+}

@@ -1,0 +1,101 @@
+//! What the chain may ask from within an interpreter: a command, and the notebook's vault.
+//!
+//! The vaults are asked by `hubtoken.notebook`, in a thread of Python's own: a vault that hangs
+//! then hangs in Python's code, which the interpreter can end, and never in ours.
+
+use std::sync::Mutex;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyDict, PyTuple};
+use zeroize::Zeroizing;
+
+use super::interrupt::Signals;
+use crate::env::{self, Environment as _, Fixed, ProcessEnvironment};
+use crate::error::Error;
+use crate::identity::Interrupt;
+use crate::process;
+use crate::resolve::errand::{Tell, Told};
+use crate::resolve::outside::{Notebook, Outside};
+use crate::sync::lock;
+
+/// The surroundings of one call. Its methods attach to the interpreter themselves.
+#[derive(Default)]
+pub struct Surroundings {
+    signals: Signals,
+}
+
+impl Surroundings {
+    /// The exception for a core error; an interruption is what the signal handler raised.
+    pub fn to_python(&self, error: Error) -> PyErr {
+        self.signals.to_python(error)
+    }
+}
+
+impl Outside for Surroundings {
+    fn variables(&self) -> Fixed {
+        Python::attach(|_| ProcessEnvironment.all())
+    }
+
+    fn interrupt(&self) -> &dyn Interrupt {
+        &self.signals
+    }
+
+    fn vaults(&self) -> Vec<Notebook> {
+        // A notebook whose own modules are in disorder has no vault.
+        Python::attach(|py| vaults(py).unwrap_or_default())
+    }
+
+    fn ask_vault(&self, notebook: Notebook, tell: Tell) {
+        Python::attach(|py| {
+            // What is not told is told as a failure.
+            let _ = ask(py, notebook, tell);
+        });
+    }
+}
+
+fn vaults(py: Python<'_>) -> PyResult<Vec<Notebook>> {
+    // Two cheap looks: nearly every process is no notebook, and should not import for nothing.
+    let modules = py
+        .import("sys")?
+        .getattr("modules")?
+        .cast_into::<PyDict>()?;
+    let may_be_colab = modules.contains("google.colab")? && !process::is_forked();
+    let may_be_kaggle = env::text(&ProcessEnvironment, env::KAGGLE_USER_SECRETS_TOKEN).is_some();
+    if !may_be_colab && !may_be_kaggle {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = py
+        .import("hubtoken.notebook")?
+        .getattr("vaults")?
+        .call0()?
+        .extract()?;
+    // A forked child has the notebook's modules but not its connection to the page.
+    Ok(names
+        .iter()
+        .filter_map(|name| Notebook::parse(name))
+        .filter(|notebook| *notebook != Notebook::Colab || may_be_colab)
+        .collect())
+}
+
+fn ask(py: Python<'_>, notebook: Notebook, tell: Tell) -> PyResult<()> {
+    let tell = Mutex::new(Some(tell));
+    let told = move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+        let (answer, text): (String, String) = arguments.extract()?;
+        let text = Zeroizing::new(text);
+        if let Some(tell) = lock(&tell).take() {
+            tell.tell(match answer.as_str() {
+                "value" => Told::value(text),
+                "absent" => Told::Absent,
+                "refused" => Told::Refused,
+                // The name of an exception, never its text, which may be anything.
+                _ => Told::Failed(format!("cannot be asked: {}", text.as_str())),
+            });
+        }
+        PyResult::Ok(())
+    };
+    let told = PyCFunction::new_closure(py, None, None, told)?;
+    py.import("hubtoken.notebook")?
+        .getattr("ask")?
+        .call1((notebook.name(), told))?;
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! Running a `token_command`.
+//!
+//! A password manager or a team's broker hands out the token: `token_command` in the user's own
+//! configuration is a program and its arguments, started as they are, without a shell. Its
+//! standard output is the token, or a JSON object with `token` and, if it likes, `expires_at`
+//! (RFC 3339, or seconds since 1970). Its standard error is the user's: a prompt or a complaint is
+//! seen as the program wrote it, and no message here repeats a word of either.
+//!
+//! The program runs in the folder of the configuration, never in that of a cloned repository,
+//! which could otherwise slip files under it.
+
+use std::io::{ErrorKind, Read, Result as IoResult};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use zeroize::Zeroizing;
+
+use super::errand::Told;
+use crate::env::{self, Fixed};
+
+/// The longest output that is read, in bytes.
+const MAXIMUM_OUTPUT: u64 = 64 * 1024;
+/// How long the end of a program that took too long may take to be told.
+pub(super) const GRACE: Duration = Duration::from_secs(2);
+/// How often to look whether the program has ended.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The output of a program that tells more than a token.
+#[derive(Deserialize)]
+struct Output {
+    token: Zeroizing<String>,
+    expires_at: Option<End>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum End {
+    Seconds(u64),
+    Text(String),
+}
+
+/// Starts a program, waits for its end, and reads what it wrote.
+///
+/// `folder` is the one it runs in. After `timeout` it is killed.
+#[must_use]
+pub fn run(argv: &[String], folder: &Path, variables: &Fixed, timeout: Duration) -> Told {
+    let deadline = Instant::now() + timeout;
+    let mut child = match start(argv, folder, variables) {
+        Ok(child) => child,
+        Err(problem) => return Told::Failed(problem),
+    };
+    let late = || {
+        Told::Failed(format!(
+            "did not end within {} seconds and was stopped",
+            timeout.as_secs_f64()
+        ))
+    };
+    let (send, receive) = mpsc::channel();
+    if let Some(stdout) = child.stdout.take() {
+        // On a thread of its own, since a read cannot be given up.
+        thread::spawn(move || {
+            // Nobody listens any more once it took too long.
+            let _ = send.send(read(stdout));
+        });
+    }
+    let Ok(output) = receive.recv_timeout(timeout) else {
+        stop(&mut child);
+        return late();
+    };
+    let output = match output {
+        Ok(output) if output.len() as u64 <= MAXIMUM_OUTPUT => output,
+        outcome => {
+            stop(&mut child);
+            return Told::Failed(match outcome {
+                Ok(_) => format!("wrote more than {MAXIMUM_OUTPUT} bytes"),
+                Err(error) => format!("cannot be read: {}", error.kind()),
+            });
+        }
+    };
+    match end(&mut child, deadline) {
+        None => {
+            stop(&mut child);
+            late()
+        }
+        Some(status) if status.success() => understand(&output),
+        Some(status) => Told::Failed(format!("failed with {}", describe(status))),
+    }
+}
+
+fn start(argv: &[String], folder: &Path, variables: &Fixed) -> Result<Child, String> {
+    let Some((program, arguments)) = argv.split_first() else {
+        return Err("is empty".to_owned());
+    };
+    Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .envs(variables.iter())
+        .env(env::HUBTOKEN_IN_TOKEN_COMMAND, "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                "was not found. Write its whole path; neither `~` nor `$NAME` is expanded"
+                    .to_owned()
+            }
+            kind => format!("cannot be started: {kind}"),
+        })
+}
+
+fn read(stdout: impl Read) -> IoResult<Zeroizing<Vec<u8>>> {
+    // Large enough from the start: a buffer that grows leaves copies behind.
+    let capacity = usize::try_from(MAXIMUM_OUTPUT + 1).unwrap_or(usize::MAX);
+    let mut output = Zeroizing::new(Vec::with_capacity(capacity));
+    stdout.take(MAXIMUM_OUTPUT + 1).read_to_end(&mut output)?;
+    Ok(output)
+}
+
+/// Waits for the end of a program that has closed its output; `None` when that takes too long.
+fn end(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if Instant::now() < deadline => thread::sleep(PAUSE),
+            _ => return None,
+        }
+    }
+}
+
+fn stop(child: &mut Child) {
+    // It may have ended by itself meanwhile; what counts is that nothing is left behind.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn describe(status: ExitStatus) -> String {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt as _;
+        if let Some(signal) = status.signal() {
+            return format!("signal {signal}");
+        }
+    }
+    status
+        .code()
+        .map_or_else(|| "no code".to_owned(), |code| format!("code {code}"))
+}
+
+fn understand(output: &[u8]) -> Told {
+    let Ok(text) = std::str::from_utf8(output) else {
+        return Told::Failed("wrote something that is not text (UTF-8)".to_owned());
+    };
+    let text = text.trim();
+    if text.is_empty() {
+        return Told::Absent;
+    }
+    if !text.starts_with('{') {
+        return Told::value(Zeroizing::new(text.to_owned()));
+    }
+    // The parser's own message could quote the output.
+    let Ok(Output { token, expires_at }) = serde_json::from_str(text) else {
+        return Told::Failed("wrote a JSON object without a text `token`".to_owned());
+    };
+    let expires_at = match expires_at.map(|end| end.moment()) {
+        None => None,
+        Some(Some(moment)) => Some(moment),
+        Some(None) => {
+            return Told::Failed(
+                "wrote an `expires_at` that is neither RFC 3339 nor seconds since 1970".to_owned(),
+            );
+        }
+    };
+    Told::Value {
+        text: Arc::new(token),
+        expires_at,
+    }
+}
+
+impl End {
+    fn moment(&self) -> Option<SystemTime> {
+        match self {
+            Self::Seconds(seconds) => UNIX_EPOCH.checked_add(Duration::from_secs(*seconds)),
+            Self::Text(text) => OffsetDateTime::parse(text, &Rfc3339).ok().map(Into::into),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "command_tests.rs"]
+mod tests;

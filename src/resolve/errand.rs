@@ -1,0 +1,326 @@
+//! Errands: questions to a command or a vault, which may take long.
+//!
+//! 64 threads that need a token run the command once: one of them sends somebody, and all of them
+//! wait. Who is sent is nobody's own, so a caller that is interrupted leaves the errand to the
+//! others, and one that has not come back by its deadline holds up nobody a second time; if it
+//! comes back after all, the next caller has the answer.
+//!
+//! A vault is asked once in the life of a process, since asking shows its user a dialogue. A
+//! command's token is used again for [`COMMAND_LIFETIME`], or until shortly before the end that
+//! the command told; its failures are not kept.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use zeroize::Zeroizing;
+
+use super::outside::Notebook;
+use crate::error::Error;
+use crate::identity::Interrupt;
+use crate::identity::flight::{Boarding, Flight, Flights, Gone};
+use crate::sync::lock;
+
+/// How long a command or a vault may take, unless `HUBTOKEN_SOURCE_TIMEOUT` says otherwise: a
+/// dialogue has to be found and read.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a command's token is used again when the command told no end of it.
+pub const COMMAND_LIFETIME: Duration = Duration::from_mins(5);
+/// A token that ends sooner than this is asked for anew.
+pub const MARGIN: Duration = Duration::from_mins(1);
+
+/// Who is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Errand {
+    /// A program with its arguments.
+    Command(Vec<String>),
+    /// The vault of a notebook.
+    Vault(Notebook),
+}
+
+/// What came back.
+#[derive(Clone)]
+pub enum Told {
+    /// What should be a token.
+    Value {
+        /// The text.
+        text: Arc<Zeroizing<String>>,
+        /// When it ends, if that was told.
+        expires_at: Option<SystemTime>,
+    },
+    /// There is none.
+    Absent,
+    /// There may be one, and this process is not to have it.
+    Refused,
+    /// Nothing could be learnt; the problem in words, without a value.
+    Failed(String),
+}
+
+impl Told {
+    /// A value without a known end.
+    #[must_use]
+    pub fn value(text: Zeroizing<String>) -> Self {
+        Self::Value {
+            text: Arc::new(text),
+            expires_at: None,
+        }
+    }
+}
+
+/// All errands of a process.
+#[derive(Default)]
+pub struct Errands {
+    known: Mutex<HashMap<Errand, (Instant, Told)>>,
+    flights: Flights<Errand, Told>,
+}
+
+/// The right to tell what came back, once. Dropped unused, it tells a failure.
+pub struct Tell {
+    errands: Arc<Errands>,
+    errand: Errand,
+    flight: Arc<Flight<Told>>,
+    told: Option<Told>,
+}
+
+impl Tell {
+    /// Tells it to everybody who waits, and to those who ask later.
+    pub fn tell(mut self, told: Told) {
+        let keeps = match (&self.errand, &told) {
+            (Errand::Vault(_), _) | (_, Told::Value { .. }) => true,
+            (Errand::Command(_), _) => false,
+        };
+        if keeps {
+            let now = Instant::now();
+            lock(&self.errands.known).insert(self.errand.clone(), (now, told.clone()));
+        }
+        self.told = Some(told);
+    }
+}
+
+impl Drop for Tell {
+    fn drop(&mut self) {
+        let told = self
+            .told
+            .take()
+            .unwrap_or_else(|| Told::Failed("gave no answer".to_owned()));
+        self.errands.flights.land(&self.errand, &self.flight, told);
+    }
+}
+
+impl Errands {
+    /// Asks, or waits for whoever does; `start` sends somebody and does not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`]. That nobody answers in time is an answer.
+    pub fn ask(
+        self: &Arc<Self>,
+        errand: &Errand,
+        patience: Duration,
+        interrupt: &dyn Interrupt,
+        start: impl FnOnce(Tell),
+    ) -> Result<Told, Error> {
+        let flight = match self
+            .flights
+            .board(errand, Instant::now(), None, || self.known(errand))
+        {
+            Boarding::Answered(told) => return Ok(told),
+            Boarding::Follow(flight) | Boarding::Wait(flight) => flight,
+            Boarding::Lead(flight) => {
+                start(Tell {
+                    errands: Arc::clone(self),
+                    errand: errand.clone(),
+                    flight: Arc::clone(&flight),
+                    told: None,
+                });
+                flight
+            }
+        };
+        match flight.wait(patience.saturating_sub(flight.age()), interrupt) {
+            Ok(told) => Ok(told),
+            Err(Gone::Interrupted) => Err(Error::Interrupted),
+            Err(Gone::TimedOut) => Ok(Told::Failed(format!(
+                "has not answered for {} seconds",
+                flight.age().as_secs()
+            ))),
+        }
+    }
+
+    fn known(&self, errand: &Errand) -> Option<Told> {
+        let known = lock(&self.known);
+        let (since, told) = known.get(errand)?;
+        let is_good = match (errand, told) {
+            (Errand::Vault(_), _) => true,
+            (_, Told::Value { expires_at, .. }) => match expires_at {
+                // The wall's clock: that is the one that the token's end is told by.
+                Some(end) => end
+                    .duration_since(SystemTime::now())
+                    .is_ok_and(|left| left > MARGIN),
+                None => since.elapsed() < COMMAND_LIFETIME,
+            },
+            _ => false,
+        };
+        is_good.then(|| told.clone())
+    }
+
+    /// Forgets every answer.
+    pub fn clear(&self) {
+        lock(&self.known).clear();
+    }
+
+    /// What a forked child knows: its parent's answers, since it cannot ask a notebook itself.
+    /// Nothing, if another thread of the parent was writing at that moment.
+    #[must_use]
+    pub fn inherited(&self) -> Self {
+        let known = self.known.try_lock().map(|known| known.clone());
+        Self {
+            known: Mutex::new(known.unwrap_or_default()),
+            flights: Flights::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::identity::Never;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn value(text: &str) -> Told {
+        Told::value(Zeroizing::new(text.to_owned()))
+    }
+
+    fn text(told: &Told) -> &str {
+        match told {
+            Told::Value { text, .. } => text.as_str(),
+            Told::Absent => "absent",
+            Told::Refused => "refused",
+            Told::Failed(problem) => problem,
+        }
+    }
+
+    fn command() -> Errand {
+        Errand::Command(vec!["program".to_owned()])
+    }
+
+    #[test]
+    fn many_who_ask_at_once_send_one() {
+        let errands = Arc::new(Errands::default());
+        let sent = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            let callers: Vec<_> = (0..16)
+                .map(|_| {
+                    scope.spawn(|| {
+                        errands.ask(&command(), MINUTE, &Never, |tell| {
+                            sent.fetch_add(1, Ordering::Relaxed);
+                            std::thread::spawn(move || {
+                                std::thread::sleep(Duration::from_millis(20));
+                                tell.tell(value("a"));
+                            });
+                        })
+                    })
+                })
+                .collect();
+            for caller in callers {
+                assert_eq!(text(&caller.join().unwrap().unwrap()), "a");
+            }
+        });
+        assert_eq!(sent.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_vault_is_asked_once_and_a_failed_command_again() {
+        let errands = Arc::new(Errands::default());
+        for (errand, answers) in [
+            (Errand::Vault(Notebook::Colab), ["refused", "refused"]),
+            (command(), ["refused", "absent"]),
+        ] {
+            for (told, expected) in [Told::Refused, Told::Absent].into_iter().zip(answers) {
+                let told = errands
+                    .ask(&errand, MINUTE, &Never, |tell| tell.tell(told))
+                    .unwrap();
+                assert_eq!(text(&told), expected);
+            }
+        }
+        errands.clear();
+        let told = errands
+            .ask(&Errand::Vault(Notebook::Colab), MINUTE, &Never, |tell| {
+                tell.tell(value("a"));
+            })
+            .unwrap();
+        assert_eq!(text(&told), "a");
+    }
+
+    #[test]
+    fn a_commands_token_is_used_until_shortly_before_its_end() {
+        let errands = Arc::new(Errands::default());
+        let ask = |text: &str, left: i64| {
+            let now = SystemTime::now();
+            let end = Duration::from_secs(left.unsigned_abs());
+            let told = Told::Value {
+                text: Arc::new(Zeroizing::new(text.to_owned())),
+                expires_at: Some(if left < 0 { now - end } else { now + end }),
+            };
+            errands
+                .ask(&command(), MINUTE, &Never, |tell| tell.tell(told))
+                .unwrap()
+        };
+        // Already over, or nearly: used by who asked, and by nobody after.
+        assert_eq!(text(&ask("a", -3600)), "a");
+        assert_eq!(text(&ask("b", 30)), "b");
+        assert_eq!(text(&ask("c", 3600)), "c");
+        assert_eq!(text(&ask("d", 3600)), "c");
+    }
+
+    #[test]
+    fn nobody_waits_twice_for_who_does_not_come_back() {
+        let errands = Arc::new(Errands::default());
+        let vault = Errand::Vault(Notebook::Kaggle);
+        let mut kept = None;
+        let patience = Duration::from_millis(30);
+        let told = errands
+            .ask(&vault, patience, &Never, |tell| kept = Some(tell))
+            .unwrap();
+        assert!(text(&told).contains("has not answered"));
+        let asked = Instant::now();
+        let told = errands
+            .ask(&vault, patience, &Never, |_| {
+                unreachable!("somebody is on the way")
+            })
+            .unwrap();
+        assert!(text(&told).contains("has not answered"));
+        assert!(asked.elapsed() < MINUTE);
+        // It comes back after all.
+        kept.unwrap().tell(value("late"));
+        let told = errands.ask(&vault, patience, &Never, drop).unwrap();
+        assert_eq!(text(&told), "late");
+    }
+
+    #[test]
+    fn who_is_interrupted_leaves_the_errand_to_the_others() {
+        struct Always;
+        impl Interrupt for Always {
+            fn is_set(&self) -> bool {
+                true
+            }
+        }
+        let errands = Arc::new(Errands::default());
+        let mut kept = None;
+        let gone = errands.ask(&command(), MINUTE, &Always, |tell| kept = Some(tell));
+        assert!(matches!(gone, Err(Error::Interrupted)));
+        kept.unwrap().tell(value("a"));
+        let told = errands.ask(&command(), MINUTE, &Always, drop).unwrap();
+        assert_eq!(text(&told), "a");
+    }
+
+    #[test]
+    fn who_vanishes_has_failed() {
+        let errands = Arc::new(Errands::default());
+        let told = errands.ask(&command(), MINUTE, &Never, drop).unwrap();
+        assert_eq!(text(&told), "gave no answer");
+    }
+}

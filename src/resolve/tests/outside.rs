@@ -1,0 +1,268 @@
+//! What is asked beyond variables and files: commands and vaults.
+
+use zeroize::Zeroizing;
+
+use super::super::errand::{Tell, Told};
+use super::super::outside::Notebook;
+use super::*;
+use crate::env::ProcessEnvironment;
+use crate::identity::{Interrupt, Never};
+
+/// A notebook in which every question has its answer at once.
+struct Notebooks(Vec<(Notebook, Told)>);
+
+impl Outside for Notebooks {
+    fn variables(&self) -> Fixed {
+        ProcessEnvironment.all()
+    }
+
+    fn interrupt(&self) -> &dyn Interrupt {
+        &Never
+    }
+
+    fn vaults(&self) -> Vec<Notebook> {
+        self.0.iter().map(|(notebook, _)| *notebook).collect()
+    }
+
+    fn ask_vault(&self, notebook: Notebook, tell: Tell) {
+        let told = self.0.iter().find(|(known, _)| *known == notebook);
+        tell.tell(told.unwrap().1.clone());
+    }
+}
+
+fn value(text: &str) -> Told {
+    Told::value(Zeroizing::new(text.to_owned()))
+}
+
+impl Machine {
+    fn ask_outside(&self, outside: &dyn Outside) -> Result<Resolution, Error> {
+        self.resolver
+            .resolve(&AMBIENT, &self.inputs().with_outside(outside))
+    }
+
+    fn answers(&self, outside: &dyn Outside) -> Vec<(String, &'static str)> {
+        let trace = self
+            .resolver
+            .explain(&AMBIENT, &self.inputs().with_outside(outside))
+            .unwrap();
+        let steps = trace.steps.into_iter();
+        steps
+            .map(|step| (step.source, step.answer.name()))
+            .collect()
+    }
+}
+
+#[test]
+fn a_vault_is_the_last_source() {
+    let mut machine = Machine::new();
+    let outside = Notebooks(vec![(Notebook::Colab, value(FIRST))]);
+    let found = machine.ask_outside(&outside).unwrap().credential.unwrap();
+    assert_eq!(found.source, Source::Vault(Notebook::Colab));
+    assert!(found.endpoint.is_default());
+    machine.write(FILE, SECOND);
+    let found = machine.ask_outside(&outside).unwrap().credential.unwrap();
+    assert_eq!(found.token.expose(), SECOND);
+    // Not asked when its token would not be used.
+    let unheard = Notebooks(vec![(Notebook::Kaggle, Told::Failed("broke".to_owned()))]);
+    assert!(
+        machine
+            .answers(&unheard)
+            .contains(&("kaggle".to_owned(), "skipped"))
+    );
+    std::fs::remove_file(machine.home.path().join(FILE)).unwrap();
+    machine.set("HUBTOKEN_DISABLE_VAULTS", "1");
+    assert!(machine.ask_outside(&outside).is_err());
+    assert!(
+        machine
+            .answers(&outside)
+            .contains(&("colab".to_owned(), "skipped"))
+    );
+}
+
+#[test]
+fn what_vaults_answer_is_told_apart() {
+    for (told, answer, part) in [
+        (Told::Absent, "absent", "has no secret HF_TOKEN"),
+        (value(" "), "absent", "blank"),
+        (Told::Refused, "refused", "not granted"),
+        (
+            Told::Failed("broke".to_owned()),
+            "broken",
+            "the vault broke",
+        ),
+        (value("hf_****abcd"), "broken", "mask"),
+    ] {
+        let machine = Machine::new();
+        let outside = Notebooks(vec![(Notebook::Colab, told)]);
+        let Err(Error::TokenNotFound { trace, message }) = machine.ask_outside(&outside) else {
+            unreachable!("{answer}: a token was found");
+        };
+        let step = trace.steps.last().unwrap();
+        assert_eq!(step.answer.name(), answer);
+        assert!(step.detail.contains(part), "{}", step.detail);
+        assert!(message.contains(part), "{message}");
+        let warnings = machine.resolver.warnings(&trace).len();
+        assert_eq!(warnings, usize::from(answer != "absent"), "{answer}");
+    }
+}
+
+#[test]
+fn the_next_vault_is_asked_when_one_has_nothing() {
+    let machine = Machine::new();
+    let outside = Notebooks(vec![
+        (Notebook::Colab, Told::Refused),
+        (Notebook::Kaggle, value(FIRST)),
+    ]);
+    let found = machine.ask_outside(&outside).unwrap().credential.unwrap();
+    assert_eq!(found.source.to_string(), "kaggle");
+    machine.write("hubtoken.toml", "sources = [\"config\", \"file\"]");
+    machine.resolver.reload();
+    assert!(machine.ask_outside(&outside).is_err());
+}
+
+#[test]
+fn a_child_knows_what_its_parent_was_told() {
+    let machine = Machine::new();
+    let outside = Notebooks(vec![(Notebook::Colab, value(FIRST))]);
+    machine.ask_outside(&outside).unwrap();
+    let child = Machine {
+        resolver: machine.resolver.inherited(),
+        ..Machine::new()
+    };
+    let mute = Notebooks(vec![(Notebook::Colab, Told::Absent)]);
+    let found = child.ask_outside(&mute).unwrap().credential.unwrap();
+    assert_eq!(found.token.expose(), FIRST);
+}
+
+#[cfg(unix)]
+mod commands {
+    use super::*;
+
+    const CONFIGURATION: &str = ".config/hubtoken/config.toml";
+
+    /// The variables of this process, so that programs are found.
+    const PROCESS: Notebooks = Notebooks(Vec::new());
+
+    /// A machine whose command counts its runs and does what `script` does.
+    fn machine(script: &str) -> Machine {
+        let machine = Machine::new();
+        let runs = machine.home.path().join("runs");
+        let script = format!("echo run >> {}; {script}", runs.display());
+        machine.write(
+            CONFIGURATION,
+            format!("token_command = [\"sh\", \"-c\", '{script}']"),
+        );
+        machine
+    }
+
+    fn runs(machine: &Machine) -> usize {
+        let runs = std::fs::read_to_string(machine.home.path().join("runs"));
+        runs.unwrap_or_default().lines().count()
+    }
+
+    fn error(machine: &Machine) -> Error {
+        match machine.ask_outside(&PROCESS) {
+            Ok(_) => unreachable!("a token was found"),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn its_token_is_used_before_the_token_file_and_run_once() {
+        // Half of it, since a configuration must not hold a whole one.
+        let value = "hf_Command_Fake_Fake";
+        let mut machine = machine(&format!("echo {value}"));
+        machine.write(FILE, SECOND);
+        for _ in 0..3 {
+            let found = machine.ask_outside(&PROCESS).unwrap().credential.unwrap();
+            assert_eq!(found.source, Source::Command("sh".to_owned()));
+            assert_eq!(found.token.expose(), value);
+        }
+        assert_eq!(runs(&machine), 1);
+        machine.resolver.reload();
+        machine.ask_outside(&PROCESS).unwrap();
+        assert_eq!(runs(&machine), 2);
+        machine.set("HF_TOKEN", THIRD);
+        machine.resolver.reload();
+        assert!(
+            machine
+                .answers(&PROCESS)
+                .contains(&("command:sh".to_owned(), "skipped"))
+        );
+        assert_eq!(runs(&machine), 2);
+    }
+
+    #[test]
+    fn what_is_broken_stops_the_chain() {
+        for (script, expected) in [
+            ("exit 3", 2),
+            ("true", 2),
+            // It did hand something out, which is not asked for again at once.
+            ("echo two words", 1),
+            ("echo hf_xxxx", 1),
+        ] {
+            let machine = machine(script);
+            machine.write(FILE, SECOND);
+            for _ in 0..2 {
+                let error = error(&machine);
+                assert!(
+                    matches!(error, Error::Store(_) | Error::TokenFormat(_)),
+                    "{script}: {error}"
+                );
+                let message = error.to_string();
+                assert!(message.contains("token_command `sh`"), "{message}");
+                assert!(!message.contains("two words"), "{message}");
+            }
+            assert_eq!(runs(&machine), expected, "{script}");
+        }
+    }
+
+    #[test]
+    fn one_that_asks_hubtoken_is_told_so() {
+        let mut machine = machine("true");
+        machine.set("HUBTOKEN_IN_TOKEN_COMMAND", "1");
+        let error = error(&machine);
+        assert!(error.to_string().contains("for ever"), "{error}");
+        assert_eq!(runs(&machine), 0);
+    }
+
+    #[test]
+    fn the_deadline_is_a_parameter() {
+        let mut machine = machine("exec sleep 600");
+        machine.set("HUBTOKEN_SOURCE_TIMEOUT", "0.05");
+        let error = error(&machine);
+        assert!(error.to_string().contains("within 0.05"), "{error}");
+        for wrong in ["0", "-1", "soon", "1e9", "nan"] {
+            machine.set("HUBTOKEN_SOURCE_TIMEOUT", wrong);
+            let error = machine.ask_outside(&PROCESS);
+            assert!(matches!(error, Err(Error::Configuration(_))), "{wrong}");
+        }
+        // A source that is quick does not care.
+        machine.set("HF_TOKEN", FIRST);
+        assert!(machine.ask_outside(&PROCESS).is_ok());
+    }
+
+    #[test]
+    fn the_configurations_endpoint_is_its_tokens() {
+        let machine = machine("echo hf_Command_Fake_Fake");
+        let path = machine.home.path().join(CONFIGURATION);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let endpoint = "endpoint = \"http://127.0.0.1:9\"";
+        std::fs::write(&path, format!("{endpoint}\n{text}")).unwrap();
+        let found = machine.ask_outside(&PROCESS).unwrap().credential.unwrap();
+        assert_eq!(found.endpoint.as_str(), "http://127.0.0.1:9");
+        let reference = Reference::of(&found);
+        let again = machine
+            .resolver
+            .revive(&reference, &machine.inputs().with_outside(&PROCESS));
+        assert_eq!(again.unwrap().token.expose(), found.token.expose());
+        let other = Reference {
+            source: Source::Command("other".to_owned()),
+            ..reference
+        };
+        let lost = machine
+            .resolver
+            .revive(&other, &machine.inputs().with_outside(&PROCESS));
+        assert!(matches!(lost, Err(Error::TokenNotFound { .. })));
+    }
+}

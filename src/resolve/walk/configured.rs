@@ -1,0 +1,141 @@
+//! What configurations name, and the token file that counts when they name none.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Walk;
+use crate::credential::Source;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::resolve::configuration::Configuration;
+use crate::resolve::trace::Answer;
+use crate::sync::lock;
+
+/// The project's and the user's own configuration, as one walk sees them.
+#[derive(Default)]
+pub(super) struct Configurations {
+    project: Option<Arc<Configuration>>,
+    user: Option<Arc<Configuration>>,
+}
+
+impl Configurations {
+    fn all(&self) -> impl Iterator<Item = &Arc<Configuration>> {
+        [&self.project, &self.user].into_iter().flatten()
+    }
+
+    /// Whether a source may be asked: a file can leave sources out, and none can bring one back
+    /// that the other has left out.
+    pub(super) fn may_ask(&self, name: &str) -> bool {
+        self.all()
+            .filter_map(|file| file.sources.as_ref())
+            .all(|sources| sources.iter().any(|known| known == name))
+    }
+}
+
+impl Walk<'_> {
+    /// The sources in their order: a profile, a command, a token file.
+    pub(super) fn ask_configured(&mut self) -> Result<(), Error> {
+        self.read_configurations()?;
+        let configurations = std::mem::take(&mut self.configurations);
+        let asked = self.ask_named(&configurations);
+        self.configurations = configurations;
+        asked
+    }
+
+    fn read_configurations(&mut self) -> Result<(), Error> {
+        let read =
+            lock(&self.resolver.projects).find(self.inputs.folder.as_deref(), &self.inputs.paths);
+        match read {
+            Ok((project, user)) => self.configurations = Configurations { project, user },
+            // For a whole trace the chain has its token already: a broken file is shown, not fatal.
+            Err(error) if self.found.is_some() => {
+                self.trace.note("config", Answer::Broken, error.to_string());
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn ask_named(&mut self, configurations: &Configurations) -> Result<(), Error> {
+        let user = configurations.user.as_deref();
+        if configurations.may_ask("config") {
+            match configurations.all().find(|file| file.profile.is_some()) {
+                Some(file) => self.ask_profile(file)?,
+                None => self.note_configurations(configurations),
+            }
+        } else {
+            self.left_out("config");
+        }
+        if let Some((file, argv)) = user.and_then(|file| Some((file, file.token_command.as_ref()?)))
+            && self.goes_on()
+        {
+            if configurations.may_ask("command") {
+                self.ask_command(file, argv)?;
+            } else {
+                self.left_out("command");
+            }
+        }
+        if !self.goes_on() {
+            return Ok(());
+        }
+        if !configurations.may_ask("file") {
+            self.left_out("file");
+            return Ok(());
+        }
+        if let Some((path, endpoint)) = self.configured_file(user) {
+            // Asked for by name: a broken one stops the chain.
+            return self.ask_file(&path, endpoint, true);
+        }
+        let Some(path) = self.inputs.paths.token.clone() else {
+            self.trace
+                .note("file", Answer::Absent, "there is no home folder");
+            return Ok(());
+        };
+        self.ask_file(&path, None, false)
+    }
+
+    pub(super) fn left_out(&mut self, source: &str) {
+        self.trace
+            .note(source, Answer::Skipped, "left out by `sources`");
+    }
+
+    fn ask_profile(&mut self, file: &Configuration) -> Result<(), Error> {
+        let Some(profile) = &file.profile else {
+            return Ok(());
+        };
+        let source = Source::Configuration {
+            file: file.path.clone(),
+            profile: profile.clone(),
+        };
+        match self.ask_store(source, profile, file.endpoint.clone()) {
+            Err(error) if self.found.is_some() => {
+                self.trace.note(
+                    format!("config:{}", file.path.display()),
+                    Answer::Broken,
+                    error.to_string(),
+                );
+                Ok(())
+            }
+            answer => answer,
+        }
+    }
+
+    fn note_configurations(&mut self, configurations: &Configurations) {
+        let files: Vec<String> = configurations
+            .all()
+            .map(|file| file.path.display().to_string())
+            .collect();
+        let detail = if files.is_empty() {
+            "no configuration file".to_owned()
+        } else {
+            format!("{} names no profile", files.join(" or "))
+        };
+        self.trace.note("config", Answer::Absent, detail);
+    }
+
+    fn configured_file(&self, user: Option<&Configuration>) -> Option<(PathBuf, Option<Endpoint>)> {
+        let user = user?;
+        let path = user.token_file(self.inputs.home.as_deref())?;
+        Some((path, user.endpoint.clone()))
+    }
+}

@@ -1,0 +1,152 @@
+//! The slow sources: a command, and the vaults of notebooks.
+//!
+//! They are asked only when their token would be used. A command may want a finger on a sensor,
+//! and a vault shows a dialogue; neither is worth a line in a trace.
+
+use std::path::Path;
+
+use super::Walk;
+use crate::credential::Source;
+use crate::endpoint::Endpoint;
+use crate::env;
+use crate::error::Error;
+use crate::resolve::command;
+use crate::resolve::configuration::Configuration;
+use crate::resolve::errand::{Errand, Told};
+use crate::resolve::outside::Notebook;
+use crate::resolve::trace::Answer;
+use crate::token::Token;
+
+impl Walk<'_> {
+    /// The command of the user's configuration: asked for by name, so what is broken stops the
+    /// chain.
+    pub(in crate::resolve) fn ask_command(
+        &mut self,
+        file: &Configuration,
+        argv: &[String],
+    ) -> Result<(), Error> {
+        let source = Source::Command(argv.first().cloned().unwrap_or_default());
+        if self.is_decided(&source, "not run") {
+            return Ok(());
+        }
+        let broken = |problem: &str| {
+            Error::Store(format!(
+                "{} that {} names {problem}",
+                source.describe(),
+                file.path.display()
+            ))
+        };
+        if self.inputs.in_token_command {
+            return Err(broken(
+                "asks hubtoken for a token, and would start itself for ever. Give it a source of \
+                 its own, such as `hubtoken token --profile NAME --reveal`",
+            ));
+        }
+        let patience = self.inputs.patience.clone()?;
+        let folder = file.path.parent().unwrap_or(Path::new("/")).to_owned();
+        let outside = self.inputs.outside;
+        let errand = Errand::Command(argv.to_vec());
+        let told = self.resolver.errands.ask(
+            &errand,
+            // It is stopped by then; a little more lets it be the one that tells.
+            patience + command::GRACE,
+            outside.interrupt(),
+            |tell| {
+                let (argv, variables) = (argv.to_vec(), outside.variables());
+                std::thread::spawn(move || {
+                    tell.tell(command::run(&argv, &folder, &variables, patience));
+                });
+            },
+        )?;
+        match told {
+            Told::Value { text, .. } => {
+                let token = Token::parse(&text)
+                    .map_err(|error| error.context(&format!("what {} wrote", source.describe())))?
+                    .ok_or_else(|| broken("wrote no token"))?;
+                let endpoint = self.endpoint_of(&token, file.endpoint.clone())?;
+                self.take(token, source, endpoint)
+            }
+            Told::Absent | Told::Refused => Err(broken("wrote no token")),
+            Told::Failed(problem) => Err(broken(&problem)),
+        }
+    }
+
+    /// The vaults of the notebook that this process belongs to, if it does.
+    pub(super) fn ask_vaults(&mut self) -> Result<(), Error> {
+        for notebook in self.inputs.outside.vaults() {
+            if !self.goes_on() {
+                break;
+            }
+            if self.inputs.vaults_disabled {
+                let detail = format!("{} is set", env::HUBTOKEN_DISABLE_VAULTS);
+                self.trace.note(notebook.name(), Answer::Skipped, detail);
+            } else if !self.configurations.may_ask(notebook.name()) {
+                self.left_out(notebook.name());
+            } else {
+                self.ask_vault(notebook, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An ambient source: what is broken is passed over.
+    pub(in crate::resolve) fn ask_vault(
+        &mut self,
+        notebook: Notebook,
+        endpoint: Option<Endpoint>,
+    ) -> Result<(), Error> {
+        let source = Source::Vault(notebook);
+        if self.is_decided(&source, "not asked") {
+            return Ok(());
+        }
+        let patience = self.inputs.patience.clone()?;
+        let outside = self.inputs.outside;
+        let told = self.resolver.errands.ask(
+            &Errand::Vault(notebook),
+            patience,
+            outside.interrupt(),
+            |tell| outside.ask_vault(notebook, tell),
+        )?;
+        let label = notebook.name();
+        match told {
+            Told::Value { text, .. } => match Token::parse(&text) {
+                Ok(Some(token)) => {
+                    let endpoint = match endpoint {
+                        Some(endpoint) => endpoint,
+                        None => self.inputs.endpoint.clone()?,
+                    };
+                    return self.take(token, source, endpoint);
+                }
+                Ok(None) => self
+                    .trace
+                    .note(label, Answer::Absent, "its secret HF_TOKEN is blank"),
+                Err(error) => self.skip(&source, &error.to_string()),
+            },
+            Told::Absent => {
+                self.trace
+                    .note(label, Answer::Absent, "has no secret HF_TOKEN");
+            }
+            Told::Refused => self.trace.note(
+                label,
+                Answer::Refused,
+                format!(
+                    "this notebook was not granted its secret HF_TOKEN. Grant it ({}), then call \
+                     hubtoken.reload()",
+                    notebook.place()
+                ),
+            ),
+            Told::Failed(problem) => self.skip(&source, &format!("the vault {problem}")),
+        }
+        Ok(())
+    }
+
+    /// Whether an earlier source has the token; then this one is not asked.
+    fn is_decided(&mut self, source: &Source, what: &str) -> bool {
+        let Some(used) = &self.found else {
+            return false;
+        };
+        let detail = format!("{what}, since {} has the token", used.source);
+        self.trace.note(source.to_string(), Answer::Skipped, detail);
+        true
+    }
+}

@@ -1,0 +1,122 @@
+//! Tokens that lie in files: the token file, and the stored tokens.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{MAXIMUM_TOKEN_FILE, Walk};
+use crate::credential::Source;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::file;
+use crate::printable::printable;
+use crate::resolve::memory::Stamp;
+use crate::resolve::trace::Answer;
+use crate::store;
+use crate::store::endpoints::Endpoints;
+use crate::token::Token;
+
+impl Walk<'_> {
+    pub(in crate::resolve) fn ask_file(
+        &mut self,
+        path: &Path,
+        endpoint: Option<Endpoint>,
+        named: bool,
+    ) -> Result<(), Error> {
+        let source = Source::File(path.to_owned());
+        // Before the file is read: a change in between is then seen at the next call.
+        self.stamp = Some((path.to_owned(), Stamp::of(path)));
+        let token = match file::read_secret(path, MAXIMUM_TOKEN_FILE) {
+            Ok(None) if named => Err(Error::Store(format!(
+                "the token file {} that the configuration names does not exist",
+                path.display()
+            ))),
+            Ok(None) => {
+                self.trace
+                    .note(source.to_string(), Answer::Absent, "does not exist");
+                return Ok(());
+            }
+            Ok(Some(text)) => {
+                Token::parse(&text).map_err(|error| error.context(&source.describe()))
+            }
+            Err(problem) => Err(Error::Store(format!("the token file {problem}"))),
+        };
+        match token {
+            Ok(Some(token)) => match self.endpoint_of(&token, endpoint) {
+                Ok(endpoint) => self.take(token, source, endpoint),
+                Err(error) if named => Err(error),
+                Err(Error::Store(problem)) => {
+                    self.skip(&source, &problem);
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            Ok(None) => {
+                self.trace.note(source.to_string(), Answer::Absent, "empty");
+                Ok(())
+            }
+            Err(error) if named => Err(error),
+            Err(error) => {
+                self.skip(&source, &error.to_string());
+                Ok(())
+            }
+        }
+    }
+
+    /// A stored token by its name: absent or broken, it stops the chain.
+    pub(in crate::resolve) fn ask_store(
+        &mut self,
+        source: Source,
+        name: &str,
+        endpoint: Option<Endpoint>,
+    ) -> Result<(), Error> {
+        let Some(path) = self.inputs.paths.stored_tokens.as_deref() else {
+            return Err(Error::Store(
+                "there is no home folder to store tokens in".to_owned(),
+            ));
+        };
+        let stored = store::read(path)?;
+        let Some(entry) = stored.iter().find(|entry| entry.name == name) else {
+            let known: Vec<&str> = stored.iter().map(|entry| entry.name.as_str()).collect();
+            let detail = if known.is_empty() {
+                "no token is stored".to_owned()
+            } else {
+                printable(&format!("stored are: {}", known.join(", ")))
+            };
+            let message = format!(
+                "there is no stored token `{}`{}: {detail}. Store it with `hubtoken login`",
+                printable(name),
+                match &source {
+                    Source::Configuration { file, .. } =>
+                        format!(", which {} names", file.display()),
+                    _ => String::new(),
+                }
+            );
+            let label = printable(&source.to_string());
+            self.trace.note(label, Answer::Absent, detail);
+            return Err(Error::TokenNotFound {
+                message,
+                trace: Arc::new(self.trace.clone()),
+            });
+        };
+        let token = Token::parse(&entry.value)
+            .map_err(|error| error.context(&source.describe()))?
+            .ok_or_else(|| Error::Store(format!("{} is blank", source.describe())))?;
+        let endpoint = self.endpoint_of(&token, endpoint)?;
+        self.take(token, source, endpoint)
+    }
+
+    /// The Hub of a token from a file: where it was logged in, else what the configuration says,
+    /// else the ambient one.
+    pub(super) fn endpoint_of(
+        &self,
+        token: &Token,
+        configured: Option<Endpoint>,
+    ) -> Result<Endpoint, Error> {
+        if let Some(path) = self.inputs.paths.stored_tokens.as_deref()
+            && let Some(record) = Endpoints::read(path)?.get(token.digest())?
+        {
+            return Ok(record.endpoint);
+        }
+        configured.map_or_else(|| self.inputs.endpoint.clone(), Ok)
+    }
+}
