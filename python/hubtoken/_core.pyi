@@ -5,7 +5,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from os import PathLike
-from typing import Any, Final, final
+from typing import Any, Final, Literal, final
 
 from hubtoken.activation import Activation
 
@@ -400,8 +400,8 @@ class HubToken:
         """
     @property
     def source(self, /) -> str:
-        """Where the token came from: `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>` or
-        `store:<name>`.
+        """Where the token came from: `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>`,
+        `store:<name>`, `command:<program>`, `colab` or `kaggle`.
         """
 
 @final
@@ -555,7 +555,7 @@ class TraceStep:
     """One source's answer."""
     @property
     def answer(self, /) -> str:
-        """`found`, `shadowed`, `absent`, `skipped`, `broken` or `ignored`."""
+        """`found`, `shadowed`, `absent`, `skipped`, `refused`, `broken` or `ignored`."""
     @property
     def detail(self, /) -> str:
         """What there is to say about it; may be empty."""
@@ -733,9 +733,11 @@ def normalized_endpoint(text: str) -> str:
     """
 
 def reload() -> None:
-    """Forgets what was found in files, so that the next call looks again.
+    """Forgets what was found, so that the next call looks again.
 
-    Only needed within a second of changing a configuration file; everything else is noticed.
+    Files are noticed when they change, a configuration within a second. This is for the rest: a
+    secret of a notebook that was granted or changed meanwhile, a command that would hand out
+    another token by now.
 
     Example:
         >>> import hubtoken
@@ -803,10 +805,10 @@ def require_permission(
     """
 
 def require_role(
-    role: str,
+    role: str | None = None,
     token: str | HubToken | bool | None = None,
     *,
-    repo: str | None = None,
+    repo: str | Literal[False] | None = None,
     repo_type: str = "model",
     endpoint: str | None = None,
     profile: str | None = None,
@@ -821,11 +823,15 @@ def require_role(
     within the answers' lifetimes asks nobody. Organisation roles and fine-grained scopes count. A
     repository that does not exist yet is no obstacle to `write`: the right to create it decides.
 
+    What a project's configuration says counts where the caller says nothing: its `role`, and its
+    `repo`, which is then the target.
+
     Args:
-        role: `"read"` or `"write"`.
+        role: `"read"` or `"write"`; `None` for the project's.
         token: As for `resolve_token`.
         repo: The repository: `"name"` for one's own, `"namespace/name"`, or with its type before
-            it, `"datasets/namespace/name"`.
+            it, `"datasets/namespace/name"`; `None` for the project's, if it names one; `False` for
+            none in particular.
         repo_type: `"model"`, `"dataset"` or `"space"`.
         endpoint: As for `resolve_token`.
         profile: As for `resolve_token`.
@@ -846,6 +852,8 @@ def require_role(
         hubtoken.errors.RepositoryNotFoundError: There is nothing to read.
         hubtoken.errors.VerdictUnknownError: Nothing could be learnt.
         hubtoken.errors.TokenNotFoundError: There is no token.
+        hubtoken.errors.ConfigurationError: The project's configuration is broken.
+        ValueError: Neither the caller nor the project names a role.
 
     Example:
         >>> import hubtoken
@@ -865,9 +873,12 @@ def resolve_token(
 ) -> HubToken | None:
     """Finds the token to use.
 
-    Sources are asked in order: the argument, `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the profile that
-    a configuration file names, the active token file of `huggingface_hub`. Nothing is cached that
-    has changed, and nobody is asked over the network.
+    Sources are asked in order: the argument, `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, what a
+    configuration file names (a stored token, a command, a token file), the active token file of
+    `huggingface_hub`, and in a Colab or Kaggle notebook its secret `HF_TOKEN`. Files are read again
+    when they change. A command's token is used for five minutes, or until a minute before the end
+    that it told; a notebook is asked once, and waited for during 60 seconds
+    (`HUBTOKEN_SOURCE_TIMEOUT`). The Hub is not asked.
 
     Args:
         token: A token as text or as `HubToken`; `True` for the environment's; `False` for none;

@@ -11,8 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Answer = tuple[str, str]
-
 SECRET = "HF_TOKEN"  # noqa: S105 - the secret's name in the vault, as huggingface_hub has it
 
 
@@ -84,7 +82,7 @@ def _is_kaggle() -> bool:
     return "kaggle_secrets" in sys.modules or find_spec("kaggle_secrets") is not None
 
 
-def _ask_colab() -> "Answer":
+def _ask_colab() -> "tuple[str, str]":
     from google.colab import userdata
 
     try:
@@ -95,7 +93,7 @@ def _ask_colab() -> "Answer":
         return "refused", ""
 
 
-def _ask_kaggle() -> "Answer":
+def _ask_kaggle() -> "tuple[str, str]":
     import kaggle_secrets
 
     try:
@@ -109,5 +107,5 @@ def _ask_kaggle() -> "Answer":
         raise
 
 
-def _value(value: object) -> "Answer":
+def _value(value: object) -> "tuple[str, str]":
     return ("value", value) if isinstance(value, str) and value else ("absent", "")

@@ -75,11 +75,14 @@ pub fn run(
     let Some((program, rest)) = arguments.command.split_first() else {
         return Err(Failure::Usage("name a command after `--`".to_owned()));
     };
+    let requirement = arguments.requirement(world)?;
     let session = Session::open(world, &arguments.which)?;
     for warning in &session.warnings {
         output.warning(warning);
     }
-    check(arguments, &session, world, output)?;
+    if let Some(requirement) = &requirement {
+        check(requirement, arguments, &session, world, output)?;
+    }
     let mut command = Command::new(program);
     command.args(rest);
     hand_over(&mut command, &session.credential);
@@ -88,32 +91,12 @@ pub fn run(
 }
 
 fn check(
+    requirement: &Requirement,
     arguments: &Arguments,
     session: &Session<'_>,
     world: &World<'_>,
     output: &Output<'_, '_>,
 ) -> Result<(), Failure> {
-    if arguments.no_check {
-        return Ok(());
-    }
-    let defaults = session::defaults(world)?;
-    let Some(role) = arguments.role.map(Role::from).or(defaults.role) else {
-        return match arguments.repo {
-            Some(_) => Err(Failure::Usage(
-                "say with --role what is needed on the repository".to_owned(),
-            )),
-            None => Ok(()),
-        };
-    };
-    let requirement = Requirement {
-        need: Need::Role(role),
-        repository: arguments
-            .repo
-            .clone()
-            .or(defaults.repo)
-            .map(|repo| (repo, arguments.repo_type.into())),
-        namespace: None,
-    };
     let stale = requirement.check(
         &session.client,
         &session.credential,
@@ -125,6 +108,30 @@ fn check(
         output.warning(&warning);
     }
     Ok(())
+}
+
+impl Arguments {
+    /// What is checked before the command is started, if anything is.
+    fn requirement(&self, world: &World<'_>) -> Result<Option<Requirement>, Failure> {
+        if self.no_check {
+            return Ok(None);
+        }
+        let defaults = session::defaults(world)?;
+        let Some(role) = self.role.map(Role::from).or(defaults.role) else {
+            return match self.repo {
+                Some(_) => Err(Failure::Usage(
+                    "say with --role what is needed on the repository".to_owned(),
+                )),
+                None => Ok(None),
+            };
+        };
+        let repo = self.repo.clone().or(defaults.repo);
+        Ok(Some(Requirement {
+            need: Need::Role(role),
+            repository: repo.map(|repo| (repo, self.repo_type.into())),
+            namespace: None,
+        }))
+    }
 }
 
 /// Sets the token and its Hub, and takes out what would win over them or keep the token from

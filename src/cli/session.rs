@@ -86,7 +86,7 @@ pub fn explain(world: &World<'_>, which: &Which) -> Result<Trace, Error> {
 ///
 /// As [`Resolver::defaults`].
 pub fn defaults(world: &World<'_>) -> Result<Defaults, Error> {
-    Resolver::default().defaults(world.environment, &world.folder)
+    Resolver::default().defaults(world.environment, world.folder.as_deref())
 }
 
 /// What the chain may ask: a command, and no notebook.

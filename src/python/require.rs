@@ -201,7 +201,7 @@ fn defaulted(
     }
     let defaults = process::current()
         .resolver
-        .defaults(&ProcessEnvironment, &std::env::current_dir().ok())
+        .defaults(&ProcessEnvironment, std::env::current_dir().ok().as_deref())
         .map_err(to_python)?;
     let role = role.or(defaults.role).ok_or_else(|| {
         PyValueError::new_err(

@@ -3,7 +3,7 @@
 //! `require_role()` and `hubtoken require` take these where the caller says nothing, so that the
 //! need is written once, beside the code that has it.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::Resolver;
 use super::memory::Found;
@@ -33,13 +33,13 @@ impl Resolver {
     pub fn defaults(
         &self,
         environment: &dyn Environment,
-        folder: &Option<PathBuf>,
+        folder: Option<&Path>,
     ) -> Result<Defaults, Error> {
         let mut projects = lock(&self.projects);
         if let Some(found) = projects.fresh(folder) {
             return Ok(Defaults::of(found));
         }
-        let found = projects.find(folder.as_deref(), &Paths::new(environment))?;
+        let found = projects.find(folder, &Paths::new(environment))?;
         Ok(Defaults::of(&found))
     }
 }

@@ -146,6 +146,12 @@ impl Errands {
         }
     }
 
+    /// Whether an answer is kept, so that asking asks nobody.
+    #[must_use]
+    pub fn knows(&self, errand: &Errand) -> bool {
+        self.known(errand).is_some()
+    }
+
     fn known(&self, errand: &Errand) -> Option<Told> {
         let known = lock(&self.known);
         let (since, told) = known.get(errand)?;

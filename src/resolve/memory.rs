@@ -206,7 +206,12 @@ pub(super) type Found = (Option<Arc<Configuration>>, Option<Arc<Configuration>>)
 /// The configurations that were found, by working directory.
 #[derive(Default)]
 pub(super) struct Projects {
-    by_folder: HashMap<Option<PathBuf>, Entry>,
+    by_folder: HashMap<PathBuf, Entry>,
+}
+
+/// A working directory that is gone is no path at all.
+fn key(folder: Option<&Path>) -> &Path {
+    folder.unwrap_or(Path::new(""))
 }
 
 struct Entry {
@@ -221,20 +226,19 @@ impl Projects {
     }
 
     fn is_fresh(&self, folder: Option<&Path>) -> bool {
-        // A borrowed key would do if `Option<PathBuf>` could be borrowed as `Option<&Path>`.
-        self.fresh(&folder.map(Path::to_owned)).is_some()
+        self.fresh(folder).is_some()
     }
 
     /// What was found from a folder a moment ago.
-    pub(super) fn fresh(&self, folder: &Option<PathBuf>) -> Option<&Found> {
-        let entry = self.by_folder.get(folder)?;
+    pub(super) fn fresh(&self, folder: Option<&Path>) -> Option<&Found> {
+        let entry = self.by_folder.get(key(folder))?;
         (entry.looked.elapsed() < CONFIGURATION_LIFETIME).then_some(&entry.found)
     }
 
     /// The project's and the user's configuration.
     pub(super) fn find(&mut self, folder: Option<&Path>, paths: &Paths) -> Result<Found, Error> {
-        let key = folder.map(Path::to_owned);
-        if let Some(entry) = self.by_folder.get(&key)
+        let key = key(folder);
+        if let Some(entry) = self.by_folder.get(key)
             && entry.looked.elapsed() < CONFIGURATION_LIFETIME
             && entry.user_path == paths.user_configuration
         {
@@ -255,7 +259,7 @@ impl Projects {
             self.by_folder.clear();
         }
         self.by_folder.insert(
-            key,
+            key.to_owned(),
             Entry {
                 looked,
                 user_path: paths.user_configuration.clone(),

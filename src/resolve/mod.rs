@@ -79,12 +79,8 @@ pub struct Request<'a> {
 
 /// What the environment says, read at one moment.
 pub struct Inputs<'a> {
-    outside: &'a dyn Outside,
+    beyond: Beyond<'a>,
     implicit_disabled: bool,
-    vaults_disabled: bool,
-    in_token_command: bool,
-    /// How long a command or a vault may take.
-    patience: Result<Duration, Error>,
     oidc_resource: bool,
     tokens: [Option<OsString>; 2],
     endpoint: Result<Endpoint, Error>,
@@ -98,6 +94,15 @@ pub struct Inputs<'a> {
     folder: Option<PathBuf>,
 }
 
+/// How commands and vaults may be asked.
+struct Beyond<'a> {
+    outside: &'a dyn Outside,
+    vaults_disabled: bool,
+    in_token_command: bool,
+    /// How long one may take.
+    patience: Result<Duration, Error>,
+}
+
 impl<'a> Inputs<'a> {
     /// Adds what may be asked beyond variables and files; without it, nothing may.
     #[must_use]
@@ -105,18 +110,24 @@ impl<'a> Inputs<'a> {
     where
         'a: 'b,
     {
-        Inputs { outside, ..self }
+        let beyond = Beyond {
+            outside,
+            ..self.beyond
+        };
+        Inputs { beyond, ..self }
     }
 
     /// Reads the environment; `folder` is the working directory.
     #[must_use]
     pub fn read(environment: &dyn Environment, folder: Option<PathBuf>) -> Self {
         Self {
-            outside: &Nowhere,
+            beyond: Beyond {
+                outside: &Nowhere,
+                vaults_disabled: env::is_on(environment, env::HUBTOKEN_DISABLE_VAULTS),
+                in_token_command: env::is_on(environment, env::HUBTOKEN_IN_TOKEN_COMMAND),
+                patience: patience(environment),
+            },
             folder,
-            vaults_disabled: env::is_on(environment, env::HUBTOKEN_DISABLE_VAULTS),
-            in_token_command: env::is_on(environment, env::HUBTOKEN_IN_TOKEN_COMMAND),
-            patience: patience(environment),
             implicit_disabled: env::is_on(environment, env::HF_HUB_DISABLE_IMPLICIT_TOKEN),
             oidc_resource: env::text(environment, env::HF_OIDC_RESOURCE).is_some(),
             tokens: TOKEN_VARIABLES.map(|name| environment.get(name)),
@@ -318,10 +329,7 @@ impl Resolver {
                 },
                 None => Ok(()),
             },
-            Source::Vault(notebook) if inputs.outside.vaults().contains(notebook) => {
-                walk.ask_vault(*notebook, None)
-            }
-            Source::Vault(_) => Ok(()),
+            Source::Vault(_) => walk.ask_vaults(),
         };
         match (asked, walk.found) {
             (Ok(()), Some(found)) if reference.matches(&found) => Ok(found),

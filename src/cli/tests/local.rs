@@ -46,7 +46,6 @@ fn what_is_wrong_with_the_command_line_is_code_2() {
     for arguments in [
         &[][..],
         &["dance"],
-        &["require"],
         &["require", "god"],
         &["require", "write", "--permission", "repo.write"],
         &["require", "write", "--repo", "a/b", "--namespace", "a"],
@@ -73,13 +72,7 @@ fn what_is_wrong_with_the_command_line_is_code_2() {
 #[test]
 fn help_has_examples_and_codes_for_every_verb() {
     let machine = Machine::new();
-    for verb in [
-        &[][..],
-        &["status"],
-        &["whoami"],
-        &["require"],
-        &["explain"],
-    ] {
+    for verb in [&[][..], &["status"], &["whoami"], &["explain"]] {
         let ran = machine.run(&[verb, &["--help"]].concat());
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
         assert!(

@@ -6,6 +6,7 @@ mod launching;
 #[cfg(feature = "hub")]
 mod live;
 mod local;
+mod project;
 #[cfg(feature = "hub")]
 mod serving;
 #[cfg(feature = "hub")]

@@ -19,7 +19,9 @@ fn a_project_says_what_it_needs() {
     let folder = Some(machine.home.path().join("project"));
     let defaults = || {
         machine.resolver.reload();
-        machine.resolver.defaults(&machine.environment, &folder)
+        machine
+            .resolver
+            .defaults(&machine.environment, folder.as_deref())
     };
     assert_eq!(defaults().unwrap(), Defaults::default());
     machine.write(".config/hubtoken/config.toml", "role = \"read\"");
@@ -41,7 +43,9 @@ fn a_folder_that_is_gone_has_no_project() {
     assert!(machine.resolver.resolve(&AMBIENT, &inputs).is_ok());
     // One that vanishes while its configuration is looked for.
     let folder = Some(machine.home.path().join("gone/further/below"));
-    let defaults = machine.resolver.defaults(&machine.environment, &folder);
+    let defaults = machine
+        .resolver
+        .defaults(&machine.environment, folder.as_deref());
     assert_eq!(defaults.unwrap(), Defaults::default());
 }
 

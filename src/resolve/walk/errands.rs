@@ -7,7 +7,6 @@ use std::path::Path;
 
 use super::Walk;
 use crate::credential::Source;
-use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::Error;
 use crate::resolve::command;
@@ -36,15 +35,15 @@ impl Walk<'_> {
                 file.path.display()
             ))
         };
-        if self.inputs.in_token_command {
+        if self.inputs.beyond.in_token_command {
             return Err(broken(
                 "asks hubtoken for a token, and would start itself for ever. Give it a source of \
                  its own, such as `hubtoken token --profile NAME --reveal`",
             ));
         }
-        let patience = self.inputs.patience.clone()?;
+        let patience = self.inputs.beyond.patience.clone()?;
         let folder = file.path.parent().unwrap_or(Path::new("/")).to_owned();
-        let outside = self.inputs.outside;
+        let outside = self.inputs.beyond.outside;
         let errand = Errand::Command(argv.to_vec());
         let told = self.resolver.errands.ask(
             &errand,
@@ -72,35 +71,37 @@ impl Walk<'_> {
     }
 
     /// The vaults of the notebook that this process belongs to, if it does.
-    pub(super) fn ask_vaults(&mut self) -> Result<(), Error> {
-        for notebook in self.inputs.outside.vaults() {
+    pub(in crate::resolve) fn ask_vaults(&mut self) -> Result<(), Error> {
+        let vaults = self.inputs.beyond.outside.vaults();
+        let errands = &self.resolver.errands;
+        for notebook in Notebook::ALL {
+            // A forked child cannot ask, but may know.
+            if !vaults.contains(&notebook) && !errands.knows(&Errand::Vault(notebook)) {
+                continue;
+            }
             if !self.goes_on() {
                 break;
             }
-            if self.inputs.vaults_disabled {
+            if self.inputs.beyond.vaults_disabled {
                 let detail = format!("{} is set", env::HUBTOKEN_DISABLE_VAULTS);
                 self.trace.note(notebook.name(), Answer::Skipped, detail);
             } else if !self.configurations.may_ask(notebook.name()) {
                 self.left_out(notebook.name());
             } else {
-                self.ask_vault(notebook, None)?;
+                self.ask_vault(notebook)?;
             }
         }
         Ok(())
     }
 
     /// An ambient source: what is broken is passed over.
-    pub(in crate::resolve) fn ask_vault(
-        &mut self,
-        notebook: Notebook,
-        endpoint: Option<Endpoint>,
-    ) -> Result<(), Error> {
+    fn ask_vault(&mut self, notebook: Notebook) -> Result<(), Error> {
         let source = Source::Vault(notebook);
         if self.is_decided(&source, "not asked") {
             return Ok(());
         }
-        let patience = self.inputs.patience.clone()?;
-        let outside = self.inputs.outside;
+        let patience = self.inputs.beyond.patience.clone()?;
+        let outside = self.inputs.beyond.outside;
         let told = self.resolver.errands.ask(
             &Errand::Vault(notebook),
             patience,
@@ -111,10 +112,7 @@ impl Walk<'_> {
         match told {
             Told::Value { text, .. } => match Token::parse(&text) {
                 Ok(Some(token)) => {
-                    let endpoint = match endpoint {
-                        Some(endpoint) => endpoint,
-                        None => self.inputs.endpoint.clone()?,
-                    };
+                    let endpoint = self.inputs.endpoint.clone()?;
                     return self.take(token, source, endpoint);
                 }
                 Ok(None) => self

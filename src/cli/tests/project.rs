@@ -1,0 +1,152 @@
+//! A folder's own token, and what its project needs.
+
+use super::*;
+
+const STORED: &str = ".cache/huggingface/stored_tokens";
+
+fn machine() -> Machine {
+    let machine = Machine::new();
+    machine.write(
+        STORED,
+        &format!("[ci]\nhf_token = {FIRST}\n\n[lab]\nhf_token = {SECOND}\n"),
+    );
+    machine
+}
+
+fn source(machine: &Machine) -> (Value, Value) {
+    let token = machine.json(&["explain"], 0)["token"].take();
+    (token["source"].clone(), token["mask"].clone())
+}
+
+#[test]
+fn a_folder_uses_its_own_token_until_that_is_undone() {
+    let machine = machine();
+    let file = machine.home.path().join("hubtoken.toml");
+    let value = machine.json(&["use", "ci"], 0);
+    assert_eq!(value["profile"], "ci");
+    assert_eq!(value["changed"], true);
+    assert_eq!(value["file"], file.to_str().unwrap());
+    assert_eq!(source(&machine).1, "hf_…keAA");
+    let ran = machine.run(&["use", "lab"]);
+    assert_eq!(
+        ran.out,
+        "`lab` is the token of this folder: ~/hubtoken.toml\n"
+    );
+    assert_eq!(source(&machine).1, "hf_…akBB");
+    assert_eq!(machine.json(&["use", "lab"], 0)["changed"], false);
+    assert_eq!(machine.json(&["use", "--undo"], 0)["profile"], Value::Null);
+    assert!(!file.exists());
+    assert_eq!(machine.run(&["explain"]).code, 1);
+    // Nothing but the folder's file was touched.
+    assert!(
+        !machine
+            .home
+            .path()
+            .join(".cache/huggingface/token")
+            .exists()
+    );
+}
+
+#[test]
+fn a_name_that_is_not_stored_changes_nothing() {
+    let machine = machine();
+    machine.write("hubtoken.toml", "profile = \"ci\"\n");
+    for (arguments, code, part) in [
+        (&["use", "gone"][..], 1, "stored are: ci, lab"),
+        (&["use"], 2, "<NAME>"),
+        (&["use", "ci", "--undo"], 2, "--undo"),
+        (&["use", FIRST], 2, "looks like a token"),
+    ] {
+        let ran = machine.run(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{ran:?}");
+        assert!(ran.err.contains(part), "{ran:?}");
+    }
+    let text = std::fs::read_to_string(machine.home.path().join("hubtoken.toml")).unwrap();
+    assert_eq!(text, "profile = \"ci\"\n");
+}
+
+#[test]
+fn what_goes_before_the_folders_token_is_told() {
+    let mut machine = machine();
+    machine.set("HUGGING_FACE_HUB_TOKEN", SECOND);
+    let value = machine.json(&["use", "ci"], 0);
+    let warning = value["warnings"][0].as_str().unwrap();
+    assert!(
+        warning.starts_with("HUGGING_FACE_HUB_TOKEN is set"),
+        "{warning}"
+    );
+    assert_eq!(source(&machine).0, "env:HUGGING_FACE_HUB_TOKEN");
+}
+
+#[test]
+fn a_broken_project_is_told_and_left() {
+    let machine = machine();
+    machine.write("hubtoken.toml", &format!("profile = \"{FIRST}\""));
+    for arguments in [
+        &["use", "ci"][..],
+        &["require", "write"],
+        &["run", "--", "x"],
+    ] {
+        let ran = machine.run(arguments);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains("holds a token"), "{ran:?}");
+    }
+}
+
+#[test]
+fn the_projects_need_counts_where_nothing_is_said() {
+    let mut machine = Machine::new();
+    machine.set("HF_TOKEN", FIRST);
+    machine.set("HF_HUB_OFFLINE", "1");
+    assert!(machine.run(&["require"]).err.contains("name a role"));
+    machine.write("hubtoken.toml", "role = \"write\"\nrepo = \"acme/tiny\"");
+    for (arguments, required, target) in [
+        (&["require"][..], "write", Value::from("acme/tiny")),
+        (&["require", "read"], "read", "acme/tiny".into()),
+        (&["require", "--repo", "a/b"], "write", "a/b".into()),
+        (&["require", "--namespace", "a"], "write", "a".into()),
+        (&["require", "--no-repo"], "write", Value::Null),
+        (
+            &["require", "--permission", "job.write"],
+            "job.write",
+            Value::Null,
+        ),
+    ] {
+        let value = machine.json(arguments, 3);
+        assert_eq!(value["required"], required, "{arguments:?}");
+        assert_eq!(value["target"], target, "{arguments:?}");
+    }
+    // A command is checked as well, and not when that is not wanted.
+    assert_eq!(machine.run(&["run", "--", "x"]).code, 3);
+    assert_eq!(machine.run(&["run", "--no-check", "--", "x"]).code, 126);
+    for wrong in [
+        &["run", "--no-check", "--role", "read", "--", "x"][..],
+        &["require", "--no-repo", "--repo", "a/b"],
+        &["require", "--permission", " "],
+    ] {
+        assert_eq!(machine.run(wrong).code, 2, "{wrong:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_of_the_users_configuration_hands_out_the_token() {
+    use crate::env::{Environment as _, ProcessEnvironment};
+
+    let mut machine = machine();
+    machine
+        .environment
+        .set("PATH", ProcessEnvironment.get("PATH").unwrap());
+    machine.set("VALUE", FIRST);
+    let script = "token_command = ['sh', '-c', 'echo $VALUE']";
+    machine.write(".config/hubtoken/config.toml", script);
+    assert_eq!(source(&machine), ("command:sh".into(), "hf_…keAA".into()));
+    // A folder's own token goes before it.
+    assert_eq!(machine.run(&["use", "lab"]).code, 0);
+    assert_eq!(source(&machine).1, "hf_…akBB");
+    // A project that names one is refused.
+    machine.write("hubtoken.toml", script);
+    let ran = machine.run(&["explain"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("not for a project's file"), "{ran:?}");
+}
