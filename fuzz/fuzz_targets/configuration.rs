@@ -1,11 +1,12 @@
-//! A configuration: any text is read or refused, a message never shows a secret of it, and a
-//! project's file steers no secret.
+//! A configuration: any text is read or refused, a message never shows a secret of it, a project's
+//! file steers no secret, and pinning a profile changes the profile alone.
 #![no_main]
 
 use std::path::Path;
 
 use hubtoken::printable::holds_secret;
-use hubtoken::resolve::configuration::{Owner, parse};
+use hubtoken::resolve::configuration::{Configuration, Owner, parse};
+use hubtoken::resolve::pin::edit;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -15,9 +16,26 @@ fuzz_target!(|text: &str| {
                 let project = owner == Owner::Project;
                 assert!(!project || configuration.endpoint.is_none());
                 assert!(!project || configuration.token_file.is_none());
+                assert!(!project || configuration.token_command.is_none());
+                if project {
+                    pin(text, &configuration);
+                }
                 assert!(!holds_secret(&format!("{configuration:?}")));
             }
             Err(error) => assert!(!holds_secret(&error.to_string())),
         }
     }
 });
+
+fn pin(text: &str, before: &Configuration) {
+    let path = Path::new("hubtoken.toml");
+    for profile in [Some("a \"b\" \u{e9}"), None] {
+        let text = edit(text, path, profile).expect("what was read can be edited");
+        let after = parse(&text, path, Owner::Project).expect("what was edited can be read");
+        let expected = Configuration {
+            profile: profile.map(str::to_owned),
+            ..before.clone()
+        };
+        assert_eq!(after, expected);
+    }
+}

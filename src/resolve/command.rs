@@ -155,7 +155,9 @@ fn describe(status: ExitStatus) -> String {
         .map_or_else(|| "no code".to_owned(), |code| format!("code {code}"))
 }
 
-fn understand(output: &[u8]) -> Told {
+/// Reads what a program wrote: a token, or a JSON object that has one.
+#[must_use]
+pub fn understand(output: &[u8]) -> Told {
     let Ok(text) = std::str::from_utf8(output) else {
         return Told::Failed("wrote something that is not text (UTF-8)".to_owned());
     };

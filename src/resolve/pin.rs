@@ -78,7 +78,12 @@ fn hidden(folder: &Path) -> Result<Option<PathBuf>, Error> {
     Ok(above.map(|above: Configuration| above.path))
 }
 
-fn edit(text: &str, file: &Path, profile: Option<&str>) -> Result<String, Error> {
+/// Sets or removes the profile in a configuration's text; all else stays as it is written.
+///
+/// # Errors
+///
+/// [`Error::Configuration`] when the text is not TOML, or has no place for it.
+pub fn edit(text: &str, file: &Path, profile: Option<&str>) -> Result<String, Error> {
     let broken = || {
         Error::Configuration(format!(
             "{} has no place for a profile: `tool.hubtoken` is no table",

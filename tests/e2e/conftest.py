@@ -44,15 +44,22 @@ class Runner:
         return child_environment(self.home, **{"HF_ENDPOINT": self.endpoint, **variables})
 
     def run(
-        self, *command: str, variables: Mapping[str, str] | None = None, stdin: str = ""
+        self,
+        *command: str,
+        variables: Mapping[str, str] | None = None,
+        stdin: str = "",
+        folder: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program of the virtual environment, or of the system, to its end."""
+        """Run a program of the virtual environment, or of the system, to its end.
+
+        It runs in the home, or in `folder`.
+        """
         local = SCRIPTS / command[0]
         program = str(local) if local.exists() else command[0]
         return subprocess.run(
             [program, *command[1:]],
             env=self.environment(**(variables or {})),
-            cwd=self.home,
+            cwd=folder or self.home,
             input=stdin,
             capture_output=True,
             text=True,

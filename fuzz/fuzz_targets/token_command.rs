@@ -1,0 +1,24 @@
+//! What a `token_command` writes: any bytes are understood or refused, nothing is made up, and a
+//! refusal repeats none of them.
+#![no_main]
+
+use hubtoken::resolve::command::understand;
+use hubtoken::resolve::errand::Told;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|output: &[u8]| {
+    match understand(output) {
+        Told::Value { text, .. } => {
+            let output = std::str::from_utf8(output).expect("a value is text");
+            let json = output.trim().starts_with('{');
+            assert!(json || output.contains(text.as_str()));
+        }
+        Told::Absent => assert!(output.iter().all(|byte| !byte.is_ascii_graphic())),
+        Told::Refused => unreachable!("a command has no such answer"),
+        Told::Failed(problem) => {
+            let secret = String::from_utf8_lossy(output);
+            let secret = secret.trim();
+            assert!(secret.len() < 24 || !problem.contains(secret));
+        }
+    }
+});
