@@ -29,7 +29,7 @@ BENCH := $(BENCH_VENV)/.wheel-installed
 FUZZER := target/tools/bin/cargo-fuzz
 
 STUB := python/hubtoken/_core.pyi
-RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -type f)
+RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml scripts/build_backend.py $(shell find src -type f)
 PYTHON_SOURCES := $(shell find python -type f -name '*.py')
 PYTHON_CODE := python tests benches examples scripts
 
@@ -107,7 +107,7 @@ $(TOOLS): requirements/dev.txt
 
 # The stub's feature is on here, so that one build serves the tests and the drift check.
 $(BUILD): $(TOOLS) $(RUST_SOURCES)
-	$(BIN)/maturin develop --quiet --locked --features stubs
+	$(BIN)/python scripts/build_backend.py develop --quiet --locked --features stubs
 	@touch $@
 
 $(STUBS): $(BUILD) $(STUB) scripts/stubs.py
