@@ -117,7 +117,7 @@ $(STUBS): $(BUILD) $(STUB) scripts/stubs.py
 $(BENCH): $(TOOLS) $(RUST_SOURCES) $(PYTHON_SOURCES)
 	$(PYTHON) -m venv $(BENCH_VENV)
 	rm -rf target/wheels
-	$(BIN)/maturin build --quiet --release --locked --out target/wheels
+	$(BIN)/python scripts/build_backend.py build --quiet --release --locked --out target/wheels
 	$(BENCH_BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps target/wheels/hubtoken-*.whl
 	$(BENCH_BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/dev.txt huggingface_hub
 	@touch $@
