@@ -56,7 +56,7 @@ test: $(BUILD) $(STUBS) ## Run every test: Rust without Python, the Hub, the stu
 lint: $(BUILD) ## Check format, lints and types, Rust and Python
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
-	cargo clippy --locked --all-targets --no-default-features -- -D warnings
+	cargo clippy --locked --all-targets --no-default-features --features git-helper -- -D warnings
 	cargo clippy --locked --all-targets --no-default-features --features hub -- -D warnings
 	cargo clippy --locked -- -D warnings
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings

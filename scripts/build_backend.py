@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,9 @@ from maturin import (
     prepare_metadata_for_build_editable,
     prepare_metadata_for_build_wheel,
 )
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,8 +64,7 @@ def build_wheel(
     metadata_directory: str | None = None,
 ) -> str:
     """Build a wheel for PEP 517."""
-    arguments = maturin.get_maturin_pep517_args(config_settings)
-    with helper(options(arguments, profile="release")):
+    with helper(pep517_options(config_settings)):
         return str(maturin.build_wheel(wheel_directory, config_settings, metadata_directory))
 
 
@@ -71,9 +74,27 @@ def build_editable(
     metadata_directory: str | None = None,
 ) -> str:
     """Build a wheel that points here, for PEP 660."""
-    arguments = maturin.get_maturin_pep517_args(config_settings)
-    with helper(options(arguments, profile="release")):
+    with helper(pep517_options(config_settings)):
         return str(maturin.build_editable(wheel_directory, config_settings, metadata_directory))
+
+
+def pep517_options(config_settings: Mapping[str, Any] | None) -> list[str]:
+    """The options of a build that a front end asks for, which is no developer's."""
+    hide_paths()
+    return options(maturin.get_maturin_pep517_args(config_settings), profile="release")
+
+
+def hide_paths() -> None:
+    """Have the compiler write `cargo` for where cargo keeps the crates' sources.
+
+    Panics name the file that they are in, which would tell everybody whose machine built the wheel.
+    Flags that somebody has given to cargo in a stronger way win over these.
+    """
+    home = os.environ.get("CARGO_HOME") or str(Path.home() / ".cargo")
+    flags = os.environ.get("CARGO_BUILD_RUSTFLAGS", "")
+    if not any(character.isspace() for character in home):  # which would end the flag
+        flag = f"--remap-path-prefix={home}=cargo"
+        os.environ["CARGO_BUILD_RUSTFLAGS"] = f"{flags} {flag}".strip()
 
 
 def options(arguments: Sequence[str], profile: str) -> list[str]:
@@ -102,14 +123,29 @@ def helper(arguments: Sequence[str]) -> Iterator[Path]:
     Args:
         arguments: cargo's options.
     """
-    shutil.rmtree(DATA, ignore_errors=True)  # of a build that was killed
-    built = build_helper(arguments)
-    scripts = DATA / "scripts"
-    scripts.mkdir(parents=True)
+    with alone():
+        shutil.rmtree(DATA, ignore_errors=True)  # of a build that was killed
+        built = build_helper(arguments)
+        scripts = DATA / "scripts"
+        scripts.mkdir(parents=True)
+        try:
+            yield Path(shutil.copy(built, scripts))
+        finally:
+            shutil.rmtree(DATA)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other builds of this tree waiting: they would lay another helper into the folder."""
+    if sys.platform == "win32":
+        yield
+        return
+    folder = os.open(ROOT, os.O_RDONLY)
     try:
-        yield Path(shutil.copy(built, scripts))
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
     finally:
-        shutil.rmtree(DATA)
+        os.close(folder)  # which unlocks it
 
 
 def build_helper(arguments: Sequence[str]) -> str:
@@ -130,7 +166,10 @@ def build_helper(arguments: Sequence[str]) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Run a verb of maturin's that builds."""
-    with helper(options(arguments, profile="dev")):
+    known = options(arguments, profile="dev")
+    if "dev" not in known:
+        hide_paths()
+    with helper(known):
         subprocess.run([sys.executable, "-m", "maturin", *arguments], cwd=ROOT, check=True)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -221,6 +222,17 @@ def test_a_module_sets_up_what_its_environment_has(
     assert set_up.returncode == 0, set_up.stderr
     program = SCRIPTS / "git-credential-hubtoken"
     assert json.loads(set_up.stdout)["helper"] == f"!'{program}'"
+
+
+def test_git_finds_the_program_by_its_name(runner: Runner, variables: dict[str, str]) -> None:
+    value = fake_token()
+    path = os.pathsep.join([str(SCRIPTS), os.environ["PATH"]])
+    variables |= {"HF_TOKEN": value, "PATH": path}
+    runner.run("git", "config", "--global", "credential.helper", "hubtoken", variables=variables)
+    filled = runner.run(
+        "git", "credential", "fill", variables=variables, stdin=question(runner.endpoint)
+    )
+    assert answers(filled.stdout)["password"] == value
 
 
 @contextmanager

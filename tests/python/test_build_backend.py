@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -55,6 +56,32 @@ def test_the_helper_lies_where_maturin_looks_only_while_it_builds(
         build()
     assert not data.exists()
     assert built.exists()
+
+
+def test_two_builds_of_one_tree_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_backend, "ROOT", tmp_path)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    with build_backend.alone(), pytest.raises(BlockingIOError):
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(folder)
+
+
+@pytest.mark.parametrize(
+    ("home", "given", "expected"),
+    [
+        ("/c", None, "--remap-path-prefix=/c=cargo"),
+        ("/c", "-Copt-level=1", "-Copt-level=1 --remap-path-prefix=/c=cargo"),
+        ("/a folder", "-Copt-level=1", "-Copt-level=1"),
+    ],
+)
+def test_a_wheel_does_not_say_whose_machine_built_it(
+    monkeypatch: pytest.MonkeyPatch, home: str, given: str | None, expected: str
+) -> None:
+    monkeypatch.setenv("CARGO_HOME", home)
+    monkeypatch.setenv("CARGO_BUILD_RUSTFLAGS", given or "")
+    assert build_backend.pep517_options(None) == ["--profile", "release"]
+    assert os.environ["CARGO_BUILD_RUSTFLAGS"] == expected
 
 
 def test_the_installed_package_has_the_helper() -> None:
