@@ -68,7 +68,7 @@ def test_two_builds_of_one_tree_take_turns(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("home", "given", "expected"),
+    ("cargo_home", "given", "expected"),
     [
         ("/c", None, "--remap-path-prefix=/c=cargo"),
         ("/c", "-Copt-level=1", "-Copt-level=1 --remap-path-prefix=/c=cargo"),
@@ -76,9 +76,9 @@ def test_two_builds_of_one_tree_take_turns(tmp_path: Path, monkeypatch: pytest.M
     ],
 )
 def test_a_wheel_does_not_say_whose_machine_built_it(
-    monkeypatch: pytest.MonkeyPatch, home: str, given: str | None, expected: str
+    monkeypatch: pytest.MonkeyPatch, cargo_home: str, given: str | None, expected: str
 ) -> None:
-    monkeypatch.setenv("CARGO_HOME", home)
+    monkeypatch.setenv("CARGO_HOME", cargo_home)
     monkeypatch.setenv("CARGO_BUILD_RUSTFLAGS", given or "")
     assert build_backend.pep517_options(None) == ["--profile", "release"]
     assert os.environ["CARGO_BUILD_RUSTFLAGS"] == expected
