@@ -26,7 +26,7 @@ HOST = "huggingface.co"
 QUESTION = f"protocol=https\nhost={HOST}\n\n"
 
 WRAPPERS = {
-    "current pip": """\
+    "current pip, uv": """\
 import sys
 from hubtoken._core import main
 if __name__ == "__main__":
@@ -55,7 +55,7 @@ class Command:
     def run(self) -> None:
         """From start to end."""
         done = subprocess.run(
-            self.words, input=self.stdin, stdout=subprocess.PIPE, check=True, text=True
+            self.words, input=self.stdin, capture_output=True, check=True, text=True
         )
         assert self.answer in done.stdout, self.words
 
@@ -119,7 +119,7 @@ def verbs(scripts: dict[str, str], token: str) -> list[Row]:
                 floor=floor,
                 ours=time,
                 peer=peers,
-                target="at most 1.3 x floor" if name == "current pip" else "",
+                target="at most 1.3 x floor" if name == "current pip, uv" else "",
                 floor_is="python -c pass",
             )
             for name, time in zip(scripts, taken, strict=True)
@@ -159,7 +159,7 @@ def rows(folder: Path) -> list[Row]:
         name: wrapper(folder / f"scripts-{index}", body)
         for index, (name, body) in enumerate(WRAPPERS.items())
     }
-    return verbs(scripts, token) + git_get(scripts["current pip"], folder, token)
+    return verbs(scripts, token) + git_get(scripts["current pip, uv"], folder, token)
 
 
 if __name__ == "__main__":
