@@ -29,7 +29,7 @@ BENCH := $(BENCH_VENV)/.wheel-installed
 FUZZER := target/tools/bin/cargo-fuzz
 
 STUB := python/hubtoken/_core.pyi
-RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -type f)
+RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml scripts/build_backend.py $(shell find src -type f)
 PYTHON_SOURCES := $(shell find python -type f -name '*.py')
 PYTHON_CODE := python tests benches examples scripts
 
@@ -56,7 +56,7 @@ test: $(BUILD) $(STUBS) ## Run every test: Rust without Python, the Hub, the stu
 lint: $(BUILD) ## Check format, lints and types, Rust and Python
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
-	cargo clippy --locked --all-targets --no-default-features -- -D warnings
+	cargo clippy --locked --all-targets --no-default-features --features git-helper -- -D warnings
 	cargo clippy --locked --all-targets --no-default-features --features hub -- -D warnings
 	cargo clippy --locked -- -D warnings
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
@@ -107,7 +107,7 @@ $(TOOLS): requirements/dev.txt
 
 # The stub's feature is on here, so that one build serves the tests and the drift check.
 $(BUILD): $(TOOLS) $(RUST_SOURCES)
-	$(BIN)/maturin develop --quiet --locked --features stubs
+	$(BIN)/python scripts/build_backend.py develop --quiet --locked --features stubs
 	@touch $@
 
 $(STUBS): $(BUILD) $(STUB) scripts/stubs.py
@@ -117,7 +117,7 @@ $(STUBS): $(BUILD) $(STUB) scripts/stubs.py
 $(BENCH): $(TOOLS) $(RUST_SOURCES) $(PYTHON_SOURCES)
 	$(PYTHON) -m venv $(BENCH_VENV)
 	rm -rf target/wheels
-	$(BIN)/maturin build --quiet --release --locked --out target/wheels
+	$(BIN)/python scripts/build_backend.py build --quiet --release --locked --out target/wheels
 	$(BENCH_BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps target/wheels/hubtoken-*.whl
 	$(BENCH_BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/dev.txt huggingface_hub
 	@touch $@

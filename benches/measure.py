@@ -27,13 +27,13 @@ ROUNDS = 15
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement: three medians and what was aimed at."""
+    """One measurement: three medians and what was aimed at; huggingface_hub may have no peer."""
 
     what: str
     unit: str
     floor: float
     ours: float
-    peer: float
+    peer: float | None
     target: str
     floor_is: str
 
@@ -43,9 +43,9 @@ class Row:
         return self.ours / self.floor
 
     @property
-    def peer_over_ours(self) -> float:
+    def peer_over_ours(self) -> float | None:
         """How many times hubtoken's time huggingface_hub takes."""
-        return self.peer / self.ours
+        return None if self.peer is None else self.peer / self.ours
 
 
 def isolate(folder: Path) -> None:
@@ -99,9 +99,9 @@ def cells(row: Row) -> tuple[str, ...]:
         row.unit,
         f"{row.floor:,.1f}",
         f"{row.ours:,.1f}",
-        f"{row.peer:,.1f}",
+        "" if row.peer is None else f"{row.peer:,.1f}",
         f"{row.over_floor:.2f}",
-        f"{row.peer_over_ours:.1f}",
+        "" if row.peer_over_ours is None else f"{row.peer_over_ours:.1f}",
         row.target,
     )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from measure import Row, table
 
-SCRIPTS = ("import_cost", "resolution", "cached_require_role", "single_flight")
+SCRIPTS = ("import_cost", "command_line", "resolution", "cached_require_role", "single_flight")
 
 
 def measured(script: str) -> list[Row]:

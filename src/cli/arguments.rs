@@ -97,7 +97,7 @@ pub enum Verb {
 }
 
 /// Which token is meant.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Which {
     /// Use the stored token of this name and no other
     #[arg(long, value_name = "NAME")]

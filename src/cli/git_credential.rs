@@ -3,6 +3,8 @@
 //! Standard output is git's alone: whatever stands there is taken for an attribute. So there is
 //! no JSON here, and problems go to standard error, where git shows them to the user.
 
+use std::ffi::OsString;
+
 use clap::Args;
 
 use super::failure::Failure;
@@ -47,7 +49,31 @@ pub fn run(
             "git-credential speaks git's own protocol, so there is no --json".to_owned(),
         ));
     }
-    match arguments.operation.as_str() {
+    answer(&arguments.operation, world, output)
+}
+
+/// The verb as a program of its own, which git gives one argument.
+///
+/// # Errors
+///
+/// As [`run`]; there is another number of arguments.
+pub fn alone(
+    operations: &[OsString],
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    let [operation] = operations else {
+        return Err(Failure::Usage(
+            "git runs this with get, store or erase, and writes its question to standard input; \
+             `hubtoken setup-git` tells it to"
+                .to_owned(),
+        ));
+    };
+    answer(&operation.to_string_lossy(), world, output)
+}
+
+fn answer(operation: &str, world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+    match operation {
         "get" => get(world, output),
         "store" | "erase" => {
             // Read and dropped, so that git is not cut short; what it says changes nothing here.

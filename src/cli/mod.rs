@@ -108,6 +108,43 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, world: &World<'_>) -> 
     output.finish(code) as u8
 }
 
+/// Runs `git-credential` alone, for the program that does nothing else.
+///
+/// `arguments` begin with the program's name. git adds one, the operation.
+///
+/// ```
+/// use hubtoken::cli::{self, Input, Replace, Stream, Text, World};
+/// use hubtoken::env::Fixed;
+/// use hubtoken::identity::Never;
+///
+/// let (mut output, mut errors) = (Vec::new(), Vec::new());
+/// let mut input: &[u8] = b"protocol=https\nhost=huggingface.co\n\n";
+/// let world = World {
+///     environment: &Fixed::from([("HF_TOKEN", "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")]),
+///     folder: None,
+///     program: None,
+///     stdin: Input::from(&mut input),
+///     typing: &Text(""),
+///     stdout: Stream::to(&mut output),
+///     stderr: Stream::to(&mut errors),
+///     width: None,
+///     now: time::OffsetDateTime::UNIX_EPOCH,
+///     interrupt: &Never,
+///     launcher: &Replace,
+/// };
+/// let arguments = ["git-credential-hubtoken", "get"].map(Into::into);
+/// assert_eq!(cli::run_git_helper(arguments, &world), 0);
+/// drop(world);
+/// assert!(output.starts_with(b"username=hf_user\npassword="));
+/// ```
+pub fn run_git_helper(arguments: impl IntoIterator<Item = OsString>, world: &World<'_>) -> u8 {
+    let output = Output::new(world, &[]);
+    let operations: Vec<OsString> = arguments.into_iter().skip(1).collect();
+    let code = git_credential::alone(&operations, world, &output)
+        .unwrap_or_else(|failure| output.failed(&failure));
+    output.finish(code) as u8
+}
+
 fn parse(arguments: Vec<OsString>, world: &World<'_>, output: &Output<'_, '_>) -> Code {
     // The width is the world's, so that clap asks no terminal of its own accord.
     let command = Arguments::command().term_width(world.width.unwrap_or(0));

@@ -194,7 +194,7 @@ fn check(
     let stale = requirement.check(
         &session.client,
         &session.credential,
-        &session.line,
+        session.line(),
         &options,
         world.interrupt,
     )?;

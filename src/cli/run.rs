@@ -100,7 +100,7 @@ fn check(
     let stale = requirement.check(
         &session.client,
         &session.credential,
-        &session.line,
+        session.line(),
         &session::options(None, arguments.wait.timeout),
         world.interrupt,
     )?;

@@ -1,5 +1,6 @@
 //! The token that a verb is about, and the way to its Hub.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +26,8 @@ pub struct Session<'a> {
     pub client: Arc<Client>,
     /// The token.
     pub credential: Arc<Credential>,
-    /// The way to its Hub.
-    pub line: Line,
+    settings: Settings,
+    line: OnceCell<Line>,
     /// Sources that were passed over because they are broken.
     pub warnings: Vec<String>,
 }
@@ -48,14 +49,21 @@ impl<'a> Session<'a> {
             trace: Arc::new(resolution.trace.clone()),
         })?;
         let client = Arc::clone(&process::current_checked().client);
-        let line = client.line(&credential.endpoint, &Settings::read(world.environment));
         Ok(Self {
             interrupt: world.interrupt,
             client,
             credential,
-            line,
+            settings: Settings::read(world.environment),
+            line: OnceCell::new(),
             warnings: process::current().resolver.warnings(&resolution.trace),
         })
+    }
+
+    /// The way to its Hub. Not made before somebody goes it: the machine's certificates take
+    /// longer to read than many a verb takes altogether.
+    pub fn line(&self) -> &Line {
+        self.line
+            .get_or_init(|| self.client.line(&self.credential.endpoint, &self.settings))
     }
 
     /// Asks the Hub whose it is.
@@ -65,7 +73,7 @@ impl<'a> Session<'a> {
     /// As [`Client::identify`].
     pub fn identify(&self, options: &Options) -> Result<Known, Error> {
         self.client
-            .identify(&self.credential, &self.line, options, self.interrupt)
+            .identify(&self.credential, self.line(), options, self.interrupt)
             .map_err(|failure| failure.into_error(&self.credential))
     }
 }
@@ -135,4 +143,36 @@ fn request(which: &Which) -> Result<Request<'_>, Error> {
 
 fn inputs(world: &World<'_>) -> Inputs<'static> {
     Inputs::read(world.environment, world.folder.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::super::{Input, Replace, Stream, Text};
+    use super::*;
+    use crate::env::{Fixed, HF_TOKEN};
+    use crate::identity::Never;
+
+    #[test]
+    fn a_verb_that_asks_nobody_makes_no_way_to_the_hub() {
+        let (mut output, mut errors, mut input) = (Vec::new(), Vec::new(), std::io::empty());
+        let world = World {
+            environment: &Fixed::from([(HF_TOKEN, "hf_SessionFakeFakeFakeFakeFakeFakeFakeAA")]),
+            folder: None,
+            program: None,
+            stdin: Input::from(&mut input),
+            typing: &Text(""),
+            stdout: Stream::to(&mut output),
+            stderr: Stream::to(&mut errors),
+            width: None,
+            now: OffsetDateTime::UNIX_EPOCH,
+            interrupt: &Never,
+            launcher: &Replace,
+        };
+        let session = Session::open(&world, &Which::default()).unwrap();
+        assert!(session.line.get().is_none());
+        session.line();
+        assert!(session.line.get().is_some());
+    }
 }

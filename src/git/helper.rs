@@ -17,13 +17,15 @@ use super::protocol::Attributes;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::process;
 use crate::resolve::trace::Trace;
 use crate::resolve::{Argument, Inputs, Request, Resolver};
 
 /// The user's name when git has none. The Hub looks at the token alone; `huggingface_hub` writes
 /// the same.
 pub const USERNAME: &str = "hf_user";
+
+/// What git calls it when a helper may choose the scheme of the `Authorization` header.
+const AUTHTYPE: &[u8] = b"authtype";
 
 /// What the helper has to say.
 #[derive(Default)]
@@ -88,10 +90,22 @@ fn names_profile(trace: &Trace) -> bool {
         .any(|step| step.source.starts_with("config:"))
 }
 
-/// Name and password are what every git understands, so the newer `authtype` is not used even if
-/// git announces it. There is never a `quit`: a token that the Hub refuses must not keep git from
+/// Name and password are what every git and every Hub understands. Where a server wants a bearer
+/// token and nothing else, git could do nothing with them, so it gets the token as one, if it has
+/// said that it can. There is never a `quit`: a token that the Hub refuses must not keep git from
 /// asking elsewhere.
 fn answer_with(asked: &Attributes, credential: &Credential, inputs: &Inputs<'_>) -> Attributes {
+    let secret = Zeroizing::new(credential.token.expose().into());
+    let password_expiry_utc = inputs.stored_expiry(&credential.token);
+    if wants_bearer(asked) {
+        return Attributes {
+            capabilities: vec![AUTHTYPE.to_vec()],
+            authtype: Some(b"Bearer".to_vec()),
+            credential: Some(secret),
+            password_expiry_utc,
+            ..Attributes::default()
+        };
+    }
     let username = asked
         .username
         .clone()
@@ -99,175 +113,31 @@ fn answer_with(asked: &Attributes, credential: &Credential, inputs: &Inputs<'_>)
         .unwrap_or_else(|| USERNAME.into());
     Attributes {
         username: Some(username),
-        password: Some(Zeroizing::new(credential.token.expose().into())),
-        password_expiry_utc: expiry(credential, inputs),
+        password: Some(secret),
+        password_expiry_utc,
         ..Attributes::default()
     }
 }
 
-/// When the token ends, if that is known without asking the Hub.
-fn expiry(credential: &Credential, inputs: &Inputs<'_>) -> Option<i64> {
-    inputs.stored_expiry(&credential.token).or_else(|| {
-        let identity = process::current().client.recall(credential, None)?;
-        Some(identity.expires_at?.unix_timestamp())
-    })
+/// Whether the server's challenges name `Bearer` and not `Basic`, and git can send the former.
+fn wants_bearer(asked: &Attributes) -> bool {
+    // A header may hold several challenges. A comma in a quoted text makes none of its own, but to
+    // take it for one errs towards name and password, which is what any other server gets.
+    let names = |scheme: &[u8]| {
+        asked.wwwauth.iter().any(|header| {
+            header.split(|byte| *byte == b',').any(|challenge| {
+                let word = challenge.trim_ascii_start();
+                let end = word
+                    .iter()
+                    .position(u8::is_ascii_whitespace)
+                    .unwrap_or(word.len());
+                word[..end].eq_ignore_ascii_case(scheme)
+            })
+        })
+    };
+    asked.capabilities.iter().any(|known| known == AUTHTYPE) && names(b"bearer") && !names(b"basic")
 }
 
 #[cfg(test)]
-mod tests {
-    use tempfile::TempDir;
-
-    use super::*;
-    use crate::env::Fixed;
-
-    const TOKEN: &str = "hf_HelperFakeFakeFakeFakeFakeFakeFakeAA";
-
-    fn asked(protocol: &str, host: &str) -> Attributes {
-        Attributes {
-            protocol: Some(protocol.into()),
-            host: Some(host.into()),
-            ..Attributes::default()
-        }
-    }
-
-    fn machine() -> (TempDir, Fixed) {
-        let home = tempfile::tempdir().unwrap();
-        let mut environment = Fixed::default();
-        environment.set("HOME", home.path());
-        environment.set("HF_HOME", home.path());
-        environment.set("XDG_CONFIG_HOME", home.path().join("config"));
-        (home, environment)
-    }
-
-    fn answer(asked: &Attributes, home: &TempDir, environment: &Fixed) -> Result<Answer, Error> {
-        get(
-            asked,
-            &Inputs::read(environment, Some(home.path().to_owned())),
-        )
-    }
-
-    #[test]
-    fn the_token_goes_to_its_own_hub_alone() {
-        for (endpoint, good) in [
-            (
-                "https://huggingface.co",
-                &[
-                    ("https", "huggingface.co"),
-                    ("https", "huggingface.co:443"),
-                    ("https", "HuggingFace.co"),
-                ][..],
-            ),
-            (
-                "https://hub.example:8443/prefix",
-                &[("https", "hub.example:8443")],
-            ),
-            ("http://127.0.0.1:8080", &[("http", "127.0.0.1:8080")]),
-            ("http://[::1]:8080", &[("http", "[::1]:8080")]),
-        ] {
-            let (home, mut environment) = machine();
-            environment.set("HF_TOKEN", TOKEN);
-            environment.set("HF_ENDPOINT", endpoint);
-            for (protocol, host) in good {
-                let answer = answer(&asked(protocol, host), &home, &environment).unwrap();
-                let attributes = answer.attributes.unwrap();
-                assert_eq!(attributes.username.unwrap(), b"hf_user");
-                assert_eq!(attributes.password.unwrap().as_slice(), TOKEN.as_bytes());
-                assert_eq!(attributes.password_expiry_utc, None);
-            }
-            for (protocol, host) in [
-                ("http", "huggingface.co"),
-                ("https", "huggingface.co:8443"),
-                ("https", "huggingface.co."),
-                ("https", "huggingface.co/x"),
-                ("https", "huggingface.co@evil.example"),
-                ("https", "evil.example#huggingface.co"),
-                ("https", "evil.example\\huggingface.co"),
-                ("https", "huggingface。co"),
-                ("https", "hugging\tface.co"),
-                ("https", "cdn.huggingface.co"),
-                ("https", "hub.example"),
-                ("http", "hub.example:8443"),
-                ("http", "127.0.0.1:8081"),
-                ("http", "localhost:8080"),
-                ("https", "127.0.0.1:8080"),
-                ("ssh", "huggingface.co"),
-                ("HTTPS://huggingface.co/?", "x"),
-                ("https", ""),
-                ("", "huggingface.co"),
-                ("smtp", "127.0.0.1:8080"),
-            ] {
-                let answer = answer(&asked(protocol, host), &home, &environment).unwrap();
-                assert!(answer.attributes.is_none(), "{protocol} {host}");
-            }
-        }
-        let (home, mut environment) = machine();
-        environment.set("HF_TOKEN", TOKEN);
-        for half in [
-            Attributes::default(),
-            Attributes {
-                host: Some("huggingface.co".into()),
-                ..Attributes::default()
-            },
-            Attributes {
-                protocol: Some("https".into()),
-                ..Attributes::default()
-            },
-        ] {
-            let answer = answer(&half, &home, &environment).unwrap();
-            assert!(answer.attributes.is_none());
-        }
-    }
-
-    #[test]
-    fn what_git_says_besides_does_not_disturb() {
-        let (home, mut environment) = machine();
-        environment.set("HF_TOKEN", TOKEN);
-        let mut asked = asked("https", "huggingface.co");
-        asked.path = Some(b"acme/\xff.git".to_vec());
-        asked.capabilities = vec![b"authtype".to_vec(), b"state".to_vec()];
-        asked.wwwauth = vec![b"Bearer realm=x".to_vec()];
-        asked.username = Some(b"alice".to_vec());
-        let answer = answer(&asked, &home, &environment).unwrap();
-        let written = answer.attributes.unwrap().encode().unwrap();
-        let expected = format!("username=alice\npassword={TOKEN}\n");
-        assert_eq!(written.as_slice(), expected.as_bytes());
-    }
-
-    #[test]
-    fn the_folder_decides_and_its_tokens_end_is_told() {
-        let (home, environment) = machine();
-        std::fs::write(
-            home.path().join("stored_tokens"),
-            format!("[work]\nhf_token = {TOKEN}\nexpires_at = 4102444800\n"),
-        )
-        .unwrap();
-        let question = asked("https", "huggingface.co");
-        let nothing = answer(&question, &home, &environment).unwrap();
-        assert!(nothing.attributes.is_none() && nothing.warnings.is_empty());
-
-        let project = home.path().join("hubtoken.toml");
-        std::fs::write(&project, "profile = \"work\"\n").unwrap();
-        let found = answer(&question, &home, &environment).unwrap();
-        let attributes = found.attributes.unwrap();
-        assert_eq!(attributes.password.unwrap().as_slice(), TOKEN.as_bytes());
-        assert_eq!(attributes.password_expiry_utc, Some(4_102_444_800));
-
-        std::fs::write(&project, "profile = \"gone\"\n").unwrap();
-        assert!(answer(&question, &home, &environment).is_err());
-        std::fs::write(&project, "endpoint = \"https://evil.example\"\n").unwrap();
-        assert!(answer(&question, &home, &environment).is_err());
-        // Where no token could go anyway, nobody wants to hear of it.
-        let elsewhere = asked("http", "hub.example");
-        assert!(answer(&elsewhere, &home, &environment).is_ok());
-    }
-
-    #[test]
-    fn a_broken_ambient_source_is_warned_of() {
-        let (home, environment) = machine();
-        std::fs::create_dir(home.path().join("token")).unwrap();
-        let question = asked("https", "huggingface.co");
-        let found = answer(&question, &home, &environment).unwrap();
-        assert!(found.attributes.is_none());
-        assert_eq!(found.warnings.len(), 1);
-    }
-}
+#[path = "helper_tests.rs"]
+mod tests;

@@ -57,7 +57,12 @@ pub struct Attributes {
     pub username: Option<Vec<u8>>,
     /// The secret.
     pub password: Option<Zeroizing<Vec<u8>>>,
-    /// When the password ends, in Unix seconds.
+    /// The scheme that [`credential`](Self::credential) goes with, in place of a name and a
+    /// password. Only where both sides are capable of `authtype`.
+    pub authtype: Option<Vec<u8>>,
+    /// The secret as it stands behind the scheme's name.
+    pub credential: Option<Zeroizing<Vec<u8>>>,
+    /// When the secret ends, in Unix seconds.
     pub password_expiry_utc: Option<i64>,
     /// What both sides can do.
     pub capabilities: Vec<Vec<u8>>,
@@ -146,6 +151,8 @@ impl Attributes {
             b"path" => self.path = Some(value.to_vec()),
             b"username" => self.username = Some(value.to_vec()),
             b"password" => self.password = Some(Zeroizing::new(value.to_vec())),
+            b"authtype" => self.authtype = Some(value.to_vec()),
+            b"credential" => self.credential = Some(Zeroizing::new(value.to_vec())),
             // One that is no number says nothing, as git has it.
             b"password_expiry_utc" => {
                 self.password_expiry_utc = str::from_utf8(value)
@@ -216,6 +223,11 @@ impl Attributes {
             ("path", self.path.as_deref()),
             ("username", self.username.as_deref()),
             ("password", self.password.as_ref().map(|value| &***value)),
+            ("authtype", self.authtype.as_deref()),
+            (
+                "credential",
+                self.credential.as_ref().map(|value| &***value),
+            ),
             ("password_expiry_utc", expiry.as_deref().map(str::as_bytes)),
         ];
         let lists = [

@@ -135,19 +135,26 @@ fn list() -> impl Strategy<Value = Vec<Vec<u8>>> {
 fn attributes() -> impl Strategy<Value = Attributes> {
     let some = || proptest::option::of(value());
     (
-        (some(), some(), some(), some(), some()),
+        (some(), some(), some(), some(), some(), some(), some()),
         any::<Option<i64>>(),
         list(),
         list(),
     )
         .prop_map(
-            |((protocol, host, path, username, password), expiry, capabilities, wwwauth)| {
+            |(
+                (protocol, host, path, username, password, authtype, credential),
+                expiry,
+                capabilities,
+                wwwauth,
+            )| {
                 Attributes {
                     protocol,
                     host,
                     path,
                     username,
                     password: password.map(Zeroizing::new),
+                    authtype,
+                    credential: credential.map(Zeroizing::new),
                     password_expiry_utc: expiry,
                     capabilities,
                     wwwauth,

@@ -116,12 +116,89 @@ fn a_path_is_quoted_for_the_shell() {
         );
     }
     assert!(is_ours(&helper(None).unwrap()));
+    for ours in [
+        "!'/opt/bin/git-credential-hubtoken'",
+        "!'C:/Program Files/Python/Scripts/git-credential-hubtoken.exe'",
+        "!'/it'\\''s/git-credential-hubtoken'",
+    ] {
+        assert!(is_ours(ours), "{ours}");
+    }
     for other in [
         "",
         "store",
         "!gh auth git-credential",
         "!'/usr/bin/gh' auth git-credential",
+        "hubtoken",
+        "/opt/bin/git-credential-hubtoken",
+        "!'/opt/bin/git-credential-hubtoken' --mine",
+        "!'/opt/bin/my-git-credential-hubtoken'",
+        "!'git-credential-hubtoken'",
+        "!'",
     ] {
         assert!(!is_ours(other), "{other}");
+    }
+}
+
+/// A folder with programs that are never run.
+fn programs(names: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in names {
+        std::fs::write(folder.path().join(name), "").unwrap();
+    }
+    folder
+}
+
+#[test]
+fn the_program_that_does_nothing_else_is_preferred_where_it_is() {
+    let name = format!("git-credential-hubtoken{EXE_SUFFIX}");
+    let both = programs(&["hubtoken", &name]);
+    let value = helper(Some(&both.path().join("hubtoken"))).unwrap();
+    assert_eq!(
+        value,
+        format!("!{}", quoted(&both.path().join(&name)).unwrap())
+    );
+    assert!(is_ours(&value));
+    let verb_alone = programs(&["hubtoken"]);
+    let value = helper(Some(&verb_alone.path().join("hubtoken"))).unwrap();
+    assert!(value.ends_with("hubtoken' git-credential"), "{value}");
+
+    let windows = programs(&["hubtoken.exe", "git-credential-hubtoken.exe"]);
+    let hubtoken = windows.path().join("hubtoken.exe");
+    assert_eq!(
+        alone(&hubtoken, ".exe"),
+        Some(windows.path().join("git-credential-hubtoken.exe"))
+    );
+    assert_eq!(alone(&verb_alone.path().join("hubtoken"), ".exe"), None);
+    std::fs::create_dir(verb_alone.path().join("git-credential-hubtoken")).unwrap();
+    assert_eq!(alone(&verb_alone.path().join("hubtoken"), ""), None);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_followed_only_where_nothing_lies_beside_it() {
+    let name = "git-credential-hubtoken";
+    let real = programs(&["hubtoken", name]);
+    let links = programs(&[]);
+    let link = links.path().join("hubtoken");
+    std::os::unix::fs::symlink(real.path().join("hubtoken"), &link).unwrap();
+    let real = real.path().canonicalize().unwrap();
+    assert_eq!(alone(&link, ""), Some(real.join(name)));
+    std::os::unix::fs::symlink(real.join(name), links.path().join(name)).unwrap();
+    assert_eq!(alone(&link, ""), Some(links.path().join(name)));
+}
+
+#[test]
+fn one_kind_takes_the_other_ones_place_and_both_are_undone() {
+    let alone = "!'/opt/bin/git-credential-hubtoken'";
+    for (old, new) in [(OURS, alone), (alone, OURS)] {
+        let before = "[credential \"https://huggingface.co\"]\n\thelper = cache\n";
+        let machine = Machine::new(before);
+        let git = machine.git(Scope::Global);
+        assert!(git.set_up(KEY, old).unwrap());
+        assert!(git.set_up(KEY, new).unwrap());
+        assert_eq!(git.values(KEY).unwrap(), ["cache", "", new]);
+        assert!(!git.set_up(KEY, new).unwrap());
+        assert!(git.undo(KEY).unwrap());
+        assert_eq!(machine.config(), before);
     }
 }

@@ -21,11 +21,13 @@ use crate::error::Error;
 #[pyfunction]
 #[pyo3(signature = () -> "int")]
 pub fn main(py: Python<'_>) -> PyResult<u8> {
-    let arguments: Vec<OsString> = py.import("sys")?.getattr("argv")?.extract()?;
+    let sys = py.import("sys")?;
+    let arguments: Vec<OsString> = sys.getattr("argv")?.extract()?;
+    let interpreter: Option<OsString> = sys.getattr("executable")?.extract()?;
     // Read while attached; the command itself runs detached and reads this copy.
     let environment = Fixed::of_process();
     let folder = std::env::current_dir().ok();
-    let program = program(arguments.first(), folder.as_deref());
+    let program = program(arguments.first(), interpreter, folder.as_deref());
     let signals = Signals::default();
     Ok(py.detach(|| {
         let (mut input, mut output, mut errors) = (stdin(), stdout(), stderr());
@@ -53,13 +55,23 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
     }))
 }
 
-/// The script that the interpreter runs, which `sys.argv` begins with; `None` when it is no file.
-fn program(first: Option<&OsString>, folder: Option<&Path>) -> Option<PathBuf> {
-    let program = Path::new(first?);
+/// The `hubtoken` script: what `sys.argv` begins with, or for `python -m hubtoken`, where that is a
+/// module, the one beside the interpreter. `None` when it is no file.
+fn program(
+    first: Option<&OsString>,
+    interpreter: Option<OsString>,
+    folder: Option<&Path>,
+) -> Option<PathBuf> {
+    let first = Path::new(first?);
+    let program = if first.ends_with("hubtoken/__main__.py") {
+        PathBuf::from(interpreter?).with_file_name("hubtoken")
+    } else {
+        first.to_owned()
+    };
     // As typed, with its symbolic links: a link outlives the versions that it points to.
     let program = match folder {
         Some(folder) => folder.join(program),
-        None => program.to_owned(),
+        None => program,
     };
     [program.with_added_extension("exe"), program]
         .into_iter()

@@ -1,20 +1,39 @@
 //! git's verbs: what goes to git, and what does not.
 
 use super::*;
+use crate::cli::run_git_helper;
 
 const QUESTION: &str = "protocol=https\nhost=huggingface.co\n\n";
 
 impl Machine {
-    /// Runs `git-credential`. A run that answers shows the token, so no secret is searched for.
+    /// Runs the verb, and the program that does nothing else: both say the same. A run that
+    /// answers shows the token, so no secret is searched for.
     fn credential(&self, operation: &str, question: &str) -> Ran {
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = self.run_in(
-            &["git-credential", operation],
-            (&mut out, &mut err),
-            None,
-            &Never,
-            (question.as_bytes(), &Nobody),
+        let verb = self.ask(question, |world| {
+            run(
+                ["hubtoken", "git-credential", operation].map(Into::into),
+                world,
+            )
+        });
+        let alone = self.alone(&[operation], question);
+        assert_eq!(
+            (verb.code, &verb.out, &verb.err),
+            (alone.code, &alone.out, &alone.err)
         );
+        verb
+    }
+
+    fn alone(&self, arguments: &[&str], question: &str) -> Ran {
+        let arguments = ["git-credential-hubtoken"].iter().chain(arguments);
+        self.ask(question, |world| {
+            run_git_helper(arguments.map(Into::into), world)
+        })
+    }
+
+    fn ask(&self, question: &str, start: impl FnOnce(&World<'_>) -> u8) -> Ran {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let input = (question.as_bytes(), &Nobody as &dyn Launch);
+        let code = self.in_world((&mut out, &mut err), None, &Never, input, start);
         Ran {
             code,
             out: String::from_utf8(out).unwrap(),
@@ -57,6 +76,20 @@ fn nothing_is_stored_erased_or_said_to_other_operations() {
 }
 
 #[test]
+fn the_program_that_does_nothing_else_takes_an_operation_and_no_more() {
+    let machine = Machine::with(&[("HF_TOKEN", FIRST)]);
+    for arguments in [&[][..], &["get", "get"], &["get", "--json"]] {
+        let ran = machine.alone(arguments, QUESTION);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+        assert!(ran.err.contains("hubtoken setup-git"), "{ran:?}");
+    }
+    for operation in ["--help", "--json", FIRST] {
+        let ran = machine.alone(&[operation], QUESTION);
+        assert_eq!((ran.code, ran.out + &ran.err), (0, String::new()));
+    }
+}
+
+#[test]
 fn what_is_wrong_is_said_to_the_user_and_not_to_git() {
     let machine = Machine::with(&[("HF_TOKEN", FIRST)]);
     for question in [
@@ -65,6 +98,7 @@ fn what_is_wrong_is_said_to_the_user_and_not_to_git() {
         "url=https://evil.example%0ahost=huggingface.co/\n",
         "protocol=https\nhost\n",
         &"x".repeat(100_000),
+        &format!("wwwauth[]={}\n\n", "x".repeat(70_000)),
     ] {
         let ran = machine.credential("get", question);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");

@@ -144,7 +144,21 @@ impl Machine {
         (out, err): (&mut dyn Write, &mut dyn Write),
         width: Option<usize>,
         interrupt: &(dyn Interrupt + Sync),
+        (input, launcher): (&[u8], &dyn Launch),
+    ) -> u8 {
+        let arguments = ["hubtoken"].iter().chain(arguments).map(Into::into);
+        self.in_world((out, err), width, interrupt, (input, launcher), |world| {
+            run(arguments, world)
+        })
+    }
+
+    fn in_world(
+        &self,
+        (out, err): (&mut dyn Write, &mut dyn Write),
+        width: Option<usize>,
+        interrupt: &(dyn Interrupt + Sync),
         (mut input, launcher): (&[u8], &dyn Launch),
+        start: impl FnOnce(&World<'_>) -> u8,
     ) -> u8 {
         let world = World {
             environment: &self.environment,
@@ -159,7 +173,7 @@ impl Machine {
             interrupt,
             launcher,
         };
-        run(["hubtoken"].iter().chain(arguments).map(Into::into), &world)
+        start(&world)
     }
 
     /// Runs with `--json`: one object on standard output, and nothing on standard error.

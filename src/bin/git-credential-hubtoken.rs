@@ -1,0 +1,33 @@
+//! git's helper as a program of its own.
+//!
+//! git starts a helper for each question, and the interpreter's start alone would cost it ten
+//! times what the answer does. So this is `hubtoken git-credential` without the interpreter, the
+//! other verbs and what reads a command line: the same code behind another door.
+
+use std::io::{IsTerminal as _, stderr, stdin, stdout};
+use std::process::ExitCode;
+
+use hubtoken::cli::{self, Input, Replace, Stream, Text, World};
+use hubtoken::env::ProcessEnvironment;
+use hubtoken::identity::Never;
+use time::OffsetDateTime;
+
+fn main() -> ExitCode {
+    let (mut input, mut output, mut errors) = (stdin(), stdout(), stderr());
+    let input_is_terminal = input.is_terminal();
+    let (output_is_terminal, errors_are_terminal) = (output.is_terminal(), errors.is_terminal());
+    let world = World {
+        environment: &ProcessEnvironment,
+        folder: std::env::current_dir().ok(),
+        program: None,
+        stdin: Input::new(&mut input, input_is_terminal),
+        typing: &Text(""),
+        stdout: Stream::new(&mut output, output_is_terminal),
+        stderr: Stream::new(&mut errors, errors_are_terminal),
+        width: None,
+        now: OffsetDateTime::now_utc(),
+        interrupt: &Never,
+        launcher: &Replace,
+    };
+    ExitCode::from(cli::run_git_helper(std::env::args_os(), &world))
+}
