@@ -1,8 +1,8 @@
 """What a verb costs in a shell: whole processes, started in turns.
 
 The script that starts a Python program is written by whoever installs it. pip before 25 writes one
-that imports `re`, which costs more than hubtoken does; a current pip, and uv, write one that does
-not. Both are measured. git's helper is measured apart: it need not be Python at all.
+that imports `re`, which costs more than hubtoken does; pip 25 and later, and uv, write one that
+does not. Both are measured. git's helper is measured apart: it need not be Python at all.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ SUFFIX = ".exe" if os.name == "nt" else ""
 HOST = "huggingface.co"
 QUESTION = f"protocol=https\nhost={HOST}\n\n"
 
+NEWEST = "pip 25, uv"
 WRAPPERS = {
-    "current pip, uv": """\
+    NEWEST: """\
 import sys
 from hubtoken._core import main
 if __name__ == "__main__":
     sys.argv[0] = sys.argv[0].removesuffix(".exe")
     sys.exit(main())
 """,
-    "pip before 25": """\
+    "older pip": """\
 import re
 import sys
 from hubtoken._core import main
@@ -114,12 +115,12 @@ def verbs(scripts: dict[str, str], token: str) -> list[Row]:
         floor, *taken, peers = in_turns([bare, *ours, peer], ROUNDS)
         rows += [
             Row(
-                what=f"hubtoken {verb}, {name}",
+                what=f"hubtoken {verb} ({name})",
                 unit="ms",
                 floor=floor,
                 ours=time,
                 peer=peers,
-                target="at most 1.3 x floor" if name == "current pip, uv" else "",
+                target="at most 1.3 x floor" if name == NEWEST else "",
                 floor_is="python -c pass",
             )
             for name, time in zip(scripts, taken, strict=True)
@@ -159,7 +160,7 @@ def rows(folder: Path) -> list[Row]:
         name: wrapper(folder / f"scripts-{index}", body)
         for index, (name, body) in enumerate(WRAPPERS.items())
     }
-    return verbs(scripts, token) + git_get(scripts["current pip, uv"], folder, token)
+    return verbs(scripts, token) + git_get(scripts[NEWEST], folder, token)
 
 
 if __name__ == "__main__":
