@@ -54,8 +54,13 @@ impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
         lock(&self.entries).len()
     }
 
-    /// Drops the answers whose key fits.
-    pub fn remove(&self, fits: impl Fn(&K) -> bool) {
+    /// Drops an answer.
+    pub fn remove(&self, key: &K) -> bool {
+        lock(&self.entries).remove(key).is_some()
+    }
+
+    /// Drops the answers whose key fits. Looks at all of them.
+    pub fn remove_all(&self, fits: impl Fn(&K) -> bool) {
         lock(&self.entries).retain(|key, _| !fits(key));
     }
 }
@@ -95,7 +100,9 @@ mod tests {
         assert!(lock(&cache.entries).len() <= 100);
         assert!(cache.get(&999, None).is_some());
         assert!(cache.get(&1, None).is_none());
-        cache.remove(|number| *number == 999);
+        assert!(cache.remove(&999) && !cache.remove(&999));
         assert!(cache.get(&999, None).is_none());
+        cache.remove_all(|number| *number == 998);
+        assert!(cache.get(&998, None).is_none());
     }
 }
