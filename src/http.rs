@@ -62,6 +62,15 @@ impl Settings {
 }
 
 impl Settings {
+    /// The same, with nothing shared between processes.
+    #[must_use]
+    pub fn unshared(self) -> Self {
+        Self {
+            identities: None,
+            ..self
+        }
+    }
+
     /// Whether requests take the same way: where answers are kept does not count.
     fn same_way(&self, other: &Self) -> bool {
         self.certificates == other.certificates

@@ -6,6 +6,7 @@
 //! same flight and are not kept, except for a 401, which is believed for ten seconds. Processes of
 //! one machine [share](shared) what they learn, and ask once as well.
 
+pub mod bearer;
 pub mod budget;
 pub mod cache;
 pub mod check;

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::error::classes;
 use super::interrupt::Signals;
 use super::resolve::{resolve, warn};
+use super::token::PyHubToken;
 use crate::credential::Credential;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
@@ -206,7 +207,8 @@ impl PyScope {
 
 /// Asks the Hub who a token belongs to.
 ///
-/// An answer is believed for 300 seconds. However many threads ask at once, the Hub is asked once.
+/// An answer is believed for 300 seconds. However many threads or processes of this machine ask at
+/// once, the Hub is asked once. For the tokens of others, see `identify`.
 ///
 /// Args:
 ///     token: As for `resolve_token`.
@@ -250,30 +252,58 @@ pub fn whoami(
     max_stale: Option<f64>,
     timeout: Option<f64>,
 ) -> PyResult<PyIdentity> {
-    let options = options(max_age, max_stale, timeout)?;
-    let credential = needed(resolve(py, token, endpoint, profile)?)?;
+    let options = options(Options::default(), max_age, max_stale, timeout)?;
+    let credential = match handed_over(token, endpoint, profile) {
+        Some(token) => token.get().credential(py)?,
+        None => needed(resolve(py, token, endpoint, profile)?)?,
+    };
     if let Some(identity) = process::current()
         .client
         .recall(&credential, options.max_age)
     {
         return Ok(PyIdentity(identity));
     }
+    ask(
+        py,
+        &credential,
+        &Settings::read(&ProcessEnvironment),
+        &options,
+    )
+    .map(PyIdentity)
+}
+
+/// Asks the Hub, and warns of an identity that is only the last that is known.
+pub fn ask(
+    py: Python<'_>,
+    credential: &Arc<Credential>,
+    settings: &Settings,
+    options: &Options,
+) -> PyResult<Arc<Identity>> {
     let process = process::current_checked();
-    let line = process
-        .client
-        .line(&credential.endpoint, &Settings::read(&ProcessEnvironment));
+    let line = process.client.line(&credential.endpoint, settings);
     let signals = Signals::default();
     let known = py
         .detach(|| {
             process
                 .client
-                .identify(&credential, &line, &options, &signals)
+                .identify(credential, &line, options, &signals)
         })
-        .map_err(|failure| signals.to_python(failure.into_error(&credential)))?;
-    if let Some(text) = stale_warning(&credential, &known) {
+        .map_err(|failure| signals.to_python(failure.into_error(credential)))?;
+    if let Some(text) = stale_warning(credential, &known) {
         warn(py, &py.get_type::<classes::StaleIdentityWarning>(), &text)?;
     }
-    Ok(PyIdentity(known.identity))
+    Ok(known.identity)
+}
+
+/// A `HubToken` that is meant as it is, and needs no chain.
+pub fn handed_over<'a, 'py>(
+    token: Option<&'a Bound<'py, PyAny>>,
+    endpoint: Option<&str>,
+    profile: Option<&str>,
+) -> Option<&'a Bound<'py, PyHubToken>> {
+    token
+        .filter(|_| endpoint.is_none() && profile.is_none())
+        .and_then(|token| token.cast::<PyHubToken>().ok())
 }
 
 /// The token that a question is about: `token=False` asks about nobody.
@@ -286,8 +316,9 @@ pub fn needed(credential: Option<Arc<Credential>>) -> PyResult<Arc<Credential>> 
     })
 }
 
-/// Lifetimes in seconds, as Python gives them.
+/// Lifetimes in seconds, as Python gives them; `defaults` for what it does not give.
 pub fn options(
+    defaults: Options,
     max_age: Option<f64>,
     max_stale: Option<f64>,
     timeout: Option<f64>,
@@ -306,9 +337,8 @@ pub fn options(
             "timeout is a positive number of seconds",
         ));
     }
-    let defaults = Options::default();
     Ok(Options {
-        max_age: seconds("max_age", max_age)?,
+        max_age: seconds("max_age", max_age)?.or(defaults.max_age),
         max_stale: seconds("max_stale", max_stale)?.unwrap_or(defaults.max_stale),
         timeout: seconds("timeout", timeout)?.unwrap_or(defaults.timeout),
     })

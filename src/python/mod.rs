@@ -20,6 +20,7 @@ mod error;
 mod hub;
 #[cfg(feature = "hub")]
 mod hub_words;
+mod identify;
 mod identity;
 mod interrupt;
 mod require;
@@ -42,6 +43,8 @@ mod _core {
     #[cfg(feature = "hub")]
     #[pymodule_export]
     use super::hub_words::PyTokenInfo;
+    #[pymodule_export]
+    use super::identify::{identify, recall};
     #[pymodule_export]
     use super::identity::{PyIdentity, PyOrganization, PyScope, whoami};
     #[pymodule_export]
