@@ -173,7 +173,10 @@ impl SharedCache for DiskCache {
         if self
             .replace(&self.path(place, kind.suffix()), content)
             .is_ok()
-            && self.kept.fetch_add(1, Ordering::Relaxed) % SWEEP == 0
+            && self
+                .kept
+                .fetch_add(1, Ordering::Relaxed)
+                .is_multiple_of(SWEEP)
         {
             self.sweep();
         }

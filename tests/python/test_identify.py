@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +13,9 @@ import hubtoken
 from tests.environment import fake_token
 from tests.python.helpers import ROOT, handed_over, leaks
 from tests.python.servers import DEADLINE, Request, http, identity, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_hub_is_asked_once_and_nothing_reaches_the_disk(home: Path) -> None:
@@ -214,8 +216,7 @@ def test_the_pages_second_example_keeps_the_event_loop_free(
 
     async def serve() -> list[str]:
         asking = [asyncio.create_task(names["user"](value)) for _ in range(8)]
-        while not server.asked.is_set():
-            await asyncio.sleep(0.001)
+        assert await asyncio.to_thread(server.asked.wait, DEADLINE)
         # The Hub does not answer, and the loop runs: it is this task that lets it.
         gate.set()
         return await asyncio.wait_for(asyncio.gather(*asking), DEADLINE)
