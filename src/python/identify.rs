@@ -7,9 +7,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::error::to_python;
-use super::identity::{PyIdentity, ask, options};
+use super::identity::PyIdentity;
 use super::resolve::parse_endpoint;
 use super::token::PyHubToken;
+use super::whoami::{ask, options};
 use crate::credential::Credential;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;

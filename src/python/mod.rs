@@ -27,6 +27,7 @@ mod require;
 mod resolve;
 mod store;
 mod token;
+mod whoami;
 
 use pyo3::prelude::*;
 
@@ -46,7 +47,7 @@ mod _core {
     #[pymodule_export]
     use super::identify::{identify, recall};
     #[pymodule_export]
-    use super::identity::{PyIdentity, PyOrganization, PyScope, whoami};
+    use super::identity::{PyIdentity, PyOrganization, PyScope};
     #[pymodule_export]
     use super::require::{require_permission, require_role};
     #[pymodule_export]
@@ -55,6 +56,8 @@ mod _core {
     use super::store::{PyStoredToken, login, logout, rename, stored_tokens, switch};
     #[pymodule_export]
     use super::token::{PyHubToken, is_sent_anyway, restore};
+    #[pymodule_export]
+    use super::whoami::whoami;
     #[pymodule_export]
     use super::{after_fork, ambient_endpoint, normalized_endpoint};
 

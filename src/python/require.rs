@@ -6,10 +6,11 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::error::{classes, to_python};
-use super::identity::{handed_over, needed, options};
+use super::identity::needed;
 use super::interrupt::Signals;
 use super::resolve::{resolve, warn};
 use super::token::PyHubToken;
+use super::whoami::{handed_over, options};
 use crate::credential::Credential;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;

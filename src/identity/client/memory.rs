@@ -22,6 +22,9 @@ use crate::token::Digest;
 
 /// How many identities are kept.
 const IDENTITIES: usize = 16_384;
+/// How many bytes all identities may have together. One has a few hundred, or one for each of its
+/// organisations and scopes.
+const IDENTITY_BYTES: usize = 64 * 1024 * 1024;
 /// How many rejections, and how many rate limits, are kept.
 const REJECTIONS: usize = 1_024;
 /// How many allowed auth-checks, and how many decisions, are kept.
@@ -49,13 +52,35 @@ pub(super) struct Memory {
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            identities: Cache::new(IDENTITIES),
+            identities: Cache::weighed(IDENTITIES, IDENTITY_BYTES, |identity| weight(identity)),
             rejections: Cache::new(REJECTIONS),
             limits: Cache::new(REJECTIONS),
             checks: GroupedCache::new(CHECKS),
             grants: GroupedCache::new(CHECKS),
         }
     }
+}
+
+/// About how many bytes an identity has.
+fn weight(identity: &Identity) -> usize {
+    let list = |texts: &[String]| texts.iter().map(|text| text.len() + 24).sum::<usize>();
+    let organizations = identity.organizations.iter().map(|organization| {
+        size_of_val(organization)
+            + organization.name.len()
+            + organization.full_name.as_deref().map_or(0, str::len)
+            + list(&organization.security_restrictions)
+    });
+    let scopes = identity.scopes.iter().map(|scope| {
+        size_of_val(scope)
+            + scope.entity_name.as_deref().map_or(0, str::len)
+            + list(&scope.permissions)
+    });
+    size_of_val(identity)
+        + identity.user.len()
+        + identity.full_name.as_deref().map_or(0, str::len)
+        + list(&identity.global_permissions)
+        + organizations.sum::<usize>()
+        + scopes.sum::<usize>()
 }
 
 impl Memory {

@@ -63,6 +63,31 @@ fn a_million_made_up_tokens_evict_nothing_that_is_in_use() {
 }
 
 #[test]
+fn memory_is_bounded_however_much_the_hub_says_of_each() {
+    let memory = Memory::default();
+    let scope = r#"{"entity":{"type":"model","name":"acme/model"},"permissions":["repo.write"]}"#;
+    let body = format!(
+        r#"{{"name":"alice","auth":{{"accessToken":{{"role":"fineGrained","fineGrained":{{"scoped":[{}]}}}}}}}}"#,
+        [scope; 2_000].join(",")
+    );
+    let large: Arc<Identity> = Identity::parse(body.as_bytes(), &Endpoint::default_hub())
+        .unwrap()
+        .into();
+    assert!(weight(&large) > body.len());
+    let start = Instant::now();
+    for number in 0..1_000_u64 {
+        let asked = start + Duration::from_millis(number);
+        memory.keep_identity(key(&number.to_string()), asked, large.clone());
+    }
+    let kept = memory.identities.count();
+    assert!(
+        kept > 100 && kept * weight(&large) <= IDENTITY_BYTES,
+        "{kept}"
+    );
+    assert!(memory.identity(&key("999"), None).is_some());
+}
+
+#[test]
 fn tokens_in_use_outlive_those_that_came_once() {
     let memory = Memory::default();
     let start = Instant::now();
