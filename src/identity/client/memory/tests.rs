@@ -68,7 +68,7 @@ fn memory_is_bounded_however_much_the_hub_says_of_each() {
     let scope = r#"{"entity":{"type":"model","name":"acme/model"},"permissions":["repo.write"]}"#;
     let body = format!(
         r#"{{"name":"alice","auth":{{"accessToken":{{"role":"fineGrained","fineGrained":{{"scoped":[{}]}}}}}}}}"#,
-        [scope; 2_000].join(",")
+        vec![scope; 2_000].join(",")
     );
     let large: Arc<Identity> = Identity::parse(body.as_bytes(), &Endpoint::default_hub())
         .unwrap()
