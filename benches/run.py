@@ -14,7 +14,15 @@ from pathlib import Path
 
 from measure import Row, table
 
-SCRIPTS = ("import_cost", "command_line", "resolution", "cached_require_role", "single_flight")
+SCRIPTS = (
+    "import_cost",
+    "command_line",
+    "resolution",
+    "cached_require_role",
+    "bearer_checks",
+    "single_flight",
+    "many_processes",
+)
 
 
 def measured(script: str) -> list[Row]:

@@ -6,21 +6,18 @@ which is where callers without a single flight pile up.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import statistics
-import string
 import tempfile
 import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hubtoken
 from hubtoken.hub import Hub
 from measure import Row, isolate, milliseconds, report
+from slow_hub import random_token, slow_hub
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,61 +25,6 @@ if TYPE_CHECKING:
 THREADS = 64
 ROUNDS = 7
 DELAY = 0.05
-IDENTITY = {
-    "type": "user",
-    "id": "0" * 24,
-    "name": "alice",
-    "fullname": "Alice",
-    "isPro": False,
-    "avatarUrl": "/avatars/0.svg",
-    "orgs": [],
-    "auth": {
-        "type": "access_token",
-        "accessToken": {
-            "displayName": "bench",
-            "role": "write",
-            "createdAt": "2026-01-02T03:04:05.000Z",
-        },
-    },
-}
-
-
-class SlowHub(ThreadingHTTPServer):
-    """Answers whoami after a delay, and counts."""
-
-    daemon_threads = True
-    request_queue_size = 256
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), SlowHandler)
-        self.count = 0
-        self.lock = threading.Lock()
-
-    @property
-    def endpoint(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class SlowHandler(BaseHTTPRequestHandler):
-    """One whoami."""
-
-    server: SlowHub
-
-    def do_GET(self) -> None:
-        """Wait, then answer the same to everyone."""
-        with self.server.lock:
-            self.server.count += 1
-        time.sleep(DELAY)
-        body = json.dumps(IDENTITY).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
 
 
 def all_at_once(ask: Callable[[], object]) -> float:
@@ -132,11 +74,6 @@ def cold_rounds(
     )
 
 
-def random_token() -> str:
-    """A token in the right form; the slow Hub believes every one."""
-    return "hf_" + "".join(secrets.choice(string.ascii_letters) for _ in range(34))
-
-
 def rows(hub: Hub) -> list[Row]:
     """Both Hubs."""
     hub.create_user("alice")
@@ -145,11 +82,8 @@ def rows(hub: Hub) -> list[Row]:
         hub.endpoint,
         lambda: hub.request_count("/api/whoami-v2"),
     )
-    slow = SlowHub()
-    threading.Thread(target=slow.serve_forever, daemon=True).start()
-    slow_requests, slow_walls = cold_rounds(random_token, slow.endpoint, lambda: slow.count)
-    slow.shutdown()
-    slow.server_close()
+    with slow_hub(DELAY) as slow:
+        slow_requests, slow_walls = cold_rounds(random_token, slow.endpoint, lambda: slow.count)
     one = "1 request"
     return [
         Row("64 cold threads, embedded Hub", "requests", 1, *quick_requests, one, one),

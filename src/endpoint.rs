@@ -4,6 +4,7 @@
 //! prefix. It can only be made for https, or for plain http to this machine, so code that holds
 //! one may send a token there. It never holds a user name or a password and is safe to print.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -15,6 +16,12 @@ use crate::error::Error;
 pub const DEFAULT: &str = "https://huggingface.co";
 /// The Hub's staging system, which `HUGGINGFACE_CO_STAGING` selects.
 pub const STAGING: &str = "https://hub-ci.huggingface.co";
+
+thread_local! {
+    /// What this thread read last, which is nearly always what it reads next: a server names the
+    /// same Hub with each question. Not shared, so that a fork finds no lock.
+    static LAST: RefCell<Option<(Box<str>, Endpoint)>> = const { RefCell::new(None) };
+}
 
 /// A Hub: scheme, host, port and perhaps a path.
 ///
@@ -42,6 +49,17 @@ impl Endpoint {
     /// [`Error::UntrustedEndpoint`] for text that is not a URL, has a user name, query or
     /// fragment, or would send a token over plain http to another machine.
     pub fn parse(text: &str) -> Result<Self, Error> {
+        LAST.with_borrow_mut(|last| match last {
+            Some((known, endpoint)) if **known == *text => Ok(endpoint.clone()),
+            _ => {
+                let endpoint = Self::read(text)?;
+                *last = Some((text.into(), endpoint.clone()));
+                Ok(endpoint)
+            }
+        })
+    }
+
+    fn read(text: &str) -> Result<Self, Error> {
         let text = text.trim();
         let Ok(url) = Url::parse(text) else {
             return Err(Error::UntrustedEndpoint(
@@ -193,6 +211,21 @@ mod tests {
             "file:///etc/passwd",
         ] {
             assert!(Endpoint::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_was_read_last_is_no_answer_to_another_text() {
+        for text in [
+            "https://a.example/",
+            "https://b.example",
+            "https://a.example/",
+        ] {
+            for _ in 0..2 {
+                let endpoint = Endpoint::parse(text).unwrap();
+                assert_eq!(endpoint.as_str(), text.trim_end_matches('/'));
+                assert!(Endpoint::parse("http://hub.example").is_err());
+            }
         }
     }
 

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
 use crate::error::Error;
+use crate::identity::failure::no_answer_within;
 use crate::paths::Paths;
 use crate::sync::lock;
 
@@ -61,6 +62,15 @@ impl Settings {
 }
 
 impl Settings {
+    /// The same, with nothing shared between processes.
+    #[must_use]
+    pub fn unshared(self) -> Self {
+        Self {
+            identities: None,
+            ..self
+        }
+    }
+
     /// Whether requests take the same way: where answers are kept does not count.
     fn same_way(&self, other: &Self) -> bool {
         self.certificates == other.certificates
@@ -240,12 +250,7 @@ async fn in_time(
 ) -> Result<Answer, NoAnswer> {
     tokio::time::timeout(timeout, answer)
         .await
-        .unwrap_or_else(|_| {
-            Err(NoAnswer::Unreachable(format!(
-                "no answer within {} seconds",
-                timeout.as_secs_f64()
-            )))
-        })
+        .unwrap_or_else(|_| Err(NoAnswer::Unreachable(no_answer_within(timeout))))
 }
 
 /// Puts the secret into its header, marked as one.

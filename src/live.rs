@@ -13,20 +13,31 @@ use crate::credential::{Credential, Reference};
 use crate::sync::lock;
 use crate::token::Token;
 
-/// How many values there may be before those of dropped tokens are swept out.
+/// How many values there may be before those of dropped tokens are swept out for the first time.
 const SWEEP: usize = 1024;
 
-static LIVE: Mutex<Option<HashMap<String, Vec<Weak<Credential>>>>> = Mutex::new(None);
+static LIVE: Mutex<Option<Live>> = Mutex::new(None);
+
+#[derive(Default)]
+struct Live {
+    by_fingerprint: HashMap<String, Vec<Weak<Credential>>>,
+    /// How many values were alive after the last sweep. The next one is due at twice as many, so
+    /// that a server that holds thousands of tokens does not look at all of them for each.
+    swept: usize,
+}
 
 /// Notes a token.
 pub fn register(credential: &Arc<Credential>) {
     let mut live = lock(&LIVE);
     let live = live.get_or_insert_default();
-    if live.len() >= SWEEP {
-        live.retain(|_, same| same.iter().any(|known| known.strong_count() > 0));
+    if live.by_fingerprint.len() >= SWEEP.max(2 * live.swept) {
+        live.by_fingerprint
+            .retain(|_, same| same.iter().any(|known| known.strong_count() > 0));
+        live.swept = live.by_fingerprint.len();
     }
     // The same value may be alive several times: from other sources, or for other Hubs.
     let same = live
+        .by_fingerprint
         .entry(credential.token.digest().fingerprint())
         .or_default();
     same.retain(|known| known.strong_count() > 0);
@@ -43,6 +54,7 @@ pub fn register(credential: &Arc<Credential>) {
 pub fn find(reference: &Reference) -> Option<Arc<Credential>> {
     let same: Vec<Arc<Credential>> = lock(&LIVE)
         .as_ref()?
+        .by_fingerprint
         .get(&reference.fingerprint)?
         .iter()
         .filter_map(Weak::upgrade)

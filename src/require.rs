@@ -13,6 +13,7 @@ use crate::error::{Denial, DenialKind, Error};
 use crate::identity::check::{Check, Permit};
 use crate::identity::client::{Client, Grant, Known, Line};
 use crate::identity::failure::{Failure, age};
+use crate::identity::key::Key;
 use crate::identity::model::Identity;
 use crate::identity::{Interrupt, Options};
 use crate::role::{Need, Outcome, RepositoryType, Role, Target, Verdict, authorize};
@@ -52,8 +53,7 @@ impl Requirement {
             .map_or(("", ""), |(text, kind)| (text, kind.as_str()));
         let namespace = self.namespace.as_deref().unwrap_or_default();
         Grant {
-            digest: credential.token.digest(),
-            endpoint: credential.endpoint.clone(),
+            key: Key::of(credential),
             question: format!("{}\0{kind}\0{text}\0{namespace}", self.need),
         }
     }
@@ -186,8 +186,7 @@ impl Question<'_> {
             return Ok(None);
         };
         let check = Check {
-            digest: self.credential.token.digest(),
-            endpoint: self.credential.endpoint.clone(),
+            key: Key::of(self.credential),
             kind: *kind,
             namespace: namespace.clone(),
             name: name.clone(),

@@ -25,11 +25,13 @@ __all__ = [
     "ambient_endpoint",
     "authorize",
     "explain",
+    "identify",
     "is_sent_anyway",
     "login",
     "logout",
     "main",
     "normalized_endpoint",
+    "recall",
     "reload",
     "rename",
     "require_permission",
@@ -659,6 +661,52 @@ def explain(
         'argument'
     """
 
+def identify(
+    token: str | HubToken,
+    *,
+    endpoint: str | None = None,
+    max_age: float | None = None,
+    max_stale: float | None = None,
+    timeout: float | None = None,
+) -> Identity:
+    """Asks the Hub whose the token is that a caller has sent: for servers.
+
+    Like `whoami`, but for a token that is not one's own. A blank token is an error, and no other is
+    looked for. A value that does not begin like a token of the Hub is sent to nobody. An old
+    answer lets nobody in, unless `max_stale` says so. What is learnt stays in this process's
+    memory, within bounds, and reaches no disk.
+
+    A call takes about a microsecond while the answer is known, and a request to the Hub when it is
+    not. So that an event loop does not wait for the Hub, ask `recall` first, and then
+    `await asyncio.to_thread(hubtoken.identify, token)`.
+
+    Args:
+        token: The token, without the word `Bearer`.
+        endpoint: The Hub that it is for; `HF_ENDPOINT`, or `https://huggingface.co`, by default.
+        max_age: How old an answer may be, in seconds; 0 asks again. By default 300, and 10 for the
+            answer that the Hub does not know the token.
+        max_stale: How old an answer may be when the Hub is away, in seconds; 0 by default.
+        timeout: How long to wait for the Hub, in seconds; 10 by default.
+
+    Returns:
+        The identity.
+
+    Raises:
+        hubtoken.errors.TokenFormatError: This is no token of the Hub. Answer with status 401.
+        hubtoken.errors.InvalidTokenError: The Hub does not know the token. Answer with status 401.
+        hubtoken.errors.VerdictUnknownError: The Hub could not be asked. Answer with status 503.
+        hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token.
+
+    Example:
+        >>> import hubtoken
+        >>> with hubtoken.hub.Hub() as hub:
+        ...     hub.create_user("alice")
+        ...     token = hub.create_token("alice", name="laptop", role="read")
+        ...     header = f"Bearer {token.reveal()}"
+        ...     hubtoken.identify(header.removeprefix("Bearer "), endpoint=hub.endpoint).user
+        'alice'
+    """
+
 def is_sent_anyway(token: HubToken) -> bool:
     """Whether `huggingface_hub` sends this very token when it is given none.
 
@@ -730,6 +778,32 @@ def normalized_endpoint(text: str) -> str:
 
     Raises:
         hubtoken.errors.UntrustedEndpointError: It is no place for a token.
+    """
+
+def recall(
+    token: str | HubToken, *, endpoint: str | None = None, max_age: float | None = None
+) -> Identity | None:
+    """Tells whose the token is that a caller has sent, if that is known already: for event loops.
+
+    It asks nobody and never waits. `identify` is the one that asks.
+
+    Args:
+        token: As for `identify`.
+        endpoint: As for `identify`.
+        max_age: As for `identify`.
+
+    Returns:
+        The identity; `None` when the Hub has to be asked.
+
+    Raises:
+        hubtoken.errors.TokenFormatError: This is no token of the Hub. Answer with status 401.
+        hubtoken.errors.InvalidTokenError: The Hub does not know the token. Answer with status 401.
+        hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token.
+
+    Example:
+        >>> import hubtoken
+        >>> hubtoken.recall("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX") is None
+        True
     """
 
 def reload() -> None:
@@ -966,7 +1040,8 @@ def whoami(
 ) -> Identity:
     """Asks the Hub who a token belongs to.
 
-    An answer is believed for 300 seconds. However many threads ask at once, the Hub is asked once.
+    An answer is believed for 300 seconds. However many threads or processes of this machine ask at
+    once, the Hub is asked once. For the tokens of others, see `identify`.
 
     Args:
         token: As for `resolve_token`.

@@ -9,25 +9,45 @@ use std::time::Instant;
 
 use crate::sync::lock;
 
-/// Answers by key; when it is full, the oldest quarter goes.
+/// Answers by key; when there are too many, the oldest quarter goes.
 pub struct Cache<K, V> {
-    entries: Mutex<HashMap<K, (Instant, V)>>,
+    entries: Mutex<Entries<K, V>>,
     capacity: usize,
+    /// How many bytes all answers may have together, as `weigh` has it.
+    bytes: usize,
+    weigh: fn(&V) -> usize,
+}
+
+struct Entries<K, V> {
+    answers: HashMap<K, (Instant, V)>,
+    bytes: usize,
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
     /// An empty cache for at most `capacity` answers.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
+        Self::weighed(capacity, usize::MAX, |_| 0)
+    }
+
+    /// An empty cache for at most `capacity` answers of at most `bytes` together.
+    #[must_use]
+    pub fn weighed(capacity: usize, bytes: usize, weigh: fn(&V) -> usize) -> Self {
         Self {
-            entries: Mutex::default(),
+            entries: Mutex::new(Entries {
+                answers: HashMap::new(),
+                bytes: 0,
+            }),
             capacity,
+            bytes,
+            weigh,
         }
     }
 
     /// The answer and when it was asked for, if that was not before `not_before`.
     pub fn get(&self, key: &K, not_before: Option<Instant>) -> Option<(Instant, V)> {
         lock(&self.entries)
+            .answers
             .get(key)
             .filter(|(asked, _)| not_before.is_none_or(|limit| *asked >= limit))
             .cloned()
@@ -36,27 +56,65 @@ impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
     /// Keeps an answer that was asked for at `asked`, unless a later one is known.
     pub fn insert(&self, key: K, asked: Instant, value: V) {
         let mut entries = lock(&self.entries);
-        if entries.get(&key).is_some_and(|(known, _)| *known > asked) {
-            return;
+        let replaced = match entries.answers.get(&key) {
+            Some((known, _)) if *known > asked => return,
+            Some((_, value)) => Some((self.weigh)(value)),
+            None => None,
+        };
+        entries.bytes -= replaced.unwrap_or_default();
+        entries.bytes += (self.weigh)(&value);
+        if replaced.is_none() && entries.answers.len() >= self.capacity {
+            entries.drop_oldest(self.capacity / 4, self.weigh);
         }
-        if entries.len() >= self.capacity && !entries.contains_key(&key) {
-            let mut times: Vec<Instant> = entries.values().map(|(asked, _)| *asked).collect();
-            let (_, limit, _) = times.select_nth_unstable(self.capacity / 4);
-            let limit = *limit;
-            entries.retain(|_, (asked, _)| *asked > limit);
+        entries.answers.insert(key, (asked, value));
+        while entries.bytes > self.bytes {
+            let quarter = entries.answers.len() / 4;
+            entries.drop_oldest(quarter, self.weigh);
         }
-        entries.insert(key, (asked, value));
     }
 
     /// How many answers there are.
     #[cfg(test)]
     pub fn count(&self) -> usize {
-        lock(&self.entries).len()
+        lock(&self.entries).answers.len()
     }
 
-    /// Drops the answers whose key fits.
-    pub fn remove(&self, fits: impl Fn(&K) -> bool) {
-        lock(&self.entries).retain(|key, _| !fits(key));
+    /// Drops an answer.
+    pub fn remove(&self, key: &K) -> bool {
+        let mut entries = lock(&self.entries);
+        let removed = entries.answers.remove(key);
+        entries.bytes -= removed.as_ref().map_or(0, |(_, value)| (self.weigh)(value));
+        removed.is_some()
+    }
+
+    /// Drops the answers whose key fits. Looks at all of them.
+    pub fn remove_all(&self, fits: impl Fn(&K) -> bool) {
+        lock(&self.entries).retain(self.weigh, |key, _| !fits(key));
+    }
+}
+
+impl<K: Eq + Hash, V> Entries<K, V> {
+    fn drop_oldest(&mut self, number: usize, weigh: fn(&V) -> usize) {
+        let mut times: Vec<Instant> = self.answers.values().map(|(asked, _)| *asked).collect();
+        if times.is_empty() {
+            self.bytes = 0;
+            return;
+        }
+        let last = times.len() - 1;
+        let (_, limit, _) = times.select_nth_unstable(number.min(last));
+        let limit = *limit;
+        self.retain(weigh, |_, asked| asked > limit);
+    }
+
+    fn retain(&mut self, weigh: fn(&V) -> usize, keeps: impl Fn(&K, Instant) -> bool) {
+        let dropped = &mut self.bytes;
+        self.answers.retain(|key, (asked, value)| {
+            let keep = keeps(key, *asked);
+            if !keep {
+                *dropped -= weigh(value);
+            }
+            keep
+        });
     }
 }
 
@@ -92,10 +150,38 @@ mod tests {
         for number in 0..1000_u32 {
             cache.insert(number, start + Duration::from_secs(number.into()), ());
         }
-        assert!(lock(&cache.entries).len() <= 100);
+        assert!(cache.count() <= 100);
         assert!(cache.get(&999, None).is_some());
         assert!(cache.get(&1, None).is_none());
-        cache.remove(|number| *number == 999);
+        assert!(cache.remove(&999) && !cache.remove(&999));
         assert!(cache.get(&999, None).is_none());
+        cache.remove_all(|number| *number == 998);
+        assert!(cache.get(&998, None).is_none());
+    }
+    fn bytes<K, V>(cache: &Cache<K, V>) -> usize {
+        lock(&cache.entries).bytes
+    }
+
+    #[test]
+    fn bytes_are_bounded_as_well() {
+        let cache = Cache::weighed(1_000, 100, |value: &usize| *value);
+        let start = Instant::now();
+        let later = |number: u64| start + Duration::from_secs(number);
+        for number in 0..1_000 {
+            cache.insert(number, later(number), 10);
+            assert!(bytes(&cache) <= 100);
+            assert_eq!(bytes(&cache), cache.count() * 10);
+        }
+        assert!(cache.count() > 5 && cache.get(&999, None).is_some());
+        // One that is replaced counts once, and one that is too large is not kept.
+        cache.insert(999, later(1_000), 20);
+        assert_eq!(bytes(&cache), cache.count() * 10 + 10);
+        assert!(cache.remove(&999));
+        assert_eq!(bytes(&cache), cache.count() * 10);
+        cache.insert(1_001, later(1_001), 101);
+        assert!(cache.get(&1_001, None).is_none());
+        cache.insert(1_002, later(1_002), 10);
+        cache.remove_all(|_| true);
+        assert_eq!((bytes(&cache), cache.count()), (0, 0));
     }
 }

@@ -4,20 +4,16 @@
 //! is believed for a minute; every other answer is asked for anew, since a repository may be
 //! created or a gate opened at any moment.
 
-use crate::endpoint::Endpoint;
+use super::failure::{Failure, message};
+use super::key::Key;
 use crate::http::Answer;
 use crate::role::{RepositoryType, Role};
-use crate::token::Digest;
-
-use super::failure::{Failure, message};
 
 /// A question: may this token do that there?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Check {
-    /// The token.
-    pub digest: Digest,
-    /// The Hub.
-    pub endpoint: Endpoint,
+    /// The token and its Hub.
+    pub key: Key,
     /// What sort of repository.
     pub kind: RepositoryType,
     /// Its user or organisation.
@@ -62,7 +58,7 @@ impl Check {
     /// The repository's page.
     #[must_use]
     pub fn page(&self) -> String {
-        self.endpoint.url(&format!(
+        self.key.endpoint.url(&format!(
             "/{}{}/{}",
             self.kind.prefix(),
             self.namespace,

@@ -5,28 +5,32 @@
 //! file of nothing, which is a cache without that entry. A disk that is full, read-only or gone
 //! is a cache that is empty.
 //!
-//! The lock is a lock of the operating system on a file of its own, which a process that dies
-//! gives back whether it wants to or not. The holder removes the file when it is done; somebody
-//! who had it open meanwhile then holds a lock that nobody sees. That costs one more request at
-//! the worst, and keeps a server that meets a million tokens from leaving a million files.
+//! A folder that others may write in, or that is not this user's, is left alone: who can write
+//! there could tell lies about the user's own tokens.
 
-use std::fs::{self, DirBuilder, File};
+mod lease;
+
+use std::fs::{self, DirBuilder};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
-use super::shared::{Claim, Kind, MAXIMUM_SIZE, Place, SharedCache};
+use super::shared::{Claim, Kind, MAXIMUM_SIZE, Mark, Place, SharedCache};
 use crate::file;
 
 /// How many files of each sort there may be. Rejections have their own small bound, so that a
 /// stream of made-up tokens evicts other rejections only.
-const BOUNDS: [(&str, usize); 5] = [
+const BOUNDS: [(&str, usize); 6] = [
     (".json", 512),
     (".rejected", 64),
     (".limit", 64),
+    (".failed", 64),
     (LOCK, 512),
     (NEW, 64),
 ];
+/// How many contents a process keeps before it looks again whether there are too many.
+const SWEEP: u32 = 16;
 const LOCK: &str = ".lock";
 /// A file that is being written, or was when its process was killed.
 const NEW: &str = ".new";
@@ -34,21 +38,7 @@ const NEW: &str = ".new";
 /// A folder of identities.
 pub struct DiskCache {
     folder: PathBuf,
-}
-
-/// A lock that is held.
-struct Guard {
-    file: File,
-    path: PathBuf,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // While it is held: nobody else's is removed.
-        let _ = fs::remove_file(&self.path);
-        // Said aloud: a forked child has the file open as well, and would keep the lock.
-        let _ = self.file.unlock();
-    }
+    kept: AtomicU32,
 }
 
 impl Kind {
@@ -57,6 +47,7 @@ impl Kind {
             Self::Identity => ".json",
             Self::Rejection => ".rejected",
             Self::Limit => ".limit",
+            Self::Failure => ".failed",
         }
     }
 }
@@ -65,7 +56,10 @@ impl DiskCache {
     /// A cache in a folder, which is made when something is first kept.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self {
+            folder,
+            kept: AtomicU32::new(0),
+        }
     }
 
     /// The folder.
@@ -79,9 +73,16 @@ impl DiskCache {
             .join(format!("{}-{}{suffix}", place.token, place.hub))
     }
 
+    /// Whether the folder is there, and nobody but this user may write in it.
+    fn is_private(&self) -> bool {
+        self.folder
+            .metadata()
+            .is_ok_and(|metadata| metadata.is_dir() && is_private(&metadata))
+    }
+
     /// Makes the folder. It and the one around it are ours; those above are made as others do.
     fn make_folder(&self) -> std::io::Result<()> {
-        if self.folder.is_dir() {
+        if self.is_private() {
             return Ok(());
         }
         let mut builder = DirBuilder::new();
@@ -91,7 +92,13 @@ impl DiskCache {
         }
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.folder)
+        builder.create(&self.folder)?;
+        // It may have been there.
+        if self.is_private() {
+            Ok(())
+        } else {
+            Err(std::io::ErrorKind::PermissionDenied.into())
+        }
     }
 
     fn replace(&self, path: &Path, content: &[u8]) -> std::io::Result<()> {
@@ -106,8 +113,10 @@ impl DiskCache {
     }
 
     fn entries(&self) -> impl Iterator<Item = (String, PathBuf)> {
-        fs::read_dir(&self.folder)
+        self.is_private()
+            .then(|| fs::read_dir(&self.folder))
             .into_iter()
+            .flatten()
             .flatten()
             .flatten()
             .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
@@ -139,8 +148,23 @@ impl DiskCache {
     }
 }
 
+#[cfg(unix)]
+fn is_private(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
+}
+
+/// Elsewhere a home folder is private by default, and its modes say nothing.
+#[cfg(not(unix))]
+fn is_private(_metadata: &fs::Metadata) -> bool {
+    true
+}
+
 impl SharedCache for DiskCache {
     fn get(&self, place: &Place, kind: Kind) -> Option<Vec<u8>> {
+        if !self.is_private() {
+            return None;
+        }
         let text = file::read_secret(&self.path(place, kind.suffix()), MAXIMUM_SIZE).ok()??;
         Some(text.as_bytes().to_vec())
     }
@@ -149,13 +173,19 @@ impl SharedCache for DiskCache {
         if self
             .replace(&self.path(place, kind.suffix()), content)
             .is_ok()
+            && self
+                .kept
+                .fetch_add(1, Ordering::Relaxed)
+                .is_multiple_of(SWEEP)
         {
             self.sweep();
         }
     }
 
     fn remove(&self, place: &Place, kind: Kind) {
-        let _ = fs::remove_file(self.path(place, kind.suffix()));
+        if self.is_private() {
+            let _ = fs::remove_file(self.path(place, kind.suffix()));
+        }
     }
 
     fn forget(&self, token: Option<&str>, hub: Option<&str>) {
@@ -175,88 +205,16 @@ impl SharedCache for DiskCache {
         }
     }
 
-    fn try_lock(&self, place: &Place) -> Claim {
-        let path = self.path(place, LOCK);
-        let mut options = File::options();
-        options.create(true).truncate(false).write(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let opened = self.make_folder().and_then(|()| options.open(&path));
-        let Ok(file) = opened else {
-            return Claim::Impossible;
-        };
-        match file.try_lock() {
-            Ok(()) => Claim::Held(Box::new(Guard { file, path })),
-            Err(fs::TryLockError::WouldBlock) => Claim::Busy,
-            Err(fs::TryLockError::Error(_)) => Claim::Impossible,
-        }
+    fn try_claim(&self, place: &Place) -> Claim {
+        self.make_folder()
+            .and_then(|()| lease::try_claim(&self.path(place, LOCK)))
+            .unwrap_or(Claim::Impossible)
+    }
+
+    fn take_over(&self, place: &Place, mark: Mark) {
+        lease::take_over(&self.path(place, LOCK), mark);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn place(number: usize) -> Place {
-        Place {
-            token: format!("{number:032x}"),
-            hub: "00".to_owned(),
-        }
-    }
-
-    #[test]
-    fn the_folder_is_bounded_and_rejections_evict_no_identity() {
-        let folder = tempfile::tempdir().unwrap();
-        let disk = DiskCache::new(folder.path().join("a/b"));
-        disk.put(&place(0), Kind::Identity, b"{}");
-        for number in 0..200 {
-            disk.put(&place(number), Kind::Rejection, b"{}");
-        }
-        let rejections = disk.entries().count() - 1;
-        assert!(rejections <= 64 && rejections > 32, "{rejections}");
-        assert!(disk.get(&place(0), Kind::Identity).is_some());
-        assert!(disk.get(&place(199), Kind::Rejection).is_some());
-    }
-
-    #[test]
-    fn only_one_holds_the_lock_and_leaves_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let disk = DiskCache::new(folder.path().to_owned());
-        let held = disk.try_lock(&place(0));
-        assert!(matches!(held, Claim::Held(_)));
-        assert!(matches!(disk.try_lock(&place(0)), Claim::Busy));
-        assert!(matches!(disk.try_lock(&place(1)), Claim::Held(_)));
-        drop(held);
-        assert_eq!(disk.entries().count(), 0);
-        assert!(matches!(disk.try_lock(&place(0)), Claim::Held(_)));
-    }
-
-    #[test]
-    fn a_disk_that_does_not_work_is_an_empty_cache() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("file");
-        std::fs::write(&file, "").unwrap();
-        // Nobody, root included, makes a folder in a file or in `/proc`; a disk that is full
-        // fails by the same way.
-        for broken in [file.join("below"), "/proc/hubtoken/identities".into()] {
-            let disk = DiskCache::new(broken);
-            disk.put(&place(0), Kind::Identity, b"{}");
-            assert!(disk.get(&place(0), Kind::Identity).is_none());
-            assert!(matches!(disk.try_lock(&place(0)), Claim::Impossible));
-            disk.forget(None, None);
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn nobody_else_may_look() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let disk = DiskCache::new(folder.path().join("home/hubtoken/identities"));
-        disk.put(&place(0), Kind::Identity, b"{}");
-        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(disk.folder()), 0o700);
-        assert_eq!(mode(&disk.path(&place(0), ".json")), 0o600);
-    }
-}
+mod tests;

@@ -124,17 +124,32 @@ impl Failure {
     }
 }
 
+/// "no answer within 10 seconds".
+#[must_use]
+pub fn no_answer_within(time: Duration) -> String {
+    format!("no answer within {} seconds", time.as_secs_f64())
+}
+
 /// How long to wait after a 429, as the Hub's own client reads it: the `RateLimit` header when
-/// nothing remains, else `Retry-After`.
+/// nothing remains, else `Retry-After`. Of several limits, the one that lasts longest.
 fn retry_after(answer: &Answer) -> Option<u64> {
-    let limit = answer.header("ratelimit").and_then(|text| {
+    let limits = answer
+        .headers
+        .get_all("ratelimit")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','));
+    let spent = limits.filter_map(|limit| {
         let field = |name: &str| {
-            text.split(';')
+            limit
+                .split(';')
                 .find_map(|part| part.trim().strip_prefix(name)?.parse::<u64>().ok())
         };
         (field("r=") == Some(0)).then(|| field("t="))?
     });
-    limit.or_else(|| answer.header("retry-after")?.trim().parse().ok())
+    spent
+        .max()
+        .or_else(|| answer.header("retry-after")?.trim().parse().ok())
 }
 
 /// The Hub's own words, at most a line of them.
@@ -171,7 +186,7 @@ mod tests {
     fn answer(status: u16, headers: &[(&'static str, &'static str)]) -> Answer {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            map.insert(
+            map.append(
                 HeaderName::from_static(name),
                 HeaderValue::from_static(value),
             );
@@ -193,6 +208,17 @@ mod tests {
             (
                 &[("ratelimit", "\"api\";r=4;t=123"), ("retry-after", "5")],
                 Some(5),
+            ),
+            (
+                &[("ratelimit", "\"api\";r=9;t=300, \"whoami\";r=0;t=60")],
+                Some(60),
+            ),
+            (
+                &[
+                    ("ratelimit", "\"api\";r=0;t=300"),
+                    ("ratelimit", "\"whoami\";r=0;t=60"),
+                ],
+                Some(300),
             ),
             (&[("ratelimit", "nonsense")], None),
             (&[("retry-after", "soon")], None),

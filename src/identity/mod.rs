@@ -6,13 +6,18 @@
 //! same flight and are not kept, except for a 401, which is believed for ten seconds. Processes of
 //! one machine [share](shared) what they learn, and ask once as well.
 
+pub mod bearer;
+pub mod budget;
 pub mod cache;
 pub mod check;
 pub mod client;
 pub mod disk;
 pub mod failure;
 pub mod flight;
+pub mod grouped;
+pub mod key;
 pub mod model;
+mod places;
 pub mod runtime;
 pub mod shared;
 

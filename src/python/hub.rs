@@ -72,11 +72,10 @@ impl PyHub {
     /// What was known of this Hub's tokens may no longer be true.
     fn forget(hub: &Hub) {
         if let Ok(endpoint) = Endpoint::parse(hub.endpoint()) {
-            let client = &process::current().client;
-            if let Some(folder) = Settings::read(&ProcessEnvironment).identities {
-                let _ = client.disk(&folder);
-            }
-            client.forget_endpoint(&endpoint);
+            let settings = Settings::read(&ProcessEnvironment);
+            process::current()
+                .client
+                .forget_endpoint_shared(&settings, &endpoint);
         }
     }
 

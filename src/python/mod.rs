@@ -20,6 +20,7 @@ mod error;
 mod hub;
 #[cfg(feature = "hub")]
 mod hub_words;
+mod identify;
 mod identity;
 mod interrupt;
 mod outside;
@@ -27,6 +28,7 @@ mod require;
 mod resolve;
 mod store;
 mod token;
+mod whoami;
 
 use pyo3::prelude::*;
 
@@ -44,7 +46,9 @@ mod _core {
     #[pymodule_export]
     use super::hub_words::PyTokenInfo;
     #[pymodule_export]
-    use super::identity::{PyIdentity, PyOrganization, PyScope, whoami};
+    use super::identify::{identify, recall};
+    #[pymodule_export]
+    use super::identity::{PyIdentity, PyOrganization, PyScope};
     #[pymodule_export]
     use super::require::{require_permission, require_role};
     #[pymodule_export]
@@ -53,6 +57,8 @@ mod _core {
     use super::store::{PyStoredToken, login, logout, rename, stored_tokens, switch};
     #[pymodule_export]
     use super::token::{PyHubToken, is_sent_anyway, restore};
+    #[pymodule_export]
+    use super::whoami::whoami;
     #[pymodule_export]
     use super::{after_fork, ambient_endpoint, normalized_endpoint};
 

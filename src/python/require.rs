@@ -7,10 +7,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyString};
 
 use super::error::{classes, to_python};
-use super::identity::{needed, options};
+use super::identity::needed;
 use super::interrupt::Signals;
 use super::resolve::{resolve, warn};
 use super::token::PyHubToken;
+use super::whoami::{handed_over, options};
 use crate::credential::Credential;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
@@ -103,7 +104,7 @@ pub fn require_role<'py>(
             repository: repository(repo.as_deref(), repo_type)?,
             namespace: None,
         },
-        options: options(max_age, max_stale, timeout)?,
+        options: options(Options::default(), max_age, max_stale, timeout)?,
         on_unknown: OnUnknown::parse(on_unknown)?,
     };
     call.check(py)
@@ -180,7 +181,7 @@ pub fn require_permission<'py>(
             repository: repository(repo, repo_type)?,
             namespace: namespace.map(str::to_owned),
         },
-        options: options(max_age, max_stale, timeout)?,
+        options: options(Options::default(), max_age, max_stale, timeout)?,
         on_unknown: OnUnknown::parse(on_unknown)?,
     };
     call.check(py)
@@ -266,11 +267,8 @@ struct Call<'a, 'py> {
 
 impl<'py> Call<'_, 'py> {
     fn check(&self, py: Python<'py>) -> PyResult<Bound<'py, PyHubToken>> {
-        // A HubToken is given back as it is, and needs no chain.
-        let given = self
-            .token
-            .filter(|_| self.endpoint.is_none() && self.profile.is_none())
-            .and_then(|token| token.cast::<PyHubToken>().ok());
+        // It is given back as it is.
+        let given = handed_over(self.token, self.endpoint, self.profile);
         let credential = match given {
             Some(token) => Some(token.get().credential(py)?),
             None => resolve(py, self.token, self.endpoint, self.profile)?,

@@ -9,5 +9,7 @@
 mod client;
 #[cfg(feature = "hub")]
 mod hub;
+mod place;
 mod server;
 mod shared;
+mod turns;

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A running server; it stops accepting when it is dropped.
@@ -16,6 +16,9 @@ struct Shared {
     answer: Mutex<String>,
     /// How long a question lies there before it is answered.
     delay: Mutex<Duration>,
+    /// Whether questions lie there until the gate is opened.
+    closed: Mutex<bool>,
+    opened: Condvar,
     requests: AtomicUsize,
     /// The `Authorization` headers that arrived.
     authorizations: Mutex<Vec<String>>,
@@ -38,6 +41,8 @@ impl Server {
         let shared = Arc::new(Shared {
             answer: Mutex::new(answer),
             delay: Mutex::default(),
+            closed: Mutex::default(),
+            opened: Condvar::new(),
             requests: AtomicUsize::new(0),
             authorizations: Mutex::default(),
             stopped: AtomicBool::new(false),
@@ -78,6 +83,16 @@ impl Server {
             .unwrap_or_else(PoisonError::into_inner) = delay;
     }
 
+    /// Answers nothing from now on, until the gate is opened.
+    pub fn close_gate(&self) -> Gate {
+        *self
+            .shared
+            .closed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = true;
+        Gate(Arc::clone(&self.shared))
+    }
+
     /// How many requests arrived.
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::SeqCst)
@@ -90,6 +105,17 @@ impl Server {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+}
+
+/// What holds a server's answers back.
+pub struct Gate(Arc<Shared>);
+
+impl Gate {
+    /// Lets all answers go, also those to come.
+    pub fn open(&self) {
+        *self.0.closed.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.0.opened.notify_all();
     }
 }
 
@@ -121,6 +147,12 @@ impl Shared {
             self.requests.fetch_add(1, Ordering::SeqCst);
             let delay = *self.delay.lock().unwrap_or_else(PoisonError::into_inner);
             std::thread::sleep(delay);
+            let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(
+                self.opened
+                    .wait_while(closed, |closed| *closed)
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
             let answer = self
                 .answer
                 .lock()

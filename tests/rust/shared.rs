@@ -10,6 +10,7 @@ use hubtoken::env::{Environment as _, Fixed};
 use hubtoken::http::Settings;
 use hubtoken::identity::client::{Client, Known};
 use hubtoken::identity::failure::Failure;
+use hubtoken::identity::shared::Pace;
 use hubtoken::identity::{Never, Options};
 
 use crate::client::{ALICE, TOKEN, credential};
@@ -135,8 +136,9 @@ fn a_process_that_is_killed_gives_the_lock_back() {
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
+#[cfg(unix)]
 #[test]
-fn a_process_that_is_stuck_does_not_stop_the_others() {
+fn a_process_that_is_stopped_is_replaced_by_one() {
     let home = tempfile::tempdir().expect("a folder");
     let server = Server::start(answer(200, "", ALICE));
     server.set_delay(Duration::from_mins(1));
@@ -145,13 +147,37 @@ fn a_process_that_is_stuck_does_not_stop_the_others() {
     while server.requests() == 0 {
         std::thread::sleep(Duration::from_millis(5));
     }
-    server.set_delay(Duration::ZERO);
-    let options = Options {
-        timeout: Duration::from_secs(1),
-        ..Options::default()
+    let signal = |name: &str| {
+        let done = Command::new("kill")
+            .args([name, &child.id().to_string()])
+            .status();
+        assert!(done.is_ok_and(|status| status.success()));
     };
-    assert_eq!(user(ask(home.path(), server.endpoint(), &options)), "alice");
-    child.kill().expect("it runs");
+    signal("-STOP");
+    server.set_delay(Duration::ZERO);
+    let pace = Pace {
+        grace: Duration::from_millis(500),
+        ..Pace::default()
+    };
+    std::thread::scope(|scope| {
+        let ask = || {
+            let client = Arc::new(Client::new(pace));
+            let options = Options::default();
+            user(ask_with(
+                &client,
+                home.path(),
+                server.endpoint(),
+                &options,
+                &[],
+            ))
+        };
+        let callers: Vec<_> = (0..PROCESSES).map(|_| scope.spawn(ask)).collect();
+        for caller in callers {
+            assert_eq!(caller.join().expect("no panic"), "alice");
+        }
+    });
+    assert_eq!(server.requests(), 2);
+    signal("-KILL");
     child.wait().expect("it is dead");
 }
 

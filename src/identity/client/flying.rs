@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Client;
 use crate::identity::Interrupt;
-use crate::identity::failure::Failure;
+use crate::identity::failure::{Failure, no_answer_within};
 use crate::identity::flight::{Boarding, Flight, Flights, Gone};
 
 impl Client {
@@ -64,10 +64,7 @@ fn wait<T: Clone>(
 ) -> Result<T, Failure> {
     flight.wait(timeout, interrupt).map_err(|gone| match gone {
         Gone::Interrupted => Failure::Interrupted,
-        Gone::TimedOut => Failure::Unreachable(format!(
-            "no answer within {} seconds",
-            timeout.as_secs_f64()
-        )),
+        Gone::TimedOut => Failure::Unreachable(no_answer_within(timeout)),
     })
 }
 

@@ -3,15 +3,42 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Answered, Client, Key};
+use super::{Answered, Client, not_before};
 use crate::credential::Credential;
 use crate::http;
-use crate::identity::failure::Failure;
+use crate::identity::failure::{Failure, no_answer_within};
+use crate::identity::key::Key;
 use crate::identity::model::Identity;
-use crate::identity::shared::{Claim, Moment, Shared};
+use crate::identity::shared::{Moment, Shared, Turn};
+use crate::identity::{IDENTITY_LIFETIME, REJECTION_LIFETIME};
 
 /// A longer wait for another process shortens the question of one's own.
 const WAITED: Duration = Duration::from_millis(10);
+
+/// From when an answer may be; `None` for any time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub(super) identity: Option<Instant>,
+    pub(super) rejection: Option<Instant>,
+}
+
+impl Window {
+    pub(super) fn new(now: Instant, max_age: Option<Duration>) -> Self {
+        let rejection = max_age.map_or(REJECTION_LIFETIME, |age| age.min(REJECTION_LIFETIME));
+        Self {
+            identity: not_before(now, max_age.unwrap_or(IDENTITY_LIFETIME)),
+            rejection: not_before(now, rejection),
+        }
+    }
+
+    /// For an identity that stands in, while no rejection does.
+    pub(super) fn stale(now: Instant, max_stale: Duration) -> Self {
+        Self {
+            identity: not_before(now, max_stale),
+            rejection: Some(now),
+        }
+    }
+}
 
 /// What a flight needs to learn whose a token is.
 pub(super) struct Question {
@@ -20,68 +47,89 @@ pub(super) struct Question {
     pub(super) http: reqwest::Client,
     pub(super) timeout: Duration,
     pub(super) shared: Option<Shared>,
-    pub(super) limit: Option<Instant>,
-    pub(super) rejected: Option<Instant>,
+    pub(super) window: Window,
 }
 
 impl Client {
     /// What another process has learnt of a token, if it is young enough.
-    pub(super) fn told(
-        &self,
-        key: &Key,
-        shared: &Shared,
-        limit: Option<Instant>,
-        rejected: Option<Instant>,
-    ) -> Option<Answered> {
+    pub(super) fn told(&self, key: &Key, shared: &Shared, window: &Window) -> Option<Answered> {
         let now = Moment::now();
         if let Some((asked, identity)) = shared.identity(now)
-            && limit.is_none_or(|limit| asked >= limit)
+            && window.identity.is_none_or(|limit| asked >= limit)
         {
-            self.identities.insert(key.clone(), asked, identity.into());
+            self.memory
+                .keep_identity(key.clone(), asked, identity.into());
             // By the same way as everything from memory, which knows when a token ends.
-            if let Some(known) = self.young(key, limit) {
+            if let Some(known) = self.memory.identity(key, window.identity) {
                 return Some(Ok(known));
             }
         }
         let asked = shared.rejection(now)?;
-        rejected.is_none_or(|limit| asked >= limit).then(|| {
-            self.rejections.insert(key.clone(), asked, ());
-            Err(Failure::Rejected)
-        })
+        window
+            .rejection
+            .is_none_or(|limit| asked >= limit)
+            .then(|| {
+                self.memory.keep_rejection(key.clone(), asked);
+                Err(Failure::Rejected)
+            })
+    }
+
+    /// The Hub's wish to be left alone, told to this process or to another one.
+    pub(super) fn limited(&self, key: &Key, shared: Option<&Shared>) -> Result<(), Failure> {
+        let now = Moment::now();
+        let left = self
+            .memory
+            .limit(key, now.instant)
+            .or_else(|| shared?.limit(now));
+        match left {
+            Some(left) => Err(Failure::RateLimited {
+                // Rounded up: to come a second late is better than to be refused again.
+                retry_after: Some(left.as_secs() + u64::from(left.subsec_nanos() > 0)),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Learns who a token belongs to: from another process that asks right now, or from the Hub.
     pub(super) async fn learn(self: Arc<Self>, question: Question, mut asked: Instant) -> Answered {
-        let mut timeout = question.timeout;
-        let _claim = match &question.shared {
-            None => Claim::Impossible,
-            Some(shared) => {
-                let answered =
-                    || self.told(&question.key, shared, question.limit, question.rejected);
-                // The rest is for a question of one's own.
-                let claim = match shared.claim(timeout * 3 / 4, answered).await {
-                    Ok(claim) => claim,
-                    Err(answer) => return answer,
-                };
-                limited(shared)?;
-                let waited = asked.elapsed();
-                if waited > WAITED {
-                    timeout = timeout.saturating_sub(waited);
-                    asked = Instant::now();
-                }
-                claim
-            }
+        let Some(shared) = question.shared.clone() else {
+            return self.whoami(&question, question.timeout, asked).await;
         };
-        self.whoami(question, timeout, asked).await
+        let answered = |claims: &[u64]| {
+            self.told(&question.key, &shared, &question.window)
+                .or_else(|| {
+                    self.limited(&question.key, Some(&shared))
+                        .err()
+                        .or_else(|| {
+                            let (oldest, patience) = (question.window.identity, question.timeout);
+                            shared.failure(Moment::now(), claims, oldest, patience)
+                        })
+                        .map(Err)
+                })
+        };
+        let mut lead = match shared.turn(&self.pace, question.timeout, answered).await {
+            Turn::Ask(lead) => lead,
+            Turn::Answered(answer) => return answer,
+            Turn::TimedOut => return Err(Failure::Unreachable(no_answer_within(question.timeout))),
+        };
+        let mut timeout = question.timeout;
+        let waited = asked.elapsed();
+        if waited > WAITED {
+            timeout = timeout.saturating_sub(waited);
+            asked = Instant::now();
+        }
+        let moment = Moment::now();
+        let request = self.whoami(&question, timeout, asked);
+        let outcome = lead.run(&self.pace, request).await;
+        if let (Err(failure), Some(claim)) = (&outcome, lead.claim()) {
+            let gave_up = (moment.instant.elapsed() >= timeout).then_some(timeout);
+            shared.keep_failure(moment, claim, failure, gave_up, &question.credential);
+        }
+        outcome
     }
 
     /// Asks `GET /api/whoami-v2` and keeps the answer.
-    async fn whoami(
-        self: Arc<Self>,
-        question: Question,
-        timeout: Duration,
-        asked: Instant,
-    ) -> Answered {
+    async fn whoami(&self, question: &Question, timeout: Duration, asked: Instant) -> Answered {
         let Question {
             key,
             credential,
@@ -92,37 +140,33 @@ impl Client {
         let moment = Moment::now();
         let authorization = Some(credential.bearer());
         let endpoint = &credential.endpoint;
-        let answer = http::get(&http, endpoint, "/api/whoami-v2", authorization, timeout).await?;
+        let answer = http::get(http, endpoint, "/api/whoami-v2", authorization, timeout).await?;
         if answer.status != 200 {
             let failure = Failure::of(&answer);
-            match (&failure, &shared) {
-                (Failure::Rejected, _) => self.reject(key, asked, moment, shared.as_ref()),
-                (
-                    Failure::RateLimited {
-                        retry_after: Some(seconds),
-                    },
-                    Some(shared),
-                ) => shared.keep_limit(Moment::now(), *seconds),
+            match failure {
+                Failure::Rejected => self.reject(key.clone(), asked, moment, shared.as_ref()),
+                Failure::RateLimited {
+                    retry_after: Some(seconds),
+                } => self.keep_limit(key, Duration::from_secs(seconds), shared.as_ref()),
                 _ => {}
             }
             return Err(failure);
         }
         let identity = Identity::parse(&answer.body, endpoint).map_err(Failure::Strange)?;
         let identity = Arc::new(identity);
-        self.identities.insert(key, asked, identity.clone());
+        self.memory
+            .keep_identity(key.clone(), asked, identity.clone());
         if let Some(shared) = shared {
-            shared.keep_identity(moment, &answer.body, &credential);
+            shared.keep_identity(moment, &answer.body, credential);
         }
         Ok((asked, identity))
     }
-}
 
-/// The Hub's wish to be left alone, told to a process of this machine.
-pub(super) fn limited(shared: &Shared) -> Result<(), Failure> {
-    match shared.limit(Moment::now()) {
-        Some(seconds) => Err(Failure::RateLimited {
-            retry_after: Some(seconds),
-        }),
-        None => Ok(()),
+    fn keep_limit(&self, key: &Key, length: Duration, shared: Option<&Shared>) {
+        let now = Moment::now();
+        self.memory.keep_limit(key.clone(), now.instant, length);
+        if let Some(shared) = shared {
+            shared.keep_limit(now, length);
+        }
     }
 }

@@ -1,0 +1,91 @@
+"""A Hub that knows every token, and takes its time, as over a real network; and what starts it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import string
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IDENTITY = {
+    "type": "user",
+    "id": "0" * 24,
+    "name": "alice",
+    "fullname": "Alice",
+    "isPro": False,
+    "avatarUrl": "/avatars/0.svg",
+    "orgs": [],
+    "auth": {
+        "type": "access_token",
+        "accessToken": {
+            "displayName": "bench",
+            "role": "write",
+            "createdAt": "2026-01-02T03:04:05.000Z",
+        },
+    },
+}
+
+
+class SlowHub(ThreadingHTTPServer):
+    """Answers whoami after some seconds, and counts."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, delay: float) -> None:
+        super().__init__(("127.0.0.1", 0), SlowHandler)
+        self.delay = delay
+        self.count = 0
+        self.lock = threading.Lock()
+
+    @property
+    def endpoint(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class SlowHandler(BaseHTTPRequestHandler):
+    """One whoami."""
+
+    server: SlowHub
+
+    def do_GET(self) -> None:
+        """Wait, then answer the same to everyone."""
+        with self.server.lock:
+            self.server.count += 1
+        time.sleep(self.server.delay)
+        body = json.dumps(IDENTITY).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Say nothing."""
+
+
+@contextmanager
+def slow_hub(delay: float) -> Iterator[SlowHub]:
+    """A running one."""
+    hub = SlowHub(delay)
+    thread = threading.Thread(target=hub.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield hub
+    finally:
+        hub.shutdown()
+        hub.server_close()
+        thread.join()
+
+
+def random_token() -> str:
+    """A token in the right form."""
+    return "hf_" + "".join(secrets.choice(string.ascii_letters) for _ in range(34))

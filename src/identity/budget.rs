@@ -1,0 +1,56 @@
+//! So many of something in a stretch of time, and no more.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::sync::lock;
+
+/// A number that is used up, and there again when a stretch of time is over.
+pub struct Budget {
+    number: u32,
+    length: Duration,
+    // Since when, and how many.
+    used: Mutex<Option<(Instant, u32)>>,
+}
+
+impl Budget {
+    /// `number` in each stretch of `length`.
+    #[must_use]
+    pub fn new(number: u32, length: Duration) -> Self {
+        Self {
+            number,
+            length,
+            used: Mutex::new(None),
+        }
+    }
+
+    /// Takes one, if there is one left.
+    pub fn take(&self, now: Instant) -> bool {
+        let mut used = lock(&self.used);
+        match &mut *used {
+            Some((since, count)) if now.saturating_duration_since(*since) < self.length => {
+                let is_left = *count < self.number;
+                *count += u32::from(is_left);
+                is_left
+            }
+            _ => {
+                *used = Some((now, 1));
+                self.number > 0
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_used_up_comes_back_with_time() {
+        let budget = Budget::new(2, Duration::from_secs(10));
+        let start = Instant::now();
+        let later = |seconds| start + Duration::from_secs(seconds);
+        let taken = [0, 1, 9, 10, 11, 12].map(|seconds| budget.take(later(seconds)));
+        assert_eq!(taken, [true, true, false, true, true, false]);
+    }
+}

@@ -1,0 +1,166 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::role::{RepositoryType, Role};
+
+fn key(text: &str) -> Key {
+    Key {
+        digest: Digest::of(text),
+        endpoint: Endpoint::default_hub(),
+    }
+}
+
+fn alice() -> Arc<Identity> {
+    Identity::parse(br#"{"name":"alice"}"#, &Endpoint::default_hub())
+        .unwrap()
+        .into()
+}
+
+fn grant(text: &str) -> Grant {
+    Grant {
+        key: key(text),
+        question: "write".to_owned(),
+    }
+}
+
+fn check(text: &str) -> Check {
+    Check {
+        key: key(text),
+        kind: RepositoryType::Model,
+        namespace: "acme".to_owned(),
+        name: "tiny".to_owned(),
+        role: Role::Read,
+    }
+}
+
+#[test]
+fn a_million_made_up_tokens_evict_nothing_that_is_in_use() {
+    let memory = Memory::default();
+    let start = Instant::now();
+    for number in 0..1_000 {
+        let name = format!("good {number}");
+        memory.keep_identity(key(&name), start, alice());
+        memory.keep_check(check(&name), start);
+        memory.keep_grant(grant(&name), start, start, Some(start));
+    }
+    for number in 0..1_000_000_u32 {
+        let bad = key(&number.to_string());
+        let asked = start + Duration::from_micros(number.into());
+        if number % 2 == 0 {
+            memory.keep_rejection(bad, asked);
+        } else {
+            memory.keep_limit(bad, asked, Duration::from_mins(5));
+        }
+    }
+    for number in 0..1_000 {
+        let name = format!("good {number}");
+        assert!(memory.identity(&key(&name), Some(start)).is_some());
+        assert!(memory.is_allowed(&check(&name), Some(start)).is_some());
+        assert!(memory.is_granted(&grant(&name), start, None));
+    }
+    assert!(memory.rejections.count() <= REJECTIONS);
+    assert!(memory.limits.count() <= REJECTIONS);
+    assert_eq!(memory.identities.count(), 1_000);
+}
+
+#[test]
+fn memory_is_bounded_however_much_the_hub_says_of_each() {
+    let memory = Memory::default();
+    let scope = r#"{"entity":{"type":"model","name":"acme/model"},"permissions":["repo.write"]}"#;
+    let body = format!(
+        r#"{{"name":"alice","auth":{{"accessToken":{{"role":"fineGrained","fineGrained":{{"scoped":[{}]}}}}}}}}"#,
+        vec![scope; 2_000].join(",")
+    );
+    let large: Arc<Identity> = Identity::parse(body.as_bytes(), &Endpoint::default_hub())
+        .unwrap()
+        .into();
+    assert!(weight(&large) > body.len());
+    let start = Instant::now();
+    for number in 0..1_000_u64 {
+        let asked = start + Duration::from_millis(number);
+        memory.keep_identity(key(&number.to_string()), asked, large.clone());
+    }
+    let kept = memory.identities.count();
+    assert!(
+        kept > 100 && kept * weight(&large) <= IDENTITY_BYTES,
+        "{kept}"
+    );
+    assert!(memory.identity(&key("999"), None).is_some());
+}
+
+#[test]
+fn tokens_in_use_outlive_those_that_came_once() {
+    let memory = Memory::default();
+    let start = Instant::now();
+    let minute = |number: u64| start + Duration::from_mins(number);
+    // A server's regulars are asked about anew every five minutes; strangers come and go.
+    for number in 0..100_u64 {
+        for regular in 0..1_000 {
+            let name = format!("regular {regular}");
+            memory.keep_identity(key(&name), minute(number), alice());
+        }
+        for stranger in 0..1_000 {
+            let name = format!("stranger {number} {stranger}");
+            memory.keep_identity(key(&name), minute(number), alice());
+        }
+    }
+    assert!(memory.identities.count() <= IDENTITIES);
+    for regular in 0..1_000 {
+        let name = format!("regular {regular}");
+        assert!(memory.identity(&key(&name), Some(minute(99))).is_some());
+    }
+}
+
+#[test]
+fn a_rejection_ends_all_that_a_token_had_and_nothing_of_the_others() {
+    let memory = Memory::default();
+    let start = Instant::now();
+    for name in ["a", "b"] {
+        memory.keep_identity(key(name), start, alice());
+        memory.keep_check(check(name), start);
+        memory.keep_grant(grant(name), start, start, None);
+    }
+    let later = start + Duration::from_secs(1);
+    assert!(memory.keep_rejection(key("a"), later));
+    assert!(memory.identity(&key("a"), None).is_none());
+    assert!(memory.is_allowed(&check("a"), None).is_none());
+    assert!(!memory.is_granted(&grant("a"), later, None));
+    assert!(memory.is_rejected(&key("a"), Some(later)));
+    assert!(memory.identity(&key("b"), None).is_some());
+    assert!(memory.is_allowed(&check("b"), None).is_some());
+    assert!(memory.is_granted(&grant("b"), later, None));
+    // One that was asked for before what is known is no news.
+    assert!(!memory.keep_rejection(key("b"), start));
+    assert!(memory.identity(&key("b"), None).is_some());
+    assert!(!memory.is_rejected(&key("b"), None));
+}
+
+#[test]
+fn a_limit_lasts_an_hour_at_most_and_ends_with_a_success() {
+    let memory = Memory::default();
+    let start = Instant::now();
+    memory.keep_limit(key("a"), start, Duration::from_hours(24 * 365));
+    let hour = Duration::from_hours(1);
+    assert_eq!(memory.limit(&key("a"), start), Some(hour));
+    assert_eq!(memory.limit(&key("a"), start + hour), None);
+    memory.keep_limit(key("a"), start, Duration::from_mins(1));
+    memory.keep_identity(key("a"), start, alice());
+    assert_eq!(memory.limit(&key("a"), start), None);
+}
+
+#[test]
+fn what_is_forgotten_is_gone_by_token_and_by_hub() {
+    let memory = Memory::default();
+    let start = Instant::now();
+    for name in ["a", "b"] {
+        memory.keep_identity(key(name), start, alice());
+        memory.keep_limit(key(name), start, Duration::from_mins(1));
+        memory.keep_grant(grant(name), start, start, None);
+    }
+    memory.forget(&Digest::of("a"));
+    assert!(memory.identity(&key("a"), None).is_none());
+    assert!(memory.limit(&key("a"), start).is_none());
+    assert!(memory.identity(&key("b"), None).is_some());
+    memory.forget_endpoint(&Endpoint::default_hub());
+    assert!(memory.identity(&key("b"), None).is_none());
+    assert!(!memory.is_granted(&grant("b"), start, None));
+}

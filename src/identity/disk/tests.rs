@@ -1,0 +1,222 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+fn place(number: usize) -> Place {
+    Place {
+        token: format!("{number:032x}"),
+        hub: "00".to_owned(),
+    }
+}
+
+#[test]
+fn the_folder_is_bounded_and_rejections_evict_no_identity() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = DiskCache::new(folder.path().join("a/b"));
+    disk.put(&place(0), Kind::Identity, b"{}");
+    for number in 0..200 {
+        disk.put(&place(number), Kind::Rejection, b"{}");
+    }
+    let rejections = disk.entries().count() - 1;
+    assert!(rejections <= 64 + 16 && rejections > 32, "{rejections}");
+    assert!(disk.get(&place(0), Kind::Identity).is_some());
+    assert!(disk.get(&place(199), Kind::Rejection).is_some());
+}
+
+#[test]
+fn only_one_holds_the_lock_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = DiskCache::new(folder.path().to_owned());
+    let held = disk.try_claim(&place(0));
+    assert!(matches!(held, Claim::Held(_)));
+    assert!(matches!(disk.try_claim(&place(0)), Claim::Busy(_)));
+    assert!(matches!(disk.try_claim(&place(1)), Claim::Held(_)));
+    drop(held);
+    assert_eq!(disk.entries().count(), 0);
+    assert!(matches!(disk.try_claim(&place(0)), Claim::Held(_)));
+}
+
+#[test]
+fn a_disk_that_does_not_work_is_an_empty_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    // Nobody, root included, makes a folder in a file or in `/proc`; a disk that is full
+    // fails by the same way.
+    for broken in [file.join("below"), "/proc/hubtoken/identities".into()] {
+        let disk = DiskCache::new(broken);
+        disk.put(&place(0), Kind::Identity, b"{}");
+        assert!(disk.get(&place(0), Kind::Identity).is_none());
+        assert!(matches!(disk.try_claim(&place(0)), Claim::Impossible));
+        disk.forget(None, None);
+    }
+}
+
+#[test]
+fn a_claim_shows_that_its_holder_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = DiskCache::new(folder.path().to_owned());
+    let Claim::Held(mut lease) = disk.try_claim(&place(0)) else {
+        unreachable!("nobody else is here");
+    };
+    let mark = || match disk.try_claim(&place(0)) {
+        Claim::Busy(mark) => mark,
+        _ => unreachable!("it is held"),
+    };
+    let first = mark();
+    assert_eq!(first.claim, lease.claim());
+    assert_eq!(mark(), first);
+    lease.renew();
+    let second = mark();
+    assert_eq!((second.claim, second.beats), (first.claim, 1));
+    // What has been renewed since is left alone.
+    disk.take_over(&place(0), first);
+    assert_eq!(mark(), second);
+    disk.take_over(&place(0), second);
+    let Claim::Held(other) = disk.try_claim(&place(0)) else {
+        unreachable!("it was taken over");
+    };
+    assert_ne!(other.claim(), first.claim);
+    // The first holder comes back, and takes nothing with it when it goes.
+    lease.renew();
+    drop(lease);
+    assert_eq!(mark().claim, other.claim());
+    drop(other);
+    assert_eq!(disk.entries().count(), 0);
+}
+
+#[test]
+fn a_claim_that_shows_nothing_at_all_can_be_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = DiskCache::new(folder.path().to_owned());
+    for content in ["", "zz", &"z".repeat(34), &"0".repeat(10_000)] {
+        let path = disk.path(&place(0), LOCK);
+        std::fs::write(&path, content).unwrap();
+        let file = std::fs::File::open(&path).unwrap();
+        file.lock().unwrap();
+        let Claim::Busy(mark) = disk.try_claim(&place(0)) else {
+            unreachable!("it is locked");
+        };
+        assert_eq!(mark, Mark::default());
+        disk.take_over(&place(0), mark);
+        assert!(matches!(disk.try_claim(&place(0)), Claim::Held(_)));
+    }
+    assert_eq!(disk.entries().count(), 0);
+}
+
+#[test]
+fn what_stands_where_a_file_should_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = DiskCache::new(folder.path().join("identities"));
+    disk.put(&place(0), Kind::Identity, b"{}");
+    for suffix in [".json", LOCK] {
+        let path = disk.path(&place(1), suffix);
+        std::fs::create_dir(&path).unwrap();
+        disk.put(&place(1), Kind::Identity, b"{}");
+        assert!(disk.get(&place(1), Kind::Identity).is_none());
+        disk.remove(&place(1), Kind::Identity);
+        assert!(path.is_dir());
+    }
+    assert!(matches!(disk.try_claim(&place(1)), Claim::Impossible));
+    // Too large, or no text.
+    for content in [vec![b' '; 300_000], vec![0xff]] {
+        std::fs::write(disk.path(&place(2), ".json"), content).unwrap();
+        assert!(disk.get(&place(2), Kind::Identity).is_none());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn no_link_is_written_through_and_no_pipe_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = DiskCache::new(folder.path().join("identities"));
+    disk.put(&place(0), Kind::Identity, b"{}");
+    let precious = folder.path().join("precious");
+    std::fs::write(&precious, "mine").unwrap();
+    for suffix in [".json", LOCK] {
+        std::os::unix::fs::symlink(&precious, disk.path(&place(1), suffix)).unwrap();
+    }
+    assert!(matches!(disk.try_claim(&place(1)), Claim::Impossible));
+    disk.put(&place(1), Kind::Identity, b"{}");
+    assert_eq!(disk.get(&place(1), Kind::Identity).unwrap(), b"{}");
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "mine");
+    // To nowhere: nothing is made there.
+    let nowhere = folder.path().join("nowhere");
+    std::os::unix::fs::symlink(&nowhere, disk.path(&place(2), LOCK)).unwrap();
+    assert!(matches!(disk.try_claim(&place(2)), Claim::Impossible));
+    assert!(!nowhere.exists());
+    let path = disk.path(&place(3), ".json");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    assert!(disk.get(&place(3), Kind::Identity).is_none());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_others_may_write_in_is_not_believed() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let disk = DiskCache::new(folder.path().join("identities"));
+    disk.put(&place(0), Kind::Identity, b"{}");
+    let set_mode = |mode| {
+        std::fs::set_permissions(disk.folder(), PermissionsExt::from_mode(mode)).unwrap();
+    };
+    for mode in [0o720, 0o702, 0o777, 0o1777] {
+        set_mode(mode);
+        assert!(disk.get(&place(0), Kind::Identity).is_none(), "{mode:o}");
+        assert!(matches!(disk.try_claim(&place(0)), Claim::Impossible));
+        disk.put(&place(1), Kind::Identity, b"{}");
+        disk.remove(&place(0), Kind::Identity);
+        disk.forget(None, None);
+    }
+    for mode in [0o700, 0o755] {
+        set_mode(mode);
+        assert!(disk.get(&place(0), Kind::Identity).is_some(), "{mode:o}");
+        assert!(disk.get(&place(1), Kind::Identity).is_none());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_of_somebody_else_is_not_believed() {
+    use std::os::unix::fs::MetadataExt as _;
+    // Whoever runs this: the root folder or, for root, somebody's home that is made here.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("identities");
+    DiskCache::new(path.clone()).put(&place(0), Kind::Identity, b"{}");
+    let foreign = if path.metadata().unwrap().uid() == 0 {
+        std::os::unix::fs::chown(&path, Some(12_345), None).unwrap();
+        path
+    } else {
+        "/".into()
+    };
+    let disk = DiskCache::new(foreign);
+    assert!(disk.get(&place(0), Kind::Identity).is_none());
+    assert!(matches!(disk.try_claim(&place(0)), Claim::Impossible));
+    assert_eq!(disk.entries().count(), 0);
+}
+
+#[test]
+fn a_folder_that_vanishes_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = DiskCache::new(folder.path().join("home/hubtoken/identities"));
+    disk.put(&place(0), Kind::Identity, b"{}");
+    let held = disk.try_claim(&place(0));
+    std::fs::remove_dir_all(folder.path().join("home")).unwrap();
+    assert!(disk.get(&place(0), Kind::Identity).is_none());
+    drop(held);
+    assert!(matches!(disk.try_claim(&place(0)), Claim::Held(_)));
+    disk.put(&place(0), Kind::Identity, b"{}");
+    assert!(disk.get(&place(0), Kind::Identity).is_some());
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_may_look() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let disk = DiskCache::new(folder.path().join("home/hubtoken/identities"));
+    disk.put(&place(0), Kind::Identity, b"{}");
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(disk.folder()), 0o700);
+    assert_eq!(mode(&disk.path(&place(0), ".json")), 0o600);
+}

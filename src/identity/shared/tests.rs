@@ -1,0 +1,251 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::credential::Source;
+use crate::identity::disk::DiskCache;
+use crate::token::Token;
+
+const VALUE: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
+
+fn credential() -> Credential {
+    Credential {
+        token: Token::parse(VALUE).unwrap().unwrap(),
+        source: Source::Argument,
+        endpoint: Endpoint::default_hub(),
+    }
+}
+
+fn shared(folder: &std::path::Path) -> Shared {
+    let credential = credential();
+    Shared::new(
+        Arc::new(DiskCache::new(folder.to_owned())),
+        &credential.token.digest(),
+        &credential.endpoint,
+    )
+}
+
+fn later(now: Moment, seconds: u64) -> Moment {
+    let length = Duration::from_secs(seconds);
+    Moment {
+        instant: now.instant + length,
+        wall: now.wall + length,
+    }
+}
+
+fn names(folder: &std::path::Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// A moment at which the wall's clock has been set forward or back, and no time has passed.
+fn set(now: Moment, forward: bool, length: Duration) -> Moment {
+    let wall = if forward {
+        now.wall.checked_add(length)
+    } else {
+        now.wall.checked_sub(length)
+    };
+    Moment {
+        wall: wall.unwrap(),
+        ..now
+    }
+}
+
+/// Now, in whole milliseconds: what is written down has no more.
+fn now() -> Moment {
+    let now = Moment::now();
+    Moment {
+        wall: Duration::from_millis(now.milliseconds()),
+        ..now
+    }
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+const YEARS: Duration = Duration::from_hours(24 * 365 * 10);
+
+#[test]
+fn time_that_passes_is_seen_by_both_clocks() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    let now = now();
+    shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
+    shared.keep_limit(now, YEARS);
+    let minute = later(now, 60);
+    let (asked, identity) = shared.identity(minute).unwrap();
+    assert_eq!(identity.user, "alice");
+    let age = minute.instant - asked;
+    assert!(age >= Duration::from_mins(1) && age < Duration::from_secs(61));
+    // An hour at most, whatever the Hub says.
+    assert_eq!(shared.limit(minute), Some(Duration::from_mins(59)));
+    assert_eq!(shared.limit(later(now, 3_600)), None);
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_nothing_fresh_and_locks_nobody_out() {
+    for length in [Duration::from_secs(2), HOUR, YEARS] {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = shared(folder.path());
+        let now = now();
+        shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
+        shared.keep_limit(now, HOUR);
+        shared.keep_rejection(now);
+        shared.keep_failure(
+            now,
+            7,
+            &Failure::Unreachable(String::new()),
+            None,
+            &credential(),
+        );
+        let back = set(now, false, length);
+        // All of it is from the future.
+        assert!(shared.identity(back).is_none());
+        assert!(shared.rejection(back).is_none());
+        assert!(shared.limit(back).is_none());
+        let failure = shared.failure(back, &[7], None, Duration::ZERO);
+        assert!(failure.is_none());
+        // And what is learnt anew is believed by the clock as it is now.
+        shared.keep_limit(back, Duration::from_secs(5));
+        assert_eq!(shared.limit(later(back, 2)), Some(Duration::from_secs(3)));
+        shared.keep_identity(back, br#"{"name":"bob"}"#, &credential());
+        assert_eq!(shared.identity(later(back, 2)).unwrap().1.user, "bob");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_forward_makes_everything_old_and_nothing_last() {
+    for length in [HOUR, YEARS] {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = shared(folder.path());
+        let now = now();
+        shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
+        shared.keep_limit(now, HOUR);
+        shared.keep_rejection(now);
+        let on = set(now, true, length);
+        // A process that has been up for less than that has no instant so early.
+        let age = |asked: Instant| on.instant.saturating_duration_since(asked);
+        assert!(
+            shared
+                .identity(on)
+                .is_none_or(|(asked, _)| age(asked) >= length)
+        );
+        assert!(
+            shared
+                .rejection(on)
+                .is_none_or(|asked| age(asked) >= length)
+        );
+        assert!(shared.limit(on).is_none());
+    }
+}
+
+#[test]
+fn a_limit_that_somebody_wrote_to_last_for_ever_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    let now = now();
+    shared.keep_limit(now, Duration::from_secs(5));
+    let path = folder.path().join(&names(folder.path())[0]);
+    let good = std::fs::read_to_string(&path).unwrap();
+    let until = serde_json::from_str::<Value>(&good).unwrap()["until"].to_string();
+    for bad in ["0", "18446744073709551615", "-1", "null", "\"soon\""] {
+        std::fs::write(&path, good.replace(&until, bad)).unwrap();
+        assert_eq!(shared.limit(now), None, "{bad}");
+    }
+}
+
+#[test]
+fn a_failure_is_for_those_who_waited_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    let now = now();
+    let second = Duration::from_secs(1);
+    let failed = Failure::Unreachable("the Hub answered with status 503".to_owned());
+    shared.keep_failure(now, 7, &failed, Some(second * 10), &credential());
+    let asked = now.instant.checked_sub(second);
+    let told = |claims: &[u64], not_before, patience| {
+        shared.failure(now, claims, not_before, patience).is_some()
+    };
+    assert!(told(&[3, 7], asked, second * 10));
+    assert!(told(&[7], None, Duration::ZERO));
+    assert!(!told(&[], asked, second));
+    assert!(!told(&[3], asked, second));
+    // Asked before this caller would have it, or given up sooner than it would.
+    assert!(!told(&[7], Some(now.instant + second), second));
+    assert!(!told(&[7], asked, second * 11));
+    shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
+    assert!(!told(&[7], asked, second));
+    // What is somebody's own affair is not told.
+    for own in [Failure::Rejected, Failure::Offline, Failure::Interrupted] {
+        shared.keep_failure(now, 7, &own, None, &credential());
+        assert!(!told(&[7], asked, second));
+    }
+}
+
+#[test]
+fn a_success_ends_a_limit_and_a_rejection_ends_an_identity() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    let now = now();
+    shared.keep_limit(now, Duration::from_secs(5));
+    shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
+    assert!(shared.limit(now).is_none());
+    shared.drop_identity();
+    shared.keep_rejection(now);
+    assert!(shared.identity(now).is_none());
+    assert!(shared.rejection(now).is_some());
+}
+
+#[test]
+fn no_token_reaches_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    for body in [
+        format!(r#"{{"name":"alice","x":["{VALUE}"]}}"#),
+        format!(r#"{{"name":"alice","x":"\u0068{}"}}"#, &VALUE[1..]),
+        r#"{"name":"alice","x":"api_org_FakeFakeFakeFakeFakeFake"}"#.to_owned(),
+        "no JSON".to_owned(),
+    ] {
+        shared.keep_identity(Moment::now(), body.as_bytes(), &credential());
+        assert_eq!(names(folder.path()), [""; 0], "{body}");
+        let failure = Failure::Strange(body);
+        shared.keep_failure(Moment::now(), 7, &failure, None, &credential());
+        for name in names(folder.path()) {
+            let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+            assert!(text.contains("no JSON"), "{text}");
+        }
+        shared.keep_identity(Moment::now(), b"", &credential());
+    }
+}
+
+#[test]
+fn what_is_not_exactly_this_is_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    let now = now();
+    shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
+    let path = folder.path().join(&names(folder.path())[0]);
+    let good = std::fs::read_to_string(&path).unwrap();
+    assert!(shared.identity(now).is_some());
+    for bad in [
+        String::new(),
+        "{".to_owned(),
+        "[]".to_owned(),
+        good.replace("\"version\":1", "\"version\":2"),
+        good.replace("huggingface.co", "hub.example"),
+        good.replace("\"digest\":\"", "\"digest\":\"00"),
+        good.replace("alice", ""),
+        good.replace("\"asked_at\":", "\"asked_at\":9"),
+        good[..good.len() / 2].to_owned(),
+        "[".repeat(100_000),
+        " ".repeat(300_000),
+    ] {
+        std::fs::write(&path, &bad).unwrap();
+        assert!(shared.identity(now).is_none(), "{bad:.100}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert!(shared.identity(now).is_none());
+    shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
+}

@@ -1,0 +1,144 @@
+//! Whose turn it is to ask, among processes.
+//!
+//! One asks, the others wait for what it learns. Three things can go wrong, and none of them may
+//! turn one request into many, or stop anybody for ever.
+//!
+//! *The Hub is slow.* That is no reason to send it more requests: while who asks is alive, the
+//! others wait, each as long as its own time-out allows, and then say that nobody answered.
+//!
+//! *Who asks is stopped*, by SIGSTOP, a debugger, a frozen container. Its claim stays, and says
+//! nothing about its life; so it renews the claim ten times a second, from the thread that waits
+//! for the Hub. Who waits watches that sign with a clock of its own, which nobody can set, and
+//! ends a claim that has shown nothing new for two seconds. One of those who wait then holds the
+//! next claim, and the others go on waiting, for it. A machine that is so busy that a living
+//! process shows nothing for that long gets one more request. A claim is not renewed for longer
+//! than a minute: a caller with a very long time-out must not make the others wait for a
+//! connection that has died.
+//!
+//! *The Hub fails*, and 63 others would ask it again, one after the other. So a failure is written
+//! down under the number of its claim, and whoever has seen that number while waiting takes it as
+//! the answer. Nobody who comes later has seen it, so a failure is never kept. One exception: who
+//! allowed less time than another process says nothing to it about a Hub that is slow.
+
+use std::time::{Duration, Instant};
+
+use super::{Claim, Lease, Mark, Shared};
+
+/// The paces of asking among processes. Tests have quicker ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How often who waits looks whether there is an answer.
+    pub look: Duration,
+    /// How often who asks shows that it lives.
+    pub beat: Duration,
+    /// How long a claim may show nothing new; half the time-out of who waits, if that is less.
+    pub grace: Duration,
+    /// How long a claim is renewed at most.
+    pub longest: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            look: Duration::from_millis(15),
+            beat: Duration::from_millis(100),
+            grace: Duration::from_secs(2),
+            longest: Duration::from_mins(1),
+        }
+    }
+}
+
+/// What became of waiting.
+pub enum Turn<T> {
+    /// It is this process's turn to ask.
+    Ask(Lead),
+    /// Another one has answered.
+    Answered(T),
+    /// Another one still asks, and the time is up.
+    TimedOut,
+}
+
+/// The right to ask, until it is dropped.
+pub struct Lead {
+    // `None` where there are no claims.
+    lease: Option<Box<dyn Lease>>,
+}
+
+impl Lead {
+    /// The number of the claim.
+    #[must_use]
+    pub fn claim(&self) -> Option<u64> {
+        self.lease.as_ref().map(|lease| lease.claim())
+    }
+
+    /// Runs a request, and shows meanwhile that it is under way.
+    pub async fn run<T>(&mut self, pace: &Pace, request: impl Future<Output = T>) -> T {
+        let Some(lease) = &mut self.lease else {
+            return request.await;
+        };
+        let started = Instant::now();
+        let mut request = std::pin::pin!(request);
+        while started.elapsed() < pace.longest {
+            if let Ok(outcome) = tokio::time::timeout(pace.beat, &mut request).await {
+                return outcome;
+            }
+            lease.renew();
+        }
+        request.await
+    }
+}
+
+/// The last sign of life of who asks, and since when it has been the last.
+struct Watch {
+    mark: Mark,
+    since: Instant,
+}
+
+impl Shared {
+    /// Waits until nobody else asks, or somebody has `answered`, or `timeout` is over.
+    ///
+    /// `answered` is told the numbers of the claims for which this call has waited.
+    pub async fn turn<T>(
+        &self,
+        pace: &Pace,
+        timeout: Duration,
+        answered: impl Fn(&[u64]) -> Option<T>,
+    ) -> Turn<T> {
+        let started = Instant::now();
+        let grace = pace.grace.min(timeout / 2);
+        let mut waited_for: Vec<u64> = Vec::new();
+        let mut watch: Option<Watch> = None;
+        loop {
+            let claim = self.cache.try_claim(&self.place);
+            // With the claim as without: the last holder may have left an answer.
+            if let Some(answer) = answered(&waited_for) {
+                return Turn::Answered(answer);
+            }
+            let mark = match claim {
+                Claim::Held(lease) => return Turn::Ask(Lead { lease: Some(lease) }),
+                Claim::Impossible => return Turn::Ask(Lead { lease: None }),
+                Claim::Busy(mark) => mark,
+            };
+            if !waited_for.contains(&mark.claim) {
+                waited_for.push(mark.claim);
+            }
+            match &watch {
+                Some(watch) if watch.mark == mark => {
+                    if watch.since.elapsed() >= grace {
+                        self.cache.take_over(&self.place, mark);
+                    }
+                }
+                _ => {
+                    watch = Some(Watch {
+                        mark,
+                        since: Instant::now(),
+                    });
+                }
+            }
+            if started.elapsed() >= timeout {
+                return Turn::TimedOut;
+            }
+            tokio::time::sleep(pace.look).await;
+        }
+    }
+}

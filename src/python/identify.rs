@@ -1,0 +1,161 @@
+//! `identify` and `recall`: whose a caller's token is.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use super::error::to_python;
+use super::identity::PyIdentity;
+use super::resolve::parse_endpoint;
+use super::token::PyHubToken;
+use super::whoami::{ask, options};
+use crate::credential::Credential;
+use crate::env::ProcessEnvironment;
+use crate::error::Error;
+use crate::http::Settings;
+use crate::identity::{Options, bearer};
+use crate::process;
+use crate::resolve::ambient_endpoint;
+
+/// Asks the Hub whose the token is that a caller has sent: for servers.
+///
+/// Like `whoami`, but for a token that is not one's own. A blank token is an error, and no other is
+/// looked for. A value that does not begin like a token of the Hub is sent to nobody. An old
+/// answer lets nobody in, unless `max_stale` says so. What is learnt stays in this process's
+/// memory, within bounds, and reaches no disk.
+///
+/// A call takes about a microsecond while the answer is known, and a request to the Hub when it is
+/// not. So that an event loop does not wait for the Hub, ask `recall` first, and then
+/// `await asyncio.to_thread(hubtoken.identify, token)`.
+///
+/// Args:
+///     token: The token, without the word `Bearer`.
+///     endpoint: The Hub that it is for; `HF_ENDPOINT`, or `https://huggingface.co`, by default.
+///     max_age: How old an answer may be, in seconds; 0 asks again. By default 300, and 10 for the
+///         answer that the Hub does not know the token.
+///     max_stale: How old an answer may be when the Hub is away, in seconds; 0 by default.
+///     timeout: How long to wait for the Hub, in seconds; 10 by default.
+///
+/// Returns:
+///     The identity.
+///
+/// Raises:
+///     hubtoken.errors.TokenFormatError: This is no token of the Hub. Answer with status 401.
+///     hubtoken.errors.InvalidTokenError: The Hub does not know the token. Answer with status 401.
+///     hubtoken.errors.VerdictUnknownError: The Hub could not be asked. Answer with status 503.
+///     hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> with hubtoken.hub.Hub() as hub:
+///     ...     hub.create_user("alice")
+///     ...     token = hub.create_token("alice", name="laptop", role="read")
+///     ...     header = f"Bearer {token.reveal()}"
+///     ...     hubtoken.identify(header.removeprefix("Bearer "), endpoint=hub.endpoint).user
+///     'alice'
+#[pyfunction]
+#[pyo3(signature = (
+    token: "str | HubToken",
+    *,
+    endpoint: "str | None" = None,
+    max_age: "float | None" = None,
+    max_stale: "float | None" = None,
+    timeout: "float | None" = None,
+) -> "Identity")]
+pub fn identify(
+    py: Python<'_>,
+    token: &Bound<'_, PyAny>,
+    endpoint: Option<&str>,
+    max_age: Option<f64>,
+    max_stale: Option<f64>,
+    timeout: Option<f64>,
+) -> PyResult<PyIdentity> {
+    let options = options(Options::for_bearers(), max_age, max_stale, timeout)?;
+    let credential = credential(py, token, endpoint)?;
+    if let Some(known) = known(&credential, &options)? {
+        return Ok(known);
+    }
+    let settings = Settings::read(&ProcessEnvironment).unshared();
+    ask(py, &credential, &settings, &options).map(PyIdentity)
+}
+
+/// Tells whose the token is that a caller has sent, if that is known already: for event loops.
+///
+/// It asks nobody and never waits. `identify` is the one that asks.
+///
+/// Args:
+///     token: As for `identify`.
+///     endpoint: As for `identify`.
+///     max_age: As for `identify`.
+///
+/// Returns:
+///     The identity; `None` when the Hub has to be asked.
+///
+/// Raises:
+///     hubtoken.errors.TokenFormatError: This is no token of the Hub. Answer with status 401.
+///     hubtoken.errors.InvalidTokenError: The Hub does not know the token. Answer with status 401.
+///     hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> hubtoken.recall("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX") is None
+///     True
+#[pyfunction]
+#[pyo3(signature = (
+    token: "str | HubToken",
+    *,
+    endpoint: "str | None" = None,
+    max_age: "float | None" = None,
+) -> "Identity | None")]
+pub fn recall(
+    py: Python<'_>,
+    token: &Bound<'_, PyAny>,
+    endpoint: Option<&str>,
+    max_age: Option<f64>,
+) -> PyResult<Option<PyIdentity>> {
+    let options = options(Options::for_bearers(), max_age, None, None)?;
+    known(&credential(py, token, endpoint)?, &options)
+}
+
+/// What is known of a token; that the Hub does not know it is an error.
+fn known(credential: &Arc<Credential>, options: &Options) -> PyResult<Option<PyIdentity>> {
+    process::current()
+        .client
+        .recall_answer(credential, options.max_age)
+        .transpose()
+        .map(|known| known.map(PyIdentity))
+        .map_err(|failure| to_python(failure.into_error(credential)))
+}
+
+fn credential(
+    py: Python<'_>,
+    token: &Bound<'_, PyAny>,
+    endpoint: Option<&str>,
+) -> PyResult<Arc<Credential>> {
+    if let Ok(token) = token.cast::<PyHubToken>() {
+        let credential = token.get().credential(py)?;
+        credential
+            .check_endpoint(parse_endpoint(endpoint)?.as_ref())
+            .map_err(to_python)?;
+        return Ok(credential);
+    }
+    let Ok(value) = token.cast::<PyString>() else {
+        // The type's name, never the value.
+        return Err(PyTypeError::new_err(format!(
+            "token= takes a str or a HubToken, not {}",
+            token.get_type().name()?
+        )));
+    };
+    let endpoint = match parse_endpoint(endpoint)? {
+        Some(endpoint) => endpoint,
+        None => ambient_endpoint(&ProcessEnvironment).map_err(to_python)?,
+    };
+    let value = value.to_str().map_err(|_| {
+        to_python(Error::TokenFormat(
+            "the caller's token is not text that could be sent".to_owned(),
+        ))
+    })?;
+    bearer::read(value, endpoint).map_err(to_python)
+}

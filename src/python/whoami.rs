@@ -1,0 +1,149 @@
+//! `whoami`, and what every question about a token has in common.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use super::error::classes;
+use super::identity::{PyIdentity, needed};
+use super::interrupt::Signals;
+use super::resolve::{resolve, warn};
+use super::token::PyHubToken;
+use crate::credential::Credential;
+use crate::env::ProcessEnvironment;
+use crate::http::Settings;
+use crate::identity::Options;
+use crate::identity::model::Identity;
+use crate::process;
+use crate::require::stale_warning;
+
+/// Asks the Hub who a token belongs to.
+///
+/// An answer is believed for 300 seconds. However many threads or processes of this machine ask at
+/// once, the Hub is asked once. For the tokens of others, see `identify`.
+///
+/// Args:
+///     token: As for `resolve_token`.
+///     endpoint: As for `resolve_token`.
+///     profile: As for `resolve_token`.
+///     max_age: How old an answer may be, in seconds; 0 asks again.
+///     max_stale: How old an answer may be when the Hub is away, in seconds; 24 hours by default.
+///     timeout: How long to wait for the Hub, in seconds; 10 by default.
+///
+/// Returns:
+///     The identity.
+///
+/// Raises:
+///     hubtoken.errors.InvalidTokenError: The Hub does not know the token.
+///     hubtoken.errors.VerdictUnknownError: The Hub could not be asked, or made no sense.
+///     hubtoken.errors.TokenNotFoundError: There is no token.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> with hubtoken.hub.Hub() as hub:
+///     ...     hub.create_user("alice")
+///     ...     token = hub.create_token("alice", name="laptop", role="write")
+///     ...     hubtoken.whoami(token).role
+///     'write'
+#[pyfunction]
+#[pyo3(signature = (
+    token: "str | HubToken | bool | None" = None,
+    *,
+    endpoint: "str | None" = None,
+    profile: "str | None" = None,
+    max_age: "float | None" = None,
+    max_stale: "float | None" = None,
+    timeout: "float | None" = None,
+) -> "Identity")]
+pub fn whoami(
+    py: Python<'_>,
+    token: Option<&Bound<'_, PyAny>>,
+    endpoint: Option<&str>,
+    profile: Option<&str>,
+    max_age: Option<f64>,
+    max_stale: Option<f64>,
+    timeout: Option<f64>,
+) -> PyResult<PyIdentity> {
+    let options = options(Options::default(), max_age, max_stale, timeout)?;
+    let credential = match handed_over(token, endpoint, profile) {
+        Some(token) => token.get().credential(py)?,
+        None => needed(resolve(py, token, endpoint, profile)?)?,
+    };
+    if let Some(identity) = process::current()
+        .client
+        .recall(&credential, options.max_age)
+    {
+        return Ok(PyIdentity(identity));
+    }
+    ask(
+        py,
+        &credential,
+        &Settings::read(&ProcessEnvironment),
+        &options,
+    )
+    .map(PyIdentity)
+}
+
+/// Asks the Hub, and warns of an identity that is only the last that is known.
+pub fn ask(
+    py: Python<'_>,
+    credential: &Arc<Credential>,
+    settings: &Settings,
+    options: &Options,
+) -> PyResult<Arc<Identity>> {
+    let process = process::current_checked();
+    let line = process.client.line(&credential.endpoint, settings);
+    let signals = Signals::default();
+    let known = py
+        .detach(|| {
+            process
+                .client
+                .identify(credential, &line, options, &signals)
+        })
+        .map_err(|failure| signals.to_python(failure.into_error(credential)))?;
+    if let Some(text) = stale_warning(credential, &known) {
+        warn(py, &py.get_type::<classes::StaleIdentityWarning>(), &text)?;
+    }
+    Ok(known.identity)
+}
+
+/// A `HubToken` that is meant as it is, and needs no chain.
+pub fn handed_over<'a, 'py>(
+    token: Option<&'a Bound<'py, PyAny>>,
+    endpoint: Option<&str>,
+    profile: Option<&str>,
+) -> Option<&'a Bound<'py, PyHubToken>> {
+    token
+        .filter(|_| endpoint.is_none() && profile.is_none())
+        .and_then(|token| token.cast::<PyHubToken>().ok())
+}
+
+/// Lifetimes in seconds, as Python gives them; `defaults` for what it does not give.
+pub fn options(
+    defaults: Options,
+    max_age: Option<f64>,
+    max_stale: Option<f64>,
+    timeout: Option<f64>,
+) -> PyResult<Options> {
+    let seconds = |name: &str, value: Option<f64>| {
+        value
+            .map(|value| {
+                Duration::try_from_secs_f64(value).map_err(|_| {
+                    PyValueError::new_err(format!("{name} is a number of seconds, zero or more"))
+                })
+            })
+            .transpose()
+    };
+    if timeout == Some(0.0) {
+        return Err(PyValueError::new_err(
+            "timeout is a positive number of seconds",
+        ));
+    }
+    Ok(Options {
+        max_age: seconds("max_age", max_age)?.or(defaults.max_age),
+        max_stale: seconds("max_stale", max_stale)?.unwrap_or(defaults.max_stale),
+        timeout: seconds("timeout", timeout)?.unwrap_or(defaults.timeout),
+    })
+}

@@ -1,0 +1,266 @@
+//! One request for all who wait, whatever happens to it: on the disk, and in a place in memory
+//! that stands for a networked one. Each client is what a process has; `shared.rs` has real ones.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hubtoken::http::Settings;
+use hubtoken::identity::client::{Client, Known};
+use hubtoken::identity::disk::DiskCache;
+use hubtoken::identity::failure::Failure;
+use hubtoken::identity::shared::{Claim, Pace, Place, SharedCache as _};
+use hubtoken::identity::{Never, Options};
+
+use crate::client::{ALICE, credential};
+use crate::place::{MemoryCache, Watched};
+use crate::server::{Server, answer};
+
+const CLIENTS: usize = 12;
+/// Longer than any test takes.
+const PATIENT: Options = Options {
+    max_age: None,
+    max_stale: Duration::ZERO,
+    timeout: Duration::from_mins(1),
+};
+const QUICK: Pace = Pace {
+    look: Duration::from_millis(2),
+    beat: Duration::from_millis(5),
+    grace: Duration::from_millis(500),
+    longest: Duration::from_mins(1),
+};
+
+type Outcome = Result<Known, Failure>;
+
+fn ask(cache: &Arc<Watched>, server: &Server, pace: Pace, options: &Options) -> Outcome {
+    let client = Arc::new(Client::new(pace));
+    let credential = credential(server.endpoint());
+    let line = client
+        .line(&credential.endpoint, &Settings::default())
+        .sharing(cache.clone());
+    client.identify(&credential, &line, options, &Never)
+}
+
+fn until(reached: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !reached() {
+        // Guards against a test that never ends; nothing is measured by it.
+        assert!(started.elapsed() < PATIENT.timeout, "it never comes");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What many clients learn that ask at once; `meanwhile` is called when one has asked the Hub and
+/// all the others wait for it.
+fn together(
+    cache: &Arc<Watched>,
+    server: &Server,
+    pace: Pace,
+    options: &Options,
+    meanwhile: impl FnOnce(),
+) -> Vec<Outcome> {
+    std::thread::scope(|scope| {
+        let ask = || ask(cache, server, pace, options);
+        let callers: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(ask)).collect();
+        until(|| server.requests() >= 1 && cache.waiting() == CLIENTS - 1);
+        meanwhile();
+        callers
+            .into_iter()
+            .map(|caller| caller.join().expect("no panic"))
+            .collect()
+    })
+}
+
+/// Runs a test with each sort of place.
+fn in_each_place(test: impl Fn(Arc<Watched>)) {
+    let folder = tempfile::tempdir().expect("a folder");
+    test(Watched::new(DiskCache::new(folder.path().join("cache"))));
+    let left = std::fs::read_dir(folder.path().join("cache")).expect("the cache");
+    for entry in left {
+        let name = entry.expect("a file").file_name();
+        let name = name.to_string_lossy();
+        assert!(
+            !name.ends_with(".lock") && !name.ends_with(".new"),
+            "{name}"
+        );
+    }
+    test(Watched::new(MemoryCache::default()));
+}
+
+fn users(outcomes: Vec<Outcome>) -> Vec<String> {
+    outcomes
+        .into_iter()
+        .map(|outcome| outcome.expect("an identity").identity.user.clone())
+        .collect()
+}
+
+#[test]
+fn a_slow_hub_is_asked_once() {
+    in_each_place(|cache| {
+        let server = Server::start(answer(200, "", ALICE));
+        let gate = server.close_gate();
+        let outcomes = together(&cache, &server, QUICK, &PATIENT, || {
+            // Longer than a claim may show nothing new: this one goes on showing it.
+            std::thread::sleep(QUICK.grace * 2);
+            gate.open();
+        });
+        assert_eq!(users(outcomes), ["alice"; CLIENTS]);
+        assert_eq!(server.requests(), 1);
+    });
+}
+
+#[test]
+fn who_has_no_more_time_says_so_and_asks_nobody() {
+    in_each_place(|cache| {
+        let server = Server::start(answer(200, "", ALICE));
+        let gate = server.close_gate();
+        std::thread::scope(|scope| {
+            let leader = scope.spawn(|| ask(&cache, &server, QUICK, &PATIENT));
+            until(|| server.requests() == 1);
+            let hasty = Options {
+                timeout: Duration::from_secs(1),
+                ..PATIENT
+            };
+            let failure = ask(&cache, &server, QUICK, &hasty).err();
+            let Some(Failure::Unreachable(text)) = failure else {
+                panic!("{failure:?}");
+            };
+            assert_eq!(text, "no answer within 1 seconds");
+            gate.open();
+            assert!(leader.join().expect("no panic").is_ok());
+        });
+        assert_eq!(server.requests(), 1);
+    });
+}
+
+#[test]
+fn a_failure_is_the_answer_for_all_who_waited_and_for_nobody_else() {
+    for (bad, is_it) in [
+        (
+            answer(503, "", ""),
+            (|failure| matches!(failure, Failure::Unreachable(_))) as fn(&Failure) -> bool,
+        ),
+        (answer(200, "", "<html>"), |failure| {
+            matches!(failure, Failure::Strange(_))
+        }),
+        (answer(429, "", ""), |failure| {
+            matches!(failure, Failure::RateLimited { retry_after: None })
+        }),
+    ] {
+        in_each_place(|cache| {
+            let server = Server::start(bad.clone());
+            let gate = server.close_gate();
+            let outcomes = together(&cache, &server, QUICK, &PATIENT, || gate.open());
+            for outcome in outcomes {
+                let failure = outcome.err().expect("a failure");
+                assert!(is_it(&failure), "{failure:?}");
+            }
+            assert_eq!(server.requests(), 1);
+            // Who comes later has waited for nothing.
+            server.set_answer(answer(200, "", ALICE));
+            assert!(ask(&cache, &server, QUICK, &PATIENT).is_ok());
+            assert_eq!(server.requests(), 2);
+        });
+    }
+}
+
+#[test]
+fn who_asks_anew_takes_no_failure_of_a_question_from_before() {
+    in_each_place(|cache| {
+        let server = Server::start(answer(503, "", ""));
+        let gate = server.close_gate();
+        std::thread::scope(|scope| {
+            let (cache, server) = (&cache, &server);
+            let leader = scope.spawn(move || ask(cache, server, QUICK, &PATIENT));
+            until(|| server.requests() == 1);
+            let anew = Options {
+                max_age: Some(Duration::ZERO),
+                ..PATIENT
+            };
+            let other = scope.spawn(move || ask(cache, server, QUICK, &anew));
+            until(|| cache.waiting() == 1);
+            gate.open();
+            assert!(leader.join().expect("no panic").is_err());
+            assert!(other.join().expect("no panic").is_err());
+            assert_eq!(server.requests(), 2);
+        });
+    });
+}
+
+#[test]
+fn the_impatience_of_one_is_no_answer_for_another() {
+    in_each_place(|cache| {
+        let server = Server::start(answer(200, "", ALICE));
+        let gate = server.close_gate();
+        std::thread::scope(|scope| {
+            let hasty = Options {
+                timeout: Duration::from_millis(400),
+                ..PATIENT
+            };
+            let (cache, server) = (&cache, &server);
+            let leader = scope.spawn(move || ask(cache, server, QUICK, &hasty));
+            until(|| server.requests() == 1);
+            let follower = scope.spawn(move || ask(cache, server, QUICK, &PATIENT));
+            assert!(leader.join().expect("no panic").is_err());
+            until(|| server.requests() == 2);
+            gate.open();
+            assert!(follower.join().expect("no panic").is_ok());
+        });
+    });
+}
+
+#[test]
+fn a_claim_that_shows_nothing_is_taken_over_by_one() {
+    in_each_place(|cache| {
+        let server = Server::start(answer(200, "", ALICE));
+        let credential = credential(server.endpoint());
+        let place = Place {
+            token: Place::of_token(&credential.token.digest()),
+            hub: Place::of_hub(&credential.endpoint),
+        };
+        // Somebody who holds the claim and does nothing, as a process does that is stopped.
+        let Claim::Held(lease) = cache.try_claim(&place) else {
+            panic!("nobody else is here");
+        };
+        let gate = server.close_gate();
+        let outcomes = std::thread::scope(|scope| {
+            let callers: Vec<_> = (0..CLIENTS)
+                .map(|_| scope.spawn(|| ask(&cache, &server, QUICK, &PATIENT)))
+                .collect();
+            until(|| server.requests() == 1);
+            // What the one who was stopped gives back is no longer its own.
+            drop(lease);
+            gate.open();
+            callers
+                .into_iter()
+                .map(|caller| caller.join().expect("no panic"))
+                .collect()
+        });
+        assert_eq!(users(outcomes), ["alice"; CLIENTS]);
+        assert_eq!(server.requests(), 1);
+    });
+}
+
+#[test]
+fn a_claim_is_not_renewed_for_ever() {
+    in_each_place(|cache| {
+        let server = Server::start(answer(200, "", ALICE));
+        // The first connection has died, and the caller would wait for it for a long time.
+        let gate = server.close_gate();
+        let short = Pace {
+            grace: Duration::from_millis(100),
+            longest: Duration::from_millis(100),
+            ..QUICK
+        };
+        std::thread::scope(|scope| {
+            let (cache, server) = (&cache, &server);
+            let stuck = scope.spawn(move || ask(cache, server, short, &PATIENT));
+            until(|| server.requests() == 1);
+            let other = scope.spawn(move || ask(cache, server, short, &PATIENT));
+            until(|| server.requests() == 2);
+            gate.open();
+            for caller in [stuck, other] {
+                assert!(caller.join().expect("no panic").is_ok());
+            }
+        });
+    });
+}
