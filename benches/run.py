@@ -14,7 +14,7 @@ from pathlib import Path
 
 from measure import Row, table
 
-SCRIPTS = ("import_cost", "resolution", "cached_require_role", "single_flight")
+SCRIPTS = ("import_cost", "resolution", "stored_tokens", "cached_require_role", "single_flight")
 
 
 def measured(script: str) -> list[Row]:
