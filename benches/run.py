@@ -18,6 +18,7 @@ SCRIPTS = (
     "import_cost",
     "command_line",
     "resolution",
+    "stored_tokens",
     "cached_require_role",
     "bearer_checks",
     "single_flight",

@@ -16,6 +16,33 @@ use zeroize::Zeroizing;
 ///
 /// What is wrong, in words that name the path.
 pub fn read_secret(path: &Path, limit: u64) -> Result<Option<Zeroizing<String>>, String> {
+    let Some(bytes) = read_bytes(path, limit)? else {
+        return Ok(None);
+    };
+    match text(bytes) {
+        Some(text) => Ok(Some(text)),
+        None => Err(format!("{} is not text (UTF-8)", path.display())),
+    }
+}
+
+/// Bytes as a text, without a copy; `None` when they are not UTF-8.
+#[must_use]
+pub fn text(mut bytes: Zeroizing<Vec<u8>>) -> Option<Zeroizing<String>> {
+    match String::from_utf8(std::mem::take(&mut *bytes)) {
+        Ok(text) => Some(Zeroizing::new(text)),
+        Err(error) => {
+            drop(Zeroizing::new(error.into_bytes()));
+            None
+        }
+    }
+}
+
+/// Reads a file of at most `limit` bytes; `None` when there is none.
+///
+/// # Errors
+///
+/// What is wrong, in words that name the path.
+pub fn read_bytes(path: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
     let shown = path.display();
     let metadata = match path.metadata() {
         Ok(metadata) => metadata,
@@ -46,10 +73,7 @@ pub fn read_secret(path: &Path, limit: u64) -> Result<Option<Zeroizing<String>>,
     if bytes.len() as u64 > limit {
         return Err(too_large());
     }
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok(Some(Zeroizing::new(text.to_owned()))),
-        Err(_) => Err(format!("{shown} is not text (UTF-8)")),
-    }
+    Ok(Some(bytes))
 }
 
 /// A problem of the operating system in plain words.

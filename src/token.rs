@@ -19,6 +19,19 @@ use crate::error::Error;
 /// of more than 8 KiB.
 pub const MAXIMUM_LENGTH: usize = 8_000;
 
+/// The digits of [`Digest::hex`].
+const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
+/// What each of them is worth.
+const VALUES: [u8; 256] = {
+    let mut values = [0xff; 256];
+    let mut value: u8 = 0;
+    while value < 16 {
+        values[HEXADECIMAL[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
+
 /// How many of a token's last characters a mask shows.
 const SHOWN: usize = 4;
 
@@ -91,6 +104,9 @@ const PLACEHOLDERS: [&str; 20] = [
     "masked",
 ];
 
+/// A value of this length after its prefix is no such word.
+const LONGEST_PLACEHOLDER: usize = 34;
+
 impl TokenKind {
     /// The kind of a value, from its prefix.
     #[must_use]
@@ -144,6 +160,25 @@ impl Digest {
         hexadecimal(&self.0)
     }
 
+    /// Reads back what [`Digest::hex`] wrote.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let mut bytes = [0; 32];
+        if pairs.len() != bytes.len() || !rest.is_empty() {
+            return None;
+        }
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            let (high, low) = (VALUES[usize::from(*high)], VALUES[usize::from(*low)]);
+            // What is no digit has the value 0xff.
+            if (high | low) > 0xf {
+                return None;
+            }
+            *byte = high << 4 | low;
+        }
+        Some(Self(bytes))
+    }
+
     /// All the bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
@@ -152,13 +187,11 @@ impl Digest {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    let text = String::with_capacity(2 * bytes.len());
-    bytes.iter().fold(text, |mut text, byte| {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |value: u8| char::from(HEXADECIMAL[usize::from(value & 0xf)]);
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
+        .collect()
 }
 
 impl fmt::Debug for Digest {
@@ -284,7 +317,9 @@ fn clean(raw: &str) -> &str {
 /// Why a value cannot be a token, in words that do not show it.
 fn find_problem(value: &str) -> Option<String> {
     let (prefix, _) = split_prefix(value);
-    if value.contains(['*', '…', '•']) {
+    let illegal = value.bytes().position(|byte| !LEGAL[usize::from(byte)]);
+    // A mask and most placeholders have an illegal character as well, which says less about them.
+    if illegal.is_some() && value.contains(['*', '…', '•']) {
         return Some(
             "this is a masked token, as a list or a log shows it, not the token itself. Copy the \
              value when it is created, or refresh the token to get a new one"
@@ -304,29 +339,41 @@ fn find_problem(value: &str) -> Option<String> {
             value.len()
         ));
     }
-    if let Some(position) = value.chars().position(char::is_whitespace) {
-        return Some(format!(
-            "there is white space inside the value (after {position} characters): it may be two \
-             tokens, or a whole line of a file"
-        ));
-    }
-    if let Some(position) = value.chars().position(char::is_control) {
-        return Some(format!(
-            "there is a control character inside the value (after {position} characters)"
-        ));
-    }
-    if let Some(position) = value
-        .bytes()
-        .position(|byte| !(byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)))
-    {
-        return Some(format!(
-            "there is a character in the value (after {position} bytes) that no bearer token has"
-        ));
+    if let Some(position) = illegal {
+        return Some(find_illegal(value, position));
     }
     NOT_ACCESS_TOKENS
         .iter()
         .find(|(prefix, _)| value.starts_with(prefix))
         .map(|(_, what)| format!("this is {what}; give the access token instead"))
+}
+
+/// Which bytes a bearer token may have (RFC 6750, section 2.1).
+const LEGAL: [bool; 256] = {
+    let mut legal = [false; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        legal[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+        byte += 1;
+    }
+    legal
+};
+
+/// What sort of illegal character there is, and where.
+fn find_illegal(value: &str, position: usize) -> String {
+    if let Some(position) = value.chars().position(char::is_whitespace) {
+        return format!(
+            "there is white space inside the value (after {position} characters): it may be two \
+             tokens, or a whole line of a file"
+        );
+    }
+    if let Some(position) = value.chars().position(char::is_control) {
+        return format!(
+            "there is a control character inside the value (after {position} characters)"
+        );
+    }
+    format!("there is a character in the value (after {position} bytes) that no bearer token has")
 }
 
 fn is_placeholder(value: &str, prefix: &str) -> bool {
@@ -336,13 +383,19 @@ fn is_placeholder(value: &str, prefix: &str) -> bool {
         None => true,
         Some(first) => characters.all(|character| character.eq_ignore_ascii_case(&first)),
     };
+    let xxx = |part: Option<&str>| part.is_some_and(|part| part.eq_ignore_ascii_case("xxx"));
+    if one_character_only || (xxx(rest.get(..3)) && xxx(rest.get(rest.len().saturating_sub(3)..))) {
+        return true;
+    }
+    // Words are shorter than any token.
+    if rest.len() >= LONGEST_PLACEHOLDER {
+        return false;
+    }
     let lower = Zeroizing::new(value.to_ascii_lowercase().replace('-', "_"));
     let lower_rest = lower.get(prefix.len()..).unwrap_or_default();
-    one_character_only
-        || PLACEHOLDERS.contains(&lower.as_str())
+    PLACEHOLDERS.contains(&lower.as_str())
         || PLACEHOLDERS.contains(&lower_rest)
-        || (lower_rest.starts_with("your") && lower_rest.len() < 34)
-        || (lower_rest.starts_with("xxx") && lower_rest.ends_with("xxx"))
+        || lower_rest.starts_with("your")
 }
 
 #[cfg(test)]
@@ -436,6 +489,18 @@ mod tests {
         assert!(Token::parse(&mask).is_err());
         assert!(!mask.is_ascii());
         assert_eq!(parse("hf_Fake").mask(), "hf_…");
+    }
+
+    #[test]
+    fn a_digest_is_read_back() {
+        let digest = Digest::of(FAKE);
+        let hex = digest.hex();
+        assert_eq!(hex.len(), 64);
+        assert_eq!(Digest::from_hex(&hex), Some(digest));
+        assert!(hex.starts_with(&digest.fingerprint()));
+        for other in [&hex[1..], &hex.to_uppercase(), &format!("{hex}0"), "é", ""] {
+            assert_eq!(Digest::from_hex(other), None);
+        }
     }
 
     #[test]

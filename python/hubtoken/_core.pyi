@@ -486,16 +486,27 @@ class Scope:
 
 @final
 class StoredToken:
-    """A token that is stored on this machine under a name."""
+    """A token that is stored on this machine under a name.
+
+    Example:
+        >>> import hubtoken
+        >>> [stored.name for stored in hubtoken.stored_tokens() if stored.active]
+        []
+    """
     @property
     def active(self, /) -> bool:
         """Whether it is the active token, which every library uses when it is given none."""
+    @property
+    def created_at(self, /) -> datetime | None:
+        """When the token was made (UTC); `None` when that is not known."""
     @property
     def endpoint(self, /) -> str:
         """The Hub that the token belongs to."""
     @property
     def expires_at(self, /) -> datetime | None:
-        """When the token ends; `None` when it does not, or that is not known."""
+        """When the token ends (UTC), which may be past; `None` when it does not end, or that is not
+        known.
+        """
     @property
     def name(self, /) -> str:
         """The name."""
@@ -723,10 +734,12 @@ def login(
     """Stores a token on this machine, after the Hub has said whose it is.
 
     The token becomes the active one, which every library uses, unless it belongs to another Hub
-    than `HF_ENDPOINT`: every library would send it to the wrong one.
+    than `HF_ENDPOINT`: every library would send it to the wrong one. A warning says so when a
+    variable such as `HF_TOKEN` goes before it.
 
     Args:
-        token: The token; `None` asks for it at the terminal, without showing it.
+        token: The token; `None` asks for it at the terminal, or in the notebook, without showing
+            it.
         name: The name to store it under; `None` for what the Hub calls it.
         endpoint: The Hub that the token belongs to; `None` for `HF_ENDPOINT`.
 
@@ -734,9 +747,13 @@ def login(
         The stored token.
 
     Raises:
+        hubtoken.errors.TokenNotFoundError: There is no terminal to ask for the token.
         hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder.
         hubtoken.errors.InvalidTokenError: The Hub does not know the token.
-        hubtoken.errors.VerdictUnknownError: The Hub could not be asked; nothing was stored.
+        hubtoken.errors.VerdictUnknownError: The Hub could not be asked (away, a rate limit,
+            offline); nothing was stored.
+        hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token, or is not
+            the one of a `HubToken` that was handed over.
         hubtoken.errors.StoreError: The files cannot be read or written.
 
     Example:
@@ -751,6 +768,8 @@ def login(
 def logout(name: str | None = None) -> None:
     """Removes a stored token from this machine. It stays valid on the Hub.
 
+    A warning says so when a variable such as `HF_TOKEN` goes on being used.
+
     Args:
         name: The stored token; `None` for all of them and the active one, as
             `huggingface_hub.logout()` does.
@@ -758,6 +777,12 @@ def logout(name: str | None = None) -> None:
     Raises:
         ValueError: There is no stored token of this name.
         hubtoken.errors.StoreError: The files cannot be read or written.
+
+    Example:
+        >>> import hubtoken
+        >>> hubtoken.logout()
+        >>> hubtoken.stored_tokens()
+        []
     """
 
 def main() -> int:
@@ -818,16 +843,27 @@ def reload() -> None:
         >>> hubtoken.reload()
     """
 
-def rename(old: str, new: str) -> None:
+def rename(old: str, new: str) -> str:
     """Gives a stored token another name, on this machine only.
 
     Args:
         old: The stored token.
         new: Its new name.
 
+    Returns:
+        The new name as it is stored: what the file cannot carry is replaced.
+
     Raises:
         ValueError: There is no stored token of the old name, or one of the new name already.
         hubtoken.errors.StoreError: The files cannot be read or written.
+
+    Example:
+        >>> import hubtoken
+        >>> try:
+        ...     hubtoken.rename("ci", "old ci")
+        ... except ValueError as error:
+        ...     print(error)
+        there is no stored token `ci`: no token is stored
     """
 
 def require_permission(
@@ -1015,6 +1051,11 @@ def stored_tokens() -> list[StoredToken]:
 
     Raises:
         hubtoken.errors.StoreError: The files cannot be read or understood.
+
+    Example:
+        >>> import hubtoken
+        >>> for stored in hubtoken.stored_tokens():
+        ...     print(stored.name, stored.endpoint, stored.expires_at, stored.active)
     """
 
 def switch(name: str) -> None:
@@ -1027,6 +1068,14 @@ def switch(name: str) -> None:
         ValueError: There is no stored token of this name.
         hubtoken.errors.UntrustedEndpointError: It belongs to another Hub than `HF_ENDPOINT`.
         hubtoken.errors.StoreError: The files cannot be read or written.
+
+    Example:
+        >>> import hubtoken
+        >>> try:
+        ...     hubtoken.switch("ci")
+        ... except ValueError as error:
+        ...     print(error)
+        there is no stored token `ci`: no token is stored
     """
 
 def whoami(

@@ -11,7 +11,7 @@ use super::session;
 use super::{Code, World};
 use crate::paths;
 use crate::printable::printable;
-use crate::store::machine::Entry;
+use crate::store::Entry;
 use crate::token::Token;
 
 /// What the verb takes.

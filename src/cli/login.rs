@@ -81,30 +81,31 @@ pub fn run(
         .map_err(|failure| failure.into_error(&credential))?
         .identity;
     let wanted = arguments.name.clone();
-    let changed = machine.save(
+    let mut saved = machine.save(
         &wanted.clone().unwrap_or_else(|| login::name(&identity)),
         &credential.token,
         &login::record(&identity),
         wanted.is_some(),
     )?;
-    for warning in &changed.warnings {
+    let shadow = session::shadow(world, "goes before the active token; unset it");
+    saved.warnings.extend(shadow.filter(|_| saved.active));
+    for warning in &saved.warnings {
         output.warning(warning);
     }
-    let name = changed.names.first().map_or("", String::as_str);
     if output.is_json() {
         output.object(&json!({
-            "name": name,
-            "active": changed.active,
+            "name": printable(&saved.name),
+            "active": saved.active,
             "endpoint": credential.endpoint.as_str(),
             "token": token_json(&credential),
             "identity": identity_json(&identity),
-            "warnings": changed.warnings,
+            "warnings": saved.warnings,
             "error": null,
         }));
         return Ok(Code::Success);
     }
     let mut page = output.page();
-    let active = if changed.active {
+    let active = if saved.active {
         "and is the active token".to_owned()
     } else {
         format!(
@@ -116,7 +117,7 @@ pub fn run(
         "{} ({}) is stored as `{}` {active}",
         identity.user,
         role_name(&identity),
-        printable(name)
+        printable(&saved.name)
     ));
     output.show(&page);
     Ok(Code::Success)

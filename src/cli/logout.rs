@@ -7,7 +7,6 @@ use super::failure::Failure;
 use super::output::Output;
 use super::session;
 use super::{Code, World};
-use crate::env;
 use crate::http::Settings;
 use crate::printable::printable;
 use crate::process;
@@ -41,34 +40,31 @@ pub fn run(
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     let machine = session::machine(world)?;
-    let mut changed = match &arguments.name {
+    let mut removed = match &arguments.name {
         _ if arguments.all => machine.remove_all()?,
         Some(name) => machine.remove(name)?,
         None => machine.remove_active()?,
     };
-    if env::text(world.environment, env::HF_TOKEN).is_some() {
-        changed.warnings.push(
-            "HF_TOKEN is set and goes on being used; unset it to be without a token".to_owned(),
-        );
-    }
+    let shadow = session::shadow(world, "goes on being used; unset it to be without a token");
+    removed.warnings.extend(shadow);
     let settings = Settings::read(world.environment);
-    for digest in &changed.removed {
+    for digest in &removed.tokens {
         process::current().client.forget_shared(&settings, *digest);
     }
-    for warning in &changed.warnings {
+    for warning in &removed.warnings {
         output.warning(warning);
     }
-    let done = changed.active || !changed.names.is_empty();
+    let done = removed.active || !removed.names.is_empty();
     if output.is_json() {
         output.object(&json!({
-            "names": changed.names,
-            "active": changed.active,
-            "warnings": changed.warnings,
+            "names": removed.names,
+            "active": removed.active,
+            "warnings": removed.warnings,
             "error": null,
         }));
     } else {
         let mut page = output.page();
-        page.paragraph(&match changed.names.as_slice() {
+        page.paragraph(&match removed.names.as_slice() {
             [] if done => {
                 "the active token, which had no name, is gone from this machine".to_owned()
             }

@@ -16,7 +16,7 @@ use crate::process;
 use crate::resolve::defaults::Defaults;
 use crate::resolve::outside::Shell;
 use crate::resolve::trace::Trace;
-use crate::resolve::{Argument, Inputs, Request, Resolver, ambient_endpoint};
+use crate::resolve::{Argument, Inputs, Request, Resolver, ambient_endpoint, shadowing};
 use crate::store::machine::Machine;
 
 /// A token that was found, ready to be asked about.
@@ -128,9 +128,14 @@ pub fn options(max_age: Option<Duration>, timeout: Option<Duration>) -> Options 
 /// # Errors
 ///
 /// As [`Machine::new`]; a broken `HF_ENDPOINT`.
-pub fn machine(world: &World<'_>) -> Result<Machine, Error> {
+pub fn machine<'a>(world: &World<'a>) -> Result<Machine<'a>, Error> {
     let ambient = ambient_endpoint(world.environment)?;
-    Machine::new(&Paths::new(world.environment), ambient)
+    Machine::new(&Paths::new(world.environment), ambient, world.interrupt)
+}
+
+/// That a variable goes before the active token, if one does; `what_then` says what to do.
+pub fn shadow(world: &World<'_>, what_then: &str) -> Option<String> {
+    shadowing(world.environment).map(|name| format!("{name} is set and {what_then}"))
 }
 
 fn request(which: &Which) -> Result<Request<'_>, Error> {

@@ -7,7 +7,6 @@ use super::failure::Failure;
 use super::output::Output;
 use super::session;
 use super::{Code, World};
-use crate::env;
 use crate::printable::printable;
 
 /// What the verb takes.
@@ -33,22 +32,17 @@ pub fn run(
     world: &World<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    session::machine(world)?.switch(&arguments.name)?;
-    let mut warnings = Vec::new();
-    if env::text(world.environment, env::HF_TOKEN).is_some() {
-        warnings.push("HF_TOKEN is set and goes before the active token; unset it".to_owned());
-    }
+    let name = session::machine(world)?.switch(&arguments.name)?;
+    let shadow = session::shadow(world, "goes before the active token; unset it");
+    let warnings: Vec<String> = shadow.into_iter().collect();
     for warning in &warnings {
         output.warning(warning);
     }
     if output.is_json() {
-        output.object(&json!({ "name": arguments.name, "warnings": warnings, "error": null }));
+        output.object(&json!({ "name": printable(&name), "warnings": warnings, "error": null }));
     } else {
         let mut page = output.page();
-        page.paragraph(&printable(&format!(
-            "`{}` is the active token",
-            arguments.name
-        )));
+        page.paragraph(&printable(&format!("`{name}` is the active token")));
         output.show(&page);
     }
     Ok(Code::Success)

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Read as _, stderr, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use pyo3::exceptions::PyEOFError;
 use pyo3::prelude::*;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -128,7 +129,14 @@ impl Typing for StandardInput {
             let getpass = py.import("getpass")?.getattr("getpass")?;
             getpass.call1((prompt,))?.extract::<String>()
         })
+        .map_or_else(
+            |error| {
+                // Ctrl-D ends an empty line; everything else is Ctrl-C.
+                let nothing = Python::attach(|py| error.is_instance_of::<PyEOFError>(py));
+                nothing.then(String::new).ok_or(Error::Interrupted)
+            },
+            Ok,
+        )
         .map(|typed| Some(Zeroizing::new(typed)))
-        .map_err(|_| Error::Interrupted)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pyo3::exceptions::{PyEOFError, PyNotImplementedError};
 use pyo3::prelude::*;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -16,24 +17,31 @@ use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::http::Settings;
-use crate::identity::Options;
+use crate::identity::{Interrupt, Never, Options};
 use crate::live;
 use crate::paths::Paths;
 use crate::printable::printable;
 use crate::process;
-use crate::resolve::{Argument, ambient_endpoint};
-use crate::store::login as checked;
-use crate::store::machine::{Changed, Entry, Machine};
+use crate::resolve::trace::{Answer, Trace};
+use crate::resolve::{Argument, ambient_endpoint, shadowing};
+use crate::store::machine::Machine;
+use crate::store::{Entry, login as checked};
 use crate::token::Token;
 
 /// A token that is stored on this machine under a name.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> [stored.name for stored in hubtoken.stored_tokens() if stored.active]
+///     []
 #[pyclass(name = "StoredToken", module = "hubtoken", frozen)]
 pub struct PyStoredToken {
     name: String,
     credential: Arc<Credential>,
     user: Option<String>,
     role: Option<String>,
-    expires_at: Option<OffsetDateTime>,
+    created_at: Option<i64>,
+    expires_at: Option<i64>,
     active: bool,
 }
 
@@ -48,6 +56,8 @@ impl PyStoredToken {
     /// The token.
     #[getter]
     fn token(&self) -> PyHubToken {
+        // Now, and not for each entry of a list: a pickle of this token finds it again.
+        live::register(&self.credential);
         PyHubToken::from(Arc::clone(&self.credential))
     }
 
@@ -69,10 +79,17 @@ impl PyStoredToken {
         self.role.as_deref()
     }
 
-    /// When the token ends; `None` when it does not, or that is not known.
+    /// When the token was made (UTC); `None` when that is not known.
+    #[getter]
+    fn created_at(&self) -> Option<OffsetDateTime> {
+        self.created_at.and_then(moment)
+    }
+
+    /// When the token ends (UTC), which may be past; `None` when it does not end, or that is not
+    /// known.
     #[getter]
     fn expires_at(&self) -> Option<OffsetDateTime> {
-        self.expires_at
+        self.expires_at.and_then(moment)
     }
 
     /// Whether it is the active token, which every library uses when it is given none.
@@ -94,7 +111,7 @@ impl PyStoredToken {
 impl PyStoredToken {
     fn new(entry: Entry) -> Result<Self, Error> {
         Ok(Self {
-            credential: alive(Credential {
+            credential: Arc::new(Credential {
                 token: entry.token?,
                 source: Source::Store(entry.name.clone()),
                 endpoint: entry.endpoint,
@@ -102,9 +119,8 @@ impl PyStoredToken {
             name: entry.name,
             user: entry.user,
             role: entry.role,
-            expires_at: entry
-                .expires_at
-                .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok()),
+            created_at: entry.created_at,
+            expires_at: entry.expires_at,
             active: entry.active,
         })
     }
@@ -113,10 +129,12 @@ impl PyStoredToken {
 /// Stores a token on this machine, after the Hub has said whose it is.
 ///
 /// The token becomes the active one, which every library uses, unless it belongs to another Hub
-/// than `HF_ENDPOINT`: every library would send it to the wrong one.
+/// than `HF_ENDPOINT`: every library would send it to the wrong one. A warning says so when a
+/// variable such as `HF_TOKEN` goes before it.
 ///
 /// Args:
-///     token: The token; `None` asks for it at the terminal, without showing it.
+///     token: The token; `None` asks for it at the terminal, or in the notebook, without showing
+///         it.
 ///     name: The name to store it under; `None` for what the Hub calls it.
 ///     endpoint: The Hub that the token belongs to; `None` for `HF_ENDPOINT`.
 ///
@@ -124,9 +142,13 @@ impl PyStoredToken {
 ///     The stored token.
 ///
 /// Raises:
+///     hubtoken.errors.TokenNotFoundError: There is no terminal to ask for the token.
 ///     hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder.
 ///     hubtoken.errors.InvalidTokenError: The Hub does not know the token.
-///     hubtoken.errors.VerdictUnknownError: The Hub could not be asked; nothing was stored.
+///     hubtoken.errors.VerdictUnknownError: The Hub could not be asked (away, a rate limit,
+///         offline); nothing was stored.
+///     hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token, or is not
+///         the one of a `HubToken` that was handed over.
 ///     hubtoken.errors.StoreError: The files cannot be read or written.
 ///
 /// Example:
@@ -149,19 +171,19 @@ pub fn login(
     name: Option<&str>,
     endpoint: Option<&str>,
 ) -> PyResult<PyStoredToken> {
+    let signals = Signals::default();
+    let machine = machine(&signals)?;
     let credential = given(py, token, parse_endpoint(endpoint)?)?;
-    let machine = machine()?;
     let process = process::current_checked();
     let line = process
         .client
         .line(&credential.endpoint, &Settings::read(&ProcessEnvironment));
-    let signals = Signals::default();
     let options = Options {
         max_age: Some(std::time::Duration::ZERO),
         max_stale: std::time::Duration::ZERO,
         ..Options::default()
     };
-    let (entry, changed) = py
+    let (record, saved) = py
         .detach(|| {
             let identity = process
                 .client
@@ -170,21 +192,31 @@ pub fn login(
                 .identity;
             let record = checked::record(&identity);
             let wanted = name.map_or_else(|| checked::name(&identity), str::to_owned);
-            let changed = machine.save(&wanted, &credential.token, &record, name.is_some())?;
-            Ok((machine.list()?, changed))
-        })
-        .and_then(|(entries, changed): (Vec<Entry>, Changed)| {
-            let saved = changed.names.first();
-            let entry = entries.into_iter().find(|entry| Some(&entry.name) == saved);
-            let gone = || Error::Store("the token was stored, and is gone already".to_owned());
-            Ok((PyStoredToken::new(entry.ok_or_else(gone)?)?, changed))
+            let saved = machine.save(&wanted, &credential.token, &record, name.is_some())?;
+            Ok((record, saved))
         })
         .map_err(|error| signals.to_python(error))?;
-    warn_of(py, &changed)?;
-    Ok(entry)
+    warn_of(py, &saved.warnings)?;
+    if saved.active {
+        warn_of_shadow(py, "goes before the active token; unset it")?;
+    }
+    // Not as it is listed: another process may have changed that already.
+    let entry = Entry {
+        token: parse(credential.token.expose()),
+        name: saved.name,
+        endpoint: record.endpoint,
+        user: record.user,
+        role: record.role,
+        created_at: record.created_at,
+        expires_at: saved.expires_at,
+        active: saved.active,
+    };
+    PyStoredToken::new(entry).map_err(to_python)
 }
 
 /// Removes a stored token from this machine. It stays valid on the Hub.
+///
+/// A warning says so when a variable such as `HF_TOKEN` goes on being used.
 ///
 /// Args:
 ///     name: The stored token; `None` for all of them and the active one, as
@@ -193,21 +225,29 @@ pub fn login(
 /// Raises:
 ///     ValueError: There is no stored token of this name.
 ///     hubtoken.errors.StoreError: The files cannot be read or written.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> hubtoken.logout()
+///     >>> hubtoken.stored_tokens()
+///     []
 #[pyfunction]
 #[pyo3(signature = (name: "str | None" = None) -> "None")]
 pub fn logout(py: Python<'_>, name: Option<&str>) -> PyResult<()> {
-    let machine = machine()?;
-    let changed = py
+    let signals = Signals::default();
+    let machine = machine(&signals)?;
+    let removed = py
         .detach(|| match name {
             Some(name) => machine.remove(name),
             None => machine.remove_all(),
         })
-        .map_err(to_python)?;
+        .map_err(|error| signals.to_python(error))?;
     let settings = Settings::read(&ProcessEnvironment);
-    for digest in &changed.removed {
+    for digest in &removed.tokens {
         process::current().client.forget_shared(&settings, *digest);
     }
-    warn_of(py, &changed)
+    warn_of(py, &removed.warnings)?;
+    warn_of_shadow(py, "goes on being used; unset it to be without a token")
 }
 
 /// Makes a stored token the active one, which every library uses when it is given none.
@@ -219,11 +259,22 @@ pub fn logout(py: Python<'_>, name: Option<&str>) -> PyResult<()> {
 ///     ValueError: There is no stored token of this name.
 ///     hubtoken.errors.UntrustedEndpointError: It belongs to another Hub than `HF_ENDPOINT`.
 ///     hubtoken.errors.StoreError: The files cannot be read or written.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> try:
+///     ...     hubtoken.switch("ci")
+///     ... except ValueError as error:
+///     ...     print(error)
+///     there is no stored token `ci`: no token is stored
 #[pyfunction]
 #[pyo3(signature = (name: "str") -> "None")]
 pub fn switch(py: Python<'_>, name: &str) -> PyResult<()> {
-    let machine = machine()?;
-    py.detach(|| machine.switch(name)).map_err(to_python)
+    let signals = Signals::default();
+    let machine = machine(&signals)?;
+    py.detach(|| machine.switch(name))
+        .map_err(|error| signals.to_python(error))?;
+    warn_of_shadow(py, "goes before the active token; unset it")
 }
 
 /// Gives a stored token another name, on this machine only.
@@ -232,16 +283,27 @@ pub fn switch(py: Python<'_>, name: &str) -> PyResult<()> {
 ///     old: The stored token.
 ///     new: Its new name.
 ///
+/// Returns:
+///     The new name as it is stored: what the file cannot carry is replaced.
+///
 /// Raises:
 ///     ValueError: There is no stored token of the old name, or one of the new name already.
 ///     hubtoken.errors.StoreError: The files cannot be read or written.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> try:
+///     ...     hubtoken.rename("ci", "old ci")
+///     ... except ValueError as error:
+///     ...     print(error)
+///     there is no stored token `ci`: no token is stored
 #[pyfunction]
-#[pyo3(signature = (old: "str", new: "str") -> "None")]
-pub fn rename(py: Python<'_>, old: &str, new: &str) -> PyResult<()> {
-    let machine = machine()?;
+#[pyo3(signature = (old: "str", new: "str") -> "str")]
+pub fn rename(py: Python<'_>, old: &str, new: &str) -> PyResult<String> {
+    let signals = Signals::default();
+    let machine = machine(&signals)?;
     py.detach(|| machine.rename(old, new))
-        .map(drop)
-        .map_err(to_python)
+        .map_err(|error| signals.to_python(error))
 }
 
 /// The tokens that are stored on this machine, by `hubtoken` or by `huggingface_hub`.
@@ -253,12 +315,18 @@ pub fn rename(py: Python<'_>, old: &str, new: &str) -> PyResult<()> {
 ///
 /// Raises:
 ///     hubtoken.errors.StoreError: The files cannot be read or understood.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> for stored in hubtoken.stored_tokens():
+///     ...     print(stored.name, stored.endpoint, stored.expires_at, stored.active)
 #[pyfunction]
 #[pyo3(signature = () -> "list[StoredToken]")]
 pub fn stored_tokens(py: Python<'_>) -> PyResult<Vec<PyStoredToken>> {
-    let machine = machine()?;
-    let mut tokens = Vec::new();
-    for entry in py.detach(|| machine.list()).map_err(to_python)? {
+    let machine = machine(&Never)?;
+    let entries = py.detach(|| machine.list()).map_err(to_python)?;
+    let mut tokens = Vec::with_capacity(entries.len());
+    for entry in entries {
         match PyStoredToken::new(entry) {
             Ok(token) => tokens.push(token),
             Err(problem) => warn(
@@ -271,10 +339,10 @@ pub fn stored_tokens(py: Python<'_>) -> PyResult<Vec<PyStoredToken>> {
     Ok(tokens)
 }
 
-fn machine() -> PyResult<Machine> {
+fn machine(interrupt: &(dyn Interrupt + Sync)) -> PyResult<Machine<'_>> {
     let paths = Paths::new(&ProcessEnvironment);
     ambient_endpoint(&ProcessEnvironment)
-        .and_then(|ambient| Machine::new(&paths, ambient))
+        .and_then(|ambient| Machine::new(&paths, ambient, interrupt))
         .map_err(to_python)
 }
 
@@ -295,23 +363,20 @@ fn given(
         Argument::Anonymous => return needed(None),
         Argument::Value(text) => text,
         Argument::Ambient | Argument::Required => {
-            let prompt = "Token (it is not shown): ";
-            let getpass = py.import("getpass")?.getattr("getpass")?;
-            typed = Zeroizing::new(getpass.call1((prompt,))?.extract::<String>()?);
+            typed = ask(py)?;
             typed.as_str()
         }
     };
     let source = Source::Argument;
-    Token::parse(text)
+    parse(text)
         .map_err(|error| error.context(&source.describe()))
         .and_then(|token| {
-            let blank = || Error::TokenFormat("no token was given".to_owned());
             let endpoint = match endpoint {
                 Some(endpoint) => endpoint,
                 None => ambient_endpoint(&ProcessEnvironment)?,
             };
             Ok(Arc::new(Credential {
-                token: token.ok_or_else(blank)?,
+                token,
                 source,
                 endpoint,
             }))
@@ -319,16 +384,57 @@ fn given(
         .map_err(to_python)
 }
 
-fn warn_of(py: Python<'_>, changed: &Changed) -> PyResult<()> {
-    for warning in &changed.warnings {
+/// Asks for a token by Python's own prompt, which a notebook replaces by its own.
+fn ask(py: Python<'_>) -> PyResult<Zeroizing<String>> {
+    let getpass = py.import("getpass")?;
+    let cannot_hide = getpass.getattr("GetPassWarning")?;
+    let warnings = py.import("warnings")?;
+    let kept = warnings.call_method0("catch_warnings")?;
+    kept.call_method0("__enter__")?;
+    let typed = warnings
+        .call_method1("simplefilter", ("error", &cannot_hide))
+        .and_then(|_| getpass.call_method1("getpass", ("Token (it is not shown): ",)));
+    kept.call_method1("__exit__", (py.None(), py.None(), py.None()))?;
+    match typed {
+        Ok(typed) => Ok(Zeroizing::new(typed.extract()?)),
+        // No terminal, one that shows what is typed, or a notebook that runs without anybody.
+        Err(error)
+            if error.matches(py, &cannot_hide)?
+                || error.is_instance_of::<PyEOFError>(py)
+                || error.is_instance_of::<PyNotImplementedError>(py) =>
+        {
+            let mut trace = Trace::default();
+            trace.note("argument", Answer::Absent, "not given");
+            trace.note("terminal", Answer::Absent, "nobody can be asked there");
+            Err(to_python(Error::TokenNotFound {
+                message: "there is no terminal to ask for the token without showing it. Hand it \
+                          over: hubtoken.login(token)"
+                    .to_owned(),
+                trace: Arc::new(trace),
+            }))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn warn_of(py: Python<'_>, warnings: &[String]) -> PyResult<()> {
+    for warning in warnings {
         warn(py, &py.get_type::<classes::HubTokenWarning>(), warning)?;
     }
     Ok(())
 }
 
-/// A token that a pickle of this process finds again.
-fn alive(credential: Credential) -> Arc<Credential> {
-    let credential = Arc::new(credential);
-    live::register(&credential);
-    credential
+/// Warns of a variable that goes before the active token.
+fn warn_of_shadow(py: Python<'_>, what_then: &str) -> PyResult<()> {
+    let shadow =
+        shadowing(&ProcessEnvironment).map(|name| format!("{name} is set and {what_then}"));
+    warn_of(py, shadow.as_slice())
+}
+
+fn parse(text: &str) -> Result<Token, Error> {
+    Token::parse(text)?.ok_or_else(|| Error::TokenFormat("no token was given".to_owned()))
+}
+
+fn moment(seconds: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp(seconds).ok()
 }

@@ -197,6 +197,14 @@ pub fn ambient_endpoint(environment: &dyn Environment) -> Result<Endpoint, Error
     }
 }
 
+/// The variable whose token goes before the token file's, if one is set.
+#[must_use]
+pub fn shadowing(environment: &dyn Environment) -> Option<&'static str> {
+    TOKEN_VARIABLES
+        .into_iter()
+        .find(|name| env::text(environment, name).is_some())
+}
+
 /// What the chain found.
 pub struct Resolution {
     /// The token; `None` when the caller asked for none.

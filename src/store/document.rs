@@ -5,6 +5,8 @@
 //! order of the rest stay as they are. A new section takes its place in the order of names, which
 //! is where `huggingface_hub` would put it.
 
+use std::collections::HashSet;
+
 use zeroize::Zeroizing;
 
 use super::format::{self, DEFAULT, Section};
@@ -90,18 +92,62 @@ impl Document {
     ///
     /// None after a successful [`Document::parse`].
     pub fn remove(&mut self, name: &str) -> Result<bool, String> {
-        let Some(section) = self.section(name)? else {
+        self.remove_where(|section| section.name == name)
+    }
+
+    /// Removes the sections of these names, in one go.
+    ///
+    /// # Errors
+    ///
+    /// None after a successful [`Document::parse`].
+    pub fn remove_all(&mut self, names: &[String]) -> Result<bool, String> {
+        let names: HashSet<&str> = names.iter().map(String::as_str).collect();
+        self.remove_where(|section| names.contains(section.name.as_str()))
+    }
+
+    fn remove_where(&mut self, goes: impl Fn(&Section) -> bool) -> Result<bool, String> {
+        let sections = self.sections()?;
+        let mut rest = Zeroizing::new(String::with_capacity(self.text.len()));
+        let mut start = 0;
+        let going = |section: &&Section| section.name != DEFAULT && goes(section);
+        for section in sections.iter().filter(going) {
+            rest.push_str(&self.text[start..section.header.start]);
+            start = self.blank_lines_after(section.end());
+        }
+        if start == 0 {
             return Ok(false);
-        };
-        let mut end = section.end();
+        }
+        rest.push_str(&self.text[start..]);
+        self.text = rest;
+        Ok(true)
+    }
+
+    /// Removes fields that every section inherits, and with them from every section.
+    ///
+    /// # Errors
+    ///
+    /// None after a successful [`Document::parse`].
+    pub fn forget_inherited(&mut self, keys: &[&str]) -> Result<(), String> {
+        for section in self.sections()?.iter().rev() {
+            let fields = section.fields.iter().rev();
+            for field in fields.filter(|field| keys.contains(&&*field.key)) {
+                if section.name == DEFAULT {
+                    self.splice(field.lines.start, field.lines.end, "");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the blank lines that begin at `end` are over.
+    fn blank_lines_after(&self, mut end: usize) -> usize {
         while let Some(ending) = ["\r\n", "\n", "\r"]
             .into_iter()
             .find(|ending| self.text[end..].starts_with(ending))
         {
             end += ending.len();
         }
-        self.splice(section.header.start, end, "");
-        Ok(true)
+        end
     }
 
     /// Gives a section another name, which no section may have.

@@ -4,11 +4,16 @@
 //! it, by the token's digest and without a token. Losing an entry makes a token the ambient
 //! endpoint's again, as a token that `huggingface_hub` stored is; a file that cannot be understood
 //! is an error, since a token could go to the wrong Hub without it.
+//!
+//! Most who read it change nothing, so it is read into records at first, and into a document only
+//! when it is edited: fields that are not known stay.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use super::records::Records;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::file;
@@ -32,10 +37,13 @@ pub struct Record {
     pub expires_at: Option<i64>,
 }
 
-/// The file's content; fields that are not known stay.
+/// The file's content.
 #[derive(Default)]
 pub struct Endpoints {
-    content: Map<String, Value>,
+    text: String,
+    records: Records,
+    /// What was added since.
+    added: HashMap<Digest, Record>,
 }
 
 /// The file beside `stored_tokens`.
@@ -58,15 +66,23 @@ impl Endpoints {
                 path.display()
             ))
         };
-        let text = file::read_secret(&path, MAXIMUM_SIZE)
+        let bytes = file::read_bytes(&path, MAXIMUM_SIZE)
             .map_err(|problem| broken(&format!("cannot be read: {problem}")))?;
-        let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
+        let Some(mut bytes) = bytes else {
             return Ok(Self::default());
         };
-        match serde_json::from_str(&text) {
-            Ok(content) => Ok(Self { content }),
-            Err(_) => Err(broken("is no JSON object")),
+        // No secret is in it, so that it need not be wiped.
+        let text = String::from_utf8(std::mem::take(&mut *bytes))
+            .map_err(|_| broken("is not text (UTF-8)"))?;
+        if text.trim().is_empty() {
+            return Ok(Self::default());
         }
+        let records = Records::parse(&text).ok_or_else(|| broken("is no JSON object"))?;
+        Ok(Self {
+            text,
+            records,
+            added: HashMap::new(),
+        })
     }
 
     /// What is known of a token.
@@ -75,64 +91,77 @@ impl Endpoints {
     ///
     /// [`Error::UntrustedEndpoint`] when the entry names no place for a token.
     pub fn get(&self, digest: Digest) -> Result<Option<Record>, Error> {
-        if self.content.is_empty() {
-            return Ok(None);
+        match self.added.get(&digest) {
+            Some(added) => Ok(Some(added.clone())),
+            None => self.records.get(digest),
         }
-        let Some(entry) = self.tokens().and_then(|tokens| tokens.get(&digest.hex())) else {
-            return Ok(None);
-        };
-        let text = |key: &str| entry.get(key)?.as_str();
-        let endpoint = Endpoint::parse(text("endpoint").unwrap_or_default())
-            .map_err(|error| error.context("hubtoken_endpoints.json"))?;
-        Ok(Some(Record {
-            endpoint,
-            user: text("user").map(str::to_owned),
-            role: text("role").map(str::to_owned),
-            created_at: entry.get("created_at").and_then(Value::as_i64),
-            expires_at: entry.get("expires_at").and_then(Value::as_i64),
-        }))
     }
 
     /// Keeps what is known of a token.
     pub fn set(&mut self, digest: Digest, record: &Record) {
-        let tokens = self
-            .content
-            .entry("tokens")
-            .or_insert_with(|| Value::Object(Map::new()));
+        if !matches!(self.records.get(digest), Ok(Some(known)) if known == *record) {
+            self.added.insert(digest, record.clone());
+        }
+    }
+
+    /// Whether something was added since it was read.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        !self.added.is_empty()
+    }
+
+    /// The file's text, with what was added.
+    #[must_use]
+    pub fn text(&self) -> String {
+        print(self.content())
+    }
+
+    /// The file's text with the tokens of these digests alone; `None` when no other is known, and
+    /// an empty one when nothing is left to be told.
+    #[must_use]
+    pub fn text_of(&self, kept: &HashSet<Digest>) -> Option<String> {
+        let mut content = self.content();
+        let tokens = content.get_mut("tokens")?.as_object_mut()?;
+        let kept: HashSet<String> = kept.iter().map(Digest::hex).collect();
+        let before = tokens.len();
+        tokens.retain(|digest, _| kept.contains(digest));
+        if tokens.len() == before {
+            return None;
+        }
+        if tokens.is_empty() && content.len() == 1 {
+            return Some(String::new());
+        }
+        Some(print(content))
+    }
+
+    fn content(&self) -> Map<String, Value> {
+        // It was an object when it was read; an empty text is no JSON, and an empty object here.
+        let mut content: Map<String, Value> = serde_json::from_str(&self.text).unwrap_or_default();
+        if self.added.is_empty() {
+            return content;
+        }
+        let tokens = content.entry("tokens").or_insert(Value::Null);
         if !tokens.is_object() {
             *tokens = Value::Object(Map::new());
         }
         if let Some(tokens) = tokens.as_object_mut() {
-            tokens.insert(
-                digest.hex(),
-                json!({
-                    "endpoint": record.endpoint.as_str(),
-                    "user": record.user,
-                    "role": record.role,
-                    "created_at": record.created_at,
-                    "expires_at": record.expires_at,
-                }),
-            );
+            let entries = self.added.iter();
+            tokens.extend(entries.map(|(digest, record)| (digest.hex(), to_json(record))));
         }
+        content
     }
+}
 
-    /// Keeps only the tokens for which `keep` says so; tells whether that changed anything.
-    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) -> bool {
-        let Some(Value::Object(tokens)) = self.content.get_mut("tokens") else {
-            return false;
-        };
-        let before = tokens.len();
-        tokens.retain(|digest, _| keep(digest));
-        tokens.len() != before
-    }
+fn to_json(record: &Record) -> Value {
+    json!({
+        "endpoint": record.endpoint.as_str(),
+        "user": record.user,
+        "role": record.role,
+        "created_at": record.created_at,
+        "expires_at": record.expires_at,
+    })
+}
 
-    /// The file's text.
-    #[must_use]
-    pub fn text(&self) -> String {
-        format!("{:#}\n", Value::Object(self.content.clone()))
-    }
-
-    fn tokens(&self) -> Option<&Map<String, Value>> {
-        self.content.get("tokens")?.as_object()
-    }
+fn print(content: Map<String, Value>) -> String {
+    format!("{:#}\n", Value::Object(content))
 }

@@ -6,6 +6,7 @@
 //! inline comments. Fields of `[DEFAULT]` are inherited by every section. A section or field that
 //! comes twice makes the whole file unreadable, for `huggingface_hub` as well.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -24,7 +25,7 @@ pub struct Section {
 #[derive(Clone)]
 pub(super) struct Field {
     /// The name in lower case.
-    pub(super) key: String,
+    pub(super) key: Cow<'static, str>,
     value: Zeroizing<String>,
     /// Its lines, with those that continue it; empty for an inherited field.
     pub(super) lines: Range<usize>,
@@ -39,6 +40,12 @@ impl Section {
         self.field(key).map(|field| &field.value)
     }
 
+    /// As [`Section::get`], and the section is left without it.
+    pub(super) fn take(&mut self, key: &str) -> Option<Zeroizing<String>> {
+        let field = self.fields.iter_mut().find(|field| field.key == key)?;
+        Some(std::mem::take(&mut field.value))
+    }
+
     pub(super) fn field(&self, key: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.key == key)
     }
@@ -50,6 +57,9 @@ impl Section {
             .map_or(self.header.end, |field| field.lines.end)
     }
 }
+
+/// The fields that `huggingface_hub` writes.
+const USUAL: [&str; 3] = ["hf_token", "refresh_token", "expires_at"];
 
 /// Where sections with inherited values come from.
 pub(super) const DEFAULT: &str = "DEFAULT";
@@ -66,9 +76,13 @@ pub fn parse(text: &str) -> Result<Vec<Section>, String> {
 /// The lines as Python's text files have them, ended by `\n`, `\r\n` or `\r`, and where they stand.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
     let mut start = 0;
+    // Rare, and dear to look for in each line.
+    let has_returns = text.contains('\r');
     std::iter::from_fn(move || {
         let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
-        let length = rest.find(['\n', '\r']).unwrap_or(rest.len());
+        let length = rest.find('\n').unwrap_or(rest.len());
+        let returns = || rest[..length].find('\r');
+        let length = has_returns.then(returns).flatten().unwrap_or(length);
         let ending = match &rest[length..] {
             "" => 0,
             ending if ending.starts_with("\r\n") => 2,
@@ -83,7 +97,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
 /// Reads the sections as they are written, `[DEFAULT]` among them.
 pub(super) fn scan(text: &str) -> Result<Vec<Section>, String> {
     let mut sections: Vec<Section> = Vec::new();
-    let mut names = HashSet::new();
+    let mut names = Names::default();
     // The indentation of the field that a deeper line continues.
     let mut field_indentation: Option<usize> = None;
     for (index, (whole, line)) in lines(text).enumerate() {
@@ -113,7 +127,7 @@ pub(super) fn scan(text: &str) -> Result<Vec<Section>, String> {
             .and_then(|rest| rest.rfind(']').map(|end| &rest[..end]))
             .filter(|name| !name.is_empty())
         {
-            if !names.insert(name.to_owned()) && name != DEFAULT {
+            if !names.add(name) && name != DEFAULT {
                 return Err(format!("line {number} opens a section a second time"));
             }
             field_indentation = None;
@@ -130,7 +144,7 @@ pub(super) fn scan(text: &str) -> Result<Vec<Section>, String> {
         let Some((key, value)) = content.split_once(['=', ':']) else {
             return Err(format!("line {number} is neither a section nor a field"));
         };
-        let key = key.trim_end().to_lowercase();
+        let key = lower(key.trim_end());
         if key.is_empty() {
             return Err(format!("line {number} has a value without a name"));
         }
@@ -146,6 +160,35 @@ pub(super) fn scan(text: &str) -> Result<Vec<Section>, String> {
         });
     }
     Ok(sections)
+}
+
+/// The names so far. `huggingface_hub` writes them in order, and in order none comes twice.
+#[derive(Default)]
+struct Names<'a> {
+    ordered: Vec<&'a str>,
+    seen: Option<HashSet<&'a str>>,
+}
+
+impl<'a> Names<'a> {
+    /// Adds a name; whether it is new.
+    fn add(&mut self, name: &'a str) -> bool {
+        if self.seen.is_none() {
+            if self.ordered.last().is_none_or(|last| *last < name) {
+                self.ordered.push(name);
+                return true;
+            }
+            self.seen = Some(self.ordered.drain(..).collect());
+        }
+        self.seen.as_mut().is_some_and(|seen| seen.insert(name))
+    }
+}
+
+/// A field's name in lower case; of the usual ones no copy is made.
+fn lower(key: &str) -> Cow<'static, str> {
+    USUAL
+        .into_iter()
+        .find(|usual| *usual == key)
+        .map_or_else(|| key.to_lowercase().into(), Cow::from)
 }
 
 fn inherit(sections: Vec<Section>) -> Vec<Section> {

@@ -4,30 +4,45 @@
 //! can use. What those files have no room for is in a file of ours ([`endpoints`]). This module
 //! reads, and nothing is written on read; [`machine`] has the verbs.
 
+mod change;
 pub mod document;
 pub mod endpoints;
+mod entry;
 pub mod format;
+mod lock;
 pub mod login;
 pub mod machine;
 pub mod name;
+mod records;
+pub mod removal;
 #[cfg(test)]
 mod tests;
-pub mod write;
+mod write;
 
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
+use zeroize::Zeroizing;
+
+pub use self::entry::Entry;
 use crate::error::Error;
 use crate::file;
 
 /// The largest `stored_tokens` that is read, in bytes.
-pub(crate) const MAXIMUM_SIZE: u64 = 8 * 1024 * 1024;
+const MAXIMUM_SIZE: u64 = 8 * 1024 * 1024;
+/// A file that was written so lately may be half of what `huggingface_hub` is about to write: it
+/// empties the file first, and takes no lock to log in or out.
+const SETTLED: Duration = Duration::from_millis(50);
+/// How long to wait between two looks at such a file.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// One stored token.
 pub struct StoredToken {
     /// The name: what the Hub calls the token.
     pub name: String,
     /// The value as it stands in the file.
-    pub value: zeroize::Zeroizing<String>,
+    pub value: Zeroizing<String>,
     /// When it ends, in Unix seconds.
     pub expires_at: Option<i64>,
 }
@@ -39,12 +54,7 @@ pub struct StoredToken {
 /// [`Error::Store`] when the file is there and cannot be read or understood. The message names
 /// the line and never quotes it.
 pub fn read(path: &Path) -> Result<Vec<StoredToken>, Error> {
-    let Some(text) = file::read_secret(path, MAXIMUM_SIZE)
-        .map_err(|problem| Error::Store(format!("the stored tokens cannot be read: {problem}")))?
-    else {
-        return Ok(Vec::new());
-    };
-    entries(&text).map_err(|problem| {
+    settled(path, entries)?.map_err(|problem| {
         Error::Store(format!(
             "the stored tokens in {} cannot be understood: {problem}. Mend the file or move it \
              away; nothing was changed",
@@ -53,18 +63,51 @@ pub fn read(path: &Path) -> Result<Vec<StoredToken>, Error> {
     })
 }
 
+/// Reads and parses `stored_tokens` when nobody is in the middle of writing it. The outer error is
+/// the disk's, the inner one the file's.
+fn settled<T>(
+    path: &Path,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Result<T, String>, Error> {
+    loop {
+        let bytes = file::read_bytes(path, MAXIMUM_SIZE).map_err(|problem| {
+            Error::Store(format!("the stored tokens cannot be read: {problem}"))
+        })?;
+        let Some(bytes) = bytes else {
+            return Ok(parse(""));
+        };
+        let (parsed, ends) = match file::text(bytes) {
+            // `huggingface_hub` and hubtoken end each section with a blank line.
+            Some(text) => (parse(&text), text.ends_with("\n\n")),
+            None => (Err("it is not text (UTF-8)".to_owned()), false),
+        };
+        if (parsed.is_ok() && ends) || !changed_lately(path) {
+            return Ok(parsed);
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+fn changed_lately(path: &Path) -> bool {
+    let modified = path.metadata().and_then(|metadata| metadata.modified());
+    // A time in the future is a clock that was set, and no writer.
+    modified
+        .ok()
+        .and_then(|modified| SystemTime::now().duration_since(modified).ok())
+        .is_some_and(|age| age < SETTLED)
+}
+
 /// The stored tokens of a text.
 fn entries(text: &str) -> Result<Vec<StoredToken>, String> {
     let sections = format::parse(text)?;
     Ok(sections
         .into_iter()
-        .filter_map(|section| {
-            let value = section.get("hf_token")?.clone();
+        .filter_map(|mut section| {
             Some(StoredToken {
                 expires_at: section
                     .get("expires_at")
                     .and_then(|text| text.trim().parse().ok()),
-                value,
+                value: section.take("hf_token")?,
                 name: section.name,
             })
         })

@@ -1,84 +1,45 @@
-//! Writing files of tokens: under a lock, and all or nothing.
+//! Writing files of tokens: all or nothing, and never through a link's back.
 //!
-//! The lock is the file that `huggingface_hub` locks for its own refresh, by `flock` as its
-//! `filelock` does. A new content is written beside the old one and takes its place in one step,
-//! so that a reader, or whoever comes after a crash, finds the old file or the new one, whole.
+//! A new content is written beside the old one first, which is all that can fail for want of
+//! space, and takes its place in one step later. So whoever comes after a crash finds the old file
+//! or the new one, whole, and a change of several files can prepare them all before it touches
+//! one. The [`Lock`] must be held: what is prepared has one name per file, so that a crash leaves
+//! no more than one.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
+use super::lock::Lock;
 use crate::error::Error;
 
-/// How long another process may hold the lock: as long as `huggingface_hub` waits.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-/// How long to wait between two looks at the lock.
-const PAUSE: Duration = Duration::from_millis(5);
+/// How many links are followed: as many as Linux follows.
+const LINKS: usize = 40;
+/// How many broken files may lie beside the good one.
+const BROKEN: usize = 10_000;
 
-/// The lock of a folder of tokens; dropped, it is free.
-pub struct Lock {
-    _file: File,
+/// A content that is on the disk and has not taken its place yet; dropped, it is gone again.
+pub struct Prepared {
+    new: PathBuf,
+    path: PathBuf,
+    placed: bool,
 }
 
-impl Lock {
-    /// Locks `stored_tokens`, and makes its folder if there is none.
+impl Prepared {
+    /// Writes a content beside a file, for the owner's eyes only.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when the lock cannot be had.
-    pub fn take(stored_tokens: &Path, patience: Duration) -> Result<Self, Error> {
-        let folder = parent(stored_tokens);
-        make_folder(folder).map_err(|error| problem("create the folder", folder, &error))?;
-        let path = beside(stored_tokens, ".lock");
-        let failed = |error: &io::Error| problem("lock", &path, error);
-        let start = Instant::now();
-        loop {
-            let file = OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .read(true)
-                .write(true)
-                .open(&path)
-                .map_err(|error| failed(&error))?;
-            match file.try_lock() {
-                // `filelock` may remove the file when it lets go; then this locks nothing.
-                Ok(()) if is_at(&file, &path) => return Ok(Self { _file: file }),
-                Ok(()) | Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => return Err(failed(&error)),
-            }
-            if start.elapsed() >= patience {
-                return Err(Error::Store(format!(
-                    "another process has held {} for {} seconds. Nothing was changed; try again \
-                     when it is done",
-                    path.display(),
-                    patience.as_secs()
-                )));
-            }
-            thread::sleep(PAUSE);
-        }
+    /// [`Error::Store`]; nothing was changed.
+    pub fn new(path: &Path, content: &str, _lock: &Lock) -> Result<Self, Error> {
+        Self::write(path, content).map_err(|error| problem("write", path, &error))
     }
-}
 
-/// Replaces a file's content, for the owner's eyes only. The lock must be held: the file beside
-/// it that the content is written to has one name, so that a crash leaves no more than one.
-///
-/// # Errors
-///
-/// [`Error::Store`]; the old content is in place.
-pub fn replace(path: &Path, content: &str, _lock: &Lock) -> Result<(), Error> {
-    // A link stays a link: what it points to is replaced.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    write_beside(path, content).map_err(|error| problem("write", path, &error))
-}
-
-fn write_beside(path: &Path, content: &str) -> io::Result<()> {
-    let folder = parent(path);
-    make_folder(folder)?;
-    let new = beside(path, ".hubtoken-new");
-    remove_if_there(&new)?;
-    let written = (|| {
+    fn write(path: &Path, content: &str) -> io::Result<Self> {
+        let path = target(path)?;
+        make_folder(parent(&path))?;
+        let new = being_written(&path);
+        remove_if_there(&new)?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -87,50 +48,91 @@ fn write_beside(path: &Path, content: &str) -> io::Result<()> {
             options.mode(0o600);
         }
         let mut file = options.open(&new)?;
+        let prepared = Self {
+            new,
+            path,
+            placed: false,
+        };
+        keep_owner(&file, &prepared.path);
         file.write_all(content.as_bytes())?;
         file.sync_all()?;
-        fs::rename(&new, path)
-    })();
-    if written.is_err() {
-        // The first problem is the one to tell; the next write removes what is left.
-        let _ = fs::remove_file(&new);
+        Ok(prepared)
     }
-    written?;
-    sync_folder(folder);
-    Ok(())
+
+    /// Takes the old content's place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`]; the old content is in place.
+    pub fn place(mut self) -> Result<(), Error> {
+        fs::rename(&self.new, &self.path).map_err(|error| problem("write", &self.path, &error))?;
+        self.placed = true;
+        Ok(())
+    }
 }
 
-/// Removes a file; it is no problem if there is none.
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        if !self.placed {
+            // What cannot be removed now is removed by the next change.
+            let _ = fs::remove_file(&self.new);
+        }
+    }
+}
+
+/// Removes a file; it is no problem if there is none. Of a link, what it points to is removed: the
+/// secret is there.
 ///
 /// # Errors
 ///
 /// [`Error::Store`].
 pub fn remove(path: &Path, _lock: &Lock) -> Result<(), Error> {
-    remove_if_there(path).map_err(|error| problem("remove", path, &error))?;
-    sync_folder(parent(path));
-    Ok(())
+    target(path)
+        .and_then(|path| remove_if_there(&path))
+        .map_err(|error| problem("remove", path, &error))
 }
 
-/// Gives a file that cannot be understood a second name that no file has, and returns that.
+/// Removes what a process that was killed had prepared for a file: it holds tokens.
 ///
-/// The first name stays until the next [`replace`], so that at no moment both are gone.
+/// # Errors
+///
+/// [`Error::Store`].
+pub fn clear(path: &Path, _lock: &Lock) -> Result<(), Error> {
+    target(path)
+        .and_then(|path| remove_if_there(&being_written(&path)))
+        .map_err(|error| problem("clear up beside", path, &error))
+}
+
+/// Gives a file that cannot be understood a second name, and returns that.
+///
+/// The first name stays until another content takes it, so that at no moment both are gone. A
+/// file that has a second name already, since a crash came in between, gets no third.
 ///
 /// # Errors
 ///
 /// [`Error::Store`].
 pub fn set_aside(path: &Path, _lock: &Lock) -> Result<PathBuf, Error> {
-    for number in 1..10_000 {
+    let failed = |error: &io::Error| problem("set aside", path, error);
+    // Not the link: it will point to the next content.
+    let path = &target(path).map_err(|error| failed(&error))?;
+    for number in 1..BROKEN {
         let aside = beside(path, &format!(".broken-{number}"));
         match fs::hard_link(path, &aside) {
             Ok(()) => return Ok(aside),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            // A file system without links.
-            Err(_) if fs::symlink_metadata(&aside).is_err() => {
-                return fs::rename(path, &aside)
-                    .map(|()| aside)
-                    .map_err(|error| problem("set aside", path, &error));
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                if is_same(path, &aside) {
+                    return Ok(aside);
+                }
             }
-            Err(_) => {}
+            // A file system without links.
+            Err(error) if unlinkable(&error) && fs::symlink_metadata(&aside).is_err() => {
+                return match fs::rename(path, &aside) {
+                    Ok(()) => Ok(aside),
+                    Err(error) => Err(failed(&error)),
+                };
+            }
+            Err(error) if unlinkable(&error) => {}
+            Err(error) => return Err(failed(&error)),
         }
     }
     Err(Error::Store(format!(
@@ -139,15 +141,25 @@ pub fn set_aside(path: &Path, _lock: &Lock) -> Result<PathBuf, Error> {
     )))
 }
 
+/// Whether an error may mean that the file system has no hard links, or not for this file.
+fn unlinkable(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Unsupported | ErrorKind::PermissionDenied | ErrorKind::TooManyLinks
+    )
+}
+
 fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(error)
+        }
         _ => Ok(()),
     }
 }
 
 /// Makes a folder for its owner alone; one that is there keeps its mode.
-fn make_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -161,43 +173,82 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Makes a rename last through a power cut. Where folders cannot be synced, the rename is done
-/// all the same.
-fn sync_folder(folder: &Path) {
+/// Makes what was done to a file's name last through a power cut. Where folders cannot be synced,
+/// it is done all the same.
+pub fn settle(path: &Path, _lock: &Lock) {
     if cfg!(unix) {
-        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        let _ = target(path)
+            .and_then(|path| File::open(parent(&path)))
+            .and_then(|folder| folder.sync_all());
     }
 }
 
-fn parent(path: &Path) -> &Path {
+/// The file that a path leads to: a link stays a link, also one that points to nothing yet.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        match fs::read_link(&path) {
+            Ok(next) => path = parent(&path).join(next),
+            // No link, or nothing there.
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("its links lead in a circle"))
+}
+
+/// Whoever writes in the home of somebody else, as root does, leaves the file its owner's: with
+/// mode 0600 nobody else could read it.
+#[cfg(unix)]
+fn keep_owner(new: &File, old: &Path) {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    let (Ok(old), Ok(folder), Ok(new_file)) =
+        (old.metadata(), parent(old).metadata(), new.metadata())
+    else {
+        return;
+    };
+    // In a folder that others share, a file's owner may be anybody.
+    if old.uid() == folder.uid() && old.uid() != new_file.uid() {
+        // Who may not give it away keeps it.
+        let _ = fchown(new, Some(old.uid()), Some(old.gid()));
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_new: &File, _old: &Path) {}
+
+#[cfg(unix)]
+fn is_same(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (one.symlink_metadata(), other.symlink_metadata()) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_same(_one: &Path, _other: &Path) -> bool {
+    // Not known there; a third name does no harm.
+    false
+}
+
+fn being_written(path: &Path) -> PathBuf {
+    beside(path, ".hubtoken-new")
+}
+
+pub(super) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
 }
 
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    match (file.metadata(), path.metadata()) {
-        (Ok(held), Ok(there)) => (held.dev(), held.ino()) == (there.dev(), there.ino()),
-        _ => false,
-    }
-}
-
-#[cfg(not(unix))]
-fn is_at(_file: &File, _path: &Path) -> bool {
-    // A file that is open cannot be removed there.
-    true
-}
-
-fn problem(deed: &str, path: &Path, error: &io::Error) -> Error {
+pub(super) fn problem(deed: &str, path: &Path, error: &io::Error) -> Error {
     Error::Store(format!(
         "hubtoken cannot {deed} {}: {}. Check the folder's owner, its mode and the space on the \
          disk, or set HF_HOME to another folder",

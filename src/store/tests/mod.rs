@@ -1,24 +1,39 @@
-//! The verbs, alone and by many processes at once, and what a kill leaves behind.
+//! The verbs, one after another in one process.
 #![allow(clippy::unwrap_used)]
 
+mod crowd;
+mod faults;
+#[cfg(unix)]
+mod kills;
+
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use super::endpoints::Record;
 use super::machine::Machine;
 use crate::endpoint::Endpoint;
-use crate::env::{self, Fixed, ProcessEnvironment};
+use crate::env::Fixed;
 use crate::error::Error;
+use crate::identity::Never;
 use crate::paths::Paths;
 use crate::token::Token;
 
 const HUB: &str = "https://huggingface.co";
 const TEAM: &str = "https://hub.example";
 
-fn machine(home: &Path) -> Machine {
+fn machine(home: &Path) -> Machine<'static> {
     let environment = Fixed::from([("HOME", "/nowhere"), ("HF_HOME", home.to_str().unwrap())]);
-    Machine::new(&Paths::new(&environment), Endpoint::parse(HUB).unwrap()).unwrap()
+    Machine::new(
+        &Paths::new(&environment),
+        Endpoint::parse(HUB).unwrap(),
+        &Never,
+    )
+    .unwrap()
+}
+
+/// A folder that is in memory where that can be had: these tests are about processes, and a slow
+/// disk would keep a crowd of them waiting.
+fn quick_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
 fn token(word: &str) -> Token {
@@ -39,7 +54,7 @@ fn record(endpoint: &str, user: &str) -> Record {
 
 fn save(machine: &Machine, name: &str, word: &str, endpoint: &str) -> String {
     let saved = machine.save(name, &token(word), &record(endpoint, "alice"), false);
-    saved.unwrap().names.remove(0)
+    saved.unwrap().name
 }
 
 fn names(machine: &Machine) -> Vec<(String, bool)> {
@@ -143,84 +158,4 @@ fn a_broken_file_stays_where_a_name_is_looked_for_in_it() {
         "[a]\nhf_FakeSecret"
     );
     assert!(!folder.path().join("stored_tokens.broken-1").exists());
-}
-
-/// The variables that make this test's binary one of many processes.
-const HOME: &str = "HUBTOKEN_TEST_STORE";
-const WORD: &str = "HUBTOKEN_TEST_WORD";
-
-/// Runs [`a_process`] in a process of its own.
-fn spawn(home: &Path, word: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "store::tests::a_process"])
-        .env(HOME, home)
-        .env(WORD, word)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-/// Logs in and out and switches for as long as it is told; nothing when run as a test.
-#[test]
-fn a_process() {
-    let variable = |name| env::text(&ProcessEnvironment, name);
-    let (Some(home), Some(word)) = (variable(HOME), variable(WORD)) else {
-        return;
-    };
-    let machine = machine(Path::new(&home));
-    let endless = word == "endless";
-    let mut round = 0;
-    while endless || round < 3 {
-        round += 1;
-        let passing = format!("{word}-passing-{}", round % 7);
-        save(&machine, &passing, &format!("P{word}{round}"), HUB);
-        machine.switch("first").unwrap();
-        machine.remove(&passing).unwrap();
-    }
-    save(&machine, &word, &word, HUB);
-}
-
-#[test]
-fn many_processes_lose_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let machine = machine(folder.path());
-    save(&machine, "first", "first", HUB);
-    let words: Vec<String> = (0..100).map(|number| format!("w{number}")).collect();
-    let children: Vec<Child> = words
-        .iter()
-        .map(|word| spawn(folder.path(), word))
-        .collect();
-    for mut child in children {
-        assert!(child.wait().unwrap().success());
-    }
-    let mut found: Vec<String> = names(&machine).into_iter().map(|(name, _)| name).collect();
-    let mut expected: Vec<String> = words.into_iter().chain(["first".to_owned()]).collect();
-    found.sort();
-    expected.sort();
-    assert_eq!(found, expected);
-}
-
-#[test]
-fn a_kill_leaves_whole_files() {
-    let folder = tempfile::tempdir().unwrap();
-    let machine = machine(folder.path());
-    save(&machine, "first", "first", HUB);
-    for number in 0..40_u64 {
-        let mut child = spawn(folder.path(), "endless");
-        std::thread::sleep(Duration::from_micros(5_000 + number * 733));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let entries = machine.list().unwrap();
-        assert!(entries.iter().any(|entry| entry.name == "first"));
-        assert!(entries.iter().all(|entry| entry.token.is_ok()));
-        let active = std::fs::read_to_string(folder.path().join("token")).unwrap();
-        assert!(active.starts_with("hf_FakeFakeFakeFakeFakeFakeFake"));
-    }
-    save(&machine, "last", "last", HUB);
-    let left = std::fs::read_dir(folder.path()).unwrap();
-    let new = left.filter(|file| {
-        let name = file.as_ref().unwrap().file_name();
-        name.to_string_lossy().contains("hubtoken-new")
-    });
-    assert_eq!(new.count(), 0);
 }

@@ -1,0 +1,148 @@
+//! A change of the store: read, edited and written under one lock.
+//!
+//! Three files are written, none together with another. So all new contents are on the disk before
+//! the first takes its place (a full disk changes nothing), and the order in which they do decides
+//! what a crash in between leaves: a token's endpoint is known before the token can be found, and
+//! forgotten after it is gone; and a token that goes is active no more before it has no name.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::document::Document;
+use super::endpoints::{self, Endpoints};
+use super::lock::Lock;
+use super::machine::Machine;
+use super::write::{self, Prepared};
+use super::{StoredToken, entries, settled};
+use crate::error::Error;
+use crate::token::{Digest, Token};
+
+/// What becomes of the token file.
+#[derive(Clone, Copy)]
+pub(super) enum Active<'a> {
+    /// It stays.
+    Same,
+    /// It holds this token from here on.
+    Is(&'a Token),
+    /// It goes.
+    Gone,
+}
+
+/// What the files held when the lock was taken, and what is to become of it.
+pub(super) struct Change<'a> {
+    machine: &'a Machine<'a>,
+    lock: Lock,
+    /// The text of `stored_tokens`.
+    pub(super) document: Document,
+    /// Its entries before the change.
+    pub(super) stored: Vec<StoredToken>,
+    /// The endpoints of tokens.
+    pub(super) endpoints: Endpoints,
+    /// What the user should hear of.
+    pub(super) warnings: Vec<String>,
+    /// Whether `stored_tokens` is to be written.
+    edited: bool,
+}
+
+impl<'a> Change<'a> {
+    /// Takes the lock and reads the files. A file that cannot be understood is set aside.
+    pub(super) fn open(machine: &'a Machine<'a>) -> Result<Self, Error> {
+        let lock = machine.lock()?;
+        let path = machine.path();
+        let endpoints = Endpoints::read(path)?;
+        let mut warnings = Vec::new();
+        let (document, edited) = match settled(path, Document::parse)? {
+            Ok(document) => (document, false),
+            Err(problem) => {
+                let aside = write::set_aside(path, &lock)?;
+                warnings.push(format!(
+                    "the stored tokens in {} could not be understood ({problem}); the file was \
+                     set aside as {}",
+                    path.display(),
+                    aside.display()
+                ));
+                (Document::parse("").map_err(Error::Store)?, true)
+            }
+        };
+        for file in machine.files() {
+            write::clear(&file, &lock)?;
+        }
+        Ok(Self {
+            machine,
+            lock,
+            stored: entries(document.text()).map_err(Error::Store)?,
+            document,
+            endpoints,
+            warnings,
+            edited,
+        })
+    }
+
+    /// Edits the text.
+    pub(super) fn edit<T>(
+        &mut self,
+        edit: impl FnOnce(&mut Document) -> Result<T, String>,
+    ) -> Result<T, Error> {
+        self.edited = true;
+        edit(&mut self.document).map_err(Error::Store)
+    }
+
+    /// Writes the files, and returns what the user should hear of.
+    pub(super) fn commit(self, active: Active<'_>) -> Result<Vec<String>, Error> {
+        let path = self.machine.path();
+        let endpoints_path = endpoints::path(path);
+        let learnt = self.endpoints.is_new();
+        let endpoints = learnt.then(|| self.prepare(&endpoints_path, &self.endpoints.text()));
+        let endpoints = endpoints.transpose()?;
+        let text = self.document.text();
+        // A blank file would be one that `huggingface_hub` is about to write.
+        let stored = (self.edited && !text.trim().is_empty()).then(|| self.prepare(path, text));
+        let stored = stored.transpose()?;
+        let token_path = self.machine.token_path();
+        let token = match active {
+            Active::Is(token) => Some(self.prepare(token_path, token.expose())?),
+            Active::Same | Active::Gone => None,
+        };
+        if let Some(endpoints) = endpoints {
+            endpoints.place()?;
+        }
+        if matches!(active, Active::Gone) {
+            write::remove(token_path, &self.lock)?;
+        }
+        match stored {
+            Some(stored) => stored.place()?,
+            None if self.edited => write::remove(path, &self.lock)?,
+            None => {}
+        }
+        if let Some(token) = token {
+            token.place()?;
+        }
+        // The deed is done. What cannot be forgotten now is forgotten by the next change.
+        let _ = self.forget(&endpoints_path);
+        // Once for all of them: one is the folder of all, unless a link leads elsewhere.
+        write::settle(path, &self.lock);
+        if !matches!(active, Active::Same) {
+            write::settle(token_path, &self.lock);
+        }
+        Ok(self.warnings)
+    }
+
+    fn prepare(&self, path: &Path, content: &str) -> Result<Prepared, Error> {
+        Prepared::new(path, content, &self.lock)
+    }
+
+    /// Forgets what was known of tokens that are in neither file any more.
+    fn forget(&self, path: &Path) -> Result<(), Error> {
+        let stored = entries(self.document.text()).map_err(Error::Store)?;
+        let kept: HashSet<Digest> = stored
+            .iter()
+            .map(StoredToken::digest)
+            .chain(self.machine.active().map(|token| token.digest()))
+            .collect();
+        match self.endpoints.text_of(&kept) {
+            None => Ok(()),
+            Some(text) if text.is_empty() => write::remove(path, &self.lock),
+            Some(text) => self.prepare(path, &text)?.place(),
+        }
+    }
+}

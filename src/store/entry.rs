@@ -1,0 +1,71 @@
+//! A stored token together with what is known of it.
+
+use super::StoredToken;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::printable::printable;
+use crate::token::{Digest, Token};
+
+/// A stored token and what is known of it.
+pub struct Entry {
+    /// The name.
+    pub name: String,
+    /// The token, or why the stored value is none.
+    pub token: Result<Token, Error>,
+    /// The Hub that it belongs to.
+    pub endpoint: Endpoint,
+    /// The account; `None` when `huggingface_hub` stored it.
+    pub user: Option<String>,
+    /// The role's name.
+    pub role: Option<String>,
+    /// When it was made, in Unix seconds.
+    pub created_at: Option<i64>,
+    /// When it ends, in Unix seconds.
+    pub expires_at: Option<i64>,
+    /// Whether the token file holds the same value.
+    pub active: bool,
+}
+
+impl StoredToken {
+    /// The stored value as a token.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TokenFormat`], or [`Error::Store`] when it is blank.
+    pub(super) fn token(&self) -> Result<Token, Error> {
+        let what = || format!("the stored token `{}`", printable(&self.name));
+        Token::parse(&self.value)
+            .map_err(|error| error.context(&what()))?
+            .ok_or_else(|| Error::Store(format!("{} is blank", what())))
+    }
+
+    /// What the stored value is known by, also when it is no token.
+    pub(super) fn digest(&self) -> Digest {
+        self.token()
+            .map_or_else(|_| Digest::of(self.value.trim()), |token| token.digest())
+    }
+}
+
+/// The entry of a name.
+///
+/// # Errors
+///
+/// [`Error::InvalidArgument`] that lists the names when there is none.
+pub(super) fn find<'a>(stored: &'a [StoredToken], name: &str) -> Result<&'a StoredToken, Error> {
+    let named = |wanted: &str| stored.iter().find(|entry| entry.name == wanted);
+    // The Hub's own name for it will do as well, where the file could not carry that.
+    named(name)
+        .or_else(|| named(&super::name::safe(name)))
+        .ok_or_else(|| {
+            let known: Vec<&str> = stored.iter().map(|entry| entry.name.as_str()).collect();
+            Error::InvalidArgument(format!(
+                "there is no stored token `{}`: {}",
+                printable(name),
+                if known.is_empty() {
+                    "no token is stored".to_owned()
+                } else {
+                    printable(&format!("stored are: {}", known.join(", ")))
+                }
+            ))
+        })
+}

@@ -1,0 +1,203 @@
+//! The records of `hubtoken_endpoints.json`, read in one go.
+//!
+//! A thousand of them are read whenever stored tokens are listed, so nothing is built but what is
+//! asked for, and each Hub's address is judged once. A file that is an object but not quite ours
+//! (somebody has edited it) is read field by field.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::endpoints::Record;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::token::Digest;
+
+/// Records by the digest of their token.
+#[derive(Default)]
+pub(super) struct Records {
+    entries: HashMap<Digest, Entry>,
+    /// The Hubs that they name.
+    places: Vec<(String, Result<Endpoint, Error>)>,
+}
+
+struct Entry {
+    /// Its Hub among the places.
+    place: usize,
+    user: Option<String>,
+    role: Option<String>,
+    created_at: Option<i64>,
+    expires_at: Option<i64>,
+}
+
+impl Records {
+    /// Reads a text; `None` when it is no JSON object.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut records = Self::default();
+        // serde takes a list for a structure as well.
+        if !text.trim_start().starts_with('{') {
+            return None;
+        }
+        if let Ok(file) = serde_json::from_str::<File>(text) {
+            records.entries.reserve(file.tokens.0.len());
+            for (digest, written) in file.tokens.0 {
+                records.add(digest, written);
+            }
+            return Some(records);
+        }
+        let content: Map<String, Value> = serde_json::from_str(text).ok()?;
+        let tokens = content.get("tokens").and_then(Value::as_object);
+        for (key, entry) in tokens.into_iter().flatten() {
+            if let Some(digest) = Digest::from_hex(key) {
+                records.add(digest, Written::of(entry));
+            }
+        }
+        Some(records)
+    }
+
+    /// The record of a token.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UntrustedEndpoint`] when it names no place for a token.
+    pub(super) fn get(&self, digest: Digest) -> Result<Option<Record>, Error> {
+        let Some(entry) = self.entries.get(&digest) else {
+            return Ok(None);
+        };
+        Ok(Some(Record {
+            endpoint: self.places[entry.place].1.clone()?,
+            user: entry.user.clone(),
+            role: entry.role.clone(),
+            created_at: entry.created_at,
+            expires_at: entry.expires_at,
+        }))
+    }
+
+    fn add(&mut self, digest: Digest, written: Written<'_>) {
+        let text = written.endpoint.as_deref().unwrap_or_default();
+        let known = self.places.iter().position(|(known, _)| known == text);
+        let place = known.unwrap_or_else(|| {
+            let endpoint = Endpoint::parse(text);
+            let endpoint = endpoint.map_err(|error| error.context("hubtoken_endpoints.json"));
+            self.places.push((text.to_owned(), endpoint));
+            self.places.len() - 1
+        });
+        let entry = Entry {
+            place,
+            user: written.user.map(Cow::into_owned),
+            role: written.role.map(Cow::into_owned),
+            created_at: written.created_at,
+            expires_at: written.expires_at,
+        };
+        self.entries.insert(digest, entry);
+    }
+}
+
+#[derive(Deserialize)]
+struct File<'a> {
+    #[serde(borrow, default)]
+    tokens: Tokens<'a>,
+}
+
+/// A record as it is written.
+#[derive(Deserialize)]
+struct Written<'a> {
+    #[serde(borrow)]
+    endpoint: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    user: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    role: Option<Cow<'a, str>>,
+    created_at: Option<i64>,
+    expires_at: Option<i64>,
+}
+
+impl<'a> Written<'a> {
+    /// What an entry has of the right type.
+    fn of(entry: &'a Value) -> Self {
+        let text = |key: &str| entry.get(key).and_then(Value::as_str).map(Cow::from);
+        let number = |key: &str| entry.get(key).and_then(Value::as_i64);
+        Self {
+            endpoint: text("endpoint"),
+            user: text("user"),
+            role: text("role"),
+            created_at: number("created_at"),
+            expires_at: number("expires_at"),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Tokens<'a>(Vec<(Digest, Written<'a>)>);
+
+impl<'a, 'de: 'a> Deserialize<'de> for Tokens<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ByDigest).map(Self)
+    }
+}
+
+struct ByDigest;
+
+impl<'de> Visitor<'de> for ByDigest {
+    type Value = Vec<(Digest, Written<'de>)>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("records by digest")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut records = Vec::new();
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            match Digest::from_hex(&key) {
+                Some(digest) => records.push((digest, map.next_value()?)),
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(records)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_quite_ours_is_read_as_far_as_it_is() {
+        let digest = Digest::of("hf_Fake");
+        let other = Digest::of("hf_Other");
+        let record = |more: &str| {
+            format!(
+                r#"{{"note": [1], "tokens": {{"mine": 7, "{}": {{"endpoint": "https://hub.example",
+                "user": "al\u0069ce", "created_at": 5{more}}}, "{}": {{"endpoint": "ftp://x"}}}}}}"#,
+                digest.hex(),
+                other.hex()
+            )
+        };
+        for more in ["", r#", "role": null, "x": {}"#, r#", "role": 7"#] {
+            let records = Records::parse(&record(more)).unwrap();
+            let found = records.get(digest).unwrap().unwrap();
+            assert_eq!(found.endpoint.as_str(), "https://hub.example");
+            assert_eq!((found.user.as_deref(), found.role), (Some("alice"), None));
+            assert_eq!((found.created_at, found.expires_at), (Some(5), None));
+            assert!(records.get(Digest::of("hf_Third")).unwrap().is_none());
+            // It names no place for a token, which is not the same as no place.
+            assert!(records.get(other).is_err());
+        }
+        for nothing in ["{}", r#"{"tokens": []}"#, r#"{"tokens": {}}"#] {
+            let records = Records::parse(nothing).unwrap();
+            assert!(records.get(digest).unwrap().is_none());
+        }
+        for broken in ["[]", "7", "{", r#"{"tokens": {"#] {
+            assert!(Records::parse(broken).is_none(), "{broken}");
+        }
+        let bare = format!(r#"{{"tokens": {{"{}": 7}}}}"#, digest.hex());
+        assert!(Records::parse(&bare).unwrap().get(digest).is_err());
+    }
+}

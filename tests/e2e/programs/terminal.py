@@ -1,0 +1,43 @@
+"""Runs a command at a terminal of its own: waits for a prompt, types, and says what was shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import sys
+import termios
+
+
+def read_until(terminal: int, shown: bytearray, wanted: bytes) -> None:
+    """Read what the command shows, until it has shown something or is done."""
+    while wanted not in shown:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # Linux's way to say that nobody is there any more
+            return
+        if not part:
+            return
+        shown += part
+
+
+def main() -> None:
+    """One prompt, one answer."""
+    request = json.load(sys.stdin)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvp(request["command"][0], request["command"])  # noqa: S606
+    shown = bytearray()
+    read_until(terminal, shown, request["prompt"].encode())
+    prompted = request["prompt"].encode() in shown
+    # The prompt is written once the echo is off.
+    echo = bool(termios.tcgetattr(terminal)[3] & termios.ECHO) if prompted else None
+    if prompted:
+        os.write(terminal, request["typed"].encode())
+        read_until(terminal, shown, b"\0 never shown \0")
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(json.dumps({"shown": shown.decode(), "echo": echo, "code": code}))
+
+
+if __name__ == "__main__":
+    main()
