@@ -6,6 +6,7 @@
 //! buffer is overwritten when it is dropped. The value leaves through [`Token::expose`] alone.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -213,7 +214,8 @@ impl fmt::Debug for Digest {
 pub struct Token {
     value: Zeroizing<String>,
     kind: TokenKind,
-    digest: Digest,
+    /// Taken when it is first asked for.
+    digest: OnceLock<Digest>,
 }
 
 impl Token {
@@ -228,19 +230,35 @@ impl Token {
     /// characters inside, characters that a bearer token never has (RFC 6750, section 2.1), is a
     /// mask or a placeholder, or is some other secret. The message never shows the value.
     pub fn parse(raw: &str) -> Result<Option<Self>, Error> {
-        let value = clean(raw);
+        // An exact copy: no reallocation leaves a part of the value behind.
+        Self::of_clean(Zeroizing::new(clean(raw).to_owned()))
+    }
+
+    /// As [`Token::parse`], of a text that is not needed any more: a clean one is not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`Token::parse`].
+    pub fn take(raw: Zeroizing<String>) -> Result<Option<Self>, Error> {
+        if clean(&raw).len() == raw.len() {
+            Self::of_clean(raw)
+        } else {
+            Self::parse(&raw)
+        }
+    }
+
+    fn of_clean(value: Zeroizing<String>) -> Result<Option<Self>, Error> {
         if value.is_empty() {
             return Ok(None);
         }
-        if let Some(problem) = find_problem(value) {
-            return Err(Error::TokenFormat(problem));
+        match find_problem(&value) {
+            Some(problem) => Err(Error::TokenFormat(problem)),
+            None => Ok(Some(Self {
+                kind: TokenKind::of(&value),
+                digest: OnceLock::new(),
+                value,
+            })),
         }
-        Ok(Some(Self {
-            kind: TokenKind::of(value),
-            digest: Digest::of(value),
-            // An exact copy: no reallocation leaves a part of the value behind.
-            value: Zeroizing::new(value.to_owned()),
-        }))
     }
 
     /// The value. The only way to it.
@@ -258,7 +276,7 @@ impl Token {
     /// The SHA-256 of the value.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        self.digest
+        *self.digest.get_or_init(|| Digest::of(&self.value))
     }
 
     /// The prefix and the last four characters around U+2026, which no HTTP header can carry.
@@ -412,6 +430,9 @@ mod tests {
 
     #[test]
     fn surroundings_are_removed() {
+        let taken = |raw: &str| Token::take(Zeroizing::new(raw.to_owned()));
+        assert_eq!(taken(FAKE).unwrap().unwrap().expose(), FAKE);
+        assert!(taken("").unwrap().is_none() && taken("hf_****abcd").is_err());
         for raw in [
             format!(" {FAKE}\r\n"),
             format!("\u{feff}{FAKE}"),
@@ -420,6 +441,7 @@ mod tests {
             format!("\u{200b}{FAKE}\u{a0}"),
         ] {
             assert_eq!(parse(&raw).expose(), FAKE);
+            assert_eq!(taken(&raw).unwrap().unwrap().expose(), FAKE);
         }
     }
 

@@ -1,6 +1,6 @@
 //! `login`, `logout`, `switch`, `rename` and `stored_tokens`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::{PyEOFError, PyNotImplementedError};
 use pyo3::prelude::*;
@@ -37,12 +37,15 @@ use crate::token::Token;
 #[pyclass(name = "StoredToken", module = "hubtoken", frozen)]
 pub struct PyStoredToken {
     name: String,
-    credential: Arc<Credential>,
+    token: Token,
+    endpoint: Endpoint,
     user: Option<String>,
     role: Option<String>,
     created_at: Option<i64>,
     expires_at: Option<i64>,
     active: bool,
+    /// Made when the token is asked for: a list has many, and few of them are.
+    credential: OnceLock<Arc<Credential>>,
 }
 
 #[pymethods]
@@ -55,16 +58,29 @@ impl PyStoredToken {
 
     /// The token.
     #[getter]
-    fn token(&self) -> PyHubToken {
-        // Now, and not for each entry of a list: a pickle of this token finds it again.
-        live::register(&self.credential);
-        PyHubToken::from(Arc::clone(&self.credential))
+    fn token(&self) -> PyResult<PyHubToken> {
+        let credential = match self.credential.get() {
+            Some(credential) => credential,
+            None => {
+                let token = parse(self.token.expose()).map_err(to_python)?;
+                self.credential.get_or_init(|| {
+                    Arc::new(Credential {
+                        token,
+                        source: Source::Store(self.name.clone()),
+                        endpoint: self.endpoint.clone(),
+                    })
+                })
+            }
+        };
+        // A pickle of it finds it again.
+        live::register(credential);
+        Ok(PyHubToken::from(Arc::clone(credential)))
     }
 
     /// The Hub that the token belongs to.
     #[getter]
     fn endpoint(&self) -> String {
-        self.credential.endpoint.to_string()
+        self.endpoint.to_string()
     }
 
     /// The account; `None` when `huggingface_hub` stored the token.
@@ -102,7 +118,7 @@ impl PyStoredToken {
         format!(
             "<StoredToken {} {}{}>",
             printable(&self.name),
-            self.credential.token.mask(),
+            self.token.mask(),
             if self.active { ", active" } else { "" }
         )
     }
@@ -111,17 +127,15 @@ impl PyStoredToken {
 impl PyStoredToken {
     fn new(entry: Entry) -> Result<Self, Error> {
         Ok(Self {
-            credential: Arc::new(Credential {
-                token: entry.token?,
-                source: Source::Store(entry.name.clone()),
-                endpoint: entry.endpoint,
-            }),
             name: entry.name,
+            token: entry.token?,
+            endpoint: entry.endpoint,
             user: entry.user,
             role: entry.role,
             created_at: entry.created_at,
             expires_at: entry.expires_at,
             active: entry.active,
+            credential: OnceLock::new(),
         })
     }
 }

@@ -97,6 +97,12 @@ impl Endpoints {
         }
     }
 
+    /// Whether nothing is known of any token.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.records.is_empty()
+    }
+
     /// Keeps what is known of a token.
     pub fn set(&mut self, digest: Digest, record: &Record) {
         if !matches!(self.records.get(digest), Ok(Some(known)) if known == *record) {

@@ -33,10 +33,13 @@ impl StoredToken {
     ///
     /// [`Error::TokenFormat`], or [`Error::Store`] when it is blank.
     pub(super) fn token(&self) -> Result<Token, Error> {
-        let what = || format!("the stored token `{}`", printable(&self.name));
-        Token::parse(&self.value)
-            .map_err(|error| error.context(&what()))?
-            .ok_or_else(|| Error::Store(format!("{} is blank", what())))
+        judged(Token::parse(&self.value), &self.name)
+    }
+
+    /// The name, and the stored value as a token.
+    pub(super) fn into_parts(self) -> (String, Result<Token, Error>) {
+        let token = judged(Token::take(self.value), &self.name);
+        (self.name, token)
     }
 
     /// What the stored value is known by, also when it is no token.
@@ -44,6 +47,13 @@ impl StoredToken {
         self.token()
             .map_or_else(|_| Digest::of(self.value.trim()), |token| token.digest())
     }
+}
+
+fn judged(token: Result<Option<Token>, Error>, name: &str) -> Result<Token, Error> {
+    let what = || format!("the stored token `{}`", printable(name));
+    token
+        .map_err(|error| error.context(&what()))?
+        .ok_or_else(|| Error::Store(format!("{} is blank", what())))
 }
 
 /// The entry of a name.

@@ -88,10 +88,11 @@ impl<'a> Machine<'a> {
         let endpoints = Endpoints::read(&self.stored_tokens)?;
         let active = self.active();
         let entry = |stored: StoredToken| {
-            let token = stored.token();
+            let stored_expiry = stored.expires_at;
+            let (name, token) = stored.into_parts();
             let known = match &token {
-                Ok(token) => endpoints.get(token.digest())?,
-                Err(_) => None,
+                Ok(token) if !endpoints.is_empty() => endpoints.get(token.digest())?,
+                _ => None,
             };
             let (endpoint, user, role, created_at, expires_at) = match known {
                 Some(known) => (
@@ -108,9 +109,9 @@ impl<'a> Machine<'a> {
                 user,
                 role,
                 created_at,
-                expires_at: stored.expires_at.or(expires_at),
+                expires_at: stored_expiry.or(expires_at),
                 active: active.is_some() && token.as_ref().ok() == active.as_ref(),
-                name: stored.name,
+                name,
                 token,
             })
         };

@@ -59,6 +59,10 @@ impl Records {
         Some(records)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The record of a token.
     ///
     /// # Errors
