@@ -29,7 +29,7 @@ BENCH := $(BENCH_VENV)/.wheel-installed
 FUZZER := target/tools/bin/cargo-fuzz
 
 STUB := python/hubtoken/_core.pyi
-RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml scripts/build_backend.py $(shell find src -type f)
+RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml scripts/build_backend.py $(shell find src templates -type f)
 PYTHON_SOURCES := $(shell find python -type f -name '*.py')
 PYTHON_CODE := python tests benches examples scripts
 
