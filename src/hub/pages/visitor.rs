@@ -21,8 +21,8 @@ use crate::hub::registry::Session;
 use crate::hub::secret::{self, Digest, Secret};
 use crate::hub::state::HubState;
 
-/// How exactly `seen_at` is kept: one write a minute and session, at most.
-const SEEN_STEP: time::Duration = time::Duration::minutes(1);
+/// How exactly `seen_at` is kept: to this part of the idle lifetime. A page that loads is not worth a write each time.
+const SEEN_PARTS: i32 = 60;
 
 /// Whoever sent the request, signed in or not.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl Visitor {
             .session(&id.digest(), now, state.desk.lifetimes())
             .await?;
         if let Some(session) = &session
-            && now - session.seen_at >= SEEN_STEP
+            && now - session.seen_at >= state.desk.lifetimes().idle / SEEN_PARTS
         {
             state.registry.touch_session(&session.digest, now).await?;
         }
