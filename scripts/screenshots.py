@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import chromium
-
 from hubtoken.hub import Hub
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def shoot(page: Page, name: str, look: str, *, whole: bool = True) -> None:
 
 def walk(hub: Hub, browser: Browser, look: str) -> None:
     """Every page in one look."""
-    context = browser.new_context(base_url=hub.endpoint, **LOOKS[look])  # type: ignore[arg-type]
+    context = browser.new_context(base_url=hub.endpoint, locale="en-GB", **LOOKS[look])  # type: ignore[arg-type]
     page = context.new_page()
     page.goto("/login")
     shoot(page, "sign-in", look)
@@ -68,13 +67,13 @@ def walk(hub: Hub, browser: Browser, look: str) -> None:
 
     asked = "ownUserPermissions=repo.content.read&orgs=acme&orgPermissions=repo.write"
     page.goto(f"/settings/tokens/new?tokenType=fineGrained&{asked}")
-    page.get_by_label("Name", exact=True).first.fill("evaluation")
+    page.get_by_label("Name", exact=True).fill("evaluation")
     shoot(page, "new", look)
-    page.get_by_role("textbox", name="Name").nth(1).fill("acme/nothing")
+    page.get_by_label("Name of repository 1").fill("acme/nothing")
     page.get_by_role("button", name="Create the token").click()
     shoot(page, "new-mistakes", look, whole=False)
     page.goto("/settings/tokens/new?tokenType=read")
-    page.get_by_label("Name", exact=True).first.fill("evaluation")
+    page.get_by_label("Name", exact=True).fill("evaluation")
     page.get_by_role("button", name="Create the token").click()
     shoot(page, "value", look)
 
@@ -86,7 +85,7 @@ def walk(hub: Hub, browser: Browser, look: str) -> None:
         page.goto(f"{base}/{name}")
         shoot(page, name, look)
     page.goto(f"{base}/permissions")
-    page.get_by_role("radio", name="Read", exact=False).first.check()
+    page.locator("input[name=role][value=read]").check()
     page.get_by_role("button", name="Review the change").click()
     shoot(page, "permissions-review", look)
 

@@ -108,6 +108,13 @@ impl HubState {
         self.registry.create_user(new, self.clock.now()).await
     }
 
+    /// Gives a user a new password, which ends all their sessions at the pages.
+    pub(crate) async fn set_password(&self, name: &str, password: Secret) -> Result<(), HubError> {
+        let user = self.registry.user(name).await?;
+        let hash = hash_password(password).await?;
+        self.registry.set_password(&user.id, &hash).await
+    }
+
     /// Creates a repository: first its folder, then its row, so that a row always has a folder.
     pub(crate) async fn create_repository(
         &self,

@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import chromium
 import pytest
 
+import chromium
 from hubtoken.hub import Hub
 from tests.e2e.browsing import Desk
 from tests.e2e.world import World, make_world

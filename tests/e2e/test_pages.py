@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import chromium
 import pytest
 
+import chromium
 import hubtoken
 from tests.e2e.browsing import NEW, PASSWORD, TOKENS, Person
 
@@ -30,32 +30,32 @@ def test_the_whole_life_of_a_token(desk: Desk) -> None:
     assert page.evaluate("navigator.clipboard.readText()") == first
     assert alice.use(first) == "laptop"
 
-    page.get_by_role("link", name="Done").click()
+    alice.follow("Done")
     row = page.get_by_role("row", name="laptop")
     assert f"hf_…{first[-4:]}" in row.inner_text()
     assert first not in page.content()
-    row.get_by_role("link", name="Manage").click()
-    page.get_by_role("link", name="Rename").click()
+    alice.follow("Manage")
+    alice.follow("Rename")
     page.get_by_label("New name").fill("old laptop")
-    page.get_by_role("button", name="Rename").click()
+    alice.press("Rename")
     assert page.get_by_role("status").inner_text() == "“laptop” is called “old laptop” now."
     assert alice.use(first) == "old laptop"
 
-    page.get_by_role("link", name="Refresh").click()
+    alice.follow("Refresh")
     # Asked first: nothing has happened yet.
     assert alice.use(first) == "old laptop"
-    page.get_by_role("button", name="Refresh the token").click()
+    alice.press("Refresh the token")
     second = alice.shown_value()
     assert second != first
     assert (alice.use(first), alice.use(second)) == (None, "old laptop")
 
-    page.get_by_role("link", name="Done").click()
-    page.get_by_role("link", name="Manage").click()
-    page.get_by_role("link", name="Delete").click()
-    page.get_by_role("link", name="Cancel").click()
+    alice.follow("Done")
+    alice.follow("Manage")
+    alice.follow("Delete")
+    alice.follow("Cancel")
     assert alice.use(second) == "old laptop"
-    page.get_by_role("link", name="Delete").click()
-    page.get_by_role("button", name="Delete the token").click()
+    alice.follow("Delete")
+    alice.press("Delete the token")
     assert page.get_by_text("was deleted and does not work any more.").is_visible()
     assert alice.use(second) is None
     assert alice.rows() == []
@@ -74,17 +74,17 @@ def test_permissions_are_changed_after_a_look_at_both(desk: Desk) -> None:
         hubtoken.require_role("write", token, repo=repository)
 
     page.goto(TOKENS)
-    page.get_by_role("link", name="Manage").click()
-    page.get_by_role("link", name="Change permissions").click()
-    page.get_by_role("radio", name="Fine-grained").check()
-    page.get_by_role("textbox", name="Name").fill(repository)
+    alice.follow("Manage")
+    alice.follow("Change permissions")
+    alice.role("Fine-grained").check()
+    page.get_by_label("Name of repository 1").fill(repository)
     single = page.get_by_role("group", name="Repository 1")
     single.get_by_role("checkbox", name="repo.content.read").check()
     single.get_by_role("checkbox", name="repo.write").check()
-    page.get_by_role("button", name="Review the change").click()
+    alice.press("Review the change")
     assert page.get_by_text("Read everything that you can read").is_visible()
     assert page.get_by_text(f"{repository}: repo.content.read, repo.write").is_visible()
-    page.get_by_role("button", name="Change the permissions").click()
+    alice.press("Change the permissions")
     assert page.get_by_text("were changed.").is_visible()
     hubtoken.require_role("write", token, repo=repository, max_age=0)
 
@@ -105,8 +105,8 @@ def test_a_denial_leads_to_the_form_that_mends_it(desk: Desk) -> None:
     # Nobody is signed in: the way leads through the sign-in page and on.
     page = alice.sign_in()
     assert page.url == remedy
-    page.get_by_label("Name", exact=True).first.fill("strong")
-    page.get_by_role("button", name="Create the token").click()
+    page.get_by_label("Name", exact=True).fill("strong")
+    alice.press("Create the token")
     strong = hubtoken.resolve_token(alice.shown_value(), endpoint=desk.hub.endpoint)
     assert hubtoken.require_role("write", strong, repo=f"{organization}/model") is not None
 
@@ -128,7 +128,7 @@ def test_a_link_of_the_real_page_fills_the_form_in(desk: Desk) -> None:
         "repo.write",
     ]
     page.goto(f"{NEW}?tokenType=write")
-    assert page.get_by_role("radio", name="Write").is_checked()
+    assert alice.role("Write").is_checked()
     # What counts for a fine-grained token only is out of the way.
     assert not page.get_by_role("heading", name="Permissions of a fine-grained token").is_visible()
     assert alice.rows() == []
@@ -169,13 +169,11 @@ def test_two_browsers_at_once(desk: Desk) -> None:
 
     # Both have the page open that deletes it; the second is told that it is gone.
     for person in (here, there):
-        person.page.get_by_role("link", name="Done").or_(
-            person.page.get_by_role("link", name="Access Tokens")
-        ).first.click()
-        person.page.get_by_role("link", name="Manage").click()
-        person.page.get_by_role("link", name="Delete").click()
-    here.page.get_by_role("button", name="Delete the token").click()
-    there.page.get_by_role("button", name="Delete the token").click()
+        person.page.goto(TOKENS)
+        person.follow("Manage")
+        person.follow("Delete")
+    here.press("Delete the token")
+    there.press("Delete the token")
     assert there.page.get_by_role("heading", name="There is nothing here").is_visible()
     assert here.use(value) is None
 
@@ -184,7 +182,7 @@ def test_two_browsers_at_once(desk: Desk) -> None:
     here.page.get_by_label("Current password").fill(PASSWORD)
     here.page.get_by_label("New password", exact=True).fill("another horse battery")
     here.page.get_by_label("New password, once more").fill("another horse battery")
-    here.page.get_by_role("button", name="Change the password").click()
+    here.press("Change the password")
     assert here.page.get_by_text("Your password was changed.").is_visible()
     there.page.goto(TOKENS)
     assert "/login" in there.page.url
@@ -193,7 +191,7 @@ def test_two_browsers_at_once(desk: Desk) -> None:
     there.sign_in("another horse battery")
     assert there.page.get_by_role("heading", name="Access Tokens").is_visible()
 
-    there.page.get_by_role("button", name="Sign out").click()
+    there.press("Sign out")
     assert here.rows() == []
 
 
@@ -204,19 +202,19 @@ def test_without_javascript(desk: Desk) -> None:
     assert not page.get_by_role("button", name="Copy").is_visible()
     assert alice.use(first) == "plain"
     page.goto(NEW)
-    page.get_by_role("radio", name="Fine-grained").check()
-    page.get_by_role("button", name="Add another repository").click()
+    alice.role("Fine-grained").check()
+    alice.press("Add another repository")
     assert page.get_by_role("group", name="Repository 2").is_visible()
     page.goto(TOKENS)
-    page.get_by_role("link", name="Manage").click()
-    page.get_by_role("link", name="Refresh").click()
-    page.get_by_role("button", name="Refresh the token").click()
+    alice.follow("Manage")
+    alice.follow("Refresh")
+    alice.press("Refresh the token")
     second = alice.shown_value()
     assert (alice.use(first), alice.use(second)) == (None, "plain")
     page.goto(TOKENS)
-    page.get_by_role("link", name="Manage").click()
-    page.get_by_role("link", name="Delete").click()
-    page.get_by_role("button", name="Delete the token").click()
+    alice.follow("Manage")
+    alice.follow("Delete")
+    alice.press("Delete the token")
     assert alice.use(second) is None
 
 
@@ -227,21 +225,21 @@ def test_members_of_an_organisation(desk: Desk) -> None:
     desk.hub.create_organization(organization)
     desk.hub.set_member(organization, alice.name, "admin")
     page = alice.sign_in()
-    page.get_by_role("link", name=organization).click()
+    alice.follow(organization)
     page.get_by_label("User name").fill(bob)
     page.get_by_label("Role", exact=True).select_option("read")
-    page.get_by_role("button", name="Add the member").click()
+    alice.press("Add the member")
     assert page.get_by_role("status").inner_text() == f"“{bob}” has the role read now."
 
     value = desk.hub.create_token(bob, name="b", role="write")
     with pytest.raises(hubtoken.InsufficientRoleError):
         hubtoken.require_role("write", value, repo=f"{organization}/model")
     page.get_by_label(f"Role of {bob}", exact=True).select_option("write")
-    page.get_by_role("button", name=f"Change the role of {bob}").click()
+    alice.press(f"Change the role of {bob}")
     hubtoken.require_role("write", value, repo=f"{organization}/model", max_age=0)
 
-    page.get_by_role("link", name=f"Remove {bob}").click()
-    page.get_by_role("button", name=f"Remove {bob}").click()
+    alice.follow(f"Remove {bob}")
+    alice.press(f"Remove {bob}")
     assert page.get_by_role("row", name=bob).count() == 0
     with pytest.raises(hubtoken.InsufficientRoleError):
         hubtoken.require_role("write", value, repo=f"{organization}/model", max_age=0)

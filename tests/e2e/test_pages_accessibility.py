@@ -1,13 +1,13 @@
-"""The pages for everybody: names and headings for screen readers, the keyboard, contrast, a phone."""
+"""The pages for everybody: names and headings, the keyboard, contrast, a phone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import chromium
 import pytest
 
+import chromium
 from tests.e2e.browsing import NEW, PASSWORD, TOKENS
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def addresses(desk: Desk, person: Person) -> list[str]:
     desk.hub.set_member(organization, desk.new_user(), "read")
     desk.hub.create_repository(f"{person.name}/model")
     scopes = {person.name: ["repo.write"], f"{person.name}/model": ["repo.content.read"]}
-    token = desk.hub.create_token(person.name, name="a token", role="fine-grained", scopes=scopes)
-    assert token
+    desk.hub.create_token(person.name, name="a token", role="fine-grained", scopes=scopes)
     (listed,) = desk.hub.list_tokens(person.name)
     members = f"/organizations/{organization}/settings/members"
     base = f"{TOKENS}/{listed.id}"
@@ -68,7 +67,7 @@ def test_every_page_is_clean(desk: Desk, scheme: str, viewport: dict[str, int]) 
     page.goto(NEW)
     # Past the browser's own checks, to see ours.
     page.locator("form.token").evaluate("form => form.noValidate = true")
-    page.get_by_role("button", name="Create the token").click()
+    alice.press("Create the token")
     assert page.get_by_role("alert").is_visible()
     look(alice, "the form with mistakes")
     alice.create_token("x" * 100)
@@ -121,7 +120,7 @@ def test_the_keyboard_is_enough(desk: Desk) -> None:
     tab_to("Last day")
     # Enter in a field creates, and does not add a row for a repository.
     page.keyboard.press("Shift+Tab")
-    page.get_by_label("Name", exact=True).first.focus()
+    page.get_by_label("Name", exact=True).focus()
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Your new access token").wait_for()
     assert alice.use(alice.shown_value()) == "by hand"

@@ -6,9 +6,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-import chromium
 import pytest
 
+import chromium
 from tests.e2e.browsing import NEW, TOKENS
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def test_another_site_makes_no_token(
             desk.hub.endpoint + NEW, csrf=stolen, once="0" * 64, name="forged", role="write"
         )
         page.goto(f"http://{host}:{make_site(form)}/")
-        page.get_by_role("button").click()
-        page.wait_for_url(f"{desk.hub.endpoint}/**")
+        alice.press("Win a prize")
         # From another site the cookie does not even come along.
         assert page.locator("h1").inner_text() in {
             "The form could not be taken",
@@ -94,7 +93,7 @@ def test_another_site_signs_nobody_out(desk: Desk, make_site: Callable[[str], in
     page = alice.sign_in()
     port = make_site(_form(f"{desk.hub.endpoint}/logout"))
     page.goto(f"http://127.0.0.1:{port}/")
-    page.get_by_role("button").click()
+    alice.press("Win a prize")
     assert page.get_by_role("heading", name="The form could not be taken").is_visible()
     page.goto(TOKENS)
     assert page.get_by_role("heading", name="Access Tokens").is_visible()
@@ -117,7 +116,7 @@ def test_names_are_text_and_never_markup(desk: Desk) -> None:
     alice.create_token(MARKUP)
     assert MARKUP in page.locator("main").inner_text()
     assert alice.rows() == [MARKUP]
-    page.get_by_role("link", name="Manage").click()
+    alice.follow("Manage")
     base = page.url
     for rest in ("", "/rename", "/permissions", "/refresh", "/delete"):
         page.goto(base + rest)
@@ -155,7 +154,7 @@ def test_the_cookie_is_out_of_reach_of_scripts(desk: Desk) -> None:
     assert cookie["sameSite"] == "Lax"
     assert cookie["path"] == "/"
     before = cookie["value"]
-    page.get_by_role("button", name="Sign out").click()
+    alice.press("Sign out")
     alice.sign_in()
     (cookie,) = alice.context.cookies()
     assert cookie["value"] != before

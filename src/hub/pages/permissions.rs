@@ -126,7 +126,7 @@ pub(super) const REPOSITORY: &[Group] = &[(
 
 /// On nothing in particular.
 pub(super) const GLOBAL: &[Group] = &[(
-    "Everywhere",
+    "Discussions and posts",
     &[
         (
             "discussion.write",

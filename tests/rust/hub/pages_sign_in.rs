@@ -225,6 +225,32 @@ fn a_new_password_signs_everybody_else_out() {
 }
 
 #[test]
+fn whoever_runs_the_hub_gives_a_new_password() {
+    let world = world_with_passwords();
+    let browser = Browser::signed_in(&world, "alice");
+    let new = serde_json::json!({ "password": "given on the telephone" });
+    let set = |user: &str| {
+        world
+            .admin("PUT", &format!("users/{user}/password"), Some(new.clone()))
+            .status
+    };
+    assert_eq!(
+        (set("alice"), set("robot"), set("nobody"), set("acme")),
+        (204, 204, 404, 404)
+    );
+    assert_eq!(browser.get(TOKENS).status, 303);
+    for user in ["alice", "robot"] {
+        assert_eq!(Browser::new(&world).sign_in(user, PASSWORD).status, 401);
+        assert_eq!(
+            Browser::new(&world)
+                .sign_in(user, "given on the telephone")
+                .status,
+            303
+        );
+    }
+}
+
+#[test]
 fn the_page_that_was_wanted_is_found_after_signing_in_and_no_other_site() {
     let world = world_with_passwords();
     let wanted = "/settings/tokens/new?tokenType=write&ownUserPermissions=repo.write";
