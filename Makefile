@@ -29,7 +29,7 @@ BENCH := $(BENCH_VENV)/.wheel-installed
 FUZZER := target/tools/bin/cargo-fuzz
 
 STUB := python/hubtoken/_core.pyi
-RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml scripts/build_backend.py $(shell find src -type f)
+RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml scripts/build_backend.py $(shell find src templates -type f)
 PYTHON_SOURCES := $(shell find python -type f -name '*.py')
 PYTHON_CODE := python tests benches examples scripts
 
@@ -40,7 +40,7 @@ export PYO3_PYTHON := $(abspath $(BIN))/python
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(BUILD) ## Run the quickstart: the whole story on an embedded Hub
@@ -80,6 +80,10 @@ fuzz: $(FUZZER) ## Fuzz every parser for FUZZ_SECONDS each, or the one in FUZZ_T
 
 $(FUZZER):
 	cargo install --quiet --locked --root target/tools cargo-fuzz
+
+.PHONY: screenshots
+screenshots: $(BUILD) ## Write the pictures of the Hub's pages in docs/pages anew (needs Chromium)
+	$(BIN)/python scripts/screenshots.py
 
 .PHONY: stubs
 stubs: $(BUILD) ## Write python/hubtoken/_core.pyi anew from the Rust source

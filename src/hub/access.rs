@@ -5,8 +5,8 @@
 //! what the public may do, the gate, and the switch that disables a repository.
 
 use super::registry::{
-    Entity, EntityType, GrantedRole, Namespace, OrganizationRole, Principal, Repository,
-    RepositoryType,
+    Entity, EntityType, GrantedRole, Membership, Namespace, OrganizationRole, Principal,
+    Repository, RepositoryType, User,
 };
 
 /// How far somebody may go in a repository.
@@ -136,15 +136,26 @@ fn effective_right(principal: &Principal, repository: &Repository) -> Right {
     right_of_user(principal, repository).min(right_of_token(principal, repository))
 }
 
+/// Whether a user may know that a repository exists, whatever token is in use.
+pub(crate) fn user_may_see(
+    user: &User,
+    memberships: &[Membership],
+    repository: &Repository,
+) -> bool {
+    !repository.private || right_of(user, memberships, repository) >= Right::Read
+}
+
 fn right_of_user(principal: &Principal, repository: &Repository) -> Right {
-    if principal.user.id == repository.namespace_id {
+    right_of(&principal.user, &principal.memberships, repository)
+}
+
+fn right_of(user: &User, memberships: &[Membership], repository: &Repository) -> Right {
+    if user.id == repository.namespace_id {
         return Right::Write;
     }
-    match role_in(principal, &repository.namespace_id) {
+    match role_among(memberships, &repository.namespace_id) {
         Some(OrganizationRole::Admin | OrganizationRole::Write) => Right::Write,
-        Some(OrganizationRole::Contributor) if repository.creator_id == principal.user.id => {
-            Right::Write
-        }
+        Some(OrganizationRole::Contributor) if repository.creator_id == user.id => Right::Write,
         Some(OrganizationRole::Contributor | OrganizationRole::Read) => Right::Read,
         Some(OrganizationRole::NoAccess) | None => Right::None,
     }
@@ -185,8 +196,11 @@ fn permitted(permissions: &[String]) -> Right {
 }
 
 fn role_in(principal: &Principal, organization_id: &str) -> Option<OrganizationRole> {
-    principal
-        .memberships
+    role_among(&principal.memberships, organization_id)
+}
+
+fn role_among(memberships: &[Membership], organization_id: &str) -> Option<OrganizationRole> {
+    memberships
         .iter()
         .find(|membership| membership.organization.id == organization_id)
         .map(|membership| membership.role)

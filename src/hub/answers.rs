@@ -225,7 +225,8 @@ impl From<HubError> for ApiError {
             | HubError::UnknownRepository { .. } => StatusCode::NOT_FOUND,
             HubError::NameTaken { .. }
             | HubError::RepositoryExists { .. }
-            | HubError::AmbiguousToken { .. } => StatusCode::CONFLICT,
+            | HubError::AmbiguousToken { .. }
+            | HubError::LastAdmin { .. } => StatusCode::CONFLICT,
             HubError::DatabaseLocked { .. } => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -35,6 +35,12 @@ impl Hub {
         })
     }
 
+    /// Gives a user a new password; whoever is signed in as the user is signed out.
+    pub fn set_password(&self, name: &str, password: Secret) -> Result<(), HubError> {
+        let name = name.to_owned();
+        self.run(|state| async move { state.set_password(&name, password).await })
+    }
+
     /// All users.
     pub fn list_users(&self) -> Result<Vec<User>, HubError> {
         self.run(|state| async move { state.registry.users().await })

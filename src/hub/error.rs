@@ -195,6 +195,12 @@ pub enum HubError {
         /// `namespace/name`, as it is spelled there.
         id: String,
     },
+    /// The organization would be without an admin.
+    #[error("`{organization}` would be left without an admin: make somebody else an admin first")]
+    LastAdmin {
+        /// The organization.
+        organization: String,
+    },
     /// The git repository cannot be read or written.
     #[error("the git repository failed: {detail}")]
     Repository {

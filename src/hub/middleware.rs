@@ -13,6 +13,7 @@ use super::admin;
 use super::answers::{ApiError, header_text, render};
 use super::api::drain;
 use super::authentication::{Caller, address, authenticate};
+use super::pages;
 use super::rate_limit::Standing;
 use super::secret;
 use super::state::HubState;
@@ -27,6 +28,9 @@ pub(crate) async fn surround(
 ) -> Response {
     let path = request.uri().path().to_owned();
     state.requests.record(&path);
+    if pages::owns(&path) {
+        return pages::surround(state, request, next).await;
+    }
     let mut logged_in = false;
     let response = match admit(&state, &path, &mut request).await {
         Ok(known) => {
@@ -126,7 +130,7 @@ fn add_headers(state: &HubState, response: &mut Response, path: &str, logged_in:
     }
 }
 
-fn request_id(state: &HubState) -> String {
+pub(crate) fn request_id(state: &HubState) -> String {
     let random = secret::object_id().unwrap_or_else(|_| "0".repeat(24));
     format!("Root=1-{:08x}-{random}", state.clock.now().unix_timestamp())
 }

@@ -10,7 +10,8 @@
 //! server ─► middleware ─► api ──► access (pure policy) ──► registry (SQLite: who, which tokens, which repositories)
 //!           counted,      │                           └──► repository (git: content)
 //!           authenticated └─► answers
-//!                   └─────► admin (admin key only)
+//!                   ├─────► admin (admin key only)
+//!                   └─────► pages (a person's session, in a browser)
 //! ```
 //!
 //! [`Hub`] is the whole of it for a program that just wants one; [`app`] is the HTTP part alone, to be run in-process
@@ -30,6 +31,7 @@ mod listen;
 mod middleware;
 mod names;
 mod options;
+mod pages;
 mod rate_limit;
 mod registry;
 mod repository;
@@ -47,6 +49,7 @@ pub use self::clock::Clock;
 pub use self::error::HubError;
 pub use self::handle::Hub;
 pub use self::options::{HubOptions, WhoamiLimit};
+pub use self::pages::SignInPolicy;
 pub use self::registry::{
     CreatedToken, Entity, EntityType, FineGrained, Gate, GrantedRole, GrantedScope, NewToken,
     Organization, OrganizationRole, Repository, Scope, TokenInfo, TokenRole, User,
@@ -63,6 +66,7 @@ pub fn app(state: Arc<HubState>) -> Router {
     Router::new()
         .merge(api::routes())
         .merge(admin::routes())
+        .merge(pages::routes())
         .fallback(|| async { answers::ApiError::page_not_found() })
         .method_not_allowed_fallback(|| async { answers::ApiError::method_not_allowed() })
         .layer(DefaultBodyLimit::max(BODY_BYTES))

@@ -92,6 +92,16 @@ impl RateLimiter {
     }
 }
 
+impl RateLimiter {
+    /// Forgets what was counted for a client.
+    pub(crate) fn forget(&self, client: &Client) {
+        self.windows
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(client);
+    }
+}
+
 impl Standing {
     /// The standing of a request that is not counted: a full window.
     pub(crate) fn unlimited(bucket: &'static str, quota: u32) -> Self {

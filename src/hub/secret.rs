@@ -56,6 +56,13 @@ impl Secret {
         Ok(Self(value))
     }
 
+    /// 256 random bits for a cookie or a form, in hexadecimal.
+    pub(crate) fn random_id() -> Result<Self, HubError> {
+        let mut bytes = Zeroizing::new([0_u8; 32]);
+        getrandom::fill(bytes.as_mut_slice()).map_err(|_| HubError::Random)?;
+        Ok(Self(Zeroizing::new(hexadecimal(bytes.as_slice()))))
+    }
+
     /// The value itself. Whoever calls this must neither log nor store it.
     #[must_use]
     pub fn reveal(&self) -> &str {

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::Argon2;
-use argon2::password_hash::PasswordHasher as _;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use time::OffsetDateTime;
 
 use super::clock::Clock;
 use super::error::HubError;
 use super::names;
 use super::options::WhoamiLimit;
+use super::pages::{Desk, SignInPolicy};
 use super::rate_limit::RateLimiter;
 use super::registry::{
     Gate, Namespace, NewRepository, NewUser, Principal, Registry, Repository, RepositoryType, User,
@@ -33,6 +34,7 @@ pub struct HubState {
     pub(crate) whoami_limiter: Option<RateLimiter>,
     pub(crate) requests: RequestLog,
     pub(crate) admin_key: Digest,
+    pub(crate) desk: Desk,
     last_used: Mutex<HashMap<String, OffsetDateTime>>,
 }
 
@@ -67,8 +69,18 @@ impl HubState {
             whoami_limiter: whoami_limit.map(|limit| RateLimiter::new("whoami", limit)),
             requests: RequestLog::default(),
             admin_key: admin_key.digest(),
+            desk: Desk::new(SignInPolicy::default()),
             last_used: Mutex::default(),
         })
+    }
+
+    /// The same Hub with other rules for signing in at its pages.
+    #[must_use]
+    pub fn with_sign_in_policy(self, policy: SignInPolicy) -> Self {
+        Self {
+            desk: Desk::new(policy),
+            ..self
+        }
     }
 
     /// Writes everything back and closes the database.
@@ -94,6 +106,13 @@ impl HubState {
             password_hash,
         };
         self.registry.create_user(new, self.clock.now()).await
+    }
+
+    /// Gives a user a new password, which ends all their sessions at the pages.
+    pub(crate) async fn set_password(&self, name: &str, password: Secret) -> Result<(), HubError> {
+        let user = self.registry.user(name).await?;
+        let hash = hash_password(password).await?;
+        self.registry.set_password(&user.id, &hash).await
     }
 
     /// Creates a repository: first its folder, then its row, so that a row always has a folder.
@@ -235,6 +254,28 @@ async fn blocking<T: Send + 'static>(
         .map_err(|_| HubError::Stopped)
 }
 
+/// The hash that is checked when there is none to check, so that an unknown user takes as long as a known one. It has
+/// the form and the cost of the others; that it belongs to any password is as unlikely as guessing a token.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Whether a password belongs to a stored hash. Without a hash it takes as long, and says no.
+pub(crate) async fn verify(password: Secret, stored: Option<String>) -> Result<bool, HubError> {
+    blocking(move || {
+        let known = stored.is_some();
+        let stored = stored.as_deref().unwrap_or(NOBODY);
+        let matches = Argon2::default()
+            .verify_password(password.reveal().as_bytes(), stored)
+            .is_ok();
+        matches && known
+    })
+    .await
+}
+
+/// The hash of a password, made on a thread that may take its time.
+pub(crate) async fn hash_password(password: Secret) -> Result<String, HubError> {
+    blocking(move || hash(&password)).await?
+}
+
 fn hash(password: &Secret) -> Result<String, HubError> {
     Argon2::default()
         .hash_password(password.reveal().as_bytes())
@@ -242,4 +283,17 @@ fn hash(password: &Secret) -> Result<String, HubError> {
         .map_err(|error| HubError::Password {
             detail: error.to_string(),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobodys_hash_costs_what_a_real_one_costs() {
+        let cost = |hash: &str| hash.rsplitn(3, '$').last().map(ToOwned::to_owned);
+        let real = hash(&Secret::new("a password".to_owned())).unwrap();
+        assert_eq!(cost(&real), cost(NOBODY));
+        assert_eq!(real.len(), NOBODY.len());
+    }
 }

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import chromium
 from hubtoken.hub import Hub
+from tests.e2e.browsing import Desk
 from tests.e2e.world import World, make_world
 from tests.environment import child_environment
 
@@ -30,6 +32,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The Hub that the tests of this process share."""
     with Hub() as hub:
         yield make_world(hub, tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Desk]:
+    """A Hub and a Chromium, for the tests of the pages in one file."""
+    with Hub() as hub, chromium.chromium() as browser:
+        yield Desk(hub, browser)
 
 
 @dataclass(frozen=True)

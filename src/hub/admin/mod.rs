@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | `GET users` | | 200 list of users |
 //! | `POST users` | `name`, `fullname`?, `email`?, `password`? | 201 user: `id`, `name`, `fullname`, `email`, `createdAt` |
+//! | `PUT users/{user}/password` | `password` | 204; whoever is signed in as the user is signed out |
 //! | `GET organizations` | | 200 list of organizations |
 //! | `POST organizations` | `name`, `fullname`? | 201 organization: `id`, `name`, `fullname`, `createdAt` |
 //! | `GET organizations/{name}/members` | | 200 list of `user`, `role` |
@@ -56,6 +57,7 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
     let path = |rest: &str| format!("/-/hubtoken/v1/{rest}");
     Router::new()
         .route(&path("users"), get(users::list).post(users::create))
+        .route(&path("users/{user}/password"), put(users::set_password))
         .route(
             &path("users/{user}/tokens"),
             get(tokens::list).post(tokens::create),

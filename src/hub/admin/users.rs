@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::created;
+use super::{created, no_content};
 use crate::hub::answers::{Answer, json_answer};
 use crate::hub::api::JsonBody;
 use crate::hub::clock::iso;
@@ -46,6 +46,22 @@ pub(super) async fn create(
             .create_user(&new.name, fullname, new.email.as_deref(), password)
             .await?,
     ))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPassword {
+    password: String,
+}
+
+/// Gives a user a new password, and signs them out everywhere.
+pub(super) async fn set_password(
+    State(state): State<Arc<HubState>>,
+    Path(name): Path<String>,
+    JsonBody(new): JsonBody<NewPassword>,
+) -> Answer {
+    state.set_password(&name, Secret::new(new.password)).await?;
+    Ok(no_content())
 }
 
 fn user(user: &User) -> Value {

@@ -21,8 +21,9 @@ impl From<sqlx::Error> for MigrationError {
 
 /// Step `n` of the list brings schema `n` to schema `n + 1`. The statement that writes the number is part of it,
 /// since a pragma takes no parameter.
-const STEPS: &[(&str, &str)] = &[(
-    "CREATE TABLE namespaces (
+const STEPS: &[(&str, &str)] = &[
+    (
+        "CREATE TABLE namespaces (
         id TEXT PRIMARY KEY,
         kind TEXT NOT NULL CHECK (kind IN ('user', 'org')),
         name TEXT NOT NULL,
@@ -71,8 +72,27 @@ const STEPS: &[(&str, &str)] = &[(
         granted_at INTEGER NOT NULL,
         PRIMARY KEY (repository_id, user_id)
     ) STRICT, WITHOUT ROWID;",
-    "PRAGMA user_version = 1",
-)];
+        "PRAGMA user_version = 1",
+    ),
+    // Who is signed in at the pages, and the forms that were sent and must not be taken a second time.
+    (
+        "CREATE TABLE sessions (
+        digest BLOB PRIMARY KEY,
+        user_id TEXT NOT NULL REFERENCES namespaces (id) ON DELETE CASCADE,
+        created_at INTEGER NOT NULL,
+        seen_at INTEGER NOT NULL,
+        notice TEXT
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX sessions_by_user ON sessions (user_id);
+    CREATE TABLE used_forms (
+        session_digest BLOB NOT NULL REFERENCES sessions (digest) ON DELETE CASCADE,
+        digest BLOB NOT NULL,
+        used_at INTEGER NOT NULL,
+        PRIMARY KEY (session_digest, digest)
+    ) STRICT, WITHOUT ROWID;",
+        "PRAGMA user_version = 2",
+    ),
+];
 
 /// The schema that this version writes.
 pub(super) fn newest() -> i64 {

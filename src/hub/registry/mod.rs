@@ -10,6 +10,7 @@ mod organizations;
 mod repositories;
 mod repository;
 mod scopes;
+mod sessions;
 mod tokens;
 mod users;
 
@@ -31,6 +32,7 @@ pub(crate) use self::repository::{GateChange, NewRepository, RepositoryChange};
 pub use self::scopes::{
     Entity, EntityType, FineGrained, GrantedRole, GrantedScope, Scope, TokenRole,
 };
+pub(crate) use self::sessions::{Lifetimes, Session};
 pub(crate) use self::tokens::Principal;
 pub use self::tokens::{CreatedToken, NewToken, TokenInfo};
 pub use self::users::User;

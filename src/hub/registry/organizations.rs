@@ -46,6 +46,15 @@ pub struct Membership {
 }
 
 impl OrganizationRole {
+    /// All of them, the most powerful first.
+    pub const ALL: [Self; 5] = [
+        Self::Admin,
+        Self::Write,
+        Self::Contributor,
+        Self::Read,
+        Self::NoAccess,
+    ];
+
     /// The Hub's own spelling.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -61,15 +70,7 @@ impl OrganizationRole {
     /// Reads the Hub's own spelling.
     #[must_use]
     pub fn parse(role: &str) -> Option<Self> {
-        [
-            Self::Admin,
-            Self::Write,
-            Self::Contributor,
-            Self::Read,
-            Self::NoAccess,
-        ]
-        .into_iter()
-        .find(|each| each.as_str() == role)
+        Self::ALL.into_iter().find(|each| each.as_str() == role)
     }
 }
 
@@ -161,6 +162,48 @@ impl Registry {
             .execute(&mut *transaction)
             .await
             .map_err(|error| self.fault(&error))?;
+        self.commit(transaction).await
+    }
+
+    /// Changes a member's role, or removes the member for `None`, unless nobody would be left who could take it back.
+    pub(crate) async fn change_member_keeping_an_admin(
+        &self,
+        organization: &Organization,
+        user: &str,
+        role: Option<OrganizationRole>,
+    ) -> Result<(), HubError> {
+        let user = self.user(user).await?;
+        // Both in one transaction, or two admins could each send the other away at the same moment.
+        let mut transaction = self.write().await?;
+        let query = match role {
+            Some(role) => sqlx::query(
+                "INSERT INTO members (organization_id, user_id, role) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (organization_id, user_id) DO UPDATE SET role = excluded.role",
+            )
+            .bind(&organization.id)
+            .bind(&user.id)
+            .bind(role.as_str()),
+            None => sqlx::query("DELETE FROM members WHERE organization_id = ?1 AND user_id = ?2")
+                .bind(&organization.id)
+                .bind(&user.id),
+        };
+        query
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| self.fault(&error))?;
+        let admins: i64 = sqlx::query(
+            "SELECT count(*) FROM members WHERE organization_id = ? AND role = 'admin'",
+        )
+        .bind(&organization.id)
+        .fetch_one(&mut *transaction)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| self.fault(&error))?;
+        if admins == 0 {
+            return Err(HubError::LastAdmin {
+                organization: organization.name.clone(),
+            });
+        }
         self.commit(transaction).await
     }
 

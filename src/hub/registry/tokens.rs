@@ -75,14 +75,7 @@ impl Registry {
         }
         let user = self.user(user).await?;
         let role = self.resolve_role(new.role).await?;
-        let fine_grained = match &role {
-            GrantedRole::FineGrained(fine) => Some(serde_json::to_string(fine).map_err(
-                |error| HubError::InvalidToken {
-                    reason: error.to_string(),
-                },
-            )?),
-            GrantedRole::Read | GrantedRole::Write => None,
-        };
+        let fine_grained = stored_scopes(&role)?;
         let value = Secret::access_token()?;
         let whole = |moment| from_milliseconds(to_milliseconds(moment));
         let info = TokenInfo {
@@ -143,6 +136,30 @@ impl Registry {
             .map_err(|error| self.fault(&error))?;
         self.commit(transaction).await?;
         name.clone_into(&mut found.name);
+        Ok(found)
+    }
+
+    /// Changes what a token may do; its value stays.
+    pub(crate) async fn change_token_role(
+        &self,
+        user: &str,
+        wanted: &str,
+        role: TokenRole,
+    ) -> Result<TokenInfo, HubError> {
+        let owner = self.user(user).await?;
+        let role = self.resolve_role(role).await?;
+        let fine_grained = stored_scopes(&role)?;
+        let mut transaction = self.write().await?;
+        let mut found = self.find_token(&mut transaction, &owner, wanted).await?;
+        sqlx::query("UPDATE tokens SET role = ?, fine_grained = ? WHERE id = ?")
+            .bind(role.as_str())
+            .bind(fine_grained)
+            .bind(&found.id)
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| self.fault(&error))?;
+        self.commit(transaction).await?;
+        found.role = role;
         Ok(found)
     }
 
@@ -301,6 +318,20 @@ impl Registry {
                 .map_err(fault)?
                 .map(from_milliseconds),
         })
+    }
+}
+
+/// The scopes of a role as they are stored; only a fine-grained one has any.
+fn stored_scopes(role: &GrantedRole) -> Result<Option<String>, HubError> {
+    match role {
+        GrantedRole::FineGrained(fine) => {
+            serde_json::to_string(fine)
+                .map(Some)
+                .map_err(|error| HubError::InvalidToken {
+                    reason: error.to_string(),
+                })
+        }
+        GrantedRole::Read | GrantedRole::Write => Ok(None),
     }
 }
 

@@ -1,9 +1,13 @@
 //! The embedded Hub: its HTTP in-process, and whole Hubs over loopback.
 
 mod admin;
+mod browser;
 mod commits;
 mod content;
 mod handle;
+mod pages;
+mod pages_attacks;
+mod pages_sign_in;
 mod repositories;
 mod whoami;
 mod world;

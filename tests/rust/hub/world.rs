@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hubtoken::hub::{Clock, HubState, Secret, WhoamiLimit, app};
+use hubtoken::hub::{Clock, HubState, Secret, SignInPolicy, WhoamiLimit, app};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -65,6 +65,10 @@ impl World {
     }
 
     pub fn with_limit(limit: Option<WhoamiLimit>) -> Self {
+        Self::with_policy(limit, SignInPolicy::default())
+    }
+
+    pub fn with_policy(limit: Option<WhoamiLimit>, policy: SignInPolicy) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -79,7 +83,8 @@ impl World {
         let key = Secret::new(ADMIN.to_owned());
         let state = runtime
             .block_on(HubState::open(folder.path(), ENDPOINT, &key, limit, clock))
-            .unwrap();
+            .unwrap()
+            .with_sign_in_policy(policy);
         Self {
             runtime,
             app: app(Arc::new(state)),

@@ -1,0 +1,119 @@
+"""Write the screenshots of the pages into docs/pages/: `make screenshots`.
+
+Each page is shown light, dark and on a phone, from a Hub that is filled for it and removed again.
+The values of tokens on them are of that Hub, and dead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import chromium
+from hubtoken.hub import Hub
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+FOLDER = Path(__file__).parent.parent / "docs" / "pages"
+PASSWORD = "correct horse battery staple"  # noqa: S105 - of a Hub that lives for a minute
+LOOKS = {
+    "light": {"color_scheme": "light", "viewport": {"width": 960, "height": 640}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 960, "height": 640}},
+    "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 700}},
+}
+
+
+def fill(hub: Hub) -> None:
+    """People, an organisation, repositories, and tokens of every kind."""
+    for user in ("alice", "bob", "carol"):
+        hub.create_user(user, password=PASSWORD)
+    hub.create_organization("acme", fullname="Acme Inc")
+    for user, role in (("alice", "admin"), ("bob", "write"), ("carol", "read")):
+        hub.set_member("acme", user, role)
+    hub.create_repository("alice/tiny-llama", private=True)
+    hub.create_repository("acme/trained", private=True)
+    scopes = {
+        "alice": ["repo.content.read"],
+        "acme/trained": ["repo.content.read", "repo.write"],
+    }
+    hub.create_token("alice", name="laptop", role="read")
+    hub.create_token("alice", name="nightly training", role="fine-grained", scopes=scopes)
+    hub.create_token("alice", name="<script>alert(1)</script>", role="write")
+
+
+def shoot(page: Page, name: str, look: str, *, whole: bool = True) -> None:
+    """One page, with few colours: a page of text needs no more, and the file is a third."""
+    path = FOLDER / f"{name}-{look}.png"
+    page.screenshot(path=path, full_page=whole, caret="hide", animations="disabled")
+    print(f"{path.relative_to(FOLDER.parent.parent)}: {path.stat().st_size // 1024} KiB")
+
+
+def walk(hub: Hub, browser: Browser, look: str) -> None:
+    """Every page in one look."""
+    context = browser.new_context(base_url=hub.endpoint, locale="en-GB", **LOOKS[look])  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto("/login")
+    shoot(page, "sign-in", look)
+    page.get_by_label("User name").fill("alice")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    shoot(page, "sign-in-wrong", look)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    shoot(page, "tokens", look)
+
+    asked = "ownUserPermissions=repo.content.read&orgs=acme&orgPermissions=repo.write"
+    page.goto(f"/settings/tokens/new?tokenType=fineGrained&{asked}")
+    page.get_by_label("Name", exact=True).fill("evaluation")
+    shoot(page, "new", look)
+    page.get_by_label("Name of repository 1").fill("acme/nothing")
+    page.get_by_role("button", name="Create the token").click()
+    shoot(page, "new-mistakes", look, whole=False)
+    page.goto("/settings/tokens/new?tokenType=read")
+    page.get_by_label("Name", exact=True).fill("evaluation")
+    page.get_by_role("button", name="Create the token").click()
+    shoot(page, "value", look)
+
+    page.goto("/settings/tokens")
+    page.get_by_role("row", name="nightly training").get_by_role("link").click()
+    shoot(page, "manage", look)
+    base = page.url
+    for name in ("rename", "refresh", "delete"):
+        page.goto(f"{base}/{name}")
+        shoot(page, name, look)
+    page.goto(f"{base}/permissions")
+    page.locator("input[name=role][value=read]").check()
+    page.get_by_role("button", name="Review the change").click()
+    shoot(page, "permissions-review", look)
+
+    page.goto("/organizations/acme/settings/members")
+    shoot(page, "members", look)
+    page.goto("/organizations/acme/settings/members/carol/remove")
+    shoot(page, "member-remove", look)
+    page.goto("/settings/password")
+    shoot(page, "password", look)
+    page.goto("/settings/nothing")
+    shoot(page, "not-found", look)
+    context.close()
+
+
+def main() -> None:
+    """Write all, or those of one look."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("looks", nargs="*", default=list(LOOKS), metavar="LOOK")
+    looks = parser.parse_args().looks
+    if chromium.find() is None:
+        sys.exit("there is no Chromium here (Debian: apt-get install chromium)")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with chromium.chromium() as browser:
+        for look in looks:
+            with Hub() as hub:
+                fill(hub)
+                walk(hub, browser, look)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+//! What all pages have in common, and how a template becomes an answer.
+
+use askama::Template;
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+
+use super::assets::{LINKS, Links};
+use super::visitor::{SignedIn, Visitor};
+
+/// The head and the navigation of a page.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub links: &'static Links,
+    /// The token of the forms on the page; see `visitor`.
+    pub csrf: String,
+    pub user: Option<String>,
+    /// The organizations in the navigation.
+    pub organizations: Vec<String>,
+    /// Which entry of the navigation this page is.
+    pub here: String,
+    /// What was done on the page before.
+    pub notice: Option<String>,
+}
+
+impl Frame {
+    /// For nobody in particular, without a form.
+    pub(super) fn bare() -> Self {
+        Self {
+            links: &LINKS,
+            csrf: String::new(),
+            user: None,
+            organizations: Vec::new(),
+            here: String::new(),
+            notice: None,
+        }
+    }
+
+    /// For a visitor who is not signed in, with a form.
+    pub(super) fn of_visitor(visitor: &Visitor) -> Self {
+        Self {
+            csrf: visitor.csrf(),
+            ..Self::bare()
+        }
+    }
+
+    /// For somebody who is signed in.
+    pub(super) fn of(signed_in: &SignedIn, here: &str) -> Self {
+        let session = signed_in.session();
+        Self {
+            csrf: signed_in.csrf(),
+            user: Some(session.user.name.clone()),
+            organizations: session
+                .memberships
+                .iter()
+                .map(|membership| membership.organization.name.clone())
+                .collect(),
+            here: here.to_owned(),
+            ..Self::bare()
+        }
+    }
+
+    pub(super) fn is_here(&self, entry: &str) -> bool {
+        self.here == entry
+    }
+
+    pub(super) fn is_organization(&self, name: &str) -> bool {
+        self.here.strip_prefix("organization/") == Some(name)
+    }
+}
+
+/// A field of a form that cannot be taken as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mistake {
+    /// The id of the field.
+    pub field: String,
+    pub message: String,
+}
+
+impl Mistake {
+    pub(super) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// All that is wrong with a form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mistakes(pub Vec<Mistake>);
+
+impl Mistakes {
+    pub(super) fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Mistake::new(field, message));
+    }
+
+    /// What is wrong with one field.
+    pub(super) fn of(&self, field: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|mistake| mistake.field == field)
+            .map(|mistake| mistake.message.as_str())
+    }
+}
+
+/// A template as an answer.
+pub(super) fn html(status: StatusCode, template: &impl Template) -> Response {
+    // Writing to memory fails only if a value in a template cannot be shown, and all are strings.
+    let (status, body) = template.render().map_or_else(
+        |_| (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
+        |body| (status, body),
+    );
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    response
+}

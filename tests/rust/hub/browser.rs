@@ -1,0 +1,141 @@
+//! As much of a browser as the pages need: it keeps a cookie, fills in forms, and says where a form came from.
+
+use std::cell::RefCell;
+
+use axum::body::Body;
+use serde_json::json;
+
+use super::world::{Answer, ENDPOINT, World};
+
+pub const HOST: &str = "127.0.0.1:8080";
+pub const COOKIE: &str = "hubtoken_session_8080";
+pub const PASSWORD: &str = "correct horse battery staple";
+
+pub struct Browser<'world> {
+    world: &'world World,
+    /// The value of the one cookie.
+    pub cookie: RefCell<Option<String>>,
+}
+
+impl<'world> Browser<'world> {
+    pub fn new(world: &'world World) -> Self {
+        Self {
+            world,
+            cookie: RefCell::default(),
+        }
+    }
+
+    /// A browser in which somebody has signed in.
+    pub fn signed_in(world: &'world World, user: &str) -> Self {
+        let browser = Self::new(world);
+        let answer = browser.sign_in(user, PASSWORD);
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        browser
+    }
+
+    pub fn sign_in(&self, user: &str, password: &str) -> Answer {
+        let fields = [("username", user), ("password", password)];
+        self.submit("/login", "/login", &fields)
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "")
+    }
+
+    /// Opens a page and sends a form from it, with the hidden fields of the page.
+    pub fn submit(&self, page: &str, action: &str, fields: &[(&str, &str)]) -> Answer {
+        let opened = self.get(page);
+        assert_eq!(opened.status, 200, "{page}: {}", opened.text());
+        self.submit_from(&opened, action, fields)
+    }
+
+    pub fn submit_from(&self, page: &Answer, action: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut all = vec![("csrf", hidden(page, "csrf").expect("a form"))];
+        if let Some(once) = hidden(page, "once") {
+            all.push(("once", once));
+        }
+        all.extend(
+            fields
+                .iter()
+                .map(|(name, value)| (*name, (*value).to_owned())),
+        );
+        self.post(action, &all)
+    }
+
+    /// Sends a form just as it is given, as from a page of this Hub.
+    pub fn post<T: AsRef<str>>(&self, path: &str, fields: &[(&str, T)]) -> Answer {
+        let headers = [("origin", ENDPOINT), ("sec-fetch-site", "same-origin")];
+        self.send("POST", path, &headers, &encoded(fields))
+    }
+
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let cookie = self.cookie.borrow().clone();
+        let cookie = cookie.map(|value| format!("{COOKIE}={value}"));
+        let mut all = vec![
+            ("host", HOST),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        if let Some(cookie) = &cookie {
+            all.push(("cookie", cookie));
+        }
+        all.extend(headers);
+        let answer = self
+            .world
+            .ask(method, path, None, &all, Body::from(body.to_owned()));
+        let set = answer.header("set-cookie");
+        if let Some(rest) = set.strip_prefix(&format!("{COOKIE}=")) {
+            let value = rest.split(';').next().unwrap_or_default();
+            *self.cookie.borrow_mut() = (!set.contains("Max-Age=0")).then(|| value.to_owned());
+        }
+        answer
+    }
+}
+
+pub fn encoded<T: AsRef<str>>(fields: &[(&str, T)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields.iter().map(|(name, value)| (*name, value.as_ref())))
+        .finish()
+}
+
+/// The value of a hidden field of a page.
+pub fn hidden(page: &Answer, name: &str) -> Option<String> {
+    let text = page.text();
+    let start = format!("<input type=\"hidden\" name=\"{name}\" value=\"");
+    let rest = text.split_once(&start)?.1;
+    rest.split_once('"').map(|(value, _)| value.to_owned())
+}
+
+/// The value of a token that a page shows.
+pub fn shown_value(page: &Answer) -> String {
+    let text = page.text();
+    let rest = text
+        .split_once("<input id=\"value\" value=\"")
+        .expect("a value")
+        .1;
+    rest.split_once('"').expect("a value").0.to_owned()
+}
+
+/// A world in which alice and bob have passwords; alice is an admin of acme, bob reads there.
+pub fn world_with_passwords() -> World {
+    populate(World::new())
+}
+
+pub fn populate(world: World) -> World {
+    for user in ["alice", "bob", "carol"] {
+        let body = json!({ "name": user, "password": PASSWORD });
+        assert_eq!(world.admin("POST", "users", Some(body)).status, 201);
+    }
+    // A user without a password: there is no signing in.
+    assert_eq!(
+        world
+            .admin("POST", "users", Some(json!({ "name": "robot" })))
+            .status,
+        201
+    );
+    world.admin("POST", "organizations", Some(json!({ "name": "acme" })));
+    for (user, role) in [("alice", "admin"), ("bob", "read")] {
+        let path = format!("organizations/acme/members/{user}");
+        world.admin("PUT", &path, Some(json!({ "role": role })));
+    }
+    world
+}
