@@ -32,6 +32,7 @@ fn principal(user: &str, role_in_acme: Option<OrganizationRole>, role: GrantedRo
             .map(|role| Membership { organization, role })
             .into_iter()
             .collect(),
+        restrictions: Vec::new(),
         token: TokenInfo {
             id: text("t1"),
             name: text("ci"),
@@ -92,6 +93,7 @@ fn row(caller: Option<&Principal>, repository: &Repository, granted: bool) -> St
             Err(Denial::GateClosedToToken) => 't',
             Err(Denial::Disabled) => 'd',
             Err(Denial::ReadOnly) => 'r',
+            Err(Denial::KeptOut(_)) => 'k',
         })
         .collect()
 }

@@ -1,89 +1,29 @@
-//! Organizations, and who is a member of them in which role.
+//! Organizations and their members.
 
+use async_trait::async_trait;
 use sqlx::Row as _;
-use time::OffsetDateTime;
 
-use super::Registry;
+use super::approvals::Asking;
+use super::{Bearing, Sqlite};
 use crate::hub::clock::{from_milliseconds, to_milliseconds};
 use crate::hub::error::HubError;
+use crate::hub::registry::{
+    Act, Membership, Organization, OrganizationRole, Organizations, Origin, Subject, Users as _,
+};
 use crate::hub::{names, secret};
 
-/// An organization.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Organization {
-    /// 24 hexadecimal digits.
-    pub id: String,
-    /// The name in URLs.
-    pub name: String,
-    /// The name for people.
-    pub fullname: String,
-    /// When it was created.
-    pub created_at: OffsetDateTime,
-}
-
-/// What a member may do in an organization.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrganizationRole {
-    /// Everything.
-    Admin,
-    /// Create, change and delete every repository.
-    Write,
-    /// Read every repository, create some, and change one's own creations.
-    Contributor,
-    /// Read every repository.
-    Read,
-    /// Nothing that the public may not do as well.
-    NoAccess,
-}
-
-/// A user's place in an organization.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Membership {
-    /// The organization.
-    pub organization: Organization,
-    /// The user's role in it.
-    pub role: OrganizationRole,
-}
-
-impl OrganizationRole {
-    /// The Hub's own spelling.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Write => "write",
-            Self::Contributor => "contributor",
-            Self::Read => "read",
-            Self::NoAccess => "no_access",
-        }
-    }
-
-    /// Reads the Hub's own spelling.
-    #[must_use]
-    pub fn parse(role: &str) -> Option<Self> {
-        [
-            Self::Admin,
-            Self::Write,
-            Self::Contributor,
-            Self::Read,
-            Self::NoAccess,
-        ]
-        .into_iter()
-        .find(|each| each.as_str() == role)
-    }
-}
-
-impl Registry {
-    pub(crate) async fn create_organization(
+#[async_trait]
+impl Organizations for Sqlite {
+    async fn create_organization(
         &self,
         name: &str,
         fullname: &str,
-        now: OffsetDateTime,
+        origin: &Origin,
     ) -> Result<Organization, HubError> {
         names::check_namespace("an organization", name)?;
         names::check_text("a full name", fullname)?;
         let id = secret::object_id()?;
-        let mut transaction = self.write().await?;
+        let mut change = self.write().await?;
         sqlx::query(
             "INSERT INTO namespaces (id, kind, name, name_key, fullname, created_at) VALUES (?, 'org', ?, ?, ?, ?)",
         )
@@ -91,12 +31,15 @@ impl Registry {
         .bind(name)
         .bind(names::key(name))
         .bind(fullname)
-        .bind(to_milliseconds(now))
-        .execute(&mut *transaction)
+        .bind(to_milliseconds(origin.at))
+        .execute(change.connection())
         .await
         .map_err(|error| self.taken(&error, name))?;
-        self.commit(transaction).await?;
-        let created_at = from_milliseconds(to_milliseconds(now));
+        let subject = Subject::organization(name);
+        self.enter(&mut change, Act::OrganizationCreate, subject, origin)
+            .await?;
+        self.commit(change, Bearing::None).await?;
+        let created_at = from_milliseconds(to_milliseconds(origin.at));
         Ok(Organization {
             id,
             name: name.to_owned(),
@@ -105,7 +48,7 @@ impl Registry {
         })
     }
 
-    pub(crate) async fn organizations(&self) -> Result<Vec<Organization>, HubError> {
+    async fn organizations(&self) -> Result<Vec<Organization>, HubError> {
         sqlx::query("SELECT id, name, fullname, created_at FROM namespaces WHERE kind = 'org' ORDER BY name_key")
             .fetch_all(&self.pool)
             .await
@@ -113,7 +56,7 @@ impl Registry {
             .map_err(|error| self.fault(&error))
     }
 
-    pub(crate) async fn organization(&self, name: &str) -> Result<Organization, HubError> {
+    async fn organization(&self, name: &str) -> Result<Organization, HubError> {
         sqlx::query("SELECT id, name, fullname, created_at FROM namespaces WHERE name_key = ? AND kind = 'org'")
             .bind(names::key(name))
             .fetch_optional(&self.pool)
@@ -123,49 +66,79 @@ impl Registry {
             .ok_or_else(|| HubError::UnknownOrganization { name: name.to_owned() })
     }
 
-    /// Makes the user a member, or changes the role of one.
-    pub(crate) async fn set_member(
+    async fn set_member(
         &self,
         organization: &str,
         user: &str,
         role: OrganizationRole,
+        origin: &Origin,
     ) -> Result<(), HubError> {
         let organization = self.organization(organization).await?;
         let user = self.user(user).await?;
-        let mut transaction = self.write().await?;
-        sqlx::query(
+        let mut change = self.write().await?;
+        let done = sqlx::query(
             "INSERT INTO members (organization_id, user_id, role) VALUES (?, ?, ?)
-             ON CONFLICT (organization_id, user_id) DO UPDATE SET role = excluded.role",
+             ON CONFLICT (organization_id, user_id) DO UPDATE SET role = excluded.role
+             WHERE role <> excluded.role",
         )
         .bind(&organization.id)
         .bind(&user.id)
         .bind(role.as_str())
-        .execute(&mut *transaction)
+        .execute(change.connection())
         .await
         .map_err(|error| self.fault(&error))?;
-        self.commit(transaction).await
+        if done.rows_affected() == 0 {
+            return Ok(());
+        }
+        let subject = Subject::user(&user.name)
+            .within(&organization.name)
+            .detail(role.as_str());
+        self.enter(&mut change, Act::MemberSet, subject, origin)
+            .await?;
+        self.ask_for(
+            &mut change,
+            Asking::Member(&organization.id, &user.id),
+            origin,
+        )
+        .await?;
+        self.commit(change, Bearing::OnPrincipals).await
     }
 
-    /// Removes a member; one who is none stays none.
-    pub(crate) async fn remove_member(
+    async fn remove_member(
         &self,
         organization: &str,
         user: &str,
+        origin: &Origin,
     ) -> Result<(), HubError> {
         let organization = self.organization(organization).await?;
         let user = self.user(user).await?;
-        let mut transaction = self.write().await?;
-        sqlx::query("DELETE FROM members WHERE organization_id = ? AND user_id = ?")
+        let mut change = self.write().await?;
+        let done = sqlx::query("DELETE FROM members WHERE organization_id = ? AND user_id = ?")
             .bind(&organization.id)
             .bind(&user.id)
-            .execute(&mut *transaction)
+            .execute(change.connection())
             .await
             .map_err(|error| self.fault(&error))?;
-        self.commit(transaction).await
+        if done.rows_affected() == 0 {
+            return Ok(());
+        }
+        // Whoever comes back asks again; what was revoked stays so.
+        sqlx::query(
+            "DELETE FROM approvals WHERE organization_id = ? AND status <> 'revoked'
+                AND token_id IN (SELECT id FROM tokens WHERE user_id = ?)",
+        )
+        .bind(&organization.id)
+        .bind(&user.id)
+        .execute(change.connection())
+        .await
+        .map_err(|error| self.fault(&error))?;
+        let subject = Subject::user(&user.name).within(&organization.name);
+        self.enter(&mut change, Act::MemberRemove, subject, origin)
+            .await?;
+        self.commit(change, Bearing::OnPrincipals).await
     }
 
-    /// The members of an organization by name.
-    pub(crate) async fn members(
+    async fn members(
         &self,
         organization: &str,
     ) -> Result<Vec<(String, OrganizationRole)>, HubError> {
@@ -190,8 +163,7 @@ impl Registry {
             .collect()
     }
 
-    /// The organizations that a user is a member of.
-    pub(crate) async fn memberships(&self, user_id: &str) -> Result<Vec<Membership>, HubError> {
+    async fn memberships(&self, user_id: &str) -> Result<Vec<Membership>, HubError> {
         let rows = sqlx::query(
             "SELECT namespaces.id, namespaces.name, namespaces.fullname, namespaces.created_at, members.role
              FROM members JOIN namespaces ON namespaces.id = members.organization_id
