@@ -11,6 +11,8 @@ from hubtoken.activation import Activation
 
 __all__ = [
     "__version__",
+    "Approval",
+    "AuditEntry",
     "Hub",
     "HubToken",
     "Identity",
@@ -50,6 +52,74 @@ The version of hubtoken.
 """
 
 @final
+class Approval:
+    """A token that asked an organisation of an embedded Hub to be let in, or was shut out of it."""
+    @property
+    def asked_at(self, /) -> datetime:
+        """When the token asked; when it was revoked, if it never did."""
+    @property
+    def decided_at(self, /) -> datetime | None:
+        """When somebody decided."""
+    @property
+    def decided_by(self, /) -> str | None:
+        """Who decided: a user's name, or `admin-key` or `program`."""
+    @property
+    def status(self, /) -> str:
+        """`pending`, `approved`, `denied` or `revoked`."""
+    @property
+    def token(self, /) -> TokenInfo:
+        """The token."""
+    @property
+    def user(self, /) -> str:
+        """The member whose token it is."""
+
+@final
+class AuditEntry:
+    """A line of an embedded Hub's audit log: who did what to what, when, and from where."""
+    @property
+    def act(self, /) -> str:
+        """What was done, such as `token.create`."""
+    @property
+    def actor(self, /) -> str:
+        """Who did it: `user`, `admin-key`, `program` or `nobody`."""
+    @property
+    def actor_name(self, /) -> str | None:
+        """The name of the user who did it."""
+    @property
+    def actor_token(self, /) -> str | None:
+        """The id of the token with which the user did it."""
+    @property
+    def address(self, /) -> str | None:
+        """The address it was done from."""
+    @property
+    def at(self, /) -> datetime:
+        """When it was done."""
+    @property
+    def detail(self, /) -> str | None:
+        """What it became: a role, a policy, settings."""
+    @property
+    def id(self, /) -> int:
+        """Grows from entry to entry."""
+    @property
+    def last4(self, /) -> str | None:
+        """The last four characters of that token's value; of the new one, after a refresh."""
+    @property
+    def organization(self, /) -> str | None:
+        """The organisation it was done in."""
+    @property
+    def repository(self, /) -> str | None:
+        """The repository it was done to."""
+    @property
+    def token_id(self, /) -> str | None:
+        """The id of the token it was done to."""
+    @property
+    def token_name(self, /) -> str | None:
+        """The name of the token it was done to."""
+    @property
+    def user(self, /) -> str | None:
+        """The user it was done to."""
+
+@final
 class Hub:
     """A Hub in this process: users, organisations, tokens and repositories over HTTP on loopback.
 
@@ -62,6 +132,7 @@ class Hub:
         port: The port; 0 for a free one.
         whoami_limit: How many whoami calls are answered in a window; `None` for all.
         whoami_window: The length of a window, in seconds.
+        audit_days: For how many days the audit log is kept.
 
     Example:
         >>> import hubtoken
@@ -82,10 +153,75 @@ class Hub:
         port: int = 0,
         whoami_limit: int | None = None,
         whoami_window: int = 300,
+        audit_days: int = 365,
     ) -> Hub: ...
     @property
     def admin_key(self, /) -> str:
         """The key of the administration API, as a `str` whose `repr` is masked."""
+    def approve_token(self, /, organization: str, token: str) -> Approval:
+        """Lets a token in to an organisation. Also takes a revocation back.
+
+        Args:
+            organization: The organisation.
+            token: The token's id, or its name if only one of those that asked has it.
+
+        Returns:
+            Where the token stands now.
+        """
+    def audit(
+        self,
+        /,
+        *,
+        user: str | None = None,
+        organization: str | None = None,
+        act: str | None = None,
+        since: datetime | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[AuditEntry]:
+        """Reads the audit log: who did what to what, when, and from where.
+
+        Args:
+            user: What this user did, and what was done to them.
+            organization: What was done in this organisation.
+            act: What was done, such as `"token.refresh"`, or `"token"` for all of its kind.
+            since: Not before this; a `datetime` with a time zone.
+            before: Entries with a smaller id than this: the next page.
+            limit: How many entries; 1000 at most.
+
+        Returns:
+            The entries, the newest first.
+
+        Example:
+            >>> import hubtoken
+            >>> with hubtoken.hub.Hub() as hub:
+            ...     hub.create_user("alice")
+            ...     [(entry.act, entry.user) for entry in hub.audit()]
+            [('user.create', 'alice')]
+        """
+    def change_token(
+        self,
+        /,
+        user: str,
+        token: str,
+        *,
+        role: str,
+        scopes: Mapping[str, Sequence[str]] | None = None,
+        global_permissions: Sequence[str] | None = None,
+        can_read_gated_repos: bool = False,
+    ) -> None:
+        """Gives a token other permissions. Organisations that approved it are asked again.
+
+        Args:
+            user: Whose token it is.
+            token: Its name or id.
+            role: `"read"`, `"write"` or `"fine-grained"`.
+            scopes: For a fine-grained token, permissions by what they are for, as in
+                `create_token`.
+            global_permissions: For a fine-grained token, permissions for everything.
+            can_read_gated_repos: For a fine-grained token, whether it reads the public gated
+                repositories that its user may read.
+        """
     def create_organization(self, /, name: str, *, fullname: str | None = None) -> None:
         """Creates an organisation.
 
@@ -163,6 +299,16 @@ class Hub:
             user: Whose token it is.
             token: Its name or id.
         """
+    def deny_token(self, /, organization: str, token: str) -> Approval:
+        """Turns down a token that an organisation never let in.
+
+        Args:
+            organization: The organisation.
+            token: The token's id, or its name if only one of those that asked has it.
+
+        Returns:
+            Where the token stands now.
+        """
     @property
     def endpoint(self, /) -> str:
         """Where the Hub listens, such as `http://127.0.0.1:8080`."""
@@ -179,6 +325,15 @@ class Hub:
             repo: `namespace/name`.
             user: The user.
             type: `"model"`, `"dataset"` or `"space"`.
+        """
+    def list_approvals(self, /, organization: str) -> list[Approval]:
+        """Lists the members' tokens that asked an organisation to be let in, or were shut out.
+
+        Args:
+            organization: The organisation.
+
+        Returns:
+            The approvals; those that wait come first.
         """
     def list_tokens(self, /, user: str) -> list[TokenInfo]:
         """Lists a user's tokens, without their values.
@@ -223,6 +378,16 @@ class Hub:
         Returns:
             The number.
         """
+    def revoke_token(self, /, organization: str, token: str) -> Approval:
+        """Shuts a token out of an organisation, whatever its policy says. It works elsewhere.
+
+        Args:
+            organization: The organisation.
+            token: The token's id, or its name if only one of those that asked has it.
+
+        Returns:
+            Where the token stands now.
+        """
     def set_disabled(self, /, repo: str, disabled: bool, *, type: str = "model") -> None:
         """Disables a repository, or enables it again.
 
@@ -247,6 +412,22 @@ class Hub:
             user: The user.
             role: `"admin"`, `"write"`, `"contributor"`, `"read"` or `"no_access"`.
         """
+    def set_token_policy(self, /, organization: str, policy: str) -> None:
+        """Sets which tokens of its members an organisation lets in. It holds at once.
+
+        Args:
+            organization: The organisation.
+            policy: `"allow-all"`; `"fine-grained-only"`; or `"require-approval"`, which lets in
+                fine-grained tokens that an administrator approved, and those of administrators.
+
+        Example:
+            >>> import hubtoken
+            >>> with hubtoken.hub.Hub() as hub:
+            ...     hub.create_organization("acme")
+            ...     hub.set_token_policy("acme", "fine-grained-only")
+            ...     hub.token_policy("acme")
+            'fine-grained-only'
+        """
     def start(self, /) -> Hub:
         """Starts the Hub and returns once it answers. Does nothing when it is running.
 
@@ -258,6 +439,15 @@ class Hub:
         """
     def stop(self, /) -> None:
         """Stops the Hub; a temporary data folder is removed. Does nothing when it is not running."""
+    def token_policy(self, /, organization: str) -> str:
+        """Tells which tokens of its members an organisation lets in.
+
+        Args:
+            organization: The organisation.
+
+        Returns:
+            `"allow-all"`, `"fine-grained-only"` or `"require-approval"`.
+        """
 
 @final
 class HubToken:

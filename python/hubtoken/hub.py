@@ -12,13 +12,13 @@ import atexit
 import weakref
 
 try:
-    from hubtoken._core import Hub, TokenInfo
+    from hubtoken._core import Approval, AuditEntry, Hub, TokenInfo
 except ImportError as _error:
     raise ImportError(
         "this build of hubtoken is without the embedded Hub (its Cargo feature `hub`)"
     ) from _error
 
-__all__ = ["Hub", "TokenInfo"]
+__all__ = ["Approval", "AuditEntry", "Hub", "TokenInfo"]
 
 _RUNNING: "weakref.WeakSet[Hub]" = weakref.WeakSet()
 

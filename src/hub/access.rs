@@ -2,11 +2,12 @@
 //!
 //! Two things must agree. The *user's* right in the owning namespace says what the person may do at all; the
 //! *token's* right says how much of that was handed to this token. The smaller of the two counts. Beside that stand
-//! what the public may do, the gate, and the switch that disables a repository.
+//! what the public may do, the gate, and the switch that disables a repository. Last comes what an organization says to
+//! its members' tokens: it only ever takes away, and only what the public may not do.
 
 use super::registry::{
     Entity, EntityType, GrantedRole, Membership, Namespace, OrganizationRole, Principal,
-    Repository, RepositoryType, User,
+    Repository, RepositoryType, Restriction, User,
 };
 
 /// How far somebody may go in a repository.
@@ -49,10 +50,32 @@ pub(crate) enum Denial {
     Disabled,
     /// It can be read, but not changed.
     ReadOnly,
+    /// All would be well, but the organization keeps this token out.
+    KeptOut(Restriction),
 }
 
 /// Decides. `granted` says whether the user was let through the gate.
 pub(crate) fn decide(
+    caller: Option<&Principal>,
+    repository: &Repository,
+    granted: bool,
+    action: Action,
+) -> Result<(), Denial> {
+    // First what would hold without a policy: whoever may not see a repository anyway learns nothing from a policy.
+    decide_without_policy(caller, repository, granted, action)?;
+    let for_everybody = !repository.private
+        && match action {
+            Action::See => true,
+            Action::Read => repository.gated.is_none(),
+            Action::Write | Action::Manage => false,
+        };
+    match caller.and_then(|principal| principal.restriction(&repository.namespace_id)) {
+        Some(restriction) if !for_everybody => Err(Denial::KeptOut(restriction)),
+        _ => Ok(()),
+    }
+}
+
+fn decide_without_policy(
     caller: Option<&Principal>,
     repository: &Repository,
     granted: bool,
@@ -84,8 +107,17 @@ pub(crate) fn decide(
     }
 }
 
-/// Whether the token may create repositories of this type in the namespace, or delete those of it.
-pub(crate) fn may_create(principal: &Principal, namespace: &Namespace) -> bool {
+/// Why nothing may be created in a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoCreation {
+    /// The user or the token has no right to.
+    NoRight,
+    /// All would be well, but the organization keeps this token out.
+    KeptOut(Restriction),
+}
+
+/// Whether the token may create repositories in the namespace.
+pub(crate) fn may_create(principal: &Principal, namespace: &Namespace) -> Result<(), NoCreation> {
     let of_user = principal.user.id == namespace.id
         || role_in(principal, &namespace.id).is_some_and(|role| {
             matches!(
@@ -101,7 +133,27 @@ pub(crate) fn may_create(principal: &Principal, namespace: &Namespace) -> bool {
                 && permitted(&scope.permissions) == Right::Write
         }),
     };
-    of_user && of_token
+    if !(of_user && of_token) {
+        return Err(NoCreation::NoRight);
+    }
+    match principal.restriction(&namespace.id) {
+        Some(restriction) => Err(NoCreation::KeptOut(restriction)),
+        None => Ok(()),
+    }
+}
+
+/// Whether the token may do what administrators do in an organization, as far as the token goes; the registry knows
+/// whether its user is one.
+pub(crate) fn may_administer(principal: &Principal, organization_id: &str) -> bool {
+    match &principal.token.role {
+        GrantedRole::Read => false,
+        GrantedRole::Write => true,
+        GrantedRole::FineGrained(fine) => fine.scoped.iter().any(|scope| {
+            scope.entity.kind == EntityType::Org
+                && scope.entity.id == organization_id
+                && scope.permissions.iter().any(|each| each == "org.write")
+        }),
+    }
 }
 
 fn pass_gate(

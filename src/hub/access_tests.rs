@@ -32,6 +32,7 @@ fn principal(user: &str, role_in_acme: Option<OrganizationRole>, role: GrantedRo
             .map(|role| Membership { organization, role })
             .into_iter()
             .collect(),
+        restrictions: Vec::new(),
         token: TokenInfo {
             id: text("t1"),
             name: text("ci"),
@@ -92,6 +93,7 @@ fn row(caller: Option<&Principal>, repository: &Repository, granted: bool) -> St
             Err(Denial::GateClosedToToken) => 't',
             Err(Denial::Disabled) => 'd',
             Err(Denial::ReadOnly) => 'r',
+            Err(Denial::KeptOut(_)) => 'k',
         })
         .collect()
 }
@@ -345,7 +347,7 @@ fn creating() {
         kind: NamespaceType::Organization,
     };
     let create = |user, role_in_acme, role, namespace| {
-        may_create(&principal(user, role_in_acme, role), namespace)
+        may_create(&principal(user, role_in_acme, role), namespace).is_ok()
     };
     assert!(create(ALICE, None, GrantedRole::Write, &of_alice));
     assert!(!create(ALICE, None, GrantedRole::Read, &of_alice));
@@ -387,4 +389,98 @@ fn creating() {
         fine(vec![scope(ALICE, EntityType::User, &["repo.content.read"])]),
         &of_alice
     ));
+}
+
+#[test]
+fn an_organization_keeps_a_token_out_of_what_is_not_for_everybody() {
+    use OrganizationRole::{Admin, NoAccess, Read, Write};
+    let private = repository(ACME);
+    let public = Repository {
+        private: false,
+        ..private.clone()
+    };
+    let gated = Repository {
+        gated: Some(Gate::Manual),
+        ..public.clone()
+    };
+    let elsewhere = repository(ALICE);
+    let scoped = || fine(vec![scope(ACME, EntityType::Org, &["repo.write"])]);
+    for (role, token, on_private, on_public, on_gated) in [
+        (Admin, GrantedRole::Write, "kkkk", "..kk", ".kkk"),
+        (Write, GrantedRole::Write, "kkkk", "..kk", ".kkk"),
+        (Write, scoped(), "kkkk", "..kk", ".kkk"),
+        (Write, GrantedRole::Read, "kkrr", "..rr", ".krr"),
+        (Read, GrantedRole::Write, "kkrr", "..rr", ".krr"),
+        // What would not be seen without a policy is not told of by one.
+        (NoAccess, GrantedRole::Write, "iiii", "..rr", ".grr"),
+        (Write, fine(vec![]), "iiii", "..rr", ".trr"),
+    ] {
+        let mut caller = principal(ALICE, Some(role), token);
+        caller.restrictions = vec![(ACME.to_owned(), Restriction::Pending)];
+        assert_eq!(row(Some(&caller), &private, false), on_private, "{role:?}");
+        assert_eq!(row(Some(&caller), &public, false), on_public, "{role:?}");
+        assert_eq!(row(Some(&caller), &gated, false), on_gated, "{role:?}");
+        assert!(
+            !row(Some(&caller), &elsewhere, false).contains('k'),
+            "{role:?}"
+        );
+    }
+}
+
+#[test]
+fn an_organization_keeps_a_token_from_creating() {
+    let of_acme = Namespace {
+        id: ACME.to_owned(),
+        name: "acme".to_owned(),
+        kind: NamespaceType::Organization,
+    };
+    let create = |role, token, restrictions| {
+        let mut caller = principal(ALICE, Some(role), token);
+        caller.restrictions = restrictions;
+        may_create(&caller, &of_acme)
+    };
+    let pending = || vec![(ACME.to_owned(), Restriction::Pending)];
+    let elsewhere = || vec![("b2".to_owned(), Restriction::Pending)];
+    let write = OrganizationRole::Write;
+    assert_eq!(
+        create(write, GrantedRole::Write, pending()),
+        Err(NoCreation::KeptOut(Restriction::Pending))
+    );
+    assert_eq!(create(write, GrantedRole::Write, elsewhere()), Ok(()));
+    // Without a right to, the policy is not the reason.
+    assert_eq!(
+        create(write, GrantedRole::Read, pending()),
+        Err(NoCreation::NoRight)
+    );
+    assert_eq!(
+        create(OrganizationRole::Read, GrantedRole::Write, pending()),
+        Err(NoCreation::NoRight)
+    );
+}
+
+#[test]
+fn to_administer_takes_a_token_for_it() {
+    let may = |token| {
+        may_administer(
+            &principal(ALICE, Some(OrganizationRole::Admin), token),
+            ACME,
+        )
+    };
+    assert!(may(GrantedRole::Write));
+    assert!(!may(GrantedRole::Read));
+    assert!(may(fine(vec![scope(
+        ACME,
+        EntityType::Org,
+        &["org.write"]
+    )])));
+    assert!(!may(fine(vec![scope(
+        "b2",
+        EntityType::Org,
+        &["org.write"]
+    )])));
+    assert!(!may(fine(vec![scope(
+        ACME,
+        EntityType::Org,
+        &["repo.write"]
+    )])));
 }

@@ -15,13 +15,17 @@ use sha2::{Digest as _, Sha256};
 use super::access::Denial;
 use super::error::HubError;
 use super::rate_limit::Standing;
-use super::registry::{Repository, RepositoryType};
+use super::registry::{Repository, RepositoryType, Restriction};
 use super::repository::GitFault;
 use super::secret::hexadecimal;
 
 pub(crate) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 pub(crate) const X_ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 pub(crate) const X_REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
+
+/// When a client may try again that met a database in somebody else's hands, or a full disk.
+const LOCKED_SECONDS: u32 = 1;
+const FULL_SECONDS: u32 = 60;
 
 /// An error on its way to a client.
 #[derive(Clone, Debug)]
@@ -55,6 +59,10 @@ impl ApiError {
 
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    fn again_later(status: StatusCode, message: &str, seconds: u32) -> Self {
+        Self::new(status, message).with_header(RETRY_AFTER, seconds.to_string())
     }
 
     fn coded(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
@@ -156,11 +164,31 @@ impl ApiError {
                 "Please enable access to public gated repositories in your fine-grained token settings to view this \
                  repository.",
             ),
+            Denial::KeptOut(restriction) => Self::kept_out(restriction),
             Denial::Disabled => Self::forbidden("Access to this resource is disabled."),
             Denial::ReadOnly => Self::forbidden(
                 "Forbidden: pass `create_pr=1` as a query parameter to create a Pull Request",
             ),
         }
+    }
+
+    /// A token that its user's organization does not let in. The first two texts are the Hub's; the third case it has
+    /// as well, but its text is not documented.
+    pub(crate) fn kept_out(restriction: Restriction) -> Self {
+        Self::forbidden(match restriction {
+            Restriction::NotAsked | Restriction::Pending | Restriction::Denied => {
+                "Due to the organization token policy, your token needs to be approved by the organization before you \
+                 can access this resource."
+            }
+            Restriction::Revoked => {
+                "Your token has been revoked by the organization administrator, you can no longer access organization \
+                 resources. Please contact them for more information."
+            }
+            Restriction::FineGrainedOnly => {
+                "Due to the organization token policy, only fine-grained tokens can access the resources of this \
+                 organization."
+            }
+        })
     }
 
     /// The Hub's word for a write that is not allowed speaks of pull requests. Where none could be made, this says the
@@ -222,12 +250,29 @@ impl From<HubError> for ApiError {
             | HubError::UnknownOrganization { .. }
             | HubError::UnknownNamespace { .. }
             | HubError::UnknownToken { .. }
+            | HubError::UnknownMemberToken { .. }
             | HubError::UnknownRepository { .. } => StatusCode::NOT_FOUND,
             HubError::NameTaken { .. }
             | HubError::RepositoryExists { .. }
             | HubError::AmbiguousToken { .. }
+            | HubError::AlreadyDecided { .. }
             | HubError::LastAdmin { .. } => StatusCode::CONFLICT,
-            HubError::DatabaseLocked { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            HubError::NotAdministrator { .. } | HubError::OwnToken => StatusCode::FORBIDDEN,
+            // Neither says anything about the request, and both pass: a client may try again.
+            HubError::DatabaseLocked { .. } => {
+                return Self::again_later(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The Hub's database is busy; nothing was changed. Try again in a moment",
+                    LOCKED_SECONDS,
+                );
+            }
+            HubError::DiskFull { .. } => {
+                return Self::again_later(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "The Hub's disk is full; nothing was changed. Ask whoever runs it to make room",
+                    FULL_SECONDS,
+                );
+            }
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())

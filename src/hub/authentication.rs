@@ -3,6 +3,7 @@
 //! A token is never taken from a URL. A header that is there and wrong is an error on every path; it never falls back
 //! to being anonymous, or a mistyped token would go unnoticed until something private is needed.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -15,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::answers::ApiError;
 use super::rate_limit::Client;
-use super::registry::Principal;
+use super::registry::{Actor, Origin, Principal};
 use super::secret;
 use super::server::Peer;
 use super::state::HubState;
@@ -64,6 +65,32 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// The administration API's caller, who showed the admin key; put there by its guard.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AdminKey;
+
+/// Who does what the request asks for, as the audit log has it.
+impl FromRequestParts<Arc<HubState>> for Origin {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &Arc<HubState>,
+    ) -> Result<Self, Infallible> {
+        let extensions = &parts.extensions;
+        let actor = match extensions.get::<Caller>().and_then(Caller::principal) {
+            Some(principal) => principal.actor(),
+            None if extensions.get::<AdminKey>().is_some() => Actor::AdminKey,
+            None => Actor::Nobody,
+        };
+        Ok(Self {
+            actor,
+            address: extensions.get::<Peer>().map(|peer| peer.0.ip()),
+            at: state.clock.now(),
+        })
+    }
+}
+
 /// Finds out who is asking.
 pub(crate) async fn authenticate(
     state: &Arc<HubState>,
@@ -88,7 +115,7 @@ pub(crate) async fn authenticate(
         .await?
         .ok_or_else(ApiError::invalid_credentials)?;
     state.note_use(&principal);
-    Ok(Caller(Some(Arc::new(principal))))
+    Ok(Caller(Some(principal)))
 }
 
 /// The token in a header: `Bearer hf_…`, or `Basic` with the token as the password (the user name is ignored), or as

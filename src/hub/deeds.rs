@@ -9,8 +9,9 @@ use super::error::HubError;
 use super::handle::Hub;
 use super::names;
 use super::registry::{
-    CreatedToken, Gate, GateChange, NewToken, Organization, OrganizationRole, Repository,
-    RepositoryChange, RepositoryType, TokenInfo, User,
+    Approval, AuditEntry, AuditFilter, CreatedToken, Decision, Gate, GateChange, MemberToken,
+    NewToken, Organization, OrganizationRole, Repository, RepositoryChange, RepositoryType,
+    TokenInfo, TokenPolicy, TokenRole, User,
 };
 use super::secret::Secret;
 
@@ -30,7 +31,13 @@ impl Hub {
         );
         self.run(|state| async move {
             state
-                .create_user(&name, &fullname, email.as_deref(), password)
+                .create_user(
+                    &name,
+                    &fullname,
+                    email.as_deref(),
+                    password,
+                    &state.program(),
+                )
                 .await
         })
     }
@@ -38,7 +45,10 @@ impl Hub {
     /// Gives a user a new password; whoever is signed in as the user is signed out.
     pub fn set_password(&self, name: &str, password: Secret) -> Result<(), HubError> {
         let name = name.to_owned();
-        self.run(|state| async move { state.set_password(&name, password).await })
+        self.run(|state| async move {
+            let origin = state.program();
+            state.set_password(&name, password, &origin).await
+        })
     }
 
     /// All users.
@@ -56,7 +66,7 @@ impl Hub {
         self.run(|state| async move {
             state
                 .registry
-                .create_organization(&name, &fullname, state.clock.now())
+                .create_organization(&name, &fullname, &state.program())
                 .await
         })
     }
@@ -69,15 +79,23 @@ impl Hub {
         role: OrganizationRole,
     ) -> Result<(), HubError> {
         let (organization, user) = (organization.to_owned(), user.to_owned());
-        self.run(
-            move |state| async move { state.registry.set_member(&organization, &user, role).await },
-        )
+        self.run(move |state| async move {
+            state
+                .registry
+                .set_member(&organization, &user, role, &state.program())
+                .await
+        })
     }
 
     /// Removes a member from an organization.
     pub fn remove_member(&self, organization: &str, user: &str) -> Result<(), HubError> {
         let (organization, user) = (organization.to_owned(), user.to_owned());
-        self.run(|state| async move { state.registry.remove_member(&organization, &user).await })
+        self.run(|state| async move {
+            state
+                .registry
+                .remove_member(&organization, &user, &state.program())
+                .await
+        })
     }
 
     /// Creates a token. Its value is in the answer and nowhere else.
@@ -86,7 +104,7 @@ impl Hub {
         self.run(|state| async move {
             state
                 .registry
-                .create_token(&user, new, state.clock.now())
+                .create_token(&user, new, &state.program())
                 .await
         })
     }
@@ -105,19 +123,103 @@ impl Hub {
         new_name: &str,
     ) -> Result<TokenInfo, HubError> {
         let (user, token, name) = (user.to_owned(), id_or_name.to_owned(), new_name.to_owned());
-        self.run(|state| async move { state.registry.rename_token(&user, &token, &name).await })
+        self.run(|state| async move {
+            state
+                .registry
+                .rename_token(&user, &token, &name, &state.program())
+                .await
+        })
+    }
+
+    /// Gives a token another role. Organizations that approved it are asked again.
+    pub fn change_token(
+        &self,
+        user: &str,
+        id_or_name: &str,
+        role: TokenRole,
+    ) -> Result<TokenInfo, HubError> {
+        let (user, token) = (user.to_owned(), id_or_name.to_owned());
+        self.run(|state| async move {
+            let origin = state.program();
+            state
+                .registry
+                .change_token(&user, &token, role, &origin)
+                .await
+        })
+    }
+
+    /// Which tokens of its members an organization lets in.
+    pub fn token_policy(&self, organization: &str) -> Result<TokenPolicy, HubError> {
+        let organization = organization.to_owned();
+        self.run(|state| async move { state.registry.token_policy(&organization).await })
+    }
+
+    /// Sets that.
+    pub fn set_token_policy(
+        &self,
+        organization: &str,
+        policy: TokenPolicy,
+    ) -> Result<(), HubError> {
+        let organization = organization.to_owned();
+        self.run(move |state| async move {
+            let origin = state.program();
+            state
+                .registry
+                .set_token_policy(&organization, policy, &origin)
+                .await
+        })
+    }
+
+    /// The members' tokens that asked to be let in to an organization, or were revoked; those that wait come first.
+    pub fn list_approvals(&self, organization: &str) -> Result<Vec<Approval>, HubError> {
+        let organization = organization.to_owned();
+        self.run(|state| async move { state.registry.approvals(&organization).await })
+    }
+
+    /// Decides about a member's token, given its id, or its name among those that asked.
+    pub fn decide(
+        &self,
+        organization: &str,
+        id_or_name: &str,
+        decision: Decision,
+    ) -> Result<Approval, HubError> {
+        let (organization, token) = (organization.to_owned(), id_or_name.to_owned());
+        self.run(move |state| async move {
+            let origin = state.program();
+            let token = MemberToken::IdOrName(&token);
+            state
+                .registry
+                .decide(&organization, token, decision, &origin)
+                .await
+        })
+    }
+
+    /// Entries of the audit log, the newest first; a thousand at most.
+    pub fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, HubError> {
+        let filter = filter.clone();
+        self.run(|state| async move { state.registry.audit(&filter).await })
     }
 
     /// Gives a token a new value; the old one stops working at once.
     pub fn refresh_token(&self, user: &str, id_or_name: &str) -> Result<CreatedToken, HubError> {
         let (user, token) = (user.to_owned(), id_or_name.to_owned());
-        self.run(|state| async move { state.registry.refresh_token(&user, &token).await })
+        self.run(|state| async move {
+            state
+                .registry
+                .refresh_token(&user, &token, &state.program())
+                .await
+        })
     }
 
     /// Deletes a token; it stops working at once.
     pub fn delete_token(&self, user: &str, id_or_name: &str) -> Result<(), HubError> {
         let (user, token) = (user.to_owned(), id_or_name.to_owned());
-        self.run(|state| async move { state.registry.delete_token(&user, &token).await })
+        self.run(|state| async move {
+            state
+                .registry
+                .delete_token(&user, &token, &state.program())
+                .await
+        })
     }
 
     /// Creates a repository, `id` being `namespace/name`. It belongs to the user, or to the organization as a whole.
@@ -133,7 +235,14 @@ impl Hub {
             let (namespace, name) = names::split_repository(&id)?;
             let namespace = state.registry.namespace(namespace).await?;
             state
-                .create_repository(kind, &namespace, name, None, (private, gated))
+                .create_repository(
+                    kind,
+                    &namespace,
+                    name,
+                    None,
+                    (private, gated),
+                    &state.program(),
+                )
                 .await
         })
     }
@@ -144,7 +253,7 @@ impl Hub {
         self.run(move |state| async move {
             let (namespace, name) = names::split_repository(&id)?;
             let repository = state.registry.repository(kind, namespace, name).await?;
-            state.delete_repository(&repository).await
+            state.delete_repository(&repository, &state.program()).await
         })
     }
 
@@ -208,7 +317,7 @@ impl Hub {
             let user = state.registry.user(&user).await?;
             state
                 .registry
-                .grant(&repository.id, &user.id, state.clock.now())
+                .grant(&repository.id, &user.id, &state.program())
                 .await
         })
     }
@@ -225,7 +334,10 @@ impl Hub {
             let (namespace, name) = names::split_repository(&id)?;
             let repository = state.registry.repository(kind, namespace, name).await?;
             let user = state.registry.user(&user).await?;
-            state.registry.revoke_grant(&repository.id, &user.id).await
+            state
+                .registry
+                .revoke_grant(&repository.id, &user.id, &state.program())
+                .await
         })
     }
 
@@ -241,7 +353,7 @@ impl Hub {
             let repository = state.registry.repository(kind, namespace, name).await?;
             state
                 .registry
-                .update_repository(&repository.id, change)
+                .update_repository(&repository.id, change, &state.program())
                 .await?;
             state.registry.repository(kind, namespace, name).await
         })

@@ -83,6 +83,12 @@ pub enum HubError {
         /// The file.
         path: PathBuf,
     },
+    /// There is no room left for the database.
+    #[error("the disk is full, and {} cannot grow: nothing was changed. Make room and try again", path.display())]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+    },
     /// The database is damaged, or is no database.
     #[error(
         "the database {} is damaged or not a database ({detail}). Nothing was changed: restore it from a backup, or \
@@ -170,6 +176,40 @@ pub enum HubError {
         name: String,
         /// The ids of all tokens of that name.
         ids: Vec<String>,
+    },
+    /// No member of the organization has such a token, or none that asked to be let in.
+    #[error(
+        "no member of `{organization}` has a token `{token}`: `hubtoken hub approval list` shows those that asked; any \
+         other must be named by its id"
+    )]
+    UnknownMemberToken {
+        /// The organization.
+        organization: String,
+        /// The name or id asked for.
+        token: String,
+    },
+    /// The user does not administer the organization.
+    #[error("`{user}` is no administrator of `{organization}`: ask one of them")]
+    NotAdministrator {
+        /// The user.
+        user: String,
+        /// The organization.
+        organization: String,
+    },
+    /// Nobody revokes a token of their own for an organization.
+    #[error(
+        "administrators cannot revoke tokens of their own: delete it in the settings of your account instead"
+    )]
+    OwnToken,
+    /// The decision has been made, and the other way.
+    #[error(
+        "the token `{token}` is {status} already, and what was let in once cannot be denied: revoke it"
+    )]
+    AlreadyDecided {
+        /// The token's name.
+        token: String,
+        /// Where it stands.
+        status: &'static str,
     },
     /// There is no such repository.
     #[error("there is no {kind} repository `{id}`: create it first, or check type and spelling")]

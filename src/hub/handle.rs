@@ -65,7 +65,9 @@ fn start_in(
         let (listeners, bound) = listen::bind(&options).await?;
         let endpoint = options.endpoint(bound);
         let limit = options.whoami_limit;
-        let state = HubState::open(&path, &endpoint, &key, limit, Clock::system()).await?;
+        let state = HubState::open(&path, &endpoint, &key, limit, Clock::system())
+            .await?
+            .with_audit_days(options.audit_days);
         Ok::<_, HubError>((listeners, endpoint, Arc::new(state)))
     })??;
     folder.announce(&endpoint)?;

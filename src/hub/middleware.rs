@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::admin;
 use super::answers::{ApiError, header_text, render};
 use super::api::drain;
-use super::authentication::{Caller, address, authenticate};
+use super::authentication::{AdminKey, Caller, address, authenticate};
 use super::pages;
 use super::rate_limit::Standing;
 use super::secret;
@@ -54,6 +54,7 @@ pub(crate) async fn surround(
 async fn admit(state: &Arc<HubState>, path: &str, request: &mut Request) -> Result<bool, ApiError> {
     if path == "/-" || path.starts_with("/-/") {
         admin::guard(state, request)?;
+        request.extensions_mut().insert(AdminKey);
         return Ok(true);
     }
     let caller = match authenticate(state, request.headers()).await {

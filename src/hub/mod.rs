@@ -51,8 +51,9 @@ pub use self::handle::Hub;
 pub use self::options::{HubOptions, WhoamiLimit};
 pub use self::pages::SignInPolicy;
 pub use self::registry::{
-    CreatedToken, Entity, EntityType, FineGrained, Gate, GrantedRole, GrantedScope, NewToken,
-    Organization, OrganizationRole, Repository, Scope, TokenInfo, TokenRole, User,
+    Act, Actor, Approval, ApprovalStatus, AuditEntry, AuditFilter, CreatedToken, Decision, Entity,
+    EntityType, FineGrained, Gate, GrantedRole, GrantedScope, NewToken, Organization,
+    OrganizationRole, Repository, Scope, Subject, TokenInfo, TokenPolicy, TokenRole, User,
 };
 pub use self::secret::Secret;
 pub use self::state::HubState;

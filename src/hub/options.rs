@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::error::HubError;
+use super::registry::AUDIT_DAYS;
 
 /// How often `GET /api/whoami-v2` may be asked: `quota` times in `window_seconds`, per user, or per address when
 /// nobody is logged in.
@@ -26,6 +27,8 @@ pub struct HubOptions {
     pub port: u16,
     /// Limit on whoami; none by default.
     pub whoami_limit: Option<WhoamiLimit>,
+    /// For how many days entries of the audit log are kept; a year by default.
+    pub audit_days: u32,
 }
 
 impl Default for HubOptions {
@@ -35,6 +38,7 @@ impl Default for HubOptions {
             host: "127.0.0.1".to_owned(),
             port: 0,
             whoami_limit: None,
+            audit_days: AUDIT_DAYS,
         }
     }
 }
@@ -70,6 +74,12 @@ impl HubOptions {
     }
 
     pub(crate) fn check(&self) -> Result<(), HubError> {
+        if self.audit_days == 0 {
+            return Err(HubError::InvalidOption {
+                what: "the number of days that the audit log is kept".to_owned(),
+                reason: "it must be at least 1".to_owned(),
+            });
+        }
         match self.whoami_limit {
             Some(limit) if limit.quota == 0 || limit.window_seconds == 0 => {
                 Err(HubError::InvalidOption {
@@ -126,6 +136,18 @@ mod tests {
                 "{host}"
             );
         }
+    }
+
+    #[test]
+    fn a_log_of_no_days_is_refused() {
+        let options = HubOptions {
+            audit_days: 0,
+            ..HubOptions::default()
+        };
+        assert!(matches!(
+            options.check(),
+            Err(HubError::InvalidOption { .. })
+        ));
     }
 
     #[test]

@@ -15,7 +15,8 @@ use super::options::WhoamiLimit;
 use super::pages::{Desk, SignInPolicy};
 use super::rate_limit::RateLimiter;
 use super::registry::{
-    Gate, Namespace, NewRepository, NewUser, Principal, Registry, Repository, RepositoryType, User,
+    self, Actor, Gate, Namespace, NewRepository, NewUser, Origin, Principal, Registry, Repository,
+    RepositoryType, User,
 };
 use super::repository::{Author, Content, GitFault, Store};
 use super::request_log::RequestLog;
@@ -27,7 +28,7 @@ const LAST_USED_STEP: time::Duration = time::Duration::minutes(1);
 /// What the routes of one Hub share. Made by [`HubState::open`], served by [`app`](super::app).
 #[derive(Debug)]
 pub struct HubState {
-    pub(crate) registry: Registry,
+    pub(crate) registry: Arc<dyn Registry>,
     pub(crate) store: Arc<Store>,
     pub(crate) clock: Clock,
     pub(crate) endpoint: String,
@@ -50,7 +51,7 @@ impl HubState {
         whoami_limit: Option<WhoamiLimit>,
         clock: Clock,
     ) -> Result<Self, HubError> {
-        let registry = Registry::open(&folder.join("hub.sqlite3")).await?;
+        let registry = registry::open(folder).await?;
         let repositories = folder.join("repositories");
         let registered = registry.repositories().await?;
         let store = Arc::new(Store::new(repositories.clone()));
@@ -83,6 +84,22 @@ impl HubState {
         }
     }
 
+    /// Keeps entries of the audit log for this many days, in place of a year.
+    #[must_use]
+    pub fn with_audit_days(self, days: u32) -> Self {
+        self.registry.keep_audit(days);
+        self
+    }
+
+    /// What the program does in which the Hub is embedded.
+    pub(crate) fn program(&self) -> Origin {
+        Origin {
+            actor: Actor::Program,
+            address: None,
+            at: self.clock.now(),
+        }
+    }
+
     /// Writes everything back and closes the database.
     pub async fn close(&self) {
         self.registry.close().await;
@@ -94,6 +111,7 @@ impl HubState {
         fullname: &str,
         email: Option<&str>,
         password: Option<Secret>,
+        origin: &Origin,
     ) -> Result<User, HubError> {
         let password_hash = match password {
             Some(password) => Some(blocking(move || hash(&password)).await??),
@@ -105,14 +123,19 @@ impl HubState {
             email: email.map(ToOwned::to_owned),
             password_hash,
         };
-        self.registry.create_user(new, self.clock.now()).await
+        self.registry.create_user(new, origin).await
     }
 
     /// Gives a user a new password, which ends all their sessions at the pages.
-    pub(crate) async fn set_password(&self, name: &str, password: Secret) -> Result<(), HubError> {
+    pub(crate) async fn set_password(
+        &self,
+        name: &str,
+        password: Secret,
+        origin: &Origin,
+    ) -> Result<(), HubError> {
         let user = self.registry.user(name).await?;
         let hash = hash_password(password).await?;
-        self.registry.set_password(&user.id, &hash).await
+        self.registry.set_password(&user, &hash, origin).await
     }
 
     /// Creates a repository: first its folder, then its row, so that a row always has a folder.
@@ -123,6 +146,7 @@ impl HubState {
         name: &str,
         creator: Option<&User>,
         (private, gated): (bool, Option<Gate>),
+        origin: &Origin,
     ) -> Result<Repository, HubError> {
         names::check_repository(name)?;
         if let Some(existing) = self
@@ -135,7 +159,7 @@ impl HubState {
                 id: existing.full_name(),
             });
         }
-        let now = self.clock.now();
+        let now = origin.at;
         let id = secret::object_id()?;
         let author =
             creator.map_or_else(|| author_of_owner(namespace, now), |user| author(user, now));
@@ -151,7 +175,7 @@ impl HubState {
             private,
             gated,
         };
-        match self.registry.create_repository(new, now).await {
+        match self.registry.create_repository(new, origin).await {
             Ok(repository) => {
                 self.on_store(&id, move |store, id| store.settle(kind, id))
                     .await?;
@@ -166,11 +190,17 @@ impl HubState {
     }
 
     /// Deletes a repository: first its row, so that nobody finds it half deleted.
-    pub(crate) async fn delete_repository(&self, repository: &Repository) -> Result<(), HubError> {
+    pub(crate) async fn delete_repository(
+        &self,
+        repository: &Repository,
+        origin: &Origin,
+    ) -> Result<(), HubError> {
         let kind = repository.kind;
         self.on_store(&repository.id, move |store, id| store.unsettle(kind, id))
             .await?;
-        self.registry.delete_repository(&repository.id).await?;
+        self.registry
+            .delete_repository(&repository.id, origin)
+            .await?;
         self.on_store(&repository.id, move |store, id| store.delete(kind, id))
             .await
     }

@@ -6,16 +6,22 @@ use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
+use time::OffsetDateTime;
 
 use super::error::to_python;
-use super::hub_words::{Grants, PyTokenInfo, expiry, gate, kind, organization_role, token_role};
+use super::hub_records::{PyApproval, PyAuditEntry};
+use super::hub_words::{
+    Grants, PyTokenInfo, expiry, gate, kind, organization_role, token_policy, token_role,
+};
 use super::token::PyHubToken;
 use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::http::Settings;
-use crate::hub::{CreatedToken, Hub, HubError, HubOptions, NewToken, Secret, WhoamiLimit};
+use crate::hub::{
+    AuditFilter, CreatedToken, Decision, Hub, HubError, HubOptions, NewToken, Secret, WhoamiLimit,
+};
 use crate::sync::lock;
 use crate::token::Token;
 use crate::{env, live, process};
@@ -35,6 +41,7 @@ fn hub_error(error: &HubError) -> PyErr {
 ///     port: The port; 0 for a free one.
 ///     whoami_limit: How many whoami calls are answered in a window; `None` for all.
 ///     whoami_window: The length of a window, in seconds.
+///     audit_days: For how many days the audit log is kept.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -79,6 +86,18 @@ impl PyHub {
         }
     }
 
+    fn decide(
+        &self,
+        py: Python<'_>,
+        organization: &str,
+        token: &str,
+        decision: Decision,
+    ) -> PyResult<PyApproval> {
+        let approval = self.ask(py, |hub| hub.decide(organization, token, decision))?;
+        Self::forget(&*self.hub()?);
+        Ok(PyApproval(approval))
+    }
+
     fn token(&self, created: &CreatedToken) -> PyResult<PyHubToken> {
         let hub = self.hub()?;
         let credential = || {
@@ -106,6 +125,7 @@ impl PyHub {
         port: "int" = 0,
         whoami_limit: "int | None" = None,
         whoami_window: "int" = 300,
+        audit_days: "int" = 365,
     ))]
     fn new(
         data: Option<PathBuf>,
@@ -113,6 +133,7 @@ impl PyHub {
         port: u16,
         whoami_limit: Option<u32>,
         whoami_window: u32,
+        audit_days: u32,
     ) -> Self {
         Self {
             options: HubOptions {
@@ -123,6 +144,7 @@ impl PyHub {
                     quota,
                     window_seconds: whoami_window,
                 }),
+                audit_days,
             },
             running: Mutex::new(None),
         }
@@ -375,6 +397,48 @@ impl PyHub {
         Ok(())
     }
 
+    /// Gives a token other permissions. Organisations that approved it are asked again.
+    ///
+    /// Args:
+    ///     user: Whose token it is.
+    ///     token: Its name or id.
+    ///     role: `"read"`, `"write"` or `"fine-grained"`.
+    ///     scopes: For a fine-grained token, permissions by what they are for, as in
+    ///         `create_token`.
+    ///     global_permissions: For a fine-grained token, permissions for everything.
+    ///     can_read_gated_repos: For a fine-grained token, whether it reads the public gated
+    ///         repositories that its user may read.
+    #[pyo3(signature = (
+        user: "str",
+        token: "str",
+        *,
+        role: "str",
+        scopes: "Mapping[str, Sequence[str]] | None" = None,
+        global_permissions: "Sequence[str] | None" = None,
+        can_read_gated_repos: "bool" = false,
+    ) -> "None")]
+    #[expect(clippy::too_many_arguments, reason = "the Python signature")]
+    fn change_token(
+        &self,
+        py: Python<'_>,
+        user: &str,
+        token: &str,
+        role: &str,
+        scopes: Option<HashMap<String, Vec<String>>>,
+        global_permissions: Option<Vec<String>>,
+        can_read_gated_repos: bool,
+    ) -> PyResult<()> {
+        let grants = Grants {
+            scopes,
+            global_permissions,
+            can_read_gated_repos,
+        };
+        let role = token_role(role, grants)?;
+        self.ask(py, |hub| hub.change_token(user, token, role))?;
+        Self::forget(&*self.hub()?);
+        Ok(())
+    }
+
     /// Gives a token a new value. The old one dies at once.
     ///
     /// Args:
@@ -479,6 +543,154 @@ impl PyHub {
         self.ask(py, |hub| hub.set_disabled(kind, repo, disabled))?;
         Self::forget(&*self.hub()?);
         Ok(())
+    }
+
+    /// Tells which tokens of its members an organisation lets in.
+    ///
+    /// Args:
+    ///     organization: The organisation.
+    ///
+    /// Returns:
+    ///     `"allow-all"`, `"fine-grained-only"` or `"require-approval"`.
+    #[pyo3(signature = (organization: "str") -> "str")]
+    fn token_policy(&self, py: Python<'_>, organization: &str) -> PyResult<&'static str> {
+        let policy = self.ask(py, |hub| hub.token_policy(organization))?;
+        Ok(policy.as_str())
+    }
+
+    /// Sets which tokens of its members an organisation lets in. It holds at once.
+    ///
+    /// Args:
+    ///     organization: The organisation.
+    ///     policy: `"allow-all"`; `"fine-grained-only"`; or `"require-approval"`, which lets in
+    ///         fine-grained tokens that an administrator approved, and those of administrators.
+    ///
+    /// Example:
+    ///     >>> import hubtoken
+    ///     >>> with hubtoken.hub.Hub() as hub:
+    ///     ...     hub.create_organization("acme")
+    ///     ...     hub.set_token_policy("acme", "fine-grained-only")
+    ///     ...     hub.token_policy("acme")
+    ///     'fine-grained-only'
+    #[pyo3(signature = (organization: "str", policy: "str") -> "None")]
+    fn set_token_policy(&self, py: Python<'_>, organization: &str, policy: &str) -> PyResult<()> {
+        let policy = token_policy(policy)?;
+        self.ask(py, |hub| hub.set_token_policy(organization, policy))?;
+        Self::forget(&*self.hub()?);
+        Ok(())
+    }
+
+    /// Lists the members' tokens that asked an organisation to be let in, or were shut out.
+    ///
+    /// Args:
+    ///     organization: The organisation.
+    ///
+    /// Returns:
+    ///     The approvals; those that wait come first.
+    #[pyo3(signature = (organization: "str") -> "list[Approval]")]
+    fn list_approvals(&self, py: Python<'_>, organization: &str) -> PyResult<Vec<PyApproval>> {
+        let approvals = self.ask(py, |hub| hub.list_approvals(organization))?;
+        Ok(approvals.into_iter().map(PyApproval).collect())
+    }
+
+    /// Lets a token in to an organisation. Also takes a revocation back.
+    ///
+    /// Args:
+    ///     organization: The organisation.
+    ///     token: The token's id, or its name if only one of those that asked has it.
+    ///
+    /// Returns:
+    ///     Where the token stands now.
+    #[pyo3(signature = (organization: "str", token: "str") -> "Approval")]
+    fn approve_token(
+        &self,
+        py: Python<'_>,
+        organization: &str,
+        token: &str,
+    ) -> PyResult<PyApproval> {
+        self.decide(py, organization, token, Decision::Approve)
+    }
+
+    /// Turns down a token that an organisation never let in.
+    ///
+    /// Args:
+    ///     organization: The organisation.
+    ///     token: The token's id, or its name if only one of those that asked has it.
+    ///
+    /// Returns:
+    ///     Where the token stands now.
+    #[pyo3(signature = (organization: "str", token: "str") -> "Approval")]
+    fn deny_token(&self, py: Python<'_>, organization: &str, token: &str) -> PyResult<PyApproval> {
+        self.decide(py, organization, token, Decision::Deny)
+    }
+
+    /// Shuts a token out of an organisation, whatever its policy says. It works elsewhere.
+    ///
+    /// Args:
+    ///     organization: The organisation.
+    ///     token: The token's id, or its name if only one of those that asked has it.
+    ///
+    /// Returns:
+    ///     Where the token stands now.
+    #[pyo3(signature = (organization: "str", token: "str") -> "Approval")]
+    fn revoke_token(
+        &self,
+        py: Python<'_>,
+        organization: &str,
+        token: &str,
+    ) -> PyResult<PyApproval> {
+        self.decide(py, organization, token, Decision::Revoke)
+    }
+
+    /// Reads the audit log: who did what to what, when, and from where.
+    ///
+    /// Args:
+    ///     user: What this user did, and what was done to them.
+    ///     organization: What was done in this organisation.
+    ///     act: What was done, such as `"token.refresh"`, or `"token"` for all of its kind.
+    ///     since: Not before this; a `datetime` with a time zone.
+    ///     before: Entries with a smaller id than this: the next page.
+    ///     limit: How many entries; 1000 at most.
+    ///
+    /// Returns:
+    ///     The entries, the newest first.
+    ///
+    /// Example:
+    ///     >>> import hubtoken
+    ///     >>> with hubtoken.hub.Hub() as hub:
+    ///     ...     hub.create_user("alice")
+    ///     ...     [(entry.act, entry.user) for entry in hub.audit()]
+    ///     [('user.create', 'alice')]
+    #[pyo3(signature = (
+        *,
+        user: "str | None" = None,
+        organization: "str | None" = None,
+        act: "str | None" = None,
+        since: "datetime | None" = None,
+        before: "int | None" = None,
+        limit: "int" = 100,
+    ) -> "list[AuditEntry]")]
+    #[expect(clippy::too_many_arguments, reason = "the Python signature")]
+    fn audit(
+        &self,
+        py: Python<'_>,
+        user: Option<String>,
+        organization: Option<String>,
+        act: Option<String>,
+        since: Option<OffsetDateTime>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> PyResult<Vec<PyAuditEntry>> {
+        let filter = AuditFilter {
+            user,
+            organization,
+            act,
+            since,
+            before,
+            limit: Some(limit),
+        };
+        let entries = self.ask(py, |hub| hub.audit(&filter))?;
+        Ok(entries.into_iter().map(PyAuditEntry).collect())
     }
 
     fn __repr__(&self) -> String {

@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::error::to_python;
 use crate::hub::{
-    Gate, GrantedRole, OrganizationRole, RepositoryType, Scope, TokenInfo, TokenRole,
+    Gate, GrantedRole, OrganizationRole, RepositoryType, Scope, TokenInfo, TokenPolicy, TokenRole,
 };
 
 /// A token of a user of an embedded Hub, without its value.
@@ -103,6 +103,15 @@ pub fn organization_role(text: &str) -> PyResult<OrganizationRole> {
              \"no_access\"",
         )),
     }
+}
+
+/// An organisation's token policy.
+pub fn token_policy(text: &str) -> PyResult<TokenPolicy> {
+    TokenPolicy::parse(text).ok_or_else(|| {
+        PyValueError::new_err(
+            "a token policy is \"allow-all\", \"fine-grained-only\" or \"require-approval\"",
+        )
+    })
 }
 
 /// What a fine-grained token may do, as Python says it.

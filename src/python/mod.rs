@@ -19,6 +19,8 @@ mod error;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "hub")]
+mod hub_records;
+#[cfg(feature = "hub")]
 mod hub_words;
 mod identify;
 mod identity;
@@ -42,6 +44,9 @@ mod _core {
     #[cfg(feature = "hub")]
     #[pymodule_export]
     use super::hub::PyHub;
+    #[cfg(feature = "hub")]
+    #[pymodule_export]
+    use super::hub_records::{PyApproval, PyAuditEntry};
     #[cfg(feature = "hub")]
     #[pymodule_export]
     use super::hub_words::PyTokenInfo;

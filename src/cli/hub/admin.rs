@@ -102,6 +102,21 @@ impl<'a> Admin<'a> {
         parts: &[&str],
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
+        self.ask_with(method, parts, &[], body)
+    }
+
+    /// Asks with parameters, as [`ask`](Self::ask) does without.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn ask_with(
+        &self,
+        method: Method,
+        parts: &[&str],
+        parameters: &[(&str, String)],
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
         let mut path = "/-/hubtoken/v1".to_owned();
         for part in parts {
             // A dot or two would be taken for a step up, and a blank part for another address.
@@ -110,6 +125,12 @@ impl<'a> Admin<'a> {
             }
             path.push('/');
             path.extend(utf8_percent_encode(part, PART));
+        }
+        for (number, (name, value)) in parameters.iter().enumerate() {
+            path.push(if number == 0 { '?' } else { '&' });
+            path.push_str(name);
+            path.push('=');
+            path.extend(utf8_percent_encode(value, PART));
         }
         let key = Zeroizing::new(format!("Bearer {}", self.key.as_str()));
         let request = http::send(

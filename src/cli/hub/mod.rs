@@ -4,8 +4,11 @@
 //! the admin key from its data folder. So they work while it serves, and see what it sees.
 
 mod admin;
+mod approval;
+mod audit;
 mod member;
 mod organization;
+mod policy;
 mod rendering;
 mod repository;
 mod serve;
@@ -47,6 +50,12 @@ enum Verb {
     Member(member::Arguments),
     /// Create, list and delete repositories
     Repository(repository::Arguments),
+    /// Show and set which tokens of its members an organisation lets in
+    Policy(policy::Arguments),
+    /// List the tokens that asked an organisation to be let in, and decide about them
+    Approval(approval::Arguments),
+    /// Show who did what, when, and from where
+    Audit(audit::Arguments),
 }
 
 /// Runs the verb.
@@ -66,5 +75,8 @@ pub fn run(
         Verb::Organization(arguments) => organization::run(arguments, world, output),
         Verb::Member(arguments) => member::run(arguments, world, output),
         Verb::Repository(arguments) => repository::run(arguments, world, output),
+        Verb::Policy(arguments) => policy::run(arguments, world, output),
+        Verb::Approval(arguments) => approval::run(arguments, world, output),
+        Verb::Audit(arguments) => audit::run(&arguments, world, output),
     }
 }

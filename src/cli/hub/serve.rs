@@ -48,6 +48,9 @@ pub struct Arguments {
         requires = "whoami_limit"
     )]
     whoami_window: u32,
+    /// For how many days the audit log is kept
+    #[arg(long, default_value_t = 365, value_name = "DAYS")]
+    audit_days: u32,
 }
 
 /// Runs the verb until it is stopped.
@@ -69,6 +72,7 @@ pub fn run(
             quota,
             window_seconds: arguments.whoami_window,
         }),
+        audit_days: arguments.audit_days,
     };
     let hub = Hub::start(&options).map_err(failed)?;
     let stopped = async {

@@ -27,6 +27,7 @@ Examples:
   hubtoken hub token create alice --name ci --role fine-grained \\
       --scope alice/model=repo.write --scope datasets/acme/x=repo.content.read
   hubtoken hub token list alice
+  hubtoken hub token change alice ci --role fine-grained --scope alice=repo.content.read
   hubtoken hub token refresh alice laptop    # a new value; the old one dies at once
 
 `create` and `refresh` write the value to standard output, this once and alone.")]
@@ -53,6 +54,13 @@ enum Verb {
         /// The new name
         new_name: String,
     },
+    /// Give a token other permissions; organisations that approved it are asked again
+    Change {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        permissions: Permissions,
+    },
     /// Give a token a new value and write it to standard output; the old one dies at once
     Refresh(Which),
     /// Delete a token, which dies at once
@@ -77,6 +85,17 @@ struct Create {
     /// A name, to tell it from the others
     #[arg(long)]
     name: String,
+    #[command(flatten)]
+    permissions: Permissions,
+    /// After how many seconds it ends; without it, never
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    expires_in: Option<Duration>,
+    #[command(flatten)]
+    place: Where,
+}
+
+#[derive(Args)]
+struct Permissions {
     /// What it may do
     #[arg(long, value_enum)]
     role: RoleName,
@@ -90,11 +109,6 @@ struct Create {
     /// Let a fine-grained token read public gated repositories
     #[arg(long)]
     gated: bool,
-    /// After how many seconds it ends; without it, never
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    expires_in: Option<Duration>,
-    #[command(flatten)]
-    place: Where,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -152,6 +166,15 @@ pub fn run(
             );
             done(output, "info", renamed(info), &sentence);
         }
+        Verb::Change { which, permissions } => {
+            let body = permissions.body()?;
+            let info = which.ask(world, Method::PUT, Some("permissions"), Some(&body))?;
+            let sentence = format!(
+                "token `{}` of {} has the new permissions",
+                which.token, which.user
+            );
+            done(output, "info", renamed(info), &sentence);
+        }
         Verb::Refresh(which) => {
             let answer = which.ask(world, Method::POST, Some("refresh"), None)?;
             show_value(
@@ -188,8 +211,8 @@ impl Which {
     }
 }
 
-impl Create {
-    fn body(&self, world: &World<'_>) -> Result<Value, Failure> {
+impl Permissions {
+    fn body(&self) -> Result<Value, Failure> {
         let is_scoped = !self.scope.is_empty() || !self.global.is_empty() || self.gated;
         if is_scoped && self.role != RoleName::FineGrained {
             return Err(Failure::Usage(
@@ -203,7 +226,7 @@ impl Create {
             RoleName::Write => "write",
             RoleName::FineGrained => "fineGrained",
         };
-        let mut body = json!({ "name": self.name, "role": role });
+        let mut body = json!({ "role": role });
         if self.role == RoleName::FineGrained {
             let scopes: Result<Vec<Value>, Failure> =
                 self.scope.iter().map(|text| scope(text)).collect();
@@ -211,6 +234,14 @@ impl Create {
             body["global"] = json!(self.global);
             body["canReadGatedRepos"] = self.gated.into();
         }
+        Ok(body)
+    }
+}
+
+impl Create {
+    fn body(&self, world: &World<'_>) -> Result<Value, Failure> {
+        let mut body = self.permissions.body()?;
+        body["name"] = self.name.as_str().into();
         if let Some(duration) = self.expires_in {
             let end = time::Duration::try_from(duration)
                 .ok()

@@ -15,9 +15,15 @@
 //! | `GET organizations/{name}/members` | | 200 list of `user`, `role` |
 //! | `PUT organizations/{name}/members/{user}` | `role` | 204 |
 //! | `DELETE organizations/{name}/members/{user}` | | 204 |
+//! | `GET organizations/{name}/policy` | | 200 `policy` |
+//! | `PUT organizations/{name}/policy` | `policy` (`allow-all`, `fine-grained-only`, `require-approval`) | 200 `policy` |
+//! | `GET organizations/{name}/approvals` | | 200 list of approvals |
+//! | `POST organizations/{name}/approvals/{token}/approve`, `…/deny`, `…/revoke` | | 200 approval |
+//! | `GET audit?user=&organization=&act=&since=&before=&limit=` | | 200 `entries`, the newest first, and `next`, the `before` of the next page or null |
 //! | `GET users/{user}/tokens` | | 200 list of tokens |
 //! | `POST users/{user}/tokens` | `name`, `role` (`read`, `write`, `fineGrained`), `scopes`?, `global`?, `canReadGatedRepos`?, `expiresAt`? | 201 `token` (the value), `info` (a token) |
 //! | `PATCH users/{user}/tokens/{token}` | `name` | 200 token |
+//! | `PUT users/{user}/tokens/{token}/permissions` | `role`, `scopes`?, `global`?, `canReadGatedRepos`? | 200 token |
 //! | `POST users/{user}/tokens/{token}/refresh` | | 200 `token`, `info` |
 //! | `DELETE users/{user}/tokens/{token}` | | 204 |
 //! | `GET repositories` | | 200 list of repositories |
@@ -30,8 +36,13 @@
 //!
 //! A `{token}` is an id or a name; a name that several tokens have is a 409. A token is `id`, `name`, `role`,
 //! `last4`, `createdAt`, `lastUsedAt`, `expiresAt`, and for a fine-grained one `fineGrained`, as whoami shows it. A
-//! scope is `entity` and `permissions`. `{type}` is `model`, `dataset` or `space`.
+//! scope is `entity` and `permissions`. An approval is `user`, of the token `id`, `name`, `role`, `last4`, `createdAt`,
+//! `lastUsedAt` and `scoped` (on this organization alone), `status`, `askedAt`, `decidedAt`, `decidedBy`; there a token
+//! is named by its id, or by its name among those that asked. An entry is `id`, `at`, `act`, `actor`, and whatever applies
+//! of `actorName`, `actorToken`, `address`, `user`, `organization`, `tokenId`, `tokenName`, `last4`, `repository`,
+//! `detail`. `{type}` is `model`, `dataset` or `space`.
 
+mod audit;
 mod guard;
 mod organizations;
 mod repositories;
@@ -69,6 +80,23 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
         .route(
             &path("users/{user}/tokens/{token}/refresh"),
             post(tokens::refresh),
+        )
+        .route(
+            &path("users/{user}/tokens/{token}/permissions"),
+            put(tokens::change),
+        )
+        .route(&path("audit"), get(audit::list))
+        .route(
+            &path("organizations/{organization}/policy"),
+            get(organizations::policy).put(organizations::set_policy),
+        )
+        .route(
+            &path("organizations/{organization}/approvals"),
+            get(organizations::approvals),
+        )
+        .route(
+            &path("organizations/{organization}/approvals/{token}/{decision}"),
+            post(organizations::decide),
         )
         .route(
             &path("organizations"),

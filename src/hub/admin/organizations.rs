@@ -1,4 +1,4 @@
-//! `organizations`: organizations and their members.
+//! `organizations`: organizations, their members, and what they let their members' tokens do.
 
 use std::sync::Arc;
 
@@ -10,7 +10,9 @@ use super::{created, no_content};
 use crate::hub::answers::{Answer, ApiError, json_answer};
 use crate::hub::api::JsonBody;
 use crate::hub::clock::iso;
-use crate::hub::registry::{Organization, OrganizationRole};
+use crate::hub::registry::{
+    Approval, Decision, MemberToken, Organization, OrganizationRole, Origin, TokenPolicy,
+};
 use crate::hub::state::HubState;
 
 #[derive(Deserialize)]
@@ -24,6 +26,12 @@ pub(super) struct NewOrganization {
 #[serde(deny_unknown_fields)]
 pub(super) struct Member {
     role: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Policy {
+    policy: String,
 }
 
 pub(super) async fn list(State(state): State<Arc<HubState>>) -> Answer {
@@ -40,13 +48,14 @@ pub(super) async fn list(State(state): State<Arc<HubState>>) -> Answer {
 
 pub(super) async fn create(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
     JsonBody(new): JsonBody<NewOrganization>,
 ) -> Answer {
     let fullname = new.fullname.as_deref().unwrap_or(&new.name);
     created(&organization(
         &state
             .registry
-            .create_organization(&new.name, fullname, state.clock.now())
+            .create_organization(&new.name, fullname, &origin)
             .await?,
     ))
 }
@@ -65,6 +74,7 @@ pub(super) async fn members(
 
 pub(super) async fn set_member(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
     Path((organization, user)): Path<(String, String)>,
     JsonBody(member): JsonBody<Member>,
 ) -> Answer {
@@ -75,17 +85,93 @@ pub(super) async fn set_member(
     })?;
     state
         .registry
-        .set_member(&organization, &user, role)
+        .set_member(&organization, &user, role, &origin)
         .await?;
     Ok(no_content())
 }
 
 pub(super) async fn remove_member(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
     Path((organization, user)): Path<(String, String)>,
 ) -> Answer {
-    state.registry.remove_member(&organization, &user).await?;
+    state
+        .registry
+        .remove_member(&organization, &user, &origin)
+        .await?;
     Ok(no_content())
+}
+
+pub(super) async fn policy(
+    State(state): State<Arc<HubState>>,
+    Path(organization): Path<String>,
+) -> Answer {
+    let policy = state.registry.token_policy(&organization).await?;
+    json_answer(&json!({ "policy": policy.as_str() }))
+}
+
+pub(super) async fn set_policy(
+    State(state): State<Arc<HubState>>,
+    origin: Origin,
+    Path(organization): Path<String>,
+    JsonBody(wanted): JsonBody<Policy>,
+) -> Answer {
+    let policy = TokenPolicy::parse(&wanted.policy).ok_or_else(|| {
+        ApiError::bad_request(
+            "`policy` must be \"allow-all\", \"fine-grained-only\" or \"require-approval\"",
+        )
+    })?;
+    state
+        .registry
+        .set_token_policy(&organization, policy, &origin)
+        .await?;
+    json_answer(&json!({ "policy": policy.as_str() }))
+}
+
+pub(super) async fn approvals(
+    State(state): State<Arc<HubState>>,
+    Path(organization): Path<String>,
+) -> Answer {
+    let listed: Vec<Value> = state
+        .registry
+        .approvals(&organization)
+        .await?
+        .iter()
+        .map(approval)
+        .collect();
+    json_answer(&listed)
+}
+
+pub(super) async fn decide(
+    State(state): State<Arc<HubState>>,
+    origin: Origin,
+    Path((organization, token, decision)): Path<(String, String, String)>,
+) -> Answer {
+    let decision = Decision::parse(&decision).ok_or_else(ApiError::page_not_found)?;
+    let token = MemberToken::IdOrName(&token);
+    json_answer(&approval(
+        &state
+            .registry
+            .decide(&organization, token, decision, &origin)
+            .await?,
+    ))
+}
+
+fn approval(approval: &Approval) -> Value {
+    json!({
+        "user": approval.user,
+        "id": approval.token.id,
+        "name": approval.token.name,
+        "role": approval.token.role.as_str(),
+        "last4": approval.token.last4,
+        "createdAt": iso(approval.token.created_at),
+        "lastUsedAt": approval.token.last_used_at.map(iso),
+        "scoped": approval.scopes,
+        "status": approval.status.as_str(),
+        "askedAt": iso(approval.asked_at),
+        "decidedAt": approval.decided_at.map(iso),
+        "decidedBy": approval.decided_by,
+    })
 }
 
 fn organization(organization: &Organization) -> Value {

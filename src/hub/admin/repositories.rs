@@ -11,7 +11,7 @@ use crate::hub::answers::{Answer, ApiError, json_answer};
 use crate::hub::api::JsonBody;
 use crate::hub::clock::iso;
 use crate::hub::names;
-use crate::hub::registry::{GateChange, Repository, RepositoryChange, RepositoryType};
+use crate::hub::registry::{GateChange, Origin, Repository, RepositoryChange, RepositoryType};
 use crate::hub::state::HubState;
 
 type Address = (String, String, String);
@@ -49,6 +49,7 @@ pub(super) async fn list(State(state): State<Arc<HubState>>) -> Answer {
 
 pub(super) async fn create(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
     JsonBody(new): JsonBody<NewRepository>,
 ) -> Answer {
     let kind = kind(&new.kind)?;
@@ -57,13 +58,14 @@ pub(super) async fn create(
     let gated = gate(new.gated.as_ref())?.gate();
     created(&repository(
         &state
-            .create_repository(kind, &namespace, name, None, (new.private, gated))
+            .create_repository(kind, &namespace, name, None, (new.private, gated), &origin)
             .await?,
     ))
 }
 
 pub(super) async fn change(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
     Path(address): Path<Address>,
     JsonBody(change): JsonBody<Change>,
 ) -> Answer {
@@ -73,16 +75,20 @@ pub(super) async fn change(
         gated: gate(change.gated.as_ref())?,
         disabled: change.disabled,
     };
-    state.registry.update_repository(&found.id, change).await?;
+    state
+        .registry
+        .update_repository(&found.id, change, &origin)
+        .await?;
     json_answer(&repository(&find(&state, &address).await?))
 }
 
 pub(super) async fn delete(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
     Path(address): Path<Address>,
 ) -> Answer {
     state
-        .delete_repository(&find(&state, &address).await?)
+        .delete_repository(&find(&state, &address).await?, &origin)
         .await?;
     Ok(no_content())
 }
@@ -101,24 +107,26 @@ pub(super) async fn grants(
 
 pub(super) async fn grant(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
+    Path((kind, namespace, name, user)): Path<(String, String, String, String)>,
+) -> Answer {
+    let found = find(&state, &(kind, namespace, name)).await?;
+    let user = state.registry.user(&user).await?;
+    state.registry.grant(&found.id, &user.id, &origin).await?;
+    Ok(no_content())
+}
+
+pub(super) async fn revoke(
+    State(state): State<Arc<HubState>>,
+    origin: Origin,
     Path((kind, namespace, name, user)): Path<(String, String, String, String)>,
 ) -> Answer {
     let found = find(&state, &(kind, namespace, name)).await?;
     let user = state.registry.user(&user).await?;
     state
         .registry
-        .grant(&found.id, &user.id, state.clock.now())
+        .revoke_grant(&found.id, &user.id, &origin)
         .await?;
-    Ok(no_content())
-}
-
-pub(super) async fn revoke(
-    State(state): State<Arc<HubState>>,
-    Path((kind, namespace, name, user)): Path<(String, String, String, String)>,
-) -> Answer {
-    let found = find(&state, &(kind, namespace, name)).await?;
-    let user = state.registry.user(&user).await?;
-    state.registry.revoke_grant(&found.id, &user.id).await?;
     Ok(no_content())
 }
 

@@ -12,7 +12,9 @@ use super::{created, no_content, secret};
 use crate::hub::answers::{Answer, ApiError, json_answer};
 use crate::hub::api::JsonBody;
 use crate::hub::clock::iso;
-use crate::hub::registry::{CreatedToken, GrantedRole, NewToken, Scope, TokenInfo, TokenRole};
+use crate::hub::registry::{
+    CreatedToken, GrantedRole, NewToken, Origin, Scope, TokenInfo, TokenRole,
+};
 use crate::hub::state::HubState;
 
 #[derive(Deserialize)]
@@ -27,6 +29,18 @@ pub(super) struct TokenRequest {
     #[serde(default)]
     can_read_gated_repos: bool,
     expires_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Permissions {
+    role: String,
+    #[serde(default)]
+    scopes: Vec<Scope>,
+    #[serde(default)]
+    global: Vec<String>,
+    #[serde(default)]
+    can_read_gated_repos: bool,
 }
 
 #[derive(Deserialize)]
@@ -49,67 +63,92 @@ pub(super) async fn list(State(state): State<Arc<HubState>>, Path(user): Path<St
 
 pub(super) async fn create(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
     Path(user): Path<String>,
     JsonBody(request): JsonBody<TokenRequest>,
 ) -> Answer {
     let token = state
         .registry
-        .create_token(&user, request.into_token()?, state.clock.now())
+        .create_token(&user, request.into_token()?, &origin)
         .await?;
     Ok(secret(created(&with_value(&token))?))
 }
 
 pub(super) async fn rename(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
     Path((user, token)): Path<(String, String)>,
     JsonBody(new): JsonBody<NewName>,
 ) -> Answer {
     json_answer(&info(
         &state
             .registry
-            .rename_token(&user, &token, &new.name)
+            .rename_token(&user, &token, &new.name, &origin)
+            .await?,
+    ))
+}
+
+pub(super) async fn change(
+    State(state): State<Arc<HubState>>,
+    origin: Origin,
+    Path((user, token)): Path<(String, String)>,
+    JsonBody(permissions): JsonBody<Permissions>,
+) -> Answer {
+    json_answer(&info(
+        &state
+            .registry
+            .change_token(&user, &token, permissions.into_role()?, &origin)
             .await?,
     ))
 }
 
 pub(super) async fn refresh(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
     Path((user, token)): Path<(String, String)>,
 ) -> Answer {
-    let token = state.registry.refresh_token(&user, &token).await?;
+    let token = state.registry.refresh_token(&user, &token, &origin).await?;
     Ok(secret(json_answer(&with_value(&token))?))
 }
 
 pub(super) async fn delete(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
     Path((user, token)): Path<(String, String)>,
 ) -> Answer {
-    state.registry.delete_token(&user, &token).await?;
+    state.registry.delete_token(&user, &token, &origin).await?;
     Ok(no_content())
+}
+
+impl Permissions {
+    fn into_role(self) -> Result<TokenRole, ApiError> {
+        let is_plain =
+            self.scopes.is_empty() && self.global.is_empty() && !self.can_read_gated_repos;
+        match self.role.as_str() {
+            "fineGrained" => Ok(TokenRole::FineGrained {
+                scopes: self.scopes,
+                global: self.global,
+                can_read_gated_repos: self.can_read_gated_repos,
+            }),
+            "read" | "write" if !is_plain => Err(ApiError::bad_request(
+                "`scopes`, `global` and `canReadGatedRepos` are for the role \"fineGrained\" only",
+            )),
+            "read" => Ok(TokenRole::Read),
+            "write" => Ok(TokenRole::Write),
+            _ => Err(ApiError::bad_request(
+                "`role` must be \"read\", \"write\" or \"fineGrained\"",
+            )),
+        }
+    }
 }
 
 impl TokenRequest {
     fn into_token(self) -> Result<NewToken, ApiError> {
-        let is_plain =
-            self.scopes.is_empty() && self.global.is_empty() && !self.can_read_gated_repos;
-        let role = match self.role.as_str() {
-            "fineGrained" => TokenRole::FineGrained {
-                scopes: self.scopes,
-                global: self.global,
-                can_read_gated_repos: self.can_read_gated_repos,
-            },
-            "read" | "write" if !is_plain => {
-                return Err(ApiError::bad_request(
-                    "`scopes`, `global` and `canReadGatedRepos` are for the role \"fineGrained\" only",
-                ));
-            }
-            "read" => TokenRole::Read,
-            "write" => TokenRole::Write,
-            _ => {
-                return Err(ApiError::bad_request(
-                    "`role` must be \"read\", \"write\" or \"fineGrained\"",
-                ));
-            }
+        let permissions = Permissions {
+            role: self.role,
+            scopes: self.scopes,
+            global: self.global,
+            can_read_gated_repos: self.can_read_gated_repos,
         };
         let expires_at = match self.expires_at {
             None => None,
@@ -121,7 +160,7 @@ impl TokenRequest {
         };
         Ok(NewToken {
             name: self.name,
-            role,
+            role: permissions.into_role()?,
             expires_at,
         })
     }

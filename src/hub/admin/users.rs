@@ -10,7 +10,7 @@ use super::{created, no_content};
 use crate::hub::answers::{Answer, json_answer};
 use crate::hub::api::JsonBody;
 use crate::hub::clock::iso;
-use crate::hub::registry::User;
+use crate::hub::registry::{Origin, User};
 use crate::hub::secret::Secret;
 use crate::hub::state::HubState;
 
@@ -37,13 +37,14 @@ pub(super) async fn list(State(state): State<Arc<HubState>>) -> Answer {
 
 pub(super) async fn create(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
     JsonBody(new): JsonBody<NewUser>,
 ) -> Answer {
     let fullname = new.fullname.as_deref().unwrap_or(&new.name);
     let password = new.password.map(Secret::new);
     created(&user(
         &state
-            .create_user(&new.name, fullname, new.email.as_deref(), password)
+            .create_user(&new.name, fullname, new.email.as_deref(), password, &origin)
             .await?,
     ))
 }
@@ -58,9 +59,11 @@ pub(super) struct NewPassword {
 pub(super) async fn set_password(
     State(state): State<Arc<HubState>>,
     Path(name): Path<String>,
+    origin: Origin,
     JsonBody(new): JsonBody<NewPassword>,
 ) -> Answer {
-    state.set_password(&name, Secret::new(new.password)).await?;
+    let password = Secret::new(new.password);
+    state.set_password(&name, password, &origin).await?;
     Ok(no_content())
 }
 

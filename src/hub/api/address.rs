@@ -1,14 +1,16 @@
 //! Which repository a request is about, and whether the sender may do there what it asks.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
-use crate::hub::access::{Action, decide};
+use crate::hub::access::{Action, Denial, decide};
 use crate::hub::answers::ApiError;
 use crate::hub::authentication::Caller;
-use crate::hub::registry::{Repository, RepositoryType};
+use crate::hub::registry::{Origin, Principal, Repository, RepositoryType, Restriction};
+use crate::hub::server::Peer;
 use crate::hub::state::HubState;
 
 /// The parts of a path that name a repository and what is asked of it.
@@ -20,6 +22,8 @@ pub(super) struct Address {
     /// Branch, tag or hash; `main` if the path names none.
     pub revision: Option<String>,
     pub path: Option<String>,
+    /// Where the request came from.
+    peer: Option<IpAddr>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Address {
@@ -50,6 +54,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Address {
             name: get("name").unwrap_or_default(),
             revision: get("revision"),
             path: get("path"),
+            peer: parts.extensions.get::<Peer>().map(|peer| peer.0.ip()),
         })
     }
 }
@@ -73,6 +78,7 @@ impl Address {
             caller,
             (self.kind, &self.namespace, &self.name),
             action,
+            self.peer,
         )
         .await
     }
@@ -83,6 +89,7 @@ pub(super) async fn open(
     caller: &Caller,
     (kind, namespace, name): (RepositoryType, &str, &str),
     action: Action,
+    peer: Option<IpAddr>,
 ) -> Result<Repository, ApiError> {
     let Some(repository) = state
         .registry
@@ -103,7 +110,47 @@ pub(super) async fn open(
         }
         _ => false,
     };
-    decide(caller.principal(), &repository, granted, action)
-        .map_err(|denial| ApiError::denied(denial, &repository, &state.endpoint))?;
-    Ok(repository)
+    match (
+        decide(caller.principal(), &repository, granted, action),
+        caller.principal(),
+    ) {
+        (Ok(()), _) => Ok(repository),
+        (Err(Denial::KeptOut(restriction)), Some(principal)) => {
+            let origin = Origin {
+                actor: principal.actor(),
+                address: peer,
+                at: state.clock.now(),
+            };
+            Err(kept_out(
+                state,
+                principal,
+                &repository.namespace_id,
+                restriction,
+                &origin,
+            )
+            .await)
+        }
+        (Err(denial), _) => Err(ApiError::denied(denial, &repository, &state.endpoint)),
+    }
+}
+
+/// The answer to a token that an organization keeps out. To be told so for the first time is to ask.
+pub(super) async fn kept_out(
+    state: &HubState,
+    principal: &Principal,
+    organization_id: &str,
+    restriction: Restriction,
+    origin: &Origin,
+) -> ApiError {
+    if restriction == Restriction::NotAsked {
+        let asked = state
+            .registry
+            .ask(organization_id, &principal.token.id, origin)
+            .await;
+        if let Err(error) = asked {
+            // Nobody would come to decide about a request that is not there.
+            return error.into();
+        }
+    }
+    ApiError::kept_out(restriction)
 }

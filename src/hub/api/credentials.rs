@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::body::JsonBody;
 use crate::hub::answers::{Answer, ApiError};
+use crate::hub::registry::Origin;
 use crate::hub::secret;
 use crate::hub::state::HubState;
 
@@ -25,6 +26,7 @@ pub(super) struct Revocation {
 /// Answers 202 whether or not there was such a token: nobody can find out here which tokens exist.
 pub(super) async fn revoke(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
     JsonBody(body): JsonBody<Revocation>,
 ) -> Answer {
     let usable = |text: &String| (1..=LONGEST).contains(&text.chars().count());
@@ -38,7 +40,7 @@ pub(super) async fn revoke(
         .into_iter()
         .map(|value| secret::digest(&Zeroizing::new(value)))
         .collect();
-    state.registry.revoke(&digests).await?;
+    state.registry.revoke(&digests, &origin).await?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(response)

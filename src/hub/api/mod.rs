@@ -13,6 +13,7 @@ mod info;
 mod misc;
 mod ndjson;
 mod ndjson_line;
+mod organizations;
 mod references;
 mod repositories;
 mod resolve;
@@ -38,6 +39,14 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
             get(whoami::userinfo).post(whoami::userinfo),
         )
         .route("/api/credentials/revoke", post(credentials::revoke))
+        .route(
+            "/api/organizations/{organization}/settings/tokens/revoke",
+            post(organizations::revoke_value),
+        )
+        .route(
+            "/api/organizations/{organization}/settings/tokens/{token}/revoke",
+            post(organizations::revoke),
+        )
         .route("/api/agent-harnesses", get(misc::agent_harnesses))
         .route("/api/validate-yaml", post(misc::validate_yaml))
         .route("/api/repos/create", post(repositories::create))

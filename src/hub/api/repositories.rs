@@ -6,13 +6,13 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::address::{Address, open};
+use super::address::{Address, kept_out, open};
 use super::body::JsonBody;
-use crate::hub::access::{Action, may_create};
+use crate::hub::access::{Action, NoCreation, may_create};
 use crate::hub::answers::{Answer, ApiError, json_answer, ok};
 use crate::hub::authentication::Caller;
 use crate::hub::error::HubError;
-use crate::hub::registry::{Gate, GateChange, Principal, RepositoryChange, RepositoryType};
+use crate::hub::registry::{Gate, GateChange, Origin, Principal, RepositoryChange, RepositoryType};
 use crate::hub::state::HubState;
 
 #[derive(Deserialize)]
@@ -42,6 +42,7 @@ pub(super) struct Settings {
 
 pub(super) async fn create(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
     caller: Caller,
     JsonBody(body): JsonBody<Create>,
 ) -> Answer {
@@ -51,8 +52,14 @@ pub(super) async fn create(
     let (owner, name) = owner(principal, body.organization, &body.name);
     // A namespace that does not exist is answered like one that is not the caller's.
     let namespace = match state.registry.namespace(&owner).await {
-        Ok(namespace) if may_create(principal, &namespace) => namespace,
-        Ok(_) | Err(HubError::UnknownNamespace { .. }) => {
+        Ok(namespace) => match may_create(principal, &namespace) {
+            Ok(()) => namespace,
+            Err(NoCreation::NoRight) => return Err(ApiError::no_right_to_create(kind, &owner)),
+            Err(NoCreation::KeptOut(restriction)) => {
+                return Err(kept_out(&state, principal, &namespace.id, restriction, &origin).await);
+            }
+        },
+        Err(HubError::UnknownNamespace { .. }) => {
             return Err(ApiError::no_right_to_create(kind, &owner));
         }
         Err(error) => return Err(error.into()),
@@ -64,6 +71,7 @@ pub(super) async fn create(
             name,
             Some(&principal.user),
             (private, None),
+            &origin,
         )
         .await;
     let repository = match created {
@@ -86,21 +94,29 @@ pub(super) async fn create(
 
 pub(super) async fn delete(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
     caller: Caller,
     JsonBody(body): JsonBody<Delete>,
 ) -> Answer {
     let principal = caller.required()?;
     let kind = kind(body.kind.as_deref())?;
     let (owner, name) = owner(principal, body.organization, &body.name);
-    let repository = open(&state, &caller, (kind, &owner, name), Action::Manage)
-        .await
-        .map_err(cannot_manage)?;
-    state.delete_repository(&repository).await?;
+    let repository = open(
+        &state,
+        &caller,
+        (kind, &owner, name),
+        Action::Manage,
+        origin.address,
+    )
+    .await
+    .map_err(cannot_manage)?;
+    state.delete_repository(&repository, &origin).await?;
     Ok(ok())
 }
 
 pub(super) async fn settings(
     State(state): State<Arc<HubState>>,
+    origin: Origin,
     caller: Caller,
     address: Address,
     JsonBody(body): JsonBody<Settings>,
@@ -118,7 +134,7 @@ pub(super) async fn settings(
     };
     state
         .registry
-        .update_repository(&repository.id, change)
+        .update_repository(&repository.id, change, &origin)
         .await?;
     let changed = state
         .registry

@@ -10,7 +10,7 @@ use crate::hub::answers::{Answer, json_answer};
 use crate::hub::authentication::Caller;
 use crate::hub::clock::iso;
 use crate::hub::rate_limit::Standing;
-use crate::hub::registry::{GrantedRole, Membership, Principal, TokenInfo};
+use crate::hub::registry::{GrantedRole, Membership, Principal, Restriction, TokenInfo};
 use crate::hub::state::HubState;
 
 pub(super) async fn whoami(caller: Caller, standing: Option<Extension<Standing>>) -> Answer {
@@ -61,7 +61,7 @@ fn identity(principal: &Principal) -> Value {
         "periodEnd": null,
         "isPro": false,
         "avatarUrl": avatar(&user.id),
-        "orgs": principal.memberships.iter().map(organization).collect::<Vec<_>>(),
+        "orgs": principal.memberships.iter().map(|membership| organization(principal, membership)).collect::<Vec<_>>(),
         "auth": auth(&principal.token),
     });
     // A fine-grained token does not see the address, as on the Hub.
@@ -72,8 +72,13 @@ fn identity(principal: &Principal) -> Value {
     body
 }
 
-fn organization(membership: &Membership) -> Value {
+fn organization(principal: &Principal, membership: &Membership) -> Value {
     let organization = &membership.organization;
+    let restrictions: &[&str] = match principal.restriction(&organization.id) {
+        None => &[],
+        Some(Restriction::Revoked) => &["token-revoked"],
+        Some(_) => &["token-policy"],
+    };
     json!({
         "type": "org",
         "id": organization.id,
@@ -86,7 +91,7 @@ fn organization(membership: &Membership) -> Value {
         "plan": "team",
         "avatarUrl": avatar(&organization.id),
         "roleInOrg": membership.role.as_str(),
-        "securityRestrictions": [],
+        "securityRestrictions": restrictions,
         "resourceGroups": [],
     })
 }

@@ -16,6 +16,7 @@ use super::visitor::Visitor;
 use crate::hub::answers::{ApiError, header_text};
 use crate::hub::api::drain;
 use crate::hub::middleware::request_id;
+use crate::hub::server::Peer;
 use crate::hub::state::HubState;
 
 /// Nothing is loaded but our own stylesheet, script and icon; nothing is sent but to us; nobody frames us.
@@ -75,7 +76,8 @@ async fn admit(
     if assets::owns(request.uri().path()) {
         return Ok((request, None));
     }
-    match Visitor::find(state, request.headers()).await {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    match Visitor::find(state, request.headers(), peer).await {
         Ok(visitor) => {
             request.extensions_mut().insert(visitor.clone());
             Ok((request, Some(visitor)))

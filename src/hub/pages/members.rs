@@ -104,7 +104,12 @@ pub(super) async fn set(
     }
     match state
         .registry
-        .change_member_keeping_an_admin(organization, user, Some(role))
+        .change_member_keeping_an_admin(
+            &organization.name,
+            user,
+            Some(role),
+            &signed_in.origin(&state),
+        )
         .await
     {
         Ok(()) => (),
@@ -147,7 +152,7 @@ pub(super) async fn remove(
     let organization = &membership.organization;
     state
         .registry
-        .change_member_keeping_an_admin(organization, &user, None)
+        .change_member_keeping_an_admin(&organization.name, &user, None, &signed_in.origin(&state))
         .await?;
     let notice = format!(
         "“{user}” is not a member of “{}” any more.",

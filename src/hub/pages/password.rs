@@ -64,9 +64,10 @@ pub(super) async fn change(
         let _turn = state.desk.turn().await;
         hash_password(Secret::new(new.to_owned())).await?
     };
-    state.registry.set_password(&user.id, &hash).await?;
+    let origin = signed_in.origin(&state);
+    state.registry.set_password(user, &hash, &origin).await?;
     // This browser's session has ended with all the others; it gets a new one, under a new id.
-    let id = begin(&state, user, &hash)
+    let id = begin(&state, user, &hash, &origin)
         .await?
         .ok_or_else(|| PageError::signed_out("/settings/password"))?;
     let notice = "Your password was changed. All other browsers are signed out.";

@@ -17,7 +17,7 @@ use super::visitor::{SignedIn, Visitor};
 use super::{Page, cookie, see_other};
 use crate::hub::answers::header_text;
 use crate::hub::authentication::address;
-use crate::hub::registry::User;
+use crate::hub::registry::{Act, Actor, Origin, Subject, User};
 use crate::hub::secret::Secret;
 use crate::hub::state::{HubState, verify};
 
@@ -71,7 +71,14 @@ pub(super) async fn sign_in(
         insert(&mut response, RETRY_AFTER, &seconds.to_string());
         return Ok(response);
     }
-    let Some(id) = check_in(&state, name, password).await? else {
+    let Some(id) = check_in(&state, &visitor, name, password).await? else {
+        // By name only if there is such a user: what people type here by mistake is their password.
+        let origin = visitor.origin(&state);
+        let attempt = Subject::user(name);
+        state
+            .registry
+            .record(Act::LoginFailed, attempt, &origin)
+            .await?;
         // Not which of the two is wrong: nobody can find out here who has an account.
         let message = "User name or password is wrong.";
         let mut response = again(StatusCode::UNAUTHORIZED, message);
@@ -85,7 +92,8 @@ pub(super) async fn sign_in(
     state.desk.forget(name);
     // Whoever was signed in with this browser is so no more.
     if let Some(old) = visitor.session() {
-        state.registry.end_session(&old.digest).await?;
+        let origin = visitor.origin(&state);
+        state.registry.end_session(old, &origin).await?;
     }
     let mut response = see_other(if next.is_empty() { HOME } else { next });
     insert(
@@ -102,7 +110,8 @@ pub(super) async fn sign_out(
     _form: Form,
 ) -> Page {
     if let Some(session) = visitor.session() {
-        state.registry.end_session(&session.digest).await?;
+        let origin = visitor.origin(&state);
+        state.registry.end_session(session, &origin).await?;
     }
     let mut response = see_other("/login");
     insert(&mut response, SET_COOKIE, &cookie::clear(&state.endpoint));
@@ -112,6 +121,7 @@ pub(super) async fn sign_out(
 /// Begins a session, if the password is right, under an id that nobody has seen before.
 async fn check_in(
     state: &HubState,
+    visitor: &Visitor,
     name: &str,
     password: &str,
 ) -> Result<Option<Secret>, PageError> {
@@ -122,7 +132,15 @@ async fn check_in(
         verify(Secret::new(password.to_owned()), stored).await?
     };
     match found {
-        Some((user, Some(hash))) if is_right => begin(state, &user, &hash).await,
+        Some((user, Some(hash))) if is_right => {
+            let actor = Actor::User {
+                id: user.id.clone(),
+                name: user.name.clone(),
+                token: None,
+            };
+            let origin = visitor.origin_of(actor, state);
+            begin(state, &user, &hash, &origin).await
+        }
         _ => Ok(None),
     }
 }
@@ -132,17 +150,12 @@ pub(super) async fn begin(
     state: &HubState,
     user: &User,
     hash: &str,
+    origin: &Origin,
 ) -> Result<Option<Secret>, PageError> {
     let id = Secret::random_id()?;
     let began = state
         .registry
-        .begin_session(
-            &id.digest(),
-            &user.id,
-            hash,
-            state.clock.now(),
-            state.desk.lifetimes(),
-        )
+        .begin_session(&id.digest(), user, hash, state.desk.lifetimes(), origin)
         .await?;
     Ok(began.then_some(id))
 }

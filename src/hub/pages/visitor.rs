@@ -7,6 +7,7 @@
 //! The token in the forms is a digest of the id with a word before it. It needs no storing, changes with the id, and
 //! leads back neither to the id nor to the digest by which the registry knows it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -17,7 +18,7 @@ use super::cookie;
 use super::error::PageError;
 use super::view::Frame;
 use crate::hub::error::HubError;
-use crate::hub::registry::Session;
+use crate::hub::registry::{Actor, Origin, Session};
 use crate::hub::secret::{self, Digest, Secret};
 use crate::hub::state::HubState;
 
@@ -34,6 +35,7 @@ struct Parties {
     /// Whether the browser has the id already.
     known: bool,
     session: Option<Session>,
+    address: Option<IpAddr>,
 }
 
 impl Visitor {
@@ -41,12 +43,14 @@ impl Visitor {
     pub(super) async fn find(
         state: &HubState,
         headers: &axum::http::HeaderMap,
+        address: Option<IpAddr>,
     ) -> Result<Self, HubError> {
         let Some(id) = cookie::read(headers, &state.endpoint) else {
             return Ok(Self(Arc::new(Parties {
                 id: Secret::random_id()?,
                 known: false,
                 session: None,
+                address,
             })));
         };
         let now = state.clock.now();
@@ -63,7 +67,23 @@ impl Visitor {
             id,
             known: true,
             session,
+            address,
         })))
+    }
+
+    /// Who does what the request asks for, as the audit log has it.
+    pub(super) fn origin(&self, state: &HubState) -> Origin {
+        let actor = self.session().map_or(Actor::Nobody, Session::actor);
+        self.origin_of(actor, state)
+    }
+
+    /// The same for somebody who is about to sign in, or fails to.
+    pub(super) fn origin_of(&self, actor: Actor, state: &HubState) -> Origin {
+        Origin {
+            actor,
+            address: self.0.address,
+            at: state.clock.now(),
+        }
     }
 
     pub(super) fn session(&self) -> Option<&Session> {
@@ -122,6 +142,10 @@ impl SignedIn {
 
     pub(super) fn csrf(&self) -> String {
         self.visitor.csrf()
+    }
+
+    pub(super) fn origin(&self, state: &HubState) -> Origin {
+        self.visitor.origin(state)
     }
 
     /// The frame of a page, with the word that the last deed left for it.

@@ -1,8 +1,10 @@
 //! What a repository is, beside its content, which is git's.
 
+use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::Namespace;
+use super::{Namespace, Origin};
+use crate::hub::error::HubError;
 use crate::role::RepositoryType;
 
 /// How access to a gated repository is granted.
@@ -122,4 +124,67 @@ impl Repository {
     pub fn page(&self) -> String {
         format!("{}{}/{}", self.kind.prefix(), self.namespace, self.name)
     }
+}
+
+/// What the registry knows of repositories, and of who was let through their gates.
+#[async_trait]
+pub(crate) trait Repositories {
+    /// Registers a repository whose folder is there.
+    async fn create_repository(
+        &self,
+        new: NewRepository<'_>,
+        origin: &Origin,
+    ) -> Result<Repository, HubError>;
+
+    /// The repository of that name, if there is one.
+    async fn find_repository(
+        &self,
+        kind: RepositoryType,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Repository>, HubError>;
+
+    /// The repository of that name.
+    async fn repository(
+        &self,
+        kind: RepositoryType,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Repository, HubError>;
+
+    /// All repositories, the newest first.
+    async fn repositories(&self) -> Result<Vec<Repository>, HubError>;
+
+    /// Changes what is named and leaves the rest, so that two changes at once cannot undo each other.
+    async fn update_repository(
+        &self,
+        id: &str,
+        change: RepositoryChange,
+        origin: &Origin,
+    ) -> Result<(), HubError>;
+
+    /// Forgets a repository; says whether it was there.
+    async fn delete_repository(&self, id: &str, origin: &Origin) -> Result<bool, HubError>;
+
+    /// Lets a user through the gate.
+    async fn grant(
+        &self,
+        repository_id: &str,
+        user_id: &str,
+        origin: &Origin,
+    ) -> Result<(), HubError>;
+
+    /// Takes that back.
+    async fn revoke_grant(
+        &self,
+        repository_id: &str,
+        user_id: &str,
+        origin: &Origin,
+    ) -> Result<(), HubError>;
+
+    /// Whether a user was let through the gate.
+    async fn is_granted(&self, repository_id: &str, user_id: &str) -> Result<bool, HubError>;
+
+    /// The names of all who were granted access.
+    async fn grants(&self, repository_id: &str) -> Result<Vec<String>, HubError>;
 }

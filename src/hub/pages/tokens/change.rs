@@ -91,7 +91,7 @@ pub(in crate::hub::pages) async fn change(
     }
     state
         .registry
-        .change_token_role(signed_in.user(), &token.id, role)
+        .change_token(signed_in.user(), &token.id, role, &signed_in.origin(&state))
         .await?;
     let notice = format!("The permissions of “{}” were changed.", token.name);
     signed_in.say(&state, &notice).await?;

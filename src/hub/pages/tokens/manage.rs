@@ -93,7 +93,7 @@ pub(in crate::hub::pages) async fn rename(
     }
     state
         .registry
-        .rename_token(signed_in.user(), &token.id, name)
+        .rename_token(signed_in.user(), &token.id, name, &signed_in.origin(&state))
         .await?;
     let notice = format!("“{}” is called “{name}” now.", token.name);
     signed_in.say(&state, &notice).await?;
@@ -124,7 +124,7 @@ pub(in crate::hub::pages) async fn refresh(
     signed_in.once(&state, form.one("once")).await?;
     let created = state
         .registry
-        .refresh_token(signed_in.user(), &token.id)
+        .refresh_token(signed_in.user(), &token.id, &signed_in.origin(&state))
         .await?;
     let frame = signed_in.frame(&state, "tokens").await?;
     let title = "The token has a new value";
@@ -152,7 +152,7 @@ pub(in crate::hub::pages) async fn delete(
     let token = own_token(&state, &signed_in, &id).await?;
     state
         .registry
-        .delete_token(signed_in.user(), &token.id)
+        .delete_token(signed_in.user(), &token.id, &signed_in.origin(&state))
         .await?;
     let notice = format!("“{}” was deleted and does not work any more.", token.name);
     signed_in.say(&state, &notice).await?;

@@ -88,7 +88,7 @@ pub(in crate::hub::pages) async fn create(
     };
     let created = state
         .registry
-        .create_token(signed_in.user(), new, state.clock.now())
+        .create_token(signed_in.user(), new, &signed_in.origin(&state))
         .await?;
     let frame = signed_in.frame(&state, "tokens").await?;
     Ok(value_page(

@@ -1,76 +1,25 @@
-//! Users, and the names that they share with organizations.
+//! The names in use, and the people among them.
 
+use async_trait::async_trait;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use time::OffsetDateTime;
 
-use super::{Registry, is_taken};
+use super::{Bearing, Sqlite, is_taken};
 use crate::hub::clock::{from_milliseconds, to_milliseconds};
 use crate::hub::error::HubError;
+use crate::hub::registry::{Act, Namespace, NamespaceType, NewUser, Origin, Subject, User, Users};
 use crate::hub::{names, secret};
 
-/// A person with an account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    /// 24 hexadecimal digits.
-    pub id: String,
-    /// The name in URLs.
-    pub name: String,
-    /// The name for people.
-    pub fullname: String,
-    /// The e-mail address, if one was given.
-    pub email: Option<String>,
-    /// When the account was created.
-    pub created_at: OffsetDateTime,
-}
-
-/// What a namespace belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NamespaceType {
-    User,
-    Organization,
-}
-
-/// The first part of a repository's id: a user or an organization.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Namespace {
-    pub id: String,
-    pub name: String,
-    pub kind: NamespaceType,
-}
-
-/// What is needed to create a user; the password is hashed already.
-#[derive(Clone, Debug)]
-pub(crate) struct NewUser {
-    pub name: String,
-    pub fullname: String,
-    pub email: Option<String>,
-    pub password_hash: Option<String>,
-}
-
-impl NamespaceType {
-    pub(super) fn parse(kind: &str) -> Option<Self> {
-        match kind {
-            "user" => Some(Self::User),
-            "org" => Some(Self::Organization),
-            _ => None,
-        }
-    }
-}
-
-impl Registry {
-    pub(crate) async fn create_user(
-        &self,
-        new: NewUser,
-        now: OffsetDateTime,
-    ) -> Result<User, HubError> {
+#[async_trait]
+impl Users for Sqlite {
+    async fn create_user(&self, new: NewUser, origin: &Origin) -> Result<User, HubError> {
         names::check_namespace("a user", &new.name)?;
         names::check_text("a full name", &new.fullname)?;
         if let Some(email) = &new.email {
             names::check_text("an e-mail address", email)?;
         }
         let id = secret::object_id()?;
-        let mut transaction = self.write().await?;
+        let mut change = self.write().await?;
         sqlx::query(
             "INSERT INTO namespaces (id, kind, name, name_key, fullname, email, password_hash, created_at)
              VALUES (?, 'user', ?, ?, ?, ?, ?, ?)",
@@ -81,12 +30,15 @@ impl Registry {
         .bind(&new.fullname)
         .bind(&new.email)
         .bind(&new.password_hash)
-        .bind(to_milliseconds(now))
-        .execute(&mut *transaction)
+        .bind(to_milliseconds(origin.at))
+        .execute(change.connection())
         .await
         .map_err(|error| self.taken(&error, &new.name))?;
-        self.commit(transaction).await?;
-        let created_at = from_milliseconds(to_milliseconds(now));
+        let subject = Subject::user(&new.name);
+        self.enter(&mut change, Act::UserCreate, subject, origin)
+            .await?;
+        self.commit(change, Bearing::None).await?;
+        let created_at = from_milliseconds(to_milliseconds(origin.at));
         Ok(User {
             id,
             name: new.name,
@@ -96,7 +48,7 @@ impl Registry {
         })
     }
 
-    pub(crate) async fn user(&self, name: &str) -> Result<User, HubError> {
+    async fn user(&self, name: &str) -> Result<User, HubError> {
         sqlx::query(
             "SELECT id, name, fullname, email, created_at FROM namespaces WHERE name_key = ? AND kind = 'user'",
         )
@@ -108,7 +60,7 @@ impl Registry {
         .ok_or_else(|| HubError::UnknownUser { name: name.to_owned() })
     }
 
-    pub(crate) async fn users(&self) -> Result<Vec<User>, HubError> {
+    async fn users(&self) -> Result<Vec<User>, HubError> {
         sqlx::query("SELECT id, name, fullname, email, created_at FROM namespaces WHERE kind = 'user' ORDER BY name_key")
             .fetch_all(&self.pool)
             .await
@@ -116,7 +68,7 @@ impl Registry {
             .map_err(|error| self.fault(&error))
     }
 
-    pub(crate) async fn namespace(&self, name: &str) -> Result<Namespace, HubError> {
+    async fn namespace(&self, name: &str) -> Result<Namespace, HubError> {
         let row = sqlx::query("SELECT id, name, kind FROM namespaces WHERE name_key = ?")
             .bind(names::key(name))
             .fetch_optional(&self.pool)
@@ -136,7 +88,9 @@ impl Registry {
         let kind = NamespaceType::parse(&kind).ok_or_else(|| self.unreadable("namespace"))?;
         Ok(Namespace { id, name, kind })
     }
+}
 
+impl Sqlite {
     /// The error of an insert into the names.
     pub(super) fn taken(&self, error: &sqlx::Error, name: &str) -> HubError {
         if is_taken(error) {

@@ -1,0 +1,106 @@
+//! `hubtoken hub approval`: the tokens that an organisation was asked to let in.
+
+use clap::{Args, Subcommand};
+use reqwest::Method;
+
+use super::admin::{Admin, Where};
+use super::rendering::{done, listed, renamed};
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::{Code, World};
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken hub approval list acme
+  hubtoken hub approval approve acme laptop
+  hubtoken hub approval revoke acme 64b0c0ffee0000000000a001
+
+A token is on the list once it asked: by being made with a scope on the organisation, or by its first
+use there. It is named by its id, or by its name if only one of those on the list has it.")]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// List the tokens that asked, those that wait first
+    List {
+        /// The organisation
+        organization: String,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Let a token in; also takes a revocation back
+    Approve(Which),
+    /// Turn down a token that was never let in
+    Deny(Which),
+    /// Keep a token out of the organisation, whatever the policy says; it works elsewhere
+    Revoke(Which),
+}
+
+#[derive(Args)]
+struct Which {
+    /// The organisation
+    organization: String,
+    /// The token's id or name
+    token: String,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// The Hub's own, or that none runs.
+pub fn run(
+    arguments: Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    let (which, decision, participle) = match arguments.verb {
+        Verb::List {
+            organization,
+            place,
+        } => {
+            let path = ["organizations", &organization, "approvals"];
+            let approvals = Admin::open(&place, world)?.ask(Method::GET, &path, None)?;
+            let columns = [
+                "status",
+                "user",
+                "name",
+                "role",
+                "last4",
+                "created_at",
+                "asked_at",
+                "decided_by",
+                "id",
+            ];
+            listed(output, "approvals", approvals, &columns);
+            return Ok(Code::Success);
+        }
+        Verb::Approve(which) => (which, "approve", "let in to"),
+        Verb::Deny(which) => (which, "deny", "turned down by"),
+        Verb::Revoke(which) => (which, "revoke", "shut out of"),
+    };
+    let path = [
+        "organizations",
+        &which.organization,
+        "approvals",
+        &which.token,
+        decision,
+    ];
+    let approval = Admin::open(&which.place, world)?.ask(Method::POST, &path, None)?;
+    let text = |field: &str| approval[field].as_str().unwrap_or("?").to_owned();
+    let sentence = format!(
+        "token `{}` of {} is {participle} {}",
+        text("name"),
+        text("user"),
+        which.organization
+    );
+    done(output, "approval", renamed(approval), &sentence);
+    Ok(Code::Success)
+}

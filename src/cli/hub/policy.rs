@@ -1,0 +1,103 @@
+//! `hubtoken hub policy`: which tokens of its members an organisation lets in.
+
+use clap::{Args, Subcommand, ValueEnum};
+use reqwest::Method;
+use serde_json::json;
+
+use super::admin::{Admin, Where};
+use super::rendering::done;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::{Code, World};
+use crate::error::Error;
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken hub policy set acme require-approval
+  hubtoken hub policy get acme
+
+allow-all lets in all tokens of its members, fine-grained-only those with the role fine-grained,
+require-approval those of them that an administrator approved, and those of administrators. What is
+public stays so for everybody.")]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Show the policy
+    Get {
+        /// The organisation
+        organization: String,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Set the policy, which holds at once
+    Set {
+        /// The organisation
+        organization: String,
+        /// Which tokens are let in
+        #[arg(value_enum)]
+        policy: PolicyName,
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PolicyName {
+    AllowAll,
+    FineGrainedOnly,
+    RequireApproval,
+}
+
+impl PolicyName {
+    fn word(self) -> &'static str {
+        match self {
+            Self::AllowAll => "allow-all",
+            Self::FineGrainedOnly => "fine-grained-only",
+            Self::RequireApproval => "require-approval",
+        }
+    }
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// The Hub's own, or that none runs.
+pub fn run(
+    arguments: Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    let (organization, place, method, body) = match arguments.verb {
+        Verb::Get {
+            organization,
+            place,
+        } => (organization, place, Method::GET, None),
+        Verb::Set {
+            organization,
+            policy,
+            place,
+        } => {
+            let body = json!({ "policy": policy.word() });
+            (organization, place, Method::PUT, Some(body))
+        }
+    };
+    let path = ["organizations", &organization, "policy"];
+    let answer = Admin::open(&place, world)?.ask(method, &path, body.as_ref())?;
+    let policy = answer["policy"]
+        .as_str()
+        .ok_or_else(|| Error::Hub("the Hub answered without a policy".to_owned()))?;
+    done(
+        output,
+        "policy",
+        policy.into(),
+        &format!("the token policy of {organization} is {policy}"),
+    );
+    Ok(Code::Success)
+}

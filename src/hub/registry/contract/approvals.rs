@@ -1,0 +1,461 @@
+//! Policies, and what administrators decide about tokens.
+
+use std::sync::Arc;
+
+use super::{Place, acts, fine, token};
+use crate::hub::error::HubError;
+use crate::hub::registry::{
+    ApprovalStatus, CreatedToken, Decision, MemberToken, NewToken, OrganizationRole, Registry,
+    Restriction, TokenPolicy, TokenRole,
+};
+use crate::hub::secret::Secret;
+
+async fn make(
+    place: &Place,
+    registry: &Arc<dyn Registry>,
+    user: &str,
+    new: NewToken,
+) -> CreatedToken {
+    registry
+        .create_token(user, new, &place.program())
+        .await
+        .unwrap()
+}
+
+async fn set(place: &Place, registry: &Arc<dyn Registry>, policy: TokenPolicy) {
+    registry
+        .set_token_policy("acme", policy, &place.program())
+        .await
+        .unwrap();
+    assert_eq!(registry.token_policy("acme").await.unwrap(), policy);
+}
+
+async fn restriction(
+    place: &Place,
+    registry: &Arc<dyn Registry>,
+    value: &Secret,
+) -> Option<Restriction> {
+    let acme = registry.organization("acme").await.unwrap();
+    let principal = place.identify(registry, value).await.unwrap();
+    principal.restriction(&acme.id)
+}
+
+async fn decide(
+    place: &Place,
+    registry: &Arc<dyn Registry>,
+    token: &str,
+    decision: Decision,
+) -> Result<ApprovalStatus, HubError> {
+    registry
+        .decide(
+            "acme",
+            MemberToken::IdOrName(token),
+            decision,
+            &place.by(registry, "alice").await,
+        )
+        .await
+        .map(|approval| approval.status)
+}
+
+/// Name and status of all that are listed.
+async fn listed(registry: &Arc<dyn Registry>) -> Vec<(String, ApprovalStatus)> {
+    registry
+        .approvals("acme")
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|approval| (approval.token.name, approval.status))
+        .collect()
+}
+
+pub(super) async fn a_policy_keeps_tokens_out(place: &Place) {
+    let registry = place.populated().await;
+    let plain = make(place, &registry, "bob", token("w", TokenRole::Write)).await;
+    let scoped = make(place, &registry, "bob", token("f", fine(&["acme"]))).await;
+    let of_admin = make(place, &registry, "alice", token("f", fine(&["acme"]))).await;
+    let outsider = make(place, &registry, "carol", token("w", TokenRole::Write)).await;
+    assert_eq!(
+        registry.token_policy("acme").await.unwrap(),
+        TokenPolicy::AllowAll
+    );
+    for (policy, of_plain, of_scoped) in [
+        (TokenPolicy::AllowAll, None, None),
+        (
+            TokenPolicy::FineGrainedOnly,
+            Some(Restriction::FineGrainedOnly),
+            None,
+        ),
+        (
+            TokenPolicy::RequireApproval,
+            Some(Restriction::FineGrainedOnly),
+            Some(Restriction::Pending),
+        ),
+        (TokenPolicy::AllowAll, None, None),
+    ] {
+        set(place, &registry, policy).await;
+        assert_eq!(restriction(place, &registry, &plain.value).await, of_plain);
+        assert_eq!(
+            restriction(place, &registry, &scoped.value).await,
+            of_scoped
+        );
+        assert_eq!(restriction(place, &registry, &of_admin.value).await, None);
+        assert_eq!(restriction(place, &registry, &outsider.value).await, None);
+    }
+    // An administrator who is none any more is like everybody else.
+    set(place, &registry, TokenPolicy::RequireApproval).await;
+    registry
+        .set_member("acme", "alice", OrganizationRole::Write, &place.program())
+        .await
+        .unwrap();
+    assert_eq!(
+        restriction(place, &registry, &of_admin.value).await,
+        Some(Restriction::Pending)
+    );
+}
+
+pub(super) async fn a_token_asks_by_its_scopes(place: &Place) {
+    let registry = place.populated().await;
+    make(place, &registry, "bob", token("early", fine(&["acme"]))).await;
+    make(place, &registry, "bob", token("elsewhere", fine(&["bob"]))).await;
+    make(
+        place,
+        &registry,
+        "carol",
+        token("outsider", fine(&["acme/m"])),
+    )
+    .await;
+    assert_eq!(listed(&registry).await, []);
+    set(place, &registry, TokenPolicy::RequireApproval).await;
+    place.pass(time::Duration::SECOND);
+    make(
+        place,
+        &registry,
+        "bob",
+        token("late", fine(&["acme/m", "bob"])),
+    )
+    .await;
+    make(place, &registry, "bob", token("plain", TokenRole::Write)).await;
+    make(place, &registry, "alice", token("admin", fine(&["acme"]))).await;
+    let pending = |name: &str| (name.to_owned(), ApprovalStatus::Pending);
+    assert_eq!(listed(&registry).await, [pending("late"), pending("early")]);
+    // Who becomes a member brings tokens along.
+    place.pass(time::Duration::SECOND);
+    registry
+        .set_member("acme", "carol", OrganizationRole::Read, &place.program())
+        .await
+        .unwrap();
+    assert_eq!(listed(&registry).await[0], pending("outsider"));
+    let late = &registry.approvals("acme").await.unwrap()[1];
+    assert_eq!((late.user.as_str(), late.decided_at), ("bob", None));
+    // What it may do elsewhere is not told.
+    let entities: Vec<&str> = late
+        .scopes
+        .iter()
+        .map(|scope| scope.entity.name.as_str())
+        .collect();
+    assert_eq!(entities, ["acme/m"]);
+}
+
+pub(super) async fn a_token_asks_by_being_used(place: &Place) {
+    let registry = place.populated().await;
+    set(place, &registry, TokenPolicy::RequireApproval).await;
+    let made = make(place, &registry, "bob", token("f", fine(&[]))).await;
+    let outsider = make(place, &registry, "carol", token("f", fine(&[]))).await;
+    assert_eq!(
+        restriction(place, &registry, &made.value).await,
+        Some(Restriction::NotAsked)
+    );
+    let acme = registry.organization("acme").await.unwrap();
+    let before = acts(&registry).await.len();
+    for id in [&made.info.id, &made.info.id, &outsider.info.id] {
+        let origin = place.by(&registry, "bob").await;
+        registry.ask(&acme.id, id, &origin).await.unwrap();
+    }
+    assert_eq!(acts(&registry).await[before..], ["approval.request"]);
+    assert_eq!(
+        restriction(place, &registry, &made.value).await,
+        Some(Restriction::Pending)
+    );
+    assert_eq!(
+        listed(&registry).await,
+        [("f".to_owned(), ApprovalStatus::Pending)]
+    );
+}
+
+pub(super) async fn what_is_decided_stays_with_the_token(place: &Place) {
+    let registry = place.populated().await;
+    set(place, &registry, TokenPolicy::RequireApproval).await;
+    let made = make(place, &registry, "bob", token("f", fine(&["acme"]))).await;
+    for (decision, status, expected) in [
+        (
+            Decision::Deny,
+            ApprovalStatus::Denied,
+            Some(Restriction::Denied),
+        ),
+        (Decision::Approve, ApprovalStatus::Approved, None),
+        (
+            Decision::Revoke,
+            ApprovalStatus::Revoked,
+            Some(Restriction::Revoked),
+        ),
+        (Decision::Approve, ApprovalStatus::Approved, None),
+    ] {
+        for _ in 0..2 {
+            let decided = decide(place, &registry, "f", decision).await.unwrap();
+            assert_eq!(decided, status);
+        }
+        assert_eq!(restriction(place, &registry, &made.value).await, expected);
+    }
+    let approval = &registry.approvals("acme").await.unwrap()[0];
+    assert_eq!(approval.decided_by.as_deref(), Some("alice"));
+    // A refreshed value is the same token.
+    let fresh = registry
+        .refresh_token("bob", "f", &place.program())
+        .await
+        .unwrap();
+    assert_eq!(restriction(place, &registry, &fresh.value).await, None);
+    decide(place, &registry, "f", Decision::Revoke)
+        .await
+        .unwrap();
+    let fresh = registry
+        .refresh_token("bob", "f", &place.program())
+        .await
+        .unwrap();
+    assert_eq!(
+        restriction(place, &registry, &fresh.value).await,
+        Some(Restriction::Revoked)
+    );
+    // A revocation is about the token, not about the policy.
+    set(place, &registry, TokenPolicy::AllowAll).await;
+    assert_eq!(
+        restriction(place, &registry, &fresh.value).await,
+        Some(Restriction::Revoked)
+    );
+    // What is deleted is not listed.
+    registry
+        .delete_token("bob", "f", &place.program())
+        .await
+        .unwrap();
+    assert_eq!(listed(&registry).await, []);
+}
+
+pub(super) async fn other_permissions_are_asked_for_again(place: &Place) {
+    let registry = place.populated().await;
+    set(place, &registry, TokenPolicy::RequireApproval).await;
+    for (decision, expected) in [
+        (Decision::Approve, Restriction::Pending),
+        (Decision::Deny, Restriction::Pending),
+        (Decision::Revoke, Restriction::Revoked),
+    ] {
+        let made = make(place, &registry, "bob", token("f", fine(&["acme/m"]))).await;
+        decide(place, &registry, &made.info.id, decision)
+            .await
+            .unwrap();
+        registry
+            .change_token("bob", &made.info.id, fine(&["acme"]), &place.program())
+            .await
+            .unwrap();
+        assert_eq!(
+            restriction(place, &registry, &made.value).await,
+            Some(expected),
+            "{decision:?}"
+        );
+        // To say the same again changes nothing.
+        if decision == Decision::Approve {
+            decide(place, &registry, &made.info.id, decision)
+                .await
+                .unwrap();
+            registry
+                .change_token("bob", &made.info.id, fine(&["acme"]), &place.program())
+                .await
+                .unwrap();
+            assert_eq!(restriction(place, &registry, &made.value).await, None);
+        }
+    }
+    let plain = make(place, &registry, "bob", token("p", TokenRole::Read)).await;
+    registry
+        .change_token("bob", "p", fine(&["acme"]), &place.program())
+        .await
+        .unwrap();
+    assert_eq!(
+        restriction(place, &registry, &plain.value).await,
+        Some(Restriction::Pending)
+    );
+}
+
+pub(super) async fn who_leaves_and_comes_back_asks_again(place: &Place) {
+    let registry = place.populated().await;
+    set(place, &registry, TokenPolicy::RequireApproval).await;
+    let good = make(place, &registry, "bob", token("good", fine(&["acme"]))).await;
+    let bad = make(place, &registry, "bob", token("bad", fine(&["acme"]))).await;
+    decide(place, &registry, "good", Decision::Approve)
+        .await
+        .unwrap();
+    decide(place, &registry, "bad", Decision::Revoke)
+        .await
+        .unwrap();
+    let origin = place.program();
+    registry
+        .remove_member("acme", "bob", &origin)
+        .await
+        .unwrap();
+    assert_eq!(listed(&registry).await, []);
+    let known = place.identify(&registry, &good.value).await.unwrap();
+    assert!(known.restrictions.is_empty() && known.memberships.is_empty());
+    registry
+        .set_member("acme", "bob", OrganizationRole::Write, &origin)
+        .await
+        .unwrap();
+    assert_eq!(
+        restriction(place, &registry, &good.value).await,
+        Some(Restriction::Pending)
+    );
+    assert_eq!(
+        restriction(place, &registry, &bad.value).await,
+        Some(Restriction::Revoked)
+    );
+}
+
+pub(super) async fn only_administrators_decide(place: &Place) {
+    let registry = place.populated().await;
+    set(place, &registry, TokenPolicy::RequireApproval).await;
+    let made = make(place, &registry, "bob", token("f", fine(&["acme"]))).await;
+    let before = acts(&registry).await;
+    for name in ["bob", "carol"] {
+        let origin = place.by(&registry, name).await;
+        let decided = registry
+            .decide(
+                "acme",
+                MemberToken::IdOrName("f"),
+                Decision::Approve,
+                &origin,
+            )
+            .await;
+        assert!(
+            matches!(decided, Err(HubError::NotAdministrator { .. })),
+            "{name}"
+        );
+        let changed = registry
+            .set_token_policy("acme", TokenPolicy::AllowAll, &origin)
+            .await;
+        assert!(
+            matches!(changed, Err(HubError::NotAdministrator { .. })),
+            "{name}"
+        );
+    }
+    assert_eq!(acts(&registry).await, before);
+    assert_eq!(
+        restriction(place, &registry, &made.value).await,
+        Some(Restriction::Pending)
+    );
+    let alice = place.by(&registry, "alice").await;
+    registry
+        .set_token_policy("acme", TokenPolicy::AllowAll, &alice)
+        .await
+        .unwrap();
+    assert_eq!(restriction(place, &registry, &made.value).await, None);
+}
+
+pub(super) async fn nobody_revokes_their_own(place: &Place) {
+    let registry = place.populated().await;
+    let made = make(place, &registry, "alice", token("mine", TokenRole::Write)).await;
+    let alice = place.by(&registry, "alice").await;
+    for name in [
+        MemberToken::IdOrName(&made.info.id),
+        MemberToken::Value(&made.value.digest()),
+    ] {
+        let decided = registry
+            .decide("acme", name, Decision::Revoke, &alice)
+            .await;
+        assert!(matches!(decided, Err(HubError::OwnToken)), "{decided:?}");
+    }
+    assert_eq!(restriction(place, &registry, &made.value).await, None);
+    // Another administrator can.
+    registry
+        .set_member("acme", "bob", OrganizationRole::Admin, &place.program())
+        .await
+        .unwrap();
+    let bob = place.by(&registry, "bob").await;
+    registry
+        .decide(
+            "acme",
+            MemberToken::IdOrName(&made.info.id),
+            Decision::Revoke,
+            &bob,
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        restriction(place, &registry, &made.value).await,
+        Some(Restriction::Revoked)
+    );
+}
+
+pub(super) async fn what_was_let_in_is_not_denied(place: &Place) {
+    let registry = place.populated().await;
+    set(place, &registry, TokenPolicy::RequireApproval).await;
+    let made = make(place, &registry, "bob", token("f", fine(&["acme"]))).await;
+    for decision in [Decision::Approve, Decision::Revoke] {
+        decide(place, &registry, "f", decision).await.unwrap();
+        let before = restriction(place, &registry, &made.value).await;
+        let denied = decide(place, &registry, "f", Decision::Deny).await;
+        assert!(
+            matches!(denied, Err(HubError::AlreadyDecided { .. })),
+            "{denied:?}"
+        );
+        assert_eq!(restriction(place, &registry, &made.value).await, before);
+    }
+}
+
+pub(super) async fn a_token_is_named_by_id_name_or_value(place: &Place) {
+    let registry = place.populated().await;
+    set(place, &registry, TokenPolicy::RequireApproval).await;
+    let first = make(place, &registry, "bob", token("same", fine(&["acme"]))).await;
+    let quiet = make(place, &registry, "bob", token("quiet", TokenRole::Write)).await;
+    let outsider = make(place, &registry, "carol", token("x", fine(&["acme/m"]))).await;
+    let alice = place.by(&registry, "alice").await;
+    // A name finds only what is on the list: an administrator does not get to know the others by trying.
+    for unknown in ["quiet", "x", outsider.info.id.as_str(), "nothing"] {
+        let decided = decide(place, &registry, unknown, Decision::Approve).await;
+        assert!(
+            matches!(decided, Err(HubError::UnknownMemberToken { .. })),
+            "{unknown}"
+        );
+    }
+    let strange = registry
+        .decide(
+            "acme",
+            MemberToken::Value(&outsider.value.digest()),
+            Decision::Revoke,
+            &alice,
+        )
+        .await;
+    assert!(matches!(strange, Err(HubError::UnknownMemberToken { .. })));
+    registry
+        .decide(
+            "acme",
+            MemberToken::Value(&quiet.value.digest()),
+            Decision::Revoke,
+            &alice,
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        restriction(place, &registry, &quiet.value).await,
+        Some(Restriction::Revoked)
+    );
+    let second = make(place, &registry, "bob", token("same", fine(&["acme/m"]))).await;
+    let ambiguous = decide(place, &registry, "same", Decision::Approve).await;
+    assert!(
+        matches!(&ambiguous, Err(HubError::AmbiguousToken { ids, .. }) if ids.len() == 2),
+        "{ambiguous:?}"
+    );
+    decide(place, &registry, &second.info.id, Decision::Approve)
+        .await
+        .unwrap();
+    assert_eq!(restriction(place, &registry, &second.value).await, None);
+    assert_eq!(
+        restriction(place, &registry, &first.value).await,
+        Some(Restriction::Pending)
+    );
+}

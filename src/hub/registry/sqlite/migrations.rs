@@ -1,0 +1,167 @@
+//! The schema of the registry, as numbered steps. A step that was released is never changed; a change is a new step.
+//!
+//! The number lives in SQLite's own `user_version`, so that it changes in the same transaction as the schema and a
+//! crash leaves either both or neither.
+
+use sqlx::{Connection as _, Row as _, SqliteConnection};
+
+/// Why the schema could not be brought up to date.
+pub(super) enum MigrationError {
+    /// The database has a schema that this version does not know.
+    Newer(i64),
+    /// SQLite failed.
+    Sqlite(sqlx::Error),
+}
+
+impl From<sqlx::Error> for MigrationError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// Step `n` of the list brings schema `n` to schema `n + 1`. The statement that writes the number is part of it,
+/// since a pragma takes no parameter.
+const STEPS: &[(&str, &str)] = &[
+    (
+        "CREATE TABLE namespaces (
+            id TEXT PRIMARY KEY,
+            kind TEXT NOT NULL CHECK (kind IN ('user', 'org')),
+            name TEXT NOT NULL,
+            name_key TEXT NOT NULL UNIQUE,
+            fullname TEXT NOT NULL,
+            email TEXT,
+            password_hash TEXT,
+            created_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE members (
+            organization_id TEXT NOT NULL REFERENCES namespaces (id) ON DELETE CASCADE,
+            user_id TEXT NOT NULL REFERENCES namespaces (id) ON DELETE CASCADE,
+            role TEXT NOT NULL CHECK (role IN ('admin', 'write', 'contributor', 'read', 'no_access')),
+            PRIMARY KEY (organization_id, user_id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX members_by_user ON members (user_id);
+        CREATE TABLE tokens (
+            id TEXT PRIMARY KEY,
+            user_id TEXT NOT NULL REFERENCES namespaces (id) ON DELETE CASCADE,
+            name TEXT NOT NULL,
+            role TEXT NOT NULL CHECK (role IN ('read', 'write', 'fineGrained')),
+            fine_grained TEXT,
+            digest BLOB NOT NULL UNIQUE,
+            last4 TEXT NOT NULL,
+            created_at INTEGER NOT NULL,
+            last_used_at INTEGER,
+            expires_at INTEGER
+        ) STRICT;
+        CREATE INDEX tokens_by_user ON tokens (user_id, name);
+        CREATE TABLE repositories (
+            id TEXT PRIMARY KEY,
+            kind TEXT NOT NULL CHECK (kind IN ('model', 'dataset', 'space')),
+            namespace_id TEXT NOT NULL REFERENCES namespaces (id),
+            name TEXT NOT NULL,
+            name_key TEXT NOT NULL,
+            creator_id TEXT NOT NULL,
+            private INTEGER NOT NULL,
+            gated TEXT CHECK (gated IN ('auto', 'manual')),
+            disabled INTEGER NOT NULL DEFAULT 0,
+            created_at INTEGER NOT NULL,
+            UNIQUE (kind, namespace_id, name_key)
+        ) STRICT;
+        CREATE TABLE access_grants (
+            repository_id TEXT NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
+            user_id TEXT NOT NULL REFERENCES namespaces (id) ON DELETE CASCADE,
+            granted_at INTEGER NOT NULL,
+            PRIMARY KEY (repository_id, user_id)
+        ) STRICT, WITHOUT ROWID;",
+        "PRAGMA user_version = 1",
+    ),
+    (
+        "ALTER TABLE namespaces ADD COLUMN token_policy TEXT NOT NULL DEFAULT 'allow-all'
+            CHECK (token_policy IN ('allow-all', 'fine-grained-only', 'require-approval'));
+        CREATE TABLE approvals (
+            organization_id TEXT NOT NULL REFERENCES namespaces (id) ON DELETE CASCADE,
+            token_id TEXT NOT NULL REFERENCES tokens (id) ON DELETE CASCADE,
+            status TEXT NOT NULL CHECK (status IN ('pending', 'approved', 'denied', 'revoked')),
+            asked_at INTEGER NOT NULL,
+            decided_at INTEGER,
+            decided_by TEXT,
+            PRIMARY KEY (organization_id, token_id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX approvals_by_token ON approvals (token_id);
+        CREATE TABLE audit (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            at INTEGER NOT NULL,
+            act TEXT NOT NULL,
+            actor TEXT NOT NULL CHECK (actor IN ('user', 'admin-key', 'program', 'nobody')),
+            actor_name TEXT COLLATE NOCASE,
+            actor_token TEXT,
+            address TEXT,
+            user_name TEXT COLLATE NOCASE,
+            organization TEXT COLLATE NOCASE,
+            token_id TEXT,
+            token_name TEXT,
+            token_last4 TEXT,
+            repository TEXT,
+            detail TEXT
+        ) STRICT;
+        CREATE INDEX audit_by_time ON audit (at);
+        CREATE INDEX audit_by_actor ON audit (actor_name);
+        CREATE INDEX audit_by_user ON audit (user_name);
+        CREATE INDEX audit_by_organization ON audit (organization);
+        CREATE TRIGGER audit_is_not_rewritten BEFORE UPDATE ON audit
+            BEGIN SELECT RAISE(ABORT, 'entries of the audit log do not change'); END;",
+        "PRAGMA user_version = 2",
+    ),
+    // Who is signed in at the pages, and the forms that were sent and must not be taken a second time.
+    (
+        "CREATE TABLE sessions (
+            digest BLOB PRIMARY KEY,
+            user_id TEXT NOT NULL REFERENCES namespaces (id) ON DELETE CASCADE,
+            created_at INTEGER NOT NULL,
+            seen_at INTEGER NOT NULL,
+            notice TEXT
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX sessions_by_user ON sessions (user_id);
+        CREATE TABLE used_forms (
+            session_digest BLOB NOT NULL REFERENCES sessions (digest) ON DELETE CASCADE,
+            digest BLOB NOT NULL,
+            used_at INTEGER NOT NULL,
+            PRIMARY KEY (session_digest, digest)
+        ) STRICT, WITHOUT ROWID;",
+        "PRAGMA user_version = 3",
+    ),
+];
+
+/// The schema that this version writes.
+pub(super) fn newest() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
+}
+
+/// Applies the steps that are missing, each once, in one transaction for all.
+pub(super) async fn apply(connection: &mut SqliteConnection) -> Result<(), MigrationError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let found: i64 = sqlx::query("PRAGMA user_version")
+        .fetch_one(&mut *transaction)
+        .await?
+        .try_get(0)?;
+    if found > newest() {
+        return Err(MigrationError::Newer(found));
+    }
+    for (schema, version) in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        sqlx::raw_sql(*schema).execute(&mut *transaction).await?;
+        sqlx::raw_sql(*version).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_writes_its_own_number() {
+        for (index, (_, version)) in STEPS.iter().enumerate() {
+            assert_eq!(*version, format!("PRAGMA user_version = {}", index + 1));
+        }
+    }
+}

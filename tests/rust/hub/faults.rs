@@ -1,0 +1,85 @@
+//! A database that cannot be written: what is said, and that nothing is half done.
+
+use std::path::Path;
+
+use serde_json::json;
+use sqlx::{ConnectOptions as _, Executor as _};
+
+use super::world::World;
+
+const WHOAMI: &str = "/api/whoami-v2";
+
+/// Holds the database as another program would, from a thread and a runtime of its own.
+struct Holder {
+    runtime: tokio::runtime::Runtime,
+    connection: Option<sqlx::SqliteConnection>,
+}
+
+impl Holder {
+    fn new(folder: &Path, statement: &'static str) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let options =
+            sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("hub.sqlite3"));
+        let mut connection = runtime.block_on(options.connect()).unwrap();
+        runtime.block_on(connection.execute(statement)).unwrap();
+        Self {
+            runtime,
+            connection: Some(connection),
+        }
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        use sqlx::Connection as _;
+        if let Some(connection) = self.connection.take() {
+            self.runtime.block_on(connection.close()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_locked_database_is_told_as_such_and_nothing_is_done() {
+    let world = World::populated();
+    let token = world.token("alice", "ci", "write");
+    assert_eq!(world.get(WHOAMI, Some(&token)).status, 200);
+    let log = || world.admin("GET", "audit?act=token", None).json();
+    let before = log();
+    let holder = Holder::new(world.folder.path(), "BEGIN IMMEDIATE");
+    for (method, path, body) in [
+        ("POST", "users/alice/tokens/ci/refresh", None),
+        ("DELETE", "users/alice/tokens/ci", None),
+        (
+            "PUT",
+            "organizations/acme/policy",
+            Some(json!({ "policy": "fine-grained-only" })),
+        ),
+    ] {
+        let answer = world.admin(method, path, body);
+        assert_eq!(
+            (answer.status, answer.header("retry-after")),
+            (503, "1"),
+            "{path}: {}",
+            answer.text()
+        );
+        // Where the database lies is nothing for a client.
+        assert!(answer.text().contains("busy"), "{}", answer.text());
+        assert!(
+            !answer
+                .text()
+                .contains(world.folder.path().to_str().unwrap())
+        );
+    }
+    // Whoever reads is not held up.
+    assert_eq!(world.get(WHOAMI, Some(&token)).status, 200);
+    assert_eq!(log(), before);
+    drop(holder);
+    assert_eq!(log(), before);
+    assert_eq!(world.get(WHOAMI, Some(&token)).status, 200);
+    let fresh = world.admin("POST", "users/alice/tokens/ci/refresh", None);
+    assert_eq!(fresh.status, 200);
+    assert_eq!(world.get(WHOAMI, Some(&token)).status, 401);
+}
