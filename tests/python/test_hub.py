@@ -6,6 +6,7 @@ import json
 import stat
 import urllib.error
 import urllib.request
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,9 @@ WRONG: dict[str, tuple[Callable[[Hub], Any], str]] = {
     "unknown namespace": (lambda hub: hub.create_repository("acme/x"), "`acme`"),
     "repository without a namespace": (lambda hub: hub.create_repository("x"), "`x`"),
     "repository above": (lambda hub: hub.create_repository("alice/../x"), "x"),
+    "policy of nothing": (lambda hub: hub.set_token_policy("acme", "allow-all"), "`acme`"),
+    "approval in nothing": (lambda hub: hub.approve_token("acme", "x"), "`acme`"),
+    "change of nothing": (lambda hub: hub.change_token("alice", "x", role="read"), "no token `x`"),
     "unknown repository": (lambda hub: hub.set_gated("alice/x", "auto"), "alice/x"),
 }
 
@@ -93,6 +97,9 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(name: str, hub: Hub) ->
         lambda hub: hub.create_token("alice", name="x", role="read", expires_in=float("nan")),
         lambda hub: hub.create_token("alice", name="x", role="read", expires_in=1e300),
         lambda hub: hub.set_member("acme", "alice", "owner"),
+        lambda hub: hub.set_token_policy("acme", "some"),
+        lambda hub: hub.change_token("alice", "x", role="admin"),
+        lambda hub: hub.change_token("alice", "x", role="read", scopes={"alice": []}),
         lambda hub: hub.create_repository("alice/x", type="bucket"),
         lambda hub: hub.create_repository("alice/x", gated="yes"),
     ],
@@ -116,6 +123,31 @@ def test_a_restart_keeps_everything(tmp_path: Path) -> None:
         assert hub.admin_key == key
         assert hubtoken.require_role("write", token, repo="alice/tiny", max_age=0) is token
         assert [(info.name, info.role) for info in hub.list_tokens("alice")] == [("ci", "write")]
+
+
+def test_the_audit_log_is_chosen_from(hub: Hub) -> None:
+    before = datetime.now(timezone.utc)
+    token = hub.create_token("alice", name="ci", role="read")
+    hub.change_token("alice", "ci", role="write")
+    fresh = hub.refresh_token("alice", "ci")
+    (refreshed, changed, created) = hub.audit(user="alice", act="token")
+    assert [entry.act for entry in (created, changed, refreshed)] == [
+        "token.create",
+        "token.change",
+        "token.refresh",
+    ]
+    assert (created.token_name, created.last4) == ("ci", token.reveal()[-4:])
+    assert (changed.detail, refreshed.last4) == ("write", fresh.reveal()[-4:])
+    assert (created.actor, created.actor_name, created.address) == ("program", None, None)
+    assert created.token_id == hub.list_tokens("alice")[0].id
+    assert [entry.id for entry in hub.audit(before=changed.id, act="token")] == [created.id]
+    assert [entry.id for entry in hub.audit(limit=1)] == [refreshed.id]
+    assert len(hub.audit(since=before)) <= 3
+    assert hub.audit(since=datetime.now(timezone.utc) + timedelta(days=1)) == []
+    assert "token.refresh" in repr(refreshed)
+    assert leaks(repr(hub.audit()), token.reveal(), fresh.reveal()) == []
+    with pytest.raises(hubtoken.HubError, match="at least 1"):
+        Hub(audit_days=0).start()
 
 
 def test_the_same_object_starts_again() -> None:

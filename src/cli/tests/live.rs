@@ -324,6 +324,75 @@ fn the_other_lists_have_what_was_made() {
 }
 
 #[test]
+fn an_organisation_sets_a_policy_and_decides() {
+    let site = Site::new(None);
+    assert!(
+        site.hub(&["policy", "get", "acme"])
+            .out
+            .contains("allow-all")
+    );
+    let set = site
+        .machine
+        .json(&["hub", "policy", "set", "acme", "require-approval"], 0);
+    assert_eq!(set["policy"], "require-approval");
+    assert_eq!(site.hub(&["policy", "set", "acme", "none"]).code, 2);
+    let value = site.token(
+        "ci",
+        &["--role", "fine-grained", "--scope", "acme=repo.write"],
+    );
+    let listed = site.machine.json(&["hub", "approval", "list", "acme"], 0);
+    let id = listed["approvals"][0]["id"].as_str().unwrap();
+    assert_eq!(listed["approvals"][0]["status"], "pending");
+    let shown = site.hub(&["approval", "list", "acme"]).out;
+    assert!(
+        shown.contains("pending") && shown.contains("fine-grained"),
+        "{shown}"
+    );
+    for (verb, which, says) in [
+        ("deny", "ci", "turned down by acme"),
+        ("approve", id, "let in to acme"),
+        ("revoke", "ci", "shut out of acme"),
+    ] {
+        let ran = site.hub(&["approval", verb, "acme", which]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.out.contains(says), "{ran:?}");
+    }
+    let again = site
+        .machine
+        .json(&["hub", "approval", "approve", "acme", "ci"], 0);
+    assert_eq!(again["approval"]["decided_by"], "admin-key");
+    let change = ["token", "change", "alice", "ci", "--role", "fine-grained"];
+    let scope = ["--scope", "acme=repo.content.read"];
+    assert_eq!(site.hub(&[&change[..], &scope].concat()).code, 0);
+    let refused = site.hub(&[
+        "token", "change", "alice", "ci", "--role", "read", "--gated",
+    ]);
+    assert_eq!(refused.code, 2);
+    let missing = site
+        .machine
+        .json(&["hub", "approval", "deny", "acme", "nothing"], 1);
+    assert_eq!(missing["error"]["kind"], "HubError");
+
+    let ran = site.hub(&["audit", "--organization", "acme", "--act", "approval"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.out.matches("approval.").count(), 6, "{}", ran.out);
+    assert!(
+        ran.out.contains("admin-key") && ran.out.contains("127.0.0.1"),
+        "{}",
+        ran.out
+    );
+    assert!(!ran.out.contains(&value));
+    let entries = site.machine.json(&["hub", "audit", "--limit", "2"], 0);
+    assert_eq!(entries["entries"].as_array().map(Vec::len), Some(2));
+    assert_eq!(entries["entries"][0]["token_name"], "ci");
+    let none = site
+        .machine
+        .json(&["hub", "audit", "--since", "2999-01-01"], 0);
+    assert_eq!(none["entries"], serde_json::json!([]));
+    assert_eq!(site.hub(&["audit", "--since", "yesterday"]).code, 2);
+}
+
+#[test]
 fn a_rate_limit_is_unknown_and_says_how_long() {
     let mut site = Site::new(Some(WhoamiLimit {
         quota: 1,

@@ -25,10 +25,11 @@ use std::sync::atomic::{AtomicI64, AtomicU32};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Row as _, Sqlite as Database, SqliteConnection, Transaction};
+use sqlx::{Row as _, Sqlite as Database, SqliteConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use self::migrations::MigrationError;
@@ -53,9 +54,14 @@ pub(super) struct Sqlite {
 }
 
 /// A change that is not committed yet; dropped, it is undone.
+///
+/// Undone by closing the connection, which cannot fail. A rollback can: SQLite itself rolls back when a disk is full, the
+/// second rollback is refused, and a pool that takes such a connection back has one that never begins anything again.
 struct Change {
-    transaction: Transaction<'static, Database>,
-    turn: OwnedMutexGuard<()>,
+    connection: PoolConnection<Database>,
+    is_committed: bool,
+    /// Given back after the connection.
+    _turn: OwnedMutexGuard<()>,
 }
 
 /// What a change means for those who are known by their tokens.
@@ -69,7 +75,21 @@ enum Bearing {
 
 impl Change {
     fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.transaction
+        &mut self.connection
+    }
+
+    async fn commit(mut self) -> Result<(), sqlx::Error> {
+        sqlx::query("COMMIT").execute(self.connection()).await?;
+        self.is_committed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Change {
+    fn drop(&mut self) {
+        if !self.is_committed {
+            self.connection.close_on_drop();
+        }
     }
 }
 
@@ -149,12 +169,18 @@ impl Sqlite {
             .map_err(|_| HubError::DatabaseLocked {
                 path: self.path.clone(),
             })?;
-        let transaction = self
-            .pool
-            .begin_with("BEGIN IMMEDIATE")
+        let fault = |error| self.fault(&error);
+        // Made before it begins: whoever stops waiting for the lock leaves no transaction behind.
+        let mut change = Change {
+            connection: self.pool.acquire().await.map_err(fault)?,
+            is_committed: false,
+            _turn: turn,
+        };
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(change.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
-        Ok(Change { transaction, turn })
+            .map_err(fault)?;
+        Ok(change)
     }
 
     /// Makes a change last. It goes on when the client that asked for it is gone: a commit that nobody waits for happens
@@ -164,10 +190,7 @@ impl Sqlite {
         let committing = tokio::spawn(async move {
             // Before the commit, not after it: between the two, the old value of a token and the new one would work.
             let _closed = (bearing == Bearing::OnPrincipals).then(|| principals.close());
-            let Change { transaction, turn } = change;
-            let done = transaction.commit().await;
-            drop(turn);
-            done
+            change.commit().await
         });
         committing
             .await

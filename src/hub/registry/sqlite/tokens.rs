@@ -435,6 +435,8 @@ fn stored_scopes(role: &GrantedRole) -> Result<Option<String>, HubError> {
 pub(super) fn shown(wanted: &str) -> String {
     if wanted.starts_with("hf_") {
         "hf_…".to_owned()
+    } else if wanted.starts_with("hubtoken_admin_") {
+        "hubtoken_admin_…".to_owned()
     } else {
         wanted.chars().filter(|each| !each.is_control()).collect()
     }
