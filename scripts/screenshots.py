@@ -1,7 +1,7 @@
 """Write the screenshots of the pages into docs/pages/: `make screenshots`.
 
 Each page is shown light, dark and on a phone, from a Hub that is filled for it and removed again.
-The values of tokens on them are of that Hub, and dead.
+The value of a token on them was never one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import chromium
+import palette
 from hubtoken.hub import Hub
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pages"
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of a Hub that lives for a minute
+VALUE = f"hf_{'Fake' * 8}XX"
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 960, "height": 640}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 960, "height": 640}},
@@ -45,9 +47,11 @@ def fill(hub: Hub) -> None:
 
 
 def shoot(page: Page, name: str, look: str, *, whole: bool = True) -> None:
-    """One page, with few colours: a page of text needs no more, and the file is a third."""
+    """One page."""
     path = FOLDER / f"{name}-{look}.png"
-    page.screenshot(path=path, full_page=whole, caret="hide", animations="disabled")
+    path.write_bytes(
+        palette.reduce(page.screenshot(full_page=whole, caret="hide", animations="disabled"))
+    )
     print(f"{path.relative_to(FOLDER.parent.parent)}: {path.stat().st_size // 1024} KiB")
 
 
@@ -75,6 +79,7 @@ def walk(hub: Hub, browser: Browser, look: str) -> None:
     page.goto("/settings/tokens/new?tokenType=read")
     page.get_by_label("Name", exact=True).fill("evaluation")
     page.get_by_role("button", name="Create the token").click()
+    page.get_by_label("Value").evaluate("(input, value) => { input.value = value }", VALUE)
     shoot(page, "value", look)
 
     page.goto("/settings/tokens")

@@ -10,9 +10,12 @@ use axum::response::{IntoResponse, Response};
 use super::view::{Frame, html};
 use crate::hub::error::HubError;
 
-/// Why there is no other page.
+/// Why there is no other page. Boxed, since nearly every function here can return one.
 #[derive(Debug)]
-pub(super) struct PageError {
+pub(super) struct PageError(Box<Words>);
+
+#[derive(Debug)]
+struct Words {
     status: StatusCode,
     title: &'static str,
     message: Cow<'static, str>,
@@ -33,20 +36,18 @@ const TOKENS: (&str, &str) = ("/settings/tokens", "Go to your access tokens");
 
 impl PageError {
     fn new(status: StatusCode, title: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self(Box::new(Words {
             status,
             title,
             message: message.into(),
             link: Some((TOKENS.0.to_owned(), TOKENS.1)),
             header: None,
-        }
+        }))
     }
 
-    fn linked(self, to: impl Into<String>, words: &'static str) -> Self {
-        Self {
-            link: Some((to.into(), words)),
-            ..self
-        }
+    fn linked(mut self, to: impl Into<String>, words: &'static str) -> Self {
+        self.0.link = Some((to.into(), words));
+        self
     }
 
     pub(super) fn not_found() -> Self {
@@ -75,7 +76,7 @@ impl PageError {
             "Sign in to see this page.",
         )
         .linked(sign_in_address(next), "Sign in");
-        error.header = Some((LOCATION, sign_in_address(next)));
+        error.0.header = Some((LOCATION, sign_in_address(next)));
         error
     }
 
@@ -87,7 +88,7 @@ impl PageError {
             "Nothing was changed. Your session has ended; sign in and do it again.",
         )
         .linked(sign_in_address(next), "Sign in");
-        error.header = Some((
+        error.0.header = Some((
             WWW_AUTHENTICATE,
             "Form realm=\"the sign-in page\"".to_owned(),
         ));
@@ -177,7 +178,7 @@ impl PageError {
     }
 
     fn with_retry_after(mut self, seconds: u32) -> Self {
-        self.header = Some((RETRY_AFTER, seconds.to_string()));
+        self.0.header = Some((RETRY_AFTER, seconds.to_string()));
         self
     }
 }
@@ -229,14 +230,21 @@ pub(super) fn sentence(message: &str) -> String {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
+        let Words {
+            status,
+            title,
+            message,
+            link,
+            header,
+        } = *self.0;
         let page = ErrorPage {
             frame: Frame::bare(),
-            title: self.title,
-            message: &self.message,
-            link: self.link.as_ref().map(|(to, words)| (to.as_str(), *words)),
+            title,
+            message: &message,
+            link: link.as_ref().map(|(to, words)| (to.as_str(), *words)),
         };
-        let mut response = html(self.status, &page);
-        if let Some((name, value)) = self.header
+        let mut response = html(status, &page);
+        if let Some((name, value)) = header
             && let Ok(value) = HeaderValue::from_str(&value)
         {
             response.headers_mut().insert(name, value);

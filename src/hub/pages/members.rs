@@ -49,7 +49,7 @@ struct Member {
 /// A role on the page.
 struct Words {
     value: &'static str,
-    words: &'static str,
+    name: &'static str,
     meaning: &'static str,
 }
 
@@ -118,7 +118,7 @@ pub(super) async fn set(
         }
         Err(error) => return Err(error.into()),
     }
-    let notice = format!("“{user}” has the role {} now.", words(role).words);
+    let notice = format!("“{user}” has the role {} now.", words(role).name);
     signed_in.say(&state, &notice).await?;
     Ok(see_other(&address(membership)))
 }
@@ -213,7 +213,7 @@ fn here(membership: &Membership) -> String {
 }
 
 fn words(role: OrganizationRole) -> Words {
-    let (words, meaning) = match role {
+    let (name, meaning) = match role {
         OrganizationRole::Admin => ("admin", "everything, these settings included"),
         OrganizationRole::Write => ("write", "create, change and delete every repository"),
         OrganizationRole::Contributor => (
@@ -225,7 +225,7 @@ fn words(role: OrganizationRole) -> Words {
     };
     Words {
         value: role.as_str(),
-        words,
+        name,
         meaning,
     }
 }

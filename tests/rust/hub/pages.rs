@@ -191,7 +191,7 @@ fn a_fine_grained_token_gets_what_was_ticked() {
 }
 
 #[test]
-fn mistakes_are_said_where_they_are_and_what_was_typed_stays() {
+fn mistakes_are_said_where_they_are() {
     let world = world_with_passwords();
     let bobs = world.token("bob", "w", "write");
     assert_eq!(world.create(&bobs, "bob/secret", true).status, 200);
@@ -279,7 +279,12 @@ fn mistakes_are_said_where_they_are_and_what_was_typed_stays() {
         assert!(text.contains("role=\"alert\"") && text.contains("<title>Error: "));
     }
     assert_eq!(tokens(&world, "alice"), json!([]));
+}
 
+#[test]
+fn what_was_typed_stays_beside_the_mistakes() {
+    let world = world_with_passwords();
+    let browser = Browser::signed_in(&world, "alice");
     let kept = browser.submit(
         NEW,
         NEW,
@@ -325,6 +330,17 @@ fn another_row_for_a_repository_needs_no_script() {
             && text.contains("name=\"repository.1\" value=\"\"")
     );
     assert!(!text.contains("role=\"alert\""));
+    // Also when none is filled in yet.
+    let more = browser.submit(
+        NEW,
+        NEW,
+        &[
+            ("role", "fineGrained"),
+            ("repository.0", ""),
+            ("step", "more"),
+        ],
+    );
+    assert!(more.text().contains("name=\"repository.1\" value=\"\""));
 }
 
 #[test]

@@ -53,9 +53,8 @@ impl Picker {
         more: bool,
     ) -> Result<Self, HubError> {
         let mut rows = wish.repositories.clone();
-        if more || rows.is_empty() {
-            rows.push(<_>::default());
-        }
+        let least = if more { wish.rows + 1 } else { 1 };
+        rows.resize_with(rows.len().max(least), Default::default);
         let repositories = rows
             .into_iter()
             .enumerate()

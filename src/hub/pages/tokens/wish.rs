@@ -26,6 +26,8 @@ pub(super) struct Wish {
     pub places: BTreeMap<String, BTreeSet<String>>,
     /// Permissions on single repositories, in the order of the form.
     pub repositories: Vec<(String, BTreeSet<String>)>,
+    /// Rows for a repository that were on the form, empty ones included.
+    pub rows: usize,
     pub global: BTreeSet<String>,
     pub can_read_gated_repos: bool,
     /// The last day, as a date field writes it.
@@ -103,6 +105,7 @@ impl Wish {
                 wish.global.insert(value.to_owned());
             }
         }
+        wish.rows = rows.len();
         wish.repositories = rows
             .into_values()
             .filter(|(path, permissions)| !path.is_empty() || !permissions.is_empty())

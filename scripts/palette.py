@@ -1,0 +1,96 @@
+"""Makes a screenshot a quarter of its size: 256 colours are plenty for a page of text.
+
+Without a library for images: what a browser writes is one simple kind of PNG.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+COLOURS = 256
+RGB = 3
+
+
+def reduce(png: bytes) -> bytes:
+    """The same picture (8 bits, RGB, not interlaced) with at most 256 colours.
+
+    Colours that differ little become the most frequent one among them.
+    """
+    chunks = dict[bytes, bytes]()
+    for kind, data in _chunks(png):
+        chunks[kind] = chunks.get(kind, b"") + data
+    width, height, *form = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
+    if form != [8, 2, 0, 0, 0]:
+        raise ValueError(f"this is not the kind of picture that is read here: {form}")
+    pixels = _unfiltered(zlib.decompress(chunks[b"IDAT"]), width * RGB, height)
+    colours = [pixels[at : at + RGB] for at in range(0, len(pixels), RGB)]
+    nearby = dict[bytes, bytes]()
+    for colour, _ in Counter(colours).most_common():
+        nearby.setdefault(_coarse(colour), colour)
+    kept = [
+        colour for colour, _ in Counter(nearby[_coarse(each)] for each in colours).most_common()
+    ]
+    kept = kept[:COLOURS]
+    numbers = {_coarse(colour): number for number, colour in enumerate(kept)}
+    indexed = bytes(numbers.get(_coarse(colour), 0) for colour in colours)
+    rows = b"".join(b"\0" + indexed[at : at + width] for at in range(0, len(indexed), width))
+    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    return SIGNATURE + b"".join(
+        [
+            _chunk(b"IHDR", header),
+            _chunk(b"PLTE", b"".join(kept)),
+            _chunk(b"IDAT", zlib.compress(rows, 9)),
+            _chunk(b"IEND", b""),
+        ]
+    )
+
+
+def _coarse(colour: bytes) -> bytes:
+    return bytes(part >> 4 for part in colour)
+
+
+def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = len(SIGNATURE)
+    while at < len(png):
+        (length,) = struct.unpack_from(">I", png, at)
+        yield png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
+        at += length + 12
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    checksum = zlib.crc32(kind + data)
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+
+
+def _unfiltered(raw: bytes, stride: int, height: int) -> bytes:
+    """The pixels, each of which was written as its difference from neighbours (PNG, part 9)."""
+    whole = bytearray()
+    above = bytearray(stride)
+    for row in range(height):
+        start = row * (stride + 1)
+        line = bytearray(raw[start + 1 : start + 1 + stride])
+        guess = raw[start]
+        for at in range(stride if guess else 0):
+            left, corner = (line[at - RGB], above[at - RGB]) if at >= RGB else (0, 0)
+            line[at] = (line[at] + _guessed(guess, left, above[at], corner)) & 255
+        whole += line
+        above = line
+    return bytes(whole)
+
+
+def _guessed(guess: int, left: int, above: int, corner: int) -> int:
+    if guess == 1:
+        return left
+    if guess == 2:  # noqa: PLR2004 - the numbers of the standard
+        return above
+    if guess == 3:  # noqa: PLR2004
+        return (left + above) >> 1
+    distances = (abs(above - corner), abs(left - corner), abs(left + above - 2 * corner))
+    return (left, above, corner)[distances.index(min(distances))]
