@@ -4,7 +4,7 @@ What must hold after each crash: what was acknowledged is there; what was not is
 not at all; no value of a token is both dead and alive; and the audit log has an entry for each deed
 that is there, and no other.
 
-`HUBTOKEN_CRASHES` says how often; a thousand take about a quarter of an hour.
+`TEST_CRASHES` says how often; a thousand take about a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-CRASHES = int(os.environ.get("HUBTOKEN_CRASHES", "8"))
+CRASHES = int(os.environ.get("TEST_CRASHES", "8"))
 POLICIES = ("allow-all", "fine-grained-only", "require-approval")
 # The longest that the Hub may work before it is killed, in seconds.
 LONGEST = 0.12
@@ -263,8 +263,8 @@ def assert_done(
 
 
 def test_no_crash_loses_what_was_acknowledged(home: Path, tmp_path: Path) -> None:
-    seed = int(os.environ.get("HUBTOKEN_CRASH_SEED", secrets.randbelow(1 << 32)))
-    print(f"HUBTOKEN_CRASH_SEED={seed}")  # noqa: T201 - shown when it fails
+    seed = int(os.environ.get("TEST_CRASH_SEED", secrets.randbelow(1 << 32)))
+    print(f"TEST_CRASH_SEED={seed}")  # noqa: T201 - shown when it fails
     life = Life(home, tmp_path / "data", seed)
     done = sum(life.crash() for _ in range(CRASHES))
     print(f"{CRASHES} crashes, {done} deeds acknowledged")  # noqa: T201

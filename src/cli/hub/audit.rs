@@ -103,13 +103,16 @@ fn show(entries: Vec<Value>, output: &Output<'_, '_>) {
         listed(output, "entries", entries.into(), &[]);
         return;
     }
-    let rows: Value = entries.into_iter().map(renamed).map(row).collect();
+    let rows: Value = entries
+        .into_iter()
+        .map(|entry| row(&renamed(entry)))
+        .collect();
     let columns = ["when", "who", "act", "on", "detail", "address"];
     listed(output, "entries", rows, &columns);
 }
 
 /// An entry as a person reads it.
-fn row(entry: Value) -> Value {
+fn row(entry: &Value) -> Value {
     let text = |field: &str| entry[field].as_str().map(ToOwned::to_owned);
     let token = text("token_name")
         .map(|name| format!("token `{name}` (hf_…{})", text("last4").unwrap_or_default()));
@@ -158,7 +161,7 @@ mod tests {
             "token_name": "ci", "last4": "abcd", "repository": null, "detail": "read",
         });
         assert_eq!(
-            row(entry),
+            row(&entry),
             json!({
                 "when": "2026-01-02 03:04:05", "who": "admin-key", "act": "token.create",
                 "on": "alice, token `ci` (hf_…abcd)", "detail": "read", "address": "127.0.0.1",

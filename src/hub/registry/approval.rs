@@ -118,19 +118,20 @@ impl TokenPolicy {
         if status == Some(ApprovalStatus::Revoked) {
             return Some(Restriction::Revoked);
         }
-        match self {
-            Self::AllowAll => None,
-            Self::FineGrainedOnly | Self::RequireApproval if !is_fine_grained => {
-                Some(Restriction::FineGrainedOnly)
-            }
-            Self::FineGrainedOnly => None,
-            Self::RequireApproval if is_administrators => None,
-            Self::RequireApproval => match status {
-                None => Some(Restriction::NotAsked),
-                Some(ApprovalStatus::Pending) => Some(Restriction::Pending),
-                Some(ApprovalStatus::Denied) => Some(Restriction::Denied),
-                Some(ApprovalStatus::Approved | ApprovalStatus::Revoked) => None,
-            },
+        if self == Self::AllowAll {
+            return None;
+        }
+        if !is_fine_grained {
+            return Some(Restriction::FineGrainedOnly);
+        }
+        if self == Self::FineGrainedOnly || is_administrators {
+            return None;
+        }
+        match status {
+            None => Some(Restriction::NotAsked),
+            Some(ApprovalStatus::Pending) => Some(Restriction::Pending),
+            Some(ApprovalStatus::Denied) => Some(Restriction::Denied),
+            Some(ApprovalStatus::Approved | ApprovalStatus::Revoked) => None,
         }
     }
 }

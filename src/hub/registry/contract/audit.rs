@@ -8,6 +8,7 @@ use crate::hub::registry::{
     Subject, TokenPolicy, TokenRole,
 };
 
+#[expect(clippy::too_many_lines, reason = "one deed after another")]
 pub(super) async fn every_deed_is_entered_once(place: &Place) {
     let registry = place.open().await;
     let origin = place.program();
@@ -208,6 +209,7 @@ pub(super) async fn what_does_not_happen_is_not_entered(place: &Place) {
     assert_eq!(acts(&registry).await, before);
 }
 
+#[expect(clippy::too_many_lines, reason = "one filter after another")]
 pub(super) async fn entries_are_found_and_turned_page_by_page(place: &Place) {
     let registry = place.populated().await;
     place.pass(Duration::HOUR);

@@ -54,7 +54,7 @@ impl Repositories for Sqlite {
         })?;
         let repository = self.by_id(&mut change, new.id).await?;
         if let Some(repository) = &repository {
-            let detail = settings(&RepositoryChange {
+            let detail = settings(RepositoryChange {
                 private: Some(new.private),
                 gated: GateChange::Set(new.gated),
                 disabled: None,
@@ -137,7 +137,7 @@ impl Repositories for Sqlite {
         .execute(change.connection())
         .await
         .map_err(|error| self.fault(&error))?;
-        let detail = settings(&wanted);
+        let detail = settings(wanted);
         if let Some(repository) = self.by_id(&mut change, id).await?
             && !detail.is_empty()
         {
@@ -305,7 +305,7 @@ fn about(repository: &Repository) -> Subject {
 }
 
 /// `private=true gated=auto`: what is set, and nothing of the rest.
-fn settings(change: &RepositoryChange) -> String {
+fn settings(change: RepositoryChange) -> String {
     let mut text = String::new();
     if let Some(private) = change.private {
         let _ = write!(text, "private={private} ");
