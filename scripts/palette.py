@@ -21,7 +21,7 @@ RGB = 3
 def reduce(png: bytes) -> bytes:
     """The same picture (8 bits, RGB, not interlaced) with at most 256 colours.
 
-    Colours that differ little become the most frequent one among them.
+    The most frequent ones stay as they are; the others become the one that is nearest.
     """
     chunks = dict[bytes, bytes]()
     for kind, data in _chunks(png):
@@ -31,15 +31,10 @@ def reduce(png: bytes) -> bytes:
         raise ValueError(f"this is not the kind of picture that is read here: {form}")
     pixels = _unfiltered(zlib.decompress(chunks[b"IDAT"]), width * RGB, height)
     colours = [pixels[at : at + RGB] for at in range(0, len(pixels), RGB)]
-    nearby = dict[bytes, bytes]()
-    for colour, _ in Counter(colours).most_common():
-        nearby.setdefault(_coarse(colour), colour)
-    kept = [
-        colour for colour, _ in Counter(nearby[_coarse(each)] for each in colours).most_common()
-    ]
-    kept = kept[:COLOURS]
-    numbers = {_coarse(colour): number for number, colour in enumerate(kept)}
-    indexed = bytes(numbers.get(_coarse(colour), 0) for colour in colours)
+    kinds = [colour for colour, _ in Counter(colours).most_common()]
+    kept = kinds[:COLOURS]
+    numbers = {colour: _nearest(colour, kept) for colour in kinds}
+    indexed = bytes(numbers[colour] for colour in colours)
     rows = b"".join(b"\0" + indexed[at : at + width] for at in range(0, len(indexed), width))
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
     return SIGNATURE + b"".join(
@@ -52,8 +47,19 @@ def reduce(png: bytes) -> bytes:
     )
 
 
-def _coarse(colour: bytes) -> bytes:
-    return bytes(part >> 4 for part in colour)
+def _nearest(colour: bytes, kept: list[bytes]) -> int:
+    """The number of the colour, or of the one that looks most like it."""
+    if colour in kept:
+        return kept.index(colour)
+    red, green, blue = colour
+    return min(
+        range(len(kept)),
+        key=lambda number: (
+            (kept[number][0] - red) ** 2
+            + (kept[number][1] - green) ** 2
+            + (kept[number][2] - blue) ** 2
+        ),
+    )
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
