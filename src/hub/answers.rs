@@ -23,6 +23,9 @@ pub(crate) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-cod
 pub(crate) const X_ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 pub(crate) const X_REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
 
+/// When a client may try again that met a full disk.
+const DISK_FULL_SECONDS: u32 = 60;
+
 /// An error on its way to a client.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
@@ -180,6 +183,14 @@ impl ApiError {
         self
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Adds a header.
     pub(crate) fn with_header(mut self, name: HeaderName, value: String) -> Self {
         self.headers.push((name, value));
@@ -205,6 +216,8 @@ impl From<GitFault> for ApiError {
             GitFault::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Self::bad_request("The request was cut off")
             }
+            GitFault::DiskFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, message)
+                .with_header(RETRY_AFTER, DISK_FULL_SECONDS.to_string()),
             GitFault::ContentMissing | GitFault::Git(_) | GitFault::Io(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
             }
@@ -217,6 +230,7 @@ impl From<HubError> for ApiError {
         let status = match &error {
             HubError::InvalidName { .. }
             | HubError::InvalidToken { .. }
+            | HubError::WeakPassword { .. }
             | HubError::InvalidOption { .. } => StatusCode::BAD_REQUEST,
             HubError::UnknownUser { .. }
             | HubError::UnknownOrganization { .. }
@@ -225,7 +239,8 @@ impl From<HubError> for ApiError {
             | HubError::UnknownRepository { .. } => StatusCode::NOT_FOUND,
             HubError::NameTaken { .. }
             | HubError::RepositoryExists { .. }
-            | HubError::AmbiguousToken { .. } => StatusCode::CONFLICT,
+            | HubError::AmbiguousToken { .. }
+            | HubError::HasAdministrator { .. } => StatusCode::CONFLICT,
             HubError::DatabaseLocked { .. } => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

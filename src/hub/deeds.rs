@@ -35,6 +35,32 @@ impl Hub {
         })
     }
 
+    /// Makes a user the first administrator. A user who exists gets the password.
+    pub fn create_first_administrator(
+        &self,
+        name: &str,
+        fullname: &str,
+        email: Option<&str>,
+        password: Secret,
+    ) -> Result<User, HubError> {
+        let (name, fullname, email) = (
+            name.to_owned(),
+            fullname.to_owned(),
+            email.map(ToOwned::to_owned),
+        );
+        self.run(|state| async move {
+            state
+                .create_first_administrator(&name, &fullname, email.as_deref(), password)
+                .await
+        })
+    }
+
+    /// Gives a user another password.
+    pub fn set_password(&self, name: &str, password: Secret) -> Result<(), HubError> {
+        let name = name.to_owned();
+        self.run(|state| async move { state.set_password(&name, password).await })
+    }
+
     /// All users.
     pub fn list_users(&self) -> Result<Vec<User>, HubError> {
         self.run(|state| async move { state.registry.users().await })

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::created;
+use super::{created, no_content};
 use crate::hub::answers::{Answer, json_answer};
 use crate::hub::api::JsonBody;
 use crate::hub::clock::iso;
@@ -46,6 +46,27 @@ pub(super) async fn create(
             .create_user(&new.name, fullname, new.email.as_deref(), password)
             .await?,
     ))
+}
+
+/// Those who administer the Hub.
+pub(super) async fn administrators(State(state): State<Arc<HubState>>) -> Answer {
+    let known = state.registry.administrators().await?;
+    json_answer(&known.iter().map(user).collect::<Vec<_>>())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPassword {
+    password: String,
+}
+
+pub(super) async fn set_password(
+    State(state): State<Arc<HubState>>,
+    Path(user): Path<String>,
+    JsonBody(new): JsonBody<NewPassword>,
+) -> Answer {
+    state.set_password(&user, Secret::new(new.password)).await?;
+    Ok(no_content())
 }
 
 fn user(user: &User) -> Value {

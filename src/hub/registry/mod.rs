@@ -4,6 +4,8 @@
 //! in this folder only. Writes begin with `BEGIN IMMEDIATE`: a transaction that reads first and asks for the write
 //! lock later can be refused half-way, one that asks at once only ever waits.
 
+mod administrators;
+mod census;
 mod grants;
 mod migrations;
 mod organizations;
@@ -101,7 +103,7 @@ impl Registry {
                 detail: verdict,
             });
         }
-        migrations::apply(&mut connection)
+        migrations::apply(&mut connection, &self.path)
             .await
             .map_err(|error| match error {
                 MigrationError::Newer(found) => HubError::NewerSchema {
@@ -110,6 +112,7 @@ impl Registry {
                     known: migrations::newest(),
                 },
                 MigrationError::Sqlite(error) => self.fault(&error),
+                MigrationError::Copy(error) => HubError::folder(&self.path, error),
             })
     }
 

@@ -1,0 +1,40 @@
+//! How much of everything there is: for monitoring, which also learns by it that the database answers.
+
+use sqlx::Row as _;
+
+use super::Registry;
+use crate::hub::error::HubError;
+
+/// How many there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Census {
+    pub users: u64,
+    pub organizations: u64,
+    pub tokens: u64,
+    pub repositories: u64,
+}
+
+impl Registry {
+    pub(crate) async fn census(&self) -> Result<Census, HubError> {
+        let row = sqlx::query(
+            "SELECT (SELECT count(*) FROM namespaces WHERE kind = 'user'),
+                    (SELECT count(*) FROM namespaces WHERE kind = 'org'),
+                    (SELECT count(*) FROM tokens),
+                    (SELECT count(*) FROM repositories)",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| self.fault(&error))?;
+        let count = |place: usize| {
+            row.try_get::<i64, _>(place)
+                .map(|count| u64::try_from(count).unwrap_or(0))
+                .map_err(|error| self.fault(&error))
+        };
+        Ok(Census {
+            users: count(0)?,
+            organizations: count(1)?,
+            tokens: count(2)?,
+            repositories: count(3)?,
+        })
+    }
+}
