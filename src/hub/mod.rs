@@ -22,6 +22,7 @@ mod admin;
 mod answers;
 mod api;
 mod authentication;
+mod backup;
 mod clock;
 mod data_folder;
 mod deeds;
@@ -51,6 +52,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 
+pub use self::backup::{Backup, backup, restore};
 pub use self::clock::Clock;
 pub use self::error::HubError;
 pub use self::handle::Hub;

@@ -12,6 +12,7 @@ mod organizations;
 mod repositories;
 mod repository;
 mod scopes;
+pub(crate) mod snapshot;
 mod tokens;
 mod users;
 
