@@ -106,12 +106,10 @@ pub(super) async fn apply(
     if found > newest() {
         return Err(MigrationError::Newer(found));
     }
-    if found == newest() {
-        return Ok(());
-    }
-    if found > 0 {
+    if (1..newest()).contains(&found) {
         copy(connection, path).await?;
     }
+    // Also when nothing is missing: a database that cannot be written is better known now than at the first change.
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let found = schema(&mut transaction).await?;
     for (schema, version) in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
