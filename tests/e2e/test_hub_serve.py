@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import json
@@ -145,7 +146,14 @@ def commit(name: str, content: str = "x") -> str:
     """The body of a commit with one file."""
     lines = [
         {"key": "header", "value": {"summary": "s"}},
-        {"key": "file", "value": {"path": name, "content": content}},
+        {
+            "key": "file",
+            "value": {
+                "path": name,
+                "content": base64.b64encode(content.encode()).decode(),
+                "encoding": "base64",
+            },
+        },
     ]
     return "\n".join(map(json.dumps, lines)) + "\n"
 
@@ -290,7 +298,8 @@ def test_an_upload_is_finished_before_the_end(home: Path) -> None:
         end = time.monotonic() + DEADLINE
         while time.monotonic() < end:
             try:
-                hub.connect().connect()
+                with contextlib.closing(hub.connect()) as probe:
+                    probe.connect()
             except OSError:
                 break
             time.sleep(0.02)
@@ -459,7 +468,7 @@ def test_an_upgrade_that_is_killed_is_done_or_not_begun(home: Path) -> None:
             (schema,) = database.execute("PRAGMA user_version").fetchone()
             (whole,) = database.execute("PRAGMA integrity_check").fetchone()
         assert whole == "ok"
-        copies = [path for path in data.glob("hub.sqlite3.before-*") if path.suffix != ".new"]
+        copies = [path for path in data.glob("hub.sqlite3.before-*") if ".new" not in path.name]
         # No change without a copy, and no copy that is not whole.
         assert schema == 1 or copies
         for copy in copies:

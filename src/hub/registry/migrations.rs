@@ -137,11 +137,17 @@ async fn copy(connection: &mut SqliteConnection, path: &Path) -> Result<(), Migr
     };
     let target = beside(format!(".before-{}", newest()));
     let unfinished = beside(format!(".before-{}.new", newest()));
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(MigrationError::Copy(error));
+    // What was left by a copy that was killed. Its journal must not be taken for the next one's.
+    for left in [
+        beside(format!(".before-{}.new-journal", newest())),
+        unfinished.clone(),
+    ] {
+        match fs::remove_file(left) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(MigrationError::Copy(error));
+            }
+            _ => (),
         }
-        _ => (),
     }
     vacuum_into(connection, &unfinished).await?;
     let settle = || {

@@ -88,21 +88,17 @@ fn an_old_folder_is_brought_up_to_date_once_and_copied_first() {
     with_database(&database, async |database| {
         database.execute(SCHEMA_1).await.unwrap();
     });
-    // What a Hub left behind that was killed while it copied.
-    drop(start(TempDir::new().unwrap().path()));
     let newest = {
         let other = TempDir::new().unwrap();
         drop(start(other.path()));
         schema(&other.path().join("hub.sqlite3"))
     };
     assert!(newest > 1);
-    std::fs::write(
-        folder
-            .path()
-            .join(format!("hub.sqlite3.before-{newest}.new")),
-        "half",
-    )
-    .unwrap();
+    // What a Hub left behind that was killed while it copied.
+    for ending in ["new", "new-journal"] {
+        let name = format!("hub.sqlite3.before-{newest}.{ending}");
+        std::fs::write(folder.path().join(name), "half").unwrap();
+    }
 
     let hub = start(folder.path());
     assert_eq!(hub.list_tokens("alice").unwrap()[0].name, "old");
