@@ -208,6 +208,14 @@ impl ApiError {
         self
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Adds a header.
     pub(crate) fn with_header(mut self, name: HeaderName, value: String) -> Self {
         self.headers.push((name, value));
@@ -233,6 +241,8 @@ impl From<GitFault> for ApiError {
             GitFault::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Self::bad_request("The request was cut off")
             }
+            GitFault::DiskFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, message)
+                .with_header(RETRY_AFTER, FULL_SECONDS.to_string()),
             GitFault::ContentMissing | GitFault::Git(_) | GitFault::Io(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
             }
@@ -245,6 +255,7 @@ impl From<HubError> for ApiError {
         let status = match &error {
             HubError::InvalidName { .. }
             | HubError::InvalidToken { .. }
+            | HubError::WeakPassword { .. }
             | HubError::InvalidOption { .. } => StatusCode::BAD_REQUEST,
             HubError::UnknownUser { .. }
             | HubError::UnknownOrganization { .. }
@@ -256,7 +267,8 @@ impl From<HubError> for ApiError {
             | HubError::RepositoryExists { .. }
             | HubError::AmbiguousToken { .. }
             | HubError::AlreadyDecided { .. }
-            | HubError::LastAdmin { .. } => StatusCode::CONFLICT,
+            | HubError::LastAdmin { .. }
+            | HubError::HasAdministrator { .. } => StatusCode::CONFLICT,
             HubError::NotAdministrator { .. } | HubError::OwnToken => StatusCode::FORBIDDEN,
             // Neither says anything about the request, and both pass: a client may try again.
             HubError::DatabaseLocked { .. } => {

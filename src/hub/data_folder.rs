@@ -98,10 +98,13 @@ impl DataFolder {
         }
     }
 
-    /// Says where the Hub listens.
-    pub(crate) fn announce(&self, endpoint: &str) -> Result<(), HubError> {
-        let text =
-            serde_json::json!({ "endpoint": endpoint, "pid": std::process::id() }).to_string();
+    /// Says where the Hub listens: for everybody, and for its owner if that is elsewhere.
+    pub(crate) fn announce(&self, endpoint: &str, local: Option<&str>) -> Result<(), HubError> {
+        let mut announced = serde_json::json!({ "endpoint": endpoint, "pid": std::process::id() });
+        if let Some(local) = local {
+            announced["local"] = local.into();
+        }
+        let text = announced.to_string();
         self.write("hub.json", text.as_bytes())
     }
 
@@ -178,7 +181,7 @@ mod tests {
     fn one_hub_at_a_time() {
         let outer = TempDir::new().unwrap();
         let first = DataFolder::open(Some(outer.path())).unwrap();
-        first.announce("http://127.0.0.1:1").unwrap();
+        first.announce("http://127.0.0.1:1", None).unwrap();
         let error = DataFolder::open(Some(outer.path())).unwrap_err();
         assert!(error.to_string().contains("http://127.0.0.1:1"), "{error}");
         first.close();

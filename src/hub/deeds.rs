@@ -51,6 +51,27 @@ impl Hub {
         })
     }
 
+    /// Makes a user the first administrator. A user who exists gets the password.
+    pub fn create_first_administrator(
+        &self,
+        name: &str,
+        fullname: &str,
+        email: Option<&str>,
+        password: Secret,
+    ) -> Result<User, HubError> {
+        let (name, fullname, email) = (
+            name.to_owned(),
+            fullname.to_owned(),
+            email.map(ToOwned::to_owned),
+        );
+        self.run(|state| async move {
+            let origin = state.program();
+            state
+                .create_first_administrator(&name, &fullname, email.as_deref(), password, &origin)
+                .await
+        })
+    }
+
     /// All users.
     pub fn list_users(&self) -> Result<Vec<User>, HubError> {
         self.run(|state| async move { state.registry.users().await })

@@ -12,8 +12,9 @@ use super::registry::RepositoryType;
 pub enum HubError {
     /// The host is reachable from other machines.
     #[error(
-        "the Hub listens on this machine only, and `{host}` is not a loopback address: use 127.0.0.1, ::1 or \
-         localhost (any other host would need TLS, without which tokens could be read on the way)"
+        "without TLS the Hub listens on this machine only, and `{host}` is not a loopback address: use 127.0.0.1, ::1 \
+         or localhost. Another host must be an IP address, and needs a certificate and its key, without which tokens \
+         could be read on the way"
     )]
     NotLoopback {
         /// The host asked for.
@@ -36,6 +37,14 @@ pub enum HubError {
         address: String,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// The certificate or its key cannot be used.
+    #[error("the certificate cannot be used, at {}: {reason}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// An option makes no sense.
     #[error("{what} is not usable: {reason}")]
@@ -246,6 +255,33 @@ pub enum HubError {
     Repository {
         /// What git said.
         detail: String,
+    },
+    /// The password would be guessed.
+    #[error("the password is too weak: {reason}. Choose a longer one, such as a few words")]
+    WeakPassword {
+        /// Why.
+        reason: &'static str,
+    },
+    /// The Hub has its first administrator already.
+    #[error(
+        "the Hub has an administrator, `{name}`, and nothing was changed: `hubtoken hub user password {name}` gives a \
+         new password to whoever holds the admin key"
+    )]
+    HasAdministrator {
+        /// Who it is.
+        name: String,
+    },
+    /// A backup cannot be made.
+    #[error("the backup was not made: {reason}")]
+    Backup {
+        /// Why.
+        reason: String,
+    },
+    /// A backup cannot be restored.
+    #[error("nothing was restored: {reason}")]
+    Restore {
+        /// Why.
+        reason: String,
     },
     /// The password cannot be hashed.
     #[error("the password cannot be stored: {detail}")]

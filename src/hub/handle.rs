@@ -14,12 +14,16 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::address::Door;
 use super::clock::Clock;
 use super::data_folder::DataFolder;
 use super::error::HubError;
+use super::journal::{Journal, LogLevel};
 use super::options::HubOptions;
 use super::secret::Secret;
+use super::server::{Doorway, Stop};
 use super::state::HubState;
+use super::tls::Certificate;
 use super::{app, listen, server};
 
 const THREADS: usize = 2;
@@ -27,14 +31,19 @@ const THREADS: usize = 2;
 const BLOCKING_THREADS: usize = 16;
 /// How long the threads may take to end after the connections did.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often the files of a certificate are looked at.
+const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
 
 /// A running Hub. Stops when dropped.
 #[derive(Debug)]
 pub struct Hub {
     endpoint: String,
+    local: Option<String>,
     data: PathBuf,
     admin_key: Secret,
     started_by: u32,
+    certificate: Option<Arc<Certificate>>,
+    stop: watch::Sender<Stop>,
     /// `None` once stopped; taken whole, so that whoever stops it has all of it.
     running: Mutex<Option<Running>>,
 }
@@ -51,41 +60,117 @@ struct Parts {
     threads: Threads,
     state: Arc<HubState>,
     servers: Vec<JoinHandle<()>>,
-    stop: watch::Sender<bool>,
+    /// The socket for the owner, which goes on answering until the others have ended.
+    owners: Option<(JoinHandle<()>, watch::Sender<Stop>)>,
 }
 
-fn start_in(
-    options: &HubOptions,
-    folder: &DataFolder,
-) -> Result<(String, Secret, Parts), HubError> {
+/// What a start comes to, beside the parts.
+struct Started {
+    endpoint: String,
+    local: Option<String>,
+    admin_key: Secret,
+    certificate: Option<Arc<Certificate>>,
+    stop: watch::Sender<Stop>,
+    parts: Parts,
+}
+
+fn start_in(options: &HubOptions, folder: &DataFolder) -> Result<Started, HubError> {
+    let certificate = options.tls.as_ref().map(Certificate::load).transpose()?;
+    let tls = certificate.as_ref().map(Certificate::server).transpose()?;
     let admin_key = folder.admin_key()?;
+    let journal = Journal::new(
+        options.log_format,
+        options.log_level,
+        Clock::system(),
+        std::io::stderr(),
+    )
+    .map_err(HubError::Runtime)?;
     let threads = Threads::start()?;
-    let (path, key, options) = (folder.path().to_owned(), admin_key.clone(), options.clone());
-    let (listeners, endpoint, state) = threads.wait(async move {
-        let (listeners, bound) = listen::bind(&options).await?;
-        let endpoint = options.endpoint(bound);
-        let limit = options.whoami_limit;
+    let (path, key, wanted) = (folder.path().to_owned(), admin_key.clone(), options.clone());
+    let (listeners, owners, endpoint, local, state) = threads.wait(async move {
+        let (listeners, bound) = listen::bind(&wanted).await?;
+        let owners = listen::bind_local(&wanted).await?;
+        let (owners, local) = owners.unzip();
+        let endpoint = wanted.endpoint(bound);
+        let limit = wanted.whoami_limit;
         let state = HubState::open(&path, &endpoint, &key, limit, Clock::system())
             .await?
-            .with_audit_days(options.audit_days);
-        Ok::<_, HubError>((listeners, endpoint, Arc::new(state)))
+            .for_the_public(local.as_deref(), wanted.behind_proxy)
+            .with_journal(journal)
+            .with_audit_days(wanted.audit_days);
+        Ok::<_, HubError>((listeners, owners, endpoint, local, Arc::new(state)))
     })??;
-    folder.announce(&endpoint)?;
-    let (stop, stopped) = watch::channel(false);
+    folder.announce(&endpoint, local.as_deref())?;
+    let (stop, stopping) = watch::channel(Stop::No);
+    let serve = |listener, door, tls, stopping| {
+        let doorway = Doorway {
+            listener,
+            door,
+            tls,
+            limits: options.limits,
+            grace: Duration::from_secs(options.grace_seconds.into()),
+        };
+        let app = app(Arc::clone(&state));
+        threads.spawn(server::serve(doorway, app, Arc::clone(&state), stopping))
+    };
+    let door = if options.is_public() {
+        Door::Public
+    } else {
+        Door::Only
+    };
     let servers = listeners
         .into_iter()
-        .map(|listener| {
-            let app = app(Arc::clone(&state));
-            threads.spawn(server::serve(listener, app, stopped.clone()))
-        })
+        .map(|listener| serve(listener, door, tls.clone(), stopping.clone()))
         .collect::<Result<Vec<_>, _>>()?;
-    let parts = Parts {
-        threads,
-        state,
-        servers,
+    let owners = owners
+        .map(|listener| {
+            let (stop, stopping) = watch::channel(Stop::No);
+            Ok((serve(listener, Door::Local, None, stopping)?, stop))
+        })
+        .transpose()?;
+    if let Some(certificate) = &certificate {
+        threads.spawn(look_after(Arc::clone(certificate), Arc::clone(&state)))?;
+    }
+    state.journal.write(
+        LogLevel::Info,
+        "started",
+        &[
+            ("endpoint", endpoint.as_str().into()),
+            ("local", local.as_deref().into()),
+            ("version", env!("CARGO_PKG_VERSION").into()),
+        ],
+    );
+    Ok(Started {
+        endpoint,
+        local,
+        admin_key,
+        certificate,
         stop,
-    };
-    Ok((endpoint, admin_key, parts))
+        parts: Parts {
+            threads,
+            state,
+            servers,
+            owners,
+        },
+    })
+}
+
+/// Takes a renewed certificate into use, for as long as the threads run.
+async fn look_after(certificate: Arc<Certificate>, state: Arc<HubState>) {
+    loop {
+        tokio::time::sleep(CERTIFICATE_LOOK).await;
+        match certificate.reload_if_changed() {
+            Ok(false) => (),
+            Ok(true) => state
+                .journal
+                .write(LogLevel::Info, "the certificate was renewed", &[]),
+            Err(error) => state.journal.write(
+                LogLevel::Warn,
+                "the new certificate is not used",
+                &[("cause", error.to_string().into())],
+            ),
+        }
+    }
 }
 
 /// The Hub's own threads. They are ended by one more, since a runtime that is dropped on a thread of another runtime
@@ -146,28 +231,68 @@ impl Hub {
     /// The [`HubError`] that says why it cannot start; nothing is left running then.
     pub fn start(options: &HubOptions) -> Result<Self, HubError> {
         options.check()?;
-        options.address()?;
         let folder = DataFolder::open(options.data.as_deref())?;
-        let (endpoint, admin_key, parts) = match start_in(options, &folder) {
+        let started = match start_in(options, &folder) {
             Ok(started) => started,
             Err(error) => {
                 folder.close();
                 return Err(error);
             }
         };
+        let Started {
+            endpoint,
+            local,
+            admin_key,
+            certificate,
+            stop,
+            parts,
+        } = started;
         Ok(Self {
             endpoint,
+            local,
             data: folder.path().to_owned(),
             admin_key,
             started_by: std::process::id(),
+            certificate,
+            stop,
             running: Mutex::new(Some(Running { parts, folder })),
         })
     }
 
-    /// Where it listens, such as `http://127.0.0.1:8080`.
+    /// Where clients find it, such as `http://127.0.0.1:8080`.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Where its owner finds administration and metrics: the endpoint itself, or for a public Hub an address on
+    /// loopback.
+    #[must_use]
+    pub fn local_endpoint(&self) -> &str {
+        self.local.as_deref().unwrap_or(&self.endpoint)
+    }
+
+    /// Reads the certificate's files again. Without TLS there is nothing to read.
+    ///
+    /// # Errors
+    /// [`HubError::Certificate`]; the old certificate stays in use then.
+    pub fn reload_certificate(&self) -> Result<(), HubError> {
+        let Some(certificate) = &self.certificate else {
+            return Ok(());
+        };
+        let read = certificate.reload();
+        self.with_running(|running| {
+            let journal = &running.parts.state.journal;
+            match &read {
+                Ok(()) => journal.write(LogLevel::Info, "the certificate was read again", &[]),
+                Err(error) => journal.write(
+                    LogLevel::Warn,
+                    "the new certificate is not used",
+                    &[("cause", error.to_string().into())],
+                ),
+            }
+        })?;
+        read
     }
 
     /// The data folder.
@@ -190,6 +315,13 @@ impl Hub {
         self.with_running(|running| running.parts.state.requests.count(path))
     }
 
+    /// Ends the wait of a [`Hub::stop`] that is under way, or to come: requests are cut off.
+    pub fn hurry(&self) {
+        if self.started_by == std::process::id() {
+            self.stop.send_replace(Stop::Now);
+        }
+    }
+
     /// Stops it: requests under way may finish, a temporary folder is removed. Does nothing the second time, or in a
     /// process forked from the one that started it.
     pub fn stop(&self) {
@@ -208,14 +340,23 @@ impl Hub {
             threads,
             state,
             servers,
-            stop,
+            owners,
         } = parts;
-        let _ = stop.send(true);
+        state.begin_to_stop();
+        state.journal.write(LogLevel::Info, "stopping", &[]);
+        // Not below what `hurry` has said.
+        self.stop
+            .send_modify(|stop| *stop = (*stop).max(Stop::Gently));
         let _ = threads.wait(async move {
             for server in servers {
                 let _ = server.await;
             }
+            if let Some((server, stop)) = owners {
+                stop.send_replace(Stop::Gently);
+                let _ = server.await;
+            }
             state.close().await;
+            state.journal.write(LogLevel::Info, "stopped", &[]);
         });
         drop(threads);
         folder.close();

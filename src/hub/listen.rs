@@ -4,7 +4,7 @@
 //! on `::1` would be sent the tokens meant for this Hub; so both are taken, or none.
 
 use std::io::ErrorKind;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::TcpListener;
 
@@ -43,6 +43,29 @@ pub(crate) async fn bind(options: &HubOptions) -> Result<(Vec<TcpListener>, Sock
         }
     }
     Err(taken())
+}
+
+/// Takes an address on loopback for the owner of a public Hub; says which it became, as an endpoint.
+pub(crate) async fn bind_local(
+    options: &HubOptions,
+) -> Result<Option<(TcpListener, String)>, HubError> {
+    if !options.is_public() {
+        return Ok(None);
+    }
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.local_port));
+    let fault = |source: std::io::Error| match source.kind() {
+        ErrorKind::AddrInUse => HubError::PortTaken {
+            host: address.ip().to_string(),
+            port: options.local_port,
+        },
+        _ => HubError::Listen {
+            address: address.to_string(),
+            source,
+        },
+    };
+    let listener = TcpListener::bind(address).await.map_err(fault)?;
+    let bound = listener.local_addr().map_err(fault)?;
+    Ok(Some((listener, format!("http://{bound}"))))
 }
 
 #[cfg(test)]

@@ -1,25 +1,64 @@
-//! What happens around every request: it is counted, its sender is found out, and its answer gets the Hub's headers.
+//! What happens around every request: it is counted, its sender is found out, its answer gets the Hub's headers, and
+//! its end is written down.
 //!
 //! Done in one place so that it holds for every path, unknown ones included.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
 
-use super::admin;
+use super::address::{Door, is_probe};
 use super::answers::{ApiError, header_text, render};
 use super::api::drain;
 use super::authentication::{AdminKey, Caller, address, authenticate};
-use super::pages;
+use super::journal::LogLevel;
+use super::metrics::{Shown, UNKNOWN, method_name};
 use super::rate_limit::Standing;
-use super::secret;
+use super::server::Peer;
 use super::state::HubState;
+use super::{admin, health, pages};
 
 const EXPOSED: &str = "X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,Accept-Ranges,\
                        Content-Range,X-Linked-Size,X-Linked-ETag,X-Xet-Hash";
+
+/// The headers that are the same on every answer.
+const CONSTANT: [(HeaderName, HeaderValue); 6] = [
+    named("x-powered-by", "huggingface-moon"),
+    named("access-control-expose-headers", EXPOSED),
+    named("cross-origin-opener-policy", "same-origin"),
+    named("referrer-policy", "strict-origin-when-cross-origin"),
+    named("x-content-type-options", "nosniff"),
+    named("vary", "Origin"),
+];
+const ALLOW_ORIGIN: HeaderName = HeaderName::from_static("access-control-allow-origin");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+const fn named(name: &'static str, value: &'static str) -> (HeaderName, HeaderValue) {
+    (
+        HeaderName::from_static(name),
+        HeaderValue::from_static(value),
+    )
+}
+
+/// What is known of a request by the time its answer is there.
+struct Facts {
+    begun: Instant,
+    method: Method,
+    route: Option<MatchedPath>,
+    caller: Option<Caller>,
+    peer: Option<IpAddr>,
+    id: HeaderValue,
+}
 
 pub(crate) async fn surround(
     State(state): State<Arc<HubState>>,
@@ -28,38 +67,93 @@ pub(crate) async fn surround(
 ) -> Response {
     let path = request.uri().path().to_owned();
     state.requests.record(&path);
-    if pages::owns(&path) {
-        return pages::surround(state, request, next).await;
+    if state.behind_proxy {
+        believe_proxy(&mut request);
     }
-    let mut logged_in = false;
-    let response = match admit(&state, &path, &mut request).await {
-        Ok(known) => {
-            logged_in = known;
-            next.run(request).await
+    let mut facts = Facts {
+        begun: Instant::now(),
+        method: request.method().clone(),
+        route: request.extensions().get::<MatchedPath>().cloned(),
+        caller: None,
+        peer: request
+            .extensions()
+            .get::<Peer>()
+            .map(|peer| peer.0.ip().to_canonical()),
+        id: state.request_ids.next(state.clock.now().unix_timestamp()),
+    };
+    if pages::owns(&path) {
+        let id = facts.id.clone();
+        let response = pages::surround(Arc::clone(&state), id, request, next).await;
+        note(&state, &facts, response.status(), None);
+        return response;
+    }
+    let (response, logged_in) = match admit(&state, &path, &mut request).await {
+        Ok(logged_in) => {
+            facts.caller = request.extensions().get::<Caller>().cloned();
+            (next.run(request).await, logged_in)
         }
         Err(error) => {
             drain(request.into_body()).await;
-            error.into_response()
+            (error.into_response(), false)
         }
     };
-    let mut response = match response.extensions().get::<ApiError>() {
+    let error = response.extensions().get::<ApiError>();
+    note(&state, &facts, response.status(), error);
+    let mut response = match error {
         Some(error) => render(error, &path),
         None => response,
     };
-    add_headers(&state, &mut response, &path, logged_in);
+    add_headers(&state, &mut response, &path, logged_in, facts.id);
     response
+}
+
+/// A proxy on this machine says for whom it asks. It appends the address that it saw, so the last one is its own word;
+/// whatever stands before came with the request.
+fn believe_proxy(request: &mut Request) {
+    if request.extensions().get::<Door>() != Some(&Door::Public) {
+        return;
+    }
+    let Some(address) = forwarded_for(request.headers()) else {
+        return;
+    };
+    request
+        .extensions_mut()
+        .insert(Peer(SocketAddr::new(address, 0)));
+}
+
+fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all(FORWARDED_FOR).iter().next_back()?;
+    last.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
 }
 
 /// Lets the request through, or not; says whether somebody is logged in.
 async fn admit(state: &Arc<HubState>, path: &str, request: &mut Request) -> Result<bool, ApiError> {
+    let door = *request.extensions().get::<Door>().unwrap_or(&Door::Only);
+    if is_probe(request.uri()) {
+        return Ok(false);
+    }
+    state.addresses.check(door, request).inspect_err(|_| {
+        state.metrics.foreign_hosts.fetch_add(1, Ordering::Relaxed);
+    })?;
+    if path == "/metrics" {
+        return health::guard(state, door, request).map(|()| false);
+    }
     if path == "/-" || path.starts_with("/-/") {
-        admin::guard(state, request)?;
+        let admitted = admin::guard(state, door, request);
+        state.metrics.shown(match admitted {
+            Ok(()) => Shown::AdminKey,
+            Err(_) => Shown::AdminRefused,
+        });
+        admitted?;
         request.extensions_mut().insert(AdminKey);
         return Ok(true);
     }
     let caller = match authenticate(state, request.headers()).await {
         Ok(caller) => caller,
         Err(error) => {
+            if error.status() == StatusCode::UNAUTHORIZED {
+                state.metrics.shown(Shown::Refused);
+            }
             // Wrong tokens count as well, by address: guessing must not be free of the limit.
             if path == "/api/whoami-v2" {
                 limit_whoami(state, &address(request.extensions()), false)?;
@@ -68,6 +162,11 @@ async fn admit(state: &Arc<HubState>, path: &str, request: &mut Request) -> Resu
         }
     };
     let logged_in = caller.principal().is_some();
+    state.metrics.shown(if logged_in {
+        Shown::Token
+    } else {
+        Shown::Nothing
+    });
     if path == "/api/whoami-v2" {
         let client = caller.client(request.extensions());
         if let Some(standing) = limit_whoami(state, &client, logged_in)? {
@@ -94,44 +193,124 @@ fn limit_whoami(
     }
 }
 
-fn add_headers(state: &HubState, response: &mut Response, path: &str, logged_in: bool) {
-    let standing = response
-        .extensions()
-        .get::<Standing>()
-        .copied()
-        .unwrap_or_else(|| {
-            if path.contains("/resolve/") || path.contains("/raw/") {
-                Standing::unlimited("resolvers", if logged_in { 5000 } else { 3000 })
-            } else {
-                Standing::unlimited("api", if logged_in { 1000 } else { 500 })
-            }
-        });
-    let headers = response.headers_mut();
-    for (name, value) in [
-        ("x-powered-by", "huggingface-moon"),
-        ("access-control-expose-headers", EXPOSED),
-        ("cross-origin-opener-policy", "same-origin"),
-        ("referrer-policy", "strict-origin-when-cross-origin"),
-        ("x-content-type-options", "nosniff"),
-        ("vary", "Origin"),
-    ] {
-        headers.insert(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        );
+/// Counts the answer, and writes its line into the log: without path, query and headers, where a token may stand.
+fn note(state: &HubState, facts: &Facts, status: StatusCode, error: Option<&ApiError>) {
+    let took = facts.begun.elapsed();
+    let route = facts.route.as_ref().map_or(UNKNOWN, MatchedPath::as_str);
+    state.metrics.answered(route, &facts.method, status, took);
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        state.metrics.rate_limited.fetch_add(1, Ordering::Relaxed);
     }
-    for (name, value) in [
-        // Constant, never a copy of the request's `Origin`: no web page of another site may read an answer.
-        ("access-control-allow-origin", state.endpoint.clone()),
-        ("ratelimit", standing.state()),
-        ("ratelimit-policy", standing.policy()),
-        ("x-request-id", request_id(state)),
-    ] {
-        headers.insert(HeaderName::from_static(name), header_text(&value));
+    let (level, message) = if status.is_server_error() {
+        (LogLevel::Error, "request failed")
+    } else if status == StatusCode::MISDIRECTED_REQUEST {
+        (LogLevel::Warn, "request for a foreign host")
+    } else {
+        (LogLevel::Info, "request")
+    };
+    if !state.journal.keeps(level) {
+        return;
     }
+    let principal = facts.caller.as_ref().and_then(Caller::principal);
+    let cause = error
+        .filter(|_| status.is_server_error())
+        .map(ApiError::message);
+    state.journal.write(
+        level,
+        message,
+        &[
+            ("method", method_name(&facts.method).into()),
+            ("route", route.into()),
+            ("status", status.as_u16().into()),
+            ("duration_ms", milliseconds(took)),
+            ("request_id", facts.id.to_str().unwrap_or_default().into()),
+            ("address", json!(facts.peer.map(|peer| peer.to_string()))),
+            ("user", json!(principal.map(|known| &known.user.name))),
+            ("token", json!(principal.map(|known| &known.token.id))),
+            ("cause", json!(cause)),
+        ],
+    );
 }
 
-pub(crate) fn request_id(state: &HubState) -> String {
-    let random = secret::object_id().unwrap_or_else(|_| "0".repeat(24));
-    format!("Root=1-{:08x}-{random}", state.clock.now().unix_timestamp())
+/// With three digits after the point.
+fn milliseconds(duration: Duration) -> Value {
+    let microseconds = u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
+    json!(f64::from(microseconds) / 1000.0)
+}
+
+fn add_headers(
+    state: &HubState,
+    response: &mut Response,
+    path: &str,
+    logged_in: bool,
+    id: HeaderValue,
+) {
+    let (standing, policy) = match response.extensions().get::<Standing>() {
+        Some(standing) => (
+            header_text(&standing.state()),
+            header_text(&standing.policy()),
+        ),
+        None => full_window(path, logged_in),
+    };
+    let headers = response.headers_mut();
+    headers.reserve(CONSTANT.len() + 4);
+    for (name, value) in CONSTANT {
+        headers.insert(name, value);
+    }
+    // Constant, never a copy of the request's `Origin`: no web page of another site may read an answer.
+    headers.insert(ALLOW_ORIGIN, state.addresses.endpoint.clone());
+    headers.insert(RATE_LIMIT, standing);
+    headers.insert(RATE_LIMIT_POLICY, policy);
+    headers.insert(REQUEST_ID, id);
+}
+
+/// The standing of a request that is not counted: a full window of the Hub's own.
+fn full_window(path: &str, logged_in: bool) -> (HeaderValue, HeaderValue) {
+    let resolves = path.contains("/resolve/") || path.contains("/raw/");
+    let (standing, policy) = match (resolves, logged_in) {
+        (true, true) => (
+            "\"resolvers\";r=4999;t=300",
+            "\"fixed window\";\"resolvers\";q=5000;w=300",
+        ),
+        (true, false) => (
+            "\"resolvers\";r=2999;t=300",
+            "\"fixed window\";\"resolvers\";q=3000;w=300",
+        ),
+        (false, true) => (
+            "\"api\";r=999;t=300",
+            "\"fixed window\";\"api\";q=1000;w=300",
+        ),
+        (false, false) => (
+            "\"api\";r=499;t=300",
+            "\"fixed window\";\"api\";q=500;w=300",
+        ),
+    };
+    (
+        HeaderValue::from_static(standing),
+        HeaderValue::from_static(policy),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_is_forwarded_the_last_is_the_proxys_word() {
+        let of = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(FORWARDED_FOR, HeaderValue::from_str(value).unwrap());
+            }
+            forwarded_for(&headers).map(|address| address.to_string())
+        };
+        assert_eq!(of(&["192.0.2.1"]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(of(&["127.0.0.1, 192.0.2.1"]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(
+            of(&["127.0.0.1", "2001:db8::1"]).as_deref(),
+            Some("2001:db8::1")
+        );
+        assert_eq!(of(&["192.0.2.1, unknown"]), None);
+        assert_eq!(of(&[]), None);
+    }
 }

@@ -18,37 +18,48 @@
 //! by tests. What differs from the real Hub is listed in `docs/differences.md`.
 
 mod access;
+mod address;
 mod admin;
 mod answers;
 mod api;
 mod authentication;
+mod backup;
 mod clock;
 mod data_folder;
 mod deeds;
 mod error;
 mod handle;
+mod health;
+mod journal;
 mod listen;
+mod metrics;
 mod middleware;
 mod names;
 mod options;
 mod pages;
+mod password;
+mod patience;
 mod rate_limit;
 mod registry;
 mod repository;
+mod request_id;
 mod request_log;
 mod secret;
 mod server;
 mod state;
+mod tls;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 
+pub use self::backup::{Backup, backup, restore};
 pub use self::clock::Clock;
 pub use self::error::HubError;
 pub use self::handle::Hub;
-pub use self::options::{HubOptions, WhoamiLimit};
+pub use self::journal::{LogFormat, LogLevel};
+pub use self::options::{HubOptions, Limits, TlsFiles, WhoamiLimit};
 pub use self::pages::SignInPolicy;
 pub use self::registry::{
     Act, Actor, Approval, ApprovalStatus, AuditEntry, AuditFilter, CreatedToken, Decision, Entity,
@@ -68,6 +79,7 @@ pub fn app(state: Arc<HubState>) -> Router {
         .merge(api::routes())
         .merge(admin::routes())
         .merge(pages::routes())
+        .merge(health::routes())
         .fallback(|| async { answers::ApiError::page_not_found() })
         .method_not_allowed_fallback(|| async { answers::ApiError::method_not_allowed() })
         .layer(DefaultBodyLimit::max(BODY_BYTES))

@@ -14,8 +14,6 @@ use super::options::WhoamiLimit;
 
 /// Windows kept before the old ones are swept out.
 const SWEEP_AT: usize = 1024;
-/// The Hub's own window.
-const WINDOW_SECONDS: u32 = 300;
 
 /// Whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -103,18 +101,6 @@ impl RateLimiter {
 }
 
 impl Standing {
-    /// The standing of a request that is not counted: a full window.
-    pub(crate) fn unlimited(bucket: &'static str, quota: u32) -> Self {
-        Self {
-            bucket,
-            quota,
-            window_seconds: WINDOW_SECONDS,
-            left: quota - 1,
-            reset_seconds: WINDOW_SECONDS,
-            exceeded: false,
-        }
-    }
-
     /// `RateLimit`.
     pub(crate) fn state(&self) -> String {
         format!(

@@ -1,8 +1,10 @@
-//! The listener: HTTP/1.1 with keep-alive on loopback, bounded in connections and header size, stopped gracefully.
+//! The listeners: HTTP/1.1 with keep-alive, over TLS or plain, bounded in what one client can take up, and stopped
+//! without cutting an answer in half.
 
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::collections::HashMap;
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,27 +13,78 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
-/// Connections served at once; more wait in the system's queue.
-const MOST_CONNECTIONS: usize = 512;
+use super::address::Door;
+use super::metrics::Under;
+use super::options::Limits;
+use super::patience::{PatientBody, PatientStream};
+use super::state::HubState;
+
 /// Far above what any client sends, tokens of the JWT kind included.
 const HEADER_BYTES: usize = 64 * 1024;
 const MOST_HEADERS: usize = 128;
-const HEADER_PATIENCE: Duration = Duration::from_secs(75);
-/// How long requests under way may go on after the stop.
-const GRACE: Duration = Duration::from_secs(3);
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The other end of the connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub SocketAddr);
 
-/// Serves until told to stop, then lets requests under way finish for a moment.
-pub(crate) async fn serve(listener: TcpListener, app: Router, mut stop: watch::Receiver<bool>) {
-    let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+/// Whether the Hub is to end, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stop {
+    /// Not yet.
+    No,
+    /// Once requests under way are answered.
+    Gently,
+    /// At once.
+    Now,
+}
+
+/// A socket, and what holds for those who come through it.
+pub(crate) struct Doorway {
+    pub listener: TcpListener,
+    pub door: Door,
+    pub tls: Option<Arc<ServerConfig>>,
+    pub limits: Limits,
+    /// How long requests under way may go on after the stop.
+    pub grace: Duration,
+}
+
+/// What a connection is served with.
+#[derive(Clone)]
+struct Service {
+    app: Router,
+    state: Arc<HubState>,
+    door: Door,
+    peer: SocketAddr,
+    limits: Limits,
+}
+
+/// Serves until told to stop, then lets requests under way finish for a while.
+pub(crate) async fn serve(
+    doorway: Doorway,
+    app: Router,
+    state: Arc<HubState>,
+    mut stop: watch::Receiver<Stop>,
+) {
+    let Doorway {
+        listener,
+        door,
+        tls,
+        limits,
+        grace,
+    } = doorway;
+    let most = usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS);
+    let slots = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+    let visitors = Arc::new(Visitors::default());
+    let acceptor = tls.map(TlsAcceptor::from);
     let graceful = GracefulShutdown::new();
     loop {
         let next = async {
@@ -39,7 +92,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, mut stop: watch::R
             (slot, listener.accept().await)
         };
         let (slot, accepted) = tokio::select! {
-            _ = stop.wait_for(|stopped| *stopped) => break,
+            _ = stop.wait_for(|stop| *stop > Stop::No) => break,
             next = next => next,
         };
         let Ok((stream, peer)) = accepted else {
@@ -47,28 +100,125 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, mut stop: watch::R
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
+        let Some(visit) = visitors.enter(peer.ip(), limits.connections_per_address) else {
+            state.metrics.refused_connection();
+            continue;
+        };
         // Small answers must not wait for the next packet; if it cannot be set, they are late and nothing else.
         let _ = stream.set_nodelay(true);
-        let app = app.clone();
-        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
-            app.clone().call(request.map(Body::new))
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_PATIENCE)
-            .max_buf_size(HEADER_BYTES)
-            .max_headers(MOST_HEADERS)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
+        let stall = Duration::from_secs(limits.stall_seconds.into());
+        let stream = PatientStream::new(stream, stall);
+        let service = Service {
+            app: app.clone(),
+            state: Arc::clone(&state),
+            door,
+            peer,
+            limits,
+        };
+        let (acceptor, watcher) = (acceptor.clone(), graceful.watcher());
         tokio::spawn(async move {
-            // A connection that breaks is the client's affair.
-            let _ = connection.await;
-            drop(slot);
+            let _open = Under::way(&service.state.metrics.connections);
+            match acceptor {
+                None => service.connection(stream, watcher).await,
+                Some(acceptor) => {
+                    let greeting = acceptor.accept(stream);
+                    match tokio::time::timeout(HANDSHAKE, greeting).await {
+                        Ok(Ok(stream)) => service.connection(stream, watcher).await,
+                        _ => service.state.metrics.failed_handshake(),
+                    }
+                }
+            }
+            leave(slot, visit);
         });
     }
     close(listener);
-    let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+    tokio::select! {
+        _ = tokio::time::timeout(grace, graceful.shutdown()) => (),
+        _ = stop.wait_for(|stop| *stop == Stop::Now) => (),
+    }
+}
+
+/// The place of a connection is free again only when it has ended.
+fn leave(slot: Result<OwnedSemaphorePermit, tokio::sync::AcquireError>, visit: Visit) {
+    drop((slot, visit));
+}
+
+impl Service {
+    async fn connection(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        watcher: Watcher,
+    ) {
+        let Limits {
+            header_seconds,
+            stall_seconds,
+            ..
+        } = self.limits;
+        let stall = Duration::from_secs(stall_seconds.into());
+        let (app, peer, door) = (self.app.clone(), Peer(self.peer), self.door);
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(door);
+            app.clone()
+                .call(request.map(|body| Body::new(PatientBody::new(body, stall))))
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(header_seconds.into()))
+            .max_buf_size(HEADER_BYTES)
+            .max_headers(MOST_HEADERS)
+            .serve_connection(TokioIo::new(stream), service);
+        // A connection that breaks is the client's affair.
+        let _ = watcher.watch(connection).await;
+    }
+}
+
+/// How many connections each address has.
+#[derive(Debug, Default)]
+struct Visitors(Mutex<HashMap<IpAddr, u32>>);
+
+/// A connection that is counted while it lives.
+struct Visit {
+    visitors: Arc<Visitors>,
+    address: IpAddr,
+}
+
+impl Visitors {
+    /// Counts a connection, or says that it is one too many. An IPv6 client has a whole network of addresses to come
+    /// from, so those of one network are one.
+    fn enter(self: &Arc<Self>, address: IpAddr, most: u32) -> Option<Visit> {
+        let limited = most > 0 && !address.to_canonical().is_loopback();
+        let address = match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
+            address @ IpAddr::V4(_) => address,
+        };
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if limited && *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Visit {
+            visitors: Arc::clone(self),
+            address,
+        })
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let mut counts = self
+            .visitors
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
 }
 
 /// Takes the socket out of service for every process that has it: a child forked from this one holds a copy, and a
@@ -76,5 +226,31 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, mut stop: watch::R
 fn close(listener: TcpListener) {
     if let Ok(listener) = listener.into_std() {
         let _ = TcpStream::from(OwnedFd::from(listener)).shutdown(Shutdown::Both);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_so_many_connections() {
+        let visitors = Arc::new(Visitors::default());
+        let enter = |address: &str| visitors.enter(address.parse().unwrap(), 2);
+        let kept: Vec<_> = (0..2).map(|_| enter("192.0.2.1").unwrap()).collect();
+        assert!(enter("192.0.2.1").is_none());
+        assert!(enter("::ffff:192.0.2.1").is_none());
+        assert!(enter("192.0.2.2").is_some());
+        drop(kept);
+        assert!(enter("192.0.2.1").is_some());
+        let network: Vec<_> = ["2001:db8::1", "2001:db8::2"].map(enter).into();
+        assert!(network.iter().all(Option::is_some));
+        assert!(enter("2001:db8::3").is_none());
+        assert!(enter("2001:db8:0:1::1").is_some());
+        drop(network);
+        // A proxy on this machine brings everybody.
+        let all: Vec<_> = (0..9).map(|_| enter("127.0.0.1").unwrap()).collect();
+        drop(all);
+        assert!(visitors.0.lock().unwrap().is_empty());
     }
 }

@@ -1,24 +1,30 @@
 //! Everything that the routes share, and the few deeds that touch the registry and git at once.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::password_hash::PasswordVerifier as _;
 use time::OffsetDateTime;
 
+use super::address::Addresses;
 use super::clock::Clock;
 use super::error::HubError;
+use super::journal::Journal;
+use super::metrics::Metrics;
 use super::names;
 use super::options::WhoamiLimit;
 use super::pages::{Desk, SignInPolicy};
+use super::password;
 use super::rate_limit::RateLimiter;
 use super::registry::{
     self, Actor, Gate, Namespace, NewRepository, NewUser, Origin, Principal, Registry, Repository,
     RepositoryType, User,
 };
 use super::repository::{Author, Content, GitFault, Store};
+use super::request_id::RequestIds;
 use super::request_log::RequestLog;
 use super::secret::{self, Digest, Secret};
 
@@ -36,6 +42,14 @@ pub struct HubState {
     pub(crate) requests: RequestLog,
     pub(crate) admin_key: Digest,
     pub(crate) desk: Desk,
+    pub(crate) addresses: Addresses,
+    pub(crate) behind_proxy: bool,
+    pub(crate) journal: Journal,
+    pub(crate) metrics: Metrics,
+    pub(crate) request_ids: RequestIds,
+    pub(crate) started: OffsetDateTime,
+    stopping: AtomicBool,
+    folder: PathBuf,
     last_used: Mutex<HashMap<String, OffsetDateTime>>,
 }
 
@@ -65,6 +79,14 @@ impl HubState {
         Ok(Self {
             registry,
             store,
+            addresses: Addresses::new(endpoint, None),
+            behind_proxy: false,
+            journal: Journal::silent(),
+            metrics: Metrics::default(),
+            request_ids: RequestIds::new(),
+            started: clock.now(),
+            stopping: AtomicBool::default(),
+            folder: folder.to_owned(),
             clock,
             endpoint: endpoint.to_owned(),
             whoami_limiter: whoami_limit.map(|limit| RateLimiter::new("whoami", limit)),
@@ -100,6 +122,34 @@ impl HubState {
         }
     }
 
+    /// Serves its owner elsewhere than everybody, and believes a proxy.
+    pub(crate) fn for_the_public(mut self, local: Option<&str>, behind_proxy: bool) -> Self {
+        self.addresses = Addresses::new(&self.endpoint, local);
+        self.behind_proxy = behind_proxy;
+        self
+    }
+
+    /// Keeps a log.
+    pub(crate) fn with_journal(mut self, journal: Journal) -> Self {
+        self.journal = journal;
+        self
+    }
+
+    /// Says that it is about to end; whoever sends requests should look for another one.
+    pub(crate) fn begin_to_stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Room on the disk of the data folder, in bytes, where the system tells.
+    pub(crate) fn disk_free(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(&self.folder).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// Writes everything back and closes the database.
     pub async fn close(&self) {
         self.registry.close().await;
@@ -114,7 +164,7 @@ impl HubState {
         origin: &Origin,
     ) -> Result<User, HubError> {
         let password_hash = match password {
-            Some(password) => Some(blocking(move || hash(&password)).await??),
+            Some(password) => Some(blocking(move || password::hash(&password)).await??),
             None => None,
         };
         let new = NewUser {
@@ -133,9 +183,29 @@ impl HubState {
         password: Secret,
         origin: &Origin,
     ) -> Result<(), HubError> {
+        password::check(&password, name)?;
         let user = self.registry.user(name).await?;
         let hash = hash_password(password).await?;
         self.registry.set_password(&user, &hash, origin).await
+    }
+
+    /// Makes a user the first administrator, with a password that will not be guessed.
+    pub(crate) async fn create_first_administrator(
+        &self,
+        name: &str,
+        fullname: &str,
+        email: Option<&str>,
+        password: Secret,
+        origin: &Origin,
+    ) -> Result<User, HubError> {
+        password::check(&password, name)?;
+        let new = NewUser {
+            name: name.to_owned(),
+            fullname: fullname.to_owned(),
+            email: email.map(ToOwned::to_owned),
+            password_hash: Some(blocking(move || password::hash(&password)).await??),
+        };
+        self.registry.create_first_administrator(new, origin).await
     }
 
     /// Creates a repository: first its folder, then its row, so that a row always has a folder.
@@ -303,16 +373,7 @@ pub(crate) async fn verify(password: Secret, stored: Option<String>) -> Result<b
 
 /// The hash of a password, made on a thread that may take its time.
 pub(crate) async fn hash_password(password: Secret) -> Result<String, HubError> {
-    blocking(move || hash(&password)).await?
-}
-
-fn hash(password: &Secret) -> Result<String, HubError> {
-    Argon2::default()
-        .hash_password(password.reveal().as_bytes())
-        .map(|hash| hash.to_string())
-        .map_err(|error| HubError::Password {
-            detail: error.to_string(),
-        })
+    blocking(move || password::hash(&password)).await?
 }
 
 #[cfg(test)]
@@ -322,7 +383,7 @@ mod tests {
     #[test]
     fn nobodys_hash_costs_what_a_real_one_costs() {
         let cost = |hash: &str| hash.rsplitn(3, '$').last().map(ToOwned::to_owned);
-        let real = hash(&Secret::new("a password".to_owned())).unwrap();
+        let real = password::hash(&Secret::new("a password".to_owned())).unwrap();
         assert_eq!(cost(&real), cost(NOBODY));
         assert_eq!(real.len(), NOBODY.len());
     }

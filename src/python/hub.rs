@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use time::OffsetDateTime;
@@ -11,7 +12,8 @@ use time::OffsetDateTime;
 use super::error::to_python;
 use super::hub_records::{PyApproval, PyAuditEntry};
 use super::hub_words::{
-    Grants, PyTokenInfo, expiry, gate, kind, organization_role, token_policy, token_role,
+    Grants, PyTokenInfo, expiry, gate, kind, log_format, log_level, organization_role,
+    token_policy, token_role,
 };
 use super::token::PyHubToken;
 use crate::credential::{Credential, Source};
@@ -20,7 +22,8 @@ use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::http::Settings;
 use crate::hub::{
-    AuditFilter, CreatedToken, Decision, Hub, HubError, HubOptions, NewToken, Secret, WhoamiLimit,
+    AuditFilter, CreatedToken, Decision, Hub, HubError, HubOptions, Limits, NewToken, Secret,
+    TlsFiles, WhoamiLimit,
 };
 use crate::sync::lock;
 use crate::token::Token;
@@ -30,18 +33,35 @@ fn hub_error(error: &HubError) -> PyErr {
     to_python(Error::from(error))
 }
 
-/// A Hub in this process: users, organisations, tokens and repositories over HTTP on loopback.
+/// A Hub in this process: users, organisations, tokens and repositories over HTTP.
 ///
 /// Clients of the Hub work against it unchanged. Use it with `with`, or call `start` and `stop`.
 ///
 /// Args:
 ///     data: The folder for everything that it must remember; `None` for a temporary one that is
 ///         removed at the end.
-///     host: `127.0.0.1`, `localhost` or `::1`.
+///     host: `127.0.0.1`, `localhost` or `::1`; with a certificate any address of the machine.
 ///     port: The port; 0 for a free one.
 ///     whoami_limit: How many whoami calls are answered in a window; `None` for all.
 ///     whoami_window: The length of a window, in seconds.
 ///     audit_days: For how many days the audit log is kept.
+///     tls_cert: The file of the certificate, and of those that lead to its root, in PEM. It is
+///         read again when it changes.
+///     tls_key: The file of its key, which nobody but owner and group may read.
+///     base_url: Under which address clients know the Hub, such as `https://hub.example`. A Hub
+///         with a certificate or behind a proxy answers for that host alone.
+///     behind_proxy: Whether a proxy on this machine speaks TLS for the Hub. It is believed what
+///         it says of clients' addresses in `X-Forwarded-For`.
+///     local_port: The port on 127.0.0.1 for administration and metrics, when others reach the
+///         Hub; 0 for a free one.
+///     connections: How many connections are served at once.
+///     connections_per_address: How many of them one address may have; 0 for any number.
+///     grace: How long requests under way may go on when the Hub stops, in seconds.
+///     log_format: `"text"` or `"json"`: how a line looks that is written to standard error.
+///     log_level: `"off"`, `"error"`, `"warn"` or `"info"`.
+///
+/// Raises:
+///     ValueError: A word is none of these, or one of `tls_cert` and `tls_key` is missing.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -126,7 +146,18 @@ impl PyHub {
         whoami_limit: "int | None" = None,
         whoami_window: "int" = 300,
         audit_days: "int" = 365,
+        tls_cert: "str | PathLike[str] | None" = None,
+        tls_key: "str | PathLike[str] | None" = None,
+        base_url: "str | None" = None,
+        behind_proxy: "bool" = false,
+        local_port: "int" = 0,
+        connections: "int" = 512,
+        connections_per_address: "int" = 64,
+        grace: "int" = 3,
+        log_format: "str" = "text",
+        log_level: "str" = "off",
     ))]
+    #[expect(clippy::too_many_arguments, reason = "the Python signature")]
     fn new(
         data: Option<PathBuf>,
         host: &str,
@@ -134,8 +165,27 @@ impl PyHub {
         whoami_limit: Option<u32>,
         whoami_window: u32,
         audit_days: u32,
-    ) -> Self {
-        Self {
+        tls_cert: Option<PathBuf>,
+        tls_key: Option<PathBuf>,
+        base_url: Option<String>,
+        behind_proxy: bool,
+        local_port: u16,
+        connections: u32,
+        connections_per_address: u32,
+        grace: u32,
+        log_format: &str,
+        log_level: &str,
+    ) -> PyResult<Self> {
+        let tls = match (tls_cert, tls_key) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            _ => {
+                return Err(PyValueError::new_err(
+                    "tls_cert and tls_key belong together: give both, or neither",
+                ));
+            }
+        };
+        Ok(Self {
             options: HubOptions {
                 data,
                 host: host.to_owned(),
@@ -145,9 +195,21 @@ impl PyHub {
                     window_seconds: whoami_window,
                 }),
                 audit_days,
+                tls,
+                base_url,
+                behind_proxy,
+                local_port,
+                limits: Limits {
+                    connections,
+                    connections_per_address,
+                    ..Limits::default()
+                },
+                grace_seconds: grace,
+                log_format: self::log_format(log_format)?,
+                log_level: self::log_level(log_level)?,
             },
             running: Mutex::new(None),
-        }
+        })
     }
 
     /// Starts the Hub and returns once it answers. Does nothing when it is running.
@@ -196,10 +258,26 @@ impl PyHub {
         self.stop(py);
     }
 
-    /// Where the Hub listens, such as `http://127.0.0.1:8080`.
+    /// Where clients find the Hub, such as `http://127.0.0.1:8080`.
     #[getter]
     fn endpoint(&self) -> PyResult<String> {
         Ok(self.hub()?.endpoint().to_owned())
+    }
+
+    /// Where administration and metrics are: the endpoint, or when others reach the Hub an address
+    /// on loopback.
+    #[getter]
+    fn local_endpoint(&self) -> PyResult<String> {
+        Ok(self.hub()?.local_endpoint().to_owned())
+    }
+
+    /// Reads the certificate's files again; new connections get the new one.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: They cannot be used; the old certificate stays in use.
+    #[pyo3(signature = () -> "None")]
+    fn reload_certificate(&self, py: Python<'_>) -> PyResult<()> {
+        self.ask(py, Hub::reload_certificate)
     }
 
     /// The data folder.

@@ -8,7 +8,8 @@ use time::{Duration, OffsetDateTime};
 
 use super::error::to_python;
 use crate::hub::{
-    Gate, GrantedRole, OrganizationRole, RepositoryType, Scope, TokenInfo, TokenPolicy, TokenRole,
+    Gate, GrantedRole, LogFormat, LogLevel, OrganizationRole, RepositoryType, Scope, TokenInfo,
+    TokenPolicy, TokenRole,
 };
 
 /// A token of a user of an embedded Hub, without its value.
@@ -86,6 +87,28 @@ pub fn gate(text: Option<&str>) -> PyResult<Option<Gate>> {
         Some("manual") => Ok(Some(Gate::Manual)),
         Some(_) => Err(PyValueError::new_err(
             "gated is \"auto\", \"manual\" or None",
+        )),
+    }
+}
+
+/// How a line of the log looks.
+pub fn log_format(text: &str) -> PyResult<LogFormat> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(PyValueError::new_err("log_format is \"text\" or \"json\"")),
+    }
+}
+
+/// What is logged.
+pub fn log_level(text: &str) -> PyResult<LogLevel> {
+    match text {
+        "off" => Ok(LogLevel::Off),
+        "error" => Ok(LogLevel::Error),
+        "warn" => Ok(LogLevel::Warn),
+        "info" => Ok(LogLevel::Info),
+        _ => Err(PyValueError::new_err(
+            "log_level is \"off\", \"error\", \"warn\" or \"info\"",
         )),
     }
 }

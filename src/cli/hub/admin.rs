@@ -187,8 +187,10 @@ fn find(folder: &Path) -> Result<Endpoint, Error> {
         ))
     };
     let announced: Value = serde_json::from_str(&announced).map_err(|_| strange())?;
+    // A Hub that others reach has an address of its own for its owner.
     let text = announced
-        .get("endpoint")
+        .get("local")
+        .or_else(|| announced.get("endpoint"))
         .and_then(Value::as_str)
         .ok_or_else(strange)?;
     // An embedded Hub is on this machine; its key goes nowhere else.

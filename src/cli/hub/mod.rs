@@ -1,18 +1,22 @@
 //! `hubtoken hub`: runs an embedded Hub, and administers one that runs.
 //!
-//! `serve` is the Hub itself. The other verbs speak to it as any program could: over HTTP, with
+//! `serve` is the Hub itself; `init`, `backup` and `restore` work on its data folder. The other verbs speak to it as any program could: over HTTP, with
 //! the admin key from its data folder. So they work while it serves, and see what it sees.
 
 mod admin;
 mod approval;
 mod audit;
+mod backup;
+mod init;
 mod member;
+mod offline;
 mod organization;
 mod policy;
 mod rendering;
 mod repository;
 mod serve;
 mod token;
+mod typed;
 mod user;
 mod waiting;
 
@@ -39,7 +43,14 @@ pub struct Arguments {
 #[derive(Subcommand)]
 enum Verb {
     /// Run a Hub in the foreground
-    Serve(serve::Arguments),
+    // Boxed, since its many options would make every verb as large.
+    Serve(Box<serve::Arguments>),
+    /// Make a data folder with its first administrator
+    Init(init::Arguments),
+    /// Back up a Hub, also while it runs
+    Backup(backup::BackupArguments),
+    /// Make a data folder from a backup
+    Restore(backup::RestoreArguments),
     /// Create, list, rename, refresh and delete access tokens
     Token(token::Arguments),
     /// Create and list users
@@ -70,6 +81,9 @@ pub fn run(
 ) -> Result<Code, Failure> {
     match arguments.verb {
         Verb::Serve(arguments) => serve::run(&arguments, world, output),
+        Verb::Init(arguments) => init::run(&arguments, world, output),
+        Verb::Backup(arguments) => backup::backup(&arguments, world, output),
+        Verb::Restore(arguments) => backup::restore(&arguments, world, output),
         Verb::Token(arguments) => token::run(arguments, world, output),
         Verb::User(arguments) => user::run(arguments, world, output),
         Verb::Organization(arguments) => organization::run(arguments, world, output),

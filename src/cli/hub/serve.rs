@@ -1,10 +1,12 @@
 //! `hubtoken hub serve`: a Hub in the foreground.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::admin::Where;
 use super::waiting::wait;
@@ -12,7 +14,8 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::{Code, World};
 use crate::error::Error;
-use crate::hub::{Hub, HubError, HubOptions, WhoamiLimit};
+use crate::hub::{Hub, HubError, HubOptions, Limits, LogFormat, LogLevel, TlsFiles, WhoamiLimit};
+use crate::identity::Interrupt;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -21,17 +24,25 @@ Examples:
   hubtoken hub serve                         a throw-away Hub on a free port
   hubtoken hub serve --data ./hub --port 8080
   hubtoken hub serve --whoami-limit 5 --whoami-window 60
+  hubtoken hub serve --data /srv/hub --host 0.0.0.0 --port 443 --base-url https://hub.example \\
+      --tls-cert /etc/hub/cert.pem --tls-key /etc/hub/key.pem
+  hubtoken hub serve --data /srv/hub --port 8080 --base-url https://hub.example --behind-proxy
 
 Everything is kept in the data folder. When neither --data nor HUBTOKEN_HUB_DATA names one, it is a
 temporary one that is removed at the end.
 
-Ctrl-C and SIGTERM stop it; requests under way may finish, and the exit code is 0.
-With --json it writes one line once it answers: endpoint, data, admin_key_file, temporary,
-process_id.")]
+With a certificate or a proxy it is for other machines too, and answers for the host of its base URL
+alone. Administration and /metrics then have an address of their own on this machine.
+
+Ctrl-C and SIGTERM stop it; requests under way may finish, and the exit code is 0. The second one
+ends it at once. SIGHUP reads the certificate again; without one it stops the Hub, as a closed
+terminal does.
+With --json it writes one line once it answers: endpoint, local_endpoint, data, admin_key_file,
+temporary, process_id.")]
 pub struct Arguments {
     #[command(flatten)]
     place: Where,
-    /// Where to listen: localhost, or a loopback address
+    /// Where to listen: localhost or a loopback address; with a certificate any address
     #[arg(long, default_value = "127.0.0.1", value_name = "HOST")]
     host: String,
     /// The port to listen on; 0 takes a free one
@@ -51,6 +62,96 @@ pub struct Arguments {
     /// For how many days the audit log is kept
     #[arg(long, default_value_t = 365, value_name = "DAYS")]
     audit_days: u32,
+    /// The certificate to serve with, and those that lead to its root, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its key in PEM, which others must not be able to read
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Under which address clients know the Hub, such as <https://hub.example>
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// A proxy on this machine speaks TLS for the Hub; what it says of clients' addresses is believed
+    #[arg(long, requires = "base_url", conflicts_with = "tls_cert")]
+    behind_proxy: bool,
+    /// The port on 127.0.0.1 for administration, health and metrics, when others reach the Hub
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    local_port: u16,
+    /// Connections served at once
+    #[arg(long, default_value_t = Limits::default().connections, value_name = "COUNT")]
+    connections: u32,
+    /// Connections of one address; 0 is no limit
+    #[arg(
+        long,
+        default_value_t = Limits::default().connections_per_address,
+        value_name = "COUNT"
+    )]
+    connections_per_address: u32,
+    /// How long uploads and other requests under way may go on after the first signal
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    grace: u32,
+    /// How a line of the log looks, which goes to standard error
+    #[arg(long, default_value = "text", value_name = "FORMAT")]
+    log_format: Format,
+    /// What is logged
+    #[arg(long, default_value = "warn", value_name = "LEVEL")]
+    log_level: Level,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// A line for people
+    Text,
+    /// A JSON object on one line
+    Json,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Level {
+    /// Nothing
+    Off,
+    /// What the Hub could not do, with its cause
+    Error,
+    /// And what its owner should look into
+    Warn,
+    /// And every request
+    Info,
+}
+
+impl Arguments {
+    fn options(&self, data: Option<PathBuf>) -> HubOptions {
+        let tls = self.tls_cert.clone().zip(self.tls_key.clone());
+        HubOptions {
+            data,
+            host: self.host.clone(),
+            port: self.port,
+            whoami_limit: self.whoami_limit.map(|quota| WhoamiLimit {
+                quota,
+                window_seconds: self.whoami_window,
+            }),
+            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+            base_url: self.base_url.clone(),
+            behind_proxy: self.behind_proxy,
+            local_port: self.local_port,
+            limits: Limits {
+                connections: self.connections,
+                connections_per_address: self.connections_per_address,
+                ..Limits::default()
+            },
+            grace_seconds: self.grace,
+            log_format: match self.log_format {
+                Format::Text => LogFormat::Text,
+                Format::Json => LogFormat::Json,
+            },
+            log_level: match self.log_level {
+                Level::Off => LogLevel::Off,
+                Level::Error => LogLevel::Error,
+                Level::Warn => LogLevel::Warn,
+                Level::Info => LogLevel::Info,
+            },
+            audit_days: self.audit_days,
+        }
+    }
 }
 
 /// Runs the verb until it is stopped.
@@ -64,40 +165,104 @@ pub fn run(
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     let data = arguments.place.folder(world);
-    let options = HubOptions {
-        data: data.clone(),
-        host: arguments.host.clone(),
-        port: arguments.port,
-        whoami_limit: arguments.whoami_limit.map(|quota| WhoamiLimit {
-            quota,
-            window_seconds: arguments.whoami_window,
-        }),
-        audit_days: arguments.audit_days,
-    };
-    let hub = Hub::start(&options).map_err(failed)?;
+    let hub = Hub::start(&arguments.options(data.clone())).map_err(failed)?;
+    let has_certificate = arguments.tls_cert.is_some();
     let stopped = async {
         // Listened for before the Hub is announced: whoever reads of it may stop it at once.
-        let listening = (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::hangup()),
-        );
+        let signals = Signals::listen(has_certificate);
         announce(&hub, data.is_none(), output);
-        match listening {
-            (Ok(mut terminate), Ok(mut hangup)) => {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = hangup.recv() => {}
-                }
-            }
-            // Without them there still is Ctrl-C.
-            _ => std::future::pending().await,
-        }
+        signals?.first(&hub).await;
+        Ok(())
     };
     let ended = wait(stopped, world.interrupt);
-    hub.stop();
-    match ended {
-        Ok(()) | Err(Error::Interrupted) => Ok(Code::Success),
-        Err(error) => Err(error.into()),
+    let ending = std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| hub.stop());
+        let hurried = async {
+            match Signals::listen(has_certificate) {
+                Ok(signals) => {
+                    tokio::select! {
+                        () = signals.first(&hub) => hub.hurry(),
+                        () = done(&stopping) => (),
+                    }
+                }
+                Err(_) => done(&stopping).await,
+            }
+        };
+        let again = Again {
+            interrupt: world.interrupt,
+            rested: AtomicBool::new(false),
+        };
+        let ending = wait(hurried, &again);
+        if matches!(ending, Err(Error::Interrupted)) {
+            hub.hurry();
+        }
+        ending
+    });
+    match (ended, ending) {
+        (Ok(Err(error)) | Err(error), _) | (_, Err(error))
+            if !matches!(error, Error::Interrupted) =>
+        {
+            Err(error.into())
+        }
+        _ => Ok(Code::Success),
+    }
+}
+
+/// Ctrl-C for the second time: the first one may still be seen for a while.
+struct Again<'a> {
+    interrupt: &'a dyn Interrupt,
+    rested: AtomicBool,
+}
+
+impl Interrupt for Again<'_> {
+    fn is_set(&self) -> bool {
+        let set = self.interrupt.is_set();
+        if !set {
+            self.rested.store(true, Ordering::Relaxed);
+        }
+        set && self.rested.load(Ordering::Relaxed)
+    }
+}
+
+/// The signals that end a Hub, and the one that has it read its certificate again.
+struct Signals {
+    terminate: Signal,
+    hangup: Signal,
+    has_certificate: bool,
+}
+
+impl Signals {
+    fn listen(has_certificate: bool) -> Result<Self, Error> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Error::Hub(format!("no signal can be heard: {error}")))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+            has_certificate,
+        })
+    }
+
+    /// Waits for one that ends the Hub.
+    async fn first(mut self, hub: &Hub) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.hangup.recv() => {
+                    if !self.has_certificate {
+                        return;
+                    }
+                    // What is wrong with it is in the log; the old one stays.
+                    let _ = hub.reload_certificate();
+                }
+            }
+        }
+    }
+}
+
+async fn done(thread: &std::thread::ScopedJoinHandle<'_, ()>) {
+    while !thread.is_finished() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -106,6 +271,7 @@ fn announce(hub: &Hub, temporary: bool, output: &Output<'_, '_>) {
     if output.is_json() {
         output.object(&json!({
             "endpoint": hub.endpoint(),
+            "local_endpoint": hub.local_endpoint(),
             "data": hub.data().display().to_string(),
             "admin_key_file": key.display().to_string(),
             "temporary": temporary,
@@ -116,6 +282,12 @@ fn announce(hub: &Hub, temporary: bool, output: &Output<'_, '_>) {
     }
     let mut page = output.page();
     page.strong_row("Hub", hub.endpoint());
+    if hub.local_endpoint() != hub.endpoint() {
+        page.row(
+            "for you",
+            &format!("{} (administration, metrics)", hub.local_endpoint()),
+        );
+    }
     let fate = if temporary {
         " (temporary, removed at the end)"
     } else {
@@ -150,9 +322,9 @@ fn quoted(path: &Path) -> String {
 
 fn failed(error: HubError) -> Failure {
     match error {
-        HubError::NotLoopback { .. } | HubError::InvalidOption { .. } => {
-            Failure::Usage(error.to_string())
-        }
+        HubError::NotLoopback { .. }
+        | HubError::InvalidOption { .. }
+        | HubError::Certificate { .. } => Failure::Usage(error.to_string()),
         error => Error::Hub(error.to_string()).into(),
     }
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::admin::{Admin, Where};
 use super::rendering::{done, listed, renamed};
+use super::typed;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::{Code, World};
@@ -15,7 +16,9 @@ use crate::cli::{Code, World};
 #[command(after_help = "\
 Examples:
   hubtoken hub user create alice --fullname 'Alice Doe' --email alice@example.org
-  hubtoken hub user list")]
+  hubtoken hub user list
+  hubtoken hub user password alice
+  hubtoken hub user password alice --password-stdin < password.txt")]
 pub struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -34,6 +37,16 @@ enum Verb {
         /// The e-mail address
         #[arg(long, value_name = "ADDRESS")]
         email: Option<String>,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Give a user another password, with which they sign in
+    Password {
+        /// The user's name
+        name: String,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
         #[command(flatten)]
         place: Where,
     },
@@ -68,6 +81,22 @@ pub fn run(
                 "user",
                 renamed(user),
                 &format!("user {name} is created"),
+            );
+        }
+        Verb::Password {
+            name,
+            password_stdin,
+            place,
+        } => {
+            let admin = Admin::open(&place, world)?;
+            let password = typed::password(password_stdin, world, output)?;
+            let body = json!({ "password": *password });
+            admin.ask(Method::PUT, &["users", &name, "password"], Some(&body))?;
+            done(
+                output,
+                "changed",
+                json!(name),
+                &format!("user {name} has a new password"),
             );
         }
         Verb::List { place } => {

@@ -10,6 +10,7 @@
 //! | `GET users` | | 200 list of users |
 //! | `POST users` | `name`, `fullname`?, `email`?, `password`? | 201 user: `id`, `name`, `fullname`, `email`, `createdAt` |
 //! | `PUT users/{user}/password` | `password` | 204; whoever is signed in as the user is signed out |
+//! | `GET administrators` | | 200 list of users |
 //! | `GET organizations` | | 200 list of organizations |
 //! | `POST organizations` | `name`, `fullname`? | 201 organization: `id`, `name`, `fullname`, `createdAt` |
 //! | `GET organizations/{name}/members` | | 200 list of `user`, `role` |
@@ -62,12 +63,13 @@ use serde_json::Value;
 use super::answers::{Answer, json_answer};
 use super::state::HubState;
 
-pub(crate) use self::guard::guard;
+pub(crate) use self::guard::{guard, is_admin_key};
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {
     let path = |rest: &str| format!("/-/hubtoken/v1/{rest}");
     Router::new()
         .route(&path("users"), get(users::list).post(users::create))
+        .route(&path("administrators"), get(users::administrators))
         .route(&path("users/{user}/password"), put(users::set_password))
         .route(
             &path("users/{user}/tokens"),

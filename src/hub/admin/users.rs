@@ -49,6 +49,12 @@ pub(super) async fn create(
     ))
 }
 
+/// Those who administer the Hub.
+pub(super) async fn administrators(State(state): State<Arc<HubState>>) -> Answer {
+    let known = state.registry.administrators().await?;
+    json_answer(&known.iter().map(user).collect::<Vec<_>>())
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPassword {

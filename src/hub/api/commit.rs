@@ -15,6 +15,7 @@ use super::ndjson::{BodyReader, Piece, read_commit};
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError, json_answer};
 use crate::hub::authentication::{Caller, authenticate};
+use crate::hub::metrics::Under;
 use crate::hub::registry::Repository;
 use crate::hub::repository::RepositoryPath;
 use crate::hub::state::{HubState, author};
@@ -96,6 +97,7 @@ async fn commit_to(
     repository: &Repository,
     body: Body,
 ) -> Answer {
+    let _receiving = Under::way(&state.metrics.uploads);
     let revision = address.revision();
     let (pieces, received) = mpsc::channel(PIECES_IN_FLIGHT);
     let branch = revision.clone();

@@ -15,7 +15,6 @@ use super::error::PageError;
 use super::visitor::Visitor;
 use crate::hub::answers::{ApiError, header_text};
 use crate::hub::api::drain;
-use crate::hub::middleware::request_id;
 use crate::hub::server::Peer;
 use crate::hub::state::HubState;
 
@@ -26,7 +25,12 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Lets a request through to its page, or not, and makes every answer safe to be shown in a browser.
-pub(crate) async fn surround(state: Arc<HubState>, request: Request, next: Next) -> Response {
+pub(crate) async fn surround(
+    state: Arc<HubState>,
+    id: HeaderValue,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_head = request.method() == Method::HEAD;
     let (mut response, visitor) = match admit(&state, request).await {
         Ok((request, visitor)) => (next.run(request).await, visitor),
@@ -51,7 +55,7 @@ pub(crate) async fn surround(state: Arc<HubState>, request: Request, next: Next)
             .headers_mut()
             .insert(SET_COOKIE, header_text(&cookie));
     }
-    add_headers(&state, response.headers_mut());
+    add_headers(id, response.headers_mut());
     if is_head {
         *response.body_mut() = Body::empty();
     }
@@ -118,7 +122,7 @@ fn is_html(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().starts_with(b"text/html"))
 }
 
-fn add_headers(state: &HubState, headers: &mut HeaderMap) {
+fn add_headers(id: HeaderValue, headers: &mut HeaderMap) {
     for (name, value) in [
         ("content-security-policy", POLICY),
         ("cross-origin-opener-policy", "same-origin"),
@@ -137,10 +141,7 @@ fn add_headers(state: &HubState, headers: &mut HeaderMap) {
     headers
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(
-        HeaderName::from_static("x-request-id"),
-        header_text(&request_id(state)),
-    );
+    headers.insert(HeaderName::from_static("x-request-id"), id);
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@
 //! one: both are there, or neither. And a change that was acknowledged holds from then on, for every reader and after
 //! every crash; above all a token that was deleted, refreshed or shut out is so at once.
 
+mod administrator;
 mod approval;
 mod audit;
+mod census;
 mod organization;
 mod repository;
 mod scopes;
@@ -28,10 +30,12 @@ use async_trait::async_trait;
 
 use super::error::HubError;
 
+pub(crate) use self::administrator::Administrators;
 pub use self::approval::{Approval, ApprovalStatus, Decision, TokenPolicy};
 pub(crate) use self::approval::{Approvals, MemberToken, Restriction};
 pub(crate) use self::audit::{AUDIT_DAYS, AuditLog, Origin};
 pub use self::audit::{Act, Actor, AuditEntry, AuditFilter, Subject};
+pub(crate) use self::census::{Census, Counts};
 pub(crate) use self::organization::Organizations;
 pub use self::organization::{Membership, Organization, OrganizationRole};
 pub use self::repository::{Gate, Repository};
@@ -40,6 +44,7 @@ pub use self::scopes::{
     Entity, EntityType, FineGrained, GrantedRole, GrantedScope, Scope, TokenRole,
 };
 pub(crate) use self::session::{Lifetimes, Session, Sessions};
+pub(crate) use self::sqlite::snapshot;
 pub use self::token::{CreatedToken, NewToken, TokenInfo};
 pub(crate) use self::token::{Principal, Tokens};
 pub use self::user::User;
@@ -56,6 +61,8 @@ pub(crate) trait Registry:
     + Approvals
     + AuditLog
     + Sessions
+    + Administrators
+    + Counts
     + std::fmt::Debug
     + Send
     + Sync

@@ -20,8 +20,53 @@ pub(crate) enum GitFault {
     /// The registry knows the repository, and its folder is gone: damage, or deleted a moment ago.
     #[error("the content of this repository is missing on the server")]
     ContentMissing,
+    #[error("The Hub's disk is full; nothing was changed. Ask whoever runs it to make room")]
+    DiskFull,
     #[error("git failed: {0}")]
-    Git(#[from] git2::Error),
+    Git(git2::Error),
     #[error("reading or writing failed: {0}")]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
+}
+
+impl From<std::io::Error> for GitFault {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl From<git2::Error> for GitFault {
+    /// libgit2 keeps what the system said as a text alone.
+    fn from(error: git2::Error) -> Self {
+        let full = std::io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error());
+        let text = full.to_string();
+        let said = text.split(" (os error").next().unwrap_or(&text);
+        if error.message().contains(said) {
+            Self::DiskFull
+        } else {
+            Self::Git(error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_apart() {
+        let text = "failed to write object: No space left on device";
+        assert!(matches!(
+            git2::Error::from_str(text).into(),
+            GitFault::DiskFull
+        ));
+        assert!(matches!(
+            git2::Error::from_str("x").into(),
+            GitFault::Git(_)
+        ));
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        assert!(matches!(full.into(), GitFault::DiskFull));
+    }
 }

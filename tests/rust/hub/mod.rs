@@ -1,16 +1,21 @@
 //! The embedded Hub: its HTTP in-process, and whole Hubs over loopback.
 
 mod admin;
+mod attacks;
 mod audit;
+mod backups;
 mod browser;
 mod commits;
 mod content;
 mod faults;
 mod handle;
+mod monitoring;
 mod pages;
 mod pages_attacks;
 mod pages_sign_in;
 mod policies;
+mod public;
 mod repositories;
+mod upgrade;
 mod whoami;
 mod world;

@@ -1,7 +1,14 @@
 //! The schema of the registry, as numbered steps. A step that was released is never changed; a change is a new step.
 //!
 //! The number lives in SQLite's own `user_version`, so that it changes in the same transaction as the schema and a
-//! crash leaves either both or neither.
+//! crash leaves either both or neither. A database that holds something is copied first, to `hub.sqlite3.before-N`
+//! beside it, `N` being the schema that it is brought to: whoever has to go back to the version before has something to
+//! go back with.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
@@ -11,6 +18,8 @@ pub(super) enum MigrationError {
     Newer(i64),
     /// SQLite failed.
     Sqlite(sqlx::Error),
+    /// The copy could not be put in its place.
+    Copy(io::Error),
 }
 
 impl From<sqlx::Error> for MigrationError {
@@ -129,6 +138,13 @@ const STEPS: &[(&str, &str)] = &[
         ) STRICT, WITHOUT ROWID;",
         "PRAGMA user_version = 3",
     ),
+    (
+        "CREATE TABLE administrators (
+            user_id TEXT PRIMARY KEY REFERENCES namespaces (id) ON DELETE CASCADE,
+            since INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;",
+        "PRAGMA user_version = 4",
+    ),
 ];
 
 /// The schema that this version writes.
@@ -136,22 +152,83 @@ pub(super) fn newest() -> i64 {
     i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
 }
 
-/// Applies the steps that are missing, each once, in one transaction for all.
-pub(super) async fn apply(connection: &mut SqliteConnection) -> Result<(), MigrationError> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let found: i64 = sqlx::query("PRAGMA user_version")
-        .fetch_one(&mut *transaction)
-        .await?
-        .try_get(0)?;
+/// Applies the steps that are missing, each once, in one transaction for all, after a copy.
+pub(super) async fn apply(
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<(), MigrationError> {
+    let found = schema(connection).await?;
     if found > newest() {
         return Err(MigrationError::Newer(found));
     }
+    if (1..newest()).contains(&found) {
+        copy(connection, path).await?;
+    }
+    // Also when nothing is missing: a database that cannot be written is better known now than at the first change.
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let found = schema(&mut transaction).await?;
     for (schema, version) in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
         sqlx::raw_sql(*schema).execute(&mut *transaction).await?;
         sqlx::raw_sql(*version).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
     Ok(())
+}
+
+/// The schema of a database.
+pub(super) async fn schema(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query("PRAGMA user_version")
+        .fetch_one(connection)
+        .await?
+        .try_get(0)
+}
+
+/// Copies the database. The copy has its name only once it is whole and on the disk.
+async fn copy(connection: &mut SqliteConnection, path: &Path) -> Result<(), MigrationError> {
+    let beside = |ending: String| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let target = beside(format!(".before-{}", newest()));
+    let unfinished = beside(format!(".before-{}.new", newest()));
+    // What was left by a copy that was killed. Its journal must not be taken for the next one's.
+    for left in [
+        beside(format!(".before-{}.new-journal", newest())),
+        unfinished.clone(),
+    ] {
+        match fs::remove_file(left) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(MigrationError::Copy(error));
+            }
+            _ => (),
+        }
+    }
+    vacuum_into(connection, &unfinished).await?;
+    let settle = || {
+        fs::rename(&unfinished, &target)?;
+        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    };
+    settle().map_err(MigrationError::Copy)
+}
+
+/// Writes a database as it is now, all of it at one moment, to a new file that nobody else may read.
+pub(super) async fn vacuum_into(
+    connection: &mut SqliteConnection,
+    target: &Path,
+) -> Result<(), MigrationError> {
+    // SQLite would create it with the umask's mode, and takes an empty file that is there.
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(target)
+        .map_err(MigrationError::Copy)?;
+    sqlx::query("VACUUM INTO ?")
+        .bind(target.display().to_string())
+        .execute(connection)
+        .await?;
+    file.sync_all().map_err(MigrationError::Copy)
 }
 
 #[cfg(test)]

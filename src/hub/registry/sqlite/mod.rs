@@ -7,14 +7,17 @@
 //! Nobody else writes the file: a data folder belongs to one Hub, by a lock. So who a token belongs to can be kept in
 //! memory (`principals`), as long as every change that bears on it goes through [`Sqlite::commit`].
 
+mod administrators;
 mod approvals;
 mod audit;
+mod census;
 mod migrations;
 mod organizations;
 mod principals;
 mod repositories;
 mod scopes;
 mod sessions;
+pub(crate) mod snapshot;
 mod tokens;
 mod users;
 
@@ -151,7 +154,7 @@ impl Sqlite {
                 detail: verdict,
             });
         }
-        migrations::apply(&mut connection)
+        migrations::apply(&mut connection, &self.path)
             .await
             .map_err(|error| match error {
                 MigrationError::Newer(found) => HubError::NewerSchema {
@@ -160,6 +163,7 @@ impl Sqlite {
                     known: migrations::newest(),
                 },
                 MigrationError::Sqlite(error) => self.fault(&error),
+                MigrationError::Copy(error) => HubError::folder(&self.path, error),
             })
     }
 

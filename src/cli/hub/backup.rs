@@ -1,0 +1,103 @@
+//! `hubtoken hub backup` and `restore`: a Hub in one file, and a Hub from one.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::admin::Where;
+use super::offline::folder;
+use super::rendering::done;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::{Code, World};
+use crate::error::Error;
+use crate::hub::{self, Backup, HubError};
+
+/// What `backup` takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken hub backup --data /srv/hub /backup           in a folder: hub-<time>.tar
+  hubtoken hub backup --data /srv/hub /backup/hub.tar
+
+The Hub may run, and be written to, meanwhile. The file holds users, digests of tokens, hashes of
+passwords and all repositories, so keep it as you keep the data folder; its mode is 0600. The admin
+key is not in it.")]
+pub struct BackupArguments {
+    /// The file to write, which must not be there; or a folder, in which it is named by the time
+    target: PathBuf,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// What `restore` takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken hub restore --data /srv/hub /backup/hub.tar
+
+The data folder must be empty or not be there. Everything is checked first: each file against its
+digest, the database, and that each repository has all that its branches and tags lead to. Tokens
+and passwords work as they did; the next start makes a new admin key.")]
+pub struct RestoreArguments {
+    /// The file that `hubtoken hub backup` wrote
+    archive: PathBuf,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Makes a backup.
+///
+/// # Errors
+///
+/// There is no Hub in the folder, or it cannot be read or written.
+pub fn backup(
+    arguments: &BackupArguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    let data = folder(&arguments.place, world)?;
+    let target = from_here(&arguments.target, world);
+    let made = hub::backup(&data, &target, world.now).map_err(failed)?;
+    show(output, "backup", &made, "is backed up in");
+    Ok(Code::Success)
+}
+
+/// Restores one.
+///
+/// # Errors
+///
+/// The file is no whole backup, or the folder is not empty.
+pub fn restore(
+    arguments: &RestoreArguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    let data = folder(&arguments.place, world)?;
+    let archive = from_here(&arguments.archive, world);
+    let made = hub::restore(&archive, &data).map_err(failed)?;
+    show(output, "restored", &made, "is restored to");
+    Ok(Code::Success)
+}
+
+fn from_here(path: &std::path::Path, world: &World<'_>) -> PathBuf {
+    match &world.folder {
+        Some(folder) => folder.join(path),
+        None => path.to_owned(),
+    }
+}
+
+fn show(output: &Output<'_, '_>, field: &str, made: &Backup, deed: &str) {
+    let path = made.path.display().to_string();
+    let sentence = format!(
+        "the Hub with its {} repositories ({} bytes) {deed} {path}",
+        made.repositories, made.bytes
+    );
+    let value = json!({ "path": path, "bytes": made.bytes, "repositories": made.repositories });
+    done(output, field, value, &sentence);
+}
+
+fn failed(error: HubError) -> Failure {
+    Error::Hub(error.to_string()).into()
+}

@@ -1,0 +1,88 @@
+//! `hubtoken hub init`: a data folder with its first administrator.
+
+use clap::Args;
+use serde_json::json;
+
+use super::admin::Where;
+use super::offline::folder;
+use super::rendering::done;
+use super::typed;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::{Code, World};
+use crate::error::Error;
+use crate::hub::{Hub, HubError, HubOptions, Secret};
+
+/// What the verb takes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  hubtoken hub init --data /srv/hub --admin alice
+  hubtoken hub init --data /srv/hub --admin alice --password-stdin < password.txt
+
+There is no default password. The one that is typed is not shown, and must have 12 characters or
+more. The folder is made if it is not there; no Hub may run in it. It works once: a Hub that has an
+administrator keeps the one it has.")]
+pub struct Arguments {
+    /// The first administrator's name; a user of that name who is there already becomes it
+    #[arg(long, value_name = "NAME")]
+    admin: String,
+    /// The name for people
+    #[arg(long, value_name = "NAME")]
+    fullname: Option<String>,
+    /// The e-mail address
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// Read the password from standard input
+    #[arg(long)]
+    password_stdin: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// The folder cannot be used, the password is weak, or there is an administrator already.
+pub fn run(
+    arguments: &Arguments,
+    world: &World<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
+    let data = folder(&arguments.place, world)?;
+    let password = typed::password(arguments.password_stdin, world, output)?;
+    let name = &arguments.admin;
+    // A Hub that nobody is told of, for a moment: it knows how to make a folder and a user.
+    let hub = Hub::start(&HubOptions {
+        data: Some(data.clone()),
+        ..HubOptions::default()
+    })
+    .map_err(failed)?;
+    let made = hub.create_first_administrator(
+        name,
+        arguments.fullname.as_deref().unwrap_or(name),
+        arguments.email.as_deref(),
+        Secret::new(password.to_string()),
+    );
+    hub.stop();
+    let user = made.map_err(failed)?;
+    let path = data.display().to_string();
+    let sentence = format!("{} administers the Hub in {path}", user.name);
+    done(
+        output,
+        "initialized",
+        json!({ "data": path, "administrator": user.name }),
+        &sentence,
+    );
+    Ok(Code::Success)
+}
+
+fn failed(error: HubError) -> Failure {
+    match error {
+        HubError::WeakPassword { .. } | HubError::InvalidName { .. } => {
+            Failure::Usage(error.to_string())
+        }
+        error => Error::Hub(error.to_string()).into(),
+    }
+}

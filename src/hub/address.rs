@@ -1,0 +1,241 @@
+//! Under which addresses the Hub is known, and whether a request was meant for one of them.
+//!
+//! A browser can be made to send a request to any address; what it cannot be made to do is lie about the name that it
+//! was sent to. So a public Hub answers for its own host alone, and what is for its owner is answered on loopback alone,
+//! under loopback's own names: a foreign name that was pointed at this machine gets nothing.
+
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+
+use super::answers::{ApiError, header_text};
+
+/// Through which socket a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// The only one of a private Hub.
+    Only,
+    /// The one of a public Hub for everybody.
+    Public,
+    /// The one of a public Hub for its owner.
+    Local,
+}
+
+/// The addresses of one Hub.
+#[derive(Clone, Debug)]
+pub(crate) struct Addresses {
+    /// The endpoint, as a header carries it.
+    pub endpoint: HeaderValue,
+    /// The host of the endpoint, with its port if that is not the scheme's own.
+    public: String,
+    /// The scheme's own port, which an address may name or leave out.
+    default_port: &'static str,
+    /// The origins of the socket for the owner.
+    local: Vec<String>,
+}
+
+impl Addresses {
+    /// The endpoint, and where the owner is served if that is elsewhere.
+    pub(crate) fn new(endpoint: &str, local: Option<&str>) -> Self {
+        let (scheme, authority) = endpoint.split_once("://").unwrap_or(("http", endpoint));
+        let owners = local.map_or(authority, |local| {
+            local
+                .split_once("://")
+                .map_or(local, |(_, authority)| authority)
+        });
+        let port = owners.rsplit_once(':').map_or("", |(_, port)| port);
+        let mut names: Vec<String> = ["127.0.0.1", "localhost", "[::1]"]
+            .iter()
+            .map(|host| format!("{host}:{port}"))
+            .collect();
+        names.push(owners.to_owned());
+        Self {
+            endpoint: header_text(endpoint),
+            public: authority.to_owned(),
+            default_port: if scheme == "https" { ":443" } else { ":80" },
+            local: names,
+        }
+    }
+
+    /// Whether the request is for this Hub. A private one answers under any name, as it always did: who can reach it
+    /// can also name it.
+    pub(crate) fn check<B>(&self, door: Door, request: &Request<B>) -> Result<(), ApiError> {
+        if door == Door::Only {
+            return Ok(());
+        }
+        let host = host(request.headers()).ok_or_else(|| {
+            ApiError::bad_request("The request must say for which host it is, once")
+        })?;
+        let named = request.uri().authority().map(Authority::as_str);
+        let own = |host: &str| match door {
+            Door::Public => self.is_public(host),
+            Door::Only | Door::Local => self.is_local(host),
+        };
+        if own(host) && named.is_none_or(own) {
+            Ok(())
+        } else {
+            Err(ApiError::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                "This Hub does not answer for that host",
+            ))
+        }
+    }
+
+    /// Whether the request came where the owner is served, under a name of loopback's.
+    pub(crate) fn is_for_owner(&self, door: Door, headers: &HeaderMap) -> bool {
+        door != Door::Public && host(headers).is_some_and(|host| self.is_local(host))
+    }
+
+    /// Whether every `Origin` is this Hub's own.
+    pub(crate) fn own_origin(&self, headers: &HeaderMap) -> bool {
+        headers.get_all(ORIGIN).iter().all(|origin| {
+            origin
+                .to_str()
+                .ok()
+                .and_then(|origin| origin.strip_prefix("http://"))
+                .is_some_and(|authority| self.is_local(authority))
+        })
+    }
+
+    fn is_public(&self, host: &str) -> bool {
+        let bare = |host: &str| {
+            host.strip_suffix(self.default_port)
+                .unwrap_or(host)
+                .to_ascii_lowercase()
+        };
+        bare(host) == bare(&self.public)
+    }
+
+    fn is_local(&self, host: &str) -> bool {
+        self.local.iter().any(|own| own.eq_ignore_ascii_case(host))
+    }
+}
+
+/// The `Host` of a request, if there is one and only one.
+fn host(headers: &HeaderMap) -> Option<&str> {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok(),
+        _ => None,
+    }
+}
+
+/// The path of a request that says nothing secret and is asked by machines under any name.
+pub(crate) fn is_probe(uri: &Uri) -> bool {
+    matches!(uri.path(), "/healthz" | "/readyz")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(hosts: &[&str]) -> Request<()> {
+        let mut request = Request::builder().uri("/x");
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        request.body(()).unwrap()
+    }
+
+    #[test]
+    fn a_private_hub_serves_its_owner_under_the_names_of_loopback() {
+        let addresses = Addresses::new("http://127.0.0.1:8080", None);
+        let owner = |hosts: &[&str]| addresses.is_for_owner(Door::Only, with(hosts).headers());
+        for host in [
+            "127.0.0.1:8080",
+            "localhost:8080",
+            "LOCALHOST:8080",
+            "[::1]:8080",
+        ] {
+            assert!(owner(&[host]), "{host}");
+        }
+        for host in [
+            "evil.example:8080",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "localhost:8080.evil.example",
+            "",
+        ] {
+            assert!(!owner(&[host]), "{host}");
+        }
+        assert!(!owner(&[]));
+        assert!(!owner(&["127.0.0.1:8080", "evil.example"]));
+        assert!(addresses.check(Door::Only, &with(&["x"])).is_ok());
+    }
+
+    #[test]
+    fn a_public_hub_answers_for_its_own_host() {
+        let addresses = Addresses::new("https://hub.example", Some("http://127.0.0.1:9000"));
+        let answered = |hosts: &[&str]| addresses.check(Door::Public, &with(hosts)).is_ok();
+        for host in ["hub.example", "HUB.example", "hub.example:443"] {
+            assert!(answered(&[host]), "{host}");
+        }
+        for hosts in [
+            &[][..],
+            &["hub.example", "hub.example"],
+            &["hub.example:80"],
+            &["hub.example."],
+            &["evil.example"],
+            &["127.0.0.1:9000"],
+            &["hub.example@evil.example"],
+        ] {
+            assert!(!answered(hosts), "{hosts:?}");
+        }
+        let absolute = |uri: &str| {
+            let request = Request::builder().uri(uri).header(HOST, "hub.example");
+            addresses
+                .check(Door::Public, &request.body(()).unwrap())
+                .is_ok()
+        };
+        assert!(absolute("https://hub.example/x"));
+        assert!(!absolute("https://evil.example/x"));
+    }
+
+    #[test]
+    fn its_owner_comes_through_another_door() {
+        let addresses = Addresses::new("https://hub.example", Some("http://127.0.0.1:9000"));
+        let owner = |door, host| addresses.is_for_owner(door, with(&[host]).headers());
+        assert!(owner(Door::Local, "127.0.0.1:9000"));
+        assert!(!owner(Door::Local, "hub.example"));
+        assert!(!owner(Door::Public, "127.0.0.1:9000"));
+        assert!(!owner(Door::Public, "hub.example"));
+        assert!(
+            addresses
+                .check(Door::Local, &with(&["hub.example"]))
+                .is_err()
+        );
+        let other_port = Addresses::new("https://hub.example:8443", None);
+        assert!(
+            other_port
+                .check(Door::Public, &with(&["hub.example:8443"]))
+                .is_ok()
+        );
+        assert!(
+            other_port
+                .check(Door::Public, &with(&["hub.example"]))
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn origins() {
+        let addresses = Addresses::new("http://127.0.0.1:8080", None);
+        let own = |origin: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(origin) = origin {
+                headers.insert(ORIGIN, HeaderValue::from_str(origin).unwrap());
+            }
+            addresses.own_origin(&headers)
+        };
+        assert!(own(None));
+        assert!(own(Some("http://localhost:8080")));
+        for origin in [
+            "null",
+            "http://evil.example",
+            "https://127.0.0.1:8080",
+            "http://127.0.0.1:9090",
+        ] {
+            assert!(!own(Some(origin)), "{origin}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What monitoring asks: `/healthz`, `/readyz` and `/metrics`.
+//!
+//! The first two say nothing that is worth hiding and answer everybody, under any host. `/metrics` is for the owner:
+//! on loopback, or for whoever shows the admin key.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+use axum::routing::get;
+
+use super::address::Door;
+use super::admin;
+use super::answers::{Answer, ApiError};
+use super::authentication::bearer;
+use super::metrics::Gauges;
+use super::server::Peer;
+use super::state::HubState;
+
+/// Less room than this on the disk, and a commit may not end well.
+const LEAST_ROOM: u64 = 64 << 20;
+
+pub(crate) fn routes() -> Router<Arc<HubState>> {
+    Router::new()
+        .route("/healthz", get(health))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+}
+
+/// The process is up.
+async fn health() -> Response {
+    text(
+        StatusCode::OK,
+        "text/plain; charset=utf-8",
+        "ok\n".to_owned(),
+    )
+}
+
+/// Requests that come now will be answered; if not, why.
+async fn ready(State(state): State<Arc<HubState>>) -> Response {
+    let mut reasons = Vec::new();
+    if state.is_stopping() {
+        reasons.push("the Hub is about to end");
+    }
+    if state.registry.census().await.is_err() {
+        reasons.push("the database does not answer");
+    }
+    if state.disk_free().is_some_and(|free| free < LEAST_ROOM) {
+        reasons.push("the disk is almost full");
+    }
+    let (status, body) = if reasons.is_empty() {
+        (StatusCode::OK, "ready\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n")
+    };
+    text(status, "text/plain; charset=utf-8", body)
+}
+
+async fn metrics(State(state): State<Arc<HubState>>) -> Answer {
+    let census = state.registry.census().await?;
+    let gauges = Gauges {
+        users: census.users,
+        organizations: census.organizations,
+        tokens: census.tokens,
+        repositories: census.repositories,
+        disk_free: state.disk_free(),
+        started: state.started.unix_timestamp(),
+        lost_log_lines: state.journal.lost(),
+        stopping: state.is_stopping(),
+    };
+    let page = state.metrics.page(&gauges);
+    Ok(text(
+        StatusCode::OK,
+        "text/plain; version=0.0.4; charset=utf-8",
+        page,
+    ))
+}
+
+/// Lets a request for the metrics through, or not.
+pub(crate) fn guard(state: &HubState, door: Door, request: &Request) -> Result<(), ApiError> {
+    let headers = request.headers();
+    if bearer(headers).is_some_and(|key| admin::is_admin_key(state, &key)) {
+        return Ok(());
+    }
+    let peer = request.extensions().get::<Peer>();
+    let near = peer.is_none_or(|peer| peer.0.ip().to_canonical().is_loopback());
+    if near && state.addresses.is_for_owner(door, headers) && !has_origin(headers) {
+        return Ok(());
+    }
+    Err(ApiError::page_not_found())
+}
+
+/// A web page of any kind has no business here.
+fn has_origin(headers: &HeaderMap) -> bool {
+    headers.contains_key(axum::http::header::ORIGIN)
+}
+
+fn text(status: StatusCode, content_type: &'static str, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,310 @@
+//! The Hub's log: one line an event, as text for people or as JSON for programs.
+//!
+//! A line says what happened, when, to which route, for whom and how it ended. It never holds a header, a query, a body
+//! or a path: a token may stand in each of them, put there by mistake. Who asked is a user's name and a token's id.
+//!
+//! A request leaves its line in a buffer and goes on; a thread of the log's own writes. A reader that is slow, or has
+//! gone away, costs lines (they are counted) and never an answer.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use serde_json::{Map, Value};
+
+use super::clock::{Clock, iso};
+
+/// Lines that wait for the writer, in bytes; further ones are lost.
+const MOST_WAITING: usize = 1 << 20;
+
+/// How a line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `2026-01-02T03:04:05.006Z info request method=GET …`.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is worth a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Nothing.
+    #[default]
+    Off,
+    /// What the Hub could not do, with its cause.
+    Error,
+    /// And what its owner should look into.
+    Warn,
+    /// And every request.
+    Info,
+}
+
+impl LogLevel {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// The log of a Hub. Cheap to ask whether a line is wanted.
+pub(crate) struct Journal {
+    format: LogFormat,
+    level: LogLevel,
+    clock: Clock,
+    shared: Arc<Shared>,
+    writer: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    news: Condvar,
+    lost: AtomicU64,
+}
+
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+impl Journal {
+    /// A log that keeps nothing.
+    pub(crate) fn silent() -> Self {
+        Self {
+            format: LogFormat::Text,
+            level: LogLevel::Off,
+            clock: Clock::system(),
+            shared: Arc::default(),
+            writer: None,
+        }
+    }
+
+    /// A log that is written somewhere.
+    pub(crate) fn new(
+        format: LogFormat,
+        level: LogLevel,
+        clock: Clock,
+        mut target: impl Write + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let mut journal = Self::silent();
+        if level == LogLevel::Off {
+            return Ok(journal);
+        }
+        let shared = Arc::clone(&journal.shared);
+        let writer = std::thread::Builder::new()
+            .name("hubtoken-log".to_owned())
+            .spawn(move || {
+                while let Some(bytes) = shared.next() {
+                    if target
+                        .write_all(&bytes)
+                        .and_then(|()| target.flush())
+                        .is_err()
+                    {
+                        let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+                        shared.lost.fetch_add(lines as u64, Ordering::Relaxed);
+                    }
+                }
+            })?;
+        journal.format = format;
+        journal.level = level;
+        journal.clock = clock;
+        journal.writer = Some(writer);
+        Ok(journal)
+    }
+
+    /// Whether lines of a level are kept.
+    pub(crate) fn keeps(&self, level: LogLevel) -> bool {
+        level <= self.level
+    }
+
+    /// Lines that could not be written.
+    pub(crate) fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::Relaxed)
+    }
+
+    /// Writes a line, if its level is kept. Fields that are null are left out.
+    pub(crate) fn write(&self, level: LogLevel, message: &str, fields: &[(&'static str, Value)]) {
+        if !self.keeps(level) {
+            return;
+        }
+        let time = iso(self.clock.now());
+        let fields = fields.iter().filter(|(_, value)| !value.is_null());
+        let mut line = match self.format {
+            LogFormat::Json => {
+                let mut object = Map::new();
+                object.insert("time".to_owned(), time.into());
+                object.insert("level".to_owned(), level.name().into());
+                object.insert("message".to_owned(), message.into());
+                object.extend(fields.map(|(name, value)| ((*name).to_owned(), value.clone())));
+                Value::Object(object).to_string()
+            }
+            LogFormat::Text => {
+                let mut line = format!("{time} {} {message}", level.name());
+                for (name, value) in fields {
+                    // Writing to a string does not fail.
+                    let _ = match value {
+                        Value::String(text) if is_plain(text) => write!(line, " {name}={text}"),
+                        value => write!(line, " {name}={value}"),
+                    };
+                }
+                line
+            }
+        };
+        line.push('\n');
+        self.shared.add(line.as_bytes());
+    }
+}
+
+/// Whether a text needs no quotes to be one field.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'=')
+}
+
+impl Shared {
+    fn add(&self, line: &[u8]) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.bytes.len() + line.len() > MOST_WAITING {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let first = waiting.bytes.is_empty();
+        waiting.bytes.extend_from_slice(line);
+        drop(waiting);
+        if first {
+            self.news.notify_one();
+        }
+    }
+
+    /// What has come since; `None` at the end.
+    fn next(&self) -> Option<Vec<u8>> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self
+            .news
+            .wait_while(waiting, |waiting| {
+                waiting.bytes.is_empty() && !waiting.ended
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        let bytes = std::mem::take(&mut waiting.bytes);
+        (!bytes.is_empty()).then_some(bytes)
+    }
+}
+
+impl Drop for Journal {
+    /// The last lines are written; they are what is read first after an end.
+    fn drop(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            self.shared
+                .waiting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .ended = true;
+            self.shared.news.notify_one();
+            let _ = writer.join();
+        }
+    }
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Journal({})", self.level.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use time::macros::datetime;
+
+    struct Target(Sender<Vec<u8>>);
+
+    impl Write for Target {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0
+                .send(bytes.to_vec())
+                .map_err(|_| std::io::Error::other("nobody reads"))?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn journal(format: LogFormat, level: LogLevel) -> (Journal, Receiver<Vec<u8>>) {
+        let (sender, receiver) = channel();
+        let clock = Clock::new(|| datetime!(2026-01-02 03:04:05.006 UTC));
+        let journal = Journal::new(format, level, clock, Target(sender)).unwrap();
+        (journal, receiver)
+    }
+
+    fn written(journal: Journal, receiver: &Receiver<Vec<u8>>) -> String {
+        drop(journal);
+        String::from_utf8(receiver.try_iter().flatten().collect()).unwrap()
+    }
+
+    #[test]
+    fn lines_for_people() {
+        let (journal, receiver) = journal(LogFormat::Text, LogLevel::Info);
+        let fields = [
+            ("status", json!(200)),
+            ("user", json!("alice")),
+            ("token", Value::Null),
+            ("cause", json!("two\nlines a=\"b\"")),
+        ];
+        journal.write(LogLevel::Info, "request", &fields);
+        assert_eq!(
+            written(journal, &receiver),
+            "2026-01-02T03:04:05.006Z info request status=200 user=alice cause=\"two\\nlines a=\\\"b\\\"\"\n"
+        );
+    }
+
+    #[test]
+    fn lines_for_programs() {
+        let (journal, receiver) = journal(LogFormat::Json, LogLevel::Error);
+        journal.write(LogLevel::Warn, "not wanted", &[]);
+        journal.write(LogLevel::Error, "failed", &[("cause", json!("a\nb"))]);
+        let text = written(journal, &receiver);
+        assert_eq!(text.lines().count(), 1);
+        assert_eq!(
+            serde_json::from_str::<Value>(&text).unwrap(),
+            json!({ "time": "2026-01-02T03:04:05.006Z", "level": "error", "message": "failed", "cause": "a\nb" })
+        );
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_away_costs_lines_and_nothing_else() {
+        let (journal, receiver) = journal(LogFormat::Text, LogLevel::Info);
+        drop(receiver);
+        for _ in 0..3 {
+            journal.write(LogLevel::Info, "x", &[]);
+        }
+        let shared = Arc::clone(&journal.shared);
+        drop(journal);
+        assert_eq!(shared.lost.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let shared = Shared::default();
+        let line = [b'x'; 1000];
+        for _ in 0..2000 {
+            shared.add(&line);
+        }
+        assert!(shared.waiting.lock().unwrap().bytes.len() <= MOST_WAITING);
+        assert!(shared.lost.load(Ordering::Relaxed) > 900);
+    }
+}

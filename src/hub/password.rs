@@ -1,0 +1,74 @@
+//! Passwords: which ones are good enough, and how they are kept.
+
+use argon2::Argon2;
+use argon2::password_hash::PasswordHasher as _;
+
+use super::error::HubError;
+use super::secret::Secret;
+
+const SHORTEST: usize = 12;
+/// Hashing takes time by the byte; nobody's password is longer.
+const LONGEST: usize = 1024;
+const DIFFERENT: usize = 5;
+
+/// Refuses a password that would be guessed.
+pub(crate) fn check(password: &Secret, user: &str) -> Result<(), HubError> {
+    let text = password.reveal();
+    let mut different: Vec<char> = text.chars().collect();
+    let length = different.len();
+    different.sort_unstable();
+    different.dedup();
+    let named = text.to_lowercase().contains(&user.to_lowercase());
+    let reason = if length < SHORTEST {
+        "it has fewer than 12 characters"
+    } else if text.len() > LONGEST {
+        "it has more than 1024 bytes"
+    } else if different.len() < DIFFERENT {
+        "it has fewer than 5 different characters"
+    } else if named && length < SHORTEST + user.chars().count() {
+        "it is little more than the user's name"
+    } else {
+        return Ok(());
+    };
+    Err(HubError::WeakPassword { reason })
+}
+
+/// What the registry keeps of a password.
+pub(crate) fn hash(password: &Secret) -> Result<String, HubError> {
+    Argon2::default()
+        .hash_password(password.reveal().as_bytes())
+        .map(|hash| hash.to_string())
+        .map_err(|error| HubError::Password {
+            detail: error.to_string(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weak_passwords_are_refused_and_not_repeated() {
+        for weak in [
+            "",
+            "short",
+            "elevenchars",
+            "aaaaaaaaaaaaaaaaaaaa",
+            "ababcdcdabab",
+            "Alice1234567",
+        ] {
+            let error = check(&Secret::new(weak.to_owned()), "alice").unwrap_err();
+            assert!(
+                weak.is_empty() || !error.to_string().contains(weak),
+                "{error}"
+            );
+        }
+        assert!(check(&Secret::new("ab1".repeat(400)), "alice").is_err());
+        for good in ["correct horse", "ÄÖÜäöüßéèêëñ", "for alice: battery staple"] {
+            assert!(
+                check(&Secret::new(good.to_owned()), "alice").is_ok(),
+                "{good}"
+            );
+        }
+    }
+}

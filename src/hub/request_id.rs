@@ -1,0 +1,67 @@
+//! The id of a request, by which a client's complaint is found in the log.
+//!
+//! It must differ from all others and need not be hard to guess, so it is a number that counts, beside one that was
+//! drawn when the Hub started; asking the system for randomness each time would cost more than the look-up of a token.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::http::HeaderValue;
+
+/// Where ids come from.
+#[derive(Debug)]
+pub(crate) struct RequestIds {
+    drawn: u32,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    pub(crate) fn new() -> Self {
+        let mut drawn = [0; 4];
+        // Without randomness two runs may share their ids, which a reader of logs can live with.
+        let _ = getrandom::fill(&mut drawn);
+        Self {
+            drawn: u32::from_ne_bytes(drawn),
+            next: AtomicU64::default(),
+        }
+    }
+
+    /// `Root=1-`, eight hexadecimal digits of the time, and 24 that are this request's: the form of the Hub's own.
+    pub(crate) fn next(&self, unix_time: i64) -> HeaderValue {
+        const FORM: &[u8; 40] = b"Root=1-00000000-000000000000000000000000";
+        let mut text = *FORM;
+        let time = u64::try_from(unix_time).unwrap_or(0) & 0xffff_ffff;
+        write(&mut text[7..15], time);
+        write(&mut text[16..24], self.drawn.into());
+        write(&mut text[24..40], self.next.fetch_add(1, Ordering::Relaxed));
+        HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("Root=1-0-0"))
+    }
+}
+
+fn write(place: &mut [u8], mut number: u64) {
+    for digit in place.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[usize::from(number.to_le_bytes()[0] & 15)];
+        number >>= 4;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_the_form_of_the_hubs_own_and_differ() {
+        let ids = RequestIds {
+            drawn: 0xab,
+            next: AtomicU64::new(255),
+        };
+        assert_eq!(
+            ids.next(0x65f0_aa11),
+            "Root=1-65f0aa11-000000ab00000000000000ff"
+        );
+        assert_eq!(
+            ids.next(0x65f0_aa11),
+            "Root=1-65f0aa11-000000ab0000000000000100"
+        );
+        assert_eq!(ids.next(-1), "Root=1-00000000-000000ab0000000000000101");
+    }
+}

@@ -1,0 +1,140 @@
+//! The certificate of a Hub that speaks TLS, and its renewal while the Hub runs.
+//!
+//! Certificates live for weeks, a Hub for months. So the files are read again when they change, or when somebody says
+//! so; connections that are open keep the old certificate, new ones get the new. A pair that cannot be used, such as a
+//! certificate whose key has not been written yet, leaves the old one in place.
+
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use super::error::HubError;
+use super::options::TlsFiles;
+
+/// The certificate in use.
+#[derive(Debug)]
+pub(crate) struct Certificate {
+    files: TlsFiles,
+    current: RwLock<Arc<CertifiedKey>>,
+    /// What the files looked like when they were read last.
+    seen: Mutex<Look>,
+}
+
+/// When a file was written, which file it is, and how long; of certificate and key.
+type Look = [Option<(i64, i64, u64, u64)>; 2];
+
+impl Certificate {
+    pub(crate) fn load(files: &TlsFiles) -> Result<Arc<Self>, HubError> {
+        let seen = look(files);
+        Ok(Arc::new(Self {
+            files: files.clone(),
+            current: RwLock::new(read(files)?),
+            seen: Mutex::new(seen),
+        }))
+    }
+
+    /// What a connection is greeted with.
+    pub(crate) fn server(self: &Arc<Self>) -> Result<Arc<ServerConfig>, HubError> {
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| self.unusable(&error))?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// Reads the files again.
+    pub(crate) fn reload(&self) -> Result<(), HubError> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = look(&self.files);
+        let read = read(&self.files);
+        *seen = now;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = read?;
+        Ok(())
+    }
+
+    /// Reads the files again if they have changed; says whether they had.
+    pub(crate) fn reload_if_changed(&self) -> Result<bool, HubError> {
+        let same = *self.seen.lock().unwrap_or_else(PoisonError::into_inner) == look(&self.files);
+        if same {
+            return Ok(false);
+        }
+        self.reload().map(|()| true)
+    }
+
+    fn unusable(&self, error: &rustls::Error) -> HubError {
+        refused(&self.files.certificate, error)
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&current))
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn look(files: &TlsFiles) -> Look {
+    [&files.certificate, &files.key].map(|path| {
+        let found = fs::metadata(path).ok()?;
+        Some((found.mtime(), found.mtime_nsec(), found.ino(), found.size()))
+    })
+}
+
+fn read(files: &TlsFiles) -> Result<Arc<CertifiedKey>, HubError> {
+    let chain = CertificateDer::pem_reader_iter(open(&files.certificate)?)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| refused(&files.certificate, &error))?;
+    if chain.is_empty() {
+        return Err(refused(
+            &files.certificate,
+            &"it holds no certificate in PEM",
+        ));
+    }
+    let file = open(&files.key)?;
+    let mode = file
+        .get_ref()
+        .metadata()
+        .map_err(|error| refused(&files.key, &error))?
+        .permissions()
+        .mode();
+    if mode & 0o007 != 0 {
+        return Err(refused(
+            &files.key,
+            &"everybody on this machine may use it: take their rights away with chmod o-rwx",
+        ));
+    }
+    // What the parser says of a key is kept to ourselves: it might quote it.
+    let key = PrivateKeyDer::from_pem_reader(file)
+        .map_err(|_| refused(&files.key, &"it holds no private key in PEM"))?;
+    let certified = CertifiedKey::from_der(chain, key, &provider())
+        .map_err(|error| refused(&files.certificate, &error))?;
+    Ok(Arc::new(certified))
+}
+
+fn open(path: &Path) -> Result<BufReader<File>, HubError> {
+    File::open(path)
+        .map(BufReader::new)
+        .map_err(|error| refused(path, &error))
+}
+
+fn refused(path: &Path, reason: &dyn std::fmt::Display) -> HubError {
+    HubError::Certificate {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
+}

@@ -1,0 +1,265 @@
+//! Clients that mean no good: slow ones, greedy ones, and ones whose requests can be read in two ways.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use hubtoken::hub::{Hub, HubOptions, Limits, NewToken, RepositoryType, TokenRole};
+
+/// Far longer than any time-out that is tested: who waits this long has waited in vain.
+const LONG: Duration = Duration::from_secs(60);
+
+fn impatient() -> Hub {
+    Hub::start(&HubOptions {
+        limits: Limits {
+            connections: 4,
+            header_seconds: 1,
+            stall_seconds: 1,
+            ..Limits::default()
+        },
+        ..HubOptions::default()
+    })
+    .unwrap()
+}
+
+fn connect(hub: &Hub) -> TcpStream {
+    let stream = TcpStream::connect(hub.endpoint().strip_prefix("http://").unwrap()).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream
+}
+
+/// All that comes until the Hub closes; a connection that it resets has been closed as well.
+fn rest(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => answer.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn said(hub: &Hub, request: &[u8]) -> String {
+    let mut stream = connect(hub);
+    // The Hub may have heard enough before all of it is sent.
+    let _ = stream.write_all(request);
+    rest(&mut stream)
+}
+
+/// The value of a metric.
+fn metric(hub: &Hub, name: &str) -> String {
+    let host = hub.endpoint().strip_prefix("http://").unwrap();
+    let page = said(
+        hub,
+        format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes(),
+    );
+    page.lines()
+        .find_map(|line| line.strip_prefix(&format!("{name} ")))
+        .unwrap_or_else(|| panic!("{page}"))
+        .to_owned()
+}
+
+fn token(hub: &Hub) -> String {
+    hub.create_user("alice", "Alice", None, None).unwrap();
+    hub.create_repository(RepositoryType::Model, "alice/m", false, None)
+        .unwrap();
+    let new = NewToken {
+        name: "w".to_owned(),
+        role: TokenRole::Write,
+        expires_at: None,
+    };
+    let created = hub.create_token("alice", new).unwrap();
+    created.value.reveal().to_owned()
+}
+
+#[test]
+fn a_head_that_never_ends_loses_its_connection() {
+    let hub = impatient();
+    let mut streams: Vec<_> = (0..4).map(|_| connect(&hub)).collect();
+    for (number, stream) in streams.iter_mut().enumerate() {
+        let head: &[u8] = if number == 0 {
+            b""
+        } else {
+            b"GET / HTTP/1.1\r\nHost: x\r\nX-"
+        };
+        stream.write_all(head).unwrap();
+    }
+    // All places are taken; this one waits until those have been thrown out.
+    let answer = said(
+        &hub,
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    );
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    for mut stream in streams {
+        let answer = rest(&mut stream);
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
+fn a_body_that_never_ends_is_cut_off() {
+    let hub = impatient();
+    let token = token(&hub);
+    for framing in ["Content-Length: 100000", "Transfer-Encoding: chunked"] {
+        let mut stream = connect(&hub);
+        write!(
+            stream,
+            "POST /api/models/alice/m/commit/main HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{framing}\r\n\r\n"
+        )
+        .unwrap();
+        let answer = rest(&mut stream);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        assert!(
+            answer.ends_with("{\"error\":\"The request was cut off\"}"),
+            "{answer}"
+        );
+    }
+    assert_eq!(metric(&hub, "hubtoken_uploads"), "0");
+}
+
+#[test]
+fn an_answer_that_nobody_takes_is_given_up() {
+    let hub = impatient();
+    let token = token(&hub);
+    let content = "x".repeat(16 << 20);
+    let body = format!(
+        "{{\"key\":\"header\",\"value\":{{\"summary\":\"s\"}}}}\n{{\"key\":\"file\",\"value\":{{\"path\":\"a\",\"encoding\":\"base64\",\"content\":\"{content}\"}}}}\n"
+    );
+    let answer = said(
+        &hub,
+        format!(
+            "POST /api/models/alice/m/commit/main HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .as_bytes(),
+    );
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut greedy = connect(&hub);
+    let request = "GET /alice/m/resolve/main/a HTTP/1.1\r\nHost: x\r\n\r\n";
+    greedy.write_all(request.repeat(4).as_bytes()).unwrap();
+    // The one connection that is left is the one that asks.
+    while metric(&hub, "hubtoken_connections") != "1" {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(rest(&mut greedy).len() < 4 * content.len());
+}
+
+#[test]
+fn heads_and_bodies_have_a_largest_size() {
+    let hub = impatient();
+    let long = "a".repeat(256 * 1024);
+    let many: String = (0..200)
+        .map(|number| format!("X-{number}: a\r\n"))
+        .collect();
+    for (request, status) in [
+        (
+            format!("GET / HTTP/1.1\r\nHost: x\r\nX-Long: {long}\r\n\r\n"),
+            "431",
+        ),
+        (format!("GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n"), "431"),
+        (
+            format!("GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {long}\r\n\r\n"),
+            "431",
+        ),
+    ] {
+        let answer = said(&hub, request.as_bytes());
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+    }
+    let answer = said(
+        &hub,
+        format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes(),
+    );
+    assert!(
+        ["HTTP/1.1 414", "HTTP/1.1 431"]
+            .iter()
+            .any(|start| answer.starts_with(start)),
+        "{answer}"
+    );
+    let token = token(&hub);
+    let size = 17 << 20;
+    let answer = said(
+        &hub,
+        format!(
+            "POST /api/repos/create HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: {size}\r\n\
+             Connection: close\r\n\r\n{}",
+            " ".repeat(size)
+        )
+        .as_bytes(),
+    );
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+/// A proxy and a server that disagree where a request ends let one client speak for another. So what can be read in two
+/// ways is refused, and whatever follows on that connection is never taken for a request.
+#[test]
+fn a_request_that_can_be_read_in_two_ways_is_refused() {
+    let hub = impatient();
+    let hidden = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let length = hidden.len();
+    for head in [
+        "Content-Length: 5\r\nContent-Length: 6".to_owned(),
+        format!("Content-Length: {length}, 0"),
+        format!("Content-Length: +{length}"),
+        format!("Content-Length: 0x{length:x}"),
+        format!("Content-Length : {length}"),
+        "Content-Length: -1".to_owned(),
+        "Content-Length: 18446744073709551616".to_owned(),
+        "Transfer-Encoding: chunked, identity".to_owned(),
+        "Transfer-Encoding: xchunked".to_owned(),
+        "Transfer-Encoding : chunked".to_owned(),
+        "X: a\r\n Transfer-Encoding: chunked".to_owned(),
+        "X: a\r\n\0Y: b".to_owned(),
+    ] {
+        let answer = said(
+            &hub,
+            format!("POST /healthz HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n{hidden}").as_bytes(),
+        );
+        assert!(answer.starts_with("HTTP/1.1 400"), "{head:?}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{head:?}: {answer}");
+    }
+}
+
+#[test]
+fn chunks_win_over_a_length_and_what_follows_is_no_request() {
+    let hub = impatient();
+    // A proxy that goes by the length takes all of it for one body; one that goes by the chunks sees two requests. The
+    // Hub goes by the chunks, as it must, and answers no second request if the first could be read otherwise.
+    let hidden = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let body = format!("0\r\n\r\n{hidden}");
+    let answer = said(
+        &hub,
+        format!(
+            "POST /api/validate-yaml HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\nTransfer-Encoding: chunked\r\n\r\n{body}",
+            body.len()
+        )
+        .as_bytes(),
+    );
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+}
+
+#[test]
+fn what_is_no_http_gets_no_service() {
+    let hub = impatient();
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00"[..],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\r\n\r\n\r\n\0",
+        b"GET http://[::1 HTTP/1.1\r\n\r\n",
+    ] {
+        let answer = said(&hub, bytes);
+        assert!(!answer.contains("HTTP/1.1 2"), "{answer}");
+    }
+    assert!(said(&hub, b"GET /healthz HTTP/1.0\r\n\r\n").starts_with("HTTP/1.0 200"));
+}
