@@ -59,18 +59,17 @@ impl PyStoredToken {
     /// The token.
     #[getter]
     fn token(&self) -> PyResult<PyHubToken> {
-        let credential = match self.credential.get() {
-            Some(credential) => credential,
-            None => {
-                let token = parse(self.token.expose()).map_err(to_python)?;
-                self.credential.get_or_init(|| {
-                    Arc::new(Credential {
-                        token,
-                        source: Source::Store(self.name.clone()),
-                        endpoint: self.endpoint.clone(),
-                    })
+        let credential = if let Some(credential) = self.credential.get() {
+            credential
+        } else {
+            let token = parse(self.token.expose()).map_err(to_python)?;
+            self.credential.get_or_init(|| {
+                Arc::new(Credential {
+                    token,
+                    source: Source::Store(self.name.clone()),
+                    endpoint: self.endpoint.clone(),
                 })
-            }
+            })
         };
         // A pickle of it finds it again.
         live::register(credential);
