@@ -121,18 +121,35 @@ class AuditEntry:
 
 @final
 class Hub:
-    """A Hub in this process: users, organisations, tokens and repositories over HTTP on loopback.
+    """A Hub in this process: users, organisations, tokens and repositories over HTTP.
 
     Clients of the Hub work against it unchanged. Use it with `with`, or call `start` and `stop`.
 
     Args:
         data: The folder for everything that it must remember; `None` for a temporary one that is
             removed at the end.
-        host: `127.0.0.1`, `localhost` or `::1`.
+        host: `127.0.0.1`, `localhost` or `::1`; with a certificate any address of the machine.
         port: The port; 0 for a free one.
         whoami_limit: How many whoami calls are answered in a window; `None` for all.
         whoami_window: The length of a window, in seconds.
         audit_days: For how many days the audit log is kept.
+        tls_cert: The file of the certificate, and of those that lead to its root, in PEM. It is
+            read again when it changes.
+        tls_key: The file of its key, which nobody but owner and group may read.
+        base_url: Under which address clients know the Hub, such as `https://hub.example`. A Hub
+            with a certificate or behind a proxy answers for that host alone.
+        behind_proxy: Whether a proxy on this machine speaks TLS for the Hub. It is believed what
+            it says of clients' addresses in `X-Forwarded-For`.
+        local_port: The port on 127.0.0.1 for administration and metrics, when others reach the
+            Hub; 0 for a free one.
+        connections: How many connections are served at once.
+        connections_per_address: How many of them one address may have; 0 for any number.
+        grace: How long requests under way may go on when the Hub stops, in seconds.
+        log_format: `"text"` or `"json"`: how a line looks that is written to standard error.
+        log_level: `"off"`, `"error"`, `"warn"` or `"info"`.
+
+    Raises:
+        ValueError: A word is none of these, or one of `tls_cert` and `tls_key` is missing.
 
     Example:
         >>> import hubtoken
@@ -154,6 +171,16 @@ class Hub:
         whoami_limit: int | None = None,
         whoami_window: int = 300,
         audit_days: int = 365,
+        tls_cert: str | PathLike[str] | None = None,
+        tls_key: str | PathLike[str] | None = None,
+        base_url: str | None = None,
+        behind_proxy: bool = False,
+        local_port: int = 0,
+        connections: int = 512,
+        connections_per_address: int = 64,
+        grace: int = 3,
+        log_format: str = "text",
+        log_level: str = "off",
     ) -> Hub: ...
     @property
     def admin_key(self, /) -> str:
@@ -311,7 +338,7 @@ class Hub:
         """
     @property
     def endpoint(self, /) -> str:
-        """Where the Hub listens, such as `http://127.0.0.1:8080`."""
+        """Where clients find the Hub, such as `http://127.0.0.1:8080`."""
     def environ(self, /) -> dict[str, str]:
         """The variables that point the Hub's libraries at this Hub.
 
@@ -344,6 +371,11 @@ class Hub:
         Returns:
             The tokens, the oldest first.
         """
+    @property
+    def local_endpoint(self, /) -> str:
+        """Where administration and metrics are: the endpoint, or when others reach the Hub an address
+        on loopback.
+        """
     def refresh_token(self, /, user: str, token: str) -> HubToken:
         """Gives a token a new value. The old one dies at once.
 
@@ -353,6 +385,12 @@ class Hub:
 
         Returns:
             The token with its new value.
+        """
+    def reload_certificate(self, /) -> None:
+        """Reads the certificate's files again; new connections get the new one.
+
+        Raises:
+            hubtoken.errors.HubError: They cannot be used; the old certificate stays in use.
         """
     def remove_member(self, /, organization: str, user: str) -> None:
         """Ends a membership.
