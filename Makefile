@@ -66,8 +66,9 @@ lint: $(BUILD) ## Check format, lints and types, Rust and Python
 	$(BIN)/python -m mypy.stubtest hubtoken --mypy-config-file pyproject.toml
 
 .PHONY: bench
-bench: $(BENCH) ## Measure a release build beside huggingface_hub
+bench: $(BENCH) ## Measure a release build beside huggingface_hub, and the Hub beside bare axum
 	@$(BENCH_BIN)/python benches/run.py
+	@cargo bench --quiet --locked --no-default-features --features hub --bench hub_load
 
 # libFuzzer's instrumentation is not stable Rust, so the compiler is told to take it all the same.
 .PHONY: fuzz

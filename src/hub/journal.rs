@@ -109,7 +109,7 @@ impl Journal {
                         .and_then(|()| target.flush())
                         .is_err()
                     {
-                        let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+                        let lines = bytes.split_inclusive(|byte| *byte == b'\n').count();
                         shared.lost.fetch_add(lines as u64, Ordering::Relaxed);
                     }
                 }

@@ -40,10 +40,12 @@ pub(crate) enum Shown {
     AdminRefused,
 }
 
+type RouteAndMethod = (Arc<str>, &'static str);
+
 /// All counters of one Hub.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
-    series: RwLock<HashMap<(Arc<str>, &'static str), Arc<Series>>>,
+    series: RwLock<HashMap<RouteAndMethod, Arc<Series>>>,
     shown: [AtomicU64; 5],
     pub rate_limited: AtomicU64,
     pub foreign_hosts: AtomicU64,
@@ -368,7 +370,7 @@ trait Key {
     fn parts(&self) -> (&str, &'static str);
 }
 
-impl Key for (Arc<str>, &'static str) {
+impl Key for RouteAndMethod {
     fn parts(&self) -> (&str, &'static str) {
         (&self.0, self.1)
     }
@@ -394,7 +396,7 @@ impl PartialEq for dyn Key + '_ {
 
 impl Eq for dyn Key + '_ {}
 
-impl<'a> std::borrow::Borrow<dyn Key + 'a> for (Arc<str>, &'static str) {
+impl<'a> std::borrow::Borrow<dyn Key + 'a> for RouteAndMethod {
     fn borrow(&self) -> &(dyn Key + 'a) {
         self
     }

@@ -59,7 +59,7 @@ pub fn backup(
 ) -> Result<Code, Failure> {
     let data = folder(&arguments.place, world)?;
     let target = from_here(&arguments.target, world);
-    let made = hub::backup(&data, &target, world.now).map_err(failed)?;
+    let made = hub::backup(&data, &target, world.now).map_err(|error| failed(&error))?;
     show(output, "backup", &made, "is backed up in");
     Ok(Code::Success)
 }
@@ -76,7 +76,7 @@ pub fn restore(
 ) -> Result<Code, Failure> {
     let data = folder(&arguments.place, world)?;
     let archive = from_here(&arguments.archive, world);
-    let made = hub::restore(&archive, &data).map_err(failed)?;
+    let made = hub::restore(&archive, &data).map_err(|error| failed(&error))?;
     show(output, "restored", &made, "is restored to");
     Ok(Code::Success)
 }
@@ -98,6 +98,6 @@ fn show(output: &Output<'_, '_>, field: &str, made: &Backup, deed: &str) {
     done(output, field, value, &sentence);
 }
 
-fn failed(error: HubError) -> Failure {
+fn failed(error: &HubError) -> Failure {
     Error::Hub(error.to_string()).into()
 }

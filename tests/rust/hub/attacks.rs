@@ -7,7 +7,7 @@ use std::time::Duration;
 use hubtoken::hub::{Hub, HubOptions, Limits, NewToken, RepositoryType, TokenRole};
 
 /// Far longer than any time-out that is tested: who waits this long has waited in vain.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn impatient() -> Hub {
     Hub::start(&HubOptions {
@@ -156,9 +156,7 @@ fn an_answer_that_nobody_takes_is_given_up() {
 fn heads_and_bodies_have_a_largest_size() {
     let hub = impatient();
     let long = "a".repeat(256 * 1024);
-    let many: String = (0..200)
-        .map(|number| format!("X-{number}: a\r\n"))
-        .collect();
+    let many = "X-Many: a\r\n".repeat(200);
     for (request, status) in [
         (
             format!("GET / HTTP/1.1\r\nHost: x\r\nX-Long: {long}\r\n\r\n"),
