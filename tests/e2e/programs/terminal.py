@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import sys
 import termios
 
@@ -26,6 +27,8 @@ def main() -> None:
     request = json.load(sys.stdin)
     child, terminal = pty.fork()
     if child == 0:
+        # A parent in the background ignores Ctrl-C and hands that down; who types wants to be heard.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execvp(request["command"][0], request["command"])  # noqa: S606
     shown = bytearray()
     read_until(terminal, shown, request["prompt"].encode())
