@@ -52,6 +52,13 @@ def run(home: Path, *arguments: str | Path, stdin: str = "") -> subprocess.Compl
     )
 
 
+# A parent in the background ignores Ctrl-C and hands that down; this Hub is to hear it.
+HEARING = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
 @contextlib.contextmanager
 def serving(home: Path, data: Path, *arguments: str) -> Iterator[Served]:
     """A Hub in a process of its own; killed at the end if it still runs."""
@@ -59,7 +66,12 @@ def serving(home: Path, data: Path, *arguments: str) -> Iterator[Served]:
     with (
         log.open("wb") as errors,
         subprocess.Popen(
-            command("serve", "--json", "--data", data, *arguments),
+            [
+                sys.executable,
+                "-c",
+                HEARING,
+                *command("serve", "--json", "--data", data, *arguments),
+            ],
             env=child_environment(home),
             cwd=home,
             stdout=subprocess.PIPE,

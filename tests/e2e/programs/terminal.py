@@ -27,7 +27,7 @@ def main() -> None:
     request = json.load(sys.stdin)
     child, terminal = pty.fork()
     if child == 0:
-        # A parent in the background ignores Ctrl-C and hands that down; who types wants to be heard.
+        # A parent in the background ignores Ctrl-C and hands that down; who types is to be heard.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execvp(request["command"][0], request["command"])  # noqa: S606
     shown = bytearray()
