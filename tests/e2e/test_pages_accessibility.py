@@ -99,6 +99,8 @@ def test_the_keyboard_is_enough(desk: Desk) -> None:
         pytest.fail(f"{name} is not reached")
 
     page.goto("/login")
+    # The page puts the focus there itself, a moment after it is loaded.
+    page.wait_for_function("document.activeElement.tagName === 'INPUT'")
     page.keyboard.type(alice.name)
     tab_to("Password")
     page.keyboard.type(PASSWORD)
