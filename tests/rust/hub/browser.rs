@@ -80,8 +80,10 @@ impl<'world> Browser<'world> {
 
     pub fn submit_from(&self, page: &Answer, action: &str, fields: &[(&str, &str)]) -> Answer {
         let mut all = vec![("csrf", hidden(page, "csrf").expect("a form"))];
-        if let Some(once) = hidden(page, "once") {
-            all.push(("once", once));
+        for name in ["once", "seen"] {
+            if let Some(value) = hidden(page, name) {
+                all.push((name, value));
+            }
         }
         all.extend(
             fields
