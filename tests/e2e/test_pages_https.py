@@ -1,4 +1,4 @@
-"""The pages of a Hub that other machines reach over https: the cookie, and who sees the whole log."""
+"""The pages over https: the cookie, and what the Hub's administrator sees."""
 
 from __future__ import annotations
 

@@ -228,7 +228,7 @@ impl From<HubError> for PageError {
             .because(&error),
             HubError::DiskFull { .. } => Self::new(
                 StatusCode::INSUFFICIENT_STORAGE,
-                "The Hub’s disk is full",
+                "The Hub's disk is full",
                 "Nothing was changed. Ask whoever runs this Hub to make room.",
             )
             .because(&error),

@@ -33,7 +33,7 @@ impl Row {
         let who = match (entry.actor_name, entry.actor.as_str()) {
             (Some(name), _) => name,
             (None, "admin-key") => "The admin key".to_owned(),
-            (None, "program") => "The Hub’s program".to_owned(),
+            (None, "program") => "The Hub's program".to_owned(),
             (None, _) => "Somebody not signed in".to_owned(),
         };
         let (subject, rest) = subject(&entry.subject);
@@ -82,7 +82,7 @@ pub(super) fn act_words(act: Act) -> &'static str {
         Act::TokenCreate => "Made a token",
         Act::TokenRefresh => "Refreshed a token",
         Act::TokenRename => "Renamed a token",
-        Act::TokenChange => "Changed a token’s permissions",
+        Act::TokenChange => "Changed a token's permissions",
         Act::TokenDelete => "Deleted a token",
         Act::TokenRevoke => "Ended a token by its value",
         Act::LoginOk => "Signed in",
@@ -94,12 +94,12 @@ pub(super) fn act_words(act: Act) -> &'static str {
         Act::MemberSet => "Added or changed a member",
         Act::MemberRemove => "Removed a member",
         Act::PolicySet => "Set the token policy",
-        Act::ApprovalRequest => "Asked for a token’s approval",
+        Act::ApprovalRequest => "Asked for a token's approval",
         Act::ApprovalApprove => "Approved a token",
         Act::ApprovalDeny => "Denied a token",
         Act::ApprovalRevoke => "Revoked a token",
         Act::RepositoryCreate => "Created a repository",
-        Act::RepositorySettings => "Changed a repository’s settings",
+        Act::RepositorySettings => "Changed a repository's settings",
         Act::RepositoryDelete => "Deleted a repository",
         Act::AccessGrant => "Let a user through a gate",
         Act::AccessRevoke => "Closed a gate for a user",

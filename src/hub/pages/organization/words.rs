@@ -63,7 +63,7 @@ pub(super) fn standing(restriction: Option<Restriction>) -> &'static str {
         None => "Let in",
         Some(Restriction::FineGrainedOnly) => "Kept out: only fine-grained tokens are let in",
         Some(Restriction::NotAsked) => "Needs approval, and asks for it when it is first used here",
-        Some(Restriction::Pending) => "Waits for an admin’s approval",
+        Some(Restriction::Pending) => "Waits for an admin's approval",
         Some(Restriction::Denied) => "Denied by an admin",
         Some(Restriction::Revoked) => "Revoked by an admin",
     }
