@@ -125,7 +125,7 @@ const DEEDS: [Deed; 20] = [
         |stage| stage.own("laptop", "rename", &[("name", "desk")]),
     ),
     ("look at other permissions", &[], |stage| {
-        stage.own("desk", "permissions", &[("role", "write")])
+        stage.own("desk", "permissions", &[("role", "write")]);
     }),
     (
         "change",

@@ -69,10 +69,12 @@ pub(super) fn standing(restriction: Option<Restriction>) -> &'static str {
     }
 }
 
-/// What a fine-grained token may do, a line for each place.
+/// What a fine-grained token may do, a line for each place, in the order of their names.
 pub(super) fn lines(scopes: &[GrantedScope]) -> Vec<String> {
-    scopes
+    let mut lines: Vec<String> = scopes
         .iter()
         .map(|scope| format!("{}: {}", scope.entity.path(), scope.permissions.join(", ")))
-        .collect()
+        .collect();
+    lines.sort_unstable();
+    lines
 }
