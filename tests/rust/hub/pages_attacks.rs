@@ -45,6 +45,10 @@ fn every_page_carries_the_headers_that_protect_it() {
         browser.get("/settings/password"),
         browser.get("/organizations/acme/settings/members"),
         browser.get("/organizations/acme/settings/members/bob/remove"),
+        browser.get("/organizations/acme/settings/tokens"),
+        browser.get("/organizations/acme/settings/audit-log"),
+        browser.get("/settings/audit-log?from=never"),
+        browser.get("/"),
     ];
     for page in &pages {
         assert_eq!(page.header("content-security-policy"), POLICY);
