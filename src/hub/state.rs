@@ -164,7 +164,7 @@ impl HubState {
         origin: &Origin,
     ) -> Result<User, HubError> {
         let password_hash = match password {
-            Some(password) => Some(blocking(move || password::hash(&password)).await??),
+            Some(password) => Some(hash_password(password).await?),
             None => None,
         };
         let new = NewUser {
@@ -203,7 +203,7 @@ impl HubState {
             name: name.to_owned(),
             fullname: fullname.to_owned(),
             email: email.map(ToOwned::to_owned),
-            password_hash: Some(blocking(move || password::hash(&password)).await??),
+            password_hash: Some(hash_password(password).await?),
         };
         self.registry.create_first_administrator(new, origin).await
     }
