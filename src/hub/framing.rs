@@ -171,7 +171,7 @@ impl Framing {
     fn after(&mut self, line: &[u8]) -> Option<Next> {
         let line = line.strip_suffix(b"\r")?;
         match self.next {
-            Next::Request if line.is_empty() => Some(Next::Request),
+            Next::Request | Next::Trailer if line.is_empty() => Some(Next::Request),
             Next::Request => Some(Next::Header),
             Next::Header if line.is_empty() => Some(self.body()),
             Next::Header => self.header(line).then_some(Next::Header),
@@ -180,7 +180,6 @@ impl Framing {
                 size => Next::Chunk(size),
             }),
             Next::ChunkEnd => line.is_empty().then_some(Next::ChunkSize),
-            Next::Trailer if line.is_empty() => Some(Next::Request),
             Next::Trailer => (!is_folded(line)).then_some(Next::Trailer),
             // These are no lines.
             Next::Body(_) | Next::Chunk(_) => None,
