@@ -28,6 +28,7 @@ mod clock;
 mod data_folder;
 mod deeds;
 mod error;
+mod framing;
 mod handle;
 mod health;
 mod journal;

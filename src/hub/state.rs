@@ -164,7 +164,7 @@ impl HubState {
         origin: &Origin,
     ) -> Result<User, HubError> {
         let password_hash = match password {
-            Some(password) => Some(blocking(move || password::hash(&password)).await??),
+            Some(password) => Some(hash_password(password).await?),
             None => None,
         };
         let new = NewUser {
@@ -203,7 +203,7 @@ impl HubState {
             name: name.to_owned(),
             fullname: fullname.to_owned(),
             email: email.map(ToOwned::to_owned),
-            password_hash: Some(blocking(move || password::hash(&password)).await??),
+            password_hash: Some(hash_password(password).await?),
         };
         self.registry.create_first_administrator(new, origin).await
     }
@@ -286,6 +286,7 @@ impl HubState {
         tokio::task::spawn_blocking(move || work(&store.open(&repository)?))
             .await
             .unwrap_or_else(|_| Err(GitFault::Io(std::io::Error::other("the work was cut off"))))
+            .map_err(|fault| fault.for_want_of_room(&self.folder, 0))
     }
 
     async fn on_store(
@@ -295,11 +296,16 @@ impl HubState {
     ) -> Result<(), HubError> {
         let store = Arc::clone(&self.store);
         let id = id.to_owned();
-        blocking(move || work(&store, &id))
-            .await?
-            .map_err(|fault| HubError::Repository {
-                detail: fault.to_string(),
-            })
+        blocking(move || work(&store, &id)).await?.map_err(|fault| {
+            match fault.for_want_of_room(&self.folder, 0) {
+                GitFault::DiskFull => HubError::DiskFull {
+                    path: self.folder.clone(),
+                },
+                fault => HubError::Repository {
+                    detail: fault.to_string(),
+                },
+            }
+        })
     }
 
     /// Notes that a token was used, without making the request wait for it.
