@@ -1,5 +1,8 @@
 //! The policy as a table: every kind of caller against every kind of repository.
 
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicI64;
+
 use time::OffsetDateTime;
 
 use super::*;
@@ -42,6 +45,8 @@ fn principal(user: &str, role_in_acme: Option<OrganizationRole>, role: GrantedRo
             last_used_at: None,
             expires_at: None,
         },
+        whoami: OnceLock::new(),
+        noted: AtomicI64::new(i64::MIN),
     }
 }
 

@@ -5,19 +5,18 @@
 //! clients compare some of them.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::access::Denial;
 use super::error::HubError;
 use super::rate_limit::Standing;
 use super::registry::{Repository, RepositoryType, Restriction};
+use super::rendered::Rendered;
 use super::repository::GitFault;
-use super::secret::hexadecimal;
 
 pub(crate) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 pub(crate) const X_ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
@@ -346,21 +345,7 @@ pub(crate) fn header_text(text: &str) -> HeaderValue {
 
 /// A JSON answer with the weak `ETag` that the Hub's answers carry.
 pub(crate) fn json_answer(body: &impl Serialize) -> Answer {
-    let body = serde_json::to_vec(body)
-        .map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    let tag = format!(
-        "W/\"{:x}-{}\"",
-        body.len(),
-        &hexadecimal(&Sha256::digest(&body))[..27]
-    );
-    let mut response = Response::new(Body::from(body));
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/json; charset=utf-8"),
-    );
-    headers.insert(ETAG, header_text(&tag));
-    Ok(response)
+    Rendered::new(body).map(|rendered| rendered.answer())
 }
 
 /// The bare `OK` of the endpoints that have nothing else to say.

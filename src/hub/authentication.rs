@@ -49,7 +49,7 @@ impl Caller {
 pub(crate) fn address(extensions: &Extensions) -> Client {
     extensions
         .get::<Peer>()
-        .map_or(Client::Unknown, |peer| Client::Address(peer.0.ip()))
+        .map_or(Client::Unknown, |peer| Client::Address(peer.address))
 }
 
 /// The middleware has found out already; see `middleware`.
@@ -85,7 +85,7 @@ impl FromRequestParts<Arc<HubState>> for Origin {
         };
         Ok(Self {
             actor,
-            address: extensions.get::<Peer>().map(|peer| peer.0.ip()),
+            address: extensions.get::<Peer>().map(|peer| peer.address),
             at: state.clock.now(),
         })
     }
@@ -109,12 +109,16 @@ pub(crate) async fn authenticate(
         .ok()
         .and_then(token)
         .ok_or_else(ApiError::invalid_credentials)?;
-    let principal = state
-        .registry
-        .authenticate(&secret::digest(&token), state.clock.now())
-        .await?
-        .ok_or_else(ApiError::invalid_credentials)?;
-    state.note_use(&principal);
+    let (digest, now) = (secret::digest(&token), state.clock.now());
+    let principal = match state.registry.recall(&digest, now) {
+        Some(known) => known,
+        None => state
+            .registry
+            .authenticate(&digest, now)
+            .await?
+            .ok_or_else(ApiError::invalid_credentials)?,
+    };
+    state.note_use(&principal, now);
     Ok(Caller(Some(principal)))
 }
 

@@ -87,7 +87,7 @@ pub(crate) fn guard(state: &HubState, door: Door, request: &Request) -> Result<(
         return Ok(());
     }
     let peer = request.extensions().get::<Peer>();
-    let near = peer.is_none_or(|peer| peer.0.ip().to_canonical().is_loopback());
+    let near = peer.is_none_or(|peer| peer.address.to_canonical().is_loopback());
     if near && state.addresses.is_for_owner(door, headers) && !has_origin(headers) {
         return Ok(());
     }

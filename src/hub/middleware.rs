@@ -3,7 +3,7 @@
 //!
 //! Done in one place so that it holds for every path, unknown ones included.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -70,6 +70,7 @@ pub(crate) async fn surround(
     if state.behind_proxy {
         believe_proxy(&mut request);
     }
+    let now = state.clock.now();
     let mut facts = Facts {
         begun: Instant::now(),
         method: request.method().clone(),
@@ -78,12 +79,14 @@ pub(crate) async fn surround(
         peer: request
             .extensions()
             .get::<Peer>()
-            .map(|peer| peer.0.ip().to_canonical()),
-        id: state.request_ids.next(state.clock.now().unix_timestamp()),
+            .map(|peer| peer.address.to_canonical()),
+        id: state.request_ids.next(now.unix_timestamp()),
     };
     if pages::owns(&path) {
         let id = facts.id.clone();
-        let response = pages::surround(Arc::clone(&state), id, request, next).await;
+        // Boxed, since every request's future is as large as the largest thing that it may wait for.
+        let page = Box::pin(pages::surround(Arc::clone(&state), id, request, next));
+        let response = page.await;
         let cause = response.extensions().get::<pages::Cause>();
         let cause = cause.map(|cause| cause.0.as_str());
         note(&state, &facts, response.status(), cause);
@@ -95,7 +98,7 @@ pub(crate) async fn surround(
             (next.run(request).await, logged_in)
         }
         Err(error) => {
-            drain(request.into_body()).await;
+            Box::pin(drain(request.into_body())).await;
             (error.into_response(), false)
         }
     };
@@ -117,15 +120,14 @@ pub(crate) async fn surround(
 /// A proxy on this machine says for whom it asks. It appends the address that it saw, so the last one is its own word;
 /// whatever stands before came with the request.
 fn believe_proxy(request: &mut Request) {
-    if request.extensions().get::<Door>() != Some(&Door::Public) {
-        return;
-    }
     let Some(address) = forwarded_for(request.headers()) else {
         return;
     };
-    request
-        .extensions_mut()
-        .insert(Peer(SocketAddr::new(address, 0)));
+    if let Some(peer) = request.extensions_mut().get_mut::<Peer>()
+        && peer.door == Door::Public
+    {
+        peer.address = address;
+    }
 }
 
 fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
@@ -135,7 +137,10 @@ fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
 
 /// Lets the request through, or not; says whether somebody is logged in.
 async fn admit(state: &Arc<HubState>, path: &str, request: &mut Request) -> Result<bool, ApiError> {
-    let door = *request.extensions().get::<Door>().unwrap_or(&Door::Only);
+    let door = request
+        .extensions()
+        .get::<Peer>()
+        .map_or(Door::Only, |peer| peer.door);
     if is_probe(request.uri()) {
         return Ok(false);
     }

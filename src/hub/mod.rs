@@ -28,6 +28,7 @@ mod clock;
 mod data_folder;
 mod deeds;
 mod error;
+mod framing;
 mod handle;
 mod health;
 mod journal;
@@ -41,6 +42,7 @@ mod password;
 mod patience;
 mod rate_limit;
 mod registry;
+mod rendered;
 mod repository;
 mod request_id;
 mod request_log;
@@ -82,10 +84,10 @@ pub fn app(state: Arc<HubState>) -> Router {
         .merge(health::routes())
         .fallback(|| async { answers::ApiError::page_not_found() })
         .method_not_allowed_fallback(|| async { answers::ApiError::method_not_allowed() })
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(axum::middleware::from_fn_with_state(
-            Arc::clone(&state),
-            middleware::surround,
+        // As one layer, the first one outermost: each costs every request a clone of all that is below it.
+        .layer((
+            axum::middleware::from_fn_with_state(Arc::clone(&state), middleware::surround),
+            DefaultBodyLimit::max(BODY_BYTES),
         ))
         .with_state(state)
 }

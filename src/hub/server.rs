@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use super::address::Door;
+use super::framing::FramedStream;
 use super::metrics::Under;
 use super::options::Limits;
 use super::patience::{PatientBody, PatientStream};
@@ -29,12 +30,14 @@ use super::state::HubState;
 
 /// Far above what any client sends, tokens of the JWT kind included.
 const HEADER_BYTES: usize = 64 * 1024;
-const MOST_HEADERS: usize = 128;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// The other end of the connection.
+/// The other end of the connection, and through which door it came.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub SocketAddr);
+pub(crate) struct Peer {
+    pub address: IpAddr,
+    pub door: Door,
+}
 
 /// Whether the Hub is to end, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,10 +158,13 @@ impl Service {
             ..
         } = self.limits;
         let stall = Duration::from_secs(stall_seconds.into());
-        let (app, peer, door) = (self.app.clone(), Peer(self.peer), self.door);
+        let app = self.app.clone();
+        let peer = Peer {
+            address: self.peer.ip(),
+            door: self.door,
+        };
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(peer);
-            request.extensions_mut().insert(door);
             app.clone()
                 .call(request.map(|body| Body::new(PatientBody::new(body, stall))))
         });
@@ -166,8 +172,8 @@ impl Service {
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(header_seconds.into()))
             .max_buf_size(HEADER_BYTES)
-            .max_headers(MOST_HEADERS)
-            .serve_connection(TokioIo::new(stream), service);
+            .max_header_size(HEADER_BYTES)
+            .serve_connection(TokioIo::new(FramedStream::new(stream)), service);
         // A connection that breaks is the client's affair.
         let _ = watcher.watch(connection).await;
     }

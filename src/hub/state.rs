@@ -164,7 +164,7 @@ impl HubState {
         origin: &Origin,
     ) -> Result<User, HubError> {
         let password_hash = match password {
-            Some(password) => Some(blocking(move || password::hash(&password)).await??),
+            Some(password) => Some(hash_password(password).await?),
             None => None,
         };
         let new = NewUser {
@@ -203,7 +203,7 @@ impl HubState {
             name: name.to_owned(),
             fullname: fullname.to_owned(),
             email: email.map(ToOwned::to_owned),
-            password_hash: Some(blocking(move || password::hash(&password)).await??),
+            password_hash: Some(hash_password(password).await?),
         };
         self.registry.create_first_administrator(new, origin).await
     }
@@ -286,6 +286,7 @@ impl HubState {
         tokio::task::spawn_blocking(move || work(&store.open(&repository)?))
             .await
             .unwrap_or_else(|_| Err(GitFault::Io(std::io::Error::other("the work was cut off"))))
+            .map_err(|fault| fault.for_want_of_room(&self.folder, 0))
     }
 
     async fn on_store(
@@ -295,16 +296,27 @@ impl HubState {
     ) -> Result<(), HubError> {
         let store = Arc::clone(&self.store);
         let id = id.to_owned();
-        blocking(move || work(&store, &id))
-            .await?
-            .map_err(|fault| HubError::Repository {
-                detail: fault.to_string(),
-            })
+        blocking(move || work(&store, &id)).await?.map_err(|fault| {
+            match fault.for_want_of_room(&self.folder, 0) {
+                GitFault::DiskFull => HubError::DiskFull {
+                    path: self.folder.clone(),
+                },
+                fault => HubError::Repository {
+                    detail: fault.to_string(),
+                },
+            }
+        })
     }
 
     /// Notes that a token was used, without making the request wait for it.
-    pub(crate) fn note_use(self: &Arc<Self>, principal: &Principal) {
-        let now = self.clock.now();
+    pub(crate) fn note_use(self: &Arc<Self>, principal: &Principal, now: OffsetDateTime) {
+        // Whoever asks often is known by the principal alone, without the lock that all share.
+        let seconds = now.unix_timestamp();
+        let step = LAST_USED_STEP.whole_seconds();
+        if seconds.saturating_sub(principal.noted.load(Ordering::Relaxed)) < step {
+            return;
+        }
+        principal.noted.store(seconds, Ordering::Relaxed);
         let id = &principal.token.id;
         let is_recent = |last: OffsetDateTime| now - last < LAST_USED_STEP;
         {

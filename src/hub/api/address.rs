@@ -54,7 +54,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Address {
             name: get("name").unwrap_or_default(),
             revision: get("revision"),
             path: get("path"),
-            peer: parts.extensions.get::<Peer>().map(|peer| peer.0.ip()),
+            peer: parts.extensions.get::<Peer>().map(|peer| peer.address),
         })
     }
 }

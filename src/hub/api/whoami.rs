@@ -11,10 +11,18 @@ use crate::hub::authentication::Caller;
 use crate::hub::clock::iso;
 use crate::hub::rate_limit::Standing;
 use crate::hub::registry::{GrantedRole, Membership, Principal, Restriction, TokenInfo};
+use crate::hub::rendered::Rendered;
 use crate::hub::state::HubState;
 
 pub(super) async fn whoami(caller: Caller, standing: Option<Extension<Standing>>) -> Answer {
-    let mut response = json_answer(&identity(caller.required()?))?;
+    let principal = caller.required()?;
+    let mut response = match principal.whoami.get() {
+        Some(rendered) => rendered.answer(),
+        None => {
+            let rendered = Rendered::new(&identity(principal))?;
+            principal.whoami.get_or_init(|| rendered).answer()
+        }
+    };
     if let Some(Extension(standing)) = standing {
         response.extensions_mut().insert(standing);
     }

@@ -86,7 +86,7 @@ async fn admit(
     if assets::owns(request.uri().path()) {
         return Ok((request, None));
     }
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.address);
     match Visitor::find(state, request.headers(), peer).await {
         Ok(visitor) => {
             request.extensions_mut().insert(visitor.clone());

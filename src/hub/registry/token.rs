@@ -1,12 +1,14 @@
 //! Access tokens: what they are, and what can be done with them.
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::{Actor, GrantedRole, Membership, Origin, Restriction, TokenRole, User};
 use crate::hub::error::HubError;
+use crate::hub::rendered::Rendered;
 use crate::hub::secret::{Digest, Secret};
 
 /// What is asked for in a new token.
@@ -49,13 +51,17 @@ pub struct CreatedToken {
 }
 
 /// Who is asking, as far as a valid token tells.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Principal {
     pub user: User,
     pub memberships: Vec<Membership>,
     /// The organizations of the user's that keep this token out, by id; mostly none.
     pub restrictions: Vec<(String, Restriction)>,
     pub token: TokenInfo,
+    /// What whoami answers, once it was asked: all that it says is in here, so it lives as long and no longer.
+    pub whoami: OnceLock<Rendered>,
+    /// When its use was last noted, in Unix seconds.
+    pub noted: AtomicI64,
 }
 
 impl Principal {
@@ -124,6 +130,9 @@ pub(crate) trait Tokens {
 
     /// Deletes the tokens with these digests, whosever they are; unknown ones are passed over.
     async fn revoke(&self, digests: &[Digest], origin: &Origin) -> Result<(), HubError>;
+
+    /// What [`authenticate`](Self::authenticate) would say, where that is known without a wait.
+    fn recall(&self, digest: &Digest, now: OffsetDateTime) -> Option<Arc<Principal>>;
 
     /// Whose token has this digest, if it has not expired. What is answered here is never older than the last change
     /// that was acknowledged.

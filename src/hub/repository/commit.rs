@@ -43,15 +43,24 @@ pub(crate) struct CommitRequest {
 }
 
 /// A file on its way into the object store.
-pub(crate) struct BlobWriter<'content>(git2::BlobWriter<'content>);
+pub(crate) struct BlobWriter<'content> {
+    writer: git2::BlobWriter<'content>,
+    folder: &'content Path,
+    written: u64,
+}
 
 impl BlobWriter<'_> {
-    pub(crate) fn write(&mut self, data: &[u8]) -> std::io::Result<()> {
-        self.0.write_all(data)
+    pub(crate) fn write(&mut self, data: &[u8]) -> Result<(), GitFault> {
+        self.written += data.len() as u64;
+        let written = self.writer.write_all(data);
+        written.map_err(|error| GitFault::from(error).for_want_of_room(self.folder, self.written))
     }
 
     pub(crate) fn finish(self) -> Result<Oid, GitFault> {
-        Ok(self.0.commit()?)
+        // It may want its length twice: as it was sent, and compressed beside it.
+        let wanted = self.written.saturating_mul(2);
+        let finished = self.writer.commit();
+        finished.map_err(|error| GitFault::from(error).for_want_of_room(self.folder, wanted))
     }
 }
 
@@ -65,7 +74,11 @@ impl Author {
 impl Content {
     /// Begins a file whose length is not known yet.
     pub(crate) fn blob_writer(&self) -> Result<BlobWriter<'_>, GitFault> {
-        Ok(BlobWriter(self.git.blob_writer(None)?))
+        Ok(BlobWriter {
+            writer: self.git.blob_writer(None)?,
+            folder: self.git.path(),
+            written: 0,
+        })
     }
 
     /// Says early whether a branch can be committed to, before a long upload is read.

@@ -78,14 +78,23 @@ impl Store {
         author: &Author,
     ) -> Result<(), GitFault> {
         let folder = self.folder(kind, id).with_extension("new");
-        fs::create_dir_all(&folder)?;
+        Self::build(&folder, author)
+            .and_then(|()| Ok(fs::rename(&folder, self.folder(kind, id))?))
+            .inspect_err(|_| {
+                // The room that it took is wanted, most of all on a full disk. What cannot be removed goes at the start.
+                let _ = fs::remove_dir_all(&folder);
+            })
+    }
+
+    fn build(folder: &Path, author: &Author) -> Result<(), GitFault> {
+        fs::create_dir_all(folder)?;
         fs::write(folder.join(MARKER), b"")?;
         let mut options = RepositoryInitOptions::new();
         options
             .bare(true)
             .initial_head(DEFAULT_BRANCH)
             .external_template(false);
-        let git = git2::Repository::init_opts(&folder, &options)?;
+        let git = git2::Repository::init_opts(folder, &options)?;
         // Without it libgit2 leaves objects in the page cache, and a commit that was answered could be lost.
         git.config()?.set_bool("core.fsyncObjectFiles", true)?;
         let content = Content {
@@ -94,7 +103,7 @@ impl Store {
         };
         let blob = content.git.blob(GITATTRIBUTES)?;
         content.initial_commit(author, &[(".gitattributes", blob)])?;
-        Ok(fs::rename(&folder, self.folder(kind, id))?)
+        Ok(())
     }
 
     /// The registry agrees now.

@@ -69,13 +69,21 @@ impl World {
     }
 
     pub fn with_policy(limit: Option<WhoamiLimit>, policy: SignInPolicy) -> Self {
+        Self::on(TempDir::new().unwrap(), START, limit, policy)
+    }
+
+    /// The world of a data folder that is there already, at a moment.
+    pub fn found(folder: TempDir, now: i64) -> Self {
+        Self::on(folder, now, None, SignInPolicy::default())
+    }
+
+    fn on(folder: TempDir, now: i64, limit: Option<WhoamiLimit>, policy: SignInPolicy) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
-        let folder = TempDir::new().unwrap();
-        let now = Arc::new(AtomicI64::new(START));
+        let now = Arc::new(AtomicI64::new(now));
         let reading = Arc::clone(&now);
         let clock = Clock::new(move || {
             OffsetDateTime::from_unix_timestamp(reading.load(Ordering::SeqCst)).unwrap()
@@ -118,6 +126,19 @@ impl World {
             );
         }
         world
+    }
+
+    /// Ends the world, and leaves its folder.
+    pub fn into_folder(self) -> TempDir {
+        let Self {
+            folder,
+            app,
+            runtime,
+            ..
+        } = self;
+        drop(app);
+        drop(runtime);
+        folder
     }
 
     pub fn pass(&self, seconds: i64) {

@@ -106,6 +106,9 @@ impl Drop for Closed {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+    use std::sync::atomic::AtomicI64;
+
     use super::*;
     use crate::hub::registry::{GrantedRole, TokenInfo, User};
 
@@ -132,6 +135,8 @@ mod tests {
                 last_used_at: None,
                 expires_at,
             },
+            whoami: OnceLock::new(),
+            noted: AtomicI64::new(i64::MIN),
         })
     }
 

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use time::OffsetDateTime;
 
 use super::users::user;
-use super::{Bearing, Sqlite};
+use super::{Bearing, Change, Sqlite};
 use crate::hub::clock::{from_milliseconds, to_milliseconds};
 use crate::hub::error::HubError;
 use crate::hub::names;
@@ -30,17 +30,7 @@ impl Sessions for Sqlite {
 
     async fn set_password(&self, user: &User, hash: &str, origin: &Origin) -> Result<(), HubError> {
         let mut change = self.write().await?;
-        sqlx::query("UPDATE namespaces SET password_hash = ? WHERE id = ? AND kind = 'user'")
-            .bind(hash)
-            .bind(&user.id)
-            .execute(change.connection())
-            .await
-            .map_err(|error| self.fault(&error))?;
-        sqlx::query("DELETE FROM sessions WHERE user_id = ?")
-            .bind(&user.id)
-            .execute(change.connection())
-            .await
-            .map_err(|error| self.fault(&error))?;
+        self.replace_password(&mut change, user, hash).await?;
         let subject = Subject::user(&user.name);
         self.enter(&mut change, Act::UserPassword, subject, origin)
             .await?;
@@ -180,5 +170,28 @@ impl Sessions for Sqlite {
         .map_err(|error| self.fault(&error))?;
         self.commit(change, Bearing::None).await?;
         Ok(done.rows_affected() == 1)
+    }
+}
+
+impl Sqlite {
+    /// Stores a password and ends the sessions that began with another one.
+    pub(super) async fn replace_password(
+        &self,
+        change: &mut Change,
+        user: &User,
+        hash: &str,
+    ) -> Result<(), HubError> {
+        sqlx::query("UPDATE namespaces SET password_hash = ? WHERE id = ? AND kind = 'user'")
+            .bind(hash)
+            .bind(&user.id)
+            .execute(change.connection())
+            .await
+            .map_err(|error| self.fault(&error))?;
+        sqlx::query("DELETE FROM sessions WHERE user_id = ?")
+            .bind(&user.id)
+            .execute(change.connection())
+            .await
+            .map_err(|error| self.fault(&error))?;
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The table of tokens.
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use sqlx::Row as _;
@@ -226,6 +227,10 @@ impl Tokens for Sqlite {
         Ok(())
     }
 
+    fn recall(&self, digest: &Digest, now: OffsetDateTime) -> Option<Arc<Principal>> {
+        self.principals.get(digest, now).ok().flatten()
+    }
+
     async fn authenticate(
         &self,
         digest: &Digest,
@@ -344,6 +349,8 @@ impl Sqlite {
             memberships,
             restrictions,
             token,
+            whoami: OnceLock::new(),
+            noted: AtomicI64::new(i64::MIN),
         }))
     }
 
