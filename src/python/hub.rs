@@ -766,6 +766,7 @@ impl PyHub {
             since,
             before,
             limit: Some(limit),
+            ..AuditFilter::default()
         };
         let entries = self.ask(py, |hub| hub.audit(&filter))?;
         Ok(entries.into_iter().map(PyAuditEntry).collect())

@@ -136,6 +136,30 @@ def test_the_log_says_who_did_what_and_holds_no_secret(home: Path) -> None:
     assert "content of this repository is missing" in failed["cause"]
 
 
+def test_the_log_has_the_cause_of_a_page_that_failed_under_the_id_that_is_shown(
+    home: Path,
+) -> None:
+    data = home / "data"
+    with serving(home, data, "--log-format", "json", "--log-level", "error") as hub:
+        with contextlib.closing(sqlite3.connect(data / "hub.sqlite3")) as database:
+            database.execute("DROP TABLE sessions")
+        session = "0123456789abcdef" * 4
+        address = urlsplit(hub.endpoint)
+        cookie = f"hubtoken_session_{address.port}={session}"
+        headers = {"Host": address.netloc, "Cookie": cookie}
+        status, page = hub.ask("GET", "/settings/tokens", headers=headers)
+        assert status == 500
+        hub.process.terminate()
+        assert hub.ended() == 0
+        text = hub.log.read_text()
+    (line,) = map(json.loads, text.splitlines())
+    assert (line["level"], line["route"]) == ("error", "/settings/tokens")
+    assert "no such table: sessions" in line["cause"]
+    assert line["request_id"] in page
+    assert "sessions" not in page
+    assert session not in text
+
+
 def test_a_quiet_hub_writes_nothing(home: Path) -> None:
     with serving(home, home / "data") as hub:
         assert hub.ask("GET", "/healthz")[0] == 200

@@ -61,6 +61,7 @@ hold!(
         approvals::nobody_revokes_their_own,
         approvals::what_was_let_in_is_not_denied,
         approvals::a_token_is_named_by_id_name_or_value,
+        approvals::every_token_has_a_standing,
         audit::every_deed_is_entered_once,
         audit::what_does_not_happen_is_not_entered,
         audit::entries_are_found_and_turned_page_by_page,

@@ -81,7 +81,8 @@ impl Sessions for Sqlite {
     ) -> Result<Option<Session>, HubError> {
         let row = sqlx::query(
             "SELECT namespaces.id, namespaces.name, namespaces.fullname, namespaces.email, namespaces.created_at,
-                    sessions.notice, sessions.seen_at
+                    sessions.notice, sessions.seen_at,
+                    EXISTS (SELECT 1 FROM administrators WHERE user_id = namespaces.id) AS is_administrator
              FROM sessions JOIN namespaces ON namespaces.id = sessions.user_id
              WHERE sessions.digest = ? AND sessions.created_at > ? AND sessions.seen_at > ?",
         )
@@ -92,13 +93,22 @@ impl Sessions for Sqlite {
         .await
         .map_err(|error| self.fault(&error))?;
         let Some(row) = row else { return Ok(None) };
-        let read = || Ok((user(&row)?, row.try_get("notice")?, row.try_get("seen_at")?));
-        let (user, notice, seen_at) = read().map_err(|error| self.fault(&error))?;
+        let read = || {
+            Ok((
+                user(&row)?,
+                row.try_get("notice")?,
+                row.try_get("seen_at")?,
+                row.try_get("is_administrator")?,
+            ))
+        };
+        let (user, notice, seen_at, is_administrator) =
+            read().map_err(|error| self.fault(&error))?;
         let memberships = self.memberships(&user.id).await?;
         Ok(Some(Session {
             digest: *digest,
             user,
             memberships,
+            is_administrator,
             notice,
             seen_at: from_milliseconds(seen_at),
         }))
