@@ -9,7 +9,7 @@ import trustme
 
 import chromium
 from tests.e2e.browsing import PASSWORD, TOKENS
-from tests.e2e.test_hub_serve import run, serving
+from tests.e2e.operating import run, serving
 from tests.python.test_hub_public import write_certificate
 
 if TYPE_CHECKING:
