@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::access::Denial;
 use super::error::HubError;
+use super::git;
 use super::rate_limit::Standing;
 use super::registry::{Repository, RepositoryType, Restriction};
 use super::repository::GitFault;
@@ -22,6 +23,10 @@ use super::secret::hexadecimal;
 pub(crate) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 pub(crate) const X_ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 pub(crate) const X_REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
+
+/// What git-lfs calls its JSON.
+pub(crate) const LFS_JSON: &str = "application/vnd.git-lfs+json";
+const LFS_AUTHENTICATE: HeaderName = HeaderName::from_static("lfs-authenticate");
 
 /// When a client may try again that met a database in somebody else's hands, or a full disk.
 const LOCKED_SECONDS: u32 = 1;
@@ -234,6 +239,10 @@ impl From<GitFault> for ApiError {
                 Self::coded(StatusCode::NOT_FOUND, "EntryNotFound", message)
                     .with_header(X_REPO_COMMIT, commit.to_string())
             }
+            GitFault::LargeFileMissing { commit } => {
+                Self::coded(StatusCode::NOT_FOUND, "EntryNotFound", message)
+                    .with_header(X_REPO_COMMIT, commit.to_string())
+            }
             GitFault::ParentChanged => Self::new(StatusCode::PRECONDITION_FAILED, message),
             GitFault::ReferenceExists(_) => Self::new(StatusCode::CONFLICT, message),
             GitFault::Rejected(_) => Self::bad_request(message),
@@ -243,6 +252,9 @@ impl From<GitFault> for ApiError {
             }
             GitFault::DiskFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, message)
                 .with_header(RETRY_AFTER, FULL_SECONDS.to_string()),
+            GitFault::Busy => {
+                Self::again_later(StatusCode::SERVICE_UNAVAILABLE, &message, LOCKED_SECONDS)
+            }
             GitFault::ContentMissing | GitFault::Git(_) | GitFault::Io(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
             }
@@ -303,7 +315,9 @@ impl IntoResponse for ApiError {
 pub(crate) fn render(error: &ApiError, path: &str) -> Response {
     let is_json =
         path.starts_with("/api/") || path.starts_with("/oauth/") || path.starts_with("/-/");
-    let (content_type, body) = if is_json {
+    let (content_type, body) = if git::is_lfs(path) {
+        (LFS_JSON, json!({ "message": error.message }).to_string())
+    } else if is_json {
         let body = match &error.url {
             Some(url) => json!({ "error": error.message, "url": url }),
             None => json!({ "error": error.message }),
@@ -321,10 +335,10 @@ pub(crate) fn render(error: &ApiError, path: &str) -> Response {
         headers.insert(X_ERROR_CODE, HeaderValue::from_static(code));
     }
     if error.status == StatusCode::UNAUTHORIZED {
-        headers.insert(
-            WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer realm=\"Authentication required\", charset=\"UTF-8\""),
-        );
+        headers.insert(WWW_AUTHENTICATE, challenge(path));
+        if git::is_lfs(path) {
+            headers.insert(LFS_AUTHENTICATE, challenge(path));
+        }
     }
     for (name, value) in &error.headers {
         headers.insert(name, header_text(value));
@@ -333,6 +347,15 @@ pub(crate) fn render(error: &ApiError, path: &str) -> Response {
         response.extensions_mut().insert(**standing);
     }
     response
+}
+
+/// Git looks for credentials only where `Basic` is called for.
+fn challenge(path: &str) -> HeaderValue {
+    HeaderValue::from_static(if git::owns(path) {
+        "Basic realm=\"Authentication required\", charset=\"UTF-8\""
+    } else {
+        "Bearer realm=\"Authentication required\", charset=\"UTF-8\""
+    })
 }
 
 /// A text as a header can carry it: printable ASCII, everything else as `?`.

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 
 use super::*;
+use crate::hub::lfs::Objects;
 use crate::hub::registry::{Repository, RepositoryType};
 use crate::hub::repository::{Author, Store};
 
@@ -36,14 +37,16 @@ fn content() -> Content {
     };
     let folder = FOLDER.get_or_init(|| {
         let folder = TempDir::new().unwrap();
-        Store::new(folder.path().to_owned())
+        store(folder.path())
             .create(RepositoryType::Model, "d1", &author)
             .unwrap();
         folder
     });
-    Store::new(folder.path().to_owned())
-        .open(&repository)
-        .unwrap()
+    store(folder.path()).open(&repository).unwrap()
+}
+
+fn store(folder: &std::path::Path) -> Store {
+    Store::new(folder.join("repositories"), Objects::new(folder))
 }
 
 /// Reads a body that arrives in pieces of this size.

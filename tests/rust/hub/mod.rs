@@ -8,6 +8,8 @@ mod browser;
 mod commits;
 mod content;
 mod faults;
+mod git_http;
+mod git_refusals;
 mod handle;
 mod monitoring;
 mod pages;
