@@ -59,6 +59,8 @@ fn hub_error(error: &HubError) -> PyErr {
 ///     grace: How long requests under way may go on when the Hub stops, in seconds.
 ///     log_format: `"text"` or `"json"`: how a line looks that is written to standard error.
 ///     log_level: `"off"`, `"error"`, `"warn"` or `"info"`.
+///     lfs: Whether uploads by API send large files to Git LFS. `huggingface_hub` follows only where
+///         `HF_HUB_DISABLE_XET=1` is set; `git lfs` works either way.
 ///
 /// Raises:
 ///     ValueError: A word is none of these, or one of `tls_cert` and `tls_key` is missing.

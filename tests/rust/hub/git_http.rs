@@ -383,43 +383,72 @@ fn a_commit_and_a_push_never_undo_each_other() {
     desk.good(&desk.bare(), "", &["fsck", "--strict"]);
 }
 
+/// A push as git sends it, written by hand so that it can be stopped in the middle.
+fn push_body(desk: &Desk, clone: &Path, old: &str, new: &str) -> Vec<u8> {
+    let command = format!("{old} {new} refs/heads/main\0report-status side-band-64k");
+    let mut body = format!("{:04x}{command}0000", command.len() + 4).into_bytes();
+    let mut pack = Command::new("git")
+        .args(["pack-objects", "--stdout", "--revs", "-q"])
+        .current_dir(clone)
+        .env("HOME", desk.folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let wanted = format!("{new}\n^{old}\n");
+    pack.stdin
+        .take()
+        .unwrap()
+        .write_all(wanted.as_bytes())
+        .unwrap();
+    body.extend(pack.wait_with_output().unwrap().stdout);
+    body
+}
+
 #[test]
 fn rights_that_end_during_a_push_end_the_push() {
     let desk = Desk::new();
     let token = desk.token("alice", TokenRole::Write);
+    let other = desk.token("alice", TokenRole::Write);
     let clone = desk.clone("alice/m", &token);
-    desk.commit(&clone, "one", b"1");
-    // The hook of the client runs after the rights were asked first, and before anything is sent.
-    let hook = clone.join(".git/hooks/pre-push");
-    let (begun, may_go_on) = (
-        desk.folder.path().join("begun"),
-        desk.folder.path().join("go"),
-    );
-    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
-    std::fs::write(
-        &hook,
-        format!(
-            "#!/bin/sh\n: >'{}'\nwhile [ ! -e '{}' ]; do sleep 0.05; done\n",
-            begun.display(),
-            may_go_on.display()
-        ),
-    )
-    .unwrap();
-    std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let errors = std::thread::scope(|scope| {
-        let push = scope.spawn(|| desk.bad(&clone, &token, &["push", "origin", "main"]));
-        while !begun.exists() {
-            std::thread::sleep(std::time::Duration::from_millis(20));
+    let old = desk.good(&clone, "", &["rev-parse", "HEAD"]);
+    let new = desk.commit(&clone, "one", b"1");
+    let body = push_body(&desk, &clone, &old, &new);
+    for (deleted, said) in [(true, "Invalid credentials"), (false, "ok refs/heads/main")] {
+        let used = if deleted { &other } else { &token };
+        let host = desk
+            .hub
+            .endpoint()
+            .strip_prefix("http://")
+            .unwrap()
+            .to_owned();
+        let mut stream = std::net::TcpStream::connect(&host).unwrap();
+        write!(
+            stream,
+            "POST /alice/m.git/git-receive-pack HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {used}\r\n\
+             Content-Type: application/x-git-receive-pack-request\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        )
+        .unwrap();
+        let (first, rest) = body.split_at(body.len() / 2);
+        stream.write_all(first).unwrap();
+        let pushes = desk.hub.data().join("git/pushes");
+        // The push is on its way, so its rights were asked for.
+        while std::fs::read_dir(&pushes).map_or(0, Iterator::count) == 0 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
         }
-        let tokens = desk.hub.list_tokens("alice").unwrap();
-        desk.hub.delete_token("alice", &tokens[0].id).unwrap();
-        std::fs::write(&may_go_on, "").unwrap();
-        push.join().unwrap()
-    });
-    assert!(
-        errors.contains("Authentication failed") || errors.contains("Invalid credentials"),
-        "{errors}"
-    );
+        if deleted {
+            let tokens = desk.hub.list_tokens("alice").unwrap();
+            desk.hub.delete_token("alice", &tokens[1].id).unwrap();
+        }
+        stream.write_all(rest).unwrap();
+        let mut answer = Vec::new();
+        std::io::Read::read_to_end(&mut stream, &mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.contains(said), "{answer}");
+        let expected = if deleted { 404 } else { 200 };
+        assert_eq!(desk.fetch(&token, "alice/m/resolve/main/one").0, expected);
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod faults;
 mod git_http;
 mod git_refusals;
 mod handle;
+mod lfs;
 mod monitoring;
 mod pages;
 mod pages_attacks;

@@ -69,6 +69,10 @@ impl World {
     }
 
     pub fn with_policy(limit: Option<WhoamiLimit>, policy: SignInPolicy) -> Self {
+        Self::with_settings(limit, policy, false)
+    }
+
+    pub fn with_settings(limit: Option<WhoamiLimit>, policy: SignInPolicy, lfs: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -84,7 +88,8 @@ impl World {
         let state = runtime
             .block_on(HubState::open(folder.path(), ENDPOINT, &key, limit, clock))
             .unwrap()
-            .with_sign_in_policy(policy);
+            .with_sign_in_policy(policy)
+            .with_lfs(lfs);
         Self {
             runtime,
             app: app(Arc::new(state)),
@@ -95,7 +100,11 @@ impl World {
 
     /// A world with `alice`, `bob`, and `acme`, in which alice writes and bob reads.
     pub fn populated() -> Self {
-        let world = Self::new();
+        Self::new().populate()
+    }
+
+    fn populate(self) -> Self {
+        let world = self;
         for (name, email) in [("alice", Some("alice@example.invalid")), ("bob", None)] {
             world.admin(
                 "POST",
@@ -118,6 +127,11 @@ impl World {
             );
         }
         world
+    }
+
+    /// The same, where uploads by API send large files to LFS.
+    pub fn with_lfs() -> Self {
+        Self::with_settings(None, SignInPolicy::default(), true).populate()
     }
 
     pub fn pass(&self, seconds: i64) {
