@@ -235,11 +235,7 @@ impl From<GitFault> for ApiError {
             GitFault::RevisionNotFound(_) => {
                 Self::coded(StatusCode::NOT_FOUND, "RevisionNotFound", message)
             }
-            GitFault::EntryNotFound { commit, .. } => {
-                Self::coded(StatusCode::NOT_FOUND, "EntryNotFound", message)
-                    .with_header(X_REPO_COMMIT, commit.to_string())
-            }
-            GitFault::LargeFileMissing { commit } => {
+            GitFault::EntryNotFound { commit, .. } | GitFault::LargeFileMissing { commit } => {
                 Self::coded(StatusCode::NOT_FOUND, "EntryNotFound", message)
                     .with_header(X_REPO_COMMIT, commit.to_string())
             }

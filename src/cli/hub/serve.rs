@@ -98,7 +98,7 @@ pub struct Arguments {
     /// What is logged
     #[arg(long, default_value = "warn", value_name = "LEVEL")]
     log_level: Level,
-    /// Uploads by API send large files to LFS; huggingface_hub needs HF_HUB_DISABLE_XET=1 then
+    /// Uploads by API send large files to Git LFS, which some clients follow with Xet disabled alone
     #[arg(long)]
     lfs: bool,
 }

@@ -20,7 +20,7 @@ use crate::hub::registry::Repository;
 use crate::hub::state::HubState;
 
 /// How long git may take over the next piece; unpacking from the end of a long file takes its time.
-const STALL: Duration = Duration::from_secs(300);
+const STALL: Duration = Duration::from_mins(5);
 
 /// So many bytes of a blob, after so many others; nothing if git is not installed, or cannot be run.
 pub(crate) async fn packed(

@@ -32,7 +32,7 @@ use crate::hub::registry::Repository;
 use crate::hub::state::HubState;
 
 /// How long git may be silent, or not take what the client sends. While it works it sends signs of life.
-const STALL: Duration = Duration::from_secs(300);
+const STALL: Duration = Duration::from_mins(5);
 /// What a clone or a fetch may ask for; git holds it in memory.
 const LONGEST_REQUEST: usize = 10 << 20;
 /// What may come out of a compressed push. Git sends pushes as they are: a pack is compressed in itself.
@@ -252,7 +252,7 @@ impl Call<'_> {
         if status != 200 {
             let status = StatusCode::from_u16(status)
                 .ok()
-                .filter(|status| status.is_client_error())
+                .filter(StatusCode::is_client_error)
                 .ok_or_else(|| self.failed(&message(&run.errors)))?;
             return Err(ApiError::new(status, "git does not take this request"));
         }
@@ -325,8 +325,8 @@ async fn feed(
             continue;
         }
         for bit in Inflater::split(&data) {
-            let inflated = inflater.push(bit).map_err(unreadable)?;
-            write(&mut stdin, &inflated).await?;
+            let piece = inflater.push(bit).map_err(unreadable)?;
+            write(&mut stdin, &piece).await?;
         }
     }
     let rest = inflater.finish().map_err(unreadable)?;
@@ -440,8 +440,13 @@ impl Relay {
                 }
             };
             let is_report = push.as_ref().is_some_and(|(push, _)| push.is_approved());
-            if is_report && report.len() + piece.len() <= LONGEST_REPORT {
+            if is_report {
                 report.extend_from_slice(&piece);
+                if report.len() > LONGEST_REPORT {
+                    let error = io::Error::other("git reports without end");
+                    let _ = self.pieces.send(Err(error)).await;
+                    return;
+                }
             } else if self.pieces.send(Ok(piece)).await.is_err() {
                 return;
             }

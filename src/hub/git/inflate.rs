@@ -6,8 +6,8 @@
 use std::io::Write as _;
 
 use axum::body::Bytes;
-use axum::http::HeaderMap;
 use axum::http::header::CONTENT_ENCODING;
+use axum::http::{HeaderMap, HeaderValue};
 use flate2::write::GzDecoder;
 
 use crate::hub::answers::ApiError;
@@ -39,7 +39,7 @@ impl Inflater {
     pub(super) fn of(headers: &HeaderMap, limit: usize) -> Result<Self, ApiError> {
         let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
         match (
-            encodings.next().map(|value| value.as_bytes()),
+            encodings.next().map(HeaderValue::as_bytes),
             encodings.next(),
         ) {
             (None | Some(b"identity"), None) => Ok(Self::Plain),

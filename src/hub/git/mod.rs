@@ -66,6 +66,8 @@ pub(crate) struct Git {
     search_path: OsString,
     places: Arc<Semaphore>,
     readers: Arc<Semaphore>,
+    /// How long a request waits for a place.
+    patience: Duration,
     hooks: OnceLock<PathBuf>,
     told: AtomicBool,
 }
@@ -80,6 +82,7 @@ impl Git {
             search_path,
             places: Arc::new(Semaphore::new(PLACES)),
             readers: Arc::new(Semaphore::new(READERS)),
+            patience: WAITING,
             hooks: OnceLock::new(),
             told: AtomicBool::new(false),
         })
@@ -117,7 +120,7 @@ impl Git {
 
     async fn place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         let free = Arc::clone(&self.places).acquire_owned();
-        match tokio::time::timeout(WAITING, free).await {
+        match tokio::time::timeout(self.patience, free).await {
             Ok(Ok(place)) => Ok(place),
             _ => Err(ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -269,4 +272,30 @@ async fn open(
     // Its folder is there, and what a killed Hub left in it is gone.
     state.on_content(&repository, |_| Ok(())).await?;
     Ok(repository)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_too_many_is_sent_away_for_a_while() {
+        let data = tempfile::TempDir::new().unwrap();
+        let mut git = Git::open(data.path(), OsString::new()).unwrap();
+        git.patience = Duration::ZERO;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut kept = Vec::new();
+            for _ in 0..PLACES {
+                kept.push(git.place().await.unwrap());
+            }
+            let refused = git.place().await.unwrap_err();
+            assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+            drop(kept.pop());
+            assert!(git.place().await.is_ok());
+        });
+    }
 }

@@ -331,7 +331,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(60));
             drop(errors);
         });
-        sweep(outer.path(), Duration::from_secs(60)).unwrap();
+        sweep(outer.path(), Duration::from_mins(1)).unwrap();
         assert!(ending.is_finished() && !left.exists());
         sweep(&outer.path().join("none"), Duration::ZERO).unwrap();
     }

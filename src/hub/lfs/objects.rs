@@ -21,6 +21,9 @@ use tempfile::NamedTempFile;
 use super::pointer::{ObjectId, Pointer};
 use crate::hub::registry::RepositoryType;
 
+/// Folders above a file, the data folder among them.
+const DEPTH: usize = 6;
+
 /// The large files of all repositories.
 #[derive(Clone, Debug)]
 pub(crate) struct Objects {
@@ -183,22 +186,13 @@ impl Checked {
     /// Gives it its name.
     pub(crate) fn keep(self) -> io::Result<()> {
         let name = self.oid.to_string();
-        let mut folder = self.folder;
-        let mut made = vec![folder.clone()];
-        for part in [&name[..2], &name[2..4]] {
-            folder.push(part);
-            made.push(folder.clone());
-        }
+        let folder = self.folder.join(&name[..2]).join(&name[2..4]);
         make_folder(&folder)?;
         self.file
             .persist(folder.join(&name))
             .map_err(|error| error.error)?;
-        // The innermost first: what it holds, then that it is there itself.
-        for folder in made
-            .iter()
-            .rev()
-            .chain(made[0].parent().map(Path::to_path_buf).iter())
-        {
+        // The innermost first: what it holds, then that it is there itself; up to the data folder.
+        for folder in folder.ancestors().take(DEPTH) {
             File::open(folder)?.sync_all()?;
         }
         Ok(())

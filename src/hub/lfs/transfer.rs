@@ -48,7 +48,7 @@ pub(super) async fn download(
     let pointer = Pointer {
         oid: grant.oid,
         size: grant.size,
-        pointer_size: 0,
+        own_size: 0,
     };
     let file = state
         .store

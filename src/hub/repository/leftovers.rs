@@ -9,8 +9,13 @@ use std::path::Path;
 
 /// Removes all of it.
 pub(super) fn remove(folder: &Path) -> io::Result<()> {
-    sweep(folder, false, &|name| name.ends_with(".lock"))?;
-    sweep(&folder.join("refs"), true, &|name| name.ends_with(".lock"))?;
+    let is_lock = |name: &str| {
+        Path::new(name)
+            .extension()
+            .is_some_and(|ending| ending == "lock")
+    };
+    sweep(folder, false, &is_lock)?;
+    sweep(&folder.join("refs"), true, &is_lock)?;
     // `tmp_objdir-…` is a push that was not taken over, the others are objects and packs.
     let is_temporary = |name: &str| name.starts_with("tmp_") || name.starts_with(".tmp-");
     sweep(&folder.join("objects"), true, &is_temporary)

@@ -218,8 +218,10 @@ impl Store {
             }
         }
         // Those of a repository that nobody knows are kept as long as its folder is.
-        self.objects
-            .sweep(|kind, id| self.folder(kind, id).exists())
+        self.objects.sweep(|kind, id| {
+            let folder = self.folder(kind, id);
+            known.contains(&folder) || folder.exists()
+        })
     }
 }
 

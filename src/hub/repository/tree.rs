@@ -28,7 +28,7 @@ impl Entry {
     /// The length of what is in git.
     pub(crate) fn blob_size(&self) -> u64 {
         match self.lfs {
-            Some(pointer) => pointer.pointer_size,
+            Some(pointer) => pointer.own_size,
             None => self.size.unwrap_or(0),
         }
     }

@@ -1,8 +1,10 @@
 //! The program `git` against a whole Hub: what it clones, fetches and pushes, and what it is told.
 
 use std::io::Write as _;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,11 +20,11 @@ pub struct Desk {
 
 impl Desk {
     pub fn new() -> Self {
-        Self::with(HubOptions::default())
+        Self::with(&HubOptions::default())
     }
 
-    pub fn with(options: HubOptions) -> Self {
-        let hub = Hub::start(&options).unwrap();
+    pub fn with(options: &HubOptions) -> Self {
+        let hub = Hub::start(options).unwrap();
         for name in ["alice", "bob"] {
             hub.create_user(name, name, None, None).unwrap();
         }
@@ -169,6 +171,12 @@ impl Desk {
             said.trim().parse().unwrap_or_else(|_| panic!("{said}")),
             done.stdout,
         )
+    }
+
+    /// How many pushes are on their way.
+    pub fn pushes(&self) -> usize {
+        let folder = self.hub.data().join("git/pushes");
+        std::fs::read_dir(folder).map_or(0, Iterator::count)
     }
 
     /// The bare repository on the disk.
@@ -405,6 +413,43 @@ fn push_body(desk: &Desk, clone: &Path, old: &str, new: &str) -> Vec<u8> {
     body
 }
 
+/// Sends half of a push, and returns when git is at work on it.
+fn begin_push(desk: &Desk, token: &str, body: &[u8]) -> TcpStream {
+    let host = desk.hub.endpoint().strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(
+        stream,
+        "POST /alice/m.git/git-receive-pack HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/x-git-receive-pack-request\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    )
+    .unwrap();
+    stream.write_all(&body[..body.len() / 2]).unwrap();
+    while desk.pushes() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    stream
+}
+
+#[test]
+fn a_client_that_goes_away_takes_git_with_it() {
+    let desk = Desk::new();
+    let token = desk.token("alice", TokenRole::Write);
+    let clone = desk.clone("alice/m", &token);
+    let old = desk.good(&clone, "", &["rev-parse", "HEAD"]);
+    let new = desk.commit(&clone, "one", &vec![7; 1 << 20]);
+    let body = push_body(&desk, &clone, &old, &new);
+    drop(begin_push(&desk, &token, &body));
+    let end = Instant::now() + Duration::from_mins(2);
+    while desk.pushes() > 0 {
+        assert!(Instant::now() < end, "the push goes on without its client");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(desk.fetch(&token, "alice/m/resolve/main/one").0, 404);
+    desk.good(&clone, &token, &["push", "-q", "origin", "main"]);
+    assert_eq!(desk.fetch(&token, "alice/m/resolve/main/one").0, 200);
+}
+
 #[test]
 fn rights_that_end_during_a_push_end_the_push() {
     let desk = Desk::new();
@@ -416,32 +461,12 @@ fn rights_that_end_during_a_push_end_the_push() {
     let body = push_body(&desk, &clone, &old, &new);
     for (deleted, said) in [(true, "Invalid credentials"), (false, "ok refs/heads/main")] {
         let used = if deleted { &other } else { &token };
-        let host = desk
-            .hub
-            .endpoint()
-            .strip_prefix("http://")
-            .unwrap()
-            .to_owned();
-        let mut stream = std::net::TcpStream::connect(&host).unwrap();
-        write!(
-            stream,
-            "POST /alice/m.git/git-receive-pack HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {used}\r\n\
-             Content-Type: application/x-git-receive-pack-request\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-            body.len()
-        )
-        .unwrap();
-        let (first, rest) = body.split_at(body.len() / 2);
-        stream.write_all(first).unwrap();
-        let pushes = desk.hub.data().join("git/pushes");
-        // The push is on its way, so its rights were asked for.
-        while std::fs::read_dir(&pushes).map_or(0, Iterator::count) == 0 {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+        let mut stream = begin_push(&desk, used, &body);
         if deleted {
             let tokens = desk.hub.list_tokens("alice").unwrap();
             desk.hub.delete_token("alice", &tokens[1].id).unwrap();
         }
-        stream.write_all(rest).unwrap();
+        stream.write_all(&body[body.len() / 2..]).unwrap();
         let mut answer = Vec::new();
         std::io::Read::read_to_end(&mut stream, &mut answer).unwrap();
         let answer = String::from_utf8_lossy(&answer).into_owned();
@@ -454,7 +479,7 @@ fn rights_that_end_during_a_push_end_the_push() {
 #[test]
 fn without_git_the_rest_works() {
     let empty = TempDir::new().unwrap();
-    let desk = Desk::with(HubOptions {
+    let desk = Desk::with(&HubOptions {
         search_path: Some(empty.path().into()),
         ..HubOptions::default()
     });
