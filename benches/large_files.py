@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
+import shutil
 import sys
 import tempfile
 import threading
@@ -19,7 +19,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -112,103 +112,128 @@ def pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def received(client: httpx.Client, url: str, **options: Any) -> str:
+def received(client: httpx.Client, url: str, headers: dict[str, str] | None = None) -> str:
     """Download, and say the SHA-256."""
     digest = hashlib.sha256()
-    with client.stream("GET", url, **options) as answer:
+    with client.stream("GET", url, headers=headers) as answer:
         answer.raise_for_status()
         for piece in answer.iter_bytes(PIECE):
             digest.update(piece)
     return digest.hexdigest()
 
 
-def run(megabytes: int, folder: Path) -> None:
-    """All parts, one after the other."""
-    home = folder / "home"
-    home.mkdir()
-    hub = Served(home, folder / "data")
-    admin = hub.connect()
-    admin.admin("POST", "users", {"name": "alice"})
-    made = admin.admin("POST", "users/alice/tokens", {"name": "w", "role": "write"})
-    token = made["token"]
-    client = httpx.Client(trust_env=False, timeout=600)
-    client.headers["Authorization"] = f"Bearer {token}"
-    for name in ("m", "many"):
-        client.post(f"{hub.endpoint}/api/repos/create", json={"name": name}).raise_for_status()
-    large = folder / "large"
-    digest = write_random(large, megabytes)
-    base = f"{hub.endpoint}/alice/m"
+class Bench:
+    """A Hub, and alice's clients."""
 
-    about = {"oid": digest, "size": large.stat().st_size}
+    def __init__(self, megabytes: int, folder: Path) -> None:
+        self.megabytes, self.folder = megabytes, folder
+        home = folder / "home"
+        home.mkdir()
+        self.hub = Served(home, folder / "data")
+        admin = self.hub.connect()
+        admin.admin("POST", "users", {"name": "alice"})
+        made = admin.admin("POST", "users/alice/tokens", {"name": "w", "role": "write"})
+        admin.close()
+        self.token: str = made["token"]
+        self.client = httpx.Client(trust_env=False, timeout=600)
+        self.client.headers["Authorization"] = f"Bearer {self.token}"
+        for name in ("m", "many"):
+            body = {"name": name}
+            self.client.post(f"{self.hub.endpoint}/api/repos/create", json=body).raise_for_status()
+        self.git = Git(home, self.hub.endpoint, self.token)
+        self.url = f"{self.hub.endpoint}/alice/m"
 
-    def link(operation: str) -> str:
-        body = {"operation": operation, "objects": [about]}
-        answer = client.post(f"{base}.git/info/lfs/objects/batch", json=body)
+    def link(self, operation: str, oid: str, size: int) -> str:
+        """Where a large file is sent or fetched."""
+        body = {"operation": operation, "objects": [{"oid": oid, "size": size}]}
+        answer = self.client.post(f"{self.url}.git/info/lfs/objects/batch", json=body)
         return str(answer.json()["objects"][0]["actions"][operation]["href"])
 
-    with httpx.Client(trust_env=False, timeout=600) as bare:
-        target = link("upload")
-        with measured(f"LFS upload of {megabytes} MB", hub, megabytes):
-            length = {"Content-Length": str(about["size"])}
-            bare.put(target, content=pieces(large), headers=length).raise_for_status()
-        with measured(f"LFS download of {megabytes} MB", hub, megabytes):
-            assert received(bare, link("download")) == digest
-
-    git = Git(home, hub.endpoint, token)
-    clone = folder / "clone"
-    git.good("clone", "--quiet", base, str(clone))
-    os.rename(large, clone / "big")
-    git.good("add", "big", folder=clone)
-    git.good("commit", "--quiet", "-m", "Add a large file", folder=clone)
-    with measured(f"git push of {megabytes} MB", hub, megabytes):
-        git.good("push", "--quiet", "origin", "main", folder=clone)
-    with measured("download of it, out of a pack", hub, megabytes):
-        assert received(client, f"{base}/resolve/main/big") == digest
-    with measured("the last megabyte of it", hub, 1):
-        received(client, f"{base}/resolve/main/big", headers={"Range": f"bytes=-{MEGABYTE}"})
-    with measured("git clone of it", hub, megabytes):
-        git.good("clone", "--quiet", base, str(folder / "again"))
-    subprocess.run(["rm", "-rf", str(folder / "again"), str(clone)], check=True)
-
-    small = os.urandom(20 * MEGABYTE)
-    oid = hashlib.sha256(small).hexdigest()
-    about = {"oid": oid, "size": len(small)}
-    client.put(link("upload"), content=small).raise_for_status()
-    target = link("download")
-
-    def download(_: int) -> None:
+    def lfs(self, large: Path, digest: str) -> None:
+        """One large file there and back by LFS."""
+        size = large.stat().st_size
         with httpx.Client(trust_env=False, timeout=600) as bare:
-            assert received(bare, target) == oid
+            target = self.link("upload", digest, size)
+            with measured(f"LFS upload of {self.megabytes} MB", self.hub, self.megabytes):
+                length = {"Content-Length": str(size)}
+                bare.put(target, content=pieces(large), headers=length).raise_for_status()
+            with measured(f"LFS download of {self.megabytes} MB", self.hub, self.megabytes):
+                assert received(bare, self.link("download", digest, size)) == digest
 
-    with (
-        measured(f"{CLIENTS} downloads of 20 MB at once", hub, CLIENTS * 20),
-        ThreadPoolExecutor(CLIENTS) as pool,
-    ):
-        list(pool.map(download, range(CLIENTS)))
+    def pushes(self, large: Path, digest: str) -> None:
+        """One large file by git."""
+        clone, again = self.folder / "clone", self.folder / "again"
+        self.git.good("clone", "--quiet", self.url, str(clone))
+        large.rename(clone / "big")
+        self.git.good("add", "big", folder=clone)
+        self.git.good("commit", "--quiet", "-m", "Add a large file", folder=clone)
+        file = f"{self.url}/resolve/main/big"
+        with measured(f"git push of {self.megabytes} MB", self.hub, self.megabytes):
+            self.git.good("push", "--quiet", "origin", "main", folder=clone)
+        with measured("download of it, out of a pack", self.hub, self.megabytes):
+            assert received(self.client, file) == digest
+        with measured("the last megabyte of it", self.hub, 1):
+            received(self.client, file, headers={"Range": f"bytes=-{MEGABYTE}"})
+        with measured("git clone of it", self.hub, self.megabytes):
+            self.git.good("clone", "--quiet", self.url, str(again))
+        shutil.rmtree(again)
+        shutil.rmtree(clone)
 
-    lines = [json.dumps({"key": "header", "value": {"summary": "Many"}})]
-    for number in range(FILES):
-        value = {"path": f"{number % 100}/{number}.txt", "content": str(number), "encoding": "utf-8"}
-        lines.append(json.dumps({"key": "file", "value": value}))
-    with measured(f"commit of {FILES} files", hub, 0):
-        url = f"{hub.endpoint}/api/models/alice/many/commit/main"
-        client.post(url, content="\n".join(lines)).raise_for_status()
-    from huggingface_hub import snapshot_download
+    def crowd(self) -> None:
+        """Many downloads at once."""
+        content = os.urandom(20 * MEGABYTE)
+        oid = hashlib.sha256(content).hexdigest()
+        target = self.link("upload", oid, len(content))
+        httpx.put(target, content=content, timeout=600, trust_env=False).raise_for_status()
+        source = self.link("download", oid, len(content))
 
-    with measured(f"snapshot of {FILES} files", hub, 0):
-        got = snapshot_download(
-            "alice/many", endpoint=hub.endpoint, token=token, cache_dir=folder / "cache"
-        )
-    assert sum(1 for path in Path(got).rglob("*.txt")) == FILES
-    admin.close()
-    hub.stop()
+        def download(_: int) -> None:
+            with httpx.Client(trust_env=False, timeout=600) as bare:
+                assert received(bare, source) == oid
+
+        with (
+            measured(f"{CLIENTS} downloads of 20 MB at once", self.hub, CLIENTS * 20),
+            ThreadPoolExecutor(CLIENTS) as pool,
+        ):
+            list(pool.map(download, range(CLIENTS)))
+
+    def snapshot(self) -> None:
+        """Many small files."""
+        from huggingface_hub import snapshot_download
+
+        lines = [json.dumps({"key": "header", "value": {"summary": "Many"}})]
+        for number in range(FILES):
+            path = f"{number % 100}/{number}.txt"
+            value = {"path": path, "content": str(number), "encoding": "utf-8"}
+            lines.append(json.dumps({"key": "file", "value": value}))
+        with measured(f"commit of {FILES} files", self.hub, 0):
+            url = f"{self.hub.endpoint}/api/models/alice/many/commit/main"
+            self.client.post(url, content="\n".join(lines)).raise_for_status()
+        with measured(f"snapshot of {FILES} files", self.hub, 0):
+            got = snapshot_download(
+                "alice/many",
+                endpoint=self.hub.endpoint,
+                token=self.token,
+                cache_dir=self.folder / "cache",
+            )
+        assert sum(1 for path in Path(got).rglob("*.txt")) == FILES
 
 
 def main() -> None:
     """Run it in a folder of its own, which goes away."""
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 1024
-    with tempfile.TemporaryDirectory() as folder:
-        run(megabytes, Path(folder))
+    with tempfile.TemporaryDirectory() as name:
+        bench = Bench(megabytes, Path(name))
+        try:
+            large = Path(name) / "large"
+            digest = write_random(large, megabytes)
+            bench.lfs(large, digest)
+            bench.pushes(large, digest)
+            bench.crowd()
+            bench.snapshot()
+        finally:
+            bench.hub.stop()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`kill -9` during pushes, commits by API and uploads of large files, at a new random point each time.
+"""`kill -9` during pushes, commits and uploads of large files, at a new random point each time.
 
 What must hold after each crash: what was acknowledged is there, whole; what was not is there whole
 or not at all; git finds no fault with the repository; nothing half done is left; and the next try
@@ -20,6 +20,7 @@ import secrets
 import subprocess
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -44,21 +45,23 @@ class Ledger:
     done: list[Any] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
 class Client:
-    """Requests with alice's token, over a connection that is kept open."""
+    """Requests with alice's token, each over a connection of its own."""
 
-    def __init__(self, endpoint: str, token: str) -> None:
-        address = urlsplit(endpoint)
-        assert address.hostname is not None
-        self.http = http.client.HTTPConnection(address.hostname, address.port or 80, timeout=60)
-        self.token = token
+    endpoint: str
+    token: str = field(repr=False)
 
     def ask(self, method: str, path: str, body: bytes = b"", *, bare: bool = False) -> Any:
         """The body of a good answer; `bare` is without the token."""
+        address = urlsplit(self.endpoint)
+        assert address.hostname is not None
         headers = {} if bare else {"Authorization": f"Bearer {self.token}"}
-        self.http.request(method, path, body=body, headers=headers)
-        answer = self.http.getresponse()
-        content = answer.read()
+        connection = http.client.HTTPConnection(address.hostname, address.port or 80, timeout=60)
+        with closing(connection):
+            connection.request(method, path, body=body, headers=headers)
+            answer = connection.getresponse()
+            content = answer.read()
         assert answer.status < 300, (answer.status, content[:500])
         return content
 
@@ -187,11 +190,11 @@ class Life:
 
     def inspect(self, *arguments: str) -> str:
         """Run git in the Hub's own repository."""
-        return self.git_here("-c", "safe.directory=*", "-C", str(self.bare), *arguments)
-
-    def git_here(self, *arguments: str) -> str:
         done = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, check=False, cwd=self.home
+            ["git", "-c", "safe.directory=*", "-C", str(self.bare), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done.stdout

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+from huggingface_hub import HfApi, RepoFile, hf_hub_download, snapshot_download
 
 from hubtoken.hub import Hub
 from tests.e2e.matrix import Case, cases
@@ -21,6 +20,7 @@ from tests.e2e.working_copy import Git, needs_git_lfs
 from tests.e2e.world import DATASET, PRIVATE, PUBLIC, SCRATCH
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
 
     from hubtoken import HubToken
@@ -179,6 +179,7 @@ def test_the_library_and_git_lfs_share_large_files(
     content, other = os.urandom(2_000_000), os.urandom(500_000)
     api.upload_file(path_or_fileobj=content, path_in_repo="a.bin", repo_id="alice/large")
     (info,) = api.get_paths_info("alice/large", "a.bin")
+    assert isinstance(info, RepoFile)
     assert info.lfs is not None
     assert (info.lfs.size, info.lfs.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     assert hub.request_count("/alice/large.git/info/lfs/objects/batch") == 1
@@ -203,9 +204,7 @@ def test_the_library_and_git_lfs_share_large_files(
     assert "c.bin" in api.list_repo_files("alice/large")
 
 
-def test_a_download_is_resumed(
-    large_hub: tuple[Hub, HubToken], tmp_path: Path
-) -> None:
+def test_a_download_is_resumed(large_hub: tuple[Hub, HubToken], tmp_path: Path) -> None:
     import httpx
 
     hub, token = large_hub

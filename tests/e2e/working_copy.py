@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Answers git's question with the token, which is never an argument nor in a file.
-HELPER = (
-    '!f() { test -z "$TEST_TOKEN" || printf "username=me\\npassword=%s\\n" "$TEST_TOKEN"; }; f'
-)
+HELPER = '!f() { test -z "$TEST_TOKEN" || printf "username=me\\npassword=%s\\n" "$TEST_TOKEN"; }; f'
 
 SETTINGS = {
     "user.name": "Alice",
@@ -96,4 +94,3 @@ class Git:
         with (folder / ".gitattributes").open("a", encoding="utf-8") as attributes:
             attributes.write(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n")
         self.good("lfs", "install", "--local", folder=folder)
-        self.good("config", "lfs.locksverify", "false", folder=folder)

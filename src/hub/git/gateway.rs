@@ -95,7 +95,7 @@ impl Call<'_> {
             Service::UploadPack => LONGEST_REQUEST,
             Service::ReceivePack => LONGEST_INFLATED_PUSH,
         };
-        let begun = match Inflater::of(self.headers, limit) {
+        let begun = match Inflater::of(self.headers, limit, self.service == Service::UploadPack) {
             Ok(inflater) => self.begin().await.map(|run| (run, inflater)),
             Err(error) => Err(error),
         };
@@ -321,7 +321,8 @@ async fn feed(
             continue;
         };
         if inflater.is_plain() {
-            write(&mut stdin, &data).await?;
+            let piece = inflater.push(data).map_err(unreadable)?;
+            write(&mut stdin, &piece).await?;
             continue;
         }
         for bit in Inflater::split(&data) {

@@ -17,7 +17,10 @@ const STEP: usize = 1 << 10;
 
 /// Reads the pieces of a body as they come.
 pub(super) enum Inflater {
-    Plain,
+    Plain {
+        /// Bytes that may still come, if there is a limit.
+        left: Option<usize>,
+    },
     Gzip {
         decoder: Box<GzDecoder<Vec<u8>>>,
         /// Bytes that may still come out.
@@ -35,14 +38,17 @@ pub(super) enum Unreadable {
 }
 
 impl Inflater {
-    /// What the headers call for. `limit` is how many bytes may come out of a compressed body.
-    pub(super) fn of(headers: &HeaderMap, limit: usize) -> Result<Self, ApiError> {
+    /// What the headers call for. `limit` is how many bytes may come out of a compressed body, and of a plain one if
+    /// that is `bounded`, too.
+    pub(super) fn of(headers: &HeaderMap, limit: usize, bounded: bool) -> Result<Self, ApiError> {
         let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
         match (
             encodings.next().map(HeaderValue::as_bytes),
             encodings.next(),
         ) {
-            (None | Some(b"identity"), None) => Ok(Self::Plain),
+            (None | Some(b"identity"), None) => Ok(Self::Plain {
+                left: bounded.then_some(limit),
+            }),
             (Some(b"gzip" | b"x-gzip"), None) => Ok(Self::Gzip {
                 decoder: Box::new(GzDecoder::new(Vec::new())),
                 left: limit,
@@ -65,7 +71,11 @@ impl Inflater {
     /// What comes out of one bit.
     pub(super) fn push(&mut self, bit: Bytes) -> Result<Bytes, Unreadable> {
         match self {
-            Self::Plain => Ok(bit),
+            Self::Plain { left: None } => Ok(bit),
+            Self::Plain { left: Some(left) } => {
+                *left = left.checked_sub(bit.len()).ok_or(Unreadable::TooLarge)?;
+                Ok(bit)
+            }
             Self::Gzip { decoder, left } => {
                 decoder.write_all(&bit).map_err(|_| Unreadable::Malformed)?;
                 take(decoder.get_mut(), left)
@@ -76,7 +86,7 @@ impl Inflater {
     /// What is left at the end of the body.
     pub(super) fn finish(self) -> Result<Bytes, Unreadable> {
         match self {
-            Self::Plain => Ok(Bytes::new()),
+            Self::Plain { .. } => Ok(Bytes::new()),
             Self::Gzip { decoder, mut left } => {
                 let mut rest = decoder.finish().map_err(|_| Unreadable::Malformed)?;
                 take(&mut rest, &mut left)
@@ -85,7 +95,7 @@ impl Inflater {
     }
 
     pub(super) fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain)
+        matches!(self, Self::Plain { .. })
     }
 }
 
@@ -108,7 +118,7 @@ mod tests {
 
     fn inflated(body: &Bytes, limit: usize) -> Result<Vec<u8>, Unreadable> {
         let headers = HeaderMap::from_iter([(CONTENT_ENCODING, "gzip".parse().unwrap())]);
-        let mut inflater = Inflater::of(&headers, limit).unwrap();
+        let mut inflater = Inflater::of(&headers, limit, false).unwrap();
         let mut all = Vec::new();
         for bit in Inflater::split(body) {
             all.extend_from_slice(&inflater.push(bit)?);
@@ -145,7 +155,7 @@ mod tests {
     fn other_encodings_are_refused() {
         for encoding in ["br", "gzip, gzip", "deflate"] {
             let headers = HeaderMap::from_iter([(CONTENT_ENCODING, encoding.parse().unwrap())]);
-            assert!(Inflater::of(&headers, 1).is_err(), "{encoding}");
+            assert!(Inflater::of(&headers, 1, false).is_err(), "{encoding}");
         }
     }
 }

@@ -32,6 +32,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("uploadpack.allowFilter", "true"),
     // Half of the memory that a push or a clone may need is a cache that can be smaller.
     ("core.deltaBaseCacheLimit", "16m"),
+    ("core.packedGitWindowSize", "16m"),
+    ("core.packedGitLimit", "64m"),
     ("pack.threads", "1"),
     ("pack.windowMemory", "32m"),
     ("pack.deltaCacheSize", "16m"),

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::capability::{Grant, Key, LIFETIME, Operation};
 use super::pointer::ObjectId;
-use super::transfer::stored;
+use super::transfer::{follow, stored};
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError, LFS_JSON, json_answer};
 use crate::hub::api::{Address, JsonBody};
@@ -146,9 +146,11 @@ impl Desk<'_> {
             // There already: without actions the client goes on.
             (Operation::Upload, Some(_)) => (),
             (Operation::Upload, None) => {
-                let verify = format!("{}/verify", self.objects());
-                answer["actions"] =
-                    json!({ "upload": self.link(oid, size)?, "verify": { "href": verify } });
+                let upload = self.link(oid, size)?;
+                let link = upload["href"].as_str().unwrap_or_default();
+                let query = link.split_once('?').map_or("", |(_, query)| query);
+                let verify = format!("{}/verify?{query}", self.objects());
+                answer["actions"] = json!({ "upload": upload, "verify": { "href": verify } });
             }
         }
         Ok(answer)
@@ -188,15 +190,24 @@ pub(super) async fn verify(
     State(state): State<Arc<HubState>>,
     caller: Caller,
     address: Address,
+    RawQuery(query): RawQuery,
     JsonBody(object): JsonBody<Object>,
 ) -> Answer {
     let address = address.without_git_ending();
-    let repository = git::open_to_write(&state, &caller, &address).await?;
-    let Some((oid, size)) = object.parse() else {
-        return Err(ApiError::new(
+    let malformed = || {
+        ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "The object id must be a SHA-256, and the size a number of bytes",
-        ));
+        )
+    };
+    let (oid, size) = object.parse().ok_or_else(malformed)?;
+    // git-lfs shows no credentials here, and `huggingface_hub` does.
+    let repository = if query.is_some() && caller.principal().is_none() {
+        follow(&state, &address, query, oid, Operation::Upload)
+            .await?
+            .0
+    } else {
+        git::open_to_write(&state, &caller, &address).await?
     };
     let objects = state.store.lfs(&repository);
     match objects.length(oid).map_err(stored)? {

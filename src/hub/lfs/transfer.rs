@@ -43,8 +43,14 @@ pub(super) async fn download(
     headers: HeaderMap,
 ) -> Answer {
     let address = address.without_git_ending();
-    let (repository, grant) =
-        follow(&state, &address, query, &parameters, Operation::Download).await?;
+    let (repository, grant) = follow(
+        &state,
+        &address,
+        query,
+        object(&parameters)?,
+        Operation::Download,
+    )
+    .await?;
     let pointer = Pointer {
         oid: grant.oid,
         size: grant.size,
@@ -83,17 +89,19 @@ pub(super) async fn upload(
     body: Body,
 ) -> Answer {
     let address = address.without_git_ending();
-    let admitted = follow(&state, &address, query, &parameters, Operation::Upload)
-        .await
-        .and_then(|(repository, grant)| {
-            let length = headers
-                .get(CONTENT_LENGTH)
-                .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-            if length.is_some_and(|length| length != grant.size) {
-                return Err(unfit(Unfit::Size));
-            }
-            Ok((repository, grant))
-        });
+    let followed = match object(&parameters) {
+        Ok(oid) => follow(&state, &address, query, oid, Operation::Upload).await,
+        Err(error) => Err(error),
+    };
+    let admitted = followed.and_then(|(repository, grant)| {
+        let length = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if length.is_some_and(|length| length != grant.size) {
+            return Err(unfit(Unfit::Size));
+        }
+        Ok((repository, grant))
+    });
     let (repository, grant) = match admitted {
         Ok(admitted) => admitted,
         Err(error) => {
@@ -168,18 +176,22 @@ fn unfit(unfit: Unfit) -> ApiError {
     }
 }
 
+/// The object that a path names.
+fn object(parameters: &std::collections::HashMap<String, String>) -> Result<ObjectId, ApiError> {
+    parameters
+        .get("oid")
+        .and_then(|oid| ObjectId::parse(oid))
+        .ok_or_else(ApiError::page_not_found)
+}
+
 /// What a link leads to. It is not said why one leads nowhere: whoever made it up learns nothing.
-async fn follow(
+pub(super) async fn follow(
     state: &Arc<HubState>,
     address: &Address,
     query: Option<String>,
-    parameters: &std::collections::HashMap<String, String>,
+    oid: ObjectId,
     operation: Operation,
 ) -> Result<(Repository, Grant), ApiError> {
-    let oid = parameters
-        .get("oid")
-        .and_then(|oid| ObjectId::parse(oid))
-        .ok_or_else(ApiError::page_not_found)?;
     let query = query.unwrap_or_default();
     let link = query.strip_prefix("link=").ok_or_else(bad_link)?;
     let repository = state

@@ -194,6 +194,18 @@ fn a_bomb_is_too_large() {
 }
 
 #[test]
+fn a_fetch_cannot_ask_for_ever() {
+    let (world, token) = prepared();
+    let headers = [("content-type", FETCH)];
+    let line = format!("0032want {}\n", "1".repeat(40));
+    let body = line.repeat((10 << 20) / line.len() + 1).into_bytes();
+    assert_eq!(
+        post(&world, &token, "git-upload-pack", &headers, body).status,
+        413
+    );
+}
+
+#[test]
 fn a_deleted_repository_is_no_longer_there() {
     let (world, token) = prepared();
     let body = serde_json::json!({ "name": "m", "organization": "alice" });

@@ -77,6 +77,13 @@ fn there_and_back() {
     let about = json!({ "oid": id_of(&data), "size": data.len() });
     let verified = world.post(&href(&wanted, "verify"), Some(&token), &about);
     assert_eq!(verified.status, 200);
+    // With the link alone as well, as git-lfs does it.
+    let verify = href(&wanted, "verify");
+    assert_eq!(world.post(&verify, None, &about).status, 200);
+    let bare = verify.split('?').next().unwrap();
+    assert_eq!(world.post(bare, None, &about).status, 401);
+    let other = json!({ "oid": id_of(b"x"), "size": 1 });
+    assert_eq!(world.post(&verify, None, &other).status, 403);
     // There is nothing to send any more.
     assert_eq!(
         object(&batch(&world, Some(&token), "upload", &data)).get("actions"),
