@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use git2::Oid;
-use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
@@ -90,7 +89,7 @@ impl Push {
         };
         let open = |name| {
             let path = push.path(name);
-            mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR)?;
+            make_pipe(&path)?;
             let receiver = pipe::OpenOptions::new().open_receiver(&path)?;
             let sender = pipe::OpenOptions::new().open_sender(&path)?;
             Ok::<_, io::Error>((receiver, sender))
@@ -216,6 +215,27 @@ pub(super) fn write_hook(folder: &Path) -> io::Result<PathBuf> {
             ErrorKind::PermissionDenied,
             format!("programs cannot be run from {}", hooks.display()),
         ))
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn make_pipe(path: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
+    Ok(mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR)?)
+}
+
+/// There the call is not in the library that makes it safe; the program is part of the system.
+#[cfg(target_vendor = "apple")]
+fn make_pipe(path: &Path) -> io::Result<()> {
+    let made = std::process::Command::new("/usr/bin/mkfifo")
+        .args(["-m", "600"])
+        .arg(path)
+        .status()?;
+    if made.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other("mkfifo failed"))
     }
 }
 
