@@ -160,6 +160,10 @@ def test_a_pointer_without_its_object_is_told(world: World, home: Path, tmp_path
         hf_hub_download(repo, "w.bin", endpoint=world.endpoint, token=token, cache_dir=tmp_path)
 
 
+# The library's own call of httpx, in its path for LFS.
+ignore_the_librarys_warning = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+
 @pytest.fixture(scope="module")
 def large_hub() -> Iterator[tuple[Hub, HubToken]]:
     """A Hub that sends large files to LFS, and a token that writes."""
@@ -168,6 +172,7 @@ def large_hub() -> Iterator[tuple[Hub, HubToken]]:
         yield hub, hub.create_token("alice", name="write", role="write")
 
 
+@ignore_the_librarys_warning
 @needs_git_lfs
 def test_the_library_and_git_lfs_share_large_files(
     large_hub: tuple[Hub, HubToken], home: Path, tmp_path: Path
@@ -204,6 +209,7 @@ def test_the_library_and_git_lfs_share_large_files(
     assert "c.bin" in api.list_repo_files("alice/large")
 
 
+@ignore_the_librarys_warning
 def test_a_download_is_resumed(large_hub: tuple[Hub, HubToken], tmp_path: Path) -> None:
     import httpx
 
