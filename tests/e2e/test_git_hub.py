@@ -230,3 +230,29 @@ def test_a_download_is_resumed(large_hub: tuple[Hub, HubToken], tmp_path: Path) 
         assert rest.status_code == 206
         assert first + rest.content == content
         assert client.get(url, headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_a_large_push_is_served_out_of_its_pack(world: World, home: Path, tmp_path: Path) -> None:
+    import httpx
+
+    token = world.token("write")
+    assert token is not None
+    git = Git(home, world.endpoint, token.reveal())
+    repo = world.new_name()
+    world.hub.create_repository(repo, private=True)
+    folder = tmp_path / "clone"
+    assert git.clone(repo, folder).returncode == 0
+    content = os.urandom(3_000_000)
+    git.commit(folder, big=content)
+    git.good("push", "--quiet", "origin", "main", folder=folder)
+    models = Path(world.hub.data) / "repositories" / "models"
+    assert list(models.glob("*.git/objects/pack/*.pack"))
+    url = f"{world.endpoint}/{repo}/resolve/main/big"
+    with httpx.Client(auth=token, trust_env=False) as client:
+        assert client.get(url).content == content
+        part = client.get(url, headers={"Range": "bytes=2000000-2999999"})
+        assert part.status_code == 206
+        assert part.content == content[2_000_000:]
+    again = tmp_path / "again"
+    assert git.clone(repo, again).returncode == 0
+    assert (again / "big").read_bytes() == content

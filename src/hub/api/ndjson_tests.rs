@@ -16,7 +16,8 @@ use crate::hub::repository::{Author, Store};
 const HEADER: &str = "{\"key\":\"header\",\"value\":{\"summary\":\"s\"}}\n";
 
 fn content() -> Content {
-    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    // One store for all, as in a Hub: whoever opens a repository first tidies it up.
+    static STORE: OnceLock<(TempDir, Store)> = OnceLock::new();
     let text = str::to_owned;
     let repository = Repository {
         id: text("d1"),
@@ -35,18 +36,14 @@ fn content() -> Content {
         email: text("a@b"),
         when: OffsetDateTime::UNIX_EPOCH,
     };
-    let folder = FOLDER.get_or_init(|| {
+    let (_, store) = STORE.get_or_init(|| {
         let folder = TempDir::new().unwrap();
-        store(folder.path())
-            .create(RepositoryType::Model, "d1", &author)
-            .unwrap();
-        folder
+        let objects = Objects::new(folder.path());
+        let store = Store::new(folder.path().join("repositories"), objects);
+        store.create(RepositoryType::Model, "d1", &author).unwrap();
+        (folder, store)
     });
-    store(folder.path()).open(&repository).unwrap()
-}
-
-fn store(folder: &std::path::Path) -> Store {
-    Store::new(folder.join("repositories"), Objects::new(folder))
+    store.open(&repository).unwrap()
 }
 
 /// Reads a body that arrives in pieces of this size.

@@ -37,6 +37,10 @@ const STALL: Duration = Duration::from_mins(5);
 const LONGEST_REQUEST: usize = 10 << 20;
 /// What may come out of a compressed push. Git sends pushes as they are: a pack is compressed in itself.
 const LONGEST_INFLATED_PUSH: usize = 64 << 20;
+/// A small push becomes objects of its own: a pack for each would make every look-up slower. A larger one stays the
+/// pack that it came as, from which it can be sent on as it is.
+const SMALL_PUSH: u64 = 1 << 20;
+const KEEP_PACK: [&str; 2] = ["-c", "receive.unpackLimit=1"];
 /// The header of git's answer.
 const LONGEST_HEAD: usize = 16 << 10;
 /// What git says of a push that was taken over, a line a reference.
@@ -96,7 +100,13 @@ impl Call<'_> {
             Service::ReceivePack => LONGEST_INFLATED_PUSH,
         };
         let begun = match Inflater::of(self.headers, limit, self.service == Service::UploadPack) {
-            Ok(inflater) => self.begin().await.map(|run| (run, inflater)),
+            Ok(inflater) => {
+                let is_small = body
+                    .size_hint()
+                    .exact()
+                    .is_some_and(|length| length <= SMALL_PUSH);
+                self.begin(is_small).await.map(|run| (run, inflater))
+            }
             Err(error) => Err(error),
         };
         let (mut run, inflater) = match begun {
@@ -114,7 +124,7 @@ impl Call<'_> {
         self.answer(run).await
     }
 
-    async fn begin(&self) -> Result<Run, ApiError> {
+    async fn begin(&self, is_small: bool) -> Result<Run, ApiError> {
         if self.service == Service::UploadPack {
             return self.start("POST", None).await;
         }
@@ -122,7 +132,7 @@ impl Call<'_> {
             .state
             .git
             .pushes()
-            .and_then(|pushes| Push::begin(&pushes))
+            .and_then(|pushes| Push::begin(&pushes, is_small))
             .map_err(|error| self.failed(&error.to_string()))?;
         self.start("POST", Some(prepared)).await
     }
@@ -140,6 +150,9 @@ impl Call<'_> {
             Service::UploadPack => None,
         };
         let mut command = program::command(&found, self.state.git.search_path(), hooks.as_deref());
+        if push.as_ref().is_some_and(|(push, _)| !push.is_small()) {
+            command.args(KEEP_PACK);
+        }
         self.describe(&mut command, method).map_err(failed)?;
         let errors = match &push {
             Some((push, _)) => {

@@ -59,6 +59,7 @@ pub(super) struct Update {
 pub(super) struct Push {
     folder: TempDir,
     errors: File,
+    small: bool,
     approved: AtomicBool,
 }
 
@@ -71,7 +72,7 @@ pub(super) struct Conversation {
 }
 
 impl Push {
-    pub(super) fn begin(pushes: &Path) -> io::Result<(Self, Conversation)> {
+    pub(super) fn begin(pushes: &Path, small: bool) -> io::Result<(Self, Conversation)> {
         let folder = tempfile::Builder::new()
             .prefix("push-")
             .tempdir_in(pushes)?;
@@ -85,6 +86,7 @@ impl Push {
         let push = Self {
             folder,
             errors,
+            small,
             approved: AtomicBool::new(false),
         };
         let open = |name| {
@@ -110,6 +112,11 @@ impl Push {
 
     pub(super) fn errors(&self) -> io::Result<File> {
         self.errors.try_clone()
+    }
+
+    /// Whether it is known to be small.
+    pub(super) fn is_small(&self) -> bool {
+        self.small
     }
 
     /// Whether the hook was told yes: from here on references may have moved.
