@@ -147,6 +147,8 @@ class Hub:
         grace: How long requests under way may go on when the Hub stops, in seconds.
         log_format: `"text"` or `"json"`: how a line looks that is written to standard error.
         log_level: `"off"`, `"error"`, `"warn"` or `"info"`.
+        lfs: Whether uploads by API send large files to Git LFS. `huggingface_hub` follows only where
+            `HF_HUB_DISABLE_XET=1` is set; `git lfs` works either way.
 
     Raises:
         ValueError: A word is none of these, or one of `tls_cert` and `tls_key` is missing.
@@ -181,6 +183,7 @@ class Hub:
         grace: int = 3,
         log_format: str = "text",
         log_level: str = "off",
+        lfs: bool = False,
     ) -> Hub: ...
     @property
     def admin_key(self, /) -> str:

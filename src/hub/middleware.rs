@@ -23,7 +23,7 @@ use super::metrics::{Shown, UNKNOWN, method_name};
 use super::rate_limit::Standing;
 use super::server::Peer;
 use super::state::HubState;
-use super::{admin, health, pages};
+use super::{admin, git, health, pages};
 
 const EXPOSED: &str = "X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,Accept-Ranges,\
                        Content-Range,X-Linked-Size,X-Linked-ETag,X-Xet-Hash";
@@ -98,6 +98,7 @@ pub(crate) async fn surround(
             (next.run(request).await, logged_in)
         }
         Err(error) => {
+            let error = git::reworded(error, &path, request.headers());
             Box::pin(drain(request.into_body())).await;
             (error.into_response(), false)
         }

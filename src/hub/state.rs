@@ -1,6 +1,7 @@
 //! Everything that the routes share, and the few deeds that touch the registry and git at once.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +13,9 @@ use time::OffsetDateTime;
 use super::address::Addresses;
 use super::clock::Clock;
 use super::error::HubError;
+use super::git::Git;
 use super::journal::Journal;
+use super::lfs::{Lfs, Objects};
 use super::metrics::Metrics;
 use super::names;
 use super::options::WhoamiLimit;
@@ -27,6 +30,7 @@ use super::repository::{Author, Content, GitFault, Store};
 use super::request_id::RequestIds;
 use super::request_log::RequestLog;
 use super::secret::{self, Digest, Secret};
+use crate::env::{self, Environment as _, ProcessEnvironment};
 
 /// How exactly `last_used_at` is kept: one write a minute and token, at most.
 const LAST_USED_STEP: time::Duration = time::Duration::minutes(1);
@@ -47,6 +51,8 @@ pub struct HubState {
     pub(crate) journal: Journal,
     pub(crate) metrics: Metrics,
     pub(crate) request_ids: RequestIds,
+    pub(crate) git: Git,
+    pub(crate) lfs: Lfs,
     pub(crate) started: OffsetDateTime,
     stopping: AtomicBool,
     folder: PathBuf,
@@ -68,12 +74,17 @@ impl HubState {
         let registry = registry::open(folder).await?;
         let repositories = folder.join("repositories");
         let registered = registry.repositories().await?;
-        let store = Arc::new(Store::new(repositories.clone()));
+        let store = Arc::new(Store::new(repositories.clone(), Objects::new(folder)));
         let reconciling = Arc::clone(&store);
-        blocking(move || {
+        let data = folder.to_owned();
+        let search_path = ProcessEnvironment.get(env::PATH).unwrap_or_default();
+        let git = blocking(move || {
+            let git =
+                Git::open(&data, search_path).map_err(|error| HubError::folder(&data, error))?;
             reconciling
                 .reconcile(&registered)
-                .map_err(|error| HubError::folder(&repositories, error))
+                .map_err(|error| HubError::folder(&repositories, error))?;
+            Ok::<_, HubError>(git)
         })
         .await??;
         Ok(Self {
@@ -84,6 +95,8 @@ impl HubState {
             journal: Journal::silent(),
             metrics: Metrics::default(),
             request_ids: RequestIds::new(),
+            git,
+            lfs: Lfs::new(folder),
             started: clock.now(),
             stopping: AtomicBool::default(),
             folder: folder.to_owned(),
@@ -104,6 +117,22 @@ impl HubState {
             desk: Desk::new(policy),
             ..self
         }
+    }
+
+    /// Looks for `git` here, in place of this process's own `PATH`.
+    #[must_use]
+    pub fn with_search_path(self, search_path: OsString) -> Self {
+        Self {
+            git: self.git.with_search_path(search_path),
+            ..self
+        }
+    }
+
+    /// Whether uploads by API send large files to LFS.
+    #[must_use]
+    pub fn with_lfs(mut self, lfs: bool) -> Self {
+        self.lfs.preferred = lfs;
+        self
     }
 
     /// Keeps entries of the audit log for this many days, in place of a year.

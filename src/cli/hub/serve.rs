@@ -1,5 +1,6 @@
 //! `hubtoken hub serve`: a Hub in the foreground.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use super::waiting::wait;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::{Code, World};
+use crate::env;
 use crate::error::Error;
 use crate::hub::{Hub, HubError, HubOptions, Limits, LogFormat, LogLevel, TlsFiles, WhoamiLimit};
 use crate::identity::Interrupt;
@@ -96,6 +98,9 @@ pub struct Arguments {
     /// What is logged
     #[arg(long, default_value = "warn", value_name = "LEVEL")]
     log_level: Level,
+    /// Uploads by API send large files to Git LFS, which some clients follow with Xet disabled alone
+    #[arg(long)]
+    lfs: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -119,7 +124,7 @@ enum Level {
 }
 
 impl Arguments {
-    fn options(&self, data: Option<PathBuf>) -> HubOptions {
+    fn options(&self, data: Option<PathBuf>, search_path: Option<OsString>) -> HubOptions {
         let tls = self.tls_cert.clone().zip(self.tls_key.clone());
         HubOptions {
             data,
@@ -150,6 +155,8 @@ impl Arguments {
                 Level::Info => LogLevel::Info,
             },
             audit_days: self.audit_days,
+            lfs: self.lfs,
+            search_path,
         }
     }
 }
@@ -165,7 +172,8 @@ pub fn run(
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     let data = arguments.place.folder(world);
-    let hub = Hub::start(&arguments.options(data.clone())).map_err(failed)?;
+    let hub = Hub::start(&arguments.options(data.clone(), world.environment.get(env::PATH)))
+        .map_err(failed)?;
     let has_certificate = arguments.tls_cert.is_some();
     let stopped = async {
         // Listened for before the Hub is announced: whoever reads of it may stop it at once.

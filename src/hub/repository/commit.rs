@@ -7,6 +7,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use git2::{ErrorCode, Index, IndexEntry, IndexTime, Oid, Signature, Time};
 use time::OffsetDateTime;
@@ -15,6 +16,10 @@ use super::{Content, DEFAULT_BRANCH, GitFault, RepositoryPath};
 
 /// Mode of an ordinary file.
 const FILE_MODE: u32 = 0o100_644;
+
+/// How long a reference may be in other hands before it is given up: two seconds.
+const ATTEMPTS: u32 = 100;
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// Who commits, and when.
 #[derive(Clone, Debug)]
@@ -114,11 +119,13 @@ impl Content {
         let commit = self
             .git
             .commit(None, &signature, &signature, &message, &tree, &[&parent])?;
-        match self
-            .git
-            .reference_matching(&branch, commit, true, head, &request.summary)
-        {
-            Ok(_) => Ok(commit),
+        let moved = patiently(|| {
+            self.git
+                .reference_matching(&branch, commit, true, head, &request.summary)
+                .map(drop)
+        });
+        match moved {
+            Ok(()) => Ok(commit),
             Err(error) if error.code() == ErrorCode::Modified => Err(GitFault::ParentChanged),
             Err(error) => Err(error.into()),
         }
@@ -179,6 +186,19 @@ impl Content {
             &[],
         )?)
     }
+}
+
+/// A push holds a reference for the moment in which it is moved; this waits for it.
+pub(super) fn patiently<T>(
+    mut attempt: impl FnMut() -> Result<T, git2::Error>,
+) -> Result<T, git2::Error> {
+    for _ in 0..ATTEMPTS {
+        match attempt() {
+            Err(error) if error.code() == ErrorCode::Locked => std::thread::sleep(MOMENT),
+            other => return other,
+        }
+    }
+    attempt()
 }
 
 /// A name is a file or a folder, not both: the new file replaces a folder of its name, and files where it needs folders.

@@ -11,6 +11,11 @@ pub(crate) enum GitFault {
     RevisionNotFound(String),
     #[error("Entry not found")]
     EntryNotFound { path: String, commit: Oid },
+    /// A pointer was pushed without what it points to.
+    #[error(
+        "The content of this file was never uploaded: its pointer is in git, and its object is missing in LFS"
+    )]
+    LargeFileMissing { commit: Oid },
     #[error("A commit has happened since. Please refresh and try again.")]
     ParentChanged,
     #[error("{0} already exists")]
@@ -24,6 +29,11 @@ pub(crate) enum GitFault {
     ContentMissing,
     #[error("The Hub's disk is full; nothing was changed. Ask whoever runs it to make room")]
     DiskFull,
+    /// Somebody else is moving the same reference, and takes long.
+    #[error(
+        "The branch is being changed by somebody else; nothing was changed. Try again in a moment"
+    )]
+    Busy,
     #[error("git failed: {0}")]
     Git(git2::Error),
     #[error("reading or writing failed: {0}")]
@@ -69,6 +79,8 @@ impl From<git2::Error> for GitFault {
         let said = text.split(" (os error").next().unwrap_or(&text);
         if error.message().contains(said) {
             Self::DiskFull
+        } else if error.code() == git2::ErrorCode::Locked {
+            Self::Busy
         } else {
             Self::Git(error)
         }

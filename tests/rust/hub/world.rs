@@ -69,15 +69,25 @@ impl World {
     }
 
     pub fn with_policy(limit: Option<WhoamiLimit>, policy: SignInPolicy) -> Self {
-        Self::on(TempDir::new().unwrap(), START, limit, policy)
+        Self::with_settings(limit, policy, false)
+    }
+
+    pub fn with_settings(limit: Option<WhoamiLimit>, policy: SignInPolicy, lfs: bool) -> Self {
+        Self::on(TempDir::new().unwrap(), START, limit, policy, lfs)
     }
 
     /// The world of a data folder that is there already, at a moment.
     pub fn found(folder: TempDir, now: i64) -> Self {
-        Self::on(folder, now, None, SignInPolicy::default())
+        Self::on(folder, now, None, SignInPolicy::default(), false)
     }
 
-    fn on(folder: TempDir, now: i64, limit: Option<WhoamiLimit>, policy: SignInPolicy) -> Self {
+    fn on(
+        folder: TempDir,
+        now: i64,
+        limit: Option<WhoamiLimit>,
+        policy: SignInPolicy,
+        lfs: bool,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -92,7 +102,8 @@ impl World {
         let state = runtime
             .block_on(HubState::open(folder.path(), ENDPOINT, &key, limit, clock))
             .unwrap()
-            .with_sign_in_policy(policy);
+            .with_sign_in_policy(policy)
+            .with_lfs(lfs);
         Self {
             runtime,
             app: app(Arc::new(state)),
@@ -103,7 +114,11 @@ impl World {
 
     /// A world with `alice`, `bob`, and `acme`, in which alice writes and bob reads.
     pub fn populated() -> Self {
-        let world = Self::new();
+        Self::new().populate()
+    }
+
+    fn populate(self) -> Self {
+        let world = self;
         for (name, email) in [("alice", Some("alice@example.invalid")), ("bob", None)] {
             world.admin(
                 "POST",
@@ -139,6 +154,11 @@ impl World {
         drop(app);
         drop(runtime);
         folder
+    }
+
+    /// The same, where uploads by API send large files to LFS.
+    pub fn with_lfs() -> Self {
+        Self::with_settings(None, SignInPolicy::default(), true).populate()
     }
 
     pub fn pass(&self, seconds: i64) {
