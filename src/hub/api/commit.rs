@@ -17,7 +17,7 @@ use crate::hub::answers::{Answer, ApiError, json_answer};
 use crate::hub::authentication::{Caller, authenticate};
 use crate::hub::metrics::Under;
 use crate::hub::registry::Repository;
-use crate::hub::repository::{GitFault, RepositoryPath};
+use crate::hub::repository::{GitFault, IgnoredFiles, RepositoryPath};
 use crate::hub::state::{HubState, author};
 
 /// Pieces of a body that may wait for the disk; what is beyond waits in the network.
@@ -28,6 +28,9 @@ const LARGE: u64 = 10 << 20;
 #[derive(Deserialize)]
 pub(super) struct Preupload {
     files: Vec<PreuploadFile>,
+    /// The `.gitignore` that the client is about to commit.
+    #[serde(default, rename = "gitIgnore")]
+    ignored: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -39,7 +42,7 @@ struct PreuploadFile {
 
 /// How each file is to be sent. `regular` is with the commit, and so is every file unless the Hub was told to use LFS:
 /// then those go there that the repository's `.gitattributes` name, and those that are large. With the `oid` of what is
-/// there now, a client can see that nothing changed.
+/// there now, a client can see that nothing changed; and it is told what `.gitignore` leaves out.
 pub(super) async fn preupload(
     State(state): State<Arc<HubState>>,
     caller: Caller,
@@ -54,18 +57,25 @@ pub(super) async fn preupload(
         .iter()
         .map(|file| Ok((RepositoryPath::parse(&file.path)?, file.size)))
         .collect::<Result<Vec<_>, GitFault>>()?;
-    let use_lfs = state.lfs.preferred;
+    let (use_lfs, own) = (state.lfs.preferred, body.ignored);
     let revision = address.revision();
     let (head, files) = state
         .on_content(&repository, move |content| {
             let head = content.resolve(&revision)?;
             let large_files = content.large_files(head)?;
+            let ignored_files = match &own {
+                Some(own) => IgnoredFiles::parse(own),
+                None => content.ignored_files(head)?,
+            };
             let mut files: Vec<Value> = Vec::with_capacity(paths.len());
             for (path, size) in &paths {
                 let is_large = use_lfs && *size > 0 && (*size > LARGE || large_files.contain(path));
                 let mode = if is_large { "lfs" } else { "regular" };
-                let mut file =
-                    json!({ "path": path.as_str(), "uploadMode": mode, "shouldIgnore": false });
+                let mut file = json!({
+                    "path": path.as_str(),
+                    "uploadMode": mode,
+                    "shouldIgnore": ignored_files.contain(path),
+                });
                 if let Some(existing) = content
                     .find_entry(head, path)?
                     .filter(crate::hub::repository::Entry::is_file)

@@ -63,7 +63,8 @@ struct LargeFile {
     #[serde(default)]
     algo: Option<String>,
     oid: String,
-    size: u64,
+    /// Left out where a file is copied that the Hub has already.
+    size: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -135,7 +136,7 @@ pub(super) fn read_commit(
             "header" => header = Some(value(operation.value)?),
             "file" => changes.push(put(value(operation.value)?, &line, content)?),
             "deletedFile" => {
-                changes.push(Change::DeleteFile(RepositoryPath::parse(
+                changes.push(Change::Delete(RepositoryPath::parse(
                     &value::<Deleted>(operation.value)?.path,
                 )?));
             }
@@ -195,14 +196,19 @@ fn put_large(file: &LargeFile, content: &Content) -> Result<Change, GitFault> {
     }
     let oid = ObjectId::parse(&file.oid)
         .ok_or_else(|| malformed("the object id is not a SHA-256 in hexadecimal"))?;
-    if !content.has_large(oid, file.size)? {
+    let Some(length) = content
+        .large_length(oid)?
+        .filter(|length| file.size.is_none_or(|size| size == *length))
+    else {
+        let size = file
+            .size
+            .map_or_else(String::new, |size| format!(" of {size} bytes"));
         return Err(GitFault::Rejected(format!(
-            "The content of `{}` is not in LFS: upload object {oid} of {} bytes first",
+            "The content of `{}` is not in LFS: upload object {oid}{size} first",
             path.as_str(),
-            file.size
         )));
-    }
-    let blob = write(Pointer::text(oid, file.size).as_bytes(), content)?;
+    };
+    let blob = write(Pointer::text(oid, length).as_bytes(), content)?;
     Ok(Change::Put { path, blob })
 }
 

@@ -109,11 +109,6 @@ impl RepositoryObjects {
         }
     }
 
-    /// Whether an object is there that is as long as was said.
-    pub(crate) fn has(&self, oid: ObjectId, size: u64) -> io::Result<bool> {
-        Ok(self.length(oid)? == Some(size))
-    }
-
     /// The object that a pointer points to, if it is there.
     pub(crate) fn open(&self, pointer: &Pointer) -> io::Result<Option<File>> {
         match File::open(self.path(pointer.oid)) {
@@ -249,11 +244,14 @@ mod tests {
             received(&objects, oid, 5, b"hallo"),
             Err(Unfit::Digest)
         ));
-        assert!(!objects.has(oid, 5).unwrap());
+        assert_eq!(objects.length(oid).unwrap(), None);
         received(&objects, oid, 5, b"hello").unwrap();
         received(&objects, oid, 5, b"hello").unwrap();
-        assert!(objects.has(oid, 5).unwrap() && !objects.has(oid, 6).unwrap());
-        assert!(!all.of(RepositoryType::Model, "b").has(oid, 5).unwrap());
+        assert_eq!(objects.length(oid).unwrap(), Some(5));
+        assert_eq!(
+            all.of(RepositoryType::Model, "b").length(oid).unwrap(),
+            None
+        );
         assert_eq!(entries(&data.path().join("lfs/incoming")).unwrap().len(), 0);
     }
 
@@ -268,8 +266,14 @@ mod tests {
         fs::write(data.path().join("lfs/incoming/left"), "x").unwrap();
         all.sweep(|kind, id| kind == RepositoryType::Dataset && id == "kept")
             .unwrap();
-        assert!(all.of(RepositoryType::Dataset, "kept").has(oid, 1).unwrap());
-        assert!(!all.of(RepositoryType::Dataset, "gone").has(oid, 1).unwrap());
+        assert_eq!(
+            all.of(RepositoryType::Dataset, "kept").length(oid).unwrap(),
+            Some(1)
+        );
+        assert_eq!(
+            all.of(RepositoryType::Dataset, "gone").length(oid).unwrap(),
+            None
+        );
         assert!(!data.path().join("lfs/incoming/left").exists());
     }
 }

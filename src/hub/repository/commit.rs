@@ -32,8 +32,12 @@ pub(crate) struct Author {
 /// One change of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    Put { path: RepositoryPath, blob: Oid },
-    DeleteFile(RepositoryPath),
+    Put {
+        path: RepositoryPath,
+        blob: Oid,
+    },
+    /// A file; a folder where there is no such file, since clients leave it to the Hub to know.
+    Delete(RepositoryPath),
     DeleteFolder(RepositoryPath),
 }
 
@@ -140,18 +144,16 @@ impl Content {
                     make_way(&mut index, path)?;
                     index.add(&entry(path, *blob))?;
                 }
-                Change::DeleteFile(path) => {
-                    let missing = || GitFault::EntryNotFound {
-                        path: path.as_str().to_owned(),
-                        commit: head,
-                    };
-                    let path = Path::new(path.as_str());
-                    index.get_path(path, 0).ok_or_else(missing)?;
-                    index.remove(path, 0)?;
-                }
-                Change::DeleteFolder(path) => {
+                Change::Delete(path) | Change::DeleteFolder(path) => {
+                    let name = Path::new(path.as_str());
                     let before = index.len();
-                    index.remove_dir(Path::new(path.as_str()), 0)?;
+                    let is_file =
+                        matches!(change, Change::Delete(_)) && index.get_path(name, 0).is_some();
+                    if is_file {
+                        index.remove(name, 0)?;
+                    } else {
+                        index.remove_dir(name, 0)?;
+                    }
                     if index.len() == before {
                         return Err(GitFault::EntryNotFound {
                             path: path.as_str().to_owned(),

@@ -16,9 +16,9 @@ pub(crate) enum GitFault {
         "The content of this file was never uploaded: its pointer is in git, and its object is missing in LFS"
     )]
     LargeFileMissing { commit: Oid },
-    #[error("A commit has happened since. Please refresh and try again.")]
+    #[error("The branch was updated since you opened this page. Please refresh and try again.")]
     ParentChanged,
-    #[error("{0} already exists")]
+    #[error("Reference {0} already exists")]
     ReferenceExists(String),
     #[error("{0}")]
     Rejected(String),

@@ -21,6 +21,7 @@ mod attributes;
 mod commit;
 mod fault;
 mod history;
+mod ignored;
 mod leftovers;
 mod loose;
 mod path;
@@ -41,6 +42,7 @@ use super::registry::{Repository, RepositoryType};
 
 pub(crate) use self::commit::{Author, BlobWriter, Change, CommitRequest};
 pub(crate) use self::fault::GitFault;
+pub(crate) use self::ignored::IgnoredFiles;
 pub(crate) use self::loose::LooseBlob;
 pub(crate) use self::path::RepositoryPath;
 pub(crate) use self::revision::{DEFAULT_BRANCH, Reference};

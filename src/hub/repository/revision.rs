@@ -138,9 +138,9 @@ impl Content {
     /// Deletes a branch or a tag, except for the default branch.
     pub(crate) fn delete_reference(&self, prefix: &str, name: &str) -> Result<(), GitFault> {
         if prefix == "refs/heads/" && name == DEFAULT_BRANCH {
-            return Err(GitFault::Rejected(
-                "The default branch cannot be deleted".to_owned(),
-            ));
+            return Err(GitFault::Rejected(format!(
+                "Cannot delete {prefix}{name}: it is the default branch"
+            )));
         }
         let full_name = format!("{prefix}{name}");
         if self.target(&full_name)?.is_none() {

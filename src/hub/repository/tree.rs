@@ -152,8 +152,9 @@ impl Content {
     }
 
     /// Whether a large file was uploaded.
-    pub(crate) fn has_large(&self, oid: ObjectId, size: u64) -> Result<bool, GitFault> {
-        Ok(self.objects.has(oid, size)?)
+    /// How long an object in LFS is, if it is there.
+    pub(crate) fn large_length(&self, oid: ObjectId) -> Result<Option<u64>, GitFault> {
+        Ok(self.objects.length(oid)?)
     }
 
     /// A part of a file, or all of it. Only the part is copied; git itself reads a file whole.

@@ -12,6 +12,26 @@ fn header() -> Value {
 }
 
 #[test]
+fn a_folder_is_deleted_where_the_client_left_it_open() {
+    let (world, token) = prepared();
+    world.commit(
+        &token,
+        "alice/m",
+        &[("d/x", b"1"), ("d/e/y", b"1"), ("dx", b"1")],
+    );
+    let lines = [
+        header(),
+        json!({ "key": "deletedFile", "value": { "path": "d" } }),
+    ];
+    assert_eq!(world.commit_lines(&token, "alice/m", &lines).status, 200);
+    let tree = format!("{REPOSITORY}/tree/main?recursive=True");
+    assert_eq!(
+        paths(&world.get(&tree, Some(&token))),
+        [".gitattributes", "dx"]
+    );
+}
+
+#[test]
 fn one_commit_many_operations_or_none() {
     let (world, token) = prepared();
     world.commit(

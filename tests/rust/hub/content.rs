@@ -250,6 +250,30 @@ fn paths_that_lead_out_are_refused() {
 }
 
 #[test]
+fn preupload_says_what_is_ignored() {
+    let (world, token) = prepared();
+    world.commit(&token, "alice/m", &[(".gitignore", b"nested/*\n*.log\n")]);
+    let ignored = |own: Option<&str>| {
+        let files: Vec<_> = ["nested/file.bin", "a/b.log", "a.txt"]
+            .map(|path| json!({ "path": path, "sample": "", "size": 1 }))
+            .into();
+        let mut body = json!({ "files": files });
+        if let Some(own) = own {
+            body["gitIgnore"] = json!(own);
+        }
+        let path = format!("{REPOSITORY}/preupload/main");
+        let answer = world.post(&path, Some(&token), &body).json();
+        let files = answer["files"].as_array().unwrap().clone();
+        files
+            .iter()
+            .map(|file| file["shouldIgnore"].as_bool().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ignored(None), [true, true, false]);
+    assert_eq!(ignored(Some("a.txt\n")), [false, false, true]);
+}
+
+#[test]
 fn preupload_says_what_is_there() {
     let (world, token) = prepared();
     world.commit(&token, "alice/m", &[("a.txt", b"hello"), ("dir/b", b"x")]);

@@ -66,6 +66,26 @@ fn commit(world: &World, token: &str, path: &str, data: &[u8]) -> Answer {
 }
 
 #[test]
+fn a_file_is_copied_by_its_object_alone() {
+    let (world, token) = prepared();
+    let data = vec![7; 1000];
+    upload(&world, &token, &data);
+    assert_eq!(commit(&world, &token, "a.bin", &data).status, 200);
+    let copied = |oid: String| {
+        let file = json!({ "path": "b.bin", "algo": "sha256", "oid": oid });
+        let lines = [
+            json!({ "key": "header", "value": { "summary": "Copy" } }),
+            json!({ "key": "lfsFile", "value": file }),
+        ];
+        world.commit_lines(&token, "alice/m", &lines).status
+    };
+    assert_eq!(copied(id_of(&data)), 200);
+    let copy = world.get("/alice/m/resolve/main/b.bin", Some(&token));
+    assert_eq!((copy.status, copy.body.len()), (200, 1000));
+    assert_eq!(copied(id_of(b"never sent")), 400);
+}
+
+#[test]
 fn there_and_back() {
     let (world, token) = prepared();
     let data: Vec<u8> = (0..=255).cycle().take(700_000).collect();
