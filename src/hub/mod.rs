@@ -10,6 +10,7 @@
 //! server ─► middleware ─► api ──► access (pure policy) ──► registry (SQLite: who, which tokens, which repositories)
 //!           counted,      │                           └──► repository (git: content)
 //!           authenticated └─► answers
+//!                   ├─────► inference ──► the servers that the operator names
 //!                   ├─────► admin (admin key only)
 //!                   └─────► pages (a person's session, in a browser)
 //! ```
@@ -30,6 +31,7 @@ mod deeds;
 mod error;
 mod handle;
 mod health;
+mod inference;
 mod journal;
 mod listen;
 mod metrics;
@@ -59,6 +61,7 @@ pub use self::backup::{Backup, backup, restore};
 pub use self::clock::Clock;
 pub use self::error::HubError;
 pub use self::handle::Hub;
+pub use self::inference::{InferenceOptions, Upstream};
 pub use self::journal::{LogFormat, LogLevel};
 pub use self::options::{HubOptions, Limits, TlsFiles, WhoamiLimit};
 pub use self::pages::SignInPolicy;
@@ -78,6 +81,7 @@ const BODY_BYTES: usize = 16 << 20;
 pub fn app(state: Arc<HubState>) -> Router {
     Router::new()
         .merge(api::routes())
+        .merge(inference::routes())
         .merge(admin::routes())
         .merge(pages::routes())
         .merge(health::routes())

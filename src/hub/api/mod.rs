@@ -27,6 +27,7 @@ use axum::routing::{get, post, put};
 
 use super::state::HubState;
 
+pub(crate) use self::address::open;
 pub(crate) use self::body::{JsonBody, drain};
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hubtoken::hub::{Clock, HubState, Secret, SignInPolicy, WhoamiLimit, app};
+use hubtoken::hub::{Clock, HubState, InferenceOptions, Secret, SignInPolicy, WhoamiLimit, app};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -69,6 +69,10 @@ impl World {
     }
 
     pub fn with_policy(limit: Option<WhoamiLimit>, policy: SignInPolicy) -> Self {
+        Self::made(limit, |state| state.with_sign_in_policy(policy))
+    }
+
+    fn made(limit: Option<WhoamiLimit>, change: impl FnOnce(HubState) -> HubState) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -83,8 +87,8 @@ impl World {
         let key = Secret::new(ADMIN.to_owned());
         let state = runtime
             .block_on(HubState::open(folder.path(), ENDPOINT, &key, limit, clock))
-            .unwrap()
-            .with_sign_in_policy(policy);
+            .unwrap();
+        let state = change(state);
         Self {
             runtime,
             app: app(Arc::new(state)),
@@ -95,7 +99,16 @@ impl World {
 
     /// A world with `alice`, `bob`, and `acme`, in which alice writes and bob reads.
     pub fn populated() -> Self {
-        let world = Self::new();
+        Self::new().filled()
+    }
+
+    /// The same with servers behind the inference API.
+    pub fn populated_with(inference: &InferenceOptions) -> Self {
+        Self::made(None, |state| state.with_inference(inference).unwrap()).filled()
+    }
+
+    fn filled(self) -> Self {
+        let world = self;
         for (name, email) in [("alice", Some("alice@example.invalid")), ("bob", None)] {
             world.admin(
                 "POST",
