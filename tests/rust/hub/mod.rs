@@ -4,6 +4,7 @@ mod admin;
 mod attacks;
 mod audit;
 mod backups;
+mod basic;
 mod browser;
 mod commits;
 mod content;
