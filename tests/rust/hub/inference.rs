@@ -4,7 +4,7 @@ use axum::body::Body;
 use hubtoken::hub::{InferenceOptions, Upstream, WhoamiLimit};
 use serde_json::{Value, json};
 
-use super::upstream::{OK, Toy, for_all, of};
+use super::upstream::{Toy, for_all, of};
 use super::world::{Answer, World};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -215,7 +215,7 @@ fn a_model_of_this_hub_is_for_those_who_may_read_it() {
         let answer = world.post(&path, Some(token), &json!({}));
         assert_eq!(answer.verdict(), expected, "{path}");
     }
-    let granted = "repositories/models/alice/gated/access/bob";
+    let granted = "repositories/model/alice/gated/grants/bob";
     assert!(world.admin("PUT", granted, None).status < 300);
     assert_eq!(ask(&world, Some(&bob), "alice/gated").status, 200);
 }
@@ -364,15 +364,22 @@ fn a_token_has_a_limit_of_its_own_and_its_use_is_counted() {
     assert_eq!(ask(&world, Some(&first), "m").status, 200);
 
     let tokens = world.admin("GET", "users/alice/tokens", None).json();
-    let used: Vec<(&str, &Value)> = tokens
+    let mut used: Vec<(&str, &Value)> = tokens
         .as_array()
         .unwrap()
         .iter()
         .map(|token| (token["name"].as_str().unwrap(), &token["inferenceRequests"]))
         .collect();
+    used.sort_by_key(|(name, _)| *name);
     assert_eq!(used, [("first", &json!(2)), ("second", &json!(1))]);
-    let metrics = world.admin("GET", "../../../metrics", None);
-    assert!(!metrics.text().contains("first"));
+    let host = [("host", "127.0.0.1:8080")];
+    let metrics = world.ask("GET", "/metrics", None, &host, Body::empty());
+    let text = metrics.text();
+    assert!(
+        text.contains(r#"route="/v1/chat/completions",method="POST",status="429"} 1"#),
+        "{text}"
+    );
+    assert!(!text.contains("first"));
 }
 
 #[test]
@@ -464,13 +471,6 @@ fn what_is_too_large_is_not_forwarded() {
     let toy = Toy::plain();
     let world = World::populated_with(&toy.for_all());
     let token = world.token("alice", "r", "read");
-    let late = format!(
-        "{{\"messages\":\"{}\",\"model\":\"m\"}}",
-        "a".repeat(5 << 20)
-    );
-    let answer = world.ask("POST", CHAT, Some(&token), &[], Body::from(late.clone()));
-    assert_eq!(answer.status, 413);
-    assert!(answer.text().contains("put it first"));
     let early = format!(
         "{{\"model\":\"m\",\"messages\":\"{}\"}}",
         "a".repeat(5 << 20)
@@ -482,7 +482,6 @@ fn what_is_too_large_is_not_forwarded() {
     let answer = world.ask("POST", "/models/a/b", Some(&token), &[], Body::from(huge));
     assert_eq!(answer.status, 413);
     assert_eq!(toy.seen().len(), 1);
-    assert!(OK.ends_with("{}"));
 }
 
 #[test]

@@ -239,6 +239,19 @@ fn a_second_model_late_in_the_body_breaks_the_request_off() {
 }
 
 #[test]
+fn a_body_that_names_its_model_too_late_is_too_large() {
+    let toy = Toy::plain();
+    let running = serve(toy.for_all());
+    let body = format!(r#"{{"messages":"{}","model":"m"}}"#, "a".repeat(5 << 20));
+    let mut stream = running.begin(&format!("Content-Length: {}", body.len()));
+    stream.write_all(body.as_bytes()).unwrap();
+    let answer = rest(&mut stream);
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(answer.contains("put it first"), "{answer}");
+    assert!(toy.seen().is_empty());
+}
+
+#[test]
 fn many_streams_do_not_wait_for_each_other() {
     let (proof, proven) = channel::<()>();
     let proven = Mutex::new(proven);
