@@ -25,18 +25,18 @@ from measure import ROUNDS, Row, isolate, milliseconds, nanoseconds, report
 from slow_hub import random_token, slow_hub
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
 REQUESTS = 300
 BODY = b'{"model": "tiny", "input": "Hello?"}'
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
-async def application(_scope: Any, _receive: Any, _send: Any) -> None:
+async def application(_scope: object, _receive: object, _send: object) -> None:
     """Do nothing."""
 
 
-def calling(app: Any, token: str) -> Callable[[], None]:
+def calling(app: Callable[..., Coroutine[Any, Any, None]], token: str) -> Callable[[], None]:
     """A request in this process; what is known already never waits."""
     headers = [(b"host", b"x"), (b"authorization", f"Bearer {token}".encode())]
 
@@ -59,7 +59,7 @@ def guarded_calls(endpoint: str) -> Row:
 
     token, api = random_token(), HfApi(endpoint=endpoint)
 
-    async def with_the_peer(scope: Any, receive: Any, send: Any) -> None:
+    async def with_the_peer(scope: dict[str, Any], receive: object, send: object) -> None:
         api.whoami(token=scope["headers"][1][1].decode()[7:], cache=True)
         await application(scope, receive, send)
 

@@ -149,7 +149,7 @@ _threads = _Threads()
 class _Check:
     """One rule, and whether a token meets it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of the rule
         self,
         require: "str | None",
         repo: "str | None",
@@ -266,7 +266,7 @@ class TokenAuthentication:
         end
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of the rule, by name
         self,
         app: "Application",
         require: "str | None" = "read",
@@ -327,7 +327,7 @@ async def _refuse_websocket(
         await send({"type": "websocket.close", "code": 1008, "reason": ""})
 
 
-def require_bearer(
+def require_bearer(  # noqa: PLR0913 - the parts of the rule, by name
     require: "str | None" = "read",
     *,
     repo: "str | None" = None,
@@ -375,7 +375,7 @@ def require_bearer(
     async def identity(
         request: Request,
         # Read by OpenAPI alone: the check reads the header itself, and takes `Basic` as well.
-        _shown: HTTPAuthorizationCredentials | None = Security(scheme),
+        _shown: HTTPAuthorizationCredentials | None = Security(scheme),  # noqa: B008 - FastAPI's way
     ) -> Identity:
         try:
             return await check(request.scope["headers"])

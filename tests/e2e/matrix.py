@@ -5,8 +5,8 @@ where a library hides the status behind an error of its own (`transformers`, `da
 a program only has an exit code (`hf`).
 
 The fine-grained token reads `alice/private` and the data set, writes `alice/scratch`, and that
-is all: it calls no inference; reading what is public needs no right. A deleted token is refused even where no token
-would do: a bad credential never degrades to none.
+is all: it calls no inference; reading what is public needs no right. A deleted token is refused
+even where no token would do: a bad credential never degrades to none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The inference API with real clients: `huggingface_hub`, httpx as the `openai` library uses it, curl."""
+"""The inference API with real clients: `huggingface_hub`, curl, httpx as `openai` uses it."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_the_options_of_a_hub() -> None:
             hub.create_user("alice")
             token = hub.create_token("alice", name="r", role="read").reveal()
             headers = {"Authorization": f"Bearer {token}"}
-            ask = {"json": {"model": "tiny"}, "headers": headers, "timeout": 60}
+            ask: dict[str, Any] = {"json": {"model": "tiny"}, "headers": headers, "timeout": 60}
             url = f"{hub.endpoint}/v1/embeddings"
             assert httpx.post(url, **ask).status_code == 200
             beyond = httpx.post(url, **ask)

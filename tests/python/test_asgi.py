@@ -1,4 +1,4 @@
-"""The middleware for other people's servers, in-process: who is let in, and what the others hear."""
+"""Middleware for other people's servers, in-process: who is let in, what the others hear."""
 
 from __future__ import annotations
 

@@ -33,10 +33,8 @@ impl Guest {
         extensions: &Extensions,
     ) -> Result<(Self, Option<Standing>), ApiError> {
         let token = caller.required()?.token.id.clone();
-        let standing = match &state.inference.limiter {
-            Some(limiter) => Some(limiter.hit(Client::Token(token), state.clock.now())),
-            None => None,
-        };
+        let limiter = state.inference.limiter.as_ref();
+        let standing = limiter.map(|limiter| limiter.hit(Client::Token(token), state.clock.now()));
         if let Some(standing) = standing.filter(|standing| standing.exceeded) {
             return Err(ApiError::rate_limited(standing, true));
         }

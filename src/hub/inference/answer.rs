@@ -31,7 +31,7 @@ const PASSED: [HeaderName; 5] = [
     CACHE_CONTROL,
     RETRY_AFTER,
 ];
-/// What vLLM, TGI and OpenAI tell of an answer: times, tokens, limits of their own.
+/// What vLLM, TGI and `OpenAI` tell of an answer: times, tokens, limits of their own.
 const BEGINNINGS: [&str; 10] = [
     "openai-",
     "x-compute-",
@@ -78,8 +78,8 @@ pub(super) fn pass_on(
 fn headers(theirs: &HeaderMap) -> HeaderMap {
     let mut ours = HeaderMap::new();
     for (name, value) in theirs {
-        let begins = |beginning: &&str| name.as_str().starts_with(*beginning);
-        if PASSED.contains(name) || BEGINNINGS.iter().any(|beginning| begins(&beginning)) {
+        let begins = |beginning: &&str| name.as_str().starts_with(beginning);
+        if PASSED.contains(name) || BEGINNINGS.iter().any(begins) {
             ours.append(name, value.clone());
         }
     }
@@ -110,13 +110,13 @@ struct Passing {
 
 impl Passing {
     /// An answer that breaks off is cut: an end would say that it was whole.
-    fn broken(&self, message: &'static str) -> Option<Result<Frame<Bytes>, BoxError>> {
+    fn broken(&self, message: &'static str) -> BoxError {
         self.state.journal.write(
             LogLevel::Warn,
             message,
             &[("upstream", self.server.origin.as_str().into())],
         );
-        Some(Err(io::Error::other(message).into()))
+        io::Error::other(message).into()
     }
 }
 
@@ -143,14 +143,16 @@ impl Body for Passing {
                     return Poll::Ready(Some(Ok(Frame::data(piece))));
                 }
                 Poll::Ready(Some(Err(_))) => {
-                    return Poll::Ready(this.broken("an upstream broke off its answer"));
+                    return Poll::Ready(Some(Err(this.broken("an upstream broke off its answer"))));
                 }
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
                     let patience = this.patience;
                     let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
                     ready!(timer.as_mut().poll(context));
-                    return Poll::Ready(this.broken("an upstream stopped in its answer"));
+                    return Poll::Ready(Some(
+                        Err(this.broken("an upstream stopped in its answer")),
+                    ));
                 }
             }
         }

@@ -98,30 +98,7 @@ impl Scanner {
         Ok(match (self.at, byte) {
             (At::Key, _) => return self.key(byte),
             (At::Text, _) => return self.value(byte),
-            (At::NestedText, _) if self.escaped => {
-                self.escaped = false;
-                At::NestedText
-            }
-            (At::NestedText, b'\\') => {
-                self.escaped = true;
-                At::NestedText
-            }
-            (At::NestedText, b'"') => At::Nested,
-            (At::NestedText, _) => At::NestedText,
-            (At::Nested, b'"') => At::NestedText,
-            (At::Nested, b'{' | b'[') => {
-                self.depth = self.depth.checked_add(1).ok_or(Malformed::NotJson)?;
-                At::Nested
-            }
-            (At::Nested, b'}' | b']') => {
-                self.depth -= 1;
-                if self.depth == 0 {
-                    At::After
-                } else {
-                    At::Nested
-                }
-            }
-            (At::Nested, _) => At::Nested,
+            (At::Nested | At::NestedText, _) => return self.nested(byte),
             (At::Scalar, _) if space => At::After,
             (at, _) if space => at,
             (At::Start, b'{') => At::First,
@@ -147,6 +124,31 @@ impl Scanner {
             (At::After | At::Scalar, b',') => At::Next,
             (At::After | At::Scalar | At::First, b'}') => At::End,
             _ => return Err(Malformed::NotJson),
+        })
+    }
+
+    /// A byte of a value that is passed over: only its brackets count, and only outside of strings.
+    fn nested(&mut self, byte: u8) -> Result<At, Malformed> {
+        if std::mem::take(&mut self.escaped) {
+            return Ok(At::NestedText);
+        }
+        Ok(match (self.at == At::NestedText, byte) {
+            (true, b'\\') => {
+                self.escaped = true;
+                At::NestedText
+            }
+            (true, b'"') => At::Nested,
+            (true, _) | (false, b'"') => At::NestedText,
+            (false, b'{' | b'[') => {
+                self.depth = self.depth.checked_add(1).ok_or(Malformed::NotJson)?;
+                At::Nested
+            }
+            (false, b'}' | b']') if self.depth == 1 => At::After,
+            (false, b'}' | b']') => {
+                self.depth -= 1;
+                At::Nested
+            }
+            (false, _) => At::Nested,
         })
     }
 

@@ -1,4 +1,4 @@
-//! `GET /v1/models`: the models that have upstreams of their own and that the token may use, as OpenAI lists them.
+//! `GET /v1/models`: the models that have upstreams of their own and that the token may use, as `OpenAI` lists them.
 
 use std::sync::Arc;
 

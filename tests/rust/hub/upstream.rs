@@ -155,7 +155,11 @@ impl Exchange {
             body.resize(length.parse().unwrap(), 0);
             self.reader.read_exact(&mut body).ok()?;
         } else {
-            while let Some(piece) = self.piece()? {
+            loop {
+                let piece = self.piece()?;
+                if piece.is_empty() {
+                    break;
+                }
                 body.extend(piece);
             }
         }
@@ -167,15 +171,15 @@ impl Exchange {
         Some(body)
     }
 
-    /// The next piece of a chunked body; `Some(None)` at its end, `None` if it broke off.
-    pub fn piece(&mut self) -> Option<Option<Vec<u8>>> {
+    /// The next piece of a chunked body: an empty one at its end, nothing if it broke off.
+    pub fn piece(&mut self) -> Option<Vec<u8>> {
         let mut size = String::new();
         self.reader.read_line(&mut size).ok()?;
         let size = usize::from_str_radix(size.trim(), 16).ok()?;
         let mut piece = vec![0; size + 2];
         self.reader.read_exact(&mut piece).ok()?;
         piece.truncate(size);
-        Some((size > 0).then_some(piece))
+        Some(piece)
     }
 
     pub fn send(&mut self, text: &str) {
