@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 
 class Served:
-    """`hubtoken hub serve` on a data folder."""
+    """`hubtoken hub serve` on a data folder, with any options beside."""
 
-    def __init__(self, home: Path, data: Path) -> None:
+    def __init__(self, home: Path, data: Path, *options: str) -> None:
         self._log = (home / "served.log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hubtoken", "hub", "serve", "--data", str(data), "--json"],
+            [
+                *(sys.executable, "-m", "hubtoken", "hub", "serve"),
+                *("--data", str(data), "--json", *options),
+            ],
             env=child_environment(home),
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -11,10 +11,12 @@ import pytest
 from hubtoken.hub import Hub
 from tests.e2e.matrix import Case, cases
 from tests.e2e.models import VECTOR, WORDS, ModelServer, serving_models
+from tests.e2e.served import Served
 from tests.e2e.world import PRIVATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from huggingface_hub import InferenceClient
 
@@ -187,7 +189,36 @@ def test_the_options_of_a_hub() -> None:
         Hub(upstream_keys={"tiny": "/nowhere"})
 
 
-def test_the_command_names_upstreams(runner: Runner) -> None:
+def test_the_command_forwards_with_the_servers_key(home: Path, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("key-FakeFakeFake\n", encoding="utf-8")
+    key.chmod(0o600)
+    with serving_models() as models:
+        upstream = (f"--upstream=alice/tiny={models.url}/v1", f"--upstream-key=alice/tiny={key}")
+        served = Served(home, tmp_path / "data", *upstream, "--log-level", "info")
+        try:
+            connection = served.connect()
+            connection.admin("POST", "users", {"name": "alice"})
+            made = connection.admin("POST", "users/alice/tokens", {"name": "r", "role": "read"})
+            ask = ("POST", "/v1/embeddings", made["token"])
+            status, answer, _ = connection.ask(*ask, {"model": "alice/tiny", "input": "Hello?"})
+            assert (status, answer["data"][0]["embedding"]) == (200, VECTOR)
+            assert connection.ask(*ask, {"model": "alice/other"})[0] == 503
+            [listed] = connection.admin("GET", "users/alice/tokens")
+            assert listed["inferenceRequests"] == 1
+            connection.close()
+        finally:
+            served.stop()
+        assert models.paths == ["/v1/embeddings"]
+        assert models.headers[0]["authorization"] == "Bearer key-FakeFakeFake"
+        assert made["token"] not in str(models.headers)
+        log = (home / "served.log").read_text(encoding="utf-8")
+        assert "/v1/embeddings" in log
+        for secret in (made["token"], "key-FakeFakeFake"):
+            assert secret not in log
+
+
+def test_the_command_refuses_what_names_no_upstream(runner: Runner) -> None:
     for option in ("--upstream=tiny", "--upstream=tiny=", "--upstream=tiny=ftp://x"):
         done = runner.run("hubtoken", "hub", "serve", option)
         assert done.returncode == 2, done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import pytest
 from hubtoken.asgi import TokenAuthentication
 from hubtoken.hub import Hub
 from tests.environment import child_environment, fake_token
+from tests.python.helpers import ROOT
 from tests.python.servers import http, identity, serving
 
 if TYPE_CHECKING:
@@ -290,3 +292,32 @@ def test_nothing_but_the_standard_library_is_imported(home: Path) -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+def code_of_the_page(beginning: str) -> str:
+    page = (ROOT / "docs" / "servers.md").read_text(encoding="utf-8")
+    codes: list[str] = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    [code] = [code for code in codes if code.startswith(beginning)]
+    return code
+
+
+def test_the_pages_middleware_guards() -> None:
+    names: dict[str, Any] = {}
+    exec(code_of_the_page("from hubtoken.asgi import TokenAuthentication"), names)  # noqa: S102 - the page's own code
+    messages: list[Any] = []
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    scope = {"type": "http", "path": "/", "headers": []}
+    asyncio.run(names["app"](scope, None, send))
+    assert messages[0]["status"] == 401
+
+
+def test_the_pages_routes_guard() -> None:
+    pytest.importorskip("fastapi")
+    names: dict[str, Any] = {}
+    exec(code_of_the_page("from fastapi"), names)  # noqa: S102 - the page's own code
+    operation = names["api"].openapi()["paths"]["/models/{name}"]["post"]
+    assert operation["security"] == [{"HubToken": []}]
+    assert [parameter["name"] for parameter in operation["parameters"]] == ["name"]
