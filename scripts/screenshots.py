@@ -33,10 +33,10 @@ def fill(hub: Hub) -> None:
     for user in ("alice", "bob", "carol"):
         hub.create_user(user, password=PASSWORD)
     hub.create_organization("acme", fullname="Acme Inc")
+    hub.create_repository("acme/trained", private=True)
     for user, role in (("alice", "admin"), ("bob", "write"), ("carol", "read")):
         hub.set_member("acme", user, role)
     hub.create_repository("alice/tiny-llama", private=True)
-    hub.create_repository("acme/trained", private=True)
     scopes = {
         "alice": ["repo.content.read"],
         "acme/trained": ["repo.content.read", "repo.write"],
@@ -44,6 +44,11 @@ def fill(hub: Hub) -> None:
     hub.create_token("alice", name="laptop", role="read")
     hub.create_token("alice", name="nightly training", role="fine-grained", scopes=scopes)
     hub.create_token("alice", name="<script>alert(1)</script>", role="write")
+    hub.create_token("bob", name="bob's laptop", role="write")
+    hub.set_token_policy("acme", "require-approval")
+    for user, name in (("bob", "nightly build"), ("carol", "evaluation"), ("bob", "release")):
+        scopes = {"acme": ["repo.content.read"], "acme/trained": ["repo.write"]}
+        hub.create_token(user, name=name, role="fine-grained", scopes=scopes)
 
 
 def shoot(page: Page, name: str, look: str, *, whole: bool = True) -> None:
@@ -98,10 +103,55 @@ def walk(hub: Hub, browser: Browser, look: str) -> None:
     shoot(page, "members", look)
     page.goto("/organizations/acme/settings/members/carol/remove")
     shoot(page, "member-remove", look)
+    organization(page, look)
+    member(browser, hub, look)
+    page.goto("/settings/audit-log")
+    shoot(page, "audit-log", look, whole=False)
     page.goto("/settings/password")
     shoot(page, "password", look)
     page.goto("/settings/nothing")
     shoot(page, "not-found", look)
+    context.close()
+
+
+def organization(page: Page, look: str) -> None:
+    """The pages of an organisation's tokens, for its admin, and its log."""
+    settings = "/organizations/acme/settings"
+    for decision, name in (
+        ("Approve", "release"),
+        ("Approve", "nightly build"),
+        ("Revoke", "nightly build"),
+    ):
+        page.goto(f"{settings}/tokens")
+        page.get_by_role("link", name=f"{decision} {name}").click()
+        page.get_by_role("button", name=decision).click()
+    page.goto(f"{settings}/tokens")
+    shoot(page, "organization-tokens", look)
+    page.locator("input[name=policy][value=fine-grained-only]").check()
+    page.get_by_role("button", name="Review the change").click()
+    shoot(page, "policy-review", look)
+    for decision in ("Approve", "Deny"):
+        page.goto(f"{settings}/tokens")
+        page.get_by_role("link", name=f"{decision} evaluation").click()
+        shoot(page, decision.lower(), look)
+    page.goto(f"{settings}/tokens")
+    page.get_by_role("link", name="Revoke release").click()
+    shoot(page, "revoke", look)
+    page.goto(f"{settings}/audit-log")
+    shoot(page, "organization-audit-log", look)
+    page.goto(f"{settings}/audit-log?what=approval&from=2031-02-30")
+    shoot(page, "audit-log-mistakes", look)
+
+
+def member(browser: Browser, hub: Hub, look: str) -> None:
+    """What a member sees of the organisation's tokens."""
+    context = browser.new_context(base_url=hub.endpoint, locale="en-GB", **LOOKS[look])  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto("/login?next=/organizations/acme/settings/tokens")
+    page.get_by_label("User name").fill("bob")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    shoot(page, "organization-tokens-member", look)
     context.close()
 
 

@@ -156,6 +156,31 @@ pub(crate) fn may_administer(principal: &Principal, organization_id: &str) -> bo
     }
 }
 
+/// What is missing to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shortage {
+    /// The user has nothing to do with the namespace.
+    NoMember,
+    /// The user's role in the organization.
+    Role(OrganizationRole),
+    /// The user may, but the token is for reading.
+    ReadToken,
+    /// The user may, but it was not handed to this token.
+    FineGrainedToken,
+}
+
+/// What a caller lacks who may not write. What lies with the user comes first: no other token would help.
+pub(crate) fn shortage(principal: &Principal, repository: &Repository) -> Shortage {
+    if right_of_user(principal, repository) < Right::Write {
+        return role_in(principal, &repository.namespace_id)
+            .map_or(Shortage::NoMember, Shortage::Role);
+    }
+    match principal.token.role {
+        GrantedRole::Read | GrantedRole::Write => Shortage::ReadToken,
+        GrantedRole::FineGrained(_) => Shortage::FineGrainedToken,
+    }
+}
+
 fn pass_gate(
     caller: Option<&Principal>,
     repository: &Repository,

@@ -26,10 +26,8 @@ pub(crate) enum Door {
 pub(crate) struct Addresses {
     /// The endpoint, as a header carries it.
     pub endpoint: HeaderValue,
-    /// The host of the endpoint, with its port if that is not the scheme's own.
-    public: String,
-    /// The scheme's own port, which an address may name or leave out.
-    default_port: &'static str,
+    /// The host of the endpoint, as a browser names it.
+    pub public: OwnHost,
     /// The origins of the socket for the owner.
     local: Vec<String>,
 }
@@ -37,12 +35,8 @@ pub(crate) struct Addresses {
 impl Addresses {
     /// The endpoint, and where the owner is served if that is elsewhere.
     pub(crate) fn new(endpoint: &str, local: Option<&str>) -> Self {
-        let (scheme, authority) = endpoint.split_once("://").unwrap_or(("http", endpoint));
-        let owners = local.map_or(authority, |local| {
-            local
-                .split_once("://")
-                .map_or(local, |(_, authority)| authority)
-        });
+        let (_, authority) = split(endpoint);
+        let owners = local.map_or(authority, |local| split(local).1);
         let port = owners.rsplit_once(':').map_or("", |(_, port)| port);
         let mut names: Vec<String> = ["127.0.0.1", "localhost", "[::1]"]
             .iter()
@@ -51,8 +45,7 @@ impl Addresses {
         names.push(owners.to_owned());
         Self {
             endpoint: header_text(endpoint),
-            public: authority.to_owned(),
-            default_port: if scheme == "https" { ":443" } else { ":80" },
+            public: OwnHost::of(endpoint),
             local: names,
         }
     }
@@ -68,7 +61,7 @@ impl Addresses {
         })?;
         let named = request.uri().authority().map(Authority::as_str);
         let own = |host: &str| match door {
-            Door::Public => self.is_public(host),
+            Door::Public => self.public.is(host),
             Door::Only | Door::Local => self.is_local(host),
         };
         if own(host) && named.is_none_or(own) {
@@ -97,22 +90,68 @@ impl Addresses {
         })
     }
 
-    fn is_public(&self, host: &str) -> bool {
-        let bare = |host: &str| {
-            host.strip_suffix(self.default_port)
-                .unwrap_or(host)
-                .to_ascii_lowercase()
-        };
-        bare(host) == bare(&self.public)
-    }
-
     fn is_local(&self, host: &str) -> bool {
         self.local.iter().any(|own| own.eq_ignore_ascii_case(host))
     }
 }
 
+/// The host of an endpoint, with its port if that is not the scheme's own. A `Host` may be in either case, and name the
+/// scheme's own port or leave it out; this is the one place that knows so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnHost {
+    scheme: String,
+    plain: String,
+}
+
+impl OwnHost {
+    pub(crate) fn of(endpoint: &str) -> Self {
+        let (scheme, authority) = split(endpoint);
+        Self {
+            plain: plain(scheme, authority),
+            scheme: scheme.to_owned(),
+        }
+    }
+
+    /// As a browser names it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.plain
+    }
+
+    /// Whether a `Host` header names it.
+    pub(crate) fn is(&self, host: &str) -> bool {
+        plain(&self.scheme, host) == self.plain
+    }
+
+    /// Whether an `Origin` header names it, scheme included.
+    pub(crate) fn is_origin(&self, origin: &str) -> bool {
+        origin
+            .split_once("://")
+            .is_some_and(|(scheme, host)| scheme == self.scheme && self.is(host))
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.scheme == "https"
+    }
+}
+
+/// The scheme and the authority of an endpoint.
+fn split(endpoint: &str) -> (&str, &str) {
+    let (scheme, rest) = endpoint.split_once("://").unwrap_or(("http", endpoint));
+    (scheme, rest.split('/').next().unwrap_or_default())
+}
+
+/// An authority in lower case, without the scheme's own port.
+fn plain(scheme: &str, authority: &str) -> String {
+    let own_port = if scheme == "https" { ":443" } else { ":80" };
+    let authority = authority.to_ascii_lowercase();
+    match authority.strip_suffix(own_port) {
+        Some(bare) => bare.to_owned(),
+        None => authority,
+    }
+}
+
 /// The `Host` of a request, if there is one and only one.
-fn host(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn host(headers: &HeaderMap) -> Option<&str> {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => host.to_str().ok(),
@@ -215,6 +254,43 @@ mod tests {
                 .check(Door::Public, &with(&["hub.example"]))
                 .is_err()
         );
+    }
+
+    #[test]
+    fn the_own_host_in_every_spelling() {
+        let own = OwnHost::of("http://127.0.0.1:8080");
+        assert!(own.is("127.0.0.1:8080") && !own.is_https());
+        for host in [
+            "localhost:8080",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "evil.example",
+            "",
+        ] {
+            assert!(!own.is(host), "{host}");
+        }
+        let team = OwnHost::of("https://Hub.example.org");
+        for host in ["hub.example.org", "HUB.EXAMPLE.ORG:443"] {
+            assert!(team.is(host), "{host}");
+        }
+        assert!(team.is_https() && !team.is("hub.example.org:80"));
+        assert!(!team.is("hub.example.org.evil.example"));
+    }
+
+    #[test]
+    fn the_own_origin_has_the_own_scheme() {
+        let own = OwnHost::of("http://127.0.0.1:8080");
+        assert!(own.is_origin("http://127.0.0.1:8080"));
+        assert!(OwnHost::of("https://hub.example.org").is_origin("https://hub.example.org"));
+        for origin in [
+            "https://127.0.0.1:8080",
+            "null",
+            "",
+            "http://evil.example",
+            "127.0.0.1:8080",
+        ] {
+            assert!(!own.is_origin(origin), "{origin}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::access::Denial;
 use super::error::HubError;
+use super::git;
 use super::rate_limit::Standing;
 use super::registry::{Repository, RepositoryType, Restriction};
 use super::rendered::Rendered;
@@ -21,6 +22,10 @@ use super::repository::GitFault;
 pub(crate) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 pub(crate) const X_ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 pub(crate) const X_REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
+
+/// What git-lfs calls its JSON.
+pub(crate) const LFS_JSON: &str = "application/vnd.git-lfs+json";
+const LFS_AUTHENTICATE: HeaderName = HeaderName::from_static("lfs-authenticate");
 
 /// When a client may try again that met a database in somebody else's hands, or a full disk.
 const LOCKED_SECONDS: u32 = 1;
@@ -237,7 +242,7 @@ impl From<GitFault> for ApiError {
             GitFault::RevisionNotFound(_) => {
                 Self::coded(StatusCode::NOT_FOUND, "RevisionNotFound", message)
             }
-            GitFault::EntryNotFound { commit, .. } => {
+            GitFault::EntryNotFound { commit, .. } | GitFault::LargeFileMissing { commit } => {
                 Self::coded(StatusCode::NOT_FOUND, "EntryNotFound", message)
                     .with_header(X_REPO_COMMIT, commit.to_string())
             }
@@ -250,6 +255,9 @@ impl From<GitFault> for ApiError {
             }
             GitFault::DiskFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, message)
                 .with_header(RETRY_AFTER, FULL_SECONDS.to_string()),
+            GitFault::Busy => {
+                Self::again_later(StatusCode::SERVICE_UNAVAILABLE, &message, LOCKED_SECONDS)
+            }
             GitFault::ContentMissing | GitFault::Git(_) | GitFault::Io(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
             }
@@ -311,7 +319,9 @@ pub(crate) fn render(error: &ApiError, path: &str) -> Response {
     let is_json = ["/api/", "/oauth/", "/-/", "/v1/", "/models/"]
         .iter()
         .any(|under| path.starts_with(under));
-    let (content_type, body) = if is_json {
+    let (content_type, body) = if git::is_lfs(path) {
+        (LFS_JSON, json!({ "message": error.message }).to_string())
+    } else if is_json {
         let body = match &error.url {
             Some(url) => json!({ "error": error.message, "url": url }),
             None => json!({ "error": error.message }),
@@ -329,10 +339,10 @@ pub(crate) fn render(error: &ApiError, path: &str) -> Response {
         headers.insert(X_ERROR_CODE, HeaderValue::from_static(code));
     }
     if error.status == StatusCode::UNAUTHORIZED {
-        headers.insert(
-            WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer realm=\"Authentication required\", charset=\"UTF-8\""),
-        );
+        headers.insert(WWW_AUTHENTICATE, challenge(path));
+        if git::is_lfs(path) {
+            headers.insert(LFS_AUTHENTICATE, challenge(path));
+        }
     }
     for (name, value) in &error.headers {
         headers.insert(name, header_text(value));
@@ -341,6 +351,15 @@ pub(crate) fn render(error: &ApiError, path: &str) -> Response {
         response.extensions_mut().insert(**standing);
     }
     response
+}
+
+/// Git looks for credentials only where `Basic` is called for.
+fn challenge(path: &str) -> HeaderValue {
+    HeaderValue::from_static(if git::owns(path) {
+        "Basic realm=\"Authentication required\", charset=\"UTF-8\""
+    } else {
+        "Bearer realm=\"Authentication required\", charset=\"UTF-8\""
+    })
 }
 
 /// A text as a header can carry it: printable ASCII, everything else as `?`.

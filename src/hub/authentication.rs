@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::answers::ApiError;
 use super::rate_limit::Client;
 use super::registry::{Actor, Origin, Principal};
-use super::secret;
+use super::secret::{self, Digest};
 use super::server::Peer;
 use super::state::HubState;
 
@@ -34,6 +34,11 @@ impl Caller {
     /// The owner of a valid token, or the answer that says to log in.
     pub(crate) fn required(&self) -> Result<&Principal, ApiError> {
         self.principal().ok_or_else(ApiError::login_required)
+    }
+
+    /// Nobody.
+    pub(crate) fn nobody() -> Self {
+        Self(None)
     }
 
     /// Whose requests this one is counted with.
@@ -109,12 +114,23 @@ pub(crate) async fn authenticate(
         .ok()
         .and_then(token)
         .ok_or_else(ApiError::invalid_credentials)?;
-    let (digest, now) = (secret::digest(&token), state.clock.now());
-    let principal = match state.registry.recall(&digest, now) {
+    recognize(state, &secret::digest(&token)).await
+}
+
+/// The digest of the token that a request shows, whether it is valid or not.
+pub(crate) fn shown_digest(headers: &HeaderMap) -> Option<Digest> {
+    let token = token(headers.get(AUTHORIZATION)?.to_str().ok()?)?;
+    Some(secret::digest(&token))
+}
+
+/// The owner of the token with a digest, as of now.
+pub(crate) async fn recognize(state: &Arc<HubState>, digest: &Digest) -> Result<Caller, ApiError> {
+    let now = state.clock.now();
+    let principal = match state.registry.recall(digest, now) {
         Some(known) => known,
         None => state
             .registry
-            .authenticate(&digest, now)
+            .authenticate(digest, now)
             .await?
             .ok_or_else(ApiError::invalid_credentials)?,
     };

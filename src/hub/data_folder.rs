@@ -3,6 +3,9 @@
 //! ```text
 //! hub.sqlite3          the registry
 //! repositories/        bare git repositories by type and id
+//! lfs/                 large files by the repository's type and id
+//! git/                 the hook that asks about a push, and pushes on their way
+//! lfs-key              signs links to large files; 0600, made when it is first needed
 //! admin-key            the key of the administration API; 0600
 //! hub.json             endpoint and process id while a Hub runs; no secret
 //! hub.lock             locked by the system while a Hub runs

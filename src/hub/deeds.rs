@@ -14,6 +14,7 @@ use super::registry::{
     TokenInfo, TokenPolicy, TokenRole, User,
 };
 use super::secret::Secret;
+use super::state::HubState;
 
 impl Hub {
     /// Creates a user.
@@ -272,8 +273,7 @@ impl Hub {
     pub fn delete_repository(&self, kind: RepositoryType, id: &str) -> Result<(), HubError> {
         let id = id.to_owned();
         self.run(move |state| async move {
-            let (namespace, name) = names::split_repository(&id)?;
-            let repository = state.registry.repository(kind, namespace, name).await?;
+            let repository = found(&state, kind, &id).await?;
             state.delete_repository(&repository, &state.program()).await
         })
     }
@@ -331,16 +331,7 @@ impl Hub {
 
     /// Lets a user through the gate of a repository.
     pub fn grant_access(&self, kind: RepositoryType, id: &str, user: &str) -> Result<(), HubError> {
-        let (id, user) = (id.to_owned(), user.to_owned());
-        self.run(move |state| async move {
-            let (namespace, name) = names::split_repository(&id)?;
-            let repository = state.registry.repository(kind, namespace, name).await?;
-            let user = state.registry.user(&user).await?;
-            state
-                .registry
-                .grant(&repository.id, &user.id, &state.program())
-                .await
-        })
+        self.let_through(kind, id, user, true)
     }
 
     /// Takes that back.
@@ -350,15 +341,28 @@ impl Hub {
         id: &str,
         user: &str,
     ) -> Result<(), HubError> {
+        self.let_through(kind, id, user, false)
+    }
+
+    fn let_through(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+        user: &str,
+        granted: bool,
+    ) -> Result<(), HubError> {
         let (id, user) = (id.to_owned(), user.to_owned());
         self.run(move |state| async move {
-            let (namespace, name) = names::split_repository(&id)?;
-            let repository = state.registry.repository(kind, namespace, name).await?;
-            let user = state.registry.user(&user).await?;
-            state
-                .registry
-                .revoke_grant(&repository.id, &user.id, &state.program())
-                .await
+            let (registry, origin) = (&state.registry, state.program());
+            let repository = found(&state, kind, &id).await?;
+            let user = registry.user(&user).await?;
+            if granted {
+                registry.grant(&repository.id, &user.id, &origin).await
+            } else {
+                registry
+                    .revoke_grant(&repository.id, &user.id, &origin)
+                    .await
+            }
         })
     }
 
@@ -370,13 +374,18 @@ impl Hub {
     ) -> Result<Repository, HubError> {
         let id = id.to_owned();
         self.run(move |state| async move {
-            let (namespace, name) = names::split_repository(&id)?;
-            let repository = state.registry.repository(kind, namespace, name).await?;
+            let repository = found(&state, kind, &id).await?;
             state
                 .registry
                 .update_repository(&repository.id, change, &state.program())
                 .await?;
-            state.registry.repository(kind, namespace, name).await
+            found(&state, kind, &id).await
         })
     }
+}
+
+/// The repository of an id, which is `namespace/name`.
+async fn found(state: &HubState, kind: RepositoryType, id: &str) -> Result<Repository, HubError> {
+    let (namespace, name) = names::split_repository(id)?;
+    state.registry.repository(kind, namespace, name).await
 }

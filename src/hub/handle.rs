@@ -93,11 +93,15 @@ fn start_in(options: &HubOptions, folder: &DataFolder) -> Result<Started, HubErr
         let (owners, local) = owners.unzip();
         let endpoint = wanted.endpoint(bound);
         let limit = wanted.whoami_limit;
-        let state = HubState::open(&path, &endpoint, &key, limit, Clock::system())
-            .await?
+        let mut state = HubState::open(&path, &endpoint, &key, limit, Clock::system()).await?;
+        if let Some(search_path) = wanted.search_path {
+            state = state.with_search_path(search_path);
+        }
+        let state = state
             .for_the_public(local.as_deref(), wanted.behind_proxy)
             .with_journal(journal)
             .with_audit_days(wanted.audit_days)
+            .with_lfs(wanted.lfs)
             .with_inference(&wanted.inference)?;
         Ok::<_, HubError>((listeners, owners, endpoint, local, Arc::new(state)))
     })??;

@@ -23,7 +23,7 @@ use super::metrics::{Shown, UNKNOWN, method_name};
 use super::rate_limit::Standing;
 use super::server::Peer;
 use super::state::HubState;
-use super::{admin, health, pages};
+use super::{admin, git, health, pages};
 
 const EXPOSED: &str = "X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,Accept-Ranges,\
                        Content-Range,X-Linked-Size,X-Linked-ETag,X-Xet-Hash";
@@ -87,7 +87,9 @@ pub(crate) async fn surround(
         // Boxed, since every request's future is as large as the largest thing that it may wait for.
         let page = Box::pin(pages::surround(Arc::clone(&state), id, request, next));
         let response = page.await;
-        note(&state, &facts, response.status(), None);
+        let cause = response.extensions().get::<pages::Cause>();
+        let cause = cause.map(|cause| cause.0.as_str());
+        note(&state, &facts, response.status(), cause);
         return response;
     }
     let (response, logged_in) = match admit(&state, &path, &mut request).await {
@@ -96,12 +98,18 @@ pub(crate) async fn surround(
             (next.run(request).await, logged_in)
         }
         Err(error) => {
+            let error = git::reworded(error, &path, request.headers());
             Box::pin(drain(request.into_body())).await;
             (error.into_response(), false)
         }
     };
     let error = response.extensions().get::<ApiError>();
-    note(&state, &facts, response.status(), error);
+    note(
+        &state,
+        &facts,
+        response.status(),
+        error.map(ApiError::message),
+    );
     let mut response = match error {
         Some(error) => render(error, &path),
         None => response,
@@ -199,7 +207,7 @@ fn limit_whoami(
 }
 
 /// Counts the answer, and writes its line into the log: without path, query and headers, where a token may stand.
-fn note(state: &HubState, facts: &Facts, status: StatusCode, error: Option<&ApiError>) {
+fn note(state: &HubState, facts: &Facts, status: StatusCode, error: Option<&str>) {
     let took = facts.begun.elapsed();
     let route = facts.route.as_ref().map_or(UNKNOWN, MatchedPath::as_str);
     state.metrics.answered(route, &facts.method, status, took);
@@ -217,9 +225,7 @@ fn note(state: &HubState, facts: &Facts, status: StatusCode, error: Option<&ApiE
         return;
     }
     let principal = facts.caller.as_ref().and_then(Caller::principal);
-    let cause = error
-        .filter(|_| status.is_server_error())
-        .map(ApiError::message);
+    let cause = error.filter(|_| status.is_server_error());
     state.journal.write(
         level,
         message,

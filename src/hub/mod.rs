@@ -9,7 +9,8 @@
 //! ```text
 //! server ─► middleware ─► api ──► access (pure policy) ──► registry (SQLite: who, which tokens, which repositories)
 //!           counted,      │                           └──► repository (git: content)
-//!           authenticated └─► answers
+//!           authenticated ├─► git ──┴─────────────────────────► git's own programs, on the same repositories
+//!                   │     └─► answers
 //!                   ├─────► inference ──► the servers that the operator names
 //!                   ├─────► admin (admin key only)
 //!                   └─────► pages (a person's session, in a browser)
@@ -29,10 +30,13 @@ mod clock;
 mod data_folder;
 mod deeds;
 mod error;
+mod framing;
+mod git;
 mod handle;
 mod health;
 mod inference;
 mod journal;
+mod lfs;
 mod listen;
 mod metrics;
 mod middleware;
@@ -41,6 +45,7 @@ mod options;
 mod pages;
 mod password;
 mod patience;
+mod pieces;
 mod rate_limit;
 mod registry;
 mod rendered;
@@ -81,6 +86,8 @@ const BODY_BYTES: usize = 16 << 20;
 pub fn app(state: Arc<HubState>) -> Router {
     Router::new()
         .merge(api::routes())
+        .merge(git::routes())
+        .merge(lfs::routes())
         .merge(inference::routes())
         .merge(admin::routes())
         .merge(pages::routes())

@@ -5,6 +5,7 @@
 //! is for its owner (administration, metrics) then has a second socket on loopback, so that no mistake in a proxy or a
 //! firewall shows it to anybody else.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -90,6 +91,10 @@ pub struct HubOptions {
     pub log_format: LogFormat,
     /// What is logged, to standard error; nothing by default.
     pub log_level: LogLevel,
+    /// Whether uploads by API send large files to LFS. `huggingface_hub` follows only with `HF_HUB_DISABLE_XET=1`.
+    pub lfs: bool,
+    /// The folders in which the program `git` is looked for, as `PATH` has them; `None` is this process's `PATH`.
+    pub search_path: Option<OsString>,
 }
 
 impl Default for HubOptions {
@@ -109,6 +114,8 @@ impl Default for HubOptions {
             inference: InferenceOptions::default(),
             log_format: LogFormat::default(),
             log_level: LogLevel::default(),
+            lfs: false,
+            search_path: None,
         }
     }
 }

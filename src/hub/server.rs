@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use super::address::Door;
+use super::framing::FramedStream;
 use super::metrics::Under;
 use super::options::Limits;
 use super::patience::{PatientBody, PatientStream};
@@ -171,7 +172,8 @@ impl Service {
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(header_seconds.into()))
             .max_buf_size(HEADER_BYTES)
-            .serve_connection(TokioIo::new(stream), service);
+            .max_header_size(HEADER_BYTES)
+            .serve_connection(TokioIo::new(FramedStream::new(stream)), service);
         // A connection that breaks is the client's affair.
         let _ = watcher.watch(connection).await;
     }

@@ -1,6 +1,7 @@
 //! Everything that the routes share, and the few deeds that touch the registry and git at once.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,8 +13,10 @@ use time::OffsetDateTime;
 use super::address::Addresses;
 use super::clock::Clock;
 use super::error::HubError;
+use super::git::Git;
 use super::inference::{Inference, InferenceOptions};
 use super::journal::Journal;
+use super::lfs::{Lfs, Objects};
 use super::metrics::Metrics;
 use super::names;
 use super::options::WhoamiLimit;
@@ -28,6 +31,7 @@ use super::repository::{Author, Content, GitFault, Store};
 use super::request_id::RequestIds;
 use super::request_log::RequestLog;
 use super::secret::{self, Digest, Secret};
+use crate::env::{self, Environment as _, ProcessEnvironment};
 
 /// How exactly `last_used_at` is kept: one write a minute and token, at most.
 const LAST_USED_STEP: time::Duration = time::Duration::minutes(1);
@@ -49,6 +53,8 @@ pub struct HubState {
     pub(crate) journal: Journal,
     pub(crate) metrics: Metrics,
     pub(crate) request_ids: RequestIds,
+    pub(crate) git: Git,
+    pub(crate) lfs: Lfs,
     pub(crate) started: OffsetDateTime,
     stopping: AtomicBool,
     folder: PathBuf,
@@ -70,12 +76,17 @@ impl HubState {
         let registry = registry::open(folder).await?;
         let repositories = folder.join("repositories");
         let registered = registry.repositories().await?;
-        let store = Arc::new(Store::new(repositories.clone()));
+        let store = Arc::new(Store::new(repositories.clone(), Objects::new(folder)));
         let reconciling = Arc::clone(&store);
-        blocking(move || {
+        let data = folder.to_owned();
+        let search_path = ProcessEnvironment.get(env::PATH).unwrap_or_default();
+        let git = blocking(move || {
+            let git =
+                Git::open(&data, search_path).map_err(|error| HubError::folder(&data, error))?;
             reconciling
                 .reconcile(&registered)
-                .map_err(|error| HubError::folder(&repositories, error))
+                .map_err(|error| HubError::folder(&repositories, error))?;
+            Ok::<_, HubError>(git)
         })
         .await??;
         Ok(Self {
@@ -86,6 +97,8 @@ impl HubState {
             journal: Journal::silent(),
             metrics: Metrics::default(),
             request_ids: RequestIds::new(),
+            git,
+            lfs: Lfs::new(folder),
             started: clock.now(),
             stopping: AtomicBool::default(),
             folder: folder.to_owned(),
@@ -118,6 +131,22 @@ impl HubState {
             inference: Inference::new(options)?,
             ..self
         })
+    }
+
+    /// Looks for `git` here, in place of this process's own `PATH`.
+    #[must_use]
+    pub fn with_search_path(self, search_path: OsString) -> Self {
+        Self {
+            git: self.git.with_search_path(search_path),
+            ..self
+        }
+    }
+
+    /// Whether uploads by API send large files to LFS.
+    #[must_use]
+    pub fn with_lfs(mut self, lfs: bool) -> Self {
+        self.lfs.preferred = lfs;
+        self
     }
 
     /// Keeps entries of the audit log for this many days, in place of a year.
@@ -186,7 +215,7 @@ impl HubState {
         origin: &Origin,
     ) -> Result<User, HubError> {
         let password_hash = match password {
-            Some(password) => Some(blocking(move || password::hash(&password)).await??),
+            Some(password) => Some(hash_password(password).await?),
             None => None,
         };
         let new = NewUser {
@@ -225,7 +254,7 @@ impl HubState {
             name: name.to_owned(),
             fullname: fullname.to_owned(),
             email: email.map(ToOwned::to_owned),
-            password_hash: Some(blocking(move || password::hash(&password)).await??),
+            password_hash: Some(hash_password(password).await?),
         };
         self.registry.create_first_administrator(new, origin).await
     }
@@ -308,6 +337,7 @@ impl HubState {
         tokio::task::spawn_blocking(move || work(&store.open(&repository)?))
             .await
             .unwrap_or_else(|_| Err(GitFault::Io(std::io::Error::other("the work was cut off"))))
+            .map_err(|fault| fault.for_want_of_room(&self.folder, 0))
     }
 
     async fn on_store(
@@ -317,11 +347,16 @@ impl HubState {
     ) -> Result<(), HubError> {
         let store = Arc::clone(&self.store);
         let id = id.to_owned();
-        blocking(move || work(&store, &id))
-            .await?
-            .map_err(|fault| HubError::Repository {
-                detail: fault.to_string(),
-            })
+        blocking(move || work(&store, &id)).await?.map_err(|fault| {
+            match fault.for_want_of_room(&self.folder, 0) {
+                GitFault::DiskFull => HubError::DiskFull {
+                    path: self.folder.clone(),
+                },
+                fault => HubError::Repository {
+                    detail: fault.to_string(),
+                },
+            }
+        })
     }
 
     /// Notes that a token was used, without making the request wait for it.

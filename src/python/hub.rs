@@ -18,7 +18,7 @@ use super::hub_words::{
 use super::token::PyHubToken;
 use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
-use crate::env::ProcessEnvironment;
+use crate::env::{Environment as _, ProcessEnvironment};
 use crate::error::Error;
 use crate::http::Settings;
 use crate::hub::{
@@ -67,6 +67,8 @@ fn hub_error(error: &HubError) -> PyErr {
 ///     grace: How long requests under way may go on when the Hub stops, in seconds.
 ///     log_format: `"text"` or `"json"`: how a line looks that is written to standard error.
 ///     log_level: `"off"`, `"error"`, `"warn"` or `"info"`.
+///     lfs: Whether uploads by API send large files to Git LFS. `huggingface_hub` follows only where
+///         `HF_HUB_DISABLE_XET=1` is set; `git lfs` works either way.
 ///
 /// Raises:
 ///     ValueError: A word is none of these, one of `tls_cert` and `tls_key` is missing, or
@@ -170,6 +172,7 @@ impl PyHub {
         grace: "int" = 3,
         log_format: "str" = "text",
         log_level: "str" = "off",
+        lfs: "bool" = false,
     ))]
     #[expect(clippy::too_many_arguments, reason = "the Python signature")]
     fn new(
@@ -194,6 +197,7 @@ impl PyHub {
         grace: u32,
         log_format: &str,
         log_level: &str,
+        lfs: bool,
     ) -> PyResult<Self> {
         let tls = match (tls_cert, tls_key) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
@@ -237,6 +241,8 @@ impl PyHub {
                 grace_seconds: grace,
                 log_format: self::log_format(log_format)?,
                 log_level: self::log_level(log_level)?,
+                lfs,
+                search_path: ProcessEnvironment.get(env::PATH),
             },
             running: Mutex::new(None),
         })
@@ -796,6 +802,7 @@ impl PyHub {
             since,
             before,
             limit: Some(limit),
+            ..AuditFilter::default()
         };
         let entries = self.ask(py, |hub| hub.audit(&filter))?;
         Ok(entries.into_iter().map(PyAuditEntry).collect())

@@ -6,6 +6,7 @@
 //! file by its `stat`, and a configuration is looked for again after a second.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -206,12 +207,13 @@ pub(super) type Found = (Option<Arc<Configuration>>, Option<Arc<Configuration>>)
 /// The configurations that were found, by working directory.
 #[derive(Default)]
 pub(super) struct Projects {
-    by_folder: HashMap<PathBuf, Entry>,
+    by_folder: HashMap<OsString, Entry>,
 }
 
-/// A working directory that is gone is no path at all.
-fn key(folder: Option<&Path>) -> &Path {
-    folder.unwrap_or(Path::new(""))
+/// The folder as text, since a path is hashed and compared part by part. A working directory that is gone is no path
+/// at all.
+fn key(folder: Option<&Path>) -> &OsStr {
+    folder.map(Path::as_os_str).unwrap_or_default()
 }
 
 struct Entry {

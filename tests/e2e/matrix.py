@@ -2,11 +2,12 @@
 
 `works` is what it says. A number is the HTTP status that the client reports. `refused` is said
 where a library hides the status behind an error of its own (`transformers`, `datasets`) or where
-a program only has an exit code (`hf`).
+a program only has an exit code (`hf`, `git`).
 
 The fine-grained token reads `alice/private` and the data set, writes `alice/scratch`, and that
 is all: it calls no inference; reading what is public needs no right. A deleted token is refused
-even where no token would do: a bad credential never degrades to none.
+even where no token would do: a bad credential never degrades to none. git shows its token only
+where it is asked for one, so what is public it clones with any.
 """
 
 from __future__ import annotations
@@ -61,6 +62,15 @@ inference: text generation       works    works    403           401      401
 
 asgi: read                       200      200      200           401      401
 asgi: write                      403      200      200           401      401
+
+git: clone private               works    works    works         refused  refused
+git: clone data set              works    works    works         refused  refused
+git: clone public                works    works    works         works    works
+git: push scratch                refused  works    works         refused  refused
+git: push private                refused  works    refused       refused  refused
+git: push public                 refused  works    refused       refused  refused
+git-lfs: fetch private           works    works    works         refused  refused
+git-lfs: push scratch            refused  works    works         refused  refused
 """
 
 

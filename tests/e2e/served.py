@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -15,48 +14,83 @@ from tests.environment import child_environment
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from typing_extensions import Self
+
 
 class Served:
-    """`hubtoken hub serve` on a data folder, with any options beside."""
+    """`hubtoken hub serve` on a data folder; ended with the block, also when a test fails.
+
+    >>> with Served(home, data) as hub:
+    ...     hub.connect().admin("GET", "users")
+    """
 
     def __init__(self, home: Path, data: Path, *options: str) -> None:
-        self._log = (home / "served.log").open("ab")
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "hubtoken", "hub", "serve"),
-                *("--data", str(data), "--json", *options),
-            ],
-            env=child_environment(home),
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, "the Hub did not start; see served.log"
-        announced = json.loads(line)
-        assert announced["error"] is None, announced
-        self.endpoint: str = announced["endpoint"]
-        self.key = (data / "admin-key").read_text(encoding="utf-8").strip()
+        """Say what to serve, and with which further options."""
+        self._data = data
+        self._log_path = home / "served.log"
+        self._command = [
+            *(sys.executable, "-m", "hubtoken", "hub", "serve"),
+            *("--data", str(data), "--json", *options),
+        ]
+        self._environment = child_environment(home)
+        self._connections: list[Connection] = []
+
+    def __enter__(self) -> Self:
+        """Start it, and wait until it says where it listens."""
+        with self._log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        try:
+            assert self.process.stdout is not None
+            line = self.process.stdout.readline()
+            assert line, f"the Hub did not start; see {self._log_path}"
+            announced = json.loads(line)
+            assert announced["error"] is None, announced
+            self.announced: dict[str, Any] = announced
+            self.endpoint: str = announced["endpoint"]
+            self.key = (self._data / "admin-key").read_text(encoding="utf-8").strip()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it, whatever has happened."""
+        self.kill()
+        for connection in self._connections:
+            connection.close()
 
     def connect(self) -> Connection:
-        """A connection of one's own: one for each thread."""
-        return Connection(self.endpoint, self.key)
+        """A connection of one's own, one for each thread; closed with the Hub."""
+        connection = Connection(self.announced["local_endpoint"], self.key)
+        self._connections.append(connection)
+        return connection
 
     def kill(self) -> None:
         """End it as a crash would, in the middle of whatever it does."""
-        self._end(signal.SIGKILL)
+        self.process.kill()
+        self._ended()
 
-    def stop(self) -> None:
-        """End it as a service manager would."""
-        self._end(signal.SIGTERM)
+    def stop(self) -> str:
+        """End it as a service manager would; what it wrote to its standard output meanwhile."""
+        self.process.terminate()
+        said = self._ended()
+        assert self.process.returncode == 0
+        return said
 
-    def _end(self, how: signal.Signals) -> None:
-        self.process.send_signal(how)
+    def _ended(self) -> str:
         self.process.wait(timeout=60)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        self._log.close()
+        output = self.process.stdout
+        if output is None or output.closed:
+            return ""
+        with output:
+            return output.read()
 
 
 class Connection:
@@ -72,7 +106,13 @@ class Connection:
         self, method: str, path: str, token: str, body: object = None
     ) -> tuple[int, Any, http.client.HTTPMessage]:
         """Ask; raise `OSError` or `HTTPException` when there is no answer."""
-        data = None if body is None else json.dumps(body).encode()
+        return self.send(method, path, token, None if body is None else json.dumps(body))
+
+    def send(
+        self, method: str, path: str, token: str, body: str | None
+    ) -> tuple[int, Any, http.client.HTTPMessage]:
+        """Ask, with a body as it is."""
+        data = None if body is None else body.encode()
         headers = {"Authorization": f"Bearer {token}"}
         self._http.request(method, path, body=data, headers=headers)
         answer = self._http.getresponse()

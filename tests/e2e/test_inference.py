@@ -195,8 +195,7 @@ def test_the_command_forwards_with_the_servers_key(home: Path, tmp_path: Path) -
     key.chmod(0o600)
     with serving_models() as models:
         upstream = (f"--upstream=alice/tiny={models.url}/v1", f"--upstream-key=alice/tiny={key}")
-        served = Served(home, tmp_path / "data", *upstream, "--log-level", "info")
-        try:
+        with Served(home, tmp_path / "data", *upstream, "--log-level", "info") as served:
             connection = served.connect()
             connection.admin("POST", "users", {"name": "alice"})
             made = connection.admin("POST", "users/alice/tokens", {"name": "r", "role": "read"})
@@ -206,8 +205,6 @@ def test_the_command_forwards_with_the_servers_key(home: Path, tmp_path: Path) -
             assert connection.ask(*ask, {"model": "alice/other"})[0] == 503
             [listed] = connection.admin("GET", "users/alice/tokens")
             assert listed["inferenceRequests"] == 1
-            connection.close()
-        finally:
             served.stop()
         assert models.paths == ["/v1/embeddings"]
         assert models.headers[0]["authorization"] == "Bearer key-FakeFakeFake"

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hubtoken.hub import Hub
 from tests.e2e.conftest import Runner
 from tests.e2e.matrix import Case, cases
 from tests.e2e.world import DATASET, KINDS, PRIVATE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.e2e.world import World
 
 
@@ -55,3 +58,19 @@ def test_passing_the_object_itself_is_loud(world: World, runner: Runner) -> None
         assert "TypeError" in answer[library], library
         assert ".reveal()" in answer[library], library
         assert str(request["token"]) not in answer[library]
+
+
+def test_a_data_set_is_pushed_where_large_files_go_to_lfs(home: Path) -> None:
+    pytest.importorskip("datasets")
+    with Hub(lfs=True) as hub:
+        hub.create_user("alice")
+        token = hub.create_token("alice", name="w", role="write").reveal()
+        runner = Runner(home, hub.endpoint)
+        assert runner.program("push_dataset", {"repo": "alice/d", "token": token}) == "works"
+
+
+def test_elsewhere_the_library_loses_its_own_file(world: World, runner: Runner) -> None:
+    """It deletes what it wrote once it believes it uploaded; `docs/uses.md` says so."""
+    pytest.importorskip("datasets")
+    request = {"repo": world.new_name(), "token": world.value("write")}
+    assert runner.program("push_dataset", request) == "FileNotFoundError"

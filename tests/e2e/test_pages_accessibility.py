@@ -30,7 +30,15 @@ def addresses(desk: Desk, person: Person) -> list[str]:
     scopes = {person.name: ["repo.write"], f"{person.name}/model": ["repo.content.read"]}
     desk.hub.create_token(person.name, name="a token", role="fine-grained", scopes=scopes)
     (listed,) = desk.hub.list_tokens(person.name)
-    members = f"/organizations/{organization}/settings/members"
+    desk.hub.set_token_policy(organization, "require-approval")
+    colleague = desk.new_user()
+    desk.hub.set_member(organization, colleague, "write")
+    desk.hub.create_token(
+        colleague, name="x" * 100, role="fine-grained", scopes={organization: ["repo.write"]}
+    )
+    (asked,) = desk.hub.list_approvals(organization)
+    settings = f"/organizations/{organization}/settings"
+    members = f"{settings}/members"
     base = f"{TOKENS}/{listed.id}"
     return [
         TOKENS,
@@ -43,6 +51,12 @@ def addresses(desk: Desk, person: Person) -> list[str]:
         "/settings/password",
         members,
         f"{members}/{person.name}/remove",
+        f"{settings}/tokens",
+        f"{settings}/tokens/{asked.token.id}/approve",
+        f"{settings}/tokens/{asked.token.id}/revoke",
+        f"{settings}/audit-log",
+        f"{settings}/audit-log?what=nothing&from=never",
+        "/settings/audit-log",
         "/settings/nothing",
     ]
 
@@ -70,6 +84,10 @@ def test_every_page_is_clean(desk: Desk, scheme: str, viewport: dict[str, int]) 
     alice.press("Create the token")
     assert page.get_by_role("alert").is_visible()
     look(alice, "the form with mistakes")
+    page.goto(f"/organizations/team-{alice.name}/settings/tokens")
+    alice.role("Only access").check()
+    alice.press("Review the change")
+    look(alice, "the policy before it is set")
     alice.create_token("x" * 100)
     look(alice, "the value")
     page.goto(TOKENS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -41,25 +42,27 @@ class _Site(ThreadingHTTPServer):
     page = ""
 
 
-@pytest.fixture
-def make_site() -> Iterator[Callable[[str], int]]:
-    """Makes sites of somebody else, each of one page; says the port."""
-    sites: list[_Site] = []
-
-    def make(page: str) -> int:
-        site = _Site(("127.0.0.1", 0), _Handler)
+@contextmanager
+def another_site(page: str) -> Iterator[int]:
+    """A site of somebody else, of one page; its port."""
+    with _Site(("127.0.0.1", 0), _Handler) as site:
         site.page = f"<!doctype html><title>elsewhere</title>{page}"
         threading.Thread(target=site.serve_forever, daemon=True).start()
-        sites.append(site)
-        return site.server_port
-
-    yield make
-    for site in sites:
-        site.shutdown()
-        site.server_close()
+        try:
+            yield site.server_port
+        finally:
+            site.shutdown()
 
 
-def _form(action: str, **fields: str) -> str:
+@pytest.fixture
+def make_site() -> Iterator[Callable[[str], int]]:
+    """Makes such sites, which last as long as the test."""
+    with ExitStack() as sites:
+        yield lambda page: sites.enter_context(another_site(page))
+
+
+def foreign_form(action: str, **fields: str) -> str:
+    """A form that looks like something else."""
     inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in fields.items())
     return f'<form method="post" action="{action}">{inputs}<button>Win a prize</button></form>'
 
@@ -75,7 +78,7 @@ def test_another_site_makes_no_token(
     csrf = page.locator("form.token input[name=csrf]").get_attribute("value")
     assert csrf
     for stolen in ("", csrf):
-        form = _form(
+        form = foreign_form(
             desk.hub.endpoint + NEW, csrf=stolen, once="0" * 64, name="forged", role="write"
         )
         page.goto(f"http://{host}:{make_site(form)}/")
@@ -91,7 +94,7 @@ def test_another_site_makes_no_token(
 def test_another_site_signs_nobody_out(desk: Desk, make_site: Callable[[str], int]) -> None:
     alice = desk.sit()
     page = alice.sign_in()
-    port = make_site(_form(f"{desk.hub.endpoint}/logout"))
+    port = make_site(foreign_form(f"{desk.hub.endpoint}/logout"))
     page.goto(f"http://127.0.0.1:{port}/")
     alice.press("Win a prize")
     assert page.get_by_role("heading", name="The form could not be taken").is_visible()

@@ -14,6 +14,7 @@ use super::waiting::wait;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::{Code, World};
+use crate::env;
 use crate::error::Error;
 use crate::hub::{Hub, HubError, HubOptions, Limits, LogFormat, LogLevel, TlsFiles, WhoamiLimit};
 use crate::identity::Interrupt;
@@ -100,6 +101,9 @@ pub struct Arguments {
     /// What is logged
     #[arg(long, default_value = "warn", value_name = "LEVEL")]
     log_level: Level,
+    /// Uploads by API send large files to Git LFS, which some clients follow with Xet disabled alone
+    #[arg(long)]
+    lfs: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -155,6 +159,8 @@ impl Arguments {
                 Level::Info => LogLevel::Info,
             },
             audit_days: self.audit_days,
+            lfs: self.lfs,
+            search_path: world.environment.get(env::PATH),
         })
     }
 }

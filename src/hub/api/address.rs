@@ -15,7 +15,7 @@ use crate::hub::state::HubState;
 
 /// The parts of a path that name a repository and what is asked of it.
 #[derive(Clone, Debug)]
-pub(super) struct Address {
+pub(crate) struct Address {
     pub kind: RepositoryType,
     pub namespace: String,
     pub name: String,
@@ -66,8 +66,29 @@ impl Address {
             .unwrap_or_else(|| crate::hub::repository::DEFAULT_BRANCH.to_owned())
     }
 
+    /// Where in a path outside the API the word stands that says what is asked of a repository.
+    pub(super) fn place_of_verb(&self) -> usize {
+        match self.kind {
+            RepositoryType::Model => 3,
+            RepositoryType::Dataset | RepositoryType::Space => 4,
+        }
+    }
+
+    /// Without the ending that git's own addresses may have; no repository is called so.
+    pub(crate) fn without_git_ending(mut self) -> Self {
+        let length = self.name.len().saturating_sub(".git".len());
+        if self
+            .name
+            .get(length..)
+            .is_some_and(|ending| length > 0 && ending.eq_ignore_ascii_case(".git"))
+        {
+            self.name.truncate(length);
+        }
+        self
+    }
+
     /// The repository, if the caller may do this there; otherwise the answer that the Hub gives.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         &self,
         state: &Arc<HubState>,
         caller: &Caller,

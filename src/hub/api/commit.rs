@@ -17,11 +17,13 @@ use crate::hub::answers::{Answer, ApiError, json_answer};
 use crate::hub::authentication::{Caller, authenticate};
 use crate::hub::metrics::Under;
 use crate::hub::registry::Repository;
-use crate::hub::repository::RepositoryPath;
+use crate::hub::repository::{GitFault, RepositoryPath};
 use crate::hub::state::{HubState, author};
 
 /// Pieces of a body that may wait for the disk; what is beyond waits in the network.
 const PIECES_IN_FLIGHT: usize = 16;
+/// Files above are large, whatever they are called.
+const LARGE: u64 = 10 << 20;
 
 #[derive(Deserialize)]
 pub(super) struct Preupload {
@@ -31,10 +33,13 @@ pub(super) struct Preupload {
 #[derive(Deserialize)]
 struct PreuploadFile {
     path: String,
+    #[serde(default)]
+    size: u64,
 }
 
-/// Every file is `regular`: it comes with the commit. With the `oid` of what is there now, a client can see that
-/// nothing changed.
+/// How each file is to be sent. `regular` is with the commit, and so is every file unless the Hub was told to use LFS:
+/// then those go there that the repository's `.gitattributes` name, and those that are large. With the `oid` of what is
+/// there now, a client can see that nothing changed.
 pub(super) async fn preupload(
     State(state): State<Arc<HubState>>,
     caller: Caller,
@@ -47,17 +52,28 @@ pub(super) async fn preupload(
     let paths = body
         .files
         .iter()
-        .map(|file| RepositoryPath::parse(&file.path))
-        .collect::<Result<Vec<_>, _>>()?;
+        .map(|file| Ok((RepositoryPath::parse(&file.path)?, file.size)))
+        .collect::<Result<Vec<_>, GitFault>>()?;
+    let use_lfs = state.lfs.preferred;
     let revision = address.revision();
     let (head, files) = state
         .on_content(&repository, move |content| {
             let head = content.resolve(&revision)?;
+            let large_files = content.large_files(head)?;
             let mut files: Vec<Value> = Vec::with_capacity(paths.len());
-            for path in &paths {
-                let mut file = json!({ "path": path.as_str(), "uploadMode": "regular", "shouldIgnore": false });
-                if let Some(existing) = content.find_entry(head, path)?.filter(crate::hub::repository::Entry::is_file) {
-                    file["oid"] = json!(existing.oid.to_string());
+            for (path, size) in &paths {
+                let is_large = use_lfs && *size > 0 && (*size > LARGE || large_files.contain(path));
+                let mode = if is_large { "lfs" } else { "regular" };
+                let mut file =
+                    json!({ "path": path.as_str(), "uploadMode": mode, "shouldIgnore": false });
+                if let Some(existing) = content
+                    .find_entry(head, path)?
+                    .filter(crate::hub::repository::Entry::is_file)
+                {
+                    file["oid"] = json!(match existing.lfs {
+                        Some(pointer) => pointer.oid.to_string(),
+                        None => existing.oid.to_string(),
+                    });
                 }
                 files.push(file);
             }

@@ -28,7 +28,7 @@ pub(super) async fn tree(
     let (recursive, expand) = (flag(&query, "recursive"), flag(&query, "expand"));
     let folder = match address.path.as_deref() {
         None | Some("") => None,
-        Some(path) => Some(RepositoryPath::parse_folder(path)?),
+        Some(path) => Some(RepositoryPath::parse_existing(path)?),
     };
     let revision = address.revision();
     let (commit, listed) = state
@@ -59,7 +59,7 @@ pub(super) async fn paths_info(
     }
     let paths = paths
         .iter()
-        .map(|path| RepositoryPath::parse_folder(path))
+        .map(|path| RepositoryPath::parse_existing(path))
         .collect::<Result<Vec<_>, _>>()?;
     let revision = address.revision();
     let listed = state
@@ -110,12 +110,20 @@ fn describe(
     let mut described: Vec<Value> = entries
         .iter()
         .map(|entry| {
-            json!({
+            let mut described = json!({
                 "type": if entry.is_file() { "file" } else { "directory" },
                 "oid": entry.oid.to_string(),
                 "size": entry.size.unwrap_or(0),
                 "path": entry.path,
-            })
+            });
+            if let Some(pointer) = entry.lfs {
+                described["lfs"] = json!({
+                    "oid": pointer.oid.to_string(),
+                    "size": pointer.size,
+                    "pointerSize": pointer.own_size,
+                });
+            }
+            described
         })
         .collect();
     if expand {

@@ -48,7 +48,11 @@ pub(super) async fn info(
         .collect();
     let mut body = summary(&repository);
     complete(&mut body, sha, date);
-    let used: u64 = entries.iter().filter_map(|entry| entry.size).sum();
+    // A pointer may say anything.
+    let used = entries
+        .iter()
+        .filter_map(|entry| entry.size)
+        .fold(0, u64::saturating_add);
     body["usedStorage"] = json!(used);
     body["siblings"] = json!(siblings);
     json_answer(&body)
@@ -118,6 +122,13 @@ fn sibling(entry: &Entry, with_blobs: bool) -> Value {
     if with_blobs {
         sibling["size"] = json!(entry.size);
         sibling["blobId"] = json!(entry.oid.to_string());
+        if let Some(pointer) = entry.lfs {
+            sibling["lfs"] = json!({
+                "sha256": pointer.oid.to_string(),
+                "size": pointer.size,
+                "pointerSize": pointer.own_size,
+            });
+        }
     }
     sibling
 }

@@ -8,6 +8,7 @@ mod body;
 mod commit;
 mod content_range;
 mod credentials;
+mod download;
 mod files;
 mod info;
 mod misc;
@@ -27,8 +28,9 @@ use axum::routing::{get, post, put};
 
 use super::state::HubState;
 
-pub(crate) use self::address::open;
+pub(crate) use self::address::{Address, open};
 pub(crate) use self::body::{JsonBody, drain};
+pub(crate) use self::download::Download;
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {
     const REPOSITORY: &str = "/api/{kind}/{namespace}/{name}";

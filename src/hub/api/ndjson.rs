@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc::Receiver;
 
 use super::ndjson_line::{Line, malformed, read_line};
+use crate::hub::lfs::{ObjectId, Pointer};
 use crate::hub::repository::{Change, CommitRequest, Content, GitFault, RepositoryPath};
 
 /// Operations of one commit; each costs memory until the commit is made.
@@ -54,6 +55,15 @@ struct File {
     content: String,
     #[serde(default)]
     encoding: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct LargeFile {
+    path: String,
+    #[serde(default)]
+    algo: Option<String>,
+    oid: String,
+    size: u64,
 }
 
 #[derive(Deserialize)]
@@ -133,12 +143,7 @@ pub(super) fn read_commit(
                 let path = value::<Deleted>(operation.value)?.path;
                 changes.push(Change::DeleteFolder(RepositoryPath::parse_folder(&path)?));
             }
-            "lfsFile" => {
-                return Err(GitFault::Rejected(
-                    "This Hub stores files in git, not in LFS: upload them as regular files, as preupload says"
-                        .to_owned(),
-                ));
-            }
+            "lfsFile" => changes.push(put_large(&value(operation.value)?, content)?),
             other => {
                 let other: String = other.escape_debug().take(50).collect();
                 return Err(malformed(&format!(
@@ -179,6 +184,25 @@ fn put(file: File, line: &Line, content: &Content) -> Result<Change, GitFault> {
         ("utf-8", Some(_)) => return Err(malformed("a long content must be base64")),
         _ => return Err(malformed("its encoding is neither base64 nor utf-8")),
     };
+    Ok(Change::Put { path, blob })
+}
+
+/// A file whose content was sent to LFS before; git gets a pointer to it.
+fn put_large(file: &LargeFile, content: &Content) -> Result<Change, GitFault> {
+    let path = RepositoryPath::parse(&file.path)?;
+    if file.algo.as_deref().is_some_and(|name| name != "sha256") {
+        return Err(malformed("objects are known by their SHA-256"));
+    }
+    let oid = ObjectId::parse(&file.oid)
+        .ok_or_else(|| malformed("the object id is not a SHA-256 in hexadecimal"))?;
+    if !content.has_large(oid, file.size)? {
+        return Err(GitFault::Rejected(format!(
+            "The content of `{}` is not in LFS: upload object {oid} of {} bytes first",
+            path.as_str(),
+            file.size
+        )));
+    }
+    let blob = write(Pointer::text(oid, file.size).as_bytes(), content)?;
     Ok(Change::Put { path, blob })
 }
 

@@ -198,7 +198,7 @@ impl Stream<'_> {
         let data = STANDARD
             .decode(text)
             .map_err(|_| malformed("its content is not base64"))?;
-        Ok(self.writer.write(&data)?)
+        self.writer.write(&data)
     }
 
     fn finish(self) -> Result<Oid, GitFault> {

@@ -9,13 +9,15 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 
 use super::*;
+use crate::hub::lfs::Objects;
 use crate::hub::registry::{Repository, RepositoryType};
 use crate::hub::repository::{Author, Store};
 
 const HEADER: &str = "{\"key\":\"header\",\"value\":{\"summary\":\"s\"}}\n";
 
 fn content() -> Content {
-    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    // One store for all, as in a Hub: whoever opens a repository first tidies it up.
+    static STORE: OnceLock<(TempDir, Store)> = OnceLock::new();
     let text = str::to_owned;
     let repository = Repository {
         id: text("d1"),
@@ -34,16 +36,14 @@ fn content() -> Content {
         email: text("a@b"),
         when: OffsetDateTime::UNIX_EPOCH,
     };
-    let folder = FOLDER.get_or_init(|| {
+    let (_, store) = STORE.get_or_init(|| {
         let folder = TempDir::new().unwrap();
-        Store::new(folder.path().to_owned())
-            .create(RepositoryType::Model, "d1", &author)
-            .unwrap();
-        folder
+        let objects = Objects::new(folder.path());
+        let store = Store::new(folder.path().join("repositories"), objects);
+        store.create(RepositoryType::Model, "d1", &author).unwrap();
+        (folder, store)
     });
-    Store::new(folder.path().to_owned())
-        .open(&repository)
-        .unwrap()
+    store.open(&repository).unwrap()
 }
 
 /// Reads a body that arrives in pieces of this size.

@@ -1,28 +1,36 @@
 //! `GET` and `HEAD` on `/{id}/resolve/{revision}/{path}` (and `/raw/`): the content of a file.
 //!
 //! Files are served as plain text or as bytes, never as HTML or anything else that a browser would run: they are
-//! somebody's upload on the Hub's own origin.
+//! somebody's upload on the Hub's own origin. A pointer is served as what it points to, except as `raw`.
 
+use std::fs::File;
+use std::ops::Range;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE,
-};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::response::Response;
 use git2::Oid;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::address::Address;
-use super::content_range::{Part, part};
+use super::download::Download;
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError, X_REPO_COMMIT, header_text};
 use crate::hub::authentication::Caller;
-use crate::hub::repository::{GitFault, RepositoryPath};
+use crate::hub::pieces::of_reader;
+use crate::hub::registry::Repository;
+use crate::hub::repository::{Content, Entry, GitFault, LooseBlob, RepositoryPath};
 use crate::hub::state::HubState;
+use crate::hub::{git, lfs};
+
+const X_LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
+const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
+
+/// What is read at once; larger files are streamed.
+const SMALL: u64 = 256 << 10;
 
 /// What RFC 5987 leaves unescaped in a file name.
 const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC
@@ -63,70 +71,127 @@ const TEXT: &[&str] = &[
     "yml",
 ];
 
+/// What is served for a file.
+enum Source {
+    /// What is in git; small enough to be read at once.
+    Small(Oid),
+    /// An object of its own in git.
+    Loose(Box<LooseBlob>),
+    /// A large file in one of git's packs.
+    Packed(Oid),
+    /// What a pointer in git points to.
+    Large(File),
+}
+
+/// A file that was found.
+struct Found {
+    commit: Oid,
+    entry: Entry,
+    source: Source,
+}
+
 pub(super) async fn resolve(
     State(state): State<Arc<HubState>>,
     caller: Caller,
     address: Address,
+    uri: Uri,
     method: Method,
     headers: HeaderMap,
 ) -> Answer {
     let repository = address.open(&state, &caller, Action::Read).await?;
-    let path = RepositoryPath::parse(address.path.as_deref().unwrap_or_default())?;
+    let path = RepositoryPath::parse_existing(address.path.as_deref().unwrap_or_default())?;
     let (revision, wanted) = (address.revision(), path.clone());
-    let (commit, entry) = state
+    let is_raw = uri.path().split('/').nth(address.place_of_verb()) == Some("raw");
+    let found = state
         .on_content(&repository, move |content| {
-            let commit = content.resolve(&revision)?;
-            let entry = content.entry(commit, &wanted)?;
-            if entry.is_file() {
-                Ok((commit, entry))
-            } else {
-                Err(not_a_file(&entry.path, commit))
-            }
+            find(content, &revision, &wanted, is_raw)
         })
         .await?;
-    let size = entry.size.unwrap_or(0);
-    let tag = format!("\"{}\"", entry.oid);
+    let Found {
+        commit,
+        entry,
+        source,
+    } = found;
     let mut response = Response::new(Body::empty());
-    describe(response.headers_mut(), &path, commit, &tag);
-    if matches_tag(&headers, &IF_NONE_MATCH, &tag) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        return Ok(response);
-    }
-    // A part is only of use to a client that has the rest of the same file.
-    let range = if !headers.contains_key(IF_RANGE) || matches_tag(&headers, &IF_RANGE, &tag) {
-        headers.get(RANGE).and_then(|range| range.to_str().ok())
-    } else {
-        None
-    };
-    let (first, length) = match part(range, size) {
-        Part::Whole => (0, size),
-        Part::Range { first, last } => {
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            let text = format!("bytes {first}-{last}/{size}");
-            response
-                .headers_mut()
-                .insert(CONTENT_RANGE, header_text(&text));
-            (first, last - first + 1)
+    describe(response.headers_mut(), &path, commit);
+    let download = match (&source, entry.lfs) {
+        (Source::Large(_), Some(pointer)) => {
+            let headers = response.headers_mut();
+            let tag = format!("\"{}\"", pointer.oid);
+            headers.insert(X_LINKED_SIZE, HeaderValue::from(pointer.size));
+            headers.insert(X_LINKED_ETAG, header_text(&tag));
+            Download {
+                size: pointer.size,
+                tag,
+            }
         }
-        Part::Unsatisfiable => {
-            return Err(
-                ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, "Range not satisfiable")
-                    .with_header(CONTENT_RANGE, format!("bytes */{size}"))
-                    .with_header(X_REPO_COMMIT, commit.to_string()),
-            );
-        }
+        _ => Download {
+            size: entry.blob_size(),
+            tag: format!("\"{}\"", entry.oid),
+        },
     };
-    response
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from(length));
-    if method != Method::HEAD && length > 0 {
-        let part = first..first + length;
-        let data = state
-            .on_content(&repository, move |content| content.blob(entry.oid, part))
-            .await?;
-        *response.body_mut() = Body::from(data);
+    let part = download
+        .prepare(&headers, &mut response)
+        .map_err(|error| error.with_header(X_REPO_COMMIT, commit.to_string()))?;
+    if let Some(part) = part.filter(|part| method != Method::HEAD && !part.is_empty()) {
+        *response.body_mut() = read(&state, &repository, source, part).await?;
     }
     Ok(response)
+}
+
+/// Looks a file up. The content of a large one is not looked at yet.
+fn find(
+    content: &Content,
+    revision: &str,
+    wanted: &RepositoryPath,
+    is_raw: bool,
+) -> Result<Found, GitFault> {
+    let commit = content.resolve(revision)?;
+    let entry = content.entry(commit, wanted)?;
+    if !entry.is_file() {
+        return Err(not_a_file(&entry.path, commit));
+    }
+    let source = match entry.lfs.filter(|_| !is_raw) {
+        Some(pointer) => {
+            let file = content.large(&pointer)?;
+            Source::Large(file.ok_or(GitFault::LargeFileMissing { commit })?)
+        }
+        None if entry.blob_size() <= SMALL => Source::Small(entry.oid),
+        None => match content.loose(entry.oid)? {
+            Some(blob) => Source::Loose(Box::new(blob)),
+            None => Source::Packed(entry.oid),
+        },
+    };
+    Ok(Found {
+        commit,
+        entry,
+        source,
+    })
+}
+
+async fn read(
+    state: &Arc<HubState>,
+    repository: &Repository,
+    source: Source,
+    part: Range<u64>,
+) -> Result<Body, ApiError> {
+    let length = part.end - part.start;
+    let oid = match source {
+        Source::Large(file) => return Ok(lfs::file_body(file, &part).map_err(GitFault::from)?),
+        Source::Loose(blob) => return Ok(of_reader(*blob, part.start, length)),
+        Source::Packed(oid) => {
+            if let Some(body) = git::packed(state, repository, oid, part.start, length).await {
+                return Ok(body);
+            }
+            // Without git there is no other way than to read it whole.
+            oid
+        }
+        Source::Small(oid) => oid,
+    };
+    let data = state
+        .on_content(repository, move |content| content.blob(oid, part))
+        .await?;
+    Ok(Body::from(data))
 }
 
 fn not_a_file(path: &str, commit: Oid) -> GitFault {
@@ -136,7 +201,7 @@ fn not_a_file(path: &str, commit: Oid) -> GitFault {
     }
 }
 
-fn describe(headers: &mut HeaderMap, path: &RepositoryPath, commit: Oid, tag: &str) {
+fn describe(headers: &mut HeaderMap, path: &RepositoryPath, commit: Oid) {
     let name = path.file_name();
     let plain: String = name
         .chars()
@@ -167,19 +232,5 @@ fn describe(headers: &mut HeaderMap, path: &RepositoryPath, commit: Oid, tag: &s
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; sandbox"),
     );
-    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(ETAG, header_text(tag));
     headers.insert(X_REPO_COMMIT, header_text(&commit.to_string()));
-}
-
-fn matches_tag(headers: &HeaderMap, name: &HeaderName, tag: &str) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|candidate| {
-            let candidate = candidate.trim();
-            candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == tag
-        })
 }

@@ -16,12 +16,11 @@ use crate::hub::state::HubState;
 
 pub(super) async fn whoami(caller: Caller, standing: Option<Extension<Standing>>) -> Answer {
     let principal = caller.required()?;
-    let mut response = match principal.whoami.get() {
-        Some(rendered) => rendered.answer(),
-        None => {
-            let rendered = Rendered::new(&identity(principal))?;
-            principal.whoami.get_or_init(|| rendered).answer()
-        }
+    let mut response = if let Some(rendered) = principal.whoami.get() {
+        rendered.answer()
+    } else {
+        let rendered = Rendered::new(&identity(principal))?;
+        principal.whoami.get_or_init(|| rendered).answer()
     };
     if let Some(Extension(standing)) = standing {
         response.extensions_mut().insert(standing);

@@ -111,6 +111,28 @@ impl Writer {
         self.add_objects(&format!("{name}/objects"), &folder.join("objects"))
     }
 
+    /// Adds the large files of a repository; those of one that has none are no folder.
+    pub(super) fn add_large_files(&mut self, name: &str, folder: &Path) -> io::Result<()> {
+        let mut entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?.collect::<io::Result<Vec<_>>>()?,
+        };
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let file_name = entry.file_name();
+            let Some(text) = file_name.to_str() else {
+                continue;
+            };
+            let inner = format!("{name}/{text}");
+            if entry.file_type()?.is_dir() {
+                self.add_large_files(&inner, &entry.path())?;
+            } else {
+                self.add_file(&inner, &entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     fn add_objects(&mut self, name: &str, folder: &Path) -> io::Result<()> {
         let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);

@@ -9,6 +9,7 @@
 //!
 //! ```text
 //! repositories/{models,datasets,spaces}/{id}.git/…    HEAD, config, references, objects
+//! lfs/{models,datasets,spaces}/{id}/…                 large files
 //! hub.sqlite3                                         the registry
 //! manifest.json                                       version, schema, and each file's length and SHA-256
 //! ```
@@ -84,6 +85,11 @@ pub fn backup(data: &Path, target: &Path, now: OffsetDateTime) -> Result<Backup,
         let name = folder_name(*kind, id);
         let folder = data.join(&name);
         if repository(&mut writer, &name, &folder)? {
+            // After the references: what a pointer among them points to was there before it.
+            let large = large_name(*kind, id);
+            writer
+                .add_large_files(&large, &data.join(&large))
+                .map_err(fault)?;
             continue;
         }
         deleted.push(id.clone());
@@ -135,6 +141,10 @@ fn repository(writer: &mut Writer, name: &str, folder: &Path) -> Result<bool, Hu
 
 fn folder_name(kind: RepositoryType, id: &str) -> String {
     format!("repositories/{}/{id}.git", kind.plural())
+}
+
+fn large_name(kind: RepositoryType, id: &str) -> String {
+    format!("lfs/{}/{id}", kind.plural())
 }
 
 fn broken(name: &str, reason: &dyn std::fmt::Display) -> HubError {

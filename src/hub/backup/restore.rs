@@ -158,7 +158,33 @@ fn is_expected(name: &str) -> bool {
                 _ => false,
             }
     };
-    is_plain && (name == DATABASE || in_repository())
+    is_plain && (name == DATABASE || in_repository() || is_large_file(name))
+}
+
+/// A large file, where its name says it belongs.
+fn is_large_file(name: &str) -> bool {
+    let kinds = RepositoryType::ALL.map(RepositoryType::plural);
+    let is_hexadecimal = |text: &str, length: usize| {
+        text.len() == length
+            && text
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    match name.split('/').collect::<Vec<_>>().as_slice() {
+        ["lfs", kind, id, first, second, digest] => {
+            kinds.contains(kind)
+                && is_hexadecimal(id, 24)
+                && is_hexadecimal(digest, 64)
+                && digest.get(..2) == Some(first)
+                && digest.get(2..4) == Some(second)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a large file is what its name says.
+fn is_misnamed(file: &Listed) -> bool {
+    file.path.starts_with("lfs/") && !file.path.ends_with(&file.sha256)
 }
 
 /// Whether everything is there that the manifest lists, as it was, and nothing else.
@@ -177,7 +203,11 @@ fn compare(found: &[Listed], manifest: &Manifest) -> Result<(), HubError> {
     let all_good = found
         .iter()
         .all(|file| listed.get(file.path.as_str()) == Some(&file));
-    if !all_good || found.len() != manifest.files.len() || listed.len() != found.len() {
+    if !all_good
+        || found.iter().any(is_misnamed)
+        || found.len() != manifest.files.len()
+        || listed.len() != found.len()
+    {
         return Err(refused(
             "a file in it is missing or is not what it was".to_owned(),
         ));
@@ -225,6 +255,7 @@ mod tests {
             format!("repositories/models/{id}.git/HEAD"),
             format!("repositories/spaces/{id}.git/refs/heads/a/b"),
             format!("repositories/datasets/{id}.git/objects/pack/pack-1.idx"),
+            format!("lfs/models/{id}/ab/ab/{}", "ab".repeat(32)),
         ] {
             assert!(is_expected(&good), "{good}");
         }
@@ -239,6 +270,11 @@ mod tests {
             "repositories/models/x.git/HEAD".to_owned(),
             format!("repositories/buckets/{id}.git/HEAD"),
             format!("repositories/models/{id}.git"),
+            format!("lfs/models/{id}/ab/cd/{}", "ab".repeat(32)),
+            format!("lfs/models/{id}/{}", "ab".repeat(32)),
+            format!("lfs/models/x/ab/ab/{}", "ab".repeat(32)),
+            format!("lfs/incoming/{id}"),
+            "lfs-key".to_owned(),
         ] {
             assert!(!is_expected(&bad), "{bad}");
         }

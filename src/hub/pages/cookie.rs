@@ -7,18 +7,19 @@
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
 
-use super::address::{authority, is_https};
+use crate::hub::address::OwnHost;
 use crate::hub::secret::Secret;
 
 /// Hexadecimal digits of 256 bits.
 const LENGTH: usize = 64;
 
 pub(super) fn name(endpoint: &str) -> String {
-    if is_https(endpoint) {
+    let own = OwnHost::of(endpoint);
+    if own.is_https() {
         return "__Host-hubtoken_session".to_owned();
     }
-    let authority = authority(endpoint);
-    let port = authority
+    let port = own
+        .as_str()
         .rsplit_once(':')
         .map(|(_, port)| port)
         .filter(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
@@ -50,7 +51,7 @@ pub(super) fn read(headers: &HeaderMap, endpoint: &str) -> Option<Secret> {
 
 /// `Set-Cookie` for an id.
 pub(super) fn set(endpoint: &str, id: &Secret) -> String {
-    let secure = if is_https(endpoint) { "; Secure" } else { "" };
+    let secure = secure(endpoint);
     format!(
         "{}={}; Path=/; HttpOnly; SameSite=Lax{secure}",
         name(endpoint),
@@ -60,11 +61,19 @@ pub(super) fn set(endpoint: &str, id: &Secret) -> String {
 
 /// `Set-Cookie` that takes the cookie away.
 pub(super) fn clear(endpoint: &str) -> String {
-    let secure = if is_https(endpoint) { "; Secure" } else { "" };
+    let secure = secure(endpoint);
     format!(
         "{}=; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age=0",
         name(endpoint)
     )
+}
+
+fn secure(endpoint: &str) -> &'static str {
+    if OwnHost::of(endpoint).is_https() {
+        "; Secure"
+    } else {
+        ""
+    }
 }
 
 #[cfg(test)]

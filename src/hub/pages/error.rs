@@ -21,7 +21,12 @@ struct Words {
     message: Cow<'static, str>,
     link: Option<(String, &'static str)>,
     header: Option<(HeaderName, String)>,
+    cause: Option<String>,
 }
+
+/// What kept the Hub from doing what it was asked; goes with the answer, for the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Cause(pub String);
 
 #[derive(Template)]
 #[template(path = "error.html")]
@@ -30,8 +35,11 @@ struct ErrorPage<'a> {
     title: &'a str,
     message: &'a str,
     link: Option<(&'a str, &'a str)>,
+    /// The request's id, where whoever runs the Hub can find more under it.
+    id: &'a str,
 }
 
+const FAILED: &str = "The Hub failed";
 const TOKENS: (&str, &str) = ("/settings/tokens", "Go to your access tokens");
 
 impl PageError {
@@ -42,6 +50,7 @@ impl PageError {
             message: message.into(),
             link: Some((TOKENS.0.to_owned(), TOKENS.1)),
             header: None,
+            cause: None,
         }))
     }
 
@@ -177,6 +186,12 @@ impl PageError {
         )
     }
 
+    /// The errors of the Hub name files and what SQLite said, and no secret.
+    fn because(mut self, error: &HubError) -> Self {
+        self.0.cause = Some(error.to_string());
+        self
+    }
+
     fn with_retry_after(mut self, seconds: u32) -> Self {
         self.0.header = Some((RETRY_AFTER, seconds.to_string()));
         self
@@ -198,20 +213,32 @@ impl From<HubError> for PageError {
             | HubError::UnknownUser { .. }
             | HubError::UnknownOrganization { .. }
             | HubError::UnknownNamespace { .. }
-            | HubError::UnknownRepository { .. } => Self::not_found(),
-            HubError::LastAdmin { .. } => Self::conflict(sentence(&error.to_string())),
+            | HubError::UnknownRepository { .. }
+            | HubError::UnknownMemberToken { .. } => Self::not_found(),
+            HubError::NotAdministrator { .. } => Self::not_an_admin(),
+            HubError::LastAdmin { .. } | HubError::OwnToken | HubError::AlreadyDecided { .. } => {
+                Self::conflict(sentence(&error.to_string()))
+            }
             HubError::DatabaseLocked { .. } => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The Hub is busy",
                 "Nothing was changed. Try again in a moment.",
             )
-            .with_retry_after(5),
+            .with_retry_after(5)
+            .because(&error),
+            HubError::DiskFull { .. } => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "The Hub's disk is full",
+                "Nothing was changed. Ask whoever runs this Hub to make room.",
+            )
+            .because(&error),
             // What is wrong with the machine is for its owner, not for whoever has a browser.
             _ => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "The Hub failed",
+                FAILED,
                 "It could not do what you asked. Try again; if it fails again, tell whoever runs this Hub.",
-            ),
+            )
+            .because(&error),
         }
     }
 }
@@ -228,6 +255,21 @@ pub(super) fn sentence(message: &str) -> String {
     format!("{}{}{end}", first.unwrap_or_default(), letters.as_str())
 }
 
+/// The page of a failure, with the id under which the log has its cause.
+pub(super) fn failure(id: &str, cause: Cause) -> Response {
+    let page = ErrorPage {
+        frame: Frame::bare(),
+        title: FAILED,
+        message: "It could not do what you asked. Try again; if it fails again, tell whoever runs this Hub, and name \
+                  this request:",
+        link: Some(TOKENS),
+        id,
+    };
+    let mut response = html(StatusCode::INTERNAL_SERVER_ERROR, &page);
+    response.extensions_mut().insert(cause);
+    response
+}
+
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let Words {
@@ -236,14 +278,19 @@ impl IntoResponse for PageError {
             message,
             link,
             header,
+            cause,
         } = *self.0;
         let page = ErrorPage {
             frame: Frame::bare(),
             title,
             message: &message,
             link: link.as_ref().map(|(to, words)| (to.as_str(), *words)),
+            id: "",
         };
         let mut response = html(status, &page);
+        if let Some(cause) = cause {
+            response.extensions_mut().insert(Cause(cause));
+        }
         if let Some((name, value)) = header
             && let Ok(value) = HeaderValue::from_str(&value)
         {

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, SET_COOKIE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::address::{is_own_host, is_own_origin};
 use super::assets;
-use super::error::PageError;
+use super::error::{Cause, PageError, failure};
 use super::visitor::Visitor;
+use crate::hub::address::{OwnHost, host};
 use crate::hub::answers::{ApiError, header_text};
 use crate::hub::api::drain;
 use crate::hub::server::Peer;
@@ -46,6 +46,11 @@ pub(crate) async fn surround(
         }
         .into_response();
     }
+    if response.status() == StatusCode::INTERNAL_SERVER_ERROR
+        && let Some(cause) = response.extensions_mut().remove::<Cause>()
+    {
+        response = failure(id.to_str().unwrap_or_default(), cause);
+    }
     if !response.headers().contains_key(SET_COOKIE)
         && let Some(cookie) = visitor.and_then(|visitor| visitor.new_cookie(&state.endpoint))
         && is_html(response.headers())
@@ -66,9 +71,10 @@ async fn admit(
     state: &HubState,
     mut request: Request,
 ) -> Result<(Request, Option<Visitor>), Response> {
-    let refusal = if has_own_host(request.headers(), &state.endpoint) {
+    let own = &state.addresses.public;
+    let refusal = if host(request.headers()).is_some_and(|host| own.is(host)) {
         let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
-        (!is_safe && !is_from_here(request.headers(), &state.endpoint))
+        (!is_safe && !is_from_here(request.headers(), own))
             .then(|| PageError::forged(request.uri().path()))
     } else {
         Some(PageError::wrong_host(&state.endpoint))
@@ -93,17 +99,9 @@ async fn admit(
     }
 }
 
-fn has_own_host(headers: &HeaderMap, endpoint: &str) -> bool {
-    let mut hosts = headers.get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return false;
-    };
-    host.to_str().is_ok_and(|host| is_own_host(endpoint, host))
-}
-
 /// Whether a browser says that one of our own pages sent this. It says so in one header or the other, old browsers in
 /// `Origin` alone; where both are, both must be right, and where none is, it was no browser.
-fn is_from_here(headers: &HeaderMap, endpoint: &str) -> bool {
+fn is_from_here(headers: &HeaderMap, own: &OwnHost) -> bool {
     let all = |name: HeaderName, is_right: &dyn Fn(&str) -> bool| {
         headers
             .get_all(name)
@@ -112,7 +110,7 @@ fn is_from_here(headers: &HeaderMap, endpoint: &str) -> bool {
     };
     let says_anything = headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE);
     says_anything
-        && all(ORIGIN, &|origin| is_own_origin(endpoint, origin))
+        && all(ORIGIN, &|origin| own.is_origin(origin))
         && all(SEC_FETCH_SITE, &|site| site == "same-origin")
 }
 
@@ -155,7 +153,7 @@ mod tests {
         for (name, value) in pairs {
             headers.append(name.clone(), HeaderValue::from_str(value).unwrap());
         }
-        is_from_here(&headers, ENDPOINT)
+        is_from_here(&headers, &OwnHost::of(ENDPOINT))
     }
 
     #[test]

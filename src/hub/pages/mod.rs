@@ -1,4 +1,4 @@
-//! The pages for people: signing in, the settings page of access tokens, and the members of organizations.
+//! The pages for people: signing in, access tokens, what organizations are set to, and the audit log.
 //!
 //! They are what a person uses in a browser, so they are guarded against what browsers can be made to do. The rules
 //! hold for all of them, in one place each:
@@ -19,13 +19,14 @@
 
 mod address;
 mod assets;
+mod audit;
 mod cookie;
 mod desk;
 mod error;
 mod form;
 mod guard;
-mod members;
 mod moment;
+mod organization;
 mod password;
 mod permissions;
 mod sign_in;
@@ -44,6 +45,7 @@ use super::state::HubState;
 
 pub(crate) use self::desk::Desk;
 pub use self::desk::SignInPolicy;
+pub(crate) use self::error::Cause;
 pub(crate) use self::guard::surround;
 
 /// An answer of a page.
@@ -51,21 +53,24 @@ type Page = Result<Response, PageError>;
 
 /// Whether a path belongs to the pages. Everything below them is theirs, so that a mistyped address gets a page too.
 pub(crate) fn owns(path: &str) -> bool {
-    ["/settings", "/organizations", "/login", "/logout"]
-        .iter()
-        .any(|own| {
-            path.strip_prefix(own)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
+    path == "/"
+        || ["/settings", "/organizations", "/login", "/logout"]
+            .iter()
+            .any(|own| {
+                path.strip_prefix(own)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
         || assets::owns(path)
 }
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {
     const TOKEN: &str = "/settings/tokens/{id}";
-    const MEMBERS: &str = "/organizations/{organization}/settings/members";
+    const SETTINGS: &str = "/organizations/{organization}/settings";
+    let organization = |rest: &str| format!("{SETTINGS}/{rest}");
     let token = |rest: &str| format!("{TOKEN}/{rest}");
     Router::new()
         .merge(assets::routes())
+        .route("/", get(sign_in::home))
         .route("/login", get(sign_in::form).post(sign_in::sign_in))
         .route("/logout", post(sign_in::sign_out))
         .route("/settings", get(|| async { see_other("/settings/tokens") }))
@@ -95,15 +100,26 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
             &token("delete"),
             get(tokens::manage::delete_form).post(tokens::manage::delete),
         )
+        .route("/settings/audit-log", get(audit::own))
+        .route("/settings/audit-log/hub", get(audit::whole))
+        .route(SETTINGS, get(organization::index))
         .route(
-            "/organizations/{organization}/settings",
-            get(members::index),
+            &organization("members"),
+            get(organization::members::list).post(organization::members::set),
         )
-        .route(MEMBERS, get(members::list).post(members::set))
         .route(
-            &format!("{MEMBERS}/{{user}}/remove"),
-            get(members::remove_form).post(members::remove),
+            &organization("members/{user}/remove"),
+            get(organization::members::remove_form).post(organization::members::remove),
         )
+        .route(
+            &organization("tokens"),
+            get(organization::tokens::list).post(organization::tokens::set),
+        )
+        .route(
+            &organization("tokens/{id}/{decision}"),
+            get(organization::decision::form).post(organization::decision::decide),
+        )
+        .route(&organization("audit-log"), get(audit::of_organization))
 }
 
 /// Sends the browser on to another page, with a `GET`.

@@ -9,6 +9,9 @@ use crate::hub::clock::iso;
 const DAY: &[FormatItem<'_>] = format_description!("[day padding:none] [month repr:short] [year]");
 const MINUTE: &[FormatItem<'_>] =
     format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute] UTC");
+const SECOND: &[FormatItem<'_>] = format_description!(
+    "[day padding:none] [month repr:short] [year], [hour]:[minute]:[second] UTC"
+);
 const INPUT: &[FormatItem<'_>] = format_description!("[year]-[month]-[day]");
 
 /// A time on a page.
@@ -32,9 +35,22 @@ pub(super) fn minute(moment: OffsetDateTime) -> Moment {
     }
 }
 
+pub(super) fn second(moment: OffsetDateTime) -> Moment {
+    Moment {
+        iso: iso(moment),
+        words: moment.format(SECOND).unwrap_or_default(),
+    }
+}
+
 /// A day as a date field writes it.
 pub(super) fn field(day: Date) -> String {
     day.format(INPUT).unwrap_or_default()
+}
+
+/// The beginning of a day that a date field holds.
+pub(super) fn start_of(field: &str) -> Option<OffsetDateTime> {
+    let day = Date::parse(field, INPUT).ok()?;
+    Some(day.with_time(Time::MIDNIGHT).assume_utc())
 }
 
 /// The end of a day that a date field holds.
@@ -53,12 +69,15 @@ mod tests {
         let moment = datetime!(2026-01-02 03:04:05 UTC);
         assert_eq!(day(moment).words, "2 Jan 2026");
         assert_eq!(minute(moment).words, "2 Jan 2026, 03:04 UTC");
+        assert_eq!(second(moment).words, "2 Jan 2026, 03:04:05 UTC");
         assert_eq!(minute(moment).iso, "2026-01-02T03:04:05.000Z");
         assert_eq!(field(moment.date()), "2026-01-02");
     }
 
     #[test]
-    fn a_day_ends_at_midnight() {
+    fn a_day_begins_and_ends_at_midnight() {
+        assert_eq!(start_of("2026-12-31"), Some(datetime!(2026-12-31 0:00 UTC)));
+        assert_eq!(start_of("31.12.2026"), None);
         assert_eq!(end_of("2026-12-31"), Some(datetime!(2027-01-01 0:00 UTC)));
         for wrong in [
             "",

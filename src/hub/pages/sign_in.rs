@@ -38,6 +38,15 @@ struct SignInPage<'a> {
     mistakes: Mistakes,
 }
 
+/// `/`: whoever comes without a page in mind goes to their tokens, or signs in.
+pub(super) async fn home(visitor: Visitor) -> Page {
+    Ok(see_other(if visitor.session().is_some() {
+        HOME
+    } else {
+        "/login"
+    }))
+}
+
 pub(super) async fn form(visitor: Visitor, Query(wish): Query<Wish>) -> Page {
     let next = next_page(&wish.next).unwrap_or_default();
     if visitor.session().is_some() {

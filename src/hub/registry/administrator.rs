@@ -11,7 +11,8 @@ pub(crate) trait Administrators {
     /// Who administers the Hub, by name.
     async fn administrators(&self) -> Result<Vec<User>, HubError>;
 
-    /// Makes a user the first administrator; there is no second first one. A user who exists gets the password.
+    /// Makes a user the first administrator; there is no second first one. A user who exists gets the password,
+    /// and all sessions that began with another one end.
     async fn create_first_administrator(
         &self,
         new: NewUser,

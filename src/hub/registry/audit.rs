@@ -141,12 +141,16 @@ pub struct Subject {
 pub struct AuditFilter {
     /// Done by this user, or to this user.
     pub user: Option<String>,
+    /// Done by this user.
+    pub actor: Option<String>,
     /// Done to this organization.
     pub organization: Option<String>,
     /// What was done: a word such as `token.create`, or the first part of several, such as `token`.
     pub act: Option<String>,
     /// Not before this.
     pub since: Option<OffsetDateTime>,
+    /// Before this.
+    pub until: Option<OffsetDateTime>,
     /// With a smaller id than this: the next page of a list.
     pub before: Option<i64>,
     /// This many at most.
@@ -175,7 +179,8 @@ impl Actor {
 }
 
 impl Act {
-    const ALL: [Self; 24] = [
+    /// All of them, those about the same thing beside each other.
+    pub(crate) const ALL: [Self; 24] = [
         Self::TokenCreate,
         Self::TokenRefresh,
         Self::TokenRename,

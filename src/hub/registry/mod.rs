@@ -17,6 +17,7 @@ mod repository;
 mod scopes;
 mod session;
 mod sqlite;
+mod standing;
 mod token;
 mod user;
 
@@ -45,6 +46,7 @@ pub use self::scopes::{
 };
 pub(crate) use self::session::{Lifetimes, Session, Sessions};
 pub(crate) use self::sqlite::snapshot;
+pub(crate) use self::standing::{Standings, TokenStanding};
 pub use self::token::{CreatedToken, NewToken, TokenInfo};
 pub(crate) use self::token::{Principal, Tokens};
 pub use self::user::User;
@@ -59,6 +61,7 @@ pub(crate) trait Registry:
     + Tokens
     + Repositories
     + Approvals
+    + Standings
     + AuditLog
     + Sessions
     + Administrators

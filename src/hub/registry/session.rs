@@ -16,6 +16,8 @@ pub(crate) struct Session {
     pub digest: Digest,
     pub user: User,
     pub memberships: Vec<Membership>,
+    /// Whether the user administers the Hub.
+    pub is_administrator: bool,
     /// What the last deed wants to have said on the next page.
     pub notice: Option<String>,
     pub seen_at: OffsetDateTime,

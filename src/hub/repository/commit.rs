@@ -7,6 +7,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use git2::{ErrorCode, Index, IndexEntry, IndexTime, Oid, Signature, Time};
 use time::OffsetDateTime;
@@ -15,6 +16,10 @@ use super::{Content, DEFAULT_BRANCH, GitFault, RepositoryPath};
 
 /// Mode of an ordinary file.
 const FILE_MODE: u32 = 0o100_644;
+
+/// How long a reference may be in other hands before it is given up: two seconds.
+const ATTEMPTS: u32 = 100;
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// Who commits, and when.
 #[derive(Clone, Debug)]
@@ -43,15 +48,24 @@ pub(crate) struct CommitRequest {
 }
 
 /// A file on its way into the object store.
-pub(crate) struct BlobWriter<'content>(git2::BlobWriter<'content>);
+pub(crate) struct BlobWriter<'content> {
+    writer: git2::BlobWriter<'content>,
+    folder: &'content Path,
+    written: u64,
+}
 
 impl BlobWriter<'_> {
-    pub(crate) fn write(&mut self, data: &[u8]) -> std::io::Result<()> {
-        self.0.write_all(data)
+    pub(crate) fn write(&mut self, data: &[u8]) -> Result<(), GitFault> {
+        self.written += data.len() as u64;
+        let written = self.writer.write_all(data);
+        written.map_err(|error| GitFault::from(error).for_want_of_room(self.folder, self.written))
     }
 
     pub(crate) fn finish(self) -> Result<Oid, GitFault> {
-        Ok(self.0.commit()?)
+        // It may want its length twice: as it was sent, and compressed beside it.
+        let wanted = self.written.saturating_mul(2);
+        let finished = self.writer.commit();
+        finished.map_err(|error| GitFault::from(error).for_want_of_room(self.folder, wanted))
     }
 }
 
@@ -65,7 +79,11 @@ impl Author {
 impl Content {
     /// Begins a file whose length is not known yet.
     pub(crate) fn blob_writer(&self) -> Result<BlobWriter<'_>, GitFault> {
-        Ok(BlobWriter(self.git.blob_writer(None)?))
+        Ok(BlobWriter {
+            writer: self.git.blob_writer(None)?,
+            folder: self.git.path(),
+            written: 0,
+        })
     }
 
     /// Says early whether a branch can be committed to, before a long upload is read.
@@ -101,11 +119,13 @@ impl Content {
         let commit = self
             .git
             .commit(None, &signature, &signature, &message, &tree, &[&parent])?;
-        match self
-            .git
-            .reference_matching(&branch, commit, true, head, &request.summary)
-        {
-            Ok(_) => Ok(commit),
+        let moved = patiently(|| {
+            self.git
+                .reference_matching(&branch, commit, true, head, &request.summary)
+                .map(drop)
+        });
+        match moved {
+            Ok(()) => Ok(commit),
             Err(error) if error.code() == ErrorCode::Modified => Err(GitFault::ParentChanged),
             Err(error) => Err(error.into()),
         }
@@ -166,6 +186,19 @@ impl Content {
             &[],
         )?)
     }
+}
+
+/// A push holds a reference for the moment in which it is moved; this waits for it.
+pub(super) fn patiently<T>(
+    mut attempt: impl FnMut() -> Result<T, git2::Error>,
+) -> Result<T, git2::Error> {
+    for _ in 0..ATTEMPTS {
+        match attempt() {
+            Err(error) if error.code() == ErrorCode::Locked => std::thread::sleep(MOMENT),
+            other => return other,
+        }
+    }
+    attempt()
 }
 
 /// A name is a file or a folder, not both: the new file replaces a folder of its name, and files where it needs folders.

@@ -1,5 +1,7 @@
 //! Why something could not be done in a git repository, as the HTTP layer needs to tell it apart.
 
+use std::path::Path;
+
 use git2::Oid;
 
 /// Why git work failed.
@@ -9,6 +11,11 @@ pub(crate) enum GitFault {
     RevisionNotFound(String),
     #[error("Entry not found")]
     EntryNotFound { path: String, commit: Oid },
+    /// A pointer was pushed without what it points to.
+    #[error(
+        "The content of this file was never uploaded: its pointer is in git, and its object is missing in LFS"
+    )]
+    LargeFileMissing { commit: Oid },
     #[error("A commit has happened since. Please refresh and try again.")]
     ParentChanged,
     #[error("{0} already exists")]
@@ -22,10 +29,37 @@ pub(crate) enum GitFault {
     ContentMissing,
     #[error("The Hub's disk is full; nothing was changed. Ask whoever runs it to make room")]
     DiskFull,
+    /// Somebody else is moving the same reference, and takes long.
+    #[error(
+        "The branch is being changed by somebody else; nothing was changed. Try again in a moment"
+    )]
+    Busy,
     #[error("git failed: {0}")]
     Git(git2::Error),
     #[error("reading or writing failed: {0}")]
     Io(std::io::Error),
+}
+
+/// Room that anything written into a repository may want beside its content: a tree, a reference, a folder.
+const ROOM: u64 = 1 << 20;
+
+impl GitFault {
+    /// Looks whether it was for want of room that something was not written, `wanted` bytes of it. libgit2 does not
+    /// always say so: a write that follows one that failed has no words of its own, and what is reported then is what
+    /// was said last about anything.
+    pub(crate) fn for_want_of_room(self, folder: &Path, wanted: u64) -> Self {
+        match &self {
+            Self::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return self,
+            Self::Git(_) | Self::Io(_) => (),
+            _ => return self,
+        }
+        match rustix::fs::statvfs(folder) {
+            Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < wanted + ROOM => {
+                Self::DiskFull
+            }
+            _ => self,
+        }
+    }
 }
 
 impl From<std::io::Error> for GitFault {
@@ -45,6 +79,8 @@ impl From<git2::Error> for GitFault {
         let said = text.split(" (os error").next().unwrap_or(&text);
         if error.message().contains(said) {
             Self::DiskFull
+        } else if error.code() == git2::ErrorCode::Locked {
+            Self::Busy
         } else {
             Self::Git(error)
         }
@@ -68,5 +104,20 @@ mod tests {
         ));
         let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
         assert!(matches!(full.into(), GitFault::DiskFull));
+    }
+
+    #[test]
+    fn what_has_no_words_of_its_own_is_looked_into() {
+        let folder = Path::new("/");
+        let wordless = || GitFault::from(git2::Error::from_str("x"));
+        let of_that_size = wordless().for_want_of_room(folder, u64::MAX - ROOM);
+        assert!(matches!(of_that_size, GitFault::DiskFull));
+        let elsewhere = wordless().for_want_of_room(Path::new("/nowhere/at/all"), u64::MAX - ROOM);
+        assert!(matches!(elsewhere, GitFault::Git(_)));
+        let cut_off = GitFault::from(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
+        let cut_off = cut_off.for_want_of_room(folder, u64::MAX - ROOM);
+        assert!(matches!(cut_off, GitFault::Io(_)));
+        let other = GitFault::ParentChanged.for_want_of_room(folder, u64::MAX - ROOM);
+        assert!(matches!(other, GitFault::ParentChanged));
     }
 }

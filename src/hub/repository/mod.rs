@@ -17,29 +17,41 @@
 //!
 //! Everything here blocks; callers run it on the blocking threads of the runtime.
 
+mod attributes;
 mod commit;
 mod fault;
 mod history;
+mod leftovers;
+mod loose;
 mod path;
 mod revision;
 mod tree;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use git2::RepositoryInitOptions;
+use git2::{ConfigLevel, RepositoryInitOptions};
 
+use super::lfs::{Objects, RepositoryObjects};
 use super::registry::{Repository, RepositoryType};
 
 pub(crate) use self::commit::{Author, BlobWriter, Change, CommitRequest};
 pub(crate) use self::fault::GitFault;
+pub(crate) use self::loose::LooseBlob;
 pub(crate) use self::path::RepositoryPath;
 pub(crate) use self::revision::{DEFAULT_BRANCH, Reference};
 pub(crate) use self::tree::Entry;
 
 const MARKER: &str = "hubtoken-unsettled";
+/// Beside the folders of repositories: what libgit2 is told.
+const SETTINGS: &str = "libgit2.config";
+/// How often a folder is emptied that others still write to.
+const REMOVALS: u32 = 50;
+const FSYNC: &str = "core.fsyncobjectfiles";
 
 /// The file that every new repository on the Hub begins with.
 const GITATTRIBUTES: &[u8] = include_bytes!("gitattributes");
@@ -48,6 +60,8 @@ const GITATTRIBUTES: &[u8] = include_bytes!("gitattributes");
 #[derive(Debug)]
 pub(crate) struct Store {
     root: PathBuf,
+    /// The large files, which are beside git.
+    objects: Objects,
     /// One lock a repository, so that a commit can read the branch, build on it and move it without another between.
     locks: Mutex<HashMap<String, Arc<Mutex<()>>>>,
 }
@@ -56,17 +70,20 @@ pub(crate) struct Store {
 pub(crate) struct Content {
     git: git2::Repository,
     lock: Arc<Mutex<()>>,
+    objects: RepositoryObjects,
 }
 
 impl Store {
-    pub(crate) fn new(root: PathBuf) -> Self {
+    pub(crate) fn new(root: PathBuf, objects: Objects) -> Self {
         Self {
             root,
+            objects,
             locks: Mutex::default(),
         }
     }
 
-    fn folder(&self, kind: RepositoryType, id: &str) -> PathBuf {
+    /// The folder of a repository.
+    pub(crate) fn folder(&self, kind: RepositoryType, id: &str) -> PathBuf {
         self.root.join(kind.plural()).join(format!("{id}.git"))
     }
 
@@ -78,23 +95,38 @@ impl Store {
         author: &Author,
     ) -> Result<(), GitFault> {
         let folder = self.folder(kind, id).with_extension("new");
-        fs::create_dir_all(&folder)?;
+        self.build(&folder, kind, id, author)
+            .and_then(|()| Ok(fs::rename(&folder, self.folder(kind, id))?))
+            .inspect_err(|_| {
+                // The room that it took is wanted, most of all on a full disk. What cannot be removed goes at the start.
+                let _ = fs::remove_dir_all(&folder);
+            })
+    }
+
+    fn build(
+        &self,
+        folder: &Path,
+        kind: RepositoryType,
+        id: &str,
+        author: &Author,
+    ) -> Result<(), GitFault> {
+        fs::create_dir_all(folder)?;
         fs::write(folder.join(MARKER), b"")?;
         let mut options = RepositoryInitOptions::new();
         options
             .bare(true)
             .initial_head(DEFAULT_BRANCH)
             .external_template(false);
-        let git = git2::Repository::init_opts(&folder, &options)?;
-        // Without it libgit2 leaves objects in the page cache, and a commit that was answered could be lost.
-        git.config()?.set_bool("core.fsyncObjectFiles", true)?;
+        let git = git2::Repository::init_opts(folder, &options)?;
+        self.set_up(&git)?;
         let content = Content {
             git,
             lock: Arc::default(),
+            objects: self.objects.of(kind, id),
         };
         let blob = content.git.blob(GITATTRIBUTES)?;
         content.initial_commit(author, &[(".gitattributes", blob)])?;
-        Ok(fs::rename(&folder, self.folder(kind, id))?)
+        Ok(())
     }
 
     /// The registry agrees now.
@@ -116,6 +148,7 @@ impl Store {
         let lock = self.lock(id);
         let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
         remove(&self.folder(kind, id))?;
+        self.objects.of(kind, id).remove()?;
         self.locks
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -129,22 +162,43 @@ impl Store {
             return Err(GitFault::ContentMissing);
         }
         let lock = self.lock_or_begin(&repository.id, &folder)?;
+        let git = git2::Repository::open_bare(&folder)?;
+        self.set_up(&git)?;
         Ok(Content {
-            git: git2::Repository::open_bare(&folder)?,
+            git,
             lock,
+            objects: self.lfs(repository),
         })
     }
 
-    /// The lock of a repository. The first time in this process, git's own lock files are removed from its folder: a
-    /// Hub that was killed left them there, no other can have made them since the data folder is ours, and with them
+    /// The large files of a repository.
+    pub(crate) fn lfs(&self, repository: &Repository) -> RepositoryObjects {
+        self.objects.of(repository.kind, &repository.id)
+    }
+
+    /// Without `core.fsyncObjectFiles` libgit2 leaves objects in the page cache, and a commit that was answered could be
+    /// lost. It stands in a file that libgit2 alone is told of: git has another setting, and warns about this one.
+    fn set_up(&self, git: &git2::Repository) -> Result<(), GitFault> {
+        Ok(git
+            .config()?
+            .add_file(&self.root.join(SETTINGS), ConfigLevel::App, false)?)
+    }
+
+    /// The lock of a repository. The first time in this process, what git had begun is removed from its folder: a Hub
+    /// that was killed left it there, no other can have made it since the data folder is ours, and with a lock file
     /// nothing could be committed ever again.
-    fn lock_or_begin(&self, id: &str, folder: &Path) -> std::io::Result<Arc<Mutex<()>>> {
+    fn lock_or_begin(&self, id: &str, folder: &Path) -> Result<Arc<Mutex<()>>, GitFault> {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lock) = locks.get(id) {
             return Ok(Arc::clone(lock));
         }
-        remove_lock_files(folder, false)?;
-        remove_lock_files(&folder.join("refs"), true)?;
+        leftovers::remove(folder)?;
+        // Older versions had the setting here.
+        let config = git2::Repository::open_bare(folder)?.config()?;
+        match config.open_level(ConfigLevel::Local)?.remove(FSYNC) {
+            Err(error) if error.code() != git2::ErrorCode::NotFound => return Err(error.into()),
+            _ => (),
+        }
         Ok(Arc::clone(locks.entry(id.to_owned()).or_default()))
     }
 
@@ -159,6 +213,11 @@ impl Store {
             .iter()
             .map(|repository| self.folder(repository.kind, &repository.id))
             .collect();
+        fs::create_dir_all(&self.root)?;
+        fs::write(
+            self.root.join(SETTINGS),
+            "[core]\n\tfsyncObjectFiles = true\n",
+        )?;
         for kind in RepositoryType::ALL {
             let parent = self.root.join(kind.plural());
             fs::create_dir_all(&parent)?;
@@ -173,26 +232,12 @@ impl Store {
                 }
             }
         }
-        Ok(())
+        // Those of a repository that nobody knows are kept as long as its folder is.
+        self.objects.sweep(|kind, id| {
+            let folder = self.folder(kind, id);
+            known.contains(&folder) || folder.exists()
+        })
     }
-}
-
-fn remove_lock_files(folder: &Path, recursive: bool) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let path = entry.path();
-        if entry.file_type()?.is_dir() {
-            if recursive {
-                remove_lock_files(&path, true)?;
-            }
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "lock")
-        {
-            fs::remove_file(path)?;
-        }
-    }
-    Ok(())
 }
 
 fn settle_folder(folder: &Path, known: bool) -> std::io::Result<()> {
@@ -207,8 +252,26 @@ fn settle_folder(folder: &Path, known: bool) -> std::io::Result<()> {
 fn remove(folder: &Path) -> std::io::Result<()> {
     let doomed = folder.with_extension("deleted");
     match fs::rename(folder, &doomed) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
-        Ok(()) => fs::remove_dir_all(doomed),
+        Ok(()) => remove_all(&doomed),
     }
+}
+
+/// A push that is under way goes on writing for a moment, into folders that were emptied already.
+fn remove_all(folder: &Path) -> std::io::Result<()> {
+    for _ in 0..REMOVALS {
+        match fs::remove_dir_all(folder) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::DirectoryNotEmpty | ErrorKind::NotFound
+                ) && folder.exists() =>
+            {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            other => return other,
+        }
+    }
+    fs::remove_dir_all(folder)
 }

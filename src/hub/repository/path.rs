@@ -31,6 +31,20 @@ impl RepositoryPath {
         )))
     }
 
+    /// A path that is only looked up. What was pushed may have a name that the API would not give it; a name cannot
+    /// lead out of a tree, whatever it is.
+    pub(crate) fn parse_existing(path: &str) -> Result<Self, GitFault> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let is_plain = |part: &str| {
+            !part.contains('\0') && (part.len() > 255 || bad_component(part).is_none())
+        };
+        if path.len() <= LONGEST && path.split('/').all(is_plain) {
+            Ok(Self(path.to_owned()))
+        } else {
+            Self::parse(path)
+        }
+    }
+
     /// The same for a folder, which may end with `/`.
     pub(crate) fn parse_folder(path: &str) -> Result<Self, GitFault> {
         Self::parse(path.strip_suffix('/').unwrap_or(path))
@@ -119,6 +133,32 @@ mod tests {
         }
         assert!(RepositoryPath::parse(&"a/".repeat(3000)).is_err());
         assert!(RepositoryPath::parse(&"a".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn what_is_there_can_have_any_name() {
+        for path in [
+            "a\\b",
+            "line\nbreak",
+            "-x",
+            "folder/",
+            "a".repeat(300).as_str(),
+        ] {
+            assert!(RepositoryPath::parse_existing(path).is_ok(), "{path:?}");
+        }
+        for path in [
+            "",
+            "/",
+            "..",
+            "a/../b",
+            "/etc/passwd",
+            "a//b",
+            "a\0b",
+            "./a",
+            ".git/config",
+        ] {
+            assert!(RepositoryPath::parse_existing(path).is_err(), "{path:?}");
+        }
     }
 
     proptest! {

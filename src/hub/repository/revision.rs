@@ -4,6 +4,7 @@
 
 use git2::{ErrorCode, ObjectType, Oid};
 
+use super::commit::patiently;
 use super::{Content, GitFault};
 
 /// The branch that every repository has.
@@ -116,8 +117,13 @@ impl Content {
             )));
         }
         let commit = self.resolve(revision)?;
-        match self.git.reference(&full_name, commit, false, "created") {
-            Ok(_) => Ok(()),
+        let created = patiently(|| {
+            self.git
+                .reference(&full_name, commit, false, "created")
+                .map(drop)
+        });
+        match created {
+            Ok(()) => Ok(()),
             Err(error) if error.code() == ErrorCode::Exists => {
                 Err(GitFault::ReferenceExists(full_name))
             }
@@ -142,6 +148,6 @@ impl Content {
                 name.escape_debug().take(200).collect(),
             ));
         }
-        Ok(self.git.find_reference(&full_name)?.delete()?)
+        Ok(patiently(|| self.git.find_reference(&full_name)?.delete())?)
     }
 }

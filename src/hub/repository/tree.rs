@@ -1,24 +1,36 @@
 //! Reading what a commit holds: lists of entries, single entries, and the content of files.
 
+use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 
 use git2::{ErrorCode, ObjectType, Oid, Tree, TreeEntry};
 
 use super::{Content, GitFault, RepositoryPath};
+use crate::hub::lfs::{ObjectId, POINTER_LENGTHS, Pointer};
 
 /// A file or a folder in a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub path: String,
     pub oid: Oid,
-    /// `None` for a folder.
+    /// `None` for a folder; of a pointer the size of what it points to.
     pub size: Option<u64>,
+    /// What it points to, if it is a pointer of LFS.
+    pub lfs: Option<Pointer>,
 }
 
 impl Entry {
     pub(crate) fn is_file(&self) -> bool {
         self.size.is_some()
+    }
+
+    /// The length of what is in git.
+    pub(crate) fn blob_size(&self) -> u64 {
+        match self.lfs {
+            Some(pointer) => pointer.own_size,
+            None => self.size.unwrap_or(0),
+        }
     }
 }
 
@@ -112,19 +124,36 @@ impl Content {
                 path,
                 oid: entry.id(),
                 size: None,
+                lfs: None,
             })),
             Some(ObjectType::Blob) => {
                 // The header is enough for the size; the content may be large.
                 let (size, _) = self.git.odb()?.read_header(entry.id())?;
+                let lfs = if POINTER_LENGTHS.contains(&(size as u64)) {
+                    Pointer::parse(self.git.find_blob(entry.id())?.content())
+                } else {
+                    None
+                };
                 Ok(Some(Entry {
                     path,
                     oid: entry.id(),
-                    size: Some(size as u64),
+                    size: Some(lfs.map_or(size as u64, |pointer| pointer.size)),
+                    lfs,
                 }))
             }
             // A submodule has no content here.
             _ => Ok(None),
         }
+    }
+
+    /// What a pointer points to, if it was uploaded.
+    pub(crate) fn large(&self, pointer: &Pointer) -> Result<Option<File>, GitFault> {
+        Ok(self.objects.open(pointer)?)
+    }
+
+    /// Whether a large file was uploaded.
+    pub(crate) fn has_large(&self, oid: ObjectId, size: u64) -> Result<bool, GitFault> {
+        Ok(self.objects.has(oid, size)?)
     }
 
     /// A part of a file, or all of it. Only the part is copied; git itself reads a file whole.

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::json;
 use sqlx::{ConnectOptions as _, Executor as _};
 
+use super::browser::{Browser, populate};
 use super::world::World;
 
 const WHOAMI: &str = "/api/whoami-v2";
@@ -82,4 +83,19 @@ fn a_locked_database_is_told_as_such_and_nothing_is_done() {
     let fresh = world.admin("POST", "users/alice/tokens/ci/refresh", None);
     assert_eq!(fresh.status, 200);
     assert_eq!(world.get(WHOAMI, Some(&token)).status, 401);
+}
+
+#[test]
+fn a_page_that_fails_names_the_request_and_no_cause() {
+    let world = populate(World::new());
+    let browser = Browser::signed_in(&world, "alice");
+    drop(Holder::new(world.folder.path(), "DROP TABLE audit"));
+    let page = browser.get("/settings/audit-log");
+    assert_eq!(page.status, 500);
+    let id = page.header("x-request-id");
+    assert!(id.starts_with("Root=1-") && page.text().contains(id));
+    for detail in ["audit", "sqlite", "SQL"] {
+        assert!(!page.text().contains(detail), "{detail}");
+    }
+    assert!(page.header("content-security-policy").contains("'none'"));
 }

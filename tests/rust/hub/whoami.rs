@@ -181,7 +181,7 @@ fn every_answer_has_the_common_headers() {
     let world = World::populated();
     for path in [
         WHOAMI,
-        "/",
+        "/nothing",
         "/api/models",
         "/alice/x/resolve/main/a",
         "/-/hubtoken/v1/users",

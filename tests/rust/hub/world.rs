@@ -69,17 +69,45 @@ impl World {
     }
 
     pub fn with_policy(limit: Option<WhoamiLimit>, policy: SignInPolicy) -> Self {
-        Self::made(limit, |state| state.with_sign_in_policy(policy))
+        Self::with_settings(limit, policy, false)
     }
 
-    fn made(limit: Option<WhoamiLimit>, change: impl FnOnce(HubState) -> HubState) -> Self {
+    pub fn with_settings(limit: Option<WhoamiLimit>, policy: SignInPolicy, lfs: bool) -> Self {
+        let inference = InferenceOptions::default();
+        Self::on(
+            TempDir::new().unwrap(),
+            START,
+            (limit, policy),
+            lfs,
+            &inference,
+        )
+    }
+
+    /// The world of a data folder that is there already, at a moment.
+    pub fn found(folder: TempDir, now: i64) -> Self {
+        let inference = InferenceOptions::default();
+        Self::on(
+            folder,
+            now,
+            (None, SignInPolicy::default()),
+            false,
+            &inference,
+        )
+    }
+
+    fn on(
+        folder: TempDir,
+        now: i64,
+        (limit, policy): (Option<WhoamiLimit>, SignInPolicy),
+        lfs: bool,
+        inference: &InferenceOptions,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
-        let folder = TempDir::new().unwrap();
-        let now = Arc::new(AtomicI64::new(START));
+        let now = Arc::new(AtomicI64::new(now));
         let reading = Arc::clone(&now);
         let clock = Clock::new(move || {
             OffsetDateTime::from_unix_timestamp(reading.load(Ordering::SeqCst)).unwrap()
@@ -87,8 +115,11 @@ impl World {
         let key = Secret::new(ADMIN.to_owned());
         let state = runtime
             .block_on(HubState::open(folder.path(), ENDPOINT, &key, limit, clock))
+            .unwrap()
+            .with_sign_in_policy(policy)
+            .with_lfs(lfs)
+            .with_inference(inference)
             .unwrap();
-        let state = change(state);
         Self {
             runtime,
             app: app(Arc::new(state)),
@@ -99,15 +130,16 @@ impl World {
 
     /// A world with `alice`, `bob`, and `acme`, in which alice writes and bob reads.
     pub fn populated() -> Self {
-        Self::new().filled()
+        Self::new().populate()
     }
 
     /// The same with servers behind the inference API.
     pub fn populated_with(inference: &InferenceOptions) -> Self {
-        Self::made(None, |state| state.with_inference(inference).unwrap()).filled()
+        let rules = (None, SignInPolicy::default());
+        Self::on(TempDir::new().unwrap(), START, rules, false, inference).populate()
     }
 
-    fn filled(self) -> Self {
+    fn populate(self) -> Self {
         let world = self;
         for (name, email) in [("alice", Some("alice@example.invalid")), ("bob", None)] {
             world.admin(
@@ -131,6 +163,24 @@ impl World {
             );
         }
         world
+    }
+
+    /// Ends the world, and leaves its folder.
+    pub fn into_folder(self) -> TempDir {
+        let Self {
+            folder,
+            app,
+            runtime,
+            ..
+        } = self;
+        drop(app);
+        drop(runtime);
+        folder
+    }
+
+    /// The same, where uploads by API send large files to LFS.
+    pub fn with_lfs() -> Self {
+        Self::with_settings(None, SignInPolicy::default(), true).populate()
     }
 
     pub fn pass(&self, seconds: i64) {

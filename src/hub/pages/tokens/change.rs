@@ -1,22 +1,15 @@
 //! `/settings/tokens/{id}/permissions`: other permissions for a token, shown before and after, then confirmed.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::Response;
 
-use super::own_token;
+use super::Managed;
 use super::picker::Picker;
 use super::wish::Wish;
-use crate::hub::pages::error::PageError;
+use crate::hub::pages::Page;
 use crate::hub::pages::form::Form;
 use crate::hub::pages::view::{Frame, Mistakes, html};
-use crate::hub::pages::visitor::SignedIn;
-use crate::hub::pages::{Page, see_other};
 use crate::hub::registry::{FineGrained, GrantedRole, TokenInfo};
-use crate::hub::state::HubState;
 
 #[derive(Template)]
 #[template(path = "token_permissions.html")]
@@ -39,79 +32,43 @@ struct ReviewPage<'a> {
     fields: Vec<(&'a str, &'a str)>,
 }
 
-pub(in crate::hub::pages) async fn form(
-    State(state): State<Arc<HubState>>,
-    signed_in: SignedIn,
-    Path(id): Path<String>,
-) -> Page {
-    let token = own_token(&state, &signed_in, &id).await?;
-    let wish = Wish::from_token(&token, &signed_in.session().user.id);
+pub(in crate::hub::pages) async fn form(managed: Managed) -> Page {
     let place = (StatusCode::OK, false);
-    page(
-        &state,
-        &signed_in,
-        &token,
-        &wish,
-        Mistakes::default(),
-        place,
-    )
-    .await
+    page(&managed, &managed.wish(), Mistakes::default(), place).await
 }
 
-pub(in crate::hub::pages) async fn change(
-    State(state): State<Arc<HubState>>,
-    signed_in: SignedIn,
-    Path(id): Path<String>,
-    form: Form,
-) -> Page {
-    let token = own_token(&state, &signed_in, &id).await?;
+pub(in crate::hub::pages) async fn change(managed: Managed, form: Form) -> Page {
     let wish = Wish::from_form(&form);
     if form.one("step") == "more" {
         let place = (StatusCode::OK, true);
-        return page(
-            &state,
-            &signed_in,
-            &token,
-            &wish,
-            Mistakes::default(),
-            place,
-        )
-        .await;
+        return page(&managed, &wish, Mistakes::default(), place).await;
     }
+    let (state, session) = (&managed.state, managed.signed_in.session());
     let mut mistakes = Mistakes::default();
     let role = wish
-        .check_role(&state, signed_in.session(), present(&token), &mut mistakes)
+        .check_role(state, session, present(&managed.token), &mut mistakes)
         .await?;
     let Some(role) = role else {
         let place = (StatusCode::UNPROCESSABLE_ENTITY, false);
-        return page(&state, &signed_in, &token, &wish, mistakes, place).await;
+        return page(&managed, &wish, mistakes, place).await;
     };
     if form.one("step") != "confirm" {
-        return review(&state, &signed_in, &token, &wish, &form).await;
+        return review(&managed, &wish, &form).await;
     }
     state
         .registry
-        .change_token(signed_in.user(), &token.id, role, &signed_in.origin(&state))
+        .change_token(managed.user(), &managed.token.id, role, &managed.origin())
         .await?;
-    let notice = format!("The permissions of “{}” were changed.", token.name);
-    signed_in.say(&state, &notice).await?;
-    Ok(see_other(&format!("/settings/tokens/{}", token.id)))
+    let notice = format!("The permissions of “{}” were changed.", managed.token.name);
+    managed.done(&notice).await
 }
 
-async fn review(
-    state: &HubState,
-    signed_in: &SignedIn,
-    token: &TokenInfo,
-    wish: &Wish,
-    form: &Form,
-) -> Page {
-    let user = signed_in.user();
-    let before = Wish::from_token(token, &signed_in.session().user.id).lines(user);
+async fn review(managed: &Managed, wish: &Wish, form: &Form) -> Page {
     let page = ReviewPage {
-        frame: signed_in.frame(state, "tokens").await?,
-        token,
-        before,
-        after: wish.lines(user),
+        frame: managed.frame().await?,
+        token: &managed.token,
+        before: managed.wish().lines(managed.user()),
+        after: wish.lines(managed.user()),
         fields: form
             .pairs()
             .filter(|(name, _)| !matches!(*name, "csrf" | "step"))
@@ -128,19 +85,17 @@ fn present(token: &TokenInfo) -> Option<&FineGrained> {
 }
 
 async fn page(
-    state: &HubState,
-    signed_in: &SignedIn,
-    token: &TokenInfo,
+    managed: &Managed,
     wish: &Wish,
     mistakes: Mistakes,
     (status, more): (StatusCode, bool),
-) -> Result<Response, PageError> {
-    let session = signed_in.session();
-    let picker = Picker::new(state, session, wish, present(token), &mistakes, more).await?;
+) -> Page {
+    let (state, session) = (&managed.state, managed.signed_in.session());
+    let present = present(&managed.token);
     let page = ChangePage {
-        frame: signed_in.frame(state, "tokens").await?,
-        token,
-        picker,
+        frame: managed.frame().await?,
+        token: &managed.token,
+        picker: Picker::new(state, session, wish, present, &mistakes, more).await?,
         mistakes,
         focus_more: more,
     };

@@ -459,3 +459,58 @@ pub(super) async fn a_token_is_named_by_id_name_or_value(place: &Place) {
         Some(Restriction::Pending)
     );
 }
+
+pub(super) async fn every_token_has_a_standing(place: &Place) {
+    let registry = place.populated().await;
+    make(place, &registry, "bob", token("w", TokenRole::Write)).await;
+    place.pass(time::Duration::SECOND);
+    make(
+        place,
+        &registry,
+        "bob",
+        token("f", fine(&["acme/m", "bob"])),
+    )
+    .await;
+    make(place, &registry, "alice", token("a", fine(&["acme"]))).await;
+    make(place, &registry, "carol", token("x", TokenRole::Write)).await;
+    set(place, &registry, TokenPolicy::RequireApproval).await;
+    let told = async |user: Option<&str>| -> Vec<_> {
+        let standings = registry.standings("ACME", user).await.unwrap();
+        standings
+            .into_iter()
+            .map(|each| {
+                let restriction = each.restriction(TokenPolicy::RequireApproval);
+                let scopes: Vec<String> = each
+                    .scopes
+                    .iter()
+                    .map(|scope| scope.entity.path())
+                    .collect();
+                (each.user, each.token.name, scopes.join(" "), restriction)
+            })
+            .collect()
+    };
+    let row = |user: &str, name: &str, scopes: &str, restriction| {
+        (
+            user.to_owned(),
+            name.to_owned(),
+            scopes.to_owned(),
+            restriction,
+        )
+    };
+    let of_bob = [
+        row("bob", "f", "acme/m", Some(Restriction::Pending)),
+        row("bob", "w", "", Some(Restriction::FineGrainedOnly)),
+    ];
+    let bob = registry.user("bob").await.unwrap();
+    assert_eq!(told(Some(&bob.id)).await, of_bob);
+    let [fine, plain] = of_bob;
+    // Who is no member has no token there.
+    assert_eq!(
+        told(None).await,
+        [row("alice", "a", "acme", None), fine, plain]
+    );
+    assert!(matches!(
+        registry.standings("nothing", None).await,
+        Err(HubError::UnknownOrganization { .. })
+    ));
+}

@@ -276,6 +276,45 @@ pub(super) async fn entries_are_found_and_turned_page_by_page(place: &Place) {
         ),
         (
             AuditFilter {
+                until: Some(later),
+                ..filter()
+            },
+            all - 6,
+        ),
+        (
+            AuditFilter {
+                since: Some(later),
+                until: Some(later),
+                ..filter()
+            },
+            0,
+        ),
+        // Done by her alone; and done by her to somebody.
+        (
+            AuditFilter {
+                actor: Some("ALICE".to_owned()),
+                ..filter()
+            },
+            6,
+        ),
+        (
+            AuditFilter {
+                actor: Some("alice".to_owned()),
+                user: Some("carol".to_owned()),
+                ..filter()
+            },
+            6,
+        ),
+        (
+            AuditFilter {
+                user: Some("alice".to_owned()),
+                limit: Some(3),
+                ..filter()
+            },
+            3,
+        ),
+        (
+            AuditFilter {
                 limit: Some(2),
                 ..filter()
             },

@@ -7,6 +7,7 @@ mod approvals;
 mod audit;
 mod memory;
 mod nouns;
+mod sessions;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -60,11 +61,14 @@ hold!(
         approvals::nobody_revokes_their_own,
         approvals::what_was_let_in_is_not_denied,
         approvals::a_token_is_named_by_id_name_or_value,
+        approvals::every_token_has_a_standing,
         audit::every_deed_is_entered_once,
         audit::what_does_not_happen_is_not_entered,
         audit::entries_are_found_and_turned_page_by_page,
         audit::entries_are_kept_as_long_as_they_must,
         audit::a_name_that_is_nobodys_is_not_kept,
+        sessions::a_new_password_ends_the_sessions_of_its_user,
+        sessions::the_first_administrators_password_ends_sessions_too,
         memory::what_is_remembered_is_what_the_database_says,
         memory::a_dead_value_is_dead_for_everybody_at_once,
         memory::writers_do_not_lose_each_others_work,

@@ -52,12 +52,9 @@ impl Administrators for Sqlite {
             let known = self.administrators().await?;
             return Err(refuse(known.first().unwrap_or(&created)));
         }
-        sqlx::query("UPDATE namespaces SET password_hash = ? WHERE id = ?")
-            .bind(&new.password_hash)
-            .bind(&created.id)
-            .execute(change.connection())
-            .await
-            .map_err(|error| self.fault(&error))?;
+        if let Some(hash) = &new.password_hash {
+            self.replace_password(&mut change, &created, hash).await?;
+        }
         let subject = Subject::user(&created.name).detail("first administrator");
         self.enter(&mut change, Act::UserPassword, subject, origin)
             .await?;

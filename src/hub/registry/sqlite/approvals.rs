@@ -9,12 +9,12 @@ use super::{Bearing, Change, Sqlite};
 use crate::hub::clock::{from_milliseconds, to_milliseconds};
 use crate::hub::error::HubError;
 use crate::hub::registry::{
-    Act, Actor, Approval, ApprovalStatus, Approvals, Decision, GrantedRole, MemberToken,
-    Organization, Organizations as _, Origin, Subject, TokenPolicy,
+    Act, Actor, Approval, ApprovalStatus, Approvals, Decision, GrantedRole, GrantedScope,
+    MemberToken, Organization, Organizations as _, Origin, Subject, TokenInfo, TokenPolicy,
 };
 
 /// What is needed of a member's token to decide about it, or to list it.
-const SELECT: &str = "SELECT tokens.*, users.name AS owner, approvals.status AS approval_status,
+pub(super) const SELECT: &str = "SELECT tokens.*, users.name AS owner, members.role AS owner_role, approvals.status AS approval_status,
         approvals.asked_at AS approval_asked_at, approvals.decided_at AS approval_decided_at,
         approvals.decided_by AS approval_decided_by
     FROM tokens
@@ -234,29 +234,32 @@ impl Sqlite {
             .as_deref()
             .and_then(ApprovalStatus::parse)
             .ok_or_else(|| self.unreadable("approval"))?;
-        // What the token may do elsewhere is none of this organization's business. A repository's name begins with
-        // its owner's, and neither changes.
-        let prefix = format!("{}/", organization.name);
-        let scopes = match &token.role {
-            GrantedRole::FineGrained(fine) => fine
-                .scoped
-                .iter()
-                .filter(|scope| {
-                    scope.entity.id == organization.id || scope.entity.name.starts_with(&prefix)
-                })
-                .cloned()
-                .collect(),
-            GrantedRole::Read | GrantedRole::Write => Vec::new(),
-        };
         Ok(Approval {
             user,
+            scopes: scopes_within(&token, organization),
             token,
-            scopes,
             status,
             asked_at: from_milliseconds(asked_at.unwrap_or_default()),
             decided_at: decided_at.map(from_milliseconds),
             decided_by,
         })
+    }
+}
+
+/// What a token may do on an organization and its repositories; what it may do elsewhere is none of the organization's
+/// business. A repository's name begins with its owner's, and neither changes.
+pub(super) fn scopes_within(token: &TokenInfo, organization: &Organization) -> Vec<GrantedScope> {
+    let prefix = format!("{}/", organization.name);
+    match &token.role {
+        GrantedRole::FineGrained(fine) => fine
+            .scoped
+            .iter()
+            .filter(|scope| {
+                scope.entity.id == organization.id || scope.entity.name.starts_with(&prefix)
+            })
+            .cloned()
+            .collect(),
+        GrantedRole::Read | GrantedRole::Write => Vec::new(),
     }
 }
 

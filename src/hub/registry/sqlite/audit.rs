@@ -101,6 +101,52 @@ impl Sqlite {
     }
 }
 
+fn limit(filter: &AuditFilter) -> u32 {
+    filter.limit.unwrap_or(MOST_ENTRIES).min(MOST_ENTRIES)
+}
+
+/// The newest entries that pass a filter, those of the user in the given column if there is one.
+fn select(
+    query: &mut QueryBuilder<Database>,
+    filter: &AuditFilter,
+    user: Option<(&'static str, &String)>,
+) {
+    query.push("SELECT * FROM audit WHERE TRUE");
+    let names = [
+        user,
+        filter.actor.as_ref().map(|name| ("actor_name", name)),
+        filter
+            .organization
+            .as_ref()
+            .map(|name| ("organization", name)),
+    ];
+    for (column, name) in names.into_iter().flatten() {
+        query.push(" AND ").push(column).push(" = ");
+        query.push_bind(name.clone());
+    }
+    if let Some(act) = &filter.act {
+        query.push(" AND (act = ");
+        query.push_bind(act.clone());
+        query.push(" OR substr(act, 1, length(");
+        query.push_bind(act.clone());
+        query.push(") + 1) = ");
+        query.push_bind(format!("{act}."));
+        query.push(")");
+    }
+    for (condition, moment) in [(" AND at >= ", filter.since), (" AND at < ", filter.until)] {
+        if let Some(moment) = moment {
+            query.push(condition);
+            query.push_bind(to_milliseconds(moment));
+        }
+    }
+    if let Some(before) = filter.before {
+        query.push(" AND id < ");
+        query.push_bind(before);
+    }
+    query.push(" ORDER BY id DESC LIMIT ");
+    query.push_bind(limit(filter));
+}
+
 #[async_trait]
 impl AuditLog for Sqlite {
     async fn record(&self, act: Act, subject: Subject, origin: &Origin) -> Result<(), HubError> {
@@ -119,37 +165,20 @@ impl AuditLog for Sqlite {
     }
 
     async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, HubError> {
-        let mut query = QueryBuilder::<Database>::new("SELECT * FROM audit WHERE TRUE");
-        if let Some(user) = &filter.user {
-            query.push(" AND id IN (SELECT id FROM audit WHERE actor_name = ");
-            query.push_bind(user.clone());
-            query.push(" UNION SELECT id FROM audit WHERE user_name = ");
-            query.push_bind(user.clone());
-            query.push(")");
+        let mut query = QueryBuilder::<Database>::new("");
+        match &filter.user {
+            // Each half walks its own index from the newest entry on and ends at the limit, however much there is of
+            // somebody; an entry that is in both is one.
+            Some(user) => {
+                query.push("SELECT * FROM (");
+                select(&mut query, filter, Some(("actor_name", user)));
+                query.push(") UNION SELECT * FROM (");
+                select(&mut query, filter, Some(("user_name", user)));
+                query.push(") ORDER BY id DESC LIMIT ");
+                query.push_bind(limit(filter));
+            }
+            None => select(&mut query, filter, None),
         }
-        if let Some(organization) = &filter.organization {
-            query.push(" AND organization = ");
-            query.push_bind(organization.clone());
-        }
-        if let Some(act) = &filter.act {
-            query.push(" AND (act = ");
-            query.push_bind(act.clone());
-            query.push(" OR substr(act, 1, length(");
-            query.push_bind(act.clone());
-            query.push(") + 1) = ");
-            query.push_bind(format!("{act}."));
-            query.push(")");
-        }
-        if let Some(since) = filter.since {
-            query.push(" AND at >= ");
-            query.push_bind(to_milliseconds(since));
-        }
-        if let Some(before) = filter.before {
-            query.push(" AND id < ");
-            query.push_bind(before);
-        }
-        query.push(" ORDER BY id DESC LIMIT ");
-        query.push_bind(filter.limit.unwrap_or(MOST_ENTRIES).min(MOST_ENTRIES));
         let rows = query
             .build()
             .fetch_all(&self.pool)

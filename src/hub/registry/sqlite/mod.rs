@@ -18,6 +18,7 @@ mod repositories;
 mod scopes;
 mod sessions;
 pub(crate) mod snapshot;
+mod standings;
 mod tokens;
 mod users;
 

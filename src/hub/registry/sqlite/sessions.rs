@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use time::OffsetDateTime;
 
 use super::users::user;
-use super::{Bearing, Sqlite};
+use super::{Bearing, Change, Sqlite};
 use crate::hub::clock::{from_milliseconds, to_milliseconds};
 use crate::hub::error::HubError;
 use crate::hub::names;
@@ -30,17 +30,7 @@ impl Sessions for Sqlite {
 
     async fn set_password(&self, user: &User, hash: &str, origin: &Origin) -> Result<(), HubError> {
         let mut change = self.write().await?;
-        sqlx::query("UPDATE namespaces SET password_hash = ? WHERE id = ? AND kind = 'user'")
-            .bind(hash)
-            .bind(&user.id)
-            .execute(change.connection())
-            .await
-            .map_err(|error| self.fault(&error))?;
-        sqlx::query("DELETE FROM sessions WHERE user_id = ?")
-            .bind(&user.id)
-            .execute(change.connection())
-            .await
-            .map_err(|error| self.fault(&error))?;
+        self.replace_password(&mut change, user, hash).await?;
         let subject = Subject::user(&user.name);
         self.enter(&mut change, Act::UserPassword, subject, origin)
             .await?;
@@ -91,7 +81,8 @@ impl Sessions for Sqlite {
     ) -> Result<Option<Session>, HubError> {
         let row = sqlx::query(
             "SELECT namespaces.id, namespaces.name, namespaces.fullname, namespaces.email, namespaces.created_at,
-                    sessions.notice, sessions.seen_at
+                    sessions.notice, sessions.seen_at,
+                    EXISTS (SELECT 1 FROM administrators WHERE user_id = namespaces.id) AS is_administrator
              FROM sessions JOIN namespaces ON namespaces.id = sessions.user_id
              WHERE sessions.digest = ? AND sessions.created_at > ? AND sessions.seen_at > ?",
         )
@@ -102,13 +93,22 @@ impl Sessions for Sqlite {
         .await
         .map_err(|error| self.fault(&error))?;
         let Some(row) = row else { return Ok(None) };
-        let read = || Ok((user(&row)?, row.try_get("notice")?, row.try_get("seen_at")?));
-        let (user, notice, seen_at) = read().map_err(|error| self.fault(&error))?;
+        let read = || {
+            Ok((
+                user(&row)?,
+                row.try_get("notice")?,
+                row.try_get("seen_at")?,
+                row.try_get("is_administrator")?,
+            ))
+        };
+        let (user, notice, seen_at, is_administrator) =
+            read().map_err(|error| self.fault(&error))?;
         let memberships = self.memberships(&user.id).await?;
         Ok(Some(Session {
             digest: *digest,
             user,
             memberships,
+            is_administrator,
             notice,
             seen_at: from_milliseconds(seen_at),
         }))
@@ -170,5 +170,28 @@ impl Sessions for Sqlite {
         .map_err(|error| self.fault(&error))?;
         self.commit(change, Bearing::None).await?;
         Ok(done.rows_affected() == 1)
+    }
+}
+
+impl Sqlite {
+    /// Stores a password and ends the sessions that began with another one.
+    pub(super) async fn replace_password(
+        &self,
+        change: &mut Change,
+        user: &User,
+        hash: &str,
+    ) -> Result<(), HubError> {
+        sqlx::query("UPDATE namespaces SET password_hash = ? WHERE id = ? AND kind = 'user'")
+            .bind(hash)
+            .bind(&user.id)
+            .execute(change.connection())
+            .await
+            .map_err(|error| self.fault(&error))?;
+        sqlx::query("DELETE FROM sessions WHERE user_id = ?")
+            .bind(&user.id)
+            .execute(change.connection())
+            .await
+            .map_err(|error| self.fault(&error))?;
+        Ok(())
     }
 }

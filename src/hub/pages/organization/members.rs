@@ -1,6 +1,6 @@
 //! `/organizations/{name}/settings/members`: who belongs to an organization, and in which role.
 //!
-//! Members see the list, admins change it. To others the organization has no settings.
+//! Members see the list, admins change it.
 
 use std::sync::Arc;
 
@@ -9,12 +9,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::error::PageError;
-use super::form::Form;
-use super::view::{Frame, Mistakes, html};
-use super::visitor::SignedIn;
-use super::{Page, see_other};
+use super::{Tabs, here, membership, require_admin};
 use crate::hub::error::HubError;
+use crate::hub::pages::error::PageError;
+use crate::hub::pages::form::Form;
+use crate::hub::pages::view::{Frame, Mistakes, html};
+use crate::hub::pages::visitor::SignedIn;
+use crate::hub::pages::{Page, see_other};
 use crate::hub::registry::{Membership, OrganizationRole};
 use crate::hub::state::HubState;
 
@@ -23,6 +24,7 @@ use crate::hub::state::HubState;
 struct MembersPage<'a> {
     frame: Frame,
     organization: &'a str,
+    tabs: Tabs<'a>,
     is_admin: bool,
     members: Vec<Member>,
     user: &'a str,
@@ -53,12 +55,7 @@ struct Words {
     meaning: &'static str,
 }
 
-pub(super) async fn index(signed_in: SignedIn, Path(name): Path<String>) -> Page {
-    let membership = membership(&signed_in, &name)?;
-    Ok(see_other(&address(membership)))
-}
-
-pub(super) async fn list(
+pub(in crate::hub::pages) async fn list(
     State(state): State<Arc<HubState>>,
     signed_in: SignedIn,
     Path(name): Path<String>,
@@ -68,7 +65,7 @@ pub(super) async fn list(
 }
 
 /// Adds a member, or changes the role of one.
-pub(super) async fn set(
+pub(in crate::hub::pages) async fn set(
     State(state): State<Arc<HubState>>,
     signed_in: SignedIn,
     Path(name): Path<String>,
@@ -123,7 +120,7 @@ pub(super) async fn set(
     Ok(see_other(&address(membership)))
 }
 
-pub(super) async fn remove_form(
+pub(in crate::hub::pages) async fn remove_form(
     State(state): State<Arc<HubState>>,
     signed_in: SignedIn,
     Path((name, user)): Path<(String, String)>,
@@ -140,7 +137,7 @@ pub(super) async fn remove_form(
     Ok(html(StatusCode::OK, &page))
 }
 
-pub(super) async fn remove(
+pub(in crate::hub::pages) async fn remove(
     State(state): State<Arc<HubState>>,
     signed_in: SignedIn,
     Path((name, user)): Path<(String, String)>,
@@ -166,24 +163,6 @@ pub(super) async fn remove(
     }))
 }
 
-/// The place of whoever is signed in. An organization that is not one's own is not there.
-fn membership<'a>(signed_in: &'a SignedIn, name: &str) -> Result<&'a Membership, PageError> {
-    signed_in
-        .session()
-        .memberships
-        .iter()
-        .find(|membership| membership.organization.name.eq_ignore_ascii_case(name))
-        .ok_or_else(PageError::not_found)
-}
-
-fn require_admin(membership: &Membership) -> Result<(), PageError> {
-    if membership.role == OrganizationRole::Admin {
-        Ok(())
-    } else {
-        Err(PageError::not_an_admin())
-    }
-}
-
 async fn member(
     state: &HubState,
     membership: &Membership,
@@ -201,15 +180,7 @@ async fn member(
 }
 
 fn address(membership: &Membership) -> String {
-    format!(
-        "/organizations/{}/settings/members",
-        membership.organization.name
-    )
-}
-
-/// The entry of the navigation; see `view`.
-fn here(membership: &Membership) -> String {
-    format!("organization/{}", membership.organization.name)
+    super::address(membership, "members")
 }
 
 fn words(role: OrganizationRole) -> Words {
@@ -253,6 +224,7 @@ async fn page(
     let page = MembersPage {
         frame: signed_in.frame(state, &here(membership)).await?,
         organization,
+        tabs: Tabs::of(membership, "members"),
         is_admin: membership.role == OrganizationRole::Admin,
         members,
         user,

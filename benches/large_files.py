@@ -1,0 +1,240 @@
+"""Large files through the embedded Hub: how fast, and in how much memory.
+
+Run by hand: `python benches/large_files.py [MEGABYTES]`. A Hub in a process of its own takes and
+gives a file of a gigabyte, by git, by LFS and by download; sixty-four clients download at once; and
+a snapshot of ten thousand files is taken. The memory is the most that the Hub's process ever had
+(`VmHWM`), reset before each part; what git's own programs had is told apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tests.e2e.served import Served
+from tests.e2e.working_copy import Git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MEGABYTE = 1 << 20
+PIECE = MEGABYTE
+CLIENTS = 64
+FILES = 10_000
+
+
+class Watch:
+    """The memory of a process and of those that it starts."""
+
+    def __init__(self, process: int) -> None:
+        self.process = process
+        self.children = 0
+        self._stop = threading.Event()
+        Path(f"/proc/{process}/clear_refs").write_text("5", encoding="ascii")
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        while not self._stop.wait(0.05):
+            self.children = max([self.children, *map(most_memory, descendants(self.process))])
+
+    def end(self) -> tuple[int, int]:
+        """The most of the process itself, and of the largest of the others, in MiB."""
+        self._stop.set()
+        self._thread.join()
+        return most_memory(self.process) // 1024, self.children // 1024
+
+
+def most_memory(process: int) -> int:
+    """In KiB; nothing if the process has gone."""
+    try:
+        text = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0
+    lines = [line.split()[1] for line in text.splitlines() if line.startswith("VmHWM:")]
+    return int(lines[0]) if lines else 0
+
+
+def descendants(process: int) -> list[int]:
+    """The processes that a process has started, and theirs."""
+    found = []
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        try:
+            children = [int(child) for child in task.read_text(encoding="ascii").split()]
+        except OSError:
+            continue
+        for child in children:
+            found += [child, *descendants(child)]
+    return found
+
+
+@contextmanager
+def measured(what: str, hub: Served, megabytes: float) -> Iterator[None]:
+    """Print how long a part took, and in how much memory."""
+    watch = Watch(hub.process.pid)
+    begun = time.perf_counter()
+    yield
+    took = time.perf_counter() - begun
+    own, git = watch.end()
+    speed = f"{megabytes / took:7.0f} MB/s" if megabytes else ""
+    print(f"{what:44} {took:7.1f} s {speed:12} Hub {own:4} MiB   git {git:5} MiB", flush=True)
+
+
+def write_random(path: Path, megabytes: int) -> str:
+    """A file that cannot be made smaller; its SHA-256."""
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for _ in range(megabytes):
+            piece = os.urandom(MEGABYTE)
+            digest.update(piece)
+            file.write(piece)
+    return digest.hexdigest()
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """The content of a file."""
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            yield piece
+
+
+def received(client: httpx.Client, url: str, headers: dict[str, str] | None = None) -> str:
+    """Download, and say the SHA-256."""
+    digest = hashlib.sha256()
+    with client.stream("GET", url, headers=headers) as answer:
+        answer.raise_for_status()
+        for piece in answer.iter_bytes(PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+class Bench:
+    """A Hub, and alice's clients."""
+
+    def __init__(self, megabytes: int, folder: Path) -> None:
+        self.megabytes, self.folder = megabytes, folder
+        home = folder / "home"
+        home.mkdir()
+        self.hub = Served(home, folder / "data")
+        admin = self.hub.connect()
+        admin.admin("POST", "users", {"name": "alice"})
+        made = admin.admin("POST", "users/alice/tokens", {"name": "w", "role": "write"})
+        admin.close()
+        self.token: str = made["token"]
+        self.client = httpx.Client(trust_env=False, timeout=600)
+        self.client.headers["Authorization"] = f"Bearer {self.token}"
+        for name in ("m", "many"):
+            body = {"name": name}
+            self.client.post(f"{self.hub.endpoint}/api/repos/create", json=body).raise_for_status()
+        self.git = Git(home, self.hub.endpoint, self.token)
+        self.url = f"{self.hub.endpoint}/alice/m"
+
+    def link(self, operation: str, oid: str, size: int) -> str:
+        """Where a large file is sent or fetched."""
+        body = {"operation": operation, "objects": [{"oid": oid, "size": size}]}
+        answer = self.client.post(f"{self.url}.git/info/lfs/objects/batch", json=body)
+        return str(answer.json()["objects"][0]["actions"][operation]["href"])
+
+    def lfs(self, large: Path, digest: str) -> None:
+        """One large file there and back by LFS."""
+        size = large.stat().st_size
+        with httpx.Client(trust_env=False, timeout=600) as bare:
+            target = self.link("upload", digest, size)
+            with measured(f"LFS upload of {self.megabytes} MB", self.hub, self.megabytes):
+                length = {"Content-Length": str(size)}
+                bare.put(target, content=pieces(large), headers=length).raise_for_status()
+            with measured(f"LFS download of {self.megabytes} MB", self.hub, self.megabytes):
+                assert received(bare, self.link("download", digest, size)) == digest
+
+    def pushes(self, large: Path, digest: str) -> None:
+        """One large file by git."""
+        clone, again = self.folder / "clone", self.folder / "again"
+        self.git.good("clone", "--quiet", self.url, str(clone))
+        large.rename(clone / "big")
+        self.git.good("add", "big", folder=clone)
+        self.git.good("commit", "--quiet", "-m", "Add a large file", folder=clone)
+        file = f"{self.url}/resolve/main/big"
+        with measured(f"git push of {self.megabytes} MB", self.hub, self.megabytes):
+            self.git.good("push", "--quiet", "origin", "main", folder=clone)
+        with measured("download of it, out of a pack", self.hub, self.megabytes):
+            assert received(self.client, file) == digest
+        with measured("the last megabyte of it", self.hub, 1):
+            received(self.client, file, headers={"Range": f"bytes=-{MEGABYTE}"})
+        with measured("git clone of it", self.hub, self.megabytes):
+            self.git.good("clone", "--quiet", self.url, str(again))
+        shutil.rmtree(again)
+        shutil.rmtree(clone)
+
+    def crowd(self) -> None:
+        """Many downloads at once."""
+        content = os.urandom(20 * MEGABYTE)
+        oid = hashlib.sha256(content).hexdigest()
+        target = self.link("upload", oid, len(content))
+        httpx.put(target, content=content, timeout=600, trust_env=False).raise_for_status()
+        source = self.link("download", oid, len(content))
+
+        def download(_: int) -> None:
+            with httpx.Client(trust_env=False, timeout=600) as bare:
+                assert received(bare, source) == oid
+
+        with (
+            measured(f"{CLIENTS} downloads of 20 MB at once", self.hub, CLIENTS * 20),
+            ThreadPoolExecutor(CLIENTS) as pool,
+        ):
+            list(pool.map(download, range(CLIENTS)))
+
+    def snapshot(self) -> None:
+        """Many small files."""
+        from huggingface_hub import snapshot_download
+
+        lines = [json.dumps({"key": "header", "value": {"summary": "Many"}})]
+        for number in range(FILES):
+            path = f"{number % 100}/{number}.txt"
+            value = {"path": path, "content": str(number), "encoding": "utf-8"}
+            lines.append(json.dumps({"key": "file", "value": value}))
+        with measured(f"commit of {FILES} files", self.hub, 0):
+            url = f"{self.hub.endpoint}/api/models/alice/many/commit/main"
+            self.client.post(url, content="\n".join(lines)).raise_for_status()
+        with measured(f"snapshot of {FILES} files", self.hub, 0):
+            got = snapshot_download(
+                "alice/many",
+                endpoint=self.hub.endpoint,
+                token=self.token,
+                cache_dir=self.folder / "cache",
+            )
+        assert sum(1 for path in Path(got).rglob("*.txt")) == FILES
+
+
+def main() -> None:
+    """Run it in a folder of its own, which goes away."""
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 1024
+    with tempfile.TemporaryDirectory() as name:
+        bench = Bench(megabytes, Path(name))
+        try:
+            large = Path(name) / "large"
+            digest = write_random(large, megabytes)
+            bench.lfs(large, digest)
+            bench.pushes(large, digest)
+            bench.crowd()
+            bench.snapshot()
+        finally:
+            bench.hub.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+//! A run of git with all the programs that it starts itself, which ends when nobody waits for it any more.
+//!
+//! The programs are one process group. It is told to end first, so that git removes what it had begun, and killed if it
+//! does not. Its place among those that may run at once is free again only when it has ended.
+
+use std::io;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// How long git may take to clean up.
+const CLEANING: Duration = Duration::from_secs(5);
+
+pub(super) struct Group {
+    child: Option<Child>,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Group {
+    pub(super) fn spawn(command: &mut Command, place: OwnedSemaphorePermit) -> io::Result<Self> {
+        let child = command.process_group(0).spawn()?;
+        Ok(Self {
+            child: Some(child),
+            place: Some(place),
+        })
+    }
+
+    pub(super) fn stdin(&mut self) -> Option<ChildStdin> {
+        self.child.as_mut()?.stdin.take()
+    }
+
+    pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
+        self.child.as_mut()?.stdout.take()
+    }
+
+    /// Waits for its end; says whether it ended well.
+    pub(super) async fn wait(&mut self) -> io::Result<bool> {
+        let Some(child) = &mut self.child else {
+            return Ok(false);
+        };
+        let status = child.wait().await?;
+        self.child = None;
+        self.place = None;
+        Ok(status.success())
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let (Some(mut child), place) = (self.child.take(), self.place.take()) else {
+            return;
+        };
+        // Not waited for yet, so the id is still this group's and nobody else's.
+        signal(&child, Signal::TERM);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            signal(&child, Signal::KILL);
+            return;
+        };
+        runtime.spawn(async move {
+            if tokio::time::timeout(CLEANING, child.wait()).await.is_err() {
+                signal(&child, Signal::KILL);
+                let _ = child.wait().await;
+            }
+            drop(place);
+        });
+    }
+}
+
+/// A group that has ended already needs no signal.
+fn signal(child: &Child, signal: Signal) {
+    let group = child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .and_then(Pid::from_raw);
+    if let Some(group) = group {
+        let _ = kill_process_group(group, signal);
+    }
+}

@@ -1,0 +1,301 @@
+//! Git over HTTP: clone, fetch and push with a token as the password.
+//!
+//! A repository is a bare git repository already, so what is pushed is at once what the API serves, and the other way
+//! round: there is one storage. The protocol is git's own affair. `git http-backend` is run for each request, in
+//! surroundings that we set (`program`), and bodies pass through in bounded memory (`gateway`); we decide who may ask
+//! for what, before anything runs and again before a push is taken over (`push`), and say why not (`refusal`).
+//!
+//! ```text
+//! request ─► access ─► place ─► git http-backend ─► git receive-pack ─► pre-receive ─┐
+//!                                     ▲   │                                           │ may it be taken over?
+//!                 body, inflated ─────┘   └─► answer, as it comes     access, again ◄─┘
+//! ```
+//!
+//! Without the program `git` the rest of the Hub works, and this says so.
+
+mod blob;
+mod child;
+mod gateway;
+mod inflate;
+mod program;
+mod push;
+mod refusal;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{get, post};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub(crate) use self::blob::packed;
+use self::gateway::{Call, Service};
+pub(crate) use self::refusal::{is_lfs, open_to_write, owns, reworded};
+use super::access::Action;
+use super::answers::{Answer, ApiError};
+use super::api::{Address, drain};
+use super::authentication::Caller;
+use super::journal::LogLevel;
+use super::registry::Repository;
+use super::state::HubState;
+
+/// Clones, fetches and pushes at once. Each is two or three programs.
+const PLACES: usize = 24;
+/// Large packed files that are read at once.
+const READERS: usize = 16;
+/// How long a request waits for a place.
+const WAITING: Duration = Duration::from_secs(10);
+/// When one that got none may come again.
+const AGAIN_SECONDS: u32 = 10;
+/// How long the programs of pushes may go on that a killed Hub left behind.
+const LEFT_BEHIND: Duration = Duration::from_secs(10);
+
+/// What git needs of one Hub.
+#[derive(Debug)]
+pub(crate) struct Git {
+    /// For hooks, and for pushes on their way.
+    folder: PathBuf,
+    search_path: OsString,
+    places: Arc<Semaphore>,
+    readers: Arc<Semaphore>,
+    /// How long a request waits for a place.
+    patience: Duration,
+    hooks: OnceLock<PathBuf>,
+    told: AtomicBool,
+}
+
+impl Git {
+    /// Takes over from a Hub that was killed: its pushes must have ended before anything else is tidied up.
+    pub(crate) fn open(data: &Path, search_path: OsString) -> io::Result<Self> {
+        let folder = data.canonicalize()?.join("git");
+        push::sweep(&folder.join("pushes"), LEFT_BEHIND)?;
+        Ok(Self {
+            folder,
+            search_path,
+            places: Arc::new(Semaphore::new(PLACES)),
+            readers: Arc::new(Semaphore::new(READERS)),
+            patience: WAITING,
+            hooks: OnceLock::new(),
+            told: AtomicBool::new(false),
+        })
+    }
+
+    /// The same, with programs looked for elsewhere.
+    pub(crate) fn with_search_path(self, search_path: OsString) -> Self {
+        Self {
+            search_path,
+            ..self
+        }
+    }
+
+    /// Where programs are.
+    pub(crate) fn search_path(&self) -> &std::ffi::OsStr {
+        &self.search_path
+    }
+
+    /// Where pushes on their way are.
+    fn pushes(&self) -> io::Result<PathBuf> {
+        let folder = self.folder.join("pushes");
+        push::make_folder(&folder)?;
+        Ok(folder)
+    }
+
+    /// The folder of our hook.
+    fn hooks(&self) -> io::Result<PathBuf> {
+        if let Some(hooks) = self.hooks.get() {
+            return Ok(hooks.clone());
+        }
+        push::make_folder(&self.folder)?;
+        let hooks = push::write_hook(&self.folder)?;
+        Ok(self.hooks.get_or_init(|| hooks).clone())
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let free = Arc::clone(&self.places).acquire_owned();
+        match tokio::time::timeout(self.patience, free).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many clones, fetches and pushes are under way; try again in a moment",
+            )
+            .with_header(RETRY_AFTER, AGAIN_SECONDS.to_string())),
+        }
+    }
+}
+
+/// The program, or the answer that says that there is none; the log says it once.
+pub(crate) fn program(state: &HubState) -> Result<PathBuf, ApiError> {
+    program::find(state.git.search_path()).ok_or_else(|| missing(state))
+}
+
+fn missing(state: &HubState) -> ApiError {
+    if !state.git.told.swap(true, Ordering::Relaxed) {
+        state.journal.write(
+            LogLevel::Warn,
+            "git is not installed, or lacks http-backend: nothing can be cloned, fetched or pushed",
+            &[],
+        );
+    }
+    ApiError::new(
+        StatusCode::NOT_IMPLEMENTED,
+        "This Hub cannot speak git: the program `git` with its `http-backend` is not installed where it runs. Files \
+         can be uploaded and downloaded all the same",
+    )
+}
+
+pub(crate) fn routes() -> Router<Arc<HubState>> {
+    let mut router = Router::new();
+    for prefix in ["", "/datasets", "/spaces"] {
+        let repository = format!("{prefix}/{{namespace}}/{{name}}");
+        router = router
+            .route(&format!("{repository}/info/refs"), get(references))
+            .route(&format!("{repository}/git-upload-pack"), post(upload_pack))
+            .route(
+                &format!("{repository}/git-receive-pack"),
+                post(receive_pack),
+            );
+    }
+    router.layer(DefaultBodyLimit::disable())
+}
+
+/// Where references point: how every clone, fetch and push begins.
+async fn references(
+    State(state): State<Arc<HubState>>,
+    caller: Caller,
+    address: Address,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Answer {
+    let service = match query.as_deref() {
+        Some("service=git-upload-pack") => Service::UploadPack,
+        Some("service=git-receive-pack") => Service::ReceivePack,
+        _ => {
+            return Err(ApiError::bad_request(
+                "This Hub speaks git's smart protocol alone: `service` must be git-upload-pack or git-receive-pack",
+            ));
+        }
+    };
+    let address = address.without_git_ending();
+    let repository = open(&state, &caller, &address, service).await?;
+    let call = Call {
+        state: &state,
+        caller: &caller,
+        address: &address,
+        repository: &repository,
+        service,
+        headers: &headers,
+    };
+    call.advertise().await
+}
+
+async fn upload_pack(
+    State(state): State<Arc<HubState>>,
+    caller: Caller,
+    address: Address,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    serve(state, caller, address, headers, body, Service::UploadPack).await
+}
+
+async fn receive_pack(
+    State(state): State<Arc<HubState>>,
+    caller: Caller,
+    address: Address,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    serve(state, caller, address, headers, body, Service::ReceivePack).await
+}
+
+async fn serve(
+    state: Arc<HubState>,
+    caller: Caller,
+    address: Address,
+    headers: HeaderMap,
+    body: Body,
+    service: Service,
+) -> Answer {
+    let address = address.without_git_ending();
+    let admitted = match expects(&headers, service) {
+        Ok(()) => open(&state, &caller, &address, service).await,
+        Err(error) => Err(error),
+    };
+    let repository = match admitted {
+        Ok(repository) => repository,
+        Err(error) => {
+            drain(body).await;
+            return Err(error);
+        }
+    };
+    let call = Call {
+        state: &state,
+        caller: &caller,
+        address: &address,
+        repository: &repository,
+        service,
+        headers: &headers,
+    };
+    call.serve(body).await
+}
+
+/// The content type keeps web pages out: no form and no simple request of a browser can send it.
+fn expects(headers: &HeaderMap, service: Service) -> Result<(), ApiError> {
+    let expected = format!("application/x-{}-request", service.name());
+    match headers.get(CONTENT_TYPE) {
+        Some(given) if given.as_bytes() == expected.as_bytes() => Ok(()),
+        _ => Err(ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("The content type must be {expected}"),
+        )),
+    }
+}
+
+async fn open(
+    state: &Arc<HubState>,
+    caller: &Caller,
+    address: &Address,
+    service: Service,
+) -> Result<Repository, ApiError> {
+    let repository = match service {
+        Service::UploadPack => address.open(state, caller, Action::Read).await?,
+        Service::ReceivePack => open_to_write(state, caller, address).await?,
+    };
+    // Its folder is there, and what a killed Hub left in it is gone.
+    state.on_content(&repository, |_| Ok(())).await?;
+    Ok(repository)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_too_many_is_sent_away_for_a_while() {
+        let data = tempfile::TempDir::new().unwrap();
+        let mut git = Git::open(data.path(), OsString::new()).unwrap();
+        git.patience = Duration::ZERO;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut kept = Vec::new();
+            for _ in 0..PLACES {
+                kept.push(git.place().await.unwrap());
+            }
+            let refused = git.place().await.unwrap_err();
+            assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+            drop(kept.pop());
+            assert!(git.place().await.is_ok());
+        });
+    }
+}

@@ -1,0 +1,64 @@
+//! A file that is an object of its own, not part of a pack, as a stream.
+//!
+//! libgit2 reads it as a whole, or maps it into memory. The form is simple: zlib, with `blob <length>` and a zero byte
+//! in front.
+
+use std::fs::File;
+use std::io::{self, BufReader, ErrorKind, Read};
+
+use flate2::bufread::ZlibDecoder;
+use git2::Oid;
+
+use super::{Content, GitFault};
+
+/// `blob `, at most twenty digits, and the zero byte.
+const LONGEST_HEAD: usize = 32;
+
+/// A blob that is being read.
+pub(crate) struct LooseBlob(ZlibDecoder<BufReader<File>>);
+
+impl Content {
+    /// A blob, if it is an object of its own.
+    pub(crate) fn loose(&self, oid: Oid) -> Result<Option<LooseBlob>, GitFault> {
+        let name = oid.to_string();
+        let path = self
+            .git
+            .path()
+            .join("objects")
+            .join(&name[..2])
+            .join(&name[2..]);
+        match File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            file => Ok(Some(LooseBlob::new(file?)?)),
+        }
+    }
+}
+
+impl LooseBlob {
+    fn new(file: File) -> io::Result<Self> {
+        let mut decoder = ZlibDecoder::new(BufReader::with_capacity(64 << 10, file));
+        let mut head = Vec::with_capacity(LONGEST_HEAD);
+        let mut byte = [0];
+        while head.len() < LONGEST_HEAD {
+            decoder.read_exact(&mut byte)?;
+            if byte[0] == 0 {
+                break;
+            }
+            head.push(byte[0]);
+        }
+        if head.starts_with(b"blob ") {
+            Ok(Self(decoder))
+        } else {
+            Err(io::Error::new(
+                ErrorKind::InvalidData,
+                "the object is no blob",
+            ))
+        }
+    }
+}
+
+impl Read for LooseBlob {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
