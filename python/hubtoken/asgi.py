@@ -45,12 +45,12 @@ if TYPE_CHECKING:
 
     from hubtoken import Identity
 
-    Scope: TypeAlias = MutableMapping[str, Any]
-    Message: TypeAlias = MutableMapping[str, Any]
-    Receive: TypeAlias = Callable[[], Awaitable[Message]]
-    Send: TypeAlias = Callable[[Message], Awaitable[None]]
-    Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-    T = TypeVar("T")
+    _Scope: TypeAlias = MutableMapping[str, Any]
+    _Message: TypeAlias = MutableMapping[str, Any]
+    _Receive: TypeAlias = Callable[[], Awaitable[_Message]]
+    _Send: TypeAlias = Callable[[_Message], Awaitable[None]]
+    _Application: TypeAlias = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
+    _T = TypeVar("_T")
 
 __all__ = ["TokenAuthentication", "require_bearer"]
 
@@ -127,7 +127,7 @@ class _Threads:
         self._pool: ThreadPoolExecutor | None = None
         self._places = threading.BoundedSemaphore(_WAITING)
 
-    async def run(self, work: "Callable[[], T]") -> "T":
+    async def run(self, work: "Callable[[], _T]") -> "_T":
         """Do the work on a thread; refuse when too many wait already."""
         if self._pool is None or self._process != os.getpid():
             # A forked child has the pool, and none of its threads.
@@ -268,7 +268,7 @@ class TokenAuthentication:
 
     def __init__(  # noqa: PLR0913 - the parts of the rule, by name
         self,
-        app: "Application",
+        app: "_Application",
         require: "str | None" = "read",
         *,
         repo: "str | None" = None,
@@ -284,7 +284,7 @@ class TokenAuthentication:
         self._check = _Check(require, repo, repo_type, endpoint, max_age, timeout)
         self._public = frozenset(public)
 
-    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+    async def __call__(self, scope: "_Scope", receive: "_Receive", send: "_Send") -> None:
         """Serve one connection."""
         kind = scope["type"]
         if kind == "lifespan" or (kind == "http" and scope["path"] in self._public):
@@ -304,7 +304,7 @@ class TokenAuthentication:
         await self._app({**scope, "hubtoken.identity": identity, "state": state}, receive, send)
 
 
-async def _refuse(refusal: _Refusal, send: "Send", kind: str) -> None:
+async def _refuse(refusal: _Refusal, send: "_Send", kind: str) -> None:
     body = json.dumps({"error": refusal.message}).encode()
     headers = {
         "Content-Type": "application/json",
@@ -317,7 +317,7 @@ async def _refuse(refusal: _Refusal, send: "Send", kind: str) -> None:
 
 
 async def _refuse_websocket(
-    refusal: _Refusal, scope: "Scope", receive: "Receive", send: "Send"
+    refusal: _Refusal, scope: "_Scope", receive: "_Receive", send: "_Send"
 ) -> None:
     await receive()  # the wish to connect
     if "websocket.http.response" in (scope.get("extensions") or {}):

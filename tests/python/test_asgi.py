@@ -132,8 +132,8 @@ def test_who_is_let_in_and_what_the_others_hear(hub: Hub) -> None:
 
 def test_missing_and_bad_tokens_are_told_apart(hub: Hub) -> None:
     options = {"endpoint": hub.endpoint}
-    for authorization in [(), ("Digest x",), ("",)]:
-        answer = asyncio.run(ask(options, *authorization))
+    for nothing in [(), ("Digest x",), ("",)]:
+        answer = asyncio.run(ask(options, *nothing))
         assert (answer.status, answer.header("WWW-Authenticate")) == (401, CHALLENGE)
         assert answer.body == {"error": "A Hub access token is required, as a bearer token"}
     unknown = fake_token()
