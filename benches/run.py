@@ -21,6 +21,7 @@ SCRIPTS = (
     "stored_tokens",
     "cached_require_role",
     "bearer_checks",
+    "serving",
     "single_flight",
     "many_processes",
 )

@@ -71,6 +71,12 @@ impl Settings {
         }
     }
 
+    /// The file or folder of certificates that the environment names.
+    #[must_use]
+    pub fn certificates(&self) -> Option<&Path> {
+        self.certificates.as_deref()
+    }
+
     /// Whether requests take the same way: where answers are kept does not count.
     fn same_way(&self, other: &Self) -> bool {
         self.certificates == other.certificates
@@ -136,17 +142,7 @@ impl Transport {
 }
 
 fn build(endpoint: &Endpoint, settings: &Settings) -> Result<Client, Error> {
-    let roots = if endpoint.is_secure() {
-        roots(settings.certificates.as_deref())?
-    } else {
-        RootCertStore::empty()
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Configuration(format!("TLS cannot be set up: {error}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let tls = tls(endpoint.is_secure(), settings.certificates.as_deref())?;
     let mut builder = Client::builder()
         .tls_backend_preconfigured(tls)
         .user_agent(concat!("hubtoken/", env!("CARGO_PKG_VERSION")))
@@ -172,6 +168,21 @@ fn build(endpoint: &Endpoint, settings: &Settings) -> Result<Client, Error> {
     builder
         .build()
         .map_err(|error| Error::Configuration(format!("HTTP cannot be set up: {}", chain(&error))))
+}
+
+/// How to speak TLS: trusting the certificates in `file`, or the system's. They are read only when they are needed.
+pub(crate) fn tls(is_secure: bool, file: Option<&Path>) -> Result<ClientConfig, Error> {
+    let roots = if is_secure {
+        roots(file)?
+    } else {
+        RootCertStore::empty()
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Configuration(format!("TLS cannot be set up: {error}")))?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
 }
 
 fn roots(file: Option<&Path>) -> Result<RootCertStore, Error> {
@@ -332,7 +343,7 @@ fn describe(error: &reqwest::Error) -> NoAnswer {
 }
 
 /// An error's causes in one line, without the URL.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut causes = Vec::new();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -144,6 +144,14 @@ class Hub:
             Hub; 0 for a free one.
         connections: How many connections are served at once.
         connections_per_address: How many of them one address may have; 0 for any number.
+        upstreams: The servers behind the inference API, by model: `{"alice/tiny":
+            "http://127.0.0.1:8000"}`; `"*"` is every other model.
+        upstream_keys: The files of the keys that they want, by model. Nobody but owner and group
+            may read them.
+        upstream_timeout: How long such a server may say nothing, in seconds.
+        inference_limit: How many requests to models a token may make in a window; `None` for any
+            number.
+        inference_window: The length of that window, in seconds.
         grace: How long requests under way may go on when the Hub stops, in seconds.
         log_format: `"text"` or `"json"`: how a line looks that is written to standard error.
         log_level: `"off"`, `"error"`, `"warn"` or `"info"`.
@@ -151,7 +159,8 @@ class Hub:
             `HF_HUB_DISABLE_XET=1` is set; `git lfs` works either way.
 
     Raises:
-        ValueError: A word is none of these, or one of `tls_cert` and `tls_key` is missing.
+        ValueError: A word is none of these, one of `tls_cert` and `tls_key` is missing, or
+            `upstream_keys` names a model that `upstreams` does not.
 
     Example:
         >>> import hubtoken
@@ -180,6 +189,11 @@ class Hub:
         local_port: int = 0,
         connections: int = 512,
         connections_per_address: int = 64,
+        upstreams: Mapping[str, str] | None = None,
+        upstream_keys: Mapping[str, str | PathLike[str]] | None = None,
+        upstream_timeout: int = 300,
+        inference_limit: int | None = None,
+        inference_window: int = 300,
         grace: int = 3,
         log_format: str = "text",
         log_level: str = "off",
@@ -763,6 +777,9 @@ class TokenInfo:
     @property
     def id(self, /) -> str:
         """24 hexadecimal digits; stays the same when the token is refreshed."""
+    @property
+    def inference_requests(self, /) -> int:
+        """How many requests the token had a model answer."""
     @property
     def last4(self, /) -> str:
         """The last four characters of the value."""

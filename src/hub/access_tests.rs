@@ -44,6 +44,7 @@ fn principal(user: &str, role_in_acme: Option<OrganizationRole>, role: GrantedRo
             created_at: epoch,
             last_used_at: None,
             expires_at: None,
+            inference_requests: 0,
         },
         whoami: OnceLock::new(),
         noted: AtomicI64::new(i64::MIN),

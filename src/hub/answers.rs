@@ -220,6 +220,14 @@ impl ApiError {
         &self.message
     }
 
+    /// Tells where the client stands, whatever else is wrong.
+    pub(crate) fn with_standing(self, standing: Standing) -> Self {
+        Self {
+            standing: Some(Box::new(standing)),
+            ..self
+        }
+    }
+
     /// Adds a header.
     pub(crate) fn with_header(mut self, name: HeaderName, value: String) -> Self {
         self.headers.push((name, value));
@@ -308,8 +316,9 @@ impl IntoResponse for ApiError {
 
 /// Writes an error in the form that the path calls for.
 pub(crate) fn render(error: &ApiError, path: &str) -> Response {
-    let is_json =
-        path.starts_with("/api/") || path.starts_with("/oauth/") || path.starts_with("/-/");
+    let is_json = ["/api/", "/oauth/", "/-/", "/v1/", "/models/"]
+        .iter()
+        .any(|under| path.starts_with(under));
     let (content_type, body) = if git::is_lfs(path) {
         (LFS_JSON, json!({ "message": error.message }).to_string())
     } else if is_json {

@@ -134,7 +134,7 @@ impl Hub {
     /// The tokens of a user, oldest first.
     pub fn list_tokens(&self, user: &str) -> Result<Vec<TokenInfo>, HubError> {
         let user = user.to_owned();
-        self.run(|state| async move { state.registry.list_tokens(&user).await })
+        self.run(|state| async move { state.list_tokens(&user).await })
     }
 
     /// Renames a token, given its id or its name.

@@ -101,7 +101,8 @@ fn start_in(options: &HubOptions, folder: &DataFolder) -> Result<Started, HubErr
             .for_the_public(local.as_deref(), wanted.behind_proxy)
             .with_journal(journal)
             .with_audit_days(wanted.audit_days)
-            .with_lfs(wanted.lfs);
+            .with_lfs(wanted.lfs)
+            .with_inference(&wanted.inference)?;
         Ok::<_, HubError>((listeners, owners, endpoint, local, Arc::new(state)))
     })??;
     folder.announce(&endpoint, local.as_deref())?;

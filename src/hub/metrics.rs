@@ -18,9 +18,9 @@ const BUCKETS: [u64; 12] = [
     30_000_000,
 ];
 /// The statuses that are counted by themselves; any other one counts as `other`.
-const STATUSES: [u16; 28] = [
+const STATUSES: [u16; 30] = [
     200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 400, 401, 403, 404, 405, 409, 412, 413, 415,
-    416, 421, 422, 429, 431, 500, 501, 503, 507,
+    416, 421, 422, 429, 431, 500, 501, 502, 503, 504, 507,
 ];
 /// Every route is known at compile time; this bounds what a mistake there could cost.
 const MOST_SERIES: usize = 1_000;

@@ -11,6 +11,7 @@
 //!           counted,      │                           └──► repository (git: content)
 //!           authenticated ├─► git ──┴─────────────────────────► git's own programs, on the same repositories
 //!                   │     └─► answers
+//!                   ├─────► inference ──► the servers that the operator names
 //!                   ├─────► admin (admin key only)
 //!                   └─────► pages (a person's session, in a browser)
 //! ```
@@ -33,6 +34,7 @@ mod framing;
 mod git;
 mod handle;
 mod health;
+mod inference;
 mod journal;
 mod lfs;
 mod listen;
@@ -64,6 +66,7 @@ pub use self::backup::{Backup, backup, restore};
 pub use self::clock::Clock;
 pub use self::error::HubError;
 pub use self::handle::Hub;
+pub use self::inference::{InferenceOptions, Upstream};
 pub use self::journal::{LogFormat, LogLevel};
 pub use self::options::{HubOptions, Limits, TlsFiles, WhoamiLimit};
 pub use self::pages::SignInPolicy;
@@ -85,6 +88,7 @@ pub fn app(state: Arc<HubState>) -> Router {
         .merge(api::routes())
         .merge(git::routes())
         .merge(lfs::routes())
+        .merge(inference::routes())
         .merge(admin::routes())
         .merge(pages::routes())
         .merge(health::routes())

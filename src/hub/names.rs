@@ -42,6 +42,7 @@ const RESERVED: &[&str] = &[
     "static",
     "tasks",
     "users",
+    "v1",
 ];
 
 /// What two names have in common that the Hub holds to be the same.

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use url::{Host, Url};
 
 use super::error::HubError;
+use super::inference::InferenceOptions;
 use super::journal::{LogFormat, LogLevel};
 use super::registry::AUDIT_DAYS;
 
@@ -84,6 +85,8 @@ pub struct HubOptions {
     pub limits: Limits,
     /// How long requests under way may go on after the stop.
     pub grace_seconds: u32,
+    /// The servers behind the inference API; none by default.
+    pub inference: InferenceOptions,
     /// How a line of the log looks.
     pub log_format: LogFormat,
     /// What is logged, to standard error; nothing by default.
@@ -108,6 +111,7 @@ impl Default for HubOptions {
             local_port: 0,
             limits: Limits::default(),
             grace_seconds: 3,
+            inference: InferenceOptions::default(),
             log_format: LogFormat::default(),
             log_level: LogLevel::default(),
             lfs: false,

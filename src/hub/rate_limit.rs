@@ -1,7 +1,7 @@
 //! Rate limits: fixed windows, as on the Hub, and the headers that tell a client where it stands.
 //!
-//! Every answer carries the headers. Only whoami is really limited, and only if the owner asks for it: that is the
-//! limit that bites people, and tests need it to be exact. A window begins with the first request in it, so a test
+//! Every answer carries the headers. Only whoami and inference are really limited, and only if the owner asks for it:
+//! the first is the limit that bites people, the second the one that costs, and tests need them to be exact. A window begins with the first request in it, so a test
 //! that makes `quota` requests never straddles two windows.
 
 use std::collections::HashMap;
@@ -19,6 +19,7 @@ const SWEEP_AT: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Client {
     User(String),
+    Token(String),
     Address(IpAddr),
     /// Nobody logged in, and no connection either: a request made in-process.
     Unknown,

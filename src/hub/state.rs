@@ -14,6 +14,7 @@ use super::address::Addresses;
 use super::clock::Clock;
 use super::error::HubError;
 use super::git::Git;
+use super::inference::{Inference, InferenceOptions};
 use super::journal::Journal;
 use super::lfs::{Lfs, Objects};
 use super::metrics::Metrics;
@@ -24,7 +25,7 @@ use super::password;
 use super::rate_limit::RateLimiter;
 use super::registry::{
     self, Actor, Gate, Namespace, NewRepository, NewUser, Origin, Principal, Registry, Repository,
-    RepositoryType, User,
+    RepositoryType, TokenInfo, User,
 };
 use super::repository::{Author, Content, GitFault, Store};
 use super::request_id::RequestIds;
@@ -43,6 +44,7 @@ pub struct HubState {
     pub(crate) clock: Clock,
     pub(crate) endpoint: String,
     pub(crate) whoami_limiter: Option<RateLimiter>,
+    pub(crate) inference: Inference,
     pub(crate) requests: RequestLog,
     pub(crate) admin_key: Digest,
     pub(crate) desk: Desk,
@@ -103,6 +105,7 @@ impl HubState {
             clock,
             endpoint: endpoint.to_owned(),
             whoami_limiter: whoami_limit.map(|limit| RateLimiter::new("whoami", limit)),
+            inference: Inference::new(&InferenceOptions::default())?,
             requests: RequestLog::default(),
             admin_key: admin_key.digest(),
             desk: Desk::new(SignInPolicy::default()),
@@ -117,6 +120,17 @@ impl HubState {
             desk: Desk::new(policy),
             ..self
         }
+    }
+
+    /// The same Hub with servers behind its inference API.
+    ///
+    /// # Errors
+    /// [`HubError::InvalidOption`], which says what is wrong with them.
+    pub fn with_inference(self, options: &InferenceOptions) -> Result<Self, HubError> {
+        Ok(Self {
+            inference: Inference::new(options)?,
+            ..self
+        })
     }
 
     /// Looks for `git` here, in place of this process's own `PATH`.
@@ -140,6 +154,12 @@ impl HubState {
     pub fn with_audit_days(self, days: u32) -> Self {
         self.registry.keep_audit(days);
         self
+    }
+
+    /// The tokens of a user, with their use as it is now.
+    pub(crate) async fn list_tokens(&self, user: &str) -> Result<Vec<TokenInfo>, HubError> {
+        self.inference.usage.write(&*self.registry).await?;
+        self.registry.list_tokens(user).await
     }
 
     /// What the program does in which the Hub is embedded.
@@ -181,6 +201,8 @@ impl HubState {
 
     /// Writes everything back and closes the database.
     pub async fn close(&self) {
+        // What cannot be written at the end is lost, as in a crash: these are figures, and nobody is left to ask.
+        let _ = self.inference.usage.write(&*self.registry).await;
         self.registry.close().await;
     }
 

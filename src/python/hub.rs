@@ -13,7 +13,7 @@ use super::error::to_python;
 use super::hub_records::{PyApproval, PyAuditEntry};
 use super::hub_words::{
     Grants, PyTokenInfo, expiry, gate, kind, log_format, log_level, organization_role,
-    token_policy, token_role,
+    token_policy, token_role, upstreams,
 };
 use super::token::PyHubToken;
 use crate::credential::{Credential, Source};
@@ -22,8 +22,8 @@ use crate::env::{Environment as _, ProcessEnvironment};
 use crate::error::Error;
 use crate::http::Settings;
 use crate::hub::{
-    AuditFilter, CreatedToken, Decision, Hub, HubError, HubOptions, Limits, NewToken, Secret,
-    TlsFiles, WhoamiLimit,
+    AuditFilter, CreatedToken, Decision, Hub, HubError, HubOptions, InferenceOptions, Limits,
+    NewToken, Secret, TlsFiles, WhoamiLimit,
 };
 use crate::sync::lock;
 use crate::token::Token;
@@ -56,6 +56,14 @@ fn hub_error(error: &HubError) -> PyErr {
 ///         Hub; 0 for a free one.
 ///     connections: How many connections are served at once.
 ///     connections_per_address: How many of them one address may have; 0 for any number.
+///     upstreams: The servers behind the inference API, by model: `{"alice/tiny":
+///         "http://127.0.0.1:8000"}`; `"*"` is every other model.
+///     upstream_keys: The files of the keys that they want, by model. Nobody but owner and group
+///         may read them.
+///     upstream_timeout: How long such a server may say nothing, in seconds.
+///     inference_limit: How many requests to models a token may make in a window; `None` for any
+///         number.
+///     inference_window: The length of that window, in seconds.
 ///     grace: How long requests under way may go on when the Hub stops, in seconds.
 ///     log_format: `"text"` or `"json"`: how a line looks that is written to standard error.
 ///     log_level: `"off"`, `"error"`, `"warn"` or `"info"`.
@@ -63,7 +71,8 @@ fn hub_error(error: &HubError) -> PyErr {
 ///         `HF_HUB_DISABLE_XET=1` is set; `git lfs` works either way.
 ///
 /// Raises:
-///     ValueError: A word is none of these, or one of `tls_cert` and `tls_key` is missing.
+///     ValueError: A word is none of these, one of `tls_cert` and `tls_key` is missing, or
+///         `upstream_keys` names a model that `upstreams` does not.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -155,6 +164,11 @@ impl PyHub {
         local_port: "int" = 0,
         connections: "int" = 512,
         connections_per_address: "int" = 64,
+        upstreams: "Mapping[str, str] | None" = None,
+        upstream_keys: "Mapping[str, str | PathLike[str]] | None" = None,
+        upstream_timeout: "int" = 300,
+        inference_limit: "int | None" = None,
+        inference_window: "int" = 300,
         grace: "int" = 3,
         log_format: "str" = "text",
         log_level: "str" = "off",
@@ -175,6 +189,11 @@ impl PyHub {
         local_port: u16,
         connections: u32,
         connections_per_address: u32,
+        upstreams: Option<HashMap<String, String>>,
+        upstream_keys: Option<HashMap<String, PathBuf>>,
+        upstream_timeout: u32,
+        inference_limit: Option<u32>,
+        inference_window: u32,
         grace: u32,
         log_format: &str,
         log_level: &str,
@@ -207,6 +226,17 @@ impl PyHub {
                     connections,
                     connections_per_address,
                     ..Limits::default()
+                },
+                inference: InferenceOptions {
+                    upstreams: self::upstreams(upstreams, upstream_keys)?,
+                    limit: inference_limit.map(|quota| WhoamiLimit {
+                        quota,
+                        window_seconds: inference_window,
+                    }),
+                    patience_seconds: upstream_timeout,
+                    certificates: Settings::read(&ProcessEnvironment)
+                        .certificates()
+                        .map(ToOwned::to_owned),
                 },
                 grace_seconds: grace,
                 log_format: self::log_format(log_format)?,

@@ -1,6 +1,7 @@
 //! The words of the embedded Hub's Python face, and what they mean in Rust.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -9,7 +10,7 @@ use time::{Duration, OffsetDateTime};
 use super::error::to_python;
 use crate::hub::{
     Gate, GrantedRole, LogFormat, LogLevel, OrganizationRole, RepositoryType, Scope, TokenInfo,
-    TokenPolicy, TokenRole,
+    TokenPolicy, TokenRole, Upstream,
 };
 
 /// A token of a user of an embedded Hub, without its value.
@@ -64,6 +65,12 @@ impl PyTokenInfo {
         self.0.expires_at
     }
 
+    /// How many requests the token had a model answer.
+    #[getter]
+    fn inference_requests(&self) -> u64 {
+        self.0.inference_requests
+    }
+
     fn __repr__(&self) -> String {
         format!(
             "<TokenInfo {:?}, role {}, …{}>",
@@ -88,6 +95,30 @@ pub fn gate(text: Option<&str>) -> PyResult<Option<Gate>> {
         Some(_) => Err(PyValueError::new_err(
             "gated is \"auto\", \"manual\" or None",
         )),
+    }
+}
+
+/// The servers behind the inference API.
+pub fn upstreams(
+    urls: Option<HashMap<String, String>>,
+    keys: Option<HashMap<String, PathBuf>>,
+) -> PyResult<Vec<Upstream>> {
+    let mut keys = keys.unwrap_or_default();
+    let upstreams = urls
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(model, url)| Upstream {
+            key_file: keys.remove(&model),
+            model,
+            url,
+        })
+        .collect();
+    if keys.is_empty() {
+        Ok(upstreams)
+    } else {
+        Err(PyValueError::new_err(
+            "upstream_keys names a model that is not in upstreams",
+        ))
     }
 }
 

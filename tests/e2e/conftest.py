@@ -16,6 +16,7 @@ import pytest
 import chromium
 from hubtoken.hub import Hub
 from tests.e2e.browsing import Desk
+from tests.e2e.models import serving_models
 from tests.e2e.world import World, make_world
 from tests.environment import child_environment
 
@@ -30,8 +31,8 @@ SCRIPTS = Path(sys.executable).parent
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The Hub that the tests of this process share."""
-    with Hub() as hub:
-        yield make_world(hub, tmp_path_factory.mktemp("world"))
+    with serving_models() as models, Hub(upstreams={"*": models.url}) as hub:
+        yield make_world(hub, tmp_path_factory.mktemp("world"), models)
 
 
 @pytest.fixture(scope="module")

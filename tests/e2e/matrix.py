@@ -5,9 +5,9 @@ where a library hides the status behind an error of its own (`transformers`, `da
 a program only has an exit code (`hf`, `git`).
 
 The fine-grained token reads `alice/private` and the data set, writes `alice/scratch`, and that
-is all; reading what is public needs no right. A deleted token is refused even where no token
-would do: a bad credential never degrades to none. git shows its token only where it is asked for
-one, so what is public it clones with any.
+is all: it calls no inference; reading what is public needs no right. A deleted token is refused
+even where no token would do: a bad credential never degrades to none. git shows its token only
+where it is asked for one, so what is public it clones with any.
 """
 
 from __future__ import annotations
@@ -54,6 +54,14 @@ curl: bearer whoami              200      200      200           401      401
 curl: basic whoami               200      200      200           401      401
 curl: bearer file                200      200      200           401      401
 curl: basic file                 200      200      200           401      401
+
+inference: chat completion       works    works    403           401      401
+inference: chat stream           works    works    403           401      401
+inference: embeddings            works    works    403           401      401
+inference: text generation       works    works    403           401      401
+
+asgi: read                       200      200      200           401      401
+asgi: write                      403      200      200           401      401
 
 git: clone private               works    works    works         refused  refused
 git: clone data set              works    works    works         refused  refused

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from hubtoken import HubToken
     from hubtoken.hub import Hub
+    from tests.e2e.models import ModelServer
 
 KINDS = ("read", "write", "fine-grained", "deleted", "none")
 
@@ -48,6 +49,7 @@ class World:
 
     hub: Hub
     tokens: dict[str, HubToken | None] = field(repr=False)
+    models: ModelServer
 
     @property
     def endpoint(self) -> str:
@@ -93,7 +95,7 @@ def write_dataset(folder: Path) -> None:
     (folder / "train.csv").write_text(ROWS, encoding="utf-8")
 
 
-def make_world(hub: Hub, folder: Path) -> World:
+def make_world(hub: Hub, folder: Path, models: ModelServer) -> World:
     """Fill a Hub: the principals through hubtoken, the files through the real client."""
     from huggingface_hub import HfApi
 
@@ -119,6 +121,7 @@ def make_world(hub: Hub, folder: Path) -> World:
     hub.delete_token("alice", "deleted")
     return World(
         hub=hub,
+        models=models,
         tokens={
             "read": hub.create_token("alice", name="read", role="read"),
             "write": write,

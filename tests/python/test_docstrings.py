@@ -13,7 +13,14 @@ import hubtoken
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MODULES = ("hubtoken", "hubtoken._core", "hubtoken.hub", "hubtoken.revealed", "hubtoken.activation")
+MODULES = (
+    "hubtoken",
+    "hubtoken._core",
+    "hubtoken.activation",
+    "hubtoken.asgi",
+    "hubtoken.hub",
+    "hubtoken.revealed",
+)
 
 
 def docstrings() -> Iterator[tuple[str, str]]:

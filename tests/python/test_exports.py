@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import hubtoken
-from hubtoken import errors, hub
+from hubtoken import asgi, errors, hub
 from tests.environment import child_environment
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ print(json.dumps(names))
 """
 
 
-@pytest.mark.parametrize("module", [hubtoken, errors, hub], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [hubtoken, asgi, errors, hub], ids=lambda module: module.__name__
+)
 def test_exported_names_exist_and_are_sorted_and_documented(module: ModuleType) -> None:
     names = list(module.__all__)
     assert names == sorted(set(names))

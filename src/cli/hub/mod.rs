@@ -17,6 +17,7 @@ mod repository;
 mod serve;
 mod token;
 mod typed;
+mod upstreams;
 mod user;
 mod waiting;
 

@@ -1,6 +1,5 @@
 //! `hubtoken hub serve`: a Hub in the foreground.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::admin::Where;
+use super::upstreams::Upstreams;
 use super::waiting::wait;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -29,6 +29,7 @@ Examples:
   hubtoken hub serve --data /srv/hub --host 0.0.0.0 --port 443 --base-url https://hub.example \\
       --tls-cert /etc/hub/cert.pem --tls-key /etc/hub/key.pem
   hubtoken hub serve --data /srv/hub --port 8080 --base-url https://hub.example --behind-proxy
+  hubtoken hub serve --upstream alice/tiny=http://127.0.0.1:8000 --upstream '*=http://127.0.0.1:8001'
 
 Everything is kept in the data folder. When neither --data nor HUBTOKEN_HUB_DATA names one, it is a
 temporary one that is removed at the end.
@@ -92,6 +93,8 @@ pub struct Arguments {
     /// How long uploads and other requests under way may go on after the first signal
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     grace: u32,
+    #[command(flatten)]
+    upstreams: Upstreams,
     /// How a line of the log looks, which goes to standard error
     #[arg(long, default_value = "text", value_name = "FORMAT")]
     log_format: Format,
@@ -124,9 +127,9 @@ enum Level {
 }
 
 impl Arguments {
-    fn options(&self, data: Option<PathBuf>, search_path: Option<OsString>) -> HubOptions {
+    fn options(&self, data: Option<PathBuf>, world: &World<'_>) -> Result<HubOptions, Failure> {
         let tls = self.tls_cert.clone().zip(self.tls_key.clone());
-        HubOptions {
+        Ok(HubOptions {
             data,
             host: self.host.clone(),
             port: self.port,
@@ -144,6 +147,7 @@ impl Arguments {
                 ..Limits::default()
             },
             grace_seconds: self.grace,
+            inference: self.upstreams.options(world)?,
             log_format: match self.log_format {
                 Format::Text => LogFormat::Text,
                 Format::Json => LogFormat::Json,
@@ -156,8 +160,8 @@ impl Arguments {
             },
             audit_days: self.audit_days,
             lfs: self.lfs,
-            search_path,
-        }
+            search_path: world.environment.get(env::PATH),
+        })
     }
 }
 
@@ -172,8 +176,7 @@ pub fn run(
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     let data = arguments.place.folder(world);
-    let hub = Hub::start(&arguments.options(data.clone(), world.environment.get(env::PATH)))
-        .map_err(failed)?;
+    let hub = Hub::start(&arguments.options(data.clone(), world)?).map_err(failed)?;
     let has_certificate = arguments.tls_cert.is_some();
     let stopped = async {
         // Listened for before the Hub is announced: whoever reads of it may stop it at once.

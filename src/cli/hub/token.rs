@@ -153,6 +153,7 @@ pub fn run(
                 "created_at",
                 "last_used_at",
                 "expires_at",
+                "inference_requests",
                 "id",
             ];
             listed(output, "tokens", tokens, &columns);

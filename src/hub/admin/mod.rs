@@ -36,8 +36,8 @@
 //! | `DELETE repositories/{type}/{namespace}/{name}/grants/{user}` | | 204 |
 //!
 //! A `{token}` is an id or a name; a name that several tokens have is a 409. A token is `id`, `name`, `role`,
-//! `last4`, `createdAt`, `lastUsedAt`, `expiresAt`, and for a fine-grained one `fineGrained`, as whoami shows it. A
-//! scope is `entity` and `permissions`. An approval is `user`, of the token `id`, `name`, `role`, `last4`, `createdAt`,
+//! `last4`, `createdAt`, `lastUsedAt`, `expiresAt`, `inferenceRequests`, and for a fine-grained one `fineGrained`, as
+//! whoami shows it. A scope is `entity` and `permissions`. An approval is `user`, of the token `id`, `name`, `role`, `last4`, `createdAt`,
 //! `lastUsedAt` and `scoped` (on this organization alone), `status`, `askedAt`, `decidedAt`, `decidedBy`; there a token
 //! is named by its id, or by its name among those that asked. An entry is `id`, `at`, `act`, `actor`, and whatever applies
 //! of `actorName`, `actorToken`, `address`, `user`, `organization`, `tokenId`, `tokenName`, `last4`, `repository`,

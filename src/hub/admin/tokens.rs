@@ -52,7 +52,6 @@ pub(super) struct NewName {
 pub(super) async fn list(State(state): State<Arc<HubState>>, Path(user): Path<String>) -> Answer {
     json_answer(
         &state
-            .registry
             .list_tokens(&user)
             .await?
             .iter()
@@ -179,6 +178,7 @@ fn info(token: &TokenInfo) -> Value {
         "createdAt": iso(token.created_at),
         "lastUsedAt": token.last_used_at.map(iso),
         "expiresAt": token.expires_at.map(iso),
+        "inferenceRequests": token.inference_requests,
     });
     if let GrantedRole::FineGrained(fine) = &token.role {
         body["fineGrained"] = json!(fine);

@@ -105,7 +105,7 @@ impl Address {
     }
 }
 
-pub(super) async fn open(
+pub(crate) async fn open(
     state: &Arc<HubState>,
     caller: &Caller,
     (kind, namespace, name): (RepositoryType, &str, &str),

@@ -28,7 +28,7 @@ use axum::routing::{get, post, put};
 
 use super::state::HubState;
 
-pub(crate) use self::address::Address;
+pub(crate) use self::address::{Address, open};
 pub(crate) use self::body::{JsonBody, drain};
 pub(crate) use self::download::Download;
 

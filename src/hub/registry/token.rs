@@ -1,5 +1,6 @@
 //! Access tokens: what they are, and what can be done with them.
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, OnceLock};
 
@@ -39,6 +40,8 @@ pub struct TokenInfo {
     pub last_used_at: Option<OffsetDateTime>,
     /// When it stops working, if ever.
     pub expires_at: Option<OffsetDateTime>,
+    /// How many requests it had a model answer.
+    pub inference_requests: u64,
 }
 
 /// A token with its value, which is shown this once.
@@ -144,4 +147,7 @@ pub(crate) trait Tokens {
 
     /// Notes when a token was last used.
     async fn touch_token(&self, id: &str, now: OffsetDateTime) -> Result<(), HubError>;
+
+    /// Adds to what tokens are counted to have done, by id. Those that are gone are passed over.
+    async fn count_inference(&self, counted: &HashMap<String, u64>) -> Result<(), HubError>;
 }

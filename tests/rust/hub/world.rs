@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hubtoken::hub::{Clock, HubState, Secret, SignInPolicy, WhoamiLimit, app};
+use hubtoken::hub::{Clock, HubState, InferenceOptions, Secret, SignInPolicy, WhoamiLimit, app};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -73,20 +73,34 @@ impl World {
     }
 
     pub fn with_settings(limit: Option<WhoamiLimit>, policy: SignInPolicy, lfs: bool) -> Self {
-        Self::on(TempDir::new().unwrap(), START, limit, policy, lfs)
+        let inference = InferenceOptions::default();
+        Self::on(
+            TempDir::new().unwrap(),
+            START,
+            (limit, policy),
+            lfs,
+            &inference,
+        )
     }
 
     /// The world of a data folder that is there already, at a moment.
     pub fn found(folder: TempDir, now: i64) -> Self {
-        Self::on(folder, now, None, SignInPolicy::default(), false)
+        let inference = InferenceOptions::default();
+        Self::on(
+            folder,
+            now,
+            (None, SignInPolicy::default()),
+            false,
+            &inference,
+        )
     }
 
     fn on(
         folder: TempDir,
         now: i64,
-        limit: Option<WhoamiLimit>,
-        policy: SignInPolicy,
+        (limit, policy): (Option<WhoamiLimit>, SignInPolicy),
         lfs: bool,
+        inference: &InferenceOptions,
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -103,7 +117,9 @@ impl World {
             .block_on(HubState::open(folder.path(), ENDPOINT, &key, limit, clock))
             .unwrap()
             .with_sign_in_policy(policy)
-            .with_lfs(lfs);
+            .with_lfs(lfs)
+            .with_inference(inference)
+            .unwrap();
         Self {
             runtime,
             app: app(Arc::new(state)),
@@ -115,6 +131,12 @@ impl World {
     /// A world with `alice`, `bob`, and `acme`, in which alice writes and bob reads.
     pub fn populated() -> Self {
         Self::new().populate()
+    }
+
+    /// The same with servers behind the inference API.
+    pub fn populated_with(inference: &InferenceOptions) -> Self {
+        let rules = (None, SignInPolicy::default());
+        Self::on(TempDir::new().unwrap(), START, rules, false, inference).populate()
     }
 
     fn populate(self) -> Self {

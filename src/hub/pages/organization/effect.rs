@@ -138,6 +138,7 @@ mod tests {
                 created_at: NOW,
                 last_used_at: None,
                 expires_at: None,
+                inference_requests: 0,
             },
             status: None,
         }

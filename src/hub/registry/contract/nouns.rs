@@ -113,6 +113,12 @@ pub(super) async fn a_token_lives_and_dies(place: &Place) {
     let used = registry.list_tokens("alice").await.unwrap()[0].last_used_at;
     assert_eq!(used, Some(place.now()));
 
+    let counted = [(id.clone(), 2), ("0".repeat(24), 9)].into();
+    registry.count_inference(&counted).await.unwrap();
+    registry.count_inference(&counted).await.unwrap();
+    let counted = registry.list_tokens("alice").await.unwrap()[0].inference_requests;
+    assert_eq!(counted, 4);
+
     let second = registry.refresh_token("alice", &id, &origin).await.unwrap();
     assert_eq!(second.info.id, id);
     assert_ne!(second.value.reveal(), first.value.reveal());

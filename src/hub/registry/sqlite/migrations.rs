@@ -145,6 +145,11 @@ const STEPS: &[(&str, &str)] = &[
         ) STRICT, WITHOUT ROWID;",
         "PRAGMA user_version = 4",
     ),
+    // How many requests a token had a model answer.
+    (
+        "ALTER TABLE tokens ADD COLUMN inference_requests INTEGER NOT NULL DEFAULT 0;",
+        "PRAGMA user_version = 5",
+    ),
 ];
 
 /// The schema that this version writes.

@@ -134,6 +134,7 @@ mod tests {
                 created_at: NOW,
                 last_used_at: None,
                 expires_at,
+                inference_requests: 0,
             },
             whoami: OnceLock::new(),
             noted: AtomicI64::new(i64::MIN),

@@ -1,5 +1,6 @@
 //! The table of tokens.
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, OnceLock};
 
@@ -23,7 +24,7 @@ use crate::hub::secret::{self, Digest, Secret};
 
 /// A token, its owner, and a row for each organization that the owner is a member of; one question instead of three.
 const PRINCIPAL: &str = "SELECT tokens.id, tokens.name, tokens.role, tokens.fine_grained, tokens.last4,
-        tokens.created_at, tokens.last_used_at, tokens.expires_at,
+        tokens.created_at, tokens.last_used_at, tokens.expires_at, tokens.inference_requests,
         users.id AS user_id, users.name AS user_name, users.fullname AS user_fullname, users.email AS user_email,
         users.created_at AS user_created_at,
         organizations.id AS organization_id, organizations.name AS organization_name,
@@ -63,6 +64,7 @@ impl Tokens for Sqlite {
             created_at: whole(origin.at),
             last_used_at: None,
             expires_at: new.expires_at.map(whole),
+            inference_requests: 0,
         };
         let mut change = self.write().await?;
         sqlx::query(
@@ -266,6 +268,21 @@ impl Tokens for Sqlite {
             .map_err(|error| self.fault(&error))?;
         self.commit(change, Bearing::None).await
     }
+
+    async fn count_inference(&self, counted: &HashMap<String, u64>) -> Result<(), HubError> {
+        let mut change = self.write().await?;
+        for (id, count) in counted {
+            sqlx::query(
+                "UPDATE tokens SET inference_requests = inference_requests + ? WHERE id = ?",
+            )
+            .bind(i64::try_from(*count).unwrap_or(i64::MAX))
+            .bind(id)
+            .execute(change.connection())
+            .await
+            .map_err(|error| self.fault(&error))?;
+        }
+        self.commit(change, Bearing::None).await
+    }
 }
 
 impl Sqlite {
@@ -420,6 +437,11 @@ impl Sqlite {
                 .try_get::<Option<i64>, _>("expires_at")
                 .map_err(fault)?
                 .map(from_milliseconds),
+            inference_requests: row
+                .try_get::<i64, _>("inference_requests")
+                .map_err(fault)?
+                .try_into()
+                .unwrap_or(0),
         })
     }
 }

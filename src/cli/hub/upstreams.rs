@@ -1,0 +1,91 @@
+//! The options of `hubtoken hub serve` that say where inference is done.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::World;
+use crate::cli::failure::Failure;
+use crate::http::Settings;
+use crate::hub::{InferenceOptions, Upstream, WhoamiLimit};
+
+#[derive(Args)]
+pub(super) struct Upstreams {
+    /// The server that answers for a model, such as alice/tiny=<http://127.0.0.1:8000>; `*` is
+    /// every other model; again for more
+    #[arg(long, value_name = "MODEL=URL")]
+    upstream: Vec<String>,
+    /// The file of the key that the server of a model wants; again for more
+    #[arg(long, value_name = "MODEL=FILE", requires = "upstream")]
+    upstream_key: Vec<String>,
+    /// How long such a server may say nothing
+    #[arg(
+        long,
+        default_value_t = InferenceOptions::default().patience_seconds,
+        value_name = "SECONDS"
+    )]
+    upstream_timeout: u32,
+    /// How often a token may ask models in one window; without it, without limit
+    #[arg(long, value_name = "COUNT")]
+    inference_limit: Option<u32>,
+    /// The length of that window in seconds
+    #[arg(
+        long,
+        default_value_t = 300,
+        value_name = "SECONDS",
+        requires = "inference_limit"
+    )]
+    inference_window: u32,
+}
+
+impl Upstreams {
+    pub(super) fn options(&self, world: &World<'_>) -> Result<InferenceOptions, Failure> {
+        let mut keys: HashMap<&str, PathBuf> = HashMap::new();
+        for text in &self.upstream_key {
+            let (model, file) = pair(text).ok_or_else(|| {
+                usage("--upstream-key is written MODEL=FILE, such as alice/tiny=/etc/hub/tiny.key")
+            })?;
+            if keys.insert(model, file.into()).is_some() {
+                return Err(usage("--upstream-key names a model twice"));
+            }
+        }
+        let mut upstreams = Vec::new();
+        for text in &self.upstream {
+            let (model, url) = pair(text).ok_or_else(|| {
+                usage("--upstream is written MODEL=URL, such as alice/tiny=http://127.0.0.1:8000")
+            })?;
+            upstreams.push(Upstream {
+                model: model.to_owned(),
+                url: url.to_owned(),
+                key_file: keys.remove(model),
+            });
+        }
+        if !keys.is_empty() {
+            return Err(usage(
+                "--upstream-key names a model that has no --upstream of its own",
+            ));
+        }
+        Ok(InferenceOptions {
+            upstreams,
+            limit: self.inference_limit.map(|quota| WhoamiLimit {
+                quota,
+                window_seconds: self.inference_window,
+            }),
+            patience_seconds: self.upstream_timeout,
+            certificates: Settings::read(world.environment)
+                .certificates()
+                .map(ToOwned::to_owned),
+        })
+    }
+}
+
+fn pair(text: &str) -> Option<(&str, &str)> {
+    let (model, value) = text.split_once('=')?;
+    let (model, value) = (model.trim(), value.trim());
+    (!model.is_empty() && !value.is_empty()).then_some((model, value))
+}
+
+fn usage(message: &str) -> Failure {
+    Failure::Usage(message.to_owned())
+}

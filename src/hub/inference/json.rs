@@ -1,0 +1,322 @@
+//! Finds the `model` that a JSON body names, without holding or changing the body.
+//!
+//! It reads an object's own keys and skips their values, byte by byte as they come. Servers differ in what they make of
+//! odd JSON: of two keys of one name some take the first and some the last, some ignore case, some read UTF-16. A body
+//! in which this and the server could find different models is an error, since the model decides what may be done.
+
+const LONGEST_KEY: usize = 64;
+const LONGEST_MODEL: usize = 1024;
+
+/// Why a body cannot be looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Malformed {
+    NotAnObject,
+    NotJson,
+    ModelTwice,
+    ModelNotText,
+}
+
+impl Malformed {
+    pub(super) fn message(self) -> &'static str {
+        match self {
+            Self::NotAnObject => "The request body must be a JSON object in UTF-8",
+            Self::NotJson => "The request body is not JSON",
+            Self::ModelTwice => "The JSON body names `model` twice",
+            Self::ModelNotText => "`model` must be a text of at most 1024 characters",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Start,
+    /// After the opening brace.
+    First,
+    /// After a comma.
+    Next,
+    Key,
+    Colon,
+    Value,
+    Text,
+    Scalar,
+    /// In an array or object that is a value.
+    Nested,
+    NestedText,
+    After,
+    End,
+}
+
+/// Reads a body as it passes.
+#[derive(Debug)]
+pub(super) struct Scanner {
+    at: At,
+    depth: u32,
+    escaped: bool,
+    /// The raw text of the key or model that is being read.
+    text: Vec<u8>,
+    /// Whether the value that is being read is the model's.
+    is_model: bool,
+    seen: bool,
+    model: Option<String>,
+}
+
+impl Scanner {
+    pub(super) fn new() -> Self {
+        Self {
+            at: At::Start,
+            depth: 0,
+            escaped: false,
+            text: Vec::new(),
+            is_model: false,
+            seen: false,
+            model: None,
+        }
+    }
+
+    /// The model, once it was named.
+    pub(super) fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// Whether the object has ended.
+    pub(super) fn is_whole(&self) -> bool {
+        self.at == At::End
+    }
+
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        for byte in bytes {
+            self.at = self.step(*byte)?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, byte: u8) -> Result<At, Malformed> {
+        if byte == 0 {
+            return Err(Malformed::NotAnObject);
+        }
+        let space = matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+        Ok(match (self.at, byte) {
+            (At::Key, _) => return self.key(byte),
+            (At::Text, _) => return self.value(byte),
+            (At::Nested | At::NestedText, _) => return self.nested(byte),
+            (At::Scalar, _) if space => At::After,
+            (at, _) if space => at,
+            (At::Start, b'{') => At::First,
+            (At::Start, _) => return Err(Malformed::NotAnObject),
+            (At::First | At::Next, b'"') => {
+                self.text.clear();
+                At::Key
+            }
+            (At::Colon, b':') => At::Value,
+            (At::Value, b'"') => {
+                self.text.clear();
+                At::Text
+            }
+            (At::Value, _) if self.is_model => return Err(Malformed::ModelNotText),
+            (At::Value, b'{' | b'[') => {
+                self.depth = 1;
+                At::Nested
+            }
+            (
+                At::Value | At::Scalar,
+                b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z',
+            ) => At::Scalar,
+            (At::After | At::Scalar, b',') => At::Next,
+            (At::After | At::Scalar | At::First, b'}') => At::End,
+            _ => return Err(Malformed::NotJson),
+        })
+    }
+
+    /// A byte of a value that is passed over: only its brackets count, and only outside of strings.
+    fn nested(&mut self, byte: u8) -> Result<At, Malformed> {
+        if std::mem::take(&mut self.escaped) {
+            return Ok(At::NestedText);
+        }
+        Ok(match (self.at == At::NestedText, byte) {
+            (true, b'\\') => {
+                self.escaped = true;
+                At::NestedText
+            }
+            (true, b'"') => At::Nested,
+            (true, _) | (false, b'"') => At::NestedText,
+            (false, b'{' | b'[') => {
+                self.depth = self.depth.checked_add(1).ok_or(Malformed::NotJson)?;
+                At::Nested
+            }
+            (false, b'}' | b']') if self.depth == 1 => At::After,
+            (false, b'}' | b']') => {
+                self.depth -= 1;
+                At::Nested
+            }
+            (false, _) => At::Nested,
+        })
+    }
+
+    /// A byte of a key; a key too long to be `model` is not kept.
+    fn key(&mut self, byte: u8) -> Result<At, Malformed> {
+        if self.ends(byte, LONGEST_KEY) {
+            self.is_model = self
+                .unescaped()
+                .is_some_and(|key| key.eq_ignore_ascii_case("model"));
+            if self.is_model && std::mem::replace(&mut self.seen, true) {
+                return Err(Malformed::ModelTwice);
+            }
+            return Ok(At::Colon);
+        }
+        Ok(At::Key)
+    }
+
+    fn value(&mut self, byte: u8) -> Result<At, Malformed> {
+        let longest = if self.is_model { LONGEST_MODEL } else { 0 };
+        if !self.ends(byte, longest) {
+            return Ok(At::Text);
+        }
+        if self.is_model {
+            self.model = Some(self.unescaped().ok_or(Malformed::ModelNotText)?);
+            self.is_model = false;
+        }
+        Ok(At::After)
+    }
+
+    /// Takes a byte of a string; says whether it was the closing quote. One byte more than the longest is kept, which
+    /// tells that it was too long.
+    fn ends(&mut self, byte: u8, longest: usize) -> bool {
+        if self.escaped {
+            self.escaped = false;
+        } else if byte == b'"' {
+            return true;
+        } else if byte == b'\\' {
+            self.escaped = true;
+        }
+        if self.text.len() <= longest {
+            self.text.push(byte);
+        }
+        false
+    }
+
+    fn unescaped(&self) -> Option<String> {
+        let longest = if self.at == At::Key {
+            LONGEST_KEY
+        } else {
+            LONGEST_MODEL
+        };
+        if self.text.len() > longest {
+            return None;
+        }
+        let quoted = [b"\"", self.text.as_slice(), b"\""].concat();
+        serde_json::from_slice(&quoted).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn scan(body: &[u8]) -> Result<Option<String>, Malformed> {
+        let mut scanner = Scanner::new();
+        scanner.feed(body)?;
+        if scanner.is_whole() {
+            Ok(scanner.model().map(ToOwned::to_owned))
+        } else {
+            Err(Malformed::NotJson)
+        }
+    }
+
+    #[test]
+    fn the_model_is_found_wherever_it_stands() {
+        for body in [
+            r#"{"model":"a/b"}"#,
+            r#" { "model" : "a/b" , "stream" : true } "#,
+            r#"{"messages":[{"model":"x","content":"\"model\":\"y\" ]}"}],"n":1,"model":"a/b"}"#,
+            r#"{"mo\u0064el":"a\/b"}"#,
+            r#"{"MODEL":"a/b"}"#,
+            r#"{"n":-1.5e+3,"t":null,"o":{},"l":[[]],"model":"a/b"}"#,
+        ] {
+            assert_eq!(scan(body.as_bytes()), Ok(Some("a/b".to_owned())), "{body}");
+        }
+        assert_eq!(scan(b"{}"), Ok(None));
+        assert_eq!(scan(br#"{"inputs":"model"}"#), Ok(None));
+    }
+
+    #[test]
+    fn what_servers_could_read_in_two_ways_is_refused() {
+        use Malformed::{ModelNotText, ModelTwice, NotAnObject, NotJson};
+        let long = format!(r#"{{"model":"{}"}}"#, "a".repeat(LONGEST_MODEL + 1));
+        for (body, expected) in [
+            (r#"{"model":"a","model":"b"}"#, ModelTwice),
+            (r#"{"model":"a","x":[],"Mode\u006C":"b"}"#, ModelTwice),
+            (r#"{"model":["a"]}"#, ModelNotText),
+            (r#"{"model":null}"#, ModelNotText),
+            (r#"{"model":"\ud800"}"#, ModelNotText),
+            (&long, ModelNotText),
+            ("[]", NotAnObject),
+            ("\"model\"", NotAnObject),
+            ("\u{feff}{}", NotAnObject),
+            ("{\0\"\0", NotAnObject),
+            ("{'model':'a'}", NotJson),
+            ("{model:\"a\"}", NotJson),
+            ("{/**/\"model\":\"a\"}", NotJson),
+            (r#"{"a":1,,"model":"a"}"#, NotJson),
+            (r#"{"a":1}{"model":"b"}"#, NotJson),
+            (r#"{"a":"b" "model":"c"}"#, NotJson),
+            (r#"{"model":"a""#, NotJson),
+            ("", NotJson),
+        ] {
+            assert_eq!(scan(body.as_bytes()), Err(expected), "{body}");
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".*".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(".*", inner, 0..4).prop_map(|map| json!(map)),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn it_finds_what_a_parser_finds(
+            before in prop::collection::btree_map("[a-lA-L\"\\\\{}]*", any_json(), 0..4),
+            model in "\\PC{0,40}",
+            pretty: bool,
+            cut in 0_usize..64,
+        ) {
+            let mut object = json!(before);
+            object["model"] = model.as_str().into();
+            let body = if pretty {
+                serde_json::to_string_pretty(&object).unwrap()
+            } else {
+                object.to_string()
+            };
+            prop_assume!(!body.contains('\0'));
+            let mut scanner = Scanner::new();
+            let cut = cut.min(body.len());
+            scanner.feed(&body.as_bytes()[..cut]).unwrap();
+            scanner.feed(&body.as_bytes()[cut..]).unwrap();
+            prop_assert!(scanner.is_whole());
+            prop_assert_eq!(scanner.model(), Some(model.as_str()));
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_read(body: Vec<u8>) {
+            // Whatever a strict parser takes for an object is read to the same end.
+            let parsed = serde_json::from_slice::<serde_json::Map<String, Value>>(&body);
+            if parsed.is_ok() {
+                prop_assert!(scan(&body).is_ok() || body.contains(&b'm') || body.contains(&b'M'));
+            } else {
+                let _ = scan(&body);
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The inference API: the token is checked here, and a server that the operator chose does the work.
+//!
+//! A model is named by the path (`/models/{namespace}/{name}`) or by the body (`/v1/chat/completions` and the like).
+//! Who asks must show a token that may call inference, and may read the model's repository if this Hub has one of that
+//! name. Then the request goes to the upstream that is configured for the model, and its answer comes back piece by
+//! piece:
+//!
+//! ```text
+//! request ─► admission ─► incoming (bounded, watched by json) ─► forward ─► upstream
+//!            token, limit,   which model, and no other one           │
+//!            repository                                    answer ◄──┘ as it comes, cut if the upstream breaks off
+//! ```
+//!
+//! Nothing that a client sends decides where a request goes: upstreams are configured, and of the paths below them only
+//! those in [`call`] are reached. The body is forwarded as it came, so the model that it names is looked at on the way:
+//! otherwise a request for one model could have another one answer that its sender may not use.
+
+mod admission;
+mod answer;
+mod call;
+mod forward;
+mod incoming;
+mod json;
+mod listing;
+mod options;
+mod outgoing;
+mod upstream;
+mod usage;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use self::upstream::Upstreams;
+use self::usage::Usage;
+use super::error::HubError;
+use super::rate_limit::RateLimiter;
+use super::state::HubState;
+
+pub use self::options::{InferenceOptions, Upstream};
+
+/// What the inference API keeps while the Hub runs.
+#[derive(Debug)]
+pub(crate) struct Inference {
+    upstreams: Upstreams,
+    limiter: Option<RateLimiter>,
+    /// How long an upstream may say nothing.
+    patience: Duration,
+    /// Bytes of bodies that are held until they name their model.
+    held: AtomicUsize,
+    pub(crate) usage: Usage,
+}
+
+impl Inference {
+    pub(crate) fn new(options: &InferenceOptions) -> Result<Self, HubError> {
+        options.check()?;
+        Ok(Self {
+            upstreams: Upstreams::load(options)?,
+            limiter: options
+                .limit
+                .map(|limit| RateLimiter::new("inference", limit)),
+            patience: Duration::from_secs(options.patience_seconds.into()),
+            held: AtomicUsize::new(0),
+            usage: Usage::default(),
+        })
+    }
+}
+
+pub(crate) fn routes() -> Router<Arc<HubState>> {
+    Router::new()
+        .route("/v1/models", get(listing::list))
+        .route("/v1/chat/completions", post(call::by_body))
+        .route("/v1/completions", post(call::by_body))
+        .route("/v1/embeddings", post(call::by_body))
+        .route("/models/{*path}", post(call::by_path))
+}
