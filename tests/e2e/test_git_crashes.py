@@ -84,19 +84,19 @@ class Life:
     def __init__(self, home: Path, data: Path, seed: int) -> None:
         self.home, self.data = home, data
         self.random = random.Random(seed)  # noqa: S311 - a moment, not a secret
-        hub = Served(home, data)
-        admin = hub.connect()
-        admin.admin("POST", "users", {"name": "alice"})
-        made = admin.admin("POST", "users/alice/tokens", {"name": "w", "role": "write"})
-        self.token: str = made["token"]
-        admin.close()
-        client = Client(hub.endpoint, self.token)
-        client.ask("POST", "/api/repos/create", b'{"name": "m", "private": true}')
         self.clone = home / "clone"
-        self.git(hub).good("clone", "--quiet", f"{hub.endpoint}/{REPO}", str(self.clone))
         self.numbers = itertools.count()
+        with Served(home, data) as hub:
+            admin = hub.connect()
+            admin.admin("POST", "users", {"name": "alice"})
+            made = admin.admin("POST", "users/alice/tokens", {"name": "w", "role": "write"})
+            self.token: str = made["token"]
+            client = Client(hub.endpoint, self.token)
+            client.ask("POST", "/api/repos/create", b'{"name": "m", "private": true}')
+            url = f"{hub.endpoint}/{REPO}"
+            self.git(hub).good("clone", "--quiet", url, str(self.clone))
+            hub.stop()
         (self.bare,) = (data / "repositories" / "models").glob("*.git")
-        hub.stop()
 
     def git(self, hub: Served) -> Git:
         """Alice's git."""
@@ -141,28 +141,27 @@ class Life:
         """Let it work, kill it, and see what is left; say how much was done."""
         deeds = (self.push, self.commit, self.upload)
         ledgers = [Ledger() for _ in deeds]
-        hub = Served(self.home, self.data)
 
-        def work(deed: Callable[[Served, Ledger], bool], ledger: Ledger) -> None:
+        def work(deed: Callable[[Served, Ledger], bool], hub: Served, ledger: Ledger) -> None:
             try:
                 while deed(hub, ledger):
                     pass
             except (OSError, http.client.HTTPException):
                 pass
 
-        threads = [
-            threading.Thread(target=work, args=pair) for pair in zip(deeds, ledgers, strict=True)
-        ]
-        for thread in threads:
-            thread.start()
-        time.sleep(self.random.uniform(0.1, LONGEST))
-        hub.kill()
-        for thread in threads:
-            thread.join()
-        hub = Served(self.home, self.data)
-        try:
+        with Served(self.home, self.data) as hub:
+            threads = [
+                threading.Thread(target=work, args=(deed, hub, ledger))
+                for deed, ledger in zip(deeds, ledgers, strict=True)
+            ]
+            for thread in threads:
+                thread.start()
+            time.sleep(self.random.uniform(0.1, LONGEST))
+            hub.kill()
+            for thread in threads:
+                thread.join()
+        with Served(self.home, self.data) as hub:
             self.check(hub, *ledgers)
-        finally:
             hub.stop()
         return sum(len(ledger.done) for ledger in ledgers)
 
