@@ -92,7 +92,7 @@ pub fn app(state: Arc<HubState>) -> Router {
         .merge(admin::routes())
         .merge(pages::routes())
         .merge(health::routes())
-        .fallback(|| async { answers::ApiError::page_not_found() })
+        .fallback(api::unknown)
         .method_not_allowed_fallback(|| async { answers::ApiError::method_not_allowed() })
         // As one layer, the first one outermost: each costs every request a clone of all that is below it.
         .layer((

@@ -18,6 +18,7 @@ mod organizations;
 mod references;
 mod repositories;
 mod resolve;
+mod unknown;
 mod whoami;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use super::state::HubState;
 pub(crate) use self::address::{Address, open};
 pub(crate) use self::body::{JsonBody, drain};
 pub(crate) use self::download::Download;
+pub(crate) use self::unknown::unknown;
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {
     const REPOSITORY: &str = "/api/{kind}/{namespace}/{name}";

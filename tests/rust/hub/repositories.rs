@@ -122,6 +122,25 @@ fn what_is_not_for_you_is_not_there() {
 }
 
 #[test]
+fn a_name_without_a_namespace_is_a_repository_that_is_not_there() {
+    let world = World::populated();
+    let token = world.token("alice", "r", "read");
+    for path in [
+        "/api/models/gpt2",
+        "/api/models/gpt2/revision/main",
+        "/gpt2/resolve/main/config.json",
+    ] {
+        let answer = world.get(path, Some(&token));
+        let (status, code, _) = answer.verdict();
+        assert_eq!((status, code), (404, "RepoNotFound"), "{path}");
+        let answer = world.get(path, None);
+        let (status, code, _) = answer.verdict();
+        assert_eq!((status, code), (401, "RepoNotFound"), "{path}");
+    }
+    assert_eq!(world.get("/nowhere", Some(&token)).verdict().1, "");
+}
+
+#[test]
 fn the_right_to_create() {
     let world = World::populated();
     let denied = "You don't have the rights to create a model under the namespace \"acme\"";
@@ -328,10 +347,6 @@ fn unknown_paths() {
     let world = World::populated();
     assert_eq!(world.get("/api/nothing", None).status, 404);
     assert_eq!(world.get("/api/kernels/alice/x", None).status, 404);
-    assert_eq!(
-        world.get("/gpt2/resolve/main/config.json", None).status,
-        404
-    );
     assert_eq!(
         world
             .ask("DELETE", "/api/whoami-v2", None, &[], Body::empty())
