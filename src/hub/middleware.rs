@@ -70,7 +70,6 @@ pub(crate) async fn surround(
     if state.behind_proxy {
         believe_proxy(&mut request);
     }
-    let now = state.clock.now();
     let mut facts = Facts {
         begun: Instant::now(),
         method: request.method().clone(),
@@ -80,7 +79,7 @@ pub(crate) async fn surround(
             .extensions()
             .get::<Peer>()
             .map(|peer| peer.address.to_canonical()),
-        id: state.request_ids.next(now.unix_timestamp()),
+        id: state.request_ids.next(state.clock.now().unix_timestamp()),
     };
     if pages::owns(&path) {
         let id = facts.id.clone();

@@ -17,7 +17,7 @@ use crate::hub::answers::{Answer, ApiError, json_answer};
 use crate::hub::authentication::{Caller, authenticate};
 use crate::hub::metrics::Under;
 use crate::hub::registry::Repository;
-use crate::hub::repository::{GitFault, IgnoredFiles, RepositoryPath};
+use crate::hub::repository::{GitFault, IgnoredFiles, LargeFiles, RepositoryPath};
 use crate::hub::state::{HubState, author};
 
 /// Pieces of a body that may wait for the disk; what is beyond waits in the network.
@@ -62,7 +62,12 @@ pub(super) async fn preupload(
     let (head, files) = state
         .on_content(&repository, move |content| {
             let head = content.resolve(&revision)?;
-            let large_files = content.large_files(head)?;
+            // Only a Hub that prefers LFS asks what belongs there.
+            let large_files = if use_lfs {
+                content.large_files(head)?
+            } else {
+                LargeFiles::default()
+            };
             let ignored_files = match &own {
                 Some(own) => IgnoredFiles::parse(own),
                 None => content.ignored_files(head)?,

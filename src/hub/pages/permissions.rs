@@ -8,45 +8,51 @@ use std::collections::BTreeSet;
 /// Permissions that belong together on the page.
 pub(super) type Group = (&'static str, &'static [(&'static str, &'static str)]);
 
+const REPOSITORIES: Group = (
+    "Repositories",
+    &[
+        ("repo.content.read", "Read the content of every repository"),
+        (
+            "repo.access.read",
+            "See who asks for access to gated repositories",
+        ),
+        (
+            "repo.write",
+            "Write to every repository, and create new ones",
+        ),
+    ],
+);
+
+const INFERENCE: Group = (
+    "Inference and jobs",
+    &[
+        ("inference.serverless.write", "Call inference providers"),
+        (
+            "inference.endpoints.infer.write",
+            "Call inference endpoints",
+        ),
+        ("inference.endpoints.write", "Manage inference endpoints"),
+        ("job.write", "Start and manage jobs"),
+    ],
+);
+
+const COLLECTIONS: Group = (
+    "Collections and discussions",
+    &[
+        ("collection.read", "Read collections"),
+        ("collection.write", "Change collections"),
+        (
+            "discussion.write",
+            "Take part in discussions and pull requests",
+        ),
+    ],
+);
+
 /// On one's own namespace.
 pub(super) const OWN: &[Group] = &[
-    (
-        "Repositories",
-        &[
-            ("repo.content.read", "Read the content of every repository"),
-            (
-                "repo.access.read",
-                "See who asks for access to gated repositories",
-            ),
-            (
-                "repo.write",
-                "Write to every repository, and create new ones",
-            ),
-        ],
-    ),
-    (
-        "Inference and jobs",
-        &[
-            ("inference.serverless.write", "Call inference providers"),
-            (
-                "inference.endpoints.infer.write",
-                "Call inference endpoints",
-            ),
-            ("inference.endpoints.write", "Manage inference endpoints"),
-            ("job.write", "Start and manage jobs"),
-        ],
-    ),
-    (
-        "Collections and discussions",
-        &[
-            ("collection.read", "Read collections"),
-            ("collection.write", "Change collections"),
-            (
-                "discussion.write",
-                "Take part in discussions and pull requests",
-            ),
-        ],
-    ),
+    REPOSITORIES,
+    INFERENCE,
+    COLLECTIONS,
     (
         "Account",
         &[
@@ -61,20 +67,7 @@ pub(super) const OWN: &[Group] = &[
 
 /// On an organization.
 pub(super) const ORGANIZATION: &[Group] = &[
-    (
-        "Repositories",
-        &[
-            ("repo.content.read", "Read the content of every repository"),
-            (
-                "repo.access.read",
-                "See who asks for access to gated repositories",
-            ),
-            (
-                "repo.write",
-                "Write to every repository, and create new ones",
-            ),
-        ],
-    ),
+    REPOSITORIES,
     (
         "Organisation",
         &[
@@ -88,29 +81,8 @@ pub(super) const ORGANIZATION: &[Group] = &[
             ("org.billing.read", "See bills and usage"),
         ],
     ),
-    (
-        "Inference and jobs",
-        &[
-            ("inference.serverless.write", "Call inference providers"),
-            (
-                "inference.endpoints.infer.write",
-                "Call inference endpoints",
-            ),
-            ("inference.endpoints.write", "Manage inference endpoints"),
-            ("job.write", "Start and manage jobs"),
-        ],
-    ),
-    (
-        "Collections and discussions",
-        &[
-            ("collection.read", "Read collections"),
-            ("collection.write", "Change collections"),
-            (
-                "discussion.write",
-                "Take part in discussions and pull requests",
-            ),
-        ],
-    ),
+    INFERENCE,
+    COLLECTIONS,
 ];
 
 /// On a single repository.

@@ -7,9 +7,6 @@ use git2::Oid;
 
 use super::{Content, GitFault, RepositoryPath};
 
-/// How much of the file is looked at.
-const LONGEST: u64 = 64 << 10;
-
 /// What stands in `.gitattributes` about LFS, in the order of the file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct LargeFiles(Vec<Rule>);
@@ -40,14 +37,8 @@ enum Token {
 impl Content {
     /// What a commit says about LFS.
     pub(crate) fn large_files(&self, commit: Oid) -> Result<LargeFiles, GitFault> {
-        let path = RepositoryPath::parse(".gitattributes")?;
-        match self.find_entry(commit, &path)? {
-            Some(entry) if entry.is_file() && entry.lfs.is_none() => {
-                let text = self.blob(entry.oid, 0..entry.blob_size().min(LONGEST))?;
-                Ok(LargeFiles::parse(&String::from_utf8_lossy(&text)))
-            }
-            _ => Ok(LargeFiles::default()),
-        }
+        let text = self.top_text(commit, ".gitattributes")?;
+        Ok(LargeFiles::parse(&text.unwrap_or_default()))
     }
 }
 

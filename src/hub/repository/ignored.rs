@@ -10,9 +10,6 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::{Content, GitFault, RepositoryPath};
 
-/// How much of the file is looked at.
-const LONGEST: u64 = 64 << 10;
-
 /// The patterns of one `.gitignore`.
 #[derive(Debug)]
 pub(crate) struct IgnoredFiles(Gitignore);
@@ -38,14 +35,8 @@ impl IgnoredFiles {
 impl Content {
     /// What a commit says about files to ignore.
     pub(crate) fn ignored_files(&self, commit: Oid) -> Result<IgnoredFiles, GitFault> {
-        let path = RepositoryPath::parse(".gitignore")?;
-        match self.find_entry(commit, &path)? {
-            Some(entry) if entry.is_file() && entry.lfs.is_none() => {
-                let text = self.blob(entry.oid, 0..entry.blob_size().min(LONGEST))?;
-                Ok(IgnoredFiles::parse(&String::from_utf8_lossy(&text)))
-            }
-            _ => Ok(IgnoredFiles::parse("")),
-        }
+        let text = self.top_text(commit, ".gitignore")?;
+        Ok(IgnoredFiles::parse(&text.unwrap_or_default()))
     }
 }
 

@@ -40,6 +40,7 @@ use git2::{ConfigLevel, RepositoryInitOptions};
 use super::lfs::{Objects, RepositoryObjects};
 use super::registry::{Repository, RepositoryType};
 
+pub(crate) use self::attributes::LargeFiles;
 pub(crate) use self::commit::{Author, BlobWriter, Change, CommitRequest};
 pub(crate) use self::fault::GitFault;
 pub(crate) use self::ignored::IgnoredFiles;

@@ -9,6 +9,9 @@ use git2::{ErrorCode, ObjectType, Oid, Tree, TreeEntry};
 use super::{Content, GitFault, RepositoryPath};
 use crate::hub::lfs::{ObjectId, POINTER_LENGTHS, Pointer};
 
+/// How much of a file that is for git is looked at.
+const LONGEST_TEXT: u64 = 64 << 10;
+
 /// A file or a folder in a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -151,10 +154,20 @@ impl Content {
         Ok(self.objects.open(pointer)?)
     }
 
-    /// Whether a large file was uploaded.
     /// How long an object in LFS is, if it is there.
     pub(crate) fn large_length(&self, oid: ObjectId) -> Result<Option<u64>, GitFault> {
         Ok(self.objects.length(oid)?)
+    }
+
+    /// The text of one of git's own files at the top of a commit, as much of it as counts; nothing if there is none.
+    pub(super) fn top_text(&self, commit: Oid, name: &str) -> Result<Option<String>, GitFault> {
+        match self.find_entry(commit, &RepositoryPath::parse(name)?)? {
+            Some(entry) if entry.is_file() && entry.lfs.is_none() => {
+                let text = self.blob(entry.oid, 0..entry.blob_size().min(LONGEST_TEXT))?;
+                Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// A part of a file, or all of it. Only the part is copied; git itself reads a file whole.
