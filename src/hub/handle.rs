@@ -24,11 +24,9 @@ use super::secret::Secret;
 use super::server::{Doorway, Stop};
 use super::state::HubState;
 use super::tls::Certificate;
-use super::{app, listen, server};
+use super::{app, blocking, listen, server};
 
 const THREADS: usize = 2;
-/// Git work and password hashing at once.
-const BLOCKING_THREADS: usize = 16;
 /// How long the threads may take to end after the connections did.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often the files of a certificate are looked at.
@@ -187,7 +185,7 @@ impl Threads {
     fn start() -> Result<Self, HubError> {
         Builder::new_multi_thread()
             .worker_threads(THREADS)
-            .max_blocking_threads(BLOCKING_THREADS)
+            .max_blocking_threads(blocking::THREADS)
             .thread_name("hubtoken-hub")
             .enable_all()
             .build()

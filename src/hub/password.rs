@@ -1,8 +1,10 @@
 //! Passwords: which ones are good enough, and how they are kept.
 
 use argon2::Argon2;
-use argon2::password_hash::PasswordHasher as _;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use tokio::sync::Semaphore;
 
+use super::blocking::blocking;
 use super::error::HubError;
 use super::secret::Secret;
 
@@ -10,6 +12,11 @@ const SHORTEST: usize = 12;
 /// Hashing takes time by the byte; nobody's password is longer.
 const LONGEST: usize = 1024;
 const DIFFERENT: usize = 5;
+/// The hash that is checked when there is none to check, so that an unknown user takes as long as a known one. It has
+/// the form and the cost of the others; that it belongs to any password is as unlikely as guessing a token.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// So many hash at once; each takes 19 MiB and a processor.
+static HASHERS: Semaphore = Semaphore::const_new(4);
 
 /// Refuses a password that would be guessed.
 pub(crate) fn check(password: &Secret, user: &str) -> Result<(), HubError> {
@@ -34,7 +41,26 @@ pub(crate) fn check(password: &Secret, user: &str) -> Result<(), HubError> {
 }
 
 /// What the registry keeps of a password.
-pub(crate) fn hash(password: &Secret) -> Result<String, HubError> {
+pub(crate) async fn hash(password: Secret) -> Result<String, HubError> {
+    let _turn = HASHERS.acquire().await;
+    blocking(move || hashed(&password)).await?
+}
+
+/// Whether a password belongs to a stored hash. Without a hash it takes as long, and says no.
+pub(crate) async fn verify(password: Secret, stored: Option<String>) -> Result<bool, HubError> {
+    let _turn = HASHERS.acquire().await;
+    blocking(move || {
+        let known = stored.is_some();
+        let stored = stored.as_deref().unwrap_or(NOBODY);
+        let matches = Argon2::default()
+            .verify_password(password.reveal().as_bytes(), stored)
+            .is_ok();
+        matches && known
+    })
+    .await
+}
+
+fn hashed(password: &Secret) -> Result<String, HubError> {
     Argon2::default()
         .hash_password(password.reveal().as_bytes())
         .map(|hash| hash.to_string())
@@ -46,6 +72,14 @@ pub(crate) fn hash(password: &Secret) -> Result<String, HubError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobodys_hash_costs_what_a_real_one_costs() {
+        let cost = |hash: &str| hash.rsplitn(3, '$').last().map(ToOwned::to_owned);
+        let real = hashed(&Secret::new("a password".to_owned())).unwrap();
+        assert_eq!(cost(&real), cost(NOBODY));
+        assert_eq!(real.len(), NOBODY.len());
+    }
 
     #[test]
     fn weak_passwords_are_refused_and_not_repeated() {

@@ -1,4 +1,4 @@
-//! Everything that the routes share, and the few deeds that touch the registry and git at once.
+//! Everything that the routes share.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::Argon2;
-use argon2::password_hash::PasswordVerifier as _;
 use time::OffsetDateTime;
 
 use super::address::Addresses;
+use super::blocking::{Places, UPLOADS, blocking};
 use super::clock::Clock;
 use super::error::HubError;
 use super::git::Git;
@@ -18,19 +17,15 @@ use super::inference::{Inference, InferenceOptions};
 use super::journal::Journal;
 use super::lfs::{Lfs, Objects};
 use super::metrics::Metrics;
-use super::names;
 use super::options::WhoamiLimit;
 use super::pages::{Desk, SignInPolicy};
 use super::password;
 use super::rate_limit::RateLimiter;
-use super::registry::{
-    self, Actor, Gate, Namespace, NewRepository, NewUser, Origin, Principal, Registry, Repository,
-    RepositoryType, TokenInfo, User,
-};
-use super::repository::{Author, Content, GitFault, Store};
+use super::registry::{self, Actor, NewUser, Origin, Principal, Registry, TokenInfo, User};
+use super::repository::Store;
 use super::request_id::RequestIds;
 use super::request_log::RequestLog;
-use super::secret::{self, Digest, Secret};
+use super::secret::{Digest, Secret};
 use crate::env::{self, Environment as _, ProcessEnvironment};
 
 /// How exactly `last_used_at` is kept: one write a minute and token, at most.
@@ -55,9 +50,11 @@ pub struct HubState {
     pub(crate) request_ids: RequestIds,
     pub(crate) git: Git,
     pub(crate) lfs: Lfs,
+    /// Commits that are being received.
+    pub(crate) commits: Places,
     pub(crate) started: OffsetDateTime,
     stopping: AtomicBool,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     last_used: Mutex<HashMap<String, OffsetDateTime>>,
 }
 
@@ -99,6 +96,7 @@ impl HubState {
             request_ids: RequestIds::new(),
             git,
             lfs: Lfs::new(folder),
+            commits: Places::new(UPLOADS, "Too many uploads are under way"),
             started: clock.now(),
             stopping: AtomicBool::default(),
             folder: folder.to_owned(),
@@ -215,7 +213,7 @@ impl HubState {
         origin: &Origin,
     ) -> Result<User, HubError> {
         let password_hash = match password {
-            Some(password) => Some(hash_password(password).await?),
+            Some(password) => Some(password::hash(password).await?),
             None => None,
         };
         let new = NewUser {
@@ -236,7 +234,7 @@ impl HubState {
     ) -> Result<(), HubError> {
         password::check(&password, name)?;
         let user = self.registry.user(name).await?;
-        let hash = hash_password(password).await?;
+        let hash = password::hash(password).await?;
         self.registry.set_password(&user, &hash, origin).await
     }
 
@@ -254,109 +252,9 @@ impl HubState {
             name: name.to_owned(),
             fullname: fullname.to_owned(),
             email: email.map(ToOwned::to_owned),
-            password_hash: Some(hash_password(password).await?),
+            password_hash: Some(password::hash(password).await?),
         };
         self.registry.create_first_administrator(new, origin).await
-    }
-
-    /// Creates a repository: first its folder, then its row, so that a row always has a folder.
-    pub(crate) async fn create_repository(
-        &self,
-        kind: RepositoryType,
-        namespace: &Namespace,
-        name: &str,
-        creator: Option<&User>,
-        (private, gated): (bool, Option<Gate>),
-        origin: &Origin,
-    ) -> Result<Repository, HubError> {
-        names::check_repository(name)?;
-        if let Some(existing) = self
-            .registry
-            .find_repository(kind, &namespace.name, name)
-            .await?
-        {
-            return Err(HubError::RepositoryExists {
-                kind,
-                id: existing.full_name(),
-            });
-        }
-        let now = origin.at;
-        let id = secret::object_id()?;
-        let author =
-            creator.map_or_else(|| author_of_owner(namespace, now), |user| author(user, now));
-        self.on_store(&id, move |store, id| store.create(kind, id, &author))
-            .await?;
-        let creator_id = creator.map_or(namespace.id.as_str(), |user| user.id.as_str());
-        let new = NewRepository {
-            id: &id,
-            kind,
-            namespace,
-            name,
-            creator_id,
-            private,
-            gated,
-        };
-        match self.registry.create_repository(new, origin).await {
-            Ok(repository) => {
-                self.on_store(&id, move |store, id| store.settle(kind, id))
-                    .await?;
-                Ok(repository)
-            }
-            Err(error) => {
-                self.on_store(&id, move |store, id| store.delete(kind, id))
-                    .await?;
-                Err(error)
-            }
-        }
-    }
-
-    /// Deletes a repository: first its row, so that nobody finds it half deleted.
-    pub(crate) async fn delete_repository(
-        &self,
-        repository: &Repository,
-        origin: &Origin,
-    ) -> Result<(), HubError> {
-        let kind = repository.kind;
-        self.on_store(&repository.id, move |store, id| store.unsettle(kind, id))
-            .await?;
-        self.registry
-            .delete_repository(&repository.id, origin)
-            .await?;
-        self.on_store(&repository.id, move |store, id| store.delete(kind, id))
-            .await
-    }
-
-    /// Runs git work on a repository's content.
-    pub(crate) async fn on_content<T: Send + 'static>(
-        &self,
-        repository: &Repository,
-        work: impl FnOnce(&Content) -> Result<T, GitFault> + Send + 'static,
-    ) -> Result<T, GitFault> {
-        let store = Arc::clone(&self.store);
-        let repository = repository.clone();
-        tokio::task::spawn_blocking(move || work(&store.open(&repository)?))
-            .await
-            .unwrap_or_else(|_| Err(GitFault::Io(std::io::Error::other("the work was cut off"))))
-            .map_err(|fault| fault.for_want_of_room(&self.folder, 0))
-    }
-
-    async fn on_store(
-        &self,
-        id: &str,
-        work: impl FnOnce(&Store, &str) -> Result<(), GitFault> + Send + 'static,
-    ) -> Result<(), HubError> {
-        let store = Arc::clone(&self.store);
-        let id = id.to_owned();
-        blocking(move || work(&store, &id)).await?.map_err(|fault| {
-            match fault.for_want_of_room(&self.folder, 0) {
-                GitFault::DiskFull => HubError::DiskFull {
-                    path: self.folder.clone(),
-                },
-                fault => HubError::Repository {
-                    detail: fault.to_string(),
-                },
-            }
-        })
     }
 
     /// Notes that a token was used, without making the request wait for it.
@@ -386,68 +284,5 @@ impl HubState {
             // Nobody is waiting, and the next use tries again: a failure here is no one's error.
             let _ = state.registry.touch_token(&id, now).await;
         });
-    }
-}
-
-/// A commit that nobody in particular made: the owner's. The addresses lead nowhere, so that nobody's own address ends
-/// up in a history that others can read.
-fn author_of_owner(namespace: &Namespace, when: OffsetDateTime) -> Author {
-    Author {
-        name: namespace.name.clone(),
-        email: format!("{}@users.noreply.localhost", namespace.name),
-        when,
-    }
-}
-
-/// The user as the author of a commit.
-pub(crate) fn author(user: &User, when: OffsetDateTime) -> Author {
-    Author {
-        name: user.name.clone(),
-        email: format!("{}@users.noreply.localhost", user.name),
-        when,
-    }
-}
-
-/// Runs work that blocks on the threads that are there for it.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, HubError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| HubError::Stopped)
-}
-
-/// The hash that is checked when there is none to check, so that an unknown user takes as long as a known one. It has
-/// the form and the cost of the others; that it belongs to any password is as unlikely as guessing a token.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
-/// Whether a password belongs to a stored hash. Without a hash it takes as long, and says no.
-pub(crate) async fn verify(password: Secret, stored: Option<String>) -> Result<bool, HubError> {
-    blocking(move || {
-        let known = stored.is_some();
-        let stored = stored.as_deref().unwrap_or(NOBODY);
-        let matches = Argon2::default()
-            .verify_password(password.reveal().as_bytes(), stored)
-            .is_ok();
-        matches && known
-    })
-    .await
-}
-
-/// The hash of a password, made on a thread that may take its time.
-pub(crate) async fn hash_password(password: Secret) -> Result<String, HubError> {
-    blocking(move || password::hash(&password)).await?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobodys_hash_costs_what_a_real_one_costs() {
-        let cost = |hash: &str| hash.rsplitn(3, '$').last().map(ToOwned::to_owned);
-        let real = password::hash(&Secret::new("a password".to_owned())).unwrap();
-        assert_eq!(cost(&real), cost(NOBODY));
-        assert_eq!(real.len(), NOBODY.len());
     }
 }

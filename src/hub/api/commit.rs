@@ -15,10 +15,11 @@ use super::ndjson::{BodyReader, Piece, read_commit};
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError, json_answer};
 use crate::hub::authentication::{Caller, authenticate};
+use crate::hub::content::author;
 use crate::hub::metrics::Under;
 use crate::hub::registry::Repository;
-use crate::hub::repository::{GitFault, IgnoredFiles, LargeFiles, RepositoryPath};
-use crate::hub::state::{HubState, author};
+use crate::hub::repository::{GitFault, IgnoredFiles, RepositoryPath};
+use crate::hub::state::HubState;
 
 /// Pieces of a body that may wait for the disk; what is beyond waits in the network.
 const PIECES_IN_FLIGHT: usize = 16;
@@ -63,18 +64,16 @@ pub(super) async fn preupload(
         .on_content(&repository, move |content| {
             let head = content.resolve(&revision)?;
             // Only a Hub that prefers LFS asks what belongs there.
-            let large_files = if use_lfs {
-                content.large_files(head)?
-            } else {
-                LargeFiles::default()
-            };
+            let large_files = use_lfs.then(|| content.large_files(head)).transpose()?;
             let ignored_files = match &own {
                 Some(own) => IgnoredFiles::parse(own),
                 None => content.ignored_files(head)?,
             };
             let mut files: Vec<Value> = Vec::with_capacity(paths.len());
             for (path, size) in &paths {
-                let is_large = use_lfs && *size > 0 && (*size > LARGE || large_files.contain(path));
+                let is_large = large_files
+                    .as_ref()
+                    .is_some_and(|large| *size > 0 && (*size > LARGE || large.contain(path)));
                 let mode = if is_large { "lfs" } else { "regular" };
                 let mut file = json!({
                     "path": path.as_str(),
@@ -106,12 +105,13 @@ pub(super) async fn commit(
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
-    let admitted = match refuse_pull_request(&state, &caller, &address, query).await {
-        Ok(()) => address.open(&state, &caller, Action::Write).await,
-        Err(error) => Err(error),
+    let admitted = async {
+        refuse_pull_request(&state, &caller, &address, query).await?;
+        let repository = address.open(&state, &caller, Action::Write).await?;
+        Ok((repository, state.commits.take().await?))
     };
-    match admitted {
-        Ok(repository) => commit_to(&state, &headers, &address, &repository, body).await,
+    match admitted.await {
+        Ok((repository, _place)) => commit_to(&state, &headers, &address, &repository, body).await,
         Err(error) => {
             drain(body).await;
             Err(error)

@@ -6,7 +6,6 @@
 use std::io;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use git2::Oid;
@@ -14,13 +13,10 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::ChildStdout;
 
 use super::child::Group;
-use super::program;
+use super::{STALL, program};
 use crate::hub::pieces::{PIECE, Pieces, body, channel};
 use crate::hub::registry::Repository;
 use crate::hub::state::HubState;
-
-/// How long git may take over the next piece; unpacking from the end of a long file takes its time.
-const STALL: Duration = Duration::from_mins(5);
 
 /// So many bytes of a blob, after so many others; nothing if git is not installed, or cannot be run.
 pub(crate) async fn packed(
@@ -63,6 +59,7 @@ async fn copy(
 ) -> io::Result<()> {
     while length > 0 {
         let mut piece = Vec::with_capacity(PIECE);
+        // Unpacking from the end of a long file takes its time.
         let reading = tokio::time::timeout(STALL, output.read_buf(&mut piece));
         let read = tokio::select! {
             () = pieces.closed() => return Ok(()),

@@ -1,8 +1,8 @@
 //! From a request to a run of `git http-backend` and back (CGI, RFC 3875).
 //!
-//! Three things go on at once: the body goes to git, git's output is taken, and git's hook may ask something. The answer
-//! begins when the body has been taken in, since not every client reads while it sends. None of the three is waited for
-//! without end: the client must go on (see `patience`), and so must git.
+//! Three things go on at once: the body goes to git (`feed`), git's output is taken, and git's hook may ask something
+//! (both `relay`). The answer begins when the body has been taken in, since not every client reads while it sends. None
+//! of the three is waited for without end: the client must go on (see `patience`), and so must git.
 
 use std::fs::File;
 use std::io;
@@ -10,29 +10,28 @@ use std::os::unix::fs::FileExt as _;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::process::{ChildStdin, Command};
 
 use super::child::Group;
-use super::inflate::{Inflater, Unreadable};
-use super::push::{self, Conversation, Push, Update};
-use super::{program, refusal};
+use super::feed::feed;
+use super::inflate::Inflater;
+use super::program;
+use super::push::{self, Conversation, Push};
+use super::relay::{Judge, Relay};
 use crate::hub::answers::{Answer, ApiError, header_text};
-use crate::hub::api::Address;
-use crate::hub::authentication::{Caller, authenticate};
+use crate::hub::api::{Address, drain};
+use crate::hub::authentication::Caller;
 use crate::hub::journal::LogLevel;
-use crate::hub::pieces::{PIECE, Pieces, Received, body, channel};
+use crate::hub::metrics::Under;
+use crate::hub::pieces::{Received, body, channel};
 use crate::hub::registry::Repository;
 use crate::hub::state::HubState;
 
-/// How long git may be silent, or not take what the client sends. While it works it sends signs of life.
-const STALL: Duration = Duration::from_mins(5);
 /// What a clone or a fetch may ask for; git holds it in memory.
 const LONGEST_REQUEST: usize = 10 << 20;
 /// What may come out of a compressed push. Git sends pushes as they are: a pack is compressed in itself.
@@ -43,8 +42,6 @@ const SMALL_PUSH: u64 = 1 << 20;
 const KEEP_PACK: [&str; 2] = ["-c", "receive.unpackLimit=1"];
 /// The header of git's answer.
 const LONGEST_HEAD: usize = 16 << 10;
-/// What git says of a push that was taken over, a line a reference.
-const LONGEST_REPORT: usize = 8 << 20;
 /// How much of git's messages goes into the log.
 const LONGEST_MESSAGE: usize = 1000;
 
@@ -67,13 +64,13 @@ impl Service {
 }
 
 /// A request that was let in.
-pub(super) struct Call<'a> {
-    pub state: &'a Arc<HubState>,
-    pub caller: &'a Caller,
-    pub address: &'a Address,
-    pub repository: &'a Repository,
+pub(super) struct Call {
+    pub state: Arc<HubState>,
+    pub caller: Caller,
+    pub address: Address,
+    pub repository: Repository,
     pub service: Service,
-    pub headers: &'a HeaderMap,
+    pub headers: HeaderMap,
 }
 
 /// A run of git under way.
@@ -85,7 +82,7 @@ struct Run {
     errors: File,
 }
 
-impl Call<'_> {
+impl Call {
     /// Answers where references point.
     pub(super) async fn advertise(&self) -> Answer {
         let run = self.start("GET", None).await?;
@@ -99,7 +96,7 @@ impl Call<'_> {
             Service::UploadPack => LONGEST_REQUEST,
             Service::ReceivePack => LONGEST_INFLATED_PUSH,
         };
-        let begun = match Inflater::of(self.headers, limit, self.service == Service::UploadPack) {
+        let begun = match Inflater::of(&self.headers, limit, self.service == Service::UploadPack) {
             Ok(inflater) => {
                 let is_small = body
                     .size_hint()
@@ -112,12 +109,12 @@ impl Call<'_> {
         let (mut run, inflater) = match begun {
             Ok(begun) => begun,
             Err(error) => {
-                crate::hub::api::drain(body).await;
+                drain(body).await;
                 return Err(error);
             }
         };
-        let _receiving = (self.service == Service::ReceivePack)
-            .then(|| crate::hub::metrics::Under::way(&self.state.metrics.uploads));
+        let _receiving =
+            (self.service == Service::ReceivePack).then(|| Under::way(&self.state.metrics.uploads));
         let stdin = run.stdin.take();
         feed(body, inflater, stdin, limit).await?;
         run.fed.store(true, Ordering::Relaxed);
@@ -142,8 +139,8 @@ impl Call<'_> {
         method: &str,
         push: Option<(Push, Conversation)>,
     ) -> Result<Run, ApiError> {
-        let found = super::program(self.state)?;
-        let place = self.state.git.place().await?;
+        let found = super::program(&self.state)?;
+        let place = self.state.git.places.take().await?;
         let failed = |error: io::Error| self.failed(&error.to_string());
         let hooks = match self.service {
             Service::ReceivePack => Some(self.state.git.hooks().map_err(failed)?),
@@ -190,7 +187,7 @@ impl Call<'_> {
             None => drop(tokio::spawn(relay.run(None))),
             Some((push, conversation)) => {
                 let judge = Judge {
-                    state: Arc::clone(self.state),
+                    state: Arc::clone(&self.state),
                     headers: self.headers.clone(),
                     address: self.address.clone(),
                     repository: self.repository.clone(),
@@ -284,7 +281,7 @@ impl Call<'_> {
     /// What git said goes into the log; the client is told that it is not to blame.
     fn failed(&self, cause: &str) -> ApiError {
         if cause.contains("is not a git command") {
-            return super::missing(self.state);
+            return super::missing(&self.state);
         }
         self.state.journal.write(
             LogLevel::Error,
@@ -309,62 +306,6 @@ fn message(errors: &File) -> String {
     String::from_utf8_lossy(&text[..length]).trim().to_owned()
 }
 
-/// Hands the body to git. If git has had enough, the rest is read and thrown away: a client that is still sending does
-/// not look for the answer.
-async fn feed(
-    body: Body,
-    mut inflater: Inflater,
-    mut stdin: Option<ChildStdin>,
-    limit: usize,
-) -> Result<(), ApiError> {
-    let unreadable = |why| match why {
-        Unreadable::TooLarge => ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("The request is too large: {limit} bytes is the most, once it is inflated"),
-        ),
-        Unreadable::Malformed => ApiError::bad_request("The request is no whole gzip"),
-    };
-    let mut body = std::pin::pin!(body);
-    while let Some(frame) = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await
-    {
-        let Ok(frame) = frame else {
-            return Err(ApiError::bad_request("The request was cut off"));
-        };
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        if inflater.is_plain() {
-            let piece = inflater.push(data).map_err(unreadable)?;
-            write(&mut stdin, &piece).await?;
-            continue;
-        }
-        for bit in Inflater::split(&data) {
-            let piece = inflater.push(bit).map_err(unreadable)?;
-            write(&mut stdin, &piece).await?;
-        }
-    }
-    let rest = inflater.finish().map_err(unreadable)?;
-    write(&mut stdin, &rest).await
-}
-
-async fn write(stdin: &mut Option<ChildStdin>, data: &Bytes) -> Result<(), ApiError> {
-    let Some(open) = stdin else {
-        return Ok(());
-    };
-    match tokio::time::timeout(STALL, open.write_all(data)).await {
-        Ok(Ok(())) => Ok(()),
-        // It has ended, and its output says why.
-        Ok(Err(_)) => {
-            *stdin = None;
-            Ok(())
-        }
-        Err(_) => Err(ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "git takes nothing any more on the server; try again",
-        )),
-    }
-}
-
 /// The head of git's answer, and what of the body came with it; nothing if there is none.
 async fn head(received: &mut Received) -> Option<(Vec<u8>, Bytes)> {
     let mut text: Vec<u8> = Vec::new();
@@ -377,122 +318,6 @@ async fn head(received: &mut Received) -> Option<(Vec<u8>, Bytes)> {
         }
         if text.len() > LONGEST_HEAD {
             return None;
-        }
-    }
-}
-
-/// Who decides about a push that is complete, by what holds then.
-struct Judge {
-    state: Arc<HubState>,
-    headers: HeaderMap,
-    address: Address,
-    repository: Repository,
-}
-
-impl Judge {
-    async fn verdict(&self, updates: &[Update]) -> Result<(), String> {
-        push::check(updates)?;
-        let text = |error: ApiError| error.message().to_owned();
-        let caller = authenticate(&self.state, &self.headers)
-            .await
-            .map_err(text)?;
-        let found = refusal::open_to_write(&self.state, &caller, &self.address)
-            .await
-            .map_err(text)?;
-        if found.id == self.repository.id {
-            Ok(())
-        } else {
-            Err("The repository was deleted while the push was under way.".to_owned())
-        }
-    }
-
-    async fn converse(&self, push: &Push, mut conversation: Conversation) {
-        let verdict = match conversation.question().await {
-            Ok(updates) => self.verdict(&updates).await,
-            Err(error) => Err(error.to_string()),
-        };
-        // If it cannot be told, the hook has gone, and with it the push.
-        let _ = conversation.tell(push, verdict).await;
-    }
-}
-
-/// Takes git's output and passes it on.
-struct Relay {
-    group: Group,
-    stdout: ChildStdout,
-    pieces: Pieces,
-    fed: Arc<AtomicBool>,
-}
-
-impl Relay {
-    async fn run_push(self, push: Push, conversation: Conversation, judge: Judge) {
-        let folder = judge
-            .state
-            .store
-            .folder(judge.repository.kind, &judge.repository.id);
-        let converse = async {
-            judge.converse(&push, conversation).await;
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            () = self.run(Some((&push, folder))) => (),
-            () = converse => (),
-        }
-    }
-
-    /// Until git or the client has ended. What git says of a push that was taken over is held back until it is on the
-    /// disk: it is the acknowledgement.
-    async fn run(mut self, push: Option<(&Push, std::path::PathBuf)>) {
-        let mut report = Vec::new();
-        loop {
-            let piece = match self.next().await {
-                Ok(piece) if piece.is_empty() => break,
-                Ok(piece) => piece,
-                Err(error) => {
-                    let _ = self.pieces.send(Err(error)).await;
-                    return;
-                }
-            };
-            let is_report = push.as_ref().is_some_and(|(push, _)| push.is_approved());
-            if is_report {
-                report.extend_from_slice(&piece);
-                if report.len() > LONGEST_REPORT {
-                    let error = io::Error::other("git reports without end");
-                    let _ = self.pieces.send(Err(error)).await;
-                    return;
-                }
-            } else if self.pieces.send(Ok(piece)).await.is_err() {
-                return;
-            }
-        }
-        // How it ended is in what it said.
-        let _ = self.group.wait().await;
-        if report.is_empty() {
-            return;
-        }
-        let settled = match push {
-            Some((_, folder)) => tokio::task::spawn_blocking(move || push::settle(&folder))
-                .await
-                .unwrap_or_else(|_| Err(io::Error::other("the work was cut off"))),
-            None => Ok(()),
-        };
-        let _ = self.pieces.send(settled.map(|()| report.into())).await;
-    }
-
-    /// What git says next; nothing at its end.
-    async fn next(&mut self) -> io::Result<Bytes> {
-        let mut piece = Vec::with_capacity(PIECE);
-        loop {
-            let reading = tokio::time::timeout(STALL, self.stdout.read_buf(&mut piece));
-            tokio::select! {
-                () = self.pieces.closed() => return Err(io::ErrorKind::BrokenPipe.into()),
-                read = reading => match read {
-                    Ok(read) => return read.map(|_| piece.into()),
-                    // It waits for a client that is still sending.
-                    Err(_) if !self.fed.load(Ordering::Relaxed) => (),
-                    Err(_) => return Err(io::ErrorKind::TimedOut.into()),
-                }
-            }
         }
     }
 }

@@ -15,11 +15,13 @@
 
 mod blob;
 mod child;
+mod feed;
 mod gateway;
 mod inflate;
 mod program;
 mod push;
 mod refusal;
+mod relay;
 
 use std::ffi::OsString;
 use std::io;
@@ -31,10 +33,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, RawQuery, State};
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 pub(crate) use self::blob::packed;
 use self::gateway::{Call, Service};
@@ -43,18 +45,16 @@ use super::access::Action;
 use super::answers::{Answer, ApiError};
 use super::api::{Address, drain};
 use super::authentication::Caller;
+use super::blocking::Places;
 use super::journal::LogLevel;
-use super::registry::Repository;
 use super::state::HubState;
 
 /// Clones, fetches and pushes at once. Each is two or three programs.
 const PLACES: usize = 24;
 /// Large packed files that are read at once.
 const READERS: usize = 16;
-/// How long a request waits for a place.
-const WAITING: Duration = Duration::from_secs(10);
-/// When one that got none may come again.
-const AGAIN_SECONDS: u32 = 10;
+/// How long git may be silent, or not take what the client sends. While it works it sends signs of life.
+const STALL: Duration = Duration::from_mins(5);
 /// How long the programs of pushes may go on that a killed Hub left behind.
 const LEFT_BEHIND: Duration = Duration::from_secs(10);
 
@@ -64,10 +64,8 @@ pub(crate) struct Git {
     /// For hooks, and for pushes on their way.
     folder: PathBuf,
     search_path: OsString,
-    places: Arc<Semaphore>,
+    places: Places,
     readers: Arc<Semaphore>,
-    /// How long a request waits for a place.
-    patience: Duration,
     hooks: OnceLock<PathBuf>,
     told: AtomicBool,
 }
@@ -80,9 +78,8 @@ impl Git {
         Ok(Self {
             folder,
             search_path,
-            places: Arc::new(Semaphore::new(PLACES)),
+            places: Places::new(PLACES, "Too many clones, fetches and pushes are under way"),
             readers: Arc::new(Semaphore::new(READERS)),
-            patience: WAITING,
             hooks: OnceLock::new(),
             told: AtomicBool::new(false),
         })
@@ -116,18 +113,6 @@ impl Git {
         push::make_folder(&self.folder)?;
         let hooks = push::write_hook(&self.folder)?;
         Ok(self.hooks.get_or_init(|| hooks).clone())
-    }
-
-    async fn place(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        let free = Arc::clone(&self.places).acquire_owned();
-        match tokio::time::timeout(self.patience, free).await {
-            Ok(Ok(place)) => Ok(place),
-            _ => Err(ApiError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Too many clones, fetches and pushes are under way; try again in a moment",
-            )
-            .with_header(RETRY_AFTER, AGAIN_SECONDS.to_string())),
-        }
     }
 }
 
@@ -183,16 +168,7 @@ async fn references(
             ));
         }
     };
-    let address = address.without_git_ending();
-    let repository = open(&state, &caller, &address, service).await?;
-    let call = Call {
-        state: &state,
-        caller: &caller,
-        address: &address,
-        repository: &repository,
-        service,
-        headers: &headers,
-    };
+    let call = open(state, caller, address, headers, service).await?;
     call.advertise().await
 }
 
@@ -224,27 +200,17 @@ async fn serve(
     body: Body,
     service: Service,
 ) -> Answer {
-    let address = address.without_git_ending();
     let admitted = match expects(&headers, service) {
-        Ok(()) => open(&state, &caller, &address, service).await,
+        Ok(()) => open(state, caller, address, headers, service).await,
         Err(error) => Err(error),
     };
-    let repository = match admitted {
-        Ok(repository) => repository,
+    match admitted {
+        Ok(call) => call.serve(body).await,
         Err(error) => {
             drain(body).await;
-            return Err(error);
+            Err(error)
         }
-    };
-    let call = Call {
-        state: &state,
-        caller: &caller,
-        address: &address,
-        repository: &repository,
-        service,
-        headers: &headers,
-    };
-    call.serve(body).await
+    }
 }
 
 /// The content type keeps web pages out: no form and no simple request of a browser can send it.
@@ -259,43 +225,27 @@ fn expects(headers: &HeaderMap, service: Service) -> Result<(), ApiError> {
     }
 }
 
+/// Lets a request in: a repository that is there, to which the caller may do this.
 async fn open(
-    state: &Arc<HubState>,
-    caller: &Caller,
-    address: &Address,
+    state: Arc<HubState>,
+    caller: Caller,
+    address: Address,
+    headers: HeaderMap,
     service: Service,
-) -> Result<Repository, ApiError> {
+) -> Result<Call, ApiError> {
+    let address = address.without_git_ending();
     let repository = match service {
-        Service::UploadPack => address.open(state, caller, Action::Read).await?,
-        Service::ReceivePack => open_to_write(state, caller, address).await?,
+        Service::UploadPack => address.open(&state, &caller, Action::Read).await?,
+        Service::ReceivePack => open_to_write(&state, &caller, &address).await?,
     };
     // Its folder is there, and what a killed Hub left in it is gone.
     state.on_content(&repository, |_| Ok(())).await?;
-    Ok(repository)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_too_many_is_sent_away_for_a_while() {
-        let data = tempfile::TempDir::new().unwrap();
-        let mut git = Git::open(data.path(), OsString::new()).unwrap();
-        git.patience = Duration::ZERO;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let mut kept = Vec::new();
-            for _ in 0..PLACES {
-                kept.push(git.place().await.unwrap());
-            }
-            let refused = git.place().await.unwrap_err();
-            assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
-            drop(kept.pop());
-            assert!(git.place().await.is_ok());
-        });
-    }
+    Ok(Call {
+        state,
+        caller,
+        address,
+        repository,
+        service,
+        headers,
+    })
 }

@@ -22,7 +22,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 
 use super::program::is_executable;
-use crate::hub::repository::DEFAULT_BRANCH;
+use crate::hub::repository::{DEFAULT_BRANCH, unfit_name};
 
 /// Where the hook finds the two pipes.
 pub(super) const QUESTION: &str = "HUBTOKEN_QUESTION";
@@ -193,12 +193,8 @@ pub(super) fn check(updates: &[Update]) -> Result<(), String> {
                 Ok(())
             };
         }
-        // A revision of that form means a commit, and must go on meaning it.
-        if name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(format!("`{shown}` would look like the hash of a commit."));
-        }
-        if name.starts_with('-') {
-            return Err(format!("`{shown}` would look like an option of git's."));
+        if let Some(reason) = unfit_name(name) {
+            return Err(format!("`{shown}` cannot be pushed: {reason}."));
         }
         Ok(())
     })

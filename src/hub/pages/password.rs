@@ -14,8 +14,9 @@ use super::sign_in::{begin, confirm, insert};
 use super::view::{Frame, Mistakes, html};
 use super::visitor::SignedIn;
 use super::{Page, cookie, see_other};
+use crate::hub::password;
 use crate::hub::secret::Secret;
-use crate::hub::state::{HubState, hash_password};
+use crate::hub::state::HubState;
 
 /// In characters. Guessing is slow, but eight of them are the least that is worth the name.
 const SHORTEST: usize = 8;
@@ -62,7 +63,7 @@ pub(super) async fn change(
     let user = &signed_in.session().user;
     let hash = {
         let _turn = state.desk.turn().await;
-        hash_password(Secret::new(new.to_owned())).await?
+        password::hash(Secret::new(new.to_owned())).await?
     };
     let origin = signed_in.origin(&state);
     state.registry.set_password(user, &hash, &origin).await?;

@@ -17,9 +17,10 @@ use super::visitor::{SignedIn, Visitor};
 use super::{Page, cookie, see_other};
 use crate::hub::answers::header_text;
 use crate::hub::authentication::address;
+use crate::hub::password;
 use crate::hub::registry::{Act, Actor, Origin, Subject, User};
 use crate::hub::secret::Secret;
-use crate::hub::state::{HubState, verify};
+use crate::hub::state::HubState;
 
 const HOME: &str = "/settings/tokens";
 
@@ -138,7 +139,7 @@ async fn check_in(
     let stored = found.as_ref().and_then(|(_, hash)| hash.clone());
     let is_right = {
         let _turn = state.desk.turn().await;
-        verify(Secret::new(password.to_owned()), stored).await?
+        password::verify(Secret::new(password.to_owned()), stored).await?
     };
     match found {
         Some((user, Some(hash))) if is_right => {
@@ -184,7 +185,7 @@ pub(super) async fn confirm(
     let found = state.registry.find_password(name).await?;
     let stored = found.and_then(|(_, hash)| hash);
     let _turn = state.desk.turn().await;
-    let is_right = verify(Secret::new(password.to_owned()), stored).await?;
+    let is_right = password::verify(Secret::new(password.to_owned()), stored).await?;
     if is_right {
         state.desk.forget(name);
     }

@@ -1,38 +1,19 @@
 //! Which files a repository keeps in LFS: what its `.gitattributes` say.
 //!
-//! Only the file at the top counts, as of the commit that is built on, and only `filter=lfs` in it. Patterns are git's
-//! own; a name is compared with one in time that grows with the length of both, whatever the pattern is.
+//! Only the file at the top counts, as of the commit that is built on, and only `filter=lfs` in it. Its patterns are
+//! those of `.gitignore`, but that one of a folder says nothing about what is in it.
+
+use std::path::Path;
 
 use git2::Oid;
+use ignore::gitignore::Gitignore;
 
+use super::ignored::patterns;
 use super::{Content, GitFault, RepositoryPath};
 
-/// What stands in `.gitattributes` about LFS, in the order of the file.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct LargeFiles(Vec<Rule>);
-
-#[derive(Debug, PartialEq, Eq)]
-struct Rule {
-    pattern: Vec<Token>,
-    /// Whether it is compared with the whole path, or with the name alone.
-    whole: bool,
-    lfs: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
-    Letter(u8),
-    /// `?`
-    One,
-    /// `*`
-    Some,
-    /// `**` at the end.
-    Everything,
-    /// `**/`: any folders, or none.
-    Folders,
-    /// `[a-z]`, and whether it means all others.
-    Class(Vec<(u8, u8)>, bool),
-}
+/// What stands in `.gitattributes` about LFS.
+#[derive(Debug)]
+pub(crate) struct LargeFiles(Gitignore);
 
 impl Content {
     /// What a commit says about LFS.
@@ -44,159 +25,48 @@ impl Content {
 
 impl LargeFiles {
     fn parse(text: &str) -> Self {
-        Self(text.lines().filter_map(Rule::parse).collect())
+        Self(patterns(text.lines().filter_map(pattern)))
     }
 
-    /// Whether a file of this name belongs in LFS; the last rule that is about it decides.
+    /// Whether a file of this name belongs in LFS; the last line that is about it decides.
     pub(crate) fn contain(&self, path: &RepositoryPath) -> bool {
-        self.0
-            .iter()
-            .rev()
-            .find(|rule| rule.is_about(path))
-            .is_some_and(|rule| rule.lfs)
+        self.0.matched(Path::new(path.as_str()), false).is_ignore()
     }
 }
 
-impl Rule {
-    /// The rule in a line, if it says anything about `filter`.
-    fn parse(line: &str) -> Option<Self> {
-        let line = line.trim();
-        let (pattern, attributes) = match line.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"')?,
-            None => line.split_once(char::is_whitespace)?,
-        };
-        if pattern.starts_with(['#', '!']) || pattern.ends_with('/') {
-            return None;
-        }
-        let lfs = attributes
-            .split_whitespace()
-            .filter_map(|attribute| match attribute {
-                "filter=lfs" => Some(true),
-                "filter" | "-filter" | "!filter" => Some(false),
-                other => other.starts_with("filter=").then_some(false),
-            })
-            .next_back()?;
-        let whole = pattern.contains('/');
-        let pattern = pattern.strip_prefix('/').unwrap_or(pattern);
-        Some(Self {
-            pattern: tokens(pattern.as_bytes()),
-            whole,
-            lfs,
+/// The pattern of a line that says anything about `filter`; with `!` before it if that is not LFS.
+fn pattern(line: &str) -> Option<String> {
+    let line = line.trim();
+    let (pattern, attributes) = match line.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"')?,
+        None => line.split_once(char::is_whitespace)?,
+    };
+    if pattern.starts_with(['#', '!']) {
+        return None;
+    }
+    let is_large = attributes
+        .split_whitespace()
+        .filter_map(|attribute| match attribute {
+            "filter=lfs" => Some(true),
+            "filter" | "-filter" | "!filter" => Some(false),
+            other => other.starts_with("filter=").then_some(false),
         })
-    }
-
-    fn is_about(&self, path: &RepositoryPath) -> bool {
-        let text = if self.whole {
-            path.as_str()
-        } else {
-            path.file_name()
-        };
-        matches(&self.pattern, text.as_bytes())
-    }
-}
-
-fn tokens(pattern: &[u8]) -> Vec<Token> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    while let Some(byte) = pattern.get(at) {
-        let rest = &pattern[at..];
-        let begins_part = at == 0 || pattern[at - 1] == b'/';
-        let (token, length) = match byte {
-            b'*' if begins_part && rest.starts_with(b"**/") => (Token::Folders, 3),
-            b'*' if begins_part && rest == b"**" => (Token::Everything, 2),
-            b'*' => (
-                Token::Some,
-                rest.iter().take_while(|each| **each == b'*').count(),
-            ),
-            b'?' => (Token::One, 1),
-            b'\\' if rest.len() > 1 => (Token::Letter(rest[1]), 2),
-            b'[' => class(rest).unwrap_or((Token::Letter(b'['), 1)),
-            other => (Token::Letter(*other), 1),
-        };
-        found.push(token);
-        at += length;
-    }
-    found
-}
-
-/// A class, and how long it is in the pattern.
-fn class(pattern: &[u8]) -> Option<(Token, usize)> {
-    let others = matches!(pattern.get(1), Some(b'!' | b'^'));
-    let begin = if others { 2 } else { 1 };
-    let mut at = begin;
-    let mut ranges = Vec::new();
-    loop {
-        let first = *pattern.get(at)?;
-        if first == b']' && at > begin {
-            return Some((Token::Class(ranges, others), at + 1));
-        }
-        match (pattern.get(at + 1), pattern.get(at + 2)) {
-            (Some(b'-'), Some(last)) if *last != b']' => {
-                ranges.push((first, *last));
-                at += 3;
-            }
-            _ => {
-                ranges.push((first, first));
-                at += 1;
-            }
-        }
-    }
-}
-
-/// Follows the pattern with all places at once at which it may stand in the text.
-fn matches(pattern: &[Token], text: &[u8]) -> bool {
-    let mut places = vec![false; text.len() + 1];
-    places[0] = true;
-    for token in pattern {
-        let mut next = vec![false; text.len() + 1];
-        let mut passing = false;
-        for at in 0..=text.len() {
-            let byte = text.get(at).copied();
-            let here = places[at];
-            match token {
-                Token::Some => {
-                    passing = here || (passing && text[at - 1] != b'/');
-                    next[at] = passing;
-                }
-                Token::Everything => {
-                    passing |= here;
-                    next[at] = passing;
-                }
-                Token::Folders => {
-                    next[at] = here || (passing && text[at - 1] == b'/');
-                    passing |= here;
-                }
-                single => {
-                    if here && byte.is_some_and(|byte| single.is(byte)) {
-                        next[at + 1] = true;
-                    }
-                }
-            }
-        }
-        places = next;
-    }
-    places[text.len()]
-}
-
-impl Token {
-    fn is(&self, byte: u8) -> bool {
-        match self {
-            Self::Letter(letter) => *letter == byte,
-            Self::One => byte != b'/',
-            Self::Class(ranges, others) => {
-                let within = ranges
-                    .iter()
-                    .any(|(first, last)| (*first..=*last).contains(&byte));
-                byte != b'/' && within != *others
-            }
-            Self::Some | Self::Everything | Self::Folders => false,
-        }
-    }
+        .next_back()?;
+    Some(if is_large {
+        pattern.to_owned()
+    } else {
+        format!("!{pattern}")
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::ignored::tests::asked_of_git;
     use super::*;
+
+    const FILTERS: &[&str] = &["filter=lfs", "filter=lfs -text", "-filter", "text"];
 
     fn contain(text: &str, path: &str) -> bool {
         LargeFiles::parse(text).contain(&RepositoryPath::parse(path).unwrap())
@@ -247,7 +117,8 @@ mod tests {
             ("[a-c]x", "bx", true),
             ("[!a-c]x", "bx", false),
             ("[]x]", "]", true),
-            ("[x", "[x", true),
+            ("{a,b}", "a", false),
+            ("{a,b}", "{a,b}", true),
             ("a\\*", "a*", true),
             ("a\\*", "ab", false),
             ("\"a b\"", "a b", true),
@@ -278,5 +149,24 @@ mod tests {
             &format!("{pattern}b filter=lfs"),
             &"a".repeat(250)
         ));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn git_reads_them_so(
+            lines in prop::collection::vec(("[ab*?/.{}\\[\\]!^-]{1,8}", prop::sample::select(FILTERS)), 1..8),
+            paths in prop::collection::btree_set("[abc.{}-]{1,4}(/[abc.-]{1,3}){0,3}", 1..40),
+        ) {
+            let lines: Vec<_> = lines.iter().map(|(pattern, filter)| format!("{pattern} {filter}\n")).collect();
+            let text = lines.concat();
+            let paths: Vec<_> = paths.iter().filter(|path| RepositoryPath::parse(path).is_ok()).collect();
+            let git = tempfile::TempDir::new().unwrap();
+            std::fs::write(git.path().join(".gitattributes"), &text).unwrap();
+            let said = asked_of_git(git.path(), &["check-attr", "--stdin", "-z", "filter"], &paths);
+            for (path, said) in paths.iter().zip(said.chunks_exact(3)) {
+                prop_assert_eq!(contain(&text, path), said[2] == "lfs", "{:?} {}", text, path);
+            }
+        }
     }
 }

@@ -40,13 +40,12 @@ use git2::{ConfigLevel, RepositoryInitOptions};
 use super::lfs::{Objects, RepositoryObjects};
 use super::registry::{Repository, RepositoryType};
 
-pub(crate) use self::attributes::LargeFiles;
 pub(crate) use self::commit::{Author, BlobWriter, Change, CommitRequest};
 pub(crate) use self::fault::GitFault;
 pub(crate) use self::ignored::IgnoredFiles;
 pub(crate) use self::loose::LooseBlob;
 pub(crate) use self::path::RepositoryPath;
-pub(crate) use self::revision::{DEFAULT_BRANCH, Reference};
+pub(crate) use self::revision::{DEFAULT_BRANCH, Reference, unfit_name};
 pub(crate) use self::tree::Entry;
 
 const MARKER: &str = "hubtoken-unsettled";

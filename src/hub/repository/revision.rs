@@ -21,6 +21,18 @@ pub(crate) struct Reference {
     pub target: Oid,
 }
 
+/// Why no branch and no tag may have a name that git itself would take.
+pub(crate) fn unfit_name(name: &str) -> Option<&'static str> {
+    if name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        // A revision of that form means a commit, and must go on meaning it.
+        Some("it would look like the hash of a commit")
+    } else if name.starts_with('-') {
+        Some("it would look like an option of git's")
+    } else {
+        None
+    }
+}
+
 impl Content {
     /// The commit that a revision means.
     pub(crate) fn resolve(&self, revision: &str) -> Result<Oid, GitFault> {
@@ -110,10 +122,15 @@ impl Content {
         revision: &str,
     ) -> Result<(), GitFault> {
         let full_name = format!("{prefix}{name}");
-        if !git2::Reference::is_valid_name(&full_name) || name.starts_with('-') {
+        let unfit = if git2::Reference::is_valid_name(&full_name) {
+            unfit_name(name)
+        } else {
+            Some("git has no such names")
+        };
+        if let Some(reason) = unfit {
             let name: String = name.escape_debug().take(200).collect();
             return Err(GitFault::Rejected(format!(
-                "Invalid reference name `{name}`"
+                "Invalid reference name `{name}`: {reason}"
             )));
         }
         let commit = self.resolve(revision)?;

@@ -165,6 +165,41 @@ fn a_trickle_is_cut_off() {
     }
 }
 
+/// Whoever may write could take every thread otherwise, and need not even mean to.
+#[test]
+fn uploads_that_take_long_hold_nobody_up() {
+    let hub = Hub::start(&HubOptions {
+        limits: Limits {
+            stall_seconds: 600,
+            ..Limits::default()
+        },
+        ..HubOptions::default()
+    })
+    .unwrap();
+    let token = token(&hub);
+    let slow = 50;
+    let _streams: Vec<_> = (0..slow)
+        .map(|_| {
+            let mut stream = connect(&hub);
+            write!(
+                stream,
+                "POST /api/models/alice/m/commit/main HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+                 Content-Length: 100000\r\n\r\n{{"
+            )
+            .unwrap();
+            stream
+        })
+        .collect();
+    while metric(&hub, "hubtoken_uploads") != slow.to_string() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let answer = said(
+        &hub,
+        b"GET /alice/m/resolve/main/.gitattributes HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    );
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
 #[test]
 fn an_answer_that_nobody_takes_is_given_up() {
     let hub = impatient();

@@ -304,6 +304,9 @@ fn branches_tags_and_the_log() {
             .status,
         200
     );
+    // Later, nobody could get at the commit of that hash.
+    let hash = format!("{REPOSITORY}/branch/{}", "ab".repeat(20));
+    assert_eq!(world.post(&hash, Some(&token), &json!({})).status, 400);
     assert_eq!(world.post(&branch, Some(&token), &json!({})).status, 409);
     assert_eq!(
         world

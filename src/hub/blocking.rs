@@ -1,0 +1,90 @@
+//! Work that blocks: on threads that are there for it, so many at once.
+//!
+//! The threads are one pool. What holds one for long has places of its own, fewer than there are threads, so that short
+//! work never waits for it: a commit holds a thread for as long as its client takes to send it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::answers::ApiError;
+use super::error::HubError;
+
+/// Commits that are received at once.
+pub(super) const UPLOADS: usize = 64;
+/// All threads; those that uploads leave are for short work.
+pub(super) const THREADS: usize = UPLOADS + 16;
+/// How long a request waits for a place.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// When one that got none may come again.
+const AGAIN_SECONDS: u32 = 10;
+
+/// Runs work that blocks.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, HubError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| HubError::Stopped)
+}
+
+/// Places for work of one kind.
+#[derive(Debug)]
+pub(crate) struct Places {
+    free: Arc<Semaphore>,
+    patience: Duration,
+    /// What those are told who get none.
+    taken: &'static str,
+}
+
+impl Places {
+    pub(crate) fn new(count: usize, taken: &'static str) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(count)),
+            patience: PATIENCE,
+            taken,
+        }
+    }
+
+    /// A place, if one becomes free in time; it is given back when it is dropped.
+    pub(crate) async fn take(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let free = Arc::clone(&self.free).acquire_owned();
+        match tokio::time::timeout(self.patience, free).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("{}; try again in a moment", self.taken),
+            )
+            .with_header(RETRY_AFTER, AGAIN_SECONDS.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_too_many_is_sent_away_for_a_while() {
+        let mut places = Places::new(2, "Too many are here");
+        places.patience = Duration::ZERO;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut kept = vec![places.take().await.unwrap(), places.take().await.unwrap()];
+            let refused = places.take().await.unwrap_err();
+            assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(
+                refused.message(),
+                "Too many are here; try again in a moment"
+            );
+            drop(kept.pop());
+            assert!(places.take().await.is_ok());
+        });
+    }
+}
