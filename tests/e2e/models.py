@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import trustme
 
 WORDS = ("Hello", " there", "!")
 VECTOR = [0.25, -0.5, 1.0]
@@ -29,11 +32,17 @@ class ModelServer(ThreadingHTTPServer):
         self.headers: list[dict[str, str]] = []
         # With a gate, an event is sent when it was opened once more.
         self.gate: threading.Semaphore | None = None
+        self.url = f"http://127.0.0.1:{self.server_port}"
 
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.server_port}"
+    def secure(self, authority: trustme.CA) -> None:
+        """Answer over TLS alone, with a certificate of the authority."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("localhost").configure_cert(context)
+        # The handshake is the connection's own thread's.
+        self.socket = context.wrap_socket(
+            self.socket, server_side=True, do_handshake_on_connect=False
+        )
+        self.url = f"https://localhost:{self.server_port}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a client that goes away is what some tests are about."""
@@ -123,9 +132,11 @@ def _completion(model: str, kind: str, choice: dict[str, Any]) -> dict[str, Any]
 
 
 @contextmanager
-def serving_models() -> Iterator[ModelServer]:
-    """A running server."""
+def serving_models(authority: trustme.CA | None = None) -> Iterator[ModelServer]:
+    """A running server; over TLS if there is an authority for it."""
     server = ModelServer()
+    if authority is not None:
+        server.secure(authority)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 
 from hubtoken.hub import Hub
 from tests.e2e.matrix import Case, cases
@@ -187,6 +188,29 @@ def test_the_options_of_a_hub() -> None:
             assert info.inference_requests == 1
     with pytest.raises(ValueError, match="upstream_keys"):
         Hub(upstream_keys={"tiny": "/nowhere"})
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_an_upstream_over_tls_is_one_that_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, trusted: bool
+) -> None:
+    import httpx
+
+    authority, other = trustme.CA(), trustme.CA()
+    (authority if trusted else other).cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with serving_models(authority) as models:
+        upstreams = {"tiny": models.url}
+        with Hub(upstreams=upstreams) as hub:
+            hub.create_user("alice")
+            token = hub.create_token("alice", name="r", role="read")
+            url = f"{hub.endpoint}/v1/embeddings"
+            with httpx.Client(auth=token, trust_env=False, timeout=60) as client:
+                answer = client.post(url, json={"model": "tiny"})
+        assert models.paths == (["/v1/embeddings"] if trusted else [])
+    assert answer.status_code == (200 if trusted else 502)
+    if not trusted:
+        assert answer.json() == {"error": "The server of this model cannot be reached"}
 
 
 def test_the_command_forwards_with_the_servers_key(home: Path, tmp_path: Path) -> None:
