@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -22,7 +22,7 @@ use super::feed::feed;
 use super::inflate::Inflater;
 use super::program;
 use super::push::{self, Conversation, Push};
-use super::relay::{Judge, Relay};
+use super::relay::{Judge, Progress, Relay};
 use crate::hub::answers::{Answer, ApiError, header_text};
 use crate::hub::api::{Address, drain};
 use crate::hub::authentication::Caller;
@@ -77,8 +77,7 @@ pub(super) struct Call {
 struct Run {
     received: Received,
     stdin: Option<ChildStdin>,
-    /// Whether git has all of the request.
-    fed: Arc<AtomicBool>,
+    progress: Arc<Progress>,
     errors: File,
 }
 
@@ -86,7 +85,7 @@ impl Call {
     /// Answers where references point.
     pub(super) async fn advertise(&self) -> Answer {
         let run = self.start("GET", None).await?;
-        run.fed.store(true, Ordering::Relaxed);
+        run.progress.fed.store(true, Ordering::Relaxed);
         self.answer(run).await
     }
 
@@ -117,7 +116,7 @@ impl Call {
             (self.service == Service::ReceivePack).then(|| Under::way(&self.state.metrics.uploads));
         let stdin = run.stdin.take();
         feed(body, inflater, stdin, limit).await?;
-        run.fed.store(true, Ordering::Relaxed);
+        run.progress.fed.store(true, Ordering::Relaxed);
         self.answer(run).await
     }
 
@@ -176,12 +175,12 @@ impl Call {
             .stdout()
             .ok_or_else(|| self.failed("git's output is not connected"))?;
         let (pieces, received) = channel();
-        let fed = Arc::new(AtomicBool::new(false));
+        let progress = Arc::new(Progress::default());
         let relay = Relay {
             group,
             stdout,
             pieces,
-            fed: Arc::clone(&fed),
+            progress: Arc::clone(&progress),
         };
         match push {
             None => drop(tokio::spawn(relay.run(None))),
@@ -198,7 +197,7 @@ impl Call {
         Ok(Run {
             received,
             stdin,
-            fed,
+            progress,
             errors,
         })
     }
@@ -246,9 +245,10 @@ impl Call {
 
     /// Reads the head of git's answer, and passes on the rest as it comes.
     async fn answer(&self, mut run: Run) -> Answer {
-        let Some((head, rest)) = head(&mut run.received).await else {
+        let Some((head, mut rest)) = head(&mut run.received).await else {
             return Err(self.failed(&message(&run.errors)));
         };
+        let not_taken = |status| ApiError::new(status, "git does not take this request");
         let head = String::from_utf8_lossy(&head).into_owned();
         let field = |wanted: &str| {
             head.lines()
@@ -264,7 +264,16 @@ impl Call {
                 .ok()
                 .filter(StatusCode::is_client_error)
                 .ok_or_else(|| self.failed(&message(&run.errors)))?;
-            return Err(ApiError::new(status, "git does not take this request"));
+            return Err(not_taken(status));
+        }
+        if rest.is_empty() {
+            // What git cannot read at all it says nothing to.
+            match run.received.recv().await {
+                Some(Ok(piece)) => rest = piece,
+                None if !run.progress.failed.load(Ordering::Acquire) => (),
+                None => return Err(not_taken(StatusCode::BAD_REQUEST)),
+                Some(Err(_)) => return Err(self.failed(&message(&run.errors))),
+            }
         }
         let mut response = Response::new(body(rest, run.received));
         let headers = response.headers_mut();

@@ -58,13 +58,21 @@ impl Judge {
     }
 }
 
+/// What is known of a run of git while it goes on.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// Whether it has all of the request.
+    pub fed: AtomicBool,
+    /// Whether it ended badly.
+    pub failed: AtomicBool,
+}
+
 /// Takes git's output and passes it on.
 pub(super) struct Relay {
     pub group: Group,
     pub stdout: ChildStdout,
     pub pieces: Pieces,
-    /// Whether git has all of the request.
-    pub fed: Arc<AtomicBool>,
+    pub progress: Arc<Progress>,
 }
 
 impl Relay {
@@ -108,8 +116,9 @@ impl Relay {
                 return;
             }
         }
-        // How it ended is in what it said.
-        let _ = self.group.wait().await;
+        if !matches!(self.group.wait().await, Ok(true)) {
+            self.progress.failed.store(true, Ordering::Release);
+        }
         if report.is_empty() {
             return;
         }
@@ -132,7 +141,7 @@ impl Relay {
                 read = reading => match read {
                     Ok(read) => return read.map(|_| piece.into()),
                     // It waits for a client that is still sending.
-                    Err(_) if !self.fed.load(Ordering::Relaxed) => (),
+                    Err(_) if !self.progress.fed.load(Ordering::Relaxed) => (),
                     Err(_) => return Err(io::ErrorKind::TimedOut.into()),
                 }
             }

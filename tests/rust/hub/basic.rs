@@ -62,6 +62,30 @@ const ROUTES: &[(&str, &str, &str, u16)] = &[
     ("GET", "/alice/private/resolve/main/a.txt", "", 200),
     ("HEAD", "/alice/private/resolve/main/a.txt", "", 200),
     ("GET", "/alice/private/raw/main/a.txt", "", 200),
+    (
+        "GET",
+        "/alice/private.git/info/refs?service=git-upload-pack",
+        "",
+        200,
+    ),
+    (
+        "GET",
+        "/alice/private/info/refs?service=git-receive-pack",
+        "",
+        200,
+    ),
+    (
+        "POST",
+        "/alice/private.git/info/lfs/objects/batch",
+        r#"{"operation":"upload","objects":[]}"#,
+        200,
+    ),
+    (
+        "POST",
+        "/alice/private.git/info/lfs/objects/verify",
+        r#"{"oid":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":0}"#,
+        404,
+    ),
     ("GET", "/v1/models", "", 200),
     (
         "POST",
