@@ -1,0 +1,52 @@
+"""Folders of many files and a large one, up and down again with `huggingface_hub`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi, snapshot_download
+
+from hubtoken.hub import Hub
+
+FILES = 200
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """What is in a folder, without what the library notes there."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and ".cache" not in path.parts
+    }
+
+
+@pytest.mark.parametrize("lfs", [False, True])
+# The library's own call of httpx, in its path for LFS.
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+def test_a_large_folder_goes_up_and_comes_down(tmp_path: Path, *, lfs: bool) -> None:
+    folder = tmp_path / "folder"
+    for number in range(FILES):
+        path = folder / f"part-{number % 10}" / f"{number}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(number))
+    (folder / "model.safetensors").write_bytes(os.urandom(12_000_000))
+    with Hub(lfs=lfs) as hub:
+        hub.create_user("alice")
+        value = hub.create_token("alice", name="w", role="write").reveal()
+        api = HfApi(endpoint=hub.endpoint, token=value)
+        api.create_repo("alice/large", private=True)
+        commits = [api.upload_folder(repo_id="alice/large", folder_path=folder) for _ in range(2)]
+        # The second time there is nothing to send.
+        assert commits[0].oid == commits[1].oid
+        asked = hub.request_count("/alice/large.git/info/lfs/objects/batch")
+        assert asked == (2 if lfs else 0)
+        got = Path(
+            snapshot_download(
+                "alice/large", endpoint=hub.endpoint, token=value, cache_dir=tmp_path / "cache"
+            )
+        )
+        (whole,) = api.get_paths_info("alice/large", "model.safetensors")
+        assert (getattr(whole, "lfs", None) is not None) == lfs
+    assert {**content(folder), ".gitattributes": content(got)[".gitattributes"]} == content(got)
