@@ -95,12 +95,18 @@ impl Tokens for Sqlite {
 
     async fn list_tokens(&self, user: &str) -> Result<Vec<TokenInfo>, HubError> {
         let user = self.user(user).await?;
-        let rows = sqlx::query("SELECT * FROM tokens WHERE user_id = ? ORDER BY created_at, id")
+        let rows = sqlx::query("SELECT * FROM tokens WHERE user_id = ?")
             .bind(&user.id)
             .fetch_all(&self.pool)
             .await
             .map_err(|error| self.fault(&error))?;
-        rows.iter().map(|row| self.token(row)).collect()
+        let tokens = rows.iter().map(|row| self.token(row));
+        let mut tokens = tokens.collect::<Result<Vec<_>, _>>()?;
+        // Here and not in SQL: SQLite would move whole rows about.
+        tokens.sort_unstable_by(|left, right| {
+            (left.created_at, &left.id).cmp(&(right.created_at, &right.id))
+        });
+        Ok(tokens)
     }
 
     async fn rename_token(
