@@ -19,6 +19,10 @@ mod error;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "hub")]
+mod hub_embedded;
+#[cfg(feature = "hub")]
+mod hub_options;
+#[cfg(feature = "hub")]
 mod hub_records;
 #[cfg(feature = "hub")]
 mod hub_words;

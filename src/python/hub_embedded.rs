@@ -1,0 +1,139 @@
+//! What stands behind `hubtoken.hub.Hub`: a Hub of this process, which runs or does not.
+//!
+//! Every question to it is asked detached. After one that changes what a token may do, this process
+//! forgets what it knew of the Hub's tokens.
+
+use std::sync::{Arc, Mutex};
+
+use pyo3::prelude::*;
+
+use super::error::to_python;
+use super::hub_records::PyApproval;
+use super::token::PyHubToken;
+use crate::credential::{Credential, Source};
+use crate::endpoint::Endpoint;
+use crate::env::ProcessEnvironment;
+use crate::error::Error;
+use crate::http::Settings;
+use crate::hub::{CreatedToken, Decision, Hub, HubError, HubOptions};
+use crate::sync::lock;
+use crate::token::Token;
+use crate::{live, process};
+
+/// A Hub with the options that it starts with.
+pub struct Embedded {
+    options: HubOptions,
+    running: Mutex<Option<Arc<Hub>>>,
+}
+
+impl Embedded {
+    /// One that does not run yet.
+    pub fn new(options: HubOptions) -> Self {
+        Self {
+            options,
+            running: Mutex::new(None),
+        }
+    }
+
+    /// Starts it, and tells whether there was anything to start.
+    pub fn start(&self, py: Python<'_>) -> PyResult<bool> {
+        if lock(&self.running).is_some() {
+            return Ok(false);
+        }
+        let hub = py
+            .detach(|| Hub::start(&self.options))
+            .map_err(|error| hub_error(&error))?;
+        *lock(&self.running) = Some(Arc::new(hub));
+        Ok(true)
+    }
+
+    /// Stops it, if it runs.
+    pub fn stop(&self, py: Python<'_>) {
+        let hub = lock(&self.running).take();
+        if let Some(hub) = hub {
+            forget(&hub);
+            py.detach(|| hub.stop());
+        }
+    }
+
+    /// Where clients find it, if it runs.
+    pub fn address(&self) -> Option<String> {
+        lock(&self.running)
+            .as_ref()
+            .map(|hub| hub.endpoint().to_owned())
+    }
+
+    /// The running Hub.
+    pub fn hub(&self) -> PyResult<Arc<Hub>> {
+        lock(&self.running).clone().ok_or_else(|| {
+            to_python(Error::Hub(
+                "the Hub is not running: use it with `with`, or call start()".to_owned(),
+            ))
+        })
+    }
+
+    /// Asks the running Hub something.
+    pub fn ask<T: Send>(
+        &self,
+        py: Python<'_>,
+        question: impl FnOnce(&Hub) -> Result<T, HubError> + Send,
+    ) -> PyResult<T> {
+        let hub = self.hub()?;
+        py.detach(|| question(&hub))
+            .map_err(|error| hub_error(&error))
+    }
+
+    /// Asks it for something after which what was known of its tokens may no longer be true.
+    pub fn change<T: Send>(
+        &self,
+        py: Python<'_>,
+        deed: impl FnOnce(&Hub) -> Result<T, HubError> + Send,
+    ) -> PyResult<T> {
+        let done = self.ask(py, deed)?;
+        forget(&*self.hub()?);
+        Ok(done)
+    }
+
+    /// Decides about a token of an organisation's member.
+    pub fn decide(
+        &self,
+        py: Python<'_>,
+        organization: &str,
+        token: &str,
+        decision: Decision,
+    ) -> PyResult<PyApproval> {
+        self.change(py, |hub| hub.decide(organization, token, decision))
+            .map(PyApproval)
+    }
+
+    /// A token that the Hub has just made, as a token for this Hub.
+    pub fn token(&self, created: &CreatedToken) -> PyResult<PyHubToken> {
+        let hub = self.hub()?;
+        let credential = || {
+            let token = Token::parse(created.value.reveal())?
+                .ok_or_else(|| Error::Hub("the Hub made a blank token".to_owned()))?;
+            let credential = Arc::new(Credential {
+                token,
+                source: Source::Argument,
+                endpoint: Endpoint::parse(hub.endpoint())?,
+            });
+            live::register(&credential);
+            Ok(credential)
+        };
+        credential().map(PyHubToken::from).map_err(to_python)
+    }
+}
+
+/// Drops what this process knows of a Hub's tokens.
+fn forget(hub: &Hub) {
+    if let Ok(endpoint) = Endpoint::parse(hub.endpoint()) {
+        let settings = Settings::read(&ProcessEnvironment);
+        process::current()
+            .client
+            .forget_endpoint_shared(&settings, &endpoint);
+    }
+}
+
+fn hub_error(error: &HubError) -> PyErr {
+    to_python(Error::from(error))
+}
