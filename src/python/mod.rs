@@ -16,6 +16,8 @@
 mod authorize;
 mod cli;
 mod error;
+mod guard;
+mod held;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "hub")]
@@ -45,6 +47,8 @@ mod _core {
     use super::authorize::{PyVerdict, authorize};
     #[pymodule_export]
     use super::cli::main;
+    #[pymodule_export]
+    use super::held::restore;
     #[cfg(feature = "hub")]
     #[pymodule_export]
     use super::hub::PyHub;
@@ -65,7 +69,7 @@ mod _core {
     #[pymodule_export]
     use super::store::{PyStoredToken, login, logout, rename, stored_tokens, switch};
     #[pymodule_export]
-    use super::token::{PyHubToken, is_sent_anyway, restore};
+    use super::token::{PyHubToken, is_sent_anyway};
     #[pymodule_export]
     use super::whoami::whoami;
     #[pymodule_export]
