@@ -35,7 +35,10 @@ mod outside;
 mod require;
 mod resolve;
 mod store;
+mod stored_token;
 mod token;
+mod trace;
+mod typed;
 mod whoami;
 
 use pyo3::prelude::*;
@@ -65,11 +68,15 @@ mod _core {
     #[pymodule_export]
     use super::require::{require_permission, require_role};
     #[pymodule_export]
-    use super::resolve::{PyTrace, PyTraceStep, explain, reload, resolve_token, restore_trace};
+    use super::resolve::{explain, reload, resolve_token};
     #[pymodule_export]
-    use super::store::{PyStoredToken, login, logout, rename, stored_tokens, switch};
+    use super::store::{login, logout, rename, stored_tokens, switch};
+    #[pymodule_export]
+    use super::stored_token::PyStoredToken;
     #[pymodule_export]
     use super::token::{PyHubToken, is_sent_anyway};
+    #[pymodule_export]
+    use super::trace::{PyTrace, PyTraceStep, restore_trace};
     #[pymodule_export]
     use super::whoami::whoami;
     #[pymodule_export]
