@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write as _};
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{BUCKETS, Gauges, Metrics, RouteAndMethod, STATUSES, Series};
 
@@ -50,36 +50,33 @@ impl Metrics {
     }
 
     fn write_counters(&self, page: &mut String, gauges: &Gauges) -> fmt::Result {
-        for (name, help, value) in [
-            (
-                "rate_limited_total",
-                "Requests beyond a rate limit.",
-                self.rate_limited.load(Ordering::Relaxed),
-            ),
-            (
-                "foreign_hosts_total",
-                "Requests for a host that is not this Hub's.",
-                self.foreign_hosts.load(Ordering::Relaxed),
-            ),
-            (
-                "connections_refused_total",
-                "Connections closed because their address had too many.",
-                self.connections_refused.load(Ordering::Relaxed),
-            ),
-            (
-                "failed_handshakes_total",
-                "Connections that did not get through the TLS handshake.",
-                self.failed_handshakes.load(Ordering::Relaxed),
-            ),
-            (
-                "log_lines_lost_total",
-                "Lines that the log could not take.",
-                gauges.lost_log_lines,
-            ),
-        ] {
-            single(page, name, "counter", help, value)?;
-        }
-        Ok(())
+        let mut counter = |name, help, value| single(page, name, "counter", help, value);
+        let now = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        counter(
+            "rate_limited_total",
+            "Requests beyond a rate limit.",
+            now(&self.rate_limited),
+        )?;
+        counter(
+            "foreign_hosts_total",
+            "Requests for a host that is not this Hub's.",
+            now(&self.foreign_hosts),
+        )?;
+        counter(
+            "connections_refused_total",
+            "Connections closed because their address had too many.",
+            now(&self.connections_refused),
+        )?;
+        counter(
+            "failed_handshakes_total",
+            "Connections that did not get through the TLS handshake.",
+            now(&self.failed_handshakes),
+        )?;
+        counter(
+            "log_lines_lost_total",
+            "Lines that the log could not take.",
+            gauges.lost_log_lines,
+        )
     }
 
     fn write_gauges(&self, page: &mut String, gauges: &Gauges) -> fmt::Result {
