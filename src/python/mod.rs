@@ -31,6 +31,7 @@ mod hub_words;
 mod identify;
 mod identity;
 mod interrupt;
+mod login_token;
 mod outside;
 mod require;
 mod resolve;
@@ -38,7 +39,6 @@ mod store;
 mod stored_token;
 mod token;
 mod trace;
-mod typed;
 mod whoami;
 
 use pyo3::prelude::*;

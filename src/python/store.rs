@@ -4,9 +4,9 @@ use pyo3::prelude::*;
 
 use super::error::{classes, to_python};
 use super::interrupt::Signals;
+use super::login_token;
 use super::resolve::{parse_endpoint, warn};
 use super::stored_token::PyStoredToken;
-use super::typed;
 use crate::env::ProcessEnvironment;
 use crate::http::Settings;
 use crate::identity::{Interrupt, Never, Options};
@@ -63,7 +63,7 @@ pub fn login(
 ) -> PyResult<PyStoredToken> {
     let signals = Signals::default();
     let machine = machine(&signals)?;
-    let credential = typed::given(py, token, parse_endpoint(endpoint)?)?;
+    let credential = login_token::given(py, token, parse_endpoint(endpoint)?)?;
     let process = process::current_checked();
     let line = process
         .client
@@ -92,7 +92,7 @@ pub fn login(
     }
     // Not as it is listed: another process may have changed that already.
     let entry = Entry {
-        token: typed::parse(credential.token.expose()),
+        token: login_token::parse(credential.token.expose()),
         name: saved.name,
         endpoint: record.endpoint,
         user: record.user,

@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 use time::OffsetDateTime;
 
 use super::error::to_python;
+use super::login_token;
 use super::token::PyHubToken;
-use super::typed;
 use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -50,7 +50,7 @@ impl PyStoredToken {
         let credential = if let Some(credential) = self.credential.get() {
             credential
         } else {
-            let token = typed::parse(self.token.expose()).map_err(to_python)?;
+            let token = login_token::parse(self.token.expose()).map_err(to_python)?;
             self.credential.get_or_init(|| {
                 Arc::new(Credential {
                     token,

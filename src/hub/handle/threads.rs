@@ -13,6 +13,7 @@ const THREADS: usize = 2;
 const BLOCKING_THREADS: usize = 16;
 /// How long the threads may take to end after the connections did.
 const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The Hub's own threads. They are ended by one more, since a runtime that is dropped on a thread of another runtime
 /// panics, and a program may well hold a Hub in async code.
 #[derive(Debug)]
