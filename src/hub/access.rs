@@ -298,5 +298,4 @@ fn is_repository(entity: &Entity, repository: &Repository) -> bool {
 }
 
 #[cfg(test)]
-#[path = "access_tests.rs"]
 mod tests;

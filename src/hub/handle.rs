@@ -5,32 +5,26 @@
 //! when dropped: taking the runtime apart in the child would hang, and removing the folder would pull it from under
 //! the parent.
 
+mod start;
+mod threads;
+
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::address::Door;
-use super::clock::Clock;
+use self::start::{Started, start_in};
+use self::threads::Threads;
 use super::data_folder::DataFolder;
 use super::error::HubError;
-use super::journal::{Journal, LogLevel};
+use super::journal::LogLevel;
 use super::options::HubOptions;
 use super::secret::Secret;
-use super::server::{Doorway, Stop};
+use super::server::Stop;
 use super::state::HubState;
 use super::tls::Certificate;
-use super::{app, blocking, listen, server};
-
-const THREADS: usize = 2;
-/// How long the threads may take to end after the connections did.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How often the files of a certificate are looked at.
-const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
 
 /// A running Hub. Stops when dropped.
 #[derive(Debug)]
@@ -60,171 +54,6 @@ struct Parts {
     servers: Vec<JoinHandle<()>>,
     /// The socket for the owner, which goes on answering until the others have ended.
     owners: Option<(JoinHandle<()>, watch::Sender<Stop>)>,
-}
-
-/// What a start comes to, beside the parts.
-struct Started {
-    endpoint: String,
-    local: Option<String>,
-    admin_key: Secret,
-    certificate: Option<Arc<Certificate>>,
-    stop: watch::Sender<Stop>,
-    parts: Parts,
-}
-
-fn start_in(options: &HubOptions, folder: &DataFolder) -> Result<Started, HubError> {
-    let certificate = options.tls.as_ref().map(Certificate::load).transpose()?;
-    let tls = certificate.as_ref().map(Certificate::server).transpose()?;
-    let admin_key = folder.admin_key()?;
-    let journal = Journal::new(
-        options.log_format,
-        options.log_level,
-        Clock::system(),
-        std::io::stderr(),
-    )
-    .map_err(HubError::Runtime)?;
-    let threads = Threads::start()?;
-    let (path, key, wanted) = (folder.path().to_owned(), admin_key.clone(), options.clone());
-    let (listeners, owners, endpoint, local, state) = threads.wait(async move {
-        let (listeners, bound) = listen::bind(&wanted).await?;
-        let owners = listen::bind_local(&wanted).await?;
-        let (owners, local) = owners.unzip();
-        let endpoint = wanted.endpoint(bound);
-        let limit = wanted.whoami_limit;
-        let mut state = HubState::open(&path, &endpoint, &key, limit, Clock::system()).await?;
-        if let Some(search_path) = wanted.search_path {
-            state = state.with_search_path(search_path);
-        }
-        let state = state
-            .for_the_public(local.as_deref(), wanted.behind_proxy)
-            .with_journal(journal)
-            .with_audit_days(wanted.audit_days)
-            .with_lfs(wanted.lfs)
-            .with_inference(&wanted.inference)?;
-        Ok::<_, HubError>((listeners, owners, endpoint, local, Arc::new(state)))
-    })??;
-    folder.announce(&endpoint, local.as_deref())?;
-    let (stop, stopping) = watch::channel(Stop::No);
-    let serve = |listener, door, tls, stopping| {
-        let doorway = Doorway {
-            listener,
-            door,
-            tls,
-            limits: options.limits,
-            grace: Duration::from_secs(options.grace_seconds.into()),
-        };
-        let app = app(Arc::clone(&state));
-        threads.spawn(server::serve(doorway, app, Arc::clone(&state), stopping))
-    };
-    let door = if options.is_public() {
-        Door::Public
-    } else {
-        Door::Only
-    };
-    let servers = listeners
-        .into_iter()
-        .map(|listener| serve(listener, door, tls.clone(), stopping.clone()))
-        .collect::<Result<Vec<_>, _>>()?;
-    let owners = owners
-        .map(|listener| {
-            let (stop, stopping) = watch::channel(Stop::No);
-            Ok((serve(listener, Door::Local, None, stopping)?, stop))
-        })
-        .transpose()?;
-    if let Some(certificate) = &certificate {
-        threads.spawn(look_after(Arc::clone(certificate), Arc::clone(&state)))?;
-    }
-    state.journal.write(
-        LogLevel::Info,
-        "started",
-        &[
-            ("endpoint", endpoint.as_str().into()),
-            ("local", local.as_deref().into()),
-            ("version", env!("CARGO_PKG_VERSION").into()),
-        ],
-    );
-    Ok(Started {
-        endpoint,
-        local,
-        admin_key,
-        certificate,
-        stop,
-        parts: Parts {
-            threads,
-            state,
-            servers,
-            owners,
-        },
-    })
-}
-
-/// Takes a renewed certificate into use, for as long as the threads run.
-async fn look_after(certificate: Arc<Certificate>, state: Arc<HubState>) {
-    loop {
-        tokio::time::sleep(CERTIFICATE_LOOK).await;
-        match certificate.reload_if_changed() {
-            Ok(false) => (),
-            Ok(true) => state
-                .journal
-                .write(LogLevel::Info, "the certificate was renewed", &[]),
-            Err(error) => state.journal.write(
-                LogLevel::Warn,
-                "the new certificate is not used",
-                &[("cause", error.to_string().into())],
-            ),
-        }
-    }
-}
-
-/// The Hub's own threads. They are ended by one more, since a runtime that is dropped on a thread of another runtime
-/// panics, and a program may well hold a Hub in async code.
-#[derive(Debug)]
-struct Threads(Option<Runtime>);
-
-impl Threads {
-    fn start() -> Result<Self, HubError> {
-        Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .max_blocking_threads(blocking::THREADS)
-            .thread_name("hubtoken-hub")
-            .enable_all()
-            .build()
-            .map(|runtime| Self(Some(runtime)))
-            .map_err(HubError::Runtime)
-    }
-
-    fn spawn<T: Send + 'static>(
-        &self,
-        future: impl Future<Output = T> + Send + 'static,
-    ) -> Result<JoinHandle<T>, HubError> {
-        self.0
-            .as_ref()
-            .map(|runtime| runtime.spawn(future))
-            .ok_or(HubError::Stopped)
-    }
-
-    /// Runs a future on these threads and waits for it. Not `block_on`, which panics when the caller happens to be on
-    /// a thread of some other runtime.
-    fn wait<T: Send + 'static>(
-        &self,
-        future: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, HubError> {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        self.spawn(async move {
-            let _ = sender.send(future.await);
-        })?;
-        // The sender is dropped unsent only when the runtime is shut down.
-        receiver.recv().map_err(|_| HubError::Stopped)
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            let ending = std::thread::spawn(move || runtime.shutdown_timeout(PATIENCE));
-            let _ = ending.join();
-        }
-    }
 }
 
 impl Hub {

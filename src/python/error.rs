@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 
-use super::resolve::PyTrace;
+use super::trace::PyTrace;
 use crate::error::{DenialKind, Error, UnknownKind};
 
 /// The classes, defined in Python so that they can have attributes and several bases.

@@ -1,37 +1,25 @@
-//! `hubtoken.hub`: the embedded Hub.
+//! `hubtoken.hub.Hub`: the embedded Hub's face, which is documentation and signatures.
+//!
+//! PyO3 takes one block of methods for a class, and their docstrings are Python's, so this file grows
+//! with the class. What the methods do is in `hub_embedded`; what their arguments mean, in
+//! `hub_options` and `hub_words`.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use time::OffsetDateTime;
 
-use super::error::to_python;
+use super::hub_embedded::Embedded;
+use super::hub_options;
 use super::hub_records::{PyApproval, PyAuditEntry};
 use super::hub_words::{
-    Grants, PyTokenInfo, expiry, gate, kind, log_format, log_level, organization_role,
-    token_policy, token_role, upstreams,
+    Grants, PyTokenInfo, expiry, gate, kind, organization_role, token_policy, token_role,
 };
-use super::token::PyHubToken;
-use crate::credential::{Credential, Source};
-use crate::endpoint::Endpoint;
-use crate::env::{Environment as _, ProcessEnvironment};
-use crate::error::Error;
-use crate::http::Settings;
-use crate::hub::{
-    AuditFilter, CreatedToken, Decision, Hub, HubError, HubOptions, InferenceOptions, Limits,
-    NewToken, Secret, TlsFiles, WhoamiLimit,
-};
-use crate::sync::lock;
-use crate::token::Token;
-use crate::{env, live, process};
-
-fn hub_error(error: &HubError) -> PyErr {
-    to_python(Error::from(error))
-}
+use super::token::{PyHubToken, revealed};
+use crate::env::{self, Environment as _, ProcessEnvironment};
+use crate::hub::{AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, Secret};
 
 /// A Hub in this process: users, organisations, tokens and repositories over HTTP.
 ///
@@ -82,69 +70,7 @@ fn hub_error(error: &HubError) -> PyErr {
 ///     ...     hubtoken.whoami(token).user
 ///     'alice'
 #[pyclass(name = "Hub", module = "hubtoken.hub", frozen, weakref)]
-pub struct PyHub {
-    options: HubOptions,
-    running: Mutex<Option<Arc<Hub>>>,
-}
-
-impl PyHub {
-    fn hub(&self) -> PyResult<Arc<Hub>> {
-        lock(&self.running).clone().ok_or_else(|| {
-            to_python(Error::Hub(
-                "the Hub is not running: use it with `with`, or call start()".to_owned(),
-            ))
-        })
-    }
-
-    /// Asks the running Hub something, detached.
-    fn ask<T: Send>(
-        &self,
-        py: Python<'_>,
-        question: impl FnOnce(&Hub) -> Result<T, HubError> + Send,
-    ) -> PyResult<T> {
-        let hub = self.hub()?;
-        py.detach(|| question(&hub))
-            .map_err(|error| hub_error(&error))
-    }
-
-    /// What was known of this Hub's tokens may no longer be true.
-    fn forget(hub: &Hub) {
-        if let Ok(endpoint) = Endpoint::parse(hub.endpoint()) {
-            let settings = Settings::read(&ProcessEnvironment);
-            process::current()
-                .client
-                .forget_endpoint_shared(&settings, &endpoint);
-        }
-    }
-
-    fn decide(
-        &self,
-        py: Python<'_>,
-        organization: &str,
-        token: &str,
-        decision: Decision,
-    ) -> PyResult<PyApproval> {
-        let approval = self.ask(py, |hub| hub.decide(organization, token, decision))?;
-        Self::forget(&*self.hub()?);
-        Ok(PyApproval(approval))
-    }
-
-    fn token(&self, created: &CreatedToken) -> PyResult<PyHubToken> {
-        let hub = self.hub()?;
-        let credential = || {
-            let token = Token::parse(created.value.reveal())?
-                .ok_or_else(|| Error::Hub("the Hub made a blank token".to_owned()))?;
-            let credential = Arc::new(Credential {
-                token,
-                source: Source::Argument,
-                endpoint: Endpoint::parse(hub.endpoint())?,
-            });
-            live::register(&credential);
-            Ok(credential)
-        };
-        credential().map(PyHubToken::from).map_err(to_python)
-    }
-}
+pub struct PyHub(Embedded);
 
 #[pymethods]
 impl PyHub {
@@ -199,53 +125,32 @@ impl PyHub {
         log_level: &str,
         lfs: bool,
     ) -> PyResult<Self> {
-        let tls = match (tls_cert, tls_key) {
-            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
-            (None, None) => None,
-            _ => {
-                return Err(PyValueError::new_err(
-                    "tls_cert and tls_key belong together: give both, or neither",
-                ));
-            }
-        };
-        Ok(Self {
-            options: HubOptions {
-                data,
-                host: host.to_owned(),
-                port,
-                whoami_limit: whoami_limit.map(|quota| WhoamiLimit {
-                    quota,
-                    window_seconds: whoami_window,
-                }),
-                audit_days,
-                tls,
-                base_url,
-                behind_proxy,
-                local_port,
-                limits: Limits {
-                    connections,
-                    connections_per_address,
-                    ..Limits::default()
-                },
-                inference: InferenceOptions {
-                    upstreams: self::upstreams(upstreams, upstream_keys)?,
-                    limit: inference_limit.map(|quota| WhoamiLimit {
-                        quota,
-                        window_seconds: inference_window,
-                    }),
-                    patience_seconds: upstream_timeout,
-                    certificates: Settings::read(&ProcessEnvironment)
-                        .certificates()
-                        .map(ToOwned::to_owned),
-                },
-                grace_seconds: grace,
-                log_format: self::log_format(log_format)?,
-                log_level: self::log_level(log_level)?,
-                lfs,
-                search_path: ProcessEnvironment.get(env::PATH),
+        Ok(Self(Embedded::new(HubOptions {
+            data,
+            host: host.to_owned(),
+            port,
+            whoami_limit: hub_options::quota(whoami_limit, whoami_window),
+            audit_days,
+            tls: hub_options::tls(tls_cert, tls_key)?,
+            base_url,
+            behind_proxy,
+            local_port,
+            limits: Limits {
+                connections,
+                connections_per_address,
+                ..Limits::default()
             },
-            running: Mutex::new(None),
-        })
+            inference: hub_options::inference(
+                hub_options::upstreams(upstreams, upstream_keys)?,
+                hub_options::quota(inference_limit, inference_window),
+                upstream_timeout,
+            ),
+            grace_seconds: grace,
+            log_format: hub_options::log_format(log_format)?,
+            log_level: hub_options::log_level(log_level)?,
+            lfs,
+            search_path: ProcessEnvironment.get(env::PATH),
+        })))
     }
 
     /// Starts the Hub and returns once it answers. Does nothing when it is running.
@@ -257,17 +162,10 @@ impl PyHub {
     ///     hubtoken.errors.HubError: It cannot start; the message says why and what to do.
     #[pyo3(signature = () -> "Hub")]
     fn start<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
-        let this = slf.get();
-        if lock(&this.running).is_none() {
-            let options = &this.options;
-            let hub = slf
-                .py()
-                .detach(|| Hub::start(options))
-                .map_err(|error| hub_error(&error))?;
-            *lock(&this.running) = Some(Arc::new(hub));
+        let py = slf.py();
+        if slf.get().0.start(py)? {
             // A temporary folder is removed also when the program ends without stopping the Hub.
-            slf.py()
-                .import("hubtoken.hub")?
+            py.import("hubtoken.hub")?
                 .call_method1("_stop_at_exit", (&slf,))?;
         }
         Ok(slf)
@@ -276,11 +174,7 @@ impl PyHub {
     /// Stops the Hub; a temporary data folder is removed. Does nothing when it is not running.
     #[pyo3(signature = () -> "None")]
     fn stop(&self, py: Python<'_>) {
-        let hub = lock(&self.running).take();
-        if let Some(hub) = hub {
-            Self::forget(&hub);
-            py.detach(|| hub.stop());
-        }
+        self.0.stop(py);
     }
 
     #[pyo3(signature = () -> "Hub")]
@@ -297,14 +191,14 @@ impl PyHub {
     /// Where clients find the Hub, such as `http://127.0.0.1:8080`.
     #[getter]
     fn endpoint(&self) -> PyResult<String> {
-        Ok(self.hub()?.endpoint().to_owned())
+        Ok(self.0.hub()?.endpoint().to_owned())
     }
 
     /// Where administration and metrics are: the endpoint, or when others reach the Hub an address
     /// on loopback.
     #[getter]
     fn local_endpoint(&self) -> PyResult<String> {
-        Ok(self.hub()?.local_endpoint().to_owned())
+        Ok(self.0.hub()?.local_endpoint().to_owned())
     }
 
     /// Reads the certificate's files again; new connections get the new one.
@@ -313,19 +207,19 @@ impl PyHub {
     ///     hubtoken.errors.HubError: They cannot be used; the old certificate stays in use.
     #[pyo3(signature = () -> "None")]
     fn reload_certificate(&self, py: Python<'_>) -> PyResult<()> {
-        self.ask(py, Hub::reload_certificate)
+        self.0.ask(py, Hub::reload_certificate)
     }
 
     /// The data folder.
     #[getter]
     fn data(&self) -> PyResult<String> {
-        Ok(self.hub()?.data().display().to_string())
+        Ok(self.0.hub()?.data().display().to_string())
     }
 
     /// The key of the administration API, as a `str` whose `repr` is masked.
     #[getter]
     fn admin_key<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
-        super::token::revealed(py, self.hub()?.admin_key().reveal())
+        revealed(py, self.0.hub()?.admin_key().reveal())
     }
 
     /// The variables that point the Hub's libraries at this Hub.
@@ -335,7 +229,7 @@ impl PyHub {
     #[pyo3(signature = () -> "dict[str, str]")]
     fn environ<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let variables = PyDict::new(py);
-        variables.set_item(env::HF_ENDPOINT, self.hub()?.endpoint())?;
+        variables.set_item(env::HF_ENDPOINT, self.0.hub()?.endpoint())?;
         Ok(variables)
     }
 
@@ -348,7 +242,7 @@ impl PyHub {
     ///     The number.
     #[pyo3(signature = (path: "str | None" = None) -> "int")]
     fn request_count(&self, py: Python<'_>, path: Option<&str>) -> PyResult<u64> {
-        self.ask(py, |hub| hub.request_count(path))
+        self.0.ask(py, |hub| hub.request_count(path))
     }
 
     /// Creates a user.
@@ -374,7 +268,7 @@ impl PyHub {
         password: Option<String>,
     ) -> PyResult<()> {
         let password = password.map(Secret::new);
-        self.ask(py, |hub| {
+        self.0.ask(py, |hub| {
             hub.create_user(name, fullname.unwrap_or(name), email, password)
         })?;
         Ok(())
@@ -392,7 +286,7 @@ impl PyHub {
         name: &str,
         fullname: Option<&str>,
     ) -> PyResult<()> {
-        self.ask(py, |hub| {
+        self.0.ask(py, |hub| {
             hub.create_organization(name, fullname.unwrap_or(name))
         })?;
         Ok(())
@@ -413,9 +307,8 @@ impl PyHub {
         role: &str,
     ) -> PyResult<()> {
         let role = organization_role(role)?;
-        self.ask(py, |hub| hub.set_member(organization, user, role))?;
-        Self::forget(&*self.hub()?);
-        Ok(())
+        self.0
+            .change(py, |hub| hub.set_member(organization, user, role))
     }
 
     /// Ends a membership.
@@ -425,9 +318,8 @@ impl PyHub {
     ///     user: The user.
     #[pyo3(signature = (organization: "str", user: "str") -> "None")]
     fn remove_member(&self, py: Python<'_>, organization: &str, user: &str) -> PyResult<()> {
-        self.ask(py, |hub| hub.remove_member(organization, user))?;
-        Self::forget(&*self.hub()?);
-        Ok(())
+        self.0
+            .change(py, |hub| hub.remove_member(organization, user))
     }
 
     /// Creates a token. The Hub keeps a digest; the value is in what is returned and nowhere else.
@@ -481,8 +373,8 @@ impl PyHub {
             role: token_role(role, grants)?,
             expires_at: expires_in.map(expiry).transpose()?,
         };
-        let created = self.ask(py, |hub| hub.create_token(user, new))?;
-        self.token(&created)
+        let created = self.0.ask(py, |hub| hub.create_token(user, new))?;
+        self.0.token(&created)
     }
 
     /// Lists a user's tokens, without their values.
@@ -494,7 +386,7 @@ impl PyHub {
     ///     The tokens, the oldest first.
     #[pyo3(signature = (user: "str") -> "list[TokenInfo]")]
     fn list_tokens(&self, py: Python<'_>, user: &str) -> PyResult<Vec<PyTokenInfo>> {
-        let tokens = self.ask(py, |hub| hub.list_tokens(user))?;
+        let tokens = self.0.ask(py, |hub| hub.list_tokens(user))?;
         Ok(tokens.into_iter().map(PyTokenInfo).collect())
     }
 
@@ -506,8 +398,8 @@ impl PyHub {
     ///     name: The new name.
     #[pyo3(signature = (user: "str", token: "str", name: "str") -> "None")]
     fn rename_token(&self, py: Python<'_>, user: &str, token: &str, name: &str) -> PyResult<()> {
-        self.ask(py, |hub| hub.rename_token(user, token, name))?;
-        Self::forget(&*self.hub()?);
+        self.0
+            .change(py, |hub| hub.rename_token(user, token, name))?;
         Ok(())
     }
 
@@ -548,8 +440,8 @@ impl PyHub {
             can_read_gated_repos,
         };
         let role = token_role(role, grants)?;
-        self.ask(py, |hub| hub.change_token(user, token, role))?;
-        Self::forget(&*self.hub()?);
+        self.0
+            .change(py, |hub| hub.change_token(user, token, role))?;
         Ok(())
     }
 
@@ -563,9 +455,8 @@ impl PyHub {
     ///     The token with its new value.
     #[pyo3(signature = (user: "str", token: "str") -> "HubToken")]
     fn refresh_token(&self, py: Python<'_>, user: &str, token: &str) -> PyResult<PyHubToken> {
-        let created = self.ask(py, |hub| hub.refresh_token(user, token))?;
-        Self::forget(&*self.hub()?);
-        self.token(&created)
+        let created = self.0.change(py, |hub| hub.refresh_token(user, token))?;
+        self.0.token(&created)
     }
 
     /// Deletes a token. It dies at once.
@@ -575,9 +466,7 @@ impl PyHub {
     ///     token: Its name or id.
     #[pyo3(signature = (user: "str", token: "str") -> "None")]
     fn delete_token(&self, py: Python<'_>, user: &str, token: &str) -> PyResult<()> {
-        self.ask(py, |hub| hub.delete_token(user, token))?;
-        Self::forget(&*self.hub()?);
-        Ok(())
+        self.0.change(py, |hub| hub.delete_token(user, token))
     }
 
     /// Creates a repository.
@@ -603,7 +492,8 @@ impl PyHub {
         gated: Option<&str>,
     ) -> PyResult<()> {
         let (kind, gated) = (kind(r#type)?, gate(gated)?);
-        self.ask(py, |hub| hub.create_repository(kind, repo, private, gated))?;
+        self.0
+            .ask(py, |hub| hub.create_repository(kind, repo, private, gated))?;
         Ok(())
     }
 
@@ -622,8 +512,7 @@ impl PyHub {
         r#type: &str,
     ) -> PyResult<()> {
         let (kind, gated) = (kind(r#type)?, gate(gated)?);
-        self.ask(py, |hub| hub.set_gated(kind, repo, gated))?;
-        Self::forget(&*self.hub()?);
+        self.0.change(py, |hub| hub.set_gated(kind, repo, gated))?;
         Ok(())
     }
 
@@ -636,7 +525,7 @@ impl PyHub {
     #[pyo3(signature = (repo: "str", user: "str", *, r#type: "str" = "model") -> "None")]
     fn grant_access(&self, py: Python<'_>, repo: &str, user: &str, r#type: &str) -> PyResult<()> {
         let kind = kind(r#type)?;
-        self.ask(py, |hub| hub.grant_access(kind, repo, user))
+        self.0.ask(py, |hub| hub.grant_access(kind, repo, user))
     }
 
     /// Disables a repository, or enables it again.
@@ -654,8 +543,8 @@ impl PyHub {
         r#type: &str,
     ) -> PyResult<()> {
         let kind = kind(r#type)?;
-        self.ask(py, |hub| hub.set_disabled(kind, repo, disabled))?;
-        Self::forget(&*self.hub()?);
+        self.0
+            .change(py, |hub| hub.set_disabled(kind, repo, disabled))?;
         Ok(())
     }
 
@@ -668,7 +557,7 @@ impl PyHub {
     ///     `"allow-all"`, `"fine-grained-only"` or `"require-approval"`.
     #[pyo3(signature = (organization: "str") -> "str")]
     fn token_policy(&self, py: Python<'_>, organization: &str) -> PyResult<&'static str> {
-        let policy = self.ask(py, |hub| hub.token_policy(organization))?;
+        let policy = self.0.ask(py, |hub| hub.token_policy(organization))?;
         Ok(policy.as_str())
     }
 
@@ -689,9 +578,8 @@ impl PyHub {
     #[pyo3(signature = (organization: "str", policy: "str") -> "None")]
     fn set_token_policy(&self, py: Python<'_>, organization: &str, policy: &str) -> PyResult<()> {
         let policy = token_policy(policy)?;
-        self.ask(py, |hub| hub.set_token_policy(organization, policy))?;
-        Self::forget(&*self.hub()?);
-        Ok(())
+        self.0
+            .change(py, |hub| hub.set_token_policy(organization, policy))
     }
 
     /// Lists the members' tokens that asked an organisation to be let in, or were shut out.
@@ -703,7 +591,7 @@ impl PyHub {
     ///     The approvals; those that wait come first.
     #[pyo3(signature = (organization: "str") -> "list[Approval]")]
     fn list_approvals(&self, py: Python<'_>, organization: &str) -> PyResult<Vec<PyApproval>> {
-        let approvals = self.ask(py, |hub| hub.list_approvals(organization))?;
+        let approvals = self.0.ask(py, |hub| hub.list_approvals(organization))?;
         Ok(approvals.into_iter().map(PyApproval).collect())
     }
 
@@ -722,7 +610,7 @@ impl PyHub {
         organization: &str,
         token: &str,
     ) -> PyResult<PyApproval> {
-        self.decide(py, organization, token, Decision::Approve)
+        self.0.decide(py, organization, token, Decision::Approve)
     }
 
     /// Turns down a token that an organisation never let in.
@@ -735,7 +623,7 @@ impl PyHub {
     ///     Where the token stands now.
     #[pyo3(signature = (organization: "str", token: "str") -> "Approval")]
     fn deny_token(&self, py: Python<'_>, organization: &str, token: &str) -> PyResult<PyApproval> {
-        self.decide(py, organization, token, Decision::Deny)
+        self.0.decide(py, organization, token, Decision::Deny)
     }
 
     /// Shuts a token out of an organisation, whatever its policy says. It works elsewhere.
@@ -753,7 +641,7 @@ impl PyHub {
         organization: &str,
         token: &str,
     ) -> PyResult<PyApproval> {
-        self.decide(py, organization, token, Decision::Revoke)
+        self.0.decide(py, organization, token, Decision::Revoke)
     }
 
     /// Reads the audit log: who did what to what, when, and from where.
@@ -804,13 +692,13 @@ impl PyHub {
             limit: Some(limit),
             ..AuditFilter::default()
         };
-        let entries = self.ask(py, |hub| hub.audit(&filter))?;
+        let entries = self.0.ask(py, |hub| hub.audit(&filter))?;
         Ok(entries.into_iter().map(PyAuditEntry).collect())
     }
 
     fn __repr__(&self) -> String {
-        match &*lock(&self.running) {
-            Some(hub) => format!("<Hub at {}>", hub.endpoint()),
+        match self.0.address() {
+            Some(address) => format!("<Hub at {address}>"),
             None => "<Hub, not running>".to_owned(),
         }
     }

@@ -1,7 +1,6 @@
 //! The words of the embedded Hub's Python face, and what they mean in Rust.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -9,8 +8,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::error::to_python;
 use crate::hub::{
-    Gate, GrantedRole, LogFormat, LogLevel, OrganizationRole, RepositoryType, Scope, TokenInfo,
-    TokenPolicy, TokenRole, Upstream,
+    Gate, GrantedRole, OrganizationRole, RepositoryType, Scope, TokenInfo, TokenPolicy, TokenRole,
 };
 
 /// A token of a user of an embedded Hub, without its value.
@@ -94,52 +92,6 @@ pub fn gate(text: Option<&str>) -> PyResult<Option<Gate>> {
         Some("manual") => Ok(Some(Gate::Manual)),
         Some(_) => Err(PyValueError::new_err(
             "gated is \"auto\", \"manual\" or None",
-        )),
-    }
-}
-
-/// The servers behind the inference API.
-pub fn upstreams(
-    urls: Option<HashMap<String, String>>,
-    keys: Option<HashMap<String, PathBuf>>,
-) -> PyResult<Vec<Upstream>> {
-    let mut keys = keys.unwrap_or_default();
-    let upstreams = urls
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(model, url)| Upstream {
-            key_file: keys.remove(&model),
-            model,
-            url,
-        })
-        .collect();
-    if keys.is_empty() {
-        Ok(upstreams)
-    } else {
-        Err(PyValueError::new_err(
-            "upstream_keys names a model that is not in upstreams",
-        ))
-    }
-}
-
-/// How a line of the log looks.
-pub fn log_format(text: &str) -> PyResult<LogFormat> {
-    match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err(PyValueError::new_err("log_format is \"text\" or \"json\"")),
-    }
-}
-
-/// What is logged.
-pub fn log_level(text: &str) -> PyResult<LogLevel> {
-    match text {
-        "off" => Ok(LogLevel::Off),
-        "error" => Ok(LogLevel::Error),
-        "warn" => Ok(LogLevel::Warn),
-        "info" => Ok(LogLevel::Info),
-        _ => Err(PyValueError::new_err(
-            "log_level is \"off\", \"error\", \"warn\" or \"info\"",
         )),
     }
 }

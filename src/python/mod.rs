@@ -16,8 +16,14 @@
 mod authorize;
 mod cli;
 mod error;
+mod guard;
+mod held;
 #[cfg(feature = "hub")]
 mod hub;
+#[cfg(feature = "hub")]
+mod hub_embedded;
+#[cfg(feature = "hub")]
+mod hub_options;
 #[cfg(feature = "hub")]
 mod hub_records;
 #[cfg(feature = "hub")]
@@ -25,11 +31,14 @@ mod hub_words;
 mod identify;
 mod identity;
 mod interrupt;
+mod login_token;
 mod outside;
 mod require;
 mod resolve;
 mod store;
+mod stored_token;
 mod token;
+mod trace;
 mod whoami;
 
 use pyo3::prelude::*;
@@ -41,6 +50,8 @@ mod _core {
     use super::authorize::{PyVerdict, authorize};
     #[pymodule_export]
     use super::cli::main;
+    #[pymodule_export]
+    use super::held::restore;
     #[cfg(feature = "hub")]
     #[pymodule_export]
     use super::hub::PyHub;
@@ -57,11 +68,15 @@ mod _core {
     #[pymodule_export]
     use super::require::{require_permission, require_role};
     #[pymodule_export]
-    use super::resolve::{PyTrace, PyTraceStep, explain, reload, resolve_token, restore_trace};
+    use super::resolve::{explain, reload, resolve_token};
     #[pymodule_export]
-    use super::store::{PyStoredToken, login, logout, rename, stored_tokens, switch};
+    use super::store::{login, logout, rename, stored_tokens, switch};
     #[pymodule_export]
-    use super::token::{PyHubToken, is_sent_anyway, restore};
+    use super::stored_token::PyStoredToken;
+    #[pymodule_export]
+    use super::token::{PyHubToken, is_sent_anyway};
+    #[pymodule_export]
+    use super::trace::{PyTrace, PyTraceStep, restore_trace};
     #[pymodule_export]
     use super::whoami::whoami;
     #[pymodule_export]

@@ -1,143 +1,20 @@
 //! `login`, `logout`, `switch`, `rename` and `stored_tokens`.
 
-use std::sync::{Arc, OnceLock};
-
-use pyo3::exceptions::{PyEOFError, PyNotImplementedError};
 use pyo3::prelude::*;
-use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
 use super::error::{classes, to_python};
-use super::identity::needed;
 use super::interrupt::Signals;
-use super::resolve::{argument, parse_endpoint, warn};
-use super::token::PyHubToken;
-use crate::credential::{Credential, Source};
-use crate::endpoint::Endpoint;
+use super::login_token;
+use super::resolve::{parse_endpoint, warn};
+use super::stored_token::PyStoredToken;
 use crate::env::ProcessEnvironment;
-use crate::error::Error;
 use crate::http::Settings;
 use crate::identity::{Interrupt, Never, Options};
-use crate::live;
 use crate::paths::Paths;
-use crate::printable::printable;
 use crate::process;
-use crate::resolve::trace::{Answer, Trace};
-use crate::resolve::{Argument, ambient_endpoint, shadowing};
+use crate::resolve::{ambient_endpoint, shadowing};
 use crate::store::machine::Machine;
 use crate::store::{Entry, login as checked};
-use crate::token::Token;
-
-/// A token that is stored on this machine under a name.
-///
-/// Example:
-///     >>> import hubtoken
-///     >>> [stored.name for stored in hubtoken.stored_tokens() if stored.active]
-///     []
-#[pyclass(name = "StoredToken", module = "hubtoken", frozen)]
-pub struct PyStoredToken {
-    name: String,
-    token: Token,
-    endpoint: Endpoint,
-    user: Option<String>,
-    role: Option<String>,
-    created_at: Option<i64>,
-    expires_at: Option<i64>,
-    active: bool,
-    /// Made when the token is asked for: a list has many, and few of them are.
-    credential: OnceLock<Arc<Credential>>,
-}
-
-#[pymethods]
-impl PyStoredToken {
-    /// The name.
-    #[getter]
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The token.
-    #[getter]
-    fn token(&self) -> PyResult<PyHubToken> {
-        let credential = if let Some(credential) = self.credential.get() {
-            credential
-        } else {
-            let token = parse(self.token.expose()).map_err(to_python)?;
-            self.credential.get_or_init(|| {
-                Arc::new(Credential {
-                    token,
-                    source: Source::Store(self.name.clone()),
-                    endpoint: self.endpoint.clone(),
-                })
-            })
-        };
-        // A pickle of it finds it again.
-        live::register(credential);
-        Ok(PyHubToken::from(Arc::clone(credential)))
-    }
-
-    /// The Hub that the token belongs to.
-    #[getter]
-    fn endpoint(&self) -> String {
-        self.endpoint.to_string()
-    }
-
-    /// The account; `None` when `huggingface_hub` stored the token.
-    #[getter]
-    fn user(&self) -> Option<&str> {
-        self.user.as_deref()
-    }
-
-    /// The role at login; `None` when it is not known.
-    #[getter]
-    fn role(&self) -> Option<&str> {
-        self.role.as_deref()
-    }
-
-    /// When the token was made (UTC); `None` when that is not known.
-    #[getter]
-    fn created_at(&self) -> Option<OffsetDateTime> {
-        self.created_at.and_then(moment)
-    }
-
-    /// When the token ends (UTC), which may be past; `None` when it does not end, or that is not
-    /// known.
-    #[getter]
-    fn expires_at(&self) -> Option<OffsetDateTime> {
-        self.expires_at.and_then(moment)
-    }
-
-    /// Whether it is the active token, which every library uses when it is given none.
-    #[getter]
-    fn active(&self) -> bool {
-        self.active
-    }
-
-    fn __repr__(&self) -> String {
-        format!(
-            "<StoredToken {} {}{}>",
-            printable(&self.name),
-            self.token.mask(),
-            if self.active { ", active" } else { "" }
-        )
-    }
-}
-
-impl PyStoredToken {
-    fn new(entry: Entry) -> Result<Self, Error> {
-        Ok(Self {
-            name: entry.name,
-            token: entry.token?,
-            endpoint: entry.endpoint,
-            user: entry.user,
-            role: entry.role,
-            created_at: entry.created_at,
-            expires_at: entry.expires_at,
-            active: entry.active,
-            credential: OnceLock::new(),
-        })
-    }
-}
 
 /// Stores a token on this machine, after the Hub has said whose it is.
 ///
@@ -186,7 +63,7 @@ pub fn login(
 ) -> PyResult<PyStoredToken> {
     let signals = Signals::default();
     let machine = machine(&signals)?;
-    let credential = given(py, token, parse_endpoint(endpoint)?)?;
+    let credential = login_token::given(py, token, parse_endpoint(endpoint)?)?;
     let process = process::current_checked();
     let line = process
         .client
@@ -215,7 +92,7 @@ pub fn login(
     }
     // Not as it is listed: another process may have changed that already.
     let entry = Entry {
-        token: parse(credential.token.expose()),
+        token: login_token::parse(credential.token.expose()),
         name: saved.name,
         endpoint: record.endpoint,
         user: record.user,
@@ -359,77 +236,6 @@ fn machine(interrupt: &(dyn Interrupt + Sync)) -> PyResult<Machine<'_>> {
         .map_err(to_python)
 }
 
-/// The token to log in with; a `HubToken` keeps its own Hub.
-fn given(
-    py: Python<'_>,
-    token: Option<&Bound<'_, PyAny>>,
-    endpoint: Option<Endpoint>,
-) -> PyResult<Arc<Credential>> {
-    let typed;
-    let text = match argument(py, token)? {
-        Argument::Credential(credential) => {
-            credential
-                .check_endpoint(endpoint.as_ref())
-                .map_err(to_python)?;
-            return Ok(credential);
-        }
-        Argument::Anonymous => return needed(None),
-        Argument::Value(text) => text,
-        Argument::Ambient | Argument::Required => {
-            typed = ask(py)?;
-            typed.as_str()
-        }
-    };
-    let source = Source::Argument;
-    parse(text)
-        .map_err(|error| error.context(&source.describe()))
-        .and_then(|token| {
-            let endpoint = match endpoint {
-                Some(endpoint) => endpoint,
-                None => ambient_endpoint(&ProcessEnvironment)?,
-            };
-            Ok(Arc::new(Credential {
-                token,
-                source,
-                endpoint,
-            }))
-        })
-        .map_err(to_python)
-}
-
-/// Asks for a token by Python's own prompt, which a notebook replaces by its own.
-fn ask(py: Python<'_>) -> PyResult<Zeroizing<String>> {
-    let getpass = py.import("getpass")?;
-    let cannot_hide = getpass.getattr("GetPassWarning")?;
-    let warnings = py.import("warnings")?;
-    let kept = warnings.call_method0("catch_warnings")?;
-    kept.call_method0("__enter__")?;
-    let typed = warnings
-        .call_method1("simplefilter", ("error", &cannot_hide))
-        .and_then(|_| getpass.call_method1("getpass", ("Token (it is not shown): ",)));
-    kept.call_method1("__exit__", (py.None(), py.None(), py.None()))?;
-    match typed {
-        Ok(typed) => Ok(Zeroizing::new(typed.extract()?)),
-        // No terminal, one that shows what is typed, or a notebook that runs without anybody.
-        Err(error)
-            if error.matches(py, &cannot_hide)?
-                || error.is_instance_of::<PyEOFError>(py)
-                || error.is_instance_of::<PyNotImplementedError>(py) =>
-        {
-            let mut trace = Trace::default();
-            trace.note("argument", Answer::Absent, "not given");
-            trace.note("terminal", Answer::Absent, "nobody can be asked there");
-            Err(to_python(Error::TokenNotFound {
-                message: "there is no terminal to ask for the token without showing it. Hand it \
-                          over: hubtoken.login(token)"
-                    .to_owned(),
-                trace: Arc::new(trace),
-            }))
-        }
-        Err(error) => Err(error),
-    }
-}
-
 fn warn_of(py: Python<'_>, warnings: &[String]) -> PyResult<()> {
     for warning in warnings {
         warn(py, &py.get_type::<classes::HubTokenWarning>(), warning)?;
@@ -442,12 +248,4 @@ fn warn_of_shadow(py: Python<'_>, what_then: &str) -> PyResult<()> {
     let shadow =
         shadowing(&ProcessEnvironment).map(|name| format!("{name} is set and {what_then}"));
     warn_of(py, shadow.as_slice())
-}
-
-fn parse(text: &str) -> Result<Token, Error> {
-    Token::parse(text)?.ok_or_else(|| Error::TokenFormat("no token was given".to_owned()))
-}
-
-fn moment(seconds: i64) -> Option<OffsetDateTime> {
-    OffsetDateTime::from_unix_timestamp(seconds).ok()
 }

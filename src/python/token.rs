@@ -1,30 +1,19 @@
 //! `HubToken`: a token that cannot leak by accident.
-//!
-//! The one piece of cunning is `__class__`. `huggingface_hub` takes any `token=` that is no `str`
-//! for "none given" and sends the ambient token instead, in silence. So when code of
-//! `huggingface_hub` asks what a `HubToken` is (`isinstance` does, through `__class__`), the
-//! answer is a `TypeError` that names the fix. Everybody else gets the truth.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use super::error::to_python;
-use super::outside::Surroundings;
+use super::guard;
+use super::held::Held;
 use super::resolve::inputs;
-use crate::credential::{Credential, Reference, Source};
-use crate::endpoint::{Endpoint, STAGING};
+use crate::credential::Credential;
+use crate::endpoint::STAGING;
 use crate::env;
-use crate::error::Error;
-use crate::live;
-use crate::process;
 use crate::token::TokenKind;
-
-/// The library whose silence about foreign `token=` objects the guard breaks.
-const GUARDED: &str = "huggingface_hub";
 
 /// A Hugging Face token, opaque: it is masked wherever it is shown.
 ///
@@ -32,78 +21,30 @@ const GUARDED: &str = "huggingface_hub";
 /// a `str`; `reveal()` gives one where a library wants it. As `auth=` of `requests` and `httpx` it
 /// sets the header for its own Hub only. A pickle carries where it came from, never the value.
 #[pyclass(name = "HubToken", module = "hubtoken", frozen, weakref)]
-pub struct PyHubToken {
-    state: State,
-}
-
-enum State {
-    Live(Arc<Credential>),
-    /// Unpickled where the token was not alive; looked for at first use.
-    Detached {
-        reference: Reference,
-        found: OnceLock<Arc<Credential>>,
-    },
-}
+pub struct PyHubToken(Held);
 
 impl From<Arc<Credential>> for PyHubToken {
     fn from(credential: Arc<Credential>) -> Self {
-        Self {
-            state: State::Live(credential),
-        }
+        Self(Held::Live(credential))
+    }
+}
+
+impl From<Held> for PyHubToken {
+    fn from(held: Held) -> Self {
+        Self(held)
     }
 }
 
 impl PyHubToken {
     /// The credential; for an unpickled token this is its first use.
     pub fn credential(&self, py: Python<'_>) -> PyResult<Arc<Credential>> {
-        match &self.state {
-            State::Live(credential) => Ok(credential.clone()),
-            State::Detached { reference, found } => {
-                if let Some(credential) = found.get() {
-                    return Ok(credential.clone());
-                }
-                let credential = match live::find(reference) {
-                    Some(credential) => credential,
-                    None => revive(py, reference)?,
-                };
-                Ok(found.get_or_init(|| credential).clone())
-            }
-        }
+        self.0.credential(py)
     }
 
     /// The live credential, without looking for a detached one.
     pub fn live(&self) -> Option<&Arc<Credential>> {
-        match &self.state {
-            State::Live(credential) => Some(credential),
-            State::Detached { found, .. } => found.get(),
-        }
+        self.0.live()
     }
-
-    fn reference(&self) -> Reference {
-        match &self.state {
-            State::Live(credential) => Reference::of(credential),
-            State::Detached { reference, .. } => reference.clone(),
-        }
-    }
-
-    fn mask(&self) -> String {
-        match &self.state {
-            State::Live(credential) => credential.token.mask(),
-            State::Detached { reference, .. } => reference.mask.clone(),
-        }
-    }
-}
-
-/// Looks for a token at its source.
-fn revive(py: Python<'_>, reference: &Reference) -> PyResult<Arc<Credential>> {
-    let process = process::current();
-    let outside = Surroundings::default();
-    let inputs = inputs().with_outside(&outside);
-    let credential = py
-        .detach(|| process.resolver.revive(reference, &inputs))
-        .map_err(|error| outside.to_python(error))?;
-    live::register(&credential);
-    Ok(credential)
 }
 
 /// A `str` whose `repr` is masked.
@@ -142,13 +83,13 @@ impl PyHubToken {
     /// `store:<name>`, `command:<program>`, `colab` or `kaggle`.
     #[getter]
     fn source(&self) -> String {
-        self.reference().source.to_string()
+        self.0.reference().source.to_string()
     }
 
     /// The name of the stored token; `None` when it came from elsewhere.
     #[getter]
     fn profile(&self) -> Option<String> {
-        self.reference().source.profile().map(str::to_owned)
+        self.0.reference().source.profile().map(str::to_owned)
     }
 
     /// What sort of token it is: `user-access`, `organization`, `oauth`, `jwt`, `app`, `s3` or
@@ -156,19 +97,19 @@ impl PyHubToken {
     #[getter]
     fn kind(&self) -> &'static str {
         // A mask keeps the prefix, which is what tells the kind.
-        TokenKind::of(&self.mask()).name()
+        TokenKind::of(&self.0.mask()).name()
     }
 
     /// The Hub that the token belongs to, without a trailing slash.
     #[getter]
     fn endpoint(&self) -> String {
-        self.reference().endpoint.to_string()
+        self.0.reference().endpoint.to_string()
     }
 
     /// The first eight bytes of the value's SHA-256, in hexadecimal: tells tokens apart in a log.
     #[getter]
     fn fingerprint(&self) -> String {
-        self.reference().fingerprint
+        self.0.reference().fingerprint
     }
 
     /// The value of a bearer `Authorization` header (RFC 6750), as a `str` whose `repr` is masked.
@@ -327,23 +268,7 @@ impl PyHubToken {
     #[getter]
     fn __class__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyType>> {
         let py = slf.py();
-        let caller = py
-            .import("sys")?
-            .getattr("_getframe")?
-            .call0()
-            .and_then(|frame| frame.getattr("f_globals")?.get_item("__name__"));
-        // No frame or no name: nobody's code, so not theirs.
-        let name = caller
-            .and_then(|name| name.extract::<String>())
-            .unwrap_or_default();
-        if name.split('.').next() == Some(GUARDED) {
-            return Err(PyTypeError::new_err(format!(
-                "huggingface_hub ignores a token= that is not a str, and would send another token \
-                 or none. Hand over token=token.reveal(), or call token.activate() and leave \
-                 token= out ({})",
-                slf.get().__repr__()
-            )));
-        }
+        guard::refuse(py, || slf.get().__repr__())?;
         Ok(py.get_type::<Self>())
     }
 
@@ -354,7 +279,7 @@ impl PyHubToken {
         let equal = match (self.live(), other.get().live()) {
             (Some(own), Some(other)) => own.token == other.token,
             // A detached one has no value to compare.
-            _ => self.reference().fingerprint == other.get().reference().fingerprint,
+            _ => self.0.reference().fingerprint == other.get().0.reference().fingerprint,
         };
         Ok(equal.into_pyobject(py)?.to_owned().into_any().unbind())
     }
@@ -362,12 +287,12 @@ impl PyHubToken {
     fn __hash__(&self) -> u64 {
         use std::hash::{DefaultHasher, Hash as _, Hasher as _};
         let mut hasher = DefaultHasher::new();
-        self.reference().fingerprint.hash(&mut hasher);
+        self.0.reference().fingerprint.hash(&mut hasher);
         hasher.finish()
     }
 
     fn __repr__(&self) -> String {
-        format!("HubToken({}, source={})", self.mask(), self.source())
+        format!("HubToken({}, source={})", self.0.mask(), self.source())
     }
 
     fn __str__(&self) -> String {
@@ -396,7 +321,7 @@ impl PyHubToken {
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         static RESTORE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let restore = RESTORE.import(py, "hubtoken._core", "restore")?;
-        let reference = self.reference();
+        let reference = self.0.reference();
         let arguments = (
             reference.source.to_string(),
             reference.source.profile(),
@@ -421,49 +346,4 @@ pub fn is_sent_anyway(py: Python<'_>, token: &PyHubToken) -> PyResult<bool> {
     let credential = token.credential(py)?;
     let inputs = inputs();
     Ok(py.detach(|| inputs.is_sent_anyway(&credential.token)))
-}
-
-/// Makes a `HubToken` of what a pickle carried. Asks nobody and reads nothing.
-///
-/// Args:
-///     source: The source's label.
-///     profile: The name of the stored token, if it was one.
-///     endpoint: The Hub.
-///     fingerprint: The fingerprint.
-///     mask: The mask.
-///
-/// Returns:
-///     The token if it is alive in this process, else one that is looked for at first use.
-#[pyfunction]
-#[pyo3(signature = (
-    source: "str",
-    profile: "str | None",
-    endpoint: "str",
-    fingerprint: "str",
-    mask: "str",
-) -> "HubToken")]
-pub fn restore(
-    source: &str,
-    profile: Option<&str>,
-    endpoint: &str,
-    fingerprint: String,
-    mask: String,
-) -> PyResult<PyHubToken> {
-    let reference = Reference {
-        // A source of a later version cannot be asked again: as good as an argument.
-        source: Source::parse(source, profile).unwrap_or(Source::Argument),
-        endpoint: Endpoint::parse(endpoint)
-            .map_err(|_| to_python(Error::InvalidArgument("the pickle is damaged".to_owned())))?,
-        fingerprint,
-        mask,
-    };
-    Ok(match live::find(&reference) {
-        Some(credential) => credential.into(),
-        None => PyHubToken {
-            state: State::Detached {
-                reference,
-                found: OnceLock::new(),
-            },
-        },
-    })
 }

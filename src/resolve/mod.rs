@@ -2,10 +2,10 @@
 //!
 //! Sources are asked in a fixed order until one has a token: the argument, OIDC (when asked for),
 //! the environment, what a configuration names (a profile, a command, a file), the active token
-//! file, the vault of a notebook. Three answers are told apart. A source that is *absent* lets the chain go on. One that was *asked for by
-//! name* (an argument, a profile) and is broken stops it with an error. An *ambient* one that is
-//! broken (an unreadable file, a placeholder in a variable) is passed over, kept in the trace and
-//! warned about once.
+//! file, the vault of a notebook. Three answers are told apart. A source that is *absent* lets the
+//! chain go on. One that was *asked for by name* (an argument, a profile) and is broken stops it with
+//! an error. An *ambient* one that is broken (an unreadable file, a placeholder in a variable) is
+//! passed over, kept in the trace and warned about once.
 //!
 //! The work is in two halves. [`Inputs`] reads the environment, which the Python layer does while
 //! attached to the interpreter; the walk then reads files and needs nothing but the inputs. A
@@ -16,6 +16,7 @@ pub mod command;
 pub mod configuration;
 pub mod defaults;
 pub mod errand;
+mod inputs;
 mod memory;
 pub mod outside;
 mod peer;
@@ -24,34 +25,21 @@ pub mod trace;
 mod walk;
 
 use std::collections::HashSet;
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use crate::credential::{Credential, Reference, Source};
-use crate::endpoint::{self, Endpoint};
+use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
 use crate::error::Error;
-use crate::paths::Paths;
 use crate::printable::holds_secret;
-use configuration::Configuration;
-
-use crate::store;
 use crate::sync::lock;
-use crate::token::Token;
+use configuration::Configuration;
 use errand::Errands;
+pub use inputs::{Inputs, TOKEN_VARIABLES, ambient_endpoint, shadowing};
 pub use memory::Recall;
-use memory::{Memory, Projects, Stamped, Variables};
-use outside::{Nowhere, Outside};
+use memory::{Memory, Projects, Stamped};
 use trace::{Answer, Trace};
 use walk::Walk;
-
-/// The variables that hold a token, in order.
-pub const TOKEN_VARIABLES: [&str; 2] = [env::HF_TOKEN, env::HUGGING_FACE_HUB_TOKEN];
-
-/// The longest that `HUBTOKEN_SOURCE_TIMEOUT` may ask for.
-const MAXIMUM_PATIENCE: Duration = Duration::from_hours(24);
 
 /// What a caller handed over as `token=`.
 pub enum Argument<'a> {
@@ -75,134 +63,6 @@ pub struct Request<'a> {
     pub endpoint: Option<Endpoint>,
     /// The name of a stored token, which is then the only source.
     pub profile: Option<&'a str>,
-}
-
-/// What the environment says, read at one moment.
-pub struct Inputs<'a> {
-    beyond: Beyond<'a>,
-    implicit_disabled: bool,
-    oidc_resource: bool,
-    tokens: [Option<OsString>; 2],
-    endpoint: Result<Endpoint, Error>,
-    lookalikes: Vec<&'static str>,
-    paths: Paths,
-    /// The variables that the answer rests on.
-    variables: Variables,
-    /// For `~` in the `token_file` of the user's configuration.
-    home: Option<PathBuf>,
-    /// The working directory; `None` when it is gone.
-    folder: Option<PathBuf>,
-}
-
-/// How commands and vaults may be asked.
-struct Beyond<'a> {
-    outside: &'a dyn Outside,
-    vaults_disabled: bool,
-    in_token_command: bool,
-    /// How long one may take.
-    patience: Result<Duration, Error>,
-}
-
-impl<'a> Inputs<'a> {
-    /// Adds what may be asked beyond variables and files; without it, nothing may.
-    #[must_use]
-    pub fn with_outside<'b>(self, outside: &'b dyn Outside) -> Inputs<'b>
-    where
-        'a: 'b,
-    {
-        let beyond = Beyond {
-            outside,
-            ..self.beyond
-        };
-        Inputs { beyond, ..self }
-    }
-
-    /// Reads the environment; `folder` is the working directory.
-    #[must_use]
-    pub fn read(environment: &dyn Environment, folder: Option<PathBuf>) -> Self {
-        Self {
-            beyond: Beyond {
-                outside: &Nowhere,
-                vaults_disabled: env::is_on(environment, env::HUBTOKEN_DISABLE_VAULTS),
-                in_token_command: env::is_on(environment, env::HUBTOKEN_IN_TOKEN_COMMAND),
-                patience: patience(environment),
-            },
-            folder,
-            implicit_disabled: env::is_on(environment, env::HF_HUB_DISABLE_IMPLICIT_TOKEN),
-            oidc_resource: env::text(environment, env::HF_OIDC_RESOURCE).is_some(),
-            tokens: TOKEN_VARIABLES.map(|name| environment.get(name)),
-            endpoint: ambient_endpoint(environment),
-            lookalikes: env::LOOKALIKES
-                .into_iter()
-                .filter(|name| env::text(environment, name).is_some())
-                .collect(),
-            paths: Paths::new(environment),
-            home: crate::paths::home(environment),
-            variables: Variables::read(environment),
-        }
-    }
-
-    /// When a token ends, in Unix seconds, if it is stored with that. Whoever asks has the token
-    /// already, so stored tokens that cannot be read are no problem here.
-    #[must_use]
-    pub fn stored_expiry(&self, token: &Token) -> Option<i64> {
-        let stored = store::read(self.paths.stored_tokens.as_deref()?).ok()?;
-        stored
-            .into_iter()
-            .filter(|entry| entry.expires_at.is_some())
-            .find(|entry| {
-                Token::parse(&entry.value).is_ok_and(|value| value.as_ref() == Some(token))
-            })?
-            .expires_at
-    }
-}
-
-fn patience(environment: &dyn Environment) -> Result<Duration, Error> {
-    let Some(text) = env::text(environment, env::HUBTOKEN_SOURCE_TIMEOUT) else {
-        return Ok(errand::PATIENCE);
-    };
-    text.trim()
-        .parse()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .filter(|patience| !patience.is_zero() && *patience <= MAXIMUM_PATIENCE)
-        .ok_or_else(|| {
-            Error::Configuration(format!(
-                "{} is a number of seconds, more than 0 and at most {}",
-                env::HUBTOKEN_SOURCE_TIMEOUT,
-                MAXIMUM_PATIENCE.as_secs()
-            ))
-        })
-}
-
-/// The Hub that ambient tokens belong to: `HF_ENDPOINT`, or the public one.
-///
-/// # Errors
-///
-/// [`Error::UntrustedEndpoint`] that names the variable.
-pub fn ambient_endpoint(environment: &dyn Environment) -> Result<Endpoint, Error> {
-    if env::is_on(environment, env::HUGGINGFACE_CO_STAGING) {
-        return Endpoint::parse(endpoint::STAGING);
-    }
-    match environment.get(env::HF_ENDPOINT) {
-        None => Ok(Endpoint::default_hub()),
-        Some(value) => match value.to_str() {
-            Some(text) if text.trim().is_empty() => Ok(Endpoint::default_hub()),
-            Some(text) => Endpoint::parse(text).map_err(|error| error.context(env::HF_ENDPOINT)),
-            None => Err(Error::UntrustedEndpoint(format!(
-                "{}: the endpoint is not text",
-                env::HF_ENDPOINT
-            ))),
-        },
-    }
-}
-
-/// The variable whose token goes before the token file's, if one is set.
-#[must_use]
-pub fn shadowing(environment: &dyn Environment) -> Option<&'static str> {
-    TOKEN_VARIABLES
-        .into_iter()
-        .find(|name| env::text(environment, name).is_some())
 }
 
 /// What the chain found.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import stat
+import threading
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +47,20 @@ def is_up(endpoint: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def test_started_by_many_at_once_it_is_one() -> None:
+    hub = Hub()
+    together = threading.Barrier(8)
+
+    def start(_: int) -> str:
+        together.wait(60)
+        return str(hub.start().endpoint)
+
+    with ThreadPoolExecutor(8) as threads:
+        endpoints = set(threads.map(start, range(8)))
+    assert len(endpoints) == 1
+    hub.stop()
 
 
 WRONG: dict[str, tuple[Callable[[Hub], Any], str]] = {

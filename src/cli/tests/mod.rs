@@ -1,6 +1,8 @@
 //! The command line on a machine of its own: a folder as home, a map as environment, two buffers
 //! as terminal. Every run is searched for the secrets in use, and for escape sequences.
 
+#[cfg(feature = "hub")]
+mod administration;
 mod git;
 mod launching;
 #[cfg(feature = "hub")]

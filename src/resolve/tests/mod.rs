@@ -4,6 +4,8 @@
 mod files;
 mod outside;
 
+use std::path::PathBuf;
+
 use super::*;
 use crate::env::Fixed;
 

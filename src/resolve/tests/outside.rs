@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::super::errand::{Tell, Told};
-use super::super::outside::Notebook;
+use super::super::outside::{Notebook, Outside};
 use super::*;
 use crate::env::ProcessEnvironment;
 use crate::identity::{Interrupt, Never};

@@ -5,6 +5,7 @@
 
 mod approvals;
 mod audit;
+mod decisions;
 mod memory;
 mod nouns;
 mod sessions;
@@ -54,14 +55,14 @@ hold!(
         approvals::a_policy_keeps_tokens_out,
         approvals::a_token_asks_by_its_scopes,
         approvals::a_token_asks_by_being_used,
-        approvals::what_is_decided_stays_with_the_token,
         approvals::other_permissions_are_asked_for_again,
         approvals::who_leaves_and_comes_back_asks_again,
-        approvals::only_administrators_decide,
-        approvals::nobody_revokes_their_own,
-        approvals::what_was_let_in_is_not_denied,
-        approvals::a_token_is_named_by_id_name_or_value,
         approvals::every_token_has_a_standing,
+        decisions::what_is_decided_stays_with_the_token,
+        decisions::only_administrators_decide,
+        decisions::nobody_revokes_their_own,
+        decisions::what_was_let_in_is_not_denied,
+        decisions::a_token_is_named_by_id_name_or_value,
         audit::every_deed_is_entered_once,
         audit::what_does_not_happen_is_not_entered,
         audit::entries_are_found_and_turned_page_by_page,

@@ -1,0 +1,70 @@
+//! What is counted, and how the page writes it.
+
+use super::*;
+
+fn page(metrics: &Metrics) -> String {
+    metrics.page(&Gauges::default())
+}
+
+#[test]
+fn requests_are_counted_by_route_method_and_status() {
+    let metrics = Metrics::default();
+    for (status, microseconds) in [(200, 100), (200, 700), (404, 40_000_000), (299, 1)] {
+        metrics.answered(
+            "/api/{kind}",
+            &Method::GET,
+            StatusCode::from_u16(status).unwrap(),
+            Duration::from_micros(microseconds),
+        );
+    }
+    let page = page(&metrics);
+    for line in [
+        "hubtoken_requests_total{route=\"/api/{kind}\",method=\"GET\",status=\"200\"} 2",
+        "hubtoken_requests_total{route=\"/api/{kind}\",method=\"GET\",status=\"404\"} 1",
+        "hubtoken_requests_total{route=\"/api/{kind}\",method=\"GET\",status=\"other\"} 1",
+        "hubtoken_request_duration_seconds_bucket{route=\"/api/{kind}\",method=\"GET\",le=\"0.00025\"} 2",
+        "hubtoken_request_duration_seconds_bucket{route=\"/api/{kind}\",method=\"GET\",le=\"0.001\"} 3",
+        "hubtoken_request_duration_seconds_bucket{route=\"/api/{kind}\",method=\"GET\",le=\"+Inf\"} 4",
+        "hubtoken_request_duration_seconds_sum{route=\"/api/{kind}\",method=\"GET\"} 40.000801",
+    ] {
+        assert!(page.lines().any(|each| each == line), "{line}\n{page}");
+    }
+}
+
+#[test]
+fn what_clients_choose_makes_no_series() {
+    let metrics = Metrics::default();
+    for number in 0..MOST_SERIES + 50 {
+        let method = Method::from_bytes(format!("M{number}").as_bytes()).unwrap();
+        metrics.answered(UNKNOWN, &method, StatusCode::OK, Duration::ZERO);
+        metrics.answered(
+            &number.to_string(),
+            &Method::GET,
+            StatusCode::OK,
+            Duration::ZERO,
+        );
+    }
+    assert!(metrics.series.read().unwrap().len() <= MOST_SERIES + 1);
+    assert!(page(&metrics).contains("method=\"other\",status=\"200\"} 1050"));
+}
+
+#[test]
+fn every_line_is_a_comment_or_a_value() {
+    let metrics = Metrics::default();
+    metrics.shown(Shown::AdminRefused);
+    metrics.answered("a\"\\", &Method::GET, StatusCode::OK, Duration::ZERO);
+    let upload = Under::way(&metrics.uploads);
+    let text = page(&metrics);
+    assert!(text.contains("route=\"a\\\"\\\\\""));
+    assert!(text.contains("hubtoken_uploads 1\n"));
+    assert!(text.contains("result=\"admin_key_refused\"} 1"));
+    for line in text.lines() {
+        let value = line.rsplit(' ').next().unwrap();
+        assert!(
+            line.starts_with("# ") || value.parse::<f64>().is_ok(),
+            "{line}"
+        );
+    }
+    drop(upload);
+    assert!(page(&metrics).contains("hubtoken_uploads 0\n"));
+}

@@ -1,0 +1,153 @@
+//! What stands behind `hubtoken.hub.Hub`: a Hub of this process, which runs or does not.
+//!
+//! Every question to it is asked detached. After one that changes what a token may do, this process
+//! forgets what it knew of the Hub's tokens.
+
+use std::sync::{Arc, Mutex};
+
+use pyo3::prelude::*;
+
+use super::error::to_python;
+use super::hub_records::PyApproval;
+use super::token::PyHubToken;
+use crate::credential::{Credential, Source};
+use crate::endpoint::Endpoint;
+use crate::env::ProcessEnvironment;
+use crate::error::Error;
+use crate::http::Settings;
+use crate::hub::{CreatedToken, Decision, Hub, HubError, HubOptions};
+use crate::sync::lock;
+use crate::token::Token;
+use crate::{live, process};
+
+/// A Hub with the options that it starts with.
+pub struct Embedded {
+    options: HubOptions,
+    running: Mutex<Option<Arc<Hub>>>,
+    /// Held while it starts, which others may ask for at the same time.
+    starting: Mutex<()>,
+}
+
+impl Embedded {
+    /// One that does not run yet.
+    pub fn new(options: HubOptions) -> Self {
+        Self {
+            options,
+            running: Mutex::new(None),
+            starting: Mutex::new(()),
+        }
+    }
+
+    /// Starts it, and tells whether there was anything to start.
+    pub fn start(&self, py: Python<'_>) -> PyResult<bool> {
+        let start = || {
+            let _starting = lock(&self.starting);
+            if lock(&self.running).is_some() {
+                return Ok(false);
+            }
+            let hub = Hub::start(&self.options)?;
+            *lock(&self.running) = Some(Arc::new(hub));
+            Ok(true)
+        };
+        py.detach(start).map_err(|error| hub_error(&error))
+    }
+
+    /// Stops it, if it runs.
+    pub fn stop(&self, py: Python<'_>) {
+        let hub = lock(&self.running).take();
+        if let Some(hub) = hub {
+            forget(&hub);
+            py.detach(|| hub.stop());
+        }
+    }
+
+    /// Where clients find it, if it runs.
+    pub fn address(&self) -> Option<String> {
+        lock(&self.running)
+            .as_ref()
+            .map(|hub| hub.endpoint().to_owned())
+    }
+
+    /// The running Hub.
+    pub fn hub(&self) -> PyResult<Arc<Hub>> {
+        lock(&self.running).clone().ok_or_else(|| {
+            to_python(Error::Hub(
+                "the Hub is not running: use it with `with`, or call start()".to_owned(),
+            ))
+        })
+    }
+
+    /// Asks the running Hub something.
+    pub fn ask<T: Send>(
+        &self,
+        py: Python<'_>,
+        question: impl FnOnce(&Hub) -> Result<T, HubError> + Send,
+    ) -> PyResult<T> {
+        let hub = self.hub()?;
+        asked(py, &hub, question)
+    }
+
+    /// Asks it for something after which what was known of its tokens may no longer be true.
+    pub fn change<T: Send>(
+        &self,
+        py: Python<'_>,
+        deed: impl FnOnce(&Hub) -> Result<T, HubError> + Send,
+    ) -> PyResult<T> {
+        let hub = self.hub()?;
+        let done = asked(py, &hub, deed)?;
+        forget(&hub);
+        Ok(done)
+    }
+
+    /// Decides about a token of an organisation's member.
+    pub fn decide(
+        &self,
+        py: Python<'_>,
+        organization: &str,
+        token: &str,
+        decision: Decision,
+    ) -> PyResult<PyApproval> {
+        self.change(py, |hub| hub.decide(organization, token, decision))
+            .map(PyApproval)
+    }
+
+    /// A token that the Hub has just made, as a token for this Hub.
+    pub fn token(&self, created: &CreatedToken) -> PyResult<PyHubToken> {
+        let hub = self.hub()?;
+        let credential = || {
+            let token = Token::parse(created.value.reveal())?
+                .ok_or_else(|| Error::Hub("the Hub made a blank token".to_owned()))?;
+            let credential = Arc::new(Credential {
+                token,
+                source: Source::Argument,
+                endpoint: Endpoint::parse(hub.endpoint())?,
+            });
+            live::register(&credential);
+            Ok(credential)
+        };
+        credential().map(PyHubToken::from).map_err(to_python)
+    }
+}
+
+fn asked<T: Send>(
+    py: Python<'_>,
+    hub: &Hub,
+    question: impl FnOnce(&Hub) -> Result<T, HubError> + Send,
+) -> PyResult<T> {
+    py.detach(|| question(hub))
+        .map_err(|error| hub_error(&error))
+}
+
+/// Drops what this process knows of a Hub's tokens.
+fn forget(hub: &Hub) {
+    if let Ok(endpoint) = Endpoint::parse(hub.endpoint()) {
+        let settings = Settings::read(&ProcessEnvironment);
+        process::current()
+            .client
+            .forget_endpoint_shared(&settings, &endpoint);
+    }
+}
+
+fn hub_error(error: &HubError) -> PyErr {
+    to_python(Error::from(error))
+}

@@ -1,0 +1,94 @@
+//! The token to log in with: one that is handed over, or one that somebody types.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyEOFError, PyNotImplementedError};
+use pyo3::prelude::*;
+use zeroize::Zeroizing;
+
+use super::error::to_python;
+use super::identity::needed;
+use super::resolve::argument;
+use crate::credential::{Credential, Source};
+use crate::endpoint::Endpoint;
+use crate::env::ProcessEnvironment;
+use crate::error::Error;
+use crate::resolve::trace::{Answer, Trace};
+use crate::resolve::{Argument, ambient_endpoint};
+use crate::token::Token;
+
+/// The token to log in with; a `HubToken` keeps its own Hub.
+pub fn given(
+    py: Python<'_>,
+    token: Option<&Bound<'_, PyAny>>,
+    endpoint: Option<Endpoint>,
+) -> PyResult<Arc<Credential>> {
+    let typed;
+    let text = match argument(py, token)? {
+        Argument::Credential(credential) => {
+            credential
+                .check_endpoint(endpoint.as_ref())
+                .map_err(to_python)?;
+            return Ok(credential);
+        }
+        Argument::Anonymous => return needed(None),
+        Argument::Value(text) => text,
+        Argument::Ambient | Argument::Required => {
+            typed = ask(py)?;
+            typed.as_str()
+        }
+    };
+    let source = Source::Argument;
+    parse(text)
+        .map_err(|error| error.context(&source.describe()))
+        .and_then(|token| {
+            let endpoint = match endpoint {
+                Some(endpoint) => endpoint,
+                None => ambient_endpoint(&ProcessEnvironment)?,
+            };
+            Ok(Arc::new(Credential {
+                token,
+                source,
+                endpoint,
+            }))
+        })
+        .map_err(to_python)
+}
+
+/// Asks for a token by Python's own prompt, which a notebook replaces by its own.
+fn ask(py: Python<'_>) -> PyResult<Zeroizing<String>> {
+    let getpass = py.import("getpass")?;
+    let cannot_hide = getpass.getattr("GetPassWarning")?;
+    let warnings = py.import("warnings")?;
+    let kept = warnings.call_method0("catch_warnings")?;
+    kept.call_method0("__enter__")?;
+    let typed = warnings
+        .call_method1("simplefilter", ("error", &cannot_hide))
+        .and_then(|_| getpass.call_method1("getpass", ("Token (it is not shown): ",)));
+    kept.call_method1("__exit__", (py.None(), py.None(), py.None()))?;
+    match typed {
+        Ok(typed) => Ok(Zeroizing::new(typed.extract()?)),
+        // No terminal, one that shows what is typed, or a notebook that runs without anybody.
+        Err(error)
+            if error.matches(py, &cannot_hide)?
+                || error.is_instance_of::<PyEOFError>(py)
+                || error.is_instance_of::<PyNotImplementedError>(py) =>
+        {
+            let mut trace = Trace::default();
+            trace.note("argument", Answer::Absent, "not given");
+            trace.note("terminal", Answer::Absent, "nobody can be asked there");
+            Err(to_python(Error::TokenNotFound {
+                message: "there is no terminal to ask for the token without showing it. Hand it \
+                          over: hubtoken.login(token)"
+                    .to_owned(),
+                trace: Arc::new(trace),
+            }))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads a token where one must be.
+pub fn parse(text: &str) -> Result<Token, Error> {
+    Token::parse(text)?.ok_or_else(|| Error::TokenFormat("no token was given".to_owned()))
+}

@@ -1,0 +1,134 @@
+//! `Trace` and `TraceStep`: what each source of tokens answered.
+
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use super::error::to_python;
+use super::resolve::parse_endpoint;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::resolve::trace::{Answer, Step, Trace};
+
+/// What each source of tokens answered.
+///
+/// `print(trace)` and a notebook show it line by line; it holds masks, never values.
+#[pyclass(name = "Trace", module = "hubtoken", frozen)]
+#[derive(Clone)]
+pub struct PyTrace(pub Trace);
+
+#[pymethods]
+impl PyTrace {
+    /// The answers, in the order of asking.
+    #[getter]
+    fn steps(&self) -> Vec<PyTraceStep> {
+        self.0.steps.iter().cloned().map(PyTraceStep).collect()
+    }
+
+    /// Where the token that is used comes from, such as `env:HF_TOKEN`; `None` when there is none.
+    #[getter]
+    fn source(&self) -> Option<String> {
+        self.0.found().map(|step| step.source.clone())
+    }
+
+    /// The Hub that the token belongs to; `None` when there is no token.
+    #[getter]
+    fn endpoint(&self) -> Option<String> {
+        self.0.endpoint.as_ref().map(Endpoint::to_string)
+    }
+
+    fn __str__(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn __repr__(&self) -> String {
+        self.0.to_string()
+    }
+
+    /// A trace crosses process boundaries with the error that carries it.
+    #[pyo3(signature = () -> "tuple[Any, ...]")]
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let steps: Vec<PickledStep> = self
+            .0
+            .steps
+            .iter()
+            .map(|step| {
+                (
+                    step.source.clone(),
+                    step.answer.name().to_owned(),
+                    step.mask.clone(),
+                    step.detail.clone(),
+                )
+            })
+            .collect();
+        let restore = py.import("hubtoken._core")?.getattr("restore_trace")?;
+        (restore, (steps, self.endpoint())).into_pyobject(py)
+    }
+}
+
+/// Source, answer, mask and detail.
+type PickledStep = (String, String, Option<String>, String);
+
+/// Makes a `Trace` of what a pickle carried.
+///
+/// Args:
+///     steps: Source, answer, mask and detail of each step.
+///     endpoint: The Hub that the token belongs to.
+///
+/// Returns:
+///     The trace.
+#[pyfunction]
+#[pyo3(signature = (
+    steps: "list[tuple[str, str, str | None, str]]",
+    endpoint: "str | None",
+) -> "Trace")]
+pub fn restore_trace(steps: Vec<PickledStep>, endpoint: Option<&str>) -> PyResult<PyTrace> {
+    let damaged = || to_python(Error::InvalidArgument("the pickle is damaged".to_owned()));
+    let steps = steps
+        .into_iter()
+        .map(|(source, answer, mask, detail)| {
+            Ok(Step {
+                source,
+                answer: Answer::parse(&answer).ok_or_else(damaged)?,
+                mask,
+                detail,
+            })
+        })
+        .collect::<PyResult<_>>()?;
+    let endpoint = parse_endpoint(endpoint)?;
+    Ok(PyTrace(Trace { steps, endpoint }))
+}
+
+/// One source's answer.
+#[pyclass(name = "TraceStep", module = "hubtoken", frozen)]
+pub struct PyTraceStep(Step);
+
+#[pymethods]
+impl PyTraceStep {
+    /// The source, such as `env:HF_TOKEN` or `file:/home/alice/.cache/huggingface/token`.
+    #[getter]
+    fn source(&self) -> &str {
+        &self.0.source
+    }
+
+    /// `found`, `shadowed`, `absent`, `skipped`, `refused`, `broken` or `ignored`.
+    #[getter]
+    fn answer(&self) -> &'static str {
+        self.0.answer.name()
+    }
+
+    /// The source's token, masked; `None` when it has none.
+    #[getter]
+    fn mask(&self) -> Option<&str> {
+        self.0.mask.as_deref()
+    }
+
+    /// What there is to say about it; may be empty.
+    #[getter]
+    fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<TraceStep {} {}>", self.0.source, self.0.answer.name())
+    }
+}

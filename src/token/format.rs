@@ -1,0 +1,160 @@
+//! What can be a token, and what is only lying where one should be.
+//!
+//! People paste masks from a list, placeholders from a page, whole lines of a file. Each is told by
+//! what it looks like, without asking anybody, and refused in words that never show the value.
+
+use zeroize::Zeroizing;
+
+use super::kind::split_prefix;
+
+/// The longest value that is taken for a token, in bytes.
+///
+/// OAuth and OIDC tokens carry a JWT of some hundred characters; common servers refuse a header
+/// of more than 8 KiB.
+pub const MAXIMUM_LENGTH: usize = 8_000;
+
+/// Secrets that belong to the Hub, but that no `Authorization: Bearer` header should carry.
+const NOT_ACCESS_TOKENS: [(&str, &str); 2] = [
+    (
+        "hf_oauth__refresh_",
+        "an OAuth refresh token, which only renews an access token",
+    ),
+    (
+        "oauth_app_secret_",
+        "the secret of an OAuth app, which belongs to a server",
+    ),
+];
+
+/// Words that people leave where a token should be.
+const PLACEHOLDERS: [&str; 20] = [
+    "access_token",
+    "changeme",
+    "false",
+    "hf_token",
+    "huggingface_token",
+    "my_token",
+    "mytoken",
+    "none",
+    "null",
+    "redacted",
+    "secret",
+    "todo",
+    "token",
+    "token_here",
+    "true",
+    "undefined",
+    "user_access_token",
+    "xxx",
+    "hidden",
+    "masked",
+];
+
+/// A value of this length after its prefix is no such word.
+const LONGEST_PLACEHOLDER: usize = 34;
+
+/// White space, and the invisible characters that a copy from a page or an editor brings along.
+fn is_invisible(character: char) -> bool {
+    character.is_whitespace()
+        || matches!(
+            character,
+            '\u{feff}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\0'
+        )
+}
+
+/// What is left of a value without what people and files put around it.
+pub(super) fn clean(raw: &str) -> &str {
+    let trimmed = raw.trim_matches(is_invisible);
+    for quote in ['"', '\''] {
+        if let Some(inner) = trimmed
+            .strip_prefix(quote)
+            .and_then(|rest| rest.strip_suffix(quote))
+        {
+            return inner.trim_matches(is_invisible);
+        }
+    }
+    trimmed
+}
+
+/// Why a value cannot be a token, in words that do not show it.
+pub(super) fn find_problem(value: &str) -> Option<String> {
+    let (prefix, _) = split_prefix(value);
+    let illegal = value.bytes().position(|byte| !LEGAL[usize::from(byte)]);
+    // A mask and most placeholders have an illegal character as well, which says less about them.
+    if illegal.is_some() && value.contains(['*', '…', '•']) {
+        return Some(
+            "this is a masked token, as a list or a log shows it, not the token itself. Copy the \
+             value when it is created, or refresh the token to get a new one"
+                .to_owned(),
+        );
+    }
+    if value.starts_with(['<', '$', '{', '[', '%']) || is_placeholder(value, prefix) {
+        return Some(
+            "this is a placeholder, not a token. Put a real token in its place: the Hub shows it \
+             when it is created under Settings → Access Tokens"
+                .to_owned(),
+        );
+    }
+    if value.len() > MAXIMUM_LENGTH {
+        return Some(format!(
+            "{} bytes are too long for a token (at most {MAXIMUM_LENGTH})",
+            value.len()
+        ));
+    }
+    if let Some(position) = illegal {
+        return Some(find_illegal(value, position));
+    }
+    NOT_ACCESS_TOKENS
+        .iter()
+        .find(|(prefix, _)| value.starts_with(prefix))
+        .map(|(_, what)| format!("this is {what}; give the access token instead"))
+}
+
+/// Which bytes a bearer token may have (RFC 6750, section 2.1).
+const LEGAL: [bool; 256] = {
+    let mut legal = [false; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        legal[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+        byte += 1;
+    }
+    legal
+};
+
+/// What sort of illegal character there is, and where.
+fn find_illegal(value: &str, position: usize) -> String {
+    if let Some(position) = value.chars().position(char::is_whitespace) {
+        return format!(
+            "there is white space inside the value (after {position} characters): it may be two \
+             tokens, or a whole line of a file"
+        );
+    }
+    if let Some(position) = value.chars().position(char::is_control) {
+        return format!(
+            "there is a control character inside the value (after {position} characters)"
+        );
+    }
+    format!("there is a character in the value (after {position} bytes) that no bearer token has")
+}
+
+fn is_placeholder(value: &str, prefix: &str) -> bool {
+    let rest = value.get(prefix.len()..).unwrap_or_default();
+    let mut characters = rest.chars();
+    let one_character_only = match characters.next() {
+        None => true,
+        Some(first) => characters.all(|character| character.eq_ignore_ascii_case(&first)),
+    };
+    let xxx = |part: Option<&str>| part.is_some_and(|part| part.eq_ignore_ascii_case("xxx"));
+    if one_character_only || (xxx(rest.get(..3)) && xxx(rest.get(rest.len().saturating_sub(3)..))) {
+        return true;
+    }
+    // Words are shorter than any token.
+    if rest.len() >= LONGEST_PLACEHOLDER {
+        return false;
+    }
+    let lower = Zeroizing::new(value.to_ascii_lowercase().replace('-', "_"));
+    let lower_rest = lower.get(prefix.len()..).unwrap_or_default();
+    PLACEHOLDERS.contains(&lower.as_str())
+        || PLACEHOLDERS.contains(&lower_rest)
+        || lower_rest.starts_with("your")
+}

@@ -1,0 +1,129 @@
+//! What is taken for a token, what is refused, and how much of one is shown.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const FAKE: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
+
+fn parse(raw: &str) -> Token {
+    Token::parse(raw).unwrap().unwrap()
+}
+
+#[test]
+fn surroundings_are_removed() {
+    let taken = |raw: &str| Token::take(Zeroizing::new(raw.to_owned()));
+    assert_eq!(taken(FAKE).unwrap().unwrap().expose(), FAKE);
+    assert!(taken("").unwrap().is_none() && taken("hf_****abcd").is_err());
+    for raw in [
+        format!(" {FAKE}\r\n"),
+        format!("\u{feff}{FAKE}"),
+        format!("\"{FAKE}\""),
+        format!("\u{feff} '{FAKE}' \n"),
+        format!("\u{200b}{FAKE}\u{a0}"),
+    ] {
+        assert_eq!(parse(&raw).expose(), FAKE);
+        assert_eq!(taken(&raw).unwrap().unwrap().expose(), FAKE);
+    }
+}
+
+#[test]
+fn blank_is_not_set() {
+    for raw in ["", " ", "\n", "\u{feff}", "\"\"", "' '", "\0"] {
+        assert!(Token::parse(raw).unwrap().is_none());
+    }
+}
+
+#[test]
+fn masks_and_placeholders_are_refused_without_being_shown() {
+    for raw in [
+        "hf_****abcd",
+        "hf_…abcd",
+        "**********",
+        "••••••••",
+        "<HF_TOKEN>",
+        "$HF_TOKEN",
+        "${HF_TOKEN}",
+        "{{ secrets.HF_TOKEN }}",
+        "hf_xxx",
+        "hf_XXXXXXXXXXXXXXXX",
+        "hf_...",
+        "hf_",
+        "YOUR_TOKEN_HERE",
+        "hf_your_access_token",
+        "your-token",
+        "None",
+        "True",
+        "HF_TOKEN",
+        "hf_FakeFake FakeFake",
+        "hf_FakeFake\nhf_FakeFake",
+        "hf_FakeFake\u{7}Fake",
+        "hf_FakeFake\u{e9}Fake",
+        "Bearer hf_FakeFakeFakeFake",
+        "hf_oauth__refresh_FakeFakeFakeFakeFakeFakeFakeFake00",
+        "oauth_app_secret_FakeFakeFakeFakeFakeFakeFakeFake00",
+    ] {
+        let Err(Error::TokenFormat(message)) = Token::parse(raw) else {
+            unreachable!("{raw} was taken for a token");
+        };
+        assert!(!message.contains(raw), "{message} shows the value");
+    }
+    assert!(Token::parse(&"a".repeat(10_000_000)).is_err());
+    assert!(Token::parse(&"ab".repeat(10_000)).is_err());
+}
+
+#[test]
+fn kinds_follow_prefixes() {
+    for (value, kind) in [
+        (FAKE, TokenKind::UserAccess),
+        ("api_org_FakeFakeFakeFake", TokenKind::Organization),
+        ("hf_oauth_eyFake.eyFake.Fa-_ke", TokenKind::OAuth),
+        ("hf_jwt_eyFake.eyFake.Fake", TokenKind::Jwt),
+        ("api_FakeFakeFakeFake", TokenKind::UserAccess),
+        ("some.other/token+68==", TokenKind::Opaque),
+    ] {
+        assert_eq!(parse(value).kind(), kind);
+    }
+}
+
+#[test]
+fn a_mask_cannot_be_sent_or_read_back() {
+    let mask = parse(FAKE).mask();
+    assert_eq!(mask, "hf_…keXX");
+    assert!(Token::parse(&mask).is_err());
+    assert!(!mask.is_ascii());
+    assert_eq!(parse("hf_Fake").mask(), "hf_…");
+}
+
+#[test]
+fn a_digest_is_read_back() {
+    let digest = Digest::of(FAKE);
+    let hex = digest.hex();
+    assert_eq!(hex.len(), 64);
+    assert_eq!(Digest::from_hex(&hex), Some(digest));
+    assert!(hex.starts_with(&digest.fingerprint()));
+    for other in [&hex[1..], &hex.to_uppercase(), &format!("{hex}0"), "é", ""] {
+        assert_eq!(Digest::from_hex(other), None);
+    }
+}
+
+#[test]
+fn equality_is_of_the_value() {
+    assert_eq!(parse(FAKE), parse(&format!("{FAKE}\n")));
+    assert_ne!(parse(FAKE), parse("hf_FakeFakeFakeFakeFakeFakeFakeFakeXY"));
+}
+
+proptest! {
+    #[test]
+    fn parsing_never_panics_nor_shows_the_value(raw in "\\PC{8,60}|[ -~\\t\\r\\n]{8,60}") {
+        match Token::parse(&raw) {
+            Ok(Some(token)) => {
+                let shown = format!("{token:?}");
+                prop_assert!(!shown.contains(token.expose()));
+                prop_assert!(token.expose().bytes().all(|byte| byte.is_ascii_graphic()));
+            }
+            Ok(None) => {}
+            Err(error) => prop_assert!(!error.to_string().contains(raw.trim())),
+        }
+    }
+}
