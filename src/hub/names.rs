@@ -52,62 +52,48 @@ pub(crate) fn key(name: &str) -> String {
 
 /// Checks the name of a user or an organization.
 pub(crate) fn check_namespace(what: &'static str, name: &str) -> Result<(), HubError> {
-    let reason = if name.is_empty() {
-        "it is empty"
-    } else if name.len() > LONGEST_NAMESPACE {
-        "it has more than 42 characters"
-    } else if !name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-    {
-        "only letters, digits, `-`, `_` and `.` are allowed"
-    } else if let Some(reason) = bad_punctuation(name) {
-        reason
-    } else if RESERVED.contains(&key(name).as_str()) {
-        "it is reserved for the Hub's own pages"
-    } else {
-        return Ok(());
-    };
-    Err(HubError::InvalidName {
-        what,
-        name: name.to_owned(),
-        reason,
-    })
+    let is_reserved = || RESERVED.contains(&key(name).as_str());
+    let unfit = unfit(name, LONGEST_NAMESPACE, "it has more than 42 characters")
+        .or_else(|| is_reserved().then_some("it is reserved for the Hub's own pages"));
+    fit(what, name, unfit)
 }
 
 /// Checks the name of a repository, without its namespace.
 pub(crate) fn check_repository(name: &str) -> Result<(), HubError> {
-    let reason = if name.is_empty() {
-        "it is empty"
-    } else if name.len() > LONGEST_REPOSITORY {
-        "it has more than 96 characters"
-    } else if !name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-    {
-        "only letters, digits, `-`, `_` and `.` are allowed"
-    } else if let Some(reason) = bad_punctuation(name) {
-        reason
-    } else if key(name).strip_suffix(".git").is_some() {
-        "it must not end with `.git`"
-    } else {
-        return Ok(());
-    };
-    Err(HubError::InvalidName {
-        what: "a repository",
-        name: name.to_owned(),
-        reason,
-    })
+    let unfit = unfit(name, LONGEST_REPOSITORY, "it has more than 96 characters").or_else(|| {
+        key(name)
+            .ends_with(".git")
+            .then_some("it must not end with `.git`")
+    });
+    fit("a repository", name, unfit)
 }
 
-fn bad_punctuation(name: &str) -> Option<&'static str> {
-    if name.starts_with(['-', '.']) || name.ends_with(['-', '.']) {
+/// Why neither a namespace nor a repository may have a name.
+fn unfit(name: &str, longest: usize, too_long: &'static str) -> Option<&'static str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if name.is_empty() {
+        Some("it is empty")
+    } else if name.len() > longest {
+        Some(too_long)
+    } else if !name.bytes().all(plain) {
+        Some("only letters, digits, `-`, `_` and `.` are allowed")
+    } else if name.starts_with(['-', '.']) || name.ends_with(['-', '.']) {
         Some("it must not start or end with `-` or `.`")
     } else if name.contains("--") || name.contains("..") {
         Some("`--` and `..` are not allowed")
     } else {
         None
     }
+}
+
+fn fit(what: &'static str, name: &str, unfit: Option<&'static str>) -> Result<(), HubError> {
+    unfit.map_or(Ok(()), |reason| {
+        Err(HubError::InvalidName {
+            what,
+            name: name.to_owned(),
+            reason,
+        })
+    })
 }
 
 /// Splits `namespace/name`.
