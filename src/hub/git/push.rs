@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use git2::Oid;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 
 use super::program::is_executable;
@@ -38,6 +38,8 @@ const HOOK: &str = r#"#!/bin/sh
 exec 3<>"$HUBTOKEN_QUESTION" 4>"$HUBTOKEN_QUESTION" 3>&- || exit 1
 exec 3<>"$HUBTOKEN_ANSWER" 5<"$HUBTOKEN_ANSWER" 3>&- || exit 1
 while IFS= read -r line; do
+  # Git takes line feeds in a name until later. Two of them would end the question before its last reference.
+  [ -n "$line" ] || { printf 'The name of a reference has line feeds in it.\n' >&2; exit 1; }
   printf '%s\n' "$line" >&4 || exit 1
 done
 printf '\n' >&4 || exit 1
@@ -128,24 +130,7 @@ impl Push {
 impl Conversation {
     /// What the hook asks. It never does if there is nothing to be taken over.
     pub(super) async fn question(&mut self) -> io::Result<Vec<Update>> {
-        let mut text = Vec::new();
-        // A line never is empty, so an empty one ends the question.
-        while !text.ends_with(b"\n\n") {
-            if self.question.read_buf(&mut text).await? == 0 {
-                return Err(ErrorKind::UnexpectedEof.into());
-            }
-            if text.len() > LONGEST_QUESTION {
-                return Err(io::Error::other("too many references at once"));
-            }
-        }
-        let text = String::from_utf8(text)
-            .map_err(|_| io::Error::other("the name of a reference is not UTF-8"))?;
-        text.lines()
-            .filter(|line| !line.is_empty())
-            .map(|line| {
-                update(line).ok_or_else(|| io::Error::other("git asks in words of its own"))
-            })
-            .collect()
+        read_question(&mut self.question).await
     }
 
     /// Tells the hook, in one line.
@@ -165,12 +150,40 @@ impl Conversation {
     }
 }
 
+/// Reads a question to its end.
+pub(super) async fn read_question(pipe: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<Update>> {
+    let strange = || io::Error::other("git asks in words of its own");
+    let mut text = Vec::new();
+    // The hook sends no empty line but the one that ends the question.
+    while !text.ends_with(b"\n\n") {
+        if pipe.read_buf(&mut text).await? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        if text.len() > LONGEST_QUESTION {
+            return Err(io::Error::other("too many references at once"));
+        }
+    }
+    let text = String::from_utf8(text)
+        .map_err(|_| io::Error::other("the name of a reference is not UTF-8"))?;
+    let lines = text.strip_suffix("\n\n").ok_or_else(strange)?;
+    lines
+        .split('\n')
+        .map(|line| update(line).ok_or_else(strange))
+        .collect()
+}
+
 fn update(line: &str) -> Option<Update> {
     let mut words = line.splitn(3, ' ');
-    let _old = words.next()?;
+    // libgit2 would take a part of a hash, too.
+    let mut hash = || {
+        let word = words.next().filter(|word| word.len() == 40)?;
+        Oid::from_str(word).ok()
+    };
+    let (_old, new) = (hash()?, hash()?);
+    let reference = words.next().filter(|name| !name.is_empty())?;
     Some(Update {
-        new: Oid::from_str(words.next()?).ok()?,
-        reference: words.next()?.to_owned(),
+        new,
+        reference: reference.to_owned(),
     })
 }
 
@@ -345,6 +358,64 @@ mod tests {
         }
         assert!(checked(&format!("{ONE} {ZERO} refs/heads/main")).is_err());
         assert!(checked(&format!("{ONE} {ZERO} refs/pr/1")).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_question_is_read_whole_or_not_at_all() {
+        let first = format!("{ZERO} {ONE} refs/heads/a");
+        let second = format!("{ONE} {ZERO} refs/tags/b c\r");
+        let whole = format!("{first}\n{second}\n\n");
+        let asked = read_question(&mut whole.as_bytes()).await.unwrap();
+        assert_eq!(asked[0].reference, "refs/heads/a");
+        assert_eq!(asked[1].reference, "refs/tags/b c\r");
+        assert!(asked[1].new.is_zero() && asked.len() == 2);
+        for text in [
+            String::new(),
+            "\n\n".to_owned(),
+            format!("{first}\n"),
+            format!("{first}\n\n{second}\n\n"),
+            format!("\n{first}\n\n"),
+            format!("{ZERO} {} refs/heads/a\n\n", &ONE[..39]),
+            format!("{ZERO} {ONE} \n\n"),
+            format!("{ZERO} {ONE}\n\n"),
+        ] {
+            assert!(
+                read_question(&mut text.as_bytes()).await.is_err(),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_hook_passes_on_no_empty_line() {
+        let folder = TempDir::new().unwrap();
+        let hook = write_hook(folder.path()).unwrap().join("pre-receive");
+        let answer = folder.path().join("answer");
+        fs::write(&answer, "yes\n").unwrap();
+        let line = format!("{ZERO} {ONE} refs/heads/a\n");
+        for (asked, passes) in [
+            (line.clone(), true),
+            (format!("{line}{line}"), true),
+            (format!("{line}\n{line}"), false),
+            (format!("\n{line}"), false),
+        ] {
+            let question = folder.path().join("question");
+            let input = folder.path().join("input");
+            fs::write(&question, "").unwrap();
+            fs::write(&input, &asked).unwrap();
+            let run = std::process::Command::new(&hook)
+                .env(QUESTION, &question)
+                .env(ANSWER, &answer)
+                .stdin(File::open(&input).unwrap())
+                .output()
+                .unwrap();
+            assert_eq!(run.status.success(), passes, "{asked:?}");
+            let said = String::from_utf8(run.stderr).unwrap();
+            assert_eq!(said.contains("line feeds"), !passes, "{said}");
+            let passed = fs::read_to_string(&question).unwrap();
+            assert_eq!(passed == format!("{asked}\n"), passes, "{passed:?}");
+            assert_eq!(passed.contains("\n\n"), passes, "{passed:?}");
+        }
     }
 
     #[test]
