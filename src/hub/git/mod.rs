@@ -15,6 +15,8 @@
 
 mod blob;
 mod child;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod gateway;
 mod inflate;
 mod program;
