@@ -57,7 +57,7 @@ lint: $(BUILD) ## Check format, lints and types, Rust and Python
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets --no-default-features --features git-helper -- -D warnings
-	cargo clippy --locked --all-targets --no-default-features --features hub -- -D warnings
+	cargo clippy --locked --all-targets --no-default-features --features fuzzing -- -D warnings
 	cargo clippy --locked -- -D warnings
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
 	$(BIN)/ruff check $(PYTHON_CODE)

@@ -17,7 +17,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Ends any line wrongly, and then the head.
-const NONSENSE: &[u8] = b"\r\0\r\n\r\n";
+pub(super) const NONSENSE: &[u8] = b"\r\0\r\n\r\n";
 
 /// The digits of the longest chunk that can be.
 const MOST_DIGITS: usize = 16;

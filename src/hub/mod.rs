@@ -33,6 +33,8 @@ mod data_folder;
 mod deeds;
 mod error;
 mod framing;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod git;
 mod handle;
 mod health;

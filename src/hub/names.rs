@@ -60,11 +60,9 @@ pub(crate) fn check_namespace(what: &'static str, name: &str) -> Result<(), HubE
 
 /// Checks the name of a repository, without its namespace.
 pub(crate) fn check_repository(name: &str) -> Result<(), HubError> {
-    let unfit = unfit(name, LONGEST_REPOSITORY, "it has more than 96 characters").or_else(|| {
-        key(name)
-            .ends_with(".git")
-            .then_some("it must not end with `.git`")
-    });
+    let is_git = || key(name).strip_suffix(".git").is_some();
+    let unfit = unfit(name, LONGEST_REPOSITORY, "it has more than 96 characters")
+        .or_else(|| is_git().then_some("it must not end with `.git`"));
     fit("a repository", name, unfit)
 }
 

@@ -10,6 +10,8 @@ mod content_range;
 mod credentials;
 mod download;
 mod files;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod info;
 mod misc;
 mod ndjson;

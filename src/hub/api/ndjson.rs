@@ -9,10 +9,11 @@ use axum::body::Bytes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use git2::Oid;
-use serde::Deserialize;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use tokio::sync::mpsc::Receiver;
 
-use super::ndjson_line::{Line, malformed, read_line};
+use super::ndjson_line::{LONGEST_IN_MEMORY, Line, malformed, read_line};
 use crate::hub::lfs::{ObjectId, Pointer};
 use crate::hub::repository::{Change, CommitRequest, Content, GitFault, RepositoryPath};
 
@@ -35,8 +36,12 @@ pub(super) struct BodyReader {
 #[derive(Deserialize)]
 struct Operation {
     key: String,
-    value: serde_json::Value,
+    value: Fields,
 }
+
+/// What an operation says, each field once. Of two of one name some readers take the first and some the last, and of two
+/// contents only one could be in the object store already.
+struct Fields(serde_json::Map<String, serde_json::Value>);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,6 +75,32 @@ struct LargeFile {
 #[derive(Deserialize)]
 struct Deleted {
     path: String,
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Once)
+    }
+}
+
+struct Once;
+
+impl<'de> Visitor<'de> for Once {
+    type Value = Fields;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Fields, A::Error> {
+        let mut fields = serde_json::Map::new();
+        while let Some((name, value)) = access.next_entry()? {
+            if fields.insert(name, value).is_some() {
+                return Err(A::Error::custom("a field is there twice"));
+            }
+        }
+        Ok(Fields(fields))
+    }
 }
 
 impl BodyReader {
@@ -117,12 +148,21 @@ impl BufRead for BodyReader {
 
 /// Reads the whole body; files go into the object store as they come.
 pub(super) fn read_commit(
+    input: impl BufRead,
+    content: &Content,
+) -> Result<CommitRequest, GitFault> {
+    read_commit_within(input, content, LONGEST_IN_MEMORY)
+}
+
+/// The same with another bound for contents that are held in memory, which must make no difference.
+pub(super) fn read_commit_within(
     mut input: impl BufRead,
     content: &Content,
+    longest: usize,
 ) -> Result<CommitRequest, GitFault> {
     let mut header: Option<Header> = None;
     let mut changes = Vec::new();
-    while let Some(line) = read_line(&mut input, content)? {
+    while let Some(line) = read_line(&mut input, content, longest)? {
         if line.json.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
@@ -218,14 +258,16 @@ fn write(data: &[u8], content: &Content) -> Result<Oid, GitFault> {
     writer.finish()
 }
 
-fn value<T: for<'de> Deserialize<'de>>(value: serde_json::Value) -> Result<T, GitFault> {
-    serde_json::from_value(value).map_err(|error| malformed(&no_content(&error)))
+fn value<T: for<'de> Deserialize<'de>>(fields: Fields) -> Result<T, GitFault> {
+    serde_json::from_value(fields.0.into()).map_err(|error| malformed(&no_content(&error)))
 }
 
 /// What the parser says, without the piece of the file that it may quote.
 fn no_content(error: &serde_json::Error) -> String {
     match error.classify() {
-        serde_json::error::Category::Data => "a field is missing or has the wrong type".to_owned(),
+        serde_json::error::Category::Data => {
+            "a field is missing, is there twice or has the wrong type".to_owned()
+        }
         _ => format!("it is not JSON (column {})", error.column()),
     }
 }

@@ -14,7 +14,7 @@ use git2::Oid;
 use crate::hub::repository::{BlobWriter, Content, GitFault};
 
 /// A `content` that is longer goes to the object store as it arrives.
-const LONGEST_IN_MEMORY: usize = 1 << 20;
+pub(super) const LONGEST_IN_MEMORY: usize = 1 << 20;
 /// What a line may have beside a long `content`.
 const LONGEST_LINE: usize = 4 << 20;
 
@@ -34,10 +34,22 @@ struct Scanner {
     place: Place,
     /// Where in `Line::json` the current or the last string begins.
     string_start: usize,
-    /// Whether the last string may be the name of a file's content.
-    name_is_content: bool,
+    /// What the last string is the name of, if it is a name.
+    name: Name,
+    /// Whether the current or the last object within the line's own is what an operation says.
+    in_value: bool,
     /// Whether the current string is the content of a file.
     in_content: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Name {
+    #[default]
+    Other,
+    /// Of what an operation says.
+    Value,
+    /// Of a file's content.
+    Content,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -60,6 +72,7 @@ struct Stream<'content> {
 pub(super) fn read_line(
     input: &mut impl BufRead,
     content: &Content,
+    longest: usize,
 ) -> Result<Option<Line>, GitFault> {
     let mut line = Line::default();
     let mut scanner = Scanner::default();
@@ -106,10 +119,7 @@ pub(super) fn read_line(
             line.json.push(byte);
             scanner.see(byte, &line.json);
             let content_length = line.json.len() - scanner.string_start;
-            if scanner.in_content
-                && content_length > LONGEST_IN_MEMORY
-                && scanner.place == Place::InString
-            {
+            if scanner.in_content && content_length > longest && scanner.place == Place::InString {
                 if line.streamed.is_some() {
                     return Err(malformed("it has two contents"));
                 }
@@ -142,13 +152,18 @@ impl Scanner {
             (Place::InString, b'"') => self.end_string(json),
             (Place::InString, _) | (_, b' ' | b'\t' | b'\r') => (),
             (before, b'"') => {
-                self.in_content =
-                    before == Place::AfterColon && self.depth == 2 && self.name_is_content;
+                self.in_content = before == Place::AfterColon
+                    && self.depth == 2
+                    && self.in_value
+                    && self.name == Name::Content;
                 self.string_start = json.len() - 1;
                 self.place = Place::InString;
             }
             (_, b':') => self.place = Place::AfterColon,
-            (_, b'{' | b'[') => {
+            (before, b'{' | b'[') => {
+                if self.depth == 1 {
+                    self.in_value = before == Place::AfterColon && self.name == Name::Value;
+                }
                 self.depth += 1;
                 self.place = Place::Between;
             }
@@ -163,7 +178,11 @@ impl Scanner {
     fn end_string(&mut self, json: &[u8]) {
         self.place = Place::Between;
         self.in_content = false;
-        self.name_is_content = json.get(self.string_start..) == Some(b"\"content\"");
+        self.name = match json.get(self.string_start..) {
+            Some(b"\"value\"") => Name::Value,
+            Some(b"\"content\"") => Name::Content,
+            _ => Name::Other,
+        };
     }
 }
 

@@ -75,6 +75,7 @@ fn long_contents_take_the_short_way() {
         let line = read_line(
             &mut BufReader::with_capacity(1000, body.as_bytes()),
             &content,
+            LONGEST_IN_MEMORY,
         )
         .unwrap()
         .unwrap();
@@ -127,6 +128,29 @@ fn only_the_content_of_a_file_is_taken_out() {
         "{HEADER}{{\"key\":\"file\",\"content\":\"{text}\",\"value\":{{\"path\":\"a\",\"content\":\"\"}}}}"
     );
     assert_eq!(blob(&read(&body, 8192).unwrap()), b"");
+    let body = format!(
+        "{HEADER}{{\"key\":\"file\",\"x\":{{\"content\":\"{text}\"}},\
+         \"value\":{{\"path\":\"a\",\"encoding\":\"base64\",\"content\":\"REVG\"}}}}"
+    );
+    assert_eq!(blob(&read(&body, 8192).unwrap()), b"DEF");
+}
+
+#[test]
+fn a_field_that_is_there_twice_is_refused_whichever_is_long() {
+    let long = "QUJD".repeat(1 << 19);
+    for (first, second) in [
+        (long.as_str(), "REVG"),
+        ("REVG", &long),
+        ("REVG", "QUJD"),
+        (&long, ""),
+    ] {
+        let body = format!(
+            "{HEADER}{{\"key\":\"file\",\"value\":{{\"path\":\"a\",\"encoding\":\"base64\",\
+             \"content\":\"{first}\",\"cont\\u0065nt\":\"{second}\"}}}}"
+        );
+        let read = read(&body, 8192);
+        assert!(matches!(read, Err(GitFault::Rejected(_))), "{read:?}");
+    }
 }
 
 #[test]

@@ -16,10 +16,13 @@
 mod blob;
 mod child;
 mod feed;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod gateway;
 mod inflate;
 mod program;
 mod push;
+mod question;
 mod refusal;
 mod relay;
 

@@ -11,7 +11,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::ChildStdout;
 
 use super::child::Group;
-use super::push::{self, Conversation, Push, Update};
+use super::push::{self, Conversation, Push};
+use super::question::{self, Update};
 use super::{STALL, refusal};
 use crate::hub::answers::ApiError;
 use crate::hub::api::Address;
@@ -33,7 +34,7 @@ pub(super) struct Judge {
 
 impl Judge {
     async fn verdict(&self, updates: &[Update]) -> Result<(), String> {
-        push::check(updates)?;
+        question::check(updates)?;
         let text = |error: ApiError| error.message().to_owned();
         let caller = authenticate(&self.state, &self.headers)
             .await

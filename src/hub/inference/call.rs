@@ -37,11 +37,11 @@ const PIPELINE: &str = "pipeline/";
 
 /// What a path below `/models/` asks for.
 #[derive(Debug, PartialEq, Eq)]
-struct Asked {
-    model: String,
+pub(super) struct Asked {
+    pub model: String,
     /// As the upstream is asked, with a slash before it.
-    path: String,
-    is_json: bool,
+    pub path: String,
+    pub is_json: bool,
 }
 
 /// The model is in the body.
@@ -173,7 +173,7 @@ fn no_upstream() -> ApiError {
 }
 
 /// Reads a path as it was sent. Nothing in it is decoded, so an escape is just a letter that no name has.
-fn asked(uri: &Uri, upstreams: &Upstreams) -> Option<Asked> {
+pub(super) fn asked(uri: &Uri, upstreams: &Upstreams) -> Option<Asked> {
     let path = uri.path().strip_prefix("/models/")?;
     let split = |names: usize| match path.match_indices('/').nth(names - 1) {
         // Nothing after the slash is not the same as no slash.

@@ -58,6 +58,8 @@ pub(super) struct Scanner {
     is_model: bool,
     seen: bool,
     model: Option<String>,
+    /// The beginning of a letter whose rest is in the next piece.
+    letter: Vec<u8>,
 }
 
 impl Scanner {
@@ -70,6 +72,7 @@ impl Scanner {
             is_model: false,
             seen: false,
             model: None,
+            letter: Vec::new(),
         }
     }
 
@@ -84,9 +87,27 @@ impl Scanner {
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        self.check_letters(bytes)?;
         for byte in bytes {
             self.at = self.step(*byte)?;
         }
+        Ok(())
+    }
+
+    /// Refuses what is no UTF-8: a server that leaves such bytes out reads other names than are there.
+    fn check_letters(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        let joined;
+        let text = if self.letter.is_empty() {
+            bytes
+        } else {
+            joined = [&self.letter, bytes].concat();
+            &joined
+        };
+        self.letter = match std::str::from_utf8(text) {
+            Ok(_) => Vec::new(),
+            Err(error) if error.error_len().is_none() => text[error.valid_up_to()..].to_vec(),
+            Err(_) => return Err(Malformed::NotAnObject),
+        };
         Ok(())
     }
 
@@ -266,6 +287,24 @@ mod tests {
             ("", NotJson),
         ] {
             assert_eq!(scan(body.as_bytes()), Err(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn every_letter_is_utf_8_also_in_two_pieces() {
+        for body in [
+            &b"{\"mod\xffel\":\"a\"}"[..],
+            b"{\"model\":\"a\xe2\",\"x\":1}",
+            b"{\"model\":\"a\",\"x\":[\"\xc3\"]}",
+        ] {
+            assert_eq!(scan(body), Err(Malformed::NotAnObject), "{body:?}");
+        }
+        let body = r#"{"é":"ü","model":"a/b"}"#.as_bytes();
+        for cut in 0..body.len() {
+            let mut scanner = Scanner::new();
+            scanner.feed(&body[..cut]).unwrap();
+            scanner.feed(&body[cut..]).unwrap();
+            assert_eq!(scanner.model(), Some("a/b"), "{cut}");
         }
     }
 

@@ -19,6 +19,8 @@ mod admission;
 mod answer;
 mod call;
 mod forward;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod incoming;
 mod json;
 mod listing;

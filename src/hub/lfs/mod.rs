@@ -10,6 +10,8 @@
 
 mod batch;
 mod capability;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod objects;
 mod pointer;
 mod transfer;

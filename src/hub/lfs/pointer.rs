@@ -56,9 +56,14 @@ impl Pointer {
         if !LENGTHS.contains(&length) || lines.next()? != VERSION {
             return None;
         }
-        let (mut oid, mut size) = (None, None);
+        let (mut oid, mut size, mut before) = (None, None, "");
         for line in lines {
-            match line.split_once(' ')? {
+            let (key, value) = line.split_once(' ')?;
+            if key <= before {
+                return None;
+            }
+            before = key;
+            match (key, value) {
                 ("oid", value) => oid = ObjectId::parse(value.strip_prefix("sha256:")?),
                 ("size", value) if value.bytes().all(|byte| byte.is_ascii_digit()) => {
                     size = value.parse().ok();
@@ -108,6 +113,10 @@ mod tests {
             good.replace(&id, &"A".repeat(64)),
             good.replace(&id, &"a".repeat(63)),
             good.clone() + "\nmore text",
+            format!("{VERSION}\nsize 1\noid sha256:{id}\n"),
+            format!("{good}size 2\n"),
+            good.replace("oid", &format!("oid sha256:{id}\noid")),
+            good.replace("size", "sizes 2\nsize"),
             good.repeat(10),
             String::new(),
         ] {

@@ -20,6 +20,8 @@
 mod attributes;
 mod commit;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod history;
 mod ignored;
 mod leftovers;

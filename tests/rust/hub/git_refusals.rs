@@ -167,6 +167,49 @@ fn a_push_of_nothing_is_taken() {
     }
 }
 
+/// A push without objects of its own: lines of an old hash, a new one and a name.
+fn push(commands: &[String]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (number, command) in commands.iter().enumerate() {
+        let features = if number == 0 { "\0report-status" } else { "" };
+        let line = format!("{command}{features}");
+        body.extend_from_slice(format!("{:04x}{line}", line.len() + 4).as_bytes());
+    }
+    body.extend_from_slice(b"0000PACK\0\0\0\x02\0\0\0\0");
+    // The SHA-1 of these twelve bytes.
+    body.extend_from_slice(b"\x02\x9d\x08\x82\x3b\xd8\xa8\xea\xb5\x10");
+    body.extend_from_slice(b"\xad\x6a\xc7\x5c\x82\x3c\xfd\x3e\xd3\x1e");
+    body
+}
+
+#[test]
+fn a_line_feed_in_a_name_hides_no_other_reference() {
+    let (world, token) = prepared();
+    let refs = || world.get("/api/models/alice/m/refs", Some(&token)).json();
+    let head = refs()["branches"][0]["targetCommit"].clone();
+    let head = head.as_str().unwrap();
+    let zero = "0".repeat(40);
+    let hidden = format!("refs/tags/{}", "1".repeat(40));
+    let send = |commands: &[String]| {
+        let body = push(commands);
+        let headers = [("content-type", PUSH)];
+        post(&world, &token, "git-receive-pack", &headers, body).text()
+    };
+    for feeds in ["\n", "\n\n"] {
+        let seen = format!("refs/tags/seen{feeds}x");
+        // The end of the question must not come before its last line, however fast it is read.
+        for _ in 0..8 {
+            let text = send(&[
+                format!("{zero} {head} {seen}"),
+                format!("{zero} {head} {hidden}"),
+            ]);
+            assert_eq!(refs()["tags"], serde_json::json!([]), "{text}");
+        }
+    }
+    let text = send(&[format!("{zero} {head} refs/tags/plain")]);
+    assert_eq!(refs()["tags"].as_array().unwrap().len(), 1, "{text}");
+}
+
 #[test]
 fn a_bomb_is_too_large() {
     let (world, token) = prepared();

@@ -1,0 +1,29 @@
+//! A path below a model: it is read as it stands or not at all, and at the model's server it leads nowhere else than it
+//! says, however that server reads paths.
+#![no_main]
+
+use hubtoken::hub::fuzzing::asked_below;
+use libfuzzer_sys::fuzz_target;
+use url::Url;
+
+fuzz_target!(|path: &str| {
+    let Some((model, below, is_json)) = asked_below(path) else {
+        return;
+    };
+    let asked = path.split(['?', '#']).next().unwrap_or_default();
+    // The address of a whole URL is the client's affair; its path is what counts.
+    let whole = format!(
+        "/models/{model}{}",
+        below.strip_suffix('/').unwrap_or(&below)
+    );
+    assert!(asked.ends_with(&whole), "{asked} is no {whole}");
+    let names: Vec<&str> = model.split('/').collect();
+    assert!(names.len() <= 2);
+    assert!(!names.iter().any(|name| matches!(*name, "" | "." | "..")));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_".contains(&byte);
+    assert!(below.starts_with('/') && below.bytes().all(plain) && !below.contains("//"));
+    assert!(!is_json || below.len() > 1);
+    let url = Url::parse(&format!("http://upstream.example/base{below}")).expect("a URL");
+    assert_eq!(url.host_str(), Some("upstream.example"));
+    assert_eq!(url.path(), format!("/base{below}"));
+});

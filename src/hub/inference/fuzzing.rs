@@ -1,0 +1,56 @@
+//! Doors to what is read of requests for models; see `hub/fuzzing.rs`.
+
+use std::cell::OnceCell;
+
+use axum::http::Uri;
+
+use super::call::asked;
+use super::json::{Malformed, Scanner};
+use super::options::{InferenceOptions, Upstream};
+use super::upstream::Upstreams;
+
+/// The model that a body names, if it names one: as it was known first, after which a request may be sent on, and as it
+/// is known at the end.
+///
+/// # Errors
+///
+/// Why the body is refused, or that it has not ended.
+pub fn named_model(pieces: &[&[u8]]) -> Result<(Option<String>, Option<String>), &'static str> {
+    let mut scanner = Scanner::new();
+    let mut first = None;
+    for piece in pieces {
+        scanner.feed(piece).map_err(Malformed::message)?;
+        first = first.or_else(|| scanner.model().map(str::to_owned));
+    }
+    if scanner.is_whole() {
+        Ok((first, scanner.model().map(str::to_owned)))
+    } else {
+        Err("it has not ended")
+    }
+}
+
+/// What a path below `/models/` asks for: the model, the path at its server, and whether that takes JSON. Of the models,
+/// `gpt2` has a server of its own.
+#[must_use]
+pub fn asked_below(path: &str) -> Option<(String, String, bool)> {
+    thread_local! {
+        static UPSTREAMS: OnceCell<Option<Upstreams>> = const { OnceCell::new() };
+    }
+    let load = || {
+        let upstream = Upstream {
+            model: "gpt2".to_owned(),
+            url: "http://127.0.0.1:1".to_owned(),
+            key_file: None,
+        };
+        let options = InferenceOptions {
+            upstreams: vec![upstream],
+            ..InferenceOptions::default()
+        };
+        Upstreams::load(&options).ok()
+    };
+    let uri: Uri = path.parse().ok()?;
+    UPSTREAMS.with(|upstreams| {
+        let asked = asked(&uri, upstreams.get_or_init(load).as_ref()?)?;
+        Some((asked.model, asked.path, asked.is_json))
+    })
+}
