@@ -1,4 +1,4 @@
-"""Folders of many files and a large one, up and down again with `huggingface_hub`."""
+"""Files as `huggingface_hub` handles them beyond single ones: folders, and its file system."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub import HfApi, HfFileSystem, snapshot_download
 
 from hubtoken.hub import Hub
 
@@ -50,3 +50,30 @@ def test_a_large_folder_goes_up_and_comes_down(tmp_path: Path, *, lfs: bool) -> 
         (whole,) = api.get_paths_info("alice/large", "model.safetensors")
         assert (getattr(whole, "lfs", None) is not None) == lfs
     assert {**content(folder), ".gitattributes": content(got)[".gitattributes"]} == content(got)
+
+
+def test_a_repository_is_a_file_system(tmp_path: Path) -> None:
+    data = os.urandom(300_000)
+    with Hub() as hub:
+        hub.create_user("alice")
+        value = hub.create_token("alice", name="w", role="write").reveal()
+        hub.create_repository("alice/m", private=True)
+        files = HfFileSystem(endpoint=hub.endpoint, token=value, skip_instance_cache=True)
+        with files.open("alice/m/folder/data.bin", "wb") as file:
+            file.write(data)
+        files.pipe_file("alice/m/folder/note.txt", b"hello")
+        assert files.glob("alice/m/**/*.bin") == ["alice/m/folder/data.bin"]
+        assert files.info("alice/m/folder/data.bin")["size"] == len(data)
+        with files.open("alice/m/folder/data.bin", "rb", block_size=1000) as file:
+            file.seek(200_000)
+            assert file.read(10) == data[200_000:200_010]
+            file.seek(-5, os.SEEK_END)
+            assert file.read() == data[-5:]
+        with files.open("alice/m/folder/data.bin", "rb", block_size=0) as file:
+            assert file.read() == data
+        files.get("alice/m/folder", str(tmp_path / "got"), recursive=True)
+        assert (tmp_path / "got" / "data.bin").read_bytes() == data
+        files.cp_file("alice/m/folder/note.txt", "alice/m/copy.txt")
+        files.rm("alice/m/folder", recursive=True)
+        assert files.ls("alice/m", detail=False) == ["alice/m/.gitattributes", "alice/m/copy.txt"]
+        assert files.cat_file("alice/m/copy.txt") == b"hello"
