@@ -15,6 +15,8 @@ mod migrations;
 mod organizations;
 mod principals;
 mod repositories;
+mod requests;
+mod rows;
 mod scopes;
 mod sessions;
 pub(crate) mod snapshot;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sqlx::Row as _;
 
-use super::approvals::Asking;
+use super::requests::Asking;
 use super::{Bearing, Change, Sqlite};
 use crate::hub::clock::{from_milliseconds, to_milliseconds};
 use crate::hub::error::HubError;
