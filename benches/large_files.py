@@ -1,13 +1,15 @@
 """Large files through the embedded Hub: how fast, and in how much memory.
 
-Run by hand: `python benches/large_files.py [MEGABYTES]`. A Hub in a process of its own takes and
-gives a file of a gigabyte, by git, by LFS and by download; sixty-four clients download at once; and
-a snapshot of ten thousand files is taken. The memory is the most that the Hub's process ever had
-(`VmHWM`), reset before each part; what git's own programs had is told apart.
+Run by hand: `python benches/large_files.py`; `--help` tells how to have less of it. A Hub in a
+process of its own takes and gives a file of a gigabyte, by git, by LFS and by download; sixty-four
+clients download at once; and a snapshot of ten thousand files is taken. The memory is the most that
+the Hub's process ever had (`VmHWM`), reset before each part; what git's own programs had is told
+apart.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1 << 20
 PIECE = MEGABYTE
-CLIENTS = 64
-FILES = 10_000
 
 
 class Watch:
@@ -125,22 +125,18 @@ def received(client: httpx.Client, url: str, headers: dict[str, str] | None = No
 class Bench:
     """A Hub, and alice's clients."""
 
-    def __init__(self, megabytes: int, folder: Path) -> None:
-        self.megabytes, self.folder = megabytes, folder
-        home = folder / "home"
-        home.mkdir()
-        self.hub = Served(home, folder / "data")
+    def __init__(self, hub: Served, megabytes: int, folder: Path) -> None:
+        self.hub, self.megabytes, self.folder = hub, megabytes, folder
         admin = self.hub.connect()
         admin.admin("POST", "users", {"name": "alice"})
         made = admin.admin("POST", "users/alice/tokens", {"name": "w", "role": "write"})
-        admin.close()
         self.token: str = made["token"]
         self.client = httpx.Client(trust_env=False, timeout=600)
         self.client.headers["Authorization"] = f"Bearer {self.token}"
         for name in ("m", "many"):
             body = {"name": name}
             self.client.post(f"{self.hub.endpoint}/api/repos/create", json=body).raise_for_status()
-        self.git = Git(home, self.hub.endpoint, self.token)
+        self.git = Git(folder, self.hub.endpoint, self.token)
         self.url = f"{self.hub.endpoint}/alice/m"
 
     def link(self, operation: str, oid: str, size: int) -> str:
@@ -179,7 +175,7 @@ class Bench:
         shutil.rmtree(again)
         shutil.rmtree(clone)
 
-    def crowd(self) -> None:
+    def crowd(self, clients: int) -> None:
         """Many downloads at once."""
         content = os.urandom(20 * MEGABYTE)
         oid = hashlib.sha256(content).hexdigest()
@@ -192,48 +188,52 @@ class Bench:
                 assert received(bare, source) == oid
 
         with (
-            measured(f"{CLIENTS} downloads of 20 MB at once", self.hub, CLIENTS * 20),
-            ThreadPoolExecutor(CLIENTS) as pool,
+            measured(f"{clients} downloads of 20 MB at once", self.hub, clients * 20),
+            ThreadPoolExecutor(clients) as pool,
         ):
-            list(pool.map(download, range(CLIENTS)))
+            list(pool.map(download, range(clients)))
 
-    def snapshot(self) -> None:
+    def snapshot(self, files: int) -> None:
         """Many small files."""
         from huggingface_hub import snapshot_download
 
         lines = [json.dumps({"key": "header", "value": {"summary": "Many"}})]
-        for number in range(FILES):
+        for number in range(files):
             path = f"{number % 100}/{number}.txt"
             value = {"path": path, "content": str(number), "encoding": "utf-8"}
             lines.append(json.dumps({"key": "file", "value": value}))
-        with measured(f"commit of {FILES} files", self.hub, 0):
+        with measured(f"commit of {files} files", self.hub, 0):
             url = f"{self.hub.endpoint}/api/models/alice/many/commit/main"
             self.client.post(url, content="\n".join(lines)).raise_for_status()
-        with measured(f"snapshot of {FILES} files", self.hub, 0):
+        with measured(f"snapshot of {files} files", self.hub, 0):
             got = snapshot_download(
                 "alice/many",
                 endpoint=self.hub.endpoint,
                 token=self.token,
                 cache_dir=self.folder / "cache",
             )
-        assert sum(1 for path in Path(got).rglob("*.txt")) == FILES
+        assert sum(1 for path in Path(got).rglob("*.txt")) == files
 
 
 def main() -> None:
     """Run it in a folder of its own, which goes away."""
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-    megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 1024
+    parser = argparse.ArgumentParser(description="Large files through the embedded Hub")
+    parser.add_argument("--megabytes", type=int, default=1024, help="of the large file")
+    parser.add_argument("--clients", type=int, default=64, help="that download at once")
+    parser.add_argument("--files", type=int, default=10_000, help="of the snapshot")
+    wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        bench = Bench(megabytes, Path(name))
-        try:
-            large = Path(name) / "large"
-            digest = write_random(large, megabytes)
+        folder = Path(name)
+        with Served(folder, folder / "data") as hub:
+            bench = Bench(hub, wanted.megabytes, folder)
+            large = folder / "large"
+            digest = write_random(large, wanted.megabytes)
             bench.lfs(large, digest)
             bench.pushes(large, digest)
-            bench.crowd()
-            bench.snapshot()
-        finally:
-            bench.hub.stop()
+            bench.crowd(wanted.clients)
+            bench.snapshot(wanted.files)
+            hub.stop()
 
 
 if __name__ == "__main__":
