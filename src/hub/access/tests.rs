@@ -55,16 +55,10 @@ fn principal(user: &str, role_in_acme: Option<OrganizationRole>, role: GrantedRo
 
 fn repository(namespace_id: &str) -> Repository {
     Repository {
-        id: REPOSITORY.to_owned(),
-        kind: RepositoryType::Model,
         namespace_id: namespace_id.to_owned(),
         namespace: "ns".to_owned(),
-        name: "x".to_owned(),
         creator_id: "someone else".to_owned(),
-        private: true,
-        gated: None,
-        disabled: false,
-        created_at: OffsetDateTime::UNIX_EPOCH,
+        ..Repository::example(REPOSITORY)
     }
 }
 

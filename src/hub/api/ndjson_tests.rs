@@ -1,7 +1,6 @@
 //! The body of a commit in every state of disrepair, and in pieces of every size.
 
 use std::io::BufReader;
-use std::sync::OnceLock;
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -16,34 +15,24 @@ use crate::hub::repository::{Author, Store};
 const HEADER: &str = "{\"key\":\"header\",\"value\":{\"summary\":\"s\"}}\n";
 
 fn content() -> Content {
-    // One store for all, as in a Hub: whoever opens a repository first tidies it up.
-    static STORE: OnceLock<(TempDir, Store)> = OnceLock::new();
-    let text = str::to_owned;
-    let repository = Repository {
-        id: text("d1"),
-        kind: RepositoryType::Model,
-        namespace_id: text("a1"),
-        namespace: text("alice"),
-        name: text("x"),
-        creator_id: text("a1"),
-        private: true,
-        gated: None,
-        disabled: false,
-        created_at: OffsetDateTime::UNIX_EPOCH,
-    };
+    thread_local! {
+        // One for all tests of a thread, and removed with it.
+        static STORE: (TempDir, Store) = store();
+    }
+    STORE.with(|(_, store)| store.open(&Repository::example("d1")).unwrap())
+}
+
+fn store() -> (TempDir, Store) {
     let author = Author {
-        name: text("alice"),
-        email: text("a@b"),
+        name: "alice".to_owned(),
+        email: "a@b".to_owned(),
         when: OffsetDateTime::UNIX_EPOCH,
     };
-    let (_, store) = STORE.get_or_init(|| {
-        let folder = TempDir::new().unwrap();
-        let objects = Objects::new(folder.path());
-        let store = Store::new(folder.path().join("repositories"), objects);
-        store.create(RepositoryType::Model, "d1", &author).unwrap();
-        (folder, store)
-    });
-    store.open(&repository).unwrap()
+    let folder = TempDir::new().unwrap();
+    let objects = Objects::new(folder.path());
+    let store = Store::new(folder.path().join("repositories"), objects);
+    store.create(RepositoryType::Model, "d1", &author).unwrap();
+    (folder, store)
 }
 
 /// Reads a body that arrives in pieces of this size.

@@ -169,22 +169,6 @@ fn exclusive_or(left: &Digest, right: &Digest) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::registry::RepositoryType;
-
-    fn repository(id: &str) -> Repository {
-        Repository {
-            id: id.to_owned(),
-            kind: RepositoryType::Model,
-            namespace: "alice".to_owned(),
-            namespace_id: "n".to_owned(),
-            name: "m".to_owned(),
-            creator_id: "c".to_owned(),
-            private: true,
-            gated: None,
-            disabled: false,
-            created_at: OffsetDateTime::UNIX_EPOCH,
-        }
-    }
 
     fn at(seconds: i64) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp(seconds).unwrap()
@@ -201,10 +185,11 @@ mod tests {
             size: 5,
             token: Some([9; 32]),
         };
-        let link = key.sign(&repository("a"), &grant, at(0)).unwrap();
+        let link = key.sign(&Repository::example("a"), &grant, at(0)).unwrap();
         let again = Key::open(data.path()).unwrap();
-        let verify =
-            |id: &str, oid, link: &str, now| again.verify(&repository(id), oid, link, at(now));
+        let verify = |id: &str, oid, link: &str, now| {
+            again.verify(&Repository::example(id), oid, link, at(now))
+        };
         assert_eq!(verify("a", oid, &link, LIFETIME - 1), Some(grant));
         assert_eq!(verify("a", oid, &link, LIFETIME), None);
         assert_eq!(verify("b", oid, &link, 0), None);
@@ -221,7 +206,10 @@ mod tests {
         }
         let elsewhere = tempfile::TempDir::new().unwrap();
         let other = Key::open(elsewhere.path()).unwrap();
-        assert_eq!(other.verify(&repository("a"), oid, &link, at(0)), None);
+        assert_eq!(
+            other.verify(&Repository::example("a"), oid, &link, at(0)),
+            None
+        );
     }
 
     #[test]
@@ -235,7 +223,7 @@ mod tests {
             token: Some([9; 32]),
         };
         let links: Vec<_> = (0..2)
-            .map(|_| key.sign(&repository("a"), &grant, at(0)).unwrap())
+            .map(|_| key.sign(&Repository::example("a"), &grant, at(0)).unwrap())
             .map(|link| URL_SAFE_NO_PAD.decode(link).unwrap())
             .collect();
         assert_ne!(links[0][33..65], links[1][33..65]);

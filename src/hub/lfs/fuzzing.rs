@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::capability::{Grant, Key, Operation};
 use super::pointer::{ObjectId, Pointer};
-use crate::hub::registry::{Repository, RepositoryType};
+use crate::hub::registry::Repository;
 
 /// The object that a pointer points to, and its size; nothing if it is an ordinary file.
 #[must_use]
@@ -47,7 +47,7 @@ impl Links {
             token: Some([9; 32]),
         };
         let now = OffsetDateTime::UNIX_EPOCH;
-        self.0.sign(&named(repository), &grant, now)
+        self.0.sign(&Repository::example(repository), &grant, now)
     }
 
     /// The size of the object that a link allows to upload at a moment; nothing if it allows nothing.
@@ -56,22 +56,7 @@ impl Links {
         let now = OffsetDateTime::from_unix_timestamp(seconds.into()).ok()?;
         let grant = self
             .0
-            .verify(&named(repository), ObjectId(oid), link, now)?;
+            .verify(&Repository::example(repository), ObjectId(oid), link, now)?;
         Some(grant.size)
-    }
-}
-
-fn named(id: &str) -> Repository {
-    Repository {
-        id: id.to_owned(),
-        kind: RepositoryType::Model,
-        namespace: "alice".to_owned(),
-        namespace_id: "n".to_owned(),
-        name: "m".to_owned(),
-        creator_id: "c".to_owned(),
-        private: true,
-        gated: None,
-        disabled: false,
-        created_at: OffsetDateTime::UNIX_EPOCH,
     }
 }

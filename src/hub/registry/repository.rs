@@ -41,6 +41,25 @@ pub struct Repository {
     pub created_at: OffsetDateTime,
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
+impl Repository {
+    /// The private model `alice/x`, for who needs just any.
+    pub(crate) fn example(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind: RepositoryType::Model,
+            namespace_id: "a1".to_owned(),
+            namespace: "alice".to_owned(),
+            name: "x".to_owned(),
+            creator_id: "a1".to_owned(),
+            private: true,
+            gated: None,
+            disabled: false,
+            created_at: OffsetDateTime::UNIX_EPOCH,
+        }
+    }
+}
+
 /// What is needed to register a repository.
 #[derive(Clone, Debug)]
 pub(crate) struct NewRepository<'a> {

@@ -25,29 +25,16 @@ struct Workplace {
 
 impl Workplace {
     fn new() -> Result<Self, GitFault> {
-        let text = str::to_owned;
-        let repository = Repository {
-            id: text("d1"),
-            kind: RepositoryType::Model,
-            namespace_id: text("a1"),
-            namespace: text("alice"),
-            name: text("x"),
-            creator_id: text("a1"),
-            private: true,
-            gated: None,
-            disabled: false,
-            created_at: OffsetDateTime::UNIX_EPOCH,
-        };
         let author = Author {
-            name: text("alice"),
-            email: text("a@b"),
+            name: "alice".to_owned(),
+            email: "a@b".to_owned(),
             when: OffsetDateTime::UNIX_EPOCH,
         };
         let folder = TempDir::new()?;
         let objects = Objects::new(folder.path());
         let store = Store::new(folder.path().join("repositories"), objects);
         store.create(RepositoryType::Model, "d1", &author)?;
-        let content = store.open(&repository)?;
+        let content = store.open(&Repository::example("d1"))?;
         Ok(Self {
             commit: content.resolve("HEAD")?,
             content,
