@@ -25,7 +25,8 @@ const PATIENT: Options = Options {
 const QUICK: Pace = Pace {
     look: Duration::from_millis(2),
     beat: Duration::from_millis(5),
-    grace: Duration::from_millis(500),
+    // A disk that other tests keep busy can hold up a sign of life for longer than half a second.
+    grace: Duration::from_secs(2),
     longest: Duration::from_mins(1),
 };
 
@@ -226,7 +227,7 @@ fn a_claim_that_shows_nothing_is_taken_over_by_one() {
             let callers: Vec<_> = (0..CLIENTS)
                 .map(|_| scope.spawn(|| ask(&cache, &server, QUICK, &PATIENT)))
                 .collect();
-            until(|| server.requests() == 1);
+            until(|| server.requests() >= 1);
             // What the one who was stopped gives back is no longer its own.
             drop(lease);
             gate.open();
