@@ -3,11 +3,11 @@
 //! The threads are one pool. What holds one for long has places of its own, fewer than there are threads, so that short
 //! work never waits for it: a commit holds a thread for as long as its client takes to send it.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use axum::http::header::RETRY_AFTER;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::answers::ApiError;
@@ -29,6 +29,15 @@ pub(super) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|_| HubError::Stopped)
+}
+
+/// The same, of work that can fail as reading and writing do.
+pub(super) async fn attempt<T: Send + 'static, E: From<io::Error> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(io::Error::other("the work was cut off").into()))
 }
 
 /// Places for work of one kind.
@@ -54,11 +63,11 @@ impl Places {
         let free = Arc::clone(&self.free).acquire_owned();
         match tokio::time::timeout(self.patience, free).await {
             Ok(Ok(place)) => Ok(place),
-            _ => Err(ApiError::new(
+            _ => Err(ApiError::again_later(
                 StatusCode::SERVICE_UNAVAILABLE,
-                format!("{}; try again in a moment", self.taken),
-            )
-            .with_header(RETRY_AFTER, AGAIN_SECONDS.to_string())),
+                &format!("{}; try again in a moment", self.taken),
+                AGAIN_SECONDS,
+            )),
         }
     }
 }

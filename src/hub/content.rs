@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::blocking::blocking;
+use super::blocking::{attempt, blocking};
 use super::error::HubError;
 use super::names;
 use super::registry::{Gate, Namespace, NewRepository, Origin, Repository, RepositoryType, User};
@@ -37,8 +37,7 @@ impl HubState {
         }
         let now = origin.at;
         let id = secret::object_id()?;
-        let author =
-            creator.map_or_else(|| author_of_owner(namespace, now), |user| author(user, now));
+        let author = author(creator.map_or(&namespace.name, |user| &user.name), now);
         self.on_store(&id, move |store, id| store.create(kind, id, &author))
             .await?;
         let creator_id = creator.map_or(namespace.id.as_str(), |user| user.id.as_str());
@@ -89,9 +88,8 @@ impl HubState {
     ) -> Result<T, GitFault> {
         let store = Arc::clone(&self.store);
         let repository = repository.clone();
-        tokio::task::spawn_blocking(move || work(&store.open(&repository)?))
+        attempt(move || work(&store.open(&repository)?))
             .await
-            .unwrap_or_else(|_| Err(GitFault::Io(std::io::Error::other("the work was cut off"))))
             .map_err(|fault| fault.for_want_of_room(&self.folder, 0))
     }
 
@@ -115,21 +113,12 @@ impl HubState {
     }
 }
 
-/// A commit that nobody in particular made: the owner's. The addresses lead nowhere, so that nobody's own address ends
-/// up in a history that others can read.
-fn author_of_owner(namespace: &Namespace, when: OffsetDateTime) -> Author {
+/// A user as the author of a commit; of one that nobody in particular made, its repository's owner. The addresses lead
+/// nowhere, so that nobody's own address ends up in a history that others can read.
+pub(crate) fn author(name: &str, when: OffsetDateTime) -> Author {
     Author {
-        name: namespace.name.clone(),
-        email: format!("{}@users.noreply.localhost", namespace.name),
-        when,
-    }
-}
-
-/// The user as the author of a commit.
-pub(crate) fn author(user: &User, when: OffsetDateTime) -> Author {
-    Author {
-        name: user.name.clone(),
-        email: format!("{}@users.noreply.localhost", user.name),
+        name: name.to_owned(),
+        email: format!("{name}@users.noreply.localhost"),
         when,
     }
 }

@@ -15,8 +15,9 @@ const DIFFERENT: usize = 5;
 /// The hash that is checked when there is none to check, so that an unknown user takes as long as a known one. It has
 /// the form and the cost of the others; that it belongs to any password is as unlikely as guessing a token.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-/// So many hash at once; each takes 19 MiB and a processor.
-static HASHERS: Semaphore = Semaphore::const_new(4);
+/// Hashing is dear by intent, in time and in memory: two passwords are looked at at a time, so that guessing cannot use
+/// up the machine.
+static HASHERS: Semaphore = Semaphore::const_new(2);
 
 /// Refuses a password that would be guessed.
 pub(crate) fn check(password: &Secret, user: &str) -> Result<(), HubError> {

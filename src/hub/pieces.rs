@@ -11,6 +11,8 @@ use axum::body::{Body, Bytes};
 use hyper::body::Frame;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
+use super::blocking::attempt;
+
 /// Pieces that may wait for the client.
 const WAITING: usize = 4;
 /// How much is passed over at once that a client does not want.
@@ -77,7 +79,7 @@ async fn copy(
 ) -> io::Result<()> {
     while skip > 0 && !pieces.is_closed() {
         let step = skip.min(SKIPPED);
-        reader = blocking(move || {
+        reader = attempt::<_, io::Error>(move || {
             let skipped = io::copy(&mut reader.by_ref().take(step), &mut io::sink())?;
             if skipped < step {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -89,7 +91,7 @@ async fn copy(
     }
     while length > 0 {
         let step = usize::try_from(length).unwrap_or(usize::MAX).min(PIECE);
-        let (back, piece) = blocking(move || {
+        let (back, piece) = attempt::<_, io::Error>(move || {
             let mut piece = vec![0; step];
             reader.read_exact(&mut piece)?;
             Ok((reader, piece))
@@ -102,14 +104,6 @@ async fn copy(
         }
     }
     Ok(())
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|_| Err(io::Error::other("the work was cut off")))
 }
 
 #[cfg(test)]

@@ -40,7 +40,8 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
-    pub(super) fn again_later(status: StatusCode, message: &str, seconds: u32) -> Self {
+    /// Nothing is wrong with the request: it may come again after so many seconds.
+    pub(crate) fn again_later(status: StatusCode, message: &str, seconds: u32) -> Self {
         Self::new(status, message).with_header(RETRY_AFTER, seconds.to_string())
     }
 

@@ -1,7 +1,6 @@
 //! What the faults of the registry and of git's repositories are to a client.
 
 use axum::http::StatusCode;
-use axum::http::header::RETRY_AFTER;
 
 use super::{ApiError, X_REPO_COMMIT};
 use crate::hub::error::HubError;
@@ -29,8 +28,9 @@ impl From<GitFault> for ApiError {
             GitFault::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Self::bad_request("The request was cut off")
             }
-            GitFault::DiskFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, message)
-                .with_header(RETRY_AFTER, FULL_SECONDS.to_string()),
+            GitFault::DiskFull => {
+                Self::again_later(StatusCode::INSUFFICIENT_STORAGE, &message, FULL_SECONDS)
+            }
             GitFault::Busy => {
                 Self::again_later(StatusCode::SERVICE_UNAVAILABLE, &message, LOCKED_SECONDS)
             }

@@ -140,7 +140,7 @@ async fn commit_to(
     let request = request?;
     let caller = authenticate(state, headers).await?;
     let repository = address.open(state, &caller, Action::Write).await?;
-    let author = author(&caller.required()?.user, state.clock.now());
+    let author = author(&caller.required()?.user.name, state.clock.now());
     let commit = state
         .on_content(&repository, move |content| {
             content.commit(&revision, &author, &request)

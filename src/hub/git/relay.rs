@@ -17,6 +17,7 @@ use super::{STALL, refusal};
 use crate::hub::answers::ApiError;
 use crate::hub::api::Address;
 use crate::hub::authentication::authenticate;
+use crate::hub::blocking::attempt;
 use crate::hub::pieces::{PIECE, Pieces};
 use crate::hub::registry::Repository;
 use crate::hub::state::HubState;
@@ -124,9 +125,7 @@ impl Relay {
             return;
         }
         let settled = match push {
-            Some((_, folder)) => tokio::task::spawn_blocking(move || push::settle(&folder))
-                .await
-                .unwrap_or_else(|_| Err(io::Error::other("the work was cut off"))),
+            Some((_, folder)) => attempt(move || push::settle(&folder)).await,
             None => Ok(()),
         };
         let _ = self.pieces.send(settled.map(|()| report.into())).await;

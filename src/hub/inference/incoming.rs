@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::http::StatusCode;
-use axum::http::header::RETRY_AFTER;
 
 use super::json::{Malformed, Scanner};
 use crate::hub::answers::ApiError;
@@ -162,11 +161,11 @@ impl Held {
             ));
         }
         if all > LARGEST_HEADS {
-            return Err(ApiError::new(
+            return Err(ApiError::again_later(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The Hub is busy. Try again in a moment, and put `model` first in the JSON body",
-            )
-            .with_header(RETRY_AFTER, "1".to_owned()));
+                1,
+            ));
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError};
 use crate::hub::api::{Address, Download, drain};
 use crate::hub::authentication::{Caller, recognize};
+use crate::hub::blocking::attempt;
 use crate::hub::metrics::Under;
 use crate::hub::registry::Repository;
 use crate::hub::repository::GitFault;
@@ -113,13 +114,13 @@ pub(super) async fn upload(
     let objects = state.store.lfs(&repository);
     let incoming = objects.receive(grant.oid, grant.size).map_err(stored)?;
     let incoming = receive(body, incoming).await?;
-    let checked = blocking(move || incoming.check()).await?;
+    let checked = working(move || incoming.check()).await?;
     // An upload may take long: what was allowed when it began is asked again.
     let now = open(&state, &address, &grant).await?;
     if now.id != repository.id {
         return Err(ApiError::repository_not_found());
     }
-    blocking(move || Ok(checked.keep()?)).await?;
+    working(move || Ok(checked.keep()?)).await?;
     Ok(Response::new(Body::empty()))
 }
 
@@ -141,7 +142,7 @@ async fn receive(body: Body, mut incoming: Incoming) -> Result<Incoming, ApiErro
         };
         if portion.len() >= PORTION || (ended && !portion.is_empty()) {
             let written = std::mem::replace(&mut portion, Vec::with_capacity(PORTION));
-            incoming = blocking(move || {
+            incoming = working(move || {
                 incoming.write(&written)?;
                 Ok(incoming)
             })
@@ -153,13 +154,10 @@ async fn receive(body: Body, mut incoming: Incoming) -> Result<Incoming, ApiErro
     }
 }
 
-async fn blocking<T: Send + 'static>(
+async fn working<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Unfit> + Send + 'static,
 ) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|_| Err(std::io::Error::other("the work was cut off").into()))
-        .map_err(unfit)
+    attempt(work).await.map_err(unfit)
 }
 
 fn unfit(unfit: Unfit) -> ApiError {

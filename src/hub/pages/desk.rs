@@ -2,21 +2,17 @@
 //!
 //! Attempts are counted before the password is looked at, by user and by address, so that guesses made at once are
 //! counted as well. Signing in forgets the count of the user, not of the address: whoever has one account must not buy
-//! guesses at another with it. Hashing is dear by intent, so that only two passwords are looked at at a time, and
-//! guessing cannot use up the machine.
+//! guesses at another with it.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use time::{Duration, OffsetDateTime};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::hub::names;
 use crate::hub::options::WhoamiLimit;
 use crate::hub::rate_limit::{Client, RateLimiter, Standing};
 use crate::hub::registry::Lifetimes;
 use crate::hub::secret;
-
-const HASHED_AT_ONCE: usize = 2;
 
 /// The rules for signing in at the pages of a Hub.
 ///
@@ -61,7 +57,6 @@ pub(crate) struct Desk {
     policy: SignInPolicy,
     by_user: RateLimiter,
     by_address: RateLimiter,
-    hashing: Semaphore,
 }
 
 impl Desk {
@@ -80,7 +75,6 @@ impl Desk {
             policy,
             by_user: limiter(policy.attempts_per_user),
             by_address: limiter(policy.attempts_per_address),
-            hashing: Semaphore::new(HASHED_AT_ONCE),
         }
     }
 
@@ -113,12 +107,6 @@ impl Desk {
     /// Forgets the attempts for a user who has signed in.
     pub(super) fn forget(&self, user: &str) {
         self.by_user.forget(&of_user(user));
-    }
-
-    /// A turn at hashing.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // It is never closed.
-        self.hashing.acquire().await.ok()
     }
 }
 

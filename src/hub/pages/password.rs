@@ -61,10 +61,7 @@ pub(super) async fn change(
         .await;
     }
     let user = &signed_in.session().user;
-    let hash = {
-        let _turn = state.desk.turn().await;
-        password::hash(Secret::new(new.to_owned())).await?
-    };
+    let hash = password::hash(Secret::new(new.to_owned())).await?;
     let origin = signed_in.origin(&state);
     state.registry.set_password(user, &hash, &origin).await?;
     // This browser's session has ended with all the others; it gets a new one, under a new id.

@@ -8,10 +8,8 @@ use std::path::Path;
 use git2::Oid;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use super::tree::LONGEST_TEXT;
 use super::{Content, GitFault, RepositoryPath};
-
-/// How much of a file is read: each pattern costs time, and nobody has so many.
-const LONGEST: usize = 64 << 10;
 
 /// The patterns of one `.gitignore`.
 #[derive(Debug)]
@@ -20,7 +18,7 @@ pub(crate) struct IgnoredFiles(Gitignore);
 impl IgnoredFiles {
     /// Reads the patterns.
     pub(crate) fn parse(text: &str) -> Self {
-        Self(patterns(text.lines().map(str::to_owned)))
+        Self(patterns(text.lines()))
     }
 
     /// Whether a file of this name, or a folder that it is in, is ignored.
@@ -35,15 +33,16 @@ impl IgnoredFiles {
 }
 
 /// The patterns of some lines; one that is none is passed over, as git does, and so are those after too many.
-pub(super) fn patterns(lines: impl Iterator<Item = String>) -> Gitignore {
+pub(super) fn patterns(lines: impl Iterator<Item = impl AsRef<str>>) -> Gitignore {
     let mut patterns = GitignoreBuilder::new("");
     let mut read = 0;
     for line in lines {
+        let line = line.as_ref();
         read += line.len();
-        if read > LONGEST {
+        if read > LONGEST_TEXT {
             break;
         }
-        let _ = patterns.add_line(None, &without_choices(&line));
+        let _ = patterns.add_line(None, &without_choices(line));
     }
     patterns.build().unwrap_or_else(|_| Gitignore::empty())
 }
@@ -127,7 +126,7 @@ pub(super) mod tests {
 
     #[test]
     fn no_file_takes_long() {
-        assert!(!ignored(&("many\n".repeat(LONGEST) + "x\n"), "x"));
+        assert!(!ignored(&("many\n".repeat(LONGEST_TEXT) + "x\n"), "x"));
     }
 
     proptest! {

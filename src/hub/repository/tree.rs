@@ -9,8 +9,8 @@ use git2::{ErrorCode, ObjectType, Oid, Tree, TreeEntry};
 use super::{Content, GitFault, RepositoryPath};
 use crate::hub::lfs::{ObjectId, POINTER_LENGTHS, Pointer};
 
-/// How much of a file that is for git is looked at.
-const LONGEST_TEXT: u64 = 64 << 10;
+/// How much of a file that is for git is looked at: each of its patterns costs time, and nobody has so many.
+pub(super) const LONGEST_TEXT: usize = 64 << 10;
 
 /// A file or a folder in a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,7 +163,7 @@ impl Content {
     pub(super) fn top_text(&self, commit: Oid, name: &str) -> Result<Option<String>, GitFault> {
         match self.find_entry(commit, &RepositoryPath::parse(name)?)? {
             Some(entry) if entry.is_file() && entry.lfs.is_none() => {
-                let text = self.blob(entry.oid, 0..entry.blob_size().min(LONGEST_TEXT))?;
+                let text = self.blob(entry.oid, 0..entry.blob_size().min(LONGEST_TEXT as u64))?;
                 Ok(Some(String::from_utf8_lossy(&text).into_owned()))
             }
             _ => Ok(None),
