@@ -221,6 +221,8 @@ fn an_answer_that_nobody_takes_is_given_up() {
     let mut greedy = connect(&hub);
     let request = "GET /alice/m/resolve/main/a HTTP/1.1\r\nHost: x\r\n\r\n";
     greedy.write_all(request.repeat(4).as_bytes()).unwrap();
+    // It is being answered, so its connection is counted.
+    greedy.read_exact(&mut [0; 8]).unwrap();
     // The one connection that is left is the one that asks.
     while metric(&hub, "hubtoken_connections") != "1" {
         std::thread::sleep(Duration::from_millis(50));
