@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::budget::Budget;
 use super::check::{Check, Permit};
+use super::clock::Clock;
 use super::failure::Failure;
 use super::flight::Flights;
 use super::key::Key;
@@ -51,6 +52,7 @@ pub struct Client {
     runtime: Runtime,
     places: Places,
     pace: Pace,
+    clock: Clock,
     memory: Memory,
     shared_rejections: Budget,
     identity_flights: Flights<Key, Answered>,
@@ -72,11 +74,18 @@ impl Client {
     /// A client that remembers nothing yet.
     #[must_use]
     pub fn new(pace: Pace) -> Self {
+        Self::with_clock(pace, Clock::system())
+    }
+
+    /// The same, at a time of one's own making.
+    #[must_use]
+    pub fn with_clock(pace: Pace, clock: Clock) -> Self {
         Self {
             transport: Transport::default(),
             runtime: Runtime::default(),
             places: Places::default(),
             pace,
+            clock,
             memory: Memory::default(),
             shared_rejections: Budget::new(SHARED_REJECTIONS, REJECTION_LIFETIME),
             identity_flights: Flights::default(),
@@ -111,8 +120,11 @@ impl Client {
         credential: &Credential,
         max_age: Option<Duration>,
     ) -> Option<Result<Arc<Identity>, Failure>> {
-        self.recall_in(&Key::of(credential), &Window::new(Instant::now(), max_age))
-            .map(|known| known.map(|(_, identity)| identity))
+        self.recall_in(
+            &Key::of(credential),
+            &Window::new(self.clock.now(), max_age),
+        )
+        .map(|known| known.map(|(_, identity)| identity))
     }
 
     fn recall_in(&self, key: &Key, window: &Window) -> Option<Answered> {
@@ -138,7 +150,7 @@ impl Client {
         interrupt: &dyn Interrupt,
     ) -> Result<Known, Failure> {
         let key = Key::of(credential);
-        let now = Instant::now();
+        let now = self.clock.now();
         let window = Window::new(now, options.max_age);
         let shared = line.shared(&key);
         let outcome = self
@@ -242,13 +254,13 @@ impl Client {
     /// Whether the same question was answered with *yes* a short while ago.
     #[must_use]
     pub fn is_granted(&self, grant: &Grant, max_age: Option<Duration>) -> bool {
-        self.memory.is_granted(grant, Instant::now(), max_age)
+        self.memory.is_granted(grant, self.clock.now(), max_age)
     }
 
     /// Remembers a *yes*, with the times at which its two halves were asked for.
     pub fn remember(&self, grant: Grant, identity: Instant, check: Option<Instant>) {
         self.memory
-            .keep_grant(grant, Instant::now(), identity, check);
+            .keep_grant(grant, self.clock.now(), identity, check);
     }
 
     /// Drops everything that is known of a token.

@@ -11,6 +11,7 @@ pub mod budget;
 pub mod cache;
 pub mod check;
 pub mod client;
+pub mod clock;
 pub mod disk;
 pub mod failure;
 pub mod flight;

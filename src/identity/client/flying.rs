@@ -29,7 +29,7 @@ impl Client {
         R: Future<Output = Result<A, Failure>> + Send + 'static,
     {
         let flight = loop {
-            match flights(self).board(key, Instant::now(), limit, || recall(self)) {
+            match flights(self).board(key, self.clock.now(), limit, || recall(self)) {
                 Boarding::Answered(answer) => return answer,
                 Boarding::Follow(flight) => break flight,
                 Boarding::Wait(flight) => {
@@ -46,7 +46,7 @@ impl Client {
                         ))),
                     };
                     let runtime = self.runtime.handle().map_err(Failure::Setup)?;
-                    let answer = request(Instant::now());
+                    let answer = request(self.clock.now());
                     runtime.spawn(async move { landing.complete(answer.await) });
                     break flight;
                 }

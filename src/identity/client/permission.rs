@@ -29,7 +29,7 @@ impl Client {
             .max_age
             .unwrap_or(CHECK_LIFETIME)
             .min(CHECK_LIFETIME);
-        let limit = not_before(Instant::now(), age);
+        let limit = not_before(self.clock.now(), age);
         let recall = |client: &Self| {
             client
                 .memory
@@ -65,7 +65,7 @@ impl Client {
         timeout: Duration,
         asked: Instant,
     ) -> Permitted {
-        let moment = Moment::now();
+        let moment = self.clock.moment();
         let authorization = Some(credential.bearer());
         let endpoint = &credential.endpoint;
         let answer = http::get(&http, endpoint, &check.path(), authorization, timeout).await?;

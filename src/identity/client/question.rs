@@ -53,7 +53,7 @@ pub(super) struct Question {
 impl Client {
     /// What another process has learnt of a token, if it is young enough.
     pub(super) fn told(&self, key: &Key, shared: &Shared, window: &Window) -> Option<Answered> {
-        let now = Moment::now();
+        let now = self.clock.moment();
         if let Some((asked, identity)) = shared.identity(now)
             && window.identity.is_none_or(|limit| asked >= limit)
         {
@@ -76,7 +76,7 @@ impl Client {
 
     /// The Hub's wish to be left alone, told to this process or to another one.
     pub(super) fn limited(&self, key: &Key, shared: Option<&Shared>) -> Result<(), Failure> {
-        let now = Moment::now();
+        let now = self.clock.moment();
         let left = self
             .memory
             .limit(key, now.instant)
@@ -102,27 +102,30 @@ impl Client {
                         .err()
                         .or_else(|| {
                             let (oldest, patience) = (question.window.identity, question.timeout);
-                            shared.failure(Moment::now(), claims, oldest, patience)
+                            shared.failure(self.clock.moment(), claims, oldest, patience)
                         })
                         .map(Err)
                 })
         };
-        let mut lead = match shared.turn(&self.pace, question.timeout, answered).await {
+        let turn = shared.turn(&self.pace, &self.clock, question.timeout, answered);
+        let mut lead = match turn.await {
             Turn::Ask(lead) => lead,
             Turn::Answered(answer) => return answer,
             Turn::TimedOut => return Err(Failure::Unreachable(no_answer_within(question.timeout))),
         };
         let mut timeout = question.timeout;
-        let waited = asked.elapsed();
+        let waited = self.clock.now().saturating_duration_since(asked);
         if waited > WAITED {
             timeout = timeout.saturating_sub(waited);
-            asked = Instant::now();
+            asked = self.clock.now();
         }
-        let moment = Moment::now();
+        let moment = self.clock.moment();
+        // The time-out of a request is real time, whatever the clock says.
+        let begun = Instant::now();
         let request = self.whoami(&question, timeout, asked);
-        let outcome = lead.run(&self.pace, request).await;
+        let outcome = lead.run(&self.pace, &self.clock, request).await;
         if let (Err(failure), Some(claim)) = (&outcome, lead.claim()) {
-            let gave_up = (moment.instant.elapsed() >= timeout).then_some(timeout);
+            let gave_up = (begun.elapsed() >= timeout).then_some(timeout);
             shared.keep_failure(moment, claim, failure, gave_up, &question.credential);
         }
         outcome
@@ -137,7 +140,7 @@ impl Client {
             shared,
             ..
         } = question;
-        let moment = Moment::now();
+        let moment = self.clock.moment();
         let authorization = Some(credential.bearer());
         let endpoint = &credential.endpoint;
         let answer = http::get(http, endpoint, "/api/whoami-v2", authorization, timeout).await?;
@@ -163,7 +166,7 @@ impl Client {
     }
 
     fn keep_limit(&self, key: &Key, length: Duration, shared: Option<&Shared>) {
-        let now = Moment::now();
+        let now = self.clock.moment();
         self.memory.keep_limit(key.clone(), now.instant, length);
         if let Some(shared) = shared {
             shared.keep_limit(now, length);

@@ -5,7 +5,8 @@
 //! request is under way. The holder removes the file when it is done, so that a server that meets
 //! a million tokens leaves no million files; whoever had it open meanwhile sees that the path no
 //! longer leads to it, and opens it again. Who takes a claim over removes the file without having
-//! the lock: two who do so in the same instant cost one more request, and nothing else.
+//! its lock, and does so under a lock of the folder: of many who see at once that a claim shows
+//! nothing, the slowest would otherwise remove the claim that the fastest has made since.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -83,8 +84,20 @@ pub(super) fn try_claim(path: &Path) -> io::Result<Claim> {
 
 /// Ends the claim in a file, if it still shows this mark.
 pub(super) fn take_over(path: &Path, mark: Mark) {
+    // Where a folder cannot be locked, one more request is what that may cost.
+    let folder = path.parent().and_then(|folder| File::open(folder).ok());
+    if let Some(folder) = &folder
+        && matches!(folder.try_lock(), Err(TryLockError::WouldBlock))
+    {
+        // Somebody else does it right now; who asked looks again.
+        return;
+    }
     if at(path) == mark {
         let _ = fs::remove_file(path);
+    }
+    if let Some(folder) = folder {
+        // Said aloud, as below.
+        let _ = folder.unlock();
     }
 }
 

@@ -23,8 +23,12 @@
 use std::time::{Duration, Instant};
 
 use super::{Claim, Lease, Mark, Shared};
+use crate::identity::clock::Clock;
 
 /// The paces of asking among processes. Tests have quicker ones.
+///
+/// How often somebody looks and shows that it lives is real time, and decides nothing; what is
+/// decided by time, is decided by the [`Clock`].
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// How often who waits looks whether there is an answer.
@@ -72,13 +76,18 @@ impl Lead {
     }
 
     /// Runs a request, and shows meanwhile that it is under way.
-    pub async fn run<T>(&mut self, pace: &Pace, request: impl Future<Output = T>) -> T {
+    pub async fn run<T>(
+        &mut self,
+        pace: &Pace,
+        clock: &Clock,
+        request: impl Future<Output = T>,
+    ) -> T {
         let Some(lease) = &mut self.lease else {
             return request.await;
         };
-        let started = Instant::now();
+        let started = clock.now();
         let mut request = std::pin::pin!(request);
-        while started.elapsed() < pace.longest {
+        while clock.now().saturating_duration_since(started) < pace.longest {
             if let Ok(outcome) = tokio::time::timeout(pace.beat, &mut request).await {
                 return outcome;
             }
@@ -101,10 +110,11 @@ impl Shared {
     pub async fn turn<T>(
         &self,
         pace: &Pace,
+        clock: &Clock,
         timeout: Duration,
         answered: impl Fn(&[u64]) -> Option<T>,
     ) -> Turn<T> {
-        let started = Instant::now();
+        let started = clock.now();
         let grace = pace.grace.min(timeout / 2);
         let mut waited_for: Vec<u64> = Vec::new();
         let mut watch: Option<Watch> = None;
@@ -124,18 +134,18 @@ impl Shared {
             }
             match &watch {
                 Some(watch) if watch.mark == mark => {
-                    if watch.since.elapsed() >= grace {
+                    if clock.now().saturating_duration_since(watch.since) >= grace {
                         self.cache.take_over(&self.place, mark);
                     }
                 }
                 _ => {
                     watch = Some(Watch {
                         mark,
-                        since: Instant::now(),
+                        since: clock.now(),
                     });
                 }
             }
-            if started.elapsed() >= timeout {
+            if clock.now().saturating_duration_since(started) >= timeout {
                 return Turn::TimedOut;
             }
             tokio::time::sleep(pace.look).await;
