@@ -1,19 +1,54 @@
 //! Which files a repository keeps in LFS: what its `.gitattributes` say.
 //!
-//! Only the file at the top counts, as of the commit that is built on, and only `filter=lfs` in it. Its patterns are
-//! those of `.gitignore`, but that one of a folder says nothing about what is in it.
+//! Only the file at the top counts, as of the commit that is built on, and only `filter=lfs` in it, be it by a macro
+//! (`[attr]large filter=lfs`). Its patterns are those of `.gitignore`, but that one of a folder says nothing about what
+//! is in it.
 
-use std::path::Path;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use git2::Oid;
-use ignore::gitignore::Gitignore;
 
-use super::ignored::patterns;
+use super::ignored::lines;
+use super::pattern::{Pattern, parts};
+use super::quoted::unquote;
 use super::{Content, GitFault, RepositoryPath};
 
+/// What git takes for white space here.
+const BLANK: &[char] = &[' ', '\t', '\r', '\n'];
+/// The attribute that counts.
+const FILTER: &str = "filter";
+/// What stands before the name of a macro.
+const MACRO: &str = "[attr]";
+/// A longer line is passed over, as git does.
+const LONGEST_LINE: usize = 2047;
+
 /// What stands in `.gitattributes` about LFS.
-#[derive(Debug)]
-pub(crate) struct LargeFiles(Gitignore);
+#[derive(Debug, Default)]
+pub(crate) struct LargeFiles {
+    rules: Vec<(Pattern, Vec<Setting>)>,
+    macros: HashMap<String, Vec<Setting>>,
+}
+
+/// An attribute and what it is set to.
+#[derive(Clone, Debug)]
+struct Setting {
+    name: String,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Set, without a value. A macro that is set counts as all that it stands for.
+    Set,
+    Lfs,
+    Other,
+}
+
+enum Line {
+    Rule(Pattern, Vec<Setting>),
+    Macro(String, Vec<Setting>),
+}
 
 impl Content {
     /// What a commit says about LFS.
@@ -25,48 +60,184 @@ impl Content {
 
 impl LargeFiles {
     fn parse(text: &str) -> Self {
-        Self(patterns(text.lines().filter_map(pattern)))
+        let mut files = Self::default();
+        for line in lines(text).filter_map(line) {
+            match line {
+                Line::Rule(pattern, settings) => files.rules.push((pattern, settings)),
+                // The last of a name counts, for the lines before it as well.
+                Line::Macro(name, settings) => drop(files.macros.insert(name, settings)),
+            }
+        }
+        let counts =
+            |setting: &Setting| setting.name == FILTER || files.macros.contains_key(&setting.name);
+        for (_, settings) in &mut files.rules {
+            settings.retain(counts);
+        }
+        files.rules.retain(|(_, settings)| !settings.is_empty());
+        files
     }
 
     /// Whether a file of this name belongs in LFS; the last line that is about it decides.
     pub(crate) fn contain(&self, path: &RepositoryPath) -> bool {
-        self.0.matched(Path::new(path.as_str()), false).is_ignore()
+        let path = path.as_str().as_bytes();
+        let parts = parts(path);
+        let mut known = HashSet::new();
+        for (pattern, settings) in self.rules.iter().rev() {
+            if pattern.matches(path, &parts).last() == Some(&true)
+                && let Some(state) = self.filter(settings, &mut known)
+            {
+                return state == State::Lfs;
+            }
+        }
+        false
+    }
+
+    /// What some settings make of the filter. What is known of an attribute is not set again.
+    fn filter<'a>(
+        &'a self,
+        settings: &'a [Setting],
+        known: &mut HashSet<&'a str>,
+    ) -> Option<State> {
+        // The last comes first, and what a macro stands for in its place.
+        let mut left: Vec<_> = settings.iter().collect();
+        while let Some(setting) = left.pop() {
+            if !known.insert(&setting.name) {
+                continue;
+            }
+            if setting.name == FILTER {
+                return Some(setting.state);
+            }
+            if setting.state == State::Set
+                && let Some(settings) = self.macros.get(&setting.name)
+            {
+                left.extend(settings);
+            }
+        }
+        None
     }
 }
 
-/// The pattern of a line that says anything about `filter`; with `!` before it if that is not LFS.
-fn pattern(line: &str) -> Option<String> {
-    let line = line.trim();
-    let (pattern, attributes) = match line.strip_prefix('"') {
-        Some(quoted) => quoted.split_once('"')?,
-        None => line.split_once(char::is_whitespace)?,
-    };
-    if pattern.starts_with(['#', '!']) {
+/// Reads a line; `None` for one that git passes over.
+fn line(line: &str) -> Option<Line> {
+    if line.len() > LONGEST_LINE {
         return None;
     }
-    let is_large = attributes
-        .split_whitespace()
-        .filter_map(|attribute| match attribute {
-            "filter=lfs" => Some(true),
-            "filter" | "-filter" | "!filter" => Some(false),
-            other => other.starts_with("filter=").then_some(false),
-        })
-        .next_back()?;
-    Some(if is_large {
-        pattern.to_owned()
-    } else {
-        format!("!{pattern}")
+    let line = line.trim_start_matches(BLANK);
+    if line.is_empty() || line.starts_with('#') {
+        return None;
+    }
+    let (name, attributes) = match unquote(line) {
+        Some((name, rest)) => (Cow::Owned(name), rest),
+        None => {
+            let end = line.find(BLANK).unwrap_or(line.len());
+            let (name, rest) = line.split_at(end);
+            (Cow::Borrowed(name.as_bytes()), rest)
+        }
+    };
+    // One that is wrong takes the whole line with it.
+    let settings = attributes
+        .split(BLANK)
+        .filter(|attribute| !attribute.is_empty())
+        .map(setting)
+        .collect::<Option<_>>()?;
+    // To git, a name ends where it has a zero.
+    let name = name.split(|byte| *byte == 0).next()?;
+    match name.strip_prefix(MACRO.as_bytes()) {
+        Some(name) if !name.is_empty() => {
+            let name = str::from_utf8(name).ok()?.trim_start_matches(BLANK);
+            let name = name.split(BLANK).next().filter(|name| is_name(name))?;
+            Some(Line::Macro(name.to_owned(), settings))
+        }
+        _ if name.starts_with(b"!") => None,
+        _ => Some(Line::Rule(Pattern::parse(name)?, settings)),
+    }
+}
+
+fn setting(text: &str) -> Option<Setting> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (text, None),
+    };
+    let (name, state) = match (name.strip_prefix(['-', '!']), value) {
+        (Some(name), _) => (name, State::Other),
+        (None, None) => (name, State::Set),
+        (None, Some("lfs")) => (name, State::Lfs),
+        (None, Some(_)) => (name, State::Other),
+    };
+    is_name(name).then(|| Setting {
+        name: name.to_owned(),
+        state,
     })
+}
+
+/// Whether git takes a text for the name of an attribute.
+fn is_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    !text.is_empty()
+        && !text.starts_with('-')
+        && text.bytes().all(fits)
+        && !text.starts_with("builtin_")
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::ignored::tests::asked_of_git;
+    use super::super::ignored::tests::{asked_of_git, cases, some_paths, some_pattern};
     use super::*;
 
-    const FILTERS: &[&str] = &["filter=lfs", "filter=lfs -text", "-filter", "text"];
+    const ATTRIBUTES: &[&str] = &[
+        "filter=lfs",
+        "filter=lfs",
+        "filter=lfs",
+        "filter=lfs -text",
+        "-filter",
+        "!filter",
+        "filter",
+        "filter=lfs -filter=lfs",
+        "filter=other filter=lfs",
+        "filter=lfs --text",
+        "filter=lfs a,b",
+        "filter=lfs builtin_x",
+        "text",
+        "large",
+        "large -filter",
+        "-filter large",
+        "-large",
+        "large=x",
+        "huge",
+        "\tfilter=lfs\r",
+        "",
+    ];
+    const MACROS: &[&str] = &[
+        "[attr]large filter=lfs -text",
+        "[attr]large filter=other",
+        "[attr]large huge",
+        "[attr]huge large filter=lfs",
+        "[attr]huge filter=lfs -large",
+        "[attr] large filter=lfs",
+        "\"[attr] large\" filter=lfs",
+        "[attr]",
+        "[attr]-x filter=lfs",
+        "[attr]filter large",
+        "[attr]binary filter=lfs",
+        "*a binary",
+        "# * filter=lfs",
+        "  *b filter=lfs",
+        "\"a b\" filter=lfs",
+        "\"a\\142\"filter=lfs",
+        "\"*.a\\000x\" filter=lfs",
+        "\"*c filter=lfs",
+        "",
+    ];
+
+    fn some_line() -> impl Strategy<Value = String> {
+        let rule = (some_pattern(), prop::sample::select(ATTRIBUTES));
+        prop_oneof![
+            4 => rule.prop_map(|(pattern, attributes)| format!("{pattern} {attributes}")),
+            1 => prop::sample::select(MACROS).prop_map(str::to_owned),
+        ]
+    }
 
     fn contain(text: &str, path: &str) -> bool {
         LargeFiles::parse(text).contain(&RepositoryPath::parse(path).unwrap())
@@ -124,6 +295,12 @@ mod tests {
             ("\"a b\"", "a b", true),
             ("a*b*c", "a-b-b-c", true),
             ("x/", "x", false),
+            ("/***", "a/a", true),
+            ("a/b**", "a/bc/d", true),
+            ("[x", "[x", false),
+            ("!x", "x", false),
+            ("\\!x", "!x", true),
+            ("\"a\\142\"", "ab", true),
         ] {
             assert_eq!(
                 contain(&format!("{pattern} filter=lfs"), path),
@@ -143,6 +320,54 @@ mod tests {
     }
 
     #[test]
+    fn a_macro_counts_as_what_it_stands_for() {
+        for (text, expected) in [
+            ("[attr]large filter=lfs\n*.a large", true),
+            ("*.a large\n[attr]large filter=lfs", true),
+            ("[attr]large huge\n[attr]huge filter=lfs\n*.a large", true),
+            ("[attr]large large filter=lfs\n*.a large", true),
+            // What a later line says of the macro itself keeps it from being read.
+            ("[attr]large filter=lfs\n*.a large\nx.a -large", false),
+            ("[attr]large filter=lfs\n*.a large=x", false),
+            (
+                "[attr]large filter=lfs\n[attr]large -text\n*.a large",
+                false,
+            ),
+            ("[attr]large filter=lfs\n*.a -filter large", true),
+            ("[attr]large filter=lfs\n*.a large -filter", false),
+            // With a space it is a pattern.
+            ("[attr] large filter=lfs\n*.a large", false),
+        ] {
+            assert_eq!(contain(text, "x.a"), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_line_with_a_mistake_says_nothing() {
+        let long = format!("{} filter=lfs", "*".repeat(2_100));
+        for line in [
+            "* filter=lfs --x",
+            "* filter=lfs a,b",
+            "* filter=lfs =x",
+            "!* filter=lfs",
+            &long,
+        ] {
+            assert!(!contain(line, "x"), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_chain_of_macros_is_too_long() {
+        let chain: String = (0..3_000)
+            .map(|number| format!("[attr]m{number} m{}\n", number + 1))
+            .collect();
+        assert!(contain(
+            &format!("* m0\n{chain}[attr]m3000 filter=lfs\n"),
+            "x"
+        ));
+    }
+
+    #[test]
     fn no_pattern_takes_long() {
         let pattern = "*a".repeat(500);
         assert!(!contain(
@@ -152,20 +377,18 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(cases())]
         #[test]
         fn git_reads_them_so(
-            lines in prop::collection::vec(("[ab*?/.{}\\[\\]!^-]{1,8}", prop::sample::select(FILTERS)), 1..8),
-            paths in prop::collection::btree_set("[abc.{}-]{1,4}(/[abc.-]{1,3}){0,3}", 1..40),
+            lines in prop::collection::vec(some_line(), 1..8),
+            paths in some_paths(),
         ) {
-            let lines: Vec<_> = lines.iter().map(|(pattern, filter)| format!("{pattern} {filter}\n")).collect();
-            let text = lines.concat();
-            let paths: Vec<_> = paths.iter().filter(|path| RepositoryPath::parse(path).is_ok()).collect();
+            let text = lines.join("\n") + "\n";
             let git = tempfile::TempDir::new().unwrap();
             std::fs::write(git.path().join(".gitattributes"), &text).unwrap();
             let said = asked_of_git(git.path(), &["check-attr", "--stdin", "-z", "filter"], &paths);
             for (path, said) in paths.iter().zip(said.chunks_exact(3)) {
-                prop_assert_eq!(contain(&text, path), said[2] == "lfs", "{:?} {}", text, path);
+                prop_assert_eq!(contain(&text, path), said[2] == "lfs", "{:?} {:?}", text, path);
             }
         }
     }

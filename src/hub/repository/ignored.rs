@@ -3,62 +3,92 @@
 //! The client asks before each commit and leaves out what it is told to. Only the file at the top counts, as of the
 //! commit that is built on, unless the client has one of its own.
 
-use std::path::Path;
-
 use git2::Oid;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use super::pattern::{Pattern, parts};
 use super::tree::LONGEST_TEXT;
 use super::{Content, GitFault, RepositoryPath};
 
 /// The patterns of one `.gitignore`.
 #[derive(Debug)]
-pub(crate) struct IgnoredFiles(Gitignore);
+pub(crate) struct IgnoredFiles(Vec<Rule>);
+
+#[derive(Debug)]
+struct Rule {
+    pattern: Pattern,
+    /// Whether it takes out again what is ignored by a rule before it.
+    is_exception: bool,
+}
 
 impl IgnoredFiles {
     /// Reads the patterns.
     pub(crate) fn parse(text: &str) -> Self {
-        Self(patterns(text.lines()))
+        Self(lines(text).filter_map(rule).collect())
     }
 
     /// Whether a file of this name, or a folder that it is in, is ignored.
     pub(crate) fn contain(&self, path: &RepositoryPath) -> bool {
-        let path = path.as_str();
-        let is_ignored = |path, is_folder| self.0.matched(Path::new(path), is_folder).is_ignore();
+        let path = path.as_str().as_bytes();
+        let parts = parts(path);
+        let mut said = vec![None; parts.len()];
+        // The last rule about a part decides.
+        for rule in self.0.iter().rev() {
+            for (said, matches) in said.iter_mut().zip(rule.pattern.matches(path, &parts)) {
+                if matches && said.is_none() {
+                    *said = Some(!rule.is_exception);
+                }
+            }
+        }
         // What is in an ignored folder cannot be taken out again.
-        path.match_indices('/')
-            .any(|(end, _)| is_ignored(&path[..end], true))
-            || is_ignored(path, false)
+        said.contains(&Some(true))
     }
 }
 
-/// The patterns of some lines; one that is none is passed over, as git does, and so are those after too many.
-pub(super) fn patterns(lines: impl Iterator<Item = impl AsRef<str>>) -> Gitignore {
-    let mut patterns = GitignoreBuilder::new("");
+fn rule(line: &str) -> Option<Rule> {
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.starts_with('#') {
+        return None;
+    }
+    let line = without_spaces_at_its_end(line);
+    let (pattern, is_exception) = match line.strip_prefix('!') {
+        Some(rest) => (rest, true),
+        None => (line, false),
+    };
+    Some(Rule {
+        pattern: Pattern::parse(pattern.as_bytes())?,
+        is_exception,
+    })
+}
+
+/// A space with a backslash before it stays, and so do those before that.
+fn without_spaces_at_its_end(line: &str) -> &str {
+    let mut end = 0;
+    let mut letters = line.char_indices();
+    while let Some((at, letter)) = letters.next() {
+        if letter != ' ' {
+            end = at + letter.len_utf8();
+        }
+        if letter == '\\' {
+            match letters.next() {
+                Some((at, letter)) => end = at + letter.len_utf8(),
+                None => return line,
+            }
+        }
+    }
+    &line[..end]
+}
+
+/// The lines of one of git's own files, as much of it as counts.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut read = 0;
-    for line in lines {
-        let line = line.as_ref();
-        read += line.len();
-        if read > LONGEST_TEXT {
-            break;
-        }
-        let _ = patterns.add_line(None, &without_choices(line));
-    }
-    patterns.build().unwrap_or_else(|_| Gitignore::empty())
-}
-
-/// Braces are letters to git, and a choice to the library.
-fn without_choices(line: &str) -> String {
-    let mut plain = String::with_capacity(line.len());
-    let mut letters = line.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\\' => plain.extend([letter].into_iter().chain(letters.next())),
-            '{' | '}' => plain.extend(['\\', letter]),
-            _ => plain.push(letter),
-        }
-    }
-    plain
+    // To git, a line ends where it has a zero.
+    text.split('\n')
+        .take_while(move |line| {
+            read += line.len();
+            read <= LONGEST_TEXT
+        })
+        .map(|line| line.split('\0').next().unwrap_or(line))
 }
 
 impl Content {
@@ -72,6 +102,7 @@ impl Content {
 #[cfg(test)]
 pub(super) mod tests {
     use std::io::Write as _;
+    use std::path::Path;
     use std::process::{Command, Stdio};
 
     use proptest::prelude::*;
@@ -82,7 +113,7 @@ pub(super) mod tests {
     pub(in super::super) fn asked_of_git(
         folder: &Path,
         arguments: &[&str],
-        paths: &[&String],
+        paths: &[String],
     ) -> Vec<String> {
         git2::Repository::init(folder).unwrap();
         let mut git = Command::new("git")
@@ -105,6 +136,95 @@ pub(super) mod tests {
         said.split_terminator('\0').map(str::to_owned).collect()
     }
 
+    /// Pieces of patterns: alone and together, all that git reads in a way of its own.
+    const PIECES: &[&str] = &[
+        "a",
+        "b",
+        "c",
+        "ab",
+        ".",
+        "-",
+        "*",
+        "**",
+        "***",
+        "?",
+        "/",
+        "/**/",
+        "/**",
+        "**/",
+        "\\",
+        "\\*",
+        "\\a",
+        "\\/",
+        "[",
+        "]",
+        "[a",
+        "[ab]",
+        "[!a]",
+        "[^b]",
+        "[a-c]",
+        "[c-a]",
+        "[]]",
+        "[]-a]",
+        "[!]a]",
+        "[a-]",
+        "[\\]]",
+        "[a\\-c]",
+        "[[:alpha:]]",
+        "[[:punct:]b]",
+        "[[:foo:]]",
+        "[[:]",
+        "[[a]",
+        "[/]",
+        "[!/]",
+        "!",
+        "^",
+        "#",
+        "{",
+        "}",
+        "{a,b}",
+        " ",
+        "\\ ",
+        "\t",
+        "\"",
+        "A",
+        "B",
+        "\u{e9}",
+        "\r",
+        "=",
+        ":",
+    ];
+
+    /// How many cases a comparison with git has; more of them for a long run.
+    pub(in super::super) fn cases() -> ProptestConfig {
+        let asked = std::env::var("PROPTEST_CASES").ok();
+        ProptestConfig::with_cases(asked.and_then(|number| number.parse().ok()).unwrap_or(64))
+    }
+
+    /// Lines that look like patterns, of everything that git reads in a way of its own.
+    pub(in super::super) fn some_pattern() -> impl Strategy<Value = String> {
+        prop_oneof![
+            prop::collection::vec(prop::sample::select(PIECES), 1..6)
+                .prop_map(|pieces| pieces.concat()),
+            "!?[ab*?/.{}\\[\\]^-]{1,8}",
+        ]
+    }
+
+    /// Paths that have a chance to be matched by some of them.
+    pub(in super::super) fn some_paths() -> impl Strategy<Value = Vec<String>> {
+        let path = prop_oneof![
+            "[abc.{}-]{1,4}(/[abc.-]{1,3}){0,3}",
+            "[abAB](/[abcA]{1,2}){0,3}",
+            "[a\u{e9}\\[\\]!#\" \\\\^:=]{1,3}(/[ab\u{e9}*? ]{1,2}){0,2}",
+        ];
+        prop::collection::btree_set(path, 1..40).prop_map(|paths| {
+            // With a colon before it, `git check-ignore` would take it for more than a path.
+            let is_path =
+                |path: &String| !path.starts_with(':') && RepositoryPath::parse(path).is_ok();
+            paths.into_iter().filter(is_path).collect()
+        })
+    }
+
     fn ignored(patterns: &str, path: &str) -> bool {
         IgnoredFiles::parse(patterns).contain(&RepositoryPath::parse(path).unwrap())
     }
@@ -121,6 +241,9 @@ pub(super) mod tests {
         assert!(!ignored("{a,b}\n", "a") && ignored("{a,b}\n", "{a,b}"));
         assert!(!ignored("*/\n", "x") && ignored("*/\n", "a/x"));
         assert!(ignored("a\n!a/b\n", "a/b"));
+        assert!(ignored("a  \n", "a") && ignored("a\\ \n", "a ") && !ignored("a\t\n", "a"));
+        assert!(ignored("\u{feff}a\r\n", "a") && ignored("\\!a\n", "!a"));
+        assert!(ignored("**\n!a\n", "b") && !ignored("**\n!a\n", "a") && ignored("!\na\n", "a"));
         assert!(!ignored("", "x"));
     }
 
@@ -130,14 +253,13 @@ pub(super) mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(cases())]
         #[test]
         fn git_reads_them_so(
-            lines in prop::collection::vec("!?[ab*?/.{}\\[\\]^-]{1,8}", 1..8),
-            paths in prop::collection::btree_set("[abc.{}-]{1,4}(/[abc.-]{1,3}){0,3}", 1..40),
+            lines in prop::collection::vec(some_pattern(), 1..8),
+            paths in some_paths(),
         ) {
             let text = lines.join("\n") + "\n";
-            let paths: Vec<_> = paths.iter().filter(|path| RepositoryPath::parse(path).is_ok()).collect();
             let git = tempfile::TempDir::new().unwrap();
             std::fs::write(git.path().join(".gitignore"), &text).unwrap();
             let said = asked_of_git(
@@ -145,8 +267,8 @@ pub(super) mod tests {
                 &["check-ignore", "--no-index", "--stdin", "-z"],
                 &paths,
             );
-            for path in paths {
-                prop_assert_eq!(ignored(&text, path), said.contains(path), "{:?} {}", text, path);
+            for path in &paths {
+                prop_assert_eq!(ignored(&text, path), said.contains(path), "{:?} {:?}", text, path);
             }
         }
 

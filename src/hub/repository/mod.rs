@@ -27,6 +27,8 @@ mod ignored;
 mod leftovers;
 mod loose;
 mod path;
+mod pattern;
+mod quoted;
 mod revision;
 mod tree;
 

@@ -8,7 +8,7 @@ use crate::credential::Credential;
 use crate::http;
 use crate::identity::check::{Check, Permit};
 use crate::identity::failure::Failure;
-use crate::identity::shared::{Moment, Shared};
+use crate::identity::shared::Shared;
 use crate::identity::{CHECK_LIFETIME, Interrupt, Options};
 
 impl Client {

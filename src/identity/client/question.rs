@@ -9,7 +9,7 @@ use crate::http;
 use crate::identity::failure::{Failure, no_answer_within};
 use crate::identity::key::Key;
 use crate::identity::model::Identity;
-use crate::identity::shared::{Moment, Shared, Turn};
+use crate::identity::shared::{Shared, Turn};
 use crate::identity::{IDENTITY_LIFETIME, REJECTION_LIFETIME};
 
 /// A longer wait for another process shortens the question of one's own.

@@ -1,0 +1,419 @@
+//! One pattern of a `.gitignore` or a `.gitattributes`, exactly as git reads it (`dir.c`, `wildmatch.c`): by bytes, and
+//! with its quirks, since a client with git in hand sees every difference.
+//!
+//! Libraries for such patterns know the documented ones. Git has more: `/***` and `a/b**` cross folders, `[x` matches
+//! nothing, `[[:digit:]x]` is a set, a letter of two bytes is two `?`. Unlike git's own code, which tries again and
+//! again, this walks once over the pattern and keeps all places in the path that it may have come to.
+
+use std::ops::Range;
+
+/// Bytes that no literal part has.
+const SPECIAL: &[u8] = b"*?[\\";
+
+/// A pattern.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    steps: Vec<Step>,
+    /// About one component, wherever it stands.
+    is_of_names: bool,
+    is_of_folders: bool,
+}
+
+#[derive(Debug, PartialEq)]
+enum Step {
+    Byte(u8),
+    OneOf(Box<Set>),
+    /// Any number of bytes of one component.
+    Within,
+    /// Any number of bytes.
+    Across,
+    /// Any number of whole folders.
+    Folders,
+}
+
+/// A set of bytes.
+#[derive(Debug, PartialEq)]
+struct Set([bool; 256]);
+
+impl Pattern {
+    /// Reads a pattern; `None` for one that matches nothing.
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        let (text, is_of_folders) = match text.strip_suffix(b"/") {
+            Some(rest) => (rest, true),
+            None => (text, false),
+        };
+        let is_of_names = !text.contains(&b'/');
+        let text = text.strip_prefix(b"/").unwrap_or(text);
+        let plain = text.iter().position(|byte| SPECIAL.contains(byte));
+        let (plain, rest) = text.split_at(plain.unwrap_or(text.len()));
+        let mut steps: Vec<_> = plain.iter().copied().map(Step::Byte).collect();
+        // Git compares the literal part by itself, and what comes then is the start of a pattern to it.
+        read(rest, &mut steps)?;
+        (!steps.is_empty()).then_some(Self {
+            steps,
+            is_of_names,
+            is_of_folders,
+        })
+    }
+
+    /// Whether it matches each of a path's folders, from the top, and the file that the path leads to.
+    pub(super) fn matches(&self, path: &[u8], parts: &[Range<usize>]) -> Vec<bool> {
+        let mut matches: Vec<bool> = if self.is_of_names {
+            let names = parts.iter().filter_map(|part| path.get(part.clone()));
+            names
+                .map(|name| Reached::by(&self.steps, name).includes(name.len()))
+                .collect()
+        } else {
+            let reached = Reached::by(&self.steps, path);
+            parts
+                .iter()
+                .map(|part| reached.includes(part.end))
+                .collect()
+        };
+        if let Some(file) = matches.last_mut() {
+            *file &= !self.is_of_folders;
+        }
+        matches
+    }
+}
+
+/// Where the components of a path are.
+pub(super) fn parts(path: &[u8]) -> Vec<Range<usize>> {
+    let mut start = 0;
+    path.split(|byte| *byte == b'/')
+        .map(|name| {
+            let part = start..start + name.len();
+            start = part.end + 1;
+            part
+        })
+        .collect()
+}
+
+/// Reads what comes after the literal part.
+fn read(pattern: &[u8], steps: &mut Vec<Step>) -> Option<()> {
+    let mut at = 0;
+    while let Some(byte) = pattern.get(at) {
+        match byte {
+            b'*' => at = read_stars(pattern, at, steps),
+            b'?' => {
+                steps.push(Step::OneOf(Box::new(Set::all().without_slash())));
+                at += 1;
+            }
+            b'[' => {
+                let (set, end) = Set::read(pattern, at + 1)?;
+                steps.push(Step::OneOf(Box::new(set.without_slash())));
+                at = end;
+            }
+            b'\\' => {
+                steps.push(Step::Byte(*pattern.get(at + 1)?));
+                at += 2;
+            }
+            byte => {
+                steps.push(Step::Byte(*byte));
+                at += 1;
+            }
+        }
+    }
+    Some(())
+}
+
+/// Reads asterisks, and says where they end.
+fn read_stars(pattern: &[u8], start: usize, steps: &mut Vec<Step>) -> usize {
+    let count = pattern[start..]
+        .iter()
+        .take_while(|byte| **byte == b'*')
+        .count();
+    let end = start + count;
+    let rest = &pattern[end..];
+    let begins = start == 0 || pattern[start - 1] == b'/';
+    let ends = rest.is_empty() || rest.starts_with(b"/") || rest.starts_with(b"\\/");
+    let (step, end) = match (count > 1 && begins && ends, rest.first()) {
+        (true, Some(b'/')) => (Step::Folders, end + 1),
+        (true, _) => (Step::Across, end),
+        (false, _) => (Step::Within, end),
+    };
+    // Twice the same says no more than once.
+    if steps.last() != Some(&step) {
+        steps.push(step);
+    }
+    end
+}
+
+impl Set {
+    fn none() -> Self {
+        Self([false; 256])
+    }
+
+    fn all() -> Self {
+        Self([true; 256])
+    }
+
+    fn without_slash(mut self) -> Self {
+        self.0[usize::from(b'/')] = false;
+        self
+    }
+
+    fn has(&self, byte: u8) -> bool {
+        self.0[usize::from(byte)]
+    }
+
+    fn add(&mut self, bytes: impl IntoIterator<Item = u8>) {
+        for byte in bytes {
+            self.0[usize::from(byte)] = true;
+        }
+    }
+
+    /// Reads what comes after a bracket, and says where it ends; `None` if it does not.
+    fn read(pattern: &[u8], start: usize) -> Option<(Self, usize)> {
+        let byte = |at: usize| pattern.get(at).copied();
+        let mut set = Self::none();
+        let is_negated = matches!(byte(start), Some(b'!' | b'^'));
+        let mut at = start + usize::from(is_negated);
+        let mut before = None;
+        loop {
+            match byte(at)? {
+                b'\\' => {
+                    at += 1;
+                    let escaped = byte(at)?;
+                    set.add([escaped]);
+                    before = Some(escaped);
+                }
+                b'-' if before.is_some() && byte(at + 1).is_some_and(|next| next != b']') => {
+                    at += 1;
+                    if byte(at) == Some(b'\\') {
+                        at += 1;
+                    }
+                    set.add(before?..=byte(at)?);
+                    before = None;
+                }
+                b'[' if byte(at + 1) == Some(b':') => {
+                    let name = at + 2;
+                    let length = pattern.get(name..)?.iter().position(|byte| *byte == b']')?;
+                    match pattern[name..name + length].strip_suffix(b":") {
+                        Some(class) => {
+                            set.add((0..=u8::MAX).filter(class_of(class)?));
+                            at = name + length;
+                            before = None;
+                        }
+                        None => {
+                            set.add([b'[']);
+                            before = Some(b'[');
+                        }
+                    }
+                }
+                other => {
+                    set.add([other]);
+                    before = Some(other);
+                }
+            }
+            at += 1;
+            if byte(at)? == b']' {
+                break;
+            }
+        }
+        if is_negated {
+            set.0 = set.0.map(|has| !has);
+        }
+        Some((set, at + 1))
+    }
+}
+
+/// The bytes that git counts to a class; its white space is not that of C.
+fn class_of(name: &[u8]) -> Option<fn(&u8) -> bool> {
+    Some(match name {
+        b"alnum" => u8::is_ascii_alphanumeric,
+        b"alpha" => u8::is_ascii_alphabetic,
+        b"blank" => |byte| matches!(byte, b' ' | b'\t'),
+        b"cntrl" => u8::is_ascii_control,
+        b"digit" => u8::is_ascii_digit,
+        b"graph" => u8::is_ascii_graphic,
+        b"lower" => u8::is_ascii_lowercase,
+        b"print" => |byte| matches!(byte, b' '..=b'~'),
+        b"punct" => u8::is_ascii_punctuation,
+        b"space" => |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'),
+        b"upper" => u8::is_ascii_uppercase,
+        b"xdigit" => u8::is_ascii_hexdigit,
+        _ => return None,
+    })
+}
+
+/// The places in a text to which a pattern may have come.
+struct Reached {
+    places: Vec<bool>,
+    /// Where the first is, and the last; nowhere if there is none.
+    span: Option<(usize, usize)>,
+}
+
+impl Reached {
+    /// The places to which some steps lead from the start of a text.
+    fn by(steps: &[Step], text: &[u8]) -> Self {
+        let mut places = vec![false; text.len() + 1];
+        places[0] = true;
+        let mut reached = Self {
+            places,
+            span: Some((0, 0)),
+        };
+        for step in steps {
+            let Some((first, last)) = reached.span else {
+                break;
+            };
+            reached.span = match step {
+                Step::Byte(wanted) => reached.pass(text, first, last, |byte| byte == *wanted),
+                Step::OneOf(set) => reached.pass(text, first, last, |byte| set.has(byte)),
+                Step::Within => Some((first, reached.spread(text, first, last))),
+                Step::Across => {
+                    reached.places[first..].fill(true);
+                    Some((first, text.len()))
+                }
+                Step::Folders => {
+                    let mut end = last;
+                    for (at, byte) in text.iter().enumerate().skip(first) {
+                        if *byte == b'/' {
+                            reached.places[at + 1] = true;
+                            end = end.max(at + 1);
+                        }
+                    }
+                    Some((first, end))
+                }
+            };
+        }
+        reached
+    }
+
+    fn includes(&self, place: usize) -> bool {
+        self.span.is_some() && self.places[place]
+    }
+
+    /// Takes one byte from each place.
+    fn pass(
+        &mut self,
+        text: &[u8],
+        first: usize,
+        last: usize,
+        fits: impl Fn(u8) -> bool,
+    ) -> Option<(usize, usize)> {
+        let mut span = None;
+        for at in (first..=last).rev() {
+            if std::mem::take(&mut self.places[at])
+                && let Some(byte) = text.get(at)
+                && fits(*byte)
+            {
+                self.places[at + 1] = true;
+                span = Some((at + 1, span.map_or(at + 1, |(_, last)| last)));
+            }
+        }
+        span
+    }
+
+    /// Takes any number of bytes that are no slash from each place, and says how far that leads.
+    fn spread(&mut self, text: &[u8], first: usize, last: usize) -> usize {
+        let mut end = last;
+        for at in first..text.len() {
+            if self.places[at] && text[at] != b'/' {
+                self.places[at + 1] = true;
+                end = end.max(at + 1);
+            } else if at > end {
+                break;
+            }
+        }
+        end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, path: &str) -> bool {
+        let path = path.as_bytes();
+        Pattern::parse(pattern.as_bytes())
+            .is_some_and(|pattern| pattern.matches(path, &parts(path)).last() == Some(&true))
+    }
+
+    #[test]
+    fn what_git_documents_and_what_it_does_besides() {
+        for (pattern, path, expected) in [
+            // More asterisks than two are two.
+            ("/***", "a/a", true),
+            ("/***", "a", true),
+            ("***", "a/a", true),
+            ("a/***/b", "a/x/y/b", true),
+            ("a/***/b", "a/b", true),
+            // Elsewhere than between slashes they are one, ...
+            ("a/*b**", "a/xb/c", false),
+            ("a/**b", "a/x/b", false),
+            ("?/a**", "x/ab", true),
+            ("?/a**", "x/ab/c", false),
+            // ... but for git that place begins after what is literal.
+            ("a/b**", "a/bc/d", true),
+            ("a/b**/c", "a/b/x/c", true),
+            ("a/b**/c", "a/bc", true),
+            ("/**/", "a", false),
+            ("**/", "a", false),
+            ("/", "a", false),
+            ("//", "a", false),
+            ("", "a", false),
+            // An escaped slash ends them as well, and is taken by nothing else.
+            ("?/**\\/b", "a/x/b", true),
+            ("?/**\\/b", "a/b", false),
+            // Escapes.
+            ("\\a", "a", true),
+            ("a\\", "a", false),
+            ("a\\", "a\\", false),
+            ("\\!a", "!a", true),
+            ("\\#a", "#a", true),
+            ("\\[a]", "[a]", true),
+            // Brackets.
+            ("[x", "[x", false),
+            ("[x", "x", false),
+            ("a[", "a[", false),
+            ("[]", "]", false),
+            ("[]]", "]", true),
+            ("[]-a]", "^", true),
+            ("[!]]", "]", false),
+            ("[^a]", "b", true),
+            ("[a-]", "-", true),
+            ("[a-c-e]", "d", false),
+            ("[a-c-e]", "-", true),
+            ("[c-a]", "b", false),
+            ("[\\]]", "]", true),
+            ("[a-\\c]", "b", true),
+            ("[[:digit:]x]", "7", true),
+            ("[[:digit:]x]", "x", true),
+            ("[[:digit:]-z]", "-", true),
+            ("[[:digits:]]", "7", false),
+            ("[[:digit]", ":", true),
+            ("[[:]", "[", true),
+            ("[[x]", "[", true),
+            ("a[/]b", "a/b", false),
+            ("a?b", "a/b", false),
+            ("[!x]", "\u{e9}", false),
+            ("[!x]?", "\u{e9}", true),
+            ("?", "\u{e9}", false),
+            ("??", "\u{e9}", true),
+            // Case, and letters that are none to git.
+            ("A", "a", false),
+            ("{a,b}", "{a,b}", true),
+            ("{a,b}", "a", false),
+        ] {
+            assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn folders_on_the_way_are_told_apart_from_the_file() {
+        for (pattern, expected) in [
+            ("a", [true, false, true]),
+            ("a/", [true, false, false]),
+            ("/a", [true, false, false]),
+            ("a/b", [false, true, false]),
+            ("a/**", [false, true, true]),
+            ("**", [true, true, true]),
+            ("*/", [true, true, false]),
+        ] {
+            let path = b"a/b/a";
+            let pattern = Pattern::parse(pattern.as_bytes()).unwrap();
+            assert_eq!(pattern.matches(path, &parts(path)), expected, "{pattern:?}");
+        }
+    }
+}
