@@ -10,10 +10,12 @@ use hubtoken::error::{Error, UnknownKind};
 use hubtoken::http::Settings;
 use hubtoken::identity::client::{Client, Known};
 use hubtoken::identity::failure::Failure;
-use hubtoken::identity::{Never, Options};
+use hubtoken::identity::shared::Pace;
+use hubtoken::identity::{Never, Options, REJECTION_LIFETIME};
 use hubtoken::token::Token;
 
 use crate::server::{Server, answer};
+use crate::time::{HANG_LIMIT, HandClock};
 
 pub const TOKEN: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
 pub const ALICE: &str =
@@ -27,6 +29,13 @@ pub fn credential(endpoint: &str) -> Arc<Credential> {
     })
 }
 
+fn usual() -> Options {
+    Options {
+        timeout: HANG_LIMIT,
+        ..Options::default()
+    }
+}
+
 fn ask(client: &Arc<Client>, endpoint: &str, options: &Options) -> Result<Known, Failure> {
     let credential = credential(endpoint);
     let line = client.line(&credential.endpoint, &Settings::default());
@@ -36,11 +45,7 @@ fn ask(client: &Arc<Client>, endpoint: &str, options: &Options) -> Result<Known,
 /// The error that a caller sees for an answer.
 fn error(answer: String) -> Error {
     let server = Server::start(answer);
-    let options = Options {
-        timeout: Duration::from_millis(500),
-        ..Options::default()
-    };
-    match ask(&Arc::default(), server.endpoint(), &options) {
+    match ask(&Arc::default(), server.endpoint(), &usual()) {
         Ok(_) => unreachable!("there is no identity in this answer"),
         Err(failure) => failure.into_error(&credential(server.endpoint())),
     }
@@ -100,16 +105,22 @@ fn a_rate_limit_tells_how_long_to_wait() {
 #[test]
 fn a_401_is_about_the_token_and_is_believed_for_a_while() {
     let server = Server::start(answer(401, "", "{\"error\":\"Invalid credentials\"}"));
-    let client = Arc::default();
+    let time = HandClock::default();
+    let client = Arc::new(Client::with_clock(Pace::default(), time.clock()));
     for _ in 0..3 {
-        let failure = ask(&client, server.endpoint(), &Options::default()).err();
+        let failure = ask(&client, server.endpoint(), &usual()).err();
         assert!(matches!(failure, Some(Failure::Rejected)));
     }
     assert_eq!(server.requests(), 1);
+    time.pass(REJECTION_LIFETIME + Duration::from_millis(1));
+    let failure = ask(&client, server.endpoint(), &usual()).err();
+    assert!(matches!(failure, Some(Failure::Rejected)));
+    assert_eq!(server.requests(), 2);
     server.set_answer(answer(200, "", ALICE));
+    time.pass(Duration::from_millis(1));
     let again = Options {
         max_age: Some(Duration::ZERO),
-        ..Options::default()
+        ..usual()
     };
     assert!(ask(&client, server.endpoint(), &again).is_ok());
 }
@@ -122,7 +133,7 @@ fn a_token_does_not_follow_a_redirect_to_another_server() {
         &format!("Location: {}/api/whoami-v2\r\n", thief.endpoint()),
         "",
     ));
-    let failure = ask(&Arc::default(), server.endpoint(), &Options::default()).err();
+    let failure = ask(&Arc::default(), server.endpoint(), &usual()).err();
     assert!(matches!(failure, Some(Failure::Strange(_))));
     assert_eq!(thief.requests(), 0);
     assert_eq!(server.authorizations(), [format!("Bearer {TOKEN}")]);
@@ -138,7 +149,7 @@ fn many_callers_make_one_request() {
         for _ in 0..CALLERS {
             scope.spawn(|| {
                 barrier.wait();
-                let known = ask(&client, server.endpoint(), &Options::default()).ok();
+                let known = ask(&client, server.endpoint(), &usual()).ok();
                 assert_eq!(
                     known.map(|known| known.identity.user.clone()).as_deref(),
                     Some("alice")
@@ -153,12 +164,12 @@ fn many_callers_make_one_request() {
 fn a_stale_identity_stands_in_while_the_hub_is_away() {
     let server = Server::start(answer(200, "", ALICE));
     let client = Arc::default();
-    assert!(ask(&client, server.endpoint(), &Options::default()).is_ok());
+    assert!(ask(&client, server.endpoint(), &usual()).is_ok());
     server.set_answer(answer(503, "", ""));
     let again = |max_stale| Options {
         max_age: Some(Duration::ZERO),
         max_stale,
-        ..Options::default()
+        ..usual()
     };
     let known = ask(&client, server.endpoint(), &again(Duration::from_hours(1)));
     assert!(known.is_ok_and(|known| known.stale.is_some()));
@@ -180,9 +191,7 @@ fn nobody_is_asked_offline_nor_through_a_proxy_for_this_machine() {
         ("HUBTOKEN_DISABLE_CACHE", "1"),
     ]));
     let line = client.line(&credential.endpoint, &offline);
-    let failure = client
-        .identify(&credential, &line, &Options::default(), &Never)
-        .err();
+    let failure = client.identify(&credential, &line, &usual(), &Never).err();
     assert!(matches!(failure, Some(Failure::Offline)));
     assert_eq!(server.requests(), 0);
     let proxied = Settings::read(&Fixed::from([
@@ -193,7 +202,7 @@ fn nobody_is_asked_offline_nor_through_a_proxy_for_this_machine() {
     let line = client.line(&credential.endpoint, &proxied);
     assert!(
         client
-            .identify(&credential, &line, &Options::default(), &Never)
+            .identify(&credential, &line, &usual(), &Never)
             .is_ok()
     );
     assert_eq!((server.requests(), proxy.requests()), (1, 0));

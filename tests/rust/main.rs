@@ -12,4 +12,5 @@ mod hub;
 mod place;
 mod server;
 mod shared;
+mod time;
 mod turns;

@@ -1,11 +1,14 @@
 //! A shared place in memory, as small as one can be: what a networked one has to do, and no more.
-//! And a wrapper around any place that tells who has seen that somebody else asks.
+//! And a wrapper around any place that tells what those have seen who wait there.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::ThreadId;
 
 use hubtoken::identity::shared::{Claim, Kind, Lease, Mark, Place, SharedCache};
+
+use crate::time::until;
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -105,24 +108,72 @@ impl SharedCache for MemoryCache {
     }
 }
 
-/// A place, and the threads that have waited there for somebody else. Each client asks from a
+/// What one who waits has seen: the last sign of life of who asks, and how often it was this one.
+#[derive(Clone, Copy)]
+struct Sight {
+    mark: Mark,
+    times: usize,
+}
+
+/// A place, and what those have seen who waited there for somebody else. Each client asks from a
 /// thread of its own.
 pub struct Watched {
     inner: Box<dyn SharedCache>,
-    waiting: Mutex<HashSet<ThreadId>>,
+    seen: Mutex<HashMap<ThreadId, Sight>>,
+    held: AtomicUsize,
+    failures: AtomicUsize,
+    /// For how many to wait before a failure is written down.
+    audience: AtomicUsize,
 }
 
 impl Watched {
     pub fn new(inner: impl SharedCache + 'static) -> Arc<Self> {
         Arc::new(Self {
             inner: Box::new(inner),
-            waiting: Mutex::default(),
+            seen: Mutex::default(),
+            held: AtomicUsize::new(0),
+            failures: AtomicUsize::new(0),
+            audience: AtomicUsize::new(0),
         })
     }
 
     /// How many have seen that somebody else asks.
     pub fn waiting(&self) -> usize {
-        lock(&self.waiting).len()
+        lock(&self.seen).len()
+    }
+
+    /// How many have seen the same sign of life twice: they have begun to count the time.
+    pub fn counting(&self) -> usize {
+        let seen = lock(&self.seen);
+        seen.values().filter(|sight| sight.times > 1).count()
+    }
+
+    /// The newest sign of life that anybody has seen.
+    pub fn newest(&self) -> u64 {
+        let seen = lock(&self.seen);
+        let beats = seen.values().map(|sight| sight.mark.beats);
+        beats.max().expect("somebody waits")
+    }
+
+    /// Whether all who wait have seen a newer sign of life.
+    pub fn all_have_seen_more_than(&self, beats: u64) -> bool {
+        let seen = lock(&self.seen);
+        seen.values().all(|sight| sight.mark.beats > beats)
+    }
+
+    /// How many claims there were.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    /// Writes down failures only when so many wait.
+    pub fn tell_failures_to(&self, audience: usize) {
+        self.audience.store(audience, Ordering::SeqCst);
+    }
+
+    /// How many failures were written down.
+    pub fn failures(&self) -> usize {
+        self.failures.load(Ordering::SeqCst)
     }
 }
 
@@ -132,7 +183,13 @@ impl SharedCache for Watched {
     }
 
     fn put(&self, place: &Place, kind: Kind, content: &[u8]) {
+        if kind == Kind::Failure {
+            until(|| self.waiting() >= self.audience.load(Ordering::SeqCst));
+        }
         self.inner.put(place, kind, content);
+        if kind == Kind::Failure {
+            self.failures.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     fn remove(&self, place: &Place, kind: Kind) {
@@ -145,9 +202,22 @@ impl SharedCache for Watched {
 
     fn try_claim(&self, place: &Place) -> Claim {
         let claim = self.inner.try_claim(place);
-        // A mark that is not written yet tells nobody for whom to wait.
-        if matches!(claim, Claim::Busy(mark) if mark.claim != 0) {
-            lock(&self.waiting).insert(std::thread::current().id());
+        match claim {
+            // A mark that is not written yet tells nobody for whom to wait.
+            Claim::Busy(mark) if mark.claim != 0 => {
+                let mut seen = lock(&self.seen);
+                let sight = seen
+                    .entry(std::thread::current().id())
+                    .or_insert(Sight { mark, times: 0 });
+                if sight.mark != mark {
+                    *sight = Sight { mark, times: 0 };
+                }
+                sight.times += 1;
+            }
+            Claim::Held(_) => {
+                self.held.fetch_add(1, Ordering::SeqCst);
+            }
+            _ => {}
         }
         claim
     }

@@ -4,7 +4,6 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
 
 /// A running server; it stops accepting when it is dropped.
 pub struct Server {
@@ -14,8 +13,6 @@ pub struct Server {
 
 struct Shared {
     answer: Mutex<String>,
-    /// How long a question lies there before it is answered.
-    delay: Mutex<Duration>,
     /// Whether questions lie there until the gate is opened.
     closed: Mutex<bool>,
     opened: Condvar,
@@ -40,7 +37,6 @@ impl Server {
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
         let shared = Arc::new(Shared {
             answer: Mutex::new(answer),
-            delay: Mutex::default(),
             closed: Mutex::default(),
             opened: Condvar::new(),
             requests: AtomicUsize::new(0),
@@ -72,15 +68,6 @@ impl Server {
             .answer
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = answer;
-    }
-
-    /// Makes it slow from now on.
-    pub fn set_delay(&self, delay: Duration) {
-        *self
-            .shared
-            .delay
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = delay;
     }
 
     /// Answers nothing from now on, until the gate is opened.
@@ -119,6 +106,12 @@ impl Gate {
     }
 }
 
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.open();
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
@@ -145,8 +138,6 @@ impl Shared {
         }
         if asked {
             self.requests.fetch_add(1, Ordering::SeqCst);
-            let delay = *self.delay.lock().unwrap_or_else(PoisonError::into_inner);
-            std::thread::sleep(delay);
             let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
             drop(
                 self.opened

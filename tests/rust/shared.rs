@@ -1,31 +1,54 @@
 //! What processes of one machine share: this binary runs itself again as each of them.
+//!
+//! All of them have a clock that stands still, so that nothing becomes of a claim because the
+//! machine is busy.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hubtoken::env::{Environment as _, Fixed};
 use hubtoken::http::Settings;
 use hubtoken::identity::client::{Client, Known};
+use hubtoken::identity::disk::DiskCache;
 use hubtoken::identity::failure::Failure;
 use hubtoken::identity::shared::Pace;
-use hubtoken::identity::{Never, Options};
+use hubtoken::identity::{Never, Options, REJECTION_LIFETIME};
 
 use crate::client::{ALICE, TOKEN, credential};
+use crate::place::Watched;
 use crate::server::{Server, answer};
+use crate::time::{HANG_LIMIT, HandClock, until};
 
 const PROCESSES: usize = 16;
-const AGAIN: Options = Options {
-    max_age: Some(Duration::ZERO),
-    max_stale: Duration::from_hours(1),
-    timeout: Duration::from_secs(10),
-};
 
-/// Asks as a new process would: with a client that remembers nothing.
-fn ask(home: &Path, endpoint: &str, options: &Options) -> Result<Known, Failure> {
-    ask_with(&Arc::default(), home, endpoint, options, &[])
+fn usual() -> Options {
+    Options {
+        timeout: HANG_LIMIT,
+        ..Options::default()
+    }
+}
+
+fn again() -> Options {
+    Options {
+        max_age: Some(Duration::ZERO),
+        max_stale: Duration::from_hours(1),
+        ..usual()
+    }
+}
+
+/// A client that remembers nothing, at a time.
+fn client(time: &HandClock) -> Arc<Client> {
+    Arc::new(Client::with_clock(Pace::default(), time.clock()))
+}
+
+/// Asks as a new process would: with a client that remembers nothing. A moment after the one
+/// before, so that each knows which answer is the newer one.
+fn ask(home: &Path, endpoint: &str, time: &HandClock, options: &Options) -> Result<Known, Failure> {
+    time.pass(Duration::from_millis(10));
+    ask_with(&client(time), home, endpoint, options, &[])
 }
 
 fn ask_with(
@@ -49,7 +72,27 @@ fn user(known: Result<Known, Failure>) -> String {
     known.expect("an identity").identity.user.clone()
 }
 
-/// A process that asks when it is told to.
+/// Asks as `ask_with` does, by a place that tells what those see who wait.
+fn ask_watched(
+    client: &Arc<Client>,
+    cache: &Arc<Watched>,
+    endpoint: &str,
+) -> Result<Known, Failure> {
+    let credential = credential(endpoint);
+    let line = client
+        .line(&credential.endpoint, &Settings::default())
+        .sharing(cache.clone());
+    client.identify(&credential, &line, &usual(), &Never)
+}
+
+/// The place that a home has, watched.
+fn watched(home: &Path) -> Arc<Watched> {
+    let environment = Fixed::from([("HF_HOME", home.to_str().expect("text"))]);
+    let folder = Settings::read(&environment).identities.expect("a folder");
+    Watched::new(DiskCache::new(folder))
+}
+
+/// A process that asks when it is told to, and says when it waits for another one.
 #[test]
 #[ignore = "run by the other tests, in processes of their own"]
 fn process() {
@@ -64,46 +107,82 @@ fn process() {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).expect("a word");
     let endpoint = endpoint.into_string().expect("text");
-    let known = ask(home.as_ref(), &endpoint, &Options::default());
+    let cache = watched(home.as_ref());
+    let known = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let client = client(&HandClock::default());
+            ask_watched(&client, &cache, &endpoint)
+        });
+        until(|| asking.is_finished() || cache.waiting() == 1);
+        println!("\nwaits or knows");
+        asking.join().expect("no panic")
+    });
     assert_eq!(user(known), "alice");
 }
 
-fn start(home: &Path, endpoint: &str) -> Child {
-    let mut child = Command::new(std::env::current_exe().expect("this binary"))
-        .args(["--exact", "shared::process", "--ignored", "--nocapture"])
-        .env("TEST_HOME", home)
-        .env("TEST_ENDPOINT", endpoint)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("a process");
-    let stdout = child.stdout.as_mut().expect("a pipe");
-    assert!(
-        BufReader::new(stdout)
-            .lines()
-            .map_while(Result::ok)
-            .any(|line| line == "ready")
-    );
-    child
+/// This binary as another process.
+struct Process {
+    child: Child,
+    said: Lines<BufReader<ChildStdout>>,
 }
 
-fn release(child: &mut Child) {
-    let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(b"go\n").expect("it listens");
+impl Process {
+    fn start(home: &Path, endpoint: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().expect("this binary"))
+            .args(["--exact", "shared::process", "--ignored", "--nocapture"])
+            .env("TEST_HOME", home)
+            .env("TEST_ENDPOINT", endpoint)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a process");
+        let stdout = child.stdout.take().expect("a pipe");
+        let said = BufReader::new(stdout).lines();
+        let mut process = Self { child, said };
+        process.hear("ready");
+        process
+    }
+
+    /// Waits until it says something.
+    fn hear(&mut self, word: &str) {
+        let mut said = self.said.by_ref().map_while(Result::ok);
+        assert!(said.any(|line| line == word));
+    }
+
+    /// Lets it ask.
+    fn release(&mut self) {
+        let mut stdin = self.child.stdin.take().expect("a pipe");
+        stdin.write_all(b"go\n").expect("it listens");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 #[test]
 fn many_processes_make_one_request() {
     let home = tempfile::tempdir().expect("a folder");
     let server = Server::start(answer(200, "", ALICE));
-    server.set_delay(Duration::from_millis(200));
-    let mut children: Vec<Child> = (0..PROCESSES)
-        .map(|_| start(home.path(), server.endpoint()))
+    let gate = server.close_gate();
+    let mut processes: Vec<Process> = (0..PROCESSES)
+        .map(|_| Process::start(home.path(), server.endpoint()))
         .collect();
-    children.iter_mut().for_each(release);
-    for child in children {
-        let done = child.wait_with_output().expect("it ends");
-        assert!(done.status.success(), "{done:?}");
+    // One asks, and all the others wait for it.
+    let (first, others) = processes.split_first_mut().expect("some");
+    first.release();
+    until(|| server.requests() == 1);
+    others.iter_mut().for_each(Process::release);
+    others
+        .iter_mut()
+        .for_each(|process| process.hear("waits or knows"));
+    gate.open();
+    for process in &mut processes {
+        let done = process.child.wait().expect("it ends");
+        assert!(done.success(), "{done:?}");
     }
     assert_eq!(server.requests(), 1);
     let folder = home.path().join("hubtoken/identities");
@@ -120,96 +199,85 @@ fn many_processes_make_one_request() {
 fn a_process_that_is_killed_gives_the_lock_back() {
     let home = tempfile::tempdir().expect("a folder");
     let server = Server::start(answer(200, "", ALICE));
-    server.set_delay(Duration::from_mins(1));
-    let mut child = start(home.path(), server.endpoint());
-    release(&mut child);
-    while server.requests() == 0 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().expect("it runs");
-    child.wait().expect("it is dead");
-    server.set_delay(Duration::ZERO);
-    let started = Instant::now();
-    let known = ask(home.path(), server.endpoint(), &Options::default());
+    let gate = server.close_gate();
+    let mut process = Process::start(home.path(), server.endpoint());
+    process.release();
+    until(|| server.requests() == 1);
+    process.child.kill().expect("it runs");
+    process.child.wait().expect("it is dead");
+    gate.open();
+    // Its clock stands still: whoever had to wait for the claim would wait for ever.
+    let known = ask(
+        home.path(),
+        server.endpoint(),
+        &HandClock::default(),
+        &usual(),
+    );
     assert_eq!(user(known), "alice");
-    // Not after having waited for the lock.
-    assert!(started.elapsed() < Duration::from_secs(5));
 }
 
 #[cfg(unix)]
 #[test]
 fn a_process_that_is_stopped_is_replaced_by_one() {
+    use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
     let home = tempfile::tempdir().expect("a folder");
     let server = Server::start(answer(200, "", ALICE));
-    server.set_delay(Duration::from_mins(1));
-    let mut child = start(home.path(), server.endpoint());
-    release(&mut child);
-    while server.requests() == 0 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let signal = |name: &str| {
-        let done = Command::new("kill")
-            .args([name, &child.id().to_string()])
-            .status();
-        assert!(done.is_ok_and(|status| status.success()));
-    };
-    signal("-STOP");
-    server.set_delay(Duration::ZERO);
-    let pace = Pace {
-        grace: Duration::from_millis(500),
-        ..Pace::default()
-    };
+    let gate = server.close_gate();
+    let mut process = Process::start(home.path(), server.endpoint());
+    process.release();
+    until(|| server.requests() == 1);
+    let pid = Pid::from_child(&process.child);
+    kill_process(pid, Signal::STOP).expect("it runs");
+    let stopped = waitpid(Some(pid), WaitOptions::UNTRACED).expect("it is there");
+    assert!(stopped.is_some_and(|(_, status)| status.stopped()));
+    let time = HandClock::default();
+    let cache = watched(home.path());
     std::thread::scope(|scope| {
-        let ask = || {
-            let client = Arc::new(Client::new(pace));
-            let options = Options::default();
-            user(ask_with(
-                &client,
-                home.path(),
-                server.endpoint(),
-                &options,
-                &[],
-            ))
-        };
+        let ask = || user(ask_watched(&client(&time), &cache, server.endpoint()));
         let callers: Vec<_> = (0..PROCESSES).map(|_| scope.spawn(ask)).collect();
+        until(|| cache.counting() == PROCESSES);
+        assert_eq!(server.requests(), 1);
+        time.pass(Pace::default().grace);
+        until(|| server.requests() >= 2);
+        gate.open();
         for caller in callers {
             assert_eq!(caller.join().expect("no panic"), "alice");
         }
     });
     assert_eq!(server.requests(), 2);
-    signal("-KILL");
-    child.wait().expect("it is dead");
 }
 
 #[test]
 fn the_next_process_knows_and_asks_on_demand() {
+    let time = HandClock::default();
     let home = tempfile::tempdir().expect("a folder");
     let server = Server::start(answer(200, "", ALICE));
-    let asked = |options: &Options| user(ask(home.path(), server.endpoint(), options));
-    assert_eq!(asked(&Options::default()), "alice");
-    assert_eq!(asked(&Options::default()), "alice");
+    let asked = |options: &Options| user(ask(home.path(), server.endpoint(), &time, options));
+    assert_eq!(asked(&usual()), "alice");
+    assert_eq!(asked(&usual()), "alice");
     assert_eq!(server.requests(), 1);
     server.set_answer(answer(200, "", &ALICE.replace("alice", "bob")));
-    assert_eq!(asked(&AGAIN), "bob");
-    assert_eq!(asked(&Options::default()), "bob");
+    assert_eq!(asked(&again()), "bob");
+    assert_eq!(asked(&usual()), "bob");
     assert_eq!(server.requests(), 2);
     // Forgotten by one process is forgotten by all.
-    let client: Arc<Client> = Arc::default();
-    let known = ask_with(&client, home.path(), server.endpoint(), &AGAIN, &[]);
+    let one = client(&time);
+    let known = ask_with(&one, home.path(), server.endpoint(), &again(), &[]);
     assert_eq!(user(known), "bob");
-    client.forget_endpoint(&credential(server.endpoint()).endpoint);
-    assert_eq!(asked(&Options::default()), "bob");
+    one.forget_endpoint(&credential(server.endpoint()).endpoint);
+    assert_eq!(asked(&usual()), "bob");
     assert_eq!(server.requests(), 4);
-    client.forget(credential(server.endpoint()).token.digest());
-    assert_eq!(asked(&Options::default()), "bob");
+    one.forget(credential(server.endpoint()).token.digest());
+    assert_eq!(asked(&usual()), "bob");
     assert_eq!(server.requests(), 5);
     // The switch.
     let off = [("HUBTOKEN_DISABLE_CACHE", "1")];
     let known = ask_with(
-        &Arc::default(),
+        &client(&time),
         home.path(),
         server.endpoint(),
-        &Options::default(),
+        &usual(),
         &off,
     );
     assert_eq!(user(known), "bob");
@@ -218,72 +286,84 @@ fn the_next_process_knows_and_asks_on_demand() {
 
 #[test]
 fn a_rate_limit_is_every_process_s() {
+    let time = HandClock::default();
     let home = tempfile::tempdir().expect("a folder");
     let server = Server::start(answer(429, "Retry-After: 30\r\n", ""));
-    for options in [Options::default(), AGAIN, Options::default()] {
-        let failure = ask(home.path(), server.endpoint(), &options).err();
+    for options in [usual(), again(), usual()] {
+        let failure = ask(home.path(), server.endpoint(), &time, &options).err();
         let Some(Failure::RateLimited {
             retry_after: Some(seconds),
         }) = failure
         else {
             panic!("{failure:?}");
         };
-        assert!((28..=30).contains(&seconds), "{seconds}");
+        assert_eq!(seconds, 30);
     }
     assert_eq!(server.requests(), 1);
+    time.pass(Duration::from_secs(30));
+    assert!(ask(home.path(), server.endpoint(), &time, &usual()).is_err());
+    assert_eq!(server.requests(), 2);
     // One without a time is nobody's.
     let server = Server::start(answer(429, "", ""));
     for _ in 0..2 {
-        assert!(ask(home.path(), server.endpoint(), &AGAIN).is_err());
+        assert!(ask(home.path(), server.endpoint(), &time, &again()).is_err());
     }
     assert_eq!(server.requests(), 2);
 }
 
 #[test]
 fn a_rejection_is_every_process_s_and_ends_what_was_known() {
+    let time = HandClock::default();
     let home = tempfile::tempdir().expect("a folder");
     let server = Server::start(answer(200, "", ALICE));
-    assert!(ask(home.path(), server.endpoint(), &AGAIN).is_ok());
+    assert!(ask(home.path(), server.endpoint(), &time, &again()).is_ok());
     server.set_answer(answer(401, "", ""));
-    for options in [AGAIN, Options::default(), Options::default()] {
-        let failure = ask(home.path(), server.endpoint(), &options).err();
+    for options in [again(), usual(), usual()] {
+        let failure = ask(home.path(), server.endpoint(), &time, &options).err();
         assert!(matches!(failure, Some(Failure::Rejected)));
     }
     assert_eq!(server.requests(), 2);
+    // For a while.
+    time.pass(REJECTION_LIFETIME);
+    let failure = ask(home.path(), server.endpoint(), &time, &usual()).err();
+    assert!(matches!(failure, Some(Failure::Rejected)));
+    assert_eq!(server.requests(), 3);
 }
 
 #[test]
 fn what_another_process_learnt_stands_in_while_the_hub_is_away() {
+    let time = HandClock::default();
     let home = tempfile::tempdir().expect("a folder");
     let server = Server::start(answer(200, "", ALICE));
-    assert!(ask(home.path(), server.endpoint(), &AGAIN).is_ok());
+    assert!(ask(home.path(), server.endpoint(), &time, &again()).is_ok());
     server.set_answer(answer(503, "", ""));
-    let known = ask(home.path(), server.endpoint(), &AGAIN).expect("an identity");
+    let known = ask(home.path(), server.endpoint(), &time, &again()).expect("an identity");
     assert!(matches!(known.stale, Some((_, Failure::Unreachable(_)))));
     assert_eq!(server.requests(), 2);
     let offline = [("HF_HUB_OFFLINE", "1")];
-    for (options, stale) in [(Options::default(), false), (AGAIN, true)] {
+    for (options, stale) in [(usual(), false), (again(), true)] {
         let endpoint = server.endpoint();
-        let known = ask_with(&Arc::default(), home.path(), endpoint, &options, &offline)
+        let known = ask_with(&client(&time), home.path(), endpoint, &options, &offline)
             .expect("an identity");
         assert_eq!(known.stale.is_some(), stale);
     }
     assert_eq!(server.requests(), 2);
     let never = Options {
         max_stale: Duration::ZERO,
-        ..AGAIN
+        ..again()
     };
-    assert!(ask(home.path(), server.endpoint(), &never).is_err());
+    assert!(ask(home.path(), server.endpoint(), &time, &never).is_err());
 }
 
 #[test]
 fn a_home_that_cannot_be_written_costs_a_request_and_no_more() {
+    let time = HandClock::default();
     let folder = tempfile::tempdir().expect("a folder");
     let home = folder.path().join("file");
     std::fs::write(&home, "").expect("a file");
     let server = Server::start(answer(200, "", ALICE));
     for _ in 0..2 {
-        let known = ask(&home, server.endpoint(), &Options::default());
+        let known = ask(&home, server.endpoint(), &time, &usual());
         assert_eq!(user(known), "alice");
     }
     assert_eq!(server.requests(), 2);

@@ -84,6 +84,27 @@ fn a_claim_shows_that_its_holder_lives() {
     assert_eq!(disk.entries().count(), 0);
 }
 
+#[cfg(unix)]
+#[test]
+fn claims_are_taken_over_one_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = DiskCache::new(folder.path().to_owned());
+    let Claim::Held(_lease) = disk.try_claim(&place(0)) else {
+        unreachable!("nobody else is here");
+    };
+    let Claim::Busy(mark) = disk.try_claim(&place(0)) else {
+        unreachable!("it is held");
+    };
+    // Somebody is about to, and has not looked yet whether the claim is still the same.
+    let other = std::fs::File::open(folder.path()).unwrap();
+    other.lock().unwrap();
+    disk.take_over(&place(0), mark);
+    assert!(matches!(disk.try_claim(&place(0)), Claim::Busy(_)));
+    other.unlock().unwrap();
+    disk.take_over(&place(0), mark);
+    assert!(matches!(disk.try_claim(&place(0)), Claim::Held(_)));
+}
+
 #[test]
 fn a_claim_that_shows_nothing_at_all_can_be_taken_over() {
     let folder = tempfile::tempdir().unwrap();
