@@ -29,10 +29,68 @@ impl Glances {
             let pause = self.pause.min(left);
             tokio::time::sleep(pause).await;
             left -= pause;
-            self.pause = (self.pause + self.pause / 16).min(look);
+            self.pause = longer(self.pause).min(look);
             if !is_claimed() {
                 return;
             }
         }
+    }
+}
+
+fn longer(pause: Duration) -> Duration {
+    pause + pause / 16
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn run(future: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+            .block_on(future);
+    }
+
+    #[test]
+    fn a_claim_that_is_gone_ends_the_wait_at_the_next_glance() {
+        let glances = Cell::new(0);
+        run(async {
+            let is_claimed = || {
+                glances.set(glances.get() + 1);
+                glances.get() < 3
+            };
+            // Longer than any test takes.
+            Glances::default()
+                .wait(Duration::from_hours(1), is_claimed)
+                .await;
+        });
+        assert_eq!(glances.get(), 3);
+    }
+
+    #[test]
+    fn a_claim_that_stays_is_looked_at_in_time() {
+        let mut all = Glances::default();
+        for look in [Duration::ZERO, FIRST / 2, FIRST * 2] {
+            run(all.wait(look, || true));
+        }
+    }
+
+    #[test]
+    fn who_has_waited_long_glances_as_often_as_it_looks() {
+        let look = Duration::from_millis(15);
+        let mut all = Glances::default();
+        let mut waited = Duration::ZERO;
+        while all.pause < look {
+            waited += all.pause;
+            all.pause = longer(all.pause).min(look);
+            assert!(all.pause <= FIRST + waited / 16);
+        }
+        assert_eq!(all.pause, look);
+        assert!(waited < Duration::from_millis(250));
     }
 }
