@@ -54,7 +54,7 @@ impl Requirement {
         let namespace = self.namespace.as_deref().unwrap_or_default();
         Grant {
             key: Key::of(credential),
-            question: format!("{}\0{kind}\0{text}\0{namespace}", self.need),
+            question: [self.need.name(), kind, text, namespace].join("\0"),
         }
     }
 

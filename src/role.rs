@@ -156,6 +156,15 @@ impl Need {
         }
     }
 
+    /// The word.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Role(role) => role.name(),
+            Self::Permission(permission) => permission,
+        }
+    }
+
     fn permission(&self) -> &str {
         match self {
             Self::Role(role) => role.permission(),
@@ -176,10 +185,7 @@ impl Need {
 
 impl fmt::Display for Need {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Role(role) => formatter.write_str(role.name()),
-            Self::Permission(permission) => formatter.write_str(permission),
-        }
+        formatter.write_str(self.name())
     }
 }
 

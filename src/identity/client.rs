@@ -48,7 +48,7 @@ type Permitted = Result<(Instant, Permit), Failure>;
 
 /// A Hub client with its caches.
 pub struct Client {
-    transport: Transport,
+    transport: Arc<Transport>,
     runtime: Runtime,
     places: Places,
     pace: Pace,
@@ -81,7 +81,7 @@ impl Client {
     #[must_use]
     pub fn with_clock(pace: Pace, clock: Clock) -> Self {
         Self {
-            transport: Transport::default(),
+            transport: Arc::default(),
             runtime: Runtime::default(),
             places: Places::default(),
             pace,
@@ -93,12 +93,13 @@ impl Client {
         }
     }
 
-    /// Makes the way to a Hub ready. Reads certificates when needed, but asks nobody.
+    /// The way to a Hub. Opens nothing and asks nobody.
     #[must_use]
     pub fn line(&self, endpoint: &Endpoint, settings: &Settings) -> Line {
         Line::new(
-            self.transport.client(endpoint, settings),
-            settings.offline,
+            self.transport.clone(),
+            endpoint.clone(),
+            settings.clone(),
             self.places.of(settings),
         )
     }
@@ -217,13 +218,13 @@ impl Client {
         interrupt: &dyn Interrupt,
         window: &Window,
     ) -> Answered {
-        let http = line.http()?;
+        line.check_open()?;
         // Also for who asks anew: the Hub has said that it will not answer.
         self.limited(key, shared)?;
         let question = Question {
             key: key.clone(),
             credential: credential.clone(),
-            http,
+            line: line.clone(),
             timeout: options.timeout,
             shared: shared.cloned(),
             window: *window,

@@ -211,6 +211,11 @@ impl SharedCache for DiskCache {
             .unwrap_or(Claim::Impossible)
     }
 
+    fn is_claimed(&self, place: &Place) -> bool {
+        // The holder removes it when it is done.
+        self.path(place, LOCK).exists()
+    }
+
     fn take_over(&self, place: &Place, mark: Mark) {
         lease::take_over(&self.path(place, LOCK), mark);
     }

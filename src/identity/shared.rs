@@ -14,6 +14,7 @@
 //! no cache.
 
 mod cache;
+mod glance;
 mod moment;
 mod record;
 pub mod turn;

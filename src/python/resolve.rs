@@ -169,7 +169,14 @@ fn find(
         endpoint: parse_endpoint(endpoint)?,
         profile,
     };
-    match py.detach(|| process.resolver.resolve(&request, &inputs)) {
+    let resolve = || process.resolver.resolve(&request, &inputs);
+    let outcome = if request.is_answered_by_its_argument() {
+        // To let the interpreter go and take it back would cost more, above all among threads.
+        resolve()
+    } else {
+        py.detach(resolve)
+    };
+    match outcome {
         Ok(resolution) => {
             warn_of(py, &resolution.trace)?;
             // While attached again: see `live`.

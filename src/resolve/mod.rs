@@ -65,6 +65,15 @@ pub struct Request<'a> {
     pub profile: Option<&'a str>,
 }
 
+impl Request<'_> {
+    /// Whether no source is asked but the argument, which needs no look at the disk and no wait.
+    #[must_use]
+    pub fn is_answered_by_its_argument(&self) -> bool {
+        self.profile.is_none()
+            && !matches!(self.argument, Argument::Ambient | Argument::Required)
+    }
+}
+
 /// What the chain found.
 pub struct Resolution {
     /// The token; `None` when the caller asked for none.

@@ -7,10 +7,11 @@
 //! comes twice makes the whole file unreadable, for `huggingface_hub` as well.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::ops::Range;
 
 use zeroize::Zeroizing;
+
+use super::pieces::{Piece, pieces};
 
 /// A section of the file.
 pub struct Section {
@@ -58,9 +59,6 @@ impl Section {
     }
 }
 
-/// The fields that `huggingface_hub` writes.
-const USUAL: [&str; 3] = ["hf_token", "refresh_token", "expires_at"];
-
 /// Where sections with inherited values come from.
 pub(super) const DEFAULT: &str = "DEFAULT";
 
@@ -97,98 +95,39 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
 /// Reads the sections as they are written, `[DEFAULT]` among them.
 pub(super) fn scan(text: &str) -> Result<Vec<Section>, String> {
     let mut sections: Vec<Section> = Vec::new();
-    let mut names = Names::default();
-    // The indentation of the field that a deeper line continues.
-    let mut field_indentation: Option<usize> = None;
-    for (index, (whole, line)) in lines(text).enumerate() {
-        let number = index + 1;
-        let content = line.trim();
-        if content.is_empty() {
-            // A blank line belongs to the value before it, but a token has no line breaks, so
-            // nothing is kept of it.
-            continue;
-        }
-        if content.starts_with(['#', ';']) {
-            continue;
-        }
-        let indentation = line.len() - line.trim_start().len();
-        if field_indentation.is_some_and(|field| indentation > field)
-            && let Some(field) = sections
-                .last_mut()
-                .and_then(|section| section.fields.last_mut())
-        {
-            field.value.push('\n');
-            field.value.push_str(content);
-            field.lines.end = whole.end;
-            continue;
-        }
-        if let Some(name) = content
-            .strip_prefix('[')
-            .and_then(|rest| rest.rfind(']').map(|end| &rest[..end]))
-            .filter(|name| !name.is_empty())
-        {
-            if !names.add(name) && name != DEFAULT {
-                return Err(format!("line {number} opens a section a second time"));
-            }
-            field_indentation = None;
-            sections.push(Section {
+    for piece in pieces(text) {
+        let (lines, piece) = piece?;
+        match (piece, sections.last_mut()) {
+            (Piece::Section(name), _) => sections.push(Section {
                 name: name.to_owned(),
-                header: whole,
+                header: lines,
                 fields: Vec::new(),
-            });
-            continue;
+            }),
+            (
+                Piece::Field {
+                    key,
+                    value,
+                    indentation,
+                },
+                Some(section),
+            ) => section.fields.push(Field {
+                key,
+                value: Zeroizing::new(value.to_owned()),
+                lines,
+                indentation,
+            }),
+            (Piece::More(text), Some(section)) => {
+                if let Some(field) = section.fields.last_mut() {
+                    field.value.push('\n');
+                    field.value.push_str(text);
+                    field.lines.end = lines.end;
+                }
+            }
+            // There is always a section before them.
+            (Piece::Field { .. } | Piece::More(_), None) => {}
         }
-        let Some(section) = sections.last_mut() else {
-            return Err(format!("line {number} stands before the first section"));
-        };
-        let Some((key, value)) = content.split_once(['=', ':']) else {
-            return Err(format!("line {number} is neither a section nor a field"));
-        };
-        let key = lower(key.trim_end());
-        if key.is_empty() {
-            return Err(format!("line {number} has a value without a name"));
-        }
-        if section.get(&key).is_some() {
-            return Err(format!("line {number} sets a field a second time"));
-        }
-        field_indentation = Some(indentation);
-        section.fields.push(Field {
-            key,
-            value: Zeroizing::new(value.trim().to_owned()),
-            lines: whole,
-            indentation,
-        });
     }
     Ok(sections)
-}
-
-/// The names so far. `huggingface_hub` writes them in order, and in order none comes twice.
-#[derive(Default)]
-struct Names<'a> {
-    ordered: Vec<&'a str>,
-    seen: Option<HashSet<&'a str>>,
-}
-
-impl<'a> Names<'a> {
-    /// Adds a name; whether it is new.
-    fn add(&mut self, name: &'a str) -> bool {
-        if self.seen.is_none() {
-            if self.ordered.last().is_none_or(|last| *last < name) {
-                self.ordered.push(name);
-                return true;
-            }
-            self.seen = Some(self.ordered.drain(..).collect());
-        }
-        self.seen.as_mut().is_some_and(|seen| seen.insert(name))
-    }
-}
-
-/// A field's name in lower case; of the usual ones no copy is made.
-fn lower(key: &str) -> Cow<'static, str> {
-    USUAL
-        .into_iter()
-        .find(|usual| *usual == key)
-        .map_or_else(|| key.to_lowercase().into(), Cow::from)
 }
 
 fn inherit(sections: Vec<Section>) -> Vec<Section> {

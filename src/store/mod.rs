@@ -13,6 +13,7 @@ mod lock;
 pub mod login;
 pub mod machine;
 pub mod name;
+mod pieces;
 mod records;
 pub mod removal;
 #[cfg(test)]
@@ -26,6 +27,8 @@ use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
 pub use self::entry::Entry;
+use self::format::DEFAULT;
+use self::pieces::{Piece, pieces};
 use crate::error::Error;
 use crate::file;
 
@@ -99,17 +102,54 @@ fn changed_lately(path: &Path) -> bool {
 
 /// The stored tokens of a text.
 fn entries(text: &str) -> Result<Vec<StoredToken>, String> {
+    if let Some(stored) = plain_entries(text)? {
+        return Ok(stored);
+    }
     let sections = format::parse(text)?;
     Ok(sections
         .into_iter()
         .filter_map(|mut section| {
             Some(StoredToken {
-                expires_at: section
-                    .get("expires_at")
-                    .and_then(|text| text.trim().parse().ok()),
+                expires_at: section.get("expires_at").and_then(|text| moment(text)),
                 value: section.take("hf_token")?,
                 name: section.name,
             })
         })
         .collect())
+}
+
+/// The stored tokens of a text in which each section stands for itself and each field is one line,
+/// as in all that `huggingface_hub` writes. `None` for another, which is read with more care.
+fn plain_entries(text: &str) -> Result<Option<Vec<StoredToken>>, String> {
+    let mut stored: Vec<StoredToken> = Vec::new();
+    let mut name = "";
+    let mut expires_at = None;
+    // Whether the last of those stored is the section's.
+    let mut has_token = false;
+    for piece in pieces(text) {
+        match piece?.1 {
+            Piece::Section(DEFAULT) | Piece::More(_) => return Ok(None),
+            Piece::Section(next) => (name, expires_at, has_token) = (next, None, false),
+            Piece::Field { key, value, .. } if key == "hf_token" => {
+                has_token = true;
+                stored.push(StoredToken {
+                    name: name.to_owned(),
+                    value: Zeroizing::new(value.to_owned()),
+                    expires_at,
+                });
+            }
+            Piece::Field { key, value, .. } if key == "expires_at" => {
+                expires_at = moment(value);
+                if let Some(last) = stored.last_mut().filter(|_| has_token) {
+                    last.expires_at = expires_at;
+                }
+            }
+            Piece::Field { .. } => {}
+        }
+    }
+    Ok(Some(stored))
+}
+
+fn moment(text: &str) -> Option<i64> {
+    text.trim().parse().ok()
 }

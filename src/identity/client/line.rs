@@ -1,29 +1,36 @@
 //! The way to one Hub.
+//!
+//! It is known before anybody is asked, and made when somebody is: certificates are read, and a
+//! client is built, by the one process of many that asks, not by those that wait for what it learns.
 
 use std::sync::Arc;
 
-use crate::error::Error;
+use crate::endpoint::Endpoint;
+use crate::http::{Settings, Transport};
 use crate::identity::failure::Failure;
 use crate::identity::key::Key;
 use crate::identity::shared::{Shared, SharedCache};
 
-/// The way to one Hub, made ready while the environment may be read.
+/// The way to one Hub, as it was when the environment could be read.
 #[derive(Clone)]
 pub struct Line {
-    http: Result<reqwest::Client, Error>,
-    offline: bool,
+    transport: Arc<Transport>,
+    endpoint: Endpoint,
+    settings: Settings,
     cache: Option<Arc<dyn SharedCache>>,
 }
 
 impl Line {
     pub(super) fn new(
-        http: Result<reqwest::Client, Error>,
-        offline: bool,
+        transport: Arc<Transport>,
+        endpoint: Endpoint,
+        settings: Settings,
         cache: Option<Arc<dyn SharedCache>>,
     ) -> Self {
         Self {
-            http,
-            offline,
+            transport,
+            endpoint,
+            settings,
             cache,
         }
     }
@@ -42,10 +49,19 @@ impl Line {
         Some(Shared::new(cache, &key.digest, &key.endpoint))
     }
 
-    pub(super) fn http(&self) -> Result<reqwest::Client, Failure> {
-        if self.offline {
+    /// Whether requests are allowed at all.
+    pub(super) fn check_open(&self) -> Result<(), Failure> {
+        if self.settings.offline {
             return Err(Failure::Offline);
         }
-        self.http.clone().map_err(Failure::Setup)
+        Ok(())
+    }
+
+    /// The client that takes this way. The first use builds it, which may read certificates.
+    pub(super) fn http(&self) -> Result<reqwest::Client, Failure> {
+        self.check_open()?;
+        self.transport
+            .client(&self.endpoint, &self.settings)
+            .map_err(Failure::Setup)
     }
 }

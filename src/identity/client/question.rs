@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Answered, Client, not_before};
+use super::{Answered, Client, Line, not_before};
 use crate::credential::Credential;
 use crate::http;
 use crate::identity::failure::{Failure, no_answer_within};
@@ -44,7 +44,7 @@ impl Window {
 pub(super) struct Question {
     pub(super) key: Key,
     pub(super) credential: Arc<Credential>,
-    pub(super) http: reqwest::Client,
+    pub(super) line: Line,
     pub(super) timeout: Duration,
     pub(super) shared: Option<Shared>,
     pub(super) window: Window,
@@ -136,14 +136,15 @@ impl Client {
         let Question {
             key,
             credential,
-            http,
+            line,
             shared,
             ..
         } = question;
         let moment = self.clock.moment();
         let authorization = Some(credential.bearer());
         let endpoint = &credential.endpoint;
-        let answer = http::get(http, endpoint, "/api/whoami-v2", authorization, timeout).await?;
+        let http = line.http()?;
+        let answer = http::get(&http, endpoint, "/api/whoami-v2", authorization, timeout).await?;
         if answer.status != 200 {
             let failure = Failure::of(&answer);
             match failure {

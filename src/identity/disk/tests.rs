@@ -30,7 +30,9 @@ fn only_one_holds_the_lock_and_leaves_nothing() {
     assert!(matches!(held, Claim::Held(_)));
     assert!(matches!(disk.try_claim(&place(0)), Claim::Busy(_)));
     assert!(matches!(disk.try_claim(&place(1)), Claim::Held(_)));
+    assert!(disk.is_claimed(&place(0)) && !disk.is_claimed(&place(1)));
     drop(held);
+    assert!(!disk.is_claimed(&place(0)));
     assert_eq!(disk.entries().count(), 0);
     assert!(matches!(disk.try_claim(&place(0)), Claim::Held(_)));
 }

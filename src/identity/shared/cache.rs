@@ -91,6 +91,11 @@ pub trait SharedCache: Send + Sync {
     fn forget(&self, token: Option<&str>, hub: Option<&str>);
     /// Tries to be the only one who asks about a token; does not wait.
     fn try_claim(&self, place: &Place) -> Claim;
+    /// A glance between two tries: whether the claim may still be held. It must cost next to
+    /// nothing, and may say *yes* for as long as it likes; *no* sends who waits to look.
+    fn is_claimed(&self, _place: &Place) -> bool {
+        true
+    }
     /// Ends a claim that has shown nothing new since `mark`; one that has is left alone.
     fn take_over(&self, place: &Place, mark: Mark);
 }

@@ -22,6 +22,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::glance::Glances;
 use super::{Claim, Lease, Mark, Shared};
 use crate::identity::clock::Clock;
 
@@ -118,10 +119,20 @@ impl Shared {
         let grace = pace.grace.min(timeout / 2);
         let mut waited_for: Vec<u64> = Vec::new();
         let mut watch: Option<Watch> = None;
+        let mut glances = Glances::default();
         loop {
+            // Before the claim is tried: a crowd that takes it in turn, only to find the answer,
+            // would wait for itself.
+            if !waited_for.is_empty()
+                && let Some(answer) = answered(&waited_for)
+            {
+                return Turn::Answered(answer);
+            }
             let claim = self.cache.try_claim(&self.place);
-            // With the claim as without: the last holder may have left an answer.
-            if let Some(answer) = answered(&waited_for) {
+            // And with it: the last holder may have left an answer meanwhile.
+            if !matches!(claim, Claim::Busy(_))
+                && let Some(answer) = answered(&waited_for)
+            {
                 return Turn::Answered(answer);
             }
             let mark = match claim {
@@ -148,7 +159,9 @@ impl Shared {
             if clock.now().saturating_duration_since(started) >= timeout {
                 return Turn::TimedOut;
             }
-            tokio::time::sleep(pace.look).await;
+            glances
+                .wait(pace.look, || self.cache.is_claimed(&self.place))
+                .await;
         }
     }
 }

@@ -1,0 +1,208 @@
+//! What `stored_tokens` is made of, in its order and without a copy of anything.
+//!
+//! A thousand stored tokens are three thousand lines, of which a list keeps two texts each. So the
+//! rules of the format are here once, and who reads decides what to keep: [`format`](super::format)
+//! keeps where everything stands, a list the tokens.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::format::{DEFAULT, lines};
+
+/// A line that says something.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// It opens a section of this name.
+    Section(&'a str),
+    /// It sets a field of the section.
+    Field {
+        /// The name in lower case.
+        key: Cow<'static, str>,
+        /// The value.
+        value: &'a str,
+        /// How many bytes of white space stand before it.
+        indentation: usize,
+    },
+    /// It continues the value of the field.
+    More(&'a str),
+}
+
+/// The fields that `huggingface_hub` writes.
+const USUAL: [&str; 3] = ["hf_token", "refresh_token", "expires_at"];
+
+/// The pieces of a text and where their lines stand, up to the first that is wrong. A field and
+/// what continues it come after their section.
+pub(super) fn pieces(
+    text: &str,
+) -> impl Iterator<Item = Result<(Range<usize>, Piece<'_>), String>> {
+    let mut names = Names::default();
+    // Those of the section.
+    let mut keys: Option<Vec<Cow<'static, str>>> = None;
+    // The indentation of the field that a deeper line continues.
+    let mut field: Option<usize> = None;
+    lines(text)
+        .zip(1_usize..)
+        .filter_map(move |((whole, line), number)| {
+            let content = line.trim();
+            // A blank line belongs to the value before it, but a token has no line breaks, so
+            // nothing is kept of it.
+            if content.is_empty() || content.starts_with(['#', ';']) {
+                return None;
+            }
+            let indentation = line.len() - line.trim_start().len();
+            if field.is_some_and(|field| indentation > field) {
+                return Some(Ok((whole, Piece::More(content))));
+            }
+            if let Some(name) = section(content) {
+                if !names.add(name) && name != DEFAULT {
+                    return Some(Err(format!("line {number} opens a section a second time")));
+                }
+                field = None;
+                keys.get_or_insert_default().clear();
+                return Some(Ok((whole, Piece::Section(name))));
+            }
+            let Some(keys) = &mut keys else {
+                return Some(Err(format!(
+                    "line {number} stands before the first section"
+                )));
+            };
+            let Some((key, value)) = content.split_once(['=', ':']) else {
+                return Some(Err(format!(
+                    "line {number} is neither a section nor a field"
+                )));
+            };
+            let key = lower(key.trim_end());
+            if key.is_empty() {
+                return Some(Err(format!("line {number} has a value without a name")));
+            }
+            if keys.contains(&key) {
+                return Some(Err(format!("line {number} sets a field a second time")));
+            }
+            keys.push(key.clone());
+            field = Some(indentation);
+            let value = value.trim();
+            Some(Ok((
+                whole,
+                Piece::Field {
+                    key,
+                    value,
+                    indentation,
+                },
+            )))
+        })
+}
+
+/// The name between the brackets, which runs to the last one.
+fn section(content: &str) -> Option<&str> {
+    let rest = content.strip_prefix('[')?;
+    let name = &rest[..rest.rfind(']')?];
+    (!name.is_empty()).then_some(name)
+}
+
+/// The names so far. `huggingface_hub` writes them in order, and in order none comes twice.
+#[derive(Default)]
+struct Names<'a> {
+    ordered: Vec<&'a str>,
+    seen: Option<HashSet<&'a str>>,
+}
+
+impl<'a> Names<'a> {
+    /// Adds a name; whether it is new.
+    fn add(&mut self, name: &'a str) -> bool {
+        if self.seen.is_none() {
+            if self.ordered.last().is_none_or(|last| *last < name) {
+                self.ordered.push(name);
+                return true;
+            }
+            self.seen = Some(self.ordered.drain(..).collect());
+        }
+        self.seen.as_mut().is_some_and(|seen| seen.insert(name))
+    }
+}
+
+/// A field's name in lower case; of the usual ones no copy is made.
+fn lower(key: &str) -> Cow<'static, str> {
+    USUAL
+        .into_iter()
+        .find(|usual| *usual == key)
+        .map_or_else(|| key.to_lowercase().into(), Cow::from)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::{StoredToken, entries, format, plain_entries};
+    use proptest::prelude::*;
+
+    type Told = (String, String, Option<i64>);
+
+    fn told(stored: Vec<StoredToken>) -> Vec<Told> {
+        stored
+            .into_iter()
+            .map(|stored| {
+                (
+                    stored.name.clone(),
+                    stored.value.to_string(),
+                    stored.expires_at,
+                )
+            })
+            .collect()
+    }
+
+    /// What a text holds, by the reader that keeps everything.
+    fn carefully(text: &str) -> Result<Vec<Told>, String> {
+        let sections = format::parse(text)?;
+        Ok(sections
+            .iter()
+            .filter_map(|section| {
+                Some((
+                    section.name.clone(),
+                    section.get("hf_token")?.to_string(),
+                    section
+                        .get("expires_at")
+                        .and_then(|text| text.trim().parse().ok()),
+                ))
+            })
+            .collect())
+    }
+
+    #[test]
+    fn what_huggingface_hub_writes_needs_no_care() {
+        let text = "[ci]\nhf_token = hf_A\n\n[oauth]\nexpires_at = 7\nhf_token = hf_B\n\n\
+                    [empty]\nexpires_at = 8\n\n[late]\nhf_token = hf_C\nexpires_at = 9\n\n";
+        let stored = plain_entries(text).unwrap().unwrap();
+        assert_eq!(
+            told(stored),
+            [
+                ("ci", "hf_A", None),
+                ("oauth", "hf_B", Some(7)),
+                ("late", "hf_C", Some(9))
+            ]
+            .map(|(name, value, end)| (name.to_owned(), value.to_owned(), end))
+        );
+    }
+
+    #[test]
+    fn what_is_inherited_or_continued_is_read_with_care() {
+        for text in [
+            "[DEFAULT]\nhf_token = hf_A\n[a]\nx = 1\n",
+            "[a]\nhf_token = hf_A\n  hf_B\n",
+            "[a]\nexpires_at =\n  7\nhf_token = hf_A\n",
+        ] {
+            assert!(plain_entries(text).unwrap().is_none(), "{text}");
+            let stored = told(entries(text).unwrap());
+            assert_eq!(stored, carefully(text).unwrap());
+            assert_eq!(stored.len(), 1, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_readers_see_the_same(
+            text in "(( {0,2}(\\[(a|b|DEFAULT)\\]|(hf_token|HF_TOKEN|expires_at|x) ?[=:] ?[a1 ]{0,3}|[#;a])?)(\n|\r\n|\r)){0,9}"
+        ) {
+            prop_assert_eq!(entries(&text).map(told), carefully(&text));
+        }
+    }
+}
