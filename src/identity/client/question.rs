@@ -138,7 +138,7 @@ impl Client {
             ..
         } = question;
         let moment = Moment::now();
-        let authorization = Some(credential.bearer());
+        let authorization = Some(credential.bearer().map_err(Failure::Setup)?);
         let endpoint = &credential.endpoint;
         let answer = http::get(http, endpoint, "/api/whoami-v2", authorization, timeout).await?;
         if answer.status != 200 {
