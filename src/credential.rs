@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Recipient};
 use crate::error::Error;
 use crate::printable::printable;
 use crate::resolve::outside::Notebook;
@@ -140,35 +140,44 @@ impl Credential {
     }
 
     /// The value of a bearer `Authorization` header (RFC 6750, section 2.1).
-    #[must_use]
-    pub fn bearer(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!("Bearer {}", self.token.expose()))
+    ///
+    /// # Errors
+    ///
+    /// As [`Credential::check_sendable`].
+    pub fn bearer(&self) -> Result<Zeroizing<String>, Error> {
+        self.check_sendable()?;
+        Ok(Zeroizing::new(format!("Bearer {}", self.token.expose())))
     }
 
     /// The value of a basic `Authorization` header (RFC 7617), with the token as password.
-    #[must_use]
-    pub fn basic(&self, username: &str) -> Zeroizing<String> {
+    ///
+    /// # Errors
+    ///
+    /// As [`Credential::check_sendable`].
+    pub fn basic(&self, username: &str) -> Result<Zeroizing<String>, Error> {
+        self.check_sendable()?;
         let pair = Zeroizing::new(format!("{username}:{}", self.token.expose()));
         let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
-        Zeroizing::new(format!("Basic {}", encoded.as_str()))
+        Ok(Zeroizing::new(format!("Basic {}", encoded.as_str())))
     }
 
-    /// Refuses a URL that is not the endpoint's.
+    /// Refuses a URL that is neither the endpoint's nor one of the hosts that huggingface.co itself
+    /// uses.
     ///
     /// # Errors
     ///
     /// [`Error::UntrustedEndpoint`], without the URL's path or query, which may hold secrets.
     pub fn check_url(&self, url: &str) -> Result<(), Error> {
-        if self.endpoint.owns(url) {
-            return Ok(());
-        }
-        let origin = url::Url::parse(url)
-            .ok()
-            .filter(url::Url::has_host)
-            .map_or_else(
-                || "that address".to_owned(),
-                |url| url.origin().ascii_serialization(),
-            );
+        let origin = match self.endpoint.recipient(url) {
+            Ok(Recipient::Own | Recipient::Sibling) => return Ok(()),
+            Ok(Recipient::Foreign(origin)) => origin,
+            Err(problem) => {
+                return Err(Error::UntrustedEndpoint(format!(
+                    "the address {problem}. The token {} is not sent there",
+                    self.describe()
+                )));
+            }
+        };
         Err(Error::UntrustedEndpoint(format!(
             "the token {} belongs to {} and is not sent to {origin}. If {origin} is to have it, \
              hand it over with `.reveal()`",
@@ -297,10 +306,10 @@ mod tests {
     fn headers_follow_the_rfcs() {
         let credential = credential(Source::Argument, "https://huggingface.co");
         assert_eq!(
-            *credential.bearer(),
+            *credential.bearer().unwrap(),
             "Bearer hf_FakeFakeFakeFakeFakeFakeFakeFakeXX"
         );
-        let basic = credential.basic("hf_user");
+        let basic = credential.basic("hf_user").unwrap();
         let decoded = STANDARD
             .decode(basic.strip_prefix("Basic ").unwrap())
             .unwrap();

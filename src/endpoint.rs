@@ -11,16 +11,41 @@ use std::sync::{Arc, OnceLock};
 use url::{Host, Url};
 
 use crate::error::Error;
+use crate::strict_url::{Origin, UrlProblem};
 
 /// The public Hub.
 pub const DEFAULT: &str = "https://huggingface.co";
 /// The Hub's staging system, which `HUGGINGFACE_CO_STAGING` selects.
 pub const STAGING: &str = "https://hub-ci.huggingface.co";
 
+/// Hosts of Hugging Face that take a token of huggingface.co as well, and run nobody else's code.
+///
+/// Not the containers of inference endpoints (`*.endpoints.huggingface.cloud`) and not Spaces
+/// (`*.hf.space`): what runs there is written by their users.
+const SIBLING_HOSTS: [&str; 4] = [
+    "api-inference.huggingface.co",
+    "api.endpoints.huggingface.cloud",
+    "datasets-server.huggingface.co",
+    "router.huggingface.co",
+];
+/// Domains of Hugging Face. Nothing goes there that does not begin like a token of the Hub.
+const OWN_DOMAINS: [&str; 4] = ["huggingface.co", "huggingface.cloud", "hf.co", "hf.space"];
+
 thread_local! {
     /// What this thread read last, which is nearly always what it reads next: a server names the
     /// same Hub with each question. Not shared, so that a fork finds no lock.
     static LAST: RefCell<Option<(Box<str>, Endpoint)>> = const { RefCell::new(None) };
+}
+
+/// Whose a URL is, seen from an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// The endpoint's own: same scheme, host and port.
+    Own,
+    /// One of the hosts that huggingface.co itself uses, over https and the usual port.
+    Sibling,
+    /// Another server's. No token of the endpoint goes there.
+    Foreign(Origin),
 }
 
 /// A Hub: scheme, host, port and perhaps a path.
@@ -46,8 +71,9 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`Error::UntrustedEndpoint`] for text that is not a URL, has a user name, query or
-    /// fragment, or would send a token over plain http to another machine.
+    /// [`Error::UntrustedEndpoint`] for text that is not a URL, or one that some parser could read
+    /// otherwise ([`crate::strict_url`]), has a user name, query or fragment, or would send a token
+    /// over plain http to another machine.
     pub fn parse(text: &str) -> Result<Self, Error> {
         LAST.with_borrow_mut(|last| match last {
             Some((known, endpoint)) if **known == *text => Ok(endpoint.clone()),
@@ -60,48 +86,28 @@ impl Endpoint {
     }
 
     fn read(text: &str) -> Result<Self, Error> {
-        let text = text.trim();
-        let Ok(url) = Url::parse(text) else {
-            return Err(Error::UntrustedEndpoint(
-                "the endpoint is not a URL; write it like https://huggingface.co".to_owned(),
-            ));
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(Error::UntrustedEndpoint(
-                "the endpoint holds a user name or a password; write the address alone".to_owned(),
-            ));
-        }
+        let untrusted =
+            |problem: UrlProblem| Error::UntrustedEndpoint(format!("the endpoint {problem}"));
+        let origin = Origin::of(text).map_err(untrusted)?;
+        // It was read alike just now; this is for the text.
+        let url = Url::parse(text).map_err(|_| untrusted(UrlProblem::NotAUrl))?;
         if url.query().is_some() || url.fragment().is_some() {
             return Err(Error::UntrustedEndpoint(
                 "the endpoint has a query or a fragment; write the address alone".to_owned(),
             ));
         }
-        let Some(host) = url.host() else {
-            return Err(Error::UntrustedEndpoint(
-                "the endpoint has no host; write it like https://huggingface.co".to_owned(),
-            ));
-        };
-        let loopback = is_loopback(&host);
-        let secure = match url.scheme() {
-            "https" => true,
-            "http" if loopback => false,
-            "http" => {
-                return Err(Error::UntrustedEndpoint(format!(
-                    "a token is not sent over plain http to {host}: anybody on the way could read \
-                     it. Use https; plain http is for this machine only (127.0.0.1, ::1, \
-                     localhost)"
-                )));
-            }
-            other => {
-                return Err(Error::UntrustedEndpoint(format!(
-                    "`{other}` is no scheme for a Hub; use https"
-                )));
-            }
-        };
+        let loopback = is_loopback(origin.host());
+        if !origin.is_secure() && !loopback {
+            return Err(Error::UntrustedEndpoint(format!(
+                "a token is not sent over plain http to {}: anybody on the way could read it. Use \
+                 https; plain http is for this machine only (127.0.0.1, ::1, localhost)",
+                origin.host()
+            )));
+        }
         Ok(Self {
             text: url.as_str().trim_end_matches('/').into(),
             loopback,
-            secure,
+            secure: origin.is_secure(),
         })
     }
 
@@ -141,6 +147,22 @@ impl Endpoint {
         &*self.text == DEFAULT
     }
 
+    /// Whether it is a host of Hugging Face: the public Hub, its staging system, and what else
+    /// they run. Others' Hubs may have tokens of any shape.
+    #[must_use]
+    pub fn is_hugging_face(&self) -> bool {
+        let Ok(origin) = Origin::of(&self.text) else {
+            return false;
+        };
+        let Host::Domain(host) = origin.host() else {
+            return false;
+        };
+        OWN_DOMAINS.iter().any(|domain| {
+            host.strip_suffix(domain)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
+    }
+
     /// The URL of a path on this Hub; `path` starts with a slash.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
@@ -149,20 +171,49 @@ impl Endpoint {
 
     /// Whether a URL has this endpoint's scheme, host and port, so that the token may go there.
     ///
-    /// The path does not count: a Hub serves files beside its API. A URL that cannot be read, or
-    /// that carries a user name, is never the endpoint's.
+    /// The path does not count: a Hub serves files beside its API. A URL that not every parser
+    /// reads alike is never the endpoint's.
     #[must_use]
     pub fn owns(&self, url: &str) -> bool {
-        let (Ok(own), Ok(other)) = (Url::parse(&self.text), Url::parse(url)) else {
-            return false;
+        matches!(self.recipient(url), Ok(Recipient::Own))
+    }
+
+    /// Whose a URL is: the one place that decides where a token of this endpoint may go.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlProblem`] for a URL that not every parser reads alike.
+    ///
+    /// ```
+    /// use hubtoken::endpoint::{Endpoint, Recipient};
+    ///
+    /// let hub = Endpoint::default_hub();
+    /// assert_eq!(hub.recipient("https://huggingface.co/api"), Ok(Recipient::Own));
+    /// assert_eq!(hub.recipient("https://router.huggingface.co/v1"), Ok(Recipient::Sibling));
+    /// assert!(matches!(hub.recipient("https://x.hf.space"), Ok(Recipient::Foreign(_))));
+    /// assert!(hub.recipient(r"https://huggingface.co\@evil.example").is_err());
+    /// ```
+    pub fn recipient(&self, url: &str) -> Result<Recipient, UrlProblem> {
+        let other = Origin::of(url)?;
+        let is_sibling = || {
+            self.is_default()
+                && other.is_secure()
+                && other.port() == 443
+                && matches!(other.host(), Host::Domain(host) if SIBLING_HOSTS.contains(&&**host))
         };
-        own.origin() == other.origin() && other.username().is_empty() && other.password().is_none()
+        Ok(if Origin::of(&self.text)? == other {
+            Recipient::Own
+        } else if is_sibling() {
+            Recipient::Sibling
+        } else {
+            Recipient::Foreign(other)
+        })
     }
 }
 
 /// Loopback by the literal: 127/8, `::1` and `localhost`. No name is looked up, since a name's
 /// answer can change between the check and the connection.
-fn is_loopback(host: &Host<&str>) -> bool {
+fn is_loopback(host: &Host<String>) -> bool {
     match host {
         Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),
         Host::Ipv4(address) => address.is_loopback(),
@@ -209,6 +260,12 @@ mod tests {
             "https://",
             "https://huggingface.co?x=1",
             "file:///etc/passwd",
+            " https://huggingface.co",
+            "https://huggingface.co\n",
+            r"https://huggingface.co\@evil.example",
+            "https://huggingface.co:0443",
+            "http://127.1:80",
+            "http://2130706433",
         ] {
             assert!(Endpoint::parse(bad).is_err(), "{bad}");
         }
@@ -241,6 +298,9 @@ mod tests {
         assert!(endpoint.owns("https://huggingface.co/api/whoami-v2"));
         assert!(endpoint.owns("https://HUGGINGFACE.co:443/x"));
         for other in [
+            r"https://huggingface.co\@evil.example/",
+            "https://huggingface.co:/x",
+            " https://huggingface.co/x",
             "http://huggingface.co/x",
             "https://huggingface.co:8443/x",
             "https://huggingface.co.evil.example/x",
@@ -252,5 +312,35 @@ mod tests {
         }
         let local = Endpoint::parse("http://127.0.0.1:8080").unwrap();
         assert!(!local.owns("http://localhost:8080/"));
+        assert!(local.recipient(r"http://127.0.0.1:8080\@localhost:1/f").is_err());
+    }
+
+    #[test]
+    fn the_public_hub_has_hosts_beside_it_where_no_code_of_others_runs() {
+        let endpoint = Endpoint::default_hub();
+        for host in SIBLING_HOSTS {
+            let url = format!("https://{host}/v1/chat/completions");
+            assert_eq!(endpoint.recipient(&url), Ok(Recipient::Sibling));
+            let staging = Endpoint::parse(STAGING).unwrap();
+            for (endpoint, url) in [
+                (&endpoint, format!("http://{host}/v1")),
+                (&endpoint, format!("https://{host}:8443/v1")),
+                (&endpoint, format!("https://x.{host}/v1")),
+                (&endpoint, format!("https://{host}.evil.example/v1")),
+                (&staging, url),
+            ] {
+                let recipient = endpoint.recipient(&url).unwrap();
+                assert!(matches!(recipient, Recipient::Foreign(_)), "{url}");
+            }
+        }
+        for url in [
+            "https://alice-space.hf.space/",
+            "https://abc.us-east-1.aws.endpoints.huggingface.cloud/",
+            "https://cdn-lfs.huggingface.co/",
+            "https://huggingface.cloud/",
+        ] {
+            let recipient = endpoint.recipient(url).unwrap();
+            assert!(matches!(recipient, Recipient::Foreign(_)), "{url}");
+        }
     }
 }

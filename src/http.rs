@@ -20,6 +20,7 @@ use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::identity::failure::no_answer_within;
 use crate::paths::Paths;
+use crate::strict_url::check_reference;
 use crate::sync::lock;
 
 /// The largest answer that is read, in bytes. An identity with a thousand organisations fits.
@@ -299,12 +300,20 @@ async fn follow(
 
 /// Where an answer redirects to, if that is the same Hub.
 fn redirection(endpoint: &Endpoint, response: &reqwest::Response) -> Result<String, NoAnswer> {
-    let target = response
+    let text = response
         .headers()
         .get(LOCATION)
         .and_then(|value| value.to_str().ok())
-        .and_then(|text| response.url().join(text).ok())
         .ok_or_else(|| NoAnswer::Strange("it redirects to nowhere".to_owned()))?;
+    check_reference(text).map_err(|problem| {
+        NoAnswer::Strange(format!(
+            "it redirects to an address that {problem}, and the token was not sent there"
+        ))
+    })?;
+    let target = response
+        .url()
+        .join(text)
+        .map_err(|_| NoAnswer::Strange("it redirects to nowhere".to_owned()))?;
     if endpoint.owns(target.as_str()) {
         return Ok(target.into());
     }

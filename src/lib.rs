@@ -23,9 +23,11 @@ pub mod printable;
 pub mod process;
 #[cfg(feature = "python")]
 mod python;
+pub mod recipient;
 pub mod require;
 pub mod resolve;
 pub mod role;
 pub mod store;
+pub mod strict_url;
 pub mod sync;
 pub mod token;

@@ -8,6 +8,7 @@
 mod digest;
 mod format;
 mod kind;
+mod service_key;
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -95,6 +96,18 @@ impl Token {
     #[must_use]
     pub fn kind(&self) -> TokenKind {
         self.kind
+    }
+
+    /// What the value looks like, if it looks like the key of another service: "an API key of
+    /// `OpenAI`".
+    #[must_use]
+    pub fn foreign_service(&self) -> Option<&'static str> {
+        // No shape of another service begins like a token of the Hub.
+        if self.kind == TokenKind::Opaque {
+            service_key::recognize(&self.value)
+        } else {
+            None
+        }
     }
 
     /// The SHA-256 of the value.

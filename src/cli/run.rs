@@ -83,6 +83,8 @@ pub fn run(
     if let Some(requirement) = &requirement {
         check(requirement, arguments, &session, world, output)?;
     }
+    // The command would send it.
+    session.credential.check_sendable()?;
     let mut command = Command::new(program);
     command.args(rest);
     hand_over(&mut command, &session.credential);

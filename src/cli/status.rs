@@ -19,6 +19,7 @@ use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::identity::model::Identity;
+use crate::recipient::objection;
 use crate::resolve::ambient_endpoint;
 use crate::resolve::trace::{Answer, Trace};
 
@@ -125,6 +126,9 @@ impl Report {
         if let Some(credential) = &self.credential {
             let token = format!("{} from {}", credential.token.mask(), credential.source);
             page.row("token", &token);
+            if let Some(objection) = objection(&credential.token, &credential.endpoint) {
+                page.row("but it", &objection);
+            }
         } else {
             page.row("token", "none");
         }

@@ -40,8 +40,9 @@ pub struct Answer {
 ///
 /// # Errors
 ///
-/// A source that was asked for by name is broken, or the configuration is. That no source has a
-/// token is no error: git then asks the user.
+/// A source that was asked for by name is broken, or the configuration is; or the value that was
+/// found is no token of this Hub, such as a key of another service. That no source has a token is
+/// no error: git then asks the user.
 pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<Answer, Error> {
     let Some(place) = place(asked) else {
         return Ok(Answer::default());
@@ -61,6 +62,7 @@ pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<Answer, Error> {
     match credential {
         Some(credential) if !credential.endpoint.owns(place.as_str()) => {}
         Some(credential) => {
+            credential.check_sendable()?;
             answer.attributes = Some(answer_with(asked, &credential, inputs));
             answer.warnings = resolver.warnings(&trace);
         }

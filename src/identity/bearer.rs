@@ -11,7 +11,8 @@ use super::Options;
 use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::token::{Token, TokenKind};
+use crate::recipient::caller_objection;
+use crate::token::Token;
 
 impl Options {
     /// For questions about the tokens of others: an old answer lets nobody in.
@@ -44,12 +45,8 @@ impl Options {
 pub fn read(value: &str, endpoint: Endpoint) -> Result<Arc<Credential>, Error> {
     let token = Token::parse(value)?
         .ok_or_else(|| Error::TokenFormat("the caller's token is blank".to_owned()))?;
-    if token.kind() == TokenKind::Opaque {
-        return Err(Error::TokenFormat(
-            "the caller's token begins like none of the Hub's (hf_…), so it is sent to nobody: it \
-             may be meant for another service"
-                .to_owned(),
-        ));
+    if let Some(objection) = caller_objection(&token) {
+        return Err(Error::TokenFormat(objection));
     }
     Ok(Arc::new(Credential {
         token,

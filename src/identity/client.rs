@@ -150,6 +150,8 @@ impl Client {
         options: &Options,
         interrupt: &dyn Interrupt,
     ) -> Result<Known, Failure> {
+        // Before any other process is asked or told of it: a failure is for its own caller alone.
+        credential.check_sendable().map_err(Failure::Setup)?;
         let key = Key::of(credential);
         let now = self.clock.now();
         let window = Window::new(now, options.max_age);

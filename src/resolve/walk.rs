@@ -17,6 +17,7 @@ use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::Error;
+use crate::recipient::objection;
 use crate::token::Token;
 
 /// The largest token file that is read, in bytes.
@@ -82,7 +83,11 @@ impl<'a> Walk<'a> {
                     source: credential.source.to_string(),
                     answer: Answer::Found,
                     mask: Some(credential.token.mask()),
-                    detail: "handed over as a HubToken".to_owned(),
+                    detail: with_objection(
+                        "handed over as a HubToken".to_owned(),
+                        &credential.token,
+                        &credential.endpoint,
+                    ),
                 };
                 self.trace.steps.push(step);
                 self.found = Some(Arc::clone(credential));
@@ -175,6 +180,9 @@ impl<'a> Walk<'a> {
             } else {
                 format!("shadowed by {}", used.source)
             };
+        }
+        step.detail = with_objection(step.detail, &token, &endpoint);
+        if self.found.is_some() {
             self.trace.steps.push(step);
             return Ok(());
         }
@@ -224,5 +232,14 @@ impl<'a> Walk<'a> {
             credential: self.found,
             trace: self.trace,
         }
+    }
+}
+
+/// A key of another service counts as found, and the trace says that it goes nowhere.
+fn with_objection(detail: String, token: &Token, endpoint: &Endpoint) -> String {
+    match objection(token, endpoint) {
+        None => detail,
+        Some(objection) if detail.is_empty() => objection,
+        Some(objection) => format!("{detail}, {objection}"),
     }
 }

@@ -94,6 +94,12 @@ pub(super) fn find_problem(value: &str) -> Option<String> {
                 .to_owned(),
         );
     }
+    if value.starts_with("-----BEGIN") {
+        return Some(
+            "this is a private key or a certificate, not a token. Put the token in its place"
+                .to_owned(),
+        );
+    }
     if value.len() > MAXIMUM_LENGTH {
         return Some(format!(
             "{} bytes are too long for a token (at most {MAXIMUM_LENGTH})",

@@ -62,6 +62,7 @@ fn masks_and_placeholders_are_refused_without_being_shown() {
         "Bearer hf_FakeFakeFakeFake",
         "hf_oauth__refresh_FakeFakeFakeFakeFakeFakeFakeFake00",
         "oauth_app_secret_FakeFakeFakeFakeFakeFakeFakeFake00",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nFakeFake\n-----END OPENSSH PRIVATE KEY-----",
     ] {
         let Err(Error::TokenFormat(message)) = Token::parse(raw) else {
             unreachable!("{raw} was taken for a token");

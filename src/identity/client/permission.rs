@@ -66,7 +66,7 @@ impl Client {
         asked: Instant,
     ) -> Permitted {
         let moment = self.clock.moment();
-        let authorization = Some(credential.bearer());
+        let authorization = Some(credential.bearer().map_err(Failure::Setup)?);
         let endpoint = &credential.endpoint;
         let answer = http::get(&http, endpoint, &check.path(), authorization, timeout).await?;
         let permit = check.read(&answer).inspect_err(|failure| {

@@ -141,7 +141,7 @@ impl Client {
             ..
         } = question;
         let moment = self.clock.moment();
-        let authorization = Some(credential.bearer());
+        let authorization = Some(credential.bearer().map_err(Failure::Setup)?);
         let endpoint = &credential.endpoint;
         let http = line.http()?;
         let answer = http::get(&http, endpoint, "/api/whoami-v2", authorization, timeout).await?;
