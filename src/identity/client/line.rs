@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::http::HubClient;
 use crate::identity::failure::Failure;
 use crate::identity::key::Key;
 use crate::identity::shared::{Shared, SharedCache};
@@ -10,14 +11,14 @@ use crate::identity::shared::{Shared, SharedCache};
 /// The way to one Hub, made ready while the environment may be read.
 #[derive(Clone)]
 pub struct Line {
-    http: Result<reqwest::Client, Error>,
+    http: Result<HubClient, Error>,
     offline: bool,
     cache: Option<Arc<dyn SharedCache>>,
 }
 
 impl Line {
     pub(super) fn new(
-        http: Result<reqwest::Client, Error>,
+        http: Result<HubClient, Error>,
         offline: bool,
         cache: Option<Arc<dyn SharedCache>>,
     ) -> Self {
@@ -42,7 +43,7 @@ impl Line {
         Some(Shared::new(cache, &key.digest, &key.endpoint))
     }
 
-    pub(super) fn http(&self) -> Result<reqwest::Client, Failure> {
+    pub(super) fn http(&self) -> Result<HubClient, Failure> {
         if self.offline {
             return Err(Failure::Offline);
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Answered, Client, not_before};
 use crate::credential::Credential;
-use crate::http;
+use crate::http::{self, HubClient};
 use crate::identity::failure::{Failure, no_answer_within};
 use crate::identity::key::Key;
 use crate::identity::model::Identity;
@@ -44,7 +44,7 @@ impl Window {
 pub(super) struct Question {
     pub(super) key: Key,
     pub(super) credential: Arc<Credential>,
-    pub(super) http: reqwest::Client,
+    pub(super) http: HubClient,
     pub(super) timeout: Duration,
     pub(super) shared: Option<Shared>,
     pub(super) window: Window,
