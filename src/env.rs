@@ -27,6 +27,13 @@ pub const HF_TOKEN_PATH: &str = "HF_TOKEN_PATH";
 pub const HF_HUB_OFFLINE: &str = "HF_HUB_OFFLINE";
 /// The same switch under its older name.
 pub const TRANSFORMERS_OFFLINE: &str = "TRANSFORMERS_OFFLINE";
+/// Folders whose configuration counts although they belong to another user, or everybody may write
+/// in them: whole paths with the system's separator between them (`:`, on Windows `;`). For shared
+/// checkouts and containers.
+pub const HUBTOKEN_SAFE_DIRECTORIES: &str = "HUBTOKEN_SAFE_DIRECTORIES";
+/// The user who called `sudo`. Read by root alone, for whom that user's configurations count as
+/// root's own do; git reads it for the same purpose.
+pub const SUDO_UID: &str = "SUDO_UID";
 /// Nothing that the Hub says of a token is kept on the disk, nor read from there.
 pub const HUBTOKEN_DISABLE_CACHE: &str = "HUBTOKEN_DISABLE_CACHE";
 /// The vaults of notebooks are not asked.

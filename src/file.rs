@@ -4,8 +4,8 @@
 //! gigabytes. What is read is bounded, kept in a buffer that is overwritten, and a problem is told
 //! without a byte of the content.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::fs::{Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -43,37 +43,163 @@ pub fn text(mut bytes: Zeroizing<Vec<u8>>) -> Option<Zeroizing<String>> {
 ///
 /// What is wrong, in words that name the path.
 pub fn read_bytes(path: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+    match open(path, limit) {
+        Ok(opened) => Ok(opened.map(|opened| opened.bytes)),
+        Err(problem) => Err(problem.to_string()),
+    }
+}
+
+/// A file's content, and what the file that was opened says of itself.
+pub struct Opened {
+    /// The content.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// The record of the open file, whatever its path leads to by now.
+    pub metadata: Metadata,
+}
+
+/// Why a file was not read. As text, each names the path.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// Whether there is a file cannot be seen: its folder may not be searched, or the path is
+    /// longer than the system allows.
+    #[error("{0}")]
+    Hidden(String),
+    /// There is something, and the system does not let it be read.
+    #[error("{0}")]
+    Failed(String),
+    /// What is there is not a file, or too large.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+/// Opens and reads a file of at most `limit` bytes; `None` when there is none.
+///
+/// # Errors
+///
+/// [`Unreadable`].
+pub fn open(path: &Path, limit: u64) -> Result<Option<Opened>, Unreadable> {
     let shown = path.display();
-    let metadata = match path.metadata() {
-        Ok(metadata) => metadata,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(None);
+    let failed = |error: &io::Error| format!("{shown}: {}", describe(error));
+    match path.metadata() {
+        // Before it is opened: to open a device may already do something.
+        Ok(metadata) => fit(path, &metadata, limit)?,
+        Err(error) => {
+            return match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(None),
+                ErrorKind::PermissionDenied | ErrorKind::InvalidFilename => {
+                    Err(Unreadable::Hidden(failed(&error)))
+                }
+                _ => Err(Unreadable::Failed(failed(&error))),
+            };
         }
-        Err(error) => return Err(format!("{shown}: {}", describe(&error))),
+    }
+    let mut options = OpenOptions::new();
+    options.read(true);
+    // A FIFO that has taken the file's place must not keep the caller waiting.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NONBLOCK);
+    let file = match options.open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Unreadable::Failed(failed(&error))),
     };
-    if metadata.is_dir() {
-        return Err(format!("{shown} is a directory"));
+    let read = |error: io::Error| Unreadable::Failed(failed(&error));
+    let metadata = file.metadata().map_err(read)?;
+    fit(path, &metadata, limit)?;
+    // The size is known, so the buffer does not grow and leave copies behind.
+    let capacity = usize::try_from(metadata.len()).unwrap_or_default() + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(read)?;
+    if bytes.len() as u64 > limit {
+        return Err(Unreadable::Unfit(format!(
+            "{shown} is too large (more than {limit} bytes)"
+        )));
     }
-    if !metadata.is_file() {
-        return Err(format!("{shown} is not a plain file"));
-    }
-    if metadata.len() > limit {
-        return Err(format!(
+    Ok(Some(Opened { bytes, metadata }))
+}
+
+fn fit(path: &Path, metadata: &Metadata, limit: u64) -> Result<(), Unreadable> {
+    let shown = path.display();
+    let problem = if metadata.is_dir() {
+        format!("{shown} is a directory")
+    } else if !metadata.is_file() {
+        format!("{shown} is not a plain file")
+    } else if metadata.len() > limit {
+        format!(
             "{shown} has {} bytes, which is too large (at most {limit})",
             metadata.len()
-        ));
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Unreadable::Unfit(problem))
+}
+
+/// The flag that opens a FIFO without waiting for its other end.
+#[cfg(unix)]
+#[expect(
+    clippy::cast_possible_wrap,
+    reason = "the system's flags fit into its own type"
+)]
+pub(crate) const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+
+/// What is at a path and is not a regular file.
+#[derive(Debug, thiserror::Error)]
+#[error("is {0}")]
+struct Special(&'static str);
+
+/// Checks that a path may be replaced or removed: it leads to a regular file, or to nothing.
+///
+/// In containers a path that is named often leads to a device such as `/dev/null`, which all the
+/// other programs there need.
+///
+/// # Errors
+///
+/// One that [`is_special`], which says what is there.
+pub(crate) fn check_replaceable(path: &Path) -> io::Result<()> {
+    match path.metadata() {
+        Ok(metadata) => check_regular(&metadata),
+        // What is wrong otherwise is found when it is used.
+        Err(_) => Ok(()),
     }
-    let too_large = || format!("{shown} is too large (more than {limit} bytes)");
-    // The size is known, so the buffer does not grow and leave copies behind.
-    let capacity = usize::try_from(metadata.len()).map_err(|_| too_large())? + 1;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
-    File::open(path)
-        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("{shown}: {}", describe(&error)))?;
-    if bytes.len() as u64 > limit {
-        return Err(too_large());
+}
+
+/// Checks that what was looked at is a regular file.
+///
+/// # Errors
+///
+/// One that [`is_special`], which says what it is.
+pub(crate) fn check_regular(metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_file() {
+        return Ok(());
     }
-    Ok(Some(bytes))
+    Err(io::Error::other(Special(kind(metadata))))
+}
+
+/// Whether an error says that a path leads to something that is not a regular file.
+pub(crate) fn is_special(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Special>())
+}
+
+fn kind(metadata: &Metadata) -> &'static str {
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        return "a directory";
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        if kind.is_fifo() {
+            return "a FIFO";
+        }
+        if kind.is_socket() {
+            return "a socket";
+        }
+        if kind.is_char_device() || kind.is_block_device() {
+            return "a device";
+        }
+    }
+    "not a regular file"
 }
 
 /// A problem of the operating system in plain words.

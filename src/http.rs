@@ -5,14 +5,19 @@
 //! never asked through a proxy, whatever the environment says. Answers are bounded in size, and
 //! time-outs in length, because a Hub can be down in many ways.
 
+mod failure;
+mod proxy;
+pub(crate) mod tls;
+#[cfg(test)]
+mod tls_tests;
+
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, NoProxy, Proxy, RequestBuilder};
-use rustls::{ClientConfig, RootCertStore};
+use reqwest::{Method, Proxy, RequestBuilder};
 use zeroize::Zeroizing;
 
 use crate::endpoint::Endpoint;
@@ -22,6 +27,9 @@ use crate::identity::failure::no_answer_within;
 use crate::paths::Paths;
 use crate::strict_url::check_reference;
 use crate::sync::lock;
+pub(crate) use failure::cause;
+use failure::describe;
+pub use proxy::ProxyName;
 
 /// The largest answer that is read, in bytes. An identity with a thousand organisations fits.
 const MAXIMUM_BODY: usize = 4 * 1024 * 1024;
@@ -34,8 +42,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     certificates: Option<PathBuf>,
-    // A proxy's address may hold a password.
-    proxy: Option<Zeroizing<String>>,
+    proxy: Option<proxy::Named>,
     no_proxy: Option<String>,
     /// Whether requests are forbidden.
     pub offline: bool,
@@ -47,12 +54,15 @@ impl Settings {
     /// Reads the environment.
     #[must_use]
     pub fn read(environment: &dyn Environment) -> Self {
-        let path = |name| env::text(environment, name).map(PathBuf::from);
+        // As it is: a path that is not text names a file all the same.
+        let path = |name| {
+            let value = environment.get(name)?;
+            let is_blank = value.to_str().is_some_and(|text| text.trim().is_empty());
+            (!is_blank).then(|| PathBuf::from(value))
+        };
         Self {
             certificates: path(env::SSL_CERT_FILE).or_else(|| path(env::REQUESTS_CA_BUNDLE)),
-            proxy: env::first_text(environment, &env::HTTPS_PROXY)
-                .or_else(|| env::first_text(environment, &env::ALL_PROXY))
-                .map(Zeroizing::new),
+            proxy: proxy::Named::read(environment),
             no_proxy: env::first_text(environment, &env::NO_PROXY),
             offline: env::is_offline(environment),
             identities: Paths::new(environment)
@@ -114,10 +124,46 @@ pub enum NoAnswer {
     Strange(String),
 }
 
+/// A client for one way to a Hub.
+#[derive(Clone)]
+pub struct HubClient {
+    http: reqwest::Client,
+    /// What its requests go through.
+    proxy: Option<ProxyName>,
+}
+
+/// How a Hub is reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Route {
+    /// Plain http on this machine; no setting counts.
+    Local,
+    /// Without a proxy.
+    Direct,
+    /// Through the proxy that the environment names.
+    Proxied,
+}
+
+impl Route {
+    fn of(endpoint: &Endpoint, settings: &Settings) -> Self {
+        let exceptions = settings.no_proxy.as_deref().unwrap_or_default();
+        if endpoint.is_loopback() {
+            if endpoint.is_secure() {
+                Self::Direct
+            } else {
+                Self::Local
+            }
+        } else if settings.proxy.is_none() || proxy::is_exempt(exceptions, endpoint.as_str()) {
+            Self::Direct
+        } else {
+            Self::Proxied
+        }
+    }
+}
+
 /// The HTTP clients of a process, one for each way to a Hub.
 #[derive(Default)]
 pub struct Transport {
-    clients: Mutex<Vec<(Settings, bool, Client)>>,
+    clients: Mutex<Vec<(Settings, Route, HubClient)>>,
 }
 
 impl Transport {
@@ -127,24 +173,29 @@ impl Transport {
     ///
     /// [`Error::Configuration`] when the environment names certificates or a proxy that cannot be
     /// used.
-    pub fn client(&self, endpoint: &Endpoint, settings: &Settings) -> Result<Client, Error> {
-        let local = endpoint.is_loopback() && !endpoint.is_secure();
+    pub fn client(&self, endpoint: &Endpoint, settings: &Settings) -> Result<HubClient, Error> {
+        let route = Route::of(endpoint, settings);
         let mut clients = lock(&self.clients);
-        if let Some((.., client)) = clients
-            .iter()
-            .find(|(known, is_local, _)| *is_local == local && (local || known.same_way(settings)))
-        {
+        if let Some((.., client)) = clients.iter().find(|(known, by, _)| {
+            *by == route && (route == Route::Local || known.same_way(settings))
+        }) {
             return Ok(client.clone());
         }
-        let client = build(endpoint, settings)?;
-        clients.push((settings.clone(), local, client.clone()));
+        let client = build(route, settings)?;
+        clients.push((settings.clone(), route, client.clone()));
         Ok(client)
     }
 }
 
-fn build(endpoint: &Endpoint, settings: &Settings) -> Result<Client, Error> {
-    let tls = tls(endpoint.is_secure(), settings.certificates.as_deref())?;
-    let mut builder = Client::builder()
+fn build(route: Route, settings: &Settings) -> Result<HubClient, Error> {
+    let is_secure = route != Route::Local;
+    // Before the certificates, which take longer to read.
+    let server = match &settings.proxy {
+        Some(named) if route == Route::Proxied => Some(named.parse()?),
+        _ => None,
+    };
+    let tls = tls::client_config(is_secure, settings.certificates.as_deref())?;
+    let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .user_agent(concat!("hubtoken/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
@@ -152,60 +203,16 @@ fn build(endpoint: &Endpoint, settings: &Settings) -> Result<Client, Error> {
         .referer(false)
         // The environment was read in `Settings`; reqwest must not read it again.
         .no_proxy();
-    if let Some(address) = &settings.proxy
-        && !endpoint.is_loopback()
-    {
-        let proxy = Proxy::all(address.as_str()).map_err(|_| {
-            // The address may hold a password and is not repeated.
-            Error::Configuration(
-                "HTTPS_PROXY (or ALL_PROXY) is not a proxy's address; write it like \
-                 http://proxy.example:3128"
-                    .to_owned(),
-            )
-        })?;
-        let exceptions = settings.no_proxy.as_deref().and_then(NoProxy::from_string);
-        builder = builder.proxy(proxy.no_proxy(exceptions));
-    }
-    builder
-        .build()
-        .map_err(|error| Error::Configuration(format!("HTTP cannot be set up: {}", chain(&error))))
-}
-
-/// How to speak TLS: trusting the certificates in `file`, or the system's. They are read only when they are needed.
-pub(crate) fn tls(is_secure: bool, file: Option<&Path>) -> Result<ClientConfig, Error> {
-    let roots = if is_secure {
-        roots(file)?
-    } else {
-        RootCertStore::empty()
+    let set_up = |error: reqwest::Error| {
+        Error::Configuration(format!("HTTP cannot be set up: {}", cause(&error)))
     };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Configuration(format!("TLS cannot be set up: {error}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
-}
-
-fn roots(file: Option<&Path>) -> Result<RootCertStore, Error> {
-    let found = match file {
-        Some(path) if path.is_dir() => rustls_native_certs::load_certs_from_paths(None, Some(path)),
-        Some(path) => rustls_native_certs::load_certs_from_paths(Some(path), None),
-        None => rustls_native_certs::load_native_certs(),
-    };
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        return Err(Error::Configuration(match file {
-            Some(path) => format!(
-                "SSL_CERT_FILE (or REQUESTS_CA_BUNDLE) names {}, which holds no certificate",
-                path.display()
-            ),
-            None => "the system has no certificates to trust. Install the package \
-                     ca-certificates, or name a file in SSL_CERT_FILE"
-                .to_owned(),
-        }));
+    if let Some(server) = &server {
+        builder = builder.proxy(Proxy::all(server.address.as_str()).map_err(set_up)?);
     }
-    Ok(roots)
+    Ok(HubClient {
+        http: builder.build().map_err(set_up)?,
+        proxy: server.map(|server| server.name),
+    })
 }
 
 /// Asks a path of an endpoint.
@@ -214,13 +221,18 @@ fn roots(file: Option<&Path>) -> Result<RootCertStore, Error> {
 ///
 /// [`NoAnswer`].
 pub async fn get(
-    client: &Client,
+    client: &HubClient,
     endpoint: &Endpoint,
     path: &str,
     authorization: Option<Zeroizing<String>>,
     timeout: Duration,
 ) -> Result<Answer, NoAnswer> {
-    in_time(timeout, follow(client, endpoint, path, authorization)).await
+    in_time(
+        client,
+        timeout,
+        follow(client, endpoint, path, authorization),
+    )
+    .await
 }
 
 /// Asks an endpoint to do something, with a JSON body or without one.
@@ -231,38 +243,51 @@ pub async fn get(
 ///
 /// [`NoAnswer`].
 pub async fn send(
-    client: &Client,
+    client: &HubClient,
     endpoint: &Endpoint,
     (method, path): (Method, &str),
     authorization: Zeroizing<String>,
     body: Option<&serde_json::Value>,
     timeout: Duration,
 ) -> Result<Answer, NoAnswer> {
-    in_time(timeout, async {
-        let mut request = authorize(client.request(method, endpoint.url(path)), &authorization)?;
+    in_time(client, timeout, async {
+        let mut request = authorize(
+            client.http.request(method, endpoint.url(path)),
+            &authorization,
+        )?;
         if let Some(body) = body {
             request = request
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.to_string());
         }
-        let response = request.send().await.map_err(|error| describe(&error))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| describe(&error, client.proxy.as_ref()))?;
         if response.status().is_redirection() {
             return Err(NoAnswer::Strange(
                 "it redirects instead of answering".to_owned(),
             ));
         }
-        read(response).await
+        read(client, response).await
     })
     .await
 }
 
 async fn in_time(
+    client: &HubClient,
     timeout: Duration,
     answer: impl Future<Output = Result<Answer, NoAnswer>>,
 ) -> Result<Answer, NoAnswer> {
     tokio::time::timeout(timeout, answer)
         .await
-        .unwrap_or_else(|_| Err(NoAnswer::Unreachable(no_answer_within(timeout))))
+        .unwrap_or_else(|_| {
+            let waited = no_answer_within(timeout);
+            Err(NoAnswer::Unreachable(match &client.proxy {
+                Some(proxy) => format!("{waited} through the proxy {proxy}"),
+                None => waited,
+            }))
+        })
 }
 
 /// Puts the secret into its header, marked as one.
@@ -274,24 +299,27 @@ fn authorize(request: RequestBuilder, authorization: &str) -> Result<RequestBuil
 }
 
 async fn follow(
-    client: &Client,
+    client: &HubClient,
     endpoint: &Endpoint,
     path: &str,
     authorization: Option<Zeroizing<String>>,
 ) -> Result<Answer, NoAnswer> {
     let mut url = endpoint.url(path);
     for _ in 0..=MAXIMUM_REDIRECTS {
-        let mut request = client.get(&url);
+        let mut request = client.http.get(&url);
         if let Some(text) = &authorization {
             request = authorize(request, text)?;
         }
-        let response = request.send().await.map_err(|error| describe(&error))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| describe(&error, client.proxy.as_ref()))?;
         let status = response.status();
         if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             url = redirection(endpoint, &response)?;
             continue;
         }
-        return read(response).await;
+        return read(client, response).await;
     }
     Err(NoAnswer::Strange(format!(
         "it redirects more than {MAXIMUM_REDIRECTS} times"
@@ -323,9 +351,13 @@ fn redirection(endpoint: &Endpoint, response: &reqwest::Response) -> Result<Stri
     )))
 }
 
-async fn read(mut response: reqwest::Response) -> Result<Answer, NoAnswer> {
+async fn read(client: &HubClient, mut response: reqwest::Response) -> Result<Answer, NoAnswer> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| describe(&error))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| describe(&error, client.proxy.as_ref()))?
+    {
         if body.len() + chunk.len() > MAXIMUM_BODY {
             return Err(NoAnswer::Strange(format!(
                 "its answer is longer than {MAXIMUM_BODY} bytes"
@@ -338,29 +370,4 @@ async fn read(mut response: reqwest::Response) -> Result<Answer, NoAnswer> {
         headers: std::mem::take(response.headers_mut()),
         body,
     })
-}
-
-fn describe(error: &reqwest::Error) -> NoAnswer {
-    let text = chain(error);
-    if error.is_connect() {
-        NoAnswer::Unreachable(text)
-    } else if error.is_body() || error.is_decode() || text.contains("closed") {
-        NoAnswer::Unreachable(format!("the answer broke off: {text}"))
-    } else {
-        NoAnswer::Unreachable(text)
-    }
-}
-
-/// An error's causes in one line, without the URL.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut causes = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
-    // The last cause is the system's or TLS's own word; those before it repeat each other.
-    causes
-        .pop()
-        .unwrap_or_else(|| "the request failed".to_owned())
 }

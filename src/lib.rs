@@ -12,6 +12,7 @@ pub mod endpoint;
 pub mod env;
 pub mod error;
 pub mod file;
+pub mod folder;
 pub mod git;
 pub mod http;
 #[cfg(feature = "hub")]

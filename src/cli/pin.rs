@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::output::Output;
+use super::session;
 use super::{Code, World};
 use crate::env;
 use crate::error::Error;
@@ -49,7 +50,9 @@ pub fn run(
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     let Some(folder) = world.folder.as_deref() else {
-        return Err(Error::Store("the working directory is gone".to_owned()).into());
+        return Err(
+            Error::Store("the working directory is gone, or cannot be told".to_owned()).into(),
+        );
     };
     if let Some(name) = &arguments.name {
         // Before anything is written: it is stored, and it is a token.
@@ -62,7 +65,7 @@ pub fn run(
             &Inputs::read(world.environment, None),
         )?;
     }
-    let pinned = pin(folder, arguments.name.as_deref())?;
+    let pinned = pin(folder, arguments.name.as_deref(), &session::trust(world)?)?;
     let mut warnings = Vec::new();
     if let Some(name) = arguments.name.as_ref().and_then(|_| {
         TOKEN_VARIABLES
@@ -77,6 +80,14 @@ pub fn run(
         warnings.push(format!(
             "{} no longer counts here: the nearest file does, as a whole",
             hidden.display()
+        ));
+    }
+    if let Some(objection) = &pinned.objection {
+        warnings.push(format!(
+            "{} was written, and does not count yet: {objection}. Take away that right, or list \
+             the folder in HUBTOKEN_SAFE_DIRECTORIES, or in safe_directories of your own \
+             configuration",
+            pinned.file.display()
         ));
     }
     for warning in &warnings {
@@ -95,6 +106,9 @@ pub fn run(
         let file = paths::display(&pinned.file, home.as_deref());
         let mut page = output.page();
         page.paragraph(&printable(&match (&arguments.name, pinned.changed) {
+            (Some(name), true) if pinned.objection.is_some() => {
+                format!("`{name}` is the token that {file} names")
+            }
             (Some(name), true) => format!("`{name}` is the token of this folder: {file}"),
             (Some(name), false) => format!("`{name}` is the token of this folder already: {file}"),
             (None, true) => format!("this folder has no token of its own any more: {file}"),

@@ -134,13 +134,14 @@ pub fn run(
     if arguments.quiet {
         output.hush();
     }
-    let requirement = arguments.requirement(&session::defaults(world)?)?;
+    let defaults = session::defaults(world)?;
+    let requirement = arguments.requirement(&defaults)?;
     let mut answer = Answer {
         required: requirement.need.to_string(),
         target: target(&requirement),
         token: Value::Null,
         endpoint: Value::Null,
-        warnings: Vec::new(),
+        warnings: session::warnings(&defaults),
     };
     let checked = check(arguments, &requirement, world, &mut answer);
     if !output.is_json() {
@@ -189,7 +190,7 @@ fn check(
     let session = Session::open(world, &arguments.which)?;
     answer.token = token_json(&session.credential);
     answer.endpoint = session.credential.endpoint.as_str().into();
-    answer.warnings.clone_from(&session.warnings);
+    answer.warnings.extend_from_slice(&session.warnings);
     let options = session::options(arguments.max_age, arguments.wait.timeout);
     let stale = requirement.check(
         &session.client,
@@ -209,13 +210,7 @@ impl Arguments {
                 Need::Permission(permission.trim().to_owned())
             }
             Some(_) => return Err(Failure::Usage("the permission is blank".to_owned())),
-            None => Need::Role(self.role.map(Role::from).or(defaults.role).ok_or_else(|| {
-                Failure::Usage(
-                    "name a role, or a permission with --permission, or write role = \"write\" \
-                     into the project's hubtoken.toml"
-                        .to_owned(),
-                )
-            })?),
+            None => Need::Role(self.role(defaults)?),
         };
         // Most permissions are no repository's.
         let may_default = self.permission.is_none() && self.namespace.is_none() && !self.no_repo;
@@ -226,6 +221,22 @@ impl Arguments {
                 .or_else(|| defaults.repo.clone().filter(|_| may_default))
                 .map(|repo| (repo, self.repo_type.into())),
             namespace: self.namespace.clone(),
+        })
+    }
+}
+
+impl Arguments {
+    /// The role that was named, or else the project's.
+    fn role(&self, defaults: &Defaults) -> Result<Role, Failure> {
+        if let Some(role) = self.role {
+            return Ok(role.into());
+        }
+        defaults.needed_role()?.ok_or_else(|| {
+            Failure::Usage(format!(
+                "name a role, or a permission with --permission, or write role = \"write\" into \
+                 the project's hubtoken.toml{}",
+                defaults.afterthought()
+            ))
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::endpoint::STAGING;
 use crate::env;
 use crate::printable::printable;
 use crate::require::Requirement;
-use crate::role::{Need, Role};
+use crate::role::Need;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -75,7 +75,7 @@ pub fn run(
     let Some((program, rest)) = arguments.command.split_first() else {
         return Err(Failure::Usage("name a command after `--`".to_owned()));
     };
-    let requirement = arguments.requirement(world)?;
+    let requirement = arguments.requirement(world, output)?;
     let session = Session::open(world, &arguments.which)?;
     for warning in &session.warnings {
         output.warning(warning);
@@ -114,12 +114,23 @@ fn check(
 
 impl Arguments {
     /// What is checked before the command is started, if anything is.
-    fn requirement(&self, world: &World<'_>) -> Result<Option<Requirement>, Failure> {
+    fn requirement(
+        &self,
+        world: &World<'_>,
+        output: &Output<'_, '_>,
+    ) -> Result<Option<Requirement>, Failure> {
         if self.no_check {
             return Ok(None);
         }
         let defaults = session::defaults(world)?;
-        let Some(role) = self.role.map(Role::from).or(defaults.role) else {
+        let role = match self.role {
+            Some(role) => Some(role.into()),
+            None => defaults.needed_role()?,
+        };
+        for warning in session::warnings(&defaults) {
+            output.warning(&warning);
+        }
+        let Some(role) = role else {
             return match self.repo {
                 Some(_) => Err(Failure::Usage(
                     "say with --role what is needed on the repository".to_owned(),

@@ -16,6 +16,7 @@ use crate::process;
 use crate::resolve::defaults::Defaults;
 use crate::resolve::outside::Shell;
 use crate::resolve::trace::Trace;
+use crate::resolve::trust::Trust;
 use crate::resolve::{Argument, Inputs, Request, Resolver, ambient_endpoint, shadowing};
 use crate::store::machine::Machine;
 
@@ -95,6 +96,22 @@ pub fn explain(world: &World<'_>, which: &Which) -> Result<Trace, Error> {
 /// As [`Resolver::defaults`].
 pub fn defaults(world: &World<'_>) -> Result<Defaults, Error> {
     Resolver::default().defaults(world.environment, world.folder.as_deref())
+}
+
+/// What has not been told yet of the files that do not count.
+pub fn warnings(defaults: &Defaults) -> Vec<String> {
+    process::current()
+        .resolver
+        .new_warnings(defaults.warnings())
+}
+
+/// Whose project files count, with the exceptions of the user's own configuration.
+///
+/// # Errors
+///
+/// [`Error::Configuration`] when the user's own configuration is broken.
+pub fn trust(world: &World<'_>) -> Result<Trust, Error> {
+    Trust::of_user(world.environment)
 }
 
 /// What the chain may ask: a command, and no notebook.

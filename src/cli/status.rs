@@ -141,6 +141,7 @@ impl Report {
         for (label, answer) in [
             ("shadowed", Answer::Shadowed),
             ("broken", Answer::Broken),
+            ("refused", Answer::Refused),
             ("not read", Answer::Ignored),
             ("skipped", Answer::Skipped),
         ] {

@@ -17,7 +17,7 @@ use super::protocol::Attributes;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::resolve::trace::Trace;
+use crate::resolve::trace::{Answer as TraceAnswer, Trace};
 use crate::resolve::{Argument, Inputs, Request, Resolver};
 
 /// The user's name when git has none. The Hub looks at the token alone; `huggingface_hub` writes
@@ -89,7 +89,7 @@ fn names_profile(trace: &Trace) -> bool {
     trace
         .steps
         .iter()
-        .any(|step| step.source.starts_with("config:"))
+        .any(|step| step.answer == TraceAnswer::Absent && step.source.starts_with("config:"))
 }
 
 /// Name and password are what every git and every Hub understands. Where a server wants a bearer

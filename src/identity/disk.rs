@@ -10,7 +10,7 @@
 
 mod lease;
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,6 +18,7 @@ use std::time::SystemTime;
 
 use super::shared::{Claim, Kind, MAXIMUM_SIZE, Mark, Place, SharedCache};
 use crate::file;
+use crate::folder;
 
 /// How many files of each sort there may be. Rejections have their own small bound, so that a
 /// stream of made-up tokens evicts other rejections only.
@@ -80,19 +81,13 @@ impl DiskCache {
             .is_ok_and(|metadata| metadata.is_dir() && is_private(&metadata))
     }
 
-    /// Makes the folder. It and the one around it are ours; those above are made as others do.
+    /// Makes the folder, and `HF_HOME` around it if that is not there either.
     fn make_folder(&self) -> std::io::Result<()> {
         if self.is_private() {
             return Ok(());
         }
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        if let Some(home) = self.folder.parent().and_then(Path::parent) {
-            builder.create(home)?;
-        }
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.folder)?;
+        let home = self.folder.parent().and_then(Path::parent);
+        folder::make_private(&self.folder, home.unwrap_or(&self.folder))?;
         // It may have been there.
         if self.is_private() {
             Ok(())
@@ -103,6 +98,7 @@ impl DiskCache {
 
     fn replace(&self, path: &Path, content: &[u8]) -> std::io::Result<()> {
         self.make_folder()?;
+        file::check_replaceable(path)?;
         let mut file = tempfile::Builder::new()
             .prefix("")
             .suffix(NEW)

@@ -82,7 +82,7 @@ impl Failure {
                 }
                 None => format!("{endpoint} limits the rate"),
             },
-            Self::Unreachable(text) => format!("{endpoint} cannot be reached ({text})"),
+            Self::Unreachable(text) => format!("{text} ({endpoint})"),
             Self::Offline => "HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) forbids requests".to_owned(),
             Self::Strange(text) => format!("{endpoint} gave no sensible answer: {text}"),
             Self::Setup(error) => error.to_string(),

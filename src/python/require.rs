@@ -19,6 +19,7 @@ use crate::http::Settings;
 use crate::identity::Options;
 use crate::process;
 use crate::require::Requirement;
+use crate::resolve::defaults::Defaults;
 use crate::role::{Need, RepositoryType, Role};
 
 /// Makes sure that a token will do, before the expensive call.
@@ -56,7 +57,8 @@ use crate::role::{Need, RepositoryType, Role};
 ///     hubtoken.errors.RepositoryNotFoundError: There is nothing to read.
 ///     hubtoken.errors.VerdictUnknownError: Nothing could be learnt.
 ///     hubtoken.errors.TokenNotFoundError: There is no token.
-///     hubtoken.errors.ConfigurationError: The project's configuration is broken.
+///     hubtoken.errors.ConfigurationError: The project's configuration is broken; or the call names
+///         no role, and a file does that does not count, since it is another user's.
 ///     ValueError: Neither the caller nor the project names a role.
 ///
 /// Example:
@@ -94,7 +96,7 @@ pub fn require_role<'py>(
     timeout: Option<f64>,
     on_unknown: &str,
 ) -> PyResult<Bound<'py, PyHubToken>> {
-    let (role, repo) = defaulted(role, repo)?;
+    let (role, repo) = defaulted(py, role, repo)?;
     let call = Call {
         token,
         endpoint,
@@ -189,6 +191,7 @@ pub fn require_permission<'py>(
 
 /// The role and the repository, the project's where the caller says nothing.
 fn defaulted(
+    py: Python<'_>,
     role: Option<&str>,
     repo: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<(Role, Option<String>)> {
@@ -204,13 +207,28 @@ fn defaulted(
         .resolver
         .defaults(&ProcessEnvironment, std::env::current_dir().ok().as_deref())
         .map_err(to_python)?;
-    let role = role.or(defaults.role).ok_or_else(|| {
-        PyValueError::new_err(
-            "name a role, \"read\" or \"write\", or write role = \"write\" into the project's \
-             hubtoken.toml",
-        )
-    })?;
+    let role = match role {
+        Some(role) => role,
+        None => defaults
+            .needed_role()
+            .map_err(to_python)?
+            .ok_or_else(|| no_role(&defaults))?,
+    };
+    if !defaults.passed_over.is_empty() {
+        let resolver = &process::current().resolver;
+        for warning in resolver.new_warnings(defaults.warnings()) {
+            warn(py, &py.get_type::<classes::HubTokenWarning>(), &warning)?;
+        }
+    }
     Ok((role, repo.unwrap_or(defaults.repo)))
+}
+
+fn no_role(defaults: &Defaults) -> PyErr {
+    PyValueError::new_err(format!(
+        "name a role, \"read\" or \"write\", or write role = \"write\" into the project's \
+         hubtoken.toml{}",
+        defaults.afterthought()
+    ))
 }
 
 /// A `repo=` that was given; `False` is none.

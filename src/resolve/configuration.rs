@@ -13,12 +13,11 @@ use toml::{Table, Value};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::file;
-use crate::paths::{PROJECT_FILE, PYPROJECT_FILE};
 use crate::printable::{holds_secret, printable};
 use crate::role::{RepositoryType, Role, Target};
 
 /// The largest configuration that is read, in bytes.
-const MAXIMUM_SIZE: u64 = 1024 * 1024;
+pub(super) const MAXIMUM_SIZE: u64 = 1024 * 1024;
 
 /// The ambient sources that `sources` may list. The argument and the environment are set by who
 /// starts the process and rank above every file, so no file can turn them off.
@@ -43,17 +42,29 @@ pub struct Configuration {
     pub token_file: Option<String>,
     /// A program that hands out a token, and its arguments. The user's own file only.
     pub token_command: Option<Vec<String>>,
+    /// Folders whose project files count whoever owns them. The user's own file only.
+    pub safe_directories: Vec<String>,
 }
 
 impl Configuration {
     /// The path of `token_file`, with `~` for the home folder.
     #[must_use]
     pub fn token_file(&self, home: Option<&Path>) -> Option<PathBuf> {
-        let text = self.token_file.as_ref()?;
-        Some(match (text.strip_prefix("~/"), home) {
-            (Some(rest), Some(home)) => home.join(rest),
-            _ => PathBuf::from(text),
-        })
+        self.token_file.as_ref().map(|text| in_home(text, home))
+    }
+
+    /// The paths of `safe_directories`, with `~` for the home folder.
+    #[must_use]
+    pub(super) fn safe_directories(&self, home: Option<&Path>) -> Vec<PathBuf> {
+        let texts = self.safe_directories.iter();
+        texts.map(|text| in_home(text, home)).collect()
+    }
+}
+
+fn in_home(text: &str, home: Option<&Path>) -> PathBuf {
+    match (text.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(text),
     }
 }
 
@@ -64,56 +75,6 @@ pub enum Owner {
     User,
     /// Whoever wrote the repository's: not trusted.
     Project,
-}
-
-/// Finds the nearest project file from a folder upwards: `hubtoken.toml`, or a `pyproject.toml`
-/// that has a `[tool.hubtoken]` table.
-///
-/// # Errors
-///
-/// [`Error::Configuration`] when the nearest one is broken or says what it may not.
-pub fn find_project(folder: &Path) -> Result<Option<Configuration>, Error> {
-    for folder in folder.ancestors() {
-        let found = of_folder(folder)?;
-        if found.is_some() {
-            return Ok(found);
-        }
-    }
-    Ok(None)
-}
-
-/// Reads a folder's own file: its `hubtoken.toml`, or a `pyproject.toml` that has a
-/// `[tool.hubtoken]` table.
-///
-/// # Errors
-///
-/// [`Error::Configuration`] when it is broken or says what it may not.
-pub(super) fn of_folder(folder: &Path) -> Result<Option<Configuration>, Error> {
-    let own = folder.join(PROJECT_FILE);
-    if let Some(text) = read(&own)? {
-        return parse(&text, &own, Owner::Project).map(Some);
-    }
-    let shared = folder.join(PYPROJECT_FILE);
-    if let Some(text) = read(&shared)?
-        // Other tools' files are none of our business, even broken ones.
-        && text.contains("hubtoken")
-        && let Some(Value::Table(table)) = tool_table(&text, &shared)?
-    {
-        return from_table(&table, &shared, Owner::Project).map(Some);
-    }
-    Ok(None)
-}
-
-/// Reads the user's own file; `None` when there is none.
-///
-/// # Errors
-///
-/// [`Error::Configuration`] when it is broken.
-pub fn read_user(path: &Path) -> Result<Option<Configuration>, Error> {
-    match read(path)? {
-        Some(text) => parse(&text, path, Owner::User).map(Some),
-        None => Ok(None),
-    }
 }
 
 pub(super) fn read(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Error> {
@@ -128,6 +89,21 @@ pub(super) fn read(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Er
 /// [`Error::Configuration`].
 pub fn parse(text: &str, path: &Path, owner: Owner) -> Result<Configuration, Error> {
     from_table(&to_table(text, path)?, path, owner)
+}
+
+/// Reads the `[tool.hubtoken]` table of a file that other tools share; `None` when it has none.
+///
+/// # Errors
+///
+/// [`Error::Configuration`]. Files without the table may be as broken as they like.
+pub(super) fn parse_tool_table(text: &str, path: &Path) -> Result<Option<Configuration>, Error> {
+    if !text.contains("hubtoken") {
+        return Ok(None);
+    }
+    match tool_table(text, path)? {
+        Some(Value::Table(table)) => from_table(&table, path, Owner::Project).map(Some),
+        _ => Ok(None),
+    }
 }
 
 fn to_table(text: &str, path: &Path) -> Result<Table, Error> {
@@ -186,6 +162,17 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
             ("token_command", Owner::User) => {
                 configuration.token_command = Some(command(value, path)?);
             }
+            ("safe_directories", Owner::User) => {
+                configuration.safe_directories = safe_directories(value, path)?;
+            }
+            ("safe_directories", Owner::Project) => {
+                return refuse(
+                    "`safe_directories` is not for a project's file: a folder cannot vouch for \
+                     itself. Write it into your own configuration, hubtoken/config.toml in your \
+                     configuration folder"
+                        .to_owned(),
+                );
+            }
             ("endpoint" | "token_command" | "token_file", Owner::Project) => {
                 return refuse(format!(
                     "`{key}` is not for a project's file: a cloned repository must not choose \
@@ -198,7 +185,7 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
                     "`{}` is not known here; known are profile, role, repo, sources{}",
                     printable(key),
                     if owner == Owner::User {
-                        ", endpoint, token_command, token_file"
+                        ", endpoint, token_command, token_file, safe_directories"
                     } else {
                         ""
                     }
@@ -247,6 +234,24 @@ fn command(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
             "{}: `token_command` is a list of texts, the program and its arguments, such as \
              [\"op\", \"read\", \"op://vault/hub/token\"]. The program is a name on PATH or a whole \
              path; no shell is involved",
+            path.display()
+        ))),
+    }
+}
+
+/// Whole paths: what a folder is called from elsewhere would depend on where that is.
+fn safe_directories(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
+    let paths: Option<Vec<&str>> = value
+        .as_array()
+        .and_then(|items| items.iter().map(Value::as_str).collect());
+    let is_whole = |path: &&str| path.starts_with("~/") || Path::new(path).is_absolute();
+    match paths {
+        Some(paths) if paths.iter().all(is_whole) => {
+            Ok(paths.into_iter().map(str::to_owned).collect())
+        }
+        _ => Err(Error::Configuration(format!(
+            "{}: `safe_directories` is a list of whole paths of folders, such as \
+             [\"/srv/shared/project\"]",
             path.display()
         ))),
     }

@@ -26,7 +26,12 @@ fn a_long_name_is_no_token() {
 
 #[test]
 fn a_project_does_not_steer_secrets() {
-    for key in ["endpoint", "token_command", "token_file"] {
+    for key in [
+        "endpoint",
+        "token_command",
+        "token_file",
+        "safe_directories",
+    ] {
         let error = project(&format!("{key} = \"https://evil.example\"")).unwrap_err();
         assert!(
             error.to_string().contains("not for a project's file"),
@@ -73,37 +78,6 @@ fn what_is_broken_is_told_by_line_or_key() {
 }
 
 #[test]
-fn the_nearest_file_counts() {
-    let root = tempfile::tempdir().unwrap();
-    let inner = root.path().join("a/b");
-    std::fs::create_dir_all(&inner).unwrap();
-    std::fs::write(root.path().join(PROJECT_FILE), "profile = \"outer\"").unwrap();
-    std::fs::write(
-        root.path().join("a").join(PYPROJECT_FILE),
-        "[tool.ruff]\nx = 1",
-    )
-    .unwrap();
-    let found = find_project(&inner).unwrap().unwrap();
-    assert_eq!(found.profile.as_deref(), Some("outer"));
-    std::fs::write(
-        root.path().join("a").join(PYPROJECT_FILE),
-        "[tool.hubtoken]\nprofile = \"inner\"",
-    )
-    .unwrap();
-    let found = find_project(&inner).unwrap().unwrap();
-    assert_eq!(found.profile.as_deref(), Some("inner"));
-}
-
-#[test]
-fn a_broken_file_of_other_tools_is_passed_over() {
-    let root = tempfile::tempdir().unwrap();
-    std::fs::write(root.path().join(PYPROJECT_FILE), "[project").unwrap();
-    assert!(find_project(root.path()).is_ok());
-    std::fs::write(root.path().join(PYPROJECT_FILE), "[tool.hubtoken").unwrap();
-    assert!(find_project(root.path()).is_err());
-}
-
-#[test]
 fn a_command_is_a_list_of_words() {
     let user = |text: &str| parse(text, Path::new("config.toml"), Owner::User);
     let found = user("token_command = [\"op\", \"read\", \"op://a b/c\"]").unwrap();
@@ -127,4 +101,24 @@ fn a_command_is_a_list_of_words() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("holds a token") && !message.contains("Fake"));
+}
+
+#[test]
+fn exceptions_are_whole_paths() {
+    let user = |text: &str| {
+        parse(
+            &format!("safe_directories = {text}"),
+            Path::new("config.toml"),
+            Owner::User,
+        )
+    };
+    let found = user("[\"/srv/x\", \"~/shared\"]").unwrap();
+    assert_eq!(
+        found.safe_directories(Some(Path::new("/home/alice"))),
+        [Path::new("/srv/x"), Path::new("/home/alice/shared")]
+    );
+    for wrong in ["\"/srv/x\"", "[\"srv\"]", "[\"*\"]", "[3]", "[\"~bob/x\"]"] {
+        let message = user(wrong).unwrap_err().to_string();
+        assert!(message.contains("whole paths"), "{wrong}: {message}");
+    }
 }

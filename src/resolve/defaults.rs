@@ -4,9 +4,12 @@
 //! need is written once, beside the code that has it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Resolver;
-use super::memory::Found;
+use super::memory::{Found, Places};
+use super::search::PassedOver;
+use super::trust::Trust;
 use crate::env::Environment;
 use crate::error::Error;
 use crate::paths::Paths;
@@ -20,6 +23,8 @@ pub struct Defaults {
     pub role: Option<Role>,
     /// The repository, as the file names it.
     pub repo: Option<String>,
+    /// The nearer files that do not count.
+    pub passed_over: Arc<[PassedOver]>,
 }
 
 impl Resolver {
@@ -39,17 +44,55 @@ impl Resolver {
         if let Some(found) = projects.fresh(folder) {
             return Ok(Defaults::of(found));
         }
-        let found = projects.find(folder, &Paths::new(environment))?;
+        let paths = Paths::new(environment);
+        let home = crate::paths::home(environment);
+        let places = Places {
+            user: paths.user_configuration.as_deref(),
+            home: home.as_deref(),
+            trust: &Trust::read(environment),
+        };
+        let found = projects.find(folder, &places)?;
         Ok(Defaults::of(&found))
     }
 }
 
 impl Defaults {
-    fn of((project, user): &Found) -> Self {
-        let files = || [project, user].into_iter().flatten();
+    fn of(found: &Found) -> Self {
+        let files = || [&found.project, &found.user].into_iter().flatten();
         Self {
             role: files().find_map(|file| file.role),
             repo: files().find_map(|file| file.repo.clone()),
+            passed_over: Arc::clone(&found.passed_over),
         }
+    }
+
+    /// The role to check where the caller names none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] when a nearer file that does not count names a role: to check
+    /// another one, or nothing, is not what was meant.
+    pub fn needed_role(&self) -> Result<Option<Role>, Error> {
+        match self.passed_over.iter().find(|file| file.names_role) {
+            None => Ok(self.role),
+            Some(file) => Err(Error::Configuration(format!(
+                "{} names a role, and was passed over: {}. Or name the role yourself",
+                file.path.display(),
+                file.reason
+            ))),
+        }
+    }
+
+    /// What the user should hear of: the files that do not count.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        self.passed_over.iter().filter_map(PassedOver::warning)
+    }
+
+    /// The same in one sentence, to follow a complaint that nothing names a role.
+    #[must_use]
+    pub fn afterthought(&self) -> String {
+        self.warnings()
+            .map(|warning| format!(" ({warning})"))
+            .collect()
     }
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::errand;
-use super::memory::Variables;
+use super::memory::{Places, Variables};
 use super::outside::{Nowhere, Outside};
+use super::trust::Trust;
 use crate::endpoint::{self, Endpoint};
 use crate::env::{self, Environment};
 use crate::error::Error;
@@ -33,7 +34,9 @@ pub struct Inputs<'a> {
     pub(super) variables: Variables,
     /// For `~` in the `token_file` of the user's configuration.
     pub(super) home: Option<PathBuf>,
-    /// The working directory; `None` when it is gone.
+    /// Whose project files count.
+    pub(super) trust: Trust,
+    /// The working directory; `None` when it is gone, or cannot be told.
     pub(super) folder: Option<PathBuf>,
 }
 
@@ -81,7 +84,17 @@ impl<'a> Inputs<'a> {
                 .collect(),
             paths: Paths::new(environment),
             home: crate::paths::home(environment),
+            trust: Trust::read(environment),
             variables: Variables::read(environment),
+        }
+    }
+
+    /// Where configurations are looked for.
+    pub(super) fn places(&self) -> Places<'_> {
+        Places {
+            user: self.paths.user_configuration.as_deref(),
+            home: self.home.as_deref(),
+            trust: &self.trust,
         }
     }
 

@@ -14,11 +14,12 @@ use std::time::{Duration, Instant, SystemTime};
 use zeroize::Zeroizing;
 
 use super::Inputs;
-use super::configuration::{self, Configuration};
+use super::configuration::Configuration;
+use super::search::{self, PassedOver};
+use super::trust::Trust;
 use crate::credential::{Credential, Source};
 use crate::env::{self, Environment};
 use crate::error::Error;
-use crate::paths::Paths;
 
 /// How long the configuration found from a folder is believed.
 const CONFIGURATION_LIFETIME: Duration = Duration::from_secs(1);
@@ -40,7 +41,7 @@ const ENVIRONMENT: [&str; 5] = [
 ];
 
 /// The variables that decide where files are.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     env::HUGGING_FACE_HUB_TOKEN,
     env::HF_TOKEN_PATH,
     env::HF_HOME,
@@ -49,6 +50,7 @@ const FILES: [&str; 8] = [
     env::HOME,
     env::USERPROFILE,
     env::APPDATA,
+    env::HUBTOKEN_SAFE_DIRECTORIES,
 ];
 
 /// What [`super::Resolver::recall`] answers.
@@ -201,8 +203,25 @@ impl Memory {
     }
 }
 
-/// The project's and the user's configuration.
-pub(super) type Found = (Option<Arc<Configuration>>, Option<Arc<Configuration>>);
+/// The configurations that count in a folder.
+#[derive(Clone)]
+pub(super) struct Found {
+    /// The project's.
+    pub(super) project: Option<Arc<Configuration>>,
+    /// The user's own.
+    pub(super) user: Option<Arc<Configuration>>,
+    /// What was passed over on the way to them.
+    pub(super) passed_over: Arc<[PassedOver]>,
+}
+
+/// Where configurations are looked for, beside the working directory.
+pub(super) struct Places<'a> {
+    /// The user's own file.
+    pub(super) user: Option<&'a Path>,
+    pub(super) home: Option<&'a Path>,
+    /// Whose project files count.
+    pub(super) trust: &'a Trust,
+}
 
 /// The configurations that were found, by working directory.
 #[derive(Default)]
@@ -219,6 +238,7 @@ fn key(folder: Option<&Path>) -> &OsStr {
 struct Entry {
     looked: Instant,
     user_path: Option<PathBuf>,
+    trust: Trust,
     found: Found,
 }
 
@@ -238,25 +258,40 @@ impl Projects {
     }
 
     /// The project's and the user's configuration.
-    pub(super) fn find(&mut self, folder: Option<&Path>, paths: &Paths) -> Result<Found, Error> {
+    pub(super) fn find(
+        &mut self,
+        folder: Option<&Path>,
+        places: &Places<'_>,
+    ) -> Result<Found, Error> {
         let key = key(folder);
         if let Some(entry) = self.by_folder.get(key)
             && entry.looked.elapsed() < CONFIGURATION_LIFETIME
-            && entry.user_path == paths.user_configuration
+            && entry.user_path.as_deref() == places.user
+            && entry.trust == *places.trust
         {
             return Ok(entry.found.clone());
         }
         let looked = Instant::now();
-        let project = match folder {
-            Some(folder) => configuration::find_project(folder)?,
+        // First, since it may say which folders are trusted.
+        let (user, unseen) = match places.user {
+            Some(path) => search::read_user(path)?,
+            None => (None, None),
+        };
+        let mut project = match (folder, &user) {
+            (Some(folder), Some(user)) if !user.safe_directories.is_empty() => {
+                let safe = user.safe_directories(places.home);
+                search::find_project(folder, &places.trust.with_safe_directories(&safe))?
+            }
+            (Some(folder), _) => search::find_project(folder, places.trust)?,
             // The working directory is gone, and no project with it.
-            None => None,
+            (None, _) => search::Search::default(),
         };
-        let user = match &paths.user_configuration {
-            Some(path) => configuration::read_user(path)?,
-            None => None,
+        project.passed_over.extend(unseen);
+        let found = Found {
+            project: project.found.map(Arc::new),
+            user: user.map(Arc::new),
+            passed_over: project.passed_over.into(),
         };
-        let found = (project.map(Arc::new), user.map(Arc::new));
         if self.by_folder.len() >= MAXIMUM_FOLDERS {
             self.by_folder.clear();
         }
@@ -264,7 +299,8 @@ impl Projects {
             key.to_owned(),
             Entry {
                 looked,
-                user_path: paths.user_configuration.clone(),
+                user_path: places.user.map(Path::to_owned),
+                trust: places.trust.clone(),
                 found: found.clone(),
             },
         );

@@ -21,7 +21,9 @@ mod memory;
 pub mod outside;
 mod peer;
 pub mod pin;
+pub mod search;
 pub mod trace;
+pub mod trust;
 mod walk;
 
 use std::collections::HashSet;
@@ -112,12 +114,20 @@ impl Resolver {
     /// warned about before.
     #[must_use]
     pub fn warnings(&self, trace: &Trace) -> Vec<String> {
+        self.new_warnings(
+            trace
+                .steps
+                .iter()
+                .filter(|step| matches!(step.answer, Answer::Broken | Answer::Refused))
+                .map(|step| format!("{} was passed over: {}", step.source, step.detail)),
+        )
+    }
+
+    /// Those of some warnings that have not been given before.
+    #[must_use]
+    pub fn new_warnings(&self, warnings: impl Iterator<Item = String>) -> Vec<String> {
         let mut warned = lock(&self.warned);
-        trace
-            .steps
-            .iter()
-            .filter(|step| matches!(step.answer, Answer::Broken | Answer::Refused))
-            .map(|step| format!("{} was passed over: {}", step.source, step.detail))
+        warnings
             .filter(|warning| warned.insert(warning.clone()))
             .collect()
     }
@@ -218,10 +228,10 @@ impl Resolver {
     }
 
     fn user_configuration(&self, inputs: &Inputs<'_>) -> Option<Arc<Configuration>> {
-        let (_, user) = lock(&self.projects)
-            .find(inputs.folder.as_deref(), &inputs.paths)
-            .ok()?;
-        user
+        lock(&self.projects)
+            .find(inputs.folder.as_deref(), &inputs.places())
+            .ok()?
+            .user
     }
 
     /// The Hub that the user's configuration gives to a source that it names.

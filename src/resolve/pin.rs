@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, Item, TableLike, value};
 
 use super::configuration::{self, Configuration};
+use super::search::{self, PassedOver};
+use super::trust::Trust;
 use crate::error::Error;
 use crate::file::describe;
 use crate::paths::PROJECT_FILE;
@@ -24,16 +26,28 @@ pub struct Pinned {
     pub changed: bool,
     /// A file in a folder above, which no longer counts here.
     pub hides: Option<PathBuf>,
+    /// Why the file does not count although it was written, if it does not.
+    pub objection: Option<String>,
 }
 
 /// Pins a folder to a stored token, or with `None` takes that back.
 ///
 /// # Errors
 ///
-/// [`Error::Configuration`] when the folder's file is broken, which is then left as it is;
+/// [`Error::Configuration`] when the folder's file is broken, or does not count: it is then left
+/// as it is, since to write it anew would make what others have written there this user's own.
 /// [`Error::Store`] when it cannot be written.
-pub fn pin(folder: &Path, profile: Option<&str>) -> Result<Pinned, Error> {
-    let known = configuration::of_folder(folder)?;
+pub fn pin(folder: &Path, profile: Option<&str>, trust: &Trust) -> Result<Pinned, Error> {
+    let mut search = search::of_folder(folder, trust)?;
+    if let Some(file) = search.passed_over.first() {
+        if !trust.is_own(&file.path) {
+            return Err(refused(file));
+        }
+        // This user's own file, in a folder of all: what is in it can still be changed.
+        search = search::of_folder(folder, &trust.with_safe_directories(&[folder.to_owned()]))?;
+    }
+    let known = search.found;
+    let objection = trust.objection_to_any(folder).filter(|_| profile.is_some());
     let file = known
         .as_ref()
         .map_or_else(|| folder.join(PROJECT_FILE), |known| known.path.clone());
@@ -42,6 +56,7 @@ pub fn pin(folder: &Path, profile: Option<&str>) -> Result<Pinned, Error> {
             file,
             changed: false,
             hides: None,
+            objection,
         });
     }
     let text = configuration::read(&file)?.unwrap_or_default();
@@ -64,18 +79,27 @@ pub fn pin(folder: &Path, profile: Option<&str>) -> Result<Pinned, Error> {
         changed: true,
         hides: match &known {
             Some(_) => None,
-            None => hidden(folder)?,
+            None => hidden(folder, trust)?,
         },
+        objection,
     })
 }
 
 /// The configuration that counted before the folder had one.
-fn hidden(folder: &Path) -> Result<Option<PathBuf>, Error> {
+fn hidden(folder: &Path, trust: &Trust) -> Result<Option<PathBuf>, Error> {
     let above = match folder.parent() {
-        Some(parent) => configuration::find_project(parent)?,
+        Some(parent) => search::find_project(parent, trust)?.found,
         None => None,
     };
     Ok(above.map(|above: Configuration| above.path))
+}
+
+fn refused(file: &PassedOver) -> Error {
+    Error::Configuration(format!(
+        "{} does not count, and was left as it is: {}",
+        file.path.display(),
+        file.reason
+    ))
 }
 
 /// Sets or removes the profile in a configuration's text; all else stays as it is written.

@@ -6,6 +6,10 @@ use tempfile::TempDir;
 use super::*;
 use crate::paths::PYPROJECT_FILE;
 
+fn trust() -> Trust {
+    Trust::read(&crate::env::Fixed::default())
+}
+
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
@@ -17,14 +21,14 @@ fn written(folder: &TempDir, name: &str) -> String {
 #[test]
 fn a_folder_without_a_file_gets_one_and_loses_it() {
     let folder = folder();
-    let pinned = pin(folder.path(), Some("ci")).unwrap();
+    let pinned = pin(folder.path(), Some("ci"), &trust()).unwrap();
     assert_eq!(pinned.file, folder.path().join(PROJECT_FILE));
     assert!(pinned.changed);
     assert_eq!(written(&folder, PROJECT_FILE), "profile = \"ci\"\n");
-    assert!(!pin(folder.path(), Some("ci")).unwrap().changed);
-    assert!(pin(folder.path(), None).unwrap().changed);
+    assert!(!pin(folder.path(), Some("ci"), &trust()).unwrap().changed);
+    assert!(pin(folder.path(), None, &trust()).unwrap().changed);
     assert!(!folder.path().join(PROJECT_FILE).exists());
-    assert!(!pin(folder.path(), None).unwrap().changed);
+    assert!(!pin(folder.path(), None, &trust()).unwrap().changed);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
@@ -33,12 +37,19 @@ fn the_rest_of_a_file_stays_to_the_letter() {
     let folder = folder();
     let text = "# ours\nrole = 'write'   # needed\nprofile = \"old\" # mine\n\nrepo=\"acme/x\"\n";
     fs::write(folder.path().join(PROJECT_FILE), text).unwrap();
-    assert!(pin(folder.path(), Some("ü [\"x\"]")).unwrap().changed);
+    assert!(
+        pin(folder.path(), Some("ü [\"x\"]"), &trust())
+            .unwrap()
+            .changed
+    );
     let expected = text.replace("\"old\"", "'ü [\"x\"]'");
     assert_eq!(written(&folder, PROJECT_FILE), expected);
-    let read = configuration::of_folder(folder.path()).unwrap().unwrap();
+    let read = search::of_folder(folder.path(), &trust())
+        .unwrap()
+        .found
+        .unwrap();
     assert_eq!(read.profile.as_deref(), Some("ü [\"x\"]"));
-    pin(folder.path(), None).unwrap();
+    pin(folder.path(), None, &trust()).unwrap();
     assert!(written(&folder, PROJECT_FILE).contains("role = 'write'   # needed"));
     assert!(!written(&folder, PROJECT_FILE).contains("profile"));
 }
@@ -50,21 +61,24 @@ fn a_pyproject_with_a_table_is_the_place() {
     let text =
         "[project]\nname = \"x\"\n\n[tool.hubtoken]\nrole = \"read\"\n\n[tool.ruff]\na = 1\n";
     fs::write(&path, text).unwrap();
-    assert_eq!(pin(folder.path(), Some("ci")).unwrap().file, path);
+    assert_eq!(pin(folder.path(), Some("ci"), &trust()).unwrap().file, path);
     let expected = text.replace("\"read\"\n", "\"read\"\nprofile = \"ci\"\n");
     assert_eq!(written(&folder, PYPROJECT_FILE), expected);
-    pin(folder.path(), None).unwrap();
+    pin(folder.path(), None, &trust()).unwrap();
     assert_eq!(written(&folder, PYPROJECT_FILE), text);
     // Without the table it is other tools' file.
     fs::write(&path, "[tool.ruff]\n").unwrap();
-    let pinned = pin(folder.path(), Some("ci")).unwrap();
+    let pinned = pin(folder.path(), Some("ci"), &trust()).unwrap();
     assert_eq!(pinned.file, folder.path().join(PROJECT_FILE));
     assert_eq!(written(&folder, PYPROJECT_FILE), "[tool.ruff]\n");
     // A table in one line.
     fs::remove_file(&pinned.file).unwrap();
     fs::write(&path, "[tool]\nhubtoken = { role = \"read\" }\n").unwrap();
-    pin(folder.path(), Some("ci")).unwrap();
-    let read = configuration::of_folder(folder.path()).unwrap().unwrap();
+    pin(folder.path(), Some("ci"), &trust()).unwrap();
+    let read = search::of_folder(folder.path(), &trust())
+        .unwrap()
+        .found
+        .unwrap();
     assert_eq!(read.profile.as_deref(), Some("ci"));
 }
 
@@ -77,7 +91,7 @@ fn a_broken_file_is_left_as_it_is() {
     ] {
         let folder = folder();
         fs::write(folder.path().join(PROJECT_FILE), text).unwrap();
-        let error = pin(folder.path(), Some("ci")).unwrap_err();
+        let error = pin(folder.path(), Some("ci"), &trust()).unwrap_err();
         assert!(matches!(error, Error::Configuration(_)), "{error}");
         assert!(!error.to_string().contains("Fake"), "{error}");
         assert_eq!(written(&folder, PROJECT_FILE), text);
@@ -89,11 +103,11 @@ fn a_file_above_is_hidden_and_named() {
     let folder = folder();
     let inner = folder.path().join("a/b");
     fs::create_dir_all(&inner).unwrap();
-    pin(folder.path(), Some("outer")).unwrap();
-    let pinned = pin(&inner, Some("inner")).unwrap();
+    pin(folder.path(), Some("outer"), &trust()).unwrap();
+    let pinned = pin(&inner, Some("inner"), &trust()).unwrap();
     assert_eq!(pinned.hides, Some(folder.path().join(PROJECT_FILE)));
     assert_eq!(written(&folder, PROJECT_FILE), "profile = \"outer\"\n");
-    assert_eq!(pin(&inner, Some("other")).unwrap().hides, None);
+    assert_eq!(pin(&inner, Some("other"), &trust()).unwrap().hides, None);
 }
 
 #[cfg(unix)]
@@ -105,7 +119,7 @@ fn modes_and_links_stay() {
     fs::write(&path, "role = \"read\"\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
     symlink("shared.toml", folder.path().join(PROJECT_FILE)).unwrap();
-    pin(folder.path(), Some("ci")).unwrap();
+    pin(folder.path(), Some("ci"), &trust()).unwrap();
     let link = folder.path().join(PROJECT_FILE);
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert!(written(&folder, "shared.toml").contains("ci"));
@@ -117,10 +131,10 @@ fn what_cannot_be_written_is_told() {
     let folder = folder();
     // A folder that vanished.
     let gone = folder.path().join("gone");
-    let error = pin(&gone, Some("ci")).unwrap_err();
+    let error = pin(&gone, Some("ci"), &trust()).unwrap_err();
     assert!(matches!(error, Error::Store(_)), "{error}");
     // Something that is no file.
     fs::create_dir(folder.path().join(PROJECT_FILE)).unwrap();
-    let error = pin(folder.path(), Some("ci")).unwrap_err();
+    let error = pin(folder.path(), Some("ci"), &trust()).unwrap_err();
     assert!(matches!(error, Error::Configuration(_)), "{error}");
 }

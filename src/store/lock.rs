@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::write::{beside, make_folder, parent, problem};
 use crate::error::Error;
+use crate::file;
 use crate::identity::Interrupt;
 
 /// How long another process may hold the lock: as long as `huggingface_hub` waits.
@@ -83,14 +84,20 @@ fn open(path: &Path) -> io::Result<File> {
         use std::os::unix::fs::OpenOptionsExt as _;
         // Nothing is in it, and a group that shares the folder shares the lock.
         options.mode(0o664);
+        // A FIFO must not keep the caller waiting for its other end.
+        options.custom_flags(file::NONBLOCK);
     }
-    match options.open(path) {
+    file::check_replaceable(path)?;
+    let opened = match options.open(path) {
         // Another's file can be locked by whoever may read it.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            File::open(path).map_err(|_| error)
+            options.create(false).write(false);
+            options.open(path).map_err(|_| error)
         }
         opened => opened,
-    }
+    }?;
+    file::check_regular(&opened.metadata()?)?;
+    Ok(opened)
 }
 
 #[cfg(unix)]

@@ -10,7 +10,7 @@ use super::change::{Active, Change};
 use super::endpoints::{self, Endpoints, Record};
 use super::entry::{Entry, find};
 use super::lock::{self, Lock};
-use super::{StoredToken, name};
+use super::{StoredToken, name, write};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::file;
@@ -244,7 +244,13 @@ impl<'a> Machine<'a> {
         ]
     }
 
+    /// Takes the lock. A file that is a device, a FIFO or a directory stops the change before a
+    /// file of ours is made beside it.
     pub(super) fn lock(&self) -> Result<Lock, Error> {
+        for path in self.files() {
+            file::check_replaceable(&path)
+                .map_err(|error| write::problem("write", &path, &error))?;
+        }
         Lock::take(&self.stored_tokens, self.patience, self.interrupt)
     }
 

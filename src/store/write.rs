@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use super::lock::Lock;
 use crate::error::Error;
+use crate::file;
+use crate::folder;
 
 /// How many links are followed: as many as Linux follows.
 const LINKS: usize = 40;
@@ -36,6 +38,7 @@ impl Prepared {
     }
 
     fn write(path: &Path, content: &str) -> io::Result<Self> {
+        file::check_replaceable(path)?;
         let path = target(path)?;
         make_folder(parent(&path))?;
         let new = being_written(&path);
@@ -87,7 +90,8 @@ impl Drop for Prepared {
 ///
 /// [`Error::Store`].
 pub fn remove(path: &Path, _lock: &Lock) -> Result<(), Error> {
-    target(path)
+    file::check_replaceable(path)
+        .and_then(|()| target(path))
         .and_then(|path| remove_if_there(&path))
         .map_err(|error| problem("remove", path, &error))
 }
@@ -113,6 +117,7 @@ pub fn clear(path: &Path, _lock: &Lock) -> Result<(), Error> {
 /// [`Error::Store`].
 pub fn set_aside(path: &Path, _lock: &Lock) -> Result<PathBuf, Error> {
     let failed = |error: &io::Error| problem("set aside", path, error);
+    file::check_replaceable(path).map_err(|error| failed(&error))?;
     // Not the link: it will point to the next content.
     let path = &target(path).map_err(|error| failed(&error))?;
     for number in 1..BROKEN {
@@ -150,6 +155,11 @@ fn unlinkable(error: &io::Error) -> bool {
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
+    if let Ok(metadata) = path.symlink_metadata()
+        && !metadata.is_symlink()
+    {
+        file::check_regular(&metadata)?;
+    }
     match fs::remove_file(path) {
         Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Err(error)
@@ -160,17 +170,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 
 /// Makes a folder for its owner alone; one that is there keeps its mode.
 pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
-    builder.create(folder)
+    folder::make_private(folder, folder)
 }
 
 /// Makes what was done to a file's name last through a power cut. Where folders cannot be synced,
@@ -249,10 +249,17 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 pub(super) fn problem(deed: &str, path: &Path, error: &io::Error) -> Error {
+    if file::is_special(error) {
+        return Error::Store(format!(
+            "{} {error}: hubtoken replaces and removes regular files only, so nothing was changed. \
+             Set HF_TOKEN_PATH (or HF_HOME) to a place for files, or unset it",
+            path.display()
+        ));
+    }
     Error::Store(format!(
         "hubtoken cannot {deed} {}: {}. Check the folder's owner, its mode and the space on the \
          disk, or set HF_HOME to another folder",
         path.display(),
-        crate::file::describe(error)
+        file::describe(error)
     ))
 }

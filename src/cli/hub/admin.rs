@@ -20,7 +20,7 @@ use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::{Error, UnknownKind};
 use crate::file;
-use crate::http::{self, NoAnswer, Settings, Transport};
+use crate::http::{self, HubClient, NoAnswer, Settings, Transport};
 use crate::identity::failure::message;
 use crate::identity::{Interrupt, TIMEOUT};
 
@@ -60,7 +60,7 @@ impl Where {
 pub struct Admin<'a> {
     endpoint: Endpoint,
     key: Zeroizing<String>,
-    client: reqwest::Client,
+    client: HubClient,
     interrupt: &'a dyn Interrupt,
     folder: PathBuf,
 }

@@ -104,7 +104,7 @@ pub(super) async fn forward(
             if let Some(refused) = pump.verdict().await {
                 return Err(refused);
             }
-            let cause = crate::http::chain(&error);
+            let cause = crate::http::cause(&error);
             return Err(failed(
                 if error.is_timeout() {
                     timed_out()

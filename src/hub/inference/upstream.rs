@@ -187,7 +187,8 @@ fn key(upstream: &Upstream, url: &Url) -> Result<Option<HeaderValue>, HubError> 
 /// A client that goes where it is told: no redirect, no proxy, no `Referer`, HTTP/1.1.
 fn client(certificates: Option<&Path>, secure: bool) -> Result<Client, HubError> {
     let unusable = |reason: String| invalid("the way to the upstreams", &reason);
-    let tls = http::tls(secure, certificates).map_err(|error| unusable(error.to_string()))?;
+    let tls = http::tls::client_config(secure, certificates)
+        .map_err(|error| unusable(error.to_string()))?;
     Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(Policy::none())

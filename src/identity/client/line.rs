@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::endpoint::Endpoint;
-use crate::http::{Settings, Transport};
+use crate::http::{HubClient, Settings, Transport};
 use crate::identity::failure::Failure;
 use crate::identity::key::Key;
 use crate::identity::shared::{Shared, SharedCache};
@@ -58,7 +58,7 @@ impl Line {
     }
 
     /// The client that takes this way. The first use builds it, which may read certificates.
-    pub(super) fn http(&self) -> Result<reqwest::Client, Failure> {
+    pub(super) fn http(&self) -> Result<HubClient, Failure> {
         self.check_open()?;
         self.transport
             .client(&self.endpoint, &self.settings)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Client, Line, Permitted, not_before};
 use crate::credential::Credential;
-use crate::http;
+use crate::http::{self, HubClient};
 use crate::identity::check::{Check, Permit};
 use crate::identity::failure::Failure;
 use crate::identity::shared::Shared;
@@ -61,7 +61,7 @@ impl Client {
         self: Arc<Self>,
         check: Check,
         credential: Arc<Credential>,
-        (http, shared): (reqwest::Client, Option<Shared>),
+        (http, shared): (HubClient, Option<Shared>),
         timeout: Duration,
         asked: Instant,
     ) -> Permitted {

@@ -1,6 +1,6 @@
 //! What configurations name, and the token file that counts when they name none.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Walk;
@@ -8,6 +8,7 @@ use crate::credential::Source;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::resolve::configuration::Configuration;
+use crate::resolve::search::{PassedOver, Why};
 use crate::resolve::trace::Answer;
 use crate::sync::lock;
 
@@ -43,10 +44,16 @@ impl Walk<'_> {
     }
 
     fn read_configurations(&mut self) -> Result<(), Error> {
-        let read =
-            lock(&self.resolver.projects).find(self.inputs.folder.as_deref(), &self.inputs.paths);
+        let read = lock(&self.resolver.projects)
+            .find(self.inputs.folder.as_deref(), &self.inputs.places());
         match read {
-            Ok((project, user)) => self.configurations = Configurations { project, user },
+            Ok(found) => {
+                self.note_passed_over(&found.passed_over);
+                self.configurations = Configurations {
+                    project: found.project,
+                    user: found.user,
+                };
+            }
             // For a whole trace the chain has its token already: a broken file is shown, not fatal.
             Err(error) if self.found.is_some() => {
                 self.trace.note("config", Answer::Broken, error.to_string());
@@ -54,6 +61,31 @@ impl Walk<'_> {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Keeps what does not count. Folders that may not be searched often lie within each other; they
+    /// share a line.
+    fn note_passed_over(&mut self, passed_over: &[PassedOver]) {
+        let folder = |file: &PassedOver| file.path.parent().unwrap_or(Path::new("")).to_owned();
+        let is_hidden = |file: &&PassedOver| file.why == Why::Hidden;
+        let mut hidden = passed_over.iter().filter(is_hidden);
+        if let Some(first) = hidden.next() {
+            let further = match hidden.map(folder).last() {
+                Some(last) => format!("; nor can folders above it, up to {}", last.display()),
+                None => String::new(),
+            };
+            let detail = format!("cannot be looked for: {}{further}", first.reason);
+            self.trace.note("config", Answer::Absent, detail);
+        }
+        for file in passed_over {
+            let answer = match file.why {
+                Why::Hidden => continue,
+                Why::Unreadable => Answer::Broken,
+                Why::Distrusted => Answer::Refused,
+            };
+            let label = format!("config:{}", file.path.display());
+            self.trace.note(label, answer, file.reason.clone());
+        }
     }
 
     fn ask_named(&mut self, configurations: &Configurations) -> Result<(), Error> {

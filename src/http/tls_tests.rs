@@ -1,0 +1,224 @@
+//! Which certificates are accepted, in handshakes that take place in memory.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    date_time_ymd,
+};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConnection, ServerConfig, ServerConnection};
+
+use super::failure;
+use super::tls::client_config;
+use crate::error::Error;
+
+/// What a server presents and signs with.
+#[derive(Debug)]
+struct Identity(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for Identity {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+}
+
+/// As `openssl req -x509` makes it: an authority's, signed with its own key.
+fn openssl_like(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+}
+
+struct Made {
+    certificate: rcgen::Certificate,
+    key: KeyPair,
+}
+
+fn self_signed(params: &CertificateParams) -> Made {
+    let key = KeyPair::generate().unwrap();
+    Made {
+        certificate: params.self_signed(&key).unwrap(),
+        key,
+    }
+}
+
+/// Lets a client that trusts `bundle` meet a server; what the client says of it.
+fn meet(bundle: &[&Made], server: &Made, key: &KeyPair, name: &str) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle.pem");
+    let pems: Vec<String> = bundle.iter().map(|made| made.certificate.pem()).collect();
+    std::fs::write(&path, pems.concat()).unwrap();
+    let client = client_config(true, Some(&path)).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+    let chain = vec![server.certificate.der().clone()];
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Identity(Arc::new(CertifiedKey::new(chain, key)))));
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let mut client = ClientConnection::new(Arc::new(client), name).unwrap();
+    let mut server = ServerConnection::new(Arc::new(server)).unwrap();
+    while client.is_handshaking() || server.is_handshaking() {
+        let mut sent = Vec::new();
+        while client.wants_write() {
+            client.write_tls(&mut sent).unwrap();
+        }
+        server.read_tls(&mut &sent[..]).unwrap();
+        server.process_new_packets().unwrap();
+        let mut sent = Vec::new();
+        while server.wants_write() {
+            server.write_tls(&mut sent).unwrap();
+        }
+        client.read_tls(&mut &sent[..]).unwrap();
+        client.process_new_packets().map_err(|error| {
+            let error = std::io::Error::other(std::io::Error::other(error));
+            failure::cause(&error)
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_certificate_of_the_bundle_is_accepted_as_a_servers_own() {
+    let made = self_signed(&openssl_like("localhost"));
+    assert_eq!(meet(&[&made], &made, &made.key, "localhost"), Ok(()));
+    let other = self_signed(&openssl_like("other.example"));
+    assert_eq!(
+        meet(&[&other, &made], &made, &made.key, "localhost"),
+        Ok(())
+    );
+    let mut server = openssl_like("localhost");
+    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let made = self_signed(&server);
+    assert_eq!(meet(&[&made], &made, &made.key, "localhost"), Ok(()));
+}
+
+#[test]
+fn nothing_else_may_be_wrong_with_it() {
+    let made = self_signed(&openssl_like("localhost"));
+    let other = self_signed(&openssl_like("localhost"));
+    let refused = |bundle: &[&Made], server: &Made, key: &KeyPair, name: &str, part: &str| {
+        let told = meet(bundle, server, key, name).unwrap_err();
+        assert!(told.contains(part), "{told}");
+        for word in ["CaUsedAsEndEntity", "Other(", "Context", "{"] {
+            assert!(!told.contains(word), "{told}");
+        }
+    };
+    // Another key: the certificate is copied, and its key is not to be had.
+    refused(
+        &[&made],
+        &made,
+        &other.key,
+        "localhost",
+        "does not fit its key",
+    );
+    // Another name.
+    refused(&[&made], &made, &made.key, "127.0.0.1", "another name");
+    refused(
+        &[&made],
+        &made,
+        &made.key,
+        "localhost.example",
+        "another name",
+    );
+    // Another certificate, of the same names.
+    refused(&[&other], &made, &made.key, "localhost", "authority");
+    let mut past = openssl_like("localhost");
+    past.not_before = date_time_ymd(2001, 1, 1);
+    past.not_after = date_time_ymd(2002, 1, 1);
+    let past = self_signed(&past);
+    refused(&[&past], &past, &past.key, "localhost", "has expired");
+    let mut future = openssl_like("localhost");
+    future.not_before = date_time_ymd(3001, 1, 1);
+    future.not_after = date_time_ymd(3002, 1, 1);
+    let future = self_signed(&future);
+    refused(
+        &[&future],
+        &future,
+        &future.key,
+        "localhost",
+        "not valid yet",
+    );
+    let mut client = openssl_like("localhost");
+    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let client = self_signed(&client);
+    refused(
+        &[&client],
+        &client,
+        &client.key,
+        "localhost",
+        "not one for servers",
+    );
+    let mut nameless = CertificateParams::default();
+    nameless.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let nameless = self_signed(&nameless);
+    refused(
+        &[&nameless],
+        &nameless,
+        &nameless.key,
+        "localhost",
+        "names no host",
+    );
+}
+
+#[test]
+fn an_authority_that_signs_servers_is_no_server_unless_it_is_named() {
+    let authority = self_signed(&openssl_like("authority.example"));
+    let sub = {
+        let key = KeyPair::generate().unwrap();
+        let issuer = Issuer::from_params(&openssl_like("authority.example"), &authority.key)
+            .params()
+            .clone();
+        let issuer = Issuer::new(issuer, &authority.key);
+        let certificate = openssl_like("localhost").signed_by(&key, &issuer).unwrap();
+        Made { certificate, key }
+    };
+    // Signed by an authority of the bundle, and an authority itself, but not in the bundle.
+    let told = meet(&[&authority], &sub, &sub.key, "localhost").unwrap_err();
+    assert!(told.contains("authority as its own"), "{told}");
+    assert_eq!(
+        meet(&[&authority, &sub], &sub, &sub.key, "localhost"),
+        Ok(())
+    );
+}
+
+#[test]
+fn an_ordinary_chain_is_checked_as_ever() {
+    let authority = self_signed(&openssl_like("authority.example"));
+    let issuer = Issuer::new(openssl_like("authority.example"), &authority.key);
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    let leaf = Made { certificate, key };
+    assert_eq!(meet(&[&authority], &leaf, &leaf.key, "localhost"), Ok(()));
+    let told = meet(&[&authority], &leaf, &leaf.key, "other.example").unwrap_err();
+    assert!(told.contains("another name"), "{told}");
+    let other = self_signed(&openssl_like("else.example"));
+    let told = meet(&[&other], &leaf, &leaf.key, "localhost").unwrap_err();
+    assert!(told.contains("not trusted here"), "{told}");
+}
+
+#[test]
+fn each_fault_of_the_bundle_has_its_own_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |path: &Path| match client_config(true, Some(path)) {
+        Err(Error::Configuration(message)) => message,
+        _ => panic!("{}", path.display()),
+    };
+    let path = folder.path().join("bundle.pem");
+    assert!(told(&path).contains("does not exist"));
+    assert!(told(&path.join("below")).contains("does not exist"));
+    std::fs::write(&path, "").unwrap();
+    assert!(told(&path).contains("holds no certificate"));
+    assert!(told(&path.join("below")).contains("does not exist"));
+    assert!(told(folder.path()).contains("under a name that OpenSSL looks for"));
+    assert!(client_config(false, Some(&folder.path().join("none"))).is_ok());
+}

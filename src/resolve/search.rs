@@ -1,0 +1,232 @@
+//! Looking for a project's configuration, and passing over what does not count.
+//!
+//! The nearest file from the working directory upwards counts: `hubtoken.toml`, or a
+//! `pyproject.toml` that has a `[tool.hubtoken]` table. On the way up there may be folders that this
+//! user may not search, and files that are not this user's (see [`Trust`]). Neither is an error,
+//! since programs run in such places without ever having heard of hubtoken: each is passed over and
+//! kept for the trace. What a passed-over file asks for is not done, but a *role* that it names must
+//! not be forgotten in silence, so it is told whether there is one.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+use zeroize::Zeroizing;
+
+use super::configuration::{self, Configuration, MAXIMUM_SIZE, Owner};
+use super::trust::Trust;
+use crate::error::Error;
+use crate::file::{self, Unreadable};
+use crate::paths::{PROJECT_FILE, PYPROJECT_FILE};
+
+/// What to do about a file that does not count.
+const REMEDY: &str = "If you trust it, list its folder in HUBTOKEN_SAFE_DIRECTORIES, or in \
+                      safe_directories of your own configuration";
+
+/// A file that does not count, or a folder that cannot be looked into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassedOver {
+    /// The file; for a folder that may not be searched, the file that could be in it.
+    pub path: PathBuf,
+    /// Why, in words that follow "it was passed over".
+    pub reason: String,
+    /// Why a file is passed over.
+    pub why: Why,
+    /// Whether the file names a role.
+    pub names_role: bool,
+}
+
+/// The kinds of reasons for which a file does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Whether there is a file cannot be seen. That is no news to who works there.
+    Hidden,
+    /// There is a file that cannot be read.
+    Unreadable,
+    /// The file is another user's, or others may write to it.
+    Distrusted,
+}
+
+impl PassedOver {
+    /// What the user should hear of it; `None` for what is only worth a line in a trace.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        (self.why != Why::Hidden).then(|| {
+            format!(
+                "config:{} was passed over: {}",
+                self.path.display(),
+                self.reason
+            )
+        })
+    }
+}
+
+/// What was found on the way up.
+#[derive(Default)]
+pub struct Search {
+    /// The nearest configuration that counts.
+    pub found: Option<Configuration>,
+    /// What was nearer and does not count.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// Finds the nearest project file from a folder upwards.
+///
+/// # Errors
+///
+/// [`Error::Configuration`] when the nearest one that counts is broken or says what it may not.
+pub fn find_project(folder: &Path, trust: &Trust) -> Result<Search, Error> {
+    let mut search = Search::default();
+    for folder in folder.ancestors() {
+        search.look_into(folder, trust)?;
+        if search.found.is_some() {
+            break;
+        }
+    }
+    Ok(search)
+}
+
+/// Looks for a folder's own file.
+///
+/// # Errors
+///
+/// [`Error::Configuration`] when it counts and is broken or says what it may not.
+pub(super) fn of_folder(folder: &Path, trust: &Trust) -> Result<Search, Error> {
+    let mut search = Search::default();
+    search.look_into(folder, trust)?;
+    Ok(search)
+}
+
+/// Reads the user's own file. It is trusted wherever it is; where it cannot be seen, since the home
+/// folder is another user's, there is none.
+///
+/// # Errors
+///
+/// [`Error::Configuration`] when it is broken, or cannot be read.
+pub(super) fn read_user(path: &Path) -> Result<(Option<Configuration>, Option<PassedOver>), Error> {
+    match file::open(path, MAXIMUM_SIZE) {
+        Ok(Some(opened)) => {
+            let text = as_text(opened.bytes, path)?;
+            configuration::parse(&text, path, Owner::User).map(|found| (Some(found), None))
+        }
+        Ok(None) => Ok((None, None)),
+        Err(Unreadable::Hidden(problem)) => Ok((None, Some(hidden(path, problem)))),
+        Err(problem) => Err(unusable(&problem.to_string())),
+    }
+}
+
+impl Search {
+    fn look_into(&mut self, folder: &Path, trust: &Trust) -> Result<(), Error> {
+        for name in [PROJECT_FILE, PYPROJECT_FILE] {
+            let path = folder.join(name);
+            let opened = match file::open(&path, MAXIMUM_SIZE) {
+                Ok(Some(opened)) => opened,
+                Ok(None) => continue,
+                Err(Unreadable::Hidden(problem)) => {
+                    self.passed_over.push(hidden(&path, problem));
+                    // The folder has nothing else to show either.
+                    return Ok(());
+                }
+                Err(problem) => {
+                    self.pass_over_unreadable(&path, &problem, trust)?;
+                    continue;
+                }
+            };
+            if let Some(objection) = trust.objection(folder, &opened.metadata) {
+                self.pass_over_distrusted(path, &opened.bytes, &objection);
+                continue;
+            }
+            let text = as_text(opened.bytes, &path)?;
+            self.found = if name == PROJECT_FILE {
+                Some(configuration::parse(&text, &path, Owner::Project)?)
+            } else {
+                configuration::parse_tool_table(&text, &path)?
+            };
+            if self.found.is_some() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_over_unreadable(
+        &mut self,
+        path: &Path,
+        problem: &Unreadable,
+        trust: &Trust,
+    ) -> Result<(), Error> {
+        let is_strange = matches!(problem, Unreadable::Unfit(_));
+        let in_own_folder = path
+            .parent()
+            .is_none_or(|folder| trust.objection_to_any(folder).is_none());
+        if is_strange && in_own_folder {
+            return Err(unusable(&problem.to_string()));
+        }
+        self.passed_over.push(PassedOver {
+            path: path.to_owned(),
+            reason: problem.to_string(),
+            // Most of these files are other tools'.
+            why: if path.ends_with(PYPROJECT_FILE) {
+                Why::Hidden
+            } else {
+                Why::Unreadable
+            },
+            names_role: false,
+        });
+        Ok(())
+    }
+
+    fn pass_over_distrusted(&mut self, path: PathBuf, bytes: &[u8], objection: &str) {
+        let Some(names_role) = names_role(&path, &String::from_utf8_lossy(bytes)) else {
+            return;
+        };
+        self.passed_over.push(PassedOver {
+            path,
+            reason: format!("{objection}. {REMEDY}"),
+            why: Why::Distrusted,
+            names_role,
+        });
+    }
+}
+
+/// Whether a file that does not count names a role; `None` when it is no configuration of ours. One
+/// that is not even TOML may, if the word is in it.
+fn names_role(path: &Path, text: &str) -> Option<bool> {
+    let is_shared = path.ends_with(PYPROJECT_FILE);
+    if is_shared && !text.contains("hubtoken") {
+        return None;
+    }
+    let Ok(mut table) = text.trim_start_matches('\u{feff}').parse::<Table>() else {
+        return Some(text.contains("role"));
+    };
+    if is_shared {
+        table = match table.remove("tool") {
+            Some(Value::Table(mut tools)) => match tools.remove("hubtoken") {
+                Some(Value::Table(table)) => table,
+                _ => return None,
+            },
+            _ => return None,
+        };
+    }
+    Some(table.contains_key("role"))
+}
+
+fn hidden(path: &Path, reason: String) -> PassedOver {
+    PassedOver {
+        path: path.to_owned(),
+        reason,
+        why: Why::Hidden,
+        names_role: false,
+    }
+}
+
+fn as_text(bytes: Zeroizing<Vec<u8>>, path: &Path) -> Result<Zeroizing<String>, Error> {
+    file::text(bytes).ok_or_else(|| unusable(&format!("{} is not text (UTF-8)", path.display())))
+}
+
+fn unusable(problem: &str) -> Error {
+    Error::Configuration(format!("the configuration {problem}"))
+}
+
+#[cfg(test)]
+#[path = "search_tests.rs"]
+mod tests;
