@@ -10,6 +10,7 @@ use hubtoken::env::{Environment as _, Fixed};
 use hubtoken::http::Settings;
 use hubtoken::identity::client::{Client, Known};
 use hubtoken::identity::failure::Failure;
+use hubtoken::identity::freshness::Freshness;
 use hubtoken::identity::shared::Pace;
 use hubtoken::identity::{Never, Options};
 
@@ -21,6 +22,7 @@ const AGAIN: Options = Options {
     max_age: Some(Duration::ZERO),
     max_stale: Duration::from_hours(1),
     timeout: Duration::from_secs(10),
+    freshness: Freshness::CLIENT,
 };
 
 /// Asks as a new process would: with a client that remembers nothing.

@@ -8,6 +8,7 @@ use hubtoken::http::Settings;
 use hubtoken::identity::client::{Client, Known};
 use hubtoken::identity::disk::DiskCache;
 use hubtoken::identity::failure::Failure;
+use hubtoken::identity::freshness::Freshness;
 use hubtoken::identity::shared::{Claim, Pace, Place, SharedCache as _};
 use hubtoken::identity::{Never, Options};
 
@@ -21,6 +22,7 @@ const PATIENT: Options = Options {
     max_age: None,
     max_stale: Duration::ZERO,
     timeout: Duration::from_mins(1),
+    freshness: Freshness::CLIENT,
 };
 const QUICK: Pace = Pace {
     look: Duration::from_millis(2),
