@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::endpoint::{Endpoint, Recipient};
 use crate::error::Error;
+use crate::identity::end::KnownEnd;
 use crate::printable::printable;
 use crate::resolve::outside::Notebook;
 use crate::token::Token;
@@ -130,6 +131,8 @@ pub struct Credential {
     pub source: Source,
     /// The Hub it belongs to. It never travels to another.
     pub endpoint: Endpoint,
+    /// When it ends, where its source says so. What is remembered of it does not outlive that.
+    pub expires_at: KnownEnd,
 }
 
 impl Credential {
@@ -275,6 +278,7 @@ mod tests {
                 .unwrap(),
             source,
             endpoint: Endpoint::parse(endpoint).unwrap(),
+            expires_at: KnownEnd::default(),
         }
     }
 

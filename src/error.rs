@@ -18,8 +18,23 @@ pub struct Denial {
     pub actual: Option<String>,
     /// The repository or namespace.
     pub target: Option<String>,
-    /// The page on which a right token is made, or access is asked for.
+    /// What would help, in the imperative; `None` when nothing is known that would.
+    pub advice: Option<&'static str>,
+    /// The page on which that is done.
     pub remedy_url: Option<String>,
+}
+
+impl Denial {
+    /// ". Make a token that will do: https://…", to follow a reason.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match (self.advice, &self.remedy_url) {
+            (Some(advice), Some(url)) => format!(". {advice}: {url}"),
+            (Some(advice), None) => format!(". {advice}"),
+            (None, Some(url)) => format!(". See {url}"),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// What sort of denial it is.
@@ -33,6 +48,8 @@ pub enum DenialKind {
     Gated,
     /// The organisation's policy keeps the token out.
     OrganizationPolicy,
+    /// Access to the repository is disabled on the Hub, for every token.
+    Disabled,
 }
 
 /// Why nothing is known.
@@ -121,6 +138,18 @@ impl Error {
         Self::Unknown {
             message: message.into(),
             kind: UnknownKind::Other,
+        }
+    }
+
+    /// The same kind of unknown with another message; any other error stays as it is.
+    #[must_use]
+    pub fn instead(self, message: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Unknown { kind, .. } => Self::Unknown {
+                message: message(),
+                kind,
+            },
+            other => other,
         }
     }
 

@@ -67,10 +67,12 @@ pub fn find(reference: &Reference) -> Option<Arc<Credential>> {
         return Some(Arc::clone(exact));
     }
     // The value is alive, but came from elsewhere: it keeps the source that was pickled.
-    let token = Token::parse(same.first()?.token.expose()).ok()??;
+    let first = same.first()?;
+    let token = Token::parse(first.token.expose()).ok()??;
     Some(Arc::new(Credential {
         token,
         source: reference.source.clone(),
         endpoint: reference.endpoint.clone(),
+        expires_at: first.expires_at,
     }))
 }

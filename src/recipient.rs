@@ -79,6 +79,7 @@ impl Credential {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::identity::end::KnownEnd;
     use crate::credential::Source;
 
     const FOREIGN: [&str; 6] = [
@@ -109,6 +110,7 @@ mod tests {
             token: Token::parse(value).unwrap().unwrap(),
             source: Source::Environment("HF_TOKEN".to_owned()),
             endpoint: Endpoint::parse(endpoint).unwrap(),
+            expires_at: KnownEnd::UNKNOWN,
         }
     }
 

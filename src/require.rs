@@ -3,7 +3,8 @@
 //! Three steps, one way: identify the token, decide what whoami can decide, and where a
 //! repository is meant let the Hub have the last word. The answer is *yes*, or an error that says
 //! what is missing; when nothing could be learnt it is an error of its own kind, because a
-//! time-out says nothing about a token.
+//! time-out says nothing about a token. A *no* rests on a fresh identity: what the user has just
+//! mended must not be denied by what was remembered before.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,8 +16,12 @@ use crate::identity::client::{Client, Grant, Known, Line};
 use crate::identity::failure::{Failure, age};
 use crate::identity::key::Key;
 use crate::identity::model::Identity;
+use crate::identity::shared::Moment;
 use crate::identity::{Interrupt, Options};
-use crate::role::{Need, Outcome, RepositoryType, Role, Target, Verdict, authorize};
+use crate::role::{Need, Outcome, Remedy, RepositoryType, Role, Target, Verdict, authorize};
+
+/// Said of a repository that is switched off.
+const DISABLED: &str = "access to the repository is disabled on the Hub, for every token";
 
 /// What is required of a token.
 #[derive(Clone, Debug)]
@@ -66,7 +71,7 @@ impl Requirement {
         credential: &Credential,
         max_age: Option<Duration>,
     ) -> bool {
-        client.is_granted(&self.grant(credential), max_age)
+        !credential.expires_at.is_over() && client.is_granted(&self.grant(credential), max_age)
     }
 
     /// Makes sure that a token will do.
@@ -93,22 +98,20 @@ impl Requirement {
             line,
             options,
             interrupt,
+            grant: self.grant(credential),
+            started: client.clock().moment(),
         };
-        let known = question.identify()?;
+        let mut known = question.identify()?;
         let target = self.target(&known.identity.user)?;
-        let verdict = authorize(&known.identity, &self.need, &target);
-        if let Some((_, failure)) = &known.stale
-            && verdict.outcome != Outcome::Allowed
-        {
-            // Rights may have been given since: an old *no* is no denial.
-            return Err(question.failed(failure.clone()));
-        }
+        let hub_decides =
+            matches!(target, Target::Repository { .. }) && self.need.as_role().is_some();
+        let verdict = question.judge(&mut known, &self.need, &target, hub_decides)?;
         let checked = match (&target, self.need.as_role()) {
             (Target::Repository { .. }, Some(role)) => {
                 if verdict.outcome == Outcome::Denied && verdict.by_token {
                     return Err(question.denied(&known.identity, &verdict));
                 }
-                question.ask_hub(&known.identity, &self.need, role, &target, &verdict)?
+                question.ask_hub(&mut known, &self.need, role, &target, &verdict)?
             }
             _ => match verdict.outcome {
                 Outcome::Allowed => None,
@@ -121,7 +124,9 @@ impl Requirement {
                 Some(Checked::Hub(asked)) => Some(asked),
                 _ => None,
             };
-            client.remember(self.grant(credential), known.asked, asked);
+            let end = credential.expires_at;
+            let end = end.earlier(known.identity.expires_at.into());
+            client.remember(question.grant, known.asked, asked, end);
         }
         Ok(stale_warning(credential, &known))
     }
@@ -156,6 +161,8 @@ struct Question<'a> {
     line: &'a Line,
     options: &'a Options,
     interrupt: &'a dyn Interrupt,
+    grant: Grant,
+    started: Moment,
 }
 
 impl Question<'_> {
@@ -169,9 +176,72 @@ impl Question<'_> {
             .map_err(|failure| self.failed(failure))
     }
 
+    /// Decides by an identity. Whatever is not a *yes* rests on a fresh one, which then takes the
+    /// place of `known`, unless the Hub itself decides what the identity leaves open.
+    fn judge(
+        &self,
+        known: &mut Known,
+        need: &Need,
+        target: &Target,
+        hub_decides: bool,
+    ) -> Result<Verdict, Error> {
+        let verdict = authorize(&known.identity, need, target);
+        if verdict.outcome == Outcome::Allowed {
+            return Ok(verdict);
+        }
+        if let Some((_, failure)) = &known.stale {
+            // Rights may have been given since: an old *no* is no denial.
+            return Err(self.unconfirmed(failure.clone(), known, &verdict));
+        }
+        if hub_decides && verdict.outcome == Outcome::Unknown {
+            return Ok(verdict);
+        }
+        let anew = self
+            .client
+            .reconsider(
+                (&self.grant, self.started),
+                known,
+                self.credential,
+                self.line,
+                self.options,
+                self.interrupt,
+            )
+            .map_err(|failure| self.unconfirmed(failure, known, &verdict))?;
+        let verdict = match anew {
+            Some(anew) => {
+                *known = anew;
+                authorize(&known.identity, need, target)
+            }
+            None => verdict,
+        };
+        if verdict.outcome == Outcome::Allowed {
+            self.client.end_denials(&self.grant.key, self.line);
+        } else {
+            self.client
+                .note_denial(&self.grant, known, self.line, self.options);
+        }
+        Ok(verdict)
+    }
+
+    /// An old *no* that could not be confirmed is an unknown; it is quoted.
+    fn unconfirmed(&self, failure: Failure, known: &Known, verdict: &Verdict) -> Error {
+        let endpoint = &self.credential.endpoint;
+        let reason = failure.reason(endpoint);
+        self.failed(failure).instead(|| {
+            format!(
+                "whether the token {} can {} by now is not known: {reason}. What {endpoint} said \
+                 {} ago was: {}",
+                self.subject(&known.identity),
+                deed(&verdict.denial),
+                age(known.asked.elapsed()),
+                verdict.reason
+            )
+        })
+    }
+
     fn ask_hub(
         &self,
-        identity: &Identity,
+        known: &mut Known,
         need: &Need,
         role: Role,
         target: &Target,
@@ -202,26 +272,24 @@ impl Question<'_> {
                 self.interrupt,
             )
             .map_err(|failure| self.failed(failure))?;
+        let identity = &known.identity;
+        let refused = |kind, words: &str, remedy| {
+            Err(self.refused(identity, verdict, kind, words, Some(remedy)))
+        };
         match permit {
             Permit::Allowed => Ok(Some(Checked::Hub(asked))),
-            Permit::Gated(words) => Err(self.refused(
-                identity,
-                verdict,
-                DenialKind::Gated,
-                &words,
-                Some(check.page()),
-            )),
-            Permit::Policy(words) => Err(self.refused(
-                identity,
-                verdict,
+            Permit::Gated(words) => {
+                refused(DenialKind::Gated, &words, Remedy::Access(check.page_path()))
+            }
+            Permit::GatedForToken(words) => {
+                refused(DenialKind::Gated, &words, Remedy::GatedRepositories)
+            }
+            Permit::Policy(words) => refused(
                 DenialKind::OrganizationPolicy,
                 &words,
-                Some(
-                    self.credential
-                        .endpoint
-                        .url(&format!("/organizations/{namespace}/settings")),
-                ),
-            )),
+                Remedy::for_words(identity, namespace, need.permission(), &words),
+            ),
+            Permit::Disabled => refused(DenialKind::Disabled, DISABLED, Remedy::Owner),
             Permit::Forbidden(words) => {
                 // What whoami tells explains it best; else there are only the Hub's own words.
                 let (kind, reason) = match verdict.outcome {
@@ -230,11 +298,14 @@ impl Question<'_> {
                     Outcome::Unknown if words.is_empty() => (verdict.kind, verdict.reason.clone()),
                     Outcome::Unknown => (verdict.kind, format!("{words} ({})", verdict.reason)),
                 };
-                Err(self.refused(identity, verdict, kind, &reason, Some(check.page())))
+                let has_remedy = verdict.denial.remedy_url.is_some();
+                let page = (!has_remedy).then(|| Remedy::Page(check.page_path()));
+                Err(self.refused(identity, verdict, kind, &reason, page))
             }
             Permit::NotFound if role == Role::Write => {
                 let namespace = Target::Namespace(namespace.clone());
-                let creation = authorize(identity, need, &namespace);
+                let creation = self.judge(known, need, &namespace, false)?;
+                let identity = &known.identity;
                 match creation.outcome {
                     Outcome::Allowed => Ok(Some(Checked::Creation)),
                     Outcome::Denied => {
@@ -280,37 +351,29 @@ impl Question<'_> {
     }
 
     fn denied_because(&self, identity: &Identity, verdict: &Verdict, reason: &str) -> Error {
-        self.refused(
-            identity,
-            verdict,
-            verdict.kind,
-            reason,
-            verdict.denial.remedy_url.clone(),
-        )
+        self.refused(identity, verdict, verdict.kind, reason, None)
     }
 
+    /// A denial for another reason than the verdict's, perhaps with another remedy.
     fn refused(
         &self,
         identity: &Identity,
         verdict: &Verdict,
         kind: DenialKind,
         reason: &str,
-        remedy_url: Option<String>,
+        remedy: Option<Remedy>,
     ) -> Error {
-        let denial = Denial {
-            remedy_url,
-            ..verdict.denial.clone()
-        };
-        let remedy = denial
-            .remedy_url
-            .as_ref()
-            .map_or_else(String::new, |url| format!(". {}: {url}", advice(kind, url)));
+        let mut denial = verdict.denial.clone();
+        if let Some(remedy) = remedy {
+            remedy.put_into(&mut denial, &self.credential.endpoint);
+        }
         Error::AccessDenied {
             message: format!(
-                "the token {} cannot {}: {}{remedy}",
+                "the token {} cannot {}: {}{}",
                 self.subject(identity),
                 deed(&denial),
-                reason.trim_end_matches('.')
+                reason.trim_end_matches('.'),
+                denial.remedy()
             ),
             kind,
             denial: Box::new(denial),
@@ -335,18 +398,5 @@ fn deed(denial: &Denial) -> String {
         (role @ ("read" | "write"), None) => role.to_owned(),
         (permission, Some(target)) => format!("use `{permission}` on {target}"),
         (permission, None) => format!("use `{permission}`"),
-    }
-}
-
-/// What to do at the page.
-fn advice(kind: DenialKind, url: &str) -> &'static str {
-    match kind {
-        DenialKind::InsufficientRole if url.contains("/settings/members") => {
-            "Ask an administrator for a higher role"
-        }
-        DenialKind::InsufficientRole => "Make a token that will do",
-        DenialKind::Gated => "Ask for access",
-        DenialKind::OrganizationPolicy => "Ask an administrator of the organisation",
-        DenialKind::Other => "See",
     }
 }

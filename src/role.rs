@@ -6,12 +6,14 @@
 //! count, and the *reason* names the one that is missing, because "invalid token" helps nobody.
 
 mod authorization;
+mod remedy;
 mod target;
 
 use std::fmt;
 
 use crate::error::Error;
 pub use authorization::{Outcome, Verdict, authorize};
+pub(crate) use remedy::Remedy;
 pub use target::{RepositoryType, Target};
 
 /// The role of a user access token.
@@ -165,7 +167,7 @@ impl Need {
         }
     }
 
-    fn permission(&self) -> &str {
+    pub(crate) fn permission(&self) -> &str {
         match self {
             Self::Role(role) => role.permission(),
             Self::Permission(permission) => permission,

@@ -28,7 +28,8 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from hubtoken import authorize, identify, recall, require_permission, require_role
+from hubtoken import authorize, identify, recall
+from hubtoken._core import identify_anew, require_of_caller
 from hubtoken.errors import (
     AccessDeniedError,
     InvalidTokenError,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
     from typing import Any, TypeAlias, TypeVar
 
-    from hubtoken import Identity
+    from hubtoken import Identity, Verdict
 
     _Scope: TypeAlias = MutableMapping[str, Any]
     _Message: TypeAlias = MutableMapping[str, Any]
@@ -60,6 +61,8 @@ _THREADS = 16
 _WAITING = 256
 # When to come again if the Hub is away, in seconds.
 _AGAIN = 5
+# How old an identity may be for a refusal, in seconds; the Hub is asked no more often than that.
+_DENIAL_AGE = 10.0
 
 
 class _Refusal(Exception):  # noqa: N818 - it is an answer, not an error
@@ -119,6 +122,14 @@ def _invalid() -> _Refusal:
     return _Refusal(401, "The token is unknown, deleted or expired", error="invalid_token")
 
 
+def _unknown(error: VerdictUnknownError, before: str = "") -> _Refusal:
+    """The Hub cannot say; `before` is what it said the last time."""
+    if isinstance(error, RateLimitedError):
+        again = _AGAIN if error.retry_after is None else max(1, error.retry_after)
+        return _Refusal(429, f"The Hub limits the rate for this token{before}", again=again)
+    return _Refusal(503, f"The Hub cannot be asked about this token{before}", again=_AGAIN)
+
+
 class _Threads:
     """Threads that wait for the Hub: some, and not those that the application uses itself."""
 
@@ -169,7 +180,6 @@ class _Check:
         if require is None and repo is not None:
             raise ValueError("repo says where something is required: say what, with require")
         self._require = require
-        self._ask = require_role if is_role else require_permission
         self._repo = repo
         self._repo_type = repo_type
         self._endpoint = endpoint
@@ -181,48 +191,65 @@ class _Check:
         token = _token(headers)
         try:
             identity = recall(token, endpoint=self._endpoint, max_age=self._max_age)
+            is_new = identity is None
             if identity is None:
                 identity = await _threads.run(lambda: self._identify(token))
-            await self._allow(identity, token)
+            return await self._allowed(identity, token, is_new=is_new)
         except (TokenFormatError, InvalidTokenError):
             raise _invalid() from None
         except (AccessDeniedError, RepositoryNotFoundError):
             # Their own texts are for the owner of the token, and say where it came from.
             message = f"The token does not allow {self._require} on {self._repo}"
             raise _Refusal(403, message, error="insufficient_scope") from None
-        except RateLimitedError as limited:
-            message = "The Hub limits the rate for this token"
-            again = _AGAIN if limited.retry_after is None else max(1, limited.retry_after)
-            raise _Refusal(429, message, again=again) from None
-        except VerdictUnknownError:
-            message = "The Hub cannot be asked about this token"
-            raise _Refusal(503, message, again=_AGAIN) from None
-        return identity
+        except VerdictUnknownError as error:
+            raise _unknown(error) from None
 
     def _identify(self, token: str) -> "Identity":
         return identify(
             token, endpoint=self._endpoint, max_age=self._max_age, timeout=self._timeout
         )
 
-    async def _allow(self, identity: "Identity", token: str) -> None:
+    async def _allowed(self, identity: "Identity", token: str, *, is_new: bool) -> "Identity":
+        """The identity, if it will do; before it does not, the Hub's latest word."""
         if self._require is None:
-            return
-        verdict = authorize(identity, self._require, repo=self._repo, repo_type=self._repo_type)
+            return identity
+        verdict = self._judge(identity, self._require)
+        if verdict.outcome == "denied" and not is_new:
+            identity = await self._latest(token, verdict)
+            verdict = self._judge(identity, self._require)
         if verdict.outcome == "denied":
             raise _Refusal(403, verdict.reason, error="insufficient_scope")
         if verdict.outcome == "unknown":
             # Only the Hub can say, for instance whether somebody else's repository is public.
             await _threads.run(lambda: self._ask_hub(token))
+        return identity
+
+    def _judge(self, identity: "Identity", require: str) -> "Verdict":
+        return authorize(identity, require, repo=self._repo, repo_type=self._repo_type)
+
+    async def _latest(self, token: str, verdict: "Verdict") -> "Identity":
+        """An identity that is new enough for a refusal."""
+        age = _DENIAL_AGE if self._max_age is None else min(_DENIAL_AGE, self._max_age)
+        identity = recall(token, endpoint=self._endpoint, max_age=age)
+        if identity is not None:
+            return identity
+        try:
+            return await _threads.run(
+                lambda: identify_anew(
+                    token, endpoint=self._endpoint, max_age=age, timeout=self._timeout
+                )
+            )
+        except VerdictUnknownError as error:
+            raise _unknown(error, f". Its last answer was: {verdict.reason}") from None
 
     def _ask_hub(self, token: str) -> None:
-        self._ask(
+        require_of_caller(
             self._require or "read",
             token,
             repo=self._repo,
             repo_type=self._repo_type,
             endpoint=self._endpoint,
             max_age=self._max_age,
-            max_stale=0,
             timeout=self._timeout,
         )
 

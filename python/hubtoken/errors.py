@@ -9,7 +9,8 @@
     ├── AccessDeniedError(PermissionError)    .required .actual .target .remedy_url
     │   ├── InsufficientRoleError
     │   ├── GatedRepoError
-    │   └── OrganizationPolicyError           pending, denied or revoked by the organisation
+    │   ├── OrganizationPolicyError           pending, denied or revoked by the organisation
+    │   └── RepositoryDisabledError           switched off on the Hub, for every token
     ├── RepositoryNotFoundError
     ├── VerdictUnknownError         nothing is known against the token
     │   ├── HubUnreachableError(ConnectionError)
@@ -40,6 +41,7 @@ __all__ = [
     "OfflineError",
     "OrganizationPolicyError",
     "RateLimitedError",
+    "RepositoryDisabledError",
     "RepositoryNotFoundError",
     "StaleIdentityWarning",
     "StoreError",
@@ -119,6 +121,10 @@ class GatedRepoError(AccessDeniedError):
 
 class OrganizationPolicyError(AccessDeniedError):
     """The organisation's token policy keeps the token out."""
+
+
+class RepositoryDisabledError(AccessDeniedError):
+    """Access to the repository is disabled on the Hub. No other token helps."""
 
 
 class RepositoryNotFoundError(HubTokenError):

@@ -71,6 +71,7 @@ impl Failure {
                 DenialKind::InsufficientRole => "InsufficientRoleError",
                 DenialKind::Gated => "GatedRepoError",
                 DenialKind::OrganizationPolicy => "OrganizationPolicyError",
+                DenialKind::Disabled => "RepositoryDisabledError",
             },
             Error::RepositoryNotFound(_) => "RepositoryNotFoundError",
             Error::Unknown { kind, .. } => match kind {
@@ -146,6 +147,7 @@ fn particulars(error: &Error, object: &mut Map<String, Value>) {
                 actual,
                 target,
                 remedy_url,
+                advice: _,
             } = &**denial;
             object.insert("required".to_owned(), json!(required));
             object.insert("actual".to_owned(), json!(actual));

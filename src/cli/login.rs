@@ -15,6 +15,7 @@ use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::Settings;
+use crate::identity::end::KnownEnd;
 use crate::printable::printable;
 use crate::process;
 use crate::resolve::ambient_endpoint;
@@ -68,6 +69,7 @@ pub fn run(
         token: read(arguments, world, output, &endpoint)?,
         source: Source::Argument,
         endpoint,
+        expires_at: KnownEnd::default(),
     });
     let client = Arc::clone(&process::current_checked().client);
     let line = client.line(&credential.endpoint, &Settings::read(world.environment));

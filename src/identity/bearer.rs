@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Options;
+use super::end::KnownEnd;
+use super::freshness::Freshness;
 use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -15,11 +17,13 @@ use crate::recipient::caller_objection;
 use crate::token::Token;
 
 impl Options {
-    /// For questions about the tokens of others: an old answer lets nobody in.
+    /// For questions about the tokens of others: an old answer lets nobody in, and a caller who is
+    /// refused may come back as often as they like.
     #[must_use]
     pub fn for_bearers() -> Self {
         Self {
             max_stale: Duration::ZERO,
+            freshness: Freshness::SERVER,
             ..Self::default()
         }
     }
@@ -52,5 +56,6 @@ pub fn read(value: &str, endpoint: Endpoint) -> Result<Arc<Credential>, Error> {
         token,
         source: Source::Argument,
         endpoint,
+        expires_at: KnownEnd::default(),
     }))
 }

@@ -3,11 +3,19 @@
 //! Only the Hub knows which repositories are private, gated, disabled or there at all. Its *yes*
 //! is believed for a minute; every other answer is asked for anew, since a repository may be
 //! created or a gate opened at any moment.
+//!
+//! The Hub's error codes decide before its status does: a repository that is missing or gated is
+//! told with 401, 403 or 404. A 401 without a code may be about the token or not, which only
+//! whoami can tell.
 
 use super::failure::{Failure, message};
 use super::key::Key;
 use crate::http::Answer;
+use crate::printable::printable;
 use crate::role::{RepositoryType, Role};
+
+/// How many characters of a plain body are read.
+const MAXIMUM_WORDS: usize = 500;
 
 /// A question: may this token do that there?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,14 +37,27 @@ pub struct Check {
 pub enum Permit {
     /// It may.
     Allowed,
-    /// The gate is closed; the Hub's words.
+    /// The gate is closed to the user; the Hub's words.
     Gated(String),
+    /// The fine-grained token was not given gated repositories; the Hub's words.
+    GatedForToken(String),
     /// The organisation's policy keeps the token out; the Hub's words.
     Policy(String),
+    /// Access to the repository is switched off, whatever the token.
+    Disabled,
     /// It may not; the Hub's words.
     Forbidden(String),
     /// There is no such repository, as far as this token may know.
     NotFound,
+}
+
+/// An answer as it was heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// The Hub's word on the repository.
+    Permit(Permit),
+    /// A 401 that does not say whether it is about the repository or the token.
+    Unauthorized,
 }
 
 impl Check {
@@ -58,12 +79,13 @@ impl Check {
     /// The repository's page.
     #[must_use]
     pub fn page(&self) -> String {
-        self.key.endpoint.url(&format!(
-            "/{}{}/{}",
-            self.kind.prefix(),
-            self.namespace,
-            self.name
-        ))
+        self.key.endpoint.url(&self.page_path())
+    }
+
+    /// The path of the repository's page.
+    #[must_use]
+    pub fn page_path(&self) -> String {
+        format!("/{}{}/{}", self.kind.prefix(), self.namespace, self.name)
     }
 
     /// Reads the answer.
@@ -71,28 +93,47 @@ impl Check {
     /// # Errors
     ///
     /// [`Failure`] for an answer that is none to this question.
-    pub fn read(&self, answer: &Answer) -> Result<Permit, Failure> {
+    pub(super) fn read(&self, answer: &Answer) -> Result<Heard, Failure> {
         let code = answer.header("x-error-code").unwrap_or_default();
         let words = || message(answer).unwrap_or_default();
-        match answer.status {
-            200..=299 if is_plain_yes(&answer.body) => Ok(Permit::Allowed),
-            200..=299 => Err(Failure::Strange(
-                "it answered with something other than OK, as a proxy or a portal on the way does"
-                    .to_owned(),
-            )),
-            401 | 403 if code == "GatedRepo" => Ok(Permit::Gated(words())),
-            403 => Ok(forbidden(words())),
-            404 if code == "RepoNotFound" || message(answer).is_some() => Ok(Permit::NotFound),
-            _ => Err(Failure::of(answer)),
-        }
+        let permit = match (answer.status, code) {
+            (200..=299, _) if is_plain_yes(&answer.body) => Permit::Allowed,
+            (200..=299, _) => {
+                return Err(Failure::Strange(
+                    "it answered with something other than OK, as a proxy or a portal on the way \
+                     does"
+                        .to_owned(),
+                ));
+            }
+            (401 | 403 | 404, "GatedRepo") => Permit::Gated(words()),
+            (401 | 403 | 404, "RepoNotFound") => Permit::NotFound,
+            (401, _) => return Ok(Heard::Unauthorized),
+            (403, _) => forbidden(words_of(answer)),
+            (404, _) if message(answer).is_some() => Permit::NotFound,
+            _ => return Err(Failure::of(answer)),
+        };
+        Ok(Heard::Permit(permit))
     }
+}
+
+/// The Hub's own words, also where they are a body of plain text.
+fn words_of(answer: &Answer) -> String {
+    let plain = || {
+        let text = std::str::from_utf8(&answer.body).ok()?;
+        let is_prose = !text.trim_start().starts_with(['<', '{', '[']);
+        let start: String = text.chars().take(MAXIMUM_WORDS).collect();
+        is_prose.then(|| printable(start.trim()))
+    };
+    message(answer).or_else(plain).unwrap_or_default()
 }
 
 /// The Hub tells these apart by their words alone.
 fn forbidden(words: String) -> Permit {
     let lower = words.to_ascii_lowercase();
     if lower.contains("gated repositories") {
-        Permit::Gated(words)
+        Permit::GatedForToken(words)
+    } else if lower.contains("access to this resource is disabled") {
+        Permit::Disabled
     } else if lower.contains("token policy")
         || lower.contains("revoked by the organization")
         || lower.contains("approved by the organization")
@@ -107,4 +148,87 @@ fn forbidden(words: String) -> Permit {
 fn is_plain_yes(body: &[u8]) -> bool {
     let body = body.trim_ascii();
     body.is_empty() || body.eq_ignore_ascii_case(b"ok") || body.eq_ignore_ascii_case(b"\"ok\"")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::endpoint::Endpoint;
+    use crate::token::Digest;
+    use reqwest::header::{HeaderMap, HeaderValue};
+
+    fn heard(status: u16, code: &str, message: &str, body: &str) -> Option<Heard> {
+        let check = Check {
+            key: Key {
+                digest: Digest::of("hf_Fake"),
+                endpoint: Endpoint::default_hub(),
+            },
+            kind: RepositoryType::Model,
+            namespace: "bob".to_owned(),
+            name: "x".to_owned(),
+            role: Role::Read,
+        };
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("x-error-code", code), ("x-error-message", message)] {
+            if !value.is_empty() {
+                headers.insert(name, HeaderValue::from_str(value).unwrap());
+            }
+        }
+        let body = body.as_bytes().to_vec();
+        check
+            .read(&Answer {
+                status,
+                headers,
+                body,
+            })
+            .ok()
+    }
+
+    #[test]
+    fn an_error_code_decides_before_the_status_does() {
+        for status in [401, 403, 404] {
+            let told = |code| heard(status, code, "", "");
+            assert_eq!(told("RepoNotFound"), Some(Heard::Permit(Permit::NotFound)));
+            let gated = Permit::Gated(String::new());
+            assert_eq!(told("GatedRepo"), Some(Heard::Permit(gated)));
+        }
+        // Without a code, or with one of a later Hub, only whoami can tell.
+        for code in ["", "SomethingNew"] {
+            assert_eq!(
+                heard(401, code, "Invalid username or password.", ""),
+                Some(Heard::Unauthorized)
+            );
+        }
+        assert_eq!(heard(404, "", "", "<html>"), None);
+        assert_eq!(heard(500, "RepoNotFound", "", ""), None);
+    }
+
+    #[test]
+    fn the_hubs_words_tell_denials_apart() {
+        let disabled = "Access to this resource is disabled.";
+        let gated = "Please enable access to public gated repositories in your fine-grained token \
+                     settings to view this repository.";
+        let policy = "Due to the organization token policy, only fine-grained tokens can access";
+        for (words, permit) in [
+            (disabled, Permit::Disabled),
+            (gated, Permit::GatedForToken(gated.to_owned())),
+            (policy, Permit::Policy(policy.to_owned())),
+            ("No.", Permit::Forbidden("No.".to_owned())),
+        ] {
+            let json = format!(r#"{{"error":"{words}"}}"#);
+            for (header, body) in [(words, ""), ("", json.as_str()), ("", words)] {
+                assert_eq!(
+                    heard(403, "", header, body),
+                    Some(Heard::Permit(permit.clone())),
+                    "{header} {body}"
+                );
+            }
+        }
+        let page = heard(403, "", "", "<html>Access to this resource is disabled.");
+        assert_eq!(
+            page,
+            Some(Heard::Permit(Permit::Forbidden(String::new())))
+        );
+    }
 }

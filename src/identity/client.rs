@@ -1,5 +1,6 @@
 //! Asks the Hub about tokens, and remembers.
 
+mod denial;
 mod flying;
 mod line;
 mod memory;
@@ -10,15 +11,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::budget::Budget;
-use super::check::{Check, Permit};
+use super::check::{Check, Heard};
 use super::clock::Clock;
+use super::end::KnownEnd;
 use super::failure::Failure;
 use super::flight::Flights;
 use super::key::Key;
 use super::model::Identity;
 use super::places::Places;
 use super::runtime::Runtime;
-use super::shared::{Moment, Pace, Place, Shared};
+use super::freshness::REPEAT_MEMORY;
+use super::shared::{Pace, Place, Shared};
 use super::{Interrupt, Options, REJECTION_LIFETIME};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
@@ -44,7 +47,7 @@ pub struct Known {
 }
 
 type Answered = Result<(Instant, Arc<Identity>), Failure>;
-type Permitted = Result<(Instant, Permit), Failure>;
+type Permitted = Result<(Instant, Heard), Failure>;
 
 /// A Hub client with its caches.
 pub struct Client {
@@ -93,6 +96,12 @@ impl Client {
         }
     }
 
+    /// Where this client reads the time.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// The way to a Hub. Opens nothing and asks nobody.
     #[must_use]
     pub fn line(&self, endpoint: &Endpoint, settings: &Settings) -> Line {
@@ -106,12 +115,8 @@ impl Client {
 
     /// An identity that is known and young enough; asks nobody.
     #[must_use]
-    pub fn recall(
-        &self,
-        credential: &Credential,
-        max_age: Option<Duration>,
-    ) -> Option<Arc<Identity>> {
-        self.recall_answer(credential, max_age)?.ok()
+    pub fn recall(&self, credential: &Credential, options: &Options) -> Option<Arc<Identity>> {
+        self.recall_answer(credential, options)?.ok()
     }
 
     /// What is known and young enough, be it that the Hub rejects the token; asks nobody.
@@ -119,22 +124,19 @@ impl Client {
     pub fn recall_answer(
         &self,
         credential: &Credential,
-        max_age: Option<Duration>,
+        options: &Options,
     ) -> Option<Result<Arc<Identity>, Failure>> {
-        self.recall_in(
-            &Key::of(credential),
-            &Window::new(self.clock.now(), max_age),
-        )
-        .map(|known| known.map(|(_, identity)| identity))
+        let window = Window::new(self.clock.now(), options, credential.expires_at);
+        self.recall_in(&Key::of(credential), &window)
+            .map(|known| known.map(|(_, identity)| identity))
     }
 
     fn recall_in(&self, key: &Key, window: &Window) -> Option<Answered> {
         if let Some(known) = self.memory.identity(key, window.identity) {
             return Some(Ok(known));
         }
-        self.memory
-            .is_rejected(key, window.rejection)
-            .then_some(Err(Failure::Rejected))
+        let rejection = self.memory.rejection(key)?;
+        window.trusts(rejection).then_some(Err(Failure::Rejected))
     }
 
     /// Who a token belongs to.
@@ -154,14 +156,15 @@ impl Client {
         credential.check_sendable().map_err(Failure::Setup)?;
         let key = Key::of(credential);
         let now = self.clock.now();
-        let window = Window::new(now, options.max_age);
+        let end = credential.expires_at;
+        let window = Window::new(now, options, end);
         let shared = line.shared(&key);
         let outcome = self
             .recall_in(&key, &window)
             .or_else(|| self.told(&key, shared.as_ref()?, &window))
             .unwrap_or_else(|| {
-                loop {
-                    let outcome = self.ask(
+                let ask = || {
+                    self.ask(
                         &key,
                         credential,
                         line,
@@ -169,15 +172,22 @@ impl Client {
                         options,
                         interrupt,
                         &window,
-                    );
-                    // A flight may bring what another process learnt, which is as old as its
-                    // leader liked it; the next one may be led by this caller.
-                    let is_old =
-                        |asked: Instant| window.identity.is_some_and(|limit| asked < limit);
-                    if !matches!(&outcome, Ok((asked, _)) if is_old(*asked)) {
-                        return outcome;
-                    }
+                    )
+                };
+                // A flight may bring what another process learnt, which is as old as its leader
+                // liked it; the next one may be led by this caller.
+                let mut outcome = ask();
+                if matches!(outcome, Err(Failure::Rejected))
+                    && let Some(rejection) = self.memory.rejection(&key)
+                    && !window.trusts(rejection)
+                {
+                    outcome = ask();
                 }
+                let is_old = |asked: Instant| window.identity.is_some_and(|limit| asked < limit);
+                while matches!(&outcome, Ok((asked, _)) if is_old(*asked)) {
+                    outcome = ask();
+                }
+                outcome
             });
         let failure = match outcome {
             Ok((asked, identity)) => {
@@ -190,7 +200,7 @@ impl Client {
             Err(failure) if failure.says_nothing() => failure,
             Err(failure) => return Err(failure),
         };
-        let stale = Window::stale(now, options.max_stale);
+        let stale = Window::stale(now, options, end);
         let known = self
             .memory
             .identity(&key, stale.identity)
@@ -201,7 +211,24 @@ impl Client {
                 asked,
                 stale: Some((now.saturating_duration_since(asked), failure)),
             }),
-            None => Err(failure),
+            None => Err(self.after_rejection(&key, shared.as_ref(), failure)),
+        }
+    }
+
+    /// A failure that leaves an old rejection unconfirmed quotes it.
+    fn after_rejection(&self, key: &Key, shared: Option<&Shared>, failure: Failure) -> Failure {
+        let now = self.clock.moment();
+        let known = self
+            .memory
+            .rejection(key)
+            .or_else(|| shared?.rejection(now));
+        let ago = known.map(|(asked, _)| now.instant.saturating_duration_since(asked));
+        match ago.filter(|ago| *ago < REPEAT_MEMORY) {
+            Some(ago) => Failure::RejectedBefore {
+                ago,
+                why: Box::new(failure),
+            },
+            None => failure,
         }
     }
 
@@ -243,27 +270,23 @@ impl Client {
         )
     }
 
-    /// Drops what a token had and remembers that it is dead: both questions learn it.
-    fn reject(&self, key: Key, asked: Instant, moment: Moment, shared: Option<&Shared>) {
-        let known = self.memory.keep_rejection(key, asked);
-        if let Some(shared) = shared {
-            shared.drop_identity();
-            if known || self.shared_rejections.take(moment.instant) {
-                shared.keep_rejection(moment);
-            }
-        }
-    }
-
     /// Whether the same question was answered with *yes* a short while ago.
     #[must_use]
     pub fn is_granted(&self, grant: &Grant, max_age: Option<Duration>) -> bool {
         self.memory.is_granted(grant, self.clock.now(), max_age)
     }
 
-    /// Remembers a *yes*, with the times at which its two halves were asked for.
-    pub fn remember(&self, grant: Grant, identity: Instant, check: Option<Instant>) {
+    /// Remembers a *yes*, with the times at which its two halves were asked for, until the known
+    /// end of its token.
+    pub fn remember(
+        &self,
+        grant: Grant,
+        identity: Instant,
+        check: Option<Instant>,
+        end: KnownEnd,
+    ) {
         self.memory
-            .keep_grant(grant, self.clock.now(), identity, check);
+            .keep_grant(grant, self.clock.now(), identity, check, end);
     }
 
     /// Drops everything that is known of a token.

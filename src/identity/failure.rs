@@ -33,6 +33,14 @@ pub enum Failure {
     Setup(Error),
     /// The caller was interrupted.
     Interrupted,
+    /// The Hub did not know the token a while ago, and whether that is still so could not be
+    /// learnt.
+    RejectedBefore {
+        /// How long ago.
+        ago: Duration,
+        /// Why it could not be learnt.
+        why: Box<Failure>,
+    },
 }
 
 impl From<NoAnswer> for Failure {
@@ -46,10 +54,11 @@ impl From<NoAnswer> for Failure {
 
 impl Failure {
     /// What an answer other than success amounts to, as far as every question shares it.
+    ///
+    /// A 401 is not among it: whoami alone says that the Hub does not know a token.
     #[must_use]
     pub fn of(answer: &Answer) -> Self {
         match answer.status {
-            401 => Self::Rejected,
             429 => Self::RateLimited {
                 retry_after: retry_after(answer),
             },
@@ -87,6 +96,7 @@ impl Failure {
             Self::Strange(text) => format!("{endpoint} gave no sensible answer: {text}"),
             Self::Setup(error) => error.to_string(),
             Self::Interrupted => "it was interrupted".to_owned(),
+            Self::RejectedBefore { why, .. } => why.reason(endpoint),
         }
     }
 
@@ -99,6 +109,15 @@ impl Failure {
         let kind = match self {
             Self::Setup(error) => return error,
             Self::Interrupted => return Error::Interrupted,
+            Self::RejectedBefore { ago, why } => {
+                return why.into_error(credential).instead(|| {
+                    format!(
+                        "whether {endpoint} knows the token {subject} by now is not known: \
+                         {reason}. Its last answer, {} ago, was that it does not know it",
+                        age(ago)
+                    )
+                });
+            }
             Self::Rejected => {
                 return Error::InvalidToken {
                     message: format!(
@@ -229,10 +248,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_401_says_something_about_the_token() {
-        for status in [400, 403, 404, 418, 429, 500, 503] {
+    fn no_status_by_itself_says_something_about_the_token() {
+        for status in [400, 401, 403, 404, 418, 429, 500, 503] {
             assert!(Failure::of(&answer(status, &[])).says_nothing(), "{status}");
         }
-        assert!(matches!(Failure::of(&answer(401, &[])), Failure::Rejected));
     }
 }

@@ -3,8 +3,9 @@
 //! A cold cache and 64 threads make one request: the callers board a single [flight](flight), the
 //! answer is [cached](cache) under the token's digest and its endpoint, and a caller that is
 //! interrupted leaves the flight to the others. Failures are shared with those who wait for the
-//! same flight and are not kept, except for a 401, which is believed for ten seconds. Processes of
-//! one machine [share](shared) what they learn, and ask once as well.
+//! same flight and are not kept, except for a 401, which is believed for ten seconds at most. A
+//! denial rests on a [fresh](freshness) answer, and nothing outlives a token's known [end](end).
+//! Processes of one machine [share](shared) what they learn, and ask once as well.
 
 pub mod bearer;
 pub mod budget;
@@ -13,8 +14,10 @@ pub mod check;
 pub mod client;
 pub mod clock;
 pub mod disk;
+pub mod end;
 pub mod failure;
 pub mod flight;
+pub mod freshness;
 pub mod grouped;
 pub mod key;
 pub mod model;
@@ -24,11 +27,13 @@ pub mod shared;
 
 use std::time::Duration;
 
+use freshness::Freshness;
+
 /// How long an identity is believed.
 pub const IDENTITY_LIFETIME: Duration = Duration::from_mins(5);
 /// How long an *allowed* auth-check is believed.
 pub const CHECK_LIFETIME: Duration = Duration::from_mins(1);
-/// How long a 401 is believed.
+/// How long a 401 is believed at most.
 pub const REJECTION_LIFETIME: Duration = Duration::from_secs(10);
 /// How old an identity may be when the Hub is away.
 pub const MAXIMUM_STALE: Duration = Duration::from_hours(24);
@@ -44,6 +49,8 @@ pub struct Options {
     pub max_stale: Duration,
     /// How long to wait for the Hub.
     pub timeout: Duration,
+    /// How old an answer may be that a *no* rests on; `max_age` bounds it as well.
+    pub freshness: Freshness,
 }
 
 impl Default for Options {
@@ -52,6 +59,7 @@ impl Default for Options {
             max_age: None,
             max_stale: MAXIMUM_STALE,
             timeout: TIMEOUT,
+            freshness: Freshness::CLIENT,
         }
     }
 }

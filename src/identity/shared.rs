@@ -4,9 +4,10 @@
 //! [flight](super::flight); processes meet in a place where all of them look, and who asks holds a
 //! claim meanwhile, as [`turn`] tells. What that place must do is written in [`SharedCache`].
 //!
-//! Four things are worth telling: an identity, a rejection (so that 64 processes with a dead
-//! token do not ask one after the other), until when the Hub wants no more questions, and to those
-//! who waited for a question, that it failed. None of them holds the token. What is read is not
+//! Five things are worth telling: an identity, a rejection (so that 64 processes with a dead
+//! token do not ask one after the other), until when the Hub wants no more questions, to those
+//! who waited for a question, that it failed, and how often a question was answered with *no*, so
+//! that a loop of new processes is as patient as one process. None of them holds the token. What is read is not
 //! trusted: it must be whole, of this version, about this token at this Hub, and not from the
 //! future. The clock here is the wall's, since processes have no other in common, and it may be
 //! set at any time: what lies in the future is treated as absent, and a rate limit never lasts
@@ -14,6 +15,7 @@
 //! no cache.
 
 mod cache;
+mod denials;
 mod glance;
 mod moment;
 mod record;
@@ -24,7 +26,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::end::KnownEnd;
 use super::failure::Failure;
+use super::freshness::Repeated;
 use super::model::Identity;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
@@ -32,7 +36,7 @@ use crate::printable::holds_secret;
 use crate::token::Digest;
 pub use cache::{Claim, Kind, Lease, MAXIMUM_SIZE, Mark, Place, SharedCache};
 pub use moment::Moment;
-use record::{FailureRecord, Record};
+use record::{FailureRecord, Record, RepeatedRecord};
 pub use turn::{Lead, Pace, Turn};
 
 /// How long a rate limit is believed at most.
@@ -62,18 +66,28 @@ impl Shared {
         }
     }
 
-    /// Who the token belongs to, and when that was asked.
+    /// Who the token belongs to, when that was asked, and the end that is known of the token
+    /// besides the identity's own.
     #[must_use]
-    pub fn identity(&self, now: Moment) -> Option<(Instant, Identity)> {
+    pub fn identity(&self, now: Moment) -> Option<(Instant, Identity, KnownEnd)> {
         let (asked, record) = self.read(Kind::Identity, now)?;
+        let end = record.end();
         let body = serde_json::to_vec(&record.identity?).ok()?;
-        Some((asked, Identity::parse(&body, &self.endpoint).ok()?))
+        Some((asked, Identity::parse(&body, &self.endpoint).ok()?, end))
     }
 
-    /// When the Hub was asked and did not know the token.
+    /// When the Hub was asked last and did not know the token, and how often that repeated.
     #[must_use]
-    pub fn rejection(&self, now: Moment) -> Option<Instant> {
-        self.read(Kind::Rejection, now).map(|(asked, _)| asked)
+    pub fn rejection(&self, now: Moment) -> Option<(Instant, Repeated)> {
+        let (asked, record) = self.read(Kind::Rejection, now)?;
+        let repeated = record.repeated.and_then(|repeated| repeated.read(now));
+        Some((
+            asked,
+            repeated.unwrap_or(Repeated {
+                confirmed: asked,
+                times: 0,
+            }),
+        ))
     }
 
     /// For how long the Hub still wants to be left alone.
@@ -122,6 +136,7 @@ impl Shared {
         if !holds_secret(&text) && !text.contains(credential.token.expose()) {
             let mut record = self.record(asked);
             record.identity = Some(identity);
+            record.ends_at = credential.expires_at.unix_milliseconds();
             self.write(Kind::Identity, &record);
         }
     }
@@ -131,9 +146,11 @@ impl Shared {
         self.cache.remove(&self.place, Kind::Identity);
     }
 
-    /// Keeps that the token is dead.
-    pub fn keep_rejection(&self, asked: Moment) {
-        self.write(Kind::Rejection, &self.record(asked));
+    /// Keeps that the token is dead, and how often that repeated.
+    pub fn keep_rejection(&self, asked: Moment, repeated: Repeated) {
+        let mut record = self.record(asked);
+        record.repeated = Some(RepeatedRecord::of(repeated, asked));
+        self.write(Kind::Rejection, &record);
     }
 
     /// Keeps that the Hub wants to be left alone from now on; for an hour at most.

@@ -56,6 +56,9 @@ impl PyVerdict {
 
 /// Decides from an identity alone whether something may be done. Asks nobody.
 ///
+/// It judges the identity that it is handed, however old that is. `whoami` may return one of five
+/// minutes ago: before you deny by it, hand over `whoami(token, max_age=2)`, as `require_role` does.
+///
 /// Args:
 ///     identity: What `whoami` returned.
 ///     need: `"read"`, `"write"`, or a permission such as `"inference.serverless.write"`.

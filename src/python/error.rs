@@ -24,6 +24,7 @@ pub mod classes {
     import_exception!(hubtoken.errors, OfflineError);
     import_exception!(hubtoken.errors, OrganizationPolicyError);
     import_exception!(hubtoken.errors, RateLimitedError);
+    import_exception!(hubtoken.errors, RepositoryDisabledError);
     import_exception!(hubtoken.errors, RepositoryNotFoundError);
     import_exception!(hubtoken.errors, StaleIdentityWarning);
     import_exception!(hubtoken.errors, StoreError);
@@ -35,7 +36,7 @@ pub mod classes {
 use classes::{
     AccessDeniedError, ConfigurationError, GatedRepoError, HubError, HubUnreachableError,
     InsufficientRoleError, InvalidTokenError, OfflineError, OrganizationPolicyError,
-    RateLimitedError, RepositoryNotFoundError, StoreError, TokenFormatError, TokenNotFoundError,
+    RateLimitedError, RepositoryDisabledError, RepositoryNotFoundError, StoreError, TokenFormatError, TokenNotFoundError,
     UntrustedEndpointError, VerdictUnknownError,
 };
 
@@ -64,6 +65,7 @@ pub fn to_python(error: Error) -> PyErr {
                 DenialKind::InsufficientRole => InsufficientRoleError::new_err(message),
                 DenialKind::Gated => GatedRepoError::new_err(message),
                 DenialKind::OrganizationPolicy => OrganizationPolicyError::new_err(message),
+                DenialKind::Disabled => RepositoryDisabledError::new_err(message),
             };
             with_attributes(error, |value| {
                 value.setattr("required", denial.required)?;

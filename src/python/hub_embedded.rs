@@ -15,6 +15,7 @@ use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::http::Settings;
+use crate::identity::end::KnownEnd;
 use crate::hub::{CreatedToken, Decision, Hub, HubError, HubOptions};
 use crate::sync::lock;
 use crate::token::Token;
@@ -121,6 +122,7 @@ impl Embedded {
                 token,
                 source: Source::Argument,
                 endpoint: Endpoint::parse(hub.endpoint())?,
+                expires_at: KnownEnd::default(),
             });
             live::register(&credential);
             Ok(credential)

@@ -123,13 +123,13 @@ pub fn recall(
 fn known(credential: &Arc<Credential>, options: &Options) -> PyResult<Option<PyIdentity>> {
     process::current()
         .client
-        .recall_answer(credential, options.max_age)
+        .recall_answer(credential, options)
         .transpose()
         .map(|known| known.map(PyIdentity))
         .map_err(|failure| to_python(failure.into_error(credential)))
 }
 
-fn credential(
+pub fn credential(
     py: Python<'_>,
     token: &Bound<'_, PyAny>,
     endpoint: Option<&str>,

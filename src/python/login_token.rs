@@ -13,6 +13,7 @@ use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
+use crate::identity::end::KnownEnd;
 use crate::resolve::trace::{Answer, Trace};
 use crate::resolve::{Argument, ambient_endpoint};
 use crate::token::Token;
@@ -50,6 +51,7 @@ pub fn given(
                 token,
                 source,
                 endpoint,
+                expires_at: KnownEnd::default(),
             }))
         })
         .map_err(to_python)

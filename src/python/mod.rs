@@ -13,6 +13,7 @@
     reason = "'py is PyO3's name for the attachment; it reads better than '_"
 )]
 
+mod asgi;
 mod authorize;
 mod cli;
 mod error;
@@ -46,6 +47,8 @@ use pyo3::prelude::*;
 /// The compiled part of hubtoken. Import from `hubtoken` instead.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::asgi::{identify_anew, require_of_caller};
     #[pymodule_export]
     use super::authorize::{PyVerdict, authorize};
     #[pymodule_export]

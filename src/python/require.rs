@@ -25,7 +25,9 @@ use crate::role::{Need, RepositoryType, Role};
 /// Makes sure that a token will do, before the expensive call.
 ///
 /// A cold call asks the Hub once who the token is, and with `repo=` once whether it may; a call
-/// within the answers' lifetimes asks nobody. Organisation roles and fine-grained scopes count. A
+/// within the answers' lifetimes asks nobody. Before a *no* the Hub is asked once more, unless it
+/// answered less than 2 seconds ago (doubling to 60 while the same *no* repeats), so that what has
+/// just been mended counts at once. Organisation roles and fine-grained scopes count. A
 /// repository that does not exist yet is no obstacle to `write`: the right to create it decides.
 ///
 /// What a project's configuration says counts where the caller says nothing: its `role`, and its
@@ -41,7 +43,8 @@ use crate::role::{Need, RepositoryType, Role};
 ///     endpoint: As for `resolve_token`.
 ///     profile: As for `resolve_token`.
 ///     max_age: How old answers may be, in seconds; 0 asks again. 300 for the identity and 60 for
-///         the Hub's word on a repository by default.
+///         the Hub's word on a repository by default. No answer is used after the known end of
+///         the token.
 ///     max_stale: How old an identity may be when the Hub is away, in seconds; 24 hours by default.
 ///     timeout: How long to wait for each answer, in seconds; 10 by default.
 ///     on_unknown: What to do when nothing could be learnt: `"raise"`, `"warn"` or `"allow"`.
@@ -52,10 +55,12 @@ use crate::role::{Need, RepositoryType, Role};
 /// Raises:
 ///     hubtoken.errors.InsufficientRoleError: The token's role, its scopes, or its user's role in
 ///         the organisation are not enough; the message says which.
+///     hubtoken.errors.RepositoryDisabledError: The repository is switched off for every token.
 ///     hubtoken.errors.AccessDeniedError: The Hub refuses for another reason.
 ///     hubtoken.errors.InvalidTokenError: The Hub does not know the token.
 ///     hubtoken.errors.RepositoryNotFoundError: There is nothing to read.
-///     hubtoken.errors.VerdictUnknownError: Nothing could be learnt.
+///     hubtoken.errors.VerdictUnknownError: Nothing could be learnt; or a *no* of before could not
+///         be confirmed, and is quoted.
 ///     hubtoken.errors.TokenNotFoundError: There is no token.
 ///     hubtoken.errors.ConfigurationError: The project's configuration is broken; or the call names
 ///         no role, and a file does that does not count, since it is another user's.

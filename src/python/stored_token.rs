@@ -11,6 +11,7 @@ use super::token::PyHubToken;
 use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::identity::end::KnownEnd;
 use crate::live;
 use crate::printable::printable;
 use crate::store::Entry;
@@ -56,6 +57,10 @@ impl PyStoredToken {
                     token,
                     source: Source::Store(self.name.clone()),
                     endpoint: self.endpoint.clone(),
+                    expires_at: self
+                        .expires_at
+                        .map(KnownEnd::at_unix_seconds)
+                        .unwrap_or_default(),
                 })
             })
         };

@@ -21,7 +21,8 @@ use crate::require::stale_warning;
 
 /// Asks the Hub who a token belongs to.
 ///
-/// An answer is believed for 300 seconds. However many threads or processes of this machine ask at
+/// An answer is believed for 300 seconds, and that the Hub does not know the token for 2, which
+/// double to 10 while it is so. However many threads or processes of this machine ask at
 /// once, the Hub is asked once. For the tokens of others, see `identify`.
 ///
 /// Args:
@@ -73,7 +74,7 @@ pub fn whoami(
     };
     if let Some(identity) = process::current()
         .client
-        .recall(&credential, options.max_age)
+        .recall(&credential, &options)
     {
         return Ok(PyIdentity(identity));
     }
@@ -145,5 +146,6 @@ pub fn options(
         max_age: seconds("max_age", max_age)?.or(defaults.max_age),
         max_stale: seconds("max_stale", max_stale)?.unwrap_or(defaults.max_stale),
         timeout: seconds("timeout", timeout)?.unwrap_or(defaults.timeout),
+        ..defaults
     })
 }

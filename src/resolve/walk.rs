@@ -17,6 +17,7 @@ use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::Error;
+use crate::identity::end::KnownEnd;
 use crate::recipient::objection;
 use crate::token::Token;
 
@@ -75,7 +76,7 @@ impl<'a> Walk<'a> {
                     Some(endpoint) => endpoint.clone(),
                     None => self.inputs.endpoint.clone()?,
                 };
-                self.take(token, Source::Argument, endpoint)
+                self.take(token, Source::Argument, endpoint, KnownEnd::default())
             }
             Argument::Credential(credential) => {
                 credential.check_endpoint(self.asked)?;
@@ -150,7 +151,10 @@ impl<'a> Walk<'a> {
             None => Err(Error::TokenFormat("the value is not text".to_owned())),
         };
         match token {
-            Ok(Some(token)) => self.take(token, source, self.inputs.endpoint.clone()?),
+            Ok(Some(token)) => {
+                let endpoint = self.inputs.endpoint.clone()?;
+                self.take(token, source, endpoint, KnownEnd::default())
+            }
             Ok(None) => {
                 self.trace
                     .note(source.to_string(), Answer::Absent, "set, but blank");
@@ -164,7 +168,13 @@ impl<'a> Walk<'a> {
     }
 
     /// A source has a token: the first is used, the others are shadowed.
-    fn take(&mut self, token: Token, source: Source, endpoint: Endpoint) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        token: Token,
+        source: Source,
+        endpoint: Endpoint,
+        expires_at: KnownEnd,
+    ) -> Result<(), Error> {
         let mut step = Step {
             source: source.to_string(),
             answer: Answer::Found,
@@ -191,6 +201,7 @@ impl<'a> Walk<'a> {
             token,
             source,
             endpoint,
+            expires_at,
         };
         credential.check_endpoint(self.asked)?;
         self.found = Some(Arc::new(credential));

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Need, READ, Role, Target, TokenRole, WRITE};
+use super::{Need, READ, Remedy, Role, Target, TokenRole, WRITE};
 use crate::error::{Denial, DenialKind};
 use crate::identity::model::{Identity, Organization, Scope};
 
@@ -47,6 +47,9 @@ pub struct Verdict {
 
 /// Decides whether an identity may do something.
 ///
+/// It judges the identity that it is handed, however old that is, and asks nobody. Before a *no*
+/// is told, [`Client::reconsider`](crate::identity::client::Client::reconsider) has a fresh one.
+///
 /// # Example
 ///
 /// ```
@@ -69,7 +72,7 @@ pub fn authorize(identity: &Identity, need: &Need, target: &Target) -> Verdict {
         target,
     };
     match &identity.role {
-        None => question.unknown(format!(
+        None => question.unknown_by_token(format!(
             "{} have no role that whoami could tell",
             match identity.authentication.as_deref() {
                 Some("oauth") => "OAuth tokens",
@@ -78,9 +81,9 @@ pub fn authorize(identity: &Identity, need: &Need, target: &Target) -> Verdict {
             }
         )),
         Some(TokenRole::Other(role)) => {
-            question.unknown(format!("its role `{role}` is not known to hubtoken"))
+            question.unknown_by_token(format!("its role `{role}` is not known to hubtoken"))
         }
-        Some(TokenRole::Read) if need.changes_something() => question.denied_by_token(match need {
+        Some(TokenRole::Read) if need.changes_something() => question.token_lacks(match need {
             Need::Role(_) => "its role is read, and write is needed".to_owned(),
             Need::Permission(permission) => {
                 format!("its role is read, which does not include `{permission}`")
@@ -90,6 +93,9 @@ pub fn authorize(identity: &Identity, need: &Need, target: &Target) -> Verdict {
         Some(TokenRole::FineGrained) => question.scopes_may(),
     }
 }
+
+/// Said where the user's own role is what is missing.
+const GOOD_TOKEN: &str = "the token would do, but ";
 
 /// One call's parameters, so that each rule reads as a sentence.
 struct Question<'a> {
@@ -110,10 +116,12 @@ impl Question<'_> {
         }
         match self.identity.organization(namespace) {
             Some(organization) => self.member_may(organization),
-            None if self.need.changes_something() => self.denied(format!(
-                "{} is not a member of {namespace}",
-                self.identity.user
-            )),
+            None if self.need.changes_something() => self
+                .denied(format!(
+                    "{} is not a member of {namespace}",
+                    self.identity.user
+                ))
+                .with(Remedy::Membership(namespace.to_owned()), self.identity),
             None => self.unknown(format!(
                 "{namespace} is somebody else's namespace: {} can read there what is public or \
                  shared",
@@ -123,49 +131,61 @@ impl Question<'_> {
     }
 
     fn member_may(&self, organization: &Organization) -> Verdict {
-        let name = &organization.name;
-        if !organization.security_restrictions.is_empty() {
-            let reason = format!(
-                "the organisation {name} keeps this token out ({})",
-                organization.security_restrictions.join(", ")
-            );
-            // What is public can be read all the same.
-            let mut verdict = if self.need.changes_something() {
-                self.denied(reason)
-            } else {
-                self.unknown(reason)
-            };
-            verdict.kind = DenialKind::OrganizationPolicy;
-            verdict.denial.remedy_url = Some(
-                self.identity
-                    .endpoint
-                    .url(&format!("/organizations/{name}/settings")),
-            );
-            return verdict;
+        let by_role = self.role_may(organization);
+        let restrictions = &organization.security_restrictions;
+        // Whoever lacks the role would be refused without a policy as well.
+        if restrictions.is_empty() || by_role.outcome == Outcome::Denied {
+            return by_role;
         }
+        let name = &organization.name;
+        let reason = format!(
+            "the organisation {name} keeps this token out ({})",
+            restrictions.join(", ")
+        );
+        // What is public can be read all the same.
+        let mut verdict = if self.need.changes_something() {
+            self.denied(reason)
+        } else {
+            self.unknown(reason)
+        };
+        verdict.kind = DenialKind::OrganizationPolicy;
+        let permission = self.need.permission();
+        let remedy = Remedy::for_restrictions(self.identity, name, permission, restrictions);
+        verdict.with(remedy, self.identity)
+    }
+
+    /// What the user's role in an organization allows.
+    fn role_may(&self, organization: &Organization) -> Verdict {
+        let name = &organization.name;
         let Some(role) = organization.role_in_org.as_deref() else {
             return self.unknown(format!(
                 "the Hub did not tell the role in the organisation {name}"
             ));
         };
         let user = &self.identity.user;
+        let higher_role = || Remedy::HigherRole(name.clone());
         let may = match (role, self.need.changes_something()) {
             ("admin" | "write", _) | ("contributor" | "read", false) => true,
             // A contributor creates repositories and changes those; whose a repository is, only
             // the Hub knows.
             ("contributor", true) => match self.target {
                 Target::Repository { .. } => {
-                    return self.unknown(format!(
-                        "{user} is a contributor of {name}, who may write to their own repositories"
-                    ));
+                    return self
+                        .unknown(format!(
+                            "{user} is a contributor of {name}, who may write to their own \
+                             repositories"
+                        ))
+                        .with(higher_role(), self.identity);
                 }
                 _ => true,
             },
             ("no_access", false) => {
-                return self.unknown(format!(
-                    "{user} has the role no_access in the organisation {name}: only what is \
-                     public can be read"
-                ));
+                return self
+                    .unknown(format!(
+                        "{user} has the role no_access in the organisation {name}: only what is \
+                         public can be read"
+                    ))
+                    .with(higher_role(), self.identity);
             }
             _ => false,
         };
@@ -175,8 +195,8 @@ impl Question<'_> {
             ));
         }
         let reason = format!(
-            "the token would do, but {user} has the role {role} in the organisation {name}, and \
-             {} needs write there",
+            "{GOOD_TOKEN}{user} has the role {role} in the organisation {name}, and {} needs write \
+             there",
             self.need
         );
         let mut verdict = if organization.has_resource_groups {
@@ -187,12 +207,51 @@ impl Question<'_> {
             self.denied(reason)
         };
         verdict.denial.actual = Some(format!("role {role} in {name}"));
-        verdict.denial.remedy_url = Some(
-            self.identity
-                .endpoint
-                .url(&format!("/organizations/{name}/settings/members")),
-        );
-        verdict
+        verdict.with(higher_role(), self.identity)
+    }
+
+    /// The token lacks the right. Another one helps only if its user has it.
+    fn token_lacks(&self, reason: String) -> Verdict {
+        let user = self.person_may();
+        if user.outcome == Outcome::Denied && self.comes_first(&user) {
+            return Verdict {
+                by_token: true,
+                reason: format!(
+                    "{}; besides, {reason}",
+                    user.reason.trim_start_matches(GOOD_TOKEN)
+                ),
+                ..user
+            };
+        }
+        Verdict {
+            by_token: true,
+            ..self.denied(reason)
+        }
+        .with(Remedy::Token(self.form()), self.identity)
+    }
+
+    /// Whether what lies with the user goes before what the token lacks. A policy does only if it
+    /// wants another kind of token altogether: who adds the missing scope asks to be let in by
+    /// that, or would have to do both.
+    fn comes_first(&self, user: &Verdict) -> bool {
+        let is_role = user.kind == DenialKind::InsufficientRole;
+        let is_fine_grained = matches!(self.identity.role, Some(TokenRole::FineGrained));
+        is_role || !is_fine_grained
+    }
+
+    /// Nothing can be told by the token. Another one helps only if its user has the right.
+    fn unknown_by_token(&self, reason: String) -> Verdict {
+        let user = self.person_may();
+        let verdict = self.unknown(reason);
+        if user.outcome == Outcome::Allowed {
+            verdict.with(Remedy::Token(self.form()), self.identity)
+        } else {
+            let denial = Denial {
+                actual: verdict.denial.actual,
+                ..user.denial
+            };
+            Verdict { denial, ..verdict }
+        }
     }
 
     /// What a fine-grained token's scopes allow, and then what its user may do.
@@ -206,10 +265,17 @@ impl Question<'_> {
         if matches!(self.target, Target::Anything) {
             return match self.need {
                 // A fine-grained token has a role on a target only.
-                Need::Role(_) => self.denied_by_token(format!(
-                    "it is fine-grained and has no role in general: {}. Ask with repo=",
-                    self.listed()
-                )),
+                Need::Role(role) => Verdict {
+                    by_token: true,
+                    ..self.denied(format!(
+                        "it is fine-grained and has no role in general: {}. Ask with repo=",
+                        self.listed()
+                    ))
+                }
+                .with(
+                    Remedy::RoleInGeneral(format!("tokenType={}", role.name())),
+                    self.identity,
+                ),
                 Need::Permission(_)
                     if has(&self.identity.global_permissions)
                         || self
@@ -220,7 +286,7 @@ impl Question<'_> {
                 {
                     self.allowed(format!("its scopes include `{needed}`"))
                 }
-                Need::Permission(_) => self.denied_by_token(format!(
+                Need::Permission(_) => self.token_lacks(format!(
                     "it is fine-grained without `{needed}`: {}",
                     self.listed()
                 )),
@@ -242,9 +308,9 @@ impl Question<'_> {
         );
         if self.need.as_role() == Some(Role::Read) {
             // A public ungated repository needs no right to be read.
-            self.unknown(reason)
+            self.unknown_by_token(reason)
         } else {
-            self.denied_by_token(reason)
+            self.token_lacks(reason)
         }
     }
 
@@ -305,53 +371,46 @@ impl Question<'_> {
                     Target::Anything => None,
                     target => Some(target.to_string()),
                 },
-                remedy_url: Some(self.remedy()),
+                ..Denial::default()
             },
         }
     }
 
     fn allowed(&self, reason: String) -> Verdict {
-        let mut verdict = self.verdict(Outcome::Allowed, reason);
-        verdict.denial.remedy_url = None;
-        verdict
+        self.verdict(Outcome::Allowed, reason)
     }
 
     fn denied(&self, reason: String) -> Verdict {
         self.verdict(Outcome::Denied, reason)
     }
 
-    fn denied_by_token(&self, reason: String) -> Verdict {
-        Verdict {
-            by_token: true,
-            ..self.denied(reason)
-        }
-    }
-
     fn unknown(&self, reason: String) -> Verdict {
         self.verdict(Outcome::Unknown, reason)
     }
 
-    /// The page on which a right token is made, with the form filled in as far as it can be.
-    fn remedy(&self) -> String {
-        let endpoint = &self.identity.endpoint;
+    /// What fills the form in that makes a right token, as far as it can be.
+    fn form(&self) -> String {
         let fine_grained = matches!(self.identity.role, Some(TokenRole::FineGrained));
         match self.need {
-            Need::Role(role) if !fine_grained => {
-                endpoint.url(&format!("/settings/tokens/new?tokenType={}", role.name()))
-            }
+            Need::Role(role) if !fine_grained => format!("tokenType={}", role.name()),
             need => {
                 let permission = need.permission();
-                let form = match self.target.namespace() {
-                    Some(namespace) if self.identity.organization(namespace).is_some() => {
-                        format!("orgs={namespace}&orgPermissions={permission}")
-                    }
-                    _ => format!("ownUserPermissions={permission}"),
-                };
-                endpoint.url(&format!(
-                    "/settings/tokens/new?tokenType=fineGrained&{form}"
-                ))
+                match self.target.namespace() {
+                    Some(namespace) if self.identity.organization(namespace).is_some() => format!(
+                        "tokenType=fineGrained&orgs={namespace}&orgPermissions={permission}"
+                    ),
+                    _ => format!("tokenType=fineGrained&ownUserPermissions={permission}"),
+                }
             }
         }
+    }
+}
+
+impl Verdict {
+    /// The same, with what would help.
+    fn with(mut self, remedy: Remedy, identity: &Identity) -> Self {
+        remedy.put_into(&mut self.denial, &identity.endpoint);
+        self
     }
 }
 

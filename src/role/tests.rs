@@ -257,3 +257,109 @@ fn repositories_are_named_as_people_name_them() {
         assert!(parse(text).is_err(), "{text}");
     }
 }
+
+/// What is advised, and the path of the page, with which something is denied or not known.
+fn remedy(identity: &Identity, need: &str, on: &str) -> (&'static str, String) {
+    let need = Role::parse(need).map_or_else(|_| Need::Permission(need.to_owned()), Need::Role);
+    let denial = authorize(identity, &need, &target(on)).denial;
+    let url = denial.remedy_url.unwrap_or_default();
+    let path = url.trim_start_matches("https://huggingface.co").to_owned();
+    (denial.advice.unwrap_or_default(), path)
+}
+
+#[test]
+fn a_remedy_would_help() {
+    const TOKEN: &str = "Make a token that will do";
+    const JOIN: &str = "Another token does not help: ask to be invited, or use a namespace of your own";
+    const HIGHER: &str = "Ask an administrator for a higher role";
+    let organizations = [
+        ("writers", "write"),
+        ("makers", "contributor"),
+        ("readers", "read"),
+        ("strangers", "no_access"),
+        ("silent", ""),
+    ];
+    let read = identity(Some("read"), &organizations, &[]);
+    let write = identity(Some("write"), &organizations, &[]);
+    let fine = identity(Some("fineGrained"), &organizations, &[]);
+    let oauth = identity(None, &organizations, &[]);
+    let members = |name: &str| format!("/organizations/{name}/settings/members");
+    let new = |query: &str| format!("/settings/tokens/new?{query}");
+    let scoped = |query: &str| new(&format!("tokenType=fineGrained&{query}"));
+    for (token, need, on, advice, path) in [
+        // The token lacks it, and its user has it.
+        (&read, "write", "-", TOKEN, new("tokenType=write")),
+        (&read, "write", "alice/x", TOKEN, new("tokenType=write")),
+        (&read, "write", "writers/x", TOKEN, new("tokenType=write")),
+        (&read, "write", "makers/x", TOKEN, new("tokenType=write")),
+        (&read, "job.write", "-", TOKEN, scoped("ownUserPermissions=job.write")),
+        (&fine, "job.write", "-", TOKEN, scoped("ownUserPermissions=job.write")),
+        (&fine, "write", "x", TOKEN, scoped("ownUserPermissions=repo.write")),
+        (&fine, "write", "writers/x", TOKEN, scoped("orgs=writers&orgPermissions=repo.write")),
+        (&fine, "read", "alice/x", TOKEN, scoped("ownUserPermissions=repo.content.read")),
+        (&oauth, "write", "alice/x", TOKEN, new("tokenType=write")),
+        // No fine-grained token has a role in general.
+        (&fine, "write", "-", "Or make a token that has the role everywhere", new("tokenType=write")),
+        // The user lacks it, whatever the token.
+        (&read, "write", "bob/x", JOIN, "/bob".to_owned()),
+        (&write, "write", "bob/x", JOIN, "/bob".to_owned()),
+        (&fine, "write", "bob/x", JOIN, "/bob".to_owned()),
+        (&oauth, "write", "bob/x", JOIN, "/bob".to_owned()),
+        (&read, "write", "readers/x", HIGHER, members("readers")),
+        (&write, "write", "readers/x", HIGHER, members("readers")),
+        (&fine, "write", "readers/x", HIGHER, members("readers")),
+        (&oauth, "write", "readers/x", HIGHER, members("readers")),
+        (&write, "write", "makers/x", HIGHER, members("makers")),
+        (&write, "write", "strangers/x", HIGHER, members("strangers")),
+        (&write, "read", "strangers/x", HIGHER, members("strangers")),
+        // Nothing is known that would.
+        (&write, "read", "bob/x", "", String::new()),
+        (&fine, "read", "bob/x", "", String::new()),
+        (&write, "write", "silent/x", "", String::new()),
+        (&write, "write", "-", "", String::new()),
+    ] {
+        assert_eq!(
+            remedy(token, need, on),
+            (advice, path),
+            "{:?} {need} {on}",
+            token.role
+        );
+    }
+}
+
+#[test]
+fn a_policy_is_met_by_what_it_lets_in() {
+    const FINE: &str = "Make a fine-grained token";
+    const ADMISSION: &str = "Ask an administrator of the organisation";
+    let settings = || "/organizations/acme/settings".to_owned();
+    let form =
+        || "/settings/tokens/new?tokenType=fineGrained&orgs=acme&orgPermissions=repo.write".to_owned();
+    let scopes: [(&str, &str, &[&str]); 1] = [("org", "acme", &["repo.write"])];
+    for (role, scopes, restriction, advice, path) in [
+        ("write", &[][..], "token-policy", FINE, form()),
+        ("read", &[], "token-policy", FINE, form()),
+        ("fineGrained", &scopes, "token-policy", ADMISSION, settings()),
+        // To add the scope is to ask for the approval.
+        ("fineGrained", &[], "token-policy", "Make a token that will do", form()),
+        ("write", &[], "token-revoked", ADMISSION, settings()),
+        ("write", &[], "something-new", ADMISSION, settings()),
+        ("write", &[], "mfa", "Turn on two-factor authentication", "/settings/authentication".to_owned()),
+        ("write", &[], "sso", "Sign in to the organization by single sign-on", "/acme".to_owned()),
+        ("write", &[], "ip", "Use it from a network that the organization allows", String::new()),
+    ] {
+        let mut token = identity(Some(role), &[("acme", "write")], scopes);
+        token.organizations[0].security_restrictions = vec![restriction.to_owned()];
+        assert_eq!(
+            remedy(&token, "write", "acme/x"),
+            (advice, path),
+            "{role} {restriction}"
+        );
+    }
+    // Who lacks the role would not be let in by another token either.
+    let mut reader = identity(Some("write"), &[("acme", "read")], &[]);
+    reader.organizations[0].security_restrictions = vec!["token-policy".to_owned()];
+    assert_eq!(
+        remedy(&reader, "write", "acme/x").0,
+        "Ask an administrator for a higher role"
+    );
+}

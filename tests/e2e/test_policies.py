@@ -63,11 +63,13 @@ def refusal(token: HubToken, says: str) -> errors.OrganizationPolicyError:
     assert "acme" in str(no_creation.value)
     message = str(denied.value)
     assert says in message
-    assert "administrator of the organisation" in message
+    advice = "Make a fine-grained token" if says == FINE_GRAINED else "administrator of the organisation"
+    assert advice in message
     assert "invalid" not in message.lower()
     assert token.reveal() not in message
     assert denied.value.target == MODEL
-    assert "/organizations/acme/settings" in str(denied.value.remedy_url)
+    page = "tokenType=fineGrained" if says == FINE_GRAINED else "/organizations/acme/settings"
+    assert page in str(denied.value.remedy_url)
     with pytest.raises(HfHubHTTPError, match=says) as refused:
         upload(token)
     assert refused.value.response.status_code == 403

@@ -8,6 +8,7 @@ use hubtoken::endpoint::Endpoint;
 use hubtoken::env::Fixed;
 use hubtoken::error::{Error, UnknownKind};
 use hubtoken::http::Settings;
+use hubtoken::identity::end::KnownEnd;
 use hubtoken::identity::client::{Client, Known};
 use hubtoken::identity::failure::Failure;
 use hubtoken::identity::shared::Pace;
@@ -26,6 +27,7 @@ pub fn credential(endpoint: &str) -> Arc<Credential> {
         token: Token::parse(TOKEN).expect("a token").expect("not blank"),
         source: Source::Environment("HF_TOKEN".to_owned()),
         endpoint: Endpoint::parse(endpoint).expect("an endpoint"),
+        expires_at: KnownEnd::default(),
     })
 }
 

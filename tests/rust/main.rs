@@ -7,6 +7,7 @@
 )]
 
 mod client;
+mod denials;
 #[cfg(feature = "hub")]
 mod hub;
 mod place;

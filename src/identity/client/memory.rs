@@ -3,16 +3,18 @@
 //! A server sees many tokens, and most of those that it has never seen before may be made up. So
 //! what a *no* leaves behind has bounds of its own: a rejection pushes out other rejections, and
 //! nothing that was answered with *yes*. It also looks at nothing but its own token, since a
-//! stream of made-up tokens must not make the others wait.
+//! stream of made-up tokens must not make the others wait. What was answered with *yes* is kept with
+//! the end of its token, as far as that is known, and is gone after it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use time::OffsetDateTime;
-
 use crate::endpoint::Endpoint;
 use crate::identity::cache::Cache;
 use crate::identity::check::Check;
+use crate::identity::end::KnownEnd;
+use crate::identity::failure::Failure;
+use crate::identity::freshness::Repeated;
 use crate::identity::grouped::GroupedCache;
 use crate::identity::key::Key;
 use crate::identity::model::Identity;
@@ -29,6 +31,8 @@ const IDENTITY_BYTES: usize = 64 * 1024 * 1024;
 const REJECTIONS: usize = 1_024;
 /// How many allowed auth-checks, and how many decisions, are kept.
 const CHECKS: usize = 16_384;
+/// How many denials are kept: how often each was repeated.
+const DENIALS: usize = 4_096;
 
 /// A decision that was made, so that the next call need not make it again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,22 +45,28 @@ pub struct Grant {
 
 /// Everything that is known, by token.
 pub(super) struct Memory {
-    identities: Cache<Key, Arc<Identity>>,
-    rejections: Cache<Key, ()>,
+    identities: Cache<Key, (Arc<Identity>, KnownEnd)>,
+    rejections: Cache<Key, Repeated>,
     /// Until when the Hub wants to be left alone.
     limits: Cache<Key, Instant>,
-    checks: GroupedCache<Key, Check, ()>,
-    grants: GroupedCache<Key, String, (Instant, Option<Instant>)>,
+    checks: GroupedCache<Key, Check, KnownEnd>,
+    grants: GroupedCache<Key, String, (Instant, Option<Instant>, KnownEnd)>,
+    /// How often a question was answered with *no*, by the digest of the question.
+    denials: GroupedCache<Key, Digest, Repeated>,
+    /// Questions before a *no* that nobody answered.
+    unanswered: Cache<Key, Failure>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            identities: Cache::weighed(IDENTITIES, IDENTITY_BYTES, |identity| weight(identity)),
+            identities: Cache::weighed(IDENTITIES, IDENTITY_BYTES, |(identity, _)| weight(identity)),
             rejections: Cache::new(REJECTIONS),
             limits: Cache::new(REJECTIONS),
             checks: GroupedCache::new(CHECKS),
             grants: GroupedCache::new(CHECKS),
+            denials: GroupedCache::new(DENIALS),
+            unanswered: Cache::new(REJECTIONS),
         }
     }
 }
@@ -90,15 +100,19 @@ impl Memory {
         key: &Key,
         limit: Option<Instant>,
     ) -> Option<(Instant, Arc<Identity>)> {
-        self.identities.get(key, limit).filter(|(_, identity)| {
-            identity
-                .expires_at
-                .is_none_or(|end| end > OffsetDateTime::now_utc())
-        })
+        let (asked, (identity, end)) = self.identities.get(key, limit)?;
+        (!end.is_over()).then_some((asked, identity))
     }
 
-    pub(super) fn is_rejected(&self, key: &Key, limit: Option<Instant>) -> bool {
-        self.rejections.get(key, limit).is_some()
+    /// The end that is known of a token, by its last identity.
+    fn end(&self, key: &Key) -> KnownEnd {
+        let known = self.identities.get(key, None);
+        known.map(|(_, (_, end))| end).unwrap_or_default()
+    }
+
+    /// When the Hub was asked last and did not know the token, and how often that repeated.
+    pub(super) fn rejection(&self, key: &Key) -> Option<(Instant, Repeated)> {
+        self.rejections.get(key, None)
     }
 
     /// For how long the Hub still wants to be left alone.
@@ -109,25 +123,38 @@ impl Memory {
     }
 
     pub(super) fn is_allowed(&self, check: &Check, limit: Option<Instant>) -> Option<Instant> {
-        let (asked, ()) = self.checks.get(&check.key, check, limit)?;
-        Some(asked)
+        let (asked, end) = self.checks.get(&check.key, check, limit)?;
+        (!end.is_over()).then_some(asked)
     }
 
-    pub(super) fn keep_identity(&self, key: Key, asked: Instant, identity: Arc<Identity>) {
+    /// Keeps an identity; `end` is what is known of the token's besides.
+    pub(super) fn keep_identity(
+        &self,
+        key: Key,
+        asked: Instant,
+        identity: Arc<Identity>,
+        end: KnownEnd,
+    ) {
         self.limits.remove(&key);
-        self.identities.insert(key, asked, identity);
+        self.unanswered.remove(&key);
+        if self.rejections.get(&key, Some(asked)).is_none() {
+            self.rejections.remove(&key);
+        }
+        let end = end.earlier(identity.expires_at.into());
+        self.identities.insert(key, asked, (identity, end));
     }
 
     /// Keeps that a token is dead, and drops what it had, unless that was asked for later.
     /// Whether it had an identity.
-    pub(super) fn keep_rejection(&self, key: Key, asked: Instant) -> bool {
+    pub(super) fn keep_rejection(&self, key: Key, asked: Instant, repeated: Repeated) -> bool {
         if self.identities.get(&key, Some(asked)).is_some() {
             return false;
         }
         let known = self.identities.remove(&key);
         self.checks.remove(&key);
         self.grants.remove(&key);
-        self.rejections.insert(key, asked, ());
+        self.unanswered.remove(&key);
+        self.rejections.insert(key, asked, repeated);
         known
     }
 
@@ -137,8 +164,10 @@ impl Memory {
             .insert(key, now, now + length.min(MAXIMUM_LIMIT));
     }
 
-    pub(super) fn keep_check(&self, check: Check, asked: Instant) {
-        self.checks.insert(check.key.clone(), check, asked, ());
+    /// Keeps that a check was allowed; `end` is what is known of the token's besides its identity.
+    pub(super) fn keep_check(&self, check: Check, asked: Instant, end: KnownEnd) {
+        let end = end.earlier(self.end(&check.key));
+        self.checks.insert(check.key.clone(), check, asked, end);
     }
 
     pub(super) fn is_granted(
@@ -155,9 +184,10 @@ impl Memory {
             && self
                 .grants
                 .get(&grant.key, &grant.question, None)
-                .is_some_and(|(_, (identity, check))| {
+                .is_some_and(|(_, (identity, check, end))| {
                     young(identity, max_age.unwrap_or(IDENTITY_LIFETIME))
                         && check.is_none_or(|asked| young(asked, CHECK_LIFETIME))
+                        && !end.is_over()
                 })
     }
 
@@ -167,9 +197,36 @@ impl Memory {
         now: Instant,
         identity: Instant,
         check: Option<Instant>,
+        end: KnownEnd,
     ) {
         self.grants
-            .insert(grant.key, grant.question, now, (identity, check));
+            .insert(grant.key, grant.question, now, (identity, check, end));
+    }
+
+    /// How often a question was answered with *no*.
+    pub(super) fn denial(&self, key: &Key, question: &Digest) -> Option<Repeated> {
+        let (_, repeated) = self.denials.get(key, question, None)?;
+        Some(repeated)
+    }
+
+    pub(super) fn keep_denial(&self, key: Key, question: Digest, repeated: Repeated) {
+        self.denials
+            .insert(key, question, repeated.confirmed, repeated);
+    }
+
+    /// Forgets how often the questions about a token were answered with *no*.
+    pub(super) fn drop_denials(&self, key: &Key) {
+        self.denials.remove(key);
+    }
+
+    /// Why nobody answered the question before a *no*, if that was asked at `limit` or later.
+    pub(super) fn unanswered(&self, key: &Key, limit: Option<Instant>) -> Option<Failure> {
+        let (_, failure) = self.unanswered.get(key, limit)?;
+        Some(failure)
+    }
+
+    pub(super) fn keep_unanswered(&self, key: Key, asked: Instant, failure: Failure) {
+        self.unanswered.insert(key, asked, failure);
     }
 
     pub(super) fn forget(&self, digest: &Digest) {
@@ -186,6 +243,8 @@ impl Memory {
         self.limits.remove_all(&fits);
         self.checks.remove_all(&fits);
         self.grants.remove_all(&fits);
+        self.denials.remove_all(&fits);
+        self.unanswered.remove_all(&fits);
     }
 }
 

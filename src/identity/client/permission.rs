@@ -1,4 +1,7 @@
 //! One question to the Hub's auth-check.
+//!
+//! Its answer is about a repository. Whether the token itself is good is whoami's to say, so a 401
+//! that does not speak of the repository is believed only if whoami confirms it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,9 +9,8 @@ use std::time::{Duration, Instant};
 use super::{Client, Line, Permitted, not_before};
 use crate::credential::Credential;
 use crate::http::{self, HubClient};
-use crate::identity::check::{Check, Permit};
+use crate::identity::check::{Check, Heard, Permit};
 use crate::identity::failure::Failure;
-use crate::identity::shared::Shared;
 use crate::identity::{CHECK_LIFETIME, Interrupt, Options};
 
 impl Client {
@@ -25,58 +27,68 @@ impl Client {
         options: &Options,
         interrupt: &dyn Interrupt,
     ) -> Result<(Instant, Permit), Failure> {
-        let age = options
-            .max_age
-            .unwrap_or(CHECK_LIFETIME)
-            .min(CHECK_LIFETIME);
+        let age = match options.max_age {
+            _ if credential.expires_at.is_over() => Duration::ZERO,
+            Some(age) => age.min(CHECK_LIFETIME),
+            None => CHECK_LIFETIME,
+        };
         let limit = not_before(self.clock.now(), age);
         let recall = |client: &Self| {
             client
                 .memory
                 .is_allowed(check, limit)
-                .map(|asked| Ok((asked, Permit::Allowed)))
+                .map(|asked| Ok((asked, Heard::Permit(Permit::Allowed))))
         };
-        if let Some(known) = recall(self) {
-            return known;
+        let known = match recall(self) {
+            Some(known) => known,
+            None => {
+                let http = line.http()?;
+                let (client, credential) = (self.clone(), credential.clone());
+                let (check, timeout) = (check.clone(), options.timeout);
+                self.fly(
+                    |client| &client.check_flights,
+                    &check.clone(),
+                    limit,
+                    options.timeout,
+                    interrupt,
+                    recall,
+                    move |asked| client.auth_check(check, credential, http, timeout, asked),
+                )
+            }
+        };
+        match known? {
+            (asked, Heard::Permit(permit)) => Ok((asked, permit)),
+            (asked, Heard::Unauthorized) => {
+                // Followers of one check follow one question to whoami as well.
+                let since = Options {
+                    max_age: Some(asked.elapsed()),
+                    max_stale: Duration::ZERO,
+                    ..*options
+                };
+                self.identify(credential, line, &since, interrupt)?;
+                Err(Failure::Strange(format!(
+                    "it answered with status 401 about {}, although it knows the token",
+                    check.page()
+                )))
+            }
         }
-        let http = line.http()?;
-        let (client, credential, timeout) = (self.clone(), credential.clone(), options.timeout);
-        let shared = line.shared(&check.key);
-        let request = {
-            let check = check.clone();
-            move |asked| client.auth_check(check, credential, (http, shared), timeout, asked)
-        };
-        self.fly(
-            |client| &client.check_flights,
-            check,
-            limit,
-            options.timeout,
-            interrupt,
-            recall,
-            request,
-        )
     }
 
     async fn auth_check(
         self: Arc<Self>,
         check: Check,
         credential: Arc<Credential>,
-        (http, shared): (HubClient, Option<Shared>),
+        http: HubClient,
         timeout: Duration,
         asked: Instant,
     ) -> Permitted {
-        let moment = self.clock.moment();
         let authorization = Some(credential.bearer().map_err(Failure::Setup)?);
         let endpoint = &credential.endpoint;
         let answer = http::get(&http, endpoint, &check.path(), authorization, timeout).await?;
-        let permit = check.read(&answer).inspect_err(|failure| {
-            if matches!(failure, Failure::Rejected) {
-                self.reject(check.key.clone(), asked, moment, shared.as_ref());
-            }
-        })?;
-        if permit == Permit::Allowed {
-            self.memory.keep_check(check, asked);
+        let heard = check.read(&answer)?;
+        if heard == Heard::Permit(Permit::Allowed) {
+            self.memory.keep_check(check, asked, credential.expires_at);
         }
-        Ok((asked, permit))
+        Ok((asked, heard))
     }
 }

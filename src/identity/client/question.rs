@@ -9,34 +9,60 @@ use crate::http;
 use crate::identity::failure::{Failure, no_answer_within};
 use crate::identity::key::Key;
 use crate::identity::model::Identity;
-use crate::identity::shared::{Shared, Turn};
-use crate::identity::{IDENTITY_LIFETIME, REJECTION_LIFETIME};
+use crate::identity::end::KnownEnd;
+use crate::identity::freshness::{DoublingAge, Repeated};
+use crate::identity::shared::{Moment, Shared, Turn};
+use crate::identity::{IDENTITY_LIFETIME, Options};
 
 /// A longer wait for another process shortens the question of one's own.
 const WAITED: Duration = Duration::from_millis(10);
 
-/// From when an answer may be; `None` for any time.
+/// From when an answer may be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
+    now: Instant,
+    /// `None` for any time.
     pub(super) identity: Option<Instant>,
-    pub(super) rejection: Option<Instant>,
+    /// How old a rejection may be, by how often it repeated, and at most.
+    pub(super) rejection: DoublingAge,
+    oldest_rejection: Duration,
 }
 
 impl Window {
-    pub(super) fn new(now: Instant, max_age: Option<Duration>) -> Self {
-        let rejection = max_age.map_or(REJECTION_LIFETIME, |age| age.min(REJECTION_LIFETIME));
+    /// The answers that will do; of a token whose known end has passed, no *yes* from before.
+    pub(super) fn new(now: Instant, options: &Options, end: KnownEnd) -> Self {
+        let identity = if end.is_over() {
+            Duration::ZERO
+        } else {
+            options.max_age.unwrap_or(IDENTITY_LIFETIME)
+        };
         Self {
-            identity: not_before(now, max_age.unwrap_or(IDENTITY_LIFETIME)),
-            rejection: not_before(now, rejection),
+            now,
+            identity: not_before(now, identity),
+            rejection: options.freshness.rejection,
+            oldest_rejection: options.max_age.unwrap_or(Duration::MAX),
         }
     }
 
     /// For an identity that stands in, while no rejection does.
-    pub(super) fn stale(now: Instant, max_stale: Duration) -> Self {
+    pub(super) fn stale(now: Instant, options: &Options, end: KnownEnd) -> Self {
+        let max_stale = if end.is_over() {
+            Duration::ZERO
+        } else {
+            options.max_stale
+        };
         Self {
+            now,
             identity: not_before(now, max_stale),
-            rejection: Some(now),
+            rejection: options.freshness.rejection,
+            oldest_rejection: Duration::ZERO,
         }
+    }
+
+    /// Whether a rejection is young enough to be the answer.
+    pub(super) fn trusts(&self, (asked, repeated): (Instant, Repeated)) -> bool {
+        let age = self.rejection.at(Some(repeated), self.now);
+        self.now.saturating_duration_since(asked) <= age.min(self.oldest_rejection)
     }
 }
 
@@ -54,24 +80,21 @@ impl Client {
     /// What another process has learnt of a token, if it is young enough.
     pub(super) fn told(&self, key: &Key, shared: &Shared, window: &Window) -> Option<Answered> {
         let now = self.clock.moment();
-        if let Some((asked, identity)) = shared.identity(now)
+        if let Some((asked, identity, end)) = shared.identity(now)
             && window.identity.is_none_or(|limit| asked >= limit)
         {
             self.memory
-                .keep_identity(key.clone(), asked, identity.into());
+                .keep_identity(key.clone(), asked, identity.into(), end);
             // By the same way as everything from memory, which knows when a token ends.
             if let Some(known) = self.memory.identity(key, window.identity) {
                 return Some(Ok(known));
             }
         }
-        let asked = shared.rejection(now)?;
-        window
-            .rejection
-            .is_none_or(|limit| asked >= limit)
-            .then(|| {
-                self.memory.keep_rejection(key.clone(), asked);
-                Err(Failure::Rejected)
-            })
+        let (asked, repeated) = shared.rejection(now)?;
+        window.trusts((asked, repeated)).then(|| {
+            self.memory.keep_rejection(key.clone(), asked, repeated);
+            Err(Failure::Rejected)
+        })
     }
 
     /// The Hub's wish to be left alone, told to this process or to another one.
@@ -145,28 +168,52 @@ impl Client {
         let endpoint = &credential.endpoint;
         let http = line.http()?;
         let answer = http::get(&http, endpoint, "/api/whoami-v2", authorization, timeout).await?;
+        if answer.status == 401 {
+            self.reject(question, asked, moment);
+            return Err(Failure::Rejected);
+        }
         if answer.status != 200 {
             let failure = Failure::of(&answer);
-            match failure {
-                Failure::Rejected => self.reject(key.clone(), asked, moment, shared.as_ref()),
-                Failure::RateLimited {
-                    retry_after: Some(seconds),
-                } => self.keep_limit(key, Duration::from_secs(seconds), shared.as_ref()),
-                _ => {}
+            if let Failure::RateLimited {
+                retry_after: Some(seconds),
+            } = failure
+            {
+                self.keep_limit(key, Duration::from_secs(seconds), shared.as_ref());
             }
             return Err(failure);
         }
         let identity = Identity::parse(&answer.body, endpoint).map_err(Failure::Strange)?;
         let identity = Arc::new(identity);
+        let end = credential.expires_at;
         self.memory
-            .keep_identity(key.clone(), asked, identity.clone());
+            .keep_identity(key.clone(), asked, identity.clone(), end);
         if let Some(shared) = shared {
             shared.keep_identity(moment, &answer.body, credential);
         }
         Ok((asked, identity))
     }
 
-    fn keep_limit(&self, key: &Key, length: Duration, shared: Option<&Shared>) {
+    /// Drops what a token had and remembers that it is dead: both questions learn it.
+    fn reject(&self, question: &Question, asked: Instant, moment: Moment) {
+        let key = &question.key;
+        let shared = question.shared.as_ref();
+        let history = Repeated::later(
+            self.memory.rejection(key).map(|(_, repeated)| repeated),
+            shared
+                .and_then(|shared| shared.rejection(moment))
+                .map(|(_, repeated)| repeated),
+        );
+        let repeated = question.window.rejection.confirm(history, asked);
+        let known = self.memory.keep_rejection(key.clone(), asked, repeated);
+        if let Some(shared) = shared {
+            shared.drop_identity();
+            if known || history.is_some() || self.shared_rejections.take(moment.instant) {
+                shared.keep_rejection(moment, repeated);
+            }
+        }
+    }
+
+    pub(super) fn keep_limit(&self, key: &Key, length: Duration, shared: Option<&Shared>) {
         let now = self.clock.moment();
         self.memory.keep_limit(key.clone(), now.instant, length);
         if let Some(shared) = shared {

@@ -23,6 +23,8 @@ pub enum Kind {
     Limit,
     /// That somebody asked in vain. For those who waited for that question, and nobody else.
     Failure,
+    /// How often questions about it were answered with *no*.
+    Denials,
 }
 
 /// Where the content about one token at one Hub lies.

@@ -29,6 +29,13 @@ impl Moment {
         u64::try_from(self.wall.as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// An earlier instant as it is written down.
+    #[must_use]
+    pub fn milliseconds_at(&self, past: Instant) -> u64 {
+        let age = self.instant.saturating_duration_since(past);
+        u64::try_from(self.wall.saturating_sub(age).as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// When something happened by the wall's clock; `None` if that is yet to come.
     #[must_use]
     pub fn past(&self, milliseconds: u64) -> Option<Instant> {

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Moment;
+use crate::identity::end::KnownEnd;
 use crate::identity::failure::Failure;
+use crate::identity::freshness::Repeated;
 use crate::printable::{holds_secret, printable};
 
 /// The version of what is written; anything else is passed over.
@@ -28,9 +30,35 @@ pub(super) struct Record {
     /// The body of the Hub's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) identity: Option<Value>,
+    /// The token's end, in Unix milliseconds, where it is known from elsewhere than the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ends_at: Option<u64>,
     /// Why a question was in vain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) failure: Option<FailureRecord>,
+    /// How often a rejection was repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) repeated: Option<RepeatedRecord>,
+    /// How often each question was answered with *no*, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) denials: Vec<DenialRecord>,
+}
+
+/// A *no* and how often it was given.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct RepeatedRecord {
+    /// When the Hub has confirmed it, in Unix milliseconds.
+    confirmed_at: u64,
+    times: u32,
+}
+
+/// One question that was answered with *no*.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct DenialRecord {
+    /// The question's digest, in hexadecimal.
+    pub(super) question: String,
+    #[serde(flatten)]
+    pub(super) repeated: RepeatedRecord,
 }
 
 /// A question that was asked in vain.
@@ -85,6 +113,30 @@ impl Record {
     pub(super) fn to_bytes(&self) -> Option<Vec<u8>> {
         serde_json::to_vec(self).ok()
     }
+
+    /// The end of the token besides the one in the body.
+    pub(super) fn end(&self) -> KnownEnd {
+        self.ends_at
+            .map(KnownEnd::at_unix_milliseconds)
+            .unwrap_or_default()
+    }
+}
+
+impl RepeatedRecord {
+    pub(super) fn of(repeated: Repeated, now: Moment) -> Self {
+        Self {
+            confirmed_at: now.milliseconds_at(repeated.confirmed),
+            times: repeated.times,
+        }
+    }
+
+    /// `None` for one from the future.
+    pub(super) fn read(self, now: Moment) -> Option<Repeated> {
+        Some(Repeated {
+            confirmed: now.past(self.confirmed_at)?,
+            times: self.times,
+        })
+    }
 }
 
 impl FailureRecord {
@@ -99,9 +151,11 @@ impl FailureRecord {
             Failure::RateLimited { .. } => (FailureKind::RateLimited, ""),
             Failure::Unreachable(text) => (FailureKind::Unreachable, text.as_str()),
             Failure::Strange(text) => (FailureKind::Strange, text.as_str()),
-            Failure::Rejected | Failure::Offline | Failure::Setup(_) | Failure::Interrupted => {
-                return None;
-            }
+            Failure::Rejected
+            | Failure::Offline
+            | Failure::Setup(_)
+            | Failure::Interrupted
+            | Failure::RejectedBefore { .. } => return None,
         };
         (!holds_secret(text)).then(|| Self {
             claim,

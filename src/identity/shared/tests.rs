@@ -11,6 +11,7 @@ fn credential() -> Credential {
         token: Token::parse(VALUE).unwrap().unwrap(),
         source: Source::Argument,
         endpoint: Endpoint::default_hub(),
+        expires_at: KnownEnd::default(),
     }
 }
 
@@ -63,6 +64,13 @@ fn now() -> Moment {
     }
 }
 
+fn once(now: Moment) -> Repeated {
+    Repeated {
+        confirmed: now.instant,
+        times: 0,
+    }
+}
+
 const HOUR: Duration = Duration::from_hours(1);
 const YEARS: Duration = Duration::from_hours(24 * 365 * 10);
 
@@ -74,7 +82,7 @@ fn time_that_passes_is_seen_by_both_clocks() {
     shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
     shared.keep_limit(now, YEARS);
     let minute = later(now, 60);
-    let (asked, identity) = shared.identity(minute).unwrap();
+    let (asked, identity, _) = shared.identity(minute).unwrap();
     assert_eq!(identity.user, "alice");
     let age = minute.instant - asked;
     assert!(age >= Duration::from_mins(1) && age < Duration::from_secs(61));
@@ -91,7 +99,7 @@ fn a_clock_that_is_set_back_makes_nothing_fresh_and_locks_nobody_out() {
         let now = now();
         shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
         shared.keep_limit(now, HOUR);
-        shared.keep_rejection(now);
+        shared.keep_rejection(now, once(now));
         shared.keep_failure(
             now,
             7,
@@ -122,19 +130,19 @@ fn a_clock_that_is_set_forward_makes_everything_old_and_nothing_last() {
         let now = now();
         shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
         shared.keep_limit(now, HOUR);
-        shared.keep_rejection(now);
+        shared.keep_rejection(now, once(now));
         let on = set(now, true, length);
         // A process that has been up for less than that has no instant so early.
         let age = |asked: Instant| on.instant.saturating_duration_since(asked);
         assert!(
             shared
                 .identity(on)
-                .is_none_or(|(asked, _)| age(asked) >= length)
+                .is_none_or(|(asked, ..)| age(asked) >= length)
         );
         assert!(
             shared
                 .rejection(on)
-                .is_none_or(|asked| age(asked) >= length)
+                .is_none_or(|(asked, _)| age(asked) >= length)
         );
         assert!(shared.limit(on).is_none());
     }
@@ -192,7 +200,7 @@ fn a_success_ends_a_limit_and_a_rejection_ends_an_identity() {
     shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
     assert!(shared.limit(now).is_none());
     shared.drop_identity();
-    shared.keep_rejection(now);
+    shared.keep_rejection(now, once(now));
     assert!(shared.identity(now).is_none());
     assert!(shared.rejection(now).is_some());
 }
@@ -248,4 +256,57 @@ fn what_is_not_exactly_this_is_absent() {
     std::fs::create_dir(&path).unwrap();
     assert!(shared.identity(now).is_none());
     shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
+}
+
+#[test]
+fn other_processes_know_how_often_a_no_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    let now = now();
+    let (question, other) = (Digest::of("write"), Digest::of("read"));
+    let third = Repeated {
+        confirmed: now.instant,
+        times: 3,
+    };
+    shared.keep_denial(&question, third, later(now, 5));
+    assert_eq!(shared.denial(&question, later(now, 9)), Some(third));
+    assert_eq!(shared.denial(&other, now), None);
+    // From the future, as after a clock that was set back.
+    assert_eq!(
+        shared.denial(&question, set(now, false, HOUR)),
+        None
+    );
+    for number in 0..100 {
+        let question = Digest::of(&number.to_string());
+        shared.keep_denial(&question, once(later(now, number)), later(now, number));
+    }
+    let last = later(now, 100);
+    assert_eq!(shared.denial(&question, last), None);
+    assert!(shared.denial(&Digest::of("99"), last).is_some());
+    shared.drop_denials();
+    assert_eq!(shared.denial(&Digest::of("99"), last), None);
+    shared.keep_rejection(now, third);
+    assert_eq!(
+        shared.rejection(later(now, 7)),
+        Some((now.instant, third))
+    );
+}
+
+#[test]
+fn the_end_that_a_source_told_is_shared() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    let now = now();
+    for (end, is_over) in [
+        (KnownEnd::UNKNOWN, false),
+        (KnownEnd::at_unix_seconds(1), true),
+    ] {
+        let credential = Credential {
+            expires_at: end,
+            ..credential()
+        };
+        shared.keep_identity(now, br#"{"name":"alice"}"#, &credential);
+        let (.., known) = shared.identity(now).unwrap();
+        assert_eq!((known, known.is_over()), (end, is_over));
+    }
 }

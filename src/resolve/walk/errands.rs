@@ -9,6 +9,7 @@ use super::Walk;
 use crate::credential::Source;
 use crate::env;
 use crate::error::Error;
+use crate::identity::end::KnownEnd;
 use crate::resolve::command;
 use crate::resolve::configuration::Configuration;
 use crate::resolve::errand::{Errand, Told};
@@ -58,12 +59,12 @@ impl Walk<'_> {
             },
         )?;
         match told {
-            Told::Value { text, .. } => {
+            Told::Value { text, expires_at } => {
                 let token = Token::parse(&text)
                     .map_err(|error| error.context(&format!("what {} wrote", source.describe())))?
                     .ok_or_else(|| broken("wrote no token"))?;
-                let endpoint = self.endpoint_of(&token, file.endpoint.clone())?;
-                self.take(token, source, endpoint)
+                let (endpoint, end) = self.endpoint_of(&token, file.endpoint.clone())?;
+                self.take(token, source, endpoint, end.earlier(expires_at.into()))
             }
             Told::Absent | Told::Refused => Err(broken("wrote no token")),
             Told::Failed(problem) => Err(broken(&problem)),
@@ -113,7 +114,7 @@ impl Walk<'_> {
             Told::Value { text, .. } => match Token::parse(&text) {
                 Ok(Some(token)) => {
                     let endpoint = self.inputs.endpoint.clone()?;
-                    return self.take(token, source, endpoint);
+                    return self.take(token, source, endpoint, KnownEnd::default());
                 }
                 Ok(None) => self
                     .trace

@@ -8,6 +8,7 @@ use crate::credential::Source;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::file;
+use crate::identity::end::KnownEnd;
 use crate::printable::printable;
 use crate::resolve::memory::Stamp;
 use crate::resolve::trace::Answer;
@@ -42,7 +43,7 @@ impl Walk<'_> {
         };
         match token {
             Ok(Some(token)) => match self.endpoint_of(&token, endpoint) {
-                Ok(endpoint) => self.take(token, source, endpoint),
+                Ok((endpoint, end)) => self.take(token, source, endpoint, end),
                 Err(error) if named => Err(error),
                 Err(Error::Store(problem)) => {
                     self.skip(&source, &problem);
@@ -101,22 +102,25 @@ impl Walk<'_> {
         let token = Token::parse(&entry.value)
             .map_err(|error| error.context(&source.describe()))?
             .ok_or_else(|| Error::Store(format!("{} is blank", source.describe())))?;
-        let endpoint = self.endpoint_of(&token, endpoint)?;
-        self.take(token, source, endpoint)
+        let (endpoint, end) = self.endpoint_of(&token, endpoint)?;
+        let stored = entry.expires_at.map(KnownEnd::at_unix_seconds);
+        self.take(token, source, endpoint, end.earlier(stored.unwrap_or_default()))
     }
 
     /// The Hub of a token from a file: where it was logged in, else what the configuration says,
-    /// else the ambient one.
+    /// else the ambient one. Also the end of the token that was told at login.
     pub(super) fn endpoint_of(
         &self,
         token: &Token,
         configured: Option<Endpoint>,
-    ) -> Result<Endpoint, Error> {
+    ) -> Result<(Endpoint, KnownEnd), Error> {
         if let Some(path) = self.inputs.paths.stored_tokens.as_deref()
             && let Some(record) = Endpoints::read(path)?.get(token.digest())?
         {
-            return Ok(record.endpoint);
+            let end = record.expires_at.map(KnownEnd::at_unix_seconds);
+            return Ok((record.endpoint, end.unwrap_or_default()));
         }
-        configured.map_or_else(|| self.inputs.endpoint.clone(), Ok)
+        let endpoint = configured.map_or_else(|| self.inputs.endpoint.clone(), Ok)?;
+        Ok((endpoint, KnownEnd::default()))
     }
 }

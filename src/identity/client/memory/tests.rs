@@ -15,6 +15,15 @@ fn alice() -> Arc<Identity> {
         .into()
 }
 
+const NO_END: KnownEnd = KnownEnd::UNKNOWN;
+
+fn once(confirmed: Instant) -> Repeated {
+    Repeated {
+        confirmed,
+        times: 0,
+    }
+}
+
 fn grant(text: &str) -> Grant {
     Grant {
         key: key(text),
@@ -38,15 +47,15 @@ fn a_million_made_up_tokens_evict_nothing_that_is_in_use() {
     let start = Instant::now();
     for number in 0..1_000 {
         let name = format!("good {number}");
-        memory.keep_identity(key(&name), start, alice());
-        memory.keep_check(check(&name), start);
-        memory.keep_grant(grant(&name), start, start, Some(start));
+        memory.keep_identity(key(&name), start, alice(), NO_END);
+        memory.keep_check(check(&name), start, NO_END);
+        memory.keep_grant(grant(&name), start, start, Some(start), NO_END);
     }
     for number in 0..1_000_000_u32 {
         let bad = key(&number.to_string());
         let asked = start + Duration::from_micros(number.into());
         if number % 2 == 0 {
-            memory.keep_rejection(bad, asked);
+            memory.keep_rejection(bad, asked, once(asked));
         } else {
             memory.keep_limit(bad, asked, Duration::from_mins(5));
         }
@@ -77,7 +86,7 @@ fn memory_is_bounded_however_much_the_hub_says_of_each() {
     let start = Instant::now();
     for number in 0..1_000_u64 {
         let asked = start + Duration::from_millis(number);
-        memory.keep_identity(key(&number.to_string()), asked, large.clone());
+        memory.keep_identity(key(&number.to_string()), asked, large.clone(), NO_END);
     }
     let kept = memory.identities.count();
     assert!(
@@ -96,11 +105,11 @@ fn tokens_in_use_outlive_those_that_came_once() {
     for number in 0..100_u64 {
         for regular in 0..1_000 {
             let name = format!("regular {regular}");
-            memory.keep_identity(key(&name), minute(number), alice());
+            memory.keep_identity(key(&name), minute(number), alice(), NO_END);
         }
         for stranger in 0..1_000 {
             let name = format!("stranger {number} {stranger}");
-            memory.keep_identity(key(&name), minute(number), alice());
+            memory.keep_identity(key(&name), minute(number), alice(), NO_END);
         }
     }
     assert!(memory.identities.count() <= IDENTITIES);
@@ -115,23 +124,23 @@ fn a_rejection_ends_all_that_a_token_had_and_nothing_of_the_others() {
     let memory = Memory::default();
     let start = Instant::now();
     for name in ["a", "b"] {
-        memory.keep_identity(key(name), start, alice());
-        memory.keep_check(check(name), start);
-        memory.keep_grant(grant(name), start, start, None);
+        memory.keep_identity(key(name), start, alice(), NO_END);
+        memory.keep_check(check(name), start, NO_END);
+        memory.keep_grant(grant(name), start, start, None, NO_END);
     }
     let later = start + Duration::from_secs(1);
-    assert!(memory.keep_rejection(key("a"), later));
+    assert!(memory.keep_rejection(key("a"), later, once(later)));
     assert!(memory.identity(&key("a"), None).is_none());
     assert!(memory.is_allowed(&check("a"), None).is_none());
     assert!(!memory.is_granted(&grant("a"), later, None));
-    assert!(memory.is_rejected(&key("a"), Some(later)));
+    assert_eq!(memory.rejection(&key("a")), Some((later, once(later))));
     assert!(memory.identity(&key("b"), None).is_some());
     assert!(memory.is_allowed(&check("b"), None).is_some());
     assert!(memory.is_granted(&grant("b"), later, None));
     // One that was asked for before what is known is no news.
-    assert!(!memory.keep_rejection(key("b"), start));
+    assert!(!memory.keep_rejection(key("b"), start, once(start)));
     assert!(memory.identity(&key("b"), None).is_some());
-    assert!(!memory.is_rejected(&key("b"), None));
+    assert_eq!(memory.rejection(&key("b")), None);
 }
 
 #[test]
@@ -143,7 +152,7 @@ fn a_limit_lasts_an_hour_at_most_and_ends_with_a_success() {
     assert_eq!(memory.limit(&key("a"), start), Some(hour));
     assert_eq!(memory.limit(&key("a"), start + hour), None);
     memory.keep_limit(key("a"), start, Duration::from_mins(1));
-    memory.keep_identity(key("a"), start, alice());
+    memory.keep_identity(key("a"), start, alice(), NO_END);
     assert_eq!(memory.limit(&key("a"), start), None);
 }
 
@@ -152,9 +161,9 @@ fn what_is_forgotten_is_gone_by_token_and_by_hub() {
     let memory = Memory::default();
     let start = Instant::now();
     for name in ["a", "b"] {
-        memory.keep_identity(key(name), start, alice());
+        memory.keep_identity(key(name), start, alice(), NO_END);
         memory.keep_limit(key(name), start, Duration::from_mins(1));
-        memory.keep_grant(grant(name), start, start, None);
+        memory.keep_grant(grant(name), start, start, None, NO_END);
     }
     memory.forget(&Digest::of("a"));
     assert!(memory.identity(&key("a"), None).is_none());
@@ -163,4 +172,67 @@ fn what_is_forgotten_is_gone_by_token_and_by_hub() {
     memory.forget_endpoint(&Endpoint::default_hub());
     assert!(memory.identity(&key("b"), None).is_none());
     assert!(!memory.is_granted(&grant("b"), start, None));
+}
+
+#[test]
+fn a_yes_ends_with_its_token_wherever_the_end_was_told() {
+    let start = Instant::now();
+    let over = KnownEnd::at_unix_seconds(1);
+    let body = |end: &str| {
+        let text = format!(r#"{{"name":"alice","auth":{{"expiresAt":"{end}"}}}}"#);
+        Arc::new(Identity::parse(text.as_bytes(), &Endpoint::default_hub()).unwrap())
+    };
+    let (past, future) = ("2001-01-01T00:00:00Z", "2999-01-01T00:00:00Z");
+    for (identity, end, is_over) in [
+        (alice(), NO_END, false),
+        (body(future), NO_END, false),
+        (body(past), NO_END, true),
+        (body(future), over, true),
+        (alice(), over, true),
+    ] {
+        let memory = Memory::default();
+        memory.keep_identity(key("a"), start, identity, end);
+        // The check and the grant of another source, which does not tell the end itself.
+        memory.keep_check(check("a"), start, NO_END);
+        assert_eq!(memory.identity(&key("a"), None).is_none(), is_over);
+        assert_eq!(memory.is_allowed(&check("a"), None).is_none(), is_over);
+    }
+    for (end, is_over) in [(NO_END, false), (over, true)] {
+        let memory = Memory::default();
+        memory.keep_check(check("a"), start, end);
+        memory.keep_grant(grant("a"), start, start, None, end);
+        assert_eq!(memory.is_allowed(&check("a"), None).is_none(), is_over);
+        assert_eq!(!memory.is_granted(&grant("a"), start, None), is_over);
+    }
+}
+
+#[test]
+fn a_success_ends_a_rejection_and_its_history() {
+    let memory = Memory::default();
+    let start = Instant::now();
+    memory.keep_rejection(key("a"), start, once(start));
+    let later = start + Duration::from_secs(1);
+    memory.keep_identity(key("a"), later, alice(), NO_END);
+    assert_eq!(memory.rejection(&key("a")), None);
+    // An answer from before does not.
+    memory.keep_rejection(key("b"), later, once(later));
+    memory.keep_identity(key("b"), start, alice(), NO_END);
+    assert!(memory.rejection(&key("b")).is_some());
+}
+
+#[test]
+fn denials_are_bounded_and_go_with_their_token() {
+    let memory = Memory::default();
+    let start = Instant::now();
+    for number in 0..20_000_u32 {
+        let asked = start + Duration::from_micros(number.into());
+        let question = Digest::of(&number.to_string());
+        memory.keep_denial(key(&(number % 3).to_string()), question, once(asked));
+    }
+    assert!(memory.denials.count() <= DENIALS);
+    let (last, question) = (key("1"), Digest::of("19999"));
+    assert!(memory.denial(&last, &question).is_some());
+    memory.drop_denials(&last);
+    assert!(memory.denial(&last, &question).is_none());
+    assert!(memory.denial(&key("0"), &Digest::of("19998")).is_some());
 }

@@ -1,0 +1,108 @@
+//! When a token is known to end.
+//!
+//! The Hub says so in whoami, the store and a `token_command` beside the token. Nothing that is
+//! remembered of a token outlives the earliest end that is known of it: after that only the Hub
+//! itself can say *yes*. The clock is read only where an end is known, since most tokens have
+//! none and a cached answer should cost no look at the time.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use time::OffsetDateTime;
+
+/// The end of a token, if it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KnownEnd(Option<SystemTime>);
+
+impl KnownEnd {
+    /// No end is known.
+    pub const UNKNOWN: Self = Self(None);
+
+    /// An end in Unix seconds, as files have it; one before 1970 is long over.
+    #[must_use]
+    pub fn at_unix_seconds(seconds: i64) -> Self {
+        Self::after_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+    }
+
+    /// An end in Unix milliseconds, as shared records have it.
+    #[must_use]
+    pub fn at_unix_milliseconds(milliseconds: u64) -> Self {
+        Self::after_epoch(Duration::from_millis(milliseconds))
+    }
+
+    /// What the clock cannot count to is as good as no end.
+    fn after_epoch(time: Duration) -> Self {
+        Self(UNIX_EPOCH.checked_add(time))
+    }
+
+    /// The earlier of two ends.
+    #[must_use]
+    pub fn earlier(self, other: Self) -> Self {
+        match (self.0, other.0) {
+            (Some(one), Some(another)) => Self(Some(one.min(another))),
+            (one, another) => Self(one.or(another)),
+        }
+    }
+
+    /// Whether the end is known and has passed.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        // The clock is read only if there is an end to compare it with.
+        self.0.is_some_and(|end| end <= SystemTime::now())
+    }
+
+    /// The end in Unix milliseconds.
+    #[must_use]
+    pub fn unix_milliseconds(self) -> Option<u64> {
+        let since = self.0?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).ok()
+    }
+}
+
+impl From<Option<SystemTime>> for KnownEnd {
+    fn from(end: Option<SystemTime>) -> Self {
+        Self(end)
+    }
+}
+
+impl From<Option<OffsetDateTime>> for KnownEnd {
+    fn from(end: Option<OffsetDateTime>) -> Self {
+        end.map_or_else(Self::default, |end| {
+            let milliseconds = end.unix_timestamp_nanos() / 1_000_000;
+            Self::at_unix_milliseconds(u64::try_from(milliseconds).unwrap_or(0))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earlier_end_counts_and_an_unknown_one_does_not() {
+        let past = KnownEnd::at_unix_seconds(1);
+        let future = KnownEnd::from(Some(SystemTime::now() + Duration::from_hours(1)));
+        let unknown = KnownEnd::default();
+        assert!(past.is_over() && !future.is_over() && !unknown.is_over());
+        for (one, another, is_over) in [
+            (past, future, true),
+            (past, unknown, true),
+            (future, unknown, false),
+            (unknown, unknown, false),
+        ] {
+            assert_eq!(one.earlier(another), another.earlier(one));
+            assert_eq!(one.earlier(another).is_over(), is_over);
+        }
+    }
+
+    #[test]
+    fn no_number_in_a_file_is_too_odd_to_read() {
+        for (seconds, is_over) in [(i64::MIN, true), (-1, true), (0, true), (i64::MAX, false)] {
+            assert_eq!(KnownEnd::at_unix_seconds(seconds).is_over(), is_over);
+        }
+        let end = KnownEnd::from(Some(OffsetDateTime::UNIX_EPOCH + Duration::from_millis(1_500)));
+        assert_eq!(end.unix_milliseconds(), Some(1_500));
+        assert_eq!(end, KnownEnd::at_unix_milliseconds(1_500));
+        let before = OffsetDateTime::UNIX_EPOCH - Duration::from_hours(1);
+        assert!(KnownEnd::from(Some(before)).is_over());
+    }
+}

@@ -1,0 +1,144 @@
+"""A *yes* ends with its token: nothing that is remembered outlives a known end.
+
+The ends are years ago or years away, so that no outcome depends on a clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import hubtoken
+from hubtoken import asgi
+from tests.environment import fake_token
+from tests.python import remembered
+from tests.python.helpers import handed_over
+from tests.python.servers import Request, http, identity, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAST, FUTURE = "2001-01-01T00:00:00.000Z", "2999-01-01T00:00:00.000Z"
+WHOAMI, CHECK = "/api/whoami-v2", "/api/models/alice/x/auth-check/write"
+
+
+def hub(end: str | None = None) -> Any:
+    """A Hub that knows every token, which ends then."""
+    auth: dict[str, Any] = {"type": "access_token", "accessToken": {"role": "write"}}
+    if end is not None:
+        auth["expiresAt"] = end
+
+    def behave(request: Request) -> bytes:
+        return identity(auth=auth) if request.path == WHOAMI else http(200, "OK")
+
+    return behave
+
+
+def paths(server: Any) -> list[str]:
+    return [request.path for request in server.requests]
+
+
+@pytest.mark.parametrize(
+    ("end", "asked"), [(None, 1), (FUTURE, 1), (PAST, 3)], ids=["none", "future", "past"]
+)
+def test_what_whoami_says_of_the_end_counts(home: Path, end: str | None, asked: int) -> None:
+    del home
+    with serving(hub(end)) as server:
+        token = handed_over(endpoint=server.endpoint)
+        for _ in range(3):
+            assert hubtoken.require_role("write", token, repo="alice/x") is token
+        assert paths(server) == [WHOAMI, CHECK] * asked
+        server.requests.clear()
+        token = handed_over(endpoint=server.endpoint)
+        for _ in range(3):
+            assert hubtoken.require_role("write", token) is token
+            assert hubtoken.whoami(token).user == "alice"
+        assert len(paths(server)) == (1 if asked == 1 else 6)
+
+
+def test_what_another_process_learnt_does_not_outlive_the_end(home: Path) -> None:
+    with serving(hub(PAST)) as server:
+        token = handed_over(endpoint=server.endpoint)
+        auth = {"type": "access_token", "accessToken": {"role": "write"}, "expiresAt": PAST}
+        remembered.identity(home, token, 1, role="write", auth=auth)
+        assert hubtoken.whoami(token).user == "alice"
+        assert paths(server) == [WHOAMI]
+        server.behaviour = lambda _: http(503)
+        # Nor does it stand in for the Hub that is away.
+        with pytest.raises(hubtoken.HubUnreachableError):
+            hubtoken.whoami(token)
+
+
+def stored(home: Path, value: str, endpoint: str, end: str, where: str) -> None:
+    """Store a token whose end is told by `huggingface_hub`'s file or by ours."""
+    folder = home / "huggingface"
+    folder.mkdir(exist_ok=True)
+    field = f"expires_at = {end}\n" if where == "theirs" else ""
+    (folder / "stored_tokens").write_text(f"[ci]\nhf_token = {value}\n{field}\n")
+    import hashlib
+
+    digest = hashlib.sha256(value.encode()).hexdigest()
+    record: dict[str, Any] = {"endpoint": endpoint}
+    if where == "ours":
+        record["expires_at"] = int(end)
+    path = folder / "hubtoken_endpoints.json"
+    path.write_text(json.dumps({"tokens": {digest: record}}))
+
+
+@pytest.mark.parametrize("where", ["theirs", "ours"])
+@pytest.mark.parametrize(("end", "asked"), [("4102444800", 1), ("978307200", 3)])
+def test_what_the_store_says_of_the_end_counts(
+    home: Path, where: str, end: str, asked: int
+) -> None:
+    with serving(hub()) as server:
+        stored(home, fake_token(), server.endpoint, end, where)
+        for _ in range(3):
+            hubtoken.require_role("write", profile="ci", repo="alice/x")
+        assert paths(server) == [WHOAMI, CHECK] * asked
+        # The same token from the list of stored tokens knows its end as well.
+        [entry] = hubtoken.stored_tokens()
+        server.requests.clear()
+        hubtoken.whoami(entry.token)
+        assert len(server.requests) == (0 if asked == 1 else 1)
+        # And from an argument, of which nothing is known but what was learnt with the others.
+        server.requests.clear()
+        hubtoken.whoami(handed_over(entry.token.reveal(), endpoint=server.endpoint))
+        assert len(server.requests) == (0 if asked == 1 else 1)
+
+
+@pytest.mark.parametrize(("end", "asked"), [(4102444800, 1), (978307200, 2)])
+def test_what_a_command_says_of_the_end_counts(home: Path, end: int, asked: int) -> None:
+    with serving(hub()) as server:
+        told = json.dumps({"token": fake_token(), "expires_at": end})
+        argv = json.dumps([sys.executable, "-c", f"print({told!r})"])
+        folder = home / "config" / "hubtoken"
+        folder.mkdir(parents=True)
+        text = f'token_command = {argv}\nendpoint = "{server.endpoint}"\n'
+        (folder / "config.toml").write_text(text)
+        assert "HF_TOKEN" not in os.environ
+        for _ in range(2):
+            hubtoken.require_role("write", repo="alice/x")
+        assert paths(server) == [WHOAMI, CHECK] * asked
+
+
+def test_a_server_lets_nobody_in_by_what_it_knew_before_the_end() -> None:
+    async def app(_scope: Any, _receive: Any, _send: Any) -> None:
+        """Let in."""
+
+    async def never(*_: Any) -> Any:
+        raise AssertionError
+
+    with serving(hub(PAST)) as server:
+        token = handed_over(endpoint=server.endpoint)
+        headers = [(b"authorization", f"Bearer {token.reveal()}".encode())]
+        scope = {"type": "http", "path": "/", "headers": headers}
+        guarded = asgi.TokenAuthentication(app, "write", endpoint=server.endpoint)
+        for _ in range(3):
+            asyncio.run(guarded(scope, never, never))
+        assert paths(server) == [WHOAMI] * 3
+        assert hubtoken.recall(token) is None

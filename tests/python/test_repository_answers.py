@@ -1,0 +1,203 @@
+"""What the Hub says of a repository, and that it says nothing of the token."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import hubtoken
+from hubtoken.hub import Hub
+from tests.python.helpers import handed_over
+from tests.python.servers import Request, http, identity, serving
+from tests.python.test_denials import command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WHOAMI = "/api/whoami-v2"
+DISABLED = "Access to this resource is disabled."
+NEW_TOKEN = "/settings/tokens/new"  # noqa: S105 - a page
+
+
+def hub(about_repository: bytes, about_token: bytes | None = None) -> Any:
+    """A Hub with an answer to everything but whoami."""
+    return lambda request: (
+        (about_token or identity()) if request.path == WHOAMI else about_repository
+    )
+
+
+def asked(requests: list[Request]) -> int:
+    """How often whoami was asked."""
+    return sum(request.path == WHOAMI for request in requests)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_repository_that_is_missing_says_nothing_of_the_token(home: Path, status: int) -> None:
+    missing = http(status, '{"error":"Repository not found"}', X_Error_Code="RepoNotFound")
+    with serving(hub(missing)) as server:
+        token = handed_over(endpoint=server.endpoint)
+        for _ in range(2):
+            with pytest.raises(hubtoken.RepositoryNotFoundError, match="bob/x"):
+                hubtoken.require_role("read", token, repo="bob/x")
+        assert hubtoken.require_role("write", token) is token
+        assert hubtoken.whoami(token).user == "alice"
+        assert hubtoken.require_role("write", token, repo="alice/new") is token
+        assert asked(server.requests) == 1
+        # Nor in the processes that share the disk.
+        assert command(home, token, "require", "write")[0] == 0
+        assert asked(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_gate_says_nothing_of_the_token(status: int) -> None:
+    with serving(hub(http(status, X_Error_Code="GatedRepo"))) as server:
+        token = handed_over(endpoint=server.endpoint)
+        with pytest.raises(hubtoken.GatedRepoError):
+            hubtoken.require_role("read", token, repo="bob/x")
+        assert hubtoken.whoami(token).user == "alice"
+
+
+@pytest.mark.parametrize(
+    "message", ["Invalid username or password.", "Invalid credentials in Authorization header", ""]
+)
+def test_a_bare_401_is_believed_only_if_whoami_confirms_it(home: Path, message: str) -> None:
+    headers = {"X_Error_Message": message} if message else {}
+    with serving(hub(http(401, **headers))) as server:
+        token = handed_over(endpoint=server.endpoint)
+        assert hubtoken.whoami(token).user == "alice"
+        with pytest.raises(hubtoken.VerdictUnknownError, match="although it knows the token"):
+            hubtoken.require_role("read", token, repo="bob/x")
+        assert asked(server.requests) == 2
+        assert hubtoken.whoami(token).user == "alice"
+        assert command(home, token, "require", "write")[0] == 0
+        # The token dies.
+        server.behaviour = hub(http(401, **headers), http(401))
+        with pytest.raises(hubtoken.InvalidTokenError):
+            hubtoken.require_role("read", token, repo="bob/x")
+        with pytest.raises(hubtoken.InvalidTokenError):
+            hubtoken.whoami(token, max_age=0)
+
+
+def test_a_bare_401_that_whoami_cannot_confirm_denies_nothing() -> None:
+    with serving(hub(http(401))) as server:
+        token = handed_over(endpoint=server.endpoint)
+        hubtoken.whoami(token)
+        server.behaviour = hub(http(401), http(503))
+        with pytest.raises(hubtoken.HubUnreachableError):
+            hubtoken.require_role("read", token, repo="bob/x")
+        assert hubtoken.whoami(token).user == "alice"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(403, X_Error_Message=DISABLED),
+        http(403, json.dumps({"error": DISABLED}), Content_Type="application/json"),
+        http(403, DISABLED, Content_Type="text/plain"),
+    ],
+    ids=["header", "json", "text"],
+)
+@pytest.mark.parametrize("role", ["read", "write"])
+def test_a_disabled_repository_is_an_error_of_its_own(
+    home: Path, answer: bytes, role: str
+) -> None:
+    with serving(hub(answer)) as server:
+        token = handed_over(endpoint=server.endpoint)
+        with pytest.raises(hubtoken.RepositoryDisabledError) as caught:
+            hubtoken.require_role(role, token, repo="alice/x")
+        error = caught.value
+        assert isinstance(error, hubtoken.AccessDeniedError)
+        assert (error.required, error.target, error.remedy_url) == (role, "alice/x", None)
+        assert "is disabled on the Hub" in str(error)
+        assert NEW_TOKEN not in str(error)
+        code, said = command(home, token, "--json", "require", role, "--repo", "alice/x")
+        told = json.loads(said)
+        assert (code, told["allowed"]) == (1, False)
+        assert told["error"]["kind"] == "RepositoryDisabledError"
+        assert told["error"]["remedy_url"] is None
+
+
+@pytest.fixture(scope="module")
+def real() -> Iterator[Hub]:
+    """Alice administers acme, carol contributes to it, and bob has nothing to do with it."""
+    with Hub() as running:
+        for name in ("alice", "bob", "carol"):
+            running.create_user(name)
+        running.create_organization("acme")
+        running.set_member("acme", "alice", "admin")
+        running.set_member("acme", "carol", "contributor")
+        running.create_repository("acme/model")
+        running.create_repository("acme/gated", gated="manual")
+        running.create_repository("acme/off")
+        running.set_disabled("acme/off", True)  # noqa: FBT003 - the Hub's own signature
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("user", "role", "scopes", "repo", "kind", "advice", "page"),
+    [
+        ("bob", "write", None, "acme/model", "InsufficientRoleError", "ask to be invited", "/acme"),
+        ("bob", "write", None, "acme/new", "InsufficientRoleError", "ask to be invited", "/acme"),
+        ("bob", "read", None, "acme/model", "InsufficientRoleError", "ask to be invited", "/acme"),
+        (
+            "carol",
+            "write",
+            None,
+            "acme/model",
+            "InsufficientRoleError",
+            "for a higher role",
+            "/organizations/acme/settings/members",
+        ),
+        (
+            "bob",
+            "fine-grained",
+            {"bob": ["repo.content.read"]},
+            "acme/gated",
+            "GatedRepoError",
+            "public gated repositories in the token's settings",
+            "/settings/tokens",
+        ),
+        ("bob", "read", None, "acme/gated", "GatedRepoError", "Ask for access", "/acme/gated"),
+        ("bob", "read", None, "acme/off", "RepositoryDisabledError", "No token helps", None),
+        ("alice", "write", None, "acme/off", "RepositoryDisabledError", "No token helps", None),
+    ],
+)
+def test_a_remedy_would_help(  # noqa: PLR0913, PLR0917 - a row of a table
+    real: Hub,
+    user: str,
+    role: str,
+    scopes: dict[str, list[str]] | None,
+    repo: str,
+    kind: str,
+    advice: str,
+    page: str | None,
+) -> None:
+    name = f"{user}-{role}-{repo}"
+    token = real.create_token(user, name=name, role=role, scopes=scopes)
+    needed = "read" if kind in {"GatedRepoError", "RepositoryDisabledError"} else "write"
+    with pytest.raises(hubtoken.AccessDeniedError) as caught:
+        hubtoken.require_role(needed, token, repo=repo)
+    error = caught.value
+    assert type(error).__name__ == kind
+    assert advice in str(error)
+    assert error.remedy_url == (None if page is None else f"{real.endpoint}{page}")
+    assert NEW_TOKEN not in str(error)
+    real.delete_token(user, name)
+
+
+def test_a_policy_for_fine_grained_tokens_leads_to_the_form_for_one(real: Hub) -> None:
+    token = real.create_token("carol", name="plain", role="write")
+    real.set_token_policy("acme", "fine-grained-only")
+    try:
+        for repo in ("acme/model", "acme/new"):
+            with pytest.raises(hubtoken.OrganizationPolicyError) as caught:
+                hubtoken.require_role("write", token, repo=repo)
+            error = caught.value
+            form = "?tokenType=fineGrained&orgs=acme&orgPermissions=repo.write"
+            assert error.remedy_url == f"{real.endpoint}{NEW_TOKEN}{form}"
+            assert "Make a fine-grained token" in str(error)
+    finally:
+        real.set_token_policy("acme", "allow-all")
