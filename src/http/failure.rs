@@ -48,8 +48,10 @@ pub(super) fn describe(error: &reqwest::Error, proxy: Option<&ProxyName>) -> NoA
         }
     } else if has_text(&causes, "invalid HTTP version") {
         "what answers does not speak http; is it a port for https?".to_owned()
-    } else if error.is_body() || error.is_decode() || text.contains("closed") {
+    } else if error.is_body() || error.is_decode() {
         format!("the answer broke off: {text}")
+    } else if text.contains("closed") {
+        "the Hub closed the connection without an answer".to_owned()
     } else {
         format!("the Hub gave no answer: {text}")
     })
@@ -66,20 +68,19 @@ pub(crate) fn cause(error: &(dyn Error + 'static)) -> String {
 
 /// An error's causes, outermost first, without the error itself: its words have the URL.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
-    let mut causes = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        causes.push(cause);
-        // The source of an input-output error is its inner error's: that one would be left out.
-        let inner = cause
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        next = match inner {
-            Some(inner) => Some(inner as &(dyn Error + 'static)),
-            None => cause.source(),
-        };
+    std::iter::successors(below(error), |cause| below(*cause)).collect()
+}
+
+/// What an error is about. The source of an input-output error is its inner error's, which would
+/// leave that one out.
+fn below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+    {
+        Some(inner) => Some(inner),
+        None => error.source(),
     }
-    causes
 }
 
 fn find<'a, T: Error + 'static>(causes: &[&'a (dyn Error + 'static)]) -> Option<&'a T> {

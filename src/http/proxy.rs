@@ -121,14 +121,16 @@ impl ProxyServer {
         {
             return Err("it holds white space, a control character or a backslash");
         }
+        if rest.is_empty() || rest.starts_with('/') {
+            return Err("it has no host");
+        }
         // A scheme that URL parsers treat like any Hub's: host and port have one reading.
         let url = Zeroizing::new(format!("http://{rest}"));
         let url = Url::parse(&url).map_err(|_| "its host or port cannot be read")?;
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             return Err("it has a path, a query or a fragment");
         }
-        let host = url.host().filter(|host| host.to_string() != "");
-        let host = host.ok_or("it has no host")?.to_string();
+        let host = url.host().ok_or("it has no host")?.to_string();
         let port = match url.port() {
             Some(0) => return Err("its port is 0"),
             Some(port) => port,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     date_time_ymd,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -31,6 +31,7 @@ impl ResolvesServerCert for Identity {
 fn openssl_like(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, name);
     params
 }
 
@@ -172,15 +173,10 @@ fn nothing_else_may_be_wrong_with_it() {
 #[test]
 fn an_authority_that_signs_servers_is_no_server_unless_it_is_named() {
     let authority = self_signed(&openssl_like("authority.example"));
-    let sub = {
-        let key = KeyPair::generate().unwrap();
-        let issuer = Issuer::from_params(&openssl_like("authority.example"), &authority.key)
-            .params()
-            .clone();
-        let issuer = Issuer::new(issuer, &authority.key);
-        let certificate = openssl_like("localhost").signed_by(&key, &issuer).unwrap();
-        Made { certificate, key }
-    };
+    let issuer = Issuer::new(openssl_like("authority.example"), &authority.key);
+    let key = KeyPair::generate().unwrap();
+    let certificate = openssl_like("localhost").signed_by(&key, &issuer).unwrap();
+    let sub = Made { certificate, key };
     // Signed by an authority of the bundle, and an authority itself, but not in the bundle.
     let told = meet(&[&authority], &sub, &sub.key, "localhost").unwrap_err();
     assert!(told.contains("authority as its own"), "{told}");

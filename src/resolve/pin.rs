@@ -96,7 +96,7 @@ fn hidden(folder: &Path, trust: &Trust) -> Result<Option<PathBuf>, Error> {
 
 fn refused(file: &PassedOver) -> Error {
     Error::Configuration(format!(
-        "{} does not count, and was left as it is: {}",
+        "{} does not count, and is left as it is: {}",
         file.path.display(),
         file.reason
     ))

@@ -138,3 +138,32 @@ fn what_cannot_be_written_is_told() {
     let error = pin(folder.path(), Some("ci"), &trust()).unwrap_err();
     assert!(matches!(error, Error::Configuration(_)), "{error}");
 }
+
+#[cfg(unix)]
+#[test]
+fn in_a_folder_of_all_it_is_said_that_the_file_does_not_count() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder();
+    let set_mode =
+        |mode| fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+    set_mode(0o1777);
+    for changed in [true, false] {
+        let pinned = pin(folder.path(), Some("ci"), &trust()).unwrap();
+        assert_eq!(pinned.changed, changed);
+        assert!(pinned.objection.unwrap().contains("everybody may write"));
+    }
+    let taken_back = pin(folder.path(), None, &trust()).unwrap();
+    assert!(taken_back.changed && taken_back.objection.is_none());
+    let listed = trust().with_safe_directories(&[folder.path().to_owned()]);
+    let pinned = pin(folder.path(), Some("ci"), &listed).unwrap();
+    assert_eq!(pinned.objection, None);
+    // What others may have written is not made this user's own.
+    let file = folder.path().join(PROJECT_FILE);
+    fs::write(&file, "sources = []\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    let error = pin(folder.path(), Some("ci"), &trust()).unwrap_err();
+    assert!(error.to_string().contains("left as it is"), "{error}");
+    assert_eq!(written(&folder, PROJECT_FILE), "sources = []\n");
+    set_mode(0o755);
+    assert!(pin(folder.path(), Some("ci"), &trust()).is_err());
+}

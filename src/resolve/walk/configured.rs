@@ -67,14 +67,20 @@ impl Walk<'_> {
     /// share a line.
     fn note_passed_over(&mut self, passed_over: &[PassedOver]) {
         let folder = |file: &PassedOver| file.path.parent().unwrap_or(Path::new("")).to_owned();
-        let is_hidden = |file: &&PassedOver| file.why == Why::Hidden;
-        let mut hidden = passed_over.iter().filter(is_hidden);
-        if let Some(first) = hidden.next() {
-            let further = match hidden.map(folder).last() {
-                Some(last) => format!("; nor can folders above it, up to {}", last.display()),
-                None => String::new(),
-            };
-            let detail = format!("cannot be looked for: {}{further}", first.reason);
+        let mut hidden = passed_over
+            .iter()
+            .filter(|file| file.why == Why::Hidden)
+            .peekable();
+        while let Some(first) = hidden.next() {
+            let mut detail = format!("cannot be looked for: {}", first.reason);
+            let mut last = None;
+            let within = folder(first);
+            while let Some(above) = hidden.next_if(|file| within.starts_with(folder(file))) {
+                last = Some(folder(above));
+            }
+            if let Some(last) = last {
+                detail = format!("{detail}; nor can folders above it, up to {}", last.display());
+            }
             self.trace.note("config", Answer::Absent, detail);
         }
         for file in passed_over {

@@ -5,6 +5,8 @@ mod crowd;
 mod faults;
 #[cfg(unix)]
 mod kills;
+#[cfg(unix)]
+mod special;
 
 use std::path::Path;
 

@@ -1,0 +1,181 @@
+//! Places that are no regular file: devices, FIFOs, sockets, folders.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt as _, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::*;
+use crate::store::endpoints;
+
+/// The tokens of a home in which the token file is at `path`.
+fn machine_at(path: &Path) -> Machine<'static> {
+    let environment = Fixed::from([
+        ("HOME", "/nowhere"),
+        ("HF_TOKEN_PATH", path.to_str().unwrap()),
+    ]);
+    Machine::new(
+        &Paths::new(&environment),
+        Endpoint::parse(HUB).unwrap(),
+        &Never,
+    )
+    .unwrap()
+}
+
+/// Puts something that is no regular file, under each name, and leads to it by a link as well.
+fn specials(folder: &Path) -> Vec<(&'static str, PathBuf)> {
+    let fifo = folder.join("fifo");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let socket = folder.join("socket");
+    drop(UnixListener::bind(&socket).unwrap());
+    let directory = folder.join("directory");
+    fs::create_dir(&directory).unwrap();
+    let null = folder.join("null");
+    symlink("/dev/null", &null).unwrap();
+    let twice = folder.join("twice");
+    symlink("fifo", &twice).unwrap();
+    vec![
+        ("a FIFO", fifo),
+        ("a socket", socket),
+        ("a directory", directory),
+        ("a device", null),
+        ("a FIFO", twice),
+    ]
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Every verb that changes something.
+fn deeds(machine: &Machine) -> [Result<(), Error>; 6] {
+    [
+        machine
+            .save("ci", &token("A"), &record(HUB, "alice"), false)
+            .map(drop),
+        machine
+            .save("ci", &token("A"), &record(TEAM, "alice"), false)
+            .map(drop),
+        machine.remove_active().map(drop),
+        machine.remove_all().map(drop),
+        machine.switch("known").map(drop),
+        machine.remove("known").map(drop),
+    ]
+}
+
+/// Whether a deed was refused because of what is at a path, in words.
+fn assert_refused(deeds: &[Result<(), Error>], kind: &str, what: &str) {
+    for deed in deeds {
+        match deed {
+            Err(Error::Store(message)) => {
+                assert!(message.contains(kind), "{what}: {message}");
+                assert!(message.contains("regular files only"), "{what}: {message}");
+            }
+            // There is no such stored token.
+            Err(Error::InvalidArgument(_)) => {}
+            other => panic!("{what}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_no_file_is_not_replaced_and_not_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, path) in specials(folder.path()) {
+        let before = names_in(folder.path());
+        let types = path.symlink_metadata().unwrap().file_type();
+        assert_refused(
+            &deeds(&machine_at(&path)),
+            kind,
+            &path.display().to_string(),
+        );
+        assert_eq!(path.symlink_metadata().unwrap().file_type(), types);
+        assert_eq!(names_in(folder.path()), before, "{}", path.display());
+    }
+}
+
+#[test]
+fn no_file_is_made_beside_a_device() {
+    for path in ["/dev/null", "/dev/fd/0", "/proc/self/fd/0"] {
+        let (read, _write) = std::io::pipe().unwrap();
+        let path = if path == "/dev/null" {
+            PathBuf::from(path)
+        } else {
+            use std::os::fd::AsRawFd as _;
+            Path::new(path).with_file_name(read.as_raw_fd().to_string())
+        };
+        let kind = if path.ends_with("null") {
+            "a device"
+        } else {
+            "a FIFO"
+        };
+        assert_refused(
+            &deeds(&machine_at(&path)),
+            kind,
+            &path.display().to_string(),
+        );
+    }
+    assert!(
+        Path::new("/dev/null")
+            .metadata()
+            .unwrap()
+            .file_type()
+            .is_char_device()
+    );
+    for name in ["null.hubtoken-new", "stored_tokens", "stored_tokens.lock"] {
+        assert!(!Path::new("/dev").join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn the_other_files_are_as_safe_as_the_token_file() {
+    for name in [
+        "stored_tokens",
+        "stored_tokens.lock",
+        "hubtoken_endpoints.json",
+        "token",
+        "token.hubtoken-new",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        assert!(
+            Command::new("mkfifo")
+                .arg(&path)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let machine = machine(folder.path());
+        let saved = machine.save("ci", &token("A"), &record(TEAM, "alice"), false);
+        let message = saved.unwrap_err().to_string();
+        assert!(message.contains("a FIFO"), "{name}: {message}");
+        assert!(path.metadata().unwrap().file_type().is_fifo(), "{name}");
+    }
+}
+
+#[test]
+fn a_link_to_a_regular_file_stays_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let (link, file) = (folder.path().join("token"), folder.path().join("elsewhere"));
+    fs::write(&file, "old").unwrap();
+    symlink(&file, &link).unwrap();
+    let machine = machine(folder.path());
+    save(&machine, "ci", "A", HUB);
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(&file).unwrap(), token("A").expose());
+    assert!(endpoints::path(machine.path()).exists());
+    machine.remove_active().unwrap();
+    assert!(!file.exists());
+}

@@ -1,0 +1,43 @@
+"""Runs some code in a working directory, as another user or as this one.
+
+In: `{"folder": …, "user": …, "lock": …, "delete": …, "code": …}`. Root becomes `user`; for anybody
+else, `lock` takes the right to search the folder away, which root would not feel. All of hubtoken is
+imported before that: the other user may not be able to read it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import hubtoken
+import hubtoken.__main__
+import hubtoken.activation
+import hubtoken.errors
+from hubtoken import _core
+
+# `run` gives the process away, with all that is not written yet.
+sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+request = json.load(sys.stdin)
+folder = Path(request["folder"])
+os.chdir(folder)
+if request.get("delete"):
+    folder.rmdir()
+if request.get("lock"):
+    folder.chmod(0o700 if os.geteuid() == 0 else 0)
+if os.geteuid() == 0 and request.get("user"):
+    os.setgroups([])
+    os.setgid(request["user"])
+    os.setuid(request["user"])
+
+
+def command(*arguments: str) -> None:
+    """The command line, in this process; its code goes to standard output."""
+    sys.argv = ["hubtoken", *arguments]
+    code = _core.main()
+    print(f"code {code}", flush=True)
+
+
+exec(request["code"], {"hubtoken": hubtoken, "command": command, "os": os})
