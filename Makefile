@@ -110,9 +110,10 @@ $(TOOLS): requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
 	@touch $@
 
-# The stub's feature is on here, so that one build serves the tests and the drift check.
+# The features of the stub and of a clock that tests set are on here, so that one build serves the tests and
+# the drift check.
 $(BUILD): $(TOOLS) $(RUST_SOURCES)
-	$(BIN)/python scripts/build_backend.py develop --quiet --locked --features stubs
+	$(BIN)/python scripts/build_backend.py develop --quiet --locked --features stubs,test-clock
 	@touch $@
 
 $(STUBS): $(BUILD) $(STUB) scripts/stubs.py

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+# After so many seconds a test has hung, and should say so. Nothing else depends on it.
+HANG_LIMIT = 300.0
+
 # By prefix: whatever a developer's machine has set for the Hub, its libraries or us.
 STEERING_PREFIXES = ("HF_", "HUGGING", "HUBTOKEN", "TRANSFORMERS_", "DATASETS_", "OAUTH_", "XDG_")
 STEERING_NAMES = frozenset(

@@ -15,7 +15,37 @@ impl Clock {
     /// The time of the machine.
     #[must_use]
     pub fn system() -> Self {
+        #[cfg(feature = "test-clock")]
+        if let Some(path) = std::env::var_os("HUBTOKEN_TEST_CLOCK") {
+            return Self::of_file(path.into());
+        }
         Self(None)
+    }
+
+    /// The time that stands in a file, in milliseconds since 1970. A test of many processes sets it
+    /// for all of them. A nanosecond passes at each look, so that no two moments are the same.
+    #[cfg(feature = "test-clock")]
+    fn of_file(path: std::path::PathBuf) -> Self {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        use std::time::Duration;
+
+        let start = Moment::now();
+        let looks = AtomicU64::new(0);
+        let told = move || {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            text.trim()
+                .parse()
+                .map_or(start.wall, Duration::from_millis)
+        };
+        let first = told();
+        Self::new(move || {
+            let look = Duration::from_nanos(looks.fetch_add(1, Ordering::Relaxed));
+            let wall = told() + look;
+            Moment {
+                instant: start.instant + wall.saturating_sub(first),
+                wall,
+            }
+        })
     }
 
     /// A time of one's own making; its instants must not run backward.

@@ -189,6 +189,7 @@ impl Errands {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
@@ -217,16 +218,15 @@ mod tests {
     fn many_who_ask_at_once_send_one() {
         let errands = Arc::new(Errands::default());
         let sent = AtomicUsize::new(0);
+        let together = Barrier::new(16);
         std::thread::scope(|scope| {
             let callers: Vec<_> = (0..16)
                 .map(|_| {
                     scope.spawn(|| {
+                        together.wait();
                         errands.ask(&command(), MINUTE, &Never, |tell| {
                             sent.fetch_add(1, Ordering::Relaxed);
-                            std::thread::spawn(move || {
-                                std::thread::sleep(Duration::from_millis(20));
-                                tell.tell(value("a"));
-                            });
+                            std::thread::spawn(move || tell.tell(value("a")));
                         })
                     })
                 })

@@ -72,6 +72,15 @@ fn settled<T>(
     path: &Path,
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Result<Result<T, String>, Error> {
+    settled_by(SystemTime::now, path, parse)
+}
+
+/// The same, by a clock.
+fn settled_by<T>(
+    now: impl Fn() -> SystemTime,
+    path: &Path,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Result<T, String>, Error> {
     loop {
         let bytes = file::read_bytes(path, MAXIMUM_SIZE).map_err(|problem| {
             Error::Store(format!("the stored tokens cannot be read: {problem}"))
@@ -84,19 +93,19 @@ fn settled<T>(
             Some(text) => (parse(&text), text.ends_with("\n\n")),
             None => (Err("it is not text (UTF-8)".to_owned()), false),
         };
-        if (parsed.is_ok() && ends) || !changed_lately(path) {
+        if (parsed.is_ok() && ends) || !changed_lately(path, now()) {
             return Ok(parsed);
         }
         thread::sleep(PAUSE);
     }
 }
 
-fn changed_lately(path: &Path) -> bool {
+fn changed_lately(path: &Path, now: SystemTime) -> bool {
     let modified = path.metadata().and_then(|metadata| metadata.modified());
     // A time in the future is a clock that was set, and no writer.
     modified
         .ok()
-        .and_then(|modified| SystemTime::now().duration_since(modified).ok())
+        .and_then(|modified| now.duration_since(modified).ok())
         .is_some_and(|age| age < SETTLED)
 }
 

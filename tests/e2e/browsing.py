@@ -7,6 +7,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.environment import HANG_LIMIT
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
@@ -33,7 +35,7 @@ class Desk:
     def sit(self, **options: Any) -> Person:
         """Somebody new, in a browser of their own."""
         context = self.browser.new_context(base_url=self.hub.endpoint, **options)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(HANG_LIMIT * 1000)
         return Person(self.hub, self.new_user(), context)
 
 

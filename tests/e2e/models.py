@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from tests.environment import HANG_LIMIT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,8 +18,7 @@ if TYPE_CHECKING:
 
 WORDS = ("Hello", " there", "!")
 VECTOR = [0.25, -0.5, 1.0]
-# Guards against a test that never ends.
-DEADLINE = 60.0
+DEADLINE = HANG_LIMIT
 
 
 class ModelServer(ThreadingHTTPServer):

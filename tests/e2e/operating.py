@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tests.environment import child_environment
+from tests.environment import HANG_LIMIT, child_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DEADLINE = 60.0
+DEADLINE = HANG_LIMIT
 
 
 def command(*arguments: str | Path) -> list[str]:

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tests.environment import child_environment
+from tests.environment import HANG_LIMIT, child_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +85,7 @@ class Served:
         return said
 
     def _ended(self) -> str:
-        self.process.wait(timeout=60)
+        self.process.wait(timeout=HANG_LIMIT)
         output = self.process.stdout
         if output is None or output.closed:
             return ""
@@ -99,7 +99,9 @@ class Connection:
     def __init__(self, endpoint: str, key: str) -> None:
         address = urlsplit(endpoint)
         assert address.hostname is not None
-        self._http = http.client.HTTPConnection(address.hostname, address.port or 80, timeout=30)
+        self._http = http.client.HTTPConnection(
+            address.hostname, address.port or 80, timeout=HANG_LIMIT
+        )
         self._key = key
 
     def ask(

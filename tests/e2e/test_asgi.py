@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.matrix import Case, cases
 from tests.e2e.world import PRIVATE, SCRATCH
-from tests.environment import fake_token
+from tests.environment import HANG_LIMIT, fake_token
 from tests.python.servers import http, serving
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def running(app: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join(60)
+        thread.join(HANG_LIMIT)
 
 
 def application(endpoint: str) -> Any:
@@ -82,7 +82,7 @@ def get(url: str, value: str | None, **options: Any) -> Any:
     import httpx
 
     headers = {} if value is None else {"Authorization": f"Bearer {value}"}
-    return httpx.get(url, headers=headers, timeout=60, trust_env=False, **options)
+    return httpx.get(url, headers=headers, timeout=HANG_LIMIT, trust_env=False, **options)
 
 
 @pytest.mark.parametrize("how", ["dependency", "middleware"])

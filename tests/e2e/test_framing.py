@@ -18,12 +18,13 @@ import pytest
 import trustme
 
 from hubtoken.hub import Hub
+from tests.environment import HANG_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-DEADLINE = 60.0
+DEADLINE = HANG_LIMIT
 HEAD_BYTES = 64 * 1024
 MOST_HEADERS = 100
 

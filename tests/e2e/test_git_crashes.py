@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 
 from tests.e2e.served import Served
 from tests.e2e.working_copy import Git
+from tests.environment import HANG_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,9 @@ class Client:
         address = urlsplit(self.endpoint)
         assert address.hostname is not None
         headers = {} if bare else {"Authorization": f"Bearer {self.token}"}
-        connection = http.client.HTTPConnection(address.hostname, address.port or 80, timeout=60)
+        connection = http.client.HTTPConnection(
+            address.hostname, address.port or 80, timeout=HANG_LIMIT
+        )
         with closing(connection):
             connection.request(method, path, body=body, headers=headers)
             answer = connection.getresponse()

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.matrix import Case, cases
 from tests.e2e.world import PRIVATE
+from tests.environment import HANG_LIMIT
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Runner
@@ -40,7 +41,7 @@ def test_requests(world: World, case: Case) -> None:
 
     scheme, url = url_of(world, case.operation)
     headers = authorization(scheme, world.value(case.kind))
-    with requests.get(url, headers=headers, timeout=60) as answer:
+    with requests.get(url, headers=headers, timeout=HANG_LIMIT) as answer:
         assert str(answer.status_code) == case.expected
 
 
@@ -50,7 +51,7 @@ def test_httpx(world: World, case: Case) -> None:
 
     scheme, url = url_of(world, case.operation)
     headers = authorization(scheme, world.value(case.kind))
-    answer = httpx.get(url, headers=headers, timeout=60, trust_env=False)
+    answer = httpx.get(url, headers=headers, timeout=HANG_LIMIT, trust_env=False)
     assert str(answer.status_code) == case.expected
 
 
@@ -73,10 +74,10 @@ def get(library: str, url: str, token: Any) -> Any:
     if library == "requests":
         import requests
 
-        return requests.get(url, auth=token, timeout=60)
+        return requests.get(url, auth=token, timeout=HANG_LIMIT)
     import httpx
 
-    return httpx.get(url, auth=token, timeout=60, trust_env=False, follow_redirects=True)
+    return httpx.get(url, auth=token, timeout=HANG_LIMIT, trust_env=False, follow_redirects=True)
 
 
 @pytest.mark.parametrize("library", ["requests", "httpx"])

@@ -14,6 +14,7 @@ from tests.e2e.matrix import Case, cases
 from tests.e2e.models import VECTOR, WORDS, ModelServer, serving_models
 from tests.e2e.served import Served
 from tests.e2e.world import PRIVATE
+from tests.environment import HANG_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,9 @@ def inference(world: World, kind: str, path: str) -> InferenceClient:
     from huggingface_hub import InferenceClient
 
     # Without a token the library sends none: there is no token in this process's home.
-    return InferenceClient(base_url=world.endpoint + path, api_key=world.value(kind), timeout=60)
+    return InferenceClient(
+        base_url=world.endpoint + path, api_key=world.value(kind), timeout=HANG_LIMIT
+    )
 
 
 def observe(world: World, operation: str, kind: str) -> str:
@@ -83,7 +86,9 @@ def test_openai_shaped_requests(world: World, scheme: str) -> None:
     assert value is not None
     auth = httpx.BasicAuth("anyone", value) if scheme == "basic" else None
     headers = {} if auth else {"Authorization": f"Bearer {value}"}
-    with httpx.Client(base_url=world.endpoint, headers=headers, auth=auth, timeout=60) as client:
+    with httpx.Client(
+        base_url=world.endpoint, headers=headers, auth=auth, timeout=HANG_LIMIT
+    ) as client:
         chat = client.post("/v1/chat/completions", json={"messages": MESSAGES, "model": PRIVATE})
         assert chat.json()["choices"][0]["message"]["content"] == TEXT
         text = client.post("/v1/completions", json={"prompt": "Hello?", "model": PRIVATE})
@@ -103,7 +108,7 @@ def test_an_event_is_there_before_the_next_one_is_sent(world: World, gated: Mode
     url = f"{world.endpoint}/v1/chat/completions"
     got = []
     gated.gate.release()
-    with httpx.stream("POST", url, json=STREAM, headers=headers, timeout=60) as answer:
+    with httpx.stream("POST", url, json=STREAM, headers=headers, timeout=HANG_LIMIT) as answer:
         assert answer.headers["content-type"] == "text/event-stream"
         for line in answer.iter_lines():
             if line.startswith("data: {"):
@@ -152,7 +157,7 @@ def test_a_private_model_is_not_for_others(world: World) -> None:
         ("/v1/chat/completions", {"model": PRIVATE}),
         (f"/models/{PRIVATE}/v1/chat/completions", {}),
     ]:
-        answer = httpx.post(world.endpoint + path, json=body, headers=headers, timeout=60)
+        answer = httpx.post(world.endpoint + path, json=body, headers=headers, timeout=HANG_LIMIT)
         assert (answer.status_code, answer.headers["x-error-code"]) == (404, "RepoNotFound")
         assert answer.json() == {"error": "Repository not found"}
 
@@ -164,7 +169,7 @@ def test_without_an_upstream_a_client_is_told_so() -> None:
     with Hub() as hub:
         hub.create_user("alice")
         token = hub.create_token("alice", name="r", role="read").reveal()
-        client = InferenceClient(base_url=f"{hub.endpoint}/v1", api_key=token, timeout=60)
+        client = InferenceClient(base_url=f"{hub.endpoint}/v1", api_key=token, timeout=HANG_LIMIT)
         with pytest.raises(HfHubHTTPError, match="no server for this model") as refused:
             client.chat_completion(MESSAGES, model="any/model")
         assert refused.value.response.status_code == 503
@@ -179,13 +184,20 @@ def test_the_options_of_a_hub() -> None:
             hub.create_user("alice")
             token = hub.create_token("alice", name="r", role="read").reveal()
             headers = {"Authorization": f"Bearer {token}"}
-            ask: dict[str, Any] = {"json": {"model": "tiny"}, "headers": headers, "timeout": 60}
+            ask: dict[str, Any] = {
+                "json": {"model": "tiny"},
+                "headers": headers,
+                "timeout": HANG_LIMIT,
+            }
             url = f"{hub.endpoint}/v1/embeddings"
-            assert httpx.post(url, **ask).status_code == 200
-            beyond = httpx.post(url, **ask)
+            answers = [httpx.post(url, **ask)]
+            # One a minute. A machine may be so busy that the minute is over by now.
+            while answers[-1].status_code == 200:
+                answers.append(httpx.post(url, **ask))
+            *allowed, beyond = answers
             assert (beyond.status_code, "retry-after" in beyond.headers) == (429, True)
             [info] = hub.list_tokens("alice")
-            assert info.inference_requests == 1
+            assert info.inference_requests == len(allowed) > 0
     with pytest.raises(ValueError, match="upstream_keys"):
         Hub(upstream_keys={"tiny": "/nowhere"})
 
@@ -205,7 +217,7 @@ def test_an_upstream_over_tls_is_one_that_is_trusted(
             hub.create_user("alice")
             token = hub.create_token("alice", name="r", role="read")
             url = f"{hub.endpoint}/v1/embeddings"
-            with httpx.Client(auth=token, trust_env=False, timeout=60) as client:
+            with httpx.Client(auth=token, trust_env=False, timeout=HANG_LIMIT) as client:
                 answer = client.post(url, json={"model": "tiny"})
         assert models.paths == (["/v1/embeddings"] if trusted else [])
     assert answer.status_code == (200 if trusted else 502)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.operating import run
 from tests.e2e.served import Served
-from tests.environment import child_environment
+from tests.environment import HANG_LIMIT, child_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def held(home: Path, data: Path, how: str) -> Iterator[None]:
             assert process.stdout is not None
             assert process.stdout.readline() == "held\n"
             yield
-            process.communicate("", timeout=60)
+            process.communicate("", timeout=HANG_LIMIT)
         finally:
             process.kill()
 
@@ -110,13 +110,17 @@ def test_a_write_that_waits_is_done_when_the_lock_is_given_back(home: Path, tmp_
             path = "/-/hubtoken/v1/users"
             answers.append(hub.connect().ask("POST", path, hub.key, {"name": "bob"})[0])
 
-        thread = threading.Thread(target=write)
-        with held(home, data, "IMMEDIATE"):
-            thread.start()
-            # Begun for certain: it is counted when it is answered, and it is not answered yet.
-            thread.join(timeout=0.5)
-            assert answers == []
-        thread.join()
+        # Where the machine is so busy that the Hub's patience ends first, it says so, and nothing
+        # has happened.
+        while answers[-1:] in ([], [503]):
+            answers.clear()
+            thread = threading.Thread(target=write)
+            with held(home, data, "IMMEDIATE"):
+                thread.start()
+                # Half a second in its hands: no answer comes from there but that one.
+                thread.join(timeout=0.5)
+                assert answers in ([], [503])
+            thread.join()
         assert answers == [201]
         assert [user["name"] for user in client.admin("GET", "users")] == ["alice", "bob"]
 

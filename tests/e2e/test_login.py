@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.environment import fake_token
+from tests.environment import HANG_LIMIT, fake_token
 
 if TYPE_CHECKING:
     import subprocess
@@ -118,7 +118,7 @@ def test_a_notebook_that_runs_without_anybody_says_what_to_do(runner: Runner) ->
         "except hubtoken.TokenNotFoundError as error:\n    print(error)\n"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    client = nbclient.NotebookClient(notebook, kernel_name="python3", timeout=300)
+    client = nbclient.NotebookClient(notebook, kernel_name="python3", timeout=int(HANG_LIMIT))
     client.execute(env=runner.environment(), cwd=str(runner.home))
     assert "hubtoken.login(token)" in notebook.cells[0].outputs[0]["text"]
 

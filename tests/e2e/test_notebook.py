@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.environment import HANG_LIMIT
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -77,7 +79,7 @@ class Notebook:
             cells=[nbformat.v4.new_code_cell("import google.colab")]
             + [nbformat.v4.new_code_cell(cell) for cell in cells]
         )
-        client = nbclient.NotebookClient(notebook, kernel_name="python3", timeout=120)
+        client = nbclient.NotebookClient(notebook, kernel_name="python3", timeout=int(HANG_LIMIT))
         environment = self.runner.environment(
             IPYTHONDIR=str(self.folder / "ipython"), PYTHONPATH=str(self.folder), **variables
         )

@@ -10,6 +10,7 @@ import trustme
 import chromium
 from tests.e2e.browsing import PASSWORD, TOKENS
 from tests.e2e.operating import run, serving
+from tests.environment import HANG_LIMIT
 from tests.python.test_hub_public import write_certificate
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def test_over_https_the_cookie_is_for_this_host_alone(home: Path, browser: Brows
     with serving(home, data, *arguments) as hub:
         assert hub.endpoint.startswith("https://")
         context = browser.new_context(base_url=hub.endpoint, ignore_https_errors=True)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(HANG_LIMIT * 1000)
         page = context.new_page()
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))

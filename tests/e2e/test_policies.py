@@ -12,6 +12,7 @@ import pytest
 import hubtoken
 from hubtoken import errors
 from hubtoken.hub import Hub
+from tests.environment import HANG_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,7 +172,7 @@ def test_a_leaked_value_is_shut_out_over_http(hub: Hub) -> None:
             method="POST",
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=HANG_LIMIT) as answer:  # noqa: S310
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             with error:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.environment import HANG_LIMIT
+
 if TYPE_CHECKING:
     from tests.e2e.conftest import Runner
     from tests.e2e.world import World
@@ -34,7 +36,7 @@ def test_ten_lines_work_in_a_notebook(world: World, runner: Runner) -> None:
     code = readme_code()
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    client = nbclient.NotebookClient(notebook, kernel_name="python3", timeout=300)
+    client = nbclient.NotebookClient(notebook, kernel_name="python3", timeout=int(HANG_LIMIT))
     client.execute(env=environment, cwd=str(runner.home))
 
     outputs = notebook.cells[0].outputs

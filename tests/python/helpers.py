@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import hubtoken
-from tests.environment import child_environment, fake_token
+from tests.environment import HANG_LIMIT, child_environment, fake_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 PROGRAMS = Path(__file__).parent / "programs"
 ROOT = Path(__file__).parents[2]
-# Guards against a child that hangs; nothing is measured by it.
-DEADLINE = 60.0
+DEADLINE = HANG_LIMIT
 
 
 def handed_over(value: str | None = None, endpoint: str | None = None) -> HubToken:

@@ -16,7 +16,7 @@ import pytest
 
 from hubtoken.asgi import TokenAuthentication
 from hubtoken.hub import Hub
-from tests.environment import child_environment, fake_token
+from tests.environment import HANG_LIMIT, child_environment, fake_token
 from tests.python.helpers import ROOT
 from tests.python.servers import http, identity, serving
 
@@ -217,7 +217,7 @@ def test_the_loop_goes_on_while_the_hub_is_asked() -> None:
     def behave(request: Any) -> bytes:
         if request.authorization == f"Bearer {slow}":
             asked.set()
-            assert goes_on.wait(60)
+            assert goes_on.wait(HANG_LIMIT)
         return identity()
 
     async def both(endpoint: str) -> list[int]:
@@ -244,7 +244,7 @@ def test_so_many_wait_for_the_hub_and_no_more(monkeypatch: pytest.MonkeyPatch) -
     goes_on = threading.Event()
 
     def behave(_request: Any) -> bytes:
-        assert goes_on.wait(60)
+        assert goes_on.wait(HANG_LIMIT)
         return identity()
 
     async def crowd(endpoint: str) -> list[int]:

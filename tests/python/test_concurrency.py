@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 import hubtoken
 from hubtoken.hub import Hub
-from tests.environment import child_environment, fake_token
+from tests.environment import HANG_LIMIT, child_environment, fake_token
 from tests.python.helpers import (
     DEADLINE,
     PROGRAMS,
@@ -103,14 +104,19 @@ def test_64_threads_make_one_request_of_a_slow_hub() -> None:
 
 
 def test_followers_share_the_leaders_error() -> None:
-    with hanging() as server:
-        token = handed_over(endpoint=server.endpoint)
-        # Long enough for all to board the flight, which fails for all of them.
-        outcomes = all_at_once(lambda: hubtoken.whoami(token, timeout=5))
-        assert {type(outcome) for outcome in outcomes} == {hubtoken.HubUnreachableError}
-        assert len({str(outcome) for outcome in outcomes}) == 1
-        assert len({id(outcome) for outcome in outcomes}) == THREADS
-        assert len(server.requests) == 1
+    # Long enough for all to board the flight, which fails for all of them. Whoever comes when it
+    # has landed leads another one: the machine was too busy, and they are given more time.
+    for seconds in (2, 10, 60, HANG_LIMIT):
+        with hanging() as server:
+            token = handed_over(endpoint=server.endpoint)
+            outcomes = all_at_once(partial(hubtoken.whoami, token, timeout=seconds))
+        if len(server.requests) == 1:
+            break
+    else:
+        pytest.fail("they never came together")
+    assert {type(outcome) for outcome in outcomes} == {hubtoken.HubUnreachableError}
+    assert len({str(outcome) for outcome in outcomes}) == 1
+    assert len({id(outcome) for outcome in outcomes}) == THREADS
 
 
 def test_different_tokens_do_not_wait_for_each_other() -> None:

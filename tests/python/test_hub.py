@@ -16,6 +16,7 @@ import pytest
 
 import hubtoken
 from hubtoken.hub import Hub
+from tests.environment import HANG_LIMIT
 from tests.python.helpers import leaks, run_program
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def is_up(endpoint: str) -> bool:
     try:
-        urllib.request.urlopen(f"{endpoint}/api/whoami-v2", timeout=10).close()  # noqa: S310
+        urllib.request.urlopen(f"{endpoint}/api/whoami-v2", timeout=HANG_LIMIT).close()  # noqa: S310
     except urllib.error.HTTPError as error:
         error.close()
     except OSError:
@@ -54,7 +55,7 @@ def test_started_by_many_at_once_it_is_one() -> None:
     together = threading.Barrier(8)
 
     def start(_: int) -> str:
-        together.wait(60)
+        together.wait(HANG_LIMIT)
         return str(hub.start().endpoint)
 
     with ThreadPoolExecutor(8) as threads:

@@ -107,10 +107,10 @@ def test_only_a_401_is_an_invalid_token() -> None:
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
-        ({"RateLimit": '"api";r=0;t=123'}, 123),
-        ({"RateLimit": '"api";r=0;t=123', "Retry_After": "5"}, 123),
-        ({"RateLimit": '"api";r=3;t=123', "Retry_After": "5"}, 5),
-        ({"Retry_After": "5"}, 5),
+        ({"RateLimit": '"api";r=0;t=1230'}, 1230),
+        ({"RateLimit": '"api";r=0;t=1230', "Retry_After": "500"}, 1230),
+        ({"RateLimit": '"api";r=3;t=1230', "Retry_After": "500"}, 500),
+        ({"Retry_After": "500"}, 500),
         ({"Retry_After": "Fri, 31 Dec 1999 23:59:59 GMT"}, None),
         ({"Retry_After": "-1"}, None),
         ({"RateLimit": "junk"}, None),

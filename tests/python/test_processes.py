@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.environment import child_environment, fake_token
+from tests.environment import HANG_LIMIT, child_environment, fake_token
 from tests.python.helpers import PROGRAMS, ROOT, leaks
 from tests.python.servers import http, identity, serving
 
@@ -21,9 +22,25 @@ PROCESSES = 64
 FEW = 6
 
 
+def moment_after(home: Path) -> Path:
+    """The clock of a home, which stands still while processes ask; a moment later than it was.
+
+    What becomes of a claim, and whether an answer is still believed, then depends on no machine
+    that is busy.
+    """
+    clock = home / "clock"
+    now = int(clock.read_text()) if clock.exists() else int(time.time() * 1000)
+    clock.write_text(str(now + 10))
+    return clock
+
+
 def ask(home: Path, number: int, request: dict[str, Any], **variables: str) -> list[dict[str, Any]]:
     """What as many cold processes learn that are all let go at once."""
-    environment = child_environment(home, PYTHONPATH=str(ROOT), **variables)
+    clock = moment_after(home)
+    environment = child_environment(
+        home, PYTHONPATH=str(ROOT), HUBTOKEN_TEST_CLOCK=str(clock), **variables
+    )
+    request = {"timeout": HANG_LIMIT} | request
     program = [sys.executable, str(PROGRAMS / "asking.py")]
     with ExitStack() as stack:
         children = [

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use super::*;
 
+/// After this a test has hung, and should say so.
+const HANG_LIMIT: Duration = Duration::from_mins(5);
+
 struct Flag(AtomicBool);
 
 impl Interrupt for Flag {
@@ -42,7 +45,7 @@ fn serve(machine: &Machine, arguments: &[&str], visit: impl FnOnce(&str)) -> u8 
                 &flag,
             )
         });
-        let announced = receiver.recv_timeout(Duration::from_secs(20)).unwrap();
+        let announced = receiver.recv_timeout(HANG_LIMIT).unwrap();
         visit(&String::from_utf8(announced).unwrap());
         flag.0.store(true, Ordering::Relaxed);
         serving.join().unwrap()

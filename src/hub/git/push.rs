@@ -27,6 +27,9 @@ use super::question::{Update, read_question};
 pub(super) const QUESTION: &str = "HUBTOKEN_QUESTION";
 pub(super) const ANSWER: &str = "HUBTOKEN_ANSWER";
 
+/// How often to look whether a program still runs.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Both pipes are opened for both directions first, which never waits, then for the one that is needed, then the first
 /// is closed: if the Hub is gone by now, reading ends and writing fails.
 const HOOK: &str = r#"#!/bin/sh
@@ -187,6 +190,11 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
 
 /// Removes what a Hub left behind that was killed, once the programs of its pushes have ended.
 pub(super) fn sweep(pushes: &Path, patience: Duration) -> io::Result<()> {
+    sweep_with(pushes, patience, || std::thread::sleep(LOOK))
+}
+
+/// The same; `pause` is called while a program still runs.
+fn sweep_with(pushes: &Path, patience: Duration, mut pause: impl FnMut()) -> io::Result<()> {
     let entries = match fs::read_dir(pushes) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         entries => entries?,
@@ -199,7 +207,7 @@ pub(super) fn sweep(pushes: &Path, patience: Duration) -> io::Result<()> {
                 if Instant::now() >= end {
                     break;
                 }
-                std::thread::sleep(Duration::from_millis(20));
+                pause();
             }
         }
         fs::remove_dir_all(&folder)?;
@@ -283,12 +291,23 @@ mod tests {
         make_folder(&left).unwrap();
         let errors = File::create(left.join("errors")).unwrap();
         errors.lock().unwrap();
-        let ending = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(60));
-            drop(errors);
-        });
-        sweep(outer.path(), Duration::from_mins(1)).unwrap();
-        assert!(ending.is_finished() && !left.exists());
+        let mut program = Some(errors);
+        let mut looks = 0;
+        sweep_with(outer.path(), Duration::from_mins(5), || {
+            assert!(left.exists());
+            looks += 1;
+            if looks == 3 {
+                drop(program.take());
+            }
+        })
+        .unwrap();
+        assert!(looks == 3 && !left.exists());
+        // Not for ever.
+        make_folder(&left).unwrap();
+        let errors = File::create(left.join("errors")).unwrap();
+        errors.lock().unwrap();
+        sweep_with(outer.path(), Duration::ZERO, || unreachable!("it waits")).unwrap();
+        assert!(!left.exists());
         sweep(&outer.path().join("none"), Duration::ZERO).unwrap();
     }
 }

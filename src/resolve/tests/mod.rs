@@ -369,21 +369,19 @@ fn memory_lasts_while_nothing_changes() {
 fn a_file_that_just_changed_is_read_again() {
     let machine = Machine::new();
     let path = machine.write(FILE, FIRST);
+    let hour = std::time::Duration::from_hours(1);
+    let write_at = |moment| {
+        let file = std::fs::File::options().append(true).open(&path).unwrap();
+        file.set_modified(moment).unwrap();
+    };
+    // Written this very moment, however long ago that is by now: it may change again without a change of its stat.
+    write_at(std::time::SystemTime::now() + hour);
     machine.ask(Argument::Ambient, None).unwrap();
-    // Written a moment ago: it may change again without a change of its stat.
     assert!(matches!(
         machine.resolver.recall(&machine.environment),
         Recall::Nothing
     ));
-    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
-    let settle = || {
-        std::fs::File::options()
-            .append(true)
-            .open(&path)
-            .unwrap()
-            .set_modified(hour_ago)
-            .unwrap();
-    };
+    let settle = || write_at(std::time::SystemTime::now() - hour);
     settle();
     machine.ask(Argument::Ambient, None).unwrap();
     assert!(matches!(

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::identity::Interrupt;
-use crate::store::{entries, settled};
+use crate::store::{entries, settled, settled_by};
 
 fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
@@ -110,7 +110,9 @@ fn a_file_that_is_being_written_is_read_when_it_is_whole() {
         // Its writer empties it, and fills it between our first look and the second.
         fs::write(&path, part).unwrap();
         let looks = Cell::new(0);
-        let read = settled(&path, |text| {
+        // However long that takes.
+        let now = || path.metadata().unwrap().modified().unwrap();
+        let read = settled_by(now, &path, |text| {
             looks.set(looks.get() + 1);
             fs::write(&path, whole).unwrap();
             entries(text)

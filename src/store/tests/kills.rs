@@ -20,6 +20,8 @@ use crate::store::lock::Lock;
 /// How many kills there are, and what sets another number.
 const KILLS: u64 = 1_000;
 const KILLS_VARIABLE: &str = "HUBTOKEN_TEST_KILLS";
+/// How often all of that is done at most, until kills have fallen everywhere.
+const PASSES: u32 = 10;
 /// Homes in which children are killed at the same time.
 const HOMES: u64 = 4;
 /// A kill comes at most so many deeds' time after the first deed has begun.
@@ -346,19 +348,25 @@ fn assert_tidy(home: &Path, state: &State) {
 fn a_kill_at_any_moment_leaves_whole_files_and_loses_nothing() {
     let kills = env::text(&ProcessEnvironment, KILLS_VARIABLE)
         .map_or(KILLS, |number| number.parse().unwrap());
-    let mut seed = [0; 8];
-    getrandom::fill(&mut seed).unwrap();
-    let seed = u64::from_le_bytes(seed);
-    let homes: Vec<_> = (0..HOMES)
-        .map(|home| thread::spawn(move || kill_many(seed ^ home, kills.div_ceil(HOMES))))
-        .collect();
     let mut all = Tally::default();
-    for home in homes {
-        let tally = home.join().unwrap();
-        all.in_between += tally.in_between;
-        all.old += tally.old;
-        all.new += tally.new;
+    // Kills that came in between, and on both sides of the moment that decides. Where the pace of the machine changes
+    // as they come, they may all fall on one side: then there are more, at its pace by then.
+    for _ in 0..PASSES {
+        let mut seed = [0; 8];
+        getrandom::fill(&mut seed).unwrap();
+        let seed = u64::from_le_bytes(seed);
+        let homes: Vec<_> = (0..HOMES)
+            .map(|home| thread::spawn(move || kill_many(seed ^ home, kills.div_ceil(HOMES))))
+            .collect();
+        for home in homes {
+            let tally = home.join().unwrap();
+            all.in_between += tally.in_between;
+            all.old += tally.old;
+            all.new += tally.new;
+        }
+        if all.in_between > kills / 4 && all.old > 0 && all.new > 0 {
+            return;
+        }
     }
-    // Kills that came in between, and on both sides of the moment that decides.
-    assert!(all.in_between > kills / 4 && all.old > 0 && all.new > 0);
+    unreachable!("no kill came where it counts");
 }

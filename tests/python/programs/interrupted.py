@@ -12,7 +12,7 @@ import threading
 
 import hubtoken
 
-LONG = 45.0
+LONG = 300.0
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 //! Commits: whole or not at all, one after the other.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use axum::body::Body;
 use serde_json::{Value, json};
@@ -221,7 +222,7 @@ fn parallel_commits_lose_nothing() {
 }
 
 /// A body in the middle of which something happens.
-struct Interrupted(Option<(Vec<u8>, std::sync::mpsc::Receiver<()>)>);
+struct Interrupted(Option<(Vec<u8>, Sender<()>, Receiver<()>)>);
 
 impl axum::body::HttpBody for Interrupted {
     type Data = axum::body::Bytes;
@@ -231,7 +232,8 @@ impl axum::body::HttpBody for Interrupted {
         mut self: std::pin::Pin<&mut Self>,
         _: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
-        std::task::Poll::Ready(self.0.take().map(|(data, happened)| {
+        std::task::Poll::Ready(self.0.take().map(|(data, begin, happened)| {
+            begin.send(()).unwrap();
             happened.recv().unwrap();
             Ok(hyper::body::Frame::data(data.into()))
         }))
@@ -247,12 +249,13 @@ fn a_token_that_dies_during_an_upload_commits_nothing() {
         header(),
         json!({ "key": "file", "value": { "content": "", "path": "late" } })
     );
-    let (happen, happened) = std::sync::mpsc::channel();
-    let body = Body::new(Interrupted(Some((lines.into_bytes(), happened))));
+    let (begin, begun) = channel();
+    let (happen, happened) = channel();
+    let body = Body::new(Interrupted(Some((lines.into_bytes(), begin, happened))));
     let (uploading, path) = (Arc::clone(&world), format!("{REPOSITORY}/commit/main"));
     let used = token.clone();
     let upload = std::thread::spawn(move || uploading.ask("POST", &path, Some(&used), &[], body));
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    begun.recv().unwrap();
     assert_eq!(
         world.admin("DELETE", "users/alice/tokens/w", None).status,
         204

@@ -4,13 +4,14 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hubtoken::hub::{Hub, HubOptions, NewToken, OrganizationRole, RepositoryType, TokenRole};
 use serde_json::json;
 use tempfile::TempDir;
+
+use crate::time::until;
 
 /// A Hub with `alice/m`, in which alice may write, and a folder to work in.
 pub struct Desk {
@@ -425,9 +426,7 @@ fn begin_push(desk: &Desk, token: &str, body: &[u8]) -> TcpStream {
     )
     .unwrap();
     stream.write_all(&body[..body.len() / 2]).unwrap();
-    while desk.pushes() == 0 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until(|| desk.pushes() > 0);
     stream
 }
 
@@ -440,11 +439,7 @@ fn a_client_that_goes_away_takes_git_with_it() {
     let new = desk.commit(&clone, "one", &vec![7; 1 << 20]);
     let body = push_body(&desk, &clone, &old, &new);
     drop(begin_push(&desk, &token, &body));
-    let end = Instant::now() + Duration::from_mins(2);
-    while desk.pushes() > 0 {
-        assert!(Instant::now() < end, "the push goes on without its client");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until(|| desk.pushes() == 0);
     assert_eq!(desk.fetch(&token, "alice/m/resolve/main/one").0, 404);
     desk.good(&clone, &token, &["push", "-q", "origin", "main"]);
     assert_eq!(desk.fetch(&token, "alice/m/resolve/main/one").0, 200);

@@ -3,9 +3,10 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hubtoken::hub::{Hub, HubError, HubOptions, NewToken, RepositoryType, TokenRole, WhoamiLimit};
+
+use crate::time::{HANG_LIMIT, until};
 
 /// A Hub and the port on which its proxy finds it.
 struct Public {
@@ -54,9 +55,7 @@ impl Public {
 
 fn ask(address: &str, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_mins(1)))
-        .unwrap();
+    stream.set_read_timeout(Some(HANG_LIMIT)).unwrap();
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n"
@@ -172,7 +171,7 @@ fn a_proxy_is_believed_for_whom_it_asks() {
 fn a_request_under_way_is_finished() {
     let hub = Arc::new(
         Hub::start(&HubOptions {
-            grace_seconds: 60,
+            grace_seconds: 3600,
             ..HubOptions::default()
         })
         .unwrap(),
@@ -203,16 +202,12 @@ fn a_request_under_way_is_finished() {
     )
     .unwrap();
     // Until the Hub has begun to read it, there is nothing under way.
-    while hub.request_count(None).unwrap() == 0 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until(|| hub.request_count(None).unwrap() > 0);
     let stopping = {
         let hub = Arc::clone(&hub);
         std::thread::spawn(move || hub.stop())
     };
-    while TcpStream::connect(hub.endpoint().strip_prefix("http://").unwrap()).is_ok() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until(|| TcpStream::connect(hub.endpoint().strip_prefix("http://").unwrap()).is_err());
     assert!(!stopping.is_finished());
     upload.write_all(&body.as_bytes()[10..]).unwrap();
     let mut answer = String::new();
@@ -232,12 +227,10 @@ fn whoever_is_in_a_hurry_does_not_wait() {
     stuck
         .write_all(b"POST /api/validate-yaml HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
         .unwrap();
-    while hub.request_count(None).unwrap() == 0 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until(|| hub.request_count(None).unwrap() > 0);
     std::thread::scope(|scope| {
         let stopping = scope.spawn(|| hub.stop());
-        std::thread::sleep(Duration::from_millis(100));
+        until(|| TcpStream::connect(hub.endpoint().strip_prefix("http://").unwrap()).is_err());
         assert!(!stopping.is_finished());
         hub.hurry();
         stopping.join().unwrap();

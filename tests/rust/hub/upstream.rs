@@ -4,12 +4,10 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use hubtoken::hub::{InferenceOptions, Upstream};
 
-/// Far longer than anything that is waited for: who waits this long has waited in vain.
-const LONG: Duration = Duration::from_mins(1);
+use crate::time::HANG_LIMIT;
 
 /// A running toy. It stops accepting when it is dropped.
 pub struct Toy {
@@ -120,7 +118,7 @@ impl Drop for Toy {
 
 impl Exchange {
     fn read(stream: TcpStream, whole: Arc<Mutex<Vec<Seen>>>) -> Option<Self> {
-        stream.set_read_timeout(Some(LONG)).unwrap();
+        stream.set_read_timeout(Some(HANG_LIMIT)).unwrap();
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
