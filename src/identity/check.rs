@@ -226,9 +226,6 @@ mod tests {
             }
         }
         let page = heard(403, "", "", "<html>Access to this resource is disabled.");
-        assert_eq!(
-            page,
-            Some(Heard::Permit(Permit::Forbidden(String::new())))
-        );
+        assert_eq!(page, Some(Heard::Permit(Permit::Forbidden(String::new()))));
     }
 }

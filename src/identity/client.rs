@@ -16,11 +16,11 @@ use super::clock::Clock;
 use super::end::KnownEnd;
 use super::failure::Failure;
 use super::flight::Flights;
+use super::freshness::REPEAT_MEMORY;
 use super::key::Key;
 use super::model::Identity;
 use super::places::Places;
 use super::runtime::Runtime;
-use super::freshness::REPEAT_MEMORY;
 use super::shared::{Pace, Place, Shared};
 use super::{Interrupt, Options, REJECTION_LIFETIME};
 use crate::credential::Credential;
@@ -278,13 +278,7 @@ impl Client {
 
     /// Remembers a *yes*, with the times at which its two halves were asked for, until the known
     /// end of its token.
-    pub fn remember(
-        &self,
-        grant: Grant,
-        identity: Instant,
-        check: Option<Instant>,
-        end: KnownEnd,
-    ) {
+    pub fn remember(&self, grant: Grant, identity: Instant, check: Option<Instant>, end: KnownEnd) {
         self.memory
             .keep_grant(grant, self.clock.now(), identity, check, end);
     }

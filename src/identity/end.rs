@@ -99,7 +99,9 @@ mod tests {
         for (seconds, is_over) in [(i64::MIN, true), (-1, true), (0, true), (i64::MAX, false)] {
             assert_eq!(KnownEnd::at_unix_seconds(seconds).is_over(), is_over);
         }
-        let end = KnownEnd::from(Some(OffsetDateTime::UNIX_EPOCH + Duration::from_millis(1_500)));
+        let end = KnownEnd::from(Some(
+            OffsetDateTime::UNIX_EPOCH + Duration::from_millis(1_500),
+        ));
         assert_eq!(end.unix_milliseconds(), Some(1_500));
         assert_eq!(end, KnownEnd::at_unix_milliseconds(1_500));
         let before = OffsetDateTime::UNIX_EPOCH - Duration::from_hours(1);

@@ -36,8 +36,8 @@ pub mod classes {
 use classes::{
     AccessDeniedError, ConfigurationError, GatedRepoError, HubError, HubUnreachableError,
     InsufficientRoleError, InvalidTokenError, OfflineError, OrganizationPolicyError,
-    RateLimitedError, RepositoryDisabledError, RepositoryNotFoundError, StoreError, TokenFormatError, TokenNotFoundError,
-    UntrustedEndpointError, VerdictUnknownError,
+    RateLimitedError, RepositoryDisabledError, RepositoryNotFoundError, StoreError,
+    TokenFormatError, TokenNotFoundError, UntrustedEndpointError, VerdictUnknownError,
 };
 
 /// The exception for a core error.

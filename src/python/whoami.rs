@@ -72,10 +72,7 @@ pub fn whoami(
         Some(token) => token.get().credential(py)?,
         None => needed(resolve(py, token, endpoint, profile)?)?,
     };
-    if let Some(identity) = process::current()
-        .client
-        .recall(&credential, &options)
-    {
+    if let Some(identity) = process::current().client.recall(&credential, &options) {
         return Ok(PyIdentity(identity));
     }
     ask(

@@ -270,7 +270,8 @@ fn remedy(identity: &Identity, need: &str, on: &str) -> (&'static str, String) {
 #[test]
 fn a_remedy_would_help() {
     const TOKEN: &str = "Make a token that will do";
-    const JOIN: &str = "Another token does not help: ask to be invited, or use a namespace of your own";
+    const JOIN: &str =
+        "Another token does not help: ask to be invited, or use a namespace of your own";
     const HIGHER: &str = "Ask an administrator for a higher role";
     let organizations = [
         ("writers", "write"),
@@ -292,14 +293,50 @@ fn a_remedy_would_help() {
         (&read, "write", "alice/x", TOKEN, new("tokenType=write")),
         (&read, "write", "writers/x", TOKEN, new("tokenType=write")),
         (&read, "write", "makers/x", TOKEN, new("tokenType=write")),
-        (&read, "job.write", "-", TOKEN, scoped("ownUserPermissions=job.write")),
-        (&fine, "job.write", "-", TOKEN, scoped("ownUserPermissions=job.write")),
-        (&fine, "write", "x", TOKEN, scoped("ownUserPermissions=repo.write")),
-        (&fine, "write", "writers/x", TOKEN, scoped("orgs=writers&orgPermissions=repo.write")),
-        (&fine, "read", "alice/x", TOKEN, scoped("ownUserPermissions=repo.content.read")),
+        (
+            &read,
+            "job.write",
+            "-",
+            TOKEN,
+            scoped("ownUserPermissions=job.write"),
+        ),
+        (
+            &fine,
+            "job.write",
+            "-",
+            TOKEN,
+            scoped("ownUserPermissions=job.write"),
+        ),
+        (
+            &fine,
+            "write",
+            "x",
+            TOKEN,
+            scoped("ownUserPermissions=repo.write"),
+        ),
+        (
+            &fine,
+            "write",
+            "writers/x",
+            TOKEN,
+            scoped("orgs=writers&orgPermissions=repo.write"),
+        ),
+        (
+            &fine,
+            "read",
+            "alice/x",
+            TOKEN,
+            scoped("ownUserPermissions=repo.content.read"),
+        ),
         (&oauth, "write", "alice/x", TOKEN, new("tokenType=write")),
         // No fine-grained token has a role in general.
-        (&fine, "write", "-", "Or make a token that has the role everywhere", new("tokenType=write")),
+        (
+            &fine,
+            "write",
+            "-",
+            "Or make a token that has the role everywhere",
+            new("tokenType=write"),
+        ),
         // The user lacks it, whatever the token.
         (&read, "write", "bob/x", JOIN, "/bob".to_owned()),
         (&write, "write", "bob/x", JOIN, "/bob".to_owned()),
@@ -332,20 +369,51 @@ fn a_policy_is_met_by_what_it_lets_in() {
     const FINE: &str = "Make a fine-grained token";
     const ADMISSION: &str = "Ask an administrator of the organisation";
     let settings = || "/organizations/acme/settings".to_owned();
-    let form =
-        || "/settings/tokens/new?tokenType=fineGrained&orgs=acme&orgPermissions=repo.write".to_owned();
+    let form = || {
+        "/settings/tokens/new?tokenType=fineGrained&orgs=acme&orgPermissions=repo.write".to_owned()
+    };
     let scopes: [(&str, &str, &[&str]); 1] = [("org", "acme", &["repo.write"])];
     for (role, scopes, restriction, advice, path) in [
         ("write", &[][..], "token-policy", FINE, form()),
         ("read", &[], "token-policy", FINE, form()),
-        ("fineGrained", &scopes, "token-policy", ADMISSION, settings()),
+        (
+            "fineGrained",
+            &scopes,
+            "token-policy",
+            ADMISSION,
+            settings(),
+        ),
         // To add the scope is to ask for the approval.
-        ("fineGrained", &[], "token-policy", "Make a token that will do", form()),
+        (
+            "fineGrained",
+            &[],
+            "token-policy",
+            "Make a token that will do",
+            form(),
+        ),
         ("write", &[], "token-revoked", ADMISSION, settings()),
         ("write", &[], "something-new", ADMISSION, settings()),
-        ("write", &[], "mfa", "Turn on two-factor authentication", "/settings/authentication".to_owned()),
-        ("write", &[], "sso", "Sign in to the organization by single sign-on", "/acme".to_owned()),
-        ("write", &[], "ip", "Use it from a network that the organization allows", String::new()),
+        (
+            "write",
+            &[],
+            "mfa",
+            "Turn on two-factor authentication",
+            "/settings/authentication".to_owned(),
+        ),
+        (
+            "write",
+            &[],
+            "sso",
+            "Sign in to the organization by single sign-on",
+            "/acme".to_owned(),
+        ),
+        (
+            "write",
+            &[],
+            "ip",
+            "Use it from a network that the organization allows",
+            String::new(),
+        ),
     ] {
         let mut token = identity(Some(role), &[("acme", "write")], scopes);
         token.organizations[0].security_restrictions = vec![restriction.to_owned()];

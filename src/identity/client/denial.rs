@@ -98,7 +98,11 @@ impl Client {
         let before = self.memory.denial(&grant.key, &question);
         let unchanged = |history: Option<Repeated>| {
             history.filter(|history| {
-                options.freshness.denial.confirm(Some(*history), known.asked) == *history
+                options
+                    .freshness
+                    .denial
+                    .confirm(Some(*history), known.asked)
+                    == *history
             })
         };
         if unchanged(before).is_some() {

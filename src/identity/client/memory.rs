@@ -60,7 +60,9 @@ pub(super) struct Memory {
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            identities: Cache::weighed(IDENTITIES, IDENTITY_BYTES, |(identity, _)| weight(identity)),
+            identities: Cache::weighed(IDENTITIES, IDENTITY_BYTES, |(identity, _)| {
+                weight(identity)
+            }),
             rejections: Cache::new(REJECTIONS),
             limits: Cache::new(REJECTIONS),
             checks: GroupedCache::new(CHECKS),

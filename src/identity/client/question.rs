@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use super::{Answered, Client, Line, not_before};
 use crate::credential::Credential;
 use crate::http;
+use crate::identity::end::KnownEnd;
 use crate::identity::failure::{Failure, no_answer_within};
+use crate::identity::freshness::{DoublingAge, Repeated};
 use crate::identity::key::Key;
 use crate::identity::model::Identity;
-use crate::identity::end::KnownEnd;
-use crate::identity::freshness::{DoublingAge, Repeated};
 use crate::identity::shared::{Moment, Shared, Turn};
 use crate::identity::{IDENTITY_LIFETIME, Options};
 

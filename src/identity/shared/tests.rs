@@ -272,10 +272,7 @@ fn other_processes_know_how_often_a_no_was_given() {
     assert_eq!(shared.denial(&question, later(now, 9)), Some(third));
     assert_eq!(shared.denial(&other, now), None);
     // From the future, as after a clock that was set back.
-    assert_eq!(
-        shared.denial(&question, set(now, false, HOUR)),
-        None
-    );
+    assert_eq!(shared.denial(&question, set(now, false, HOUR)), None);
     for number in 0..100 {
         let question = Digest::of(&number.to_string());
         shared.keep_denial(&question, once(later(now, number)), later(now, number));
@@ -286,10 +283,7 @@ fn other_processes_know_how_often_a_no_was_given() {
     shared.drop_denials();
     assert_eq!(shared.denial(&Digest::of("99"), last), None);
     shared.keep_rejection(now, third);
-    assert_eq!(
-        shared.rejection(later(now, 7)),
-        Some((now.instant, third))
-    );
+    assert_eq!(shared.rejection(later(now, 7)), Some((now.instant, third)));
 }
 
 #[test]

@@ -104,7 +104,12 @@ impl Walk<'_> {
             .ok_or_else(|| Error::Store(format!("{} is blank", source.describe())))?;
         let (endpoint, end) = self.endpoint_of(&token, endpoint)?;
         let stored = entry.expires_at.map(KnownEnd::at_unix_seconds);
-        self.take(token, source, endpoint, end.earlier(stored.unwrap_or_default()))
+        self.take(
+            token,
+            source,
+            endpoint,
+            end.earlier(stored.unwrap_or_default()),
+        )
     }
 
     /// The Hub of a token from a file: where it was logged in, else what the configuration says,
