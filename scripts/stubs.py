@@ -115,7 +115,9 @@ def generate() -> str:
     with tempfile.TemporaryDirectory() as folder:
         # The features of the build for tests, so that nothing is compiled twice.
         maturin = [sys.executable, "-m", "maturin", "generate-stubs", "--quiet", "--locked"]
-        subprocess.run([*maturin, "--features", "stubs,test-clock", "--out", folder], check=True, cwd=ROOT)
+        subprocess.run(
+            [*maturin, "--features", "stubs,test-clock", "--out", folder], check=True, cwd=ROOT
+        )
         stubs = sorted(Path(folder).rglob("*.pyi"))
         if [stub.name for stub in stubs] != [STUB.name]:
             found = ", ".join(str(stub.relative_to(folder)) for stub in stubs)

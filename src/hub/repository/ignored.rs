@@ -125,6 +125,8 @@ pub(super) mod tests {
             .env("GIT_ATTR_NOSYSTEM", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // Its complaints about lines that it passes over.
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut input = git.stdin.take().unwrap();

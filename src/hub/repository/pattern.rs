@@ -5,7 +5,13 @@
 //! nothing, `[[:digit:]x]` is a set, a letter of two bytes is two `?`. Unlike git's own code, which tries again and
 //! again, this walks once over the pattern and keeps all places in the path that it may have come to.
 
+mod byte_set;
+mod reached;
+
 use std::ops::Range;
+
+use byte_set::ByteSet;
+use reached::Reached;
 
 /// Bytes that no literal part has.
 const SPECIAL: &[u8] = b"*?[\\";
@@ -22,7 +28,7 @@ pub(super) struct Pattern {
 #[derive(Debug, PartialEq)]
 enum Step {
     Byte(u8),
-    OneOf(Box<Set>),
+    OneOf(Box<ByteSet>),
     /// Any number of bytes of one component.
     Within,
     /// Any number of bytes.
@@ -30,10 +36,6 @@ enum Step {
     /// Any number of whole folders.
     Folders,
 }
-
-/// A set of bytes.
-#[derive(Debug, PartialEq)]
-struct Set([bool; 256]);
 
 impl Pattern {
     /// Reads a pattern; `None` for one that matches nothing.
@@ -96,11 +98,11 @@ fn read(pattern: &[u8], steps: &mut Vec<Step>) -> Option<()> {
         match byte {
             b'*' => at = read_stars(pattern, at, steps),
             b'?' => {
-                steps.push(Step::OneOf(Box::new(Set::all().without_slash())));
+                steps.push(Step::OneOf(Box::new(ByteSet::all().without_slash())));
                 at += 1;
             }
             b'[' => {
-                let (set, end) = Set::read(pattern, at + 1)?;
+                let (set, end) = ByteSet::read(pattern, at + 1)?;
                 steps.push(Step::OneOf(Box::new(set.without_slash())));
                 at = end;
             }
@@ -137,187 +139,6 @@ fn read_stars(pattern: &[u8], start: usize, steps: &mut Vec<Step>) -> usize {
         steps.push(step);
     }
     end
-}
-
-impl Set {
-    fn none() -> Self {
-        Self([false; 256])
-    }
-
-    fn all() -> Self {
-        Self([true; 256])
-    }
-
-    fn without_slash(mut self) -> Self {
-        self.0[usize::from(b'/')] = false;
-        self
-    }
-
-    fn has(&self, byte: u8) -> bool {
-        self.0[usize::from(byte)]
-    }
-
-    fn add(&mut self, bytes: impl IntoIterator<Item = u8>) {
-        for byte in bytes {
-            self.0[usize::from(byte)] = true;
-        }
-    }
-
-    /// Reads what comes after a bracket, and says where it ends; `None` if it does not.
-    fn read(pattern: &[u8], start: usize) -> Option<(Self, usize)> {
-        let byte = |at: usize| pattern.get(at).copied();
-        let mut set = Self::none();
-        let is_negated = matches!(byte(start), Some(b'!' | b'^'));
-        let mut at = start + usize::from(is_negated);
-        let mut before = None;
-        loop {
-            match byte(at)? {
-                b'\\' => {
-                    at += 1;
-                    let escaped = byte(at)?;
-                    set.add([escaped]);
-                    before = Some(escaped);
-                }
-                b'-' if before.is_some() && byte(at + 1).is_some_and(|next| next != b']') => {
-                    at += 1;
-                    if byte(at) == Some(b'\\') {
-                        at += 1;
-                    }
-                    set.add(before?..=byte(at)?);
-                    before = None;
-                }
-                b'[' if byte(at + 1) == Some(b':') => {
-                    let name = at + 2;
-                    let length = pattern.get(name..)?.iter().position(|byte| *byte == b']')?;
-                    match pattern[name..name + length].strip_suffix(b":") {
-                        Some(class) => {
-                            set.add((0..=u8::MAX).filter(class_of(class)?));
-                            at = name + length;
-                            before = None;
-                        }
-                        None => {
-                            set.add([b'[']);
-                            before = Some(b'[');
-                        }
-                    }
-                }
-                other => {
-                    set.add([other]);
-                    before = Some(other);
-                }
-            }
-            at += 1;
-            if byte(at)? == b']' {
-                break;
-            }
-        }
-        if is_negated {
-            set.0 = set.0.map(|has| !has);
-        }
-        Some((set, at + 1))
-    }
-}
-
-/// The bytes that git counts to a class; its white space is not that of C.
-fn class_of(name: &[u8]) -> Option<fn(&u8) -> bool> {
-    Some(match name {
-        b"alnum" => u8::is_ascii_alphanumeric,
-        b"alpha" => u8::is_ascii_alphabetic,
-        b"blank" => |byte| matches!(byte, b' ' | b'\t'),
-        b"cntrl" => u8::is_ascii_control,
-        b"digit" => u8::is_ascii_digit,
-        b"graph" => u8::is_ascii_graphic,
-        b"lower" => u8::is_ascii_lowercase,
-        b"print" => |byte| matches!(byte, b' '..=b'~'),
-        b"punct" => u8::is_ascii_punctuation,
-        b"space" => |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'),
-        b"upper" => u8::is_ascii_uppercase,
-        b"xdigit" => u8::is_ascii_hexdigit,
-        _ => return None,
-    })
-}
-
-/// The places in a text to which a pattern may have come.
-struct Reached {
-    places: Vec<bool>,
-    /// Where the first is, and the last; nowhere if there is none.
-    span: Option<(usize, usize)>,
-}
-
-impl Reached {
-    /// The places to which some steps lead from the start of a text.
-    fn by(steps: &[Step], text: &[u8]) -> Self {
-        let mut places = vec![false; text.len() + 1];
-        places[0] = true;
-        let mut reached = Self {
-            places,
-            span: Some((0, 0)),
-        };
-        for step in steps {
-            let Some((first, last)) = reached.span else {
-                break;
-            };
-            reached.span = match step {
-                Step::Byte(wanted) => reached.pass(text, first, last, |byte| byte == *wanted),
-                Step::OneOf(set) => reached.pass(text, first, last, |byte| set.has(byte)),
-                Step::Within => Some((first, reached.spread(text, first, last))),
-                Step::Across => {
-                    reached.places[first..].fill(true);
-                    Some((first, text.len()))
-                }
-                Step::Folders => {
-                    let mut end = last;
-                    for (at, byte) in text.iter().enumerate().skip(first) {
-                        if *byte == b'/' {
-                            reached.places[at + 1] = true;
-                            end = end.max(at + 1);
-                        }
-                    }
-                    Some((first, end))
-                }
-            };
-        }
-        reached
-    }
-
-    fn includes(&self, place: usize) -> bool {
-        self.span.is_some() && self.places[place]
-    }
-
-    /// Takes one byte from each place.
-    fn pass(
-        &mut self,
-        text: &[u8],
-        first: usize,
-        last: usize,
-        fits: impl Fn(u8) -> bool,
-    ) -> Option<(usize, usize)> {
-        let mut span = None;
-        for at in (first..=last).rev() {
-            if std::mem::take(&mut self.places[at])
-                && let Some(byte) = text.get(at)
-                && fits(*byte)
-            {
-                self.places[at + 1] = true;
-                span = Some((at + 1, span.map_or(at + 1, |(_, last)| last)));
-            }
-        }
-        span
-    }
-
-    /// Takes any number of bytes that are no slash from each place, and says how far that leads.
-    fn spread(&mut self, text: &[u8], first: usize, last: usize) -> usize {
-        let mut end = last;
-        for at in first..text.len() {
-            if self.places[at] && text[at] != b'/' {
-                self.places[at + 1] = true;
-                end = end.max(at + 1);
-            } else if at > end {
-                break;
-            }
-        }
-        end
-    }
 }
 
 #[cfg(test)]
