@@ -123,7 +123,8 @@ impl Report {
 
     fn fill(&self, page: &mut Page, world: &World<'_>) {
         if let Some(credential) = &self.credential {
-            let token = format!("{} from {}", credential.token.mask(), credential.source);
+            let mask = credential.token.mask();
+            let token = format!("{mask} {}", credential.source.provenance());
             page.row("token", &token);
         } else {
             page.row("token", "none");

@@ -145,7 +145,10 @@ impl<'a> Walk<'a> {
             None => Err(Error::TokenFormat("the value is not text".to_owned())),
         };
         match token {
-            Ok(Some(token)) => self.take(token, source, self.inputs.endpoint.clone()?),
+            Ok(Some(token)) => {
+                let source = self.inputs.placed(name, &token).unwrap_or(source);
+                self.take(token, source, self.inputs.endpoint.clone()?)
+            }
             Ok(None) => {
                 self.trace
                     .note(source.to_string(), Answer::Absent, "set, but blank");
@@ -164,9 +167,11 @@ impl<'a> Walk<'a> {
             source: source.to_string(),
             answer: Answer::Found,
             mask: Some(token.mask()),
-            detail: source
-                .profile()
-                .map_or_else(String::new, |name| format!("profile `{name}`")),
+            detail: match (&source, source.profile()) {
+                (Source::Placed { .. }, _) => source.provenance(),
+                (_, Some(name)) => format!("profile `{name}`"),
+                _ => String::new(),
+            },
         };
         if let Some(used) = &self.found {
             step.answer = Answer::Shadowed;
