@@ -95,12 +95,12 @@ def test_an_error_names_the_source_and_not_the_variable(
 
 
 def test_a_variable_that_the_user_sets_meanwhile_is_the_users(alone: pytest.MonkeyPatch) -> None:
+    alone.delenv("HF_TOKEN", raising=False)
     token = handed_over()
     token.activate()
     assert ambient().source == "argument"
-    alone.setenv("HF_TOKEN", fake_token())
+    os.environ["HF_TOKEN"] = fake_token()
     assert ambient().source == "env:HF_TOKEN"
-    alone.delenv("HF_TOKEN")
     hubtoken.deactivate()
     # The same value, set by the user after it was active.
     alone.setenv("HF_TOKEN", token.reveal())
@@ -154,7 +154,7 @@ def test_warnings_of_the_store_do_not_tell_to_unset_the_variable(
     token = token_from("store", home, alone)
     with pytest.warns(hubtoken.HubTokenWarning, match="HF_TOKEN is set .* unset it"):
         hubtoken.switch("ci")
-    alone.delenv("HF_TOKEN")
+    del os.environ["HF_TOKEN"]
     (home / "huggingface" / "token").write_text(fake_token())
     token.activate()
     with pytest.warns(hubtoken.HubTokenWarning) as caught:
@@ -186,7 +186,7 @@ def test_a_child_process_knows_where_the_token_came_from(
     assert "activated from store:ci" in status
     assert leaks(explained + status, token.reveal()) == []
     # A child with a token of its own says nothing of ours.
-    alone.setenv("HF_TOKEN", fake_token())
+    os.environ["HF_TOKEN"] = fake_token()
     assert in_child("-c", program).strip() == "env:HF_TOKEN"
 
 
