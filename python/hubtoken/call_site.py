@@ -2,8 +2,8 @@
 
 Inside a ``with`` block of its own, ``token.activate()`` on a line of its own is a mistake and
 ``with token.activate():`` is not, and the call cannot see the difference. The bytecode after it
-can: where the result is thrown away or assigned, no ``with`` statement takes it. In doubt the answer
-is no, and the activation waits for its ``with``.
+can: where the result is dropped or assigned, no ``with`` statement takes it. In doubt the answer is
+no, and the activation waits for its ``with``.
 """
 
 TYPE_CHECKING = False

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["describe"]
 
 _ADVICE = (
-    "Activate before a pool is made, or shut it down and make another. Where that cannot be, hand the "
-    "token to each worker as it starts: initializer=hubtoken.HubToken.activate, initargs=(token,)"
+    "Activate before a pool is made, or shut it down and make another. Where that cannot be, hand "
+    "the token to each worker as it starts: "
+    "initializer=hubtoken.HubToken.activate, initargs=(token,)"
 )
 _LOKY_ADVICE = (
     "Activate before the first Parallel, or shut its workers down with "

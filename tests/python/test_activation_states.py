@@ -1,4 +1,4 @@
-"""The state machine of activation, against a model: threads, asyncio tasks, blocks, lost handles."""
+"""The states of activation against a model: threads, asyncio tasks, blocks, lost handles."""
 
 from __future__ import annotations
 
@@ -119,19 +119,23 @@ class Model:
     blocks: list[Known] = field(default_factory=list)
 
     def in_force(self) -> int | None:
+        """Which token is sent."""
         if self.blocks:
             return self.blocks[-1].token
         return next((known.token for known in self.plain.values()), None)
 
     def conflicts(self, actor: tuple[int, int | None], token: int) -> bool:
+        """Whether others have a different token active."""
         others = [known for thread, known in self.plain.items() if thread != actor[0]]
         others += [block for block in self.blocks if block.owner != actor]
         return any(known.token != token for known in others)
 
     def is_inside(self, actor: tuple[int, int | None]) -> bool:
+        """Whether an actor has a block of its own open."""
         return any(block.owner == actor for block in self.blocks)
 
     def end(self, known: Known) -> None:
+        """It is active no more, wherever it was."""
         if known.state == "plain":
             del self.plain[known.thread]
         elif known.state == "block":
@@ -167,6 +171,7 @@ class Machine(RuleBasedStateMachine):
         return self.workers[actor[0]].call(actor[1], what)
 
     def refused(self, actor: tuple[int, int | None], what: Callable[[], Any]) -> None:
+        """Do what raises."""
         with pytest.raises(hubtoken.ConfigurationError):
             self.call(actor, what)
 
@@ -280,6 +285,6 @@ class Machine(RuleBasedStateMachine):
 
 
 def test_activation_keeps_to_its_model() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Machine, settings=settings(max_examples=60, stateful_step_count=30, deadline=None)
     )

@@ -67,9 +67,7 @@ def test_an_argument_of_an_initializer_arrives(how: str, method: str, home: Path
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("how", ["pool", "executor"])
-def test_through_a_queue_it_is_looked_for_at_the_workers(
-    how: str, method: str, home: Path
-) -> None:
+def test_through_a_queue_it_is_looked_for_at_the_workers(how: str, method: str, home: Path) -> None:
     value = fake_token()
     assert outcome(how, method, value, home, environment=True) == digest(value)
     lost = outcome(how, method, value, home)
@@ -91,20 +89,19 @@ def test_other_threads_pickles_carry_nothing_meanwhile(method: str, home: Path) 
 @pytest.fixture
 def spawning() -> Iterator[None]:
     """This thread is starting a process, as far as `multiprocessing` can tell."""
-    context.set_spawning_popen(object())  # type: ignore[attr-defined]
+    set_popen: Any = context.set_spawning_popen
+    set_popen(object())
     yield
-    context.set_spawning_popen(None)  # type: ignore[attr-defined]
+    set_popen(None)
 
 
-class PythonPickler(pickle._Pickler):  # type: ignore[misc,name-defined]  # noqa: SLF001
+class PythonPickler(pickle._Pickler):  # noqa: SLF001
     """The pickler that is written in Python, as joblib's is."""
 
 
 @pytest.mark.usefixtures("spawning")
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_only_multiprocessings_own_pickler_carries_the_value(
-    protocol: int, tmp_path: Path
-) -> None:
+def test_only_multiprocessings_own_pickler_carries_the_value(protocol: int, tmp_path: Path) -> None:
     value = fake_token()
     token = handed_over(value)
     file = io.BytesIO()
@@ -202,7 +199,7 @@ def test_workers_of_joblib_have_the_token_that_was_active_when_they_started(
 
 def test_unpickled_damage_is_not_believed() -> None:
     token, other = handed_over(), fake_token()
-    restore, arguments = token.__reduce__()  # type: ignore[misc]
+    restore, arguments = token.__reduce__()
     del token
     damaged = restore(*arguments[:5], other)
     with pytest.raises(hubtoken.TokenNotFoundError):

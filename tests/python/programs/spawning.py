@@ -187,7 +187,7 @@ def main() -> None:
     if request["environment"]:
         os.environ["HF_TOKEN"] = value
     token = hubtoken.resolve_token(value)
-    os.environ["CHECKPOINTS"] = checkpoints = tempfile.mkdtemp(dir=os.getcwd())
+    os.environ["CHECKPOINTS"] = checkpoints = tempfile.mkdtemp(dir=Path.cwd())
     context = multiprocessing.get_context(request["method"])
     answer = globals()[request["how"]](context, token)
     written = [path for path in Path(checkpoints).iterdir() if path.is_file()]
