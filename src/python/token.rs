@@ -20,7 +20,8 @@ use crate::token::TokenKind;
 ///
 /// Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub. It is not
 /// a `str`; `reveal()` gives one where a library wants it. As `auth=` of `requests` and `httpx` it
-/// sets the header for its own Hub only. A pickle carries where it came from, never the value.
+/// sets the header for its own Hub only. A pickle carries where it came from and not the value, but
+/// for the one that `multiprocessing` hands to a process that it starts.
 #[pyclass(name = "HubToken", module = "hubtoken", frozen, weakref)]
 pub struct PyHubToken(Held);
 
@@ -81,7 +82,7 @@ impl PyHubToken {
     }
 
     /// Where the token came from: `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>`,
-    /// `store:<name>`, `command:<program>`, `colab` or `kaggle`.
+    /// `store:<name>`, `command:<program>`, `colab` or `kaggle`. An active token keeps its source.
     #[getter]
     fn source(&self) -> String {
         self.0.reference().source.to_string()

@@ -137,6 +137,7 @@ fn a_child_knows_what_its_parent_was_told() {
 #[cfg(unix)]
 mod commands {
     use super::*;
+    use crate::credential::Reference;
 
     const CONFIGURATION: &str = ".config/hubtoken/config.toml";
 
