@@ -512,7 +512,8 @@ class HubToken:
 
     Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub. It is not
     a `str`; `reveal()` gives one where a library wants it. As `auth=` of `requests` and `httpx` it
-    sets the header for its own Hub only. A pickle carries where it came from, never the value.
+    sets the header for its own Hub only. A pickle carries where it came from and not the value, but
+    for the one that `multiprocessing` hands to a process that it starts.
     """
     def __call__(self, /, request: object) -> Any:
         """Sets the header of a request, for `auth=` of `requests` and `httpx`.
@@ -658,7 +659,7 @@ class HubToken:
     @property
     def source(self, /) -> str:
         """Where the token came from: `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>`,
-        `store:<name>`, `command:<program>`, `colab` or `kaggle`.
+        `store:<name>`, `command:<program>`, `colab` or `kaggle`. An active token keeps its source.
         """
 
 @final

@@ -323,7 +323,7 @@ def _enforce(*, anew: bool = False) -> "str | None":
     if same and not anew:
         return None
     wanted = dict(_STATE.before)
-    if token is None or is_sent_anyway(token, wanted):
+    if token is None or is_sent_anyway(token, wanted or None):
         _STATE.before.clear()
     else:
         for name in (_HF_TOKEN, _OIDC, _ORIGIN):

@@ -332,26 +332,28 @@ impl PyHubToken {
         static SPAWNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let restore = RESTORE.import(py, "hubtoken._core", "restore")?;
         let reference = self.0.reference();
-        let value = match self.live() {
-            Some(credential)
-                if SPAWNING
-                    .import(py, "hubtoken.spawning", "is_pickled_for_new_process")?
-                    .call0()?
-                    .is_truthy()? =>
-            {
-                Some(credential.token.expose())
-            }
-            _ => None,
-        };
-        let arguments = (
+        let mut arguments = (
             reference.source.to_string(),
             reference.source.profile(),
             reference.endpoint.as_str(),
             &reference.fingerprint,
             &reference.mask,
-            value,
-        );
-        (restore, arguments.into_pyobject(py)?).into_pyobject(py)
+        )
+            .into_pyobject(py)?
+            .into_sequence();
+        if let Some(credential) = self.live()
+            && SPAWNING
+                .import(py, "hubtoken.spawning", "is_pickled_for_new_process")?
+                .call0()?
+                .is_truthy()?
+        {
+            arguments = arguments.concat(
+                (credential.token.expose(),)
+                    .into_pyobject(py)?
+                    .as_sequence(),
+            )?;
+        }
+        (restore, arguments.to_tuple()?).into_pyobject(py)
     }
 }
 
@@ -374,14 +376,19 @@ pub fn is_sent_anyway(
     instead: Option<HashMap<String, Option<String>>>,
 ) -> PyResult<bool> {
     let credential = token.credential(py)?;
-    let mut environment = ProcessEnvironment.all();
-    for (name, value) in instead.unwrap_or_default() {
-        match value {
-            Some(value) => environment.set(&name, value),
-            None => environment.unset(&name),
+    let inputs = match instead {
+        None => Inputs::read(&ProcessEnvironment, None),
+        Some(variables) => {
+            let mut environment = ProcessEnvironment.all();
+            for (name, value) in variables {
+                match value {
+                    Some(value) => environment.set(&name, value),
+                    None => environment.unset(&name),
+                }
+            }
+            Inputs::read(&environment, None)
         }
-    }
-    let inputs = Inputs::read(&environment, None);
+    };
     Ok(py.detach(|| inputs.is_sent_anyway(&credential.token)))
 }
 

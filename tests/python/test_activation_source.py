@@ -1,4 +1,4 @@
-"""An active token keeps its source: nobody is sent to a variable that they never set."""
+"""An active token keeps its source: no message names a variable that the user never set."""
 
 from __future__ import annotations
 

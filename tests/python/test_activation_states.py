@@ -260,7 +260,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_in_force_is_what_is_sent(self) -> None:
-        """In the environment, and to who asks hubtoken."""
+        """In the environment, and in what hubtoken resolves."""
         number = self.model.in_force()
         expected = self.before if number is None else self.tokens[number].reveal()
         assert os.environ.get("HF_TOKEN") == expected

@@ -1,4 +1,4 @@
-"""Who activates a token is told of the processes that keep the old one, and of no others."""
+"""Activation warns of the live processes that keep the old token, and of no others."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_live_process_is_warned_of_and_a_dead_one_is_not(method: str, home: Pa
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if method != "forkserver"])
-def test_a_process_that_nobody_has_waited_for_yet_is_dead(method: str, home: Path) -> None:
+def test_a_process_that_was_not_waited_for_yet_counts_as_dead(method: str, home: Path) -> None:
     assert outcome("ended_unseen", method, home)["exit"] == 0
 
 
@@ -76,7 +76,7 @@ def test_a_fork_server_of_a_block_hands_its_token_on_after_it(home: Path) -> Non
     assert [warning["text"].partition(" started")[0] for warning in answer["alive"]] == [
         f"{happened}, but the fork server of multiprocessing"
     ]
-    # One that was killed is no more, and its end is left to who waits for it.
+    # One that was killed is gone, and its exit status is left to the code that waits for it.
     assert answer["new"] == EMPTY
 
 

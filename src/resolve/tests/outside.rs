@@ -261,8 +261,9 @@ mod commands {
         assert_eq!(runs(&machine), 1);
         let reference = Reference::of(&found);
         machine.resolver.reload();
+        let outside = PROCESS;
         let revive = || {
-            let inputs = machine.inputs().with_outside(&PROCESS);
+            let inputs = machine.inputs().with_outside(&outside);
             machine.resolver.revive(&reference, &inputs)
         };
         assert!(matches!(revive(), Err(Error::TokenNotFound { .. })));
