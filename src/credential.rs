@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -39,6 +40,34 @@ pub enum Source {
     Command(String),
     /// The vault of the notebook that the process belongs to.
     Vault(Notebook),
+    /// `HF_TOKEN`, where this library put a token that came from elsewhere.
+    Placed {
+        /// Where the token came from before that; never another `Placed`.
+        origin: Box<Source>,
+        /// What put it there.
+        by: Placement,
+    },
+}
+
+/// What puts a token into `HF_TOKEN`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Placement {
+    /// `activate()`, in this process or in the one that started it.
+    Activation,
+    /// `hubtoken run`, for the program that it started.
+    Run,
+}
+
+impl Placement {
+    /// The placement in words, with the source that it took the token from.
+    #[must_use]
+    pub fn describe(self, origin: &Source) -> String {
+        let origin = printable(&origin.to_string());
+        match self {
+            Self::Activation => format!("activated from {origin}"),
+            Self::Run => format!("handed over by `hubtoken run` from {origin}"),
+        }
+    }
 }
 
 impl Source {
@@ -65,7 +94,26 @@ impl Source {
     pub fn profile(&self) -> Option<&str> {
         match self {
             Self::Configuration { profile, .. } | Self::Store(profile) => Some(profile),
+            Self::Placed { origin, .. } => origin.profile(),
             _ => None,
+        }
+    }
+
+    /// The source itself, or the one from which the token was put into `HF_TOKEN`.
+    #[must_use]
+    pub fn origin(&self) -> &Self {
+        match self {
+            Self::Placed { origin, .. } => origin,
+            source => source,
+        }
+    }
+
+    /// How the token got here, to follow its mask: "from store:ci", "activated from store:ci".
+    #[must_use]
+    pub fn provenance(&self) -> String {
+        match self {
+            Self::Placed { origin, by } => by.describe(origin),
+            source => format!("from {source}"),
         }
     }
 
@@ -82,6 +130,7 @@ impl Source {
             Self::Store(name) => format!("the stored token `{name}`"),
             Self::Command(program) => format!("the token_command `{}`", printable(program)),
             Self::Vault(notebook) => format!("the secret HF_TOKEN of this {notebook} notebook"),
+            Self::Placed { origin, .. } => origin.describe(),
         }
     }
 
@@ -103,6 +152,18 @@ impl Source {
                 "put a valid one into the notebook's secrets ({}) and call hubtoken.reload()",
                 notebook.place()
             ),
+            Self::Placed { origin, by } => {
+                // HF_TOKEN was set by this library: to set or unset it is not the user's part.
+                let replace = match &**origin {
+                    Self::Environment(name) => format!("set {name} to a valid one"),
+                    origin => origin.mend(),
+                };
+                let again = match by {
+                    Placement::Activation => "activate it",
+                    Placement::Run => "run the command again",
+                };
+                format!("{replace}, and {again}")
+            }
         }
     }
 }
@@ -118,6 +179,8 @@ impl fmt::Display for Source {
             Self::Store(name) => write!(formatter, "store:{name}"),
             Self::Command(program) => write!(formatter, "command:{program}"),
             Self::Vault(notebook) => formatter.write_str(notebook.name()),
+            // A token keeps its source while it is active.
+            Self::Placed { origin, .. } => origin.fmt(formatter),
         }
     }
 }
@@ -139,7 +202,24 @@ impl Credential {
     /// "hf_…9xQ2 from the environment variable `HF_TOKEN`", for messages.
     #[must_use]
     pub fn describe(&self) -> String {
-        format!("{} from {}", self.token.mask(), self.source.describe())
+        let mask = self.token.mask();
+        match &self.source {
+            Source::Placed { .. } => format!("{mask}, {}", self.source.provenance()),
+            source => format!("{mask} from {}", source.describe()),
+        }
+    }
+
+    /// The same token, said to have come from elsewhere.
+    #[must_use]
+    pub fn with_source(&self, source: &Source) -> Option<Arc<Self>> {
+        // A token has no copy but by its value, which it has been parsed from before.
+        let token = Token::parse(self.token.expose()).ok().flatten()?;
+        Some(Arc::new(Self {
+            token,
+            source: source.clone(),
+            endpoint: self.endpoint.clone(),
+            expires_at: self.expires_at,
+        }))
     }
 
     /// The value of a bearer `Authorization` header (RFC 6750, section 2.1).
@@ -225,7 +305,8 @@ impl Reference {
     #[must_use]
     pub fn of(credential: &Credential) -> Self {
         Self {
-            source: credential.source.clone(),
+            // Whether it is active says nothing of the process that the reference gets to.
+            source: credential.source.origin().clone(),
             endpoint: credential.endpoint.clone(),
             fingerprint: credential.token.digest().fingerprint(),
             mask: credential.token.mask(),
@@ -234,34 +315,31 @@ impl Reference {
 
     /// Whether a token that was found again is the one that is meant.
     ///
-    /// A profile may have been rotated meanwhile, and a command hands out another token each time:
-    /// the name and the endpoint decide. Elsewhere the value must be the same.
+    /// A profile may have been rotated meanwhile: its name and the endpoint decide. Elsewhere the
+    /// value must be the same.
     #[must_use]
     pub fn matches(&self, credential: &Credential) -> bool {
         let same_value = credential.token.digest().fingerprint() == self.fingerprint;
         let same_profile =
             self.source.profile().is_some() && self.source.profile() == credential.source.profile();
-        let same_command =
-            matches!(self.source, Source::Command(_)) && self.source == credential.source;
-        credential.endpoint == self.endpoint && (same_value || same_profile || same_command)
+        credential.endpoint == self.endpoint && (same_value || same_profile)
     }
 
     /// Why a token could not be had again.
     #[must_use]
     pub fn lost(&self) -> String {
-        let why = match &self.source {
-            Source::Argument => "it was handed over as an argument in another process, and a \
-                 pickle carries no value"
-                .to_owned(),
-            source => format!(
-                "it came from {}, which holds no such token here",
-                source.describe()
-            ),
+        let origin = match &self.source {
+            Source::Argument => "it was handed over as an argument in another process".to_owned(),
+            source => format!("it came from {}", source.describe()),
         };
         format!(
-            "the token {} was unpickled without its value: {why}. Resolve a token in this process \
-             instead",
-            self.mask
+            "the token {} was unpickled without its value: {origin}, a pickle in a file, in a \
+             queue or of submit() carries no value, and neither this process's environment nor \
+             its token file nor its stored tokens hold that token for {}. Let each worker have it \
+             as it starts (initializer=hubtoken.HubToken.activate, initargs=(token,), or args= of \
+             a Process), or call token.activate() before the pool is made, or resolve a token in \
+             this process",
+            self.mask, self.endpoint
         )
     }
 }
@@ -304,6 +382,42 @@ mod tests {
         }
         assert_eq!(Source::parse("config:/p", None), None);
         assert_eq!(Source::parse("moon", None), None);
+    }
+
+    #[test]
+    fn a_placed_token_keeps_its_source() {
+        let placed = |origin: Source, by| {
+            credential(
+                Source::Placed {
+                    origin: Box::new(origin),
+                    by,
+                },
+                "https://huggingface.co",
+            )
+        };
+        let stored = placed(Source::Store("ci".to_owned()), Placement::Activation);
+        assert_eq!(stored.source.to_string(), "store:ci");
+        assert_eq!(stored.source.profile(), Some("ci"));
+        assert_eq!(stored.describe(), "hf_…keXX, activated from store:ci");
+        assert!(
+            stored
+                .source
+                .mend()
+                .ends_with("--name ci`, and activate it")
+        );
+        assert_eq!(
+            Reference::of(&stored).source,
+            Source::Store("ci".to_owned())
+        );
+        for by in [Placement::Activation, Placement::Run] {
+            let variable = placed(Source::Environment("HF_TOKEN".to_owned()), by);
+            assert!(!variable.source.mend().contains("unset"));
+        }
+        let run = placed(Source::File("/t".into()), Placement::Run);
+        assert_eq!(
+            run.describe(),
+            "hf_…keXX, handed over by `hubtoken run` from file:/t"
+        );
     }
 
     #[test]

@@ -9,6 +9,9 @@ use std::ffi::OsString;
 
 /// The token. Also set for child processes and by `activate()`.
 pub const HF_TOKEN: &str = "HF_TOKEN";
+/// Where the token in [`HF_TOKEN`] came from, when `activate()` or `hubtoken run` put it there. Not
+/// for people: it names the value that it belongs to by fingerprint, and says nothing of another.
+pub const HUBTOKEN_TOKEN_ORIGIN: &str = "HUBTOKEN_TOKEN_ORIGIN";
 /// The token's older variable, read when [`HF_TOKEN`] is not set.
 pub const HUGGING_FACE_HUB_TOKEN: &str = "HUGGING_FACE_HUB_TOKEN";
 /// Asks for a token by OIDC exchange, before every other ambient source.
@@ -174,6 +177,11 @@ impl Fixed {
     /// Sets or replaces a variable.
     pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.0.insert(name.to_owned(), value.into());
+    }
+
+    /// Removes a variable.
+    pub fn unset(&mut self, name: &str) {
+        self.0.remove(name);
     }
 }
 

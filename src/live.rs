@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, Weak};
 
 use crate::credential::{Credential, Reference};
 use crate::sync::lock;
-use crate::token::Token;
 
 /// How many values there may be before those of dropped tokens are swept out for the first time.
 const SWEEP: usize = 1024;
@@ -67,12 +66,5 @@ pub fn find(reference: &Reference) -> Option<Arc<Credential>> {
         return Some(Arc::clone(exact));
     }
     // The value is alive, but came from elsewhere: it keeps the source that was pickled.
-    let first = same.first()?;
-    let token = Token::parse(first.token.expose()).ok()??;
-    Some(Arc::new(Credential {
-        token,
-        source: reference.source.clone(),
-        endpoint: reference.endpoint.clone(),
-        expires_at: first.expires_at,
-    }))
+    same.first()?.with_source(&reference.source)
 }

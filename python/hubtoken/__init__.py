@@ -36,7 +36,7 @@ from hubtoken._core import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hubtoken import errors, hub
-    from hubtoken.activation import Activation
+    from hubtoken.activation import Activation, deactivate
     from hubtoken.errors import (
         AccessDeniedError,
         ConfigurationError,
@@ -94,6 +94,7 @@ __all__ = [
     "VerdictUnknownError",
     "__version__",
     "authorize",
+    "deactivate",
     "errors",
     "explain",
     "hub",
@@ -121,10 +122,10 @@ def __getattr__(name: str) -> object:
         import hubtoken.hub
 
         value: object = hubtoken.hub
-    elif name == "Activation":
+    elif name in ("Activation", "deactivate"):
         import hubtoken.activation
 
-        value = hubtoken.activation.Activation
+        value = getattr(hubtoken.activation, name)
     else:
         import hubtoken.errors
 

@@ -23,10 +23,12 @@ __all__ = [
     "Trace",
     "TraceStep",
     "Verdict",
+    "activation_origin",
     "after_fork",
     "ambient_endpoint",
     "authorize",
     "explain",
+    "forget_answer",
     "identify",
     "is_sent_anyway",
     "login",
@@ -510,7 +512,8 @@ class HubToken:
 
     Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub. It is not
     a `str`; `reveal()` gives one where a library wants it. As `auth=` of `requests` and `httpx` it
-    sets the header for its own Hub only. A pickle carries where it came from, never the value.
+    sets the header for its own Hub only. A pickle carries where it came from and not the value, but
+    for the one that `multiprocessing` hands to a process that it starts.
     """
     def __call__(self, /, request: object) -> Any:
         """Sets the header of a request, for `auth=` of `requests` and `httpx`.
@@ -529,20 +532,28 @@ class HubToken:
     def __format__(self, format_spec: str, /) -> str: ...
     def __hash__(self, /) -> int: ...
     def __reduce__(self, /) -> tuple[Any, ...]:
-        """What a pickle carries: a reference, never the value."""
+        """What a pickle carries: a reference, and the value only while `multiprocessing` pickles what
+        it hands to a process that it is starting.
+        """
     def activate(self, /) -> Activation:
         """Makes the Hub's libraries in this process send this token on their own.
 
-        Works at once; `with`, or `.deactivate()` of what is returned, restores what was before.
-        Pushes that run in the background outlive a `with`.
+        Works at once, and replaces what the same thread activated before without `with`.
+        `hubtoken.deactivate()`, or `.deactivate()` of what is returned, restores what was before
+        any activation. With `with` it lasts for the block, and what was active before it is active
+        again after it; inside a block only another `with` may follow. Pushes that run in the
+        background outlive a `with`. Activate before worker processes are started: a
+        `HubTokenWarning` names those that keep the token that they were started with.
 
         Returns:
             The activation.
 
         Raises:
-            hubtoken.errors.ConfigurationError: Implicit tokens are disabled, or a different token
-                is active in another thread or task.
+            hubtoken.errors.ConfigurationError: Implicit tokens are disabled; a different token is
+                active in another thread, or in a `with` block of another thread or task; or the
+                call is inside a `with` block of its own and is not another `with`.
             hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub.
+            hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
 
         Example:
             >>> import hubtoken
@@ -648,7 +659,7 @@ class HubToken:
     @property
     def source(self, /) -> str:
         """Where the token came from: `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>`,
-        `store:<name>`, `command:<program>`, `colab` or `kaggle`.
+        `store:<name>`, `command:<program>`, `colab` or `kaggle`. An active token keeps its source.
         """
 
 @final
@@ -849,6 +860,16 @@ class Verdict:
     def target(self, /) -> str | None:
         """The repository or namespace; `None` for the Hub as a whole."""
 
+def activation_origin(token: HubToken) -> str:
+    """What says where a token came from that `activate()` puts into `HF_TOKEN`.
+
+    Args:
+        token: The token.
+
+    Returns:
+        The text for `HUBTOKEN_TOKEN_ORIGIN`, which holds a fingerprint and not the value.
+    """
+
 def after_fork() -> None:
     """Starts a forked child with a state of its own. Registered with `os.register_at_fork`."""
 
@@ -920,6 +941,9 @@ def explain(
         'argument'
     """
 
+def forget_answer() -> None:
+    """Forgets which token the environment has. For `activate()`, which changes it."""
+
 def identify(
     token: str | HubToken,
     *,
@@ -966,11 +990,12 @@ def identify(
         'alice'
     """
 
-def is_sent_anyway(token: HubToken) -> bool:
+def is_sent_anyway(token: HubToken, instead: dict[str, str | None] | None = None) -> bool:
     """Whether `huggingface_hub` sends this very token when it is given none.
 
     Args:
         token: The token.
+        instead: Variables that are taken to have these values; `None` for one that is not set.
 
     Returns:
         Whether activation has nothing to do.
@@ -1263,7 +1288,12 @@ def resolve_token(
     """
 
 def restore(
-    source: str, profile: str | None, endpoint: str, fingerprint: str, mask: str
+    source: str,
+    profile: str | None,
+    endpoint: str,
+    fingerprint: str,
+    mask: str,
+    value: str | None = None,
 ) -> HubToken:
     """Makes a `HubToken` of what a pickle carried. Asks nobody and reads nothing.
 
@@ -1273,9 +1303,11 @@ def restore(
         endpoint: The Hub.
         fingerprint: The fingerprint.
         mask: The mask.
+        value: The value, in the pickle for a process that was being started alone.
 
     Returns:
-        The token if it is alive in this process, else one that is looked for at first use.
+        The token if it came along or is alive in this process, else one that is looked for at first
+        use.
     """
 
 def restore_trace(steps: list[tuple[str, str, str | None, str]], endpoint: str | None) -> Trace:

@@ -2,11 +2,46 @@
 
 ``huggingface_hub`` reads ``HF_TOKEN`` at each call, so that is where an active token goes, by way
 of ``os.environ``. Nothing is set where that library would send the same token anyway: its own
-refresh of an OAuth token keeps working. Activation is for the whole process, which is why a second
-thread or asyncio task cannot activate a different token meanwhile.
+refresh of an OAuth token keeps working. A second variable, ``HUBTOKEN_TOKEN_ORIGIN``, tells this
+process and its children where the token in ``HF_TOKEN`` came from, so that no message blames a
+variable that the user never set.
+
+The state machine
+-----------------
+
+Activation is for the whole process, which therefore has one state: at most one *plain* activation
+for each thread, and above them the open ``with`` *blocks* in the order in which they were entered.
+The innermost block is in force, or without blocks the plain activation (those of several threads
+have the same token), or nothing.
+
+A single activation is ``plain``, ``replaced``, ``waiting``, a ``block``, or ``over``:
+
+============================  ===========================================================
+``activate()``                makes a plain one, which takes effect at once and replaces the
+                              thread's earlier plain one, whatever asyncio task made that: the
+                              cells of a notebook are tasks of one thread
+the same, inside a ``with``   raises where the result is dropped or assigned, since the end of the
+block of its own              block would leave open what is in force; anywhere else it is waiting
+                              and without effect
+``__enter__``                 of a plain one takes back what its own call did: what the call had
+                              replaced is plain again, unless its handle was deactivated meanwhile.
+                              The activation, plain or waiting, is then the innermost block. Of
+                              any other it raises
+``__exit__``                  ends it; a second time does nothing
+``Activation.deactivate()``   the same. Ending a plain one does not bring back what it had replaced,
+                              and ending a block leaves those that were opened after it in force
+``hubtoken.deactivate()``     ends the plain activations of all threads, and no block
+============================  ===========================================================
+
+``activate()`` and ``__enter__`` raise, and change nothing, if another thread has a plain activation
+of a different token, or another thread or asyncio task has an open block of one. The same token is
+never a conflict.
+
+A forked child has one thread. What other threads of the parent had activated is handed to that
+thread as one plain activation, so the child begins with the token that its parent had in force.
 """
 
-# ruff: noqa: SLF001 - the function below and the class above it are one piece
+# ruff: noqa: SLF001 - the functions below and the classes above them are one piece
 
 import os
 import sys
@@ -18,27 +53,67 @@ if TYPE_CHECKING:
 
     from hubtoken import HubToken
 
-__all__ = ["Activation", "activate"]
+__all__ = ["Activation", "activate", "deactivate"]
 
-_LOCK = threading.RLock()
-# What is active, the innermost last.
-_ACTIVE: "list[Activation]" = []
-# The variables as they were before the first activation that changed them; empty: unchanged.
-_BEFORE: "dict[str, str | None]" = {}
-
-
-def _renew_lock() -> None:
-    """In a forked child: another thread of the parent may have held the lock."""
-    global _LOCK  # noqa: PLW0603 - one lock a process
-    _LOCK = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+_PLAIN = "active"
+_REPLACED = "replaced by a later one"
+_WAITING = "not active before its with block is entered"
+_BLOCK = "active in a with block"
+_OVER = "no longer active"
 
 _TRUE = ("1", "ON", "YES", "TRUE")
-# HF_OIDC_RESOURCE is set aside while a token is active: it would win over HF_TOKEN.
-_CHANGED = ("HF_TOKEN", "HF_OIDC_RESOURCE")
+_HF_TOKEN = "HF_TOKEN"  # noqa: S105 - a variable's name
+_OIDC = "HF_OIDC_RESOURCE"
+_ORIGIN = "HUBTOKEN_TOKEN_ORIGIN"
+
+
+class _Thread:
+    """Stands for a thread. Not its number, which the next thread may get."""
+
+    __slots__ = ("_thread",)
+
+    def __init__(self) -> None:
+        self._thread = threading.current_thread()
+
+    def lives(self) -> bool:
+        return self._thread.is_alive()
+
+
+class _Entry:
+    """One activation, as the process keeps it; its handle may be lost."""
+
+    __slots__ = ("owner", "state", "thread", "token")
+
+    def __init__(self, token: "HubToken", state: str) -> None:
+        self.token = token
+        self.state = state
+        self.thread = _thread()
+        # Of a block: the thread and the asyncio task that entered it.
+        self.owner: tuple[_Thread, object] | None = None
+
+
+class _State:
+    """What is active in this process."""
+
+    __slots__ = ("before", "blocks", "enforced", "lock", "plain")
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.plain: dict[_Thread, _Entry] = {}
+        self.blocks: list[_Entry] = []
+        # What the environment was last made to fit.
+        self.enforced: HubToken | None = None
+        # The variables as they were before they were set; empty: they are not set.
+        self.before: dict[str, str | None] = {}
+
+    def in_force(self) -> "HubToken | None":
+        if self.blocks:
+            return self.blocks[-1].token
+        return next((entry.token for entry in self.plain.values()), None)
+
+
+_STATE = _State()
+_HERE = threading.local()
 
 
 class Activation:
@@ -48,34 +123,93 @@ class Activation:
     process.
     """
 
-    __slots__ = ("_owner", "_token")
+    __slots__ = ("_entry", "_replaced")
 
-    def __init__(self, token: "HubToken") -> None:
+    def __init__(self, entry: _Entry, replaced: "_Entry | None") -> None:
         """Use ``HubToken.activate()``."""
-        self._token = token
-        self._owner = _caller()
+        self._entry = entry
+        self._replaced = replaced
 
     @property
     def token(self) -> "HubToken":
-        """The active token."""
-        return self._token
+        """The token."""
+        return self._entry.token
 
     def deactivate(self) -> None:
-        """Restores what was before. A second call does nothing.
+        """Ends this activation, and restores what was before. A second call does nothing.
 
-        While other activations last, the innermost of them is in force.
+        While other activations last, the innermost of them is in force. One that was replaced by a
+        later call is over already.
         """
-        with _LOCK:
-            if self not in _ACTIVE:
-                return
-            in_force = _ACTIVE[-1]._token
-            _ACTIVE.remove(self)
-            if not _ACTIVE or _ACTIVE[-1]._token != in_force:
-                _enforce()
+        with _STATE.lock:
+            entry = self._entry
+            if entry.state == _PLAIN:
+                del _STATE.plain[entry.thread]
+            elif entry.state == _BLOCK:
+                _STATE.blocks.remove(entry)
+            was, entry.state = entry.state, _OVER
+            stale = _enforce()
+        if was == _WAITING:
+            _warn(_unused(entry.token))
+        _warn_of_workers(stale)
 
     def __enter__(self) -> "HubToken":
-        """The active token."""
-        return self._token
+        """The token, active until the block ends.
+
+        Raises:
+            hubtoken.errors.ConfigurationError: This activation is over, or was entered before; or
+                a different token is active elsewhere by now.
+        """
+        from hubtoken.errors import ConfigurationError
+
+        with _STATE.lock:
+            entry, caller = self._entry, _caller()
+            if entry.state not in (_PLAIN, _WAITING):
+                raise ConfigurationError(
+                    f"this activation of {entry.token!r} is {entry.state}. Call "
+                    f"token.activate() again for another with block"
+                )
+            plain = dict(_STATE.plain)
+            returned = self._take_back()
+            try:
+                _check_conflict(entry.token, caller)
+            except ConfigurationError:
+                _STATE.plain = plain
+                if returned is not None:
+                    returned.state = _REPLACED
+                if entry.state == _WAITING:
+                    entry.state = _OVER
+                raise
+            entry.state, entry.owner = _BLOCK, caller
+            _STATE.blocks.append(entry)
+            stale = _enforce()
+        self._warn_or_undo(stale)
+        return entry.token
+
+    def _warn_or_undo(self, stale: "str | None") -> None:
+        """Warns of workers; where warnings are errors, nothing is set."""
+        try:
+            _warn_of_workers(stale)
+        except BaseException:
+            with _STATE.lock:
+                self._take_back()
+                if self._entry.state == _BLOCK:
+                    _STATE.blocks.remove(self._entry)
+                self._entry.state = _OVER
+                _enforce()
+            raise
+
+    def _take_back(self) -> "_Entry | None":
+        """Undoes what the call of ``activate()`` did; what it had replaced and is plain again."""
+        if self._entry.state != _PLAIN:
+            return None
+        thread, replaced = self._entry.thread, self._replaced
+        del _STATE.plain[thread]
+        if replaced is None or replaced.state != _REPLACED:
+            return None
+        replaced.state = _PLAIN
+        _STATE.plain[thread] = replaced
+        return replaced
 
     def __exit__(
         self,
@@ -86,43 +220,15 @@ class Activation:
         """Restores what was before."""
         self.deactivate()
 
+    def __del__(self) -> None:
+        """Warns where a token that seems to be active never was."""
+        if self._entry.state == _WAITING:
+            self._entry.state = _OVER
+            _warn(_unused(self._entry.token))
+
     def __repr__(self) -> str:
         """The token, masked, and whether it is active."""
-        state = "active" if self in _ACTIVE else "no longer active"
-        return f"<Activation of {self._token!r}, {state}>"
-
-
-def _enforce() -> None:
-    """Makes the environment fit the innermost activation, or none."""
-    from hubtoken._core import is_sent_anyway
-
-    for name, value in _BEFORE.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-    _BEFORE.clear()
-    if _ACTIVE and not is_sent_anyway(_ACTIVE[-1]._token):
-        _BEFORE.update({name: os.environ.get(name) for name in _CHANGED})
-        os.environ["HF_TOKEN"] = str.__str__(_ACTIVE[-1]._token.reveal())
-        os.environ.pop("HF_OIDC_RESOURCE", None)
-
-
-def _caller() -> "tuple[int, int | None]":
-    """The thread, and the asyncio task if there is one."""
-    task = None
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is not None:
-        try:
-            task = asyncio.current_task()
-        except RuntimeError:
-            # No event loop runs in this thread, so there is no task.
-            task = None
-    return threading.get_ident(), None if task is None else id(task)
-
-
-def _is_on(name: str) -> bool:
-    return os.environ.get(name, "").upper() in _TRUE
+        return f"<Activation of {self._entry.token!r}, {self._entry.state}>"
 
 
 def activate(token: "HubToken") -> Activation:
@@ -135,8 +241,10 @@ def activate(token: "HubToken") -> Activation:
         The activation, which ends it.
 
     Raises:
-        hubtoken.errors.ConfigurationError: Implicit tokens are disabled, or a different token is
-            active in another thread or asyncio task. Nothing is set then.
+        hubtoken.errors.ConfigurationError: Implicit tokens are disabled; a different token is
+            active in another thread, or in a ``with`` block of another thread or asyncio task; or
+            the call is inside a ``with`` block of its own and is not another ``with``. Nothing is
+            set then.
         hubtoken.errors.UntrustedEndpointError: ``huggingface_hub`` is bound to another Hub.
         hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
     """
@@ -148,21 +256,153 @@ def activate(token: "HubToken") -> Activation:
             "HF_HUB_DISABLE_IMPLICIT_TOKEN keeps the Hub's libraries from sending a token on "
             "their own, so none can be activated. Unset it, or hand over token=token.reveal()"
         )
-    with _LOCK:
+    with _STATE.lock:
         # Where the libraries go now: an imported huggingface_hub read HF_ENDPOINT at its import.
         _check_endpoint(token)
         caller = _caller()
-        for other in _ACTIVE:
-            if other._owner != caller and other._token != token:
+        _check_conflict(token, caller)
+        if any(_same(block.owner, caller) for block in _STATE.blocks):
+            from hubtoken.call_site import is_statement
+
+            if is_statement(sys._getframe(1)):
                 raise ConfigurationError(
-                    f"the token {other._token!r} is active in another thread or task, and a "
-                    f"process has one active token. Hand over token=token.reveal() instead"
+                    f"the token {_STATE.blocks[-1].token!r} is active in this with block, which "
+                    f"says when it ends. Use `with token.activate():` for a block inside of it, "
+                    f"or activate {token!r} before or after the block"
                 )
-        activation = Activation(token)
-        _ACTIVE.append(activation)
-        if len(_ACTIVE) == 1 or _ACTIVE[-2]._token != token:
-            _enforce()
-        return activation
+            return Activation(_Entry(token, _WAITING), None)
+        entry = _Entry(token, _PLAIN)
+        replaced = _STATE.plain.get(entry.thread)
+        if replaced is not None:
+            replaced.state = _REPLACED
+        _STATE.plain[entry.thread] = entry
+        _forget_ended_threads()
+        stale = _enforce(anew=True)
+    activation = Activation(entry, replaced)
+    activation._warn_or_undo(stale)
+    return activation
+
+
+def deactivate() -> None:
+    """Ends what ``token.activate()`` without ``with`` made active, and restores what was before.
+
+    For ``token.activate()`` on a line of its own, such as a cell of a notebook. ``HF_TOKEN`` is
+    again what it was before the first activation. Does nothing when nothing is active. An open
+    ``with`` block keeps its token until it ends, and then none is active.
+
+    Example:
+        >>> import hubtoken
+        >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+        >>> _ = token.activate()
+        >>> hubtoken.deactivate()
+        >>> hubtoken.deactivate()  # harmless
+    """
+    with _STATE.lock:
+        for entry in _STATE.plain.values():
+            entry.state = _OVER
+        _STATE.plain.clear()
+        stale = _enforce()
+    _warn_of_workers(stale)
+
+
+def _enforce(*, anew: bool = False) -> "str | None":
+    """Makes the environment fit what is in force.
+
+    Args:
+        anew: Also where nothing else is in force than before: the environment may have been
+            changed by others.
+
+    Returns:
+        What happened to which token, for a warning, if processes that were started before have
+        another environment now.
+    """
+    from hubtoken._core import activation_origin, forget_answer, is_sent_anyway
+
+    token, last = _STATE.in_force(), _STATE.enforced
+    same = token is last or (token == last and _source(token) == _source(last))
+    if same and not anew:
+        return None
+    wanted = dict(_STATE.before)
+    if token is None or is_sent_anyway(token, wanted or None):
+        _STATE.before.clear()
+    else:
+        for name in (_HF_TOKEN, _OIDC, _ORIGIN):
+            _STATE.before.setdefault(name, os.environ.get(name))
+        wanted = {
+            _HF_TOKEN: str.__str__(token.reveal()),
+            _OIDC: None,
+            _ORIGIN: activation_origin(token),
+        }
+    changed = False
+    for name, value in wanted.items():
+        if os.environ.get(name) == value:
+            continue
+        changed = changed or name != _ORIGIN
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    _STATE.enforced = token
+    forget_answer()
+    if not changed:
+        return None
+    return f"{last!r} is no longer active" if token is None else f"{token!r} is active now"
+
+
+def _source(token: "HubToken | None") -> "str | None":
+    return None if token is None else token.source
+
+
+def _thread() -> _Thread:
+    try:
+        thread: _Thread = _HERE.thread
+    except AttributeError:
+        thread = _HERE.thread = _Thread()
+    return thread
+
+
+def _forget_ended_threads() -> None:
+    """Keeps one plain activation of those that threads have left behind; all are of one token."""
+    ended = [thread for thread in _STATE.plain if not thread.lives()]
+    for thread in ended[1:]:
+        _STATE.plain.pop(thread).state = _OVER
+
+
+def _caller() -> "tuple[_Thread, object]":
+    """The thread, and the asyncio task if there is one."""
+    task = None
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is not None:
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:
+            # No event loop runs in this thread, so there is no task.
+            task = None
+    return _thread(), task
+
+
+def _same(owner: "tuple[_Thread, object] | None", caller: "tuple[_Thread, object]") -> bool:
+    return owner is not None and owner[0] is caller[0] and owner[1] is caller[1]
+
+
+def _is_on(name: str) -> bool:
+    return os.environ.get(name, "").upper() in _TRUE
+
+
+def _check_conflict(token: "HubToken", caller: "tuple[_Thread, object]") -> None:
+    from hubtoken.errors import ConfigurationError
+
+    others = [entry for thread, entry in _STATE.plain.items() if thread is not caller[0]]
+    advice = "end that with hubtoken.deactivate()"
+    for entry in others + [block for block in _STATE.blocks if not _same(block.owner, caller)]:
+        if entry.token == token:
+            continue
+        if entry.state == _BLOCK:
+            advice = "wait for its with block to end"
+        raise ConfigurationError(
+            f"the token {entry.token!r} is active in another thread or task, and a process has "
+            f"one active token. Hand over token=token.reveal() instead, or {advice}"
+        )
 
 
 def _check_endpoint(token: "HubToken") -> None:
@@ -183,3 +423,65 @@ def _check_endpoint(token: "HubToken") -> None:
             f"the token {token!r} belongs to {token.endpoint}, and {how} {bound}; {advice} to "
             f"{token.endpoint}"
         )
+
+
+def _unused(token: "HubToken") -> str:
+    return (
+        f"{token!r} never was active: activate() was called inside a with block, and what it "
+        f"returned was not entered. Use `with token.activate():`"
+    )
+
+
+def _warn_of_workers(happened: "str | None") -> None:
+    """Warns of processes that do not notice that another token is active."""
+    if happened is None:
+        return
+    from hubtoken.workers import describe
+
+    found, advice = describe()
+    if found:
+        _warn(f"{happened}, but {found} started before, with the token of that time. {advice}")
+
+
+def _warn(text: str) -> None:
+    """Warns at the line outside of this package, and of ``contextlib``, that led here."""
+    import warnings
+
+    from hubtoken.errors import HubTokenWarning
+
+    frame, level = sys._getframe(0), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, "contextlib"):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, HubTokenWarning, stacklevel=level)
+
+
+def _hold() -> None:
+    """Before a fork: no other thread is halfway through a change."""
+    _STATE.lock.acquire()
+
+
+def _release() -> None:
+    _STATE.lock.release()
+
+
+def _adopt() -> None:
+    """In a forked child: this thread is the only one, and has what the others had activated."""
+    _STATE.lock = threading.RLock()
+    here, token = _thread(), _STATE.in_force()
+    own = [block for block in _STATE.blocks if block.owner is not None and block.owner[0] is here]
+    others = [block for block in _STATE.blocks if block not in own]
+    others += [entry for thread, entry in _STATE.plain.items() if thread is not here]
+    if not others:
+        return
+    entry = _STATE.plain.get(here)
+    if entry is None and not own and token is not None:
+        entry = _Entry(token, _PLAIN)
+    for other in others:
+        other.state = _OVER
+    _STATE.blocks = own
+    _STATE.plain = {} if entry is None else {here: entry}
+    _enforce()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_adopt)

@@ -2,8 +2,13 @@
 
 A library that wants a string gets a real one. Only its ``repr`` is masked, which keeps the value
 out of debuggers, tracebacks with locals and dictionaries that are printed. **Printing or
-formatting it shows the value**: that is what a string does.
+formatting it shows the value**: that is what a string does. A pickle of it is that of a plain
+``str``, so that it can be loaded where hubtoken is not installed; a copy stays masked.
 """
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["RevealedToken"]
 
@@ -16,3 +21,15 @@ class RevealedToken(str):
     def __repr__(self) -> str:
         """A mask, whatever the value."""
         return "<revealed token>"
+
+    def __reduce__(self) -> "tuple[type[str], tuple[str]]":
+        """A plain string with the same value."""
+        return str, (str.__str__(self),)
+
+    def __copy__(self) -> "Self":
+        """The same object: a copy by way of ``__reduce__`` would lose the mask."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> "Self":
+        """The same object."""
+        return self

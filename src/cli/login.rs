@@ -89,7 +89,7 @@ pub fn run(
         &login::record(&identity),
         wanted.is_some(),
     )?;
-    let shadow = session::shadow(world, "goes before the active token; unset it");
+    let shadow = session::shadow(world, "goes before the active token", "");
     saved.warnings.extend(shadow.filter(|_| saved.active));
     for warning in &saved.warnings {
         output.warning(warning);

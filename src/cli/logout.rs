@@ -45,7 +45,7 @@ pub fn run(
         Some(name) => machine.remove(name)?,
         None => machine.remove_active()?,
     };
-    let shadow = session::shadow(world, "goes on being used; unset it to be without a token");
+    let shadow = session::shadow(world, "goes on being used", " to be without a token");
     removed.warnings.extend(shadow);
     let settings = Settings::read(world.environment);
     for digest in &removed.tokens {

@@ -10,12 +10,12 @@ use super::failure::Failure;
 use super::output::Output;
 use super::session;
 use super::{Code, World};
-use crate::env;
 use crate::error::Error;
 use crate::paths;
 use crate::printable::printable;
 use crate::resolve::pin::pin;
-use crate::resolve::{Argument, Inputs, Request, Resolver, TOKEN_VARIABLES};
+use crate::resolve::placed::shadow_warning;
+use crate::resolve::{Argument, Inputs, Request, Resolver};
 
 /// What the verb takes.
 #[derive(Args)]
@@ -67,14 +67,9 @@ pub fn run(
     }
     let pinned = pin(folder, arguments.name.as_deref(), &session::trust(world)?)?;
     let mut warnings = Vec::new();
-    if let Some(name) = arguments.name.as_ref().and_then(|_| {
-        TOKEN_VARIABLES
-            .into_iter()
-            .find(|name| env::text(world.environment, name).is_some())
-    }) {
-        warnings.push(format!(
-            "{name} is set and goes before what a folder names; unset it"
-        ));
+    if arguments.name.is_some() {
+        let effect = "goes before what a folder names";
+        warnings.extend(shadow_warning(world.environment, effect, ""));
     }
     if let Some(hidden) = &pinned.hides {
         warnings.push(format!(

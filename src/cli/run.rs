@@ -12,11 +12,12 @@ use super::output::Output;
 use super::require::{RoleName, TypeName};
 use super::session::{self, Session};
 use super::{Code, World};
-use crate::credential::Credential;
+use crate::credential::{Credential, Placement};
 use crate::endpoint::STAGING;
 use crate::env;
 use crate::printable::printable;
 use crate::require::Requirement;
+use crate::resolve::placed;
 use crate::role::Need;
 
 /// What the verb takes.
@@ -153,6 +154,10 @@ fn hand_over(command: &mut Command, credential: &Credential) {
     command
         .env(env::HF_TOKEN, credential.token.expose())
         .env(env::HF_ENDPOINT, credential.endpoint.as_str())
+        .env(
+            env::HUBTOKEN_TOKEN_ORIGIN,
+            placed::origin(credential, Placement::Run),
+        )
         .env_remove(env::HF_OIDC_RESOURCE)
         .env_remove(env::HF_HUB_DISABLE_IMPLICIT_TOKEN);
     if credential.endpoint.as_str() != STAGING {

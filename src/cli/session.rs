@@ -15,9 +15,10 @@ use crate::paths::Paths;
 use crate::process;
 use crate::resolve::defaults::Defaults;
 use crate::resolve::outside::Shell;
+use crate::resolve::placed::shadow_warning;
 use crate::resolve::trace::Trace;
 use crate::resolve::trust::Trust;
-use crate::resolve::{Argument, Inputs, Request, Resolver, ambient_endpoint, shadowing};
+use crate::resolve::{Argument, Inputs, Request, Resolver, ambient_endpoint};
 use crate::store::machine::Machine;
 
 /// A token that was found, ready to be asked about.
@@ -150,9 +151,9 @@ pub fn machine<'a>(world: &World<'a>) -> Result<Machine<'a>, Error> {
     Machine::new(&Paths::new(world.environment), ambient, world.interrupt)
 }
 
-/// That a variable goes before the active token, if one does; `what_then` says what to do.
-pub fn shadow(world: &World<'_>, what_then: &str) -> Option<String> {
-    shadowing(world.environment).map(|name| format!("{name} is set and {what_then}"))
+/// That a variable goes before the active token, if one does: see [`shadow_warning`].
+pub fn shadow(world: &World<'_>, effect: &str, purpose: &str) -> Option<String> {
+    shadow_warning(world.environment, effect, purpose)
 }
 
 fn request(which: &Which) -> Result<Request<'_>, Error> {

@@ -124,7 +124,8 @@ impl Report {
 
     fn fill(&self, page: &mut Page, world: &World<'_>) {
         if let Some(credential) = &self.credential {
-            let token = format!("{} from {}", credential.token.mask(), credential.source);
+            let mask = credential.token.mask();
+            let token = format!("{mask} {}", credential.source.provenance());
             page.row("token", &token);
             if let Some(objection) = objection(&credential.token, &credential.endpoint) {
                 page.row("but it", &objection);

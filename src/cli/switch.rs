@@ -33,7 +33,7 @@ pub fn run(
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     let name = session::machine(world)?.switch(&arguments.name)?;
-    let shadow = session::shadow(world, "goes before the active token; unset it");
+    let shadow = session::shadow(world, "goes before the active token", "");
     let warnings: Vec<String> = shadow.into_iter().collect();
     for warning in &warnings {
         output.warning(warning);

@@ -1,15 +1,15 @@
 //! What a `HubToken` holds: a token, or the reference that a pickle carried in its place.
 //!
 //! Unpickling does no I/O and never fails for want of the token, since an exception there hangs a
-//! pool of processes. So a token that is not alive in this process is looked for at its source when
-//! it is first used.
+//! pool of processes. So a token that is not alive in this process is looked for in the quick
+//! sources when it is first used. One pickle alone carries the value: that which `multiprocessing`
+//! writes into the pipe of a process that it is starting.
 
 use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
 
 use super::error::to_python;
-use super::outside::Surroundings;
 use super::resolve::inputs;
 use super::token::PyHubToken;
 use crate::credential::{Credential, Reference, Source};
@@ -17,6 +17,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::live;
 use crate::process;
+use crate::token::Token;
 
 /// A token, or where to find it.
 pub enum Held {
@@ -74,14 +75,13 @@ impl Held {
     }
 }
 
-/// Looks for a token at its source.
+/// Looks for a token in the quick sources. Asks nothing that could take long or show a dialogue.
 fn revive(py: Python<'_>, reference: &Reference) -> PyResult<Arc<Credential>> {
     let process = process::current();
-    let outside = Surroundings::default();
-    let inputs = inputs().with_outside(&outside);
+    let inputs = inputs();
     let credential = py
         .detach(|| process.resolver.revive(reference, &inputs))
-        .map_err(|error| outside.to_python(error))?;
+        .map_err(to_python)?;
     live::register(&credential);
     Ok(credential)
 }
@@ -94,9 +94,11 @@ fn revive(py: Python<'_>, reference: &Reference) -> PyResult<Arc<Credential>> {
 ///     endpoint: The Hub.
 ///     fingerprint: The fingerprint.
 ///     mask: The mask.
+///     value: The value, in the pickle for a process that was being started alone.
 ///
 /// Returns:
-///     The token if it is alive in this process, else one that is looked for at first use.
+///     The token if it came along or is alive in this process, else one that is looked for at first
+///     use.
 #[pyfunction]
 #[pyo3(signature = (
     source: "str",
@@ -104,6 +106,7 @@ fn revive(py: Python<'_>, reference: &Reference) -> PyResult<Arc<Credential>> {
     endpoint: "str",
     fingerprint: "str",
     mask: "str",
+    value: "str | None" = None,
 ) -> "HubToken")]
 pub fn restore(
     source: &str,
@@ -111,6 +114,7 @@ pub fn restore(
     endpoint: &str,
     fingerprint: String,
     mask: String,
+    value: Option<&str>,
 ) -> PyResult<PyHubToken> {
     let reference = Reference {
         // A source of a later version cannot be asked again: as good as an argument.
@@ -120,8 +124,22 @@ pub fn restore(
         fingerprint,
         mask,
     };
-    Ok(match live::find(&reference) {
-        Some(credential) => credential.into(),
+    if let Some(credential) = live::find(&reference) {
+        return Ok(credential.into());
+    }
+    let token = value
+        .and_then(|value| Token::parse(value).ok().flatten())
+        .filter(|token| token.digest().fingerprint() == reference.fingerprint);
+    Ok(match token {
+        Some(token) => {
+            let credential = Arc::new(Credential {
+                token,
+                source: reference.source,
+                endpoint: reference.endpoint,
+            });
+            live::register(&credential);
+            credential.into()
+        }
         None => Held::Detached {
             reference,
             found: OnceLock::new(),

@@ -77,13 +77,13 @@ mod _core {
     #[pymodule_export]
     use super::stored_token::PyStoredToken;
     #[pymodule_export]
-    use super::token::{PyHubToken, is_sent_anyway};
+    use super::token::{PyHubToken, activation_origin, is_sent_anyway};
     #[pymodule_export]
     use super::trace::{PyTrace, PyTraceStep, restore_trace};
     #[pymodule_export]
     use super::whoami::whoami;
     #[pymodule_export]
-    use super::{after_fork, ambient_endpoint, normalized_endpoint};
+    use super::{after_fork, ambient_endpoint, forget_answer, normalized_endpoint};
 
     /// The version of hubtoken.
     #[pymodule_export]
@@ -95,6 +95,12 @@ mod _core {
 #[pyfunction]
 fn after_fork() {
     crate::process::forked();
+}
+
+/// Forgets which token the environment has. For `activate()`, which changes it.
+#[pyfunction]
+fn forget_answer() {
+    crate::process::current().resolver.forget_answer();
 }
 
 /// The Hub that ambient tokens belong to: `HF_ENDPOINT`, or `https://huggingface.co`.

@@ -12,7 +12,8 @@ use crate::http::Settings;
 use crate::identity::{Interrupt, Never, Options};
 use crate::paths::Paths;
 use crate::process;
-use crate::resolve::{ambient_endpoint, shadowing};
+use crate::resolve::ambient_endpoint;
+use crate::resolve::placed::shadow_warning;
 use crate::store::machine::Machine;
 use crate::store::{Entry, login as checked};
 
@@ -88,7 +89,7 @@ pub fn login(
         .map_err(|error| signals.to_python(error))?;
     warn_of(py, &saved.warnings)?;
     if saved.active {
-        warn_of_shadow(py, "goes before the active token; unset it")?;
+        warn_of_shadow(py, "goes before the active token", "")?;
     }
     // Not as it is listed: another process may have changed that already.
     let entry = Entry {
@@ -137,7 +138,7 @@ pub fn logout(py: Python<'_>, name: Option<&str>) -> PyResult<()> {
         process::current().client.forget_shared(&settings, *digest);
     }
     warn_of(py, &removed.warnings)?;
-    warn_of_shadow(py, "goes on being used; unset it to be without a token")
+    warn_of_shadow(py, "goes on being used", " to be without a token")
 }
 
 /// Makes a stored token the active one, which every library uses when it is given none.
@@ -164,7 +165,7 @@ pub fn switch(py: Python<'_>, name: &str) -> PyResult<()> {
     let machine = machine(&signals)?;
     py.detach(|| machine.switch(name))
         .map_err(|error| signals.to_python(error))?;
-    warn_of_shadow(py, "goes before the active token; unset it")
+    warn_of_shadow(py, "goes before the active token", "")
 }
 
 /// Gives a stored token another name, on this machine only.
@@ -244,8 +245,7 @@ fn warn_of(py: Python<'_>, warnings: &[String]) -> PyResult<()> {
 }
 
 /// Warns of a variable that goes before the active token.
-fn warn_of_shadow(py: Python<'_>, what_then: &str) -> PyResult<()> {
-    let shadow =
-        shadowing(&ProcessEnvironment).map(|name| format!("{name} is set and {what_then}"));
+fn warn_of_shadow(py: Python<'_>, effect: &str, purpose: &str) -> PyResult<()> {
+    let shadow = shadow_warning(&ProcessEnvironment, effect, purpose);
     warn_of(py, shadow.as_slice())
 }

@@ -1,5 +1,6 @@
 //! `HubToken`: a token that cannot leak by accident.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -9,17 +10,18 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use super::error::to_python;
 use super::guard;
 use super::held::Held;
-use super::resolve::inputs;
-use crate::credential::Credential;
+use crate::credential::{Credential, Placement};
 use crate::endpoint::STAGING;
-use crate::env;
+use crate::env::{self, Environment as _, ProcessEnvironment};
+use crate::resolve::{Inputs, placed};
 use crate::token::TokenKind;
 
 /// A Hugging Face token, opaque: it is masked wherever it is shown.
 ///
 /// Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub. It is not
 /// a `str`; `reveal()` gives one where a library wants it. As `auth=` of `requests` and `httpx` it
-/// sets the header for its own Hub only. A pickle carries where it came from, never the value.
+/// sets the header for its own Hub only. A pickle carries where it came from and not the value, but
+/// for the one that `multiprocessing` hands to a process that it starts.
 #[pyclass(name = "HubToken", module = "hubtoken", frozen, weakref)]
 pub struct PyHubToken(Held);
 
@@ -80,7 +82,7 @@ impl PyHubToken {
     }
 
     /// Where the token came from: `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>`,
-    /// `store:<name>`, `command:<program>`, `colab` or `kaggle`.
+    /// `store:<name>`, `command:<program>`, `colab` or `kaggle`. An active token keeps its source.
     #[getter]
     fn source(&self) -> String {
         self.0.reference().source.to_string()
@@ -215,16 +217,22 @@ impl PyHubToken {
 
     /// Makes the Hub's libraries in this process send this token on their own.
     ///
-    /// Works at once; `with`, or `.deactivate()` of what is returned, restores what was before.
-    /// Pushes that run in the background outlive a `with`.
+    /// Works at once, and replaces what the same thread activated before without `with`.
+    /// `hubtoken.deactivate()`, or `.deactivate()` of what is returned, restores what was before
+    /// any activation. With `with` it lasts for the block, and what was active before it is active
+    /// again after it; inside a block only another `with` may follow. Pushes that run in the
+    /// background outlive a `with`. Activate before worker processes are started: a
+    /// `HubTokenWarning` names those that keep the token that they were started with.
     ///
     /// Returns:
     ///     The activation.
     ///
     /// Raises:
-    ///     hubtoken.errors.ConfigurationError: Implicit tokens are disabled, or a different token
-    ///         is active in another thread or task.
+    ///     hubtoken.errors.ConfigurationError: Implicit tokens are disabled; a different token is
+    ///         active in another thread, or in a `with` block of another thread or task; or the
+    ///         call is inside a `with` block of its own and is not another `with`.
     ///     hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub.
+    ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -316,20 +324,36 @@ impl PyHubToken {
         slf
     }
 
-    /// What a pickle carries: a reference, never the value.
+    /// What a pickle carries: a reference, and the value only while `multiprocessing` pickles what
+    /// it hands to a process that it is starting.
     #[pyo3(signature = () -> "tuple[Any, ...]")]
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         static RESTORE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static SPAWNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let restore = RESTORE.import(py, "hubtoken._core", "restore")?;
         let reference = self.0.reference();
-        let arguments = (
+        let mut arguments = (
             reference.source.to_string(),
             reference.source.profile(),
             reference.endpoint.as_str(),
             &reference.fingerprint,
             &reference.mask,
-        );
-        (restore, arguments.into_pyobject(py)?).into_pyobject(py)
+        )
+            .into_pyobject(py)?
+            .into_sequence();
+        if let Some(credential) = self.live()
+            && SPAWNING
+                .import(py, "hubtoken.spawning", "is_pickled_for_new_process")?
+                .call0()?
+                .is_truthy()?
+        {
+            arguments = arguments.concat(
+                (credential.token.expose(),)
+                    .into_pyobject(py)?
+                    .as_sequence(),
+            )?;
+        }
+        (restore, arguments.to_tuple()?).into_pyobject(py)
     }
 }
 
@@ -337,13 +361,47 @@ impl PyHubToken {
 ///
 /// Args:
 ///     token: The token.
+///     instead: Variables that are taken to have these values; `None` for one that is not set.
 ///
 /// Returns:
 ///     Whether activation has nothing to do.
 #[pyfunction]
-#[pyo3(signature = (token: "HubToken") -> "bool")]
-pub fn is_sent_anyway(py: Python<'_>, token: &PyHubToken) -> PyResult<bool> {
+#[pyo3(signature = (
+    token: "HubToken",
+    instead: "dict[str, str | None] | None" = None,
+) -> "bool")]
+pub fn is_sent_anyway(
+    py: Python<'_>,
+    token: &PyHubToken,
+    instead: Option<HashMap<String, Option<String>>>,
+) -> PyResult<bool> {
     let credential = token.credential(py)?;
-    let inputs = inputs();
+    let inputs = match instead {
+        None => Inputs::read(&ProcessEnvironment, None),
+        Some(variables) => {
+            let mut environment = ProcessEnvironment.all();
+            for (name, value) in variables {
+                match value {
+                    Some(value) => environment.set(&name, value),
+                    None => environment.unset(&name),
+                }
+            }
+            Inputs::read(&environment, None)
+        }
+    };
     Ok(py.detach(|| inputs.is_sent_anyway(&credential.token)))
+}
+
+/// What says where a token came from that `activate()` puts into `HF_TOKEN`.
+///
+/// Args:
+///     token: The token.
+///
+/// Returns:
+///     The text for `HUBTOKEN_TOKEN_ORIGIN`, which holds a fingerprint and not the value.
+#[pyfunction]
+#[pyo3(signature = (token: "HubToken") -> "str")]
+pub fn activation_origin(py: Python<'_>, token: &PyHubToken) -> PyResult<String> {
+    let credential = token.credential(py)?;
+    Ok(placed::origin(&credential, Placement::Activation))
 }

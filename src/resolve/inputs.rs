@@ -27,6 +27,8 @@ pub struct Inputs<'a> {
     pub(super) implicit_disabled: bool,
     pub(super) oidc_resource: bool,
     pub(super) tokens: [Option<OsString>; 2],
+    /// Where the token in `HF_TOKEN` came from, as the process that put it there wrote it.
+    pub(super) origin: Option<OsString>,
     pub(super) endpoint: Result<Endpoint, Error>,
     pub(super) lookalikes: Vec<&'static str>,
     pub(super) paths: Paths,
@@ -77,6 +79,7 @@ impl<'a> Inputs<'a> {
             implicit_disabled: env::is_on(environment, env::HF_HUB_DISABLE_IMPLICIT_TOKEN),
             oidc_resource: env::text(environment, env::HF_OIDC_RESOURCE).is_some(),
             tokens: TOKEN_VARIABLES.map(|name| environment.get(name)),
+            origin: environment.get(env::HUBTOKEN_TOKEN_ORIGIN),
             endpoint: ambient_endpoint(environment),
             lookalikes: env::LOOKALIKES
                 .into_iter()
@@ -151,12 +154,4 @@ pub fn ambient_endpoint(environment: &dyn Environment) -> Result<Endpoint, Error
             ))),
         },
     }
-}
-
-/// The variable whose token goes before the token file's, if one is set.
-#[must_use]
-pub fn shadowing(environment: &dyn Environment) -> Option<&'static str> {
-    TOKEN_VARIABLES
-        .into_iter()
-        .find(|name| env::text(environment, name).is_some())
 }

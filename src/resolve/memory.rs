@@ -156,6 +156,8 @@ impl Memory {
     ) -> Option<Self> {
         let file = match &credential.source {
             Source::Environment(name) if name == env::HF_TOKEN => None,
+            // What says so is dropped with the answer: see `Resolver::forget_answer`.
+            Source::Placed { .. } => None,
             Source::File(path) => {
                 // A path with `$NAME` depends on variables that are not listed.
                 let expands = inputs

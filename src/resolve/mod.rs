@@ -21,23 +21,24 @@ mod memory;
 pub mod outside;
 mod peer;
 pub mod pin;
+pub mod placed;
 pub mod search;
 pub mod trace;
 pub mod trust;
+mod unpickled;
 mod walk;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use crate::credential::{Credential, Reference, Source};
+use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::printable::holds_secret;
 use crate::sync::lock;
-use configuration::Configuration;
 use errand::Errands;
-pub use inputs::{Inputs, TOKEN_VARIABLES, ambient_endpoint, shadowing};
+pub use inputs::{Inputs, TOKEN_VARIABLES, ambient_endpoint};
 pub use memory::Recall;
 use memory::{Memory, Projects, Stamped};
 use trace::{Answer, Trace};
@@ -71,8 +72,7 @@ impl Request<'_> {
     /// Whether no source is asked but the argument, which needs no look at the disk and no wait.
     #[must_use]
     pub fn is_answered_by_its_argument(&self) -> bool {
-        self.profile.is_none()
-            && !matches!(self.argument, Argument::Ambient | Argument::Required)
+        self.profile.is_none() && !matches!(self.argument, Argument::Ambient | Argument::Required)
     }
 }
 
@@ -99,6 +99,14 @@ impl Resolver {
         *lock(&self.memory) = None;
         lock(&self.projects).clear();
         self.errands.clear();
+    }
+
+    /// Forgets the last ambient answer, but not what slow sources have told.
+    ///
+    /// For a change of what is active: the variable that says where the token in `HF_TOKEN` came
+    /// from is not compared at each call.
+    pub fn forget_answer(&self) {
+        *lock(&self.memory) = None;
     }
 
     /// The chain of a forked child, which knows what its parent was told by notebooks.
@@ -182,69 +190,6 @@ impl Resolver {
             Err(Error::TokenNotFound { trace, .. }) => Ok((*trace).clone()),
             Err(error) => Err(error),
         }
-    }
-
-    /// Looks for the token that a reference means at its source.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::TokenNotFound`] that says why it cannot be had again.
-    pub fn revive(
-        &self,
-        reference: &Reference,
-        inputs: &Inputs<'_>,
-    ) -> Result<Arc<Credential>, Error> {
-        let mut walk = Walk::new(self, inputs, None, false);
-        let endpoint = self.configured_endpoint(&reference.source, inputs);
-        let asked = match &reference.source {
-            Source::Argument => Ok(()),
-            Source::Environment(name) => TOKEN_VARIABLES
-                .into_iter()
-                .zip(&inputs.tokens)
-                .find(|(known, _)| known == name)
-                .map_or(Ok(()), |(name, value)| {
-                    walk.ask_variable(name, value.as_ref())
-                }),
-            Source::File(path) => walk.ask_file(path, endpoint, false),
-            source @ (Source::Store(name) | Source::Configuration { profile: name, .. }) => {
-                walk.ask_store(source.clone(), name, endpoint)
-            }
-            Source::Command(program) => match self.user_configuration(inputs) {
-                Some(user) => match &user.token_command {
-                    Some(argv) if argv.first() == Some(program) => walk.ask_command(&user, argv),
-                    _ => Ok(()),
-                },
-                None => Ok(()),
-            },
-            Source::Vault(_) => walk.ask_vaults(),
-        };
-        match (asked, walk.found) {
-            (Ok(()), Some(found)) if reference.matches(&found) => Ok(found),
-            _ => Err(Error::TokenNotFound {
-                message: reference.lost(),
-                trace: Arc::new(walk.trace),
-            }),
-        }
-    }
-
-    fn user_configuration(&self, inputs: &Inputs<'_>) -> Option<Arc<Configuration>> {
-        lock(&self.projects)
-            .find(inputs.folder.as_deref(), &inputs.places())
-            .ok()?
-            .user
-    }
-
-    /// The Hub that the user's configuration gives to a source that it names.
-    fn configured_endpoint(&self, source: &Source, inputs: &Inputs<'_>) -> Option<Endpoint> {
-        let user = self.user_configuration(inputs)?;
-        let named = match source {
-            Source::Configuration { file, .. } => *file == user.path,
-            Source::File(path) => {
-                user.token_file(inputs.home.as_deref()).as_deref() == Some(path.as_path())
-            }
-            _ => false,
-        };
-        user.endpoint.clone().filter(|_| named)
     }
 
     fn walk(

@@ -152,6 +152,7 @@ impl<'a> Walk<'a> {
         };
         match token {
             Ok(Some(token)) => {
+                let source = self.inputs.placed(name, &token).unwrap_or(source);
                 let endpoint = self.inputs.endpoint.clone()?;
                 self.take(token, source, endpoint, KnownEnd::default())
             }
@@ -179,9 +180,11 @@ impl<'a> Walk<'a> {
             source: source.to_string(),
             answer: Answer::Found,
             mask: Some(token.mask()),
-            detail: source
-                .profile()
-                .map_or_else(String::new, |name| format!("profile `{name}`")),
+            detail: match (&source, source.profile()) {
+                (Source::Placed { .. }, _) => source.provenance(),
+                (_, Some(name)) => format!("profile `{name}`"),
+                _ => String::new(),
+            },
         };
         if let Some(used) = &self.found {
             step.answer = Answer::Shadowed;

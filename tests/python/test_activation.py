@@ -103,14 +103,18 @@ def test_activations_nest() -> None:
     "order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
 )
 @pytest.mark.parametrize("before", [None, "other"])
-def test_they_end_in_any_order(
+def test_blocks_end_in_any_order(
     order: tuple[int, ...], before: str | None, alone: pytest.MonkeyPatch
 ) -> None:
     if before is not None:
         alone.setenv("HF_TOKEN", fake_token())
     was = state()
     tokens = [handed_over() for _ in order]
-    activations = [token.activate() for token in tokens]
+    stack = contextlib.ExitStack()
+    activations = []
+    for token in tokens:
+        activations.append(token.activate())
+        stack.enter_context(activations[-1])
     left = list(range(len(order)))
     for ended in order:
         activations[ended].deactivate()

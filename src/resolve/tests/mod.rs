@@ -3,6 +3,7 @@
 
 mod files;
 mod outside;
+mod unpickled;
 
 use std::path::PathBuf;
 

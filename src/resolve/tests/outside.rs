@@ -137,6 +137,7 @@ fn a_child_knows_what_its_parent_was_told() {
 #[cfg(unix)]
 mod commands {
     use super::*;
+    use crate::credential::Reference;
 
     const CONFIGURATION: &str = ".config/hubtoken/config.toml";
 
@@ -251,18 +252,26 @@ mod commands {
         std::fs::write(&path, format!("{endpoint}\n{text}")).unwrap();
         let found = machine.ask_outside(&PROCESS).unwrap().credential.unwrap();
         assert_eq!(found.endpoint.as_str(), "http://127.0.0.1:9");
+    }
+
+    #[test]
+    fn an_unpickled_token_never_runs_it() {
+        let machine = machine("echo hf_Command_Fake_Fake");
+        let found = machine.ask_outside(&PROCESS).unwrap().credential.unwrap();
+        assert_eq!(runs(&machine), 1);
         let reference = Reference::of(&found);
-        let again = machine
-            .resolver
-            .revive(&reference, &machine.inputs().with_outside(&PROCESS));
-        assert_eq!(again.unwrap().token.expose(), found.token.expose());
-        let other = Reference {
-            source: Source::Command("other".to_owned()),
-            ..reference
+        machine.resolver.reload();
+        let outside = PROCESS;
+        let revive = || {
+            let inputs = machine.inputs().with_outside(&outside);
+            machine.resolver.revive(&reference, &inputs)
         };
-        let lost = machine
-            .resolver
-            .revive(&other, &machine.inputs().with_outside(&PROCESS));
-        assert!(matches!(lost, Err(Error::TokenNotFound { .. })));
+        assert!(matches!(revive(), Err(Error::TokenNotFound { .. })));
+        // Where a quick source has that very token, it is found there.
+        machine.write(FILE, "hf_Command_Fake_Fake");
+        let again = revive().unwrap();
+        assert_eq!(again.token, found.token);
+        assert_eq!(again.source, found.source);
+        assert_eq!(runs(&machine), 1);
     }
 }

@@ -1,0 +1,108 @@
+"""Processes that were started earlier, and keep the environment of that time.
+
+``activate()`` changes this process's environment, and a new process inherits it. A pool that is
+running already does not notice: its workers go on with the token that they were started with. The
+same holds for the fork server of ``multiprocessing``, which hands the environment of its own start
+to every process that it starts later.
+
+Nothing is imported to find them: where ``multiprocessing`` is not loaded, it has no children.
+"""
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["describe"]
+
+_ADVICE = (
+    "Activate before a pool is made, or shut it down and make another. Where that cannot be, hand "
+    "the token to each worker as it starts: "
+    "initializer=hubtoken.HubToken.activate, initargs=(token,)"
+)
+_LOKY_ADVICE = (
+    "Activate before the first Parallel, or shut its workers down with "
+    "joblib.externals.loky.get_reusable_executor().shutdown()"
+)
+# Both carry loky; joblib has a copy of its own.
+_LOKY = ("loky.reusable_executor", "joblib.externals.loky.reusable_executor")
+
+
+def describe() -> "tuple[str, str]":
+    """Tell which processes keep an earlier environment.
+
+    Returns:
+        Two texts for a message: the processes, such as ``2 child processes of multiprocessing``,
+        and what to do about them. Both are empty if none of them lives.
+    """
+    children = _children()
+    loky = _loky_workers()
+    children -= loky
+    found = []
+    if children:
+        noun = "child process" if len(children) == 1 else "child processes"
+        found.append(f"{len(children)} {noun} of multiprocessing")
+    if _fork_server_runs():
+        found.append("the fork server of multiprocessing")
+    if loky:
+        noun = "worker" if len(loky) == 1 else "workers"
+        found.append(f"{len(loky)} {noun} of joblib (loky)")
+    advice = [_ADVICE] * (len(found) > bool(loky)) + [_LOKY_ADVICE] * bool(loky)
+    return " and ".join(found), ". ".join(advice)
+
+
+def _children() -> "set[int]":
+    """The process ids of this process's own live children."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is None:
+        return set()
+    # After a plain `os.fork` the parent's children are still listed.
+    own = os.getpid()
+    return {
+        child.pid
+        for child in process.active_children()
+        if child.pid is not None and getattr(child, "_parent_pid", own) == own
+    }
+
+
+def _fork_server_runs() -> bool:
+    module = sys.modules.get("multiprocessing.forkserver")
+    server = getattr(module, "_forkserver", None)
+    pid = getattr(server, "_forkserver_pid", None)
+    return isinstance(pid, int) and _is_live_child(pid)
+
+
+def _is_live_child(pid: int) -> bool:
+    """Whether a child lives, without taking its exit status from the code that waits for it."""
+    if not hasattr(os, "waitid"):
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            return False
+        return True
+    try:
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        # Gone, or the parent's, of which this process is a fork.
+        return False
+    return ended is None
+
+
+def _loky_workers() -> "set[int]":
+    """The process ids of the live workers of loky's shared executors."""
+    modules = [sys.modules.get(name) for name in _LOKY]
+    return {pid for module in modules if module is not None for pid in _workers_of(module)}
+
+
+def _workers_of(module: "ModuleType") -> "set[int]":
+    executor = getattr(module, "_executor", None)
+    processes = getattr(executor, "_processes", None) or {}
+    # Copied at once: the executor's own thread removes workers that have ended.
+    own = os.getpid()
+    return {
+        worker.pid
+        for worker in list(processes.values())
+        if getattr(worker, "_parent_pid", own) == own and worker.is_alive()
+    }

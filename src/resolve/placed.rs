@@ -1,0 +1,194 @@
+//! The tokens that this library puts into `HF_TOKEN`, and how they keep their source.
+//!
+//! `activate()` and `hubtoken run` hand a token on through `HF_TOKEN`, since that is what the Hub's
+//! libraries read. Without more, this process and its children would blame a variable that the
+//! user never set. So a second variable says where the token came from, bound to the value by its
+//! fingerprint: once `HF_TOKEN` holds anything else, it says nothing. It decides words in messages
+//! and the profile's name, never which token is used.
+
+use url::form_urlencoded::{Serializer, parse};
+
+use super::{Inputs, TOKEN_VARIABLES};
+use crate::credential::{Credential, Placement, Source};
+use crate::env::{self, Environment};
+use crate::token::Token;
+
+const FINGERPRINT: &str = "fingerprint";
+const SOURCE: &str = "source";
+const PROFILE: &str = "profile";
+const BY: &str = "by";
+const ACTIVATION: &str = "activate";
+const RUN: &str = "run";
+
+/// What goes into `HUBTOKEN_TOKEN_ORIGIN` beside a token in `HF_TOKEN`.
+#[must_use]
+pub fn origin(credential: &Credential, by: Placement) -> String {
+    let source = credential.source.origin();
+    let mut pairs = Serializer::new(String::new());
+    pairs
+        .append_pair(FINGERPRINT, &credential.token.digest().fingerprint())
+        .append_pair(SOURCE, &source.to_string())
+        .append_pair(
+            BY,
+            match by {
+                Placement::Activation => ACTIVATION,
+                Placement::Run => RUN,
+            },
+        );
+    if let Some(profile) = source.profile() {
+        pairs.append_pair(PROFILE, profile);
+    }
+    pairs.finish()
+}
+
+/// The source of a token in `HF_TOKEN` that this library put there; `None` for any other.
+fn source(origin: &str, token: &Token) -> Option<Source> {
+    let field = |name: &str| {
+        parse(origin.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value)
+    };
+    if field(FINGERPRINT)? != token.digest().fingerprint() {
+        return None;
+    }
+    let by = match &*field(BY)? {
+        ACTIVATION => Placement::Activation,
+        RUN => Placement::Run,
+        _ => return None,
+    };
+    let origin = Source::parse(&field(SOURCE)?, field(PROFILE).as_deref())?;
+    Some(Source::Placed {
+        origin: Box::new(origin),
+        by,
+    })
+}
+
+impl Inputs<'_> {
+    /// The source of the token in a variable, if this library put it there.
+    pub(super) fn placed(&self, name: &str, token: &Token) -> Option<Source> {
+        if name != env::HF_TOKEN {
+            return None;
+        }
+        source(self.origin.as_deref()?.to_str()?, token)
+    }
+}
+
+/// A warning that a variable goes before the active token of the file, if one does.
+///
+/// `effect` says what its token does ("goes before the active token"), `purpose` what ending that is
+/// good for (" to be without a token", or nothing).
+#[must_use]
+pub fn shadow_warning(
+    environment: &dyn Environment,
+    effect: &str,
+    purpose: &str,
+) -> Option<String> {
+    let name = TOKEN_VARIABLES
+        .into_iter()
+        .find(|name| env::text(environment, name).is_some())?;
+    let placed = env::text(environment, name)
+        .and_then(|value| Token::parse(&value).ok().flatten())
+        .and_then(|token| Inputs::read(environment, None).placed(name, &token));
+    Some(match placed {
+        Some(Source::Placed { origin, by }) => {
+            let remedy = match by {
+                Placement::Activation => "call hubtoken.deactivate() in the program that did",
+                Placement::Run => "do this outside of `hubtoken run`",
+            };
+            format!(
+                "a token was {} and {effect}; {remedy}{purpose}",
+                by.describe(&origin)
+            )
+        }
+        _ => format!("{name} is set and {effect}; unset it{purpose}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::endpoint::Endpoint;
+    use crate::env::Fixed;
+
+    const VALUE: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
+    const OTHER: &str = "hf_OtherOtherOtherOtherOtherOtherOtXX";
+
+    fn credential(source: Source) -> Credential {
+        Credential {
+            token: Token::parse(VALUE).unwrap().unwrap(),
+            source,
+            endpoint: Endpoint::default_hub(),
+            expires_at: crate::identity::end::KnownEnd::UNKNOWN,
+        }
+    }
+
+    #[test]
+    fn every_source_is_read_back_for_its_own_value_only() {
+        let other = Token::parse(OTHER).unwrap().unwrap();
+        for by in [Placement::Activation, Placement::Run] {
+            for from in [
+                Source::Argument,
+                Source::Environment("HUGGING_FACE_HUB_TOKEN".to_owned()),
+                Source::File("/a b/ü&=/token".into()),
+                Source::Store("c i&source=argument".to_owned()),
+                Source::Command("/opt/a:b".to_owned()),
+                Source::Configuration {
+                    file: "/p/hubtoken.toml".into(),
+                    profile: "ci".to_owned(),
+                },
+            ] {
+                let credential = credential(from.clone());
+                let written = origin(&credential, by);
+                assert!(!written.contains(VALUE));
+                let read = source(&written, &credential.token);
+                assert_eq!(read.as_ref().map(Source::origin), Some(&from));
+                assert_eq!(source(&written, &other), None);
+                // A placed token that is placed again keeps where it came from first.
+                let again = Credential {
+                    source: read.unwrap(),
+                    ..credential
+                };
+                assert_eq!(origin(&again, by), written);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_says_nothing() {
+        let credential = credential(Source::Argument);
+        let written = origin(&credential, Placement::Activation);
+        for broken in [
+            "",
+            "store:ci",
+            &written.replace("activate", "magic"),
+            &written.replace("argument", "moon"),
+            &written.replace("fingerprint", "print"),
+        ] {
+            assert_eq!(source(broken, &credential.token), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_shadow_is_blamed_on_what_put_it_there() {
+        let warn = |environment: &Fixed| {
+            shadow_warning(environment, "goes before the active token", "").unwrap()
+        };
+        let mut environment = Fixed::from([("HF_TOKEN", VALUE)]);
+        assert_eq!(
+            warn(&environment),
+            "HF_TOKEN is set and goes before the active token; unset it"
+        );
+        let credential = credential(Source::Store("ci".to_owned()));
+        environment.set(
+            env::HUBTOKEN_TOKEN_ORIGIN,
+            origin(&credential, Placement::Activation),
+        );
+        let warning = warn(&environment);
+        assert!(warning.contains("activated from store:ci") && !warning.contains("unset"));
+        environment.set("HF_TOKEN", OTHER);
+        assert!(warn(&environment).contains("unset"));
+        environment.unset("HF_TOKEN");
+        assert_eq!(shadow_warning(&environment, "", ""), None);
+    }
+}

@@ -1,0 +1,167 @@
+//! Looks again for a token whose pickle carried no value.
+//!
+//! A worker process often has the very token at hand: its own `HF_TOKEN`, or the machine's files.
+//! So all quick sources are compared with the fingerprint, whatever the token's source was
+//! elsewhere. A stored token is followed by its name as well, since it may have been rotated.
+//! Commands, vaults and keyrings are never asked: they are slow, may show a dialogue, and every
+//! worker of a pool would ask them at once.
+
+use std::sync::Arc;
+
+use super::trace::{Answer, Step};
+use super::walk::Walk;
+use super::{Inputs, Resolver, TOKEN_VARIABLES};
+use crate::credential::{Credential, Reference, Source};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::resolve::configuration::Configuration;
+use crate::store;
+use crate::sync::lock;
+use crate::token::Token;
+
+impl Resolver {
+    /// Looks for the token that a reference means in the quick sources.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TokenNotFound`] that says why it cannot be had again.
+    pub fn revive(
+        &self,
+        reference: &Reference,
+        inputs: &Inputs<'_>,
+    ) -> Result<Arc<Credential>, Error> {
+        let mut search = Search {
+            resolver: self,
+            reference,
+            inputs,
+            user: self.user_configuration(inputs),
+            steps: Vec::new(),
+        };
+        search.run().ok_or_else(|| Error::TokenNotFound {
+            message: reference.lost(),
+            trace: Arc::new(super::Trace {
+                steps: search.steps,
+                endpoint: None,
+            }),
+        })
+    }
+
+    fn user_configuration(&self, inputs: &Inputs<'_>) -> Option<Arc<Configuration>> {
+        lock(&self.projects)
+            .find(inputs.folder.as_deref(), &inputs.places())
+            .ok()?
+            .user
+    }
+}
+
+struct Search<'a> {
+    resolver: &'a Resolver,
+    reference: &'a Reference,
+    inputs: &'a Inputs<'a>,
+    user: Option<Arc<Configuration>>,
+    steps: Vec<Step>,
+}
+
+impl Search<'_> {
+    fn run(&mut self) -> Option<Arc<Credential>> {
+        self.named()
+            .or_else(|| self.variables())
+            .or_else(|| self.files())
+            .or_else(|| self.stored())
+    }
+
+    /// A fresh walk, and what it found if that is what the reference means. What is broken holds no
+    /// such token; the trace keeps it.
+    fn ask(
+        &mut self,
+        ask: impl FnOnce(&mut Walk<'_>) -> Result<(), Error>,
+    ) -> Option<Arc<Credential>> {
+        let mut walk = Walk::new(self.resolver, self.inputs, None, false);
+        let asked = ask(&mut walk);
+        let found = walk.found.take().filter(|_| asked.is_ok());
+        self.steps.append(&mut walk.trace.steps);
+        match found {
+            Some(found) if self.reference.matches(&found) => Some(self.accept(found)),
+            Some(_) => {
+                if let Some(step) = self.steps.last_mut() {
+                    step.answer = Answer::Skipped;
+                    "another token, or for another Hub".clone_into(&mut step.detail);
+                }
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// The token keeps the source that it had when it was pickled.
+    fn accept(&self, found: Arc<Credential>) -> Arc<Credential> {
+        if found.source == self.reference.source {
+            return found;
+        }
+        found.with_source(&self.reference.source).unwrap_or(found)
+    }
+
+    /// The stored token by its name, which may have another value by now.
+    fn named(&mut self) -> Option<Arc<Credential>> {
+        let source = self.reference.source.clone();
+        let name = source.profile()?.to_owned();
+        let endpoint = self.configured_endpoint(&source);
+        self.ask(|walk| walk.ask_store(source, &name, endpoint))
+    }
+
+    fn variables(&mut self) -> Option<Arc<Credential>> {
+        let inputs = self.inputs;
+        TOKEN_VARIABLES
+            .into_iter()
+            .zip(&inputs.tokens)
+            .find_map(|(name, value)| self.ask(|walk| walk.ask_variable(name, value.as_ref())))
+    }
+
+    /// The file that the token came from, the one that the user's configuration names, and the
+    /// active one.
+    fn files(&mut self) -> Option<Arc<Credential>> {
+        let own = match &self.reference.source {
+            Source::File(path) => Some(path.clone()),
+            _ => None,
+        };
+        let configured = self
+            .user
+            .as_ref()
+            .and_then(|user| user.token_file(self.inputs.home.as_deref()));
+        let mut paths: Vec<_> = [own, configured, self.inputs.paths.token.clone()]
+            .into_iter()
+            .flatten()
+            .collect();
+        paths.dedup();
+        paths.into_iter().find_map(|path| {
+            let endpoint = self.configured_endpoint(&Source::File(path.clone()));
+            self.ask(|walk| walk.ask_file(&path, endpoint, false))
+        })
+    }
+
+    /// All stored tokens, by value.
+    fn stored(&mut self) -> Option<Arc<Credential>> {
+        let stored = store::read(self.inputs.paths.stored_tokens.as_deref()?).ok()?;
+        let entry = stored.iter().find(|entry| {
+            Token::parse(&entry.value)
+                .ok()
+                .flatten()
+                .is_some_and(|token| token.digest().fingerprint() == self.reference.fingerprint)
+        })?;
+        let source = Source::Store(entry.name.clone());
+        self.ask(|walk| walk.ask_store(source, &entry.name, None))
+    }
+
+    /// The Hub that the user's configuration gives to a source that it names.
+    fn configured_endpoint(&self, source: &Source) -> Option<Endpoint> {
+        let user = self.user.as_ref()?;
+        let named = match source {
+            Source::Configuration { file, .. } => *file == user.path,
+            Source::File(path) => {
+                user.token_file(self.inputs.home.as_deref()).as_deref() == Some(path.as_path())
+            }
+            _ => false,
+        };
+        user.endpoint.clone().filter(|_| named)
+    }
+}
