@@ -312,7 +312,11 @@ mod tests {
         }
         let local = Endpoint::parse("http://127.0.0.1:8080").unwrap();
         assert!(!local.owns("http://localhost:8080/"));
-        assert!(local.recipient(r"http://127.0.0.1:8080\@localhost:1/f").is_err());
+        assert!(
+            local
+                .recipient(r"http://127.0.0.1:8080\@localhost:1/f")
+                .is_err()
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::identity::failure::no_answer_within;
 use crate::paths::Paths;
-use crate::strict_url::check_reference;
+use crate::strict_url::{check_proxy, check_reference};
 use crate::sync::lock;
 
 /// The largest answer that is read, in bytes. An identity with a thousand organisations fits.
@@ -155,6 +155,11 @@ fn build(endpoint: &Endpoint, settings: &Settings) -> Result<Client, Error> {
     if let Some(address) = &settings.proxy
         && !endpoint.is_loopback()
     {
+        check_proxy(address).map_err(|problem| {
+            Error::UntrustedEndpoint(format!(
+                "the address of the proxy in HTTPS_PROXY (or ALL_PROXY) {problem}"
+            ))
+        })?;
         let proxy = Proxy::all(address.as_str()).map_err(|_| {
             // The address may hold a password and is not repeated.
             Error::Configuration(

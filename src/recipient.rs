@@ -51,9 +51,11 @@ pub fn caller_objection(token: &Token) -> Option<String> {
     }
     Some(match token.foreign_service() {
         Some(what) => format!("the caller's token looks like {what}, so it is sent to nobody"),
-        None => "the caller's token begins like none of the Hub's (hf_…), so it is sent to nobody: \
+        None => {
+            "the caller's token begins like none of the Hub's (hf_…), so it is sent to nobody: \
                  it may be meant for another service"
-            .to_owned(),
+                .to_owned()
+        }
     })
 }
 
@@ -133,7 +135,11 @@ mod tests {
 
     #[test]
     fn another_hub_gets_tokens_of_any_shape_but_no_key_of_another_service() {
-        for endpoint in ["http://127.0.0.1:1", "https://mirror.example", "https://nothuggingface.co"] {
+        for endpoint in [
+            "http://127.0.0.1:1",
+            "https://mirror.example",
+            "https://nothuggingface.co",
+        ] {
             for value in FOREIGN {
                 assert!(credential(value, endpoint).check_sendable().is_err());
             }
@@ -148,13 +154,21 @@ mod tests {
         for value in FOREIGN.into_iter().chain(OWN) {
             let credential = credential(value, "https://huggingface.co");
             let message = credential.check_sendable().unwrap_err().to_string();
-            assert!(message.contains("the environment variable HF_TOKEN"), "{message}");
+            assert!(
+                message.contains("the environment variable HF_TOKEN"),
+                "{message}"
+            );
             assert!(message.contains("https://huggingface.co"), "{message}");
             assert!(!message.contains("Fake") && !message.contains(&value[value.len() - 4..]));
             assert!(credential.bearer().is_err() && credential.basic("x").is_err());
         }
         let key = credential(FOREIGN[2], "http://127.0.0.1:1");
-        assert!(key.check_sendable().unwrap_err().to_string().contains("a token of GitHub"));
+        assert!(
+            key.check_sendable()
+                .unwrap_err()
+                .to_string()
+                .contains("a token of GitHub")
+        );
     }
 
     #[test]
@@ -164,7 +178,10 @@ mod tests {
             assert!(caller_objection(&token).unwrap().contains("sent to nobody"));
         }
         for value in HUBS {
-            assert_eq!(caller_objection(&Token::parse(value).unwrap().unwrap()), None);
+            assert_eq!(
+                caller_objection(&Token::parse(value).unwrap().unwrap()),
+                None
+            );
         }
     }
 }

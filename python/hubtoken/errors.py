@@ -79,6 +79,8 @@ class TokenNotFoundError(HubTokenError):
 class TokenFormatError(HubTokenError):
     """A value cannot be a token: a mask, a placeholder, an illegal character.
 
+    Or it is not to be sent to its Hub, since it looks like the key of another service.
+
     Not a ``ValueError``, because ``argparse`` and ``pydantic`` print the value of one.
     """
 
@@ -174,7 +176,35 @@ class StoreError(HubTokenError, OSError):
 
 
 class HubTokenWarning(UserWarning):
-    """Something that hubtoken passed over, such as an unreadable token file."""
+    """Something that hubtoken passed over, such as an unreadable token file.
+
+    Shown with file and number of the line that it is about, and without the line itself.
+    """
+
+    def __str__(self) -> str:
+        """The message."""
+        _withhold_line(self)
+        return super().__str__()
+
+
+def _withhold_line(warning: HubTokenWarning) -> None:
+    """Keeps ``warnings`` from showing the line of source that a warning is about.
+
+    That line may be ``hubtoken.login("hf_…")``, and a log is no place for it. Who emits a warning
+    has no say in what is shown of it, so this looks at who asks for the message: the function
+    that formats a warning does, just before it reads the line, unless it was given one.
+    """
+    import sys
+
+    try:
+        frame = sys._getframe(2)  # noqa: SLF001 - documented, and absent in no CPython
+    except (AttributeError, ValueError):
+        return
+    if frame.f_globals.get("__name__") not in {"warnings", "_py_warnings"}:
+        return
+    for shown in list(frame.f_locals.values()):
+        if getattr(shown, "message", None) is warning and getattr(shown, "line", "") is None:
+            shown.line = ""
 
 
 class StaleIdentityWarning(HubTokenWarning):

@@ -13,8 +13,10 @@
     reason = "'py is PyO3's name for the attachment; it reads better than '_"
 )]
 
+mod auth;
 mod authorize;
 mod cli;
+mod constructor;
 mod error;
 mod guard;
 mod held;

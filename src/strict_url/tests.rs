@@ -18,7 +18,10 @@ fn plain_urls_are_read() {
         ("http://127.1.2.3:80/", "http://127.1.2.3"),
         ("http://[::1]:8080/x", "http://[::1]:8080"),
         ("http://my_hub:65535?x", "http://my_hub:65535"),
-        ("https://xn--bcher-kva.example/", "https://xn--bcher-kva.example"),
+        (
+            "https://xn--bcher-kva.example/",
+            "https://xn--bcher-kva.example",
+        ),
         ("https://huggingface.co/a@b:c%2f", "https://huggingface.co"),
     ] {
         assert_eq!(Origin::of(text).unwrap().to_string(), origin);
@@ -118,7 +121,13 @@ fn proxies_may_have_a_password_and_no_second_reading() {
 
 #[test]
 fn redirects_are_read_as_they_are_written() {
-    for good in ["/x?y#z", "x/y", "?q", "https://huggingface.co/x", "//huggingface.co/x"] {
+    for good in [
+        "/x?y#z",
+        "x/y",
+        "?q",
+        "https://huggingface.co/x",
+        "//huggingface.co/x",
+    ] {
         assert_eq!(check_reference(good), Ok(()), "{good}");
     }
     for bad in [
@@ -137,13 +146,43 @@ fn redirects_are_read_as_they_are_written() {
 /// Two hosts, and between them what parsers quarrel about.
 fn quarrels() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
-        Just("127.0.0.1"), Just("localhost"), Just("evil.example"), Just("huggingface.co"),
-        Just("0x7f.1"), Just("[::1]"), Just("@"), Just("\\"), Just("/"), Just("//"), Just(":"),
-        Just("?"), Just("#"), Just("%40"), Just("%2f"), Just("."), Just("\t"), Just("\n"),
-        Just(" "), Just(":80"), Just(":8080"), Just("a"), Just("é"), Just("。"), Just(";"),
-        Just("[", ), Just("]"), Just("https://"), Just("http:"),
+        Just("127.0.0.1"),
+        Just("localhost"),
+        Just("evil.example"),
+        Just("huggingface.co"),
+        Just("0x7f.1"),
+        Just("[::1]"),
+        Just("@"),
+        Just("\\"),
+        Just("/"),
+        Just("//"),
+        Just(":"),
+        Just("?"),
+        Just("#"),
+        Just("%40"),
+        Just("%2f"),
+        Just("."),
+        Just("\t"),
+        Just("\n"),
+        Just(" "),
+        Just(":80"),
+        Just(":8080"),
+        Just("a"),
+        Just("é"),
+        Just("。"),
+        Just(";"),
+        Just("[",),
+        Just("]"),
+        Just("https://"),
+        Just("http:"),
     ];
-    let scheme = prop_oneof![Just("http://"), Just("https://"), Just("http:/"), Just("HTTP://"), Just("")];
+    let scheme = prop_oneof![
+        Just("http://"),
+        Just("https://"),
+        Just("http:/"),
+        Just("HTTP://"),
+        Just("")
+    ];
     (scheme, proptest::collection::vec(piece, 0..8))
         .prop_map(|(scheme, pieces)| format!("{scheme}{}", pieces.concat()))
 }

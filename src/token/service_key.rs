@@ -63,7 +63,12 @@ const SHAPES: [Shape; 50] = [
     shape("an API key of OpenAI", "sk-svcacct-", word, 8),
     shape("an API key of OpenAI", "sk-admin-", word, 8),
     // DeepSeek, Moonshot and LiteLLM write theirs in the same way.
-    shape("an API key of OpenAI or of a service like it", "sk-", word, 16),
+    shape(
+        "an API key of OpenAI or of a service like it",
+        "sk-",
+        word,
+        16,
+    ),
     shape("a token of GitHub", "github_pat_", word, 16),
     shape("a token of GitHub", "ghp_", alphanumeric, 16),
     shape("a token of GitHub", "gho_", alphanumeric, 16),
@@ -107,7 +112,12 @@ const SHAPES: [Shape; 50] = [
     shape("a token of Databricks", "dapi", hexadecimal, 32),
     shape("a token of HashiCorp Vault", "hvs.", word, 16),
     shape("a token of Atlassian", "ATATT3", base64, 30),
-    shape("the admin key of an embedded Hub", "hubtoken_admin_", word, 16),
+    shape(
+        "the admin key of an embedded Hub",
+        "hubtoken_admin_",
+        word,
+        16,
+    ),
 ];
 
 /// What a value looks like, if it looks like the key of another service: "an API key of `OpenAI`".

@@ -17,6 +17,7 @@ use crate::file::read_secret;
 use crate::http;
 use crate::hub::error::HubError;
 use crate::hub::names;
+use crate::strict_url::Origin;
 
 /// The model that stands for all that have no upstream of their own.
 const ANY: &str = "*";
@@ -142,6 +143,8 @@ fn address(upstream: &Upstream) -> Result<Url, HubError> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err(wrong("it has a query or a fragment"));
     }
+    // The server's key goes there: it must be the address that its reader takes it for.
+    Origin::of(&upstream.url).map_err(|problem| wrong(&format!("it {problem}")))?;
     Ok(url)
 }
 
