@@ -127,7 +127,7 @@ impl Report {
             let token = format!("{} from {}", credential.token.mask(), credential.source);
             page.row("token", &token);
             if let Some(objection) = objection(&credential.token, &credential.endpoint) {
-                page.row("but it", &objection);
+                page.row("not sent", &format!("it {objection}"));
             }
         } else {
             page.row("token", "none");

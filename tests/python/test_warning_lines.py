@@ -142,6 +142,19 @@ def test_a_recorded_warning_has_its_message_file_and_number(
         assert str(warning.message).startswith("HF_TOKEN is set")
 
 
+def test_pytest_shows_no_line_either(home: Path) -> None:
+    value = fake_token()
+    with serving(identity()) as server:
+        text = f"import hubtoken\ndef test_it():\n    {LOGIN.format(value=value)}\n"
+        (home / "test_it.py").write_text(text, encoding="utf-8")
+        variables = {"HF_TOKEN": fake_token(), "HF_ENDPOINT": server.endpoint}
+        options = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py")
+        done = run(home, *options, **variables)
+        assert done.returncode == 0, done.stdout
+        assert "HubTokenWarning: HF_TOKEN is set" in done.stdout
+        assert value not in done.stdout + done.stderr
+
+
 def test_other_warnings_keep_their_lines(home: Path) -> None:
     path = script(home, "import hubtoken.errors, warnings\nwarnings.warn('something else')\n")
     assert "warnings.warn('something else')" in run(home, str(path)).stderr

@@ -124,7 +124,7 @@ impl Server {
 }
 
 fn address(upstream: &Upstream) -> Result<Url, HubError> {
-    let wrong = |reason| refused(upstream, reason);
+    let wrong = |reason: &str| refused(upstream, reason);
     let model = &upstream.model;
     let plain = |byte: u8| byte.is_ascii_graphic();
     if model.is_empty() || model.len() > LONGEST_MODEL || !model.bytes().all(plain) {
