@@ -192,19 +192,21 @@ def _withhold_line(warning: HubTokenWarning) -> None:
 
     That line may be ``hubtoken.login("hf_…")``, and a log is no place for it. Who emits a warning
     has no say in what is shown of it, so this looks at who asks for the message: the function
-    that formats a warning does, just before it reads the line, unless it was given one.
+    that formats a warning (that of ``warnings``, or pytest's) holds it as a ``WarningMessage``,
+    and reads the line after the message, unless there is one already.
     """
     import sys
 
+    warnings = sys.modules.get("warnings")
+    if warnings is None:
+        return
     try:
-        frame = sys._getframe(2)  # noqa: SLF001 - documented, and absent in no CPython
+        shown = list(sys._getframe(2).f_locals.values())  # noqa: SLF001 - there is no other way
     except (AttributeError, ValueError):
         return
-    if frame.f_globals.get("__name__") not in {"warnings", "_py_warnings"}:
-        return
-    for shown in list(frame.f_locals.values()):
-        if getattr(shown, "message", None) is warning and getattr(shown, "line", "") is None:
-            shown.line = ""
+    for value in shown:
+        if issubclass(type(value), warnings.WarningMessage) and value.message is warning:
+            value.line = value.line or ""
 
 
 class StaleIdentityWarning(HubTokenWarning):

@@ -17,6 +17,7 @@ def test_a_notebook_shows_no_line_of_the_cell(world: World, runner: Runner) -> N
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
     value = world.value("read")
+    assert value is not None
     cells = [f'import hubtoken\nhubtoken.login("{value}")', f'stored = hubtoken.login("{value}")']
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     client = nbclient.NotebookClient(notebook, kernel_name="python3", timeout=300)

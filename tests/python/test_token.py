@@ -255,7 +255,7 @@ def test_it_is_closed(token: HubToken) -> None:
     with pytest.raises(TypeError):
         type("Loose", (HubToken,), {})
     with pytest.raises(TypeError):
-        HubToken()
+        HubToken()  # type: ignore[call-arg]
     for name in ("source", "value", "__class__"):
         with pytest.raises((AttributeError, TypeError)):
             setattr(token, name, "x")

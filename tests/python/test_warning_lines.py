@@ -23,12 +23,12 @@ DEADLINE = 60.0
 
 
 def run(
-    home: Path, *arguments: str, stdin: str = "", folder: Path | None = None, **variables: str
+    home: Path, *arguments: str, stdin: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
         env=child_environment(home, **variables),
-        cwd=folder or home,
+        cwd=home,
         input=stdin,
         capture_output=True,
         text=True,
@@ -104,11 +104,11 @@ def test_filters_decide_as_for_any_warning(home: Path) -> None:
     value = fake_token()
     with serving(identity()) as server:
         variables = {"HF_TOKEN": fake_token(), "HF_ENDPOINT": server.endpoint}
-        path = script(home, f"import hubtoken\ndef work():\n    {LOGIN.format(value=value)}\n")
+        script(home, f"import hubtoken\ndef work():\n    {LOGIN.format(value=value)}\n")
         module = "import train; train.work()"
 
         def shown(*options: str) -> subprocess.CompletedProcess[str]:
-            return run(home, *options, "-c", module, folder=path.parent, **variables)
+            return run(home, *options, "-c", module, **variables)
 
         assert "HubTokenWarning" in shown().stderr
         assert "HubTokenWarning" not in shown("-W", "ignore").stderr
