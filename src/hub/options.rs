@@ -366,6 +366,10 @@ mod tests {
             case("127.0.0.1", true, Some("https://a:b@hub.example"), false),
             case("127.0.0.1", true, Some("https://hub.example?x"), false),
             case("127.0.0.1", true, Some("hub.example"), false),
+            case("127.0.0.1", true, Some(r"https://hub.example\"), false),
+            case("127.0.0.1", true, Some("https://hub.example:"), false),
+            case("127.0.0.1", true, Some(" https://hub.example"), false),
+            case("127.0.0.1", true, Some("https://hüb.example"), false),
         ] {
             assert!(bad.check().is_err(), "{bad:?}");
         }

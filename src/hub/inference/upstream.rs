@@ -276,6 +276,10 @@ mod tests {
             "http://alice:hunter2@127.0.0.1",
             "http://127.0.0.1?x",
             "http://127.0.0.1#x",
+            r"http://127.0.0.1:8000\@192.0.2.1",
+            "http://127.1:8000",
+            "http://127.0.0.1:08000",
+            "http://127.0.0.1:8000\n",
         ] {
             let error = Upstreams::load(&options(&[("m", url)])).unwrap_err();
             assert!(!error.to_string().contains("hunter2"), "{error}");
