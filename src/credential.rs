@@ -256,8 +256,9 @@ impl Credential {
             Ok(Recipient::Foreign(origin)) => origin,
             Err(problem) => {
                 return Err(Error::UntrustedEndpoint(format!(
-                    "the address {problem}. The token {} is not sent there",
-                    self.describe()
+                    "the address {problem}. The token {} belongs to {} and is not sent there",
+                    self.describe(),
+                    self.endpoint
                 )));
             }
         };

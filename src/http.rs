@@ -328,20 +328,18 @@ async fn follow(
 
 /// Where an answer redirects to, if that is the same Hub.
 fn redirection(endpoint: &Endpoint, response: &reqwest::Response) -> Result<String, NoAnswer> {
+    let nowhere = || NoAnswer::Strange("it redirects to nowhere".to_owned());
     let text = response
         .headers()
         .get(LOCATION)
         .and_then(|value| value.to_str().ok())
-        .ok_or_else(|| NoAnswer::Strange("it redirects to nowhere".to_owned()))?;
+        .ok_or_else(nowhere)?;
+    let target = response.url().join(text).map_err(|_| nowhere())?;
     check_reference(text).map_err(|problem| {
         NoAnswer::Strange(format!(
             "it redirects to an address that {problem}, and the token was not sent there"
         ))
     })?;
-    let target = response
-        .url()
-        .join(text)
-        .map_err(|_| NoAnswer::Strange("it redirects to nowhere".to_owned()))?;
     if endpoint.owns(target.as_str()) {
         return Ok(target.into());
     }

@@ -226,7 +226,11 @@ fn authority(rest: &str) -> &str {
 /// The host and the port, if there is one.
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), UrlProblem> {
     // A colon inside brackets belongs to the address.
-    let after_address = authority.rfind(']').map_or(0, |end| end + 1);
+    let after_address = match authority.rfind(']') {
+        Some(end) => end + 1,
+        None if authority.starts_with('[') => return Err(UrlProblem::Address),
+        None => 0,
+    };
     let Some(colon) = authority[after_address..].find(':') else {
         return Ok((authority, None));
     };

@@ -510,27 +510,60 @@ class Hub:
 class HubToken:
     """A Hugging Face token, opaque: it is masked wherever it is shown.
 
-    Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub. It is not
-    a `str`; `reveal()` gives one where a library wants it. As `auth=` of `requests` and `httpx` it
-    sets the header for its own Hub only. A pickle carries where it came from and not the value, but
-    for the one that `multiprocessing` hands to a process that it starts.
+    Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub, or make
+    one of a text: as a converter (`type=HubToken` of `argparse`, of a dataclass or of attrs) it
+    never shows the value. It is not a `str`; `reveal()` gives one where a library wants it. As
+    `auth=` of `requests` and `httpx` it sets the header for its own Hub only. A pickle carries where
+    it came from, never the value.
+
+    A value on a command line can be seen by every user of the machine, and the shell keeps it in
+    its history. Prefer the environment variable `HF_TOKEN`, which `hubtoken.resolve_token()` reads.
+
+    Args:
+        token: The value. A `HubToken` is given back as it is.
+        endpoint: The Hub that it belongs to; `None` for `HF_ENDPOINT`, or `https://huggingface.co`.
+
+    Raises:
+        hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder. Not a
+            `ValueError`, whose value argument parsers print; for `argparse` itself it is an
+            `argparse.ArgumentTypeError` with the same message.
+        hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token, or a
+            `HubToken` belongs to another.
+        TypeError: The value is neither text nor a `HubToken`.
+
+    Example:
+        >>> import hubtoken
+        >>> token = hubtoken.HubToken("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+        >>> token
+        HubToken(hf_…keXX, source=argument)
+        >>> hubtoken.HubToken(token) is token
+        True
     """
     def __call__(self, /, request: object) -> Any:
         """Sets the header of a request, for `auth=` of `requests` and `httpx`.
 
-        A request to any other server than the token's own Hub is left as it is.
+        A token of huggingface.co also goes to those of its own other hosts where no code of others
+        runs, such as `router.huggingface.co`. A request to any other server is left as it is, with
+        one warning for each server.
 
         Args:
             request: The request.
 
         Returns:
             The same request.
+
+        Raises:
+            hubtoken.errors.UntrustedEndpointError: Some parser could read the request's URL as
+                another address.
+            hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+                another service.
         """
     def __copy__(self, /) -> HubToken: ...
     def __deepcopy__(self, memo: object, /) -> HubToken: ...
     def __eq__(self, other: object, /) -> Any: ...
     def __format__(self, format_spec: str, /) -> str: ...
     def __hash__(self, /) -> int: ...
+    def __new__(cls, /, token: str | HubToken, *, endpoint: str | None = None) -> HubToken: ...
     def __reduce__(self, /) -> tuple[Any, ...]:
         """What a pickle carries: a reference, and the value only while `multiprocessing` pickles what
         it hands to a process that it is starting.
@@ -553,7 +586,8 @@ class HubToken:
                 active in another thread, or in a `with` block of another thread or task; or the
                 call is inside a `with` block of its own and is not another `with`.
             hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub.
-            hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+                another service.
 
         Example:
             >>> import hubtoken
@@ -573,6 +607,10 @@ class HubToken:
         Returns:
             The name, and the value as a `str` whose `repr` is masked.
 
+        Raises:
+            hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+                another service.
+
         Example:
             >>> import hubtoken
             >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
@@ -584,6 +622,10 @@ class HubToken:
 
         Returns:
             `Bearer ` and the value.
+
+        Raises:
+            hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+                another service.
 
         Example:
             >>> import hubtoken
@@ -604,6 +646,10 @@ class HubToken:
             A new dictionary with `HF_TOKEN` and `HF_ENDPOINT`, and without the variables that
             would keep the libraries from sending the token.
 
+        Raises:
+            hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+                another service.
+
         Example:
             >>> import hubtoken
             >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
@@ -616,14 +662,21 @@ class HubToken:
     def headers(self, /, url: str | None = None) -> dict[str, str]:
         """The headers that carry the token.
 
+        A token of huggingface.co also goes to those of its own other hosts where no code of others
+        runs, such as `router.huggingface.co`.
+
         Args:
-            url: Where they will be sent. Refused if that is not the token's own Hub.
+            url: Where they will be sent. Refused if that is not the token's own Hub, or if some
+                parser could read it as another address.
 
         Returns:
             A dictionary with `Authorization`.
 
         Raises:
-            hubtoken.errors.UntrustedEndpointError: The URL is another server's.
+            hubtoken.errors.UntrustedEndpointError: The URL is another server's, or holds a user
+                name, a backslash, white space, an encoded host, an odd port or an odd IP address.
+            hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+                another service.
 
         Example:
             >>> import hubtoken
@@ -1021,7 +1074,8 @@ def login(
 
     Raises:
         hubtoken.errors.TokenNotFoundError: There is no terminal to ask for the token.
-        hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder.
+        hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder, or looks like
+            the key of another service.
         hubtoken.errors.InvalidTokenError: The Hub does not know the token.
         hubtoken.errors.VerdictUnknownError: The Hub could not be asked (away, a rate limit,
             offline); nothing was stored.
@@ -1387,6 +1441,8 @@ def whoami(
         hubtoken.errors.InvalidTokenError: The Hub does not know the token.
         hubtoken.errors.VerdictUnknownError: The Hub could not be asked, or made no sense.
         hubtoken.errors.TokenNotFoundError: There is no token.
+        hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+            another service; it was not sent.
 
     Example:
         >>> import hubtoken

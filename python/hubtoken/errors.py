@@ -81,6 +81,8 @@ class TokenNotFoundError(HubTokenError):
 class TokenFormatError(HubTokenError):
     """A value cannot be a token: a mask, a placeholder, an illegal character.
 
+    Or it is not to be sent to its Hub, since it looks like the key of another service.
+
     Not a ``ValueError``, because ``argparse`` and ``pydantic`` print the value of one.
     """
 
@@ -180,7 +182,37 @@ class StoreError(HubTokenError, OSError):
 
 
 class HubTokenWarning(UserWarning):
-    """Something that hubtoken passed over, such as an unreadable token file."""
+    """Something that hubtoken passed over, such as an unreadable token file.
+
+    Shown with file and number of the line that it is about, and without the line itself.
+    """
+
+    def __str__(self) -> str:
+        """The message."""
+        _withhold_line(self)
+        return super().__str__()
+
+
+def _withhold_line(warning: HubTokenWarning) -> None:
+    """Keeps ``warnings`` from showing the line of source that a warning is about.
+
+    That line may be ``hubtoken.login("hf_…")``, and a log is no place for it. Who emits a warning
+    has no say in what is shown of it, so this looks at who asks for the message: the function
+    that formats a warning (that of ``warnings``, or pytest's) holds it as a ``WarningMessage``,
+    and reads the line after the message, unless there is one already.
+    """
+    import sys
+
+    warnings = sys.modules.get("warnings")
+    if warnings is None:
+        return
+    try:
+        shown = list(sys._getframe(2).f_locals.values())  # noqa: SLF001 - there is no other way
+    except (AttributeError, ValueError):
+        return
+    for value in shown:
+        if issubclass(type(value), warnings.WarningMessage) and value.message is warning:
+            value.line = value.line or ""
 
 
 class StaleIdentityWarning(HubTokenWarning):

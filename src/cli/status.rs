@@ -128,7 +128,7 @@ impl Report {
             let token = format!("{mask} {}", credential.source.provenance());
             page.row("token", &token);
             if let Some(objection) = objection(&credential.token, &credential.endpoint) {
-                page.row("but it", &objection);
+                page.row("not sent", &format!("it {objection}"));
             }
         } else {
             page.row("token", "none");

@@ -71,8 +71,17 @@ pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<Answer, Error> {
     Ok(answer)
 }
 
-/// Where git is about to go, if a token may go there at all.
+/// Where git is about to go, if a token may go there at all and every parser would go there too.
 fn place(asked: &Attributes) -> Option<Endpoint> {
+    // `https://evil.example\@huggingface.co/` has such a user to git, and another host to browsers.
+    let is_odd = |byte: &u8| *byte == b'\\' || *byte <= b' ' || *byte == 0x7f;
+    if asked
+        .username
+        .as_deref()
+        .is_some_and(|user| user.iter().any(is_odd))
+    {
+        return None;
+    }
     let protocol = str::from_utf8(asked.protocol.as_deref()?).ok()?;
     let host = str::from_utf8(asked.host.as_deref()?).ok()?;
     // Everything else has a meaning in a URL, or is another spelling of a host.

@@ -202,7 +202,14 @@ impl Attributes {
             },
         };
         self.protocol = Some(url[..separator].to_vec());
-        self.host = Some(decode(host)?.to_vec());
+        // An encoded host is another one to some programs, so it is no host here; it is decoded for
+        // what must not hide in it.
+        let decoded = decode(host)?;
+        self.host = Some(if host.contains(&b'%') {
+            host.to_vec()
+        } else {
+            decoded.to_vec()
+        });
         let path = decode(path)?;
         let start = path.iter().take_while(|byte| **byte == b'/').count();
         let path = path[start..].to_vec();

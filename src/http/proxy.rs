@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::env::{self, Environment};
 use crate::error::Error;
+use crate::strict_url::{UrlProblem, check_proxy};
 
 /// The schemes, in the library's spelling, and the port of each.
 const SCHEMES: [(&str, &str, u16); 7] = [
@@ -68,7 +69,8 @@ impl Named {
     ///
     /// # Errors
     ///
-    /// [`Error::Configuration`] that names the variable and never its value.
+    /// [`Error::Configuration`], or [`Error::UntrustedEndpoint`] for an address that programs read
+    /// differently; both name the variable and never its value.
     pub(super) fn parse(&self) -> Result<ProxyServer, Error> {
         let refused = |problem: &str| {
             Error::Configuration(format!(
@@ -81,7 +83,20 @@ impl Named {
             .value
             .as_ref()
             .ok_or_else(|| refused("it is not text"))?;
-        ProxyServer::parse(text.trim(), self.variable).map_err(refused)
+        let text = text.trim();
+        check_proxy(text)
+            .or_else(|problem| match problem {
+                // Said better below, where the schemes of proxies are known.
+                UrlProblem::NotAUrl | UrlProblem::Scheme | UrlProblem::NoHost => Ok(()),
+                _ => Err(problem),
+            })
+            .map_err(|problem| {
+                Error::UntrustedEndpoint(format!(
+                    "{} names a proxy whose address {problem}; nothing was sent",
+                    self.variable
+                ))
+            })?;
+        ProxyServer::parse(text, self.variable).map_err(refused)
     }
 }
 
@@ -346,7 +361,10 @@ mod tests {
                 panic!("{text} was understood");
             };
             let message = error.to_string();
-            assert!(matches!(error, Error::Configuration(_)), "{text}");
+            assert!(
+                matches!(error, Error::Configuration(_) | Error::UntrustedEndpoint(_)),
+                "{text}"
+            );
             assert!(message.starts_with("ALL_PROXY "), "{text}: {message}");
             assert!(!message.contains("secret"), "{text}: {message}");
         }

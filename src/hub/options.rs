@@ -15,6 +15,7 @@ use super::error::HubError;
 use super::inference::InferenceOptions;
 use super::journal::{LogFormat, LogLevel};
 use super::registry::AUDIT_DAYS;
+use crate::strict_url::Origin;
 
 /// How often `GET /api/whoami-v2` may be asked: `quota` times in `window_seconds`, per user, or per address when
 /// nobody is logged in.
@@ -227,8 +228,12 @@ impl HubOptions {
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => return Err(wrong("it has no host")),
         };
+        if !is_bare {
+            return Err(wrong("it is more than scheme, host and port"));
+        }
+        // Clients read it with parsers of their own, and send tokens there.
+        Origin::of(text).map_err(|problem| wrong(&format!("it {problem}")))?;
         match base.scheme() {
-            _ if !is_bare => Err(wrong("it is more than scheme, host and port")),
             "https" if self.is_public() => Ok(()),
             "https" => Err(wrong(
                 "nobody speaks https here: give a certificate, or say behind_proxy if a proxy does",
@@ -361,6 +366,10 @@ mod tests {
             case("127.0.0.1", true, Some("https://a:b@hub.example"), false),
             case("127.0.0.1", true, Some("https://hub.example?x"), false),
             case("127.0.0.1", true, Some("hub.example"), false),
+            case("127.0.0.1", true, Some(r"https://hub.example\"), false),
+            case("127.0.0.1", true, Some("https://hub.example:"), false),
+            case("127.0.0.1", true, Some(" https://hub.example"), false),
+            case("127.0.0.1", true, Some("https://hüb.example"), false),
         ] {
             assert!(bad.check().is_err(), "{bad:?}");
         }

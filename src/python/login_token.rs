@@ -80,8 +80,10 @@ fn ask(py: Python<'_>) -> PyResult<Zeroizing<String>> {
             trace.note("argument", Answer::Absent, "not given");
             trace.note("terminal", Answer::Absent, "nobody can be asked there");
             Err(to_python(Error::TokenNotFound {
-                message: "there is no terminal to ask for the token without showing it. Hand it \
-                          over: hubtoken.login(token)"
+                // Not by an argument: a value that is written into a program stays there.
+                message: "there is no terminal to ask for the token without showing it. Set \
+                          HF_TOKEN, which needs no login, or run `hubtoken login --token-stdin` \
+                          in a shell, with the token on its standard input"
                     .to_owned(),
                 trace: Arc::new(trace),
             }))

@@ -14,8 +14,10 @@
 )]
 
 mod asgi;
+mod auth;
 mod authorize;
 mod cli;
+mod constructor;
 mod error;
 mod guard;
 mod held;

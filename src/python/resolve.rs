@@ -241,6 +241,21 @@ pub fn argument<'a>(py: Python<'_>, token: Option<&'a Bound<'_, PyAny>>) -> PyRe
 
 /// Emits a warning at the caller.
 pub fn warn(py: Python<'_>, category: &Bound<'_, PyAny>, text: &str) -> PyResult<()> {
+    warn_at(py, category, text, 1)
+}
+
+/// Emits a warning at the caller, or `level - 1` frames above.
+///
+/// The line of source there is not shown, since it may hold a token: `HubTokenWarning` sees to
+/// that, where Python's module `warnings` shows it. If nobody has imported that, the interpreter
+/// would show the line by itself.
+pub fn warn_at(
+    py: Python<'_>,
+    category: &Bound<'_, PyAny>,
+    text: &str,
+    level: i32,
+) -> PyResult<()> {
+    py.import("warnings")?;
     let message = std::ffi::CString::new(text.replace('\0', " "))?;
-    PyErr::warn(py, category, &message, 1)
+    PyErr::warn(py, category, &message, level)
 }

@@ -34,7 +34,8 @@ use crate::store::{Entry, login as checked};
 ///
 /// Raises:
 ///     hubtoken.errors.TokenNotFoundError: There is no terminal to ask for the token.
-///     hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder.
+///     hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder, or looks like
+///         the key of another service.
 ///     hubtoken.errors.InvalidTokenError: The Hub does not know the token.
 ///     hubtoken.errors.VerdictUnknownError: The Hub could not be asked (away, a rate limit,
 ///         offline); nothing was stored.

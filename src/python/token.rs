@@ -7,6 +7,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
+use super::auth;
+use super::constructor;
 use super::error::to_python;
 use super::guard;
 use super::held::Held;
@@ -18,10 +20,35 @@ use crate::token::TokenKind;
 
 /// A Hugging Face token, opaque: it is masked wherever it is shown.
 ///
-/// Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub. It is not
-/// a `str`; `reveal()` gives one where a library wants it. As `auth=` of `requests` and `httpx` it
-/// sets the header for its own Hub only. A pickle carries where it came from and not the value, but
-/// for the one that `multiprocessing` hands to a process that it starts.
+/// Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub, or make
+/// one of a text: as a converter (`type=HubToken` of `argparse`, of a dataclass or of attrs) it
+/// never shows the value. It is not a `str`; `reveal()` gives one where a library wants it. As
+/// `auth=` of `requests` and `httpx` it sets the header for its own Hub only. A pickle carries where
+/// it came from and not the value, but for the one that `multiprocessing` hands to a process that it
+/// starts.
+///
+/// A value on a command line can be seen by every user of the machine, and the shell keeps it in
+/// its history. Prefer the environment variable `HF_TOKEN`, which `hubtoken.resolve_token()` reads.
+///
+/// Args:
+///     token: The value. A `HubToken` is given back as it is.
+///     endpoint: The Hub that it belongs to; `None` for `HF_ENDPOINT`, or `https://huggingface.co`.
+///
+/// Raises:
+///     hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder. Not a
+///         `ValueError`, whose value argument parsers print; for `argparse` itself it is an
+///         `argparse.ArgumentTypeError` with the same message.
+///     hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token, or a
+///         `HubToken` belongs to another.
+///     TypeError: The value is neither text nor a `HubToken`.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> token = hubtoken.HubToken("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+///     >>> token
+///     HubToken(hf_…keXX, source=argument)
+///     >>> hubtoken.HubToken(token) is token
+///     True
 #[pyclass(name = "HubToken", module = "hubtoken", frozen, weakref)]
 pub struct PyHubToken(Held);
 
@@ -47,6 +74,11 @@ impl PyHubToken {
     pub fn live(&self) -> Option<&Arc<Credential>> {
         self.0.live()
     }
+
+    /// Refuses a value that its Hub must not be sent, before something else sends it.
+    fn check_sendable(&self, py: Python<'_>) -> PyResult<()> {
+        self.credential(py)?.check_sendable().map_err(to_python)
+    }
 }
 
 /// A `str` whose `repr` is masked.
@@ -61,6 +93,12 @@ pub fn revealed<'py>(py: Python<'py>, value: &str) -> PyResult<Bound<'py, PyStri
 
 #[pymethods]
 impl PyHubToken {
+    #[new]
+    #[pyo3(signature = (token: "str | HubToken", *, endpoint: "str | None" = None))]
+    fn new<'py>(token: &Bound<'py, PyAny>, endpoint: Option<&str>) -> PyResult<Bound<'py, Self>> {
+        constructor::construct(token, endpoint)
+    }
+
     /// The value, as a `str` whose `repr` is masked. Printing or formatting it shows the value.
     ///
     /// Returns:
@@ -119,6 +157,10 @@ impl PyHubToken {
     /// Returns:
     ///     `Bearer ` and the value.
     ///
+    /// Raises:
+    ///     hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+    ///         another service.
+    ///
     /// Example:
     ///     >>> import hubtoken
     ///     >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
@@ -126,19 +168,26 @@ impl PyHubToken {
     ///     44
     #[pyo3(signature = () -> "str")]
     fn bearer<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
-        revealed(py, &self.credential(py)?.bearer())
+        revealed(py, &self.credential(py)?.bearer().map_err(to_python)?)
     }
 
     /// The headers that carry the token.
     ///
+    /// A token of huggingface.co also goes to those of its own other hosts where no code of others
+    /// runs, such as `router.huggingface.co`.
+    ///
     /// Args:
-    ///     url: Where they will be sent. Refused if that is not the token's own Hub.
+    ///     url: Where they will be sent. Refused if that is not the token's own Hub, or if some
+    ///         parser could read it as another address.
     ///
     /// Returns:
     ///     A dictionary with `Authorization`.
     ///
     /// Raises:
-    ///     hubtoken.errors.UntrustedEndpointError: The URL is another server's.
+    ///     hubtoken.errors.UntrustedEndpointError: The URL is another server's, or holds a user
+    ///         name, a backslash, white space, an encoded host, an odd port or an odd IP address.
+    ///     hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+    ///         another service.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -165,6 +214,10 @@ impl PyHubToken {
     /// Returns:
     ///     The name, and the value as a `str` whose `repr` is masked.
     ///
+    /// Raises:
+    ///     hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+    ///         another service.
+    ///
     /// Example:
     ///     >>> import hubtoken
     ///     >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
@@ -172,6 +225,7 @@ impl PyHubToken {
     ///     ('hf_user', <revealed token>)
     #[pyo3(signature = (username: "str" = "hf_user") -> "tuple[str, str]")]
     fn basic_auth<'py>(&self, py: Python<'py>, username: &str) -> PyResult<Bound<'py, PyTuple>> {
+        self.check_sendable(py)?;
         (username, self.reveal(py)?).into_pyobject(py)
     }
 
@@ -184,6 +238,10 @@ impl PyHubToken {
     ///     A new dictionary with `HF_TOKEN` and `HF_ENDPOINT`, and without the variables that
     ///     would keep the libraries from sending the token.
     ///
+    /// Raises:
+    ///     hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+    ///         another service.
+    ///
     /// Example:
     ///     >>> import hubtoken
     ///     >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
@@ -195,6 +253,7 @@ impl PyHubToken {
         py: Python<'py>,
         base: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {
+        self.check_sendable(py)?;
         let credential = self.credential(py)?;
         let environment = PyDict::new(py);
         let base = match base {
@@ -232,6 +291,8 @@ impl PyHubToken {
     ///         active in another thread, or in a `with` block of another thread or task; or the
     ///         call is inside a `with` block of its own and is not another `with`.
     ///     hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub.
+    ///     hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+    ///         another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
     ///
     /// Example:
@@ -243,6 +304,7 @@ impl PyHubToken {
     #[pyo3(signature = () -> "Activation")]
     fn activate<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         static ACTIVATE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        slf.get().check_sendable(slf.py())?;
         ACTIVATE
             .import(slf.py(), "hubtoken.activation", "activate")?
             .call1((slf,))
@@ -250,13 +312,21 @@ impl PyHubToken {
 
     /// Sets the header of a request, for `auth=` of `requests` and `httpx`.
     ///
-    /// A request to any other server than the token's own Hub is left as it is.
+    /// A token of huggingface.co also goes to those of its own other hosts where no code of others
+    /// runs, such as `router.huggingface.co`. A request to any other server is left as it is, with
+    /// one warning for each server.
     ///
     /// Args:
     ///     request: The request.
     ///
     /// Returns:
     ///     The same request.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.UntrustedEndpointError: Some parser could read the request's URL as
+    ///         another address.
+    ///     hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+    ///         another service.
     #[pyo3(signature = (request: "object") -> "Any")]
     fn __call__<'py>(
         &self,
@@ -264,7 +334,7 @@ impl PyHubToken {
         request: Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let url = request.getattr("url")?.str()?;
-        if self.credential(py)?.endpoint.owns(url.to_str()?) {
+        if auth::may_see(py, &*self.credential(py)?, url.to_str()?)? {
             request
                 .getattr("headers")?
                 .set_item("Authorization", self.bearer(py)?)?;

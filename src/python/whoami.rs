@@ -40,6 +40,8 @@ use crate::require::stale_warning;
 ///     hubtoken.errors.InvalidTokenError: The Hub does not know the token.
 ///     hubtoken.errors.VerdictUnknownError: The Hub could not be asked, or made no sense.
 ///     hubtoken.errors.TokenNotFoundError: There is no token.
+///     hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+///         another service; it was not sent.
 ///
 /// Example:
 ///     >>> import hubtoken

@@ -88,11 +88,15 @@ def test_token_is_an_auth_object(world: World, library: str) -> None:
 
 
 @pytest.mark.parametrize("library", ["requests", "httpx"])
-def test_auth_object_is_silent_towards_another_origin(
+def test_auth_object_tells_another_origin_nothing_and_the_caller_why(
     world: World, make_server: Any, library: str
 ) -> None:
+    import hubtoken
+
     other = make_server()
-    answer = get(library, f"{other.endpoint}/api/whoami-v2", world.token("read"))
+    with pytest.warns(hubtoken.HubTokenWarning, match="no token was sent to") as record:
+        answer = get(library, f"{other.endpoint}/api/whoami-v2", world.token("read"))
+    assert [warning.filename for warning in record] == [__file__]
     assert answer.status_code == 200
     assert [headers["Authorization"] for headers in other.seen] == [None]
 

@@ -120,7 +120,9 @@ def test_a_notebook_that_runs_without_anybody_says_what_to_do(runner: Runner) ->
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     client = nbclient.NotebookClient(notebook, kernel_name="python3", timeout=int(HANG_LIMIT))
     client.execute(env=runner.environment(), cwd=str(runner.home))
-    assert "hubtoken.login(token)" in notebook.cells[0].outputs[0]["text"]
+    said = notebook.cells[0].outputs[0]["text"]
+    assert "HF_TOKEN" in said
+    assert "hubtoken.login(" not in said
 
 
 def test_a_program_without_a_terminal_says_what_to_do(runner: Runner) -> None:
@@ -130,7 +132,9 @@ def test_a_program_without_a_terminal_says_what_to_do(runner: Runner) -> None:
     done = runner.run(sys.executable, "-c", program, stdin="something")
     assert done.returncode == 1
     assert "TokenNotFoundError" in done.stderr
-    assert "hubtoken.login(token)" in done.stderr
+    assert "Set HF_TOKEN" in done.stderr
+    assert "--token-stdin" in done.stderr
+    assert "hubtoken.login(token)" not in done.stderr
 
 
 BROKEN = "[ci]\nhf_FakeSecretInTheFile\n"

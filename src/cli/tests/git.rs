@@ -54,10 +54,32 @@ fn git_gets_the_token_for_its_own_hub() {
         "protocol=https\nhost=github.com\n\n",
         "host=huggingface.co\n",
         "",
+        // Not written as every parser reads it.
+        "protocol=https\nhost=huggingface.co:\n\n",
+        "protocol=https\nhost=huggingface.co:0443\n\n",
+        "protocol=https\nhost=huggingface.co.\n\n",
+        "protocol=https\nhost=huggingface%2eco\n\n",
+        "protocol=https\nhost=huggingface.co\nusername=evil.example\\\n\n",
+        "url=https://huggingface%2eco/\n\n",
+        "url=https://huggingface.co\\@evil.example/\n\n",
+        "url=https://evil.example\\@huggingface.co/\n\n",
     ] {
         let ran = machine.credential("get", other);
         assert_eq!((ran.code, ran.out + &ran.err), (0, String::new()));
     }
+}
+
+#[test]
+fn git_gets_no_key_of_another_service() {
+    let key = "ghp_FakeFakeFakeFakeFakeFakeFakeFakeFake";
+    let machine = Machine::with(&[("HF_TOKEN", key)]);
+    let ran = machine.credential("get", QUESTION);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert!(ran.err.contains("a token of GitHub") && ran.err.contains("HF_TOKEN"));
+    assert!(!ran.err.contains("Fake"), "{}", ran.err);
+    // Nothing would be sent, so there is nothing to say.
+    let ran = machine.credential("get", "protocol=https\nhost=github.com\n\n");
+    assert_eq!((ran.code, ran.out + &ran.err), (0, String::new()));
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::file::read_secret;
 use crate::http;
 use crate::hub::error::HubError;
 use crate::hub::names;
+use crate::strict_url::Origin;
 
 /// The model that stands for all that have no upstream of their own.
 const ANY: &str = "*";
@@ -123,7 +124,7 @@ impl Server {
 }
 
 fn address(upstream: &Upstream) -> Result<Url, HubError> {
-    let wrong = |reason| refused(upstream, reason);
+    let wrong = |reason: &str| refused(upstream, reason);
     let model = &upstream.model;
     let plain = |byte: u8| byte.is_ascii_graphic();
     if model.is_empty() || model.len() > LONGEST_MODEL || !model.bytes().all(plain) {
@@ -142,6 +143,8 @@ fn address(upstream: &Upstream) -> Result<Url, HubError> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err(wrong("it has a query or a fragment"));
     }
+    // The server's key goes there: it must be the address that its reader takes it for.
+    Origin::of(&upstream.url).map_err(|problem| wrong(&format!("it {problem}")))?;
     Ok(url)
 }
 
@@ -274,6 +277,10 @@ mod tests {
             "http://alice:hunter2@127.0.0.1",
             "http://127.0.0.1?x",
             "http://127.0.0.1#x",
+            r"http://127.0.0.1:8000\@192.0.2.1",
+            "http://127.1:8000",
+            "http://127.0.0.1:08000",
+            "http://127.0.0.1:8000\n",
         ] {
             let error = Upstreams::load(&options(&[("m", url)])).unwrap_err();
             assert!(!error.to_string().contains("hunter2"), "{error}");

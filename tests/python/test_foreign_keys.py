@@ -1,0 +1,195 @@
+"""A key of another service is found, shown as what it is, and sent nowhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import requests
+
+import hubtoken
+from hubtoken import HubToken, TokenFormatError
+from tests.environment import child_environment, fake_token
+from tests.python.helpers import ambient, leaks
+from tests.python.servers import identity, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.python.servers import Server
+
+DEADLINE = 60.0
+LETTERS = "FakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFake"
+KEYS = {
+    f"sk-proj-{LETTERS}": "OpenAI",
+    f"sk-ant-api03-{LETTERS}": "Anthropic",
+    f"ghp_{LETTERS[:36]}": "GitHub",
+    f"github_pat_11FAKE_{LETTERS}": "GitHub",
+    f"glpat-{LETTERS[:20]}": "GitLab",
+    "AKIAFAKEFAKEFAKEFAKE": "AWS",
+    f"AIzaSy{LETTERS[:33]}": "Google",
+    f"xoxb-123456789012-123456789012-{LETTERS[:24]}": "Slack",
+}
+# Tokens of mirrors and artifact stores; a password.
+SHAPES = (
+    f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJmYWtlIn0.{LETTERS}",
+    f"cmVmdGtuOjAx{LETTERS}Fake",
+    "0123456789abcdef0123456789abcdef01234567",
+    "correct-horse-battery-staple",
+)
+
+
+class Message:
+    """What `requests` and `httpx` hand to `auth=`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.headers: dict[str, str] = {}
+
+
+def fetch_with_urllib(token: HubToken) -> None:
+    import urllib.request
+
+    headers = token.headers(token.endpoint)
+    request = urllib.request.Request(token.endpoint, headers=headers)  # noqa: S310 - a Hub's
+    with urllib.request.urlopen(request, timeout=DEADLINE):  # noqa: S310 - the same
+        pass
+
+
+# Everything that sends the ambient token, or hands it to what sends it.
+SENDERS: dict[str, Callable[[], object]] = {
+    "whoami": hubtoken.whoami,
+    "whoami(token=True)": lambda: hubtoken.whoami(True),
+    "whoami(HubToken)": lambda: hubtoken.whoami(ambient()),
+    "require_role": lambda: hubtoken.require_role("read"),
+    "require_role(repo=)": lambda: hubtoken.require_role("write", repo="alice/tiny"),
+    "require_permission": lambda: hubtoken.require_permission("inference.serverless.write"),
+    "identify(HubToken)": lambda: hubtoken.identify(ambient()),
+    "login(HubToken)": lambda: hubtoken.login(ambient()),
+    "login(str)": lambda: hubtoken.login(str(str.__str__(ambient().reveal()))),
+    "requests": lambda: requests.get(ambient().endpoint, auth=ambient(), timeout=DEADLINE),
+    "httpx": lambda: httpx.get(ambient().endpoint, auth=ambient(), timeout=DEADLINE),
+    "httpx's request": lambda: ambient()(Message(ambient().endpoint)),
+    "urllib": lambda: fetch_with_urllib(ambient()),
+    "headers": lambda: ambient().headers(),
+    "bearer": lambda: ambient().bearer(),
+    "basic_auth": lambda: ambient().basic_auth(),
+    "environ": lambda: ambient().environ({}),
+    "activate": lambda: ambient().activate(),
+}
+
+
+@pytest.fixture
+def server() -> Any:
+    with serving(identity()) as server:
+        yield server
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("name", SENDERS)
+def test_a_key_of_another_service_is_sent_to_no_hub(
+    name: str, key: str, server: Server, clean_environment: pytest.MonkeyPatch
+) -> None:
+    clean_environment.setenv("HF_TOKEN", key)
+    clean_environment.setenv("HF_ENDPOINT", server.endpoint)
+    # Another token would do; to use it instead would be as wrong.
+    clean_environment.setenv("HUGGING_FACE_HUB_TOKEN", fake_token())
+    with pytest.raises(TokenFormatError, match=KEYS[key]) as caught:
+        SENDERS[name]()
+    message = str(caught.value)
+    assert leaks(message, key) == []
+    assert key[-4:] not in message
+    assert name == "login(str)" or "the environment variable HF_TOKEN" in message
+    assert (server.connections, server.requests) == (0, [])
+
+
+@pytest.mark.parametrize("value", [*KEYS, *SHAPES])
+def test_the_public_hub_gets_nothing_that_begins_otherwise(
+    value: str, clean_environment: pytest.MonkeyPatch
+) -> None:
+    clean_environment.setenv("HF_TOKEN", value)
+    # Nothing is asked, so nothing needs to be there.
+    clean_environment.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    for send in SENDERS.values():
+        with pytest.raises(TokenFormatError) as caught:
+            send()
+        assert leaks(str(caught.value), value) == []
+        assert "https://huggingface.co" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", SHAPES)
+def test_another_hub_gets_tokens_of_its_own_shape(
+    value: str, server: Server, clean_environment: pytest.MonkeyPatch
+) -> None:
+    clean_environment.setenv("HF_TOKEN", value)
+    clean_environment.setenv("HF_ENDPOINT", server.endpoint)
+    assert hubtoken.whoami().user == "alice"
+    assert requests.get(server.endpoint, auth=ambient(), timeout=DEADLINE).status_code == 200
+    assert [request.authorization for request in server.requests] == [f"Bearer {value}"] * 2
+    assert hubtoken.explain().steps[-1].detail.count("not sent") == 0
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_it_counts_as_found_and_is_shown_as_what_it_is(
+    key: str, clean_environment: pytest.MonkeyPatch
+) -> None:
+    other = fake_token()
+    clean_environment.setenv("HF_TOKEN", key)
+    clean_environment.setenv("HUGGING_FACE_HUB_TOKEN", other)
+    token = ambient()
+    assert (token.source, token.kind) == ("env:HF_TOKEN", "opaque")
+    # To hand it over by hand is what `reveal()` is for.
+    assert token.reveal() == key
+    trace = hubtoken.explain()
+    found, shadowed = [step for step in trace.steps if step.answer in ("found", "shadowed")]
+    assert found.source == "env:HF_TOKEN"
+    assert KEYS[key] in found.detail
+    assert "not sent to https://huggingface.co" in found.detail
+    assert KEYS[key] not in shadowed.detail
+    assert leaks(str(trace) + repr(token), key, other) == []
+
+
+@pytest.mark.parametrize("verb", ["whoami", "status", "login", "require", "run", "git-credential"])
+@pytest.mark.parametrize("key", list(KEYS)[:3])
+def test_the_command_line_sends_it_to_no_hub(
+    verb: str, key: str, server: Server, home: Path
+) -> None:
+    arguments, stdin = [verb], ""
+    if verb == "login":
+        arguments, stdin = [verb, "--token-stdin"], key
+    elif verb == "require":
+        arguments = [verb, "read"]
+    elif verb == "run":
+        arguments = [verb, "--", sys.executable, "-c", "print('started')"]
+    elif verb == "git-credential":
+        arguments, stdin = [verb, "get"], f"url={server.endpoint}\n\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "hubtoken", *arguments],
+        env=child_environment(home, HF_TOKEN=key, HF_ENDPOINT=server.endpoint),
+        cwd=home,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+    )
+    shown = done.stdout + done.stderr
+    assert done.returncode == 1, shown
+    assert KEYS[key] in shown
+    assert "started" not in shown
+    assert "password" not in done.stdout
+    assert leaks(shown, key) == []
+    if verb != "login":
+        assert "HF_TOKEN" in shown
+    assert (server.connections, server.requests) == (0, [])
+
+
+def test_a_private_key_is_told_as_one() -> None:
+    block = "-----BEGIN OPENSSH PRIVATE KEY-----\nFakeFakeFake\n-----END OPENSSH PRIVATE KEY-----"
+    with pytest.raises(TokenFormatError, match="private key") as caught:
+        hubtoken.resolve_token(block)
+    assert "Fake" not in str(caught.value)
