@@ -8,6 +8,7 @@
 
 pub mod cli;
 pub mod credential;
+pub mod edits;
 pub mod endpoint;
 pub mod env;
 pub mod error;
@@ -28,6 +29,7 @@ pub mod recipient;
 pub mod require;
 pub mod resolve;
 pub mod role;
+pub mod similar_repositories;
 pub mod store;
 pub mod strict_url;
 pub mod sync;

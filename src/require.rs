@@ -6,6 +6,8 @@
 //! time-out says nothing about a token. A *no* rests on a fresh identity: what the user has just
 //! mended must not be denied by what was remembered before.
 
+mod absence;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +20,10 @@ use crate::identity::key::Key;
 use crate::identity::model::Identity;
 use crate::identity::shared::Moment;
 use crate::identity::{Interrupt, Options};
-use crate::role::{Need, Outcome, Remedy, RepositoryType, Role, Target, Verdict, authorize};
+use crate::role::{
+    Need, Outcome, Remedy, RepositoryType, Role, Target, Verdict, authorize, permission,
+};
+use crate::similar_repositories::MissingRepository;
 
 /// Said of a repository that is switched off.
 const DISABLED: &str = "access to the repository is disabled on the Hub, for every token";
@@ -32,6 +37,45 @@ pub struct Requirement {
     pub repository: Option<(String, RepositoryType)>,
     /// A user or organisation, when no repository is meant.
     pub namespace: Option<String>,
+    /// Whether a repository that does not exist yet will not do.
+    pub must_exist: bool,
+}
+
+/// What a check found out beside its *yes*.
+#[derive(Clone, Debug, Default)]
+pub struct Assurance {
+    /// A sentence to warn with when the answer rests on a stale identity.
+    pub stale: Option<String>,
+    /// Whether the repository exists, where the Hub was asked.
+    pub presence: Option<Presence>,
+}
+
+/// Whether a repository exists.
+#[derive(Clone, Debug)]
+pub enum Presence {
+    /// It does.
+    Exists,
+    /// It does not yet, and would be created.
+    Missing(MissingRepository),
+}
+
+impl Assurance {
+    /// The repository that would be created, if that is what the *yes* is about.
+    #[must_use]
+    pub fn missing(&self) -> Option<&MissingRepository> {
+        match &self.presence {
+            Some(Presence::Missing(missing)) => Some(missing),
+            Some(Presence::Exists) | None => None,
+        }
+    }
+
+    /// `true` or `false`; `None` where the Hub was not asked.
+    #[must_use]
+    pub fn exists(&self) -> Option<bool> {
+        self.presence
+            .as_ref()
+            .map(|presence| matches!(presence, Presence::Exists))
+    }
 }
 
 impl Requirement {
@@ -71,17 +115,26 @@ impl Requirement {
         credential: &Credential,
         max_age: Option<Duration>,
     ) -> bool {
-        !credential.expires_at.is_over() && client.is_granted(&self.grant(credential), max_age)
+        // Where no auth-check is needed, what was granted says nothing of whether there is anything.
+        let is_about_existence = self.must_exist && self.need.as_role().is_none();
+        !is_about_existence
+            && !credential.expires_at.is_over()
+            && client.is_granted(&self.grant(credential), max_age)
     }
 
     /// Makes sure that a token will do.
     ///
-    /// Returns a sentence to warn with when the answer rests on a stale identity.
+    /// A permission that no scope of the token lists and that this version does not know is
+    /// unknown, and one that is most likely misspelt is an error of the caller's, whatever the
+    /// token may do. Which of them it is depends on the token's scopes, so a misspelling is
+    /// reported as one only by an identity that is not stale; without one the failure says what was
+    /// most likely meant.
     ///
     /// # Errors
     ///
     /// [`Error::AccessDenied`], [`Error::InvalidToken`] and [`Error::RepositoryNotFound`] when it
-    /// will not; [`Error::Unknown`] when that could not be learnt.
+    /// will not; [`Error::Unknown`] when that could not be learnt; [`Error::InvalidArgument`] for a
+    /// misspelt permission.
     pub fn check(
         &self,
         client: &Arc<Client>,
@@ -89,9 +142,14 @@ impl Requirement {
         line: &Line,
         options: &Options,
         interrupt: &dyn Interrupt,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Assurance, Error> {
         // What no answer could mend is told before anybody is asked.
         self.target("somebody")?;
+        if self.must_exist && self.repository.is_none() {
+            return Err(Error::InvalidArgument(
+                "say with repo= which repository must exist".to_owned(),
+            ));
+        }
         let question = Question {
             client,
             credential,
@@ -100,12 +158,20 @@ impl Requirement {
             interrupt,
             grant: self.grant(credential),
             started: client.clock().moment(),
+            must_exist: self.must_exist,
         };
-        let mut known = question.identify()?;
+        let mut known = question
+            .identify()
+            .map_err(|error| self.with_suggestion(error))?;
         let target = self.target(&known.identity.user)?;
         let hub_decides =
             matches!(target, Target::Repository { .. }) && self.need.as_role().is_some();
-        let verdict = question.judge(&mut known, &self.need, &target, hub_decides)?;
+        let verdict = question
+            .judge(&mut known, &self.need, &target, hub_decides)
+            .map_err(|error| self.with_suggestion(error))?;
+        if let Some(misspelling) = verdict.misspelling() {
+            return Err(misspelling);
+        }
         let checked = match (&target, self.need.as_role()) {
             (Target::Repository { .. }, Some(role)) => {
                 if verdict.outcome == Outcome::Denied && verdict.by_token {
@@ -114,9 +180,13 @@ impl Requirement {
                 question.ask_hub(&mut known, &self.need, role, &target, &verdict)?
             }
             _ => match verdict.outcome {
+                Outcome::Allowed if self.must_exist => {
+                    question.find(&known.identity, &target, &verdict)?;
+                    Some(Checked::Existence)
+                }
                 Outcome::Allowed => None,
                 Outcome::Denied => return Err(question.denied(&known.identity, &verdict)),
-                Outcome::Unknown => return Err(question.unknown(&verdict)),
+                Outcome::Unknown => return Err(question.unknown(&known.identity, &verdict)),
             },
         };
         if known.stale.is_none() && !matches!(checked, Some(Checked::Creation)) {
@@ -126,9 +196,31 @@ impl Requirement {
             };
             let end = credential.expires_at;
             let end = end.earlier(known.identity.expires_at.into());
-            client.remember(question.grant, known.asked, asked, end);
+            client.remember(question.grant.clone(), known.asked, asked, end);
         }
-        Ok(stale_warning(credential, &known))
+        let presence = match checked {
+            None => None,
+            Some(Checked::Hub(_) | Checked::Existence) => Some(Presence::Exists),
+            Some(Checked::Creation) => question.missing(&target)?.map(Presence::Missing),
+        };
+        Ok(Assurance {
+            stale: stale_warning(credential, &known),
+            presence,
+        })
+    }
+
+    /// Adds what was most likely meant, where a permission is misspelt and nothing could be learnt.
+    fn with_suggestion(&self, error: Error) -> Error {
+        match (error, self.need.suggestion()) {
+            (Error::Unknown { message, kind }, Some(suggestion)) => {
+                let misspelt = permission::misspelt(&self.need.to_string(), suggestion);
+                Error::Unknown {
+                    message: format!("{message}. Besides, {misspelt}"),
+                    kind,
+                }
+            }
+            (error, _) => error,
+        }
     }
 }
 
@@ -139,6 +231,8 @@ enum Checked {
     /// The right to create a repository that does not exist yet. Never remembered: it may be
     /// created by somebody else.
     Creation,
+    /// The repository is there, and whoami has said the rest.
+    Existence,
 }
 
 /// The sentence that goes with a stale identity.
@@ -163,6 +257,7 @@ struct Question<'a> {
     interrupt: &'a dyn Interrupt,
     grant: Grant,
     started: Moment,
+    must_exist: bool,
 }
 
 impl Question<'_> {
@@ -239,6 +334,37 @@ impl Question<'_> {
         })
     }
 
+    /// The auth-check of a repository; `None` for another kind of target.
+    fn question_of(&self, target: &Target, role: Role) -> Option<Check> {
+        let Target::Repository {
+            kind,
+            namespace,
+            name,
+        } = target
+        else {
+            return None;
+        };
+        Some(Check {
+            key: Key::of(self.credential),
+            kind: *kind,
+            namespace: namespace.clone(),
+            name: name.clone(),
+            role,
+        })
+    }
+
+    fn auth_check(&self, check: &Check) -> Result<(Instant, Permit), Error> {
+        self.client
+            .check(
+                check,
+                self.credential,
+                self.line,
+                self.options,
+                self.interrupt,
+            )
+            .map_err(|failure| self.failed(failure))
+    }
+
     fn ask_hub(
         &self,
         known: &mut Known,
@@ -247,31 +373,11 @@ impl Question<'_> {
         target: &Target,
         verdict: &Verdict,
     ) -> Result<Option<Checked>, Error> {
-        let Target::Repository {
-            kind,
-            namespace,
-            name,
-        } = target
-        else {
+        let Some(check) = self.question_of(target, role) else {
             return Ok(None);
         };
-        let check = Check {
-            key: Key::of(self.credential),
-            kind: *kind,
-            namespace: namespace.clone(),
-            name: name.clone(),
-            role,
-        };
-        let (asked, permit) = self
-            .client
-            .check(
-                &check,
-                self.credential,
-                self.line,
-                self.options,
-                self.interrupt,
-            )
-            .map_err(|failure| self.failed(failure))?;
+        let namespace = &check.namespace;
+        let (asked, permit) = self.auth_check(&check)?;
         let identity = &known.identity;
         let refused = |kind, words: &str, remedy| {
             Err(self.refused(identity, verdict, kind, words, Some(remedy)))
@@ -302,7 +408,7 @@ impl Question<'_> {
                 let page = (!has_remedy).then(|| Remedy::Page(check.page_path()));
                 Err(self.refused(identity, verdict, kind, &reason, page))
             }
-            Permit::NotFound if role == Role::Write => {
+            Permit::NotFound if role == Role::Write && !self.must_exist => {
                 let namespace = Target::Namespace(namespace.clone());
                 let creation = self.judge(known, need, &namespace, false)?;
                 let identity = &known.identity;
@@ -317,23 +423,10 @@ impl Question<'_> {
                         creation.denial.target = Some(target.to_string());
                         Err(self.denied_because(identity, &creation, &reason))
                     }
-                    Outcome::Unknown => Err(self.unknown(&creation)),
+                    Outcome::Unknown => Err(self.unknown(identity, &creation)),
                 }
             }
-            Permit::NotFound => {
-                let hint = match verdict.outcome {
-                    Outcome::Allowed => "The name may be wrong".to_owned(),
-                    _ => format!(
-                        "The name may be wrong, or the token may not see it: {}",
-                        verdict.reason
-                    ),
-                };
-                Err(Error::RepositoryNotFound(format!(
-                    "{target} does not exist on {}, as far as the token {} can tell. {hint}",
-                    self.credential.endpoint,
-                    self.credential.describe(),
-                )))
-            }
+            Permit::NotFound => Err(self.not_found(identity, target, verdict)),
         }
     }
 
@@ -351,6 +444,9 @@ impl Question<'_> {
     }
 
     fn denied_because(&self, identity: &Identity, verdict: &Verdict, reason: &str) -> Error {
+        if let Some(error) = self.no_such_namespace(identity, verdict) {
+            return error;
+        }
         self.refused(identity, verdict, verdict.kind, reason, None)
     }
 
@@ -380,7 +476,10 @@ impl Question<'_> {
         }
     }
 
-    fn unknown(&self, verdict: &Verdict) -> Error {
+    fn unknown(&self, identity: &Identity, verdict: &Verdict) -> Error {
+        if let Some(error) = self.no_such_namespace(identity, verdict) {
+            return error;
+        }
         Error::unknown(format!(
             "whether the token {} can {} is not known: {}",
             self.credential.describe(),

@@ -6,14 +6,18 @@
 //! count, and the *reason* names the one that is missing, because "invalid token" helps nobody.
 
 mod authorization;
+pub mod permission;
 mod remedy;
 mod target;
 
 use std::fmt;
 
 use crate::error::Error;
+use permission::Spelling;
+
 pub use authorization::{Outcome, Verdict, authorize};
 pub(crate) use remedy::Remedy;
+pub(crate) use target::is_name;
 pub use target::{RepositoryType, Target};
 
 /// The role of a user access token.
@@ -124,27 +128,31 @@ pub enum Need {
 }
 
 impl Need {
-    /// Reads a permission.
+    /// Reads a permission. Whether it is spelt right is looked at later, when the token's scopes
+    /// are known: what they list counts as given.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidArgument`] for text that cannot be one: the Hub's permissions are words
     /// with dots between them.
     pub fn permission_named(text: &str) -> Result<Self, Error> {
-        let is_word = |word: &str| {
-            !word.is_empty()
-                && word
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        };
-        if text.contains('.') && text.len() <= 100 && text.split('.').all(is_word) {
+        if permission::is_well_formed(text) {
             return Ok(Self::Permission(text.to_owned()));
         }
-        Err(Error::InvalidArgument(
-            "a permission is words with dots between them, such as \"repo.write\" or \
-             \"inference.serverless.write\""
-                .to_owned(),
-        ))
+        Err(permission::malformed())
+    }
+
+    /// The permission that was most likely meant, where what was named is not one that hubtoken
+    /// knows.
+    #[must_use]
+    pub fn suggestion(&self) -> Option<&'static str> {
+        match self {
+            Self::Role(_) => None,
+            Self::Permission(name) => match permission::spelling(name) {
+                Spelling::Misspelt(suggestion) => Some(suggestion),
+                Spelling::Known | Spelling::Unfamiliar => None,
+            },
+        }
     }
 
     /// The role that amounts to the same on a repository, if there is one.

@@ -30,6 +30,7 @@ __all__ = [
     "explain",
     "forget_answer",
     "identify",
+    "is_known_permission",
     "is_sent_anyway",
     "login",
     "logout",
@@ -893,7 +894,13 @@ class TraceStep:
 
 @final
 class Verdict:
-    """A decision with its reason."""
+    """A decision with its reason.
+
+    As a condition, allowed is true and denied is false; an unknown is neither, and raises
+    `VerdictUnknownError` with its reason.
+    """
+    def __bool__(self, /) -> bool:
+        """Whether it is allowed. Raises `VerdictUnknownError` when that is not known."""
     @property
     def actual(self, /) -> str | None:
         """What there is."""
@@ -946,6 +953,9 @@ def authorize(
 ) -> Verdict:
     """Decides from an identity alone whether something may be done. Asks nobody.
 
+    The verdict is a condition: `if hubtoken.authorize(identity, "read", repo=…):` goes on where it is
+    allowed, not where it is denied, and raises where it is unknown.
+
     Args:
         identity: What `whoami` returned.
         need: `"read"`, `"write"`, or a permission such as `"inference.serverless.write"`.
@@ -955,18 +965,24 @@ def authorize(
 
     Returns:
         The verdict. It is unknown where only the Hub could say: whether somebody else's repository
-        is public, for instance.
+        is public, for instance; and for a permission that neither this version nor a scope of the
+        token knows.
 
     Raises:
-        ValueError: An argument makes no sense.
+        ValueError: An argument makes no sense; a permission is misspelt, and no scope of the token
+            lists it under that name.
 
     Example:
         >>> import hubtoken
         >>> with hubtoken.hub.Hub() as hub:
         ...     hub.create_user("alice")
         ...     token = hub.create_token("alice", name="laptop", role="write")
-        ...     hubtoken.authorize(hubtoken.whoami(token), "write", repo="bob/x").outcome
+        ...     identity = hubtoken.whoami(token)
+        ...     hubtoken.authorize(identity, "write", repo="bob/x").outcome
+        ...     if hubtoken.authorize(identity, "write", repo="alice/x"):
+        ...         print("go on")
         'denied'
+        go on
     """
 
 def explain(
@@ -1206,12 +1222,19 @@ def require_permission(
     max_stale: float | None = None,
     timeout: float | None = None,
     on_unknown: str = "raise",
+    must_exist: bool = False,
 ) -> HubToken:
     """Makes sure that a token has one of the Hub's finer permissions.
 
     `read` and `write` tokens have what their role includes; a fine-grained token has what its
     scopes list. Only `repo.content.read` and `repo.write` on a repository are asked of the Hub
     itself; for all others, what whoami tells decides.
+
+    What a scope of the token lists counts as given, whatever its name. Any other name within two
+    edits of a permission that hubtoken knows is taken for a slip, and a well-formed name that is
+    like none of them is *unknown*, whatever the token's role: it may be a later Hub's. Without the
+    Hub's word on the scopes (it is away, or limits the rate) a slip cannot be told from such a
+    name; then the unknown says what was most likely meant, and `on_unknown="allow"` warns of it.
 
     Args:
         permission: A permission such as `"inference.serverless.write"`.
@@ -1225,12 +1248,15 @@ def require_permission(
         max_stale: As for `require_role`.
         timeout: As for `require_role`.
         on_unknown: As for `require_role`.
+        must_exist: As for `require_role`.
 
     Returns:
         The token.
 
     Raises:
         hubtoken.errors.HubTokenError: As for `require_role`.
+        hubtoken.errors.VerdictUnknownError: Also for a permission that this version does not know.
+        ValueError: The permission is misspelt, or cannot be one.
 
     Example:
         >>> import hubtoken
@@ -1238,7 +1264,12 @@ def require_permission(
         ...     hub.create_user("alice")
         ...     token = hub.create_token("alice", name="laptop", role="write")
         ...     hubtoken.require_permission("inference.serverless.write", token) is token
+        ...     try:
+        ...         hubtoken.require_permission("inference.serverles.write", token)
+        ...     except ValueError as error:
+        ...         print(str(error).partition(": ")[2])
         True
+        did you mean `inference.serverless.write`?
     """
 
 def require_role(
@@ -1253,12 +1284,18 @@ def require_role(
     max_stale: float | None = None,
     timeout: float | None = None,
     on_unknown: str = "raise",
+    must_exist: bool = False,
 ) -> HubToken:
     """Makes sure that a token will do, before the expensive call.
 
     A cold call asks the Hub once who the token is, and with `repo=` once whether it may; a call
-    within the answers' lifetimes asks nobody. Organisation roles and fine-grained scopes count. A
-    repository that does not exist yet is no obstacle to `write`: the right to create it decides.
+    within the answers' lifetimes asks nobody. Organisation roles and fine-grained scopes count.
+
+    A repository that does not exist yet is no obstacle to `write`: the right to create it decides.
+    That it is missing is logged (logger `hubtoken`, level `INFO`), and a `HubTokenWarning` names
+    what may have been meant: repositories of that namespace within two edits, and one of another
+    type that has exactly that name. The Hub is asked for those once a name, for two seconds at
+    most, and not while it limits the rate.
 
     What a project's configuration says counts where the caller says nothing: its `role`, and its
     `repo`, which is then the target.
@@ -1277,6 +1314,7 @@ def require_role(
         max_stale: How old an identity may be when the Hub is away, in seconds; 24 hours by default.
         timeout: How long to wait for each answer, in seconds; 10 by default.
         on_unknown: What to do when nothing could be learnt: `"raise"`, `"warn"` or `"allow"`.
+        must_exist: Whether a repository that does not exist yet is a `RepositoryNotFoundError`.
 
     Returns:
         The token.
@@ -1286,11 +1324,13 @@ def require_role(
             the organisation are not enough; the message says which.
         hubtoken.errors.AccessDeniedError: The Hub refuses for another reason.
         hubtoken.errors.InvalidTokenError: The Hub does not know the token.
-        hubtoken.errors.RepositoryNotFoundError: There is nothing to read.
+        hubtoken.errors.RepositoryNotFoundError: There is nothing to read, or with `must_exist`
+            nothing at all.
         hubtoken.errors.VerdictUnknownError: Nothing could be learnt.
         hubtoken.errors.TokenNotFoundError: There is no token.
         hubtoken.errors.ConfigurationError: The project's configuration is broken.
-        ValueError: Neither the caller nor the project names a role.
+        ValueError: Neither the caller nor the project names a role; `must_exist` without a
+            repository.
 
     Example:
         >>> import hubtoken
@@ -1298,7 +1338,12 @@ def require_role(
         ...     hub.create_user("alice")
         ...     token = hub.create_token("alice", name="laptop", role="write")
         ...     hubtoken.require_role("write", token, repo="alice/new") is token
+        ...     try:
+        ...         hubtoken.require_role("write", token, repo="alice/new", must_exist=True)
+        ...     except hubtoken.RepositoryNotFoundError:
+        ...         print("not there yet")
         True
+        not there yet
     """
 
 def resolve_token(

@@ -26,12 +26,14 @@ import binascii
 import json
 import os
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 from hubtoken import authorize, identify, recall
-from hubtoken._core import identify_anew, require_of_caller
+from hubtoken._core import identify_anew, is_known_permission, require_of_caller
 from hubtoken.errors import (
     AccessDeniedError,
+    HubTokenWarning,
     InvalidTokenError,
     RateLimitedError,
     RepositoryNotFoundError,
@@ -170,11 +172,23 @@ class _Check:
         timeout: "float | None",
     ) -> None:
         is_role = require in {"read", "write"}
-        if require is not None and not is_role and "." not in require:
-            raise ValueError(
-                'require is "read", "write", None, or a permission such as '
-                '"inference.serverless.write"'
-            )
+        self._is_known = True
+        if require is not None and not is_role:
+            if "." not in require:
+                raise ValueError(
+                    'require is "read", "write", None, or a permission such as '
+                    '"inference.serverless.write"'
+                )
+            # Told when the server starts, and not to its callers: no token is at hand whose scopes
+            # could list it.
+            self._is_known = is_known_permission(require)
+            if not self._is_known:
+                warnings.warn(
+                    f"this version of hubtoken does not know the permission {require!r}: only "
+                    "tokens whose scopes list it are let in",
+                    HubTokenWarning,
+                    stacklevel=3,
+                )
         if repo is not None and repo.count("/") != 1:
             raise ValueError("repo is written namespace/name")
         if require is None and repo is not None:
@@ -214,11 +228,17 @@ class _Check:
         if self._require is None:
             return identity
         verdict = self._judge(identity, self._require)
-        if verdict.outcome == "denied" and not is_new:
+        is_refused = verdict.outcome == "denied" or (
+            verdict.outcome == "unknown" and not self._is_known
+        )
+        if is_refused and not is_new:
             identity = await self._latest(token, verdict)
             verdict = self._judge(identity, self._require)
         if verdict.outcome == "denied":
             raise _Refusal(403, verdict.reason, error="insufficient_scope")
+        if verdict.outcome == "unknown" and not self._is_known:
+            # The Hub has no say in it.
+            raise _Refusal(503, verdict.reason, again=_AGAIN)
         if verdict.outcome == "unknown":
             # Only the Hub can say, for instance whether somebody else's repository is public.
             await _threads.run(lambda: self._ask_hub(token))
@@ -268,7 +288,8 @@ class TokenAuthentication:
         app: The application that is guarded.
         require: ``"read"`` or ``"write"``, a permission such as ``"inference.serverless.write"``,
             or ``None`` for any token that the Hub knows. Without ``repo``, a fine-grained token has
-            no role and is let in by a permission only.
+            no role and is let in by a permission only. A permission that this version does not know
+            lets in those whose scopes list it; the others are answered with 503.
         repo: The repository on which it is required, as ``namespace/name``.
         repo_type: ``"model"``, ``"dataset"`` or ``"space"``.
         endpoint: The Hub; ``HF_ENDPOINT``, or ``https://huggingface.co``, by default.

@@ -11,9 +11,11 @@ use super::identity::token_json;
 use super::output::Output;
 use super::session::{self, Session};
 use super::{Code, World};
-use crate::require::Requirement;
+use crate::error::Error;
+use crate::require::{Assurance, Requirement};
 use crate::resolve::defaults::Defaults;
 use crate::role::{Need, RepositoryType, Role};
+use crate::similar_repositories::SimilarRepository;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -21,6 +23,7 @@ use crate::role::{Need, RepositoryType, Role};
 Examples:
   hubtoken require write --repo acme/model && python train.py
   hubtoken require read --repo squad --repo-type dataset --quiet
+  hubtoken require write --repo acme/model --must-exist   # one that is there already
   hubtoken require --permission inference.serverless.write --namespace acme
   hubtoken require write --on-unknown warn   # go on when the Hub is away
   hubtoken require                           # the role and the repository of the project
@@ -28,8 +31,11 @@ Examples:
 Without ROLE the project's `role` counts, and without --repo and --namespace its `repo`: both stand
 in hubtoken.toml, or under [tool.hubtoken] in pyproject.toml.
 
-A repository that does not exist yet will do for `write` if the token may create it. A bare name
-is in the user's own namespace.
+A repository that does not exist yet will do for `write` if the token may create it; the answer says
+so, and warns where the namespace has one of a similar name. --must-exist takes none of those. A bare
+name is in the user's own namespace.
+
+A permission that is misspelt is wrong usage, unless a scope of the token lists it under that name.
 
 Exit codes: 0 allowed; 1 denied, rejected, not found, no token; 2 wrong usage or configuration;
 3 not known, because the Hub could not be asked.")]
@@ -55,6 +61,9 @@ pub struct Arguments {
     /// On no repository in particular, whatever the project says
     #[arg(long, conflicts_with = "repo")]
     no_repo: bool,
+    /// A repository that does not exist yet will not do
+    #[arg(long, conflicts_with_all = ["no_repo", "namespace"])]
+    must_exist: bool,
     /// The user or organisation that it is needed on
     #[arg(long, value_name = "NAME", conflicts_with = "repo")]
     namespace: Option<String>,
@@ -142,6 +151,7 @@ pub fn run(
         token: Value::Null,
         endpoint: Value::Null,
         warnings: session::warnings(&defaults),
+        assurance: Assurance::default(),
     };
     let checked = check(arguments, &requirement, world, &mut answer);
     if !output.is_json() {
@@ -168,6 +178,9 @@ pub fn run(
         None => {
             let mut page = output.page();
             page.paragraph(&answer.sentence());
+            if let Some(missing) = answer.assurance.missing() {
+                page.paragraph(&missing.sentence());
+            }
             output.show(&page);
             Ok(code)
         }
@@ -192,14 +205,40 @@ fn check(
     answer.endpoint = session.credential.endpoint.as_str().into();
     answer.warnings.extend_from_slice(&session.warnings);
     let options = session::options(arguments.max_age, arguments.wait.timeout);
-    let stale = requirement.check(
+    answer.assurance = requirement.check(
         &session.client,
         &session.credential,
         session.line(),
         &options,
         world.interrupt,
     )?;
-    answer.warnings.extend(stale);
+    answer.warnings.extend(warnings(&answer.assurance));
+    Ok(())
+}
+
+/// What is to be warned of although the answer is *yes*.
+pub fn warnings(assurance: &Assurance) -> Vec<String> {
+    let suggestion = assurance
+        .missing()
+        .and_then(|missing| missing.suggestion(type_option));
+    assurance.stale.iter().cloned().chain(suggestion).collect()
+}
+
+fn type_option(similar: &SimilarRepository) -> String {
+    format!("--repo-type {}", similar.kind.as_str())
+}
+
+/// What must exist has to be named.
+///
+/// # Errors
+///
+/// [`Failure::Usage`] where it is not.
+pub fn needs_repository(must_exist: bool, repo: Option<&String>) -> Result<(), Failure> {
+    if must_exist && repo.is_none() {
+        return Err(Failure::Usage(
+            "say with --repo which repository must exist".to_owned(),
+        ));
+    }
     Ok(())
 }
 
@@ -207,7 +246,7 @@ impl Arguments {
     fn requirement(&self, defaults: &Defaults) -> Result<Requirement, Failure> {
         let need = match &self.permission {
             Some(permission) if !permission.trim().is_empty() => {
-                Need::Permission(permission.trim().to_owned())
+                Need::permission_named(permission.trim())?
             }
             Some(_) => return Err(Failure::Usage("the permission is blank".to_owned())),
             None => Need::Role(self.role(defaults)?),
@@ -215,12 +254,13 @@ impl Arguments {
         // Most permissions are no repository's.
         let may_default = self.permission.is_none() && self.namespace.is_none() && !self.no_repo;
         let repo = self.repo.clone();
+        let repo = repo.or_else(|| defaults.repo.clone().filter(|_| may_default));
+        needs_repository(self.must_exist, repo.as_ref())?;
         Ok(Requirement {
             need,
-            repository: repo
-                .or_else(|| defaults.repo.clone().filter(|_| may_default))
-                .map(|repo| (repo, self.repo_type.into())),
+            repository: repo.map(|repo| (repo, self.repo_type.into())),
             namespace: self.namespace.clone(),
+            must_exist: self.must_exist,
         })
     }
 }
@@ -255,15 +295,27 @@ struct Answer {
     token: Value,
     endpoint: Value,
     warnings: Vec<String>,
+    assurance: Assurance,
 }
 
 impl Answer {
     /// `allowed` is `null` when nothing could be learnt.
     fn to_json(&self, allowed: Option<bool>, failure: Option<&Failure>) -> Value {
+        let is_missing = matches!(failure, Some(Failure::Core(Error::RepositoryNotFound(_))));
+        let exists = self.assurance.exists().or(is_missing.then_some(false));
+        let similar: Vec<Value> = self
+            .assurance
+            .missing()
+            .iter()
+            .flat_map(|missing| missing.similar.iter())
+            .map(|similar| json!({ "repo": similar.id, "repo_type": similar.kind.as_str() }))
+            .collect();
         json!({
             "allowed": allowed,
             "required": self.required,
             "target": self.target,
+            "exists": exists,
+            "similar": similar,
             "endpoint": self.endpoint,
             "token": self.token,
             "warnings": self.warnings,

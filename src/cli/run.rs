@@ -9,7 +9,7 @@ use clap::Args;
 use super::arguments::{Wait, Which};
 use super::failure::Failure;
 use super::output::Output;
-use super::require::{RoleName, TypeName};
+use super::require::{RoleName, TypeName, needs_repository, warnings};
 use super::session::{self, Session};
 use super::{Code, World};
 use crate::credential::{Credential, Placement};
@@ -53,8 +53,11 @@ pub struct Arguments {
         requires = "repo"
     )]
     repo_type: TypeName,
+    /// A repository that does not exist yet will not do
+    #[arg(long)]
+    must_exist: bool,
     /// Check nothing, whatever the project says
-    #[arg(long, conflicts_with_all = ["role", "repo"])]
+    #[arg(long, conflicts_with_all = ["role", "repo", "must_exist"])]
     no_check: bool,
     #[command(flatten)]
     wait: Wait,
@@ -100,14 +103,17 @@ fn check(
     world: &World<'_>,
     output: &Output<'_, '_>,
 ) -> Result<(), Failure> {
-    let stale = requirement.check(
+    let assurance = requirement.check(
         &session.client,
         &session.credential,
         session.line(),
         &session::options(None, arguments.wait.timeout),
         world.interrupt,
     )?;
-    if let Some(warning) = stale {
+    if let Some(missing) = assurance.missing() {
+        output.note(&missing.sentence());
+    }
+    for warning in warnings(&assurance) {
         output.warning(&warning);
     }
     Ok(())
@@ -132,18 +138,21 @@ impl Arguments {
             output.warning(&warning);
         }
         let Some(role) = role else {
-            return match self.repo {
-                Some(_) => Err(Failure::Usage(
+            return if self.repo.is_some() || self.must_exist {
+                Err(Failure::Usage(
                     "say with --role what is needed on the repository".to_owned(),
-                )),
-                None => Ok(None),
+                ))
+            } else {
+                Ok(None)
             };
         };
         let repo = self.repo.clone().or(defaults.repo);
+        needs_repository(self.must_exist, repo.as_ref())?;
         Ok(Some(Requirement {
             need: Need::Role(role),
             repository: repo.map(|repo| (repo, self.repo_type.into())),
             namespace: None,
+            must_exist: self.must_exist,
         }))
     }
 }

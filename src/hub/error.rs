@@ -148,6 +148,14 @@ pub enum HubError {
         /// Why.
         reason: String,
     },
+    /// A permission was asked for that is most likely another one, misspelt.
+    #[error("{}", crate::role::permission::misspelt(name, suggestion))]
+    MisspeltPermission {
+        /// What was asked for.
+        name: String,
+        /// What was most likely meant.
+        suggestion: &'static str,
+    },
     /// There is no such user.
     #[error("there is no user `{name}`: create it first, or check the spelling")]
     UnknownUser {

@@ -3,6 +3,7 @@
 mod denial;
 mod flying;
 mod line;
+mod lookup;
 mod memory;
 mod permission;
 mod question;
@@ -28,6 +29,8 @@ use crate::endpoint::Endpoint;
 use crate::http::{Settings, Transport};
 use crate::token::Digest;
 pub use line::Line;
+use lookup::Lookups;
+pub use lookup::Similar;
 pub use memory::Grant;
 use memory::Memory;
 use question::{Question, Window};
@@ -58,6 +61,7 @@ pub struct Client {
     clock: Clock,
     memory: Memory,
     shared_rejections: Budget,
+    lookups: Lookups,
     identity_flights: Flights<Key, Answered>,
     check_flights: Flights<Check, Permitted>,
 }
@@ -91,6 +95,7 @@ impl Client {
             clock,
             memory: Memory::default(),
             shared_rejections: Budget::new(SHARED_REJECTIONS, REJECTION_LIFETIME),
+            lookups: Lookups::default(),
             identity_flights: Flights::default(),
             check_flights: Flights::default(),
         }
@@ -300,6 +305,7 @@ impl Client {
     /// Drops everything that is known of the tokens of one Hub.
     pub fn forget_endpoint(&self, endpoint: &Endpoint) {
         self.memory.forget_endpoint(endpoint);
+        self.lookups.forget_namespaces(endpoint);
         for place in self.places.all() {
             place.forget(None, Some(&Place::of_hub(endpoint)));
         }

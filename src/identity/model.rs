@@ -192,6 +192,16 @@ fn moment(text: Option<&str>) -> Option<OffsetDateTime> {
 }
 
 impl Identity {
+    /// Whether one of the token's scopes lists a permission, whatever it is for.
+    #[must_use]
+    pub fn lists(&self, permission: &str) -> bool {
+        self.scopes
+            .iter()
+            .flat_map(|scope| &scope.permissions)
+            .chain(&self.global_permissions)
+            .any(|listed| listed == permission)
+    }
+
     /// Reads an answer.
     ///
     /// # Errors

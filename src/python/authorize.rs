@@ -4,10 +4,14 @@ use pyo3::prelude::*;
 
 use super::error::to_python;
 use super::identity::PyIdentity;
+use crate::error::Error;
 use crate::require::Requirement;
-use crate::role::{self, Need, RepositoryType, Role, Verdict};
+use crate::role::{self, Need, Outcome, RepositoryType, Role, Verdict, permission};
 
 /// A decision with its reason.
+///
+/// As a condition, allowed is true and denied is false; an unknown is neither, and raises
+/// `VerdictUnknownError` with its reason.
 #[pyclass(name = "Verdict", module = "hubtoken", frozen)]
 pub struct PyVerdict(Verdict);
 
@@ -49,6 +53,15 @@ impl PyVerdict {
         self.0.denial.remedy_url.as_deref()
     }
 
+    /// Whether it is allowed. Raises `VerdictUnknownError` when that is not known.
+    fn __bool__(&self) -> PyResult<bool> {
+        match self.0.outcome {
+            Outcome::Allowed => Ok(true),
+            Outcome::Denied => Ok(false),
+            Outcome::Unknown => Err(to_python(Error::unknown(self.0.reason.clone()))),
+        }
+    }
+
     fn __repr__(&self) -> String {
         format!("<Verdict {}: {}>", self.0.outcome.name(), self.0.reason)
     }
@@ -59,6 +72,9 @@ impl PyVerdict {
 /// It judges the identity that it is handed, however old that is. `whoami` may return one of five
 /// minutes ago: before you deny by it, hand over `whoami(token, max_age=2)`, as `require_role` does.
 ///
+/// The verdict is a condition: `if hubtoken.authorize(identity, "read", repo=…):` goes on where it is
+/// allowed, not where it is denied, and raises where it is unknown.
+///
 /// Args:
 ///     identity: What `whoami` returned.
 ///     need: `"read"`, `"write"`, or a permission such as `"inference.serverless.write"`.
@@ -68,18 +84,24 @@ impl PyVerdict {
 ///
 /// Returns:
 ///     The verdict. It is unknown where only the Hub could say: whether somebody else's repository
-///     is public, for instance.
+///     is public, for instance; and for a permission that neither this version nor a scope of the
+///     token knows.
 ///
 /// Raises:
-///     ValueError: An argument makes no sense.
+///     ValueError: An argument makes no sense; a permission is misspelt, and no scope of the token
+///         lists it under that name.
 ///
 /// Example:
 ///     >>> import hubtoken
 ///     >>> with hubtoken.hub.Hub() as hub:
 ///     ...     hub.create_user("alice")
 ///     ...     token = hub.create_token("alice", name="laptop", role="write")
-///     ...     hubtoken.authorize(hubtoken.whoami(token), "write", repo="bob/x").outcome
+///     ...     identity = hubtoken.whoami(token)
+///     ...     hubtoken.authorize(identity, "write", repo="bob/x").outcome
+///     ...     if hubtoken.authorize(identity, "write", repo="alice/x"):
+///     ...         print("go on")
 ///     'denied'
+///     go on
 #[pyfunction]
 #[pyo3(signature = (
     identity: "Identity",
@@ -107,9 +129,29 @@ pub fn authorize(
                 None => None,
             },
             namespace: namespace.map(str::to_owned),
+            must_exist: false,
         };
         let target = requirement.target(&identity.0.user)?;
-        Ok(role::authorize(&identity.0, &requirement.need, &target))
+        let verdict = role::authorize(&identity.0, &requirement.need, &target);
+        match verdict.misspelling() {
+            Some(error) => Err(error),
+            None => Ok(verdict),
+        }
     };
     decide().map(PyVerdict).map_err(to_python)
+}
+
+/// Makes sure that a permission is spelt right, where there is no token whose scopes could list it.
+///
+/// Args:
+///     permission: The permission.
+///
+/// Returns:
+///     Whether this version knows it.
+///
+/// Raises:
+///     ValueError: It is misspelt, or cannot be a permission.
+#[pyfunction]
+pub fn is_known_permission(permission: &str) -> PyResult<bool> {
+    permission::check(permission).map_err(to_python)
 }

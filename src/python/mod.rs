@@ -52,7 +52,7 @@ mod _core {
     #[pymodule_export]
     use super::asgi::{identify_anew, require_of_caller};
     #[pymodule_export]
-    use super::authorize::{PyVerdict, authorize};
+    use super::authorize::{PyVerdict, authorize, is_known_permission};
     #[pymodule_export]
     use super::cli::main;
     #[pymodule_export]

@@ -18,17 +18,23 @@ use crate::error::Error;
 use crate::http::Settings;
 use crate::identity::Options;
 use crate::process;
-use crate::require::Requirement;
+use crate::require::{Assurance, Requirement};
 use crate::resolve::defaults::Defaults;
 use crate::role::{Need, RepositoryType, Role};
+use crate::similar_repositories::SimilarRepository;
 
 /// Makes sure that a token will do, before the expensive call.
 ///
 /// A cold call asks the Hub once who the token is, and with `repo=` once whether it may; a call
 /// within the answers' lifetimes asks nobody. Before a *no* the Hub is asked once more, unless it
 /// answered less than 2 seconds ago (doubling to 60 while the same *no* repeats), so that what has
-/// just been mended counts at once. Organisation roles and fine-grained scopes count. A
-/// repository that does not exist yet is no obstacle to `write`: the right to create it decides.
+/// just been mended counts at once. Organization roles and fine-grained scopes count.
+///
+/// A repository that does not exist yet is no obstacle to `write`: the right to create it decides.
+/// That it is missing is logged (logger `hubtoken`, level `INFO`), and a `HubTokenWarning` names
+/// what may have been meant: repositories of that namespace within two edits, and one of another
+/// type that has exactly that name. The Hub is asked for those once a name, for two seconds at
+/// most, and not while it limits the rate.
 ///
 /// What a project's configuration says counts where the caller says nothing: its `role`, and its
 /// `repo`, which is then the target.
@@ -48,6 +54,7 @@ use crate::role::{Need, RepositoryType, Role};
 ///     max_stale: How old an identity may be when the Hub is away, in seconds; 24 hours by default.
 ///     timeout: How long to wait for each answer, in seconds; 10 by default.
 ///     on_unknown: What to do when nothing could be learnt: `"raise"`, `"warn"` or `"allow"`.
+///     must_exist: Whether a repository that does not exist yet is a `RepositoryNotFoundError`.
 ///
 /// Returns:
 ///     The token.
@@ -58,13 +65,15 @@ use crate::role::{Need, RepositoryType, Role};
 ///     hubtoken.errors.RepositoryDisabledError: The repository is switched off for every token.
 ///     hubtoken.errors.AccessDeniedError: The Hub refuses for another reason.
 ///     hubtoken.errors.InvalidTokenError: The Hub does not know the token.
-///     hubtoken.errors.RepositoryNotFoundError: There is nothing to read.
+///     hubtoken.errors.RepositoryNotFoundError: There is nothing to read, or with `must_exist`
+///         nothing at all.
 ///     hubtoken.errors.VerdictUnknownError: Nothing could be learnt; or a *no* of before could not
 ///         be confirmed, and is quoted.
 ///     hubtoken.errors.TokenNotFoundError: There is no token.
 ///     hubtoken.errors.ConfigurationError: The project's configuration is broken; or the call names
 ///         no role, and a file does that does not count, since it is another user's.
-///     ValueError: Neither the caller nor the project names a role.
+///     ValueError: Neither the caller nor the project names a role; `must_exist` without a
+///         repository.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -72,7 +81,12 @@ use crate::role::{Need, RepositoryType, Role};
 ///     ...     hub.create_user("alice")
 ///     ...     token = hub.create_token("alice", name="laptop", role="write")
 ///     ...     hubtoken.require_role("write", token, repo="alice/new") is token
+///     ...     try:
+///     ...         hubtoken.require_role("write", token, repo="alice/new", must_exist=True)
+///     ...     except hubtoken.RepositoryNotFoundError:
+///     ...         print("not there yet")
 ///     True
+///     not there yet
 #[pyfunction]
 #[pyo3(signature = (
     role: "str | None" = None,
@@ -86,6 +100,7 @@ use crate::role::{Need, RepositoryType, Role};
     max_stale: "float | None" = None,
     timeout: "float | None" = None,
     on_unknown: "str" = "raise",
+    must_exist: "bool" = false,
 ) -> "HubToken")]
 #[expect(clippy::too_many_arguments, reason = "the Python signature")]
 pub fn require_role<'py>(
@@ -100,6 +115,7 @@ pub fn require_role<'py>(
     max_stale: Option<f64>,
     timeout: Option<f64>,
     on_unknown: &str,
+    must_exist: bool,
 ) -> PyResult<Bound<'py, PyHubToken>> {
     let (role, repo) = defaulted(py, role, repo)?;
     let call = Call {
@@ -110,6 +126,7 @@ pub fn require_role<'py>(
             need: Need::Role(role),
             repository: repository(repo.as_deref(), repo_type)?,
             namespace: None,
+            must_exist,
         },
         options: options(Options::default(), max_age, max_stale, timeout)?,
         on_unknown: OnUnknown::parse(on_unknown)?,
@@ -123,6 +140,12 @@ pub fn require_role<'py>(
 /// scopes list. Only `repo.content.read` and `repo.write` on a repository are asked of the Hub
 /// itself; for all others, what whoami tells decides.
 ///
+/// What a scope of the token lists counts as given, whatever its name. Any other name within two
+/// edits of a permission that hubtoken knows is taken for a slip, and a well-formed name that is
+/// like none of them is *unknown*, whatever the token's role: it may be a later Hub's. Without the
+/// Hub's word on the scopes (it is away, or limits the rate) a slip cannot be told from such a
+/// name; then the unknown says what was most likely meant, and `on_unknown="allow"` warns of it.
+///
 /// Args:
 ///     permission: A permission such as `"inference.serverless.write"`.
 ///     token: As for `resolve_token`.
@@ -135,12 +158,15 @@ pub fn require_role<'py>(
 ///     max_stale: As for `require_role`.
 ///     timeout: As for `require_role`.
 ///     on_unknown: As for `require_role`.
+///     must_exist: As for `require_role`.
 ///
 /// Returns:
 ///     The token.
 ///
 /// Raises:
 ///     hubtoken.errors.HubTokenError: As for `require_role`.
+///     hubtoken.errors.VerdictUnknownError: Also for a permission that this version does not know.
+///     ValueError: The permission is misspelt, or cannot be one.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -148,7 +174,12 @@ pub fn require_role<'py>(
 ///     ...     hub.create_user("alice")
 ///     ...     token = hub.create_token("alice", name="laptop", role="write")
 ///     ...     hubtoken.require_permission("inference.serverless.write", token) is token
+///     ...     try:
+///     ...         hubtoken.require_permission("inference.serverles.write", token)
+///     ...     except ValueError as error:
+///     ...         print(str(error).partition(": ")[2])
 ///     True
+///     did you mean `inference.serverless.write`?
 #[pyfunction]
 #[pyo3(signature = (
     permission: "str",
@@ -163,6 +194,7 @@ pub fn require_role<'py>(
     max_stale: "float | None" = None,
     timeout: "float | None" = None,
     on_unknown: "str" = "raise",
+    must_exist: "bool" = false,
 ) -> "HubToken")]
 #[expect(clippy::too_many_arguments, reason = "the Python signature")]
 pub fn require_permission<'py>(
@@ -178,6 +210,7 @@ pub fn require_permission<'py>(
     max_stale: Option<f64>,
     timeout: Option<f64>,
     on_unknown: &str,
+    must_exist: bool,
 ) -> PyResult<Bound<'py, PyHubToken>> {
     let call = Call {
         token,
@@ -187,6 +220,7 @@ pub fn require_permission<'py>(
             need: Need::permission_named(permission).map_err(to_python)?,
             repository: repository(repo, repo_type)?,
             namespace: namespace.map(str::to_owned),
+            must_exist,
         },
         options: options(Options::default(), max_age, max_stale, timeout)?,
         on_unknown: OnUnknown::parse(on_unknown)?,
@@ -278,6 +312,30 @@ impl OnUnknown {
     }
 }
 
+/// Tells what a *yes* rests on, where that is worth a word.
+fn report(py: Python<'_>, assurance: &Assurance) -> PyResult<()> {
+    if let Some(stale) = &assurance.stale {
+        warn(py, &py.get_type::<classes::StaleIdentityWarning>(), stale)?;
+    }
+    let Some(missing) = assurance.missing() else {
+        return Ok(());
+    };
+    // Imported only here: most calls have nothing to log.
+    py.import("logging")?
+        .call_method1("getLogger", ("hubtoken",))?
+        .call_method1("info", ("%s", missing.sentence()))?;
+    match missing.suggestion(type_argument) {
+        Some(suggestion) if !missing.is_reported => {
+            warn(py, &py.get_type::<classes::HubTokenWarning>(), &suggestion)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn type_argument(similar: &SimilarRepository) -> String {
+    format!("repo_type=\"{}\"", similar.kind.as_str())
+}
+
 /// One call's parameters.
 struct Call<'a, 'py> {
     token: Option<&'a Bound<'py, PyAny>>,
@@ -321,8 +379,7 @@ impl<'py> Call<'_, 'py> {
         let answer =
             py.detach(|| requirement.check(&process.client, credential, &line, options, &signals));
         match answer {
-            Ok(None) => Ok(()),
-            Ok(Some(stale)) => warn(py, &py.get_type::<classes::StaleIdentityWarning>(), &stale),
+            Ok(assurance) => report(py, &assurance),
             Err(error) => self.settle(py, error, &signals),
         }
     }
@@ -330,8 +387,13 @@ impl<'py> Call<'_, 'py> {
     /// An unknown is raised, warned about or passed over; everything else is raised.
     fn settle(&self, py: Python<'py>, error: Error, signals: &Signals) -> PyResult<()> {
         match (&error, self.on_unknown) {
-            (Error::Unknown { .. }, OnUnknown::Allow) => Ok(()),
-            (Error::Unknown { message, .. }, OnUnknown::Warn) => {
+            // A slip of the caller's own is not passed over in silence, whatever the Hub would say.
+            (Error::Unknown { .. }, OnUnknown::Allow)
+                if self.requirement.need.suggestion().is_none() =>
+            {
+                Ok(())
+            }
+            (Error::Unknown { message, .. }, OnUnknown::Warn | OnUnknown::Allow) => {
                 warn(py, &py.get_type::<classes::HubTokenWarning>(), message)
             }
             _ => Err(signals.to_python(error)),

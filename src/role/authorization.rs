@@ -3,8 +3,9 @@
 
 use std::fmt::Write as _;
 
+use super::permission::{self, Spelling};
 use super::{Need, READ, Remedy, Role, Target, TokenRole, WRITE};
-use crate::error::{Denial, DenialKind};
+use crate::error::{Denial, DenialKind, Error};
 use crate::identity::model::{Identity, Organization, Scope};
 
 /// The three answers. Unknown is never reported as denied.
@@ -43,6 +44,24 @@ pub struct Verdict {
     pub kind: DenialKind,
     /// What was needed and what there is; also for an unknown, to explain the Hub's refusal.
     pub denial: Denial,
+    /// The permission that was most likely meant, where the one that was asked about is misspelt
+    /// and no scope of the token lists it.
+    pub suggestion: Option<&'static str>,
+    /// The target's namespace, where it is neither the user's own nor one of their organizations:
+    /// whether it exists at all is known to the Hub alone.
+    pub foreign_namespace: Option<String>,
+}
+
+impl Verdict {
+    /// The error for a misspelt permission, if that is what was asked about.
+    #[must_use]
+    pub fn misspelling(&self) -> Option<Error> {
+        let suggestion = self.suggestion?;
+        let name = &self.denial.required;
+        Some(Error::InvalidArgument(permission::misspelt(
+            name, suggestion,
+        )))
+    }
 }
 
 /// Decides whether an identity may do something.
@@ -71,6 +90,9 @@ pub fn authorize(identity: &Identity, need: &Need, target: &Target) -> Verdict {
         need,
         target,
     };
+    if let Some(verdict) = question.unknown_permission() {
+        return verdict;
+    }
     match &identity.role {
         None => question.unknown_by_token(format!(
             "{} have no role that whoami could tell",
@@ -105,6 +127,43 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
+    /// The verdict on a permission that neither this version nor a scope of the token knows:
+    /// whether a role includes it, nothing here can say.
+    fn unknown_permission(&self) -> Option<Verdict> {
+        let Need::Permission(name) = self.need else {
+            return None;
+        };
+        let spelling = permission::spelling(name);
+        if spelling == Spelling::Known || self.identity.lists(name) {
+            return None;
+        }
+        let (reason, suggestion) = match spelling {
+            Spelling::Misspelt(suggestion) => {
+                (permission::misspelt(name, suggestion), Some(suggestion))
+            }
+            _ => (
+                format!(
+                    "this version of hubtoken does not know the permission `{name}`, and no scope \
+                     of the token lists it"
+                ),
+                None,
+            ),
+        };
+        let mut verdict = self.unknown(reason);
+        verdict.suggestion = suggestion;
+        // A link would ask for a permission that may not exist.
+        verdict.denial.remedy_url = None;
+        Some(verdict)
+    }
+
+    /// The target's namespace, if the user has nothing to do with it.
+    fn foreign_namespace(&self) -> Option<String> {
+        let namespace = self.target.namespace()?;
+        let is_own = namespace.eq_ignore_ascii_case(&self.identity.user)
+            || self.identity.organization(namespace).is_some();
+        (!is_own).then(|| namespace.to_owned())
+    }
+
     /// What the token's user may do, by the namespace: their own, their organisation's, or
     /// somebody else's.
     fn person_may(&self) -> Verdict {
@@ -373,6 +432,8 @@ impl Question<'_> {
                 },
                 ..Denial::default()
             },
+            suggestion: None,
+            foreign_namespace: self.foreign_namespace(),
         }
     }
 

@@ -38,6 +38,8 @@ pub(crate) enum Remedy {
     Access(String),
     /// Whoever disabled the repository.
     Owner,
+    /// A name that exists; the reason says which.
+    Name,
     /// Nothing that is known; the repository's page may say more.
     Page(String),
 }
@@ -108,6 +110,7 @@ impl Remedy {
             }
             Self::Access(_) => "Ask for access",
             Self::Owner => "No token helps; only its owner or the Hub's operator can enable it",
+            Self::Name => "Another token does not help: look at the name",
             Self::Page(_) => return None,
         })
     }
@@ -125,7 +128,7 @@ impl Remedy {
             Self::SecondFactor => "/settings/authentication".to_owned(),
             Self::GatedRepositories => "/settings/tokens".to_owned(),
             Self::Access(page) | Self::Page(page) => page.clone(),
-            Self::Network | Self::Owner => return None,
+            Self::Network | Self::Owner | Self::Name => return None,
         })
     }
 }

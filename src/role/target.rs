@@ -149,7 +149,9 @@ fn invalid_repository() -> Error {
     )
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether a text can be the name of a user, an organization or a repository; such a name needs no
+/// escaping in a path.
+pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 96
         && !text.starts_with('.')

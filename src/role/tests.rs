@@ -174,6 +174,58 @@ fn tokens_without_a_role_are_unknown() {
 }
 
 #[test]
+fn a_permission_that_nobody_knows_is_unknown_whatever_the_role() {
+    let organizations = [("acme", "write")];
+    let scopes: [(&str, &str, &[&str]); 2] = [
+        ("user", "alice", &["repo.write"]),
+        ("org", "acme", &["quantum.entangle", "repo.wirte"]),
+    ];
+    let fine = identity(Some("fineGrained"), &organizations, &scopes);
+    for role in ["read", "write", "god", "fineGrained"] {
+        let token = identity(Some(role), &organizations, &[]);
+        for (name, meant) in [
+            ("repo.read", None),
+            ("quantum.entangle", None),
+            ("repo.wirte", Some("repo.write")),
+            (
+                "inference.serverles.write",
+                Some("inference.serverless.write"),
+            ),
+        ] {
+            for on in ["-", "alice/", "alice/x", "acme/x"] {
+                let need = Need::Permission(name.to_owned());
+                let verdict = authorize(&token, &need, &target(on));
+                assert_eq!(verdict.outcome, Outcome::Unknown, "{role}: {name} on {on}");
+                assert_eq!(verdict.suggestion, meant, "{role}: {name} on {on}");
+                assert_eq!(verdict.misspelling().is_some(), meant.is_some());
+                assert_eq!(verdict.denial.remedy_url, None, "{role}: {name} on {on}");
+            }
+        }
+    }
+    // What a scope lists counts as given, on what it is for.
+    for name in ["quantum.entangle", "repo.wirte"] {
+        assert_eq!(outcome(&fine, name, "-"), "allowed");
+        assert_eq!(outcome(&fine, name, "acme/"), "allowed");
+        assert_eq!(outcome(&fine, name, "alice/"), "denied");
+    }
+}
+
+#[test]
+fn a_namespace_of_others_is_marked() {
+    let token = identity(Some("write"), &[("acme", "read")], &[]);
+    for (on, foreign) in [
+        ("-", None),
+        ("Alice/x", None),
+        ("ACME/x", None),
+        ("acmee/x", Some("acmee")),
+        ("bob/", Some("bob")),
+    ] {
+        let verdict = authorize(&token, &Need::Role(Role::Write), &target(on));
+        assert_eq!(verdict.foreign_namespace.as_deref(), foreign, "{on}");
+    }
+}
+
+#[test]
 fn the_organisation_is_named_when_it_is_at_fault() {
     let token = identity(Some("write"), &[("acme", "read")], &[]);
     let verdict = authorize(&token, &Need::Role(Role::Write), &target("acme/x"));

@@ -75,6 +75,7 @@ fn requirement() -> Requirement {
         need: Need::Role(Role::Write),
         repository: None,
         namespace: None,
+        must_exist: false,
     }
 }
 

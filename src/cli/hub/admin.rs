@@ -23,6 +23,7 @@ use crate::file;
 use crate::http::{self, HubClient, NoAnswer, Settings, Transport};
 use crate::identity::failure::message;
 use crate::identity::{Interrupt, TIMEOUT};
+use crate::role::permission;
 
 /// The largest file of a data folder that is read here, in bytes.
 const MAXIMUM_FILE: u64 = 4096;
@@ -168,6 +169,9 @@ impl<'a> Admin<'a> {
                     body: bytes.to_vec(),
                 };
                 let words = message(&answer).unwrap_or_else(|| format!("status {status}"));
+                if answer.header("x-error-code") == Some(permission::MISSPELT) {
+                    return Err(Error::InvalidArgument(words).into());
+                }
                 Err(Error::Hub(words).into())
             }
         }

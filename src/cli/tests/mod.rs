@@ -2,6 +2,8 @@
 //! as terminal. Every run is searched for the secrets in use, and for escape sequences.
 
 #[cfg(feature = "hub")]
+mod absent;
+#[cfg(feature = "hub")]
 mod administration;
 mod git;
 mod launching;

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use super::{ApiError, X_REPO_COMMIT};
 use crate::hub::error::HubError;
 use crate::hub::repository::GitFault;
+use crate::role::permission;
 
 /// When a client may try again that met a database in somebody else's hands, or a full disk.
 const LOCKED_SECONDS: u32 = 1;
@@ -61,6 +62,13 @@ impl From<HubError> for ApiError {
             | HubError::LastAdmin { .. }
             | HubError::HasAdministrator { .. } => StatusCode::CONFLICT,
             HubError::NotAdministrator { .. } | HubError::OwnToken => StatusCode::FORBIDDEN,
+            HubError::MisspeltPermission { .. } => {
+                return Self::coded(
+                    StatusCode::BAD_REQUEST,
+                    permission::MISSPELT,
+                    error.to_string(),
+                );
+            }
             // Neither says anything about the request, and both pass: a client may try again.
             HubError::DatabaseLocked { .. } => {
                 return Self::again_later(

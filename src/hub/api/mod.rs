@@ -17,6 +17,7 @@ mod misc;
 mod ndjson;
 mod ndjson_line;
 mod organizations;
+mod overview;
 mod references;
 mod repositories;
 mod resolve;
@@ -53,6 +54,11 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
         .route(
             "/api/organizations/{organization}/settings/tokens/{token}/revoke",
             post(organizations::revoke),
+        )
+        .route("/api/users/{user}/overview", get(overview::user))
+        .route(
+            "/api/organizations/{organization}/overview",
+            get(overview::organization),
         )
         .route("/api/agent-harnesses", get(misc::agent_harnesses))
         .route("/api/validate-yaml", post(misc::validate_yaml))

@@ -119,6 +119,6 @@ fn auth(token: &TokenInfo) -> Value {
     auth
 }
 
-fn avatar(id: &str) -> String {
+pub(super) fn avatar(id: &str) -> String {
     format!("/avatars/{id}.svg")
 }

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::role::permission::{self, Spelling};
+
 /// Permissions that belong together on the page.
 pub(super) type Group = (&'static str, &'static [(&'static str, &'static str)]);
 
@@ -150,7 +152,12 @@ pub(super) fn choices(offered: &[Group], chosen: &BTreeSet<String>) -> Vec<Choic
         .filter(|value| !is_offered(value))
         .map(|value| Choice {
             value: value.clone(),
-            words: "Not known to this page".to_owned(),
+            words: match permission::spelling(value) {
+                Spelling::Misspelt(suggestion) => {
+                    format!("Not known to this page. Did you mean {suggestion}?")
+                }
+                Spelling::Known | Spelling::Unfamiliar => "Not known to this page".to_owned(),
+            },
             is_chosen: true,
         })
         .collect();
@@ -183,11 +190,12 @@ mod tests {
     }
 
     #[test]
-    fn a_permission_is_offered_once() {
+    fn a_known_permission_is_offered_once() {
         for offered in [OWN, ORGANIZATION, REPOSITORY, GLOBAL] {
             let mut seen = BTreeSet::new();
             for (value, _) in offered.iter().flat_map(|(_, permissions)| *permissions) {
                 assert!(seen.insert(value), "{value}");
+                assert_eq!(permission::spelling(value), Spelling::Known, "{value}");
             }
         }
     }

@@ -41,6 +41,7 @@ pub(crate) use self::organization::Organizations;
 pub use self::organization::{Membership, Organization, OrganizationRole};
 pub use self::repository::{Gate, Repository};
 pub(crate) use self::repository::{GateChange, NewRepository, Repositories, RepositoryChange};
+pub(crate) use self::scopes::misspelling;
 pub use self::scopes::{
     Entity, EntityType, FineGrained, GrantedRole, GrantedScope, Scope, TokenRole,
 };

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::hub::error::HubError;
+use crate::role::permission::{self, Spelling};
 
 /// The role asked for in a new token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,10 +121,55 @@ impl Entity {
     }
 }
 
+impl FineGrained {
+    /// Every permission of the token, on whatever it is.
+    fn permissions(&self) -> impl Iterator<Item = &String> {
+        self.scoped
+            .iter()
+            .flat_map(|scope| &scope.permissions)
+            .chain(&self.global)
+    }
+}
+
+impl GrantedRole {
+    /// Makes sure that no permission is misspelt. What the token has already, under whatever name,
+    /// counts as given.
+    pub(super) fn check_spelling(&self, present: Option<&Self>) -> Result<(), HubError> {
+        let Self::FineGrained(fine) = self else {
+            return Ok(());
+        };
+        let present = match present {
+            Some(Self::FineGrained(present)) => Some(present),
+            _ => None,
+        };
+        match fine
+            .permissions()
+            .find_map(|name| misspelling(name, present))
+        {
+            Some((name, suggestion)) => Err(HubError::MisspeltPermission {
+                name: name.to_owned(),
+                suggestion,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A name and what was most likely meant by it, unless the token has it already.
+pub(crate) fn misspelling<'a>(
+    name: &'a str,
+    present: Option<&FineGrained>,
+) -> Option<(&'a str, &'static str)> {
+    let Spelling::Misspelt(suggestion) = permission::spelling(name) else {
+        return None;
+    };
+    let is_present = present.is_some_and(|fine| fine.permissions().any(|listed| listed == name));
+    (!is_present).then_some((name, suggestion))
+}
+
 pub(super) fn check_permissions(permissions: &[String]) -> Result<(), HubError> {
     for permission in permissions {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-        if permission.is_empty() || permission.len() > 100 || !permission.bytes().all(plain) {
+        if !permission::is_well_formed(permission) {
             let permission: String = permission.escape_debug().take(100).collect();
             return Err(HubError::InvalidToken {
                 reason: format!(
@@ -171,8 +217,31 @@ mod tests {
             ])
             .is_ok()
         );
-        for bad in ["", "a b", "a\n", "é"] {
+        for bad in ["", "write", "a b", "a.b\n", "a.é"] {
             assert!(check_permissions(&[bad.to_owned()]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_misspelling_is_refused_unless_the_token_has_it() {
+        let role = |permission: &str| {
+            GrantedRole::FineGrained(FineGrained {
+                global: vec![permission.to_owned()],
+                ..FineGrained::default()
+            })
+        };
+        let slip = role("repo.wirte");
+        let refused = slip.check_spelling(None);
+        assert!(matches!(
+            refused,
+            Err(HubError::MisspeltPermission { name, suggestion: "repo.write" }) if name == "repo.wirte"
+        ));
+        assert!(slip.check_spelling(Some(&GrantedRole::Write)).is_err());
+        assert!(slip.check_spelling(Some(&role("repo.writ"))).is_err());
+        assert!(slip.check_spelling(Some(&slip)).is_ok());
+        for fine in ["repo.write", "repo.read", "quantum.entangle"] {
+            assert!(role(fine).check_spelling(None).is_ok(), "{fine}");
+        }
+        assert!(GrantedRole::Write.check_spelling(None).is_ok());
     }
 }

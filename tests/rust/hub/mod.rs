@@ -16,6 +16,8 @@ mod inference;
 mod inference_streams;
 mod lfs;
 mod monitoring;
+mod names_of_permissions;
+mod overviews;
 mod pages;
 mod pages_attacks;
 mod pages_audit;

@@ -8,8 +8,10 @@ use crate::hub::pages::form::Form;
 use crate::hub::pages::view::Mistakes;
 use crate::hub::registry::{
     EntityType, FineGrained, GrantedRole, RepositoryType, Scope, Session, TokenInfo, TokenRole,
+    misspelling,
 };
 use crate::hub::state::HubState;
+use crate::role::permission::is_well_formed;
 
 /// More rows than this are not read from a form.
 const MOST_REPOSITORIES: usize = 200;
@@ -44,13 +46,13 @@ impl Wish {
             let value = value.into_owned();
             match key.as_ref() {
                 "tokenType" => wish.role = role(&value),
-                "ownUserPermissions" if is_permission(&value) => {
+                "ownUserPermissions" if is_well_formed(&value) => {
                     wish.own.insert(value);
                 }
-                "globalPermissions" if is_permission(&value) => {
+                "globalPermissions" if is_well_formed(&value) => {
                     wish.global.insert(value);
                 }
-                "orgPermissions" if is_permission(&value) => {
+                "orgPermissions" if is_well_formed(&value) => {
                     permissions.insert(value);
                 }
                 "orgs" if !value.is_empty() => places.push(value),
@@ -193,8 +195,15 @@ impl Wish {
             }
         }
         let all = scopes.iter().flat_map(|scope| &scope.permissions);
-        if !all.chain(&self.global).all(|each| is_permission(each)) {
-            mistakes.add("own", "One of the permissions is no permission.");
+        for each in all.chain(&self.global) {
+            if !is_well_formed(each) {
+                mistakes.add("own", "One of the permissions is no permission.");
+            } else if let Some((name, suggestion)) = misspelling(each, present) {
+                let message = format!(
+                    "The Hub does not know the permission “{name}”. Did you mean “{suggestion}”?"
+                );
+                mistakes.add("own", message);
+            }
         }
         Ok(
             (mistakes.0.len() == before).then(|| TokenRole::FineGrained {
@@ -305,15 +314,6 @@ fn role(text: &str) -> String {
         "fine-grained" => "fineGrained".to_owned(),
         _ => String::new(),
     }
-}
-
-/// What can be a permission; the list is open.
-fn is_permission(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 100
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ impl Tokens for Sqlite {
         }
         let user = self.user(user).await?;
         let role = self.resolve_role(new.role).await?;
+        role.check_spelling(None)?;
         let value = Secret::access_token()?;
         let whole = |moment| from_milliseconds(to_milliseconds(moment));
         let info = TokenInfo {
@@ -130,6 +131,7 @@ impl Tokens for Sqlite {
         if found.role == role {
             return Ok(found);
         }
+        role.check_spelling(Some(&found.role))?;
         sqlx::query("UPDATE tokens SET role = ?, fine_grained = ? WHERE id = ?")
             .bind(role.as_str())
             .bind(stored_scopes(&role)?)

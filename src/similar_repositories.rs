@@ -1,0 +1,342 @@
+//! A repository that does not exist yet: which ones of its namespace may have been meant.
+//!
+//! A training job names a repository that it will create, so one that is missing is no error; and
+//! a name with a slip in it looks just the same. So where a repository is missing, the Hub is asked
+//! what else its namespace has: in the same type what is at most two edits away, in the other
+//! types what has exactly that name. This is the pure half: the questions, and what the answers
+//! show. `identity::client::lookup` asks.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::edits;
+use crate::endpoint::Endpoint;
+use crate::http::Answer;
+use crate::role::{RepositoryType, Target};
+
+/// How many similar names are reported.
+const REPORTED: usize = 3;
+/// How many repositories of the namespace are compared: as many as the Hub lists at once.
+const COMPARED: usize = 1000;
+
+/// A repository whose name is like that of a missing one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimilarRepository {
+    /// Its type.
+    pub kind: RepositoryType,
+    /// `namespace/name`, as the Hub spells it.
+    pub id: String,
+}
+
+/// A repository that does not exist yet, and would be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingRepository {
+    /// The Hub.
+    pub endpoint: Endpoint,
+    /// Its type.
+    pub kind: RepositoryType,
+    /// `namespace/name`.
+    pub id: String,
+    /// What may have been meant, the nearest first.
+    pub similar: Arc<[SimilarRepository]>,
+    /// Whether the similar names have been reported for this name before.
+    pub is_reported: bool,
+}
+
+impl MissingRepository {
+    /// That it does not exist yet.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        format!(
+            "the {} {} does not exist on {} yet, and would be created",
+            self.kind.as_str(),
+            self.id,
+            self.endpoint
+        )
+    }
+
+    /// What may have been meant; `None` when nothing is like it. `argument` is how the caller says
+    /// which of another type is meant: `repo_type="dataset"` in Python, `--repo-type dataset` in a shell.
+    #[must_use]
+    pub fn suggestion(&self, argument: fn(&SimilarRepository) -> String) -> Option<String> {
+        let suggestion = suggestion(self.kind, &self.similar, argument)?;
+        Some(format!("{}; {suggestion}", self.sentence()))
+    }
+}
+
+/// "there is a dataset of that name: …; did you mean …?", for what has been found.
+#[must_use]
+pub fn suggestion(
+    kind: RepositoryType,
+    similar: &[SimilarRepository],
+    argument: fn(&SimilarRepository) -> String,
+) -> Option<String> {
+    let (same_type, others): (Vec<_>, Vec<_>) = similar.iter().partition(|each| each.kind == kind);
+    let mut clauses: Vec<String> = others
+        .iter()
+        .map(|other| {
+            let kind = other.kind.as_str();
+            format!("there is a {kind} of that name: {}", argument(other))
+        })
+        .collect();
+    if !same_type.is_empty() {
+        let ids: Vec<&str> = same_type.iter().map(|each| each.id.as_str()).collect();
+        clauses.push(format!("did you mean {}?", ids.join(" or ")));
+    }
+    (!clauses.is_empty()).then(|| clauses.join("; "))
+}
+
+/// The repository in question.
+#[derive(Clone, Copy)]
+pub struct Missing<'a> {
+    kind: RepositoryType,
+    namespace: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Missing<'a> {
+    /// The repository that a target names; `None` for another kind of target.
+    #[must_use]
+    pub fn of(target: &'a Target) -> Option<Self> {
+        match target {
+            Target::Repository {
+                kind,
+                namespace,
+                name,
+            } => Some(Self {
+                kind: *kind,
+                namespace,
+                name,
+            }),
+            Target::Anything | Target::Namespace(_) => None,
+        }
+    }
+
+    /// Its type.
+    #[must_use]
+    pub fn kind(&self) -> RepositoryType {
+        self.kind
+    }
+
+    /// `namespace/name`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// The listings to ask for, that of its own type first.
+    #[must_use]
+    pub fn paths(&self) -> Vec<String> {
+        // Names are letters, digits, `-`, `_` and `.`: they need no escaping. `expand` keeps what
+        // is listed short.
+        self.kinds()
+            .map(|kind| {
+                let listing = format!("/api/{}?author={}", kind.plural(), self.namespace);
+                if kind == self.kind {
+                    // A search finds whole words, and the slip may be anywhere.
+                    format!("{listing}&limit={COMPARED}&expand=private")
+                } else {
+                    format!(
+                        "{listing}&search={}&limit={COMPARED}&expand=private",
+                        self.name
+                    )
+                }
+            })
+            .collect()
+    }
+
+    /// What the answers show, in the order of [`paths`](Self::paths); failures are left out.
+    #[must_use]
+    pub fn similar(&self, answers: &[Option<Answer>]) -> Vec<SimilarRepository> {
+        let mut found = Vec::new();
+        for (kind, answer) in self.kinds().zip(answers) {
+            let mut near: Vec<(usize, SimilarRepository)> = self
+                .listed(answer.as_ref())
+                .into_iter()
+                .filter_map(|id| {
+                    let (_, name) = id.split_once('/')?;
+                    let edits = edits::between(self.name, name)?;
+                    // The same name in the same type is what the Hub has just denied.
+                    let is_similar = if kind == self.kind {
+                        !name.eq_ignore_ascii_case(self.name)
+                    } else {
+                        name.eq_ignore_ascii_case(self.name)
+                    };
+                    is_similar.then_some((edits, SimilarRepository { kind, id }))
+                })
+                .collect();
+            near.sort_by(|one, other| (one.0, &one.1.id).cmp(&(other.0, &other.1.id)));
+            near.truncate(REPORTED);
+            found.extend(near.into_iter().map(|(_, similar)| similar));
+        }
+        found
+    }
+
+    /// Its own type, then the others.
+    fn kinds(&self) -> impl Iterator<Item = RepositoryType> + use<> {
+        let own = self.kind;
+        let others = RepositoryType::ALL
+            .into_iter()
+            .filter(move |kind| *kind != own);
+        std::iter::once(own).chain(others)
+    }
+
+    /// The ids in a listing that are what they should be: the Hub's words are shown to people.
+    fn listed(&self, answer: Option<&Answer>) -> Vec<String> {
+        let body = answer
+            .filter(|answer| answer.status == 200)
+            .and_then(|answer| serde_json::from_slice::<Value>(&answer.body).ok());
+        let Some(Value::Array(entries)) = body else {
+            return Vec::new();
+        };
+        entries
+            .iter()
+            .filter_map(|entry| entry.get("id")?.as_str())
+            .filter_map(|id| {
+                // A name without a namespace is not of this one.
+                match Target::repository(id, self.kind, "").ok()? {
+                    Target::Repository {
+                        namespace, name, ..
+                    } if namespace.eq_ignore_ascii_case(self.namespace) => {
+                        Some(format!("{namespace}/{name}"))
+                    }
+                    _ => None,
+                }
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use reqwest::header::HeaderMap;
+
+    use super::*;
+
+    fn listing(ids: &[&str]) -> Answer {
+        let entries: Vec<Value> = ids
+            .iter()
+            .map(|id| serde_json::json!({ "id": id, "private": true }))
+            .collect();
+        answer(200, &Value::from(entries).to_string())
+    }
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status,
+            headers: HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    fn target(kind: RepositoryType) -> Target {
+        Target::repository("alice/trainedd", kind, "alice").unwrap()
+    }
+
+    fn python(similar: &SimilarRepository) -> String {
+        format!("repo_type=\"{}\"", similar.kind.as_str())
+    }
+
+    fn ids(similar: &[SimilarRepository]) -> Vec<(&'static str, &str)> {
+        similar
+            .iter()
+            .map(|each| (each.kind.as_str(), each.id.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn a_slip_is_found_in_the_same_type_and_the_very_name_in_the_others() {
+        let target = target(RepositoryType::Model);
+        let missing = Missing::of(&target).unwrap();
+        let similar = missing.similar(
+            &[
+                listing(&[
+                    "Alice/tainedd",
+                    "alice/trained",
+                    "alice/other",
+                    "alice/trainedd",
+                ]),
+                listing(&["alice/trainedd", "alice/trained"]),
+                listing(&["alice/TrainedD-2", "alice/TRAINEDD"]),
+            ]
+            .map(Some),
+        );
+        assert_eq!(
+            ids(&similar),
+            [
+                ("model", "Alice/tainedd"),
+                ("model", "alice/trained"),
+                ("dataset", "alice/trainedd"),
+                ("space", "alice/TRAINEDD"),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_not_a_listing_of_the_namespace_shows_nothing() {
+        let target = target(RepositoryType::Model);
+        let missing = Missing::of(&target).unwrap();
+        for bad in [
+            answer(200, "<html>"),
+            answer(200, "{\"id\":\"alice/trained\"}"),
+            answer(200, "[1, null, {\"id\": 7}, {\"name\": \"alice/trained\"}]"),
+            answer(429, "[{\"id\":\"alice/trained\"}]"),
+            listing(&["bob/trained", "trained"]),
+            listing(&["alice/trained\u{1b}[31m", "alice/../trained"]),
+        ] {
+            assert_eq!(missing.similar(&[Some(bad), None, None]), []);
+        }
+        assert_eq!(missing.similar(&[None, None, None]), []);
+        assert_eq!(missing.similar(&[]), []);
+    }
+
+    #[test]
+    fn three_listings_are_asked_for_at_most() {
+        for kind in RepositoryType::ALL {
+            let target = target(kind);
+            let paths = Missing::of(&target).unwrap().paths();
+            assert_eq!(paths.len(), 3);
+            assert!(paths[0].starts_with(&format!("/api/{}?author=alice&", kind.plural())));
+            assert!(
+                paths[1..]
+                    .iter()
+                    .all(|path| path.contains("&search=trainedd&"))
+            );
+        }
+        assert!(Missing::of(&Target::Anything).is_none());
+    }
+
+    #[test]
+    fn the_sentences_name_what_may_have_been_meant() {
+        let missing = MissingRepository {
+            endpoint: Endpoint::default_hub(),
+            kind: RepositoryType::Model,
+            id: "alice/trainedd".to_owned(),
+            similar: Arc::new([
+                SimilarRepository {
+                    kind: RepositoryType::Model,
+                    id: "alice/trained".to_owned(),
+                },
+                SimilarRepository {
+                    kind: RepositoryType::Dataset,
+                    id: "alice/trainedd".to_owned(),
+                },
+            ]),
+            is_reported: false,
+        };
+        assert_eq!(
+            missing.suggestion(python).unwrap(),
+            "the model alice/trainedd does not exist on https://huggingface.co yet, and would be \
+             created; there is a dataset of that name: repo_type=\"dataset\"; did you mean \
+             alice/trained?"
+        );
+        let alone = MissingRepository {
+            similar: Arc::new([]),
+            ..missing
+        };
+        assert_eq!(alone.suggestion(python), None);
+    }
+}
