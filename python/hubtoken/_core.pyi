@@ -28,6 +28,7 @@ __all__ = [
     "authorize",
     "explain",
     "identify",
+    "identify_anew",
     "is_sent_anyway",
     "login",
     "logout",
@@ -36,6 +37,7 @@ __all__ = [
     "recall",
     "reload",
     "rename",
+    "require_of_caller",
     "require_permission",
     "require_role",
     "resolve_token",
@@ -872,6 +874,9 @@ def authorize(
 ) -> Verdict:
     """Decides from an identity alone whether something may be done. Asks nobody.
 
+    It judges the identity that it is handed, however old that is. `whoami` may return one of five
+    minutes ago: before you deny by it, hand over `whoami(token, max_age=2)`, as `require_role` does.
+
     Args:
         identity: What `whoami` returned.
         need: `"read"`, `"write"`, or a permission such as `"inference.serverless.write"`.
@@ -964,6 +969,29 @@ def identify(
         ...     header = f"Bearer {token.reveal()}"
         ...     hubtoken.identify(header.removeprefix("Bearer "), endpoint=hub.endpoint).user
         'alice'
+    """
+
+def identify_anew(
+    token: str,
+    *,
+    endpoint: str | None = None,
+    max_age: float | None = None,
+    timeout: float | None = None,
+) -> Identity:
+    """Asks whose a caller's token is before the caller is refused. For `hubtoken.asgi`.
+
+    Args:
+        token: As for `identify`.
+        endpoint: As for `identify`.
+        max_age: How old an answer may be, in seconds; 10 at most, and by default.
+        timeout: As for `identify`.
+
+    Returns:
+        The identity.
+
+    Raises:
+        hubtoken.errors.HubTokenError: As for `identify`. What the Hub did not answer it is not
+            asked again before the same time has passed.
     """
 
 def is_sent_anyway(token: HubToken) -> bool:
@@ -1114,6 +1142,32 @@ def rename(old: str, new: str) -> str:
         there is no stored token `ci`: no token is stored
     """
 
+def require_of_caller(
+    need: str,
+    token: str,
+    *,
+    repo: str | None = None,
+    repo_type: str = "model",
+    endpoint: str | None = None,
+    max_age: float | None = None,
+    timeout: float | None = None,
+) -> None:
+    """Makes sure that a caller's token will do, where the Hub itself has to say. For
+    `hubtoken.asgi`.
+
+    Args:
+        need: `"read"`, `"write"` or a permission.
+        token: As for `identify`.
+        repo: The repository, if it is needed on one.
+        repo_type: As for `require_role`.
+        endpoint: As for `identify`.
+        max_age: As for `require_role`.
+        timeout: As for `identify`.
+
+    Raises:
+        hubtoken.errors.HubTokenError: As for `require_role`.
+    """
+
 def require_permission(
     permission: str,
     token: str | HubToken | bool | None = None,
@@ -1178,7 +1232,9 @@ def require_role(
     """Makes sure that a token will do, before the expensive call.
 
     A cold call asks the Hub once who the token is, and with `repo=` once whether it may; a call
-    within the answers' lifetimes asks nobody. Organisation roles and fine-grained scopes count. A
+    within the answers' lifetimes asks nobody. Before a *no* the Hub is asked once more, unless it
+    answered less than 2 seconds ago (doubling to 60 while the same *no* repeats), so that what has
+    just been mended counts at once. Organisation roles and fine-grained scopes count. A
     repository that does not exist yet is no obstacle to `write`: the right to create it decides.
 
     What a project's configuration says counts where the caller says nothing: its `role`, and its
@@ -1194,7 +1250,8 @@ def require_role(
         endpoint: As for `resolve_token`.
         profile: As for `resolve_token`.
         max_age: How old answers may be, in seconds; 0 asks again. 300 for the identity and 60 for
-            the Hub's word on a repository by default.
+            the Hub's word on a repository by default. No answer is used after the known end of
+            the token.
         max_stale: How old an identity may be when the Hub is away, in seconds; 24 hours by default.
         timeout: How long to wait for each answer, in seconds; 10 by default.
         on_unknown: What to do when nothing could be learnt: `"raise"`, `"warn"` or `"allow"`.
@@ -1205,10 +1262,12 @@ def require_role(
     Raises:
         hubtoken.errors.InsufficientRoleError: The token's role, its scopes, or its user's role in
             the organisation are not enough; the message says which.
+        hubtoken.errors.RepositoryDisabledError: The repository is switched off for every token.
         hubtoken.errors.AccessDeniedError: The Hub refuses for another reason.
         hubtoken.errors.InvalidTokenError: The Hub does not know the token.
         hubtoken.errors.RepositoryNotFoundError: There is nothing to read.
-        hubtoken.errors.VerdictUnknownError: Nothing could be learnt.
+        hubtoken.errors.VerdictUnknownError: Nothing could be learnt; or a *no* of before could not
+            be confirmed, and is quoted.
         hubtoken.errors.TokenNotFoundError: There is no token.
         hubtoken.errors.ConfigurationError: The project's configuration is broken.
         ValueError: Neither the caller nor the project names a role.
@@ -1337,7 +1396,8 @@ def whoami(
 ) -> Identity:
     """Asks the Hub who a token belongs to.
 
-    An answer is believed for 300 seconds. However many threads or processes of this machine ask at
+    An answer is believed for 300 seconds, and that the Hub does not know the token for 2, which
+    double to 10 while it is so. However many threads or processes of this machine ask at
     once, the Hub is asked once. For the tokens of others, see `identify`.
 
     Args:
