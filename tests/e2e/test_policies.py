@@ -64,7 +64,9 @@ def refusal(token: HubToken, says: str) -> errors.OrganizationPolicyError:
     assert "acme" in str(no_creation.value)
     message = str(denied.value)
     assert says in message
-    advice = "Make a fine-grained token" if says == FINE_GRAINED else "administrator of the organisation"
+    advice = (
+        "Make a fine-grained token" if says == FINE_GRAINED else "administrator of the organisation"
+    )
     assert advice in message
     assert "invalid" not in message.lower()
     assert token.reveal() not in message

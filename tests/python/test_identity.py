@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -225,11 +226,17 @@ def test_an_old_identity_never_hides_a_401() -> None:
 
 @pytest.mark.parametrize("dying", ["whoami-v2", "auth-check"])
 def test_a_401_from_either_question_ends_both(dying: str) -> None:
+    checked = threading.Event()
+
     def yes(request: Request) -> bytes:
         return identity() if "whoami" in request.path else http(200, "OK")
 
     def half_dead(request: Request) -> bytes:
-        return http(401) if dying in request.path else yes(request)
+        # Only whoami says that a token is dead; it confirms what another question was told.
+        is_dead = dying in request.path or (dying == "auth-check" and checked.is_set())
+        if "auth-check" in request.path:
+            checked.set()
+        return http(401) if is_dead else yes(request)
 
     with serving(http(401)) as server:
         server.behaviour = yes

@@ -6,6 +6,7 @@ The ends are years ago or years away, so that no outcome depends on a clock.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import sys
@@ -80,8 +81,6 @@ def stored(home: Path, value: str, endpoint: str, end: str, where: str) -> None:
     folder.mkdir(exist_ok=True)
     field = f"expires_at = {end}\n" if where == "theirs" else ""
     (folder / "stored_tokens").write_text(f"[ci]\nhf_token = {value}\n{field}\n")
-    import hashlib
-
     digest = hashlib.sha256(value.encode()).hexdigest()
     record: dict[str, Any] = {"endpoint": endpoint}
     if where == "ours":
@@ -114,8 +113,10 @@ def test_what_the_store_says_of_the_end_counts(
 @pytest.mark.parametrize(("end", "asked"), [(4102444800, 1), (978307200, 2)])
 def test_what_a_command_says_of_the_end_counts(home: Path, end: int, asked: int) -> None:
     with serving(hub()) as server:
-        told = json.dumps({"token": fake_token(), "expires_at": end})
-        argv = json.dumps([sys.executable, "-c", f"print({told!r})"])
+        told = home / "told.json"
+        told.write_text(json.dumps({"token": fake_token(), "expires_at": end}))
+        code = "import sys; print(open(sys.argv[1]).read())"
+        argv = json.dumps([sys.executable, "-c", code, str(told)])
         folder = home / "config" / "hubtoken"
         folder.mkdir(parents=True)
         text = f'token_command = {argv}\nendpoint = "{server.endpoint}"\n'

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WHOAMI = "/api/whoami-v2"
 DISABLED = "Access to this resource is disabled."
-NEW_TOKEN = "/settings/tokens/new"  # noqa: S105 - a page
+NEW_TOKEN = "/settings/tokens/new"
 
 
 def hub(about_repository: bytes, about_token: bytes | None = None) -> Any:
@@ -101,9 +101,7 @@ def test_a_bare_401_that_whoami_cannot_confirm_denies_nothing() -> None:
     ids=["header", "json", "text"],
 )
 @pytest.mark.parametrize("role", ["read", "write"])
-def test_a_disabled_repository_is_an_error_of_its_own(
-    home: Path, answer: bytes, role: str
-) -> None:
+def test_a_disabled_repository_is_an_error_of_its_own(home: Path, answer: bytes, role: str) -> None:
     with serving(hub(answer)) as server:
         token = handed_over(endpoint=server.endpoint)
         with pytest.raises(hubtoken.RepositoryDisabledError) as caught:
@@ -132,7 +130,7 @@ def real() -> Iterator[Hub]:
         running.create_repository("acme/model")
         running.create_repository("acme/gated", gated="manual")
         running.create_repository("acme/off")
-        running.set_disabled("acme/off", True)  # noqa: FBT003 - the Hub's own signature
+        running.set_disabled("acme/off", True)
         yield running
 
 
@@ -165,7 +163,7 @@ def real() -> Iterator[Hub]:
         ("alice", "write", None, "acme/off", "RepositoryDisabledError", "No token helps", None),
     ],
 )
-def test_a_remedy_would_help(  # noqa: PLR0913, PLR0917 - a row of a table
+def test_a_remedy_would_help(
     real: Hub,
     user: str,
     role: str,
