@@ -1210,7 +1210,8 @@ def require_role(
         hubtoken.errors.RepositoryNotFoundError: There is nothing to read.
         hubtoken.errors.VerdictUnknownError: Nothing could be learnt.
         hubtoken.errors.TokenNotFoundError: There is no token.
-        hubtoken.errors.ConfigurationError: The project's configuration is broken.
+        hubtoken.errors.ConfigurationError: The project's configuration is broken; or the call names
+            no role, and a file does that does not count, since it is another user's.
         ValueError: Neither the caller nor the project names a role.
 
     Example:

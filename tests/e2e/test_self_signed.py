@@ -1,4 +1,4 @@
-"""A Hub with the certificate that `openssl req -x509` makes, as curl and requests see it and as hubtoken does.
+"""A Hub with the certificate that `openssl req -x509` makes: curl and requests beside hubtoken.
 
 Whatever those two accept, hubtoken accepts, and what they refuse, it refuses.
 """
@@ -49,12 +49,7 @@ def make(folder: Path, name: str, *options: str) -> Certificate:
     return made
 
 
-NAMES = ("-addext", "subjectAltName=DNS:localhost")
-
-
-def port_of(endpoint: str) -> int:
-    """The port at the end of an endpoint."""
-    return int(endpoint.rsplit(":", 1)[1])
+NAMES = ("-addext", "subjectAltName=IP:127.0.0.1")
 
 
 def curl(url: str, bundle: Path, home: Path) -> bool:
@@ -92,7 +87,7 @@ def whoami(endpoint: str, bundle: Path, token: str, home: Path) -> tuple[bool, s
     )
     answer = json.loads(done.stdout)
     if done.returncode == 0:
-        assert answer["user"] == "alice" or "alice" in done.stdout
+        assert "alice" in done.stdout
         return True, done.stdout
     assert done.returncode == 3, done.stdout
     return False, str(answer["error"]["message"])
@@ -115,7 +110,7 @@ def test_a_self_signed_certificate_that_is_named_is_accepted(home: Path, folder:
     arguments = ("--tls-cert", str(made.certificate), "--tls-key", str(made.key))
     with serving(home, home / "data", *arguments) as hub:
         token = hub.token("alice")
-        endpoint = f"https://localhost:{port_of(hub.endpoint)}"
+        endpoint = hub.endpoint
         for bundle, accepted in [
             (made.certificate, True),
             (both, True),
@@ -128,7 +123,7 @@ def test_a_self_signed_certificate_that_is_named_is_accepted(home: Path, folder:
             assert with_requests(endpoint, bundle) is accepted
             assert "CaUsedAsEndEntity" not in text
         # Under another name it is refused by all of them.
-        other_name = f"https://127.0.0.1:{port_of(hub.endpoint)}"
+        other_name = endpoint.replace("127.0.0.1", "localhost")
         ours, text = whoami(other_name, made.certificate, token, home)
         assert (ours, "for another name" in text) == (False, True)
         assert not curl(other_name, made.certificate, home)

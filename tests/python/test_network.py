@@ -270,9 +270,10 @@ def test_a_hub_that_is_slow_behind_a_proxy(
 ) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     clean_environment.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    with socket.create_server(("127.0.0.1", 0)) as silent, proxying(
-        silent.getsockname()[1]
-    ) as proxy:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        proxying(silent.getsockname()[1]) as proxy,
+    ):
         clean_environment.setenv("ALL_PROXY", f"socks5h://{proxy.address}")
         text = complaint(hubtoken.HubUnreachableError, f"https://{NAME}", timeout=0.2)
         assert f"through the proxy {proxy.address}" in text
@@ -354,7 +355,7 @@ def test_a_hub_that_fails_has_answered(status: int) -> None:
     ("start", "end", "part"),
     [
         ("2001-01-01", "2002-01-01", "has expired"),
-        ("2999-01-01", "2999-06-01", "not valid yet"),
+        ("2999-01-01", "2999-06-01", "is not valid yet"),
     ],
 )
 def test_a_certificate_at_the_wrong_time(

@@ -79,7 +79,10 @@ impl Walk<'_> {
                 last = Some(folder(above));
             }
             if let Some(last) = last {
-                detail = format!("{detail}; nor can folders above it, up to {}", last.display());
+                detail = format!(
+                    "{detail}; nor can folders above it, up to {}",
+                    last.display()
+                );
             }
             self.trace.note("config", Answer::Absent, detail);
         }
