@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +20,7 @@ from tests.environment import child_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("openssl") and shutil.which("curl")), reason="openssl or curl is missing"
@@ -39,8 +39,12 @@ def make(folder: Path, name: str, *options: str) -> Certificate:
     """What the first line of every manual makes."""
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
-        + ["-out", str(made.certificate), "-keyout", str(made.key), *options],
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes"),
+            *("-subj", "/CN=localhost"),
+            *("-out", str(made.certificate), "-keyout", str(made.key)),
+            *options,
+        ],
         check=True,
         capture_output=True,
         timeout=DEADLINE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import os
 import socket
 import ssl
@@ -163,7 +163,7 @@ def test_exceptions_are_asked_without_the_proxy(
     exceptions: str,
     variable: str,
     port: int,
-    direct: bool,  # noqa: FBT001 - a parameter of the test
+    direct: bool,
     clean_environment: pytest.MonkeyPatch,
 ) -> None:
     with proxying(port) as proxy:
@@ -370,8 +370,8 @@ def test_a_certificate_at_the_wrong_time(
     clean_environment.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     certificate = authority.issue_cert(
         "localhost",
-        not_before=datetime.datetime.fromisoformat(start),
-        not_after=datetime.datetime.fromisoformat(end),
+        not_before=dt.datetime.fromisoformat(start),
+        not_after=dt.datetime.fromisoformat(end),
     )
     with tls_server(certificate) as port:
         text = complaint(hubtoken.HubUnreachableError, f"https://localhost:{port}")
@@ -381,7 +381,7 @@ def test_a_certificate_at_the_wrong_time(
 @pytest.mark.parametrize(
     ("make", "part"),
     [
-        (lambda path: None, "does not exist"),
+        (lambda _: None, "does not exist"),
         (lambda path: path.write_text("nothing"), "holds no certificate"),
         (lambda path: path.mkdir(), "holds no certificate under a name"),
     ],

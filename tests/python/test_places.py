@@ -328,7 +328,7 @@ def test_whose_files_count_for_a_user(
     sudo: int | None,
     counts: bool,
     home: Path,
-    place: Path,  # noqa: FBT001
+    place: Path,
 ) -> None:
     assert counted(home, place, file, folder, sudo, OTHER) is counts
 
@@ -350,7 +350,7 @@ def test_whose_files_count_for_root(
     sudo: int | None,
     counts: bool,
     home: Path,
-    place: Path,  # noqa: FBT001
+    place: Path,
 ) -> None:
     assert counted(home, place, file, folder, sudo, None) is counts
 
