@@ -19,7 +19,6 @@ from tests.e2e.operating import DEADLINE, serving
 from tests.environment import child_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.skipif(
@@ -98,7 +97,7 @@ def whoami(endpoint: str, bundle: Path, token: str, home: Path) -> tuple[bool, s
 
 
 @pytest.fixture
-def folder(home: Path) -> Iterator[Path]:
+def folder(home: Path) -> Path:
     """Where certificates lie."""
     folder = home / "tls"
     folder.mkdir()

@@ -21,7 +21,7 @@ from tests.environment import child_environment, fake_token
 from tests.python.helpers import DEADLINE, PROGRAMS, ROOT, ambient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="owners and modes are Unix's")
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -364,8 +364,16 @@ def counted(
     path.chmod(0o644)
     os.chown(path, file, file)
     os.chown(place, folder, folder)
-    variables = {"HF_TOKEN": fake_token()} | ({} if sudo is None else {"SUDO_UID": str(sudo)})
-    done = elsewhere(home, place, "print(hubtoken.explain())", user=user, **variables)
+    # What is not a number is no user.
+    sudo_uid = "" if sudo is None else str(sudo)
+    done = elsewhere(
+        home,
+        place,
+        "print(hubtoken.explain())",
+        user=user,
+        HF_TOKEN=fake_token(),
+        SUDO_UID=sudo_uid,
+    )
     assert done.returncode == 0, done.stderr
     passed_over = [line for line in done.stdout.splitlines() if "another user" in line]
     assert all("refused" in line and str(path) in line for line in passed_over), passed_over
@@ -454,7 +462,7 @@ def device_link(path: Path) -> None:
 @pytest.mark.parametrize("make", [fifo, unix_socket, device_link, Path.mkdir])
 @pytest.mark.parametrize("deed", ["login", "logout", "switch"])
 def test_what_is_no_file_is_neither_replaced_nor_removed(
-    make: object,
+    make: Callable[[Path], None],
     deed: str,
     place: Path,
     hub: Hub,
@@ -462,7 +470,6 @@ def test_what_is_no_file_is_neither_replaced_nor_removed(
     clean_environment: pytest.MonkeyPatch,
 ) -> None:
     path = place / "token"
-    assert callable(make)
     make(path)
     kind = stat.S_IFMT(path.lstat().st_mode)
     clean_environment.setenv("HF_TOKEN_PATH", str(path))
