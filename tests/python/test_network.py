@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import os
 import socket
 import ssl
@@ -163,7 +163,7 @@ def test_exceptions_are_asked_without_the_proxy(
     exceptions: str,
     variable: str,
     port: int,
-    direct: bool,  # noqa: FBT001 - a parameter of the test
+    direct: bool,
     clean_environment: pytest.MonkeyPatch,
 ) -> None:
     with proxying(port) as proxy:
@@ -270,9 +270,10 @@ def test_a_hub_that_is_slow_behind_a_proxy(
 ) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     clean_environment.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    with socket.create_server(("127.0.0.1", 0)) as silent, proxying(
-        silent.getsockname()[1]
-    ) as proxy:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        proxying(silent.getsockname()[1]) as proxy,
+    ):
         clean_environment.setenv("ALL_PROXY", f"socks5h://{proxy.address}")
         text = complaint(hubtoken.HubUnreachableError, f"https://{NAME}", timeout=0.2)
         assert f"through the proxy {proxy.address}" in text
@@ -354,7 +355,7 @@ def test_a_hub_that_fails_has_answered(status: int) -> None:
     ("start", "end", "part"),
     [
         ("2001-01-01", "2002-01-01", "has expired"),
-        ("2999-01-01", "2999-06-01", "not valid yet"),
+        ("2999-01-01", "2999-06-01", "is not valid yet"),
     ],
 )
 def test_a_certificate_at_the_wrong_time(
@@ -369,8 +370,8 @@ def test_a_certificate_at_the_wrong_time(
     clean_environment.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     certificate = authority.issue_cert(
         "localhost",
-        not_before=datetime.datetime.fromisoformat(start),
-        not_after=datetime.datetime.fromisoformat(end),
+        not_before=dt.datetime.fromisoformat(start),
+        not_after=dt.datetime.fromisoformat(end),
     )
     with tls_server(certificate) as port:
         text = complaint(hubtoken.HubUnreachableError, f"https://localhost:{port}")
@@ -380,7 +381,7 @@ def test_a_certificate_at_the_wrong_time(
 @pytest.mark.parametrize(
     ("make", "part"),
     [
-        (lambda path: None, "does not exist"),
+        (lambda _: None, "does not exist"),
         (lambda path: path.write_text("nothing"), "holds no certificate"),
         (lambda path: path.mkdir(), "holds no certificate under a name"),
     ],

@@ -1,8 +1,8 @@
 """Runs some code in a working directory, as another user or as this one.
 
 In: `{"folder": …, "user": …, "lock": …, "delete": …, "code": …}`. Root becomes `user`; for anybody
-else, `lock` takes the right to search the folder away, which root would not feel. All of hubtoken is
-imported before that: the other user may not be able to read it.
+else, `lock` takes the right to search the folder away, which root would not feel. All of hubtoken
+is imported before that: the other user may not be able to read it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def command(*arguments: str) -> None:
     """The command line, in this process; its code goes to standard output."""
     sys.argv = ["hubtoken", *arguments]
     code = _core.main()
-    print(f"code {code}", flush=True)
+    sys.stdout.write(f"code {code}\n")
 
 
-exec(request["code"], {"hubtoken": hubtoken, "command": command, "os": os})
+exec(request["code"], {"hubtoken": hubtoken, "command": command, "os": os})  # noqa: S102 - the tests' own code
