@@ -81,6 +81,13 @@ mod _core {
     use super::whoami::whoami;
     #[pymodule_export]
     use super::{after_fork, ambient_endpoint, normalized_endpoint};
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::interrupt::imported(module.py());
+        Ok(())
+    }
 
     /// The version of hubtoken.
     #[pymodule_export]
@@ -92,6 +99,7 @@ mod _core {
 #[pyfunction]
 fn after_fork() {
     crate::process::forked();
+    interrupt::this_is_main();
 }
 
 /// The Hub that ambient tokens belong to: `HF_ENDPOINT`, or `https://huggingface.co`.

@@ -69,8 +69,7 @@ impl Request<'_> {
     /// Whether no source is asked but the argument, which needs no look at the disk and no wait.
     #[must_use]
     pub fn is_answered_by_its_argument(&self) -> bool {
-        self.profile.is_none()
-            && !matches!(self.argument, Argument::Ambient | Argument::Required)
+        self.profile.is_none() && !matches!(self.argument, Argument::Ambient | Argument::Required)
     }
 }
 
