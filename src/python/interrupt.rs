@@ -1,11 +1,63 @@
 //! Ctrl-C while a call waits.
+//!
+//! Python runs signal handlers in its main thread alone. So a thread that is known to be another
+//! one has nothing to ask while it waits: 63 threads that wait for one answer would queue for the
+//! interpreter twenty times a second, and whoever is about to answer them would queue behind.
 
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 
 use crate::error::Error;
 use crate::identity::Interrupt;
+
+thread_local! {
+    static IS_MAIN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether some thread was found to be the main one. Not behind a lock, which a fork could find
+/// held by a thread that waits.
+static IS_KNOWN: AtomicBool = AtomicBool::new(false);
+
+/// Notes whether the thread that imports hubtoken is the main one, as it nearly always is.
+pub fn imported(py: Python<'_>) {
+    if is_main(py).unwrap_or_default() {
+        this_is_main();
+    }
+}
+
+/// Notes that this thread is the main one: after a fork it is the only one.
+pub fn this_is_main() {
+    IS_MAIN.set(true);
+    IS_KNOWN.store(true, Ordering::Relaxed);
+}
+
+fn is_main(py: Python<'_>) -> PyResult<bool> {
+    let modules = py.import("sys")?.getattr("modules")?;
+    if !modules.contains("threading")? {
+        // Nobody has started a thread in Python's way. The system's first thread is the main one,
+        // where it tells; elsewhere it stays unknown.
+        return Ok(is_first_thread());
+    }
+    let threading = modules.get_item("threading")?;
+    let main = threading.call_method0("main_thread")?.getattr("ident")?;
+    main.eq(threading.call_method0("get_ident")?)
+}
+
+/// Whether the system calls this thread by the process's own number, as Linux does.
+fn is_first_thread() -> bool {
+    std::fs::read_link("/proc/thread-self").is_ok_and(|link| {
+        let mut names = link.iter();
+        let process = names.next();
+        process.is_some() && process == names.next_back()
+    })
+}
+
+fn may_be_main() -> bool {
+    IS_MAIN.get() || !IS_KNOWN.load(Ordering::Relaxed)
+}
 
 /// Lets Python's signal handlers run, and keeps what they raised.
 #[derive(Default)]
@@ -15,13 +67,14 @@ pub struct Signals {
 
 impl Interrupt for Signals {
     fn is_set(&self) -> bool {
-        Python::attach(|py| match py.check_signals() {
-            Ok(()) => false,
-            Err(error) => {
-                *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                true
-            }
-        })
+        may_be_main()
+            && Python::attach(|py| match py.check_signals() {
+                Ok(()) => false,
+                Err(error) => {
+                    *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    true
+                }
+            })
     }
 }
 

@@ -86,6 +86,13 @@ mod _core {
     use super::whoami::whoami;
     #[pymodule_export]
     use super::{after_fork, ambient_endpoint, forget_answer, normalized_endpoint};
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::interrupt::imported(module.py());
+        Ok(())
+    }
 
     /// The version of hubtoken.
     #[pymodule_export]
@@ -97,6 +104,7 @@ mod _core {
 #[pyfunction]
 fn after_fork() {
     crate::process::forked();
+    interrupt::this_is_main();
 }
 
 /// Forgets which token the environment has. For `activate()`, which changes it.

@@ -17,7 +17,7 @@ use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::http::Settings;
 use crate::identity::Options;
-use crate::process;
+use crate::process::{self, Process};
 use crate::require::{Assurance, Requirement};
 use crate::resolve::defaults::Defaults;
 use crate::role::{Need, RepositoryType, Role};
@@ -117,7 +117,8 @@ pub fn require_role<'py>(
     on_unknown: &str,
     must_exist: bool,
 ) -> PyResult<Bound<'py, PyHubToken>> {
-    let (role, repo) = defaulted(py, role, repo)?;
+    let process = process::current();
+    let (role, repo) = defaulted(py, &process, role, repo)?;
     let call = Call {
         token,
         endpoint,
@@ -131,7 +132,7 @@ pub fn require_role<'py>(
         options: options(Options::default(), max_age, max_stale, timeout)?,
         on_unknown: OnUnknown::parse(on_unknown)?,
     };
-    call.check(py)
+    call.check(py, &process)
 }
 
 /// Makes sure that a token has one of the Hub's finer permissions.
@@ -225,12 +226,13 @@ pub fn require_permission<'py>(
         options: options(Options::default(), max_age, max_stale, timeout)?,
         on_unknown: OnUnknown::parse(on_unknown)?,
     };
-    call.check(py)
+    call.check(py, &process::current())
 }
 
 /// The role and the repository, the project's where the caller says nothing.
 fn defaulted(
     py: Python<'_>,
+    process: &Process,
     role: Option<&str>,
     repo: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<(Role, Option<String>)> {
@@ -242,7 +244,7 @@ fn defaulted(
     if let (Some(role), Some(repo)) = (role, &repo) {
         return Ok((role, repo.clone()));
     }
-    let defaults = process::current()
+    let defaults = process
         .resolver
         .defaults(&ProcessEnvironment, std::env::current_dir().ok().as_deref())
         .map_err(to_python)?;
@@ -347,7 +349,7 @@ struct Call<'a, 'py> {
 }
 
 impl<'py> Call<'_, 'py> {
-    fn check(&self, py: Python<'py>) -> PyResult<Bound<'py, PyHubToken>> {
+    fn check(&self, py: Python<'py>, process: &Process) -> PyResult<Bound<'py, PyHubToken>> {
         // It is given back as it is.
         let given = handed_over(self.token, self.endpoint, self.profile);
         let credential = match given {
@@ -355,11 +357,9 @@ impl<'py> Call<'_, 'py> {
             None => resolve(py, self.token, self.endpoint, self.profile)?,
         };
         let credential = needed(credential)?;
-        let granted = self.requirement.is_granted(
-            &process::current().client,
-            &credential,
-            self.options.max_age,
-        );
+        let granted =
+            self.requirement
+                .is_granted(&process.client, &credential, self.options.max_age);
         if !granted {
             self.ask(py, &credential)?;
         }

@@ -5,7 +5,6 @@
 //! longer than what it came from stays the same: variables are compared at each call, a token
 //! file by its `stat`, and a configuration is looked for again after a second.
 
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -228,10 +227,11 @@ pub(super) struct Places<'a> {
 /// The configurations that were found, by working directory.
 #[derive(Default)]
 pub(super) struct Projects {
-    by_folder: HashMap<OsString, Entry>,
+    /// The folder that was asked for last comes first: it is nearly always the next one.
+    by_folder: Vec<(OsString, Entry)>,
 }
 
-/// The folder as text, since a path is hashed and compared part by part. A working directory that is gone is no path
+/// The folder as text, since a path is compared part by part. A working directory that is gone is no path
 /// at all.
 fn key(folder: Option<&Path>) -> &OsStr {
     folder.map(Path::as_os_str).unwrap_or_default()
@@ -249,13 +249,19 @@ impl Projects {
         self.by_folder.clear();
     }
 
-    fn is_fresh(&self, folder: Option<&Path>) -> bool {
+    fn entry(&mut self, key: &OsStr) -> Option<&Entry> {
+        let index = self.by_folder.iter().position(|(known, _)| known == key)?;
+        self.by_folder.swap(0, index);
+        self.by_folder.first().map(|(_, entry)| entry)
+    }
+
+    fn is_fresh(&mut self, folder: Option<&Path>) -> bool {
         self.fresh(folder).is_some()
     }
 
     /// What was found from a folder a moment ago.
-    pub(super) fn fresh(&self, folder: Option<&Path>) -> Option<&Found> {
-        let entry = self.by_folder.get(key(folder))?;
+    pub(super) fn fresh(&mut self, folder: Option<&Path>) -> Option<&Found> {
+        let entry = self.entry(key(folder))?;
         (entry.looked.elapsed() < CONFIGURATION_LIFETIME).then_some(&entry.found)
     }
 
@@ -266,7 +272,7 @@ impl Projects {
         places: &Places<'_>,
     ) -> Result<Found, Error> {
         let key = key(folder);
-        if let Some(entry) = self.by_folder.get(key)
+        if let Some(entry) = self.entry(key)
             && entry.looked.elapsed() < CONFIGURATION_LIFETIME
             && entry.user_path.as_deref() == places.user
             && entry.trust == *places.trust
@@ -297,15 +303,14 @@ impl Projects {
         if self.by_folder.len() >= MAXIMUM_FOLDERS {
             self.by_folder.clear();
         }
-        self.by_folder.insert(
-            key.to_owned(),
-            Entry {
-                looked,
-                user_path: places.user.map(Path::to_owned),
-                trust: places.trust.clone(),
-                found: found.clone(),
-            },
-        );
+        self.by_folder.retain(|(known, _)| known != key);
+        let entry = Entry {
+            looked,
+            user_path: places.user.map(Path::to_owned),
+            trust: places.trust.clone(),
+            found: found.clone(),
+        };
+        self.by_folder.push((key.to_owned(), entry));
         Ok(found)
     }
 }
