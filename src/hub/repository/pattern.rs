@@ -2,8 +2,9 @@
 //! with its quirks, since a client with git in hand sees every difference.
 //!
 //! Libraries for such patterns know the documented ones. Git has more: `/***` and `a/b**` cross folders, `[x` matches
-//! nothing, `[[:digit:]x]` is a set, a letter of two bytes is two `?`. Unlike git's own code, which tries again and
-//! again, this walks once over the pattern and keeps all places in the path that it may have come to.
+//! nothing, `[[:digit:]x]` is a set, a letter of two bytes is two `?`. Those that follow git closely (`gix-glob`,
+//! libgit2) also try as git does, again and again: each `**/` doubles the time, and here a client sends both the
+//! patterns and the paths. This walks once over the pattern and keeps all places in the path that it may have come to.
 
 mod byte_set;
 mod reached;
@@ -218,6 +219,21 @@ mod tests {
             ("{a,b}", "a", false),
         ] {
             assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_may_have_any_number_of_asterisks() {
+        let folders = "a/".repeat(100);
+        for (part, end) in [("**/a/", "b"), ("**/", "b"), ("*a", "b"), ("**/*a*/", "b")] {
+            let pattern = format!("/{}{end}", part.repeat(100));
+            assert!(!matches(&pattern, &format!("{folders}c")), "{part}");
+        }
+        for (part, path) in [
+            ("**/a/", format!("{folders}c")),
+            ("*a", format!("{}c", "a".repeat(100))),
+        ] {
+            assert!(matches(&format!("/{}c", part.repeat(100)), &path), "{part}");
         }
     }
 
