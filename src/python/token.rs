@@ -1,6 +1,6 @@
 //! `HubToken`: a token that cannot leak by accident.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -443,7 +443,7 @@ impl PyHubToken {
 pub fn is_sent_anyway(
     py: Python<'_>,
     token: &PyHubToken,
-    instead: Option<HashMap<String, Option<String>>>,
+    instead: Option<BTreeMap<String, Option<String>>>,
 ) -> PyResult<bool> {
     let credential = token.credential(py)?;
     let inputs = match instead {

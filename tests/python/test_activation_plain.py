@@ -20,12 +20,23 @@ from tests.python.helpers import DEADLINE, ambient, handed_over, leaks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import TypeVar
 
     from hubtoken import Activation, HubToken
 
+    Test = TypeVar("Test", bound=Callable[..., None])
+
 pytestmark = pytest.mark.usefixtures("alone", "inactive")
 
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+NEEDS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+# Newer Pythons warn of a fork where other threads run, which is what is looked at here.
+AMONG_THREADS = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+
+
+def needs_fork(test: Test) -> Test:
+    """Marks a test that forks."""
+    marked: Test = NEEDS_FORK(AMONG_THREADS(test))
+    return marked
 
 
 @pytest.fixture

@@ -14,9 +14,6 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
-import joblib
-
 import hubtoken
 
 KEPT: list[Any] = []
@@ -61,6 +58,9 @@ class Nosy:
 
     def __getstate__(self) -> dict[str, Any]:
         """Write a checkpoint on the way, as libraries do."""
+        import cloudpickle
+        import joblib
+
         checkpoint = os.environ["CHECKPOINTS"]
         for number, dumps in enumerate((pickle.dumps, cloudpickle.dumps)):
             Path(checkpoint, f"{os.getpid()}-{number}").write_bytes(dumps(self.token))
