@@ -87,33 +87,33 @@ impl Check {
     pub fn page_path(&self) -> String {
         format!("/{}{}/{}", self.kind.prefix(), self.namespace, self.name)
     }
+}
 
-    /// Reads the answer.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure`] for an answer that is none to this question.
-    pub(super) fn read(&self, answer: &Answer) -> Result<Heard, Failure> {
-        let code = answer.header("x-error-code").unwrap_or_default();
-        let words = || message(answer).unwrap_or_default();
-        let permit = match (answer.status, code) {
-            (200..=299, _) if is_plain_yes(&answer.body) => Permit::Allowed,
-            (200..=299, _) => {
-                return Err(Failure::Strange(
-                    "it answered with something other than OK, as a proxy or a portal on the way \
-                     does"
-                        .to_owned(),
-                ));
-            }
-            (401 | 403 | 404, "GatedRepo") => Permit::Gated(words()),
-            (401 | 403 | 404, "RepoNotFound") => Permit::NotFound,
-            (401, _) => return Ok(Heard::Unauthorized),
-            (403, _) => forbidden(words_of(answer)),
-            (404, _) if message(answer).is_some() => Permit::NotFound,
-            _ => return Err(Failure::of(answer)),
-        };
-        Ok(Heard::Permit(permit))
-    }
+/// Reads the answer to a check.
+///
+/// # Errors
+///
+/// [`Failure`] for an answer that is none to this question.
+pub(super) fn hear(answer: &Answer) -> Result<Heard, Failure> {
+    let code = answer.header("x-error-code").unwrap_or_default();
+    let words = || message(answer).unwrap_or_default();
+    let permit = match (answer.status, code) {
+        (200..=299, _) if is_plain_yes(&answer.body) => Permit::Allowed,
+        (200..=299, _) => {
+            return Err(Failure::Strange(
+                "it answered with something other than OK, as a proxy or a portal on the way \
+                 does"
+                    .to_owned(),
+            ));
+        }
+        (401 | 403 | 404, "GatedRepo") => Permit::Gated(words()),
+        (401 | 403 | 404, "RepoNotFound") => Permit::NotFound,
+        (401, _) => return Ok(Heard::Unauthorized),
+        (403, _) => forbidden(words_of(answer)),
+        (404, _) if message(answer).is_some() => Permit::NotFound,
+        _ => return Err(Failure::of(answer)),
+    };
+    Ok(Heard::Permit(permit))
 }
 
 /// The Hub's own words, also where they are a body of plain text.
@@ -154,21 +154,9 @@ fn is_plain_yes(body: &[u8]) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::endpoint::Endpoint;
-    use crate::token::Digest;
     use reqwest::header::{HeaderMap, HeaderValue};
 
     fn heard(status: u16, code: &str, message: &str, body: &str) -> Option<Heard> {
-        let check = Check {
-            key: Key {
-                digest: Digest::of("hf_Fake"),
-                endpoint: Endpoint::default_hub(),
-            },
-            kind: RepositoryType::Model,
-            namespace: "bob".to_owned(),
-            name: "x".to_owned(),
-            role: Role::Read,
-        };
         let mut headers = HeaderMap::new();
         for (name, value) in [("x-error-code", code), ("x-error-message", message)] {
             if !value.is_empty() {
@@ -176,13 +164,12 @@ mod tests {
             }
         }
         let body = body.as_bytes().to_vec();
-        check
-            .read(&Answer {
-                status,
-                headers,
-                body,
-            })
-            .ok()
+        hear(&Answer {
+            status,
+            headers,
+            body,
+        })
+        .ok()
     }
 
     #[test]

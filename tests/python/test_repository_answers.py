@@ -64,7 +64,7 @@ def test_a_gate_says_nothing_of_the_token(status: int) -> None:
     "message", ["Invalid username or password.", "Invalid credentials in Authorization header", ""]
 )
 def test_a_bare_401_is_believed_only_if_whoami_confirms_it(home: Path, message: str) -> None:
-    headers = {"X_Error_Message": message} if message else {}
+    headers: Any = {"X_Error_Message": message} if message else {}
     with serving(hub(http(401, **headers))) as server:
         token = handed_over(endpoint=server.endpoint)
         assert hubtoken.whoami(token).user == "alice"

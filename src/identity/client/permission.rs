@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::{Client, Line, Permitted, not_before};
 use crate::credential::Credential;
 use crate::http::{self, HubClient};
-use crate::identity::check::{Check, Heard, Permit};
+use crate::identity::check::{Check, Heard, Permit, hear};
 use crate::identity::failure::Failure;
 use crate::identity::{CHECK_LIFETIME, Interrupt, Options};
 
@@ -39,22 +39,21 @@ impl Client {
                 .is_allowed(check, limit)
                 .map(|asked| Ok((asked, Heard::Permit(Permit::Allowed))))
         };
-        let known = match recall(self) {
-            Some(known) => known,
-            None => {
-                let http = line.http()?;
-                let (client, credential) = (self.clone(), credential.clone());
-                let (check, timeout) = (check.clone(), options.timeout);
-                self.fly(
-                    |client| &client.check_flights,
-                    &check.clone(),
-                    limit,
-                    options.timeout,
-                    interrupt,
-                    recall,
-                    move |asked| client.auth_check(check, credential, http, timeout, asked),
-                )
-            }
+        let known = if let Some(known) = recall(self) {
+            known
+        } else {
+            let http = line.http()?;
+            let (client, credential) = (self.clone(), credential.clone());
+            let (check, timeout) = (check.clone(), options.timeout);
+            self.fly(
+                |client| &client.check_flights,
+                &check.clone(),
+                limit,
+                options.timeout,
+                interrupt,
+                recall,
+                move |asked| client.auth_check(check, credential, http, timeout, asked),
+            )
         };
         match known? {
             (asked, Heard::Permit(permit)) => Ok((asked, permit)),
@@ -85,7 +84,7 @@ impl Client {
         let authorization = Some(credential.bearer().map_err(Failure::Setup)?);
         let endpoint = &credential.endpoint;
         let answer = http::get(&http, endpoint, &check.path(), authorization, timeout).await?;
-        let heard = check.read(&answer)?;
+        let heard = hear(&answer)?;
         if heard == Heard::Permit(Permit::Allowed) {
             self.memory.keep_check(check, asked, credential.expires_at);
         }
