@@ -45,7 +45,23 @@ thread as one plain activation, so the child begins with the token that its pare
 
 import os
 import sys
-import threading
+
+from hubtoken.activation_state import (
+    BLOCK,
+    OVER,
+    PLAIN,
+    REPLACED,
+    STATE,
+    WAITING,
+    Entry,
+    calling,
+    check_conflict,
+    enforce,
+    forget_ended_threads,
+    is_same,
+)
+
+_TRUE = ("1", "ON", "YES", "TRUE")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,66 +70,6 @@ if TYPE_CHECKING:
     from hubtoken import HubToken
 
 __all__ = ["Activation", "activate", "deactivate"]
-
-_PLAIN = "active"
-_REPLACED = "replaced by a later one"
-_WAITING = "not active before its with block is entered"
-_BLOCK = "active in a with block"
-_OVER = "no longer active"
-
-_TRUE = ("1", "ON", "YES", "TRUE")
-_HF_TOKEN = "HF_TOKEN"  # noqa: S105 - a variable's name
-_OIDC = "HF_OIDC_RESOURCE"
-_ORIGIN = "HUBTOKEN_TOKEN_ORIGIN"
-
-
-class _Thread:
-    """Stands for a thread. Not its number, which the next thread may get."""
-
-    __slots__ = ("_thread",)
-
-    def __init__(self) -> None:
-        self._thread = threading.current_thread()
-
-    def lives(self) -> bool:
-        return self._thread.is_alive()
-
-
-class _Entry:
-    """One activation, as the process keeps it; its handle may be lost."""
-
-    __slots__ = ("owner", "state", "thread", "token")
-
-    def __init__(self, token: "HubToken", state: str) -> None:
-        self.token = token
-        self.state = state
-        self.thread = _thread()
-        # Of a block: the thread and the asyncio task that entered it.
-        self.owner: tuple[_Thread, object] | None = None
-
-
-class _State:
-    """What is active in this process."""
-
-    __slots__ = ("before", "blocks", "enforced", "lock", "plain")
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.plain: dict[_Thread, _Entry] = {}
-        self.blocks: list[_Entry] = []
-        # What the environment was last made to fit.
-        self.enforced: HubToken | None = None
-        # The variables as they were before they were set; empty: they are not set.
-        self.before: dict[str, str | None] = {}
-
-    def in_force(self) -> "HubToken | None":
-        if self.blocks:
-            return self.blocks[-1].token
-        return next((entry.token for entry in self.plain.values()), None)
-
-
-_STATE = _State()
-_HERE = threading.local()
 
 
 class Activation:
@@ -125,7 +81,7 @@ class Activation:
 
     __slots__ = ("_entry", "_replaced")
 
-    def __init__(self, entry: _Entry, replaced: "_Entry | None") -> None:
+    def __init__(self, entry: Entry, replaced: "Entry | None") -> None:
         """Use ``HubToken.activate()``."""
         self._entry = entry
         self._replaced = replaced
@@ -141,15 +97,15 @@ class Activation:
         While other activations last, the innermost of them is in force. One that was replaced by a
         later call is over already.
         """
-        with _STATE.lock:
+        with STATE.lock:
             entry = self._entry
-            if entry.state == _PLAIN:
-                del _STATE.plain[entry.thread]
-            elif entry.state == _BLOCK:
-                _STATE.blocks.remove(entry)
-            was, entry.state = entry.state, _OVER
-            stale = _enforce()
-        if was == _WAITING:
+            if entry.state == PLAIN:
+                del STATE.plain[entry.thread]
+            elif entry.state == BLOCK:
+                STATE.blocks.remove(entry)
+            was, entry.state = entry.state, OVER
+            stale = enforce()
+        if was == WAITING:
             _warn(_unused(entry.token))
         _warn_of_workers(stale)
 
@@ -162,27 +118,27 @@ class Activation:
         """
         from hubtoken.errors import ConfigurationError
 
-        with _STATE.lock:
-            entry, caller = self._entry, _caller()
-            if entry.state not in (_PLAIN, _WAITING):
+        with STATE.lock:
+            entry, caller = self._entry, calling()
+            if entry.state not in (PLAIN, WAITING):
                 raise ConfigurationError(
                     f"this activation of {entry.token!r} is {entry.state}. Call "
                     f"token.activate() again for another with block"
                 )
-            plain = dict(_STATE.plain)
+            plain = dict(STATE.plain)
             returned = self._take_back()
             try:
-                _check_conflict(entry.token, caller)
+                check_conflict(entry.token, caller)
             except ConfigurationError:
-                _STATE.plain = plain
+                STATE.plain = plain
                 if returned is not None:
-                    returned.state = _REPLACED
-                if entry.state == _WAITING:
-                    entry.state = _OVER
+                    returned.state = REPLACED
+                if entry.state == WAITING:
+                    entry.state = OVER
                 raise
-            entry.state, entry.owner = _BLOCK, caller
-            _STATE.blocks.append(entry)
-            stale = _enforce()
+            entry.state, entry.owner = BLOCK, caller
+            STATE.blocks.append(entry)
+            stale = enforce()
         self._warn_or_undo(stale)
         return entry.token
 
@@ -191,24 +147,24 @@ class Activation:
         try:
             _warn_of_workers(stale)
         except BaseException:
-            with _STATE.lock:
+            with STATE.lock:
                 self._take_back()
-                if self._entry.state == _BLOCK:
-                    _STATE.blocks.remove(self._entry)
-                self._entry.state = _OVER
-                _enforce()
+                if self._entry.state == BLOCK:
+                    STATE.blocks.remove(self._entry)
+                self._entry.state = OVER
+                enforce()
             raise
 
-    def _take_back(self) -> "_Entry | None":
+    def _take_back(self) -> "Entry | None":
         """Undoes what the call of ``activate()`` did; what it had replaced and is plain again."""
-        if self._entry.state != _PLAIN:
+        if self._entry.state != PLAIN:
             return None
         thread, replaced = self._entry.thread, self._replaced
-        del _STATE.plain[thread]
-        if replaced is None or replaced.state != _REPLACED:
+        del STATE.plain[thread]
+        if replaced is None or replaced.state != REPLACED:
             return None
-        replaced.state = _PLAIN
-        _STATE.plain[thread] = replaced
+        replaced.state = PLAIN
+        STATE.plain[thread] = replaced
         return replaced
 
     def __exit__(
@@ -222,8 +178,8 @@ class Activation:
 
     def __del__(self) -> None:
         """Warns where a token that seems to be active never was."""
-        if self._entry.state == _WAITING:
-            self._entry.state = _OVER
+        if self._entry.state == WAITING:
+            self._entry.state = OVER
             _warn(_unused(self._entry.token))
 
     def __repr__(self) -> str:
@@ -256,28 +212,28 @@ def activate(token: "HubToken") -> Activation:
             "HF_HUB_DISABLE_IMPLICIT_TOKEN keeps the Hub's libraries from sending a token on "
             "their own, so none can be activated. Unset it, or hand over token=token.reveal()"
         )
-    with _STATE.lock:
+    with STATE.lock:
         # Where the libraries go now: an imported huggingface_hub read HF_ENDPOINT at its import.
         _check_endpoint(token)
-        caller = _caller()
-        _check_conflict(token, caller)
-        if any(_same(block.owner, caller) for block in _STATE.blocks):
+        caller = calling()
+        check_conflict(token, caller)
+        if any(is_same(block.owner, caller) for block in STATE.blocks):
             from hubtoken.call_site import is_statement
 
             if is_statement(sys._getframe(1)):
                 raise ConfigurationError(
-                    f"the token {_STATE.blocks[-1].token!r} is active in this with block, which "
+                    f"the token {STATE.blocks[-1].token!r} is active in this with block, which "
                     f"says when it ends. Use `with token.activate():` for a block inside of it, "
                     f"or activate {token!r} before or after the block"
                 )
-            return Activation(_Entry(token, _WAITING), None)
-        entry = _Entry(token, _PLAIN)
-        replaced = _STATE.plain.get(entry.thread)
+            return Activation(Entry(token, WAITING), None)
+        entry = Entry(token, PLAIN)
+        replaced = STATE.plain.get(entry.thread)
         if replaced is not None:
-            replaced.state = _REPLACED
-        _STATE.plain[entry.thread] = entry
-        _forget_ended_threads()
-        stale = _enforce(anew=True)
+            replaced.state = REPLACED
+        STATE.plain[entry.thread] = entry
+        forget_ended_threads()
+        stale = enforce(anew=True)
     activation = Activation(entry, replaced)
     activation._warn_or_undo(stale)
     return activation
@@ -297,112 +253,16 @@ def deactivate() -> None:
         >>> hubtoken.deactivate()
         >>> hubtoken.deactivate()  # harmless
     """
-    with _STATE.lock:
-        for entry in _STATE.plain.values():
-            entry.state = _OVER
-        _STATE.plain.clear()
-        stale = _enforce()
+    with STATE.lock:
+        for entry in STATE.plain.values():
+            entry.state = OVER
+        STATE.plain.clear()
+        stale = enforce()
     _warn_of_workers(stale)
-
-
-def _enforce(*, anew: bool = False) -> "str | None":
-    """Makes the environment fit what is in force.
-
-    Args:
-        anew: Also where nothing else is in force than before: the environment may have been
-            changed by others.
-
-    Returns:
-        What happened to which token, for a warning, if processes that were started before have
-        another environment now.
-    """
-    from hubtoken._core import activation_origin, forget_answer, is_sent_anyway
-
-    token, last = _STATE.in_force(), _STATE.enforced
-    same = token is last or (token == last and _source(token) == _source(last))
-    if same and not anew:
-        return None
-    wanted = dict(_STATE.before)
-    if token is None or is_sent_anyway(token, wanted or None):
-        _STATE.before.clear()
-    else:
-        for name in (_HF_TOKEN, _OIDC, _ORIGIN):
-            _STATE.before.setdefault(name, os.environ.get(name))
-        wanted = {
-            _HF_TOKEN: str.__str__(token.reveal()),
-            _OIDC: None,
-            _ORIGIN: activation_origin(token),
-        }
-    changed = False
-    for name, value in wanted.items():
-        if os.environ.get(name) == value:
-            continue
-        changed = changed or name != _ORIGIN
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-    _STATE.enforced = token
-    forget_answer()
-    if not changed:
-        return None
-    return f"{last!r} is no longer active" if token is None else f"{token!r} is active now"
-
-
-def _source(token: "HubToken | None") -> "str | None":
-    return None if token is None else token.source
-
-
-def _thread() -> _Thread:
-    try:
-        thread: _Thread = _HERE.thread
-    except AttributeError:
-        thread = _HERE.thread = _Thread()
-    return thread
-
-
-def _forget_ended_threads() -> None:
-    """Keeps one plain activation of those that threads have left behind; all are of one token."""
-    ended = [thread for thread in _STATE.plain if not thread.lives()]
-    for thread in ended[1:]:
-        _STATE.plain.pop(thread).state = _OVER
-
-
-def _caller() -> "tuple[_Thread, object]":
-    """The thread, and the asyncio task if there is one."""
-    task = None
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is not None:
-        try:
-            task = asyncio.current_task()
-        except RuntimeError:
-            # No event loop runs in this thread, so there is no task.
-            task = None
-    return _thread(), task
-
-
-def _same(owner: "tuple[_Thread, object] | None", caller: "tuple[_Thread, object]") -> bool:
-    return owner is not None and owner[0] is caller[0] and owner[1] is caller[1]
 
 
 def _is_on(name: str) -> bool:
     return os.environ.get(name, "").upper() in _TRUE
-
-
-def _check_conflict(token: "HubToken", caller: "tuple[_Thread, object]") -> None:
-    from hubtoken.errors import ConfigurationError
-
-    others = [entry for thread, entry in _STATE.plain.items() if thread is not caller[0]]
-    advice = "end that with hubtoken.deactivate()"
-    for entry in others + [block for block in _STATE.blocks if not _same(block.owner, caller)]:
-        if entry.token == token:
-            continue
-        if entry.state == _BLOCK:
-            advice = "wait for its with block to end"
-        raise ConfigurationError(
-            f"the token {entry.token!r} is active in another thread or task, and a process has "
-            f"one active token. Hand over token=token.reveal() instead, or {advice}"
-        )
 
 
 def _check_endpoint(token: "HubToken") -> None:
@@ -453,35 +313,3 @@ def _warn(text: str) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__") in (__name__, "contextlib"):
         frame, level = frame.f_back, level + 1
     warnings.warn(text, HubTokenWarning, stacklevel=level)
-
-
-def _hold() -> None:
-    """Before a fork: no other thread is halfway through a change."""
-    _STATE.lock.acquire()
-
-
-def _release() -> None:
-    _STATE.lock.release()
-
-
-def _adopt() -> None:
-    """In a forked child: this thread is the only one, and has what the others had activated."""
-    _STATE.lock = threading.RLock()
-    here, token = _thread(), _STATE.in_force()
-    own = [block for block in _STATE.blocks if block.owner is not None and block.owner[0] is here]
-    others = [block for block in _STATE.blocks if block not in own]
-    others += [entry for thread, entry in _STATE.plain.items() if thread is not here]
-    if not others:
-        return
-    entry = _STATE.plain.get(here)
-    if entry is None and not own and token is not None:
-        entry = _Entry(token, _PLAIN)
-    for other in others:
-        other.state = _OVER
-    _STATE.blocks = own
-    _STATE.plain = {} if entry is None else {here: entry}
-    _enforce()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_adopt)

@@ -274,14 +274,14 @@ def test_a_plain_one_of_a_thread_that_has_ended_is_still_another_threads() -> No
 
 
 def test_threads_that_end_leave_no_pile_behind() -> None:
-    from hubtoken.activation import _STATE
+    from hubtoken.activation_state import STATE
 
     token = handed_over()
     token.activate()
     for _ in range(20):
         with ThreadPoolExecutor(1) as pool:
             pool.submit(token.activate).result(DEADLINE)
-    assert len(_STATE.plain) <= 3
+    assert len(STATE.plain) <= 3
     assert sent() == token.reveal()
 
 
