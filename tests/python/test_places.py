@@ -477,12 +477,13 @@ def test_what_is_no_file_is_neither_replaced_nor_removed(
     if deed == "switch":
         (place / "stored_tokens").write_text(f"[ci]\nhf_token = {token}\n\n")
     before = sorted(place.iterdir())
+    deeds: dict[str, Callable[[], object]] = {
+        "login": lambda: hubtoken.login(token),
+        "logout": hubtoken.logout,
+        "switch": lambda: hubtoken.switch("ci"),
+    }
     with pytest.raises(hubtoken.StoreError, match="regular files only"):
-        {
-            "login": lambda: hubtoken.login(token),
-            "logout": hubtoken.logout,
-            "switch": lambda: hubtoken.switch("ci"),
-        }[deed]()
+        deeds[deed]()
     assert stat.S_IFMT(path.lstat().st_mode) == kind
     assert sorted(place.iterdir()) == before
 
