@@ -126,13 +126,12 @@ fn line(line: &str) -> Option<Line> {
     if line.is_empty() || line.starts_with('#') {
         return None;
     }
-    let (name, attributes) = match unquote(line) {
-        Some((name, rest)) => (Cow::Owned(name), rest),
-        None => {
-            let end = line.find(BLANK).unwrap_or(line.len());
-            let (name, rest) = line.split_at(end);
-            (Cow::Borrowed(name.as_bytes()), rest)
-        }
+    let (name, attributes) = if let Some((name, rest)) = unquote(line) {
+        (Cow::Owned(name), rest)
+    } else {
+        let end = line.find(BLANK).unwrap_or(line.len());
+        let (name, rest) = line.split_at(end);
+        (Cow::Borrowed(name.as_bytes()), rest)
     };
     // One that is wrong takes the whole line with it.
     let settings = attributes

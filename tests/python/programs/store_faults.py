@@ -38,8 +38,8 @@ def mounted(folder: Path) -> None:
 
 
 def remount(folder: Path, mode: str) -> None:
-    """Make that disk read-only or writable."""
-    subprocess.run(["mount", "-o", f"remount,{mode}", str(folder)], check=True)
+    """Make that mount read-only or writable, which a user may do in a namespace too."""
+    subprocess.run(["mount", "-o", f"remount,bind,{mode}", str(folder)], check=True)
 
 
 def fill(folder: Path) -> None:

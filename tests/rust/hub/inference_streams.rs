@@ -145,7 +145,7 @@ fn a_body_is_there_before_the_client_sends_the_rest() {
 
 /// What is answered by a Hub with little patience; with more, where the machine is so busy that the toy had no chance.
 fn given_enough_patience(toy: &Toy, too_early: &str) -> String {
-    let answers = (0..8).map(|doubled| {
+    let mut answers = (0..8).map(|doubled| {
         let running = serve(InferenceOptions {
             patience_seconds: 1 << doubled,
             ..toy.for_all()
@@ -153,8 +153,7 @@ fn given_enough_patience(toy: &Toy, too_early: &str) -> String {
         rest(&mut running.ask())
     });
     answers
-        .skip_while(|answer| answer.starts_with(too_early))
-        .next()
+        .find(|answer| !answer.starts_with(too_early))
         .expect("an answer")
 }
 

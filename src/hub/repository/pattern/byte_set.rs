@@ -54,16 +54,13 @@ impl ByteSet {
                 b'[' if byte(at + 1) == Some(b':') => {
                     let name = at + 2;
                     let length = pattern.get(name..)?.iter().position(|byte| *byte == b']')?;
-                    match pattern[name..name + length].strip_suffix(b":") {
-                        Some(class) => {
-                            set.add((0..=u8::MAX).filter(class_of(class)?));
-                            at = name + length;
-                            before = None;
-                        }
-                        None => {
-                            set.add([b'[']);
-                            before = Some(b'[');
-                        }
+                    if let Some(class) = pattern[name..name + length].strip_suffix(b":") {
+                        set.add((0..=u8::MAX).filter(class_of(class)?));
+                        at = name + length;
+                        before = None;
+                    } else {
+                        set.add([b'[']);
+                        before = Some(b'[');
                     }
                 }
                 other => {
