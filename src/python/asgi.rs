@@ -124,5 +124,6 @@ fn requirement(need: &str, repo: Option<&str>, repo_type: &str) -> PyResult<Requ
         need,
         repository: repo.map(|text| (text.to_owned(), kind)),
         namespace: None,
+        must_exist: false,
     })
 }

@@ -15,6 +15,7 @@ use super::token::PyHubToken;
 use crate::credential::{Credential, Reference, Source};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::identity::end::KnownEnd;
 use crate::live;
 use crate::process;
 use crate::token::Token;
@@ -95,6 +96,7 @@ fn revive(py: Python<'_>, reference: &Reference) -> PyResult<Arc<Credential>> {
 ///     fingerprint: The fingerprint.
 ///     mask: The mask.
 ///     value: The value, in the pickle for a process that was being started alone.
+///     ends_at: When the value is known to end, in Unix milliseconds.
 ///
 /// Returns:
 ///     The token if it came along or is alive in this process, else one that is looked for at first
@@ -107,6 +109,7 @@ fn revive(py: Python<'_>, reference: &Reference) -> PyResult<Arc<Credential>> {
     fingerprint: "str",
     mask: "str",
     value: "str | None" = None,
+    ends_at: "int | None" = None,
 ) -> "HubToken")]
 pub fn restore(
     source: &str,
@@ -115,6 +118,7 @@ pub fn restore(
     fingerprint: String,
     mask: String,
     value: Option<&str>,
+    ends_at: Option<u64>,
 ) -> PyResult<PyHubToken> {
     let reference = Reference {
         // A source of a later version cannot be asked again: as good as an argument.
@@ -136,6 +140,7 @@ pub fn restore(
                 token,
                 source: reference.source,
                 endpoint: reference.endpoint,
+                expires_at: ends_at.map_or(KnownEnd::UNKNOWN, KnownEnd::at_unix_milliseconds),
             });
             live::register(&credential);
             credential.into()

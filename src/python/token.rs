@@ -418,7 +418,10 @@ impl PyHubToken {
                 .is_truthy()?
         {
             arguments = arguments.concat(
-                (credential.token.expose(),)
+                (
+                    credential.token.expose(),
+                    credential.expires_at.unix_milliseconds(),
+                )
                     .into_pyobject(py)?
                     .as_sequence(),
             )?;
