@@ -7,47 +7,8 @@ from datetime import datetime
 from os import PathLike
 from typing import Any, Final, Literal, final
 
+from _typeshed import Incomplete
 from hubtoken.activation import Activation
-
-__all__ = [
-    "__version__",
-    "Approval",
-    "AuditEntry",
-    "Hub",
-    "HubToken",
-    "Identity",
-    "Organization",
-    "Scope",
-    "StoredToken",
-    "TokenInfo",
-    "Trace",
-    "TraceStep",
-    "Verdict",
-    "activation_origin",
-    "after_fork",
-    "ambient_endpoint",
-    "authorize",
-    "explain",
-    "forget_answer",
-    "identify",
-    "is_known_permission",
-    "is_sent_anyway",
-    "login",
-    "logout",
-    "main",
-    "normalized_endpoint",
-    "recall",
-    "reload",
-    "rename",
-    "require_permission",
-    "require_role",
-    "resolve_token",
-    "restore",
-    "restore_trace",
-    "stored_tokens",
-    "switch",
-    "whoami",
-]
 
 __version__: Final[str]
 """
@@ -515,7 +476,8 @@ class HubToken:
     one of a text: as a converter (`type=HubToken` of `argparse`, of a dataclass or of attrs) it
     never shows the value. It is not a `str`; `reveal()` gives one where a library wants it. As
     `auth=` of `requests` and `httpx` it sets the header for its own Hub only. A pickle carries where
-    it came from, never the value.
+    it came from and not the value, but for the one that `multiprocessing` hands to a process that it
+    starts.
 
     A value on a command line can be seen by every user of the machine, and the shell keeps it in
     its history. Prefer the environment variable `HF_TOKEN`, which `hubtoken.resolve_token()` reads.
@@ -589,6 +551,7 @@ class HubToken:
             hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub.
             hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
                 another service.
+            hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
 
         Example:
             >>> import hubtoken
@@ -953,6 +916,9 @@ def authorize(
 ) -> Verdict:
     """Decides from an identity alone whether something may be done. Asks nobody.
 
+    It judges the identity that it is handed, however old that is. `whoami` may return one of five
+    minutes ago: before you deny by it, hand over `whoami(token, max_age=2)`, as `require_role` does.
+
     The verdict is a condition: `if hubtoken.authorize(identity, "read", repo=…):` goes on where it is
     allowed, not where it is denied, and raises where it is unknown.
 
@@ -1057,6 +1023,42 @@ def identify(
         ...     header = f"Bearer {token.reveal()}"
         ...     hubtoken.identify(header.removeprefix("Bearer "), endpoint=hub.endpoint).user
         'alice'
+    """
+
+def identify_anew(
+    token: str,
+    *,
+    endpoint: str | None = None,
+    max_age: float | None = None,
+    timeout: float | None = None,
+) -> Identity:
+    """Asks whose a caller's token is before the caller is refused. For `hubtoken.asgi`.
+
+    Args:
+        token: As for `identify`.
+        endpoint: As for `identify`.
+        max_age: How old an answer may be, in seconds; 10 at most, and by default.
+        timeout: As for `identify`.
+
+    Returns:
+        The identity.
+
+    Raises:
+        hubtoken.errors.HubTokenError: As for `identify`. What the Hub did not answer it is not
+            asked again before the same time has passed.
+    """
+
+def is_known_permission(permission: str) -> bool:
+    """Makes sure that a permission is spelt right, where there is no token whose scopes could list it.
+
+    Args:
+        permission: The permission.
+
+    Returns:
+        Whether this version knows it.
+
+    Raises:
+        ValueError: It is misspelt, or cannot be a permission.
     """
 
 def is_sent_anyway(token: HubToken, instead: dict[str, str | None] | None = None) -> bool:
@@ -1209,6 +1211,32 @@ def rename(old: str, new: str) -> str:
         there is no stored token `ci`: no token is stored
     """
 
+def require_of_caller(
+    need: str,
+    token: str,
+    *,
+    repo: str | None = None,
+    repo_type: str = "model",
+    endpoint: str | None = None,
+    max_age: float | None = None,
+    timeout: float | None = None,
+) -> None:
+    """Makes sure that a caller's token will do, where the Hub itself has to say. For
+    `hubtoken.asgi`.
+
+    Args:
+        need: `"read"`, `"write"` or a permission.
+        token: As for `identify`.
+        repo: The repository, if it is needed on one.
+        repo_type: As for `require_role`.
+        endpoint: As for `identify`.
+        max_age: As for `require_role`.
+        timeout: As for `identify`.
+
+    Raises:
+        hubtoken.errors.HubTokenError: As for `require_role`.
+    """
+
 def require_permission(
     permission: str,
     token: str | HubToken | bool | None = None,
@@ -1289,7 +1317,9 @@ def require_role(
     """Makes sure that a token will do, before the expensive call.
 
     A cold call asks the Hub once who the token is, and with `repo=` once whether it may; a call
-    within the answers' lifetimes asks nobody. Organisation roles and fine-grained scopes count.
+    within the answers' lifetimes asks nobody. Before a *no* the Hub is asked once more, unless it
+    answered less than 2 seconds ago (doubling to 60 while the same *no* repeats), so that what has
+    just been mended counts at once. Organization roles and fine-grained scopes count.
 
     A repository that does not exist yet is no obstacle to `write`: the right to create it decides.
     That it is missing is logged (logger `hubtoken`, level `INFO`), and a `HubTokenWarning` names
@@ -1310,7 +1340,8 @@ def require_role(
         endpoint: As for `resolve_token`.
         profile: As for `resolve_token`.
         max_age: How old answers may be, in seconds; 0 asks again. 300 for the identity and 60 for
-            the Hub's word on a repository by default.
+            the Hub's word on a repository by default. No answer is used after the known end of
+            the token.
         max_stale: How old an identity may be when the Hub is away, in seconds; 24 hours by default.
         timeout: How long to wait for each answer, in seconds; 10 by default.
         on_unknown: What to do when nothing could be learnt: `"raise"`, `"warn"` or `"allow"`.
@@ -1322,13 +1353,16 @@ def require_role(
     Raises:
         hubtoken.errors.InsufficientRoleError: The token's role, its scopes, or its user's role in
             the organisation are not enough; the message says which.
+        hubtoken.errors.RepositoryDisabledError: The repository is switched off for every token.
         hubtoken.errors.AccessDeniedError: The Hub refuses for another reason.
         hubtoken.errors.InvalidTokenError: The Hub does not know the token.
         hubtoken.errors.RepositoryNotFoundError: There is nothing to read, or with `must_exist`
             nothing at all.
-        hubtoken.errors.VerdictUnknownError: Nothing could be learnt.
+        hubtoken.errors.VerdictUnknownError: Nothing could be learnt; or a *no* of before could not
+            be confirmed, and is quoted.
         hubtoken.errors.TokenNotFoundError: There is no token.
-        hubtoken.errors.ConfigurationError: The project's configuration is broken.
+        hubtoken.errors.ConfigurationError: The project's configuration is broken; or the call names
+            no role, and a file does that does not count, since it is another user's.
         ValueError: Neither the caller nor the project names a role; `must_exist` without a
             repository.
 
@@ -1393,6 +1427,7 @@ def restore(
     fingerprint: str,
     mask: str,
     value: str | None = None,
+    ends_at: int | None = None,
 ) -> HubToken:
     """Makes a `HubToken` of what a pickle carried. Asks nobody and reads nothing.
 
@@ -1403,6 +1438,7 @@ def restore(
         fingerprint: The fingerprint.
         mask: The mask.
         value: The value, in the pickle for a process that was being started alone.
+        ends_at: When the value is known to end, in Unix milliseconds.
 
     Returns:
         The token if it came along or is alive in this process, else one that is looked for at first
@@ -1468,7 +1504,8 @@ def whoami(
 ) -> Identity:
     """Asks the Hub who a token belongs to.
 
-    An answer is believed for 300 seconds. However many threads or processes of this machine ask at
+    An answer is believed for 300 seconds, and that the Hub does not know the token for 2, which
+    double to 10 while it is so. However many threads or processes of this machine ask at
     once, the Hub is asked once. For the tokens of others, see `identify`.
 
     Args:
@@ -1497,3 +1534,5 @@ def whoami(
         ...     hubtoken.whoami(token).role
         'write'
     """
+
+def __getattr__(name: str) -> Incomplete: ...
