@@ -178,7 +178,9 @@ pub(crate) fn check_regular(metadata: &Metadata) -> io::Result<()> {
 
 /// Whether an error says that a path leads to something that is not a regular file.
 pub(crate) fn is_special(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Special>())
+    error.get_ref().is_some_and(
+        <dyn std::error::Error + std::marker::Send + std::marker::Sync + 'static>::is::<Special>,
+    )
 }
 
 fn kind(metadata: &Metadata) -> &'static str {

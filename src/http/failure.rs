@@ -127,10 +127,7 @@ fn proxy_failure(causes: &[&(dyn Error + 'static)], proxy: &ProxyName) -> Option
             .map(ToString::to_string)
             .find_map(|text| Some(text.strip_prefix(start)?.to_owned()))
     };
-    let said = match (after(TUNNEL), after(SOCKS)) {
-        (Some(said), _) | (None, Some(said)) => said,
-        (None, None) => return None,
-    };
+    let said = after(TUNNEL).or_else(|| after(SOCKS))?;
     if let Some(error) = find::<rustls::Error>(causes) {
         return Some(tls_failure(&format!("the proxy {proxy}"), error));
     }
@@ -208,16 +205,13 @@ fn certificate_failure(who: &str, problem: &CertificateError) -> String {
             "the certificate of {who} comes from an authority that is not trusted here. If it is \
              yours, name its certificate in SSL_CERT_FILE"
         ),
-        CertificateError::NotValidForName => {
-            format!("the certificate of {who} is for another name")
-        }
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
             format!(
                 "the certificate of {who} names no host in its subjectAltName, which is where names \
                  are looked for"
             )
         }
-        CertificateError::NotValidForNameContext { .. } => {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!("the certificate of {who} is for another name")
         }
         CertificateError::Revoked => format!("the certificate of {who} has been revoked"),

@@ -89,6 +89,7 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_init]
+    #[expect(clippy::unnecessary_wraps, reason = "PyO3 asks for a result")]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::interrupt::imported(module.py());
         Ok(())

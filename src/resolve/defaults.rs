@@ -91,8 +91,10 @@ impl Defaults {
     /// The same in one sentence, to follow a complaint that nothing names a role.
     #[must_use]
     pub fn afterthought(&self) -> String {
-        self.warnings()
-            .map(|warning| format!(" ({warning})"))
-            .collect()
+        let warnings: Vec<String> = self.warnings().collect();
+        if warnings.is_empty() {
+            return String::new();
+        }
+        format!(" ({})", warnings.join("; "))
     }
 }

@@ -184,10 +184,7 @@ def test_exceptions_are_asked_without_the_proxy(
         "socks6://geheim:1",
         "ftp://geheim:1",
         "http://:1",
-        "http://geheim:port",
-        "socks5h://geheim:0",
         "socks4://geheim@127.0.0.1:1",
-        "http://geheim /",
         "http:///",
     ],
 )
@@ -200,6 +197,18 @@ def test_a_proxy_that_is_not_understood_is_an_error_before_anything_is_sent(
     assert "geheim" not in text
     # Where it does not count, it is no obstacle.
     assert whoami("localhost", port) == "alice"
+
+
+@pytest.mark.parametrize(
+    "value", ["http://geheim:port", "socks5h://geheim:0", "http://geheim /", "http://a\\@geheim:1"]
+)
+def test_a_proxy_that_programs_read_differently_is_refused_before_anything_is_sent(
+    value: str, port: int, clean_environment: pytest.MonkeyPatch
+) -> None:
+    clean_environment.setenv("ALL_PROXY", value)
+    text = complaint(hubtoken.UntrustedEndpointError, f"https://{NAME}:{port}")
+    assert text.startswith("ALL_PROXY ")
+    assert "geheim" not in text
 
 
 @pytest.mark.skipif(os.name == "nt", reason="variables are text there")

@@ -176,9 +176,9 @@ fn many_processes_make_one_request() {
     first.release();
     until(|| server.requests() == 1);
     others.iter_mut().for_each(Process::release);
-    others
-        .iter_mut()
-        .for_each(|process| process.hear("waits or knows"));
+    for process in others {
+        process.hear("waits or knows");
+    }
     gate.open();
     for process in &mut processes {
         let done = process.child.wait().expect("it ends");

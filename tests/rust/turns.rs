@@ -129,7 +129,7 @@ fn who_has_no_more_time_says_so_and_asks_nobody() {
             let leader = scope.spawn(move || ask(cache, server, time, &patient()));
             until(|| server.requests() == 1);
             let hasty = Options {
-                timeout: Duration::from_secs(240),
+                timeout: Duration::from_mins(4),
                 ..patient()
             };
             let other = scope.spawn(move || ask(cache, server, time, &hasty));

@@ -198,6 +198,7 @@ pub(super) mod tests {
     ];
 
     /// How many cases a comparison with git has; more of them for a long run.
+    #[expect(clippy::disallowed_methods, reason = "a variable of the tests")]
     pub(in super::super) fn cases() -> ProptestConfig {
         let asked = std::env::var("PROPTEST_CASES").ok();
         ProptestConfig::with_cases(asked.and_then(|number| number.parse().ok()).unwrap_or(64))

@@ -249,13 +249,13 @@ fn a_token_that_dies_during_an_upload_commits_nothing() {
         header(),
         json!({ "key": "file", "value": { "content": "", "path": "late" } })
     );
-    let (begin, begun) = channel();
+    let (begin, started) = channel();
     let (happen, happened) = channel();
     let body = Body::new(Interrupted(Some((lines.into_bytes(), begin, happened))));
     let (uploading, path) = (Arc::clone(&world), format!("{REPOSITORY}/commit/main"));
     let used = token.clone();
     let upload = std::thread::spawn(move || uploading.ask("POST", &path, Some(&used), &[], body));
-    begun.recv().unwrap();
+    started.recv().unwrap();
     assert_eq!(
         world.admin("DELETE", "users/alice/tokens/w", None).status,
         204

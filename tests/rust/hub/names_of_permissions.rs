@@ -28,8 +28,8 @@ fn the_administration_api_refuses_a_slip_and_takes_what_it_does_not_know() {
     let malformed = make("malformed", "write");
     assert_eq!((malformed.status, malformed.verdict().1), (400, ""));
     for (name, permission) in [("new", "quantum.entangle"), ("other", "repo.read")] {
-        let made = make(name, permission);
-        assert_eq!(made.status, 201, "{}", made.text());
+        let outcome = make(name, permission);
+        assert_eq!(outcome.status, 201, "{}", outcome.text());
     }
     let change = |permission: &str| {
         let body = json!({ "role": "fineGrained", "global": [permission] });

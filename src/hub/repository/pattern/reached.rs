@@ -73,8 +73,8 @@ impl Reached {
     /// Takes any number of bytes that are no slash from each place, and says how far that leads.
     fn spread(&mut self, text: &[u8], first: usize, last: usize) -> usize {
         let mut end = last;
-        for at in first..text.len() {
-            if self.places[at] && text[at] != b'/' {
+        for (at, byte) in text.iter().enumerate().skip(first) {
+            if self.places[at] && *byte != b'/' {
                 self.places[at + 1] = true;
                 end = end.max(at + 1);
             } else if at > end {
