@@ -64,6 +64,26 @@ impl<G: Eq + Hash, K: Eq + Hash, V: Clone> GroupedCache<G, K, V> {
         entries.count += usize::from(replaced.is_none());
     }
 
+    /// Drops one answer.
+    pub fn remove_one<Q>(&self, group: &G, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let mut entries = lock(&self.entries);
+        let Some(answers) = entries.groups.get_mut(group) else {
+            return;
+        };
+        if answers.remove(key).is_none() {
+            return;
+        }
+        let is_empty = answers.is_empty();
+        entries.count -= 1;
+        if is_empty {
+            entries.groups.remove(group);
+        }
+    }
+
     /// Drops a group.
     pub fn remove(&self, group: &G) {
         let mut entries = lock(&self.entries);
@@ -127,6 +147,13 @@ mod tests {
         );
         assert_eq!(cache.count(), 1);
         cache.insert(2, "a", asked, 3);
+        assert_eq!(cache.count(), 1);
+        cache.insert(2, "b", asked, 4);
+        cache.remove_one(&2, "c");
+        cache.remove_one(&3, "b");
+        assert_eq!(cache.count(), 2);
+        cache.remove_one(&2, "b");
+        assert_eq!(cache.get(&2, "b", None), None);
         assert_eq!(cache.count(), 1);
         cache.remove_all(|group| *group == 2);
         assert_eq!(cache.count(), 0);

@@ -93,6 +93,7 @@ impl Client {
 
     /// Notes that a question was answered with *no*, by an identity that will do for that.
     pub fn note_denial(&self, grant: &Grant, known: &Known, line: &Line, options: &Options) {
+        self.memory.drop_grant(grant);
         let question = Digest::of(&grant.question);
         let now = self.clock.moment();
         let before = self.memory.denial(&grant.key, &question);

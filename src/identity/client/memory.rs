@@ -3,8 +3,13 @@
 //! A server sees many tokens, and most of those that it has never seen before may be made up. So
 //! what a *no* leaves behind has bounds of its own: a rejection pushes out other rejections, and
 //! nothing that was answered with *yes*. It also looks at nothing but its own token, since a
-//! stream of made-up tokens must not make the others wait. What was answered with *yes* is kept with
-//! the end of its token, as far as that is known, and is gone after it.
+//! stream of made-up tokens must not make the others wait.
+//!
+//! What was answered with *yes* is kept with the end of its token, as far as that is known, and is
+//! gone after it. It is also gone when something else is heard later: another identity, another
+//! end, a *no* of the auth-check. Who keeps a *yes* keeps it first and then looks whether something
+//! later is known, and who hears something keeps that first and then drops what it ends; so none of
+//! the two escapes the other, whichever comes first.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,6 +52,8 @@ pub struct Grant {
 pub(super) struct Memory {
     identities: Cache<Key, (Arc<Identity>, KnownEnd)>,
     rejections: Cache<Key, Repeated>,
+    /// When the auth-check refused something to a token last.
+    refusals: Cache<Key, Instant>,
     /// Until when the Hub wants to be left alone.
     limits: Cache<Key, Instant>,
     checks: GroupedCache<Key, Check, KnownEnd>,
@@ -64,6 +71,7 @@ impl Default for Memory {
                 weight(identity)
             }),
             rejections: Cache::new(REJECTIONS),
+            refusals: Cache::new(REJECTIONS),
             limits: Cache::new(REJECTIONS),
             checks: GroupedCache::new(CHECKS),
             grants: GroupedCache::new(CHECKS),
@@ -143,7 +151,15 @@ impl Memory {
             self.rejections.remove(&key);
         }
         let end = end.earlier(identity.expires_at.into());
-        self.identities.insert(key, asked, (identity, end));
+        let known = self.identities.get(&key, None);
+        let is_news = known.is_none_or(|(then, (known, known_end))| {
+            then <= asked && (known_end != end || known != identity)
+        });
+        self.identities.insert(key.clone(), asked, (identity, end));
+        if is_news {
+            self.checks.remove(&key);
+            self.grants.remove(&key);
+        }
     }
 
     /// Keeps that a token is dead, and drops what it had, unless that was asked for later.
@@ -169,7 +185,32 @@ impl Memory {
     /// Keeps that a check was allowed; `end` is what is known of the token's besides its identity.
     pub(super) fn keep_check(&self, check: Check, asked: Instant, end: KnownEnd) {
         let end = end.earlier(self.end(&check.key));
-        self.checks.insert(check.key.clone(), check, asked, end);
+        let key = check.key.clone();
+        self.checks.insert(key.clone(), check.clone(), asked, end);
+        if self.is_outdated(&key, None, Some(asked)) {
+            self.checks.remove_one(&key, &check);
+        }
+    }
+
+    /// Drops a check that the Hub has answered in another way, and every decision about the token:
+    /// which of them rest on the check is not written down.
+    pub(super) fn drop_check(&self, check: &Check, asked: Instant) {
+        self.refusals.insert(check.key.clone(), asked, asked);
+        self.checks.remove_one(&check.key, check);
+        self.grants.remove(&check.key);
+    }
+
+    /// Whether something was heard later than what a *yes* rests on: the `identity` and the `check`.
+    fn is_outdated(&self, key: &Key, identity: Option<Instant>, check: Option<Instant>) -> bool {
+        let is_later = |heard: Option<Instant>, than: Option<Instant>| {
+            heard.zip(than).is_some_and(|(heard, than)| heard > than)
+        };
+        let rejected = self.rejections.get(key, None).map(|(asked, _)| asked);
+        let known = self.identities.get(key, None).map(|(asked, _)| asked);
+        let refused = self.refusals.get(key, None).map(|(asked, _)| asked);
+        is_later(known, identity)
+            || is_later(rejected, identity.or(check))
+            || is_later(refused, check)
     }
 
     pub(super) fn is_granted(
@@ -201,8 +242,18 @@ impl Memory {
         check: Option<Instant>,
         end: KnownEnd,
     ) {
+        let Grant { key, question } = grant;
+        let decision = (identity, check, end);
         self.grants
-            .insert(grant.key, grant.question, now, (identity, check, end));
+            .insert(key.clone(), question.clone(), now, decision);
+        if self.is_outdated(&key, Some(identity), check) {
+            self.grants.remove_one(&key, question.as_str());
+        }
+    }
+
+    /// Drops a decision that has become another.
+    pub(super) fn drop_grant(&self, grant: &Grant) {
+        self.grants.remove_one(&grant.key, grant.question.as_str());
     }
 
     /// How often a question was answered with *no*.
@@ -242,6 +293,7 @@ impl Memory {
     fn forget_all(&self, fits: impl Fn(&Key) -> bool) {
         self.identities.remove_all(&fits);
         self.rejections.remove_all(&fits);
+        self.refusals.remove_all(&fits);
         self.limits.remove_all(&fits);
         self.checks.remove_all(&fits);
         self.grants.remove_all(&fits);

@@ -87,6 +87,8 @@ impl Client {
         let heard = hear(&answer)?;
         if heard == Heard::Permit(Permit::Allowed) {
             self.memory.keep_check(check, asked, credential.expires_at);
+        } else {
+            self.memory.drop_check(&check, asked);
         }
         Ok((asked, heard))
     }

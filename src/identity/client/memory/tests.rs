@@ -206,6 +206,57 @@ fn a_yes_ends_with_its_token_wherever_the_end_was_told() {
     }
 }
 
+fn with_role(role: &str) -> Arc<Identity> {
+    let body = format!(r#"{{"name":"alice","auth":{{"accessToken":{{"role":"{role}"}}}}}}"#);
+    Arc::new(Identity::parse(body.as_bytes(), &Endpoint::default_hub()).unwrap())
+}
+
+#[test]
+fn a_yes_ends_with_another_identity_and_with_another_end() {
+    let start = Instant::now();
+    let later = start + Duration::from_secs(1);
+    let end = KnownEnd::at_unix_seconds(32_503_680_000);
+    for (asked, identity, told, stays) in [
+        (later, with_role("write"), NO_END, true),
+        (later, with_role("read"), NO_END, false),
+        (later, with_role("write"), end, false),
+        // An answer from before is no news.
+        (start, with_role("read"), NO_END, true),
+    ] {
+        let memory = Memory::default();
+        let (before, asked) = (start + Duration::from_millis(500), asked);
+        memory.keep_identity(key("a"), before, with_role("write"), NO_END);
+        memory.keep_check(check("a"), before, NO_END);
+        memory.keep_grant(grant("a"), before, before, Some(before), NO_END);
+        memory.keep_identity(key("a"), asked, identity, told);
+        assert_eq!(memory.is_allowed(&check("a"), None).is_some(), stays);
+        assert_eq!(memory.is_granted(&grant("a"), before, None), stays);
+    }
+}
+
+#[test]
+fn a_yes_that_comes_after_a_later_word_is_not_kept() {
+    let start = Instant::now();
+    let later = start + Duration::from_secs(1);
+    let heard: [&dyn Fn(&Memory); 3] = [
+        &|memory| memory.keep_identity(key("a"), later, with_role("read"), NO_END),
+        &|memory| memory.drop_check(&check("a"), later),
+        &|memory| {
+            memory.keep_rejection(key("a"), later, once(later));
+        },
+    ];
+    for hear in heard {
+        let memory = Memory::default();
+        hear(&memory);
+        memory.keep_grant(grant("a"), later, start, Some(start), NO_END);
+        assert!(!memory.is_granted(&grant("a"), later, None));
+    }
+    let memory = Memory::default();
+    memory.drop_check(&check("a"), later);
+    memory.keep_check(check("a"), start, NO_END);
+    assert!(memory.is_allowed(&check("a"), None).is_none());
+}
+
 #[test]
 fn a_success_ends_a_rejection_and_its_history() {
     let memory = Memory::default();
