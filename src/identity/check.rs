@@ -5,8 +5,9 @@
 //! created or a gate opened at any moment.
 //!
 //! The Hub's error codes decide before its status does: a repository that is missing or gated is
-//! told with 401, 403 or 404. A 401 without a code may be about the token or not, which only
-//! whoami can tell.
+//! told with 401, 403 or 404. So do the words with which it tells what has no code of its own: that
+//! a repository is disabled, and that a token was given no gated repositories. A 401 without either
+//! may be about the token or not, which only whoami can tell.
 
 use super::failure::{Failure, message};
 use super::key::Key;
@@ -96,7 +97,7 @@ impl Check {
 /// [`Failure`] for an answer that is none to this question.
 pub(super) fn hear(answer: &Answer) -> Result<Heard, Failure> {
     let code = answer.header("x-error-code").unwrap_or_default();
-    let words = || message(answer).unwrap_or_default();
+    let words = || words_of(answer);
     let permit = match (answer.status, code) {
         (200..=299, _) if is_plain_yes(&answer.body) => Permit::Allowed,
         (200..=299, _) => {
@@ -106,10 +107,12 @@ pub(super) fn hear(answer: &Answer) -> Result<Heard, Failure> {
                     .to_owned(),
             ));
         }
+        (401 | 403 | 404, _) if is_closed_to_token(&words()) => Permit::GatedForToken(words()),
         (401 | 403 | 404, "GatedRepo") => Permit::Gated(words()),
+        (400.., _) if is_disabled(&words()) => Permit::Disabled,
         (401 | 403 | 404, "RepoNotFound") => Permit::NotFound,
         (401, _) => return Ok(Heard::Unauthorized),
-        (403, _) => forbidden(words_of(answer)),
+        (403, _) => forbidden(words()),
         (404, _) if message(answer).is_some() => Permit::NotFound,
         _ => return Err(Failure::of(answer)),
     };
@@ -127,14 +130,20 @@ fn words_of(answer: &Answer) -> String {
     message(answer).or_else(plain).unwrap_or_default()
 }
 
+fn is_closed_to_token(words: &str) -> bool {
+    words.to_ascii_lowercase().contains("gated repositories")
+}
+
+fn is_disabled(words: &str) -> bool {
+    words
+        .to_ascii_lowercase()
+        .contains("access to this resource is disabled")
+}
+
 /// The Hub tells these apart by their words alone.
 fn forbidden(words: String) -> Permit {
     let lower = words.to_ascii_lowercase();
-    if lower.contains("gated repositories") {
-        Permit::GatedForToken(words)
-    } else if lower.contains("access to this resource is disabled") {
-        Permit::Disabled
-    } else if lower.contains("token policy")
+    if lower.contains("token policy")
         || lower.contains("revoked by the organization")
         || lower.contains("approved by the organization")
     {
@@ -189,6 +198,32 @@ mod tests {
         }
         assert_eq!(heard(404, "", "", "<html>"), None);
         assert_eq!(heard(500, "RepoNotFound", "", ""), None);
+    }
+
+    #[test]
+    fn words_that_stand_for_a_code_decide_before_the_status_does() {
+        let disabled = "Access to this resource is disabled.";
+        for status in [400, 401, 403, 404, 410, 451, 503] {
+            for code in ["", "SomethingNew", "RepoNotFound"] {
+                assert_eq!(
+                    heard(status, code, disabled, ""),
+                    Some(Heard::Permit(Permit::Disabled)),
+                    "{status} {code}"
+                );
+            }
+        }
+        assert_eq!(heard(410, "", "Gone.", ""), None);
+        let gated = "Please enable access to public gated repositories in your fine-grained token \
+                     settings to view this repository.";
+        for status in [401, 403, 404] {
+            for code in ["", "GatedRepo"] {
+                assert_eq!(
+                    heard(status, code, gated, ""),
+                    Some(Heard::Permit(Permit::GatedForToken(gated.to_owned()))),
+                    "{status} {code}"
+                );
+            }
+        }
     }
 
     #[test]
