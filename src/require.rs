@@ -21,7 +21,7 @@ use crate::identity::model::Identity;
 use crate::identity::shared::Moment;
 use crate::identity::{Interrupt, Options};
 use crate::role::{
-    Need, Outcome, Remedy, RepositoryType, Role, Target, Verdict, authorize, permission,
+    Need, Outcome, Remedy, RepositoryType, Role, Target, TokenRole, Verdict, authorize, permission,
 };
 use crate::similar_repositories::MissingRepository;
 
@@ -284,12 +284,12 @@ impl Question<'_> {
         if verdict.outcome == Outcome::Allowed {
             return Ok(verdict);
         }
+        if hub_decides && verdict.outcome == Outcome::Unknown {
+            return Ok(verdict);
+        }
         if let Some((_, failure)) = &known.stale {
             // Rights may have been given since: an old *no* is no denial.
             return Err(self.unconfirmed(failure.clone(), known, &verdict));
-        }
-        if hub_decides && verdict.outcome == Outcome::Unknown {
-            return Ok(verdict);
         }
         let anew = self
             .client
@@ -318,11 +318,22 @@ impl Question<'_> {
         Ok(verdict)
     }
 
-    /// An old *no* that could not be confirmed is an unknown; it is quoted.
+    /// An old *no* that could not be confirmed is an unknown; it is quoted. An old *unknown* was no
+    /// answer.
     fn unconfirmed(&self, failure: Failure, known: &Known, verdict: &Verdict) -> Error {
         let endpoint = &self.credential.endpoint;
         let reason = failure.reason(endpoint);
+        let is_denied = verdict.outcome == Outcome::Denied;
         self.failed(failure).instead(|| {
+            if !is_denied {
+                return format!(
+                    "whether the token {} can {} is not known: {}. Nor could it be asked again: \
+                     {reason}",
+                    self.subject(&known.identity),
+                    deed(&verdict.denial),
+                    verdict.reason.trim_end_matches('.')
+                );
+            }
             format!(
                 "whether the token {} can {} by now is not known: {reason}. What {endpoint} said \
                  {} ago was: {}",
@@ -385,7 +396,12 @@ impl Question<'_> {
         match permit {
             Permit::Allowed => Ok(Some(Checked::Hub(asked))),
             Permit::Gated(words) => {
-                refused(DenialKind::Gated, &words, Remedy::Access(check.page_path()))
+                let remedy = if lacks_gated_access(identity, verdict) {
+                    Remedy::GatedRepositories
+                } else {
+                    Remedy::Access(check.page_path())
+                };
+                refused(DenialKind::Gated, &words, remedy)
             }
             Permit::GatedForToken(words) => {
                 refused(DenialKind::Gated, &words, Remedy::GatedRepositories)
@@ -487,6 +503,14 @@ impl Question<'_> {
             verdict.reason
         ))
     }
+}
+
+/// Whether a token may read no gated repositories at all, so that access for its user would not
+/// help it. One that was given this repository by name needs no such permission.
+fn lacks_gated_access(identity: &Identity, verdict: &Verdict) -> bool {
+    identity.role == Some(TokenRole::FineGrained)
+        && !identity.can_read_gated_repos
+        && verdict.outcome != Outcome::Allowed
 }
 
 /// "write to acme/tiny", to follow "can".
