@@ -22,7 +22,7 @@ use super::key::Key;
 use super::model::Identity;
 use super::places::Places;
 use super::runtime::Runtime;
-use super::shared::{Pace, Place, Shared};
+use super::shared::{LimitScope, Pace, Place, Shared};
 use super::{Interrupt, Options, REJECTION_LIFETIME};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
@@ -157,12 +157,25 @@ impl Client {
         options: &Options,
         interrupt: &dyn Interrupt,
     ) -> Result<Known, Failure> {
+        self.identify_within(credential, line, options, None, interrupt)
+    }
+
+    /// The same; before a *no* also by an unanswered question of at most the age `unanswered`.
+    fn identify_within(
+        self: &Arc<Self>,
+        credential: &Arc<Credential>,
+        line: &Line,
+        options: &Options,
+        unanswered: Option<Duration>,
+        interrupt: &dyn Interrupt,
+    ) -> Result<Known, Failure> {
         // Before any other process is asked or told of it: a failure is for its own caller alone.
         credential.check_sendable().map_err(Failure::Setup)?;
         let key = Key::of(credential);
         let now = self.clock.now();
         let end = credential.expires_at;
-        let window = Window::new(now, options, end);
+        let mut window = Window::new(now, options, end);
+        window.unanswered = unanswered;
         let shared = line.shared(&key);
         let outcome = self
             .recall_in(&key, &window)
@@ -254,7 +267,7 @@ impl Client {
     ) -> Answered {
         line.check_open()?;
         // Also for who asks anew: the Hub has said that it will not answer.
-        self.limited(key, shared)?;
+        self.limited(key, LimitScope::Whoami, shared)?;
         let question = Question {
             key: key.clone(),
             credential: credential.clone(),
@@ -262,6 +275,7 @@ impl Client {
             timeout: options.timeout,
             shared: shared.cloned(),
             window: *window,
+            patient: options.freshness.patient,
         };
         let client = self.clone();
         self.fly(
@@ -270,9 +284,23 @@ impl Client {
             window.identity,
             options.timeout,
             interrupt,
-            |client| client.recall_in(key, window),
+            |client| {
+                client
+                    .recall_in(key, window)
+                    .or_else(|| client.in_vain(key, window).map(Err))
+            },
             move |asked| client.learn(question, asked),
         )
+    }
+
+    /// Why it would be in vain to ask, as a flight that has just landed may have found out.
+    fn in_vain(&self, key: &Key, window: &Window) -> Option<Failure> {
+        let limited = self.limited(key, LimitScope::Whoami, None);
+        limited.err().or_else(|| {
+            let age = window.unanswered?;
+            self.memory
+                .unanswered(key, not_before(self.clock.now(), age))
+        })
     }
 
     /// Whether the same question was answered with *yes* a short while ago.

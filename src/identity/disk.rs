@@ -22,10 +22,11 @@ use crate::folder;
 
 /// How many files of each sort there may be. Rejections have their own small bound, so that a
 /// stream of made-up tokens evicts other rejections only.
-const BOUNDS: [(&str, usize); 7] = [
+const BOUNDS: [(&str, usize); 8] = [
     (".json", 512),
     (".rejected", 64),
     (".limit", 64),
+    (".hub-limit", 64),
     (".failed", 64),
     (".denied", 512),
     (LOCK, 512),
@@ -49,6 +50,7 @@ impl Kind {
             Self::Identity => ".json",
             Self::Rejection => ".rejected",
             Self::Limit => ".limit",
+            Self::HubLimit => ".hub-limit",
             Self::Failure => ".failed",
             Self::Denials => ".denied",
         }

@@ -34,7 +34,7 @@ use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::printable::holds_secret;
 use crate::token::Digest;
-pub use cache::{Claim, Kind, Lease, MAXIMUM_SIZE, Mark, Place, SharedCache};
+pub use cache::{Claim, Kind, Lease, LimitScope, MAXIMUM_SIZE, Mark, Place, SharedCache};
 pub use moment::Moment;
 use record::{FailureRecord, Record, RepeatedRecord};
 pub use turn::{Lead, Pace, Turn};
@@ -92,8 +92,8 @@ impl Shared {
 
     /// For how long the Hub still wants to be left alone.
     #[must_use]
-    pub fn limit(&self, now: Moment) -> Option<Duration> {
-        let (_, record) = self.read(Kind::Limit, now)?;
+    pub fn limit(&self, scope: LimitScope, now: Moment) -> Option<Duration> {
+        let (_, record) = self.read(scope.kind(), now)?;
         let left = Duration::from_millis(record.until?).checked_sub(now.wall)?;
         let longest = Duration::from_millis(record.until?.checked_sub(record.asked_at)?);
         (!left.is_zero() && longest <= MAXIMUM_LIMIT).then_some(left)
@@ -154,14 +154,14 @@ impl Shared {
     }
 
     /// Keeps that the Hub wants to be left alone from now on; for an hour at most.
-    pub fn keep_limit(&self, now: Moment, length: Duration) {
+    pub fn keep_limit(&self, scope: LimitScope, now: Moment, length: Duration) {
         let length = length.min(MAXIMUM_LIMIT);
         let mut record = self.record(now);
         record.until = Some(now.milliseconds().saturating_add(
             // At most an hour's.
             u64::try_from(length.as_millis()).unwrap_or_default(),
         ));
-        self.write(Kind::Limit, &record);
+        self.write(scope.kind(), &record);
     }
 
     /// Tells those who waited for a claim that its question failed. `gave_up_after` is how long

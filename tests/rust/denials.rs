@@ -287,6 +287,30 @@ fn a_no_that_nobody_confirms_is_an_unknown_that_quotes_it() {
 }
 
 #[test]
+fn many_who_refuse_at_once_ask_once_though_nobody_answers() {
+    const CALLERS: usize = 16;
+    for bad in [answer(503, "", ""), answer(429, "", "")] {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().expect("a folder");
+            let server = Server::start(bad.clone());
+            remember(folder.path(), &server, READER, 2 * HOUR);
+            let client = Arc::default();
+            let barrier = std::sync::Barrier::new(CALLERS);
+            std::thread::scope(|scope| {
+                for _ in 0..CALLERS {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        let outcome = require(&client, folder.path(), &server, &CALM);
+                        assert!(matches!(outcome, Err(Error::Unknown { .. })), "{outcome:?}");
+                    });
+                }
+            });
+            assert_eq!(server.requests(), 1, "{bad}");
+        }
+    }
+}
+
+#[test]
 fn who_is_not_patient_asks_again_as_soon_as_the_hub_is_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(answer(503, "", ""));

@@ -13,7 +13,7 @@ use crate::credential::Credential;
 use crate::identity::failure::Failure;
 use crate::identity::freshness::Repeated;
 use crate::identity::key::Key;
-use crate::identity::shared::Moment;
+use crate::identity::shared::{LimitScope, Moment};
 use crate::identity::{Interrupt, Options};
 use crate::token::Digest;
 
@@ -75,13 +75,19 @@ impl Client {
         if let Some(failure) = self.memory.unanswered(&key, limit) {
             return Err(failure);
         }
-        let outcome = self.identify(credential, line, &anew, interrupt);
+        let outcome = self.identify_within(credential, line, &anew, Some(age), interrupt);
+        // The flight has kept that, unless somebody else began it, or it is still in the air.
+        let shared = line.shared(&key);
         match &outcome {
-            Err(Failure::RateLimited { retry_after: None }) => {
-                self.keep_limit(&key, age, line.shared(&key).as_ref());
+            Err(Failure::RateLimited { retry_after: None })
+                if self
+                    .limited(&key, LimitScope::Whoami, shared.as_ref())
+                    .is_ok() =>
+            {
+                self.keep_limit(&key, LimitScope::Whoami, age, shared.as_ref());
             }
             Err(failure @ (Failure::Unreachable(_) | Failure::Strange(_)))
-                if options.freshness.patient =>
+                if options.freshness.patient && self.memory.unanswered(&key, limit).is_none() =>
             {
                 self.memory
                     .keep_unanswered(key, now.instant, failure.clone());

@@ -15,6 +15,7 @@ use crate::http::{self, Answer, HubClient};
 use crate::identity::cache::Cache;
 use crate::identity::failure::{Failure, message};
 use crate::identity::key::Key;
+use crate::identity::shared::LimitScope;
 use crate::identity::{Interrupt, Options};
 use crate::role::is_name;
 use crate::similar_repositories::{Missing, SimilarRepository};
@@ -155,7 +156,8 @@ impl Client {
     fn ready(&self, credential: &Credential, line: &Line) -> Option<HubClient> {
         let key = Key::of(credential);
         let http = line.http().ok()?;
-        self.limited(&key, line.shared(&key).as_ref()).ok()?;
+        self.limited(&key, LimitScope::Whoami, line.shared(&key).as_ref())
+            .ok()?;
         Some(http)
     }
 

@@ -23,7 +23,7 @@ use crate::identity::freshness::Repeated;
 use crate::identity::grouped::GroupedCache;
 use crate::identity::key::Key;
 use crate::identity::model::Identity;
-use crate::identity::shared::MAXIMUM_LIMIT;
+use crate::identity::shared::{LimitScope, MAXIMUM_LIMIT};
 use crate::identity::{CHECK_LIFETIME, IDENTITY_LIFETIME};
 use crate::token::Digest;
 
@@ -55,7 +55,7 @@ pub(super) struct Memory {
     /// When the auth-check refused something to a token last.
     refusals: Cache<Key, Instant>,
     /// Until when the Hub wants to be left alone.
-    limits: Cache<Key, Instant>,
+    limits: Cache<(Key, LimitScope), Instant>,
     checks: GroupedCache<Key, Check, KnownEnd>,
     grants: GroupedCache<Key, String, (Instant, Option<Instant>, KnownEnd)>,
     /// How often a question was answered with *no*, by the digest of the question.
@@ -126,8 +126,8 @@ impl Memory {
     }
 
     /// For how long the Hub still wants to be left alone.
-    pub(super) fn limit(&self, key: &Key, now: Instant) -> Option<Duration> {
-        let (_, end) = self.limits.get(key, None)?;
+    pub(super) fn limit(&self, key: &Key, scope: LimitScope, now: Instant) -> Option<Duration> {
+        let (_, end) = self.limits.get(&(key.clone(), scope), None)?;
         let left = end.checked_duration_since(now)?;
         (!left.is_zero()).then_some(left)
     }
@@ -145,7 +145,7 @@ impl Memory {
         identity: Arc<Identity>,
         end: KnownEnd,
     ) {
-        self.limits.remove(&key);
+        self.limits.remove(&(key.clone(), LimitScope::Whoami));
         self.unanswered.remove(&key);
         if self.rejections.get(&key, Some(asked)).is_none() {
             self.rejections.remove(&key);
@@ -177,9 +177,9 @@ impl Memory {
     }
 
     /// Keeps that the Hub wants to be left alone from now on; for an hour at most.
-    pub(super) fn keep_limit(&self, key: Key, now: Instant, length: Duration) {
+    pub(super) fn keep_limit(&self, key: Key, scope: LimitScope, now: Instant, length: Duration) {
         self.limits
-            .insert(key, now, now + length.min(MAXIMUM_LIMIT));
+            .insert((key, scope), now, now + length.min(MAXIMUM_LIMIT));
     }
 
     /// Keeps that a check was allowed; `end` is what is known of the token's besides its identity.
@@ -294,7 +294,7 @@ impl Memory {
         self.identities.remove_all(&fits);
         self.rejections.remove_all(&fits);
         self.refusals.remove_all(&fits);
-        self.limits.remove_all(&fits);
+        self.limits.remove_all(|(key, _)| fits(key));
         self.checks.remove_all(&fits);
         self.grants.remove_all(&fits);
         self.denials.remove_all(&fits);

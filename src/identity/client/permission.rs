@@ -11,6 +11,8 @@ use crate::credential::Credential;
 use crate::http::{self, HubClient};
 use crate::identity::check::{Check, Heard, Permit, hear};
 use crate::identity::failure::Failure;
+use crate::identity::key::Key;
+use crate::identity::shared::{LimitScope, Shared};
 use crate::identity::{CHECK_LIFETIME, Interrupt, Options};
 
 impl Client {
@@ -34,14 +36,20 @@ impl Client {
         };
         let limit = not_before(self.clock.now(), age);
         let recall = |client: &Self| {
-            client
-                .memory
-                .is_allowed(check, limit)
+            let allowed = client.memory.is_allowed(check, limit);
+            allowed
                 .map(|asked| Ok((asked, Heard::Permit(Permit::Allowed))))
+                .or_else(|| {
+                    let limited = client.limited(&check.key, LimitScope::Hub, None);
+                    limited.err().map(Err)
+                })
         };
         let known = if let Some(known) = recall(self) {
             known
         } else {
+            line.check_open()?;
+            let shared = line.shared(&check.key);
+            self.limited(&check.key, LimitScope::Hub, shared.as_ref())?;
             let http = line.http()?;
             let (client, credential) = (self.clone(), credential.clone());
             let (check, timeout) = (check.clone(), options.timeout);
@@ -52,7 +60,7 @@ impl Client {
                 options.timeout,
                 interrupt,
                 recall,
-                move |asked| client.auth_check(check, credential, http, timeout, asked),
+                move |asked| client.auth_check(check, credential, http, shared, timeout, asked),
             )
         };
         match known? {
@@ -73,18 +81,34 @@ impl Client {
         }
     }
 
+    /// Keeps a rate limit that another question than whoami has run into.
+    pub(super) fn obey(&self, key: &Key, failure: &Failure, shared: Option<&Shared>) {
+        if let Failure::RateLimited {
+            retry_after: Some(seconds),
+        } = failure
+        {
+            let length = Duration::from_secs(*seconds);
+            self.keep_limit(key, LimitScope::Hub, length, shared);
+        }
+    }
+
     async fn auth_check(
         self: Arc<Self>,
         check: Check,
         credential: Arc<Credential>,
         http: HubClient,
+        shared: Option<Shared>,
         timeout: Duration,
         asked: Instant,
     ) -> Permitted {
         let authorization = Some(credential.bearer().map_err(Failure::Setup)?);
         let endpoint = &credential.endpoint;
         let answer = http::get(&http, endpoint, &check.path(), authorization, timeout).await?;
-        let heard = hear(&answer)?;
+        let heard = hear(&answer);
+        if let Err(failure) = &heard {
+            self.obey(&check.key, failure, shared.as_ref());
+        }
+        let heard = heard?;
         if heard == Heard::Permit(Permit::Allowed) {
             self.memory.keep_check(check, asked, credential.expires_at);
         } else {

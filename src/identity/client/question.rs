@@ -11,7 +11,7 @@ use crate::identity::failure::{Failure, no_answer_within};
 use crate::identity::freshness::{DoublingAge, Repeated};
 use crate::identity::key::Key;
 use crate::identity::model::Identity;
-use crate::identity::shared::{Moment, Shared, Turn};
+use crate::identity::shared::{LimitScope, Moment, Shared, Turn};
 use crate::identity::{IDENTITY_LIFETIME, Options};
 
 /// A longer wait for another process shortens the question of one's own.
@@ -23,6 +23,8 @@ pub(super) struct Window {
     now: Instant,
     /// `None` for any time.
     pub(super) identity: Option<Instant>,
+    /// Before a *no*: how old its being unanswered may be for that to be the answer.
+    pub(super) unanswered: Option<Duration>,
     /// How old a rejection may be, by how often it repeated, and at most.
     pub(super) rejection: DoublingAge,
     oldest_rejection: Duration,
@@ -39,6 +41,7 @@ impl Window {
         Self {
             now,
             identity: not_before(now, identity),
+            unanswered: None,
             rejection: options.freshness.rejection,
             oldest_rejection: options.max_age.unwrap_or(Duration::MAX),
         }
@@ -54,6 +57,7 @@ impl Window {
         Self {
             now,
             identity: not_before(now, max_stale),
+            unanswered: None,
             rejection: options.freshness.rejection,
             oldest_rejection: Duration::ZERO,
         }
@@ -74,6 +78,8 @@ pub(super) struct Question {
     pub(super) timeout: Duration,
     pub(super) shared: Option<Shared>,
     pub(super) window: Window,
+    /// Whether it is not to be asked again soon, if nobody answers.
+    pub(super) patient: bool,
 }
 
 impl Client {
@@ -97,14 +103,22 @@ impl Client {
         })
     }
 
-    /// The Hub's wish to be left alone, told to this process or to another one.
-    pub(super) fn limited(&self, key: &Key, shared: Option<&Shared>) -> Result<(), Failure> {
+    /// The Hub's wish to be left alone, told to this process or to another one. What limits the Hub
+    /// limits whoami as well.
+    pub(super) fn limited(
+        &self,
+        key: &Key,
+        scope: LimitScope,
+        shared: Option<&Shared>,
+    ) -> Result<(), Failure> {
         let now = self.clock.moment();
-        let left = self
-            .memory
-            .limit(key, now.instant)
-            .or_else(|| shared?.limit(now));
-        match left {
+        let left = |scope| {
+            self.memory
+                .limit(key, scope, now.instant)
+                .or_else(|| shared?.limit(scope, now))
+        };
+        let whoami = (scope == LimitScope::Whoami).then(|| left(LimitScope::Whoami));
+        match whoami.flatten().max(left(LimitScope::Hub)) {
             Some(left) => Err(Failure::RateLimited {
                 // Rounded up: to come a second late is better than to be refused again.
                 retry_after: Some(left.as_secs() + u64::from(left.subsec_nanos() > 0)),
@@ -113,15 +127,41 @@ impl Client {
         }
     }
 
-    /// Learns who a token belongs to: from another process that asks right now, or from the Hub.
-    pub(super) async fn learn(self: Arc<Self>, question: Question, mut asked: Instant) -> Answered {
+    /// Learns who a token belongs to, and keeps that nobody told it before the flight lands: who
+    /// comes after that finds it, and asks no second time.
+    pub(super) async fn learn(self: Arc<Self>, question: Question, asked: Instant) -> Answered {
+        let outcome = self.seek(&question, asked).await;
+        if let Err(failure) = &outcome {
+            self.keep_failure(&question, asked, failure);
+        }
+        outcome
+    }
+
+    fn keep_failure(&self, question: &Question, asked: Instant, failure: &Failure) {
+        match failure {
+            Failure::RateLimited { retry_after: None } => {
+                if let Some(age) = question.window.unanswered {
+                    let shared = question.shared.as_ref();
+                    self.keep_limit(&question.key, LimitScope::Whoami, age, shared);
+                }
+            }
+            Failure::Unreachable(_) | Failure::Strange(_) if question.patient => {
+                self.memory
+                    .keep_unanswered(question.key.clone(), asked, failure.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// From another process that asks right now, or from the Hub.
+    async fn seek(&self, question: &Question, mut asked: Instant) -> Answered {
         let Some(shared) = question.shared.clone() else {
-            return self.whoami(&question, question.timeout, asked).await;
+            return self.whoami(question, question.timeout, asked).await;
         };
         let answered = |claims: &[u64]| {
             self.told(&question.key, &shared, &question.window)
                 .or_else(|| {
-                    self.limited(&question.key, Some(&shared))
+                    self.limited(&question.key, LimitScope::Whoami, Some(&shared))
                         .err()
                         .or_else(|| {
                             let (oldest, patience) = (question.window.identity, question.timeout);
@@ -145,7 +185,7 @@ impl Client {
         let moment = self.clock.moment();
         // The time-out of a request is real time, whatever the clock says.
         let begun = Instant::now();
-        let request = self.whoami(&question, timeout, asked);
+        let request = self.whoami(question, timeout, asked);
         let outcome = lead.run(&self.pace, &self.clock, request).await;
         if let (Err(failure), Some(claim)) = (&outcome, lead.claim()) {
             let gave_up = (begun.elapsed() >= timeout).then_some(timeout);
@@ -178,7 +218,8 @@ impl Client {
                 retry_after: Some(seconds),
             } = failure
             {
-                self.keep_limit(key, Duration::from_secs(seconds), shared.as_ref());
+                let length = Duration::from_secs(seconds);
+                self.keep_limit(key, LimitScope::Whoami, length, shared.as_ref());
             }
             return Err(failure);
         }
@@ -213,11 +254,18 @@ impl Client {
         }
     }
 
-    pub(super) fn keep_limit(&self, key: &Key, length: Duration, shared: Option<&Shared>) {
+    pub(super) fn keep_limit(
+        &self,
+        key: &Key,
+        scope: LimitScope,
+        length: Duration,
+        shared: Option<&Shared>,
+    ) {
         let now = self.clock.moment();
-        self.memory.keep_limit(key.clone(), now.instant, length);
+        self.memory
+            .keep_limit(key.clone(), scope, now.instant, length);
         if let Some(shared) = shared {
-            shared.keep_limit(now, length);
+            shared.keep_limit(scope, now, length);
         }
     }
 }

@@ -19,12 +19,37 @@ pub enum Kind {
     Identity,
     /// That the Hub does not know it.
     Rejection,
-    /// That the Hub wants to be left alone for a while.
+    /// That the Hub wants to hear no whoami for a while.
     Limit,
+    /// That the Hub wants to be left alone altogether for a while.
+    HubLimit,
     /// That somebody asked in vain. For those who waited for that question, and nobody else.
     Failure,
     /// How often questions about it were answered with *no*.
     Denials,
+}
+
+/// What a rate limit is about.
+///
+/// The Hub limits whoami by a stricter measure of its own. If that counted for the auth-check too,
+/// an identity that is known would be of no use for minutes. What limits any other question is the
+/// measure for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LimitScope {
+    /// Whoami alone.
+    Whoami,
+    /// Every question.
+    Hub,
+}
+
+impl LimitScope {
+    /// What is kept of such a limit.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Whoami => Kind::Limit,
+            Self::Hub => Kind::HubLimit,
+        }
+    }
 }
 
 /// Where the content about one token at one Hub lies.

@@ -80,15 +80,18 @@ fn time_that_passes_is_seen_by_both_clocks() {
     let shared = shared(folder.path());
     let now = now();
     shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
-    shared.keep_limit(now, YEARS);
+    shared.keep_limit(LimitScope::Whoami, now, YEARS);
     let minute = later(now, 60);
     let (asked, identity, _) = shared.identity(minute).unwrap();
     assert_eq!(identity.user, "alice");
     let age = minute.instant - asked;
     assert!(age >= Duration::from_mins(1) && age < Duration::from_secs(61));
     // An hour at most, whatever the Hub says.
-    assert_eq!(shared.limit(minute), Some(Duration::from_mins(59)));
-    assert_eq!(shared.limit(later(now, 3_600)), None);
+    assert_eq!(
+        shared.limit(LimitScope::Whoami, minute),
+        Some(Duration::from_mins(59))
+    );
+    assert_eq!(shared.limit(LimitScope::Whoami, later(now, 3_600)), None);
 }
 
 #[test]
@@ -98,7 +101,7 @@ fn a_clock_that_is_set_back_makes_nothing_fresh_and_locks_nobody_out() {
         let shared = shared(folder.path());
         let now = now();
         shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
-        shared.keep_limit(now, HOUR);
+        shared.keep_limit(LimitScope::Whoami, now, HOUR);
         shared.keep_rejection(now, once(now));
         shared.keep_failure(
             now,
@@ -111,12 +114,15 @@ fn a_clock_that_is_set_back_makes_nothing_fresh_and_locks_nobody_out() {
         // All of it is from the future.
         assert!(shared.identity(back).is_none());
         assert!(shared.rejection(back).is_none());
-        assert!(shared.limit(back).is_none());
+        assert!(shared.limit(LimitScope::Whoami, back).is_none());
         let failure = shared.failure(back, &[7], None, Duration::ZERO);
         assert!(failure.is_none());
         // And what is learnt anew is believed by the clock as it is now.
-        shared.keep_limit(back, Duration::from_secs(5));
-        assert_eq!(shared.limit(later(back, 2)), Some(Duration::from_secs(3)));
+        shared.keep_limit(LimitScope::Whoami, back, Duration::from_secs(5));
+        assert_eq!(
+            shared.limit(LimitScope::Whoami, later(back, 2)),
+            Some(Duration::from_secs(3))
+        );
         shared.keep_identity(back, br#"{"name":"bob"}"#, &credential());
         assert_eq!(shared.identity(later(back, 2)).unwrap().1.user, "bob");
     }
@@ -129,7 +135,7 @@ fn a_clock_that_is_set_forward_makes_everything_old_and_nothing_last() {
         let shared = shared(folder.path());
         let now = now();
         shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
-        shared.keep_limit(now, HOUR);
+        shared.keep_limit(LimitScope::Whoami, now, HOUR);
         shared.keep_rejection(now, once(now));
         let on = set(now, true, length);
         // A process that has been up for less than that has no instant so early.
@@ -144,7 +150,7 @@ fn a_clock_that_is_set_forward_makes_everything_old_and_nothing_last() {
                 .rejection(on)
                 .is_none_or(|(asked, _)| age(asked) >= length)
         );
-        assert!(shared.limit(on).is_none());
+        assert!(shared.limit(LimitScope::Whoami, on).is_none());
     }
 }
 
@@ -153,13 +159,13 @@ fn a_limit_that_somebody_wrote_to_last_for_ever_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let shared = shared(folder.path());
     let now = now();
-    shared.keep_limit(now, Duration::from_secs(5));
+    shared.keep_limit(LimitScope::Whoami, now, Duration::from_secs(5));
     let path = folder.path().join(&names(folder.path())[0]);
     let good = std::fs::read_to_string(&path).unwrap();
     let until = serde_json::from_str::<Value>(&good).unwrap()["until"].to_string();
     for bad in ["0", "18446744073709551615", "-1", "null", "\"soon\""] {
         std::fs::write(&path, good.replace(&until, bad)).unwrap();
-        assert_eq!(shared.limit(now), None, "{bad}");
+        assert_eq!(shared.limit(LimitScope::Whoami, now), None, "{bad}");
     }
 }
 
@@ -196,9 +202,9 @@ fn a_success_ends_a_limit_and_a_rejection_ends_an_identity() {
     let folder = tempfile::tempdir().unwrap();
     let shared = shared(folder.path());
     let now = now();
-    shared.keep_limit(now, Duration::from_secs(5));
+    shared.keep_limit(LimitScope::Whoami, now, Duration::from_secs(5));
     shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
-    assert!(shared.limit(now).is_none());
+    assert!(shared.limit(LimitScope::Whoami, now).is_none());
     shared.drop_identity();
     shared.keep_rejection(now, once(now));
     assert!(shared.identity(now).is_none());

@@ -57,7 +57,7 @@ fn a_million_made_up_tokens_evict_nothing_that_is_in_use() {
         if number % 2 == 0 {
             memory.keep_rejection(bad, asked, once(asked));
         } else {
-            memory.keep_limit(bad, asked, Duration::from_mins(5));
+            memory.keep_limit(bad, LimitScope::Whoami, asked, Duration::from_mins(5));
         }
     }
     for number in 0..1_000 {
@@ -147,13 +147,27 @@ fn a_rejection_ends_all_that_a_token_had_and_nothing_of_the_others() {
 fn a_limit_lasts_an_hour_at_most_and_ends_with_a_success() {
     let memory = Memory::default();
     let start = Instant::now();
-    memory.keep_limit(key("a"), start, Duration::from_hours(24 * 365));
+    memory.keep_limit(
+        key("a"),
+        LimitScope::Whoami,
+        start,
+        Duration::from_hours(24 * 365),
+    );
     let hour = Duration::from_hours(1);
-    assert_eq!(memory.limit(&key("a"), start), Some(hour));
-    assert_eq!(memory.limit(&key("a"), start + hour), None);
-    memory.keep_limit(key("a"), start, Duration::from_mins(1));
+    assert_eq!(
+        memory.limit(&key("a"), LimitScope::Whoami, start),
+        Some(hour)
+    );
+    assert_eq!(
+        memory.limit(&key("a"), LimitScope::Whoami, start + hour),
+        None
+    );
+    memory.keep_limit(key("a"), LimitScope::Whoami, start, Duration::from_mins(1));
+    memory.keep_limit(key("a"), LimitScope::Hub, start, hour);
     memory.keep_identity(key("a"), start, alice(), NO_END);
-    assert_eq!(memory.limit(&key("a"), start), None);
+    assert_eq!(memory.limit(&key("a"), LimitScope::Whoami, start), None);
+    // A limit of the other questions is not lifted by an answer of whoami.
+    assert_eq!(memory.limit(&key("a"), LimitScope::Hub, start), Some(hour));
 }
 
 #[test]
@@ -162,12 +176,12 @@ fn what_is_forgotten_is_gone_by_token_and_by_hub() {
     let start = Instant::now();
     for name in ["a", "b"] {
         memory.keep_identity(key(name), start, alice(), NO_END);
-        memory.keep_limit(key(name), start, Duration::from_mins(1));
+        memory.keep_limit(key(name), LimitScope::Whoami, start, Duration::from_mins(1));
         memory.keep_grant(grant(name), start, start, None, NO_END);
     }
     memory.forget(&Digest::of("a"));
     assert!(memory.identity(&key("a"), None).is_none());
-    assert!(memory.limit(&key("a"), start).is_none());
+    assert!(memory.limit(&key("a"), LimitScope::Whoami, start).is_none());
     assert!(memory.identity(&key("b"), None).is_some());
     memory.forget_endpoint(&Endpoint::default_hub());
     assert!(memory.identity(&key("b"), None).is_none());
