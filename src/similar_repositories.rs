@@ -113,6 +113,16 @@ impl<'a> Missing<'a> {
         }
     }
 
+    /// The target that names it.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target::Repository {
+            kind: self.kind,
+            namespace: self.namespace.to_owned(),
+            name: self.name.to_owned(),
+        }
+    }
+
     /// Its type.
     #[must_use]
     pub fn kind(&self) -> RepositoryType {

@@ -319,6 +319,7 @@ impl Client {
     /// Drops everything that is known of a token.
     pub fn forget(&self, digest: Digest) {
         self.memory.forget(&digest);
+        self.lookups.forget(|key| key.digest == digest);
         for place in self.places.all() {
             place.forget(Some(&Place::of_token(&digest)), None);
         }
@@ -333,7 +334,7 @@ impl Client {
     /// Drops everything that is known of the tokens of one Hub.
     pub fn forget_endpoint(&self, endpoint: &Endpoint) {
         self.memory.forget_endpoint(endpoint);
-        self.lookups.forget_namespaces(endpoint);
+        self.lookups.forget(|key| key.endpoint == *endpoint);
         for place in self.places.all() {
             place.forget(None, Some(&Place::of_hub(endpoint)));
         }

@@ -39,6 +39,7 @@ impl Question<'_> {
             .client
             .similar_repositories(
                 missing,
+                !self.must_exist,
                 self.credential,
                 self.line,
                 self.options,
@@ -50,7 +51,7 @@ impl Question<'_> {
             kind: missing.kind(),
             id: missing.id(),
             similar: similar.repositories,
-            is_reported: similar.is_known,
+            is_reported: similar.is_reported,
         }))
     }
 

@@ -11,6 +11,7 @@ mod denials;
 #[cfg(feature = "hub")]
 mod hub;
 mod place;
+mod remembered;
 mod server;
 mod shared;
 mod time;

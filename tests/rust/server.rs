@@ -13,6 +13,10 @@ pub struct Server {
 
 struct Shared {
     answer: Mutex<String>,
+    /// Answers of their own, by the start of the path.
+    routes: Mutex<Vec<(String, String)>>,
+    /// The paths that were asked for.
+    paths: Mutex<Vec<String>>,
     /// Whether questions lie there until the gate is opened.
     closed: Mutex<bool>,
     opened: Condvar,
@@ -37,6 +41,8 @@ impl Server {
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
         let shared = Arc::new(Shared {
             answer: Mutex::new(answer),
+            routes: Mutex::default(),
+            paths: Mutex::default(),
             closed: Mutex::default(),
             opened: Condvar::new(),
             requests: AtomicUsize::new(0),
@@ -68,6 +74,27 @@ impl Server {
             .answer
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = answer;
+    }
+
+    /// Gives an answer of its own to what begins with `path`.
+    pub fn set_route(&self, path: &str, answer: String) {
+        let mut routes = self
+            .shared
+            .routes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        routes.retain(|(known, _)| known != path);
+        routes.push((path.to_owned(), answer));
+    }
+
+    /// How many requests arrived for what begins with `path`.
+    pub fn requests_for(&self, path: &str) -> usize {
+        let paths = self
+            .shared
+            .paths
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        paths.iter().filter(|asked| asked.starts_with(path)).count()
     }
 
     /// Answers nothing from now on, until the gate is opened.
@@ -124,9 +151,16 @@ impl Shared {
     fn serve(&self, mut stream: &TcpStream) {
         let mut lines = BufReader::new(stream).lines();
         let mut asked = false;
+        let mut path = String::new();
         while let Some(Ok(line)) = lines.next() {
             if line.is_empty() {
                 break;
+            }
+            if !asked {
+                line.split(' ')
+                    .nth(1)
+                    .unwrap_or_default()
+                    .clone_into(&mut path);
             }
             asked = true;
             if let Some(value) = line.strip_prefix("authorization: ") {
@@ -137,6 +171,10 @@ impl Shared {
             }
         }
         if asked {
+            self.paths
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(path.clone());
             self.requests.fetch_add(1, Ordering::SeqCst);
             let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
             drop(
@@ -144,12 +182,21 @@ impl Shared {
                     .wait_while(closed, |closed| *closed)
                     .unwrap_or_else(PoisonError::into_inner),
             );
-            let answer = self
-                .answer
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone();
+            let answer = self.answer_to(&path);
             let _ = stream.write_all(answer.as_bytes());
         }
+    }
+
+    fn answer_to(&self, path: &str) -> String {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let route = routes.iter().find(|(start, _)| path.starts_with(start));
+        if let Some((_, answer)) = route {
+            return answer.clone();
+        }
+        drop(routes);
+        self.answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }

@@ -2,20 +2,24 @@
 //!
 //! They serve an error message or a warning, so they decide nothing and may fail: they are sent
 //! side by side, take two seconds together at most, and are not sent while the Hub limits the rate.
+//! Who asks about the same name at the same time waits for the same answers. They are what the
+//! token may see, so no other token is told of them.
 
-use std::collections::HashMap;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{Client, Line};
+use tokio::task::JoinSet;
+
+use super::{Client, Line, not_before};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::http::{self, Answer, HubClient};
 use crate::identity::cache::Cache;
 use crate::identity::failure::{Failure, message};
+use crate::identity::flight::Flights;
 use crate::identity::key::Key;
-use crate::identity::shared::LimitScope;
+use crate::identity::shared::{LimitScope, Shared};
 use crate::identity::{Interrupt, Options};
 use crate::role::is_name;
 use crate::similar_repositories::{Missing, SimilarRepository};
@@ -23,8 +27,6 @@ use crate::sync::lock;
 
 /// How long all questions of one lookup may take together.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a waiting caller looks whether it was interrupted.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How many names are looked up in a process.
 const NAMES: usize = 1_024;
 /// How long the Hub's word that a namespace does not exist is trusted: it may be made meanwhile.
@@ -32,44 +34,61 @@ const ABSENCE_LIFETIME: Duration = Duration::from_secs(2);
 /// How long the Hub's word that it does is trusted.
 const NAMESPACE_LIFETIME: Duration = Duration::from_mins(1);
 
-/// A name on one Hub.
-type Name = (Endpoint, String);
+/// A name, as one token sees it.
+type Name = (Key, String);
+/// What is found, or why not.
+type Found<T> = Result<T, Failure>;
+type Repositories = Arc<[SimilarRepository]>;
 
 /// What has been looked up.
 pub(super) struct Lookups {
-    /// By repository; empty while the Hub is asked, and where it did not answer.
-    repositories: Mutex<HashMap<Name, Arc<[SimilarRepository]>>>,
+    /// By repository, where the Hub has answered.
+    repositories: Mutex<HashMap<Name, Repositories>>,
+    repository_flights: Flights<Name, Found<Repositories>>,
+    /// The repositories whose similar names have been handed out to be reported.
+    reported: Mutex<HashSet<(Endpoint, String)>>,
     /// Whether a namespace exists.
     namespaces: Cache<Name, bool>,
+    namespace_flights: Flights<Name, Found<Option<bool>>>,
 }
 
 impl Default for Lookups {
     fn default() -> Self {
         Self {
             repositories: Mutex::default(),
+            repository_flights: Flights::default(),
+            reported: Mutex::default(),
             namespaces: Cache::new(NAMES),
+            namespace_flights: Flights::default(),
         }
     }
 }
 
 impl Lookups {
-    /// Drops what is known of the namespaces of one Hub.
-    pub(super) fn forget_namespaces(&self, endpoint: &Endpoint) {
-        self.namespaces.remove_all(|(known, _)| known == endpoint);
+    /// Drops what is known of the names that some tokens see.
+    pub(super) fn forget(&self, fits: impl Fn(&Key) -> bool) {
+        lock(&self.repositories).retain(|(key, _), _| !fits(key));
+        self.namespaces.remove_all(|(key, _)| fits(key));
+    }
+
+    /// Whether this call is the one that reports what is like a name.
+    fn reports(&self, endpoint: &Endpoint, id: &str) -> bool {
+        let mut reported = lock(&self.reported);
+        reported.len() < NAMES && reported.insert((endpoint.clone(), id.to_owned()))
     }
 }
 
 /// What is like a missing repository.
 pub struct Similar {
     /// The repositories, the nearest first.
-    pub repositories: Arc<[SimilarRepository]>,
-    /// Whether an earlier call has looked them up.
-    pub is_known: bool,
+    pub repositories: Repositories,
+    /// Whether an earlier call has been given them to report.
+    pub is_reported: bool,
 }
 
 impl Client {
     /// What may have been meant by the name of a repository that is missing. The Hub is asked once
-    /// a name.
+    /// a name, until it answers, and of the calls that are to report it one is told so.
     ///
     /// # Errors
     ///
@@ -77,39 +96,59 @@ impl Client {
     pub fn similar_repositories(
         self: &Arc<Self>,
         missing: Missing<'_>,
-        credential: &Credential,
+        reports: bool,
+        credential: &Arc<Credential>,
         line: &Line,
         options: &Options,
         interrupt: &dyn Interrupt,
     ) -> Result<Similar, Failure> {
-        let none = Similar {
-            repositories: Arc::new([]),
-            is_known: false,
-        };
         let id = format!("{}{}", missing.kind().prefix(), missing.id()).to_lowercase();
-        let name = (credential.endpoint.clone(), id);
-        if let Some(known) = lock(&self.lookups.repositories).get(&name) {
-            return Ok(Similar {
-                repositories: Arc::clone(known),
-                is_known: true,
-            });
-        }
-        let Some(http) = self.ready(credential, line) else {
-            return Ok(none);
-        };
+        let name = (Key::of(credential), id);
+        let recall = |client: &Self| lock(&client.lookups.repositories).get(&name).cloned();
+        let repositories = if let Some(known) = recall(self) {
+            known
+        } else if lock(&self.lookups.repositories).len() < NAMES
+            && let Some(http) = self.ready(credential, line)
         {
-            let mut names = lock(&self.lookups.repositories);
-            if names.len() >= NAMES {
-                return Ok(none);
-            }
-            names.insert(name.clone(), Arc::clone(&none.repositories));
-        }
-        let answers = self.ask_all(&http, credential, missing.paths(), options, interrupt)?;
-        let repositories: Arc<[SimilarRepository]> = missing.similar(&answers).into();
-        lock(&self.lookups.repositories).insert(name, Arc::clone(&repositories));
+            let shared = line.shared(&name.0);
+            let (client, credential) = (self.clone(), credential.clone());
+            let (target, entry) = (missing.target(), name.clone());
+            let timeout = options.timeout.min(TIMEOUT);
+            let found = self.fly(
+                |client| &client.lookups.repository_flights,
+                &name,
+                None,
+                timeout,
+                interrupt,
+                |client| recall(client).map(Ok),
+                move |_| async move {
+                    let Some(missing) = Missing::of(&target) else {
+                        return Ok(Arc::default());
+                    };
+                    let paths = missing.paths();
+                    let answers = client
+                        .ask_all(&http, &credential, paths, timeout, shared)
+                        .await;
+                    let repositories: Repositories = missing.similar(&answers).into();
+                    if answers
+                        .iter()
+                        .all(|answer| answer.as_ref().is_some_and(is_answer))
+                    {
+                        lock(&client.lookups.repositories).insert(entry, Arc::clone(&repositories));
+                    }
+                    Ok(repositories)
+                },
+            );
+            unless_interrupted(found)?.unwrap_or_default()
+        } else {
+            Arc::default()
+        };
+        let is_first = reports
+            && !repositories.is_empty()
+            && self.lookups.reports(&credential.endpoint, &name.1);
         Ok(Similar {
             repositories,
-            is_known: false,
+            is_reported: !is_first,
         })
     }
 
@@ -121,7 +160,7 @@ impl Client {
     pub fn namespace_exists(
         self: &Arc<Self>,
         namespace: &str,
-        credential: &Credential,
+        credential: &Arc<Credential>,
         line: &Line,
         options: &Options,
         interrupt: &dyn Interrupt,
@@ -129,12 +168,15 @@ impl Client {
         if !is_name(namespace) {
             return Ok(None);
         }
-        let name = (credential.endpoint.clone(), namespace.to_lowercase());
-        let oldest = Instant::now().checked_sub(NAMESPACE_LIFETIME);
-        let known = self.lookups.namespaces.get(&name, oldest);
-        if let Some((asked, exists)) = known
-            && (exists || asked.elapsed() < ABSENCE_LIFETIME)
-        {
+        let name = (Key::of(credential), namespace.to_lowercase());
+        let recall = |client: &Self| {
+            let now = client.clock.now();
+            let oldest = not_before(now, NAMESPACE_LIFETIME);
+            let (asked, exists) = client.lookups.namespaces.get(&name, oldest)?;
+            let is_young = now.saturating_duration_since(asked) < ABSENCE_LIFETIME;
+            (exists || is_young).then_some(exists)
+        };
+        if let Some(exists) = recall(self) {
             return Ok(Some(exists));
         }
         let Some(http) = self.ready(credential, line) else {
@@ -143,66 +185,86 @@ impl Client {
         let paths = ["users", "organizations"]
             .map(|kind| format!("/api/{kind}/{namespace}/overview"))
             .to_vec();
-        let asked = Instant::now();
-        let answers = self.ask_all(&http, credential, paths, options, interrupt)?;
-        let exists = exists(&answers);
-        if let Some(exists) = exists {
-            self.lookups.namespaces.insert(name, asked, exists);
-        }
-        Ok(exists)
+        let shared = line.shared(&name.0);
+        let (client, credential) = (self.clone(), credential.clone());
+        let entry = name.clone();
+        let timeout = options.timeout.min(TIMEOUT);
+        let found = self.fly(
+            |client| &client.lookups.namespace_flights,
+            &name,
+            None,
+            timeout,
+            interrupt,
+            |client| recall(client).map(|exists| Ok(Some(exists))),
+            move |asked| async move {
+                let answers = client
+                    .ask_all(&http, &credential, paths, timeout, shared)
+                    .await;
+                let exists = exists(&answers);
+                if let Some(exists) = exists {
+                    client.lookups.namespaces.insert(entry, asked, exists);
+                }
+                Ok(exists)
+            },
+        );
+        Ok(unless_interrupted(found)?.flatten())
     }
 
     /// What requests are made with, unless they are forbidden or not welcome.
     fn ready(&self, credential: &Credential, line: &Line) -> Option<HubClient> {
         let key = Key::of(credential);
-        let http = line.http().ok()?;
+        line.check_open().ok()?;
         self.limited(&key, LimitScope::Whoami, line.shared(&key).as_ref())
             .ok()?;
-        Some(http)
+        line.http().ok()
     }
 
     /// Asks several questions side by side; `None` for each that was not answered in time.
-    fn ask_all(
+    async fn ask_all(
         &self,
         http: &HubClient,
         credential: &Credential,
         paths: Vec<String>,
-        options: &Options,
-        interrupt: &dyn Interrupt,
-    ) -> Result<Vec<Option<Answer>>, Failure> {
-        let timeout = options.timeout.min(TIMEOUT);
+        timeout: Duration,
+        shared: Option<Shared>,
+    ) -> Vec<Option<Answer>> {
         let mut answers: Vec<Option<Answer>> = paths.iter().map(|_| None).collect();
-        let Ok(runtime) = self.runtime.handle() else {
-            return Ok(answers);
-        };
-        let started = Instant::now();
-        let (sender, receiver) = channel();
+        let mut questions = JoinSet::new();
         for (index, path) in paths.into_iter().enumerate() {
-            let (http, sender) = (http.clone(), sender.clone());
             let Ok(bearer) = credential.bearer() else {
-                return Ok(answers);
+                return answers;
             };
-            let endpoint = credential.endpoint.clone();
-            runtime.spawn(async move {
+            let (http, endpoint) = (http.clone(), credential.endpoint.clone());
+            questions.spawn(async move {
                 let answer = http::get(&http, &endpoint, &path, Some(bearer), timeout).await;
-                // The caller may have stopped waiting.
-                let _ = sender.send((index, answer.ok()));
+                (index, answer.ok())
             });
         }
-        drop(sender);
-        loop {
-            let left = timeout.saturating_sub(started.elapsed());
-            match receiver.recv_timeout(left.min(POLL_INTERVAL)) {
-                Ok((index, answer)) => answers[index] = answer,
-                Err(RecvTimeoutError::Disconnected) => return Ok(answers),
-                Err(RecvTimeoutError::Timeout) if left.is_zero() => return Ok(answers),
-                Err(RecvTimeoutError::Timeout) if interrupt.is_set() => {
-                    return Err(Failure::Interrupted);
+        while let Some(answered) = questions.join_next().await {
+            if let Ok((index, Some(answer))) = answered {
+                if answer.status == 429 {
+                    let failure = Failure::of(&answer);
+                    self.obey(&Key::of(credential), &failure, shared.as_ref());
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                answers[index] = Some(answer);
             }
         }
+        answers
     }
+}
+
+/// What was found; nothing, where the Hub could not be asked.
+fn unless_interrupted<T>(found: Found<T>) -> Result<Option<T>, Failure> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(Failure::Interrupted) => Err(Failure::Interrupted),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether asking again would bring the same.
+fn is_answer(answer: &Answer) -> bool {
+    answer.status < 500 && !matches!(answer.status, 408 | 429)
 }
 
 /// What two overviews say of a namespace: it exists if one of them is there, and does not if the
