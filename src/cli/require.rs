@@ -185,7 +185,9 @@ pub fn run(
             Ok(code)
         }
         Some(failure) if code == Code::Success => {
-            if arguments.on_unknown == OnUnknown::Warn {
+            // A slip of the caller's own is not passed over in silence, as in Python.
+            let is_slip = requirement.need.suggestion().is_some();
+            if is_slip || arguments.on_unknown == OnUnknown::Warn {
                 output.warning(&failure.message());
             }
             Ok(code)
@@ -301,13 +303,16 @@ struct Answer {
 impl Answer {
     /// `allowed` is `null` when nothing could be learnt.
     fn to_json(&self, allowed: Option<bool>, failure: Option<&Failure>) -> Value {
-        let is_missing = matches!(failure, Some(Failure::Core(Error::RepositoryNotFound(_))));
-        let exists = self.assurance.exists().or(is_missing.then_some(false));
-        let similar: Vec<Value> = self
-            .assurance
-            .missing()
+        let not_found = match failure {
+            Some(Failure::Core(Error::RepositoryNotFound { similar, .. })) => Some(similar),
+            _ => None,
+        };
+        let exists = self.assurance.exists().or(not_found.map(|_| false));
+        let missing = self.assurance.missing().map(|missing| &missing.similar);
+        let similar: Vec<Value> = missing
+            .or(not_found)
             .iter()
-            .flat_map(|missing| missing.similar.iter())
+            .flat_map(|similar| similar.iter())
             .map(|similar| json!({ "repo": similar.id, "repo_type": similar.kind.as_str() }))
             .collect();
         json!({

@@ -53,6 +53,14 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Whether to belong to the target's namespace is what would help.
+    pub(crate) fn wants_membership(&self) -> bool {
+        self.outcome == Outcome::Denied
+            && self.foreign_namespace.as_ref().is_some_and(|namespace| {
+                self.denial.advice == Remedy::Membership(namespace.clone()).advice()
+            })
+    }
+
     /// The error for a misspelt permission, if that is what was asked about.
     #[must_use]
     pub fn misspelling(&self) -> Option<Error> {
@@ -269,7 +277,8 @@ impl Question<'_> {
         verdict.with(higher_role(), self.identity)
     }
 
-    /// The token lacks the right. Another one helps only if its user has it.
+    /// The token lacks the right. Another one helps only if its user has it, which whoami may not
+    /// tell.
     fn token_lacks(&self, reason: String) -> Verdict {
         let user = self.person_may();
         if user.outcome == Outcome::Denied && self.comes_first(&user) {
@@ -282,11 +291,20 @@ impl Question<'_> {
                 ..user
             };
         }
+        // A policy lets in by the form that asks for its approval.
+        let is_open =
+            user.outcome == Outcome::Unknown && user.kind != DenialKind::OrganizationPolicy;
+        let (reason, remedy) = if is_open {
+            let reason = format!("{reason}; besides, {}", user.reason);
+            (reason, Remedy::TokenAndRight)
+        } else {
+            (reason, Remedy::Token(self.form()))
+        };
         Verdict {
             by_token: true,
             ..self.denied(reason)
         }
-        .with(Remedy::Token(self.form()), self.identity)
+        .with(remedy, self.identity)
     }
 
     /// Whether what lies with the user goes before what the token lacks. A policy does only if it

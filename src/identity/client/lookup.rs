@@ -31,6 +31,17 @@ const ABSENCE_LIFETIME: Duration = Duration::from_secs(2);
 /// How long the Hub's word that it does is trusted.
 const NAMESPACE_LIFETIME: Duration = Duration::from_mins(1);
 
+/// What a name stands for on a Hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Namespace {
+    /// A user.
+    User,
+    /// An organization.
+    Organization,
+    /// Neither, as far as the token can see.
+    Absent,
+}
+
 /// A name on one Hub.
 type Name = (Endpoint, String);
 
@@ -38,8 +49,8 @@ type Name = (Endpoint, String);
 pub(super) struct Lookups {
     /// By repository; empty while the Hub is asked, and where it did not answer.
     repositories: Mutex<HashMap<Name, Arc<[SimilarRepository]>>>,
-    /// Whether a namespace exists.
-    namespaces: Cache<Name, bool>,
+    /// By namespace.
+    namespaces: Cache<Name, Namespace>,
 }
 
 impl Default for Lookups {
@@ -113,28 +124,29 @@ impl Client {
     }
 
     /// Whether the Hub knows a user or an organization of that name; `None` when it does not say.
+    /// A user's and an organization's name are never the same.
     ///
     /// # Errors
     ///
     /// [`Failure::Interrupted`], and nothing else.
-    pub fn namespace_exists(
+    pub fn namespace_named(
         self: &Arc<Self>,
         namespace: &str,
         credential: &Credential,
         line: &Line,
         options: &Options,
         interrupt: &dyn Interrupt,
-    ) -> Result<Option<bool>, Failure> {
+    ) -> Result<Option<Namespace>, Failure> {
         if !is_name(namespace) {
             return Ok(None);
         }
         let name = (credential.endpoint.clone(), namespace.to_lowercase());
         let oldest = Instant::now().checked_sub(NAMESPACE_LIFETIME);
         let known = self.lookups.namespaces.get(&name, oldest);
-        if let Some((asked, exists)) = known
-            && (exists || asked.elapsed() < ABSENCE_LIFETIME)
+        if let Some((asked, namespace)) = known
+            && (namespace != Namespace::Absent || asked.elapsed() < ABSENCE_LIFETIME)
         {
-            return Ok(Some(exists));
+            return Ok(Some(namespace));
         }
         let Some(http) = self.ready(credential, line) else {
             return Ok(None);
@@ -144,11 +156,11 @@ impl Client {
             .to_vec();
         let asked = Instant::now();
         let answers = self.ask_all(&http, credential, paths, options, interrupt)?;
-        let exists = exists(&answers);
-        if let Some(exists) = exists {
-            self.lookups.namespaces.insert(name, asked, exists);
+        let found = found(&answers);
+        if let Some(found) = found {
+            self.lookups.namespaces.insert(name, asked, found);
         }
-        Ok(exists)
+        Ok(found)
     }
 
     /// What requests are made with, unless they are forbidden or not welcome.
@@ -203,21 +215,26 @@ impl Client {
     }
 }
 
-/// What two overviews say of a namespace: it exists if one of them is there, and does not if the
-/// Hub says so of both. A server that has no such pages answers with 404 as well, in other words.
-fn exists(overviews: &[Option<Answer>]) -> Option<bool> {
+/// What two overviews, a user's and an organization's, say of a namespace: it is what one of them
+/// is there for, and does not exist if the Hub says so of both. A server that has no such pages
+/// answers with 404 as well, in other words.
+fn found(overviews: &[Option<Answer>]) -> Option<Namespace> {
     let is_missing = |answer: &Answer| {
         answer.status == 404
             && message(answer).is_some_and(|words| !words.to_lowercase().contains("the page"))
     };
-    let mut answers = overviews.iter().flatten();
-    if answers.any(|answer| answer.status == 200) {
-        return Some(true);
+    let is_there = |answer: &Option<Answer>| answer.as_ref().is_some_and(|it| it.status == 200);
+    // Both at once is a server that answers everything with 200: no word on a user.
+    let mut there = [Namespace::Organization, Namespace::User]
+        .into_iter()
+        .zip(overviews.iter().rev());
+    if let Some((kind, _)) = there.find(|(_, overview)| is_there(overview)) {
+        return Some(kind);
     }
     let all_missing = overviews
         .iter()
         .all(|answer| answer.as_ref().is_some_and(is_missing));
-    all_missing.then_some(false)
+    all_missing.then_some(Namespace::Absent)
 }
 
 #[cfg(test)]
@@ -244,9 +261,11 @@ mod tests {
         let there = || Some(answer(200, "{}"));
         let bare = || Some(answer(404, "not found"));
         for (one, other, expected) in [
-            (missing(), missing(), Some(false)),
-            (there(), missing(), Some(true)),
-            (missing(), there(), Some(true)),
+            (missing(), missing(), Some(Namespace::Absent)),
+            (there(), missing(), Some(Namespace::User)),
+            (missing(), there(), Some(Namespace::Organization)),
+            (there(), None, Some(Namespace::User)),
+            (there(), there(), Some(Namespace::Organization)),
             (missing(), None, None),
             (None, None, None),
             (missing(), Some(answer(429, r#"{"error":"slow"}"#)), None),
@@ -255,7 +274,7 @@ mod tests {
             (bare(), bare(), None),
             (no_page(), no_page(), None),
         ] {
-            assert_eq!(exists(&[one, other]), expected);
+            assert_eq!(found(&[one, other]), expected);
         }
     }
 }
