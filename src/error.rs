@@ -179,7 +179,7 @@ impl From<&crate::hub::HubError> for Error {
         let message = crate::printable::printable(&error.to_string());
         match error {
             // A slip of the caller's, as in the client.
-            crate::hub::HubError::MisspeltPermission { .. } => Self::InvalidArgument(message),
+            crate::hub::HubError::MisspelledPermission { .. } => Self::InvalidArgument(message),
             _ => Self::Hub(message),
         }
     }

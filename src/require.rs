@@ -126,7 +126,7 @@ impl Requirement {
     /// Makes sure that a token will do.
     ///
     /// A permission that no scope of the token lists and that this version does not know is
-    /// unknown, and one that is most likely misspelt is an error of the caller's, whatever the
+    /// unknown, and one that is most likely misspelled is an error of the caller's, whatever the
     /// token may do. Which of them it is depends on the token's scopes, so a misspelling is
     /// reported as one only by an identity that is not stale; without one the failure says what was
     /// most likely meant.
@@ -135,7 +135,7 @@ impl Requirement {
     ///
     /// [`Error::AccessDenied`], [`Error::InvalidToken`] and [`Error::RepositoryNotFound`] when it
     /// will not; [`Error::Unknown`] when that could not be learnt; [`Error::InvalidArgument`] for a
-    /// misspelt permission.
+    /// misspelled permission.
     pub fn check(
         &self,
         client: &Arc<Client>,
@@ -216,13 +216,13 @@ impl Requirement {
         })
     }
 
-    /// Adds what was most likely meant, where a permission is misspelt and nothing could be learnt.
+    /// Adds what was most likely meant, where a permission is misspelled and nothing could be learnt.
     fn with_suggestion(&self, error: Error) -> Error {
         match (error, self.need.suggestion()) {
             (Error::Unknown { message, kind }, Some(suggestion)) => {
-                let misspelt = permission::misspelt(&self.need.to_string(), suggestion);
+                let misspelled = permission::misspelled(&self.need.to_string(), suggestion);
                 Error::Unknown {
-                    message: format!("{message}. Besides, {misspelt}"),
+                    message: format!("{message}. Besides, {misspelled}"),
                     kind,
                 }
             }

@@ -35,7 +35,7 @@ A repository that does not exist yet will do for `write` if the token may create
 so, and warns where the namespace has one of a similar name. --must-exist takes none of those. A bare
 name is in the user's own namespace.
 
-A permission that is misspelt is wrong usage, unless a scope of the token lists it under that name.
+A permission that is misspelled is wrong usage, unless a scope of the token lists it under that name.
 
 Exit codes: 0 allowed; 1 denied, rejected, not found, no token; 2 wrong usage or configuration;
 3 not known, because the Hub could not be asked.")]

@@ -170,7 +170,7 @@ pub fn require_role<'py>(
 /// Raises:
 ///     hubtoken.errors.HubTokenError: As for `require_role`.
 ///     hubtoken.errors.VerdictUnknownError: Also for a permission that this version does not know.
-///     ValueError: The permission is misspelt, or cannot be one; what `repo` or `namespace` names
+///     ValueError: The permission is misspelled, or cannot be one; what `repo` or `namespace` names
 ///         cannot be a name.
 ///
 /// Example:

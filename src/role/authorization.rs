@@ -44,7 +44,7 @@ pub struct Verdict {
     pub kind: DenialKind,
     /// What was needed and what there is; also for an unknown, to explain the Hub's refusal.
     pub denial: Denial,
-    /// The permission that was most likely meant, where the one that was asked about is misspelt
+    /// The permission that was most likely meant, where the one that was asked about is misspelled
     /// and no scope of the token lists it.
     pub suggestion: Option<&'static str>,
     /// The target's namespace, where it is neither the user's own nor one of their organizations:
@@ -61,12 +61,12 @@ impl Verdict {
             })
     }
 
-    /// The error for a misspelt permission, if that is what was asked about.
+    /// The error for a misspelled permission, if that is what was asked about.
     #[must_use]
     pub fn misspelling(&self) -> Option<Error> {
         let suggestion = self.suggestion?;
         let name = &self.denial.required;
-        Some(Error::InvalidArgument(permission::misspelt(
+        Some(Error::InvalidArgument(permission::misspelled(
             name, suggestion,
         )))
     }
@@ -146,8 +146,8 @@ impl Question<'_> {
             return None;
         }
         let (reason, suggestion) = match spelling {
-            Spelling::Misspelt(suggestion) => {
-                (permission::misspelt(name, suggestion), Some(suggestion))
+            Spelling::Misspelled(suggestion) => {
+                (permission::misspelled(name, suggestion), Some(suggestion))
             }
             _ => (
                 format!(
@@ -206,7 +206,7 @@ impl Question<'_> {
         }
         let name = &organization.name;
         let reason = format!(
-            "the organisation {name} keeps this token out ({})",
+            "the organization {name} keeps this token out ({})",
             restrictions.join(", ")
         );
         // What is public can be read all the same.

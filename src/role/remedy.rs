@@ -1,6 +1,6 @@
 //! What would help against a *no*.
 //!
-//! Advice that cannot help costs more than none: somebody makes a token, waits for it to be
+//! Advice that cannot help costs more than none: a user makes a token, waits for it to be
 //! approved, and is denied again. So each cause has a remedy of its own, and what lies with the
 //! user is never blamed on the token.
 
@@ -40,7 +40,7 @@ pub(crate) enum Remedy {
     GatedRepositories,
     /// To be let through the gate; the repository's page.
     Access(String),
-    /// Whoever disabled the repository.
+    /// Its owner, or the Hub's operator, who can enable it again.
     Owner,
     /// A name that exists; the reason says which.
     Name,

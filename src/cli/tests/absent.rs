@@ -1,4 +1,4 @@
-//! What is not there: misspelt permissions, repositories that would be created, unknown namespaces.
+//! What is not there: misspelled permissions, repositories that would be created, unknown namespaces.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ fn site(role: &str) -> Site {
 }
 
 #[test]
-fn a_misspelt_permission_is_wrong_usage_with_a_suggestion() {
+fn a_misspelled_permission_is_wrong_usage_with_a_suggestion() {
     for role in ["read", "write"] {
         let site = site(role);
         let ran = site.machine.run(&["require", "--permission", SLIP]);
@@ -44,7 +44,7 @@ fn a_misspelt_permission_is_wrong_usage_with_a_suggestion() {
 }
 
 #[test]
-fn the_hub_takes_no_misspelt_permission_from_its_command_line() {
+fn the_hub_takes_no_misspelled_permission_from_its_command_line() {
     let site = Site::new(None);
     let fine = [
         "token",
