@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use crate::resolve::trace::Trace;
+use crate::similar_repositories::SimilarRepository;
 
 /// What was needed, what there is, and where the right thing is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,8 +102,13 @@ pub enum Error {
         denial: Box<Denial>,
     },
     /// The repository does not exist, or this token must not know of it.
-    #[error("{0}")]
-    RepositoryNotFound(String),
+    #[error("{message}")]
+    RepositoryNotFound {
+        /// What happened and what to do.
+        message: String,
+        /// What may have been meant, the nearest first.
+        similar: Arc<[SimilarRepository]>,
+    },
     /// Nothing is known against the token.
     #[error("{message}")]
     Unknown {
@@ -173,7 +179,7 @@ impl From<&crate::hub::HubError> for Error {
         let message = crate::printable::printable(&error.to_string());
         match error {
             // A slip of the caller's, as in the client.
-            crate::hub::HubError::MisspeltPermission { .. } => Self::InvalidArgument(message),
+            crate::hub::HubError::MisspelledPermission { .. } => Self::InvalidArgument(message),
             _ => Self::Hub(message),
         }
     }

@@ -24,6 +24,7 @@ use crate::role::{
     Need, Outcome, Remedy, RepositoryType, Role, Target, TokenRole, Verdict, authorize, permission,
 };
 use crate::similar_repositories::MissingRepository;
+use absence::Existence;
 
 /// Said of a repository that is switched off.
 const DISABLED: &str = "access to the repository is disabled on the Hub, for every token";
@@ -55,12 +56,12 @@ pub struct Assurance {
 pub enum Presence {
     /// It does.
     Exists,
-    /// It does not yet, and would be created.
+    /// It does not, as far as the token can tell; or not yet, and would be created.
     Missing(MissingRepository),
 }
 
 impl Assurance {
-    /// The repository that would be created, if that is what the *yes* is about.
+    /// The repository that is not there, if that is what the *yes* is about.
     #[must_use]
     pub fn missing(&self) -> Option<&MissingRepository> {
         match &self.presence {
@@ -90,7 +91,7 @@ impl Requirement {
                 "give repo= or namespace=, not both".to_owned(),
             )),
             (Some((text, kind)), None) => Target::repository(text, *kind, own_namespace),
-            (None, Some(namespace)) => Ok(Target::Namespace(namespace.clone())),
+            (None, Some(namespace)) => Target::namespace_named(namespace),
             (None, None) => Ok(Target::Anything),
         }
     }
@@ -125,7 +126,7 @@ impl Requirement {
     /// Makes sure that a token will do.
     ///
     /// A permission that no scope of the token lists and that this version does not know is
-    /// unknown, and one that is most likely misspelt is an error of the caller's, whatever the
+    /// unknown, and one that is most likely misspelled is an error of the caller's, whatever the
     /// token may do. Which of them it is depends on the token's scopes, so a misspelling is
     /// reported as one only by an identity that is not stale; without one the failure says what was
     /// most likely meant.
@@ -134,7 +135,7 @@ impl Requirement {
     ///
     /// [`Error::AccessDenied`], [`Error::InvalidToken`] and [`Error::RepositoryNotFound`] when it
     /// will not; [`Error::Unknown`] when that could not be learnt; [`Error::InvalidArgument`] for a
-    /// misspelt permission.
+    /// misspelled permission.
     pub fn check(
         &self,
         client: &Arc<Client>,
@@ -175,7 +176,7 @@ impl Requirement {
         let checked = match (&target, self.need.as_role()) {
             (Target::Repository { .. }, Some(role)) => {
                 if verdict.outcome == Outcome::Denied && verdict.by_token {
-                    return Err(question.denied(&known.identity, &verdict));
+                    return Err(question.denied_by_token(&known.identity, &target, role, &verdict));
                 }
                 question.ask_hub(&mut known, &self.need, role, &target, &verdict)?
             }
@@ -184,12 +185,17 @@ impl Requirement {
                     question.find(&known.identity, &target, &verdict)?;
                     Some(Checked::Existence)
                 }
-                Outcome::Allowed => None,
+                Outcome::Allowed => match question.look_for(&target)? {
+                    Existence::There => Some(Checked::Existence),
+                    Existence::Missing => Some(Checked::Absence),
+                    Existence::Open => None,
+                },
                 Outcome::Denied => return Err(question.denied(&known.identity, &verdict)),
                 Outcome::Unknown => return Err(question.unknown(&known.identity, &verdict)),
             },
         };
-        if known.stale.is_none() && !matches!(checked, Some(Checked::Creation)) {
+        let is_missing = matches!(checked, Some(Checked::Creation | Checked::Absence));
+        if known.stale.is_none() && !is_missing {
             let asked = match checked {
                 Some(Checked::Hub(asked)) => Some(asked),
                 _ => None,
@@ -201,7 +207,8 @@ impl Requirement {
         let presence = match checked {
             None => None,
             Some(Checked::Hub(_) | Checked::Existence) => Some(Presence::Exists),
-            Some(Checked::Creation) => question.missing(&target)?.map(Presence::Missing),
+            Some(Checked::Creation) => question.missing(&target, true)?.map(Presence::Missing),
+            Some(Checked::Absence) => question.missing(&target, false)?.map(Presence::Missing),
         };
         Ok(Assurance {
             stale: stale_warning(credential, &known),
@@ -209,13 +216,13 @@ impl Requirement {
         })
     }
 
-    /// Adds what was most likely meant, where a permission is misspelt and nothing could be learnt.
+    /// Adds what was most likely meant, where a permission is misspelled and nothing could be learnt.
     fn with_suggestion(&self, error: Error) -> Error {
         match (error, self.need.suggestion()) {
             (Error::Unknown { message, kind }, Some(suggestion)) => {
-                let misspelt = permission::misspelt(&self.need.to_string(), suggestion);
+                let misspelled = permission::misspelled(&self.need.to_string(), suggestion);
                 Error::Unknown {
-                    message: format!("{message}. Besides, {misspelt}"),
+                    message: format!("{message}. Besides, {misspelled}"),
                     kind,
                 }
             }
@@ -233,6 +240,8 @@ enum Checked {
     Creation,
     /// The repository is there, and whoami has said the rest.
     Existence,
+    /// The repository is not there, and whoami has said the rest. Never remembered either.
+    Absence,
 }
 
 /// The sentence that goes with a stale identity.
@@ -411,7 +420,7 @@ impl Question<'_> {
                 &words,
                 Remedy::for_words(identity, namespace, need.permission(), &words),
             ),
-            Permit::Disabled => refused(DenialKind::Disabled, DISABLED, Remedy::Owner),
+            Permit::Disabled => Err(self.disabled(identity, verdict)),
             Permit::Forbidden(words) => {
                 // What whoami tells explains it best; else there are only the Hub's own words.
                 let (kind, reason) = match verdict.outcome {
@@ -464,6 +473,11 @@ impl Question<'_> {
             return error;
         }
         self.refused(identity, verdict, verdict.kind, reason, None)
+    }
+
+    fn disabled(&self, identity: &Identity, verdict: &Verdict) -> Error {
+        let kind = DenialKind::Disabled;
+        self.refused(identity, verdict, kind, DISABLED, Some(Remedy::Owner))
     }
 
     /// A denial for another reason than the verdict's, perhaps with another remedy.

@@ -149,7 +149,7 @@ impl Need {
         match self {
             Self::Role(_) => None,
             Self::Permission(name) => match permission::spelling(name) {
-                Spelling::Misspelt(suggestion) => Some(suggestion),
+                Spelling::Misspelled(suggestion) => Some(suggestion),
                 Spelling::Known | Spelling::Unfamiliar => None,
             },
         }

@@ -29,7 +29,7 @@ pub struct SimilarRepository {
     pub id: String,
 }
 
-/// A repository that does not exist yet, and would be created.
+/// A repository that is not there, and that may be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingRepository {
     /// The Hub.
@@ -42,14 +42,21 @@ pub struct MissingRepository {
     pub similar: Arc<[SimilarRepository]>,
     /// Whether the similar names have been reported for this name before.
     pub is_reported: bool,
+    /// Whether what is needed would create it.
+    pub would_be_created: bool,
 }
 
 impl MissingRepository {
     /// That it does not exist yet.
     #[must_use]
     pub fn sentence(&self) -> String {
+        let rest = if self.would_be_created {
+            "yet, and would be created"
+        } else {
+            "as far as the token can tell"
+        };
         format!(
-            "the {} {} does not exist on {} yet, and would be created",
+            "the {} {} does not exist on {} {rest}",
             self.kind.as_str(),
             self.id,
             self.endpoint
@@ -336,12 +343,22 @@ mod tests {
                 },
             ]),
             is_reported: false,
+            would_be_created: true,
         };
         assert_eq!(
             missing.suggestion(python).unwrap(),
             "the model alice/trainedd does not exist on https://huggingface.co yet, and would be \
              created; there is a dataset of that name: repo_type=\"dataset\"; did you mean \
              alice/trained?"
+        );
+        let elsewhere = MissingRepository {
+            would_be_created: false,
+            ..missing.clone()
+        };
+        assert_eq!(
+            elsewhere.sentence(),
+            "the model alice/trainedd does not exist on https://huggingface.co as far as the token \
+             can tell"
         );
         let alone = MissingRepository {
             similar: Arc::new([]),

@@ -22,6 +22,7 @@ pub use format::MAXIMUM_LENGTH;
 use format::{clean, find_problem};
 pub use kind::TokenKind;
 use kind::split_prefix;
+pub(crate) use service_key::recognize;
 
 /// How many of a token's last characters a mask shows.
 const SHOWN: usize = 4;

@@ -935,7 +935,7 @@ def authorize(
         token knows.
 
     Raises:
-        ValueError: An argument makes no sense; a permission is misspelt, and no scope of the token
+        ValueError: An argument makes no sense; a permission is misspelled, and no scope of the token
             lists it under that name.
 
     Example:
@@ -1058,7 +1058,7 @@ def is_known_permission(permission: str) -> bool:
         Whether this version knows it.
 
     Raises:
-        ValueError: It is misspelt, or cannot be a permission.
+        ValueError: It is misspelled, or cannot be a permission.
     """
 
 def is_sent_anyway(token: HubToken, instead: dict[str, str | None] | None = None) -> bool:
@@ -1284,7 +1284,7 @@ def require_permission(
     Raises:
         hubtoken.errors.HubTokenError: As for `require_role`.
         hubtoken.errors.VerdictUnknownError: Also for a permission that this version does not know.
-        ValueError: The permission is misspelt, or cannot be one.
+        ValueError: The permission is misspelled, or cannot be one.
 
     Example:
         >>> import hubtoken

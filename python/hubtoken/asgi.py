@@ -30,7 +30,12 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 from hubtoken import authorize, identify, recall
-from hubtoken._core import identify_anew, is_known_permission, require_of_caller
+from hubtoken._core import (
+    check_repository,
+    identify_anew,
+    is_known_permission,
+    require_of_caller,
+)
 from hubtoken.errors import (
     AccessDeniedError,
     HubTokenWarning,
@@ -191,6 +196,9 @@ class _Check:
                 )
         if repo is not None and repo.count("/") != 1:
             raise ValueError("repo is written namespace/name")
+        if repo is not None:
+            # What cannot be a name is told when the server starts as well.
+            check_repository(repo, repo_type)
         if require is None and repo is not None:
             raise ValueError("repo says where something is required: say what, with require")
         self._require = require

@@ -9,7 +9,7 @@
     ├── AccessDeniedError(PermissionError)    .required .actual .target .remedy_url
     │   ├── InsufficientRoleError
     │   ├── GatedRepoError
-    │   ├── OrganizationPolicyError           pending, denied or revoked by the organisation
+    │   ├── OrganizationPolicyError           pending, denied or revoked by the organization
     │   └── RepositoryDisabledError           switched off on the Hub, for every token
     ├── RepositoryNotFoundError
     ├── VerdictUnknownError         nothing is known against the token

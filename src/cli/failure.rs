@@ -42,7 +42,7 @@ impl Failure {
                 | Error::TokenFormat(_)
                 | Error::InvalidToken { .. }
                 | Error::AccessDenied { .. }
-                | Error::RepositoryNotFound(_)
+                | Error::RepositoryNotFound { .. }
                 | Error::Hub(_) => Code::Refused,
                 Error::UntrustedEndpoint(_)
                 | Error::Store(_)
@@ -73,7 +73,7 @@ impl Failure {
                 DenialKind::OrganizationPolicy => "OrganizationPolicyError",
                 DenialKind::Disabled => "RepositoryDisabledError",
             },
-            Error::RepositoryNotFound(_) => "RepositoryNotFoundError",
+            Error::RepositoryNotFound { .. } => "RepositoryNotFoundError",
             Error::Unknown { kind, .. } => match kind {
                 UnknownKind::Other => "VerdictUnknownError",
                 UnknownKind::Unreachable => "HubUnreachableError",

@@ -21,6 +21,8 @@ use crate::env;
 pub struct Output<'a, 'w> {
     world: &'a World<'w>,
     json: bool,
+    /// Whether a note or a warning has a place in the verb's object.
+    has_object: Cell<bool>,
     quiet: Cell<bool>,
     colours: [bool; 2],
     problem: RefCell<Option<io::Error>>,
@@ -53,6 +55,7 @@ impl<'a, 'w> Output<'a, 'w> {
         Self {
             world,
             json: words.contains(&"--json"),
+            has_object: Cell::new(true),
             quiet: Cell::new(false),
             colours,
             problem: RefCell::new(None),
@@ -67,6 +70,17 @@ impl<'a, 'w> Output<'a, 'w> {
     /// From here on only usage errors are told.
     pub fn hush(&self) {
         self.quiet.set(true);
+    }
+
+    /// From here on notes and warnings are written with `--json` as well: the verb has no object of
+    /// its own to put them into.
+    pub fn has_no_object(&self) {
+        self.has_object.set(false);
+    }
+
+    /// Whether there is no other place for a note or a warning than standard error.
+    fn is_told(&self) -> bool {
+        !self.quiet.get() && !(self.json && self.has_object.get())
     }
 
     /// An empty page for standard output.
@@ -98,9 +112,9 @@ impl<'a, 'w> Output<'a, 'w> {
         }
     }
 
-    /// Writes a note to standard error; it has no place in JSON.
+    /// Writes a note to standard error; in JSON it is the verb's to put into its object.
     pub fn note(&self, text: &str) {
-        if !self.json && !self.quiet.get() {
+        if self.is_told() {
             let mut page = self.error_page();
             page.paragraph(text);
             self.write(&self.world.stderr, page.text());
@@ -118,7 +132,7 @@ impl<'a, 'w> Output<'a, 'w> {
     }
 
     fn labelled(&self, label: &str, colour: AnsiColor, text: &str) {
-        if !self.json && !self.quiet.get() {
+        if self.is_told() {
             let mut page = self.error_page();
             page.labelled(
                 label,

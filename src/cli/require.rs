@@ -35,7 +35,7 @@ A repository that does not exist yet will do for `write` if the token may create
 so, and warns where the namespace has one of a similar name. --must-exist takes none of those. A bare
 name is in the user's own namespace.
 
-A permission that is misspelt is wrong usage, unless a scope of the token lists it under that name.
+A permission that is misspelled is wrong usage, unless a scope of the token lists it under that name.
 
 Exit codes: 0 allowed; 1 denied, rejected, not found, no token; 2 wrong usage or configuration;
 3 not known, because the Hub could not be asked.")]
@@ -185,7 +185,9 @@ pub fn run(
             Ok(code)
         }
         Some(failure) if code == Code::Success => {
-            if arguments.on_unknown == OnUnknown::Warn {
+            // A slip of the caller's own is not passed over in silence, as in Python.
+            let is_slip = requirement.need.suggestion().is_some();
+            if is_slip || arguments.on_unknown == OnUnknown::Warn {
                 output.warning(&failure.message());
             }
             Ok(code)
@@ -301,13 +303,16 @@ struct Answer {
 impl Answer {
     /// `allowed` is `null` when nothing could be learnt.
     fn to_json(&self, allowed: Option<bool>, failure: Option<&Failure>) -> Value {
-        let is_missing = matches!(failure, Some(Failure::Core(Error::RepositoryNotFound(_))));
-        let exists = self.assurance.exists().or(is_missing.then_some(false));
-        let similar: Vec<Value> = self
-            .assurance
-            .missing()
+        let not_found = match failure {
+            Some(Failure::Core(Error::RepositoryNotFound { similar, .. })) => Some(similar),
+            _ => None,
+        };
+        let exists = self.assurance.exists().or(not_found.map(|_| false));
+        let missing = self.assurance.missing().map(|missing| &missing.similar);
+        let similar: Vec<Value> = missing
+            .or(not_found)
             .iter()
-            .flat_map(|missing| missing.similar.iter())
+            .flat_map(|similar| similar.iter())
             .map(|similar| json!({ "repo": similar.id, "repo_type": similar.kind.as_str() }))
             .collect();
         json!({

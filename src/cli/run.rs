@@ -79,6 +79,8 @@ pub fn run(
     let Some((program, rest)) = arguments.command.split_first() else {
         return Err(Failure::Usage("name a command after `--`".to_owned()));
     };
+    // What is on standard output is the command's.
+    output.has_no_object();
     let requirement = arguments.requirement(world, output)?;
     let session = Session::open(world, &arguments.which)?;
     for warning in &session.warnings {

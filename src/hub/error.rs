@@ -148,9 +148,9 @@ pub enum HubError {
         /// Why.
         reason: String,
     },
-    /// A permission was asked for that is most likely another one, misspelt.
-    #[error("{}", crate::role::permission::misspelt(name, suggestion))]
-    MisspeltPermission {
+    /// A permission was asked for that is most likely another one, misspelled.
+    #[error("{}", crate::role::permission::misspelled(name, suggestion))]
+    MisspelledPermission {
         /// What was asked for.
         name: String,
         /// What was most likely meant.

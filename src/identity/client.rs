@@ -30,7 +30,7 @@ use crate::http::{Settings, Transport};
 use crate::token::Digest;
 pub use line::Line;
 use lookup::Lookups;
-pub use lookup::Similar;
+pub use lookup::{Namespace, Similar};
 pub use memory::Grant;
 use memory::Memory;
 use question::{Question, Window};

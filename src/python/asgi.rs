@@ -16,7 +16,7 @@ use crate::http::Settings;
 use crate::identity::Options;
 use crate::process;
 use crate::require::Requirement;
-use crate::role::{Need, RepositoryType, Role};
+use crate::role::{Need, RepositoryType, Role, Target};
 
 /// Asks whose a caller's token is before the caller is refused. For `hubtoken.asgi`.
 ///
@@ -112,6 +112,22 @@ pub fn require_of_caller(
     py.detach(|| requirement.check(&process.client, &credential, &line, &options, &signals))
         .map(|_| ())
         .map_err(|error| signals.to_python(error))
+}
+
+/// Makes sure that a repository is named as it can be. For `hubtoken.asgi`.
+///
+/// Args:
+///     repo: `namespace/name`.
+///     repo_type: As for `require_role`.
+///
+/// Raises:
+///     ValueError: It cannot be the name of a repository, or the type is not one.
+#[pyfunction]
+pub fn check_repository(repo: &str, repo_type: &str) -> PyResult<()> {
+    let kind = RepositoryType::from_argument(repo_type).map_err(to_python)?;
+    Target::repository(repo, kind, "")
+        .map(|_| ())
+        .map_err(to_python)
 }
 
 fn requirement(need: &str, repo: Option<&str>, repo_type: &str) -> PyResult<Requirement> {

@@ -88,7 +88,7 @@ impl PyVerdict {
 ///     token knows.
 ///
 /// Raises:
-///     ValueError: An argument makes no sense; a permission is misspelt, and no scope of the token
+///     ValueError: An argument makes no sense; a permission is misspelled, and no scope of the token
 ///         lists it under that name.
 ///
 /// Example:
@@ -150,7 +150,7 @@ pub fn authorize(
 ///     Whether this version knows it.
 ///
 /// Raises:
-///     ValueError: It is misspelt, or cannot be a permission.
+///     ValueError: It is misspelled, or cannot be a permission.
 #[pyfunction]
 pub fn is_known_permission(permission: &str) -> PyResult<bool> {
     permission::check(permission).map_err(to_python)

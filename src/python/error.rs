@@ -74,7 +74,7 @@ pub fn to_python(error: Error) -> PyErr {
                 value.setattr("remedy_url", denial.remedy_url)
             })
         }
-        Error::RepositoryNotFound(message) => RepositoryNotFoundError::new_err(message),
+        Error::RepositoryNotFound { message, .. } => RepositoryNotFoundError::new_err(message),
         Error::Unknown { message, kind } => match kind {
             UnknownKind::Other => VerdictUnknownError::new_err(message),
             UnknownKind::Unreachable => HubUnreachableError::new_err(message),

@@ -50,7 +50,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use super::asgi::{identify_anew, require_of_caller};
+    use super::asgi::{check_repository, identify_anew, require_of_caller};
     #[pymodule_export]
     use super::authorize::{PyVerdict, authorize, is_known_permission};
     #[pymodule_export]

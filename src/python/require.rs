@@ -139,7 +139,10 @@ pub fn require_role<'py>(
 ///
 /// `read` and `write` tokens have what their role includes; a fine-grained token has what its
 /// scopes list. Only `repo.content.read` and `repo.write` on a repository are asked of the Hub
-/// itself; for all others, what whoami tells decides.
+/// itself; for all others, what whoami tells decides. With `repo=` the Hub is asked all the same
+/// whether there is such a repository: one that is missing passes, is logged and warned of as by
+/// `require_role`, unless `must_exist` says that it will not do; and where the Hub does not say,
+/// nothing is said.
 ///
 /// What a scope of the token lists counts as given, whatever its name. Any other name within two
 /// edits of a permission that hubtoken knows is taken for a slip, and a well-formed name that is
@@ -167,7 +170,8 @@ pub fn require_role<'py>(
 /// Raises:
 ///     hubtoken.errors.HubTokenError: As for `require_role`.
 ///     hubtoken.errors.VerdictUnknownError: Also for a permission that this version does not know.
-///     ValueError: The permission is misspelt, or cannot be one.
+///     ValueError: The permission is misspelled, or cannot be one; what `repo` or `namespace` names
+///         cannot be a name.
 ///
 /// Example:
 ///     >>> import hubtoken

@@ -44,7 +44,7 @@ pub struct Verdict {
     pub kind: DenialKind,
     /// What was needed and what there is; also for an unknown, to explain the Hub's refusal.
     pub denial: Denial,
-    /// The permission that was most likely meant, where the one that was asked about is misspelt
+    /// The permission that was most likely meant, where the one that was asked about is misspelled
     /// and no scope of the token lists it.
     pub suggestion: Option<&'static str>,
     /// The target's namespace, where it is neither the user's own nor one of their organizations:
@@ -53,12 +53,20 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// The error for a misspelt permission, if that is what was asked about.
+    /// Whether to belong to the target's namespace is what would help.
+    pub(crate) fn wants_membership(&self) -> bool {
+        self.outcome == Outcome::Denied
+            && self.foreign_namespace.as_ref().is_some_and(|namespace| {
+                self.denial.advice == Remedy::Membership(namespace.clone()).advice()
+            })
+    }
+
+    /// The error for a misspelled permission, if that is what was asked about.
     #[must_use]
     pub fn misspelling(&self) -> Option<Error> {
         let suggestion = self.suggestion?;
         let name = &self.denial.required;
-        Some(Error::InvalidArgument(permission::misspelt(
+        Some(Error::InvalidArgument(permission::misspelled(
             name, suggestion,
         )))
     }
@@ -138,8 +146,8 @@ impl Question<'_> {
             return None;
         }
         let (reason, suggestion) = match spelling {
-            Spelling::Misspelt(suggestion) => {
-                (permission::misspelt(name, suggestion), Some(suggestion))
+            Spelling::Misspelled(suggestion) => {
+                (permission::misspelled(name, suggestion), Some(suggestion))
             }
             _ => (
                 format!(
@@ -198,7 +206,7 @@ impl Question<'_> {
         }
         let name = &organization.name;
         let reason = format!(
-            "the organisation {name} keeps this token out ({})",
+            "the organization {name} keeps this token out ({})",
             restrictions.join(", ")
         );
         // What is public can be read all the same.
@@ -269,7 +277,8 @@ impl Question<'_> {
         verdict.with(higher_role(), self.identity)
     }
 
-    /// The token lacks the right. Another one helps only if its user has it.
+    /// The token lacks the right. Another one helps only if its user has it, which whoami may not
+    /// tell.
     fn token_lacks(&self, reason: String) -> Verdict {
         let user = self.person_may();
         if user.outcome == Outcome::Denied && self.comes_first(&user) {
@@ -282,11 +291,20 @@ impl Question<'_> {
                 ..user
             };
         }
+        // A policy lets in by the form that asks for its approval.
+        let is_open =
+            user.outcome == Outcome::Unknown && user.kind != DenialKind::OrganizationPolicy;
+        let (reason, remedy) = if is_open {
+            let reason = format!("{reason}; besides, {}", user.reason);
+            (reason, Remedy::TokenAndRight)
+        } else {
+            (reason, Remedy::Token(self.form()))
+        };
         Verdict {
             by_token: true,
             ..self.denied(reason)
         }
-        .with(Remedy::Token(self.form()), self.identity)
+        .with(remedy, self.identity)
     }
 
     /// Whether what lies with the user goes before what the token lacks. A policy does only if it

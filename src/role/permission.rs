@@ -49,17 +49,17 @@ pub const KNOWN: [&str; 35] = [
     "sql-console.embed.write",
 ];
 
-/// The embedded Hub's error code for a misspelt permission. Its command line reports that, and no
+/// The embedded Hub's error code for a misspelled permission. Its command line reports that, and no
 /// other mistake of a request, as wrong usage.
-pub const MISSPELT: &str = "MisspeltPermission";
+pub const MISSPELLED: &str = "MisspelledPermission";
 
 /// What a name is to this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
     /// One of [`KNOWN`].
     Known,
-    /// Most likely this permission, misspelt.
-    Misspelt(&'static str),
+    /// Most likely this permission, misspelled.
+    Misspelled(&'static str),
     /// Well-formed, and like nothing that is known: perhaps a permission of a later Hub.
     Unfamiliar,
 }
@@ -70,7 +70,7 @@ pub enum Spelling {
 /// use hubtoken::role::permission::{Spelling, spelling};
 ///
 /// assert_eq!(spelling("repo.write"), Spelling::Known);
-/// let suggestion = Spelling::Misspelt("inference.serverless.write");
+/// let suggestion = Spelling::Misspelled("inference.serverless.write");
 /// assert_eq!(spelling("inference.serverles.write"), suggestion);
 /// // Another last word is another permission, and not a slip.
 /// assert_eq!(spelling("repo.read"), Spelling::Unfamiliar);
@@ -83,7 +83,7 @@ pub fn spelling(name: &str) -> Spelling {
     let others = KNOWN
         .into_iter()
         .filter(|known| !only_last_word_is_another(name, known));
-    edits::nearest(name, others).map_or(Spelling::Unfamiliar, Spelling::Misspelt)
+    edits::nearest(name, others).map_or(Spelling::Unfamiliar, Spelling::Misspelled)
 }
 
 /// Whether a name can be a permission at all: words with dots between them.
@@ -98,11 +98,11 @@ pub fn is_well_formed(name: &str) -> bool {
     name.contains('.') && name.len() <= 100 && name.split('.').all(is_word)
 }
 
-/// Makes sure that a name is not misspelt, where no token could list it; tells whether it is known.
+/// Makes sure that a name is not misspelled, where no token could list it; tells whether it is known.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidArgument`] for a name that is not well-formed, and for a misspelt one.
+/// [`Error::InvalidArgument`] for a name that is not well-formed, and for a misspelled one.
 pub fn check(name: &str) -> Result<bool, Error> {
     if !is_well_formed(name) {
         return Err(malformed());
@@ -110,13 +110,15 @@ pub fn check(name: &str) -> Result<bool, Error> {
     match spelling(name) {
         Spelling::Known => Ok(true),
         Spelling::Unfamiliar => Ok(false),
-        Spelling::Misspelt(suggestion) => Err(Error::InvalidArgument(misspelt(name, suggestion))),
+        Spelling::Misspelled(suggestion) => {
+            Err(Error::InvalidArgument(misspelled(name, suggestion)))
+        }
     }
 }
 
-/// The sentence for a misspelt name.
+/// The sentence for a misspelled name.
 #[must_use]
-pub fn misspelt(name: &str, suggestion: &str) -> String {
+pub fn misspelled(name: &str, suggestion: &str) -> String {
     format!("`{name}` is not a permission that hubtoken knows: did you mean `{suggestion}`?")
 }
 
@@ -171,7 +173,7 @@ mod tests {
                         continue;
                     }
                     assert!(
-                        matches!(spelling(&slip), Spelling::Misspelt(_)),
+                        matches!(spelling(&slip), Spelling::Misspelled(_)),
                         "{slip} for {name}"
                     );
                 }
@@ -193,7 +195,7 @@ mod tests {
             ("orgs.members.write", "org.members.write"),
             ("jobs.write", "job.write"),
         ] {
-            assert_eq!(spelling(slip), Spelling::Misspelt(meant), "{slip}");
+            assert_eq!(spelling(slip), Spelling::Misspelled(meant), "{slip}");
             let message = check(slip).map_err(|error| error.to_string());
             assert!(
                 message.is_err_and(|message| message.contains(&format!("did you mean `{meant}`?"))),

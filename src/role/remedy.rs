@@ -1,6 +1,6 @@
 //! What would help against a *no*.
 //!
-//! Advice that cannot help costs more than none: somebody makes a token, waits for it to be
+//! Advice that cannot help costs more than none: a user makes a token, waits for it to be
 //! approved, and is denied again. So each cause has a remedy of its own, and what lies with the
 //! user is never blamed on the token.
 
@@ -20,8 +20,12 @@ pub(crate) enum Remedy {
     RoleInGeneral(String),
     /// A fine-grained token, since no other is let in; the query of the form.
     FineGrained(String),
+    /// Perhaps another token: whether its user has the right, whoami does not tell.
+    TokenAndRight,
     /// To belong to the namespace.
     Membership(String),
+    /// A namespace of one's own, since this one is another user's.
+    OwnNamespace,
     /// A higher role in the organization.
     HigherRole(String),
     /// That the organization lets this token in.
@@ -36,7 +40,7 @@ pub(crate) enum Remedy {
     GatedRepositories,
     /// To be let through the gate; the repository's page.
     Access(String),
-    /// Whoever disabled the repository.
+    /// Its owner, or the Hub's operator, who can enable it again.
     Owner,
     /// A name that exists; the reason says which.
     Name,
@@ -92,7 +96,7 @@ impl Remedy {
         denial.remedy_url = self.path().map(|path| endpoint.url(&path));
     }
 
-    fn advice(&self) -> Option<&'static str> {
+    pub(super) fn advice(&self) -> Option<&'static str> {
         Some(match self {
             Self::Token(_) => "Make a token that will do",
             Self::RoleInGeneral(_) => "Or make a token that has the role everywhere",
@@ -100,6 +104,8 @@ impl Remedy {
             Self::Membership(_) => {
                 "Another token does not help: ask to be invited, or use a namespace of your own"
             }
+            Self::TokenAndRight => "Another token helps only if its user has the right as well",
+            Self::OwnNamespace => "Another token does not help: use a namespace of your own",
             Self::HigherRole(_) => "Ask an administrator for a higher role",
             Self::Admission(_) => "Ask an administrator of the organisation",
             Self::SecondFactor => "Turn on two-factor authentication",
@@ -128,7 +134,9 @@ impl Remedy {
             Self::SecondFactor => "/settings/authentication".to_owned(),
             Self::GatedRepositories => "/settings/tokens".to_owned(),
             Self::Access(page) | Self::Page(page) => page.clone(),
-            Self::Network | Self::Owner | Self::Name => return None,
+            Self::TokenAndRight | Self::OwnNamespace | Self::Network | Self::Owner | Self::Name => {
+                return None;
+            }
         })
     }
 }

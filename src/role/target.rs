@@ -3,6 +3,8 @@
 use std::fmt;
 
 use crate::error::Error;
+use crate::printable::{holds_secret, printable};
+use crate::token::recognize;
 
 /// What sort of repository.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -123,6 +125,11 @@ impl Target {
             }
             _ => return Err(invalid_repository()),
         };
+        if [namespace, name].into_iter().any(looks_like_a_token) {
+            return Err(Error::InvalidArgument(
+                "the repository's name looks like a token, and is not repeated here".to_owned(),
+            ));
+        }
         if !is_name(namespace) || !is_name(name) {
             return Err(invalid_repository());
         }
@@ -131,6 +138,36 @@ impl Target {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         })
+    }
+
+    /// Reads the name of a user or an organization.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] when it cannot be one.
+    ///
+    /// ```
+    /// use hubtoken::role::Target;
+    ///
+    /// assert!(Target::namespace_named("acme").is_ok());
+    /// assert!(Target::namespace_named("").is_err() && Target::namespace_named("../x").is_err());
+    /// ```
+    pub fn namespace_named(text: &str) -> Result<Self, Error> {
+        let may_be_a_token = looks_like_a_token(text);
+        if is_name(text) && !may_be_a_token {
+            return Ok(Self::Namespace(text.to_owned()));
+        }
+        let what = if text.trim().is_empty() {
+            "the namespace is blank".to_owned()
+        } else if may_be_a_token || recognize(text.trim()).is_some() {
+            "the namespace looks like a token, and is not repeated here".to_owned()
+        } else {
+            let shown: String = printable(text).chars().take(SHOWN).collect();
+            format!("`{shown}` is not the name of a user or an organization")
+        };
+        Err(Error::InvalidArgument(format!(
+            "{what}: such a name is written with letters, digits, `-`, `_` and `.`"
+        )))
     }
 
     pub(super) fn namespace(&self) -> Option<&str> {
@@ -147,6 +184,23 @@ fn invalid_repository() -> Error {
          letters, digits, `-`, `_` and `.`"
             .to_owned(),
     )
+}
+
+/// How many characters of what is not a name are shown.
+const SHOWN: usize = 60;
+
+/// So many letters and digits in a row are not a word of a name.
+const KEY_LENGTH: usize = 20;
+
+/// Whether a text may be a token that was put where a name belongs: it must go neither into a
+/// message nor into an address. `sk-telecom-research` begins like a key, and is a name.
+fn looks_like_a_token(text: &str) -> bool {
+    let text = text.trim();
+    let has_long_run = || {
+        text.split(|character: char| !character.is_ascii_alphanumeric())
+            .any(|run| run.len() >= KEY_LENGTH)
+    };
+    holds_secret(text) || (recognize(text).is_some() && has_long_run())
 }
 
 /// Whether a text can be the name of a user, an organization or a repository; such a name needs no

@@ -310,6 +310,77 @@ fn repositories_are_named_as_people_name_them() {
     }
 }
 
+#[test]
+fn a_namespace_is_read_as_a_name_and_nothing_else() {
+    for text in [
+        "acme",
+        "Acme-2",
+        "a_b.c",
+        "sk-telecom-research-lab",
+        "hf_internal_testing",
+    ] {
+        let target = Target::namespace_named(text);
+        assert_eq!(
+            target.ok(),
+            Some(Target::Namespace(text.to_owned())),
+            "{text}"
+        );
+    }
+    for text in [
+        "",
+        " ",
+        "\t",
+        "../x",
+        "..",
+        ".a",
+        "acme inc",
+        "acme/",
+        "acmee?x=1",
+        "evil.example/\n",
+        "al\x1b[31mice",
+        "al\u{202e}ice",
+        "\u{e9}quipe",
+        "https://huggingface.co/acme",
+        &"a".repeat(97),
+    ] {
+        let message = Target::namespace_named(text).map_err(|error| error.to_string());
+        let message = message.err().unwrap_or_default();
+        assert!(message.contains("letters, digits"), "{text:?}: {message}");
+        assert!(
+            !message.contains(['\n', '\t', '\x1b', '\u{202e}']),
+            "{message:?}"
+        );
+        assert!(message.len() < 250, "{message}");
+    }
+}
+
+#[test]
+fn a_token_in_the_place_of_a_name_is_refused_and_not_shown() {
+    let run = "Fake0Fake1Fake2Fake3Fake4Fake5Fake6";
+    for text in [
+        format!("hf_{run}"),
+        format!("sk-{run}"),
+        format!("ghp_{run}"),
+        format!(" hf_{run} "),
+        format!("ghp_{run}\n"),
+    ] {
+        let as_repository = |name: &str| {
+            Target::repository(name, RepositoryType::Model, "alice").map(|_| Target::Anything)
+        };
+        for answer in [
+            Target::namespace_named(&text),
+            as_repository(&text),
+            as_repository(&format!("alice/{text}")),
+            as_repository(&format!("datasets/{text}/x")),
+        ] {
+            let message = answer.map_err(|error| error.to_string()).err();
+            let message = message.unwrap_or_default();
+            assert!(!message.is_empty(), "{text:?}");
+            assert!(!message.to_lowercase().contains("fa"), "{message}");
+        }
+    }
+}
+
 /// What is advised, and the path of the page, with which something is denied or not known.
 fn remedy(identity: &Identity, need: &str, on: &str) -> (&'static str, String) {
     let need = Role::parse(need).map_or_else(|_| Need::Permission(need.to_owned()), Need::Role);
@@ -324,6 +395,7 @@ fn a_remedy_would_help() {
     const TOKEN: &str = "Make a token that will do";
     const JOIN: &str =
         "Another token does not help: ask to be invited, or use a namespace of your own";
+    const BOTH: &str = "Another token helps only if its user has the right as well";
     const HIGHER: &str = "Ask an administrator for a higher role";
     let organizations = [
         ("writers", "write"),
@@ -344,7 +416,6 @@ fn a_remedy_would_help() {
         (&read, "write", "-", TOKEN, new("tokenType=write")),
         (&read, "write", "alice/x", TOKEN, new("tokenType=write")),
         (&read, "write", "writers/x", TOKEN, new("tokenType=write")),
-        (&read, "write", "makers/x", TOKEN, new("tokenType=write")),
         (
             &read,
             "job.write",
@@ -401,6 +472,21 @@ fn a_remedy_would_help() {
         (&write, "write", "makers/x", HIGHER, members("makers")),
         (&write, "write", "strangers/x", HIGHER, members("strangers")),
         (&write, "read", "strangers/x", HIGHER, members("strangers")),
+        // Whether the user has it, whoami does not tell.
+        (&read, "write", "makers/x", BOTH, String::new()),
+        (&read, "write", "silent/x", BOTH, String::new()),
+        (&fine, "write", "makers/x", BOTH, String::new()),
+        (
+            &fine,
+            "inference.serverless.write",
+            "bob/",
+            BOTH,
+            String::new(),
+        ),
+        (&fine, "collection.read", "bob/", BOTH, String::new()),
+        (&fine, "user.billing.read", "bob/", BOTH, String::new()),
+        (&fine, "org.members.read", "bob/", BOTH, String::new()),
+        (&fine, "org.members.read", "silent/", BOTH, String::new()),
         // Nothing is known that would.
         (&write, "read", "bob/x", "", String::new()),
         (&fine, "read", "bob/x", "", String::new()),

@@ -121,7 +121,7 @@ const SHAPES: [Shape; 50] = [
 ];
 
 /// What a value looks like, if it looks like the key of another service: "an API key of `OpenAI`".
-pub(super) fn recognize(value: &str) -> Option<&'static str> {
+pub(crate) fn recognize(value: &str) -> Option<&'static str> {
     let by_prefix = SHAPES.iter().find(|shape| {
         value.strip_prefix(shape.prefix).is_some_and(|rest| {
             rest.len() >= shape.shortest && rest.bytes().all(|byte| (shape.alphabet)(byte))

@@ -28,7 +28,7 @@ def test_huggingface_hub_reads_the_overviews(world: World) -> None:
             assert missing.value.response.status_code == 404
 
 
-def test_the_verdict_on_a_misspelt_namespace_is_what_the_client_meets(world: World) -> None:
+def test_the_verdict_on_a_misspelled_namespace_is_what_the_client_meets(world: World) -> None:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 

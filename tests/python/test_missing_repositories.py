@@ -117,7 +117,7 @@ def test_a_repository_that_must_exist_is_looked_for_by_name(token: HubToken) -> 
 
 def test_a_permission_of_no_auth_check_needs_a_repository_as_well(token: HubToken) -> None:
     for permission in ("repo.write", "repo.content.read", "discussion.write"):
-        # A *yes* without the question says nothing of whether there is anything.
+        # A *yes* that does not need it says nothing of whether there is anything.
         if permission == "discussion.write":
             hubtoken.require_permission(permission, token, repo="alice/not-there")
         with pytest.raises(hubtoken.RepositoryNotFoundError):
@@ -131,6 +131,52 @@ def test_a_permission_of_no_auth_check_needs_a_repository_as_well(token: HubToke
         hubtoken.require_permission("job.write", token, must_exist=True)
     with pytest.raises(ValueError, match="repo="):
         hubtoken.require_role("write", token, must_exist=True)
+
+
+@pytest.mark.parametrize("permission", ["discussion.write", "job.write", "repo.access.read"])
+def test_a_permission_on_a_missing_repository_passes_and_says_so(
+    permission: str, hub: Hub, token: HubToken, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="hubtoken")
+    repo = f"alice/mind-{permission.replace('.', '-')}"
+    hub.create_repository(f"{repo}s")
+    with pytest.warns(hubtoken.HubTokenWarning, match=f"did you mean {repo}s") as warned:
+        assert hubtoken.require_permission(permission, token, repo=repo) is token
+    assert len(warned) == 1
+    (record,) = caplog.records
+    says = f"the model {repo} does not exist on {token.endpoint} as far as the token can tell"
+    assert record.getMessage() == says
+    caplog.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert hubtoken.require_permission(permission, token, repo="alice/trained") is token
+        assert hubtoken.require_permission(permission, token) is token
+    assert caplog.records == []
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("answer", [http(429, Retry_After="60"), http(503), http(403, "No."), b""])
+def test_a_look_for_a_repository_that_fails_changes_nothing(
+    answer: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="hubtoken")
+    with serving(lambda request: identity() if "whoami" in request.path else answer) as server:
+        token = handed_over(endpoint=server.endpoint)
+        assert hubtoken.require_permission("discussion.write", token, repo="alice/x") is token
+        paths = [request.path for request in server.requests]
+        assert "/api/models/alice/x/auth-check" in paths
+        assert listings(server.requests) == []
+        assert caplog.records == []
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_repository_that_is_there_is_looked_for_once() -> None:
+    there = http(200, "OK")
+    with serving(lambda request: identity() if "whoami" in request.path else there) as server:
+        token = handed_over(endpoint=server.endpoint)
+        for permission in ("discussion.write", "job.write", "discussion.write"):
+            assert hubtoken.require_permission(permission, token, repo="alice/x") is token
+        assert len(server.requests) == 2
 
 
 ABSENT = [
@@ -177,6 +223,33 @@ def test_a_namespace_that_exists_keeps_its_words(token: HubToken) -> None:
         hubtoken.require_role("write", token, repo="bob/x")
 
 
+def test_another_users_namespace_has_no_invitations(hub: Hub, token: HubToken) -> None:
+    read = hub.create_token("alice", name="r", role="read")
+    fine = hub.create_token(
+        "alice", name="f", role="fine-grained", scopes={"alice": ["repo.write"]}
+    )
+    hub.create_repository("bob/there")
+    asks: list[Callable[[], object]] = [
+        lambda: hubtoken.require_role("write", token, repo="bob/there"),
+        lambda: hubtoken.require_role("write", token, repo="bob/x"),
+        lambda: hubtoken.require_role("write", read, repo="bob/x"),
+        lambda: hubtoken.require_role("write", fine, repo="bob/there"),
+        lambda: hubtoken.require_permission("job.write", fine, namespace="bob"),
+    ]
+    for ask in asks:
+        with pytest.raises(hubtoken.InsufficientRoleError, match="only bob can write") as caught:
+            ask()
+        assert "invited" not in str(caught.value)
+        assert "namespace of your own" in str(caught.value)
+        assert caught.value.remedy_url is None
+    # An organization has.
+    hub.create_organization("closed")
+    with pytest.raises(hubtoken.InsufficientRoleError, match="ask to be invited"):
+        hubtoken.require_role("write", token, repo="closed/x")
+    for name in ("r", "f"):
+        hub.delete_token("alice", name)
+
+
 def test_a_namespace_of_its_own_hub_only_is_asked_for() -> None:
     who = identity(auth={"type": "oauth", "expiresAt": None})
 
@@ -188,10 +261,10 @@ def test_a_namespace_of_its_own_hub_only_is_asked_for() -> None:
         with pytest.raises(hubtoken.AccessDeniedError, match="no user or organization `acmee`"):
             hubtoken.require_role("write", token, repo="acmee/x")
         server.requests.clear()
-        # What is no name goes into no path.
-        with pytest.raises(hubtoken.VerdictUnknownError):
+        # What cannot be a name goes into no path.
+        with pytest.raises(ValueError, match="name of a user or an organization"):
             hubtoken.require_permission("job.write", token, namespace="../x?y")
-        assert [request.path for request in server.requests if "overview" in request.path] == []
+        assert server.requests == []
 
 
 def listings(requests: list[Request]) -> list[str]:

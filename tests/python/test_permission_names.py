@@ -1,4 +1,4 @@
-"""A permission's name: listed by a scope, known, misspelt, or of a later Hub."""
+"""A permission's name: listed by a scope, known, misspelled, or of a later Hub."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def of_role(role: str, *permissions: str) -> bytes:
         ("repo.content.reed", "repo.content.read"),
     ],
 )
-def test_a_misspelt_permission_is_a_value_error_that_suggests(
+def test_a_misspelled_permission_is_a_value_error_that_suggests(
     slip: str, meant: str, who: str, tokens: dict[str, HubToken]
 ) -> None:
     token = tokens[who]
@@ -96,7 +96,7 @@ def test_a_misspelt_permission_is_a_value_error_that_suggests(
             ask()
         assert f"`{slip}`" in str(caught.value)
         assert f"`{meant}`" in str(caught.value)
-        # Nowhere a link that would make the misspelt permission.
+        # Nowhere a link that would make the misspelled permission.
         assert "settings/tokens" not in str(caught.value)
 
 
@@ -129,7 +129,7 @@ def test_what_a_scope_lists_counts_as_given(tokens: dict[str, HubToken]) -> None
         hubtoken.require_permission(NEW, token, namespace="alice")
 
 
-def test_a_scope_that_lists_a_name_like_a_misspelt_one_counts() -> None:
+def test_a_scope_that_lists_a_name_like_a_misspelled_one_counts() -> None:
     with serving(of_role("fineGrained", SLIP)) as server:
         token = handed_over(endpoint=server.endpoint)
         assert hubtoken.require_permission(SLIP, token) is token
@@ -200,7 +200,7 @@ def test_a_verdict_is_a_condition(tokens: dict[str, HubToken]) -> None:
         lambda hub: hub.change_token("alice", "b", role="fine-grained", scopes={"alice": [SLIP]}),
     ],
 )
-def test_the_hub_takes_no_misspelt_permission(
+def test_the_hub_takes_no_misspelled_permission(
     give: Callable[[Hub], object], hub: Hub, tokens: dict[str, HubToken]
 ) -> None:
     names = {info.name for info in hub.list_tokens("alice")}
@@ -218,7 +218,9 @@ def test_the_hub_takes_a_new_permission(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("make", [lambda name: TokenAuthentication(nobody, name), require_bearer])
-def test_a_server_with_a_misspelt_permission_does_not_start(make: Callable[[str], object]) -> None:
+def test_a_server_with_a_misspelled_permission_does_not_start(
+    make: Callable[[str], object],
+) -> None:
     with pytest.raises(ValueError, match=MEANT):
         make(SLIP)
     with pytest.raises(ValueError, match="permission"):

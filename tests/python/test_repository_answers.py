@@ -186,6 +186,63 @@ def test_a_remedy_would_help(
     real.delete_token(user, name)
 
 
+@pytest.mark.parametrize(
+    "permission",
+    ["inference.serverless.write", "collection.read", "user.billing.read", "org.members.read"],
+)
+def test_a_scope_of_ones_own_does_not_help_in_anothers_namespace(
+    real: Hub, permission: str
+) -> None:
+    token = real.create_token(
+        "alice", name=permission, role="fine-grained", scopes={"alice": ["repo.write"]}
+    )
+    with pytest.raises(hubtoken.InsufficientRoleError) as caught:
+        hubtoken.require_permission(permission, token, namespace="bob")
+    assert NEW_TOKEN not in str(caught.value)
+    assert "Another token" in str(caught.value)
+    assert caught.value.remedy_url is None
+    # In one's own it does.
+    with pytest.raises(hubtoken.InsufficientRoleError, match="ownUserPermissions"):
+        hubtoken.require_permission(permission, token, namespace="alice")
+
+
+def narrow(real: Hub, user: str, role: str) -> Any:
+    scopes = {user: ["repo.content.read"]} if role == "fine-grained" else None
+    return real.create_token(user, name=f"narrow-{user}-{role}", role=role, scopes=scopes)
+
+
+@pytest.mark.parametrize("role", ["read", "fine-grained"])
+def test_what_a_token_lacks_is_not_blamed_for_what_no_token_mends(real: Hub, role: str) -> None:
+    # Disabled, and not for want of a right: another token would be denied as well.
+    token = narrow(real, "alice", role)
+    with pytest.raises(hubtoken.RepositoryDisabledError) as off:
+        hubtoken.require_role("write", token, repo="acme/off")
+    assert NEW_TOKEN not in str(off.value)
+    with pytest.raises(hubtoken.InsufficientRoleError, match=NEW_TOKEN):
+        hubtoken.require_role("write", token, repo="acme/model")
+    real.delete_token("alice", f"narrow-alice-{role}")
+    # Whose the repository is, whoami does not tell.
+    token = narrow(real, "carol", role)
+    with pytest.raises(hubtoken.InsufficientRoleError, match="carol is a contributor") as open_:
+        hubtoken.require_role("write", token, repo="acme/model")
+    assert "only if its user has the right" in str(open_.value)
+    assert open_.value.remedy_url is None
+    real.delete_token("carol", f"narrow-carol-{role}")
+
+
+def test_a_denial_by_the_token_does_not_wait_for_the_repository() -> None:
+    read = identity(
+        auth={"type": "access_token", "accessToken": {"displayName": "r", "role": "read"}}
+    )
+    with serving(lambda request: read if request.path == WHOAMI else http(503)) as server:
+        token = handed_over(endpoint=server.endpoint)
+        with pytest.raises(hubtoken.InsufficientRoleError, match=NEW_TOKEN):
+            hubtoken.require_role("write", token, repo="alice/x")
+        assert [request.path for request in server.requests] == [WHOAMI]
+        with pytest.raises(hubtoken.InsufficientRoleError, match="not a member of acme"):
+            hubtoken.require_role("write", token, repo="acme/x")
+
+
 def test_a_policy_for_fine_grained_tokens_leads_to_the_form_for_one(real: Hub) -> None:
     token = real.create_token("carol", name="plain", role="write")
     real.set_token_policy("acme", "fine-grained-only")

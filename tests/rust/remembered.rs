@@ -367,7 +367,7 @@ fn every_error_about_a_missing_repository_has_the_hint() {
     world.server.set_route(route, answer(503, "", ""));
     let question = must_exist("alice/trainedd");
     let hints = |outcome: Result<Assurance, Error>| {
-        let Err(Error::RepositoryNotFound(message)) = outcome else {
+        let Err(Error::RepositoryNotFound { message, .. }) = outcome else {
             panic!("{outcome:?}");
         };
         message.contains("did you mean alice/trained?")

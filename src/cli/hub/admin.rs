@@ -169,7 +169,7 @@ impl<'a> Admin<'a> {
                     body: bytes.to_vec(),
                 };
                 let words = message(&answer).unwrap_or_else(|| format!("status {status}"));
-                if answer.header("x-error-code") == Some(permission::MISSPELT) {
+                if answer.header("x-error-code") == Some(permission::MISSPELLED) {
                     return Err(Error::InvalidArgument(words).into());
                 }
                 Err(Error::Hub(words).into())

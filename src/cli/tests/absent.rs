@@ -1,8 +1,9 @@
-//! What is not there: misspelt permissions, repositories that would be created, unknown namespaces.
+//! What is not there: misspelled permissions, repositories that would be created, unknown namespaces.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::live::Site;
+use super::*;
 
 const SLIP: &str = "inference.serverles.write";
 const MEANT: &str = "inference.serverless.write";
@@ -15,7 +16,7 @@ fn site(role: &str) -> Site {
 }
 
 #[test]
-fn a_misspelt_permission_is_wrong_usage_with_a_suggestion() {
+fn a_misspelled_permission_is_wrong_usage_with_a_suggestion() {
     for role in ["read", "write"] {
         let site = site(role);
         let ran = site.machine.run(&["require", "--permission", SLIP]);
@@ -43,7 +44,7 @@ fn a_misspelt_permission_is_wrong_usage_with_a_suggestion() {
 }
 
 #[test]
-fn the_hub_takes_no_misspelt_permission_from_its_command_line() {
+fn the_hub_takes_no_misspelled_permission_from_its_command_line() {
     let site = Site::new(None);
     let fine = [
         "token",
@@ -156,6 +157,14 @@ fn what_must_exist_and_does_not_is_not_found() {
         (&missing["allowed"], &missing["exists"]),
         (&json!(false), &json!(false))
     );
+    assert_eq!(missing["similar"], json!([]));
+    let slip = site
+        .machine
+        .json(&[&must[..], &["alice/tinny"]].concat(), 1);
+    assert_eq!(
+        slip["similar"],
+        json!([{ "repo": "alice/tiny", "repo_type": "model" }])
+    );
     let usage = site.machine.run(&["require", "write", "--must-exist"]);
     assert!(usage.code == 2 && usage.err.contains("--repo"), "{usage:?}");
     for (rest, code) in [
@@ -184,6 +193,34 @@ fn run_says_what_would_be_created() {
     let plain = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(plain.contains("would be created"), "{plain}");
     assert!(plain.contains("did you mean alice/tiny?"), "{plain}");
+}
+
+#[test]
+fn run_with_json_says_what_would_be_created_on_standard_error() {
+    let site = site("write");
+    let command = ["run", "--role", "write", "--repo", "alice/tinyy", "--"];
+    let words = [&["--json"], &command[..], &["true"]].concat();
+    let ran = site.machine.run(&words);
+    let plain = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(plain.contains("would be created"), "{plain}");
+    assert!(plain.contains("did you mean alice/tiny?"), "{plain}");
+}
+
+#[test]
+fn a_slip_that_is_allowed_as_unknown_is_warned_of() {
+    let machine = Machine::with(&[("HF_TOKEN", FIRST), ("HF_HUB_OFFLINE", "1")]);
+    for (name, on_unknown, is_warned_of) in [
+        (SLIP, "allow", true),
+        (SLIP, "warn", true),
+        (MEANT, "warn", true),
+        (MEANT, "allow", false),
+    ] {
+        let words = ["require", "--permission", name, "--on-unknown", on_unknown];
+        let ran = machine.run(&words);
+        assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{ran:?}");
+        assert_eq!(ran.err.contains("warning:"), is_warned_of, "{ran:?}");
+        assert_eq!(ran.err.contains("did you mean"), name == SLIP, "{ran:?}");
+    }
 }
 
 #[test]

@@ -62,10 +62,10 @@ impl From<HubError> for ApiError {
             | HubError::LastAdmin { .. }
             | HubError::HasAdministrator { .. } => StatusCode::CONFLICT,
             HubError::NotAdministrator { .. } | HubError::OwnToken => StatusCode::FORBIDDEN,
-            HubError::MisspeltPermission { .. } => {
+            HubError::MisspelledPermission { .. } => {
                 return Self::coded(
                     StatusCode::BAD_REQUEST,
-                    permission::MISSPELT,
+                    permission::MISSPELLED,
                     error.to_string(),
                 );
             }

@@ -153,7 +153,7 @@ pub(super) fn choices(offered: &[Group], chosen: &BTreeSet<String>) -> Vec<Choic
         .map(|value| Choice {
             value: value.clone(),
             words: match permission::spelling(value) {
-                Spelling::Misspelt(suggestion) => {
+                Spelling::Misspelled(suggestion) => {
                     format!("Not known to this page. Did you mean {suggestion}?")
                 }
                 Spelling::Known | Spelling::Unfamiliar => "Not known to this page".to_owned(),

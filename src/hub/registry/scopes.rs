@@ -132,7 +132,7 @@ impl FineGrained {
 }
 
 impl GrantedRole {
-    /// Makes sure that no permission is misspelt. What the token has already, under whatever name,
+    /// Makes sure that no permission is misspelled. What the token has already, under whatever name,
     /// counts as given.
     pub(super) fn check_spelling(&self, present: Option<&Self>) -> Result<(), HubError> {
         let Self::FineGrained(fine) = self else {
@@ -146,7 +146,7 @@ impl GrantedRole {
             .permissions()
             .find_map(|name| misspelling(name, present))
         {
-            Some((name, suggestion)) => Err(HubError::MisspeltPermission {
+            Some((name, suggestion)) => Err(HubError::MisspelledPermission {
                 name: name.to_owned(),
                 suggestion,
             }),
@@ -160,7 +160,7 @@ pub(crate) fn misspelling<'a>(
     name: &'a str,
     present: Option<&FineGrained>,
 ) -> Option<(&'a str, &'static str)> {
-    let Spelling::Misspelt(suggestion) = permission::spelling(name) else {
+    let Spelling::Misspelled(suggestion) = permission::spelling(name) else {
         return None;
     };
     let is_present = present.is_some_and(|fine| fine.permissions().any(|listed| listed == name));
@@ -234,7 +234,7 @@ mod tests {
         let refused = slip.check_spelling(None);
         assert!(matches!(
             refused,
-            Err(HubError::MisspeltPermission { name, suggestion: "repo.write" }) if name == "repo.wirte"
+            Err(HubError::MisspelledPermission { name, suggestion: "repo.write" }) if name == "repo.wirte"
         ));
         assert!(slip.check_spelling(Some(&GrantedRole::Write)).is_err());
         assert!(slip.check_spelling(Some(&role("repo.writ"))).is_err());

@@ -34,6 +34,17 @@ const ABSENCE_LIFETIME: Duration = Duration::from_secs(2);
 /// How long the Hub's word that it does is trusted.
 const NAMESPACE_LIFETIME: Duration = Duration::from_mins(1);
 
+/// What a name stands for on a Hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Namespace {
+    /// A user.
+    User,
+    /// An organization.
+    Organization,
+    /// Neither, as far as the token can see.
+    Absent,
+}
+
 /// A name, as one token sees it.
 type Name = (Key, String);
 /// What is found, or why not.
@@ -47,9 +58,9 @@ pub(super) struct Lookups {
     repository_flights: Flights<Name, Found<Repositories>>,
     /// The repositories whose similar names have been handed out to be reported.
     reported: Mutex<HashSet<(Endpoint, String)>>,
-    /// Whether a namespace exists.
-    namespaces: Cache<Name, bool>,
-    namespace_flights: Flights<Name, Found<Option<bool>>>,
+    /// By namespace.
+    namespaces: Cache<Name, Namespace>,
+    namespace_flights: Flights<Name, Found<Option<Namespace>>>,
 }
 
 impl Default for Lookups {
@@ -153,18 +164,19 @@ impl Client {
     }
 
     /// Whether the Hub knows a user or an organization of that name; `None` when it does not say.
+    /// A user's and an organization's name are never the same.
     ///
     /// # Errors
     ///
     /// [`Failure::Interrupted`], and nothing else.
-    pub fn namespace_exists(
+    pub fn namespace_named(
         self: &Arc<Self>,
         namespace: &str,
         credential: &Arc<Credential>,
         line: &Line,
         options: &Options,
         interrupt: &dyn Interrupt,
-    ) -> Result<Option<bool>, Failure> {
+    ) -> Result<Option<Namespace>, Failure> {
         if !is_name(namespace) {
             return Ok(None);
         }
@@ -172,12 +184,12 @@ impl Client {
         let recall = |client: &Self| {
             let now = client.clock.now();
             let oldest = not_before(now, NAMESPACE_LIFETIME);
-            let (asked, exists) = client.lookups.namespaces.get(&name, oldest)?;
+            let (asked, found) = client.lookups.namespaces.get(&name, oldest)?;
             let is_young = now.saturating_duration_since(asked) < ABSENCE_LIFETIME;
-            (exists || is_young).then_some(exists)
+            (found != Namespace::Absent || is_young).then_some(found)
         };
-        if let Some(exists) = recall(self) {
-            return Ok(Some(exists));
+        if let Some(found) = recall(self) {
+            return Ok(Some(found));
         }
         let Some(http) = self.ready(credential, line) else {
             return Ok(None);
@@ -189,25 +201,25 @@ impl Client {
         let (client, credential) = (self.clone(), credential.clone());
         let entry = name.clone();
         let timeout = options.timeout.min(TIMEOUT);
-        let found = self.fly(
+        let outcome = self.fly(
             |client| &client.lookups.namespace_flights,
             &name,
             None,
             timeout,
             interrupt,
-            |client| recall(client).map(|exists| Ok(Some(exists))),
+            |client| recall(client).map(|found| Ok(Some(found))),
             move |asked| async move {
                 let answers = client
                     .ask_all(&http, &credential, paths, timeout, shared)
                     .await;
-                let exists = exists(&answers);
-                if let Some(exists) = exists {
-                    client.lookups.namespaces.insert(entry, asked, exists);
+                let found = found(&answers);
+                if let Some(found) = found {
+                    client.lookups.namespaces.insert(entry, asked, found);
                 }
-                Ok(exists)
+                Ok(found)
             },
         );
-        Ok(unless_interrupted(found)?.flatten())
+        Ok(unless_interrupted(outcome)?.flatten())
     }
 
     /// What requests are made with, unless they are forbidden or not welcome.
@@ -267,21 +279,26 @@ fn is_answer(answer: &Answer) -> bool {
     answer.status < 500 && !matches!(answer.status, 408 | 429)
 }
 
-/// What two overviews say of a namespace: it exists if one of them is there, and does not if the
-/// Hub says so of both. A server that has no such pages answers with 404 as well, in other words.
-fn exists(overviews: &[Option<Answer>]) -> Option<bool> {
+/// What two overviews, a user's and an organization's, say of a namespace: it is what one of them
+/// is there for, and does not exist if the Hub says so of both. A server that has no such pages
+/// answers with 404 as well, in other words.
+fn found(overviews: &[Option<Answer>]) -> Option<Namespace> {
     let is_missing = |answer: &Answer| {
         answer.status == 404
             && message(answer).is_some_and(|words| !words.to_lowercase().contains("the page"))
     };
-    let mut answers = overviews.iter().flatten();
-    if answers.any(|answer| answer.status == 200) {
-        return Some(true);
+    let is_there = |answer: &Option<Answer>| answer.as_ref().is_some_and(|it| it.status == 200);
+    // Both at once is a server that answers everything with 200: no word on a user.
+    let mut there = [Namespace::Organization, Namespace::User]
+        .into_iter()
+        .zip(overviews.iter().rev());
+    if let Some((kind, _)) = there.find(|(_, overview)| is_there(overview)) {
+        return Some(kind);
     }
     let all_missing = overviews
         .iter()
         .all(|answer| answer.as_ref().is_some_and(is_missing));
-    all_missing.then_some(false)
+    all_missing.then_some(Namespace::Absent)
 }
 
 #[cfg(test)]
@@ -308,9 +325,11 @@ mod tests {
         let there = || Some(answer(200, "{}"));
         let bare = || Some(answer(404, "not found"));
         for (one, other, expected) in [
-            (missing(), missing(), Some(false)),
-            (there(), missing(), Some(true)),
-            (missing(), there(), Some(true)),
+            (missing(), missing(), Some(Namespace::Absent)),
+            (there(), missing(), Some(Namespace::User)),
+            (missing(), there(), Some(Namespace::Organization)),
+            (there(), None, Some(Namespace::User)),
+            (there(), there(), Some(Namespace::Organization)),
             (missing(), None, None),
             (None, None, None),
             (missing(), Some(answer(429, r#"{"error":"slow"}"#)), None),
@@ -319,7 +338,7 @@ mod tests {
             (bare(), bare(), None),
             (no_page(), no_page(), None),
         ] {
-            assert_eq!(exists(&[one, other]), expected);
+            assert_eq!(found(&[one, other]), expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A misspelt permission: refused by the administration API and by the pages, unless the token has it already.
+//! A misspelled permission: refused by the administration API and by the pages, unless the token has it already.
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ fn the_administration_api_refuses_a_slip_and_takes_what_it_does_not_know() {
     };
     let refused = make("slip", SLIP);
     let (status, code, message) = refused.verdict();
-    assert_eq!((status, code), (400, "MisspeltPermission"));
+    assert_eq!((status, code), (400, "MisspelledPermission"));
     assert!(message.contains(SLIP) && message.contains(&format!("did you mean `{MEANT}`?")));
     let malformed = make("malformed", "write");
     assert_eq!((malformed.status, malformed.verdict().1), (400, ""));
