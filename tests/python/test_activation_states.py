@@ -305,11 +305,12 @@ class Machine(RuleBasedStateMachine):
     def end(self, known: Known, actor: tuple[int, int | None], how: str) -> None:
         """By whatever thread, in whatever order."""
         self.model.end(known)
-        assert known.handle is not None
+        handle = known.handle
+        assert handle is not None
         if how == "exit":
-            self.call(actor, lambda: known.handle.__exit__(None, None, None))
+            self.call(actor, lambda: handle.__exit__(None, None, None))
         else:
-            self.call(actor, known.handle.deactivate)
+            self.call(actor, handle.deactivate)
 
     @rule(actor=actors)
     def deactivate(self, actor: tuple[int, int | None]) -> None:
