@@ -177,8 +177,7 @@ class Activation:
 
     def __del__(self) -> None:
         """Warns where a token that seems to be active never was."""
-        # Too late for a warning when the interpreter ends: nothing can be imported any more.
-        if self._entry.state == WAITING and not sys.is_finalizing():
+        if self._entry.state == WAITING:
             self._entry.state = OVER
             _warn_of_unused(self._entry, WAITING)
 
@@ -292,7 +291,8 @@ def _check_endpoint(token: "HubToken") -> None:
 
 def _warn_of_unused(entry: Entry, was: str) -> None:
     """Warns, once, of an activation that was for a ``with`` and was not entered."""
-    if was != WAITING or entry.told:
+    # Too late for a warning when the interpreter ends: nothing can be imported any more.
+    if was != WAITING or entry.told or sys.is_finalizing():
         return
     entry.told = True
     _warn(

@@ -95,6 +95,9 @@ def enforce(*, anew: bool = False) -> "str | None":
         What happened to which token, for a warning, if processes that were started before have
         another environment now.
     """
+    # The process ends, and nothing can be imported any more: it has no environment to hand on.
+    if sys.is_finalizing():
+        return None
     from hubtoken._core import activation_origin, forget_answer, is_sent_anyway
 
     token, last = STATE.in_force(), STATE.enforced

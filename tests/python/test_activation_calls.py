@@ -181,6 +181,28 @@ def test_a_long_block_does_not_remember_the_blocks_inside_of_it() -> None:
         assert len(STATE.blocks[0].waiting) <= 1
 
 
+def test_a_block_that_the_end_of_the_interpreter_leaves_is_no_traceback(home: Path) -> None:
+    program = (
+        "import hubtoken\n"
+        "token = hubtoken.resolve_token('hf_' + 'Fake' * 8 + 'XX')\n"
+        "def block():\n"
+        "  with token.activate():\n"
+        "    kept = [token.activate()]\n"
+        "    yield\n"
+        "left = block()\n"
+        "next(left)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=child_environment(home),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=DEADLINE,
+    )
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize("ending", ["", "block.__exit__(None, None, None)\n", "raise SystemExit"])
 def test_the_end_of_the_interpreter_is_no_traceback(ending: str, home: Path) -> None:
     program = (
