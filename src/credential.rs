@@ -56,6 +56,8 @@ pub enum Placement {
     Activation,
     /// `hubtoken run`, for the program that it started.
     Run,
+    /// `HubToken.environ()`, for the process that was started with it.
+    Environ,
 }
 
 impl Placement {
@@ -66,6 +68,7 @@ impl Placement {
         match self {
             Self::Activation => format!("activated from {origin}"),
             Self::Run => format!("handed over by `hubtoken run` from {origin}"),
+            Self::Environ => format!("handed over by `token.environ()` from {origin}"),
         }
     }
 }
@@ -161,6 +164,7 @@ impl Source {
                 let again = match by {
                     Placement::Activation => "activate it",
                     Placement::Run => "run the command again",
+                    Placement::Environ => "start this process again with `token.environ()`",
                 };
                 format!("{replace}, and {again}")
             }
@@ -410,7 +414,7 @@ mod tests {
             Reference::of(&stored).source,
             Source::Store("ci".to_owned())
         );
-        for by in [Placement::Activation, Placement::Run] {
+        for by in [Placement::Activation, Placement::Run, Placement::Environ] {
             let variable = placed(Source::Environment("HF_TOKEN".to_owned()), by);
             assert!(!variable.source.mend().contains("unset"));
         }
@@ -418,6 +422,11 @@ mod tests {
         assert_eq!(
             run.describe(),
             "hf_…keXX, handed over by `hubtoken run` from file:/t"
+        );
+        let environ = placed(Source::Store("ci".to_owned()), Placement::Environ);
+        assert_eq!(
+            environ.describe(),
+            "hf_…keXX, handed over by `token.environ()` from store:ci"
         );
     }
 

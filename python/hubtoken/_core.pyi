@@ -607,8 +607,9 @@ class HubToken:
             base: The variables to start from; `None` for this process's own.
 
         Returns:
-            A new dictionary with `HF_TOKEN` and `HF_ENDPOINT`, and without the variables that
-            would keep the libraries from sending the token.
+            A new dictionary with `HF_TOKEN`, `HF_ENDPOINT` and `HUBTOKEN_TOKEN_ORIGIN`, which
+            tells the child where the token came from, and without the variables that would keep
+            the libraries from sending the token.
 
         Raises:
             hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
@@ -618,7 +619,7 @@ class HubToken:
             >>> import hubtoken
             >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
             >>> sorted(token.environ({}))
-            ['HF_ENDPOINT', 'HF_TOKEN']
+            ['HF_ENDPOINT', 'HF_TOKEN', 'HUBTOKEN_TOKEN_ORIGIN']
         """
     @property
     def fingerprint(self, /) -> str:

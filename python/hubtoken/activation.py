@@ -20,9 +20,10 @@ A single activation is ``plain``, ``replaced``, ``waiting``, a ``block``, or ``o
 ``activate()``                makes a plain one, which takes effect at once and replaces the
                               thread's earlier plain one, whatever asyncio task made that: the
                               cells of a notebook are tasks of one thread
-the same, inside a ``with``   raises where the result is dropped or assigned, since the end of the
-block of its own              block would leave open what is in force; anywhere else it is waiting
-                              and without effect
+the same, inside a ``with``   raises where the result is dropped, tested or assigned, also by way of
+block of its own              a function that returns it, since the end of the block would leave
+                              open what is in force; anywhere else it is waiting and without effect,
+                              and the end of the block warns if it still is
 ``__enter__``                 of a plain one takes back what its own call did: what the call had
                               replaced is plain again, unless its handle was deactivated meanwhile.
                               The activation, plain or waiting, is then the innermost block. Of
@@ -30,7 +31,8 @@ block of its own              block would leave open what is in force; anywhere 
 ``__exit__``                  ends it; a second time does nothing
 ``Activation.deactivate()``   the same. Ending a plain one does not bring back what it had replaced,
                               and ending a block leaves those that were opened after it in force
-``hubtoken.deactivate()``     ends the plain activations of all threads, and no block
+``hubtoken.deactivate()``     ends the plain activations of all threads, and the blocks that may
+                              never end: their thread or task has ended, or they are inherited
 ============================  ===========================================================
 
 ``activate()`` and ``__enter__`` raise, and change nothing, if another thread has a plain activation
@@ -38,7 +40,11 @@ of a different token, or another thread or asyncio task has an open block of one
 never a conflict.
 
 A forked child has one thread. What other threads of the parent had activated is handed to that
-thread as one plain activation, so the child begins with the token that its parent had in force.
+thread as one plain activation, so the child begins with the token that its parent had in force. The
+blocks of the thread that forked are *inherited*: most children never leave them, so they have no
+owner, conflict with nothing, and do not count as a block of one's own. ``activate()`` in the child
+replaces them as it replaces a plain activation (``__enter__`` takes that back as well), and a child
+that does leave them ends them.
 """
 
 # ruff: noqa: SLF001 - the functions below and the classes above them are one piece
@@ -50,15 +56,17 @@ from hubtoken.activation_state import (
     BLOCK,
     OVER,
     PLAIN,
-    REPLACED,
     STATE,
     WAITING,
     Entry,
     calling,
     check_conflict,
+    end_left_blocks,
     enforce,
     forget_ended_threads,
-    is_same,
+    is_own,
+    replace,
+    take_back,
 )
 
 _TRUE = ("1", "ON", "YES", "TRUE")
@@ -81,7 +89,7 @@ class Activation:
 
     __slots__ = ("_entry", "_replaced")
 
-    def __init__(self, entry: Entry, replaced: "Entry | None") -> None:
+    def __init__(self, entry: Entry, replaced: "list[Entry]") -> None:
         """Use ``HubToken.activate()``."""
         self._entry = entry
         self._replaced = replaced
@@ -105,8 +113,8 @@ class Activation:
                 STATE.blocks.remove(entry)
             was, entry.state = entry.state, OVER
             stale = enforce()
-        if was == WAITING:
-            _warn(_unused(entry.token))
+        for one in [entry, *entry.waiting]:
+            _warn_of_unused(one, was if one is entry else one.state)
         _warn_of_workers(stale)
 
     def __enter__(self) -> "HubToken":
@@ -125,15 +133,13 @@ class Activation:
                     f"this activation of {entry.token!r} is {entry.state}. Call "
                     f"token.activate() again for another with block"
                 )
-            plain = dict(STATE.plain)
-            returned = self._take_back()
+            self._take_back()
             try:
                 check_conflict(entry.token, caller)
             except ConfigurationError:
-                STATE.plain = plain
-                if returned is not None:
-                    returned.state = REPLACED
-                if entry.state == WAITING:
+                if entry.state == PLAIN:
+                    self._replaced = replace(entry)
+                else:
                     entry.state = OVER
                 raise
             entry.state, entry.owner = BLOCK, caller
@@ -155,17 +161,10 @@ class Activation:
                 enforce()
             raise
 
-    def _take_back(self) -> "Entry | None":
-        """Undoes what the call of ``activate()`` did; what it had replaced and is plain again."""
-        if self._entry.state != PLAIN:
-            return None
-        thread, replaced = self._entry.thread, self._replaced
-        del STATE.plain[thread]
-        if replaced is None or replaced.state != REPLACED:
-            return None
-        replaced.state = PLAIN
-        STATE.plain[thread] = replaced
-        return replaced
+    def _take_back(self) -> None:
+        """Undoes what the call of ``activate()`` did."""
+        if self._entry.state == PLAIN:
+            take_back(self._entry, self._replaced)
 
     def __exit__(
         self,
@@ -180,7 +179,7 @@ class Activation:
         """Warns where a token that seems to be active never was."""
         if self._entry.state == WAITING:
             self._entry.state = OVER
-            _warn(_unused(self._entry.token))
+            _warn_of_unused(self._entry, WAITING)
 
     def __repr__(self) -> str:
         """The token, masked, and whether it is active."""
@@ -217,7 +216,8 @@ def activate(token: "HubToken") -> Activation:
         _check_endpoint(token)
         caller = calling()
         check_conflict(token, caller)
-        if any(is_same(block.owner, caller) for block in STATE.blocks):
+        own = [block for block in STATE.blocks if is_own(block, caller)]
+        if own:
             from hubtoken.call_site import is_statement
 
             if is_statement(sys._getframe(1)):
@@ -226,12 +226,13 @@ def activate(token: "HubToken") -> Activation:
                     f"says when it ends. Use `with token.activate():` for a block inside of it, "
                     f"or activate {token!r} before or after the block"
                 )
-            return Activation(Entry(token, WAITING), None)
+            entry = Entry(token, WAITING)
+            # Not the ones that were entered: a block may last for as long as the process.
+            waiting = [one for one in own[-1].waiting if one.state == WAITING]
+            own[-1].waiting = [*waiting, entry]
+            return Activation(entry, [])
         entry = Entry(token, PLAIN)
-        replaced = STATE.plain.get(entry.thread)
-        if replaced is not None:
-            replaced.state = REPLACED
-        STATE.plain[entry.thread] = entry
+        replaced = replace(entry)
         forget_ended_threads()
         stale = enforce(anew=True)
     activation = Activation(entry, replaced)
@@ -244,7 +245,9 @@ def deactivate() -> None:
 
     For ``token.activate()`` on a line of its own, such as a cell of a notebook. ``HF_TOKEN`` is
     again what it was before the first activation. Does nothing when nothing is active. An open
-    ``with`` block keeps its token until it ends, and then none is active.
+    ``with`` block keeps its token until it ends, and then none is active. One that may never end is
+    ended too: its thread or asyncio task has ended, or it was entered before the fork that made
+    this process.
 
     Example:
         >>> import hubtoken
@@ -257,6 +260,7 @@ def deactivate() -> None:
         for entry in STATE.plain.values():
             entry.state = OVER
         STATE.plain.clear()
+        end_left_blocks()
         stale = enforce()
     _warn_of_workers(stale)
 
@@ -285,10 +289,15 @@ def _check_endpoint(token: "HubToken") -> None:
         )
 
 
-def _unused(token: "HubToken") -> str:
-    return (
-        f"{token!r} never was active: activate() was called inside a with block, and what it "
-        f"returned was not entered. Use `with token.activate():`"
+def _warn_of_unused(entry: Entry, was: str) -> None:
+    """Warns, once, of an activation that was for a ``with`` and was not entered."""
+    # Too late for a warning when the interpreter ends: nothing can be imported any more.
+    if was != WAITING or entry.told or sys.is_finalizing():
+        return
+    entry.told = True
+    _warn(
+        f"{entry.token!r} never was active: activate() was called inside a with block, and what "
+        f"it returned was not entered. Use `with token.activate():`"
     )
 
 

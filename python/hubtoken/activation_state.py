@@ -9,7 +9,12 @@ import threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from asyncio import Task
+    from typing import Any
+
     from hubtoken import HubToken
+
+    Owner = tuple["Thread", Task[Any] | None]
 
 PLAIN = "active"
 REPLACED = "replaced by a later one"
@@ -38,14 +43,20 @@ class Thread:
 class Entry:
     """One activation, as the process keeps it; its handle may be lost."""
 
-    __slots__ = ("owner", "state", "thread", "token")
+    __slots__ = ("inherited", "owner", "state", "thread", "token", "told", "waiting")
 
     def __init__(self, token: "HubToken", state: str) -> None:
         self.token = token
         self.state = state
         self.thread = _thread()
         # Of a block: the thread and the asyncio task that entered it.
-        self.owner: tuple[Thread, object] | None = None
+        self.owner: Owner | None = None
+        # Of a block: whether it was entered before the fork that made this process.
+        self.inherited = False
+        # Of a block: what was activated inside of it for another `with`.
+        self.waiting: list[Entry] = []
+        # Whether it was told that it never was active.
+        self.told = False
 
 
 class State:
@@ -84,6 +95,9 @@ def enforce(*, anew: bool = False) -> "str | None":
         What happened to which token, for a warning, if processes that were started before have
         another environment now.
     """
+    # The process ends, and nothing can be imported any more: it has no environment to hand on.
+    if sys.is_finalizing():
+        return None
     from hubtoken._core import activation_origin, forget_answer, is_sent_anyway
 
     token, last = STATE.in_force(), STATE.enforced
@@ -136,7 +150,7 @@ def forget_ended_threads() -> None:
         STATE.plain.pop(thread).state = OVER
 
 
-def calling() -> "tuple[Thread, object]":
+def calling() -> "Owner":
     """The thread, and the asyncio task if there is one."""
     task = None
     asyncio = sys.modules.get("asyncio")
@@ -149,24 +163,79 @@ def calling() -> "tuple[Thread, object]":
     return _thread(), task
 
 
-def is_same(owner: "tuple[Thread, object] | None", caller: "tuple[Thread, object]") -> bool:
-    """Whether an owner is the caller."""
-    return owner is not None and owner[0] is caller[0] and owner[1] is caller[1]
+def is_own(block: Entry, caller: "Owner") -> bool:
+    """Whether the caller has entered a block in this process."""
+    owner = block.owner
+    if block.inherited or owner is None:
+        return False
+    return owner[0] is caller[0] and owner[1] is caller[1]
 
 
-def check_conflict(token: "HubToken", caller: "tuple[Thread, object]") -> None:
+def is_left(block: Entry) -> bool:
+    """Whether a block may never end: it is inherited, or its thread or task has ended."""
+    if block.inherited or block.owner is None:
+        return True
+    thread, task = block.owner
+    return not thread.lives() or (task is not None and task.done())
+
+
+def end_left_blocks() -> None:
+    """Ends the blocks that may never end by themselves."""
+    for block in [block for block in STATE.blocks if is_left(block)]:
+        STATE.blocks.remove(block)
+        block.state = OVER
+
+
+def replace(entry: Entry) -> "list[Entry]":
+    """Makes an activation its thread's plain one.
+
+    Returns:
+        What it replaces: the thread's earlier one, and the blocks that are inherited.
+    """
+    replaced = [block for block in STATE.blocks if block.inherited]
+    STATE.blocks = [block for block in STATE.blocks if block not in replaced]
+    earlier = STATE.plain.get(entry.thread)
+    if earlier is not None:
+        replaced.append(earlier)
+    for one in replaced:
+        one.state = REPLACED
+    STATE.plain[entry.thread] = entry
+    return replaced
+
+
+def take_back(entry: Entry, replaced: "list[Entry]") -> None:
+    """Undoes `replace`, but for what was ended meanwhile."""
+    del STATE.plain[entry.thread]
+    blocks = []
+    for one in replaced:
+        if one.state != REPLACED:
+            continue
+        if one.inherited:
+            one.state = BLOCK
+            blocks.append(one)
+        else:
+            one.state = PLAIN
+            STATE.plain[one.thread] = one
+    # They are older than whatever this process has entered.
+    STATE.blocks[:0] = blocks
+
+
+def check_conflict(token: "HubToken", caller: "Owner") -> None:
     """Raises where a different token is active elsewhere."""
     from hubtoken.errors import ConfigurationError
 
     others = [entry for thread, entry in STATE.plain.items() if thread is not caller[0]]
-    advice = "end that with hubtoken.deactivate()"
-    for entry in others + [block for block in STATE.blocks if not is_same(block.owner, caller)]:
+    others += [block for block in STATE.blocks if not block.inherited and not is_own(block, caller)]
+    for entry in others:
         if entry.token == token:
             continue
-        if entry.state == BLOCK:
+        where, advice = "another thread or task", "end that with hubtoken.deactivate()"
+        if entry.state == BLOCK and is_left(entry):
+            where = "the with block of a thread or task that has ended"
+        elif entry.state == BLOCK:
             advice = "wait for its with block to end"
         raise ConfigurationError(
-            f"the token {entry.token!r} is active in another thread or task, and a process has "
+            f"the token {entry.token!r} is active in {where}, and a process has "
             f"one active token. Hand over token=token.reveal() instead, or {advice}"
         )
 
@@ -181,10 +250,15 @@ def _release() -> None:
 
 
 def _adopt() -> None:
-    """In a forked child: this thread is the only one, and has what the others had activated."""
+    """In a forked child: this thread is the only one, and has what the others had activated.
+
+    Its own blocks are inherited: a worker never leaves them, and what forks inside of them does.
+    """
     STATE.lock = threading.RLock()
     here, token = _thread(), STATE.in_force()
-    own = [block for block in STATE.blocks if block.owner is not None and block.owner[0] is here]
+    own = [block for block in STATE.blocks if block.owner and block.owner[0] is here]
+    for block in own:
+        block.inherited, block.owner = True, (here, None)
     others = [block for block in STATE.blocks if block not in own]
     others += [entry for thread, entry in STATE.plain.items() if thread is not here]
     if not others:

@@ -3,7 +3,8 @@
 ``activate()`` changes this process's environment, and a new process inherits it. A pool that is
 running already does not notice: its workers go on with the token that they were started with. The
 same holds for the fork server of ``multiprocessing``, which hands the environment of its own start
-to every process that it starts later.
+to every process that it starts later. ``multiprocess``, which ``datasets`` uses for ``num_proc=``,
+is a copy of ``multiprocessing`` with children and a fork server of its own.
 
 Nothing is imported to find them: where ``multiprocessing`` is not loaded, it has no children.
 """
@@ -26,6 +27,7 @@ _LOKY_ADVICE = (
     "Activate before the first Parallel, or shut its workers down with "
     "joblib.externals.loky.get_reusable_executor().shutdown()"
 )
+_PACKAGES = ("multiprocessing", "multiprocess")
 # Both carry loky; joblib has a copy of its own.
 _LOKY = ("loky.reusable_executor", "joblib.externals.loky.reusable_executor")
 
@@ -37,15 +39,15 @@ def describe() -> "tuple[str, str]":
         Two texts for a message: the processes, such as ``2 child processes of multiprocessing``,
         and what to do about them. Both are empty if none of them lives.
     """
-    children = _children()
     loky = _loky_workers()
-    children -= loky
     found = []
-    if children:
-        noun = "child process" if len(children) == 1 else "child processes"
-        found.append(f"{len(children)} {noun} of multiprocessing")
-    if _fork_server_runs():
-        found.append("the fork server of multiprocessing")
+    for package in _PACKAGES:
+        children = _children(package) - loky
+        if children:
+            noun = "child process" if len(children) == 1 else "child processes"
+            found.append(f"{len(children)} {noun} of {package}")
+        if _fork_server_runs(package):
+            found.append(f"the fork server of {package}")
     if loky:
         noun = "worker" if len(loky) == 1 else "workers"
         found.append(f"{len(loky)} {noun} of joblib (loky)")
@@ -53,9 +55,9 @@ def describe() -> "tuple[str, str]":
     return " and ".join(found), ". ".join(advice)
 
 
-def _children() -> "set[int]":
+def _children(package: str) -> "set[int]":
     """The process ids of this process's own live children."""
-    process = sys.modules.get("multiprocessing.process")
+    process = sys.modules.get(f"{package}.process")
     if process is None:
         return set()
     # After a plain `os.fork` the parent's children are still listed.
@@ -67,8 +69,8 @@ def _children() -> "set[int]":
     }
 
 
-def _fork_server_runs() -> bool:
-    module = sys.modules.get("multiprocessing.forkserver")
+def _fork_server_runs(package: str) -> bool:
+    module = sys.modules.get(f"{package}.forkserver")
     server = getattr(module, "_forkserver", None)
     pid = getattr(server, "_forkserver_pid", None)
     return isinstance(pid, int) and _is_live_child(pid)

@@ -235,8 +235,9 @@ impl PyHubToken {
     ///     base: The variables to start from; `None` for this process's own.
     ///
     /// Returns:
-    ///     A new dictionary with `HF_TOKEN` and `HF_ENDPOINT`, and without the variables that
-    ///     would keep the libraries from sending the token.
+    ///     A new dictionary with `HF_TOKEN`, `HF_ENDPOINT` and `HUBTOKEN_TOKEN_ORIGIN`, which
+    ///     tells the child where the token came from, and without the variables that would keep
+    ///     the libraries from sending the token.
     ///
     /// Raises:
     ///     hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
@@ -246,7 +247,7 @@ impl PyHubToken {
     ///     >>> import hubtoken
     ///     >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
     ///     >>> sorted(token.environ({}))
-    ///     ['HF_ENDPOINT', 'HF_TOKEN']
+    ///     ['HF_ENDPOINT', 'HF_TOKEN', 'HUBTOKEN_TOKEN_ORIGIN']
     #[pyo3(signature = (base: "dict[str, str] | None" = None) -> "dict[str, str]")]
     fn environ<'py>(
         &self,
@@ -263,6 +264,10 @@ impl PyHubToken {
         environment.update(base.cast_into::<pyo3::types::PyAny>()?.as_any().cast()?)?;
         environment.set_item(env::HF_TOKEN, self.reveal(py)?)?;
         environment.set_item(env::HF_ENDPOINT, credential.endpoint.as_str())?;
+        environment.set_item(
+            env::HUBTOKEN_TOKEN_ORIGIN,
+            placed::origin(&credential, Placement::Environ),
+        )?;
         // These would win over what was just set, or keep it from being sent.
         let mut winners = vec![env::HF_OIDC_RESOURCE, env::HF_HUB_DISABLE_IMPLICIT_TOKEN];
         if credential.endpoint.as_str() != STAGING {

@@ -1,6 +1,6 @@
 //! The tokens that this library puts into `HF_TOKEN`, and how they keep their source.
 //!
-//! `activate()` and `hubtoken run` hand a token on through `HF_TOKEN`, since that is what the Hub's
+//! `activate()`, `environ()` and `hubtoken run` hand a token on through `HF_TOKEN`, since that is what the Hub's
 //! libraries read. Without more, this process and its children would blame a variable that the
 //! user never set. So a second variable says where the token came from, bound to the value by its
 //! fingerprint: once `HF_TOKEN` holds anything else, it says nothing. It decides words in messages
@@ -19,6 +19,7 @@ const PROFILE: &str = "profile";
 const BY: &str = "by";
 const ACTIVATION: &str = "activate";
 const RUN: &str = "run";
+const ENVIRON: &str = "environ";
 
 /// What goes into `HUBTOKEN_TOKEN_ORIGIN` beside a token in `HF_TOKEN`.
 #[must_use]
@@ -33,6 +34,7 @@ pub fn origin(credential: &Credential, by: Placement) -> String {
             match by {
                 Placement::Activation => ACTIVATION,
                 Placement::Run => RUN,
+                Placement::Environ => ENVIRON,
             },
         );
     if let Some(profile) = source.profile() {
@@ -54,6 +56,7 @@ fn source(origin: &str, token: &Token) -> Option<Source> {
     let by = match &*field(BY)? {
         ACTIVATION => Placement::Activation,
         RUN => Placement::Run,
+        ENVIRON => Placement::Environ,
         _ => return None,
     };
     let origin = Source::parse(&field(SOURCE)?, field(PROFILE).as_deref())?;
@@ -94,6 +97,7 @@ pub fn shadow_warning(
             let remedy = match by {
                 Placement::Activation => "call hubtoken.deactivate() in the program that did",
                 Placement::Run => "do this outside of `hubtoken run`",
+                Placement::Environ => "do this in a process that was started without it",
             };
             format!(
                 "a token was {} and {effect}; {remedy}{purpose}",
@@ -126,7 +130,7 @@ mod tests {
     #[test]
     fn every_source_is_read_back_for_its_own_value_only() {
         let other = Token::parse(OTHER).unwrap().unwrap();
-        for by in [Placement::Activation, Placement::Run] {
+        for by in [Placement::Activation, Placement::Run, Placement::Environ] {
             for from in [
                 Source::Argument,
                 Source::Environment("HUGGING_FACE_HUB_TOKEN".to_owned()),
@@ -186,6 +190,13 @@ mod tests {
         );
         let warning = warn(&environment);
         assert!(warning.contains("activated from store:ci") && !warning.contains("unset"));
+        environment.set(
+            env::HUBTOKEN_TOKEN_ORIGIN,
+            origin(&credential, Placement::Environ),
+        );
+        let warning = warn(&environment);
+        assert!(warning.contains("handed over by `token.environ()` from store:ci"));
+        assert!(!warning.contains("unset"));
         environment.set("HF_TOKEN", OTHER);
         assert!(warn(&environment).contains("unset"));
         environment.unset("HF_TOKEN");

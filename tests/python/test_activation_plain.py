@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -217,25 +218,40 @@ def test_inside_ones_own_block_every_way_to_enter_works() -> None:
     assert sent() is None
 
 
-def test_what_is_never_entered_inside_a_block_is_told() -> None:
+def test_what_is_never_entered_inside_a_block_is_told_at_its_end() -> None:
+    outer, inner = handed_over(), handed_over()
+    handles = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with outer.activate():
+            handles.append(inner.activate())
+            assert sent() == outer.reveal()
+            assert "not active" in repr(handles[0])
+            assert caught == []
+        assert ["never was active" in str(warning.message) for warning in caught] == [True]
+        # Once, whatever becomes of the handle.
+        handles.pop().deactivate()
+        gc.collect()
+    assert len(caught) == 1
+    assert leaks(str(caught[0].message), inner.reveal(), outer.reveal()) == []
+    assert caught[0].filename == __file__
+
+
+def test_what_is_dropped_inside_a_block_is_told_at_once() -> None:
     outer, inner = handed_over(), handed_over()
     handles = []
     with outer.activate():
         handles.append(inner.activate())
-        assert sent() == outer.reveal()
-        assert "not active" in repr(handles[0])
-    with pytest.warns(hubtoken.HubTokenWarning, match="never was active"):
-        handles.pop().deactivate()
-    with outer.activate():
+
+        def drop() -> None:
+            handles.clear()
+            gc.collect()
+
+        with pytest.warns(hubtoken.HubTokenWarning, match="never was active"):
+            drop()
         handles.append(inner.activate())
-
-    def drop() -> None:
-        handles.clear()
-        gc.collect()
-
-    with pytest.warns(hubtoken.HubTokenWarning, match="never was active") as caught:
-        drop()
-    assert leaks(str(caught[0].message), inner.reveal(), outer.reveal()) == []
+        with pytest.warns(hubtoken.HubTokenWarning, match="never was active"):
+            handles.pop().deactivate()
 
 
 def test_an_open_block_of_another_task_is_an_error_for_a_plain_call() -> None:

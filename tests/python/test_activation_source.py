@@ -204,3 +204,57 @@ def test_what_run_starts_knows_where_the_token_came_from(
     assert "unset" not in message
     assert "run the command again" in message
     assert leaks(output, token.reveal()) == []
+
+
+@pytest.mark.parametrize("other", [False, True], ids=["nothing active", "another active"])
+@pytest.mark.parametrize("source", SOURCES)
+def test_what_an_environment_is_made_for_knows_where_the_token_came_from(
+    source: str, other: bool, home: Path, alone: pytest.MonkeyPatch
+) -> None:
+    with serving(http(401)) as server:
+        alone.setenv("HF_ENDPOINT", server.endpoint)
+        token = token_from(source, home, alone)
+        if other:
+            # Its own `HUBTOKEN_TOKEN_ORIGIN` must not be handed on.
+            handed_over(endpoint=server.endpoint).activate()
+        made = token.environ()
+        assert token.fingerprint in made["HUBTOKEN_TOKEN_ORIGIN"]
+        assert leaks(made["HUBTOKEN_TOKEN_ORIGIN"], token.reveal()) == []
+        done = subprocess.run(
+            [sys.executable, "-m", "hubtoken", "whoami", "--json"],
+            env=made,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=DEADLINE,
+        )
+    message = json.loads(done.stdout.splitlines()[-1])["error"]["message"]
+    assert f"handed over by `token.environ()` from {token.source}" in message
+    assert "unset" not in message
+    assert "start this process again with `token.environ()`" in message
+    assert leaks(done.stdout + done.stderr, token.reveal()) == []
+
+
+def test_a_token_that_was_handed_over_keeps_its_source_when_it_is_handed_on(
+    home: Path, alone: pytest.MonkeyPatch
+) -> None:
+    token = token_from("store", home, alone)
+    program = (
+        "import hubtoken, os, subprocess, sys\n"
+        "token = hubtoken.resolve_token()\n"
+        "print(token.source, token.profile)\n"
+        "sys.stdout.flush()\n"
+        "if sys.argv[1:] == ['outer']:\n"
+        "    command = [sys.executable, '-c', os.environ['PROGRAM']]\n"
+        "    subprocess.run(command, env=token.environ(), check=True)\n"
+    )
+    alone.setenv("PROGRAM", program)
+    done = subprocess.run(
+        [sys.executable, "-c", program, "outer"],
+        env=token.environ(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=DEADLINE,
+    )
+    assert done.stdout.splitlines() == ["store:ci ci"] * 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import queue
 import threading
@@ -26,6 +27,7 @@ from hypothesis.stateful import (
 )
 
 import hubtoken
+from hubtoken import activation_state
 from tests.environment import fake_token
 from tests.python.helpers import DEADLINE, handed_over
 
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("alone")
 
 TOKENS = 3
+# From here on the numbers of threads that have ended.
+ENDED = 100
 # A thread and one of its tasks. Thread 2 runs no event loop.
 ACTORS = [(0, 0), (0, 1), (1, 0), (2, None)]
 
@@ -103,12 +107,13 @@ def _do(what: Callable[[], Any], done: Future[Any]) -> None:
 class Known:
     """What the model knows of one activation."""
 
-    handle: Activation
+    handle: Activation | None
     token: int
     thread: int
-    replaced: Known | None = None
+    replaced: list[Known] = field(default_factory=list)
     state: str = "plain"
     owner: tuple[int, int | None] | None = None
+    inherited: bool = False
 
 
 @dataclass
@@ -127,12 +132,49 @@ class Model:
     def conflicts(self, actor: tuple[int, int | None], token: int) -> bool:
         """Whether others have a different token active."""
         others = [known for thread, known in self.plain.items() if thread != actor[0]]
-        others += [block for block in self.blocks if block.owner != actor]
+        others += [block for block in self.blocks if not block.inherited and block.owner != actor]
         return any(known.token != token for known in others)
 
     def is_inside(self, actor: tuple[int, int | None]) -> bool:
         """Whether an actor has a block of its own open."""
-        return any(block.owner == actor for block in self.blocks)
+        return any(not block.inherited and block.owner == actor for block in self.blocks)
+
+    def replace(self, known: Known) -> None:
+        """A plain one takes the place of its thread's earlier one, and of inherited blocks."""
+        known.replaced = [block for block in self.blocks if block.inherited]
+        self.blocks = [block for block in self.blocks if not block.inherited]
+        if known.thread in self.plain:
+            known.replaced.append(self.plain[known.thread])
+        for one in known.replaced:
+            one.state = "replaced"
+        self.plain[known.thread] = known
+
+    def take_back(self, known: Known) -> None:
+        """As if it never had been."""
+        del self.plain[known.thread]
+        back = [one for one in known.replaced if one.state == "replaced"]
+        for one in back:
+            one.state = "block" if one.inherited else "plain"
+            if not one.inherited:
+                self.plain[one.thread] = one
+        self.blocks = [one for one in back if one.inherited] + self.blocks
+
+    def fork(self, thread: int) -> None:
+        """In the child there is one thread."""
+        token = self.in_force()
+        own = [block for block in self.blocks if block.owner and block.owner[0] == thread]
+        for block in own:
+            block.inherited = True
+        others = [block for block in self.blocks if block not in own]
+        others += [known for number, known in self.plain.items() if number != thread]
+        if not others:
+            return
+        for other in others:
+            other.state = "over"
+        entry = self.plain.get(thread)
+        if entry is None and not own and token is not None:
+            entry = Known(None, token, thread)
+        self.blocks, self.plain = own, {} if entry is None else {thread: entry}
 
     def end(self, known: Known) -> None:
         """It is active no more, wherever it was."""
@@ -157,6 +199,7 @@ class Machine(RuleBasedStateMachine):
         self.tokens: list[HubToken] = [handed_over() for _ in range(TOKENS)]
         self.model = Model()
         self.before: str | None = None
+        self.ended = itertools.count(ENDED)
 
     @initialize(set_before=st.booleans())
     def environment(self, *, set_before: bool) -> None:
@@ -187,11 +230,8 @@ class Machine(RuleBasedStateMachine):
         if model.conflicts(actor, number) or model.is_inside(actor):
             self.refused(actor, plain)
             return multiple()
-        replaced = model.plain.get(actor[0])
-        known = Known(self.call(actor, plain), number, actor[0], replaced)
-        if replaced is not None:
-            replaced.state = "replaced"
-        model.plain[actor[0]] = known
+        known = Known(self.call(actor, plain), number, actor[0])
+        model.replace(known)
         return known
 
     @rule(target=handles, actor=actors, number=numbers)
@@ -219,25 +259,44 @@ class Machine(RuleBasedStateMachine):
         model.blocks.append(known)
         return known
 
+    @rule(target=handles, number=numbers)
+    def leave_open(self, number: int) -> Any:
+        """A thread enters a block and ends."""
+        token, model, worker = self.tokens[number], self.model, Worker(0)
+        actor = (next(self.ended), None)
+        try:
+            if model.conflicts(actor, number):
+                with pytest.raises(hubtoken.ConfigurationError):
+                    worker.call(None, token.activate)
+                return multiple()
+            handle = worker.call(None, token.activate)
+            assert worker.call(None, handle.__enter__) is token
+        finally:
+            worker.stop()
+        known = Known(handle, number, actor[0], state="block", owner=actor)
+        model.blocks.append(known)
+        return known
+
+    @rule(actor=actors)
+    def fork(self, actor: tuple[int, int | None]) -> None:
+        """What a child does first. The other threads go on here, as threads that are new."""
+        self.call(actor, activation_state._adopt)  # noqa: SLF001 - a fork would end the test
+        self.model.fork(actor[0])
+
     @rule(known=handles, actor=actors)
     def enter(self, known: Known, actor: tuple[int, int | None]) -> None:
         """A handle that was kept."""
         model = self.model
+        assert known.handle is not None
         enter = known.handle.__enter__
         if known.state != "plain":
             self.refused(actor, enter)
             return
-        plain = dict(model.plain)
-        del model.plain[known.thread]
-        before = known.replaced
-        if before is not None and before.state == "replaced":
-            model.plain[known.thread] = before
+        model.take_back(known)
         if model.conflicts(actor, known.token):
-            model.plain = plain
+            model.replace(known)
             self.refused(actor, enter)
             return
-        if before is not None and before.state == "replaced":
-            before.state = "plain"
         assert self.call(actor, enter) is self.tokens[known.token]
         known.state, known.owner = "block", actor
         model.blocks.append(known)
@@ -246,16 +305,22 @@ class Machine(RuleBasedStateMachine):
     def end(self, known: Known, actor: tuple[int, int | None], how: str) -> None:
         """By whatever thread, in whatever order."""
         self.model.end(known)
+        handle = known.handle
+        assert handle is not None
         if how == "exit":
-            self.call(actor, lambda: known.handle.__exit__(None, None, None))
+            self.call(actor, lambda: handle.__exit__(None, None, None))
         else:
-            self.call(actor, known.handle.deactivate)
+            self.call(actor, handle.deactivate)
 
     @rule(actor=actors)
     def deactivate(self, actor: tuple[int, int | None]) -> None:
         """The function, for handles that are lost."""
         for known in list(self.model.plain.values()):
             self.model.end(known)
+        for block in list(self.model.blocks):
+            assert block.owner is not None
+            if block.inherited or block.owner[0] >= ENDED:
+                self.model.end(block)
         assert self.call(actor, hubtoken.deactivate) is None
 
     @invariant()
@@ -276,6 +341,7 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Nothing of it is left."""
         for block in list(self.model.blocks):
+            assert block.handle is not None
             block.handle.deactivate()
         hubtoken.deactivate()
         assert os.environ.get("HF_TOKEN") == self.before

@@ -91,6 +91,18 @@ def test_the_workers_of_joblib_are_warned_of(home: Path) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_the_workers_of_multiprocess_are_warned_of(method: str, home: Path) -> None:
+    pytest.importorskip("multiprocess")
+    answer = outcome("multiprocess_pool", method, home)
+    assert len(answer["alive"]) == 2
+    for warning in answer["alive"]:
+        assert "2 child processes of multiprocess" in warning["text"]
+        assert "multiprocessing" not in warning["text"].partition(" started")[0]
+        assert ("fork server of multiprocess" in warning["text"]) == (method == "forkserver")
+        assert "initializer=hubtoken.HubToken.activate" in warning["text"]
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_where_nothing_changes_for_a_child_nothing_is_said(method: str, home: Path) -> None:
     outcome("unchanged", method, home)
 

@@ -48,6 +48,8 @@ def test_a_pickle_needs_no_hubtoken(maker: str, dumps: int | str) -> None:
     names = [
         argument for code, argument, _ in pickletools.genops(data) if isinstance(argument, str)
     ]
+    # One of the strings of `environ()` is the name of a variable.
+    names = [name for name in names if name != "HUBTOKEN_TOKEN_ORIGIN"]
     assert not [name for name in names if "hubtoken" in name.lower()]
     # An interpreter without site-packages: hubtoken cannot be imported there.
     program = (

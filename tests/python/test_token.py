@@ -202,7 +202,9 @@ def test_environ_drops_what_would_win_and_leaves_its_base_alone(
         "HUGGINGFACE_CO_STAGING": "1",
     }
     before = dict(base)
-    assert token.environ(base) == {
+    made = token.environ(base)
+    assert token.fingerprint in made.pop("HUBTOKEN_TOKEN_ORIGIN")
+    assert made == {
         "PATH": "/bin",
         "HF_TOKEN": value,
         "HF_ENDPOINT": "https://huggingface.co",
@@ -212,7 +214,7 @@ def test_environ_drops_what_would_win_and_leaves_its_base_alone(
 
 
 def test_environ_takes_an_empty_base_at_its_word(token: HubToken) -> None:
-    assert set(token.environ({})) == {"HF_TOKEN", "HF_ENDPOINT"}
+    assert set(token.environ({})) == {"HF_TOKEN", "HF_ENDPOINT", "HUBTOKEN_TOKEN_ORIGIN"}
 
 
 def test_equality_and_hash_are_the_values(token: HubToken, value: str) -> None:
@@ -344,4 +346,4 @@ def test_as_auth_it_sets_the_header_for_its_own_hub_only(token: HubToken, value:
 def test_a_child_sends_the_token_whatever_it_inherits() -> None:
     inherited = {"HF_HUB_DISABLE_IMPLICIT_TOKEN": "1", "HF_OIDC_RESOURCE": "acme/x", "PATH": "/bin"}
     environment = handed_over().environ(inherited)
-    assert set(environment) == {"HF_TOKEN", "HF_ENDPOINT", "PATH"}
+    assert set(environment) == {"HF_TOKEN", "HF_ENDPOINT", "HUBTOKEN_TOKEN_ORIGIN", "PATH"}

@@ -139,6 +139,22 @@ def loky(_: str, token: hubtoken.HubToken) -> dict[str, Any]:
     return {"alive": alive, "dead": dead}
 
 
+def multiprocess_pool(method: str, token: hubtoken.HubToken) -> dict[str, Any]:
+    """A pool of `multiprocess`, as `datasets` makes one for `num_proc=`."""
+    import multiprocess
+    from multiprocess import forkserver as module
+
+    with multiprocess.get_context(method).Pool(2) as pool:
+        pool.apply(len, ("",))
+        alive = warned(token.activate) + warned(hubtoken.deactivate)
+        pool.close()
+        pool.join()
+    if method == "forkserver":
+        vars(module)["_forkserver"]._stop()  # noqa: SLF001 - for tests, as it says
+    dead = warned(token.activate) + warned(hubtoken.deactivate)
+    return {"alive": alive, "dead": dead}
+
+
 def unchanged(method: str, token: hubtoken.HubToken) -> dict[str, Any]:
     """Nothing changes for a child: the token is sent anyway, or was active already."""
     os.environ["HF_TOKEN"] = str.__str__(token.reveal())
