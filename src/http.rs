@@ -5,13 +5,16 @@
 //! never asked through a proxy, whatever the environment says. Answers are bounded in size, and
 //! time-outs in length, because a Hub can be down in many ways.
 
+mod certificates;
+#[cfg(test)]
+mod certificates_tests;
 mod failure;
 mod proxy;
 pub(crate) mod tls;
 #[cfg(test)]
 mod tls_tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -27,6 +30,7 @@ use crate::identity::failure::no_answer_within;
 use crate::paths::Paths;
 use crate::strict_url::check_reference;
 use crate::sync::lock;
+pub use certificates::Certificates;
 pub(crate) use failure::cause;
 use failure::describe;
 pub use proxy::ProxyName;
@@ -41,7 +45,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the environment says of the way to a Hub.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Settings {
-    certificates: Option<PathBuf>,
+    certificates: Certificates,
     proxy: Option<proxy::Named>,
     no_proxy: Option<String>,
     /// Whether requests are forbidden.
@@ -54,14 +58,8 @@ impl Settings {
     /// Reads the environment.
     #[must_use]
     pub fn read(environment: &dyn Environment) -> Self {
-        // As it is: a path that is not text names a file all the same.
-        let path = |name| {
-            let value = environment.get(name)?;
-            let is_blank = value.to_str().is_some_and(|text| text.trim().is_empty());
-            (!is_blank).then(|| PathBuf::from(value))
-        };
         Self {
-            certificates: path(env::SSL_CERT_FILE).or_else(|| path(env::REQUESTS_CA_BUNDLE)),
+            certificates: Certificates::read(environment),
             proxy: proxy::Named::read(environment),
             no_proxy: env::first_text(environment, &env::NO_PROXY),
             offline: env::is_offline(environment),
@@ -82,10 +80,10 @@ impl Settings {
         }
     }
 
-    /// The file or folder of certificates that the environment names.
+    /// The certificates that are trusted.
     #[must_use]
-    pub fn certificates(&self) -> Option<&Path> {
-        self.certificates.as_deref()
+    pub fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 
     /// Whether requests take the same way: where answers are kept does not count.
@@ -194,7 +192,7 @@ fn build(route: Route, settings: &Settings) -> Result<HubClient, Error> {
         Some(named) if route == Route::Proxied => Some(named.parse()?),
         _ => None,
     };
-    let tls = tls::client_config(is_secure, settings.certificates.as_deref())?;
+    let tls = tls::client_config(is_secure, &settings.certificates)?;
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .user_agent(concat!("hubtoken/", env!("CARGO_PKG_VERSION")))
