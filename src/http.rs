@@ -13,6 +13,7 @@ mod proxy;
 pub(crate) mod tls;
 #[cfg(test)]
 mod tls_tests;
+mod way;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -34,6 +35,7 @@ pub use certificates::Certificates;
 pub(crate) use failure::cause;
 use failure::describe;
 pub use proxy::ProxyName;
+pub use way::Way;
 
 /// The largest answer that is read, in bytes. An identity with a thousand organisations fits.
 const MAXIMUM_BODY: usize = 4 * 1024 * 1024;

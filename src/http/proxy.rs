@@ -65,6 +65,11 @@ impl Named {
             })
     }
 
+    /// The value as it is. It may hold a password.
+    pub(super) fn spelled(&self) -> &str {
+        self.value.as_ref().map_or("", |value| value.as_str())
+    }
+
     /// Reads the address.
     ///
     /// # Errors
