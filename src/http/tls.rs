@@ -22,7 +22,7 @@ use rustls::{
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 use x509_cert::der::oid::db::rfc5280::ID_KP_SERVER_AUTH;
-use x509_cert::ext::pkix::ExtendedKeyUsage;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage};
 
 use super::certificates::Certificates;
 use crate::error::Error;
@@ -175,6 +175,16 @@ fn check_purpose_and_dates(
         .map_err(unreadable)?
     {
         Some((_, usage)) if !usage.0.contains(&ID_KP_SERVER_AUTH) => {
+            return Err(CertificateError::InvalidPurpose.into());
+        }
+        _ => {}
+    }
+    match content.get_extension::<KeyUsage>().map_err(unreadable)? {
+        Some((_, usage))
+            if !(usage.digital_signature()
+                || usage.key_encipherment()
+                || usage.key_agreement()) =>
+        {
             Err(CertificateError::InvalidPurpose.into())
         }
         _ => Ok(()),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    date_time_ymd,
+    KeyUsagePurpose, date_time_ymd,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -161,6 +161,16 @@ fn nothing_else_may_be_wrong_with_it() {
         &[&client],
         &client,
         &client.key,
+        "localhost",
+        "not one for servers",
+    );
+    let mut signer = openssl_like("localhost");
+    signer.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let signer = self_signed(&signer);
+    refused(
+        &[&signer],
+        &signer,
+        &signer.key,
         "localhost",
         "not one for servers",
     );
