@@ -9,6 +9,8 @@ mod certificates;
 #[cfg(test)]
 mod certificates_tests;
 mod failure;
+#[cfg(test)]
+mod failure_tests;
 mod proxy;
 pub(crate) mod tls;
 #[cfg(test)]
@@ -32,6 +34,7 @@ use crate::paths::Paths;
 use crate::strict_url::check_reference;
 use crate::sync::lock;
 pub use certificates::Certificates;
+use certificates::Stamp;
 pub(crate) use failure::cause;
 use failure::describe;
 pub use proxy::ProxyName;
@@ -163,11 +166,21 @@ impl Route {
 /// The HTTP clients of a process, one for each way to a Hub.
 #[derive(Default)]
 pub struct Transport {
-    clients: Mutex<Vec<(Settings, Route, HubClient)>>,
+    clients: Mutex<Vec<Kept>>,
+}
+
+/// A client, and what it was made of.
+struct Kept {
+    settings: Settings,
+    route: Route,
+    /// What the named certificates were like.
+    stamp: Stamp,
+    client: HubClient,
 }
 
 impl Transport {
-    /// The client for an endpoint. Made once; the system's certificates are read only for https.
+    /// The client for an endpoint. Made once, and anew when the certificates that the environment
+    /// names have changed; certificates are read only for https.
     ///
     /// # Errors
     ///
@@ -175,15 +188,39 @@ impl Transport {
     /// used.
     pub fn client(&self, endpoint: &Endpoint, settings: &Settings) -> Result<HubClient, Error> {
         let route = Route::of(endpoint, settings);
+        if route == Route::Proxied && endpoint.as_str().starts_with("https://[") {
+            return Err(Error::Configuration(format!(
+                "{endpoint} is an IPv6 address, and hubtoken asks such an address without a proxy \
+                 only. Give the Hub a name, or list its address in NO_PROXY; nothing was sent"
+            )));
+        }
+        let stamp = match route {
+            Route::Local => Stamp::default(),
+            Route::Direct | Route::Proxied => settings.certificates.stamp(),
+        };
         let mut clients = lock(&self.clients);
-        if let Some((.., client)) = clients.iter().find(|(known, by, _)| {
-            *by == route && (route == Route::Local || known.same_way(settings))
-        }) {
-            return Ok(client.clone());
+        let known = clients.iter().position(|kept| {
+            kept.route == route && (route == Route::Local || kept.settings.same_way(settings))
+        });
+        if let Some(known) = known {
+            if clients[known].stamp == stamp {
+                return Ok(clients[known].client.clone());
+            }
+            clients.swap_remove(known);
         }
         let client = build(route, settings)?;
-        clients.push((settings.clone(), route, client.clone()));
+        clients.push(Kept {
+            settings: settings.clone(),
+            route,
+            stamp,
+            client: client.clone(),
+        });
         Ok(client)
+    }
+
+    /// Drops all clients, so that certificates are read anew.
+    pub fn close(&self) {
+        lock(&self.clients).clear();
     }
 }
 

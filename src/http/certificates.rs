@@ -25,7 +25,7 @@ pub struct Certificates {
 }
 
 /// What a file or folder was like when it was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stamp(Vec<Option<[i64; 6]>>);
 
 impl Certificates {

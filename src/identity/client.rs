@@ -118,6 +118,11 @@ impl Client {
         )
     }
 
+    /// Drops the connections, so that the next question reads the certificates anew.
+    pub fn reconnect(&self) {
+        self.transport.close();
+    }
+
     /// An identity that is known and young enough; asks nobody.
     #[must_use]
     pub fn recall(&self, credential: &Credential, options: &Options) -> Option<Arc<Identity>> {
