@@ -61,7 +61,10 @@ pub const HOME: &str = "HOME";
 pub const USERPROFILE: &str = "USERPROFILE";
 /// Certificates to trust instead of the system's.
 pub const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
-/// The same, as `requests` names it; read when [`SSL_CERT_FILE`] is not set.
+/// Folders of such certificates, with the system's separator between them (`:`, on Windows `;`); they
+/// count beside the file.
+pub const SSL_CERT_DIR: &str = "SSL_CERT_DIR";
+/// The same as [`SSL_CERT_FILE`], as `requests` names it; read when that is not set.
 pub const REQUESTS_CA_BUNDLE: &str = "REQUESTS_CA_BUNDLE";
 /// The proxy for https, in both spellings.
 pub const HTTPS_PROXY: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];

@@ -5,13 +5,19 @@
 //! never asked through a proxy, whatever the environment says. Answers are bounded in size, and
 //! time-outs in length, because a Hub can be down in many ways.
 
+mod certificates;
+#[cfg(test)]
+mod certificates_tests;
 mod failure;
+#[cfg(test)]
+mod failure_tests;
 mod proxy;
 pub(crate) mod tls;
 #[cfg(test)]
 mod tls_tests;
+mod way;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -27,9 +33,12 @@ use crate::identity::failure::no_answer_within;
 use crate::paths::Paths;
 use crate::strict_url::check_reference;
 use crate::sync::lock;
+pub use certificates::Certificates;
+use certificates::Stamp;
 pub(crate) use failure::cause;
 use failure::describe;
 pub use proxy::ProxyName;
+pub use way::Way;
 
 /// The largest answer that is read, in bytes. An identity with a thousand organisations fits.
 const MAXIMUM_BODY: usize = 4 * 1024 * 1024;
@@ -41,7 +50,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the environment says of the way to a Hub.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Settings {
-    certificates: Option<PathBuf>,
+    certificates: Certificates,
     proxy: Option<proxy::Named>,
     no_proxy: Option<String>,
     /// Whether requests are forbidden.
@@ -54,14 +63,8 @@ impl Settings {
     /// Reads the environment.
     #[must_use]
     pub fn read(environment: &dyn Environment) -> Self {
-        // As it is: a path that is not text names a file all the same.
-        let path = |name| {
-            let value = environment.get(name)?;
-            let is_blank = value.to_str().is_some_and(|text| text.trim().is_empty());
-            (!is_blank).then(|| PathBuf::from(value))
-        };
         Self {
-            certificates: path(env::SSL_CERT_FILE).or_else(|| path(env::REQUESTS_CA_BUNDLE)),
+            certificates: Certificates::read(environment),
             proxy: proxy::Named::read(environment),
             no_proxy: env::first_text(environment, &env::NO_PROXY),
             offline: env::is_offline(environment),
@@ -82,10 +85,10 @@ impl Settings {
         }
     }
 
-    /// The file or folder of certificates that the environment names.
+    /// The certificates that are trusted.
     #[must_use]
-    pub fn certificates(&self) -> Option<&Path> {
-        self.certificates.as_deref()
+    pub fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 
     /// Whether requests take the same way: where answers are kept does not count.
@@ -163,11 +166,21 @@ impl Route {
 /// The HTTP clients of a process, one for each way to a Hub.
 #[derive(Default)]
 pub struct Transport {
-    clients: Mutex<Vec<(Settings, Route, HubClient)>>,
+    clients: Mutex<Vec<Kept>>,
+}
+
+/// A client, and what it was made of.
+struct Kept {
+    settings: Settings,
+    route: Route,
+    /// What the named certificates were like.
+    stamp: Stamp,
+    client: HubClient,
 }
 
 impl Transport {
-    /// The client for an endpoint. Made once; the system's certificates are read only for https.
+    /// The client for an endpoint. Made once, and anew when the certificates that the environment
+    /// names have changed; certificates are read only for https.
     ///
     /// # Errors
     ///
@@ -175,15 +188,39 @@ impl Transport {
     /// used.
     pub fn client(&self, endpoint: &Endpoint, settings: &Settings) -> Result<HubClient, Error> {
         let route = Route::of(endpoint, settings);
+        if route == Route::Proxied && endpoint.as_str().starts_with("https://[") {
+            return Err(Error::Configuration(format!(
+                "{endpoint} is an IPv6 address, and hubtoken asks such an address without a proxy \
+                 only. Give the Hub a name, or list its address in NO_PROXY; nothing was sent"
+            )));
+        }
+        let stamp = match route {
+            Route::Local => Stamp::default(),
+            Route::Direct | Route::Proxied => settings.certificates.stamp(),
+        };
         let mut clients = lock(&self.clients);
-        if let Some((.., client)) = clients.iter().find(|(known, by, _)| {
-            *by == route && (route == Route::Local || known.same_way(settings))
-        }) {
-            return Ok(client.clone());
+        let known = clients.iter().position(|kept| {
+            kept.route == route && (route == Route::Local || kept.settings.same_way(settings))
+        });
+        if let Some(known) = known {
+            if clients[known].stamp == stamp {
+                return Ok(clients[known].client.clone());
+            }
+            clients.swap_remove(known);
         }
         let client = build(route, settings)?;
-        clients.push((settings.clone(), route, client.clone()));
+        clients.push(Kept {
+            settings: settings.clone(),
+            route,
+            stamp,
+            client: client.clone(),
+        });
         Ok(client)
+    }
+
+    /// Drops all clients, so that certificates are read anew.
+    pub fn close(&self) {
+        lock(&self.clients).clear();
     }
 }
 
@@ -194,7 +231,7 @@ fn build(route: Route, settings: &Settings) -> Result<HubClient, Error> {
         Some(named) if route == Route::Proxied => Some(named.parse()?),
         _ => None,
     };
-    let tls = tls::client_config(is_secure, settings.certificates.as_deref())?;
+    let tls = tls::client_config(is_secure, &settings.certificates)?;
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .user_agent(concat!("hubtoken/", env!("CARGO_PKG_VERSION")))

@@ -15,6 +15,8 @@ pub const PYPROJECT_FILE: &str = "pyproject.toml";
 /// The paths that an environment selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
+    /// The folder of the Hub's libraries: `HF_HOME`.
+    pub home: Option<PathBuf>,
     /// The file of the active token: `HF_TOKEN_PATH`, else `token` in `HF_HOME`.
     pub token: Option<PathBuf>,
     /// The named tokens, `stored_tokens` beside the token file.
@@ -45,6 +47,7 @@ impl Paths {
         let identities = hf_home
             .as_ref()
             .map(|folder| folder.join("hubtoken").join("identities"));
+        let hf_home_folder = hf_home.clone();
         let token = if env::is_on(environment, env::HUGGINGFACE_CO_STAGING) {
             // Staging has its own token, but shares the stored ones.
             home.as_ref()
@@ -53,6 +56,7 @@ impl Paths {
             named.or_else(|| hf_home.map(|folder| folder.join("token")))
         };
         Self {
+            home: hf_home_folder,
             token,
             stored_tokens,
             identities,

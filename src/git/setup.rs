@@ -147,7 +147,7 @@ fn others(current: &[String]) -> Vec<String> {
 pub struct Git<'a> {
     /// The variables.
     pub environment: &'a dyn Environment,
-    /// The folder; `None` when it is gone.
+    /// The folder, which counts for a repository's file alone; `None` when it is gone.
     pub folder: Option<&'a Path>,
     /// Which file is meant.
     pub scope: Scope,
@@ -243,7 +243,8 @@ impl Git<'_> {
                 None => command.env_remove(name),
             };
         }
-        if let Some(folder) = self.folder {
+        // The user's file is the same from everywhere, also from a folder that may not be entered.
+        if let (Some(folder), Scope::Local) = (self.folder, self.scope) {
             command.current_dir(folder);
         }
         command.output().map_err(|error| match error.kind() {

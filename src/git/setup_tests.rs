@@ -202,3 +202,15 @@ fn one_kind_takes_the_other_ones_place_and_both_are_undone() {
         assert_eq!(machine.config(), before);
     }
 }
+
+#[test]
+fn the_users_file_is_written_from_a_folder_that_cannot_be_entered() {
+    let machine = Machine::new("");
+    let folder = machine.home.path().join("gone");
+    let git = |scope| Git {
+        folder: Some(&folder),
+        ..machine.git(scope)
+    };
+    assert_eq!(git(Scope::Global).set_up(KEY, OURS), Ok(true));
+    assert!(git(Scope::Local).set_up(KEY, OURS).is_err());
+}

@@ -39,12 +39,26 @@ pub(super) fn describe(error: &reqwest::Error, proxy: Option<&ProxyName>) -> NoA
             None => "the Hub cannot be reached: no connection in time".to_owned(),
         }
     } else if error.is_connect() {
-        match find::<io::Error>(&causes).map(io::Error::kind) {
-            Some(ErrorKind::UnexpectedEof) => {
+        match (io_error(&causes).map(io::Error::kind), proxy) {
+            (
+                Some(
+                    ErrorKind::UnexpectedEof
+                    | ErrorKind::ConnectionReset
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::BrokenPipe,
+                ),
+                Some(proxy),
+            ) => {
+                format!("the connection through the proxy {proxy} was closed before it was secure")
+            }
+            (Some(ErrorKind::UnexpectedEof), None) => {
                 "the Hub closed the connection before it was secure; does its port speak https?"
                     .to_owned()
             }
-            _ => format!("the Hub cannot be reached: {text}"),
+            (_, Some(proxy)) => {
+                format!("the Hub cannot be reached through the proxy {proxy}: {text}")
+            }
+            (_, None) => format!("the Hub cannot be reached: {text}"),
         }
     } else if has_text(&causes, "invalid HTTP version") {
         "what answers does not speak http; is it a port for https?".to_owned()
@@ -87,6 +101,17 @@ fn find<'a, T: Error + 'static>(causes: &[&'a (dyn Error + 'static)]) -> Option<
     causes.iter().find_map(|cause| cause.downcast_ref())
 }
 
+/// What the system says: libraries wrap it into others that say nothing.
+fn io_error<'a>(causes: &[&'a (dyn Error + 'static)]) -> Option<&'a io::Error> {
+    let mut errors = causes
+        .iter()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>());
+    let first = errors.clone().next();
+    errors
+        .find(|error| error.kind() != ErrorKind::Other)
+        .or(first)
+}
+
 fn has_text(causes: &[&(dyn Error + 'static)], text: &str) -> bool {
     causes.iter().any(|cause| cause.to_string().contains(text))
 }
@@ -96,10 +121,13 @@ fn plain(causes: &[&(dyn Error + 'static)]) -> String {
     if has_text(causes, DNS) {
         return "its name is not known; look at the spelling and at the network".to_owned();
     }
-    match find::<io::Error>(causes).map(|error| (error.kind(), error)) {
+    match io_error(causes).map(|error| (error.kind(), error)) {
         Some((ErrorKind::ConnectionRefused, _)) => "the connection was refused".to_owned(),
         Some((
-            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe,
+            ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof,
             _,
         )) => "the connection was closed".to_owned(),
         Some((ErrorKind::TimedOut, _)) => "no connection in time".to_owned(),
@@ -142,6 +170,14 @@ fn proxy_failure(causes: &[&(dyn Error + 'static)], proxy: &ProxyName) -> Option
         "credentials not accepted" => {
             format!("the proxy {proxy} does not accept the user and the password")
         }
+        "server does not support user/pass authentication"
+        | "server implements authentication incorrectly" => {
+            if proxy.has_user {
+                format!("the proxy {proxy} takes no user and password; name it without them")
+            } else {
+                format!("the proxy {proxy} wants a user and a password")
+            }
+        }
         "unsuccessful" => format!("the proxy {proxy} refuses to connect to the Hub"),
         "failed parsing server response" | "proxy response headers too long" => {
             format!("the proxy {proxy} does not speak the protocol of its scheme")
@@ -169,9 +205,11 @@ fn tls_failure(who: &str, error: &rustls::Error) -> String {
             format!("{who} does not speak TLS at this port; is it a port for plain http?")
         }
         rustls::Error::AlertReceived(alert) => match alert {
-            AlertDescription::HandshakeFailure
-            | AlertDescription::ProtocolVersion
-            | AlertDescription::InsufficientSecurity => {
+            AlertDescription::HandshakeFailure => format!(
+                "{who} and hubtoken have no version or cipher of TLS in common, or it wants a \
+                 certificate of its clients, and hubtoken has none"
+            ),
+            AlertDescription::ProtocolVersion | AlertDescription::InsufficientSecurity => {
                 format!("{who} and hubtoken have no version or cipher of TLS in common")
             }
             AlertDescription::CertificateRequired
@@ -219,7 +257,12 @@ fn certificate_failure(who: &str, problem: &CertificateError) -> String {
             format!("the certificate of {who} is not one for servers")
         }
         CertificateError::BadSignature => format!(
-            "the certificate of {who} does not fit its key, or the one that it was signed with"
+            "the certificate of {who} does not fit its key, or the one that it was signed with, or \
+             such a key is too weak (RSA below 2048 bits)"
+        ),
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => format!(
+            "the certificate of {who} has a key, or a signature, of a kind that hubtoken does not know"
         ),
         CertificateError::BadEncoding => {
             format!("the certificate of {who} cannot be read")

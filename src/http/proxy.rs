@@ -65,6 +65,11 @@ impl Named {
             })
     }
 
+    /// The value as it is. It may hold a password.
+    pub(super) fn spelled(&self) -> &str {
+        self.value.as_ref().map_or("", |value| value.as_str())
+    }
+
     /// Reads the address.
     ///
     /// # Errors
@@ -84,18 +89,27 @@ impl Named {
             .as_ref()
             .ok_or_else(|| refused("it is not text"))?;
         let text = text.trim();
-        check_proxy(text)
-            .or_else(|problem| match problem {
-                // Said better below, where the schemes of proxies are known.
-                UrlProblem::NotAUrl | UrlProblem::Scheme | UrlProblem::NoHost => Ok(()),
-                _ => Err(problem),
-            })
-            .map_err(|problem| {
-                Error::UntrustedEndpoint(format!(
-                    "{} names a proxy whose address {problem}; nothing was sent",
-                    self.variable
-                ))
-            })?;
+        let untrusted = |problem: &str| {
+            Error::UntrustedEndpoint(format!(
+                "{} names a proxy whose address {problem}; nothing was sent",
+                self.variable
+            ))
+        };
+        if splits_user_info(text) {
+            return Err(untrusted(
+                "has a user or a password with / ? or # in it. Write them %2F, %3F and %23",
+            ));
+        }
+        match check_proxy(text) {
+            // Said better below, where the schemes of proxies are known.
+            Ok(()) | Err(UrlProblem::NotAUrl | UrlProblem::Scheme | UrlProblem::NoHost) => {}
+            Err(UrlProblem::UserInfo) => {
+                return Err(untrusted(
+                    "has two @. One in a user or a password has to be written %40",
+                ));
+            }
+            Err(problem) => return Err(untrusted(&problem.to_string())),
+        }
         ProxyServer::parse(text, self.variable).map_err(refused)
     }
 }
@@ -110,11 +124,15 @@ pub(super) struct ProxyServer {
 
 /// A proxy's address without user and password, and where it was named.
 #[derive(Clone, Debug)]
-pub struct ProxyName(Arc<str>);
+pub struct ProxyName {
+    text: Arc<str>,
+    /// Whether a user or a password is sent to it.
+    pub(super) has_user: bool,
+}
 
 impl fmt::Display for ProxyName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.text)
     }
 }
 
@@ -167,9 +185,19 @@ impl ProxyServer {
         }
         Ok(Self {
             address: Zeroizing::new(format!("{scheme}://{}{host}:{port}", user.as_str())),
-            name: ProxyName(format!("{host}:{port} ({variable})").into()),
+            name: ProxyName {
+                text: format!("{host}:{port} ({variable})").into(),
+                has_user: !user.is_empty(),
+            },
         })
     }
+}
+
+/// Whether what ends a host stands before an `@`: a password is written as it is.
+fn splits_user_info(text: &str) -> bool {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    rest.split_once(['/', '?', '#'])
+        .is_some_and(|(_, behind)| behind.contains('@'))
 }
 
 /// Whether the part of a URL behind its scheme ends in a port.
@@ -367,6 +395,23 @@ mod tests {
             );
             assert!(message.starts_with("ALL_PROXY "), "{text}: {message}");
             assert!(!message.contains("secret"), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn what_has_to_be_encoded_in_a_password_is_said() {
+        for (text, part) in [
+            ("http://u:sec@ret@h:1", "%40"),
+            ("http://u:sec/ret@h:1", "%2F"),
+            ("http://u:1#sec@h:1", "%23"),
+            ("socks5h://u:1?sec@h:1", "%3F"),
+        ] {
+            let Err(error) = parse(text) else {
+                panic!("{text} was understood");
+            };
+            let message = error.to_string();
+            assert!(message.contains(part), "{text}: {message}");
+            assert!(!message.contains("sec"), "{text}: {message}");
         }
     }
 

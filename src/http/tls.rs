@@ -1,6 +1,6 @@
 //! Whom a Hub's certificate is believed from.
 //!
-//! By default the system's authorities; where the environment names a file or a folder, those in it
+//! By default the system's authorities; where the environment names a file or folders, those in them
 //! and no others. One rule goes beyond what rustls does by itself. The certificate that
 //! `openssl req -x509` makes says of itself that it is an authority, and a server that presents an
 //! authority's certificate as its own is refused by rustls, while OpenSSL, and so curl and requests,
@@ -8,8 +8,6 @@
 //! it is byte for byte one of the certificates in the named bundle and nothing else is wrong with it:
 //! its name, its dates and its purpose are checked, and the handshake has to be signed with its key.
 
-use std::io::ErrorKind;
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -24,84 +22,42 @@ use rustls::{
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 use x509_cert::der::oid::db::rfc5280::ID_KP_SERVER_AUTH;
-use x509_cert::ext::pkix::ExtendedKeyUsage;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage};
 
+use super::certificates::Certificates;
 use crate::error::Error;
-use crate::file;
 
-/// How to speak TLS: trusting the certificates in a file or folder, or the system's. They are read
-/// only when they are needed.
+/// How to speak TLS: trusting the certificates that are named, or the system's. They are read only
+/// when they are needed.
 ///
 /// # Errors
 ///
 /// [`Error::Configuration`] when there are no certificates to trust.
-pub(crate) fn client_config(is_secure: bool, named: Option<&Path>) -> Result<ClientConfig, Error> {
+pub(crate) fn client_config(
+    is_secure: bool,
+    trusted: &Certificates,
+) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|_| unusable("this version of rustls knows no protocol"))?;
-    let certificates = match (is_secure, named) {
-        (false, _) => {
-            let roots = RootCertStore::empty();
-            return Ok(builder.with_root_certificates(roots).with_no_client_auth());
-        }
-        (true, Some(path)) => read_named(path)?,
-        (true, None) => rustls_native_certs::load_native_certs().certs,
-    };
     let mut roots = RootCertStore::empty();
+    if !is_secure {
+        return Ok(builder.with_root_certificates(roots).with_no_client_auth());
+    }
+    let certificates = trusted.load()?;
     let (added, _) = roots.add_parsable_certificates(certificates.iter().cloned());
-    match named {
-        Some(path) if added == 0 => {
-            return Err(no_certificates(
-                path,
-                if path.is_dir() {
-                    "holds no certificate under a name that OpenSSL looks for (see `openssl rehash`)"
-                } else {
-                    "holds no certificate"
-                },
-            ));
-        }
-        None if added == 0 => {
-            return Err(Error::Configuration(
-                "the system has no certificates to trust. Install the package ca-certificates, or \
-                 name a file in SSL_CERT_FILE"
-                    .to_owned(),
-            ));
-        }
-        None => return Ok(builder.with_root_certificates(roots).with_no_client_auth()),
-        Some(_) => {}
+    if added == 0 {
+        return Err(trusted.useless());
+    }
+    if trusted.is_systems() {
+        return Ok(builder.with_root_certificates(roots).with_no_client_auth());
     }
     let verifier = BundleVerifier::new(roots, certificates, provider)?;
     Ok(builder
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth())
-}
-
-fn read_named(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    // The library's own report of a path that it cannot read is for those who write programs.
-    let looked_at = if path.is_dir() {
-        std::fs::read_dir(path).map(drop)
-    } else {
-        std::fs::File::open(path).map(drop)
-    };
-    looked_at.map_err(|error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => no_certificates(path, "does not exist"),
-        _ => no_certificates(path, &format!("cannot be read: {}", file::describe(&error))),
-    })?;
-    let found = if path.is_dir() {
-        rustls_native_certs::load_certs_from_paths(None, Some(path))
-    } else {
-        rustls_native_certs::load_certs_from_paths(Some(path), None)
-    };
-    Ok(found.certs)
-}
-
-fn no_certificates(path: &Path, problem: &str) -> Error {
-    Error::Configuration(format!(
-        "SSL_CERT_FILE (or REQUESTS_CA_BUNDLE) names {}, which {problem}",
-        path.display()
-    ))
 }
 
 fn unusable(problem: &str) -> Error {
@@ -219,6 +175,16 @@ fn check_purpose_and_dates(
         .map_err(unreadable)?
     {
         Some((_, usage)) if !usage.0.contains(&ID_KP_SERVER_AUTH) => {
+            return Err(CertificateError::InvalidPurpose.into());
+        }
+        _ => {}
+    }
+    match content.get_extension::<KeyUsage>().map_err(unreadable)? {
+        Some((_, usage))
+            if !(usage.digital_signature()
+                || usage.key_encipherment()
+                || usage.key_agreement()) =>
+        {
             Err(CertificateError::InvalidPurpose.into())
         }
         _ => Ok(()),

@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    date_time_ymd,
+    KeyUsagePurpose, date_time_ymd,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConnection, ServerConfig, ServerConnection};
 
+use super::certificates::Certificates;
 use super::failure;
 use super::tls::client_config;
+use crate::env::SSL_CERT_FILE;
 use crate::error::Error;
 
 /// What a server presents and signs with.
@@ -48,13 +50,17 @@ fn self_signed(params: &CertificateParams) -> Made {
     }
 }
 
+fn trusted(path: &Path) -> Certificates {
+    Certificates::from(&[(SSL_CERT_FILE, path)][..])
+}
+
 /// Lets a client that trusts `bundle` meet a server; what the client says of it.
 fn meet(bundle: &[&Made], server: &Made, key: &KeyPair, name: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bundle.pem");
     let pems: Vec<String> = bundle.iter().map(|made| made.certificate.pem()).collect();
     std::fs::write(&path, pems.concat()).unwrap();
-    let client = client_config(true, Some(&path)).unwrap();
+    let client = client_config(true, &trusted(&path)).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
     let chain = vec![server.certificate.der().clone()];
@@ -158,6 +164,16 @@ fn nothing_else_may_be_wrong_with_it() {
         "localhost",
         "not one for servers",
     );
+    let mut signer = openssl_like("localhost");
+    signer.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let signer = self_signed(&signer);
+    refused(
+        &[&signer],
+        &signer,
+        &signer.key,
+        "localhost",
+        "not one for servers",
+    );
     let mut nameless = CertificateParams::default();
     nameless.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let nameless = self_signed(&nameless);
@@ -205,7 +221,7 @@ fn an_ordinary_chain_is_checked_as_ever() {
 #[test]
 fn each_fault_of_the_bundle_has_its_own_words() {
     let folder = tempfile::tempdir().unwrap();
-    let told = |path: &Path| match client_config(true, Some(path)) {
+    let told = |path: &Path| match client_config(true, &trusted(path)) {
         Err(Error::Configuration(message)) => message,
         _ => panic!("{}", path.display()),
     };
@@ -215,6 +231,7 @@ fn each_fault_of_the_bundle_has_its_own_words() {
     std::fs::write(&path, "").unwrap();
     assert!(told(&path).contains("holds no certificate"));
     assert!(told(&path.join("below")).contains("does not exist"));
-    assert!(told(folder.path()).contains("under a name that OpenSSL looks for"));
-    assert!(client_config(false, Some(&folder.path().join("none"))).is_ok());
+    let empty = tempfile::tempdir().unwrap();
+    assert!(told(empty.path()).contains("holds no certificate"));
+    assert!(client_config(false, &trusted(&folder.path().join("none"))).is_ok());
 }

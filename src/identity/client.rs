@@ -26,7 +26,7 @@ use super::shared::{LimitScope, Pace, Place, Shared};
 use super::{Interrupt, Options, REJECTION_LIFETIME};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
-use crate::http::{Settings, Transport};
+use crate::http::{Settings, Transport, Way};
 use crate::token::Digest;
 pub use line::Line;
 use lookup::Lookups;
@@ -62,8 +62,8 @@ pub struct Client {
     memory: Memory,
     shared_rejections: Budget,
     lookups: Lookups,
-    identity_flights: Flights<Key, Answered>,
-    check_flights: Flights<Check, Permitted>,
+    identity_flights: Flights<Key, (Way, Answered)>,
+    check_flights: Flights<Check, (Way, Permitted)>,
 }
 
 impl Default for Client {
@@ -116,6 +116,11 @@ impl Client {
             settings.clone(),
             self.places.of(settings),
         )
+    }
+
+    /// Drops the connections, so that the next question reads the certificates anew.
+    pub fn reconnect(&self) {
+        self.transport.close();
     }
 
     /// An identity that is known and young enough; asks nobody.
@@ -279,7 +284,7 @@ impl Client {
         };
         let client = self.clone();
         self.fly(
-            |client| &client.identity_flights,
+            (|client| &client.identity_flights, line.way()),
             key,
             window.identity,
             options.timeout,

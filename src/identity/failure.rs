@@ -74,6 +74,15 @@ impl Failure {
         }
     }
 
+    /// Whether who takes another way to the Hub may fare better.
+    #[must_use]
+    pub fn is_of_the_way(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::Strange(_) | Self::Setup(_)
+        )
+    }
+
     /// Whether a stale identity may stand in.
     #[must_use]
     pub fn says_nothing(&self) -> bool {

@@ -49,6 +49,8 @@ pub struct Shared {
     place: Place,
     endpoint: Endpoint,
     digest: String,
+    /// The digest of the way to the Hub; empty when it is not said.
+    way: String,
 }
 
 impl Shared {
@@ -63,7 +65,14 @@ impl Shared {
             },
             endpoint: endpoint.clone(),
             digest: digest.hex(),
+            way: String::new(),
         }
+    }
+
+    /// The same, for those who ask by one way: what fails on another is none of their affair.
+    #[must_use]
+    pub fn by(self, way: String) -> Self {
+        Self { way, ..self }
     }
 
     /// Who the token belongs to, when that was asked, and the end that is known of the token
@@ -99,8 +108,8 @@ impl Shared {
         (!left.is_zero() && longest <= MAXIMUM_LIMIT).then_some(left)
     }
 
-    /// Why the question failed that was asked under one of some claims, if it was asked at
-    /// `not_before` or later and was given at least `patience`, or failed sooner.
+    /// Why the question failed that was asked under one of some claims by this way, if it was asked
+    /// at `not_before` or later and was given at least `patience`, or failed sooner.
     #[must_use]
     pub fn failure(
         &self,
@@ -118,6 +127,7 @@ impl Shared {
             .gave_up_after
             .is_none_or(|length| Duration::from_millis(length) >= patience);
         (patient
+            && (failure.is_the_hubs() || failure.way == self.way)
             && claims.contains(&failure.claim)
             && not_before.is_none_or(|limit| asked >= limit))
         .then(|| failure.into_failure())
@@ -174,7 +184,7 @@ impl Shared {
         gave_up_after: Option<Duration>,
         credential: &Credential,
     ) {
-        let Some(told) = FailureRecord::of(claim, failure, gave_up_after) else {
+        let Some(told) = FailureRecord::of(claim, failure, gave_up_after, &self.way) else {
             return;
         };
         // The Hub's own words may be among it. Half a token is enough to keep them back.

@@ -39,9 +39,7 @@ pub fn inference(
         upstreams,
         limit,
         patience_seconds,
-        certificates: Settings::read(&ProcessEnvironment)
-            .certificates()
-            .map(ToOwned::to_owned),
+        certificates: Settings::read(&ProcessEnvironment).certificates().clone(),
     }
 }
 

@@ -130,7 +130,9 @@ pub fn explain(
 ///     >>> hubtoken.reload()
 #[pyfunction]
 pub fn reload() {
-    process::current().resolver.reload();
+    let process = process::current();
+    process.resolver.reload();
+    process.client.reconnect();
 }
 
 /// Asks the chain for the wrappers.

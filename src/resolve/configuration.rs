@@ -100,9 +100,12 @@ pub(super) fn parse_tool_table(text: &str, path: &Path) -> Result<Option<Configu
     if !text.contains("hubtoken") {
         return Ok(None);
     }
-    match tool_table(text, path)? {
-        Some(Value::Table(table)) => from_table(&table, path, Owner::Project).map(Some),
-        _ => Ok(None),
+    match tool_table(text, path) {
+        Ok(Some(Value::Table(table))) => from_table(&table, path, Owner::Project).map(Some),
+        Ok(_) => Ok(None),
+        // It is other tools' as long as it has not our table.
+        Err(_) if !text.contains("tool.hubtoken") => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

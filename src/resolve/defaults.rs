@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use super::Resolver;
 use super::memory::{Found, Places};
-use super::search::PassedOver;
+use super::search::{Mention, PassedOver};
 use super::trust::Trust;
 use crate::env::Environment;
 use crate::error::Error;
 use crate::paths::Paths;
+use crate::printable::printable;
 use crate::role::Role;
 use crate::sync::lock;
 
@@ -70,17 +71,25 @@ impl Defaults {
     ///
     /// # Errors
     ///
-    /// [`Error::Configuration`] when a nearer file that does not count names a role: to check
+    /// [`Error::Configuration`] when a nearer file that does not count names a role, or may: to check
     /// another one, or nothing, is not what was meant.
     pub fn needed_role(&self) -> Result<Option<Role>, Error> {
-        match self.passed_over.iter().find(|file| file.names_role) {
-            None => Ok(self.role),
-            Some(file) => Err(Error::Configuration(format!(
-                "{} names a role, and was passed over: {}. Or name the role yourself",
-                file.path.display(),
-                file.reason
-            ))),
-        }
+        let Some(file) = self
+            .passed_over
+            .iter()
+            .find(|file| file.role != Mention::Absent)
+        else {
+            return Ok(self.role);
+        };
+        Err(Error::Configuration(format!(
+            "{} {}, and was passed over: {}. Or name the role yourself",
+            printable(&file.path.display().to_string()),
+            match file.role {
+                Mention::Present => "names a role",
+                _ => "may name a role",
+            },
+            printable(&file.reason)
+        )))
     }
 
     /// What the user should hear of: the files that do not count.

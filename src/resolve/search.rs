@@ -17,6 +17,7 @@ use super::trust::Trust;
 use crate::error::Error;
 use crate::file::{self, Unreadable};
 use crate::paths::{PROJECT_FILE, PYPROJECT_FILE};
+use crate::printable::printable;
 
 /// What to do about a file that does not count.
 const REMEDY: &str = "If you trust it, list its folder in HUBTOKEN_SAFE_DIRECTORIES, or in \
@@ -32,7 +33,18 @@ pub struct PassedOver {
     /// Why a file is passed over.
     pub why: Why,
     /// Whether the file names a role.
-    pub names_role: bool,
+    pub role: Mention,
+}
+
+/// Whether a file that does not count names a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mention {
+    /// It does not.
+    Absent,
+    /// That cannot be told, since the file cannot be read or understood.
+    Possible,
+    /// It does.
+    Present,
 }
 
 /// The kinds of reasons for which a file does not count.
@@ -53,8 +65,8 @@ impl PassedOver {
         (self.why != Why::Hidden).then(|| {
             format!(
                 "config:{} was passed over: {}",
-                self.path.display(),
-                self.reason
+                printable(&self.path.display().to_string()),
+                printable(&self.reason)
             )
         })
     }
@@ -161,42 +173,52 @@ impl Search {
         if is_strange && in_own_folder {
             return Err(unusable(&problem.to_string()));
         }
+        // Most of these files are other tools'.
+        let (why, role) = if path.ends_with(PYPROJECT_FILE) {
+            (Why::Hidden, Mention::Absent)
+        } else if path.is_dir() {
+            (Why::Unreadable, Mention::Absent)
+        } else {
+            (Why::Unreadable, Mention::Possible)
+        };
         self.passed_over.push(PassedOver {
             path: path.to_owned(),
             reason: problem.to_string(),
-            // Most of these files are other tools'.
-            why: if path.ends_with(PYPROJECT_FILE) {
-                Why::Hidden
-            } else {
-                Why::Unreadable
-            },
-            names_role: false,
+            why,
+            role,
         });
         Ok(())
     }
 
     fn pass_over_distrusted(&mut self, path: PathBuf, bytes: &[u8], objection: &str) {
-        let Some(names_role) = names_role(&path, &String::from_utf8_lossy(bytes)) else {
+        let Some(role) = mention_of_role(&path, &String::from_utf8_lossy(bytes)) else {
             return;
         };
         self.passed_over.push(PassedOver {
             path,
             reason: format!("{objection}. {REMEDY}"),
             why: Why::Distrusted,
-            names_role,
+            role,
         });
     }
 }
 
 /// Whether a file that does not count names a role; `None` when it is no configuration of ours. One
-/// that is not even TOML may, if the word is in it.
-fn names_role(path: &Path, text: &str) -> Option<bool> {
+/// that is not even TOML may, if the word is in it; a `pyproject.toml` also has to have our table,
+/// since it is other tools' file.
+fn mention_of_role(path: &Path, text: &str) -> Option<Mention> {
     let is_shared = path.ends_with(PYPROJECT_FILE);
     if is_shared && !text.contains("hubtoken") {
         return None;
     }
     let Ok(mut table) = text.trim_start_matches('\u{feff}').parse::<Table>() else {
-        return Some(text.contains("role"));
+        return (!is_shared || text.contains("tool.hubtoken")).then(|| {
+            if text.contains("role") {
+                Mention::Possible
+            } else {
+                Mention::Absent
+            }
+        });
     };
     if is_shared {
         table = match table.remove("tool") {
@@ -207,7 +229,11 @@ fn names_role(path: &Path, text: &str) -> Option<bool> {
             _ => return None,
         };
     }
-    Some(table.contains_key("role"))
+    Some(if table.contains_key("role") {
+        Mention::Present
+    } else {
+        Mention::Absent
+    })
 }
 
 fn hidden(path: &Path, reason: String) -> PassedOver {
@@ -215,7 +241,7 @@ fn hidden(path: &Path, reason: String) -> PassedOver {
         path: path.to_owned(),
         reason,
         why: Why::Hidden,
-        names_role: false,
+        role: Mention::Absent,
     }
 }
 

@@ -38,6 +38,9 @@ fn a_broken_file_of_other_tools_is_passed_over() {
     let root = tempfile::tempdir().unwrap();
     std::fs::write(root.path().join(PYPROJECT_FILE), "[project").unwrap();
     assert!(find(root.path()).is_ok());
+    let dependency = "[project]\ndependencies = [\"hubtoken\"";
+    std::fs::write(root.path().join(PYPROJECT_FILE), dependency).unwrap();
+    assert!(find(root.path()).is_ok());
     std::fs::write(root.path().join(PYPROJECT_FILE), "[tool.hubtoken").unwrap();
     assert!(find(root.path()).is_err());
 }
@@ -77,7 +80,7 @@ mod passed_over {
             panic!("{:?}", search.passed_over);
         };
         assert_eq!(file.path, root.path().join("shared").join(PROJECT_FILE));
-        assert_eq!((file.why, file.names_role), (Why::Distrusted, false));
+        assert_eq!((file.why, file.role), (Why::Distrusted, Mention::Absent));
         let warning = file.warning().unwrap();
         assert!(
             warning.contains("everybody may write to its folder"),
@@ -88,34 +91,44 @@ mod passed_over {
 
     #[test]
     fn a_role_in_a_passed_over_file_is_seen_however_it_is_written() {
-        for (text, name, names_role) in [
-            ("role = \"write\"", PROJECT_FILE, Some(true)),
-            ("role = 3", PROJECT_FILE, Some(true)),
-            ("unknown = 1\nrole = \"write\"", PROJECT_FILE, Some(true)),
-            ("profile = \"role\"", PROJECT_FILE, Some(false)),
-            ("role = ", PROJECT_FILE, Some(true)),
-            ("profile", PROJECT_FILE, Some(false)),
+        for (text, name, role) in [
+            ("role = \"write\"", PROJECT_FILE, Some(Mention::Present)),
+            ("role = 3", PROJECT_FILE, Some(Mention::Present)),
+            (
+                "unknown = 1\nrole = \"write\"",
+                PROJECT_FILE,
+                Some(Mention::Present),
+            ),
+            ("profile = \"role\"", PROJECT_FILE, Some(Mention::Absent)),
+            ("role = ", PROJECT_FILE, Some(Mention::Possible)),
+            (
+                "[tool.hubtoken]\nrole = ",
+                PYPROJECT_FILE,
+                Some(Mention::Possible),
+            ),
+            (
+                "dependencies = [\"hubtoken\", \"roles\"",
+                PYPROJECT_FILE,
+                None,
+            ),
+            ("profile", PROJECT_FILE, Some(Mention::Absent)),
             (
                 "[tool.hubtoken]\nrole = \"read\"",
                 PYPROJECT_FILE,
-                Some(true),
+                Some(Mention::Present),
             ),
             (
                 "[tool.hubtoken]\nrepo = \"a/b\"",
                 PYPROJECT_FILE,
-                Some(false),
+                Some(Mention::Absent),
             ),
             ("[tool.ruff]\nrole = 1 # hubtoken", PYPROJECT_FILE, None),
             ("[project]", PYPROJECT_FILE, None),
         ] {
             let root = shared(text, name);
             let search = search(&root);
-            let told: Vec<bool> = search
-                .passed_over
-                .iter()
-                .map(|file| file.names_role)
-                .collect();
-            assert_eq!(told, names_role.into_iter().collect::<Vec<_>>(), "{text}");
+            let told: Vec<Mention> = search.passed_over.iter().map(|file| file.role).collect();
+            assert_eq!(told, role.into_iter().collect::<Vec<_>>(), "{text}");
         }
     }
 
@@ -125,9 +138,12 @@ mod passed_over {
             let root = shared(text, PROJECT_FILE);
             assert_eq!(search(&root).passed_over.len(), 1, "{text}");
         }
+        // What is too large may name a role; a folder of that name does not.
+        let root = shared(&"#".repeat(2 * 1024 * 1024), PROJECT_FILE);
+        assert_eq!(search(&root).passed_over[0].role, Mention::Possible);
         let root = shared("", "unused");
         fs::create_dir(root.path().join("shared").join(PROJECT_FILE)).unwrap();
-        assert_eq!(search(&root).passed_over.len(), 1);
+        assert_eq!(search(&root).passed_over[0].role, Mention::Absent);
         // In one's own folder it is a mistake of one's own.
         set_mode(&root.path().join("shared"), 0o755);
         let folder = root.path().join("shared");
@@ -151,7 +167,8 @@ mod passed_over {
         symlink(&link, &link).unwrap();
         let found = search(&root);
         assert_eq!(found.found.unwrap().profile.as_deref(), Some("own"));
-        assert_eq!(found.passed_over[0].why, Why::Unreadable);
+        let file = &found.passed_over[0];
+        assert_eq!((file.why, file.role), (Why::Unreadable, Mention::Possible));
         let long = root.path().join("x".repeat(250)).join("y".repeat(5000));
         let found = find_project(&long, &trust()).unwrap();
         assert_eq!(found.found.unwrap().profile.as_deref(), Some("own"));
@@ -166,5 +183,24 @@ mod passed_over {
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         assert!(made.unwrap().success());
         assert_eq!(search(&root).passed_over.len(), 1);
+    }
+
+    #[test]
+    fn a_folders_name_writes_no_control_characters_to_a_terminal() {
+        let file = PassedOver {
+            path: "/a\u{1b}[31m\u{7}/hubtoken.toml".into(),
+            reason: "/a\u{1b}[31m is odd".to_owned(),
+            why: Why::Distrusted,
+            role: Mention::Present,
+        };
+        let warning = file.warning().unwrap();
+        let defaults = crate::resolve::defaults::Defaults {
+            passed_over: [file].into(),
+            ..Default::default()
+        };
+        let error = defaults.needed_role().unwrap_err().to_string();
+        for told in [warning, error] {
+            assert!(!told.contains(['\u{1b}', '\u{7}']), "{told:?}");
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// The lock; dropped, it is free.
 pub struct Lock {
     file: File,
+    /// `HF_HOME`, which is made for its owner alone where it is not there yet.
+    home: Option<PathBuf>,
 }
 
 impl Drop for Lock {
@@ -35,18 +37,20 @@ impl Drop for Lock {
 }
 
 impl Lock {
-    /// Locks `stored_tokens`, and makes its folder if there is none.
+    /// Locks `stored_tokens`, and makes its folder if there is none; where that is in a `home`,
+    /// everything from there on is private.
     ///
     /// # Errors
     ///
     /// [`Error::Store`] when the lock cannot be had, [`Error::Interrupted`].
     pub fn take(
         stored_tokens: &Path,
+        home: Option<&Path>,
         patience: Duration,
         interrupt: &dyn Interrupt,
     ) -> Result<Self, Error> {
         let folder = parent(stored_tokens);
-        make_folder(folder).map_err(|error| problem("create the folder", folder, &error))?;
+        make_folder(folder, home).map_err(|error| problem("create the folder", folder, &error))?;
         let path = beside(stored_tokens, ".lock");
         let failed = |error: &io::Error| problem("lock", &path, error);
         let start = Instant::now();
@@ -55,7 +59,10 @@ impl Lock {
             let file = open(&path).map_err(|error| failed(&error))?;
             match file.try_lock() {
                 // `filelock` may remove the file when it lets go; then this locks nothing.
-                Ok(()) if is_at(&file, &path) => return Ok(Self { file }),
+                Ok(()) if is_at(&file, &path) => {
+                    let home = home.map(Path::to_owned);
+                    return Ok(Self { file, home });
+                }
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(failed(&error)),
             }
@@ -73,6 +80,12 @@ impl Lock {
             thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+}
+
+impl Lock {
+    pub(super) fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
     }
 }
 
@@ -125,11 +138,11 @@ mod tests {
     fn a_copy_that_a_fork_has_does_not_hold_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stored_tokens");
-        let lock = Lock::take(&path, Duration::ZERO, &Never).unwrap();
-        assert!(Lock::take(&path, Duration::ZERO, &Never).is_err());
+        let lock = Lock::take(&path, None, Duration::ZERO, &Never).unwrap();
+        assert!(Lock::take(&path, None, Duration::ZERO, &Never).is_err());
         let forked = lock.file.try_clone().unwrap();
         drop(lock);
-        assert!(Lock::take(&path, Duration::ZERO, &Never).is_ok());
+        assert!(Lock::take(&path, None, Duration::ZERO, &Never).is_ok());
         drop(forked);
     }
 }

@@ -28,6 +28,7 @@ const DIGITS: usize = 8;
 pub struct Machine<'a> {
     token: PathBuf,
     stored_tokens: PathBuf,
+    home: Option<PathBuf>,
     ambient: Endpoint,
     interrupt: &'a (dyn Interrupt + Sync),
     pub(super) patience: Duration,
@@ -62,6 +63,7 @@ impl<'a> Machine<'a> {
             (Some(token), Some(stored_tokens)) => Ok(Self {
                 token: token.clone(),
                 stored_tokens: stored_tokens.clone(),
+                home: paths.home.clone(),
                 ambient,
                 interrupt,
                 patience: lock::PATIENCE,
@@ -251,7 +253,12 @@ impl<'a> Machine<'a> {
             file::check_replaceable(&path)
                 .map_err(|error| write::problem("write", &path, &error))?;
         }
-        Lock::take(&self.stored_tokens, self.patience, self.interrupt)
+        Lock::take(
+            &self.stored_tokens,
+            self.home.as_deref(),
+            self.patience,
+            self.interrupt,
+        )
     }
 
     /// Whether an entry of this name belongs to another endpoint or account than the record.

@@ -33,16 +33,18 @@ impl Prepared {
     /// # Errors
     ///
     /// [`Error::Store`]; nothing was changed.
-    pub fn new(path: &Path, content: &str, _lock: &Lock) -> Result<Self, Error> {
-        Self::write(path, content).map_err(|error| problem("write", path, &error))
+    pub fn new(path: &Path, content: &str, lock: &Lock) -> Result<Self, Error> {
+        let failed = |error: io::Error| problem("write", path, &error);
+        file::check_replaceable(path).map_err(failed)?;
+        let target = target(path).map_err(failed)?;
+        make_folder(parent(&target), lock.home()).map_err(failed)?;
+        let new = being_written(&target);
+        // What is wrong with it is no fault of the file beside it.
+        remove_if_there(&new).map_err(|error| problem("clear", &new, &error))?;
+        Self::write(target, new, content).map_err(failed)
     }
 
-    fn write(path: &Path, content: &str) -> io::Result<Self> {
-        file::check_replaceable(path)?;
-        let path = target(path)?;
-        make_folder(parent(&path))?;
-        let new = being_written(&path);
-        remove_if_there(&new)?;
+    fn write(path: PathBuf, new: PathBuf, content: &str) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -168,9 +170,9 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a folder for its owner alone; one that is there keeps its mode.
-pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
-    folder::make_private(folder, folder)
+/// Makes a folder for its owner alone, and `home` if it is in there; one that is there keeps its mode.
+pub(super) fn make_folder(folder: &Path, home: Option<&Path>) -> io::Result<()> {
+    folder::make_private(folder, home.unwrap_or(folder))
 }
 
 /// Makes what was done to a file's name last through a power cut. Where folders cannot be synced,

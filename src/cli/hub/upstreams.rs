@@ -73,9 +73,7 @@ impl Upstreams {
                 window_seconds: self.inference_window,
             }),
             patience_seconds: self.upstream_timeout,
-            certificates: Settings::read(world.environment)
-                .certificates()
-                .map(ToOwned::to_owned),
+            certificates: Settings::read(world.environment).certificates().clone(),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::http::Certificates;
 use crate::hub::error::HubError;
 use crate::hub::options::WhoamiLimit;
 
@@ -25,8 +26,8 @@ pub struct InferenceOptions {
     pub limit: Option<WhoamiLimit>,
     /// How long an upstream may say nothing, before its answer and in the middle of it.
     pub patience_seconds: u32,
-    /// The certificates that upstreams on https are trusted by; `None` for the system's.
-    pub certificates: Option<PathBuf>,
+    /// The certificates that upstreams on https are trusted by.
+    pub certificates: Certificates,
 }
 
 impl Default for InferenceOptions {
@@ -35,7 +36,7 @@ impl Default for InferenceOptions {
             upstreams: Vec::new(),
             limit: None,
             patience_seconds: 300,
-            certificates: None,
+            certificates: Certificates::default(),
         }
     }
 }

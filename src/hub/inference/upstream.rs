@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::options::{InferenceOptions, Upstream, invalid};
 use crate::file::read_secret;
-use crate::http;
+use crate::http::{self, Certificates};
 use crate::hub::error::HubError;
 use crate::hub::names;
 use crate::strict_url::Origin;
@@ -90,7 +89,7 @@ impl Upstreams {
         Ok(Self {
             named,
             any,
-            client: client(options.certificates.as_deref(), secure)?,
+            client: client(&options.certificates, secure)?,
         })
     }
 
@@ -188,7 +187,7 @@ fn key(upstream: &Upstream, url: &Url) -> Result<Option<HeaderValue>, HubError> 
 }
 
 /// A client that goes where it is told: no redirect, no proxy, no `Referer`, HTTP/1.1.
-fn client(certificates: Option<&Path>, secure: bool) -> Result<Client, HubError> {
+fn client(certificates: &Certificates, secure: bool) -> Result<Client, HubError> {
     let unusable = |reason: String| invalid("the way to the upstreams", &reason);
     let tls = http::tls::client_config(secure, certificates)
         .map_err(|error| unusable(error.to_string()))?;

@@ -6,16 +6,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Client;
+use crate::http::Way;
 use crate::identity::Interrupt;
 use crate::identity::failure::{Failure, no_answer_within};
 use crate::identity::flight::{Boarding, Flight, Flights, Gone};
 
+/// Where the flights of a question are, each with the way that its leader took.
+type Hangar<K, A> = fn(&Client) -> &Flights<K, (Way, Result<A, Failure>)>;
+
 impl Client {
     /// Boards the flight for a key, or starts it.
+    ///
+    /// Who follows a leader that takes another way to the Hub takes its answer, and not a failure of
+    /// that way.
     #[expect(clippy::too_many_arguments, reason = "one place for both questions")]
     pub(super) fn fly<K, A, R>(
         self: &Arc<Self>,
-        flights: fn(&Self) -> &Flights<K, Result<A, Failure>>,
+        (flights, way): (Hangar<K, A>, Way),
         key: &K,
         limit: Option<Instant>,
         timeout: Duration,
@@ -28,10 +35,16 @@ impl Client {
         A: Clone + Send + 'static,
         R: Future<Output = Result<A, Failure>> + Send + 'static,
     {
+        // The request has its own time-out; a little more lets it be the one that tells.
+        let longest = timeout + Duration::from_secs(1);
+        let known = || Some((way, recall(self)?));
         let flight = loop {
-            match flights(self).board(key, self.clock.now(), limit, || recall(self)) {
-                Boarding::Answered(answer) => return answer,
-                Boarding::Follow(flight) => break flight,
+            match flights(self).board(key, self.clock.now(), limit, known) {
+                Boarding::Answered((_, answer)) => return answer,
+                Boarding::Follow(flight) => match wait(&flight, longest, interrupt)? {
+                    (by, Err(failure)) if by != way && failure.is_of_the_way() => {}
+                    (_, outcome) => return outcome,
+                },
                 Boarding::Wait(flight) => {
                     let _ = wait(&flight, timeout, interrupt)?;
                 }
@@ -39,6 +52,7 @@ impl Client {
                     let landing = Landing {
                         client: self.clone(),
                         flights,
+                        way,
                         key: key.clone(),
                         flight: flight.clone(),
                         outcome: Some(Err(Failure::Unreachable(
@@ -52,8 +66,7 @@ impl Client {
                 }
             }
         };
-        // The request has its own time-out; a little more lets it be the one that tells.
-        wait(&flight, timeout + Duration::from_secs(1), interrupt)?
+        wait(&flight, longest, interrupt)?.1
     }
 }
 
@@ -75,9 +88,10 @@ where
     A: Clone,
 {
     client: Arc<Client>,
-    flights: fn(&Client) -> &Flights<K, Result<A, Failure>>,
+    flights: Hangar<K, A>,
+    way: Way,
     key: K,
-    flight: Arc<Flight<Result<A, Failure>>>,
+    flight: Arc<Flight<(Way, Result<A, Failure>)>>,
     outcome: Option<Result<A, Failure>>,
 }
 
@@ -98,7 +112,7 @@ where
 {
     fn drop(&mut self) {
         if let Some(outcome) = self.outcome.take() {
-            (self.flights)(&self.client).land(&self.key, &self.flight, outcome);
+            (self.flights)(&self.client).land(&self.key, &self.flight, (self.way, outcome));
         }
     }
 }

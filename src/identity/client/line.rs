@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::endpoint::Endpoint;
-use crate::http::{HubClient, Settings, Transport};
+use crate::http::{HubClient, Settings, Transport, Way};
 use crate::identity::failure::Failure;
 use crate::identity::key::Key;
 use crate::identity::shared::{Shared, SharedCache};
@@ -47,6 +47,11 @@ impl Line {
     pub(super) fn shared(&self, key: &Key) -> Option<Shared> {
         let cache = self.cache.clone()?;
         Some(Shared::new(cache, &key.digest, &key.endpoint))
+    }
+
+    /// What tells this way from others to the same Hub.
+    pub(super) fn way(&self) -> Way {
+        self.settings.way(&self.endpoint)
     }
 
     /// Whether requests are allowed at all.

@@ -54,7 +54,7 @@ impl Client {
             let (client, credential) = (self.clone(), credential.clone());
             let (check, timeout) = (check.clone(), options.timeout);
             self.fly(
-                |client| &client.check_flights,
+                (|client| &client.check_flights, line.way()),
                 &check.clone(),
                 limit,
                 options.timeout,

@@ -158,6 +158,7 @@ impl Client {
         let Some(shared) = question.shared.clone() else {
             return self.whoami(question, question.timeout, asked).await;
         };
+        let shared = shared.by(question.line.way().told(&question.credential));
         let answered = |claims: &[u64]| {
             self.told(&question.key, &shared, &question.window)
                 .or_else(|| {

@@ -69,6 +69,8 @@ pub(super) struct FailureRecord {
     /// How long it was given, in milliseconds, if it failed because that was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) gave_up_after: Option<u64>,
+    /// The digest of the way by which it was asked.
+    pub(super) way: String,
     /// The sort of failure.
     kind: FailureKind,
     /// What happened, in words.
@@ -146,6 +148,7 @@ impl FailureRecord {
         claim: u64,
         failure: &Failure,
         gave_up_after: Option<Duration>,
+        way: &str,
     ) -> Option<Self> {
         let (kind, text) = match failure {
             Failure::RateLimited { .. } => (FailureKind::RateLimited, ""),
@@ -161,9 +164,15 @@ impl FailureRecord {
             claim,
             gave_up_after: gave_up_after
                 .map(|length| u64::try_from(length.as_millis()).unwrap_or(u64::MAX)),
+            way: way.to_owned(),
             kind,
             text: text.to_owned(),
         })
+    }
+
+    /// Whether it counts whatever the way is.
+    pub(super) fn is_the_hubs(&self) -> bool {
+        matches!(self.kind, FailureKind::RateLimited)
     }
 
     pub(super) fn into_failure(self) -> Failure {

@@ -310,3 +310,25 @@ fn the_end_that_a_source_told_is_shared() {
         assert_eq!((known, known.is_over()), (end, is_over));
     }
 }
+
+#[test]
+fn a_failure_is_told_to_those_who_take_the_same_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = now();
+    let asker = shared(folder.path()).by("a".to_owned());
+    let told = |way: &str| {
+        let follower = shared(folder.path()).by(way.to_owned());
+        follower.failure(now, &[7], None, Duration::ZERO).is_some()
+    };
+    for failure in [
+        Failure::Unreachable("the proxy cannot be reached".to_owned()),
+        Failure::Strange("it is a proxy's page".to_owned()),
+    ] {
+        asker.keep_failure(now, 7, &failure, None, &credential());
+        assert_eq!([told("a"), told("b"), told("")], [true, false, false]);
+    }
+    // The Hub itself has said this.
+    let limited = Failure::RateLimited { retry_after: None };
+    asker.keep_failure(now, 7, &limited, None, &credential());
+    assert_eq!([told("a"), told("b")], [true, true]);
+}

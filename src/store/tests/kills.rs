@@ -278,7 +278,7 @@ fn kill_many(seed: u64, kills: u64) -> Tally {
                 "seed {seed}, deed {ended}: {old:?} -> {new:?}: {known:?}"
             );
         }
-        assert!(Lock::take(machine.path(), Duration::ZERO, &Never).is_ok());
+        assert!(Lock::take(machine.path(), None, Duration::ZERO, &Never).is_ok());
         if old != new {
             tally.in_between += 1;
             tally.old += u64::from(known == old);

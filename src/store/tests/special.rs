@@ -179,3 +179,45 @@ fn a_link_to_a_regular_file_stays_a_link() {
     machine.remove_active().unwrap();
     assert!(!file.exists());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_new_home_is_private_also_around_a_folder_of_tokens() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let root = tempfile::tempdir().unwrap();
+    let home = root.path().join("home");
+    let folder = home.join("secrets");
+    let lock = crate::store::lock::Lock::take(
+        &folder.join("stored_tokens"),
+        Some(&home),
+        std::time::Duration::ZERO,
+        &crate::identity::Never,
+    );
+    assert!(lock.is_ok());
+    for folder in [home, folder] {
+        let mode = folder.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fifo_in_the_place_of_a_prepared_file_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("token");
+    let new = root.path().join("token.hubtoken-new");
+    let made = std::process::Command::new("mkfifo").arg(&new).status();
+    assert!(made.unwrap().success());
+    let lock = crate::store::lock::Lock::take(
+        &root.path().join("stored_tokens"),
+        None,
+        std::time::Duration::ZERO,
+        &crate::identity::Never,
+    )
+    .unwrap();
+    let Err(error) = crate::store::write::Prepared::new(&path, "", &lock) else {
+        panic!("it was written");
+    };
+    let told = error.to_string();
+    assert!(told.contains("token.hubtoken-new is a"), "{told}");
+}

@@ -1,0 +1,257 @@
+//! Which certificates are trusted: those that the environment names, or the system's.
+//!
+//! The library that finds them reads the process's environment by itself, in its own way: a variable
+//! that is set to nothing names a file for it. So it is only ever handed paths. A folder in
+//! `SSL_CERT_DIR` may be missing as long as something else that is named holds a certificate, as for
+//! OpenSSL, since lists of folders are written for many machines at once.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use crate::env::{self, Environment};
+use crate::error::Error;
+use crate::file;
+
+type Der = CertificateDer<'static>;
+
+/// The files and folders of certificates that the environment names, in place of the system's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Certificates {
+    /// Each with the variable that names it.
+    named: Vec<(&'static str, PathBuf)>,
+}
+
+/// What a file or folder was like when it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stamp(Vec<Option<[i64; 6]>>);
+
+impl Certificates {
+    /// Reads the environment. A variable that is blank is not set.
+    pub(super) fn read(environment: &dyn Environment) -> Self {
+        // As it is: a path that is not text names a file all the same.
+        let value = |name| {
+            let value = environment.get(name)?;
+            let is_blank = value.to_str().is_some_and(|text| text.trim().is_empty());
+            (!is_blank).then_some(value)
+        };
+        let file = [env::SSL_CERT_FILE, env::REQUESTS_CA_BUNDLE]
+            .into_iter()
+            .find_map(|name| Some((name, PathBuf::from(value(name)?))));
+        let folders = value(env::SSL_CERT_DIR).into_iter().flat_map(|list| {
+            std::env::split_paths(&list)
+                .filter(|path| !path.to_string_lossy().trim().is_empty())
+                .map(|path| (env::SSL_CERT_DIR, path))
+                .collect::<Vec<_>>()
+        });
+        Self {
+            named: file.into_iter().chain(folders).collect(),
+        }
+    }
+
+    /// Whether the system's count.
+    #[must_use]
+    pub fn is_systems(&self) -> bool {
+        self.named.is_empty()
+    }
+
+    /// The certificates.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] when there are none.
+    pub(super) fn load(&self) -> Result<Vec<Der>, Error> {
+        if self.is_systems() {
+            let found = of_system();
+            return if found.is_empty() {
+                Err(Error::Configuration(
+                    "the system has no certificates to trust. Install the package ca-certificates, \
+                     or name a file in SSL_CERT_FILE"
+                        .to_owned(),
+                ))
+            } else {
+                Ok(found)
+            };
+        }
+        let mut found = Vec::new();
+        let mut missing = None;
+        for (variable, path) in &self.named {
+            match load_one(path) {
+                Ok(certificates) => found.extend(certificates),
+                Err(problem) => {
+                    let error = unusable(variable, path, &problem);
+                    if *variable != env::SSL_CERT_DIR {
+                        return Err(error);
+                    }
+                    missing.get_or_insert(error);
+                }
+            }
+        }
+        match missing {
+            Some(error) if found.is_empty() => Err(error),
+            _ => Ok(found),
+        }
+    }
+
+    /// That none of the certificates can be used.
+    pub(super) fn useless(&self) -> Error {
+        match self.named.first() {
+            Some((variable, path)) => {
+                unusable(variable, path, "holds no certificate that can be read")
+            }
+            None => Error::Configuration(
+                "none of the system's certificates can be read. Name a file in SSL_CERT_FILE"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// What tells whether the files and folders have changed; of the system's nothing is looked at.
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp(self.named.iter().map(|(_, path)| stamp(path)).collect())
+    }
+}
+
+#[cfg(test)]
+impl From<&[(&'static str, &Path)]> for Certificates {
+    fn from(named: &[(&'static str, &Path)]) -> Self {
+        Self {
+            named: named
+                .iter()
+                .map(|(variable, path)| (*variable, (*path).to_owned()))
+                .collect(),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn stamp(path: &Path) -> Option<[i64; 6]> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = path.metadata().ok()?;
+    Some([
+        found.mtime(),
+        found.mtime_nsec(),
+        found.ctime(),
+        found.ctime_nsec(),
+        found.size().cast_signed(),
+        found.ino().cast_signed(),
+    ])
+}
+
+#[cfg(not(unix))]
+fn stamp(path: &Path) -> Option<[i64; 6]> {
+    let found = path.metadata().ok()?;
+    let since = found
+        .modified()
+        .ok()?
+        .duration_since(std::time::UNIX_EPOCH)
+        .ok()?;
+    Some([
+        since.as_secs().cast_signed(),
+        since.subsec_nanos().into(),
+        found.len().cast_signed(),
+        0,
+        0,
+        0,
+    ])
+}
+
+fn load_one(path: &Path) -> Result<Vec<Der>, String> {
+    let failed = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => "does not exist".to_owned(),
+        _ => format!("cannot be read: {}", file::describe(&error)),
+    };
+    if path.is_dir() {
+        std::fs::read_dir(path).map_err(failed)?;
+        let found = rustls_native_certs::load_certs_from_paths(None, Some(path)).certs;
+        return if found.is_empty() {
+            Err("holds no certificate".to_owned())
+        } else {
+            Ok(found)
+        };
+    }
+    let bytes = std::fs::read(path).map_err(failed)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let found = of_text(&text);
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    Err(if text.contains("BEGIN TRUSTED CERTIFICATE") {
+        "holds certificates in a form of OpenSSL's own (TRUSTED CERTIFICATE). Write each anew with \
+         `openssl x509 -in OLD -out NEW`"
+            .to_owned()
+    } else {
+        "holds no certificate (PEM, which begins with -----BEGIN CERTIFICATE-----)".to_owned()
+    })
+}
+
+/// The certificates of a text, as OpenSSL reads it: an editor's mark at the start and the oldest of
+/// the labels are no hindrance.
+fn of_text(text: &str) -> Vec<Der> {
+    let text = text
+        .trim_start_matches('\u{feff}')
+        .replace("BEGIN X509 CERTIFICATE", "BEGIN CERTIFICATE")
+        .replace("END X509 CERTIFICATE", "END CERTIFICATE");
+    Der::pem_slice_iter(text.as_bytes())
+        .filter_map(Result::ok)
+        .collect()
+}
+
+fn unusable(variable: &str, path: &Path, problem: &str) -> Error {
+    Error::Configuration(format!(
+        "{variable} names {}, which {problem}",
+        path.display()
+    ))
+}
+
+/// Where systems keep all certificates in one file, the first that is there counts.
+#[cfg(all(unix, not(target_os = "macos")))]
+const FILES: [&str; 12] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/ssl/cert.pem",
+    "/opt/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/certs/cacert.pem",
+    "/usr/local/etc/ssl/cert.pem",
+    "/usr/local/share/certs/ca-root-nss.crt",
+    "/etc/openssl/certs/ca-certificates.crt",
+    "/etc/certs/ca-certificates.crt",
+];
+/// Where they keep one file for each.
+#[cfg(all(unix, not(target_os = "macos")))]
+const FOLDERS: [&str; 6] = [
+    "/etc/ssl/certs",
+    "/etc/pki/tls/certs",
+    "/etc/security/certificates",
+    "/usr/local/share/certs",
+    "/etc/openssl/certs",
+    "/etc/certs/CA",
+];
+
+/// The system's certificates, by the places that OpenSSL is built for.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn of_system() -> Vec<Der> {
+    let there = |path: &&Path| path.exists();
+    let file = FILES.into_iter().map(Path::new).find(there);
+    let mut folders = FOLDERS.into_iter().map(Path::new).filter(there);
+    // Together, so that a file of the folder is not read twice.
+    let mut found = rustls_native_certs::load_certs_from_paths(file, folders.next()).certs;
+    for folder in folders {
+        found.extend(rustls_native_certs::load_certs_from_paths(None, Some(folder)).certs);
+    }
+    found.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
+    found.dedup();
+    found
+}
+
+/// The system's certificates, from its own store. The library has no door to that store which does
+/// not look at the environment first.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+fn of_system() -> Vec<Der> {
+    rustls_native_certs::load_native_certs().certs
+}

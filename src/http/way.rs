@@ -1,0 +1,75 @@
+//! What the way to a Hub depends on.
+//!
+//! Processes and threads tell each other what the Hub said of a token. That nobody answered is said
+//! of a way as well: a proxy that is down is nothing to those who have another, or none.
+
+use zeroize::Zeroizing;
+
+use super::{Route, Settings};
+use crate::credential::Credential;
+use crate::endpoint::Endpoint;
+use crate::token::Digest;
+
+/// A way to a Hub, to be compared with others. It can hold no password back: it is a digest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Way(Digest);
+
+impl Way {
+    /// For others on this machine. Made with the token, so that no password of a proxy can be found
+    /// by trying, unless the token is known.
+    #[must_use]
+    pub fn told(&self, credential: &Credential) -> String {
+        let text = format!("{}\n{}", credential.token.expose(), self.0.hex());
+        Digest::of(&Zeroizing::new(text)).hex()
+    }
+}
+
+impl Settings {
+    /// The way to an endpoint.
+    #[must_use]
+    pub fn way(&self, endpoint: &Endpoint) -> Way {
+        let route = Route::of(endpoint, self);
+        let mut text = Zeroizing::new(String::new());
+        if route != Route::Local {
+            text.push_str(&format!("{:?}\n", self.certificates));
+        }
+        if let (Route::Proxied, Some(named)) = (route, &self.proxy) {
+            text.push_str(named.spelled());
+        }
+        Way(Digest::of(&text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::env::Fixed;
+
+    fn way(hub: &str, pairs: [(&str, &str); 3]) -> Way {
+        let endpoint = Endpoint::parse(hub).unwrap();
+        Settings::read(&Fixed::from(pairs)).way(&endpoint)
+    }
+
+    #[test]
+    fn what_makes_a_difference_to_an_endpoint_is_its_way() {
+        let hub = "https://hub.example";
+        let proxy = ("ALL_PROXY", "http://u:p@proxy.example:1");
+        let other = ("ALL_PROXY", "http://u:q@proxy.example:1");
+        let [none, no_proxy, bundle] = [
+            ("HF_TOKEN", "x"),
+            ("NO_PROXY", "hub.example"),
+            ("SSL_CERT_FILE", "/a.pem"),
+        ];
+        let direct = way(hub, [none; 3]);
+        let proxied = way(hub, [proxy, none, none]);
+        assert!(direct == way(hub, [none; 3]));
+        assert!(proxied == way(hub, [proxy, none, none]));
+        assert!(direct != proxied);
+        assert!(proxied != way(hub, [other, none, none]));
+        assert!(proxied != way(hub, [proxy, bundle, none]));
+        assert!(direct == way(hub, [proxy, no_proxy, none]));
+        let local = "http://127.0.0.1:1";
+        assert!(way(local, [none; 3]) == way(local, [proxy, bundle, none]));
+    }
+}
