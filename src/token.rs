@@ -8,7 +8,7 @@
 mod digest;
 mod format;
 mod kind;
-mod service_key;
+pub(crate) mod service_key;
 
 use std::fmt;
 use std::sync::OnceLock;

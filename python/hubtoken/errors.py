@@ -184,16 +184,44 @@ class StoreError(HubTokenError, OSError):
 class HubTokenWarning(UserWarning):
     """Something that hubtoken passed over, such as an unreadable token file.
 
-    Shown with file and number of the line that it is about, and without the line itself.
+    Shown with file and number of the line that it is about, and without the line itself: by
+    ``warnings``, by pytest, and by hooks that hand the warning, its ``str()`` or its ``args[0]`` on
+    to ``warnings.formatwarning``. A hook that makes a text of its own of the message, or reads the
+    line by itself, decides for itself what it shows.
     """
+
+    def __init__(self, *args: object) -> None:
+        """Keep a message as one that withholds the line, wherever it is handed on."""
+        super().__init__(*(_Message(part) if type(part) is str else part for part in args))
 
     def __str__(self) -> str:
         """The message."""
         _withhold_line(self)
-        return super().__str__()
+        message = self.args[0] if len(self.args) == 1 else None
+        return message if isinstance(message, _Message) else super().__str__()
 
 
-def _withhold_line(warning: HubTokenWarning) -> None:
+class _Message(str):
+    """The message of a warning: it is asked for where the warning is formatted, as that is."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Itself, since it may be formatted later."""
+        _withhold_line(self)
+        return self
+
+    def __format__(self, specification: str) -> str:
+        """The message in a formatted text."""
+        _withhold_line(self)
+        return super().__format__(specification)
+
+    def __reduce__(self) -> "tuple[object, ...]":
+        """Pickle as the plain text."""
+        return (str, (str.__str__(self),))
+
+
+def _withhold_line(message: object) -> None:
     """Keeps ``warnings`` from showing the line of source that a warning is about.
 
     That line may be ``hubtoken.login("hf_…")``, and a log is no place for it. Who emits a warning
@@ -211,7 +239,7 @@ def _withhold_line(warning: HubTokenWarning) -> None:
     except (AttributeError, ValueError):
         return
     for value in shown:
-        if issubclass(type(value), warnings.WarningMessage) and value.message is warning:
+        if issubclass(type(value), warnings.WarningMessage) and value.message is message:
             value.line = value.line or ""
 
 

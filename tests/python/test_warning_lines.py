@@ -5,6 +5,7 @@ Filters, `-W error`, `logging` and once per location work as for any other warni
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import warnings
@@ -56,6 +57,19 @@ SETUPS = {
     "with another way of showing": "import hubtoken, sys, warnings\n"
     "def show(message, category, filename, lineno, file=None, line=None):\n"
     "    sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))\n"
+    "warnings.showwarning = show\n",
+    "with a formatter that takes the text first": "import hubtoken, warnings\n"
+    "old = warnings.formatwarning\n"
+    "warnings.formatwarning = lambda m, c, f, n, line=None: old(str(m), c, f, n, line)\n",
+    "with a way of showing that takes the text first": "import hubtoken, sys, warnings\n"
+    "def show(message, category, filename, lineno, file=None, line=None):\n"
+    "    text = str(message)\n"
+    "    sys.stderr.write(warnings.formatwarning(text, category, filename, lineno, line))\n"
+    "warnings.showwarning = show\n",
+    "with a way of showing that takes the argument": "import hubtoken, sys, warnings\n"
+    "def show(message, category, filename, lineno, file=None, line=None):\n"
+    "    text = message.args[0]\n"
+    "    sys.stderr.write(warnings.formatwarning(text, category, filename, lineno, line))\n"
     "warnings.showwarning = show\n",
 }
 
@@ -140,6 +154,14 @@ def test_a_recorded_warning_has_its_message_file_and_number(
         )
         assert shown.endswith("  a line\n")
         assert str(warning.message).startswith("HF_TOKEN is set")
+        # Also what is formatted later, from its text.
+        for text in (str(warning.message), warning.message.args[0]):  # type: ignore[union-attr]
+            shown = warnings.formatwarning(text, warning.category, warning.filename, warning.lineno)
+            assert shown.count("\n") == 1
+            assert "HF_TOKEN is set" in shown
+        again = pickle.loads(pickle.dumps(warning.message))  # noqa: S301 - its own
+        assert str(again) == str(warning.message)
+        assert type(warning.message.args[0].__reduce__()[1][0]) is str  # type: ignore[union-attr]
 
 
 def test_pytest_shows_no_line_either(home: Path) -> None:
