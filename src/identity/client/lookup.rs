@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::{Client, Line, not_before};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
-use crate::http::{self, Answer, HubClient};
+use crate::http::{self, Answer, HubClient, Way};
 use crate::identity::cache::Cache;
 use crate::identity::failure::{Failure, message};
 use crate::identity::flight::Flights;
@@ -55,12 +55,12 @@ type Repositories = Arc<[SimilarRepository]>;
 pub(super) struct Lookups {
     /// By repository, where the Hub has answered.
     repositories: Mutex<HashMap<Name, Repositories>>,
-    repository_flights: Flights<Name, Found<Repositories>>,
+    repository_flights: Flights<Name, (Way, Found<Repositories>)>,
     /// The repositories whose similar names have been handed out to be reported.
     reported: Mutex<HashSet<(Endpoint, String)>>,
     /// By namespace.
     namespaces: Cache<Name, Namespace>,
-    namespace_flights: Flights<Name, Found<Option<Namespace>>>,
+    namespace_flights: Flights<Name, (Way, Found<Option<Namespace>>)>,
 }
 
 impl Default for Lookups {
@@ -126,7 +126,7 @@ impl Client {
             let (target, entry) = (missing.target(), name.clone());
             let timeout = options.timeout.min(TIMEOUT);
             let found = self.fly(
-                |client| &client.lookups.repository_flights,
+                (|client| &client.lookups.repository_flights, line.way()),
                 &name,
                 None,
                 timeout,
@@ -202,7 +202,7 @@ impl Client {
         let entry = name.clone();
         let timeout = options.timeout.min(TIMEOUT);
         let outcome = self.fly(
-            |client| &client.lookups.namespace_flights,
+            (|client| &client.lookups.namespace_flights, line.way()),
             &name,
             None,
             timeout,
