@@ -8,8 +8,8 @@
 //! What was answered with *yes* is kept with the end of its token, as far as that is known, and is
 //! gone after it. It is also gone when something else is heard later: another identity, another
 //! end, a *no* of the auth-check. Who keeps a *yes* keeps it first and then looks whether something
-//! later is known, and who hears something keeps that first and then drops what it ends; so none of
-//! the two escapes the other, whichever comes first.
+//! later is known, and who hears something keeps that first and then drops what it ends; so neither
+//! escapes the other, whichever comes first.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -140,39 +140,39 @@ impl Memory {
     /// Keeps an identity; `end` is what is known of the token's besides.
     pub(super) fn keep_identity(
         &self,
-        key: Key,
+        key: &Key,
         asked: Instant,
         identity: Arc<Identity>,
         end: KnownEnd,
     ) {
         self.limits.remove(&(key.clone(), LimitScope::Whoami));
-        self.unanswered.remove(&key);
-        if self.rejections.get(&key, Some(asked)).is_none() {
-            self.rejections.remove(&key);
+        self.unanswered.remove(key);
+        if self.rejections.get(key, Some(asked)).is_none() {
+            self.rejections.remove(key);
         }
         let end = end.earlier(identity.expires_at.into());
-        let known = self.identities.get(&key, None);
+        let known = self.identities.get(key, None);
         let is_news = known.is_none_or(|(then, (known, known_end))| {
             then <= asked && (known_end != end || known != identity)
         });
         self.identities.insert(key.clone(), asked, (identity, end));
         if is_news {
-            self.checks.remove(&key);
-            self.grants.remove(&key);
+            self.checks.remove(key);
+            self.grants.remove(key);
         }
     }
 
     /// Keeps that a token is dead, and drops what it had, unless that was asked for later.
     /// Whether it had an identity.
-    pub(super) fn keep_rejection(&self, key: Key, asked: Instant, repeated: Repeated) -> bool {
-        if self.identities.get(&key, Some(asked)).is_some() {
+    pub(super) fn keep_rejection(&self, key: &Key, asked: Instant, repeated: Repeated) -> bool {
+        if self.identities.get(key, Some(asked)).is_some() {
             return false;
         }
-        let known = self.identities.remove(&key);
-        self.checks.remove(&key);
-        self.grants.remove(&key);
-        self.unanswered.remove(&key);
-        self.rejections.insert(key, asked, repeated);
+        self.rejections.insert(key.clone(), asked, repeated);
+        let known = self.identities.remove(key);
+        self.checks.remove(key);
+        self.grants.remove(key);
+        self.unanswered.remove(key);
         known
     }
 
@@ -183,12 +183,12 @@ impl Memory {
     }
 
     /// Keeps that a check was allowed; `end` is what is known of the token's besides its identity.
-    pub(super) fn keep_check(&self, check: Check, asked: Instant, end: KnownEnd) {
+    pub(super) fn keep_check(&self, check: &Check, asked: Instant, end: KnownEnd) {
         let end = end.earlier(self.end(&check.key));
-        let key = check.key.clone();
+        let key = &check.key;
         self.checks.insert(key.clone(), check.clone(), asked, end);
-        if self.is_outdated(&key, None, Some(asked)) {
-            self.checks.remove_one(&key, &check);
+        if self.is_outdated(key, None, Some(asked)) {
+            self.checks.remove_one(key, check);
         }
     }
 

@@ -110,7 +110,7 @@ impl Client {
         }
         let heard = heard?;
         if heard == Heard::Permit(Permit::Allowed) {
-            self.memory.keep_check(check, asked, credential.expires_at);
+            self.memory.keep_check(&check, asked, credential.expires_at);
         } else {
             self.memory.drop_check(&check, asked);
         }

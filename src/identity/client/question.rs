@@ -89,8 +89,7 @@ impl Client {
         if let Some((asked, identity, end)) = shared.identity(now)
             && window.identity.is_none_or(|limit| asked >= limit)
         {
-            self.memory
-                .keep_identity(key.clone(), asked, identity.into(), end);
+            self.memory.keep_identity(key, asked, identity.into(), end);
             // By the same way as everything from memory, which knows when a token ends.
             if let Some(known) = self.memory.identity(key, window.identity) {
                 return Some(Ok(known));
@@ -98,7 +97,7 @@ impl Client {
         }
         let (asked, repeated) = shared.rejection(now)?;
         window.trusts((asked, repeated)).then(|| {
-            self.memory.keep_rejection(key.clone(), asked, repeated);
+            self.memory.keep_rejection(key, asked, repeated);
             Err(Failure::Rejected)
         })
     }
@@ -227,8 +226,7 @@ impl Client {
         let identity = Identity::parse(&answer.body, endpoint).map_err(Failure::Strange)?;
         let identity = Arc::new(identity);
         let end = credential.expires_at;
-        self.memory
-            .keep_identity(key.clone(), asked, identity.clone(), end);
+        self.memory.keep_identity(key, asked, identity.clone(), end);
         if let Some(shared) = shared {
             shared.keep_identity(moment, &answer.body, credential);
         }
@@ -246,7 +244,7 @@ impl Client {
                 .map(|(_, repeated)| repeated),
         );
         let repeated = question.window.rejection.confirm(history, asked);
-        let known = self.memory.keep_rejection(key.clone(), asked, repeated);
+        let known = self.memory.keep_rejection(key, asked, repeated);
         if let Some(shared) = shared {
             shared.drop_identity();
             if known || history.is_some() || self.shared_rejections.take(moment.instant) {

@@ -47,15 +47,15 @@ fn a_million_made_up_tokens_evict_nothing_that_is_in_use() {
     let start = Instant::now();
     for number in 0..1_000 {
         let name = format!("good {number}");
-        memory.keep_identity(key(&name), start, alice(), NO_END);
-        memory.keep_check(check(&name), start, NO_END);
+        memory.keep_identity(&key(&name), start, alice(), NO_END);
+        memory.keep_check(&check(&name), start, NO_END);
         memory.keep_grant(grant(&name), start, start, Some(start), NO_END);
     }
     for number in 0..1_000_000_u32 {
         let bad = key(&number.to_string());
         let asked = start + Duration::from_micros(number.into());
         if number % 2 == 0 {
-            memory.keep_rejection(bad, asked, once(asked));
+            memory.keep_rejection(&bad, asked, once(asked));
         } else {
             memory.keep_limit(bad, LimitScope::Whoami, asked, Duration::from_mins(5));
         }
@@ -86,7 +86,7 @@ fn memory_is_bounded_however_much_the_hub_says_of_each() {
     let start = Instant::now();
     for number in 0..1_000_u64 {
         let asked = start + Duration::from_millis(number);
-        memory.keep_identity(key(&number.to_string()), asked, large.clone(), NO_END);
+        memory.keep_identity(&key(&number.to_string()), asked, large.clone(), NO_END);
     }
     let kept = memory.identities.count();
     assert!(
@@ -105,11 +105,11 @@ fn tokens_in_use_outlive_those_that_came_once() {
     for number in 0..100_u64 {
         for regular in 0..1_000 {
             let name = format!("regular {regular}");
-            memory.keep_identity(key(&name), minute(number), alice(), NO_END);
+            memory.keep_identity(&key(&name), minute(number), alice(), NO_END);
         }
         for stranger in 0..1_000 {
             let name = format!("stranger {number} {stranger}");
-            memory.keep_identity(key(&name), minute(number), alice(), NO_END);
+            memory.keep_identity(&key(&name), minute(number), alice(), NO_END);
         }
     }
     assert!(memory.identities.count() <= IDENTITIES);
@@ -124,12 +124,12 @@ fn a_rejection_ends_all_that_a_token_had_and_nothing_of_the_others() {
     let memory = Memory::default();
     let start = Instant::now();
     for name in ["a", "b"] {
-        memory.keep_identity(key(name), start, alice(), NO_END);
-        memory.keep_check(check(name), start, NO_END);
+        memory.keep_identity(&key(name), start, alice(), NO_END);
+        memory.keep_check(&check(name), start, NO_END);
         memory.keep_grant(grant(name), start, start, None, NO_END);
     }
     let later = start + Duration::from_secs(1);
-    assert!(memory.keep_rejection(key("a"), later, once(later)));
+    assert!(memory.keep_rejection(&key("a"), later, once(later)));
     assert!(memory.identity(&key("a"), None).is_none());
     assert!(memory.is_allowed(&check("a"), None).is_none());
     assert!(!memory.is_granted(&grant("a"), later, None));
@@ -138,7 +138,7 @@ fn a_rejection_ends_all_that_a_token_had_and_nothing_of_the_others() {
     assert!(memory.is_allowed(&check("b"), None).is_some());
     assert!(memory.is_granted(&grant("b"), later, None));
     // One that was asked for before what is known is no news.
-    assert!(!memory.keep_rejection(key("b"), start, once(start)));
+    assert!(!memory.keep_rejection(&key("b"), start, once(start)));
     assert!(memory.identity(&key("b"), None).is_some());
     assert_eq!(memory.rejection(&key("b")), None);
 }
@@ -164,7 +164,7 @@ fn a_limit_lasts_an_hour_at_most_and_ends_with_a_success() {
     );
     memory.keep_limit(key("a"), LimitScope::Whoami, start, Duration::from_mins(1));
     memory.keep_limit(key("a"), LimitScope::Hub, start, hour);
-    memory.keep_identity(key("a"), start, alice(), NO_END);
+    memory.keep_identity(&key("a"), start, alice(), NO_END);
     assert_eq!(memory.limit(&key("a"), LimitScope::Whoami, start), None);
     // A limit of the other questions is not lifted by an answer of whoami.
     assert_eq!(memory.limit(&key("a"), LimitScope::Hub, start), Some(hour));
@@ -175,7 +175,7 @@ fn what_is_forgotten_is_gone_by_token_and_by_hub() {
     let memory = Memory::default();
     let start = Instant::now();
     for name in ["a", "b"] {
-        memory.keep_identity(key(name), start, alice(), NO_END);
+        memory.keep_identity(&key(name), start, alice(), NO_END);
         memory.keep_limit(key(name), LimitScope::Whoami, start, Duration::from_mins(1));
         memory.keep_grant(grant(name), start, start, None, NO_END);
     }
@@ -205,15 +205,15 @@ fn a_yes_ends_with_its_token_wherever_the_end_was_told() {
         (alice(), over, true),
     ] {
         let memory = Memory::default();
-        memory.keep_identity(key("a"), start, identity, end);
+        memory.keep_identity(&key("a"), start, identity, end);
         // The check and the grant of another source, which does not tell the end itself.
-        memory.keep_check(check("a"), start, NO_END);
+        memory.keep_check(&check("a"), start, NO_END);
         assert_eq!(memory.identity(&key("a"), None).is_none(), is_over);
         assert_eq!(memory.is_allowed(&check("a"), None).is_none(), is_over);
     }
     for (end, is_over) in [(NO_END, false), (over, true)] {
         let memory = Memory::default();
-        memory.keep_check(check("a"), start, end);
+        memory.keep_check(&check("a"), start, end);
         memory.keep_grant(grant("a"), start, start, None, end);
         assert_eq!(memory.is_allowed(&check("a"), None).is_none(), is_over);
         assert_eq!(!memory.is_granted(&grant("a"), start, None), is_over);
@@ -239,10 +239,10 @@ fn a_yes_ends_with_another_identity_and_with_another_end() {
     ] {
         let memory = Memory::default();
         let (before, asked) = (start + Duration::from_millis(500), asked);
-        memory.keep_identity(key("a"), before, with_role("write"), NO_END);
-        memory.keep_check(check("a"), before, NO_END);
+        memory.keep_identity(&key("a"), before, with_role("write"), NO_END);
+        memory.keep_check(&check("a"), before, NO_END);
         memory.keep_grant(grant("a"), before, before, Some(before), NO_END);
-        memory.keep_identity(key("a"), asked, identity, told);
+        memory.keep_identity(&key("a"), asked, identity, told);
         assert_eq!(memory.is_allowed(&check("a"), None).is_some(), stays);
         assert_eq!(memory.is_granted(&grant("a"), before, None), stays);
     }
@@ -253,10 +253,10 @@ fn a_yes_that_comes_after_a_later_word_is_not_kept() {
     let start = Instant::now();
     let later = start + Duration::from_secs(1);
     let heard: [&dyn Fn(&Memory); 3] = [
-        &|memory| memory.keep_identity(key("a"), later, with_role("read"), NO_END),
+        &|memory| memory.keep_identity(&key("a"), later, with_role("read"), NO_END),
         &|memory| memory.drop_check(&check("a"), later),
         &|memory| {
-            memory.keep_rejection(key("a"), later, once(later));
+            memory.keep_rejection(&key("a"), later, once(later));
         },
     ];
     for hear in heard {
@@ -267,7 +267,7 @@ fn a_yes_that_comes_after_a_later_word_is_not_kept() {
     }
     let memory = Memory::default();
     memory.drop_check(&check("a"), later);
-    memory.keep_check(check("a"), start, NO_END);
+    memory.keep_check(&check("a"), start, NO_END);
     assert!(memory.is_allowed(&check("a"), None).is_none());
 }
 
@@ -275,13 +275,13 @@ fn a_yes_that_comes_after_a_later_word_is_not_kept() {
 fn a_success_ends_a_rejection_and_its_history() {
     let memory = Memory::default();
     let start = Instant::now();
-    memory.keep_rejection(key("a"), start, once(start));
+    memory.keep_rejection(&key("a"), start, once(start));
     let later = start + Duration::from_secs(1);
-    memory.keep_identity(key("a"), later, alice(), NO_END);
+    memory.keep_identity(&key("a"), later, alice(), NO_END);
     assert_eq!(memory.rejection(&key("a")), None);
     // An answer from before does not.
-    memory.keep_rejection(key("b"), later, once(later));
-    memory.keep_identity(key("b"), start, alice(), NO_END);
+    memory.keep_rejection(&key("b"), later, once(later));
+    memory.keep_identity(&key("b"), start, alice(), NO_END);
     assert!(memory.rejection(&key("b")).is_some());
 }
 
