@@ -51,11 +51,9 @@ pub fn caller_objection(token: &Token) -> Option<String> {
     }
     Some(match token.foreign_service() {
         Some(what) => format!("the caller's token looks like {what}, so it is sent nowhere"),
-        None => {
-            "the caller's token begins like none of the Hub's (hf_…), so it is sent nowhere: \
+        None => "the caller's token begins like none of the Hub's (hf_…), so it is sent nowhere: \
                  it may be meant for another service"
-                .to_owned()
-        }
+            .to_owned(),
     })
 }
 
