@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::endpoint::{Endpoint, Recipient};
 use crate::error::Error;
 use crate::identity::end::KnownEnd;
-use crate::printable::printable;
+use crate::printable::{masked, printable};
 use crate::resolve::outside::Notebook;
 use crate::token::Token;
 
@@ -126,11 +126,14 @@ impl Source {
         match self {
             Self::Argument => "the argument".to_owned(),
             Self::Environment(name) => format!("the environment variable {name}"),
-            Self::Configuration { file, profile } => {
-                format!("the profile `{profile}` that {} names", file.display())
-            }
-            Self::File(path) => format!("the token file {}", path.display()),
-            Self::Store(name) => format!("the stored token `{name}`"),
+            // Names and paths are shown in the open, and may hold what they should not.
+            Self::Configuration { file, profile } => format!(
+                "the profile `{}` that {} names",
+                masked(profile),
+                masked(&file.to_string_lossy())
+            ),
+            Self::File(path) => format!("the token file {}", masked(&path.to_string_lossy())),
+            Self::Store(name) => format!("the stored token `{}`", masked(name)),
             Self::Command(program) => format!("the token_command `{}`", printable(program)),
             Self::Vault(notebook) => format!("the secret HF_TOKEN of this {notebook} notebook"),
             Self::Placed { origin, .. } => origin.describe(),
@@ -144,6 +147,7 @@ impl Source {
             Self::Argument => "hand over a valid one".to_owned(),
             Self::Environment(name) => format!("set {name} to a valid one, or unset it"),
             Self::Configuration { profile, .. } | Self::Store(profile) => {
+                let profile = masked(profile);
                 format!("store a valid one with `hubtoken login --name {profile}`")
             }
             Self::File(_) => "log in again with `hubtoken login`".to_owned(),
@@ -178,10 +182,12 @@ impl fmt::Display for Source {
         match self {
             Self::Argument => formatter.write_str("argument"),
             Self::Environment(name) => write!(formatter, "env:{name}"),
-            Self::Configuration { file, .. } => write!(formatter, "config:{}", file.display()),
-            Self::File(path) => write!(formatter, "file:{}", path.display()),
-            Self::Store(name) => write!(formatter, "store:{name}"),
-            Self::Command(program) => write!(formatter, "command:{program}"),
+            Self::Configuration { file, .. } => {
+                write!(formatter, "config:{}", masked(&file.to_string_lossy()))
+            }
+            Self::File(path) => write!(formatter, "file:{}", masked(&path.to_string_lossy())),
+            Self::Store(name) => write!(formatter, "store:{}", masked(name)),
+            Self::Command(program) => write!(formatter, "command:{}", masked(program)),
             Self::Vault(notebook) => formatter.write_str(notebook.name()),
             // A token keeps its source while it is active.
             Self::Placed { origin, .. } => origin.fmt(formatter),
@@ -387,6 +393,26 @@ mod tests {
         }
         assert_eq!(Source::parse("config:/p", None), None);
         assert_eq!(Source::parse("moon", None), None);
+    }
+
+    #[test]
+    fn a_secret_in_a_name_or_a_path_is_not_shown() {
+        let secret = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
+        let key = "sk-proj-FakeFakeFakeFakeFakeFakeFakeFake";
+        for source in [
+            Source::Store(secret.to_owned()),
+            Source::Store(key.to_owned()),
+            Source::File(format!("/home/{secret}/token").into()),
+            Source::Command(key.to_owned()),
+            Source::Configuration {
+                file: format!("/{key}/hubtoken.toml").into(),
+                profile: secret.to_owned(),
+            },
+        ] {
+            for text in [source.to_string(), source.describe(), source.mend()] {
+                assert!(!text.contains("Fake"), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -374,7 +374,8 @@ fn redirection(endpoint: &Endpoint, response: &reqwest::Response) -> Result<Stri
     let target = response.url().join(text).map_err(|_| nowhere())?;
     check_reference(text).map_err(|problem| {
         NoAnswer::Strange(format!(
-            "it redirects to an address that {problem}, and the token was not sent there"
+            "it redirects to an address that {}, and the token was not sent there",
+            problem.of_server()
         ))
     })?;
     if endpoint.owns(target.as_str()) {

@@ -52,6 +52,21 @@ pub enum UrlProblem {
     Port,
 }
 
+impl UrlProblem {
+    /// The problem of an address that a server wrote: without advice, which its user cannot follow.
+    #[must_use]
+    pub fn of_server(self) -> String {
+        match self {
+            Self::NotAUrl => "is not a whole URL".to_owned(),
+            problem => {
+                let text = problem.to_string();
+                let end = text.find("; write").unwrap_or(text.len());
+                text[..end].to_owned()
+            }
+        }
+    }
+}
+
 /// Where a request goes: scheme, host and port, the same to every parser.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {

@@ -19,7 +19,7 @@ use crate::identity::end::KnownEnd;
 use crate::printable::printable;
 use crate::process;
 use crate::resolve::ambient_endpoint;
-use crate::store::login;
+use crate::store::{login, name};
 use crate::token::Token;
 
 /// The longest standard input that is read, in bytes.
@@ -64,6 +64,9 @@ pub fn run(
         Some(text) => Endpoint::parse(text).map_err(|error| error.context("--endpoint"))?,
         None => ambient_endpoint(world.environment)?,
     };
+    if let Some(name) = &arguments.name {
+        name::check(name)?;
+    }
     let machine = session::machine(world)?;
     let credential = Arc::new(Credential {
         token: read(arguments, world, output, &endpoint)?,

@@ -57,7 +57,7 @@ pub fn run(
     let done = removed.active || !removed.names.is_empty();
     if output.is_json() {
         output.object(&json!({
-            "names": removed.names,
+            "names": removed.names.iter().map(|name| printable(name)).collect::<Vec<_>>(),
             "active": removed.active,
             "warnings": removed.warnings,
             "error": null,

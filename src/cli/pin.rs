@@ -16,6 +16,7 @@ use crate::printable::printable;
 use crate::resolve::pin::pin;
 use crate::resolve::placed::shadow_warning;
 use crate::resolve::{Argument, Inputs, Request, Resolver};
+use crate::store::machine::foreign_warning;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -54,9 +55,10 @@ pub fn run(
             Error::Store("the working directory is gone, or cannot be told".to_owned()).into(),
         );
     };
+    let mut warnings = Vec::new();
     if let Some(name) = &arguments.name {
         // Before anything is written: it is stored, and it is a token.
-        Resolver::default().resolve(
+        let found = Resolver::default().resolve(
             &Request {
                 argument: Argument::Ambient,
                 endpoint: None,
@@ -64,9 +66,10 @@ pub fn run(
             },
             &Inputs::read(world.environment, None),
         )?;
+        let credential = found.credential;
+        warnings.extend(credential.and_then(|found| foreign_warning(&found.token, name)));
     }
     let pinned = pin(folder, arguments.name.as_deref(), &session::trust(world)?)?;
-    let mut warnings = Vec::new();
     if arguments.name.is_some() {
         let effect = "goes before what a folder names";
         warnings.extend(shadow_warning(world.environment, effect, ""));

@@ -6,23 +6,27 @@
 
 use std::ffi::OsString;
 
-use crate::printable::holds_secret;
+use crate::printable::{holds_secret, holds_token};
 
 /// The problem with a command line that holds a token, in words that do not repeat it.
 pub fn find(arguments: &[OsString]) -> Option<String> {
     let arguments = arguments.iter().map(|argument| argument.to_string_lossy());
-    if arguments.clone().any(|argument| holds_secret(&argument)) {
+    let own = arguments.clone().take_while(|argument| argument != "--");
+    let handed_on = arguments.clone().skip_while(|argument| argument != "--");
+    // The key of another service may be what the command that `run` executes is for.
+    if own.clone().any(|argument| holds_secret(&argument))
+        || handed_on.into_iter().any(|argument| holds_token(&argument))
+    {
         return Some(
-            "an argument looks like a token. It is not repeated here, but everybody on this \
-             machine can see the arguments of a process, and the shell keeps them in its history: \
-             make a new token and delete that one. Hand a token over in the environment variable \
-             HF_TOKEN, or log in with `hubtoken login`"
+            "an argument looks like a token, or like the key of another service. It is not \
+             repeated here, but everybody on this machine can see the arguments of a process, and \
+             the shell keeps them in its history: make a new one and delete that one. Hand a token \
+             over in the environment variable HF_TOKEN, or log in with `hubtoken login`"
                 .to_owned(),
         );
     }
     // What follows `--` is for the command that `run` executes, whose options are its own.
-    arguments
-        .take_while(|argument| argument != "--")
+    own.into_iter()
         .any(|argument| argument == "--token" || argument.starts_with("--token="))
         .then(|| {
             "there is no --token: everybody on this machine can see the arguments of a process. \
@@ -44,6 +48,10 @@ mod tests {
             "hf_oauth_eyJhbGciOiJFZERTQSIsInR5cCI6.x.y",
             "hf_jwt_eyJhbGciOiJFZERTQSIsInR5cCI6",
             "hubtoken_admin_FakeFakeFakeFakeFakeFakeFakeFakeFakeFakeFakX",
+            "api_FakeFakeFakeFakeFakeFakeFakeFakeXX",
+            "sk-proj-FakeFakeFakeFakeFakeFakeFakeFake",
+            "--color=ghp_FakeFakeFakeFakeFakeFakeFakeFakeFake",
+            "--port=sk-ant-api03-FakeFakeFakeFakeFakeFake",
         ] {
             let problem = find(&["hubtoken".into(), text.into()]).unwrap_or_default();
             assert!(problem.contains("looks like a token"), "{text}");
@@ -53,6 +61,17 @@ mod tests {
             );
         }
         assert!(find(&["--token=x".into()]).is_some_and(|problem| problem.contains("no --token")));
+    }
+
+    #[test]
+    fn a_command_that_is_run_may_be_given_its_own_key() {
+        let key = "--key=sk-proj-FakeFakeFakeFakeFakeFakeFakeFake";
+        assert_eq!(
+            find(&["run".into(), "--".into(), "x".into(), key.into()]),
+            None
+        );
+        let token = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
+        assert!(find(&["run".into(), "--".into(), "x".into(), token.into()]).is_some());
     }
 
     #[test]

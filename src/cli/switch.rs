@@ -32,9 +32,10 @@ pub fn run(
     world: &World<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let name = session::machine(world)?.switch(&arguments.name)?;
+    let switched = session::machine(world)?.switch(&arguments.name)?;
+    let name = switched.name;
     let shadow = session::shadow(world, "goes before the active token", "");
-    let warnings: Vec<String> = shadow.into_iter().collect();
+    let warnings: Vec<String> = switched.warnings.into_iter().chain(shadow).collect();
     for warning in &warnings {
         output.warning(warning);
     }

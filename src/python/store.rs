@@ -15,7 +15,7 @@ use crate::process;
 use crate::resolve::ambient_endpoint;
 use crate::resolve::placed::shadow_warning;
 use crate::store::machine::Machine;
-use crate::store::{Entry, login as checked};
+use crate::store::{Entry, login as checked, name as stored_name};
 
 /// Stores a token on this machine, after the Hub has said whose it is.
 ///
@@ -35,7 +35,7 @@ use crate::store::{Entry, login as checked};
 /// Raises:
 ///     hubtoken.errors.TokenNotFoundError: There is no terminal to ask for the token.
 ///     hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder, or looks like
-///         the key of another service.
+///         the key of another service; or the name holds a token.
 ///     hubtoken.errors.InvalidTokenError: The Hub does not know the token.
 ///     hubtoken.errors.VerdictUnknownError: The Hub could not be asked (away, a rate limit,
 ///         offline); nothing was stored.
@@ -63,6 +63,9 @@ pub fn login(
     name: Option<&str>,
     endpoint: Option<&str>,
 ) -> PyResult<PyStoredToken> {
+    if let Some(name) = name {
+        stored_name::check(name).map_err(to_python)?;
+    }
     let signals = Signals::default();
     let machine = machine(&signals)?;
     let credential = login_token::given(py, token, parse_endpoint(endpoint)?)?;
@@ -144,6 +147,9 @@ pub fn logout(py: Python<'_>, name: Option<&str>) -> PyResult<()> {
 
 /// Makes a stored token the active one, which every library uses when it is given none.
 ///
+/// A warning says so when a variable such as `HF_TOKEN` goes before it, and when it looks like the
+/// key of another service.
+///
 /// Args:
 ///     name: The stored token.
 ///
@@ -164,8 +170,10 @@ pub fn logout(py: Python<'_>, name: Option<&str>) -> PyResult<()> {
 pub fn switch(py: Python<'_>, name: &str) -> PyResult<()> {
     let signals = Signals::default();
     let machine = machine(&signals)?;
-    py.detach(|| machine.switch(name))
+    let switched = py
+        .detach(|| machine.switch(name))
         .map_err(|error| signals.to_python(error))?;
+    warn_of(py, &switched.warnings)?;
     warn_of_shadow(py, "goes before the active token", "")
 }
 
@@ -180,6 +188,7 @@ pub fn switch(py: Python<'_>, name: &str) -> PyResult<()> {
 ///
 /// Raises:
 ///     ValueError: There is no stored token of the old name, or one of the new name already.
+///     hubtoken.errors.TokenFormatError: The new name holds a token.
 ///     hubtoken.errors.StoreError: The files cannot be read or written.
 ///
 /// Example:

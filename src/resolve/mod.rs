@@ -208,8 +208,8 @@ impl Resolver {
         if let Some(name) = request.profile {
             if holds_secret(name) {
                 return Err(Error::TokenFormat(
-                    "profile= holds a token. A profile is the name of a stored token; hand a \
-                     token over as token="
+                    "profile= holds a token, or the key of another service. A profile is the name \
+                     of a stored token; hand a token over as token="
                         .to_owned(),
                 ));
             }

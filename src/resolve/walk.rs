@@ -18,6 +18,7 @@ use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::Error;
 use crate::identity::end::KnownEnd;
+use crate::printable::masked;
 use crate::recipient::objection;
 use crate::token::Token;
 
@@ -182,7 +183,7 @@ impl<'a> Walk<'a> {
             mask: Some(token.mask()),
             detail: match (&source, source.profile()) {
                 (Source::Placed { .. }, _) => source.provenance(),
-                (_, Some(name)) => format!("profile `{name}`"),
+                (_, Some(name)) => format!("profile `{}`", masked(name)),
                 _ => String::new(),
             },
         };

@@ -62,7 +62,7 @@ fn judged(token: Result<Option<Token>, Error>, name: &str) -> Result<Token, Erro
 ///
 /// [`Error::InvalidArgument`] that lists the names when there is none.
 pub(super) fn find<'a>(stored: &'a [StoredToken], name: &str) -> Result<&'a StoredToken, Error> {
-    let named = |wanted: &str| stored.iter().find(|entry| entry.name == wanted);
+    let named = |wanted: &str| super::name::find(stored, wanted);
     // The Hub's own name for it will do as well, where the file could not carry that.
     named(name)
         .or_else(|| named(&super::name::safe(name)))

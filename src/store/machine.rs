@@ -16,13 +16,16 @@ use crate::error::Error;
 use crate::file;
 use crate::identity::Interrupt;
 use crate::paths::Paths;
-use crate::printable::printable;
+use crate::printable::{holds_secret, printable};
 use crate::token::{Digest, Token};
 
 /// The largest token file that is read, in bytes.
 const MAXIMUM_TOKEN_FILE: u64 = 64 * 1024;
 /// How many digits of a digest tell a second account's token from the first's.
 const DIGITS: usize = 8;
+
+/// A shorter value than this may be a part of an ordinary name.
+const SHORTEST_VALUE: usize = 8;
 
 /// The tokens of this machine.
 pub struct Machine<'a> {
@@ -45,6 +48,37 @@ pub struct Saved {
     pub active: bool,
     /// What the user should hear of.
     pub warnings: Vec<String>,
+}
+
+/// What became of a token that was made the active one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Switched {
+    /// Its name.
+    pub name: String,
+    /// What the user should hear of.
+    pub warnings: Vec<String>,
+}
+
+/// A name as it is shown: one of another program's making may hold a token.
+fn shown(name: String) -> String {
+    if holds_secret(&name) {
+        name::safe(&name)
+    } else {
+        name
+    }
+}
+
+/// What to say of a stored value that is another service's key, where it is chosen.
+#[must_use]
+pub fn foreign_warning(token: &Token, name: &str) -> Option<String> {
+    token.foreign_service().map(|what| {
+        format!(
+            "the stored token `{}` looks like {what}. hubtoken sends it to no Hub, but \
+             huggingface_hub would: remove it with `hubtoken logout`, and log in with a token of \
+             the Hub",
+            printable(name)
+        )
+    })
 }
 
 impl<'a> Machine<'a> {
@@ -113,7 +147,7 @@ impl<'a> Machine<'a> {
                 created_at,
                 expires_at: stored_expiry.or(expires_at),
                 active: active.is_some() && token.as_ref().ok() == active.as_ref(),
-                name,
+                name: shown(name),
                 token,
             })
         };
@@ -128,7 +162,7 @@ impl<'a> Machine<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`].
+    /// [`Error::TokenFormat`] when a given name holds a token, [`Error::Store`].
     pub fn save(
         &self,
         wanted: &str,
@@ -136,8 +170,16 @@ impl<'a> Machine<'a> {
         record: &Record,
         replace: bool,
     ) -> Result<Saved, Error> {
+        let holds_value = wanted.contains(token.expose());
+        if replace {
+            name::check(wanted)?;
+            if holds_value {
+                return Err(name::refused());
+            }
+        }
         let mut change = Change::open(self)?;
-        let mut name = name::safe(wanted);
+        // What the Hub calls it is not the caller's choice.
+        let mut name = name::safe(if holds_value { "token" } else { wanted });
         if !replace && self.is_anothers(&change, &name, record)? {
             let digest = Digest::of(&format!("{} {:?}", record.endpoint, record.user));
             let owner = record.user.as_deref().unwrap_or("token");
@@ -173,13 +215,13 @@ impl<'a> Machine<'a> {
         })
     }
 
-    /// Makes a stored token the active one, and returns its name.
+    /// Makes a stored token the active one.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidArgument`] when there is none of this name, [`Error::UntrustedEndpoint`]
     /// when it belongs to another Hub than the ambient one, [`Error::Store`].
-    pub fn switch(&self, name: &str) -> Result<String, Error> {
+    pub fn switch(&self, name: &str) -> Result<Switched, Error> {
         // A broken file is not set aside for a name that nobody can find in it.
         find(&super::read(&self.stored_tokens)?, name)?;
         let change = Change::open(self)?;
@@ -197,19 +239,29 @@ impl<'a> Machine<'a> {
                 record.endpoint
             )));
         }
-        let name = entry.name.clone();
-        change.commit(Active::Is(&token))?;
-        Ok(name)
+        let name = shown(entry.name.clone());
+        let mut warnings = change.commit(Active::Is(&token))?;
+        warnings.extend(foreign_warning(&token, &name));
+        Ok(Switched { name, warnings })
     }
 
     /// Gives a stored token another name, and returns that as it is stored.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] when there is none of the old name or one of the new,
-    /// [`Error::Store`].
+    /// [`Error::TokenFormat`] when the new name holds a token, [`Error::InvalidArgument`] when there
+    /// is none of the old name or one of the new, [`Error::Store`].
     pub fn rename(&self, old: &str, new: &str) -> Result<String, Error> {
-        find(&super::read(&self.stored_tokens)?, old)?;
+        name::check(new)?;
+        let stored = super::read(&self.stored_tokens)?;
+        find(&stored, old)?;
+        let holds_value = |entry: &StoredToken| {
+            let value = entry.value.trim();
+            !value.is_empty() && value.len() >= SHORTEST_VALUE && new.contains(value)
+        };
+        if stored.iter().any(holds_value) {
+            return Err(name::refused());
+        }
         let mut change = Change::open(self)?;
         let old = find(&change.stored, old)?.name.clone();
         let new = name::safe(new);

@@ -4,17 +4,50 @@
 //! brackets, brackets included, since the last one of the line ends the name. What cannot is
 //! `DEFAULT`, which is syntax, a blank name, and line breaks, which would forge further lines. Such
 //! a name is changed, and gets a part of the *original's* digest behind `~`: the same name always
-//! becomes the same one, and two names never become one.
+//! becomes the same one, and two names never become one. So is a name that holds a token or the key
+//! of another service, since names are shown.
 
 use std::borrow::Cow;
 
+use super::StoredToken;
 use super::format::DEFAULT;
+use crate::error::Error;
+use crate::printable::{holds_secret, masked};
 use crate::token::Digest;
 
 /// Longer names are cut, in characters: a list should stay readable.
 const LONGEST: usize = 200;
 /// How many digits of the digest are shown.
 const DIGITS: usize = 8;
+
+/// Refuses a name that holds a token: it would be stored, and shown, as a name.
+///
+/// # Errors
+///
+/// [`Error::TokenFormat`], which does not repeat it.
+pub fn check(name: &str) -> Result<(), Error> {
+    if holds_secret(name) {
+        return Err(refused());
+    }
+    Ok(())
+}
+
+pub(super) fn refused() -> Error {
+    Error::TokenFormat(
+        "the name holds a token, or the key of another service. Names are stored and shown in the \
+         open: choose another name, and hand a token over as the token"
+            .to_owned(),
+    )
+}
+
+/// The stored token of a name; one that holds a token goes by its safe form as well.
+pub(crate) fn find<'a>(stored: &'a [StoredToken], name: &str) -> Option<&'a StoredToken> {
+    let named = |wanted: &str| stored.iter().find(|entry| entry.name == wanted);
+    named(name).or_else(|| {
+        let mut secret = stored.iter().filter(|entry| holds_secret(&entry.name));
+        secret.find(|entry| safe(&entry.name) == name)
+    })
+}
 
 /// A name that is safe between brackets.
 ///
@@ -31,6 +64,9 @@ pub fn safe(name: &str) -> String {
     let mut changed: Cow<'_, str> = name.into();
     if changed.contains(breaks) {
         changed = changed.replace(breaks, "_").into();
+    }
+    if holds_secret(&changed) {
+        changed = masked(&changed).into_owned().into();
     }
     if let Some((end, _)) = changed.char_indices().nth(LONGEST) {
         changed = changed[..end].to_owned().into();
@@ -51,6 +87,18 @@ mod tests {
     use super::*;
     use crate::store::format;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_token_is_no_name() {
+        for (name, shown) in [
+            ("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX", "hf_…~"),
+            ("my sk-proj-FakeFakeFakeFakeFake", "my sk-proj-…~"),
+        ] {
+            assert!(safe(name).starts_with(shown), "{}", safe(name));
+            assert!(matches!(check(name), Err(Error::TokenFormat(_))));
+        }
+        check("ci-hf_hub").unwrap();
+    }
 
     #[test]
     fn default_is_no_name() {

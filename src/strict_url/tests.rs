@@ -210,3 +210,19 @@ proptest! {
         let _ = (check_proxy(&text), check_reference(&text));
     }
 }
+
+#[test]
+fn advice_is_for_who_wrote_the_address() {
+    for location in [
+        "http:/ok",
+        "http://",
+        "https://u@h/",
+        "https://h%61/",
+        "https://1.2/",
+    ] {
+        let Err(problem) = check_reference(location) else {
+            panic!("{location}");
+        };
+        assert!(!problem.of_server().contains("write"), "{problem:?}");
+    }
+}

@@ -1,20 +1,36 @@
 //! Tokens that lie in files: the token file, and the stored tokens.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{MAXIMUM_TOKEN_FILE, Walk};
 use crate::credential::Source;
 use crate::endpoint::Endpoint;
+use crate::env;
 use crate::error::Error;
 use crate::file;
 use crate::identity::end::KnownEnd;
-use crate::printable::printable;
+use crate::printable::{holds_secret, masked, printable};
 use crate::resolve::memory::Stamp;
 use crate::resolve::trace::Answer;
 use crate::store;
 use crate::store::endpoints::Endpoints;
 use crate::token::Token;
+
+/// What to say of a token file that is not there. A token may have been put where its path belongs.
+fn absence(path: &Path) -> String {
+    let holds =
+        |part: Option<&OsStr>| part.is_some_and(|part| holds_secret(&part.to_string_lossy()));
+    let variable = if holds(path.file_name()) {
+        env::HF_TOKEN_PATH
+    } else if holds(path.parent().map(Path::as_os_str)) {
+        env::HF_HOME
+    } else {
+        return "does not exist".to_owned();
+    };
+    format!("does not exist: {variable} holds a token, not a path: set HF_TOKEN")
+}
 
 impl Walk<'_> {
     pub(in crate::resolve) fn ask_file(
@@ -29,11 +45,11 @@ impl Walk<'_> {
         let token = match file::read_secret(path, MAXIMUM_TOKEN_FILE) {
             Ok(None) if named => Err(Error::Store(format!(
                 "the token file {} that the configuration names does not exist",
-                path.display()
+                masked(&path.to_string_lossy())
             ))),
             Ok(None) => {
                 self.trace
-                    .note(source.to_string(), Answer::Absent, "does not exist");
+                    .note(source.to_string(), Answer::Absent, absence(path));
                 return Ok(());
             }
             Ok(Some(text)) => {
@@ -76,7 +92,7 @@ impl Walk<'_> {
             ));
         };
         let stored = store::read(path)?;
-        let Some(entry) = stored.iter().find(|entry| entry.name == name) else {
+        let Some(entry) = store::name::find(&stored, name) else {
             let known: Vec<&str> = stored.iter().map(|entry| entry.name.as_str()).collect();
             let detail = if known.is_empty() {
                 "no token is stored".to_owned()

@@ -196,7 +196,7 @@ fn the_hubs_own_name_finds_what_is_stored_under_a_safe_one() {
     let machine = machine(folder.path());
     save(&machine, "DEFAULT", "A", HUB);
     save(&machine, "two\nlines", "B", HUB);
-    assert_eq!(machine.switch("DEFAULT").unwrap(), "DEFAULT~89dbf710");
+    assert_eq!(machine.switch("DEFAULT").unwrap().name, "DEFAULT~89dbf710");
     assert_eq!(machine.rename("DEFAULT", "plain").unwrap(), "plain");
     let removed = machine.remove("two\nlines").unwrap().names;
     assert!(removed[0].starts_with("two_lines~"), "{removed:?}");
