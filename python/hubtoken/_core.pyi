@@ -952,6 +952,17 @@ def authorize(
         go on
     """
 
+def check_repository(repo: str, repo_type: str) -> None:
+    """Makes sure that a repository is named as it can be. For `hubtoken.asgi`.
+
+    Args:
+        repo: `namespace/name`.
+        repo_type: As for `require_role`.
+
+    Raises:
+        ValueError: It cannot be the name of a repository, or the type is not one.
+    """
+
 def explain(
     token: str | HubToken | bool | None = None,
     *,
@@ -1094,7 +1105,7 @@ def login(
     Raises:
         hubtoken.errors.TokenNotFoundError: There is no terminal to ask for the token.
         hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder, or looks like
-            the key of another service.
+            the key of another service; or the name holds a token.
         hubtoken.errors.InvalidTokenError: The Hub does not know the token.
         hubtoken.errors.VerdictUnknownError: The Hub could not be asked (away, a rate limit,
             offline); nothing was stored.
@@ -1201,6 +1212,7 @@ def rename(old: str, new: str) -> str:
 
     Raises:
         ValueError: There is no stored token of the old name, or one of the new name already.
+        hubtoken.errors.TokenFormatError: The new name holds a token.
         hubtoken.errors.StoreError: The files cannot be read or written.
 
     Example:
@@ -1257,7 +1269,10 @@ def require_permission(
 
     `read` and `write` tokens have what their role includes; a fine-grained token has what its
     scopes list. Only `repo.content.read` and `repo.write` on a repository are asked of the Hub
-    itself; for all others, what whoami tells decides.
+    itself; for all others, what whoami tells decides. With `repo=` the Hub is asked all the same
+    whether there is such a repository: one that is missing passes, is logged and warned of as by
+    `require_role`, unless `must_exist` says that it will not do; and where the Hub does not say,
+    nothing is said.
 
     What a scope of the token lists counts as given, whatever its name. Any other name within two
     edits of a permission that hubtoken knows is taken for a slip, and a well-formed name that is
@@ -1285,7 +1300,8 @@ def require_permission(
     Raises:
         hubtoken.errors.HubTokenError: As for `require_role`.
         hubtoken.errors.VerdictUnknownError: Also for a permission that this version does not know.
-        ValueError: The permission is misspelled, or cannot be one.
+        ValueError: The permission is misspelled, or cannot be one; what `repo` or `namespace` names
+            cannot be a name.
 
     Example:
         >>> import hubtoken
@@ -1476,6 +1492,9 @@ def stored_tokens() -> list[StoredToken]:
 
 def switch(name: str) -> None:
     """Makes a stored token the active one, which every library uses when it is given none.
+
+    A warning says so when a variable such as `HF_TOKEN` goes before it, and when it looks like the
+    key of another service.
 
     Args:
         name: The stored token.
