@@ -951,6 +951,17 @@ def authorize(
         go on
     """
 
+def check_repository(repo: str, repo_type: str) -> None:
+    """Makes sure that a repository is named as it can be. For `hubtoken.asgi`.
+
+    Args:
+        repo: `namespace/name`.
+        repo_type: As for `require_role`.
+
+    Raises:
+        ValueError: It cannot be the name of a repository, or the type is not one.
+    """
+
 def explain(
     token: str | HubToken | bool | None = None,
     *,
@@ -1256,7 +1267,10 @@ def require_permission(
 
     `read` and `write` tokens have what their role includes; a fine-grained token has what its
     scopes list. Only `repo.content.read` and `repo.write` on a repository are asked of the Hub
-    itself; for all others, what whoami tells decides.
+    itself; for all others, what whoami tells decides. With `repo=` the Hub is asked all the same
+    whether there is such a repository: one that is missing passes, is logged and warned of as by
+    `require_role`, unless `must_exist` says that it will not do; and where the Hub does not say,
+    nothing is said.
 
     What a scope of the token lists counts as given, whatever its name. Any other name within two
     edits of a permission that hubtoken knows is taken for a slip, and a well-formed name that is
@@ -1284,7 +1298,8 @@ def require_permission(
     Raises:
         hubtoken.errors.HubTokenError: As for `require_role`.
         hubtoken.errors.VerdictUnknownError: Also for a permission that this version does not know.
-        ValueError: The permission is misspelled, or cannot be one.
+        ValueError: The permission is misspelled, or cannot be one; what `repo` or `namespace` names
+            cannot be a name.
 
     Example:
         >>> import hubtoken
