@@ -80,7 +80,8 @@ impl<'a, 'w> Output<'a, 'w> {
 
     /// Whether there is no other place for a note or a warning than standard error.
     fn is_told(&self) -> bool {
-        !self.quiet.get() && !(self.json && self.has_object.get())
+        let is_in_object = self.json && self.has_object.get();
+        !self.quiet.get() && !is_in_object
     }
 
     /// An empty page for standard output.

@@ -391,6 +391,7 @@ fn remedy(identity: &Identity, need: &str, on: &str) -> (&'static str, String) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn a_remedy_would_help() {
     const TOKEN: &str = "Make a token that will do";
     const JOIN: &str =
