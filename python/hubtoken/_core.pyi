@@ -1093,7 +1093,7 @@ def login(
     Raises:
         hubtoken.errors.TokenNotFoundError: There is no terminal to ask for the token.
         hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder, or looks like
-            the key of another service.
+            the key of another service; or the name holds a token.
         hubtoken.errors.InvalidTokenError: The Hub does not know the token.
         hubtoken.errors.VerdictUnknownError: The Hub could not be asked (away, a rate limit,
             offline); nothing was stored.
@@ -1200,6 +1200,7 @@ def rename(old: str, new: str) -> str:
 
     Raises:
         ValueError: There is no stored token of the old name, or one of the new name already.
+        hubtoken.errors.TokenFormatError: The new name holds a token.
         hubtoken.errors.StoreError: The files cannot be read or written.
 
     Example:
@@ -1475,6 +1476,9 @@ def stored_tokens() -> list[StoredToken]:
 
 def switch(name: str) -> None:
     """Makes a stored token the active one, which every library uses when it is given none.
+
+    A warning says so when a variable such as `HF_TOKEN` goes before it, and when it looks like the
+    key of another service.
 
     Args:
         name: The stored token.
