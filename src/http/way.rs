@@ -3,6 +3,8 @@
 //! Processes and threads tell each other what the Hub said of a token. That nobody answered is said
 //! of a way as well: a proxy that is down is nothing to those who have another, or none.
 
+use std::fmt::Write as _;
+
 use zeroize::Zeroizing;
 
 use super::{Route, Settings};
@@ -31,7 +33,8 @@ impl Settings {
         let route = Route::of(endpoint, self);
         let mut text = Zeroizing::new(String::new());
         if route != Route::Local {
-            text.push_str(&format!("{:?}\n", self.certificates));
+            // It cannot fail.
+            let _ = writeln!(text, "{:?}", self.certificates);
         }
         if let (Route::Proxied, Some(named)) = (route, &self.proxy) {
             text.push_str(named.spelled());

@@ -116,3 +116,53 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic, clippy::unwrap_used)]
+    use std::thread;
+
+    use super::*;
+    use crate::endpoint::Endpoint;
+    use crate::env::Fixed;
+    use crate::http::Settings;
+    use crate::identity::Never;
+    use crate::identity::key::Key;
+    use crate::identity::model::Identity;
+    use crate::token::Digest;
+
+    #[test]
+    fn who_follows_a_leader_of_another_way_takes_no_failure_of_it() {
+        let endpoint = Endpoint::default_hub();
+        let way = |proxy| Settings::read(&Fixed::from([("ALL_PROXY", proxy)])).way(&endpoint);
+        let key = Key {
+            digest: Digest::of("a"),
+            endpoint: endpoint.clone(),
+        };
+        let identity = Arc::new(Identity::parse(br#"{"name":"alice"}"#, &endpoint).unwrap());
+        let client = Arc::new(Client::default());
+        let now = client.clock.now();
+        let Boarding::Lead(flight) = client.identity_flights.board(&key, now, None, || None) else {
+            panic!("the first caller leads");
+        };
+        let answer = thread::scope(|scope| {
+            let follower = scope.spawn(|| {
+                let answer = identity.clone();
+                client.fly(
+                    (|client| &client.identity_flights, way("http://b.example:1")),
+                    &key,
+                    None,
+                    Duration::from_mins(1),
+                    &Never,
+                    |_| None,
+                    move |asked| async move { Ok((asked, answer)) },
+                )
+            });
+            let failed = Err(Failure::Unreachable("the proxy a is down".to_owned()));
+            let outcome = (way("http://a.example:1"), failed);
+            client.identity_flights.land(&key, &flight, outcome);
+            follower.join().unwrap()
+        });
+        assert_eq!(answer.unwrap().1.user, "alice");
+    }
+}
