@@ -43,7 +43,7 @@ def is_harmless(message: str, name: str) -> bool:
     return message.isprintable() and (name.strip() not in message or len(name) < 30)
 
 
-@pytest.mark.parametrize("name", NOT_NAMES)
+@pytest.mark.parametrize("name", NOT_NAMES, ids=range(len(NOT_NAMES)))
 def test_what_cannot_be_a_namespace_is_a_value_error(name: str) -> None:
     with serving(identity()) as server:
         token = handed_over(endpoint=server.endpoint)
