@@ -167,7 +167,10 @@ fn load_one(path: &Path) -> Result<Vec<Der>, String> {
         std::fs::read_dir(path).map_err(failed)?;
         let found = rustls_native_certs::load_certs_from_paths(None, Some(path)).certs;
         return if found.is_empty() {
-            Err("holds no certificate".to_owned())
+            Err(
+                "holds no certificate under a name that OpenSSL looks for (see `openssl rehash`)"
+                    .to_owned(),
+            )
         } else {
             Ok(found)
         };

@@ -391,7 +391,15 @@ fn a_rate_limit_of_a_listing_is_obeyed() {
     world.server.set_route("/api/models?", limit);
     let question = write(Some("alice/trainedd"));
     assert!(world.require(&question, &usual()).is_ok());
-    let outcome = world.require(&question, &usual());
-    assert!(is_limited(&outcome), "{outcome:?}");
+    let code = "X-Error-Code: RepoNotFound\r\n";
+    world.server.set_route(
+        "/api/models/alice/another/auth-check",
+        answer(404, code, ""),
+    );
+    // They are advice: what was asked for itself goes on.
+    for name in ["alice/trainedd", "alice/another"] {
+        let outcome = world.require(&write(Some(name)), &usual());
+        assert!(outcome.is_ok(), "{outcome:?}");
+    }
     assert_eq!(world.server.requests_for("/api/models?"), 1);
 }

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
@@ -19,7 +19,7 @@ use crate::identity::cache::Cache;
 use crate::identity::failure::{Failure, message};
 use crate::identity::flight::Flights;
 use crate::identity::key::Key;
-use crate::identity::shared::{LimitScope, Shared};
+use crate::identity::shared::{LimitScope, MAXIMUM_LIMIT};
 use crate::identity::{Interrupt, Options};
 use crate::role::is_name;
 use crate::similar_repositories::{Missing, SimilarRepository};
@@ -56,6 +56,10 @@ pub(super) struct Lookups {
     /// By repository, where the Hub has answered.
     repositories: Mutex<HashMap<Name, Repositories>>,
     repository_flights: Flights<Name, (Way, Found<Repositories>)>,
+    /// The repositories about which the Hub was asked and did not answer. Only an error about one of them asks again.
+    unanswered: Mutex<HashSet<Name>>,
+    /// Until when the Hub wants no look-ups. They are advice, so their limit stops nothing else.
+    limits: Cache<Key, Instant>,
     /// The repositories whose similar names have been handed out to be reported.
     reported: Mutex<HashSet<(Endpoint, String)>>,
     /// By namespace.
@@ -68,6 +72,8 @@ impl Default for Lookups {
         Self {
             repositories: Mutex::default(),
             repository_flights: Flights::default(),
+            unanswered: Mutex::default(),
+            limits: Cache::new(NAMES),
             reported: Mutex::default(),
             namespaces: Cache::new(NAMES),
             namespace_flights: Flights::default(),
@@ -79,6 +85,8 @@ impl Lookups {
     /// Drops what is known of the names that some tokens see.
     pub(super) fn forget(&self, fits: impl Fn(&Key) -> bool) {
         lock(&self.repositories).retain(|(key, _), _| !fits(key));
+        lock(&self.unanswered).retain(|(key, _)| !fits(key));
+        self.limits.remove_all(&fits);
         self.namespaces.remove_all(|(key, _)| fits(key));
     }
 
@@ -118,10 +126,10 @@ impl Client {
         let recall = |client: &Self| lock(&client.lookups.repositories).get(&name).cloned();
         let repositories = if let Some(known) = recall(self) {
             known
-        } else if lock(&self.lookups.repositories).len() < NAMES
+        } else if !(reports && lock(&self.lookups.unanswered).contains(&name))
+            && lock(&self.lookups.repositories).len() < NAMES
             && let Some(http) = self.ready(credential, line)
         {
-            let shared = line.shared(&name.0);
             let (client, credential) = (self.clone(), credential.clone());
             let (target, entry) = (missing.target(), name.clone());
             let timeout = options.timeout.min(TIMEOUT);
@@ -137,15 +145,18 @@ impl Client {
                         return Ok(Arc::default());
                     };
                     let paths = missing.paths();
-                    let answers = client
-                        .ask_all(&http, &credential, paths, timeout, shared)
-                        .await;
+                    let answers = client.ask_all(&http, &credential, paths, timeout).await;
                     let repositories: Repositories = missing.similar(&answers).into();
                     if answers
                         .iter()
                         .all(|answer| answer.as_ref().is_some_and(is_answer))
                     {
                         lock(&client.lookups.repositories).insert(entry, Arc::clone(&repositories));
+                    } else {
+                        let mut unanswered = lock(&client.lookups.unanswered);
+                        if unanswered.len() < NAMES {
+                            unanswered.insert(entry);
+                        }
                     }
                     Ok(repositories)
                 },
@@ -197,7 +208,6 @@ impl Client {
         let paths = ["users", "organizations"]
             .map(|kind| format!("/api/{kind}/{namespace}/overview"))
             .to_vec();
-        let shared = line.shared(&name.0);
         let (client, credential) = (self.clone(), credential.clone());
         let entry = name.clone();
         let timeout = options.timeout.min(TIMEOUT);
@@ -209,9 +219,7 @@ impl Client {
             interrupt,
             |client| recall(client).map(|found| Ok(Some(found))),
             move |asked| async move {
-                let answers = client
-                    .ask_all(&http, &credential, paths, timeout, shared)
-                    .await;
+                let answers = client.ask_all(&http, &credential, paths, timeout).await;
                 let found = found(&answers);
                 if let Some(found) = found {
                     client.lookups.namespaces.insert(entry, asked, found);
@@ -226,6 +234,10 @@ impl Client {
     fn ready(&self, credential: &Credential, line: &Line) -> Option<HubClient> {
         let key = Key::of(credential);
         line.check_open().ok()?;
+        let limit = self.lookups.limits.get(&key, None);
+        if limit.is_some_and(|(_, end)| end > self.clock.now()) {
+            return None;
+        }
         self.limited(&key, LimitScope::Whoami, line.shared(&key).as_ref())
             .ok()?;
         line.http().ok()
@@ -238,7 +250,6 @@ impl Client {
         credential: &Credential,
         paths: Vec<String>,
         timeout: Duration,
-        shared: Option<Shared>,
     ) -> Vec<Option<Answer>> {
         let mut answers: Vec<Option<Answer>> = paths.iter().map(|_| None).collect();
         let mut questions = JoinSet::new();
@@ -254,9 +265,17 @@ impl Client {
         }
         while let Some(answered) = questions.join_next().await {
             if let Ok((index, Some(answer))) = answered {
-                if answer.status == 429 {
-                    let failure = Failure::of(&answer);
-                    self.obey(&Key::of(credential), &failure, shared.as_ref());
+                if let (
+                    429,
+                    Failure::RateLimited {
+                        retry_after: Some(seconds),
+                    },
+                ) = (answer.status, Failure::of(&answer))
+                {
+                    let now = self.clock.now();
+                    let length = Duration::from_secs(seconds).min(MAXIMUM_LIMIT);
+                    let limits = &self.lookups.limits;
+                    limits.insert(Key::of(credential), now, now + length);
                 }
                 answers[index] = Some(answer);
             }
