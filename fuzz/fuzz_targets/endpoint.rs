@@ -22,10 +22,16 @@ fuzz_target!(|input: (&str, &str)| {
     assert!(endpoint.owns(&endpoint.url("/api/whoami-v2")));
     if endpoint.owns(url) {
         // Nothing is repaired: what is approved begins as it is written.
-        let scheme = if endpoint.is_secure() { "https://" } else { "http://" };
+        let scheme = if endpoint.is_secure() {
+            "https://"
+        } else {
+            "http://"
+        };
         assert!(url.to_ascii_lowercase().starts_with(scheme));
         assert!(!url.contains(|character: char| character == '\\' || character.is_control()));
         let authority = url[scheme.len()..].split(['/', '?', '#']).next();
-        assert!(authority.is_some_and(|authority| authority.is_ascii() && !authority.contains('@')));
+        assert!(
+            authority.is_some_and(|authority| authority.is_ascii() && !authority.contains('@'))
+        );
     }
 });
