@@ -139,14 +139,15 @@ def __dir__() -> "list[str]":
     return __all__
 
 
-def _announce_fork() -> None:
-    """Lets a forked child start with caches, connections and threads of its own."""
+def _register() -> None:
+    """Tells the core which thread imports it, and lets a forked child start with its own state."""
     import os
 
-    from hubtoken._core import after_fork
+    from hubtoken._core import after_fork, after_import
 
+    after_import()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=after_fork)
 
 
-_announce_fork()
+_register()

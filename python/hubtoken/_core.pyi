@@ -7,8 +7,51 @@ from datetime import datetime
 from os import PathLike
 from typing import Any, Final, Literal, final
 
-from _typeshed import Incomplete
 from hubtoken.activation import Activation
+
+__all__ = [
+    "__version__",
+    "Approval",
+    "AuditEntry",
+    "Hub",
+    "HubToken",
+    "Identity",
+    "Organization",
+    "Scope",
+    "StoredToken",
+    "TokenInfo",
+    "Trace",
+    "TraceStep",
+    "Verdict",
+    "activation_origin",
+    "after_fork",
+    "after_import",
+    "ambient_endpoint",
+    "authorize",
+    "check_repository",
+    "explain",
+    "forget_answer",
+    "identify",
+    "identify_anew",
+    "is_known_permission",
+    "is_sent_anyway",
+    "login",
+    "logout",
+    "main",
+    "normalized_endpoint",
+    "recall",
+    "reload",
+    "rename",
+    "require_of_caller",
+    "require_permission",
+    "require_role",
+    "resolve_token",
+    "restore",
+    "restore_trace",
+    "stored_tokens",
+    "switch",
+    "whoami",
+]
 
 __version__: Final[str]
 """
@@ -897,6 +940,9 @@ def activation_origin(token: HubToken) -> str:
 def after_fork() -> None:
     """Starts a forked child with a state of its own. Registered with `os.register_at_fork`."""
 
+def after_import() -> None:
+    """Notes whether the thread that imports hubtoken is the main one, which runs signal handlers."""
+
 def ambient_endpoint() -> str:
     """The Hub that ambient tokens belong to: `HF_ENDPOINT`, or `https://huggingface.co`.
 
@@ -1554,5 +1600,3 @@ def whoami(
         ...     hubtoken.whoami(token).role
         'write'
     """
-
-def __getattr__(name: str) -> Incomplete: ...

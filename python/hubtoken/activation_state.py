@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hubtoken import HubToken
 
-    Owner = tuple["Thread", Task[Any] | None]
+    _Owner = tuple["Thread", Task[Any] | None]
 
 PLAIN = "active"
 REPLACED = "replaced by a later one"
@@ -50,7 +50,7 @@ class Entry:
         self.state = state
         self.thread = _thread()
         # Of a block: the thread and the asyncio task that entered it.
-        self.owner: Owner | None = None
+        self.owner: _Owner | None = None
         # Of a block: whether it was entered before the fork that made this process.
         self.inherited = False
         # Of a block: what was activated inside of it for another `with`.
@@ -150,7 +150,7 @@ def forget_ended_threads() -> None:
         STATE.plain.pop(thread).state = OVER
 
 
-def calling() -> "Owner":
+def calling() -> "_Owner":
     """The thread, and the asyncio task if there is one."""
     task = None
     asyncio = sys.modules.get("asyncio")
@@ -163,7 +163,7 @@ def calling() -> "Owner":
     return _thread(), task
 
 
-def is_own(block: Entry, caller: "Owner") -> bool:
+def is_own(block: Entry, caller: "_Owner") -> bool:
     """Whether the caller has entered a block in this process."""
     owner = block.owner
     if block.inherited or owner is None:
@@ -220,7 +220,7 @@ def take_back(entry: Entry, replaced: "list[Entry]") -> None:
     STATE.blocks[:0] = blocks
 
 
-def check_conflict(token: "HubToken", caller: "Owner") -> None:
+def check_conflict(token: "HubToken", caller: "_Owner") -> None:
     """Raises where a different token is active elsewhere."""
     from hubtoken.errors import ConfigurationError
 

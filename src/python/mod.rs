@@ -85,20 +85,18 @@ mod _core {
     #[pymodule_export]
     use super::whoami::whoami;
     #[pymodule_export]
-    use super::{after_fork, ambient_endpoint, forget_answer, normalized_endpoint};
-    use pyo3::prelude::*;
-
-    #[pymodule_init]
-    #[expect(clippy::unnecessary_wraps, reason = "PyO3 asks for a result")]
-    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        super::interrupt::imported(module.py());
-        Ok(())
-    }
+    use super::{after_fork, after_import, ambient_endpoint, forget_answer, normalized_endpoint};
 
     /// The version of hubtoken.
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "Python's name for it")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+}
+
+/// Notes whether the thread that imports hubtoken is the main one, which runs signal handlers.
+#[pyfunction]
+fn after_import(py: Python<'_>) {
+    interrupt::imported(py);
 }
 
 /// Starts a forked child with a state of its own. Registered with `os.register_at_fork`.
