@@ -145,8 +145,23 @@ impl Memory {
         identity: Arc<Identity>,
         end: KnownEnd,
     ) {
-        self.limits.remove(&(key.clone(), LimitScope::Whoami));
-        self.unanswered.remove(key);
+        // An identity from the disk may be older than what this process has learned since.
+        let limit = (key.clone(), LimitScope::Whoami);
+        let is_over = |kept: Instant| kept <= asked;
+        if self
+            .limits
+            .get(&limit, None)
+            .is_some_and(|(kept, _)| is_over(kept))
+        {
+            self.limits.remove(&limit);
+        }
+        if self
+            .unanswered
+            .get(key, None)
+            .is_some_and(|(kept, _)| is_over(kept))
+        {
+            self.unanswered.remove(key);
+        }
         if self.rejections.get(key, Some(asked)).is_none() {
             self.rejections.remove(key);
         }

@@ -166,6 +166,16 @@ fn a_limit_lasts_an_hour_at_most_and_ends_with_a_success() {
     memory.keep_limit(key("a"), LimitScope::Hub, start, hour);
     memory.keep_identity(&key("a"), start, alice(), NO_END);
     assert_eq!(memory.limit(&key("a"), LimitScope::Whoami, start), None);
+    // An answer from before it, as another process wrote it down, lifts no limit.
+    let later = start + Duration::from_secs(1);
+    memory.keep_limit(key("a"), LimitScope::Whoami, later, hour);
+    memory.keep_unanswered(key("a"), later, Failure::Offline);
+    memory.keep_identity(&key("a"), start, alice(), NO_END);
+    assert_eq!(
+        memory.limit(&key("a"), LimitScope::Whoami, later),
+        Some(hour)
+    );
+    assert!(memory.unanswered(&key("a"), None).is_some());
     // A limit of the other questions is not lifted by an answer of whoami.
     assert_eq!(memory.limit(&key("a"), LimitScope::Hub, start), Some(hour));
 }
