@@ -260,8 +260,7 @@ fn defaulted(
             .ok_or_else(|| no_role(&defaults))?,
     };
     if !defaults.passed_over.is_empty() {
-        let resolver = &process::current().resolver;
-        for warning in resolver.new_warnings(defaults.warnings()) {
+        for warning in process.resolver.new_warnings(defaults.warnings()) {
             warn(py, &py.get_type::<classes::HubTokenWarning>(), &warning)?;
         }
     }
