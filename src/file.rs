@@ -10,6 +10,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::printable::printable_path;
+
 /// Reads a text file of at most `limit` bytes; `None` when there is none.
 ///
 /// # Errors
@@ -21,7 +23,7 @@ pub fn read_secret(path: &Path, limit: u64) -> Result<Option<Zeroizing<String>>,
     };
     match text(bytes) {
         Some(text) => Ok(Some(text)),
-        None => Err(format!("{} is not text (UTF-8)", path.display())),
+        None => Err(format!("{} is not text (UTF-8)", printable_path(path))),
     }
 }
 
@@ -78,8 +80,7 @@ pub enum Unreadable {
 ///
 /// [`Unreadable`].
 pub fn open(path: &Path, limit: u64) -> Result<Option<Opened>, Unreadable> {
-    let shown = path.display();
-    let failed = |error: &io::Error| format!("{shown}: {}", describe(error));
+    let failed = |error: &io::Error| format!("{}: {}", printable_path(path), describe(error));
     match path.metadata() {
         // Before it is opened: to open a device may already do something.
         Ok(metadata) => fit(path, &metadata, limit)?,
@@ -112,27 +113,30 @@ pub fn open(path: &Path, limit: u64) -> Result<Option<Opened>, Unreadable> {
     file.take(limit + 1).read_to_end(&mut bytes).map_err(read)?;
     if bytes.len() as u64 > limit {
         return Err(Unreadable::Unfit(format!(
-            "{shown} is too large (more than {limit} bytes)"
+            "{} is too large (more than {limit} bytes)",
+            printable_path(path)
         )));
     }
     Ok(Some(Opened { bytes, metadata }))
 }
 
 fn fit(path: &Path, metadata: &Metadata, limit: u64) -> Result<(), Unreadable> {
-    let shown = path.display();
     let problem = if metadata.is_dir() {
-        format!("{shown} is a directory")
+        "is a directory".to_owned()
     } else if !metadata.is_file() {
-        format!("{shown} is not a plain file")
+        "is not a plain file".to_owned()
     } else if metadata.len() > limit {
         format!(
-            "{shown} has {} bytes, which is too large (at most {limit})",
+            "has {} bytes, which is too large (at most {limit})",
             metadata.len()
         )
     } else {
         return Ok(());
     };
-    Err(Unreadable::Unfit(problem))
+    Err(Unreadable::Unfit(format!(
+        "{} {problem}",
+        printable_path(path)
+    )))
 }
 
 /// The flag that opens a FIFO without waiting for its other end.

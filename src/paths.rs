@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::env::{self, Environment};
+use crate::printable::printable_path;
 
 /// The project's own configuration file.
 pub const PROJECT_FILE: &str = "hubtoken.toml";
@@ -148,8 +149,8 @@ fn variable_name(text: &str) -> (&str, usize) {
 #[must_use]
 pub fn display(path: &Path, home: Option<&Path>) -> String {
     match home.and_then(|home| path.strip_prefix(home).ok()) {
-        Some(rest) if !rest.as_os_str().is_empty() => format!("~/{}", rest.display()),
-        _ => path.display().to_string(),
+        Some(rest) if !rest.as_os_str().is_empty() => format!("~/{}", printable_path(rest)),
+        _ => printable_path(path),
     }
 }
 

@@ -5,6 +5,7 @@
 //! service, may have been pasted where a name belongs.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use crate::token::service_key;
 
@@ -80,7 +81,11 @@ fn find_secret(text: &str) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
     let by_prefix = beginnings(bytes).find_map(|position| secret_at(text, position, true));
     // Azure's secrets have their mark inside.
-    let marked = text.match_indices("Q~").find_map(|(mark, _)| {
+    let marks = bytes
+        .windows(2)
+        .enumerate()
+        .filter(|(_, pair)| *pair == b"Q~");
+    let marked = marks.map(|(mark, _)| mark).find_map(|mark| {
         let before = bytes[..mark].iter().rev();
         let word = before.take_while(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte));
         let start = mark - word.count();
@@ -168,6 +173,12 @@ pub fn masked(text: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn printable(text: &str) -> String {
     plain(&masked(text)).into_owned()
+}
+
+/// A path as [`printable`] text: a folder may have the name of a token.
+#[must_use]
+pub fn printable_path(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }
 
 #[cfg(test)]

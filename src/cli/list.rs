@@ -32,7 +32,7 @@ pub struct Arguments {}
 /// Files that cannot be read.
 pub fn run(world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
     let machine = session::machine(world)?;
-    let entries = machine.list()?;
+    let entries = machine.list()?.collect::<Result<Vec<_>, _>>()?;
     let path = machine.path();
     if output.is_json() {
         let tokens: Value = entries

@@ -12,7 +12,7 @@ use super::session;
 use super::{Code, World};
 use crate::error::Error;
 use crate::paths;
-use crate::printable::printable;
+use crate::printable::{printable, printable_path};
 use crate::resolve::pin::pin;
 use crate::resolve::placed::shadow_warning;
 use crate::resolve::{Argument, Inputs, Request, Resolver};
@@ -77,7 +77,7 @@ pub fn run(
     if let Some(hidden) = &pinned.hides {
         warnings.push(format!(
             "{} no longer counts here: the nearest file does, as a whole",
-            hidden.display()
+            printable_path(hidden)
         ));
     }
     if let Some(objection) = &pinned.objection {
@@ -85,7 +85,7 @@ pub fn run(
             "{} was written, and does not count yet: {objection}. Take away that right, or list \
              the folder in HUBTOKEN_SAFE_DIRECTORIES, or in safe_directories of your own \
              configuration",
-            pinned.file.display()
+            printable_path(&pinned.file)
         ));
     }
     for warning in &warnings {

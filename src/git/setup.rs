@@ -17,7 +17,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
-use crate::printable::printable;
+use crate::printable::{printable, printable_path};
 
 /// How our helper's value ends where it is the verb; git adds the operation.
 const VERB: &str = " git-credential";
@@ -104,7 +104,7 @@ fn quoted(program: &Path) -> Result<String, String> {
         format!(
             "the path of hubtoken, {}, is not text, so it cannot be written into git's \
              configuration",
-            printable(&program.display().to_string())
+            printable_path(program)
         )
     })?;
     // git's shell on Windows takes both, and only one of them needs no quoting.

@@ -14,6 +14,7 @@ use rustls::pki_types::pem::PemObject as _;
 use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::file;
+use crate::printable::printable_path;
 
 type Der = CertificateDer<'static>;
 
@@ -205,7 +206,7 @@ fn of_text(text: &str) -> Vec<Der> {
 fn unusable(variable: &str, path: &Path, problem: &str) -> Error {
     Error::Configuration(format!(
         "{variable} names {}, which {problem}",
-        path.display()
+        printable_path(path)
     ))
 }
 

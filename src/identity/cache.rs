@@ -81,10 +81,22 @@ impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
 
     /// Drops an answer.
     pub fn remove(&self, key: &K) -> bool {
+        self.remove_if(key, |_| true)
+    }
+
+    /// Drops an answer if the time at which it was asked for says so; whether it did.
+    pub fn remove_if(&self, key: &K, goes: impl FnOnce(Instant) -> bool) -> bool {
         let mut entries = lock(&self.entries);
+        if !entries
+            .answers
+            .get(key)
+            .is_some_and(|(asked, _)| goes(*asked))
+        {
+            return false;
+        }
         let removed = entries.answers.remove(key);
         entries.bytes -= removed.as_ref().map_or(0, |(_, value)| (self.weigh)(value));
-        removed.is_some()
+        true
     }
 
     /// Drops the answers whose key fits. Looks at all of them.
@@ -155,9 +167,12 @@ mod tests {
         assert!(cache.get(&1, None).is_none());
         assert!(cache.remove(&999) && !cache.remove(&999));
         assert!(cache.get(&999, None).is_none());
+        assert!(!cache.remove_if(&998, |asked| asked < start));
+        assert!(cache.get(&998, None).is_some());
         cache.remove_all(|number| *number == 998);
         assert!(cache.get(&998, None).is_none());
     }
+
     fn bytes<K, V>(cache: &Cache<K, V>) -> usize {
         lock(&cache.entries).bytes
     }

@@ -184,7 +184,12 @@ impl Client {
         let shared = line.shared(&key);
         let outcome = self
             .recall_in(&key, &window)
-            .or_else(|| self.told(&key, shared.as_ref()?, &window))
+            .or_else(|| {
+                // Who is about to follow a flight need not look at the disk as its leader did.
+                let follows = self.identity_flights.is_running(&key, window.identity);
+                let shared = shared.as_ref().filter(|_| !follows)?;
+                self.told(&key, shared, &window)
+            })
             .unwrap_or_else(|| {
                 let ask = || {
                     self.ask(
@@ -271,8 +276,10 @@ impl Client {
         window: &Window,
     ) -> Answered {
         line.check_open()?;
-        // Also for who asks anew: the Hub has said that it will not answer.
-        self.limited(key, LimitScope::Whoami, shared)?;
+        // Also for who asks anew: the Hub has said that it will not answer. What other processes were
+        // told, the leader of a flight has read.
+        let follows = self.identity_flights.is_running(key, window.identity);
+        self.limited(key, LimitScope::Whoami, shared.filter(|_| !follows))?;
         let question = Question {
             key: key.clone(),
             credential: credential.clone(),

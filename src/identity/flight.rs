@@ -89,6 +89,13 @@ impl<K: Eq + Hash + Clone, T: Clone> Flights<K, T> {
         Boarding::Lead(flight)
     }
 
+    /// Whether a flight for a key is in the air that may answer, by when it started.
+    pub fn is_running(&self, key: &K, not_before: Option<Instant>) -> bool {
+        lock(&self.running)
+            .get(key)
+            .is_some_and(|flight| not_before.is_none_or(|limit| flight.started >= limit))
+    }
+
     /// Ends a flight and wakes everybody who waits for it.
     pub fn land(&self, key: &K, flight: &Flight<T>, outcome: T) {
         lock(&self.running).remove(key);
@@ -113,6 +120,12 @@ impl<T: Clone> Flight<T> {
     /// [`Gone`] when the caller was interrupted or its time was up; the flight goes on.
     pub fn wait(&self, timeout: Duration, interrupt: &dyn Interrupt) -> Result<T, Gone> {
         let started = Instant::now();
+        // Many wait, and few of them can be interrupted: those who cannot are not woken to look.
+        let patience = if interrupt.may_be_set() {
+            PATIENCE
+        } else {
+            Duration::MAX
+        };
         let mut outcome = lock(&self.outcome);
         loop {
             if let Some(outcome) = &*outcome {
@@ -124,7 +137,7 @@ impl<T: Clone> Flight<T> {
             }
             (outcome, _) = self
                 .landed
-                .wait_timeout(outcome, left.min(PATIENCE))
+                .wait_timeout(outcome, left.min(patience))
                 .unwrap_or_else(PoisonError::into_inner);
             if outcome.is_none() {
                 drop(outcome);
@@ -151,6 +164,19 @@ mod tests {
         }
     }
 
+    /// Says that it cannot be set, and must not be asked then.
+    struct NotHere;
+
+    impl Interrupt for NotHere {
+        fn is_set(&self) -> bool {
+            unreachable!("it was asked")
+        }
+
+        fn may_be_set(&self) -> bool {
+            false
+        }
+    }
+
     #[test]
     fn the_second_caller_follows() {
         let flights: Flights<u8, u8> = Flights::default();
@@ -162,11 +188,13 @@ mod tests {
             flights.board(&1, now, None, || None),
             Boarding::Follow(_)
         ));
+        assert!(flights.is_running(&1, None) && !flights.is_running(&2, None));
         assert!(matches!(
             flights.board(&2, now, None, || None),
             Boarding::Lead(_)
         ));
         let late = Some(now + Duration::from_secs(1));
+        assert!(flights.is_running(&1, Some(now)) && !flights.is_running(&1, late));
         assert!(matches!(
             flights.board(&1, now, late, || None),
             Boarding::Wait(_)
@@ -191,9 +219,13 @@ mod tests {
         };
         let minute = Duration::from_mins(1);
         assert_eq!(flight.wait(minute, &Always), Err(Gone::Interrupted));
-        assert_eq!(flight.wait(Duration::ZERO, &Never), Err(Gone::TimedOut));
+        for none in [&Never as &dyn Interrupt, &NotHere] {
+            assert_eq!(flight.wait(Duration::ZERO, none), Err(Gone::TimedOut));
+        }
+        let short = PATIENCE + Duration::from_millis(1);
+        assert_eq!(flight.wait(short, &NotHere), Err(Gone::TimedOut));
         std::thread::scope(|scope| {
-            let follower = scope.spawn(|| flight.wait(minute, &Never));
+            let follower = scope.spawn(|| flight.wait(minute, &NotHere));
             flights.land(&1, &flight, 7);
             assert_eq!(follower.join().ok(), Some(Ok(7)));
         });

@@ -68,6 +68,11 @@ impl Default for Options {
 pub trait Interrupt {
     /// Whether to stop. Called about twenty times a second.
     fn is_set(&self) -> bool;
+
+    /// Whether it can be set at all where it is asked; if not, a wait is not broken to ask.
+    fn may_be_set(&self) -> bool {
+        true
+    }
 }
 
 /// Nobody who interrupts.
@@ -75,6 +80,10 @@ pub struct Never;
 
 impl Interrupt for Never {
     fn is_set(&self) -> bool {
+        false
+    }
+
+    fn may_be_set(&self) -> bool {
         false
     }
 }

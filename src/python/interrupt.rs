@@ -76,6 +76,10 @@ impl Interrupt for Signals {
                 }
             })
     }
+
+    fn may_be_set(&self) -> bool {
+        may_be_main()
+    }
 }
 
 impl Signals {

@@ -1,6 +1,7 @@
 //! `login`, `logout`, `switch`, `rename` and `stored_tokens`.
 
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
 use super::error::{classes, to_python};
 use super::interrupt::Signals;
@@ -223,13 +224,13 @@ pub fn rename(py: Python<'_>, old: &str, new: &str) -> PyResult<String> {
 ///     ...     print(stored.name, stored.endpoint, stored.expires_at, stored.active)
 #[pyfunction]
 #[pyo3(signature = () -> "list[StoredToken]")]
-pub fn stored_tokens(py: Python<'_>) -> PyResult<Vec<PyStoredToken>> {
+pub fn stored_tokens(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     let machine = machine(&Never)?;
     let entries = py.detach(|| machine.list()).map_err(to_python)?;
-    let mut tokens = Vec::with_capacity(entries.len());
+    let tokens = PyList::empty(py);
     for entry in entries {
-        match PyStoredToken::new(entry) {
-            Ok(token) => tokens.push(token),
+        match PyStoredToken::new(entry.map_err(to_python)?) {
+            Ok(token) => tokens.append(token)?,
             Err(problem) => warn(
                 py,
                 &py.get_type::<classes::HubTokenWarning>(),

@@ -13,7 +13,7 @@ use toml::{Table, Value};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::file;
-use crate::printable::{holds_secret, printable};
+use crate::printable::{holds_secret, printable, printable_path};
 use crate::role::{RepositoryType, Role, Target};
 
 /// The largest configuration that is read, in bytes.
@@ -118,7 +118,10 @@ fn to_table(text: &str, path: &Path) -> Result<Table, Error> {
                 .span()
                 .and_then(|span| text.get(..span.start))
                 .map_or(1, |before| before.matches('\n').count() + 1);
-            Error::Configuration(format!("{} is not TOML (line {line})", path.display()))
+            Error::Configuration(format!(
+                "{} is not TOML (line {line})",
+                printable_path(path)
+            ))
         })
 }
 
@@ -131,8 +134,12 @@ fn tool_table(text: &str, path: &Path) -> Result<Option<Value>, Error> {
 }
 
 fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration, Error> {
-    let shown = path.display();
-    let refuse = |problem: String| Err(Error::Configuration(format!("{shown}: {problem}")));
+    let refuse = |problem: String| {
+        Err(Error::Configuration(format!(
+            "{}: {problem}",
+            printable_path(path)
+        )))
+    };
     let mut configuration = Configuration {
         path: path.to_owned(),
         ..Configuration::default()
@@ -155,8 +162,9 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
             ("repo", _) => configuration.repo = Some(repository(value, path)?),
             ("sources", _) => configuration.sources = Some(sources(value, path)?),
             ("endpoint", Owner::User) => {
-                let endpoint = Endpoint::parse(&text(key, value, path)?)
-                    .map_err(|error| error.context(&format!("{shown}: `endpoint`")))?;
+                let endpoint = Endpoint::parse(&text(key, value, path)?).map_err(|error| {
+                    error.context(&format!("{}: `endpoint`", printable_path(path)))
+                })?;
                 configuration.endpoint = Some(endpoint);
             }
             ("token_file", Owner::User) => {
@@ -204,7 +212,7 @@ fn text(key: &str, value: &Value, path: &Path) -> Result<String, Error> {
         Some(text) if !text.is_empty() => Ok(text.to_owned()),
         _ => Err(Error::Configuration(format!(
             "{}: `{key}` is not a text in quotes",
-            path.display()
+            printable_path(path)
         ))),
     }
 }
@@ -214,7 +222,7 @@ fn repository(value: &Value, path: &Path) -> Result<String, Error> {
     Target::repository(&repo, RepositoryType::Model, "somebody").map_err(|_| {
         Error::Configuration(format!(
             "{}: `repo` is a repository such as \"acme/tiny\" or \"datasets/acme/tiny\"",
-            path.display()
+            printable_path(path)
         ))
     })?;
     Ok(repo)
@@ -237,7 +245,7 @@ fn command(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
             "{}: `token_command` is a list of texts, the program and its arguments, such as \
              [\"op\", \"read\", \"op://vault/hub/token\"]. The program is a name on PATH or a whole \
              path; no shell is involved",
-            path.display()
+            printable_path(path)
         ))),
     }
 }
@@ -255,7 +263,7 @@ fn safe_directories(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
         _ => Err(Error::Configuration(format!(
             "{}: `safe_directories` is a list of whole paths of folders, such as \
              [\"/srv/shared/project\"]",
-            path.display()
+            printable_path(path)
         ))),
     }
 }
@@ -271,7 +279,7 @@ fn sources(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
         _ => Err(Error::Configuration(format!(
             "{}: `sources` is a list of some of {SOURCES:?}; the argument and the environment \
              always come first",
-            path.display()
+            printable_path(path)
         ))),
     }
 }

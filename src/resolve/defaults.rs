@@ -13,7 +13,7 @@ use super::trust::Trust;
 use crate::env::Environment;
 use crate::error::Error;
 use crate::paths::Paths;
-use crate::printable::printable;
+use crate::printable::{printable, printable_path};
 use crate::role::Role;
 use crate::sync::lock;
 
@@ -83,7 +83,7 @@ impl Defaults {
         };
         Err(Error::Configuration(format!(
             "{} {}, and was passed over: {}. Or name the role yourself",
-            printable(&file.path.display().to_string()),
+            printable_path(&file.path),
             match file.role {
                 Mention::Present => "names a role",
                 _ => "may name a role",

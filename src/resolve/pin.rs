@@ -16,6 +16,7 @@ use super::trust::Trust;
 use crate::error::Error;
 use crate::file::describe;
 use crate::paths::PROJECT_FILE;
+use crate::printable::printable_path;
 
 /// What became of a folder's file.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ pub fn pin(folder: &Path, profile: Option<&str>, trust: &Trust) -> Result<Pinned
     written.map_err(|error| {
         Error::Store(format!(
             "{} cannot be written: {}. Check the folder's owner and mode",
-            file.display(),
+            printable_path(&file),
             describe(&error)
         ))
     })?;
@@ -97,7 +98,7 @@ fn hidden(folder: &Path, trust: &Trust) -> Result<Option<PathBuf>, Error> {
 fn refused(file: &PassedOver) -> Error {
     Error::Configuration(format!(
         "{} does not count, and is left as it is: {}",
-        file.path.display(),
+        printable_path(&file.path),
         file.reason
     ))
 }
@@ -111,12 +112,12 @@ pub fn edit(text: &str, file: &Path, profile: Option<&str>) -> Result<String, Er
     let broken = || {
         Error::Configuration(format!(
             "{} has no place for a profile: `tool.hubtoken` is no table",
-            file.display()
+            printable_path(file)
         ))
     };
     let mut document: DocumentMut = text.trim_start_matches('\u{feff}').parse().map_err(|_| {
         // The parser's own message quotes the line, which may hold a secret.
-        Error::Configuration(format!("{} is not TOML", file.display()))
+        Error::Configuration(format!("{} is not TOML", printable_path(file)))
     })?;
     let table: &mut dyn TableLike = if file.ends_with(PROJECT_FILE) {
         document.as_table_mut()

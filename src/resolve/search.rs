@@ -17,7 +17,7 @@ use super::trust::Trust;
 use crate::error::Error;
 use crate::file::{self, Unreadable};
 use crate::paths::{PROJECT_FILE, PYPROJECT_FILE};
-use crate::printable::printable;
+use crate::printable::{printable, printable_path};
 
 /// What to do about a file that does not count.
 const REMEDY: &str = "If you trust it, list its folder in HUBTOKEN_SAFE_DIRECTORIES, or in \
@@ -65,7 +65,7 @@ impl PassedOver {
         (self.why != Why::Hidden).then(|| {
             format!(
                 "config:{} was passed over: {}",
-                printable(&self.path.display().to_string()),
+                printable_path(&self.path),
                 printable(&self.reason)
             )
         })
@@ -246,7 +246,8 @@ fn hidden(path: &Path, reason: String) -> PassedOver {
 }
 
 fn as_text(bytes: Zeroizing<Vec<u8>>, path: &Path) -> Result<Zeroizing<String>, Error> {
-    file::text(bytes).ok_or_else(|| unusable(&format!("{} is not text (UTF-8)", path.display())))
+    file::text(bytes)
+        .ok_or_else(|| unusable(&format!("{} is not text (UTF-8)", printable_path(path))))
 }
 
 fn unusable(problem: &str) -> Error {

@@ -15,6 +15,7 @@ use super::machine::Machine;
 use super::write::{self, Prepared};
 use super::{StoredToken, entries, settled};
 use crate::error::Error;
+use crate::printable::printable_path;
 use crate::token::{Digest, Token};
 
 /// What becomes of the token file.
@@ -58,8 +59,8 @@ impl<'a> Change<'a> {
                 warnings.push(format!(
                     "the stored tokens in {} could not be understood ({problem}); the file was \
                      set aside as {}",
-                    path.display(),
-                    aside.display()
+                    printable_path(path),
+                    printable_path(&aside)
                 ));
                 (Document::parse("").map_err(Error::Store)?, true)
             }

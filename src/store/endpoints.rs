@@ -17,6 +17,7 @@ use super::records::Records;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::file;
+use crate::printable::printable_path;
 use crate::token::Digest;
 
 /// The largest file that is read, in bytes.
@@ -35,6 +36,19 @@ pub struct Record {
     pub created_at: Option<i64>,
     /// When it ends, in Unix seconds.
     pub expires_at: Option<i64>,
+}
+
+impl Record {
+    /// Of a token of which nothing is known but where it would be sent.
+    pub(super) fn unknown(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            user: None,
+            role: None,
+            created_at: None,
+            expires_at: None,
+        }
+    }
 }
 
 /// The file's content.
@@ -63,7 +77,7 @@ impl Endpoints {
         let broken = |what: &str| {
             Error::Store(format!(
                 "{} says which Hub a token belongs to, and {what}. Mend it or move it away",
-                path.display()
+                printable_path(&path)
             ))
         };
         let bytes = file::read_bytes(&path, MAXIMUM_SIZE)

@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use memchr::memchr;
 use zeroize::Zeroizing;
 
 use super::pieces::{Piece, pieces};
@@ -74,12 +75,12 @@ pub fn parse(text: &str) -> Result<Vec<Section>, String> {
 /// The lines as Python's text files have them, ended by `\n`, `\r\n` or `\r`, and where they stand.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
     let mut start = 0;
-    // Rare, and dear to look for in each line.
-    let has_returns = text.contains('\r');
+    // Rare, and costly to look for in each line.
+    let has_returns = memchr(b'\r', text.as_bytes()).is_some();
     std::iter::from_fn(move || {
         let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
-        let length = rest.find('\n').unwrap_or(rest.len());
-        let returns = || rest[..length].find('\r');
+        let length = memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
+        let returns = || memchr(b'\r', &rest.as_bytes()[..length]);
         let length = has_returns.then(returns).flatten().unwrap_or(length);
         let ending = match &rest[length..] {
             "" => 0,

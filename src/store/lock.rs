@@ -13,6 +13,7 @@ use super::write::{beside, make_folder, parent, problem};
 use crate::error::Error;
 use crate::file;
 use crate::identity::Interrupt;
+use crate::printable::printable_path;
 
 /// How long another process may hold the lock: as long as `huggingface_hub` waits.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -70,7 +71,7 @@ impl Lock {
                 return Err(Error::Store(format!(
                     "another process has held {} for {} seconds. Nothing was changed; try again \
                      when it is done",
-                    path.display(),
+                    printable_path(&path),
                     patience.as_secs()
                 )));
             }

@@ -114,44 +114,36 @@ impl<'a> Machine<'a> {
         &self.stored_tokens
     }
 
-    /// All stored tokens, in the order of the file.
+    /// All stored tokens, in the order of the file. The files have been read when this returns; an
+    /// entry is made when it is taken, so that a long list is never held twice.
     ///
     /// # Errors
     ///
     /// [`Error::Store`] when a file cannot be read or understood.
-    pub fn list(&self) -> Result<Vec<Entry>, Error> {
+    pub fn list(&self) -> Result<impl ExactSizeIterator<Item = Result<Entry, Error>>, Error> {
         let stored = super::read(&self.stored_tokens)?;
         let endpoints = Endpoints::read(&self.stored_tokens)?;
         let active = self.active();
-        let entry = |stored: StoredToken| {
+        let ambient = self.ambient.clone();
+        Ok(stored.into_iter().map(move |stored| {
             let stored_expiry = stored.expires_at;
             let (name, token) = stored.into_parts();
             let known = match &token {
                 Ok(token) if !endpoints.is_empty() => endpoints.get(token.digest())?,
                 _ => None,
             };
-            let (endpoint, user, role, created_at, expires_at) = match known {
-                Some(known) => (
-                    known.endpoint,
-                    known.user,
-                    known.role,
-                    known.created_at,
-                    known.expires_at,
-                ),
-                None => (self.ambient.clone(), None, None, None, None),
-            };
+            let known = known.unwrap_or_else(|| Record::unknown(ambient.clone()));
             Ok(Entry {
-                endpoint,
-                user,
-                role,
-                created_at,
-                expires_at: stored_expiry.or(expires_at),
+                endpoint: known.endpoint,
+                user: known.user,
+                role: known.role,
+                created_at: known.created_at,
+                expires_at: stored_expiry.or(known.expires_at),
                 active: active.is_some() && token.as_ref().ok() == active.as_ref(),
                 name: shown(name),
                 token,
             })
-        };
-        stored.into_iter().map(entry).collect()
+        }))
     }
 
     /// Stores a token, and makes it the active one if it belongs to the ambient endpoint:

@@ -31,6 +31,7 @@ use self::format::DEFAULT;
 use self::pieces::{Piece, pieces};
 use crate::error::Error;
 use crate::file;
+use crate::printable::printable_path;
 
 /// The largest `stored_tokens` that is read, in bytes.
 const MAXIMUM_SIZE: u64 = 8 * 1024 * 1024;
@@ -61,7 +62,7 @@ pub fn read(path: &Path) -> Result<Vec<StoredToken>, Error> {
         Error::Store(format!(
             "the stored tokens in {} cannot be understood: {problem}. Mend the file or move it \
              away; nothing was changed",
-            path.display()
+            printable_path(path)
         ))
     })
 }

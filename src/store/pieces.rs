@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
+use memchr::{memchr2, memrchr};
+
 use super::format::{DEFAULT, lines};
 
 /// A line that says something.
@@ -67,11 +69,12 @@ pub(super) fn pieces(
                     "line {number} stands before the first section"
                 )));
             };
-            let Some((key, value)) = content.split_once(['=', ':']) else {
+            let Some(sign) = memchr2(b'=', b':', content.as_bytes()) else {
                 return Some(Err(format!(
                     "line {number} is neither a section nor a field"
                 )));
             };
+            let (key, value) = (&content[..sign], &content[sign + 1..]);
             let key = lower(key.trim_end());
             if key.is_empty() {
                 return Some(Err(format!("line {number} has a value without a name")));
@@ -96,7 +99,7 @@ pub(super) fn pieces(
 /// The name between the brackets, which runs to the last one.
 fn section(content: &str) -> Option<&str> {
     let rest = content.strip_prefix('[')?;
-    let name = &rest[..rest.rfind(']')?];
+    let name = &rest[..memrchr(b']', rest.as_bytes())?];
     (!name.is_empty()).then_some(name)
 }
 

@@ -14,6 +14,7 @@ use super::lock::Lock;
 use crate::error::Error;
 use crate::file;
 use crate::folder;
+use crate::printable::printable_path;
 
 /// How many links are followed: as many as Linux follows.
 const LINKS: usize = 40;
@@ -144,7 +145,7 @@ pub fn set_aside(path: &Path, _lock: &Lock) -> Result<PathBuf, Error> {
     }
     Err(Error::Store(format!(
         "{} cannot be understood, and too many broken files lie beside it. Clear them away",
-        path.display()
+        printable_path(path)
     )))
 }
 
@@ -255,13 +256,13 @@ pub(super) fn problem(deed: &str, path: &Path, error: &io::Error) -> Error {
         return Error::Store(format!(
             "{} {error}: hubtoken replaces and removes regular files only, so nothing was changed. \
              Set HF_TOKEN_PATH (or HF_HOME) to a place for files, or unset it",
-            path.display()
+            printable_path(path)
         ));
     }
     Error::Store(format!(
         "hubtoken cannot {deed} {}: {}. Check the folder's owner, its mode and the space on the \
          disk, or set HF_HOME to another folder",
-        path.display(),
+        printable_path(path),
         file::describe(error)
     ))
 }

@@ -155,3 +155,25 @@ def test_a_key_of_another_service_is_chosen_with_a_warning(home: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert "an API key of OpenAI" in " ".join(done.stderr.split())
         assert LETTERS[:20] not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("broken", ["stored_tokens", "hubtoken_endpoints.json", "token"])
+def test_a_folder_with_the_name_of_a_token_is_masked(broken: str, home: Path) -> None:
+    folder = home / SECRETS[0] / "huggingface"
+    folder.mkdir(parents=True)
+    (folder / "stored_tokens").write_text(f"[ci]\nhf_token = hf_{LETTERS[:34]}\n\n")
+    if broken == "token":
+        (folder / broken).mkdir()
+    else:
+        (folder / broken).write_text("[broken\n")
+    project = home / SECRETS[0] / "project"
+    project.mkdir()
+    (project / "hubtoken.toml").write_text("profile = \n")
+    done = [
+        command(home, *verb, HF_HOME=str(folder))
+        for verb in (("list",), ("switch", "ci"), ("rename", "ci", "new"), ("status",), ("explain",))
+    ]
+    done += [command(project, verb, HF_HOME=str(folder)) for verb in ("explain", "use", "run")]
+    assert any(one.returncode for one in done), "something is broken"
+    for one in done:
+        assert LETTERS[:20] not in one.stdout + one.stderr

@@ -147,24 +147,9 @@ impl Memory {
     ) {
         // An identity from the disk may be older than what this process has learned since.
         let limit = (key.clone(), LimitScope::Whoami);
-        let is_over = |kept: Instant| kept <= asked;
-        if self
-            .limits
-            .get(&limit, None)
-            .is_some_and(|(kept, _)| is_over(kept))
-        {
-            self.limits.remove(&limit);
-        }
-        if self
-            .unanswered
-            .get(key, None)
-            .is_some_and(|(kept, _)| is_over(kept))
-        {
-            self.unanswered.remove(key);
-        }
-        if self.rejections.get(key, Some(asked)).is_none() {
-            self.rejections.remove(key);
-        }
+        self.limits.remove_if(&limit, |kept| kept <= asked);
+        self.unanswered.remove_if(key, |kept| kept <= asked);
+        self.rejections.remove_if(key, |kept| kept < asked);
         let end = end.earlier(identity.expires_at.into());
         let known = self.identities.get(key, None);
         let is_news = known.is_none_or(|(then, (known, known_end))| {

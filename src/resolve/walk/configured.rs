@@ -7,6 +7,7 @@ use super::Walk;
 use crate::credential::Source;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::printable::printable_path;
 use crate::resolve::configuration::Configuration;
 use crate::resolve::search::{PassedOver, Why};
 use crate::resolve::trace::Answer;
@@ -81,7 +82,7 @@ impl Walk<'_> {
             if let Some(last) = last {
                 detail = format!(
                     "{detail}; nor can folders above it, up to {}",
-                    last.display()
+                    printable_path(&last)
                 );
             }
             self.trace.note("config", Answer::Absent, detail);
@@ -92,7 +93,7 @@ impl Walk<'_> {
                 Why::Unreadable => Answer::Broken,
                 Why::Distrusted => Answer::Refused,
             };
-            let label = format!("config:{}", file.path.display());
+            let label = format!("config:{}", printable_path(&file.path));
             self.trace.note(label, answer, file.reason.clone());
         }
     }
@@ -151,7 +152,7 @@ impl Walk<'_> {
         match self.ask_store(source, profile, file.endpoint.clone()) {
             Err(error) if self.found.is_some() => {
                 self.trace.note(
-                    format!("config:{}", file.path.display()),
+                    format!("config:{}", printable_path(&file.path)),
                     Answer::Broken,
                     error.to_string(),
                 );
@@ -164,7 +165,7 @@ impl Walk<'_> {
     fn note_configurations(&mut self, configurations: &Configurations) {
         let files: Vec<String> = configurations
             .all()
-            .map(|file| file.path.display().to_string())
+            .map(|file| printable_path(&file.path))
             .collect();
         let detail = if files.is_empty() {
             "no configuration file".to_owned()

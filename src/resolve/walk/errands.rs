@@ -10,6 +10,7 @@ use crate::credential::Source;
 use crate::env;
 use crate::error::Error;
 use crate::identity::end::KnownEnd;
+use crate::printable::printable_path;
 use crate::resolve::command;
 use crate::resolve::configuration::Configuration;
 use crate::resolve::errand::{Errand, Told};
@@ -33,7 +34,7 @@ impl Walk<'_> {
             Error::Store(format!(
                 "{} that {} names {problem}",
                 source.describe(),
-                file.path.display()
+                printable_path(&file.path)
             ))
         };
         if self.inputs.beyond.in_token_command {

@@ -11,7 +11,7 @@ use crate::env;
 use crate::error::Error;
 use crate::file;
 use crate::identity::end::KnownEnd;
-use crate::printable::{holds_secret, masked, printable};
+use crate::printable::{holds_secret, masked, printable, printable_path};
 use crate::resolve::memory::Stamp;
 use crate::resolve::trace::Answer;
 use crate::store;
@@ -104,7 +104,7 @@ impl Walk<'_> {
                 printable(name),
                 match &source {
                     Source::Configuration { file, .. } =>
-                        format!(", which {} names", file.display()),
+                        format!(", which {} names", printable_path(file)),
                     _ => String::new(),
                 }
             );

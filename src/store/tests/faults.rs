@@ -35,7 +35,7 @@ fn links_stay_links() {
     for name in ["token", "stored_tokens"] {
         assert!(home.join(name).is_symlink(), "{name}");
     }
-    assert_eq!(machine.list().unwrap().len(), 0);
+    assert_eq!(listed(&machine).len(), 0);
     save(&machine, "ci", "B", HUB);
     assert_eq!(text(&elsewhere.join("active")), token("B").expose());
 }
@@ -66,7 +66,7 @@ fn links_in_a_circle_are_an_error() {
     std::os::unix::fs::symlink("token", folder.path().join("token")).unwrap();
     let saved = machine.save("ci", &token("A"), &record(HUB, "alice"), false);
     assert!(matches!(saved, Err(Error::Store(_))));
-    assert!(machine.list().unwrap().is_empty());
+    assert!(listed(&machine).is_empty());
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn what_every_section_inherits_goes_with_all_of_them() {
     let inherited = "[DEFAULT]\nhf_token = hf_FakeInherited\nrefresh_token = r\nnote = mine\n\n";
     let own = "[a]\nexpires_at = 1\n\n[b]\nhf_token = hf_FakeB\n\n";
     fs::write(machine.path(), format!("# kept\n{inherited}{own}")).unwrap();
-    assert_eq!(machine.list().unwrap().len(), 2);
+    assert_eq!(listed(&machine).len(), 2);
     assert_eq!(machine.remove_all().unwrap().names, ["a", "b"]);
     assert_eq!(text(machine.path()), "# kept\n[DEFAULT]\nnote = mine\n\n");
 }

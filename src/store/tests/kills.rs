@@ -155,12 +155,13 @@ impl State {
 
     /// What lies on the disk; an error when `stored_tokens` cannot be understood.
     fn read(machine: &Machine<'_>) -> Result<Self, Error> {
-        let entry = |entry: crate::store::Entry| {
+        let entry = |entry: Result<crate::store::Entry, Error>| {
+            let entry = entry?;
             let value = entry.token.unwrap().expose().to_owned();
-            (entry.name, (value, entry.endpoint.to_string()))
+            Ok((entry.name, (value, entry.endpoint.to_string())))
         };
         Ok(Self {
-            stored: machine.list()?.into_iter().map(entry).collect(),
+            stored: machine.list()?.map(entry).collect::<Result<_, Error>>()?,
             active: fs::read_to_string(machine.token_path()).ok(),
         })
     }

@@ -10,6 +10,7 @@ mod special;
 
 use std::path::Path;
 
+use super::Entry;
 use super::endpoints::Record;
 use super::machine::Machine;
 use crate::endpoint::Endpoint;
@@ -59,8 +60,12 @@ fn save(machine: &Machine, name: &str, word: &str, endpoint: &str) -> String {
     saved.unwrap().name
 }
 
+fn listed(machine: &Machine) -> Vec<Entry> {
+    machine.list().unwrap().map(Result::unwrap).collect()
+}
+
 fn names(machine: &Machine) -> Vec<(String, bool)> {
-    let entries = machine.list().unwrap().into_iter();
+    let entries = listed(machine).into_iter();
     entries.map(|entry| (entry.name, entry.active)).collect()
 }
 
@@ -69,7 +74,7 @@ fn the_verbs() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().join("new");
     let machine = machine(&home);
-    assert!(machine.list().unwrap().is_empty());
+    assert!(listed(&machine).is_empty());
     save(&machine, "ci", "A", HUB);
     save(&machine, "laptop", "B", HUB);
     assert_eq!(
@@ -113,7 +118,7 @@ fn a_login_elsewhere_is_never_offered_here() {
         names(&machine),
         [("ci".to_owned(), true), (name.clone(), false)]
     );
-    assert_eq!(machine.list().unwrap()[1].endpoint.as_str(), TEAM);
+    assert_eq!(listed(&machine)[1].endpoint.as_str(), TEAM);
     assert!(matches!(
         machine.switch(&name),
         Err(Error::UntrustedEndpoint(_))
