@@ -60,7 +60,7 @@ def settle(folder: Path, hub: Hub) -> None:
 
 
 def make_tokens(hub: Hub) -> tuple[HubToken, HubToken, HubToken]:
-    """One user, one organisation, and a token for each purpose."""
+    """One user, one organization, and a token for each purpose."""
     hub.create_user("alice")
     hub.create_organization("acme")
     hub.set_member("acme", "alice", "write")

@@ -1,4 +1,4 @@
-"""Makes a screenshot a quarter of its size: 256 colours are plenty for a page of text.
+"""Makes a screenshot a quarter of its size: 256 colors are plenty for a page of text.
 
 Without a library for images: what a browser writes is one simple kind of PNG.
 """
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOURS = 256
+COLORS = 256
 RGB = 3
 
 
 def reduce(png: bytes) -> bytes:
-    """The same picture (8 bits, RGB, not interlaced) with at most 256 colours.
+    """The same picture (8 bits, RGB, not interlaced) with at most 256 colors.
 
     The most frequent ones stay as they are; the others become the one that is nearest.
     """
@@ -30,11 +30,11 @@ def reduce(png: bytes) -> bytes:
     if form != [8, 2, 0, 0, 0]:
         raise ValueError(f"this is not the kind of picture that is read here: {form}")
     pixels = _unfiltered(zlib.decompress(chunks[b"IDAT"]), width * RGB, height)
-    colours = [pixels[at : at + RGB] for at in range(0, len(pixels), RGB)]
-    kinds = [colour for colour, _ in Counter(colours).most_common()]
-    kept = kinds[:COLOURS]
-    numbers = {colour: _nearest(colour, kept) for colour in kinds}
-    indexed = bytes(numbers[colour] for colour in colours)
+    colors = [pixels[at : at + RGB] for at in range(0, len(pixels), RGB)]
+    kinds = [color for color, _ in Counter(colors).most_common()]
+    kept = kinds[:COLORS]
+    numbers = {color: _nearest(color, kept) for color in kinds}
+    indexed = bytes(numbers[color] for color in colors)
     rows = b"".join(b"\0" + indexed[at : at + width] for at in range(0, len(indexed), width))
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
     return SIGNATURE + b"".join(
@@ -47,11 +47,11 @@ def reduce(png: bytes) -> bytes:
     )
 
 
-def _nearest(colour: bytes, kept: list[bytes]) -> int:
-    """The number of the colour, or of the one that looks most like it."""
-    if colour in kept:
-        return kept.index(colour)
-    red, green, blue = colour
+def _nearest(color: bytes, kept: list[bytes]) -> int:
+    """The number of the color, or of the one that looks most like it."""
+    if color in kept:
+        return kept.index(color)
+    red, green, blue = color
     return min(
         range(len(kept)),
         key=lambda number: (
@@ -76,7 +76,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _unfiltered(raw: bytes, stride: int, height: int) -> bytes:
-    """The pixels, each of which was written as its difference from neighbours (PNG, part 9)."""
+    """The pixels, each of which was written as its difference from neighbors (PNG, part 9)."""
     whole = bytearray()
     above = bytearray(stride)
     for row in range(height):

@@ -29,7 +29,7 @@ LOOKS = {
 
 
 def fill(hub: Hub) -> None:
-    """People, an organisation, repositories, and tokens of every kind."""
+    """People, an organization, repositories, and tokens of every kind."""
     for user in ("alice", "bob", "carol"):
         hub.create_user(user, password=PASSWORD)
     hub.create_organization("acme", fullname="Acme Inc")
@@ -62,7 +62,7 @@ def shoot(page: Page, name: str, look: str, *, whole: bool = True) -> None:
 
 def walk(hub: Hub, browser: Browser, look: str) -> None:
     """Every page in one look."""
-    context = browser.new_context(base_url=hub.endpoint, locale="en-GB", **LOOKS[look])  # type: ignore[arg-type]
+    context = browser.new_context(base_url=hub.endpoint, locale="en-US", **LOOKS[look])  # type: ignore[arg-type]
     page = context.new_page()
     page.goto("/login")
     shoot(page, "sign-in", look)
@@ -115,7 +115,7 @@ def walk(hub: Hub, browser: Browser, look: str) -> None:
 
 
 def organization(page: Page, look: str) -> None:
-    """The pages of an organisation's tokens, for its admin, and its log."""
+    """The pages of an organization's tokens, for its admin, and its log."""
     settings = "/organizations/acme/settings"
     for decision, name in (
         ("Approve", "release"),
@@ -144,8 +144,8 @@ def organization(page: Page, look: str) -> None:
 
 
 def member(browser: Browser, hub: Hub, look: str) -> None:
-    """What a member sees of the organisation's tokens."""
-    context = browser.new_context(base_url=hub.endpoint, locale="en-GB", **LOOKS[look])  # type: ignore[arg-type]
+    """What a member sees of the organization's tokens."""
+    context = browser.new_context(base_url=hub.endpoint, locale="en-US", **LOOKS[look])  # type: ignore[arg-type]
     page = context.new_page()
     page.goto("/login?next=/organizations/acme/settings/tokens")
     page.get_by_label("User name").fill("bob")

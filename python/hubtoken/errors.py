@@ -114,7 +114,7 @@ class AccessDeniedError(HubTokenError, PermissionError):
 
 
 class InsufficientRoleError(AccessDeniedError):
-    """The token's role or scopes, or its user's role in the organisation, are not enough."""
+    """The token's role or scopes, or its user's role in the organization, are not enough."""
 
 
 class GatedRepoError(AccessDeniedError):
@@ -122,7 +122,7 @@ class GatedRepoError(AccessDeniedError):
 
 
 class OrganizationPolicyError(AccessDeniedError):
-    """The organisation's token policy keeps the token out."""
+    """The organization's token policy keeps the token out."""
 
 
 class RepositoryDisabledError(AccessDeniedError):
@@ -134,7 +134,7 @@ class RepositoryNotFoundError(HubTokenError):
 
 
 class VerdictUnknownError(HubTokenError):
-    """Nothing could be learnt. Nothing is known against the token."""
+    """Nothing could be learned. Nothing is known against the token."""
 
 
 class HubUnreachableError(VerdictUnknownError, ConnectionError):

@@ -2,7 +2,7 @@
 
 Google Colab's is asked through ``google.colab.userdata``, Kaggle's through
 ``kaggle_secrets.UserSecretsClient``. Both exist inside their notebooks only, may show the user a
-dialogue, and may take as long as they like, so they are asked in a thread of their own and nobody
+dialog, and may take as long as they like, so they are asked in a thread of their own and nobody
 waits longer than hubtoken's own deadline. What they say beside an answer is not passed on: the
 texts of their errors quote whatever the service sent.
 """

@@ -385,7 +385,7 @@ def test_run_starts_nothing_without_a_yes(world: World, runner: Runner) -> None:
     variables = {"HF_TOKEN": value}
     command = ("--role", "write", "--repo", PRIVATE, "--", "touch", "started")
     assert runner.run("hubtoken", "run", *command, variables=variables).returncode == 1
-    # What was learnt a moment ago holds offline too; of another token nothing is known.
+    # What was learned a moment ago holds offline too; of another token nothing is known.
     unasked = world.value("write")
     assert unasked is not None
     offline = {"HF_TOKEN": unasked, "HF_HUB_OFFLINE": "1"}

@@ -161,7 +161,7 @@ def test_a_pointer_without_its_object_is_told(world: World, home: Path, tmp_path
 
 
 # The library's own call of httpx, in its path for LFS.
-ignore_the_librarys_warning = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+ignore_content_deprecation = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +172,7 @@ def large_hub() -> Iterator[tuple[Hub, HubToken]]:
         yield hub, hub.create_token("alice", name="write", role="write")
 
 
-@ignore_the_librarys_warning
+@ignore_content_deprecation
 @needs_git_lfs
 def test_the_library_and_git_lfs_share_large_files(
     large_hub: tuple[Hub, HubToken], home: Path, tmp_path: Path
@@ -209,7 +209,7 @@ def test_the_library_and_git_lfs_share_large_files(
     assert "c.bin" in api.list_repo_files("alice/large")
 
 
-@ignore_the_librarys_warning
+@ignore_content_deprecation
 def test_a_download_is_resumed(large_hub: tuple[Hub, HubToken], tmp_path: Path) -> None:
     import httpx
 

@@ -218,7 +218,7 @@ def test_without_javascript(desk: Desk) -> None:
     assert alice.use(second) is None
 
 
-def test_members_of_an_organisation(desk: Desk) -> None:
+def test_members_of_an_organization(desk: Desk) -> None:
     alice = desk.sit()
     bob = desk.new_user()
     organization = f"team-{alice.name}"

@@ -1,4 +1,4 @@
-"""An organisation's pages in a real browser: policy, approvals, audit log, from both sides."""
+"""An organization's pages in a real browser: policy, approvals, audit log, from both sides."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REVOKED = "has been revoked by the organization administrator"
 
 @dataclass
 class Team:
-    """An organisation with a private model, its admin and a member, each in front of a browser."""
+    """An organization with a private model, its admin and a member, each in front of a browser."""
 
     name: str
     admin: Person
@@ -93,7 +93,7 @@ def team(desk: Desk) -> Team:
 
 
 def make_fine(team: Team, name: str) -> str:
-    """A token that the member makes for the organisation, on the page."""
+    """A token that the member makes for the organization, on the page."""
     page = team.member.page
     asked = f"tokenType=fineGrained&orgs={team.name}&orgPermissions=repo.content.read"
     page.goto(f"{TOKENS}/new?{asked}&orgPermissions=repo.write")

@@ -1,4 +1,4 @@
-"""An organisation's token policy, as the real client and `require_role` meet it."""
+"""An organization's token policy, as the real client and `require_role` meet it."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_whoami_tells_of_the_policy(hub: Hub) -> None:
     assert hubtoken.whoami(token).organizations[0].security_restrictions == ["token-revoked"]
 
 
-def test_a_public_repository_is_not_the_policys_affair(hub: Hub) -> None:
+def test_policy_does_not_cover_public_repositories(hub: Hub) -> None:
     from huggingface_hub import HfApi
 
     token = hub.create_token("bob", name="plain", role="write")

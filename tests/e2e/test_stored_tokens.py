@@ -92,7 +92,7 @@ def test_python_reads_every_name(world: World, runner: Runner, kind: str) -> Non
     python(runner, CONFIGPARSER, value_of(world, kind))
 
 
-def test_logging_out_leaves_nothing_that_was_learnt(world: World, runner: Runner) -> None:
+def test_logging_out_leaves_nothing_that_was_learned(world: World, runner: Runner) -> None:
     value = world.value("read")
     assert value is not None
     done = runner.run("hubtoken", "login", "--token-stdin", stdin=value)

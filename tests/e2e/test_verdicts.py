@@ -80,7 +80,7 @@ def test_dataset_needs_its_type(world: World) -> None:
         hubtoken.require_role("read", token, repo=names.DATASET)
 
 
-def test_organisation_role_is_named_as_the_cause(world: World) -> None:
+def test_organization_role_is_named_as_the_cause(world: World) -> None:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 

@@ -4,7 +4,7 @@
             `alice/scratch`, which her fine-grained token may write to; is an admin of `acme`
     bob     is a member of `acme` with the role `read`
     carol   belongs to nothing
-    acme    an organisation with a private and a gated model
+    acme    an organization with a private and a gated model
 
 It is made once for a process and only added to: a test that changes something makes its own
 repository or token first (`World.new_name`).

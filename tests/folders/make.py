@@ -106,7 +106,7 @@ class Filling:
 
 
 def fill(hub: Filling, schema: int) -> None:
-    """Two people, an organisation, two repositories, and tokens in all states."""
+    """Two people, an organization, two repositories, and tokens in all states."""
     for user in ("alice", "bob"):
         hub.admin("POST", "users", {"name": user, "email": f"{user}@example.invalid"})
     hub.admin("POST", "users", {"name": "carol", "password": PASSWORD})

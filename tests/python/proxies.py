@@ -26,16 +26,16 @@ class Proxy(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, target: int, **behaviour: Any) -> None:
+    def __init__(self, target: int, **behavior: Any) -> None:
         """Listen; `target` is the port on this machine that all connections end at."""
         self.target = target
         # What is asked for: the protocol, the host as it was written, the port.
         self.asked: list[tuple[str, str, int]] = []
         self.connections = 0
         # User and password that are wanted.
-        self.credentials: tuple[str, str] | None = behaviour.get("credentials")
+        self.credentials: tuple[str, str] | None = behavior.get("credentials")
         # What is answered in place of a connection.
-        self.refusal: bytes | None = behaviour.get("refusal")
+        self.refusal: bytes | None = behavior.get("refusal")
         super().__init__(("127.0.0.1", 0), _Handler)
 
     @property
@@ -147,9 +147,9 @@ def _pour(source: socket.socket, sink: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def proxying(target: int, **behaviour: Any) -> Iterator[Proxy]:
+def proxying(target: int, **behavior: Any) -> Iterator[Proxy]:
     """A running proxy; see `Proxy`."""
-    proxy = Proxy(target, **behaviour)
+    proxy = Proxy(target, **behavior)
     thread = threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

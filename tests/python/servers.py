@@ -1,6 +1,6 @@
 """Servers that are no Hub: they answer as they are told, badly as a rule, and remember who asked.
 
-A server's behaviour is a function from a request to the bytes that are sent back, so that a test
+A server's behavior is a function from a request to the bytes that are sent back, so that a test
 can send what no HTTP library would: half an answer, none at all, junk for headers.
 """
 
@@ -60,15 +60,15 @@ def identity(user: str = "alice", role: str = "write", **more: object) -> bytes:
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Listens on a free port of this machine. `behaviour` may be exchanged at any time."""
+    """Listens on a free port of this machine. `behavior` may be exchanged at any time."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, behaviour: Callable[[Request], bytes]) -> None:
+    def __init__(self, behavior: Callable[[Request], bytes]) -> None:
         """Listen; `serve_forever` answers."""
-        self.behaviour = behaviour
+        self.behavior = behavior
         self.requests: list[Request] = []
         self.connections = 0
         # Whether the connection stays open, silent, after an answer.
@@ -83,7 +83,7 @@ class Server(socketserver.ThreadingTCPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def hang(self, _request: Request) -> bytes:
-        """A behaviour: nothing, until the server is closed."""
+        """A behavior: nothing, until the server is closed."""
         self.closing.wait(DEADLINE)
         return b""
 
@@ -108,15 +108,15 @@ class _Handler(socketserver.StreamRequestHandler):
         request = Request(path=line[1] if len(line) > 1 else "", headers=headers)
         self.server.requests.append(request)
         self.server.asked.set()
-        self.wfile.write(self.server.behaviour(request))
+        self.wfile.write(self.server.behavior(request))
         if self.server.lingers:
             self.server.closing.wait(DEADLINE)
 
 
 @contextmanager
-def serving(behaviour: Callable[[Request], bytes] | bytes) -> Iterator[Server]:
+def serving(behavior: Callable[[Request], bytes] | bytes) -> Iterator[Server]:
     """A running server; bytes are its answer to everything."""
-    answer = behaviour
+    answer = behavior
     server = Server((lambda _: answer) if isinstance(answer, bytes) else answer)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
@@ -133,5 +133,5 @@ def serving(behaviour: Callable[[Request], bytes] | bytes) -> Iterator[Server]:
 def hanging() -> Iterator[Server]:
     """A server that takes the question and never answers."""
     with serving(b"") as server:
-        server.behaviour = server.hang
+        server.behavior = server.hang
         yield server

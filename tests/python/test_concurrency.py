@@ -123,7 +123,7 @@ def test_different_tokens_do_not_wait_for_each_other() -> None:
     slow, quick = fake_token(), fake_token()
     with hanging() as server:
         hang = server.hang
-        server.behaviour = lambda request: (
+        server.behavior = lambda request: (
             hang(request) if request.authorization == f"Bearer {slow}" else identity()
         )
 
@@ -151,7 +151,7 @@ def test_asking_again_does_not_take_an_answer_that_is_under_way() -> None:
             gate.wait(DEADLINE)
             return text
 
-        server.behaviour = answer
+        server.behavior = answer
         token = handed_over(endpoint=server.endpoint)
         first: list[object] = []
 

@@ -101,7 +101,7 @@ def test_a_denial_ends_in_the_process_that_was_denied(home: Path) -> None:
         token = handed_over(endpoint=server.endpoint)
         with pytest.raises(hubtoken.InsufficientRoleError):
             hubtoken.require_role("write", token)
-        server.behaviour = lambda _: identity(role="write")
+        server.behavior = lambda _: identity(role="write")
         # Five minutes it took once; a guard, and no measure of how long it takes.
         deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline:
@@ -119,7 +119,7 @@ def test_authorize_judges_what_it_is_handed() -> None:
     with serving(identity(role="read")) as server:
         token = handed_over(endpoint=server.endpoint)
         known = hubtoken.whoami(token)
-        server.behaviour = lambda _: identity(role="write")
+        server.behavior = lambda _: identity(role="write")
         for _ in range(3):
             assert hubtoken.authorize(known, "write").outcome == "denied"
         assert len(server.requests) == 1
@@ -204,7 +204,7 @@ def test_a_rejection_that_nobody_confirms_is_unknown_and_quoted(home: Path) -> N
         for ask in (hubtoken.whoami, lambda token: hubtoken.require_role("write", token)):
             with pytest.raises(hubtoken.HubUnreachableError, match="that it does not know it"):
                 ask(token)
-        server.behaviour = lambda _: http(401)
+        server.behavior = lambda _: http(401)
         with pytest.raises(hubtoken.InvalidTokenError):
             hubtoken.whoami(token)
 
@@ -248,18 +248,18 @@ def test_a_server_asks_again_before_it_refuses(
         token = handed_over(endpoint=server.endpoint)
         assert ask_server(token)[0] == 403
         assert len(server.requests) == 1
-        server.behaviour = lambda _: http(429, Retry_After="7")
+        server.behavior = lambda _: http(429, Retry_After="7")
         status, said = ask_server(token)
         assert status == 429
         assert "its role is read" in said
         other = handed_over(fake_token(), endpoint=server.endpoint)
-        server.behaviour = lambda _: identity(role="read")
+        server.behavior = lambda _: identity(role="read")
         assert ask_server(other)[0] == 403
-        server.behaviour = lambda _: http(500)
+        server.behavior = lambda _: http(500)
         status, said = ask_server(other)
         assert status == 503
         assert "its role is read" in said
-        server.behaviour = lambda _: identity(role="write")
+        server.behavior = lambda _: identity(role="write")
         assert ask_server(other)[0] == 200
     # Other people's tokens leave nothing on the disk.
     assert not list(home.rglob("*.json"))

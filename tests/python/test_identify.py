@@ -100,7 +100,7 @@ def test_a_rejection_is_known_for_a_while_and_asked_about_on_demand() -> None:
             assert caught.value.source == "argument"
             assert leaks(str(caught.value), value) == []
         assert len(server.requests) == 1
-        server.behaviour = lambda _: identity()
+        server.behavior = lambda _: identity()
         assert hubtoken.identify(value, endpoint=server.endpoint, max_age=0).user == "alice"
 
 
@@ -108,7 +108,7 @@ def test_an_old_answer_lets_nobody_in_unless_it_is_said() -> None:
     value = fake_token()
     with serving(identity()) as server:
         hubtoken.identify(value, endpoint=server.endpoint)
-        server.behaviour = lambda _: http(503)
+        server.behavior = lambda _: http(503)
         with pytest.raises(hubtoken.HubUnreachableError):
             hubtoken.identify(value, endpoint=server.endpoint, max_age=0)
         with pytest.warns(hubtoken.StaleIdentityWarning):

@@ -100,7 +100,7 @@ def test_only_a_401_is_an_invalid_token() -> None:
             hubtoken.whoami(token, max_age=0)
         assert len(server.requests) == 2
         # A token that is mended meanwhile is known at once when asked again.
-        server.behaviour = lambda _: identity()
+        server.behavior = lambda _: identity()
         assert hubtoken.whoami(token, max_age=0).user == "alice"
         assert hubtoken.whoami(token).user == "alice"
 
@@ -124,7 +124,7 @@ def test_a_rate_limit_says_how_long_to_wait(headers: dict[str, Any], seconds: in
         with pytest.raises(hubtoken.RateLimitedError) as caught:
             hubtoken.whoami(token)
         assert caught.value.retry_after == seconds
-        server.behaviour = lambda _: identity()
+        server.behavior = lambda _: identity()
         if seconds is None:
             # Not believed: the next call asks again.
             assert hubtoken.whoami(token).user == "alice"
@@ -193,7 +193,7 @@ def test_the_last_known_identity_stands_in_with_a_warning(
     with serving(identity()) as server:
         token = handed_over(endpoint=server.endpoint)
         assert hubtoken.whoami(token).user == "alice"
-        server.behaviour = lambda _: answer
+        server.behavior = lambda _: answer
         # Young enough: nobody is asked.
         assert hubtoken.whoami(token).user == "alice"
         with pytest.warns(hubtoken.StaleIdentityWarning, match="old, because") as caught:
@@ -213,11 +213,11 @@ def test_an_old_identity_never_hides_a_401() -> None:
     with serving(identity()) as server:
         token = handed_over(endpoint=server.endpoint)
         hubtoken.whoami(token)
-        server.behaviour = lambda _: http(401)
+        server.behavior = lambda _: http(401)
         with pytest.raises(hubtoken.InvalidTokenError):
             hubtoken.whoami(token, max_age=0)
         # And is forgotten: what comes after has nothing to stand in.
-        server.behaviour = lambda _: http(503)
+        server.behavior = lambda _: http(503)
         with pytest.raises((hubtoken.InvalidTokenError, UNREACHABLE)):
             hubtoken.whoami(token)
         with pytest.raises(UNREACHABLE):
@@ -239,10 +239,10 @@ def test_a_401_from_either_question_ends_both(dying: str) -> None:
         return http(401) if is_dead else yes(request)
 
     with serving(http(401)) as server:
-        server.behaviour = yes
+        server.behavior = yes
         token = handed_over(endpoint=server.endpoint)
         hubtoken.require_role("write", token, repo="acme/x")
-        server.behaviour = half_dead
+        server.behavior = half_dead
         with pytest.raises(hubtoken.InvalidTokenError):
             hubtoken.require_role("write", token, repo="acme/other", max_age=0)
         with pytest.raises(hubtoken.InvalidTokenError):

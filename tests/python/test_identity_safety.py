@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def test_a_redirect_to_another_origin_never_gets_the_token(status: int) -> None:
     value = fake_token()
     with serving(identity("mallory")) as other, serving(b"") as server:
-        server.behaviour = lambda _: http(status, Location=f"{other.endpoint}/steal?a=hunter2")
+        server.behavior = lambda _: http(status, Location=f"{other.endpoint}/steal?a=hunter2")
         token = handed_over(value, server.endpoint)
         with pytest.raises(hubtoken.VerdictUnknownError, match="was not sent there") as caught:
             hubtoken.whoami(token)
@@ -36,7 +36,7 @@ def test_a_redirect_to_another_origin_never_gets_the_token(status: int) -> None:
 def test_the_same_server_under_another_name_is_another_origin(host: str) -> None:
     with serving(b"") as server:
         port = server.server_address[1]
-        server.behaviour = lambda _: http(302, Location=f"http://{host.format(port=port)}/")
+        server.behavior = lambda _: http(302, Location=f"http://{host.format(port=port)}/")
         with pytest.raises(hubtoken.VerdictUnknownError, match="was not sent there"):
             hubtoken.whoami(handed_over(endpoint=server.endpoint))
         assert len(server.requests) == 1
@@ -46,7 +46,7 @@ def test_the_same_server_under_another_name_is_another_origin(host: str) -> None
 def test_a_redirect_within_the_origin_is_followed(relative: bool) -> None:
     with serving(b"") as server:
         target = "/moved" if relative else f"{server.endpoint}/moved"
-        server.behaviour = lambda request: (
+        server.behavior = lambda request: (
             identity() if request.path == "/moved" else http(307, Location=target)
         )
         value = fake_token()
@@ -132,7 +132,7 @@ def test_the_hubs_words_reach_the_terminal_without_control_characters(answer: by
         with pytest.raises(hubtoken.VerdictUnknownError) as caught:
             hubtoken.whoami(token)
         assert not is_raw(str(caught.value))
-        server.behaviour = lambda request: identity() if "whoami" in request.path else answer
+        server.behavior = lambda request: identity() if "whoami" in request.path else answer
         with pytest.raises(hubtoken.HubTokenError) as refused:
             hubtoken.require_role("read", token, repo="acme/tiny")
         assert not is_raw(str(refused.value))

@@ -62,14 +62,14 @@ def test_what_whoami_says_of_the_end_counts(home: Path, end: str | None, asked: 
         assert len(paths(server)) == (1 if asked == 1 else 6)
 
 
-def test_what_another_process_learnt_does_not_outlive_the_end(home: Path) -> None:
+def test_what_another_process_learned_does_not_outlive_the_end(home: Path) -> None:
     with serving(hub(PAST)) as server:
         token = handed_over(endpoint=server.endpoint)
         auth = {"type": "access_token", "accessToken": {"role": "write"}, "expiresAt": PAST}
         remembered.identity(home, token, 1, role="write", auth=auth)
         assert hubtoken.whoami(token).user == "alice"
         assert paths(server) == [WHOAMI]
-        server.behaviour = lambda _: http(503)
+        server.behavior = lambda _: http(503)
         # Nor does it stand in for the Hub that is away.
         with pytest.raises(hubtoken.HubUnreachableError):
             hubtoken.whoami(token)
@@ -104,7 +104,7 @@ def test_what_the_store_says_of_the_end_counts(
         server.requests.clear()
         hubtoken.whoami(entry.token)
         assert len(server.requests) == (0 if asked == 1 else 1)
-        # And from an argument, of which nothing is known but what was learnt with the others.
+        # And from an argument, of which nothing is known but what was learned with the others.
         server.requests.clear()
         hubtoken.whoami(handed_over(entry.token.reveal(), endpoint=server.endpoint))
         assert len(server.requests) == (0 if asked == 1 else 1)

@@ -317,10 +317,10 @@ def test_a_listing_that_hangs_is_not_waited_for() -> None:
     with serving(b"") as server:
         answer = answering(b"")
 
-        def behaviour(request: Request) -> bytes:
+        def behavior(request: Request) -> bytes:
             return server.hang(request) if "author=" in request.path else answer(request)
 
-        server.behaviour = behaviour
+        server.behavior = behavior
         token = handed_over(endpoint=server.endpoint)
         assert hubtoken.require_role("write", token, repo="alice/new") is token
         assert len(listings(server.requests)) == 3
@@ -344,8 +344,8 @@ def test_nothing_is_looked_up_while_the_hub_limits_the_rate() -> None:
     with serving(answering(http(200, "[]"))) as server:
         token = handed_over(endpoint=server.endpoint)
         hubtoken.whoami(token)
-        plain = server.behaviour
-        server.behaviour = lambda request: limited if "whoami" in request.path else plain(request)
+        plain = server.behavior
+        server.behavior = lambda request: limited if "whoami" in request.path else plain(request)
         with pytest.raises(hubtoken.RateLimitedError):
             hubtoken.whoami(token, max_age=0, max_stale=0)
         server.requests.clear()

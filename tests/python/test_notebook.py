@@ -22,7 +22,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this
 def outcome(
     home: Path,
     service: str,
-    behaviour: str,
+    behavior: str,
     variables: dict[str, str] | None = None,
     **request: Any,
 ) -> tuple[list[dict[str, Any]], list[str]]:
@@ -31,7 +31,7 @@ def outcome(
     done = run_program(
         "notebook",
         home,
-        {"service": service, "behaviour": behaviour, "value": value, **request},
+        {"service": service, "behavior": behavior, "value": value, **request},
         without=(),
         **(VARIABLES.get(service, {}) | (variables or {})),
     )
@@ -55,7 +55,7 @@ def test_a_vault_has_the_token(home: Path, service: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "behaviour", "answer", "words"),
+    ("service", "behavior", "answer", "words"),
     [
         ("colab", "not found", "absent", None),
         ("colab", "nothing", "absent", None),
@@ -69,9 +69,9 @@ def test_a_vault_has_the_token(home: Path, service: str) -> None:
     ],
 )
 def test_refusal_absence_and_failure_are_told_apart(
-    home: Path, service: str, behaviour: str, answer: str, words: str | None
+    home: Path, service: str, behavior: str, answer: str, words: str | None
 ) -> None:
-    answers, asked = outcome(home, service, behaviour, optional=2)
+    answers, asked = outcome(home, service, behavior, optional=2)
     assert answers[0]["error"] == "TokenNotFoundError"
     assert answers[0]["steps"][service] == answer
     # The error says it all; who can do without a token is warned, once.
@@ -125,7 +125,7 @@ def test_a_vault_is_not_asked_for_nothing(
     done = run_program(
         "notebook",
         home,
-        {"service": service, "behaviour": "has it", "value": value},
+        {"service": service, "behavior": "has it", "value": value},
         without=(),
         **VARIABLES[service],
         **variables,

@@ -14,9 +14,9 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def picture(rows: list[bytes], width: int, colour_type: int = 2) -> bytes:
+def picture(rows: list[bytes], width: int, color_type: int = 2) -> bytes:
     """A PNG of rows that are filtered already."""
-    header = struct.pack(">IIBBBBB", width, len(rows), 8, colour_type, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, len(rows), 8, color_type, 0, 0, 0)
     return (
         palette.SIGNATURE
         + chunk(b"IHDR", header)
@@ -26,7 +26,7 @@ def picture(rows: list[bytes], width: int, colour_type: int = 2) -> bytes:
 
 
 def pixels(png: bytes) -> list[tuple[int, ...]]:
-    """The colours of a picture with a palette, in order."""
+    """The colors of a picture with a palette, in order."""
     chunks = {}
     at = len(palette.SIGNATURE)
     while at < len(png):
@@ -35,8 +35,8 @@ def pixels(png: bytes) -> list[tuple[int, ...]]:
         assert struct.unpack_from(">I", png, at + 8 + length) == (zlib.crc32(kind + data),)
         chunks[kind] = data
         at += length + 12
-    width, height, depth, colour_type, *_ = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
-    assert (depth, colour_type) == (8, 3)
+    width, height, depth, color_type, *_ = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
+    assert (depth, color_type) == (8, 3)
     raw = zlib.decompress(chunks[b"IDAT"])
     table = chunks[b"PLTE"]
     found = []
@@ -66,10 +66,10 @@ def test_every_filter_is_undone() -> None:
 
 def test_what_is_frequent_stays_and_what_is_rare_becomes_what_is_near() -> None:
     frequent = [(number, 0, 0) for number in range(256)]
-    row = b"\0" + b"".join(bytes(colour) for colour in [*frequent, *frequent, (9, 1, 0)])
+    row = b"\0" + b"".join(bytes(color) for color in [*frequent, *frequent, (9, 1, 0)])
     assert pixels(palette.reduce(picture([row], 513))) == [*frequent, *frequent, (9, 0, 0)]
 
 
 def test_another_kind_of_picture_is_refused() -> None:
     with pytest.raises(ValueError, match="not the kind of picture"):
-        palette.reduce(picture([bytes(5)], 1, colour_type=6))
+        palette.reduce(picture([bytes(5)], 1, color_type=6))

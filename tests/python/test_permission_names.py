@@ -168,7 +168,7 @@ def test_a_stale_identity_makes_no_error_of_a_slip() -> None:
         token = handed_over(endpoint=server.endpoint)
         with pytest.raises(ValueError, match=MEANT):
             hubtoken.require_permission(SLIP, token)
-        server.behaviour = lambda _: http(503)
+        server.behavior = lambda _: http(503)
         # Meanwhile a scope may list it.
         with pytest.raises(hubtoken.HubUnreachableError, match=MEANT):
             hubtoken.require_permission(SLIP, token, max_age=0)

@@ -108,7 +108,7 @@ def test_a_stale_identity_is_said_to_be_stale_in_every_process(home: Path) -> No
     with serving(identity()) as server:
         request = {"value": fake_token(), "endpoint": server.endpoint}
         assert ask(home, 1, request) == [{"user": "alice", "warnings": []}]
-        server.behaviour = lambda _: http(503)
+        server.behavior = lambda _: http(503)
         # Young enough: nobody is asked, and nothing is to be said.
         assert ask(home, 1, request) == [{"user": "alice", "warnings": []}]
         assert len(server.requests) == 1
@@ -159,6 +159,6 @@ def test_a_folder_of_others_is_not_believed(home: Path) -> None:
         request = {"value": fake_token(), "endpoint": server.endpoint}
         ask(home, 1, request)
         (home / "huggingface" / "hubtoken" / "identities").chmod(0o777)
-        server.behaviour = lambda _: identity("bob")
+        server.behavior = lambda _: identity("bob")
         outcomes = ask(home, 1, request)
         assert outcomes == [{"user": "bob", "warnings": []}]

@@ -74,7 +74,7 @@ def test_a_bare_401_is_believed_only_if_whoami_confirms_it(home: Path, message: 
         assert hubtoken.whoami(token).user == "alice"
         assert command(home, token, "require", "write")[0] == 0
         # The token dies.
-        server.behaviour = hub(http(401, **headers), http(401))
+        server.behavior = hub(http(401, **headers), http(401))
         with pytest.raises(hubtoken.InvalidTokenError):
             hubtoken.require_role("read", token, repo="bob/x")
         with pytest.raises(hubtoken.InvalidTokenError):
@@ -85,7 +85,7 @@ def test_a_bare_401_that_whoami_cannot_confirm_denies_nothing() -> None:
     with serving(hub(http(401))) as server:
         token = handed_over(endpoint=server.endpoint)
         hubtoken.whoami(token)
-        server.behaviour = hub(http(401), http(503))
+        server.behavior = hub(http(401), http(503))
         with pytest.raises(hubtoken.HubUnreachableError):
             hubtoken.require_role("read", token, repo="bob/x")
         assert hubtoken.whoami(token).user == "alice"
@@ -190,9 +190,7 @@ def test_a_remedy_would_help(
     "permission",
     ["inference.serverless.write", "collection.read", "user.billing.read", "org.members.read"],
 )
-def test_a_scope_of_ones_own_does_not_help_in_anothers_namespace(
-    real: Hub, permission: str
-) -> None:
+def test_scope_on_the_own_namespace_does_not_help_in_another(real: Hub, permission: str) -> None:
     token = real.create_token(
         "alice", name=permission, role="fine-grained", scopes={"alice": ["repo.write"]}
     )

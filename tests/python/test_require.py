@@ -276,7 +276,7 @@ def test_what_is_known_to_be_wrong_is_always_raised(
 def test_a_token_without_a_role_needs_a_repository() -> None:
     who = identity(auth={"type": "oauth", "expiresAt": None})
     with serving(who) as server:
-        server.behaviour = lambda request: who if "whoami" in request.path else http(200, "OK")
+        server.behavior = lambda request: who if "whoami" in request.path else http(200, "OK")
         token = handed_over("hf_oauth_" + fake_token()[3:], server.endpoint)
         for role in ("read", "write"):
             with pytest.raises(hubtoken.VerdictUnknownError, match="OAuth"):
@@ -302,7 +302,7 @@ def test_an_old_no_is_not_a_denial() -> None:
         token = handed_over(endpoint=server.endpoint)
         with pytest.raises(hubtoken.InsufficientRoleError):
             hubtoken.require_role("write", token)
-        server.behaviour = lambda _: http(503)
+        server.behavior = lambda _: http(503)
         with pytest.raises(hubtoken.HubUnreachableError):
             hubtoken.require_role("write", token, max_age=0)
         with pytest.warns(hubtoken.StaleIdentityWarning):
@@ -313,7 +313,7 @@ def test_the_hubs_own_words_are_told_where_whoami_explains_nothing() -> None:
     who = identity(auth={"type": "oauth"})
     no = http(403, '{"error": "This app may not."}')
     with serving(who) as server:
-        server.behaviour = lambda request: who if "whoami" in request.path else no
+        server.behavior = lambda request: who if "whoami" in request.path else no
         token = handed_over("hf_oauth_" + fake_token()[3:], server.endpoint)
         with pytest.raises(hubtoken.AccessDeniedError, match="This app may not"):
             hubtoken.require_role("write", token, repo="acme/tiny")

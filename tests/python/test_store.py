@@ -117,7 +117,7 @@ def test_an_oauth_token_is_stored_as_huggingface_hub_names_it(site: Site) -> Non
     assert hubtoken.login(site.token(None)).name == "oauth-alice"
 
 
-def test_an_organisations_token_is_one_like_others(site: Site) -> None:
+def test_an_organizations_token_is_one_like_others(site: Site) -> None:
     value = "api_org_" + fake_token()[3:]
     site.known[value] = {
         "type": "org",

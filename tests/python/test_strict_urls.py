@@ -336,7 +336,7 @@ def test_an_oddly_written_redirect_is_not_followed(location: str) -> None:
         }
         target = location.format(**names)
         body = b"HTTP/1.1 302 Found\r\nLocation: " + target.encode() + b"\r\nContent-Length: 0\r\n"
-        own.behaviour = lambda _: body + b"Connection: close\r\n\r\n"
+        own.behavior = lambda _: body + b"Connection: close\r\n\r\n"
         with pytest.raises(hubtoken.VerdictUnknownError, match="redirects"):
             hubtoken.whoami(fake_token(), endpoint=own.endpoint)
         assert len(own.requests) == 1

@@ -1,4 +1,4 @@
-"""TLS: whom hubtoken trusts, and that the environment's certificates are honoured."""
+"""TLS: whom hubtoken trusts, and that the environment's certificates are honored."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def test_a_portals_page_is_no_yes(kind: str | None) -> None:
     text = "<html>Welcome to the hotel</html>"
     page = http(200, text, Content_Type=kind) if kind else http(200, text)
     with serving(page) as server:
-        server.behaviour = lambda request: identity() if "whoami" in request.path else page
+        server.behavior = lambda request: identity() if "whoami" in request.path else page
         token = handed_over(endpoint=server.endpoint)
         with pytest.raises(hubtoken.VerdictUnknownError):
             hubtoken.require_role("write", token, repo="acme/x")

@@ -1,5 +1,5 @@
 //! What is remembered gives way to what is heard later: a *yes* to a newer *no* and to an end that
-//! is learnt meanwhile, questions to a rate limit, and a name that is looked up to nobody.
+//! is learned meanwhile, questions to a rate limit, and a name that is looked up to nobody.
 
 use std::path::Path;
 use std::sync::{Arc, Barrier};
@@ -158,7 +158,7 @@ fn is_limited(outcome: &Result<Assurance, Error>) -> bool {
 }
 
 #[test]
-fn a_yes_ends_with_an_end_that_is_learnt_after_it() {
+fn a_yes_ends_with_an_end_that_is_learned_after_it() {
     let world = World::allowing();
     let questions = [write(None), write(Some("bob/y"))];
     for _ in 0..2 {

@@ -331,7 +331,7 @@ fn a_rejection_is_every_process_s_and_ends_what_was_known() {
 }
 
 #[test]
-fn what_another_process_learnt_stands_in_while_the_hub_is_away() {
+fn what_another_process_learned_stands_in_while_the_hub_is_away() {
     let time = HandClock::default();
     let home = tempfile::tempdir().expect("a folder");
     let server = Server::start(answer(200, "", ALICE));

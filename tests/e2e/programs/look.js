@@ -49,13 +49,13 @@
   }
 
   // Contrast of every text with what is behind it; 4.5 to 1 is the least (WCAG 2.2, 1.4.3).
-  const colour = (value) => {
+  const color = (value) => {
     const [red, green, blue, alpha = 1] = value.match(/[\d.]+/g).map(Number);
     return { rgb: [red, green, blue], alpha };
   };
   const behind = (element) => {
     for (let each = element; each; each = each.parentElement) {
-      const { rgb, alpha } = colour(getComputedStyle(each).backgroundColor);
+      const { rgb, alpha } = color(getComputedStyle(each).backgroundColor);
       if (alpha === 1) return rgb;
       if (alpha > 0) faults.push(`a background that shows through: ${each.className}`);
     }
@@ -71,7 +71,7 @@
   while (walker.nextNode()) {
     const element = walker.currentNode.parentElement;
     if (walker.currentNode.textContent.trim() === "" || !isShown(element)) continue;
-    const pair = [luminance(colour(getComputedStyle(element).color).rgb), luminance(behind(element))];
+    const pair = [luminance(color(getComputedStyle(element).color).rgb), luminance(behind(element))];
     const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
     if (ratio < 4.5) faults.push(`contrast ${ratio.toFixed(2)}: ${text(element).slice(0, 40)}`);
   }

@@ -194,11 +194,11 @@ def endpoints(vault: Vault) -> Iterator[Case]:
 
     def redirects() -> object:
         with serving(identity()) as other, serving(b"") as server:
-            server.behaviour = lambda _: http(302, Location=f"{other.endpoint}/steal")
+            server.behavior = lambda _: http(302, Location=f"{other.endpoint}/steal")
             try:
                 return hubtoken.whoami(vault.token(server.endpoint))
             finally:
-                assert other.connections == 0, "the token travelled"
+                assert other.connections == 0, "the token traveled"
 
     def nobody() -> object:
         with socket.create_server(("127.0.0.1", 0)) as listener:

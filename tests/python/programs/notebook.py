@@ -38,26 +38,26 @@ class BackendError(Exception):
     """As in `kaggle_secrets`."""
 
 
-def vault(behaviour: str, value: str) -> Callable[[str], Any]:
+def vault(behavior: str, value: str) -> Callable[[str], Any]:
     """Answers a question for a secret."""
 
     def get(label: str) -> Any:
         ASKED.append(f"{label} in {threading.current_thread().name}")
         # Long enough for every thread to come and ask as well.
         time.sleep(0.05)
-        if behaviour == "hang":
+        if behavior == "hang":
             GATE.wait()
-        if behaviour == "not found":
+        if behavior == "not found":
             raise SecretNotFoundError(f"no secret, but here is another: {value}")
-        if behaviour == "not granted":
+        if behavior == "not granted":
             raise NotebookAccessError(value)
-        if behaviour == "no user secrets":
+        if behavior == "no user secrets":
             raise BackendError(f"No user secrets exist for kernel id 1 and label {label}. {value}")
-        if behaviour == "not authorized":
+        if behavior == "not authorized":
             raise CredentialError(value)
-        if behaviour == "broken":
+        if behavior == "broken":
             raise BackendError(f"Unexpected response: {value}")
-        return {"nothing": None, "number": 3, "blank": "  "}.get(behaviour, value)
+        return {"nothing": None, "number": 3, "blank": "  "}.get(behavior, value)
 
     return get
 
@@ -70,9 +70,9 @@ def module(name: str, **attributes: Any) -> types.ModuleType:
     return made
 
 
-def install(service: str, behaviour: str, value: str) -> None:
+def install(service: str, behavior: str, value: str) -> None:
     """Puts a service's modules where its notebooks have them."""
-    get = vault(behaviour, value)
+    get = vault(behavior, value)
     if "colab" in service:
         userdata = module(
             "google.colab.userdata",
@@ -136,7 +136,7 @@ def main() -> None:
 
     request = json.loads(sys.stdin.read())
     value = request["value"]
-    install(request["service"], request["behaviour"], value)
+    install(request["service"], request["behavior"], value)
     answers: list[Any] = []
     threads = [
         threading.Thread(target=lambda: answers.append(resolve()))

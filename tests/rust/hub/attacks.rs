@@ -98,7 +98,7 @@ fn a_head_that_never_ends_loses_its_connection() {
     }
     // All places are taken; this one waits until those have been thrown out.
     until(|| {
-        // Of a head that is late itself, nothing is learnt.
+        // Of a head that is late itself, nothing is learned.
         let answer = said(
             &hub,
             b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",

@@ -96,7 +96,7 @@ fn from_where_somebody_else_did_it_is_not_told() {
 }
 
 #[test]
-fn an_organisations_log_is_for_its_admins() {
+fn an_organizations_log_is_for_its_admins() {
     let world = with_some_history();
     let alice = Browser::signed_in(&world, "alice");
     let page = alice.get(OF_ACME);
