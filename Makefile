@@ -54,7 +54,7 @@ test: $(BUILD) $(STUBS) ## Run every test: Rust without Python, the Hub, the stu
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: lint
-lint: $(BUILD) ## Check format, lints, types and dependencies
+lint: $(BUILD) ## Check format, lints, types, dependencies and spelling
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets --no-default-features --features git-helper -- -D warnings
@@ -67,6 +67,7 @@ lint: $(BUILD) ## Check format, lints, types and dependencies
 	$(BIN)/python -m mypy.stubtest hubtoken --mypy-config-file pyproject.toml
 	$(DENY) check --hide-inclusion-graph bans licenses sources
 	$(DENY) --manifest-path fuzz/Cargo.toml check --hide-inclusion-graph bans licenses sources
+	$(BIN)/typos
 
 # Not part of `lint`: it needs the network, and an advisory published today says nothing of a change.
 .PHONY: advisories
