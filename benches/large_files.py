@@ -27,8 +27,8 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.e2e.served import Served
-from tests.e2e.working_copy import Git
+from tests.e2e.support.served import Served
+from tests.e2e.support.working_copy import Git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

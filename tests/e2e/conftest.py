@@ -15,16 +15,16 @@ import pytest
 
 import chromium
 from hubtoken.hub import Hub
-from tests.e2e.browsing import Desk
-from tests.e2e.models import serving_models
-from tests.e2e.world import World, make_world
+from tests.e2e.support.browsing import Desk
+from tests.e2e.support.models import serving_models
+from tests.e2e.support.world import World, make_world
 from tests.environment import child_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from email.message import Message
 
-PROGRAMS = Path(__file__).parent / "programs"
+PROGRAMS = Path(__file__).parent / "support" / "programs"
 SCRIPTS = Path(sys.executable).parent
 
 

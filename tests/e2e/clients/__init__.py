@@ -1,0 +1,1 @@
+"""Each client by itself: libraries, commands, notebooks, guarded servers."""

@@ -1,0 +1,76 @@
+"""`transformers` and `datasets` against the embedded Hub, each in a process of its own.
+
+One process answers for all kinds of token: the libraries take seconds to import.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hubtoken.hub import Hub
+from tests.e2e.conftest import Runner
+from tests.e2e.support.matrix import Case, cases
+from tests.e2e.support.world import DATASET, KINDS, PRIVATE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.support.world import World
+
+
+@pytest.fixture(scope="module")
+def answers(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What each library answered, by kind of token; a library is only run when asked for."""
+    runner = Runner(tmp_path_factory.mktemp("libraries"), world.endpoint)
+    tokens = {kind: world.value(kind) or False for kind in KINDS}
+
+    class Answers(dict[str, Any]):
+        def __missing__(self, library: str) -> Any:
+            program, repo = {
+                "transformers": ("tokenizer", PRIVATE),
+                "datasets": ("dataset", DATASET),
+            }[library]
+            self[library] = runner.program(program, {"repo": repo, "tokens": tokens})
+            return self[library]
+
+    return Answers()
+
+
+@pytest.mark.parametrize("case", cases("transformers") + cases("datasets"), ids=str)
+def test_matrix(answers: dict[str, Any], case: Case) -> None:
+    pytest.importorskip(case.client)
+    assert answers[case.client][case.kind] == case.expected
+
+
+def test_activated_token_needs_no_argument(world: World, runner: Runner) -> None:
+    pytest.importorskip("transformers")
+    answer = runner.program("activate", {"repo": PRIVATE, "token": world.value("read")})
+    assert answer == {"before": "refused", "during": "works", "active": True, "after": None}
+
+
+def test_passing_the_object_itself_is_loud(world: World, runner: Runner) -> None:
+    pytest.importorskip("transformers")
+    request = {"model": PRIVATE, "dataset": DATASET, "token": world.value("read")}
+    answer = runner.program("misuse", request)
+    for library in ("transformers", "datasets"):
+        assert "TypeError" in answer[library], library
+        assert ".reveal()" in answer[library], library
+        assert str(request["token"]) not in answer[library]
+
+
+def test_a_data_set_is_pushed_where_large_files_go_to_lfs(home: Path) -> None:
+    pytest.importorskip("datasets")
+    with Hub(lfs=True) as hub:
+        hub.create_user("alice")
+        token = hub.create_token("alice", name="w", role="write").reveal()
+        runner = Runner(home, hub.endpoint)
+        assert runner.program("push_dataset", {"repo": "alice/d", "token": token}) == "works"
+
+
+def test_elsewhere_the_library_loses_its_own_file(world: World, runner: Runner) -> None:
+    """It deletes what it wrote once it believes it uploaded; `docs/uses.md` says so."""
+    pytest.importorskip("datasets")
+    request = {"repo": world.new_name(), "token": world.value("write")}
+    assert runner.program("push_dataset", request) == "FileNotFoundError"

@@ -1,0 +1,1 @@
+"""The Hub as a service: started, stopped, killed, attacked, out of room."""

@@ -1,0 +1,239 @@
+"""No value, password, key or session is anywhere but where it has to be: all are searched for."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.support.operating import run
+from tests.e2e.support.served import Served
+from tests.e2e.support.visiting import Visitor
+from tests.environment import fake_token
+from tests.python.helpers import leaks
+
+if TYPE_CHECKING:
+    from tests.e2e.support.served import Connection
+
+PASSWORDS = [
+    "correct horse battery staple",
+    "another horse for the second time",
+    "a third one, over the command line",
+    "the very first one of root",
+    "typed where the user name should be",
+    "tried, and wrong all the same",
+]
+HASH = "$argon2"
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def raw(secret: str) -> list[bytes]:
+    """The bytes that a secret of hexadecimal digits stands for."""
+    with contextlib.suppress(ValueError):
+        return [bytes.fromhex(secret)]
+    return []
+
+
+@dataclass
+class Day:
+    """A long day at a Hub, and what was told and shown in it."""
+
+    hub: Served
+    client: Connection
+    told: list[object] = field(default_factory=list)
+    values: list[str] = field(default_factory=list)
+
+    def ask(self, method: str, path: str, token: str, body: object = None) -> Any:
+        """Ask, and remember what was answered."""
+        status, answer, headers = self.client.ask(method, path, token, body)
+        self.told.append((status, answer, list(headers.items())))
+        return answer
+
+    def admin(self, method: str, path: str, body: object = None) -> Any:
+        """Administer."""
+        return self.ask(method, f"/-/hubtoken/v1/{path}", self.hub.key, body)
+
+    def shown_once(self, answer: Any) -> str:
+        """A value, told where it was made, which is the one place; elsewhere it would be found."""
+        value = str(answer["token"])
+        self.values.append(value)
+        self.told.pop()
+        return value
+
+    def tokens(self) -> tuple[str, str, str]:
+        """People, a policy, and tokens that are made, refreshed and approved."""
+        self.admin("POST", "users", {"name": "alice", "password": PASSWORDS[0]})
+        self.admin("POST", "organizations", {"name": "acme"})
+        self.admin("PUT", "organizations/acme/members/alice", {"role": "write"})
+        self.admin("PUT", "organizations/acme/members/root", {"role": "admin"})
+        self.admin("PUT", "organizations/acme/policy", {"policy": "require-approval"})
+        scopes = [{"entity": "acme", "permissions": ["repo.write", "org.write"]}]
+        fine = {"role": "fineGrained", "scopes": scopes}
+        body = {"name": "root", **fine}
+        root = self.shown_once(self.admin("POST", "users/root/tokens", body))
+        body = {"name": "ci", **fine}
+        first = self.shown_once(self.admin("POST", "users/alice/tokens", body))
+        second = self.shown_once(self.admin("POST", "users/alice/tokens/ci/refresh"))
+        self.admin("POST", "organizations/acme/approvals/ci/approve")
+        return root, first, second
+
+    def mistakes(self, root: str, first: str, second: str) -> None:
+        """Everything in the wrong place, in all the ways in which it comes to be there."""
+        stranger = fake_token()
+        self.values.append(stranger)
+        for token in (first, second, stranger, PASSWORDS[0], self.hub.key):
+            self.ask("GET", "/api/whoami-v2", token)
+            self.ask("GET", "/-/hubtoken/v1/users", token)
+            # What looks like no secret is repeated to whoever typed it.
+            typed = "x" if token in PASSWORDS else token
+            self.ask("DELETE", f"/-/hubtoken/v1/users/alice/tokens/{typed}", self.hub.key)
+            self.ask("GET", f"/api/models/alice/{typed}", second)
+            self.ask("GET", f"/api/models?search={typed}", second)
+            revoke = "/api/organizations/acme/settings/tokens/revoke"
+            self.ask("POST", revoke, root, {"token": token, "extra": token})
+            self.ask("POST", "/api/repos/create", second, {"name": "x", "organization": "acme"})
+        # A name that is refused is repeated to whoever typed it; it is kept nowhere.
+        self.admin("POST", "users", {"name": PASSWORDS[0]})
+        self.told.pop()
+        for path in (
+            "users/alice/tokens",
+            "organizations/acme/approvals",
+            "audit?limit=1000",
+            "users",
+        ):
+            assert isinstance(self.admin("GET", path), list | dict), path
+        credentials = {"credentials": [second, stranger]}
+        self.ask("POST", "/api/credentials/revoke", second, credentials)
+
+    def pages(self) -> Visitor:
+        """Signing in, in and out of order, and a token from the page."""
+        visitor = Visitor(self.hub.endpoint)
+        for name, password in (("alice", PASSWORDS[5]), (PASSWORDS[4], PASSWORDS[0])):
+            refused = visitor.submit("/login", {"username": name, "password": password})
+            assert refused.status != 303
+        # What was typed as a name is still in its field for whoever typed it; it is kept nowhere.
+        assert PASSWORDS[4] in visitor.pages.pop().text
+        signed_in = visitor.submit("/login", {"username": "alice", "password": PASSWORDS[0]})
+        assert signed_in.status == 303, signed_in.text
+        made = visitor.submit("/settings/tokens/new", {"name": "page", "role": "read"})
+        self.values.append(made.shown_value())
+        visitor.pages.pop()
+        changed = {"current": PASSWORDS[0], "new": PASSWORDS[1], "again": PASSWORDS[1]}
+        assert visitor.submit("/settings/password", changed).status == 303
+        visitor.send("POST", "/settings/tokens/new", {"csrf": "0" * 64, "name": PASSWORDS[1]})
+        assert visitor.send("GET", "/settings/tokens").status == 200
+        visitor.send("GET", f"/settings/tokens/{self.values[0]}")
+        return visitor
+
+
+def of_the_system(hub: Served) -> dict[str, bytes]:
+    """What everybody on this machine can see of a process, where the system shows it."""
+    folder = Path("/proc") / str(hub.process.pid)
+    return {
+        name: (folder / name).read_bytes()
+        for name in ("cmdline", "environ")
+        if (folder / name).exists()
+    }
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_nothing_that_was_secret_is_kept_or_told(
+    home: Path, tmp_path: Path, log_format: str
+) -> None:
+    data = tmp_path / "data"
+    said: list[str] = []
+
+    def verb(*arguments: str | Path, stdin: str = "") -> str:
+        done = run(home, *arguments, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout + done.stderr)
+        return done.stdout
+
+    verb("init", "--data", data, "--admin", "root", "--password-stdin", stdin=PASSWORDS[3])
+    options = ("--log-format", log_format, "--log-level", "info")
+    with Served(home, data, *options) as hub:
+        day = Day(hub, hub.connect())
+        day.mistakes(*day.tokens())
+        visitor = day.pages()
+        verb("user", "password", "root", "--data", data, "--password-stdin", stdin=PASSWORDS[2])
+        archive = tmp_path / "backup.tar"
+        verb("backup", "--data", data, archive)
+        listing = verb("audit", "--data", data, "--limit", "1000", "--json")
+        verb("audit", "--data", data, "--limit", "1000")
+        metrics = day.ask("GET", "/metrics", hub.key)
+        assert "hubtoken_" in metrics
+        seen = of_the_system(hub)
+        running = files(data)
+        said.append(json.dumps(hub.announced))
+        said.append(hub.stop())
+    acts = {entry["act"] for entry in json.loads(listing)["entries"]}
+    assert {"approval.revoke", "login.ok", "login.failed", "user.password"} <= acts
+    places: dict[str, bytes] = {
+        "answers": repr(day.told).encode(),
+        "verbs": "\n".join(said).encode(),
+        "log": (home / "served.log").read_bytes(),
+        "backup": archive.read_bytes(),
+        **{f"process {name}": content for name, content in seen.items()},
+        **{f"running {name}": content for name, content in running.items()},
+        **{f"stopped {name}": content for name, content in files(data).items()},
+    }
+    pages = "\n".join(page.text for page in visitor.pages).encode()
+    assert any(name.startswith("running hub.sqlite3-wal") for name in places)
+    assert b"/api/whoami-v2" in places["log"]
+    assert (b'"route"' in places["log"]) == (log_format == "json")
+
+    secrets = [*day.values, *PASSWORDS]
+    assert len(day.values) == 5
+    assert len(visitor.ids) >= 3
+    assert len(visitor.form_tokens) >= 4
+    for name, content in {**places, "pages": pages}.items():
+        assert leaks(content, *secrets) == [], name
+        # A form's token is where its form is, and what the browser was told to keep in no page.
+        of_pages = visitor.ids if name == "pages" else visitor.ids | visitor.form_tokens
+        assert leaks(content, *of_pages) == [], name
+        assert [part for secret in of_pages for part in raw(secret) if part in content] == [], name
+        if not name.endswith("admin-key"):
+            assert leaks(content, hub.key) == [], name
+        # What is kept of a password is in the database, and nowhere else.
+        if not ("hub.sqlite3" in name or name == "backup"):
+            assert HASH.encode() not in content, name
+    assert_hashes_are_of_passwords(data)
+
+
+def assert_hashes_are_of_passwords(data: Path) -> None:
+    """The one column of hashes has hashes with a salt of their own, and no other column has any."""
+    with contextlib.closing(sqlite3.connect(data / "hub.sqlite3")) as database:
+        tables = [
+            row[0]
+            for row in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        ]
+        found = []
+        for table in tables:
+            rows = database.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - a name of the schema
+            columns = [column[0] for column in rows.description]
+            found += [
+                (table, column, value)
+                for row in rows
+                for column, value in zip(columns, row, strict=True)
+                if isinstance(value, str) and HASH in value
+            ]
+    assert {place[:2] for place in found} == {("namespaces", "password_hash")}
+    hashes = [value for *_, value in found]
+    assert len(hashes) == 2
+    assert all(value.startswith("$argon2id$v=19$m=19456,t=2,p=1$") for value in hashes)
+    salts = [base64.b64decode(value.split("$")[4] + "==") for value in hashes]
+    assert len(set(salts)) == 2
+    assert all(len(salt) >= 16 for salt in salts)

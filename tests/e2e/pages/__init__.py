@@ -1,0 +1,1 @@
+"""The Hub's pages in a real browser."""

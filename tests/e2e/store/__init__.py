@@ -1,0 +1,1 @@
+"""The stored tokens, shared with `huggingface_hub` and `hf`."""

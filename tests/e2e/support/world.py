@@ -1,0 +1,134 @@
+"""The little world that the end-to-end tests share: who there is, what they own, their tokens.
+
+    alice   owns a private model with a tokenizer in it, a public model, a private data set and
+            `alice/scratch`, which her fine-grained token may write to; is an admin of `acme`
+    bob     is a member of `acme` with the role `read`
+    carol   belongs to nothing
+    acme    an organization with a private and a gated model
+
+It is made once for a process and only added to: a test that changes something makes its own
+repository or token first (`World.new_name`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hubtoken import HubToken
+    from hubtoken.hub import Hub
+    from tests.e2e.support.models import ModelServer
+
+KINDS = ("read", "write", "fine-grained", "deleted", "none")
+
+PRIVATE = "alice/private"
+PUBLIC = "alice/public"
+SCRATCH = "alice/scratch"
+DATASET = "alice/numbers"
+ORGANIZATION_MODEL = "acme/private"
+GATED = "acme/gated"
+
+# What alice's fine-grained token may do, and no more.
+SCOPES = {
+    PRIVATE: ["repo.content.read"],
+    f"datasets/{DATASET}": ["repo.content.read"],
+    SCRATCH: ["repo.content.read", "repo.write"],
+}
+
+WORDS = ("<unk>", "hello", "hub", "token", "world")
+ROWS = "number,word\n1,one\n2,two\n3,three\n"
+
+
+@dataclass(frozen=True)
+class World:
+    """A running Hub, filled."""
+
+    hub: Hub
+    tokens: dict[str, HubToken | None] = field(repr=False)
+    models: ModelServer
+
+    @property
+    def endpoint(self) -> str:
+        """Where the Hub listens."""
+        return self.hub.endpoint
+
+    def token(self, kind: str) -> HubToken | None:
+        """The token of alice of one of `KINDS`; there is none of the kind `none`."""
+        return self.tokens[kind]
+
+    def value(self, kind: str) -> str | None:
+        """What a client is handed: the string itself."""
+        token = self.tokens[kind]
+        return None if token is None else token.reveal()
+
+    def new_name(self, owner: str = "alice") -> str:
+        """The name of a repository that nobody has made yet."""
+        return f"{owner}/{uuid.uuid4().hex[:12]}"
+
+    def new_token(self, user: str, role: str, **options: object) -> HubToken:
+        """One more token, for a test that will use it up."""
+        return self.hub.create_token(user, name=uuid.uuid4().hex[:12], role=role, **options)  # type: ignore[arg-type]
+
+
+def write_tokenizer(folder: Path) -> None:
+    """A real tokenizer of five words, as `tokenizers` writes it and `transformers` reads it."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    vocabulary = {word: number for number, word in enumerate(WORDS)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(
+        '{"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>"}\n', encoding="utf-8"
+    )
+    (folder / "config.json").write_text('{"model_type": "bert"}\n', encoding="utf-8")
+
+
+def write_dataset(folder: Path) -> None:
+    """Three rows in a file that `datasets` reads without being told how."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "train.csv").write_text(ROWS, encoding="utf-8")
+
+
+def make_world(hub: Hub, folder: Path, models: ModelServer) -> World:
+    """Fill a Hub: the principals through hubtoken, the files through the real client."""
+    from huggingface_hub import HfApi
+
+    for user in ("alice", "bob", "carol"):
+        hub.create_user(user, email=f"{user}@example.invalid")
+    hub.create_organization("acme", fullname="Acme Inc")
+    hub.set_member("acme", "alice", "admin")
+    hub.set_member("acme", "bob", "read")
+
+    write = hub.create_token("alice", name="write", role="write")
+    api = HfApi(endpoint=hub.endpoint, token=write.reveal())
+    write_tokenizer(folder / "model")
+    write_dataset(folder / "dataset")
+    for repo in (PRIVATE, PUBLIC, SCRATCH, ORGANIZATION_MODEL, GATED):
+        api.create_repo(repo, private=repo not in {PUBLIC, GATED})
+        api.upload_folder(repo_id=repo, folder_path=folder / "model")
+    hub.set_gated(GATED, "manual")
+    api.create_repo(DATASET, repo_type="dataset", private=True)
+    api.upload_folder(repo_id=DATASET, repo_type="dataset", folder_path=folder / "dataset")
+
+    # Last, because a scope names a repository that is there.
+    deleted = hub.create_token("alice", name="deleted", role="write")
+    hub.delete_token("alice", "deleted")
+    return World(
+        hub=hub,
+        models=models,
+        tokens={
+            "read": hub.create_token("alice", name="read", role="read"),
+            "write": write,
+            "fine-grained": hub.create_token(
+                "alice", name="fine-grained", role="fine-grained", scopes=SCOPES
+            ),
+            "deleted": deleted,
+            "none": None,
+        },
+    )
