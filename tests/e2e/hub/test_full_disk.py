@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.support.operating import commit, run
 from tests.e2e.support.served import Served
-from tests.folders import unpack
+from tests.fixtures.data_folders import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

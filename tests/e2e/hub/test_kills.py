@@ -23,7 +23,7 @@ import pytest
 
 from tests.e2e.support.operating import DEADLINE, command, commit, run, serving
 from tests.environment import child_environment
-from tests.folders import unpack
+from tests.fixtures.data_folders import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

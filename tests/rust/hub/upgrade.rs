@@ -14,10 +14,11 @@ use tempfile::TempDir;
 use super::browser::{Browser, COOKIE, HOST};
 use super::world::World;
 
-/// What an earlier version left behind: a folder for each schema that there was. `tests/folders` says how they are made.
+/// What an earlier version left behind: a folder for each schema that there was.
+/// `tests/fixtures/data_folders` says how they are made.
 fn packed(schema: i64) -> Value {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/folders/schema-{schema}.json"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(format!("tests/fixtures/data_folders/schema-{schema}.json"));
     let text = std::fs::read_to_string(&path);
     let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap()
