@@ -11,7 +11,7 @@ from tests.e2e.support.matrix import Case, cases
 from tests.e2e.support.world import PRIVATE
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Runner
+    from tests.e2e.support.runner import Runner
     from tests.e2e.support.world import World
 
 

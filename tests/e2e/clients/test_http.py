@@ -13,7 +13,7 @@ from tests.e2e.support.world import PRIVATE
 from tests.environment import HANG_LIMIT
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Runner
+    from tests.e2e.support.runner import Runner
     from tests.e2e.support.world import World
 
 PATHS = {"whoami": "/api/whoami-v2", "file": f"/{PRIVATE}/resolve/main/config.json"}

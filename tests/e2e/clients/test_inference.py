@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from huggingface_hub import InferenceClient
 
-    from tests.e2e.conftest import Runner
+    from tests.e2e.support.runner import Runner
     from tests.e2e.support.world import World
 
 TEXT = "".join(WORDS)

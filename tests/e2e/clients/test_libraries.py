@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hubtoken.hub import Hub
-from tests.e2e.conftest import Runner
 from tests.e2e.support.matrix import Case, cases
+from tests.e2e.support.runner import Runner
 from tests.e2e.support.world import DATASET, KINDS, PRIVATE
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from tests.environment import HANG_LIMIT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.conftest import Runner
+    from tests.e2e.support.runner import Runner
     from tests.e2e.support.world import World
 
 FILES = {

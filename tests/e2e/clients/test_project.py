@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import SCRIPTS
+from tests.e2e.support.runner import SCRIPTS
 from tests.environment import fake_token
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.conftest import Runner
+    from tests.e2e.support.runner import Runner
     from tests.e2e.support.world import World
 
 # By their paths: `run` looks for programs on PATH, where there may be others.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Runner
+    from tests.e2e.support.runner import Runner
 
 ROOT = Path(__file__).parents[3]
 

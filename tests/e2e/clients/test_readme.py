@@ -11,7 +11,7 @@ import pytest
 from tests.environment import HANG_LIMIT
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Runner
+    from tests.e2e.support.runner import Runner
     from tests.e2e.support.world import World
 
 ROOT = Path(__file__).parents[3]

@@ -9,8 +9,8 @@ import pytest
 
 import hubtoken
 from hubtoken import errors
-from tests.e2e.clients.test_huggingface_hub import connect, observe
 from tests.e2e.support import world as names
+from tests.e2e.support.operations import connect, observe
 from tests.e2e.support.world import KINDS
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from tests.environment import fake_token
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Runner
+    from tests.e2e.support.runner import Runner
     from tests.e2e.support.world import World
 
 

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e.conftest import SCRIPTS
 from tests.e2e.support.guarded import REFERENCES, GuardedServer
+from tests.e2e.support.runner import SCRIPTS
 from tests.e2e.support.world import PRIVATE
 from tests.environment import fake_token
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.e2e.conftest import Runner
+    from tests.e2e.support.runner import Runner
     from tests.e2e.support.world import World
 
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import SCRIPTS
 from tests.e2e.support.guarded import GuardedServer
+from tests.e2e.support.runner import SCRIPTS
 from tests.environment import fake_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.conftest import Runner
+    from tests.e2e.support.runner import Runner
 
 KEY = "ghp_FakeFakeFakeFakeFakeFakeFakeFakeFake"
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import chromium
 from tests.e2e.support.browsing import NEW, PASSWORD, TOKENS
+from tests.e2e.support.runner import PROGRAMS
 
 if TYPE_CHECKING:
     from tests.e2e.support.browsing import Desk, Person
 
 pytestmark = pytest.mark.skipif(chromium.find() is None, reason="there is no Chromium here")
 
-LOOK = (Path(__file__).parents[1] / "support" / "programs" / "look.js").read_text(encoding="utf-8")
+LOOK = (PROGRAMS / "look.js").read_text(encoding="utf-8")
 PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1100, "height": 800}
 

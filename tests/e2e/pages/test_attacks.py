@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 import chromium
 from tests.e2e.support.browsing import NEW, TOKENS
+from tests.e2e.support.other_site import MARKUP, another_site, foreign_form
 from tests.environment import HANG_LIMIT
 
 if TYPE_CHECKING:
@@ -21,52 +20,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(chromium.find() is None, reason="there is no Chromium here")
 
-MARKUP = "<script>window.owned = 1</script><img src=x onerror='window.owned = 1'>"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Site
-
-    def do_GET(self) -> None:
-        body = self.server.page.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
-
-
-class _Site(ThreadingHTTPServer):
-    daemon_threads = True
-    page = ""
-
-
-@contextmanager
-def another_site(page: str) -> Iterator[int]:
-    """A site of somebody else, of one page; its port."""
-    with _Site(("127.0.0.1", 0), _Handler) as site:
-        site.page = f"<!doctype html><title>elsewhere</title>{page}"
-        threading.Thread(target=site.serve_forever, daemon=True).start()
-        try:
-            yield site.server_port
-        finally:
-            site.shutdown()
-
 
 @pytest.fixture
 def make_site() -> Iterator[Callable[[str], int]]:
     """Makes such sites, which last as long as the test."""
     with ExitStack() as sites:
         yield lambda page: sites.enter_context(another_site(page))
-
-
-def foreign_form(action: str, **fields: str) -> str:
-    """A form that looks like something else."""
-    inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in fields.items())
-    return f'<form method="post" action="{action}">{inputs}<button>Win a prize</button></form>'
 
 
 # `localhost` is another site; 127.0.0.1 on another port is the same one, whose cookies go along.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import chromium
-from tests.e2e.pages.test_attacks import MARKUP, another_site, foreign_form
 from tests.e2e.support.browsing import TOKENS, Person
+from tests.e2e.support.other_site import MARKUP, another_site, foreign_form
 
 if TYPE_CHECKING:
     from tests.e2e.support.browsing import Desk

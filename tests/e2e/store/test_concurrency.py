@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from tests.e2e.conftest import Runner
+from tests.e2e.support.runner import Runner
 from tests.environment import fake_token
 
 if TYPE_CHECKING:

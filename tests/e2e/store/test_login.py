@@ -15,7 +15,7 @@ from tests.environment import HANG_LIMIT, fake_token
 if TYPE_CHECKING:
     import subprocess
 
-    from tests.e2e.conftest import Runner
+    from tests.e2e.support.runner import Runner
     from tests.e2e.support.world import World
 
 SCRIPT = str(Path(sys.executable).parent / "hubtoken")

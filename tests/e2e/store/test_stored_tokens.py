@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     import subprocess
 
-    from tests.e2e.conftest import Runner
+    from tests.e2e.support.runner import Runner
     from tests.e2e.support.world import World
 
 

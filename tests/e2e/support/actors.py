@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import subprocess
 
-    from tests.e2e.conftest import Runner
+    from tests.e2e.support.runner import Runner
 
 
 @dataclass(frozen=True)
