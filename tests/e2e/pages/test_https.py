@@ -8,10 +8,10 @@ import pytest
 import trustme
 
 import chromium
+from tests.certificates import write_certificate
 from tests.e2e.support.browsing import PASSWORD, TOKENS
 from tests.e2e.support.operating import run, serving
 from tests.environment import HANG_LIMIT
-from tests.python.test_hub_public import write_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
