@@ -171,7 +171,13 @@ def test_a_folder_with_the_name_of_a_token_is_masked(broken: str, home: Path) ->
     (project / "hubtoken.toml").write_text("profile = \n")
     done = [
         command(home, *verb, HF_HOME=str(folder))
-        for verb in (("list",), ("switch", "ci"), ("rename", "ci", "new"), ("status",), ("explain",))
+        for verb in (
+            ("list",),
+            ("switch", "ci"),
+            ("rename", "ci", "new"),
+            ("status",),
+            ("explain",),
+        )
     ]
     done += [command(project, verb, HF_HOME=str(folder)) for verb in ("explain", "use", "run")]
     assert any(one.returncode for one in done), "something is broken"
