@@ -1,7 +1,8 @@
 """64 threads ask who a token is, and nobody knows yet: how many requests reach the Hub?
 
 Two Hubs answer: the embedded one, at once, and one that takes 50 ms, as over a real network,
-which is where callers without a single flight pile up.
+which is where callers without a single flight pile up. The second is a process of its own, as every
+Hub is: in this one it would wait for its turn behind the 64 threads.
 
 The threads are started before the clock runs. They wait at a barrier, and the time is from when it
 opens until the last of them has its answer. A second time includes the start and the end of the
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING
 import hubtoken
 from hubtoken.hub import Hub
 from measure import Row, isolate, report
-from slow_hub import random_token, slow_hub
+from slow_hub import distant_hub, random_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +95,7 @@ def rows(hub: Hub) -> list[Row]:
         hub.endpoint,
         lambda: hub.request_count("/api/whoami-v2"),
     )
-    with slow_hub(DELAY) as slow:
+    with distant_hub(DELAY) as slow:
         slow_requests, slow_walls, slow_wholes = cold_rounds(
             random_token, slow.endpoint, lambda: slow.count
         )

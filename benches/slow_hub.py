@@ -1,13 +1,20 @@
-"""A Hub that knows every token, and takes its time, as over a real network; and what starts it."""
+"""A Hub that knows every token, and takes its time, as over a real network; and what starts it.
+
+It runs in this process, or in one of its own: where threads of this process are measured, the Hub's
+would queue for the same interpreter.
+"""
 
 from __future__ import annotations
 
 import json
 import secrets
 import string
+import subprocess
+import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -31,6 +38,9 @@ IDENTITY = {
         },
     },
 }
+
+# Where it tells how many requests it had.
+COUNT = "/count"
 
 
 class SlowHub(ThreadingHTTPServer):
@@ -58,10 +68,13 @@ class SlowHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Wait, then answer the same to everyone."""
-        with self.server.lock:
-            self.server.count += 1
-        time.sleep(self.server.delay)
-        body = json.dumps(IDENTITY).encode()
+        if self.path == COUNT:
+            body = str(self.server.count).encode()
+        else:
+            with self.server.lock:
+                self.server.count += 1
+            time.sleep(self.server.delay)
+            body = json.dumps(IDENTITY).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -86,6 +99,46 @@ def slow_hub(delay: float) -> Iterator[SlowHub]:
         thread.join()
 
 
+class DistantHub:
+    """A slow Hub in a process of its own."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    @property
+    def endpoint(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def count(self) -> int:
+        """How many requests reached it."""
+        with closing(HTTPConnection("127.0.0.1", self.port)) as connection:
+            connection.request("GET", COUNT)
+            return int(connection.getresponse().read())
+
+
+@contextmanager
+def distant_hub(delay: float) -> Iterator[DistantHub]:
+    """A running one in a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, __file__, str(delay)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        yield DistantHub(int(child.stdout.readline()))
+        child.stdin.close()
+
+
 def random_token() -> str:
     """A token in the right form."""
     return "hf_" + "".join(secrets.choice(string.ascii_letters) for _ in range(34))
+
+
+if __name__ == "__main__":
+    with slow_hub(float(sys.argv[1])) as running:
+        print(running.server_port, flush=True)
+        sys.stdin.read()

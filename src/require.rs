@@ -96,15 +96,21 @@ impl Requirement {
         }
     }
 
-    fn grant(&self, credential: &Credential) -> Grant {
-        let (text, kind) = self
-            .repository
-            .as_ref()
-            .map_or(("", ""), |(text, kind)| (text, kind.as_str()));
-        let namespace = self.namespace.as_deref().unwrap_or_default();
+    fn grant(&self, credential: &Credential) -> Grant<'_> {
+        let need = self.need.name();
+        let question = if self.repository.is_none() && self.namespace.is_none() {
+            need.into()
+        } else {
+            let (text, kind) = self
+                .repository
+                .as_ref()
+                .map_or(("", ""), |(text, kind)| (text, kind.as_str()));
+            let namespace = self.namespace.as_deref().unwrap_or_default();
+            [need, kind, text, namespace].join("\0").into()
+        };
         Grant {
             key: Key::of(credential),
-            question: [self.need.name(), kind, text, namespace].join("\0"),
+            question,
         }
     }
 
@@ -264,7 +270,7 @@ struct Question<'a> {
     line: &'a Line,
     options: &'a Options,
     interrupt: &'a dyn Interrupt,
-    grant: Grant,
+    grant: Grant<'a>,
     started: Moment,
     must_exist: bool,
 }

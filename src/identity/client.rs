@@ -317,13 +317,19 @@ impl Client {
 
     /// Whether the same question was answered with *yes* a short while ago.
     #[must_use]
-    pub fn is_granted(&self, grant: &Grant, max_age: Option<Duration>) -> bool {
+    pub fn is_granted(&self, grant: &Grant<'_>, max_age: Option<Duration>) -> bool {
         self.memory.is_granted(grant, self.clock.now(), max_age)
     }
 
     /// Remembers a *yes*, with the times at which its two halves were asked for, until the known
     /// end of its token.
-    pub fn remember(&self, grant: Grant, identity: Instant, check: Option<Instant>, end: KnownEnd) {
+    pub fn remember(
+        &self,
+        grant: Grant<'_>,
+        identity: Instant,
+        check: Option<Instant>,
+        end: KnownEnd,
+    ) {
         self.memory
             .keep_grant(grant, self.clock.now(), identity, check, end);
     }

@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::Interrupt;
@@ -20,10 +21,13 @@ pub struct Flights<K, T> {
 }
 
 /// One request and those who wait for it.
+///
+/// They are woken one by one and read the outcome without a lock: on a condition variable all of
+/// them would wake at once, only to queue for its mutex.
 pub struct Flight<T> {
     started: Instant,
-    outcome: Mutex<Option<T>>,
-    landed: Condvar,
+    outcome: OnceLock<T>,
+    waiting: Mutex<Vec<Thread>>,
 }
 
 /// What a caller is told at the gate.
@@ -82,8 +86,8 @@ impl<K: Eq + Hash + Clone, T: Clone> Flights<K, T> {
         }
         let flight = Arc::new(Flight {
             started: now,
-            outcome: Mutex::new(None),
-            landed: Condvar::new(),
+            outcome: OnceLock::new(),
+            waiting: Mutex::default(),
         });
         running.insert(key.clone(), Arc::clone(&flight));
         Boarding::Lead(flight)
@@ -99,8 +103,10 @@ impl<K: Eq + Hash + Clone, T: Clone> Flights<K, T> {
     /// Ends a flight and wakes everybody who waits for it.
     pub fn land(&self, key: &K, flight: &Flight<T>, outcome: T) {
         lock(&self.running).remove(key);
-        *lock(&flight.outcome) = Some(outcome);
-        flight.landed.notify_all();
+        // It is set once: whoever starts a flight ends it.
+        let _ = flight.outcome.set(outcome);
+        let waiting = std::mem::take(&mut *lock(&flight.waiting));
+        waiting.iter().for_each(Thread::unpark);
     }
 }
 
@@ -119,6 +125,10 @@ impl<T: Clone> Flight<T> {
     ///
     /// [`Gone`] when the caller was interrupted or its time was up; the flight goes on.
     pub fn wait(&self, timeout: Duration, interrupt: &dyn Interrupt) -> Result<T, Gone> {
+        if let Some(outcome) = self.outcome.get() {
+            return Ok(outcome.clone());
+        }
+        lock(&self.waiting).push(thread::current());
         let started = Instant::now();
         // Many wait, and few of them can be interrupted: those who cannot are not woken to look.
         let patience = if interrupt.may_be_set() {
@@ -126,26 +136,18 @@ impl<T: Clone> Flight<T> {
         } else {
             Duration::MAX
         };
-        let mut outcome = lock(&self.outcome);
         loop {
-            if let Some(outcome) = &*outcome {
+            // After the thread is on the list: the flight may have landed before.
+            if let Some(outcome) = self.outcome.get() {
                 return Ok(outcome.clone());
             }
             let left = timeout.saturating_sub(started.elapsed());
             if left.is_zero() {
                 return Err(Gone::TimedOut);
             }
-            (outcome, _) = self
-                .landed
-                .wait_timeout(outcome, left.min(patience))
-                .unwrap_or_else(PoisonError::into_inner);
-            if outcome.is_none() {
-                drop(outcome);
-                // Without the lock: the interpreter may be asked, and may take its time.
-                if interrupt.is_set() {
-                    return Err(Gone::Interrupted);
-                }
-                outcome = lock(&self.outcome);
+            thread::park_timeout(left.min(patience));
+            if self.outcome.get().is_none() && interrupt.is_set() {
+                return Err(Gone::Interrupted);
             }
         }
     }

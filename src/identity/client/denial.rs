@@ -27,7 +27,7 @@ impl Client {
     /// [`Failure`], when that could not be learnt; then the *no* is none any more.
     pub fn reconsider(
         self: &Arc<Self>,
-        (grant, started): (&Grant, Moment),
+        (grant, started): (&Grant<'_>, Moment),
         known: &Known,
         credential: &Arc<Credential>,
         line: &Line,
@@ -98,7 +98,7 @@ impl Client {
     }
 
     /// Notes that a question was answered with *no*, by an identity that will do for that.
-    pub fn note_denial(&self, grant: &Grant, known: &Known, line: &Line, options: &Options) {
+    pub fn note_denial(&self, grant: &Grant<'_>, known: &Known, line: &Line, options: &Options) {
         self.memory.drop_grant(grant);
         let question = Digest::of(&grant.question);
         let now = self.clock.moment();
@@ -135,7 +135,7 @@ impl Client {
     }
 
     /// How often a question was answered with *no*, by this process or by another one.
-    fn denial(&self, grant: &Grant, line: &Line, now: Moment) -> Option<Repeated> {
+    fn denial(&self, grant: &Grant<'_>, line: &Line, now: Moment) -> Option<Repeated> {
         let question = Digest::of(&grant.question);
         let shared = line.shared(&grant.key);
         Repeated::later(

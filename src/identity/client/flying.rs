@@ -32,7 +32,7 @@ impl Client {
     ) -> Result<A, Failure>
     where
         K: Clone + Eq + Hash + Send + Sync + 'static,
-        A: Clone + Send + 'static,
+        A: Clone + Send + Sync + 'static,
         R: Future<Output = Result<A, Failure>> + Send + 'static,
     {
         // The request has its own time-out; a little more lets it be the one that tells.

@@ -11,6 +11,7 @@
 //! later is known, and who hears something keeps that first and then drops what it ends; so neither
 //! escapes the other, whichever comes first.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,11 +42,11 @@ const DENIALS: usize = 4_096;
 
 /// A decision that was made, so that the next call need not make it again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Grant {
+pub struct Grant<'a> {
     /// The token and its Hub.
     pub key: Key,
     /// The question, in the caller's own words.
-    pub question: String,
+    pub question: Cow<'a, str>,
 }
 
 /// Everything that is known, by token.
@@ -215,7 +216,7 @@ impl Memory {
 
     pub(super) fn is_granted(
         &self,
-        grant: &Grant,
+        grant: &Grant<'_>,
         now: Instant,
         max_age: Option<Duration>,
     ) -> bool {
@@ -226,7 +227,7 @@ impl Memory {
         max_age != Some(Duration::ZERO)
             && self
                 .grants
-                .get(&grant.key, &grant.question, None)
+                .get(&grant.key, grant.question.as_ref(), None)
                 .is_some_and(|(_, (identity, check, end))| {
                     young(identity, max_age.unwrap_or(IDENTITY_LIFETIME))
                         && check.is_none_or(|asked| young(asked, CHECK_LIFETIME))
@@ -236,7 +237,7 @@ impl Memory {
 
     pub(super) fn keep_grant(
         &self,
-        grant: Grant,
+        grant: Grant<'_>,
         now: Instant,
         identity: Instant,
         check: Option<Instant>,
@@ -245,15 +246,15 @@ impl Memory {
         let Grant { key, question } = grant;
         let decision = (identity, check, end);
         self.grants
-            .insert(key.clone(), question.clone(), now, decision);
+            .insert(key.clone(), question.clone().into_owned(), now, decision);
         if self.is_outdated(&key, Some(identity), check) {
-            self.grants.remove_one(&key, question.as_str());
+            self.grants.remove_one(&key, question.as_ref());
         }
     }
 
     /// Drops a decision that has become another.
-    pub(super) fn drop_grant(&self, grant: &Grant) {
-        self.grants.remove_one(&grant.key, grant.question.as_str());
+    pub(super) fn drop_grant(&self, grant: &Grant<'_>) {
+        self.grants.remove_one(&grant.key, grant.question.as_ref());
     }
 
     /// How often a question was answered with *no*.

@@ -24,10 +24,10 @@ fn once(confirmed: Instant) -> Repeated {
     }
 }
 
-fn grant(text: &str) -> Grant {
+fn grant(text: &str) -> Grant<'static> {
     Grant {
         key: key(text),
-        question: "write".to_owned(),
+        question: "write".into(),
     }
 }
 
