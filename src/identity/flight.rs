@@ -131,11 +131,8 @@ impl<T: Clone> Flight<T> {
         lock(&self.waiting).push(thread::current());
         let started = Instant::now();
         // Many wait, and few of them can be interrupted: those who cannot are not woken to look.
-        let patience = if interrupt.may_be_set() {
-            PATIENCE
-        } else {
-            Duration::MAX
-        };
+        let may_be_set = interrupt.may_be_set();
+        let patience = if may_be_set { PATIENCE } else { Duration::MAX };
         loop {
             // After the thread is on the list: the flight may have landed before.
             if let Some(outcome) = self.outcome.get() {
@@ -146,7 +143,7 @@ impl<T: Clone> Flight<T> {
                 return Err(Gone::TimedOut);
             }
             thread::park_timeout(left.min(patience));
-            if self.outcome.get().is_none() && interrupt.is_set() {
+            if may_be_set && self.outcome.get().is_none() && interrupt.is_set() {
                 return Err(Gone::Interrupted);
             }
         }
