@@ -172,15 +172,3 @@ impl Error {
         }
     }
 }
-
-#[cfg(feature = "hub")]
-impl From<&crate::hub::HubError> for Error {
-    fn from(error: &crate::hub::HubError) -> Self {
-        let message = crate::printable::printable(&error.to_string());
-        match error {
-            // A slip of the caller's, as in the client.
-            crate::hub::HubError::MisspelledPermission { .. } => Self::InvalidArgument(message),
-            _ => Self::Hub(message),
-        }
-    }
-}
