@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use crate::resolve::trace::Trace;
 use crate::similar_repositories::SimilarRepository;
+use crate::trace::Trace;
 
 /// What was needed, what there is, and where the right thing is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

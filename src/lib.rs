@@ -34,3 +34,4 @@ pub mod store;
 pub mod strict_url;
 pub mod sync;
 pub mod token;
+pub mod trace;

@@ -16,10 +16,10 @@ use crate::process;
 use crate::resolve::defaults::Defaults;
 use crate::resolve::outside::Shell;
 use crate::resolve::placed::shadow_warning;
-use crate::resolve::trace::Trace;
 use crate::resolve::trust::Trust;
 use crate::resolve::{Argument, Inputs, Request, Resolver, ambient_endpoint};
 use crate::store::machine::Machine;
+use crate::trace::Trace;
 
 /// A token that was found, ready to be asked about.
 pub struct Session<'a> {

@@ -14,9 +14,9 @@ use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::identity::end::KnownEnd;
-use crate::resolve::trace::{Answer, Trace};
 use crate::resolve::{Argument, ambient_endpoint};
 use crate::token::Token;
+use crate::trace::{Answer, Trace};
 
 /// The token to log in with; a `HubToken` keeps its own Hub.
 pub fn given(

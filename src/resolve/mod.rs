@@ -23,7 +23,6 @@ mod peer;
 pub mod pin;
 pub mod placed;
 pub mod search;
-pub mod trace;
 pub mod trust;
 mod unpickled;
 mod walk;
@@ -37,11 +36,11 @@ use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::printable::holds_secret;
 use crate::sync::lock;
+use crate::trace::{Answer, Trace};
 use errand::Errands;
 pub use inputs::{Inputs, TOKEN_VARIABLES, ambient_endpoint};
 pub use memory::Recall;
 use memory::{Memory, Projects, Stamped};
-use trace::{Answer, Trace};
 use walk::Walk;
 
 /// What a caller handed over as `token=`.

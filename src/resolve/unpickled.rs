@@ -8,7 +8,6 @@
 
 use std::sync::Arc;
 
-use super::trace::{Answer, Step};
 use super::walk::Walk;
 use super::{Inputs, Resolver, TOKEN_VARIABLES};
 use crate::credential::{Credential, Reference, Source};
@@ -18,6 +17,7 @@ use crate::resolve::configuration::Configuration;
 use crate::store;
 use crate::sync::lock;
 use crate::token::Token;
+use crate::trace::{Answer, Step, Trace};
 
 impl Resolver {
     /// Looks for the token that a reference means in the quick sources.
@@ -39,7 +39,7 @@ impl Resolver {
         };
         search.run().ok_or_else(|| Error::TokenNotFound {
             message: reference.lost(),
-            trace: Arc::new(super::Trace {
+            trace: Arc::new(Trace {
                 steps: search.steps,
                 endpoint: None,
             }),

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use configured::Configurations;
 
 use super::memory::Stamp;
-use super::trace::{Answer, Step, Trace};
 use super::{Argument, Inputs, Resolution, Resolver, TOKEN_VARIABLES};
 use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
@@ -21,6 +20,7 @@ use crate::identity::end::KnownEnd;
 use crate::printable::masked;
 use crate::recipient::objection;
 use crate::token::Token;
+use crate::trace::{Answer, Step, Trace};
 
 /// The largest token file that is read, in bytes.
 pub(super) const MAXIMUM_TOKEN_FILE: u64 = 64 * 1024;
@@ -242,7 +242,7 @@ impl<'a> Walk<'a> {
 
     pub(super) fn finish(mut self) -> Resolution {
         self.note_lookalikes();
-        self.trace.endpoint = self.found.as_ref().map(|found| found.endpoint.clone());
+        self.trace.endpoint = self.found.as_ref().map(|found| found.endpoint.to_string());
         Resolution {
             credential: self.found,
             trace: self.trace,

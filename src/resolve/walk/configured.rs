@@ -9,8 +9,8 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::resolve::configuration::Configuration;
 use crate::resolve::search::{PassedOver, Why};
-use crate::resolve::trace::Answer;
 use crate::sync::lock;
+use crate::trace::Answer;
 
 /// The project's and the user's own configuration, as one walk sees them.
 #[derive(Default)]

@@ -14,8 +14,8 @@ use crate::resolve::command;
 use crate::resolve::configuration::Configuration;
 use crate::resolve::errand::{Errand, Told};
 use crate::resolve::outside::Notebook;
-use crate::resolve::trace::Answer;
 use crate::token::Token;
+use crate::trace::Answer;
 
 impl Walk<'_> {
     /// The command of the user's configuration: asked for by name, so what is broken stops the

@@ -13,10 +13,10 @@ use crate::file;
 use crate::identity::end::KnownEnd;
 use crate::printable::{holds_secret, masked, printable};
 use crate::resolve::memory::Stamp;
-use crate::resolve::trace::Answer;
 use crate::store;
 use crate::store::endpoints::Endpoints;
 use crate::token::Token;
+use crate::trace::Answer;
 
 /// What to say of a token file that is not there. A token may have been put where its path belongs.
 fn absence(path: &Path) -> String {
