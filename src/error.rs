@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::similar_repositories::SimilarRepository;
+use crate::repository::SimilarRepository;
 use crate::trace::Trace;
 
 /// What was needed, what there is, and where the right thing is made.

@@ -26,6 +26,7 @@ pub mod process;
 #[cfg(feature = "python")]
 mod python;
 pub mod recipient;
+pub mod repository;
 pub mod require;
 pub mod resolve;
 pub mod role;

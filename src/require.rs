@@ -20,9 +20,8 @@ use crate::identity::key::Key;
 use crate::identity::model::Identity;
 use crate::identity::shared::Moment;
 use crate::identity::{Interrupt, Options};
-use crate::role::{
-    Need, Outcome, Remedy, RepositoryType, Role, Target, TokenRole, Verdict, authorize, permission,
-};
+use crate::repository::RepositoryType;
+use crate::role::{Need, Outcome, Remedy, Role, Target, TokenRole, Verdict, authorize, permission};
 use crate::similar_repositories::MissingRepository;
 use absence::Existence;
 

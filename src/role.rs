@@ -17,8 +17,8 @@ use permission::Spelling;
 
 pub use authorization::{Outcome, Verdict, authorize};
 pub(crate) use remedy::Remedy;
+pub use target::Target;
 pub(crate) use target::is_name;
-pub use target::{RepositoryType, Target};
 
 /// The role of a user access token.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@
 use hubtoken::endpoint::Endpoint;
 use hubtoken::identity::model::Identity;
 use hubtoken::printable::plain;
-use hubtoken::role::{Need, RepositoryType, Role, Target, authorize};
+use hubtoken::repository::RepositoryType;
+use hubtoken::role::{Need, Role, Target, authorize};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {

@@ -5,8 +5,9 @@ use pyo3::prelude::*;
 use super::error::to_python;
 use super::identity::PyIdentity;
 use crate::error::Error;
+use crate::repository::RepositoryType;
 use crate::require::Requirement;
-use crate::role::{self, Need, Outcome, RepositoryType, Role, Verdict, permission};
+use crate::role::{self, Need, Outcome, Role, Verdict, permission};
 
 /// A decision with its reason.
 ///

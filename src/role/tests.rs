@@ -4,6 +4,7 @@ use super::*;
 use crate::endpoint::Endpoint;
 use crate::error::DenialKind;
 use crate::identity::model::{Identity, Organization, Scope};
+use crate::repository::RepositoryType;
 
 /// `acme: write` and so on: the organisations of a test's user.
 fn identity(

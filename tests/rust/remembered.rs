@@ -11,8 +11,9 @@ use hubtoken::identity::client::Client;
 use hubtoken::identity::disk::DiskCache;
 use hubtoken::identity::shared::Pace;
 use hubtoken::identity::{Never, Options};
+use hubtoken::repository::RepositoryType;
 use hubtoken::require::{Assurance, Requirement};
-use hubtoken::role::{Need, RepositoryType, Role};
+use hubtoken::role::{Need, Role};
 
 use crate::client::{ALICE, credential};
 use crate::server::{Server, answer};

@@ -21,8 +21,9 @@ use crate::identity::flight::Flights;
 use crate::identity::key::Key;
 use crate::identity::shared::{LimitScope, MAXIMUM_LIMIT};
 use crate::identity::{Interrupt, Options};
+use crate::repository::SimilarRepository;
 use crate::role::is_name;
-use crate::similar_repositories::{Missing, SimilarRepository};
+use crate::similar_repositories::Missing;
 use crate::sync::lock;
 
 /// How long all questions of one lookup may take together.
