@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Client;
-use crate::http::Way;
+use crate::http::{Way, no_answer_within};
 use crate::identity::Interrupt;
-use crate::identity::failure::{Failure, no_answer_within};
+use crate::identity::failure::Failure;
 use crate::identity::flight::{Boarding, Flight, Flights, Gone};
 
 /// Where the flights of a question are, each with the way that its leader took.

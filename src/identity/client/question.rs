@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::{Answered, Client, Line, not_before};
 use crate::credential::Credential;
-use crate::http;
+use crate::http::{self, no_answer_within};
 use crate::identity::end::KnownEnd;
-use crate::identity::failure::{Failure, no_answer_within};
+use crate::identity::failure::Failure;
 use crate::identity::freshness::{DoublingAge, Repeated};
 use crate::identity::key::Key;
 use crate::identity::model::Identity;
