@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::endpoint::{Endpoint, Recipient};
 use crate::error::Error;
-use crate::identity::end::KnownEnd;
+use crate::known_end::KnownEnd;
 use crate::printable::{masked, printable};
 use crate::resolve::outside::Notebook;
 use crate::token::Token;

@@ -19,6 +19,7 @@ pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod identity;
+pub mod known_end;
 pub mod live;
 pub mod paths;
 pub mod printable;

@@ -80,7 +80,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::credential::Source;
-    use crate::identity::end::KnownEnd;
+    use crate::known_end::KnownEnd;
 
     const FOREIGN: [&str; 6] = [
         "sk-proj-FakeFakeFakeFakeFakeFakeFakeFakeFake",

@@ -15,7 +15,7 @@ use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::Settings;
-use crate::identity::end::KnownEnd;
+use crate::known_end::KnownEnd;
 use crate::printable::printable;
 use crate::process;
 use crate::resolve::ambient_endpoint;

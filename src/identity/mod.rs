@@ -4,7 +4,8 @@
 //! answer is [cached](cache) under the token's digest and its endpoint, and a caller that is
 //! interrupted leaves the flight to the others. Failures are shared with those who wait for the
 //! same flight and are not kept, except for a 401, which is believed for ten seconds at most. A
-//! denial rests on a [fresh](freshness) answer, and nothing outlives a token's known [end](end).
+//! denial rests on a [fresh](freshness) answer, and nothing outlives a token's
+//! [known end](crate::known_end).
 //! Processes of one machine [share](shared) what they learn, and ask once as well.
 
 pub mod bearer;
@@ -14,7 +15,6 @@ pub mod check;
 pub mod client;
 pub mod clock;
 pub mod disk;
-pub mod end;
 pub mod failure;
 pub mod flight;
 pub mod freshness;

@@ -15,7 +15,7 @@ use super::token::PyHubToken;
 use crate::credential::{Credential, Reference, Source};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::identity::end::KnownEnd;
+use crate::known_end::KnownEnd;
 use crate::live;
 use crate::process;
 use crate::token::Token;

@@ -16,7 +16,7 @@ use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::http::Settings;
 use crate::hub::{CreatedToken, Decision, Hub, HubError, HubOptions};
-use crate::identity::end::KnownEnd;
+use crate::known_end::KnownEnd;
 use crate::sync::lock;
 use crate::token::Token;
 use crate::{live, process};

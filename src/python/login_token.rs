@@ -13,7 +13,7 @@ use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
-use crate::identity::end::KnownEnd;
+use crate::known_end::KnownEnd;
 use crate::resolve::{Argument, ambient_endpoint};
 use crate::token::Token;
 use crate::trace::{Answer, Trace};

@@ -11,7 +11,7 @@ use super::token::PyHubToken;
 use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::identity::end::KnownEnd;
+use crate::known_end::KnownEnd;
 use crate::live;
 use crate::printable::printable;
 use crate::store::Entry;

@@ -123,7 +123,7 @@ mod tests {
             token: Token::parse(VALUE).unwrap().unwrap(),
             source,
             endpoint: Endpoint::default_hub(),
-            expires_at: crate::identity::end::KnownEnd::UNKNOWN,
+            expires_at: crate::known_end::KnownEnd::UNKNOWN,
         }
     }
 

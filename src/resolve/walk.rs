@@ -16,7 +16,7 @@ use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::Error;
-use crate::identity::end::KnownEnd;
+use crate::known_end::KnownEnd;
 use crate::printable::masked;
 use crate::recipient::objection;
 use crate::token::Token;

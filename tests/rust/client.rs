@@ -9,10 +9,10 @@ use hubtoken::env::Fixed;
 use hubtoken::error::{Error, UnknownKind};
 use hubtoken::http::Settings;
 use hubtoken::identity::client::{Client, Known};
-use hubtoken::identity::end::KnownEnd;
 use hubtoken::identity::failure::Failure;
 use hubtoken::identity::shared::Pace;
 use hubtoken::identity::{Never, Options, REJECTION_LIFETIME};
+use hubtoken::known_end::KnownEnd;
 use hubtoken::token::Token;
 
 use crate::server::{Server, answer};

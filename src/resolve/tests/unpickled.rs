@@ -9,7 +9,7 @@ fn reference(machine: &Machine, source: Source) -> Reference {
         token: Token::parse(FIRST).unwrap().unwrap(),
         source,
         endpoint: machine.inputs().endpoint.clone().unwrap(),
-        expires_at: crate::identity::end::KnownEnd::UNKNOWN,
+        expires_at: crate::known_end::KnownEnd::UNKNOWN,
     })
 }
 

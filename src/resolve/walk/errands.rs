@@ -9,7 +9,7 @@ use super::Walk;
 use crate::credential::Source;
 use crate::env;
 use crate::error::Error;
-use crate::identity::end::KnownEnd;
+use crate::known_end::KnownEnd;
 use crate::resolve::command;
 use crate::resolve::configuration::Configuration;
 use crate::resolve::errand::{Errand, Told};

@@ -10,7 +10,7 @@ use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::Error;
 use crate::file;
-use crate::identity::end::KnownEnd;
+use crate::known_end::KnownEnd;
 use crate::printable::{holds_secret, masked, printable};
 use crate::resolve::memory::Stamp;
 use crate::store;
