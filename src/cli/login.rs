@@ -11,7 +11,7 @@ use super::identity::{identity_json, role_name, token_json};
 use super::output::Output;
 use super::session;
 use super::{Code, World};
-use crate::credential::{Credential, Source};
+use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::Settings;
@@ -19,6 +19,7 @@ use crate::known_end::KnownEnd;
 use crate::printable::printable;
 use crate::process;
 use crate::resolve::ambient_endpoint;
+use crate::source::Source;
 use crate::store::{login, name};
 use crate::token::Token;
 

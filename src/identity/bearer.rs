@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use super::Options;
 use super::freshness::Freshness;
-use crate::credential::{Credential, Source};
+use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::known_end::KnownEnd;
 use crate::recipient::caller_objection;
+use crate::source::Source;
 use crate::token::Token;
 
 impl Options {

@@ -9,12 +9,13 @@ use zeroize::Zeroizing;
 use super::error::to_python;
 use super::identity::needed;
 use super::resolve::argument;
-use crate::credential::{Credential, Source};
+use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::known_end::KnownEnd;
 use crate::resolve::{Argument, ambient_endpoint};
+use crate::source::Source;
 use crate::token::Token;
 use crate::trace::{Answer, Trace};
 

@@ -15,7 +15,8 @@ use crate::error::Error;
 use crate::identity::Interrupt;
 use crate::process;
 use crate::resolve::errand::{Tell, Told};
-use crate::resolve::outside::{Notebook, Outside};
+use crate::resolve::outside::Outside;
+use crate::source::Notebook;
 use crate::sync::lock;
 
 /// The surroundings of one call. Its methods attach to the interpreter themselves.

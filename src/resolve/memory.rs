@@ -16,9 +16,10 @@ use super::Inputs;
 use super::configuration::Configuration;
 use super::search::{self, PassedOver};
 use super::trust::Trust;
-use crate::credential::{Credential, Source};
+use crate::credential::Credential;
 use crate::env::{self, Environment};
 use crate::error::Error;
+use crate::source::Source;
 
 /// How long the configuration found from a folder is believed.
 const CONFIGURATION_LIFETIME: Duration = Duration::from_secs(1);

@@ -30,11 +30,12 @@ mod walk;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use crate::credential::{Credential, Source};
+use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::printable::holds_secret;
+use crate::source::Source;
 use crate::sync::lock;
 use crate::trace::{Answer, Trace};
 use errand::Errands;

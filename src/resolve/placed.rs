@@ -9,8 +9,9 @@
 use url::form_urlencoded::{Serializer, parse};
 
 use super::{Inputs, TOKEN_VARIABLES};
-use crate::credential::{Credential, Placement, Source};
+use crate::credential::Credential;
 use crate::env::{self, Environment};
+use crate::source::{Placement, Source};
 use crate::token::Token;
 
 const FINGERPRINT: &str = "fingerprint";

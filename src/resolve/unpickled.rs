@@ -10,13 +10,15 @@ use std::sync::Arc;
 
 use super::walk::Walk;
 use super::{Inputs, Resolver, TOKEN_VARIABLES};
-use crate::credential::{Credential, Reference, Source};
+use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::resolve::configuration::Configuration;
+use crate::source::Source;
 use crate::store;
 use crate::sync::lock;
 use crate::token::Token;
+use crate::token_reference::Reference;
 use crate::trace::{Answer, Step, Trace};
 
 impl Resolver {

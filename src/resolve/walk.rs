@@ -12,13 +12,14 @@ use configured::Configurations;
 
 use super::memory::Stamp;
 use super::{Argument, Inputs, Resolution, Resolver, TOKEN_VARIABLES};
-use crate::credential::{Credential, Source};
+use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::Error;
 use crate::known_end::KnownEnd;
 use crate::printable::masked;
 use crate::recipient::objection;
+use crate::source::Source;
 use crate::token::Token;
 use crate::trace::{Answer, Step, Trace};
 

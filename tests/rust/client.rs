@@ -3,7 +3,7 @@
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use hubtoken::credential::{Credential, Source};
+use hubtoken::credential::Credential;
 use hubtoken::endpoint::Endpoint;
 use hubtoken::env::Fixed;
 use hubtoken::error::{Error, UnknownKind};
@@ -13,6 +13,7 @@ use hubtoken::identity::failure::Failure;
 use hubtoken::identity::shared::Pace;
 use hubtoken::identity::{Never, Options, REJECTION_LIFETIME};
 use hubtoken::known_end::KnownEnd;
+use hubtoken::source::Source;
 use hubtoken::token::Token;
 
 use crate::server::{Server, answer};

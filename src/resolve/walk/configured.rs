@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Walk;
-use crate::credential::Source;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::resolve::configuration::Configuration;
 use crate::resolve::search::{PassedOver, Why};
+use crate::source::Source;
 use crate::sync::lock;
 use crate::trace::Answer;
 

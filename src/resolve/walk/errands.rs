@@ -6,14 +6,13 @@
 use std::path::Path;
 
 use super::Walk;
-use crate::credential::Source;
 use crate::env;
 use crate::error::Error;
 use crate::known_end::KnownEnd;
 use crate::resolve::command;
 use crate::resolve::configuration::Configuration;
 use crate::resolve::errand::{Errand, Told};
-use crate::resolve::outside::Notebook;
+use crate::source::{Notebook, Source};
 use crate::token::Token;
 use crate::trace::Answer;
 

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{MAXIMUM_TOKEN_FILE, Walk};
-use crate::credential::Source;
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::Error;
@@ -13,6 +12,7 @@ use crate::file;
 use crate::known_end::KnownEnd;
 use crate::printable::{holds_secret, masked, printable};
 use crate::resolve::memory::Stamp;
+use crate::source::Source;
 use crate::store;
 use crate::store::endpoints::Endpoints;
 use crate::token::Token;
