@@ -19,6 +19,7 @@ pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod identity;
+pub mod interrupt;
 pub mod known_end;
 pub mod live;
 pub mod paths;
@@ -32,6 +33,7 @@ pub mod require;
 pub mod resolve;
 pub mod role;
 pub mod similar_repositories;
+pub mod single_flight;
 pub mod source;
 pub mod store;
 pub mod strict_url;

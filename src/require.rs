@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 
 use crate::credential::Credential;
 use crate::error::{Denial, DenialKind, Error};
+use crate::identity::Options;
 use crate::identity::check::{Check, Permit};
 use crate::identity::client::{Client, Grant, Known, Line};
 use crate::identity::failure::{Failure, age};
 use crate::identity::key::Key;
 use crate::identity::model::Identity;
 use crate::identity::shared::Moment;
-use crate::identity::{Interrupt, Options};
+use crate::interrupt::Interrupt;
 use crate::repository::RepositoryType;
 use crate::role::{Need, Outcome, Remedy, Role, Target, TokenRole, Verdict, authorize, permission};
 use crate::similar_repositories::MissingRepository;

@@ -9,8 +9,9 @@ use super::arguments::Which;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::http::Settings;
+use crate::identity::Options;
 use crate::identity::client::{Client, Known, Line};
-use crate::identity::{Interrupt, Options};
+use crate::interrupt::Interrupt;
 use crate::paths::Paths;
 use crate::process;
 use crate::resolve::defaults::Defaults;
@@ -175,7 +176,7 @@ mod tests {
     use super::super::{Input, Replace, Stream, Text};
     use super::*;
     use crate::env::{Fixed, HF_TOKEN};
-    use crate::identity::Never;
+    use crate::interrupt::Never;
 
     #[test]
     fn a_verb_that_asks_nobody_makes_no_way_to_the_hub() {

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::interrupt::Signals;
 use crate::env::{self, Environment as _, Fixed, ProcessEnvironment};
 use crate::error::Error;
-use crate::identity::Interrupt;
+use crate::interrupt::Interrupt;
 use crate::process;
 use crate::resolve::errand::{Tell, Told};
 use crate::resolve::outside::Outside;

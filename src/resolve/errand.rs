@@ -16,8 +16,8 @@ use std::time::{Duration, Instant, SystemTime};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::identity::Interrupt;
-use crate::identity::flight::{Boarding, Flight, Flights, Gone};
+use crate::interrupt::Interrupt;
+use crate::single_flight::{Boarding, Flight, Flights, Gone};
 use crate::source::Notebook;
 use crate::sync::lock;
 
@@ -193,7 +193,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::identity::Never;
+    use crate::interrupt::Never;
 
     const MINUTE: Duration = Duration::from_mins(1);
 

@@ -6,7 +6,7 @@
 
 use super::errand::Tell;
 use crate::env::Fixed;
-use crate::identity::{Interrupt, Never};
+use crate::interrupt::{Interrupt, Never};
 use crate::source::Notebook;
 
 /// The surroundings of a process.

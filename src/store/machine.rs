@@ -14,7 +14,7 @@ use super::{StoredToken, name, write};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::file;
-use crate::identity::Interrupt;
+use crate::interrupt::Interrupt;
 use crate::paths::Paths;
 use crate::printable::{holds_secret, printable};
 use crate::token::{Digest, Token};

@@ -6,7 +6,7 @@ use super::super::errand::{Tell, Told};
 use super::super::outside::Outside;
 use super::*;
 use crate::env::ProcessEnvironment;
-use crate::identity::{Interrupt, Never};
+use crate::interrupt::{Interrupt, Never};
 use crate::source::Notebook;
 
 /// A notebook in which every question has its answer at once.

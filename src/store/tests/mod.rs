@@ -15,7 +15,7 @@ use super::machine::Machine;
 use crate::endpoint::Endpoint;
 use crate::env::Fixed;
 use crate::error::Error;
-use crate::identity::Never;
+use crate::interrupt::Never;
 use crate::paths::Paths;
 use crate::token::Token;
 

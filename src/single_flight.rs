@@ -8,7 +8,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Interrupt;
+use crate::interrupt::Interrupt;
 use crate::sync::lock;
 
 /// How often a waiting caller looks whether it was interrupted.
@@ -140,8 +140,8 @@ impl<T: Clone> Flight<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Never;
     use super::*;
+    use crate::interrupt::Never;
 
     struct Always;
 
