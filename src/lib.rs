@@ -22,6 +22,7 @@ pub mod identity;
 pub mod interrupt;
 pub mod known_end;
 pub mod live;
+pub mod login;
 pub mod paths;
 pub mod printable;
 pub mod process;

@@ -16,11 +16,12 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::Settings;
 use crate::known_end::KnownEnd;
+use crate::login;
 use crate::printable::printable;
 use crate::process;
 use crate::resolve::ambient_endpoint;
 use crate::source::Source;
-use crate::store::{login, name};
+use crate::store::name;
 use crate::token::Token;
 
 /// The longest standard input that is read, in bytes.

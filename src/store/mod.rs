@@ -10,7 +10,6 @@ pub mod endpoints;
 mod entry;
 pub mod format;
 mod lock;
-pub mod login;
 pub mod machine;
 pub mod name;
 mod pieces;
