@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use crate::identity::model::Identity;
 use crate::role::TokenRole;
-use crate::store::endpoints::Record;
+use crate::store::Record;
 
 /// The name that a token is stored under: the Hub's own; OAuth tokens have none and are their
 /// user's, as `huggingface_hub` has it.

@@ -13,29 +13,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::records::Records;
-use crate::endpoint::Endpoint;
+use super::records::{Record, Records};
 use crate::error::Error;
 use crate::file;
 use crate::token::Digest;
 
 /// The largest file that is read, in bytes.
 const MAXIMUM_SIZE: u64 = 8 * 1024 * 1024;
-
-/// What is known of one token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// The Hub that it was checked at.
-    pub endpoint: Endpoint,
-    /// The account.
-    pub user: Option<String>,
-    /// The role's name.
-    pub role: Option<String>,
-    /// When it was made, in Unix seconds.
-    pub created_at: Option<i64>,
-    /// When it ends, in Unix seconds.
-    pub expires_at: Option<i64>,
-}
 
 /// The file's content.
 #[derive(Default)]

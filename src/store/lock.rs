@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::write::{beside, make_folder, parent, problem};
+use super::folder::{beside, make_folder, parent, problem};
 use crate::error::Error;
 use crate::file;
 use crate::interrupt::Interrupt;

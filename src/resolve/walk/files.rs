@@ -92,7 +92,7 @@ impl Walk<'_> {
             ));
         };
         let stored = store::read(path)?;
-        let Some(entry) = store::name::find(&stored, name) else {
+        let Some(entry) = store::by_name(&stored, name) else {
             let known: Vec<&str> = stored.iter().map(|entry| entry.name.as_str()).collect();
             let detail = if known.is_empty() {
                 "no token is stored".to_owned()

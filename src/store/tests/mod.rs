@@ -10,8 +10,8 @@ mod special;
 
 use std::path::Path;
 
-use super::endpoints::Record;
 use super::machine::Machine;
+use super::records::Record;
 use crate::endpoint::Endpoint;
 use crate::env::Fixed;
 use crate::error::Error;
