@@ -2,10 +2,11 @@
 //! issues and checks them.
 //!
 //! The way of a token is one way: [`resolve`] finds it and knows nothing of the network,
-//! [`identity`] asks the Hub who it is and knows nothing of roles, [`role::authorize`] decides and
-//! knows nothing of either. [`require`] puts the three together. The Python package wraps this
-//! crate and decides nothing.
+//! [`identity`] asks the Hub who it is and knows nothing of roles, [`authorization::authorize`]
+//! decides and knows nothing of either. [`require`] puts the three together. The Python package
+//! wraps this crate and decides nothing.
 
+pub mod authorization;
 pub mod cli;
 pub mod credential;
 pub mod edits;

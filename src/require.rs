@@ -11,6 +11,7 @@ mod absence;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::authorization::{Outcome, Remedy, Verdict, authorize};
 use crate::credential::Credential;
 use crate::error::{Denial, DenialKind, Error};
 use crate::identity::Options;
@@ -22,7 +23,7 @@ use crate::identity::model::Identity;
 use crate::identity::shared::Moment;
 use crate::interrupt::Interrupt;
 use crate::repository::RepositoryType;
-use crate::role::{Need, Outcome, Remedy, Role, Target, TokenRole, Verdict, authorize, permission};
+use crate::role::{Need, Role, Target, TokenRole, permission};
 use crate::similar_repositories::MissingRepository;
 use absence::Existence;
 

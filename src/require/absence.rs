@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Question;
+use crate::authorization::{Outcome, Remedy, Verdict};
 use crate::edits;
 use crate::error::Error;
 use crate::identity::Options;
@@ -15,7 +16,7 @@ use crate::identity::check::{Check, Permit};
 use crate::identity::client::Namespace;
 use crate::identity::model::Identity;
 use crate::repository::SimilarRepository;
-use crate::role::{Outcome, Remedy, Role, Target, Verdict};
+use crate::role::{Role, Target};
 use crate::similar_repositories::{Missing, MissingRepository, suggestion};
 
 /// How long a question may take that only adds a word.

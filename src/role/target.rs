@@ -108,7 +108,7 @@ impl Target {
         )))
     }
 
-    pub(super) fn namespace(&self) -> Option<&str> {
+    pub(crate) fn namespace(&self) -> Option<&str> {
         match self {
             Self::Anything => None,
             Self::Namespace(namespace) | Self::Repository { namespace, .. } => Some(namespace),
@@ -166,3 +166,6 @@ impl fmt::Display for Target {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
