@@ -12,7 +12,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
-use super::Inputs;
 use super::configuration::Configuration;
 use super::search::{self, PassedOver};
 use super::trust::Trust;
@@ -151,7 +150,8 @@ impl Memory {
     /// What to remember of an answer; `None` when it cannot be checked cheaply.
     pub(super) fn of(
         credential: &Arc<Credential>,
-        inputs: &Inputs<'_>,
+        variables: &Variables,
+        folder: Option<&Path>,
         stamp: Option<Stamped>,
     ) -> Option<Self> {
         let file = match &credential.source {
@@ -160,8 +160,7 @@ impl Memory {
             Source::Placed { .. } => None,
             Source::File(path) => {
                 // A path with `$NAME` depends on variables that are not listed.
-                let expands = inputs
-                    .variables
+                let expands = variables
                     .files
                     .iter()
                     .flatten()
@@ -173,9 +172,9 @@ impl Memory {
         };
         Some(Self {
             credential: Arc::clone(credential),
-            variables: inputs.variables.clone(),
+            variables: variables.clone(),
             file,
-            folder: inputs.folder.clone(),
+            folder: folder.map(Path::to_owned),
         })
     }
 

@@ -174,7 +174,12 @@ impl Resolver {
         if let Some(credential) = &resolution.credential
             && ambient
         {
-            *lock(&self.memory) = Memory::of(credential, inputs, stamp);
+            *lock(&self.memory) = Memory::of(
+                credential,
+                &inputs.variables,
+                inputs.folder.as_deref(),
+                stamp,
+            );
         }
         Ok(resolution)
     }
