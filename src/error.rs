@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use crate::resolve::trace::Trace;
-use crate::similar_repositories::SimilarRepository;
+use crate::repository::SimilarRepository;
+use crate::trace::Trace;
 
 /// What was needed, what there is, and where the right thing is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -169,18 +169,6 @@ impl Error {
             Self::Store(message) => Self::Store(join(message)),
             Self::Configuration(message) => Self::Configuration(join(message)),
             other => other,
-        }
-    }
-}
-
-#[cfg(feature = "hub")]
-impl From<&crate::hub::HubError> for Error {
-    fn from(error: &crate::hub::HubError) -> Self {
-        let message = crate::printable::printable(&error.to_string());
-        match error {
-            // A slip of the caller's, as in the client.
-            crate::hub::HubError::MisspelledPermission { .. } => Self::InvalidArgument(message),
-            _ => Self::Hub(message),
         }
     }
 }

@@ -29,7 +29,6 @@ use zeroize::Zeroizing;
 use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
 use crate::error::Error;
-use crate::identity::failure::no_answer_within;
 use crate::paths::Paths;
 use crate::strict_url::check_reference;
 use crate::sync::lock;
@@ -325,6 +324,12 @@ async fn in_time(
                 None => waited,
             }))
         })
+}
+
+/// "no answer within 10 seconds".
+#[must_use]
+pub fn no_answer_within(time: Duration) -> String {
+    format!("no answer within {} seconds", time.as_secs_f64())
 }
 
 /// Puts the secret into its header, marked as one.

@@ -2,10 +2,11 @@
 //! issues and checks them.
 //!
 //! The way of a token is one way: [`resolve`] finds it and knows nothing of the network,
-//! [`identity`] asks the Hub who it is and knows nothing of roles, [`role::authorize`] decides and
-//! knows nothing of either. [`require`] puts the three together. The Python package wraps this
-//! crate and decides nothing.
+//! [`identity`] asks the Hub who it is and knows nothing of roles, [`authorization::authorize`]
+//! decides and knows nothing of either. [`require`] puts the three together. The Python package
+//! wraps this crate and decides nothing.
 
+pub mod authorization;
 pub mod cli;
 pub mod credential;
 pub mod edits;
@@ -19,18 +20,26 @@ pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod identity;
+pub mod interrupt;
+pub mod known_end;
 pub mod live;
+pub mod login;
 pub mod paths;
 pub mod printable;
 pub mod process;
 #[cfg(feature = "python")]
 mod python;
 pub mod recipient;
+pub mod repository;
 pub mod require;
 pub mod resolve;
 pub mod role;
 pub mod similar_repositories;
+pub mod single_flight;
+pub mod source;
 pub mod store;
 pub mod strict_url;
 pub mod sync;
 pub mod token;
+pub mod token_reference;
+pub mod trace;

@@ -9,8 +9,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 
-use crate::credential::{Credential, Reference};
+use crate::credential::Credential;
 use crate::sync::lock;
+use crate::token_reference::Reference;
 
 /// How many values there may be before those of dropped tokens are swept out for the first time.
 const SWEEP: usize = 1024;

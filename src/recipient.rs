@@ -7,11 +7,9 @@
 //! known as the key of another service.
 //!
 //! Such a value still counts as found: passing over it would use another token in silence. What
-//! would send it fails, in [`Credential::check_sendable`].
+//! would send it fails, in [`Credential::check_sendable`](crate::credential::Credential::check_sendable).
 
-use crate::credential::Credential;
 use crate::endpoint::Endpoint;
-use crate::error::Error;
 use crate::token::{Token, TokenKind};
 
 /// Why a value is not sent to a Hub, to follow its name; `None` if it may be.
@@ -57,30 +55,13 @@ pub fn caller_objection(token: &Token) -> Option<String> {
     })
 }
 
-impl Credential {
-    /// Refuses to send what is not a token of this Hub.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::TokenFormat`], which says what the value looks like and where it came from.
-    pub fn check_sendable(&self) -> Result<(), Error> {
-        match objection(&self.token, &self.endpoint) {
-            None => Ok(()),
-            Some(objection) => Err(Error::TokenFormat(format!(
-                "the value from {} {objection}. To use a token of the Hub, {}",
-                self.source.describe(),
-                self.source.mend()
-            ))),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::credential::Source;
-    use crate::identity::end::KnownEnd;
+    use crate::credential::Credential;
+    use crate::known_end::KnownEnd;
+    use crate::source::Source;
 
     const FOREIGN: [&str; 6] = [
         "sk-proj-FakeFakeFakeFakeFakeFakeFakeFakeFake",

@@ -11,18 +11,19 @@ mod absence;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::authorization::{Outcome, Remedy, Verdict, authorize};
 use crate::credential::Credential;
 use crate::error::{Denial, DenialKind, Error};
+use crate::identity::Options;
 use crate::identity::check::{Check, Permit};
 use crate::identity::client::{Client, Grant, Known, Line};
 use crate::identity::failure::{Failure, age};
 use crate::identity::key::Key;
 use crate::identity::model::Identity;
 use crate::identity::shared::Moment;
-use crate::identity::{Interrupt, Options};
-use crate::role::{
-    Need, Outcome, Remedy, RepositoryType, Role, Target, TokenRole, Verdict, authorize, permission,
-};
+use crate::interrupt::Interrupt;
+use crate::repository::RepositoryType;
+use crate::role::{Need, Role, Target, TokenRole, permission};
 use crate::similar_repositories::MissingRepository;
 use absence::Existence;
 

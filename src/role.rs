@@ -1,13 +1,8 @@
-//! Roles, permissions, targets, and the decision between them.
+//! Roles, permissions and targets: what can be needed, and on what.
 //!
-//! [`authorize`] is pure: it knows what whoami said and nothing else. It decides what whoami can
-//! decide and says so when it cannot: whether a repository is public, gated or there at all is
-//! known to the Hub alone. Token role, fine-grained scopes and the role in the organisation all
-//! count, and the *reason* names the one that is missing, because "invalid token" helps nobody.
+//! Whether a token has it is decided in [`authorization`](crate::authorization).
 
-mod authorization;
 pub mod permission;
-mod remedy;
 mod target;
 
 use std::fmt;
@@ -15,10 +10,8 @@ use std::fmt;
 use crate::error::Error;
 use permission::Spelling;
 
-pub use authorization::{Outcome, Verdict, authorize};
-pub(crate) use remedy::Remedy;
+pub use target::Target;
 pub(crate) use target::is_name;
-pub use target::{RepositoryType, Target};
 
 /// The role of a user access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,7 +175,7 @@ impl Need {
         }
     }
 
-    fn changes_something(&self) -> bool {
+    pub(crate) fn changes_something(&self) -> bool {
         match self {
             Self::Role(role) => *role == Role::Write,
             Self::Permission(permission) => {
@@ -198,6 +191,3 @@ impl fmt::Display for Need {
         formatter.write_str(self.name())
     }
 }
-
-#[cfg(test)]
-mod tests;

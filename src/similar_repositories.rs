@@ -13,21 +13,13 @@ use serde_json::Value;
 use crate::edits;
 use crate::endpoint::Endpoint;
 use crate::http::Answer;
-use crate::role::{RepositoryType, Target};
+use crate::repository::{RepositoryType, SimilarRepository};
+use crate::role::Target;
 
 /// How many similar names are reported.
 const REPORTED: usize = 3;
 /// How many repositories of the namespace are compared: as many as the Hub lists at once.
 const COMPARED: usize = 1000;
-
-/// A repository whose name is like that of a missing one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SimilarRepository {
-    /// Its type.
-    pub kind: RepositoryType,
-    /// `namespace/name`, as the Hub spells it.
-    pub id: String,
-}
 
 /// A repository that is not there, and that may be created.
 #[derive(Clone, Debug, PartialEq, Eq)]

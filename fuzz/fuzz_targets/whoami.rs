@@ -2,10 +2,12 @@
 //! terminal, and every question can be put to it.
 #![no_main]
 
+use hubtoken::authorization::authorize;
 use hubtoken::endpoint::Endpoint;
 use hubtoken::identity::model::Identity;
 use hubtoken::printable::plain;
-use hubtoken::role::{Need, RepositoryType, Role, Target, authorize};
+use hubtoken::repository::RepositoryType;
+use hubtoken::role::{Need, Role, Target};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use hubtoken::cli::{self, Input, Replace, Stream, Text, World};
 use hubtoken::env::ProcessEnvironment;
-use hubtoken::identity::Never;
+use hubtoken::interrupt::Never;
 use time::OffsetDateTime;
 
 fn main() -> ExitCode {

@@ -35,10 +35,7 @@ pub fn run(
 ) -> Result<Code, Failure> {
     let trace = session::explain(world, &arguments.which)?;
     let found = trace.found();
-    let endpoint = trace
-        .endpoint
-        .as_ref()
-        .map(crate::endpoint::Endpoint::as_str);
+    let endpoint = trace.endpoint.as_deref();
     if output.is_json() {
         output.object(&json!({
             "endpoint": endpoint,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Code;
 use crate::error::{Denial, DenialKind, Error, UnknownKind};
-use crate::resolve::trace::{Step, Trace};
+use crate::trace::{Step, Trace};
 
 /// Why a verb did not do what it was asked.
 #[derive(Debug)]

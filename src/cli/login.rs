@@ -11,15 +11,17 @@ use super::identity::{identity_json, role_name, token_json};
 use super::output::Output;
 use super::session;
 use super::{Code, World};
-use crate::credential::{Credential, Source};
+use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::Settings;
-use crate::identity::end::KnownEnd;
+use crate::known_end::KnownEnd;
+use crate::login;
 use crate::printable::printable;
 use crate::process;
 use crate::resolve::ambient_endpoint;
-use crate::store::{login, name};
+use crate::source::Source;
+use crate::store::name;
 use crate::token::Token;
 
 /// The longest standard input that is read, in bytes.

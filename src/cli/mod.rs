@@ -77,7 +77,7 @@ pub enum Code {
 /// ```
 /// use hubtoken::cli::{self, Input, Replace, Stream, Text, World};
 /// use hubtoken::env::Fixed;
-/// use hubtoken::identity::Never;
+/// use hubtoken::interrupt::Never;
 ///
 /// let (mut output, mut errors, mut input) = (Vec::new(), Vec::new(), std::io::empty());
 /// let world = World {
@@ -115,7 +115,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, world: &World<'_>) -> 
 /// ```
 /// use hubtoken::cli::{self, Input, Replace, Stream, Text, World};
 /// use hubtoken::env::Fixed;
-/// use hubtoken::identity::Never;
+/// use hubtoken::interrupt::Never;
 ///
 /// let (mut output, mut errors) = (Vec::new(), Vec::new());
 /// let mut input: &[u8] = b"protocol=https\nhost=huggingface.co\n\n";

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use crate::printable::plain;
-use crate::resolve::trace::{Answer, Trace};
+use crate::trace::{Answer, Trace};
 
 /// Where the value of a row begins.
 const LABEL: usize = 14;

@@ -12,10 +12,10 @@ use super::output::Output;
 use super::session::{self, Session};
 use super::{Code, World};
 use crate::error::Error;
+use crate::repository::{RepositoryType, SimilarRepository};
 use crate::require::{Assurance, Requirement};
 use crate::resolve::defaults::Defaults;
-use crate::role::{Need, RepositoryType, Role};
-use crate::similar_repositories::SimilarRepository;
+use crate::role::{Need, Role};
 
 /// What the verb takes.
 #[derive(Args)]

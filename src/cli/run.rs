@@ -12,13 +12,14 @@ use super::output::Output;
 use super::require::{RoleName, TypeName, needs_repository, warnings};
 use super::session::{self, Session};
 use super::{Code, World};
-use crate::credential::{Credential, Placement};
+use crate::credential::Credential;
 use crate::endpoint::STAGING;
 use crate::env;
 use crate::printable::printable;
 use crate::require::Requirement;
 use crate::resolve::placed;
 use crate::role::Need;
+use crate::source::Placement;
 
 /// What the verb takes.
 #[derive(Args)]

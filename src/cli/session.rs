@@ -9,17 +9,18 @@ use super::arguments::Which;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::http::Settings;
+use crate::identity::Options;
 use crate::identity::client::{Client, Known, Line};
-use crate::identity::{Interrupt, Options};
+use crate::interrupt::Interrupt;
 use crate::paths::Paths;
 use crate::process;
 use crate::resolve::defaults::Defaults;
 use crate::resolve::outside::Shell;
 use crate::resolve::placed::shadow_warning;
-use crate::resolve::trace::Trace;
 use crate::resolve::trust::Trust;
 use crate::resolve::{Argument, Inputs, Request, Resolver, ambient_endpoint};
 use crate::store::machine::Machine;
+use crate::trace::Trace;
 
 /// A token that was found, ready to be asked about.
 pub struct Session<'a> {
@@ -175,7 +176,7 @@ mod tests {
     use super::super::{Input, Replace, Stream, Text};
     use super::*;
     use crate::env::{Fixed, HF_TOKEN};
-    use crate::identity::Never;
+    use crate::interrupt::Never;
 
     #[test]
     fn a_verb_that_asks_nobody_makes_no_way_to_the_hub() {

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::identity::model::Identity;
 use crate::recipient::objection;
 use crate::resolve::ambient_endpoint;
-use crate::resolve::trace::{Answer, Trace};
+use crate::trace::{Answer, Trace};
 
 /// What the verb takes.
 #[derive(Args)]

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::launch::Launch;
 use crate::env::Environment;
 use crate::error::Error;
-use crate::identity::Interrupt;
+use crate::interrupt::Interrupt;
 
 /// The surroundings of one run.
 pub struct World<'a> {

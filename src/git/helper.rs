@@ -17,8 +17,8 @@ use super::protocol::Attributes;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::resolve::trace::{Answer as TraceAnswer, Trace};
 use crate::resolve::{Argument, Inputs, Request, Resolver};
+use crate::trace::{Answer as TraceAnswer, Trace};
 
 /// The user's name when git has none. The Hub looks at the token alone; `huggingface_hub` writes
 /// the same.

@@ -5,6 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use super::registry::RepositoryType;
+use crate::error::Error;
+use crate::printable::printable;
 
 /// Why something could not be done with a Hub.
 #[derive(Debug, thiserror::Error)]
@@ -330,6 +332,17 @@ impl HubError {
                 path: path.to_owned(),
                 source,
             },
+        }
+    }
+}
+
+impl From<&HubError> for Error {
+    fn from(error: &HubError) -> Self {
+        let message = printable(&error.to_string());
+        match error {
+            // A slip of the caller's, as in the client.
+            HubError::MisspelledPermission { .. } => Self::InvalidArgument(message),
+            _ => Self::Hub(message),
         }
     }
 }

@@ -81,7 +81,7 @@ pub use self::registry::{
 };
 pub use self::secret::Secret;
 pub use self::state::HubState;
-pub use crate::role::RepositoryType;
+pub use crate::repository::RepositoryType;
 
 /// The largest body of a request, commits aside. A `preupload` of 256 files is far below it.
 const BODY_BYTES: usize = 16 << 20;

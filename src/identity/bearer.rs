@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Options;
-use super::end::KnownEnd;
 use super::freshness::Freshness;
-use crate::credential::{Credential, Source};
+use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::known_end::KnownEnd;
 use crate::recipient::caller_objection;
+use crate::source::Source;
 use crate::token::Token;
 
 impl Options {

@@ -13,7 +13,8 @@ use super::failure::{Failure, message};
 use super::key::Key;
 use crate::http::Answer;
 use crate::printable::printable;
-use crate::role::{RepositoryType, Role};
+use crate::repository::RepositoryType;
+use crate::role::Role;
 
 /// How many characters of a plain body are read.
 const MAXIMUM_WORDS: usize = 500;

@@ -152,12 +152,6 @@ impl Failure {
     }
 }
 
-/// "no answer within 10 seconds".
-#[must_use]
-pub fn no_answer_within(time: Duration) -> String {
-    format!("no answer within {} seconds", time.as_secs_f64())
-}
-
 /// How long to wait after a 429, as the Hub's own client reads it: the `RateLimit` header when
 /// nothing remains, else `Retry-After`. Of several limits, the one that lasts longest.
 fn retry_after(answer: &Answer) -> Option<u64> {

@@ -1,11 +1,12 @@
 //! Who a token belongs to, asked at most once.
 //!
-//! A cold cache and 64 threads make one request: the callers board a single [flight](flight), the
-//! answer is [cached](cache) under the token's digest and its endpoint, and a caller that is
-//! interrupted leaves the flight to the others. Failures are shared with those who wait for the
-//! same flight and are not kept, except for a 401, which is believed for ten seconds at most. A
-//! denial rests on a [fresh](freshness) answer, and nothing outlives a token's known [end](end).
-//! Processes of one machine [share](shared) what they learn, and ask once as well.
+//! A cold cache and 64 threads make one request: the callers board a
+//! [single flight](crate::single_flight), the answer is [cached](cache) under the token's digest
+//! and its endpoint, and a caller that is interrupted leaves the flight to the others. Failures are
+//! shared with those who wait for the same flight and are not kept, except for a 401, which is
+//! believed for ten seconds at most. A denial rests on a [fresh](freshness) answer, and nothing
+//! outlives a token's [known end](crate::known_end). Processes of one machine [share](shared) what
+//! they learn, and ask once as well.
 
 pub mod bearer;
 pub mod budget;
@@ -14,9 +15,7 @@ pub mod check;
 pub mod client;
 pub mod clock;
 pub mod disk;
-pub mod end;
 pub mod failure;
-pub mod flight;
 pub mod freshness;
 pub mod grouped;
 pub mod key;
@@ -61,29 +60,5 @@ impl Default for Options {
             timeout: TIMEOUT,
             freshness: Freshness::CLIENT,
         }
-    }
-}
-
-/// Somebody who may want to stop waiting: Python's Ctrl-C.
-pub trait Interrupt {
-    /// Whether to stop. Called about twenty times a second.
-    fn is_set(&self) -> bool;
-
-    /// Whether it can be set at all where it is asked; if not, a wait is not broken to ask.
-    fn may_be_set(&self) -> bool {
-        true
-    }
-}
-
-/// Nobody who interrupts.
-pub struct Never;
-
-impl Interrupt for Never {
-    fn is_set(&self) -> bool {
-        false
-    }
-
-    fn may_be_set(&self) -> bool {
-        false
     }
 }

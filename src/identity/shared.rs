@@ -26,12 +26,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::end::KnownEnd;
 use super::failure::Failure;
 use super::freshness::Repeated;
 use super::model::Identity;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
+use crate::known_end::KnownEnd;
 use crate::printable::holds_secret;
 use crate::token::Digest;
 pub use cache::{Claim, Kind, Lease, LimitScope, MAXIMUM_SIZE, Mark, Place, SharedCache};

@@ -15,8 +15,9 @@ use crate::env::ProcessEnvironment;
 use crate::http::Settings;
 use crate::identity::Options;
 use crate::process;
+use crate::repository::RepositoryType;
 use crate::require::Requirement;
-use crate::role::{Need, RepositoryType, Role, Target};
+use crate::role::{Need, Role, Target};
 
 /// Asks whose a caller's token is before the caller is refused. For `hubtoken.asgi`.
 ///

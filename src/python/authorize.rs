@@ -4,9 +4,11 @@ use pyo3::prelude::*;
 
 use super::error::to_python;
 use super::identity::PyIdentity;
+use crate::authorization::{self, Outcome, Verdict};
 use crate::error::Error;
+use crate::repository::RepositoryType;
 use crate::require::Requirement;
-use crate::role::{self, Need, Outcome, RepositoryType, Role, Verdict, permission};
+use crate::role::{Need, Role, permission};
 
 /// A decision with its reason.
 ///
@@ -132,7 +134,7 @@ pub fn authorize(
             must_exist: false,
         };
         let target = requirement.target(&identity.0.user)?;
-        let verdict = role::authorize(&identity.0, &requirement.need, &target);
+        let verdict = authorization::authorize(&identity.0, &requirement.need, &target);
         match verdict.misspelling() {
             Some(error) => Err(error),
             None => Ok(verdict),

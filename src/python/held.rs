@@ -12,13 +12,15 @@ use pyo3::prelude::*;
 use super::error::to_python;
 use super::resolve::inputs;
 use super::token::PyHubToken;
-use crate::credential::{Credential, Reference, Source};
+use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::identity::end::KnownEnd;
+use crate::known_end::KnownEnd;
 use crate::live;
 use crate::process;
+use crate::source::Source;
 use crate::token::Token;
+use crate::token_reference::Reference;
 
 /// A token, or where to find it.
 pub enum Held {

@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::identity::model::{Identity, Organization, Scope};
-use crate::resolve::trace::Trace;
 use crate::role::TokenRole;
+use crate::trace::Trace;
 
 /// Who a token belongs to, and what it may do: the Hub's answer to whoami.
 #[pyclass(name = "Identity", module = "hubtoken", frozen)]

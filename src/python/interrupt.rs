@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::prelude::*;
 
 use crate::error::Error;
-use crate::identity::Interrupt;
+use crate::interrupt::Interrupt;
 
 thread_local! {
     static IS_MAIN: Cell<bool> = const { Cell::new(false) };

@@ -9,14 +9,15 @@ use zeroize::Zeroizing;
 use super::error::to_python;
 use super::identity::needed;
 use super::resolve::argument;
-use crate::credential::{Credential, Source};
+use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
-use crate::identity::end::KnownEnd;
-use crate::resolve::trace::{Answer, Trace};
+use crate::known_end::KnownEnd;
 use crate::resolve::{Argument, ambient_endpoint};
+use crate::source::Source;
 use crate::token::Token;
+use crate::trace::{Answer, Trace};
 
 /// The token to log in with; a `HubToken` keeps its own Hub.
 pub fn given(

@@ -12,10 +12,11 @@ use zeroize::Zeroizing;
 use super::interrupt::Signals;
 use crate::env::{self, Environment as _, Fixed, ProcessEnvironment};
 use crate::error::Error;
-use crate::identity::Interrupt;
+use crate::interrupt::Interrupt;
 use crate::process;
 use crate::resolve::errand::{Tell, Told};
-use crate::resolve::outside::{Notebook, Outside};
+use crate::resolve::outside::Outside;
+use crate::source::Notebook;
 use crate::sync::lock;
 
 /// The surroundings of one call. Its methods attach to the interpreter themselves.

@@ -18,10 +18,10 @@ use crate::error::Error;
 use crate::http::Settings;
 use crate::identity::Options;
 use crate::process::{self, Process};
+use crate::repository::{RepositoryType, SimilarRepository};
 use crate::require::{Assurance, Requirement};
 use crate::resolve::defaults::Defaults;
-use crate::role::{Need, RepositoryType, Role};
-use crate::similar_repositories::SimilarRepository;
+use crate::role::{Need, Role};
 
 /// Makes sure that a token will do, before the expensive call.
 ///

@@ -16,8 +16,8 @@ use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::live;
 use crate::process;
-use crate::resolve::trace::Trace;
 use crate::resolve::{Argument, Inputs, Recall, Request};
+use crate::trace::Trace;
 
 /// Finds the token to use.
 ///

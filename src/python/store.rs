@@ -10,13 +10,15 @@ use super::resolve::{parse_endpoint, warn};
 use super::stored_token::PyStoredToken;
 use crate::env::ProcessEnvironment;
 use crate::http::Settings;
-use crate::identity::{Interrupt, Never, Options};
+use crate::identity::Options;
+use crate::interrupt::{Interrupt, Never};
+use crate::login as checked;
 use crate::paths::Paths;
 use crate::process;
 use crate::resolve::ambient_endpoint;
 use crate::resolve::placed::shadow_warning;
 use crate::store::machine::Machine;
-use crate::store::{Entry, login as checked, name as stored_name};
+use crate::store::{Entry, name as stored_name};
 
 /// Stores a token on this machine, after the Hub has said whose it is.
 ///

@@ -8,12 +8,13 @@ use time::OffsetDateTime;
 use super::error::to_python;
 use super::login_token;
 use super::token::PyHubToken;
-use crate::credential::{Credential, Source};
+use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::identity::end::KnownEnd;
+use crate::known_end::KnownEnd;
 use crate::live;
 use crate::printable::printable;
+use crate::source::Source;
 use crate::store::Entry;
 use crate::token::Token;
 

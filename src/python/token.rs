@@ -12,10 +12,11 @@ use super::constructor;
 use super::error::to_python;
 use super::guard;
 use super::held::Held;
-use crate::credential::{Credential, Placement};
+use crate::credential::Credential;
 use crate::endpoint::STAGING;
 use crate::env::{self, Environment as _, ProcessEnvironment};
 use crate::resolve::{Inputs, placed};
+use crate::source::Placement;
 use crate::token::TokenKind;
 
 /// A Hugging Face token, opaque: it is masked wherever it is shown.

@@ -5,9 +5,8 @@ use pyo3::types::PyTuple;
 
 use super::error::to_python;
 use super::resolve::parse_endpoint;
-use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::resolve::trace::{Answer, Step, Trace};
+use crate::trace::{Answer, Step, Trace};
 
 /// What each source of tokens answered.
 ///
@@ -33,7 +32,7 @@ impl PyTrace {
     /// The Hub that the token belongs to; `None` when there is no token.
     #[getter]
     fn endpoint(&self) -> Option<String> {
-        self.0.endpoint.as_ref().map(Endpoint::to_string)
+        self.0.endpoint.clone()
     }
 
     fn __str__(&self) -> String {
@@ -94,7 +93,7 @@ pub fn restore_trace(steps: Vec<PickledStep>, endpoint: Option<&str>) -> PyResul
             })
         })
         .collect::<PyResult<_>>()?;
-    let endpoint = parse_endpoint(endpoint)?;
+    let endpoint = parse_endpoint(endpoint)?.map(|endpoint| endpoint.to_string());
     Ok(PyTrace(Trace { steps, endpoint }))
 }
 

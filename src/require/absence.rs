@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Question;
+use crate::authorization::{Outcome, Remedy, Verdict};
 use crate::edits;
 use crate::error::Error;
 use crate::identity::Options;
 use crate::identity::check::{Check, Permit};
 use crate::identity::client::Namespace;
 use crate::identity::model::Identity;
-use crate::role::{Outcome, Remedy, Role, Target, Verdict};
-use crate::similar_repositories::{Missing, MissingRepository, SimilarRepository, suggestion};
+use crate::repository::SimilarRepository;
+use crate::role::{Role, Target};
+use crate::similar_repositories::{Missing, MissingRepository, suggestion};
 
 /// How long a question may take that only adds a word.
 const EXTRA_TIMEOUT: Duration = Duration::from_secs(2);

@@ -14,7 +14,8 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::file;
 use crate::printable::{holds_secret, printable, printable_path};
-use crate::role::{RepositoryType, Role, Target};
+use crate::repository::RepositoryType;
+use crate::role::{Role, Target};
 
 /// The largest configuration that is read, in bytes.
 pub(super) const MAXIMUM_SIZE: u64 = 1024 * 1024;

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
-use super::outside::Notebook;
 use crate::error::Error;
-use crate::identity::Interrupt;
-use crate::identity::flight::{Boarding, Flight, Flights, Gone};
+use crate::interrupt::Interrupt;
+use crate::single_flight::{Boarding, Flight, Flights, Gone};
+use crate::source::Notebook;
 use crate::sync::lock;
 
 /// How long a command or a vault may take, unless `HUBTOKEN_SOURCE_TIMEOUT` says otherwise: a
@@ -193,7 +193,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::identity::Never;
+    use crate::interrupt::Never;
 
     const MINUTE: Duration = Duration::from_mins(1);
 

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
-use super::Inputs;
 use super::configuration::Configuration;
 use super::search::{self, PassedOver};
 use super::trust::Trust;
-use crate::credential::{Credential, Source};
+use crate::credential::Credential;
 use crate::env::{self, Environment};
 use crate::error::Error;
+use crate::source::Source;
 
 /// How long the configuration found from a folder is believed.
 const CONFIGURATION_LIFETIME: Duration = Duration::from_secs(1);
@@ -150,7 +150,8 @@ impl Memory {
     /// What to remember of an answer; `None` when it cannot be checked cheaply.
     pub(super) fn of(
         credential: &Arc<Credential>,
-        inputs: &Inputs<'_>,
+        variables: &Variables,
+        folder: Option<&Path>,
         stamp: Option<Stamped>,
     ) -> Option<Self> {
         let file = match &credential.source {
@@ -159,8 +160,7 @@ impl Memory {
             Source::Placed { .. } => None,
             Source::File(path) => {
                 // A path with `$NAME` depends on variables that are not listed.
-                let expands = inputs
-                    .variables
+                let expands = variables
                     .files
                     .iter()
                     .flatten()
@@ -172,9 +172,9 @@ impl Memory {
         };
         Some(Self {
             credential: Arc::clone(credential),
-            variables: inputs.variables.clone(),
+            variables: variables.clone(),
             file,
-            folder: inputs.folder.clone(),
+            folder: folder.map(Path::to_owned),
         })
     }
 

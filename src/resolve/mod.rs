@@ -23,7 +23,6 @@ mod peer;
 pub mod pin;
 pub mod placed;
 pub mod search;
-pub mod trace;
 pub mod trust;
 mod unpickled;
 mod walk;
@@ -31,17 +30,18 @@ mod walk;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use crate::credential::{Credential, Source};
+use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::printable::holds_secret;
+use crate::source::Source;
 use crate::sync::lock;
+use crate::trace::{Answer, Trace};
 use errand::Errands;
 pub use inputs::{Inputs, TOKEN_VARIABLES, ambient_endpoint};
 pub use memory::Recall;
 use memory::{Memory, Projects, Stamped};
-use trace::{Answer, Trace};
 use walk::Walk;
 
 /// What a caller handed over as `token=`.
@@ -174,7 +174,12 @@ impl Resolver {
         if let Some(credential) = &resolution.credential
             && ambient
         {
-            *lock(&self.memory) = Memory::of(credential, inputs, stamp);
+            *lock(&self.memory) = Memory::of(
+                credential,
+                &inputs.variables,
+                inputs.folder.as_deref(),
+                stamp,
+            );
         }
         Ok(resolution)
     }

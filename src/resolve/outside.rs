@@ -4,60 +4,10 @@
 //! vault is asked by the notebook's own Python modules. So they are a parameter, like the
 //! environment, and the core knows neither the interpreter nor the terminal.
 
-use std::fmt;
-
 use super::errand::Tell;
 use crate::env::Fixed;
-use crate::identity::{Interrupt, Never};
-
-/// A notebook service with a vault for its users' secrets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Notebook {
-    /// Google Colab: `google.colab.userdata`.
-    Colab,
-    /// Kaggle: `kaggle_secrets.UserSecretsClient`.
-    Kaggle,
-}
-
-impl Notebook {
-    /// All of them, in the order in which they are asked.
-    pub const ALL: [Self; 2] = [Self::Colab, Self::Kaggle];
-
-    /// `colab` or `kaggle`: the source's label.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Colab => "colab",
-            Self::Kaggle => "kaggle",
-        }
-    }
-
-    /// Reads the label.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|notebook| notebook.name() == name)
-    }
-
-    /// Where its user grants a notebook the right to see a secret.
-    #[must_use]
-    pub fn place(self) -> &'static str {
-        match self {
-            Self::Colab => "the panel with the key",
-            Self::Kaggle => "Add-ons, Secrets",
-        }
-    }
-}
-
-impl fmt::Display for Notebook {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Colab => "Colab",
-            Self::Kaggle => "Kaggle",
-        })
-    }
-}
+use crate::interrupt::{Interrupt, Never};
+use crate::source::Notebook;
 
 /// The surroundings of a process.
 pub trait Outside: Sync {

@@ -9,8 +9,9 @@
 use url::form_urlencoded::{Serializer, parse};
 
 use super::{Inputs, TOKEN_VARIABLES};
-use crate::credential::{Credential, Placement, Source};
+use crate::credential::Credential;
 use crate::env::{self, Environment};
+use crate::source::{Placement, Source};
 use crate::token::Token;
 
 const FINGERPRINT: &str = "fingerprint";
@@ -123,7 +124,7 @@ mod tests {
             token: Token::parse(VALUE).unwrap().unwrap(),
             source,
             endpoint: Endpoint::default_hub(),
-            expires_at: crate::identity::end::KnownEnd::UNKNOWN,
+            expires_at: crate::known_end::KnownEnd::UNKNOWN,
         }
     }
 

@@ -14,9 +14,10 @@ use zeroize::Zeroizing;
 
 use super::configuration::{self, Configuration, MAXIMUM_SIZE, Owner};
 use super::trust::Trust;
+use crate::env::Environment;
 use crate::error::Error;
 use crate::file::{self, Unreadable};
-use crate::paths::{PROJECT_FILE, PYPROJECT_FILE};
+use crate::paths::{self, PROJECT_FILE, PYPROJECT_FILE, Paths};
 use crate::printable::{printable, printable_path};
 
 /// What to do about a file that does not count.
@@ -123,6 +124,26 @@ pub(super) fn read_user(path: &Path) -> Result<(Option<Configuration>, Option<Pa
         Ok(None) => Ok((None, None)),
         Err(Unreadable::Hidden(problem)) => Ok((None, Some(hidden(path, problem)))),
         Err(problem) => Err(unusable(&problem.to_string())),
+    }
+}
+
+impl Trust {
+    /// Reads the environment, and the exceptions in the user's own configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] when that is broken.
+    pub fn of_user(environment: &dyn Environment) -> Result<Self, Error> {
+        let trust = Self::read(environment);
+        let Some(path) = Paths::new(environment).user_configuration else {
+            return Ok(trust);
+        };
+        let (user, _) = read_user(&path)?;
+        let home = paths::home(environment);
+        Ok(match user {
+            Some(user) => trust.with_safe_directories(&user.safe_directories(home.as_deref())),
+            None => trust,
+        })
     }
 }
 

@@ -13,10 +13,7 @@
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
-use super::search;
 use crate::env::{self, Environment};
-use crate::error::Error;
-use crate::paths::{self, Paths};
 
 /// Who is trusted, and which folders are whoever owns them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,24 +39,6 @@ impl Trust {
                 .map(|value| std::env::split_paths(&value).collect())
                 .unwrap_or_default(),
         }
-    }
-
-    /// Reads the environment, and the exceptions in the user's own configuration.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Configuration`] when that is broken.
-    pub fn of_user(environment: &dyn Environment) -> Result<Self, Error> {
-        let trust = Self::read(environment);
-        let Some(path) = Paths::new(environment).user_configuration else {
-            return Ok(trust);
-        };
-        let (user, _) = search::read_user(&path)?;
-        let home = paths::home(environment);
-        Ok(match user {
-            Some(user) => trust.with_safe_directories(&user.safe_directories(home.as_deref())),
-            None => trust,
-        })
     }
 
     /// The same, with the folders that the user's own configuration lists.

@@ -8,16 +8,18 @@
 
 use std::sync::Arc;
 
-use super::trace::{Answer, Step};
 use super::walk::Walk;
 use super::{Inputs, Resolver, TOKEN_VARIABLES};
-use crate::credential::{Credential, Reference, Source};
+use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::resolve::configuration::Configuration;
+use crate::source::Source;
 use crate::store;
 use crate::sync::lock;
 use crate::token::Token;
+use crate::token_reference::Reference;
+use crate::trace::{Answer, Step, Trace};
 
 impl Resolver {
     /// Looks for the token that a reference means in the quick sources.
@@ -39,7 +41,7 @@ impl Resolver {
         };
         search.run().ok_or_else(|| Error::TokenNotFound {
             message: reference.lost(),
-            trace: Arc::new(super::Trace {
+            trace: Arc::new(Trace {
                 steps: search.steps,
                 endpoint: None,
             }),

@@ -11,16 +11,17 @@ use std::sync::Arc;
 use configured::Configurations;
 
 use super::memory::Stamp;
-use super::trace::{Answer, Step, Trace};
 use super::{Argument, Inputs, Resolution, Resolver, TOKEN_VARIABLES};
-use crate::credential::{Credential, Source};
+use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::Error;
-use crate::identity::end::KnownEnd;
+use crate::known_end::KnownEnd;
 use crate::printable::masked;
 use crate::recipient::objection;
+use crate::source::Source;
 use crate::token::Token;
+use crate::trace::{Answer, Step, Trace};
 
 /// The largest token file that is read, in bytes.
 pub(super) const MAXIMUM_TOKEN_FILE: u64 = 64 * 1024;
@@ -242,7 +243,7 @@ impl<'a> Walk<'a> {
 
     pub(super) fn finish(mut self) -> Resolution {
         self.note_lookalikes();
-        self.trace.endpoint = self.found.as_ref().map(|found| found.endpoint.clone());
+        self.trace.endpoint = self.found.as_ref().map(|found| found.endpoint.to_string());
         Resolution {
             credential: self.found,
             trace: self.trace,

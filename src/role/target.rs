@@ -4,54 +4,10 @@ use std::fmt;
 
 use crate::error::Error;
 use crate::printable::{holds_secret, printable};
+use crate::repository::RepositoryType;
 use crate::token::recognize;
 
-/// What sort of repository.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum RepositoryType {
-    /// A model.
-    #[default]
-    Model,
-    /// A dataset.
-    Dataset,
-    /// A Space.
-    Space,
-}
-
 impl RepositoryType {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Model, Self::Dataset, Self::Space];
-
-    /// `model`, `dataset` or `space`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Model => "model",
-            Self::Dataset => "dataset",
-            Self::Space => "space",
-        }
-    }
-
-    /// `models`, `datasets` or `spaces`: the word in the API's paths.
-    #[must_use]
-    pub fn plural(self) -> &'static str {
-        match self {
-            Self::Model => "models",
-            Self::Dataset => "datasets",
-            Self::Space => "spaces",
-        }
-    }
-
-    /// What stands before the id in every other URL: nothing for a model.
-    #[must_use]
-    pub fn prefix(self) -> &'static str {
-        match self {
-            Self::Model => "",
-            Self::Dataset => "datasets/",
-            Self::Space => "spaces/",
-        }
-    }
-
     /// Reads an argument: a type in the singular or the plural.
     ///
     /// # Errors
@@ -65,24 +21,6 @@ impl RepositoryType {
                     "a repository type is \"model\", \"dataset\" or \"space\"".to_owned(),
                 )
             })
-    }
-
-    /// Reads `model`, `dataset` or `space`.
-    #[must_use]
-    pub fn parse(kind: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|each| each.as_str() == kind)
-    }
-
-    /// Reads `models`, `datasets` or `spaces`.
-    #[must_use]
-    pub fn parse_plural(kind: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|each| each.plural() == kind)
-    }
-}
-
-impl fmt::Display for RepositoryType {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
     }
 }
 
@@ -170,7 +108,7 @@ impl Target {
         )))
     }
 
-    pub(super) fn namespace(&self) -> Option<&str> {
+    pub(crate) fn namespace(&self) -> Option<&str> {
         match self {
             Self::Anything => None,
             Self::Namespace(namespace) | Self::Repository { namespace, .. } => Some(namespace),
@@ -228,3 +166,6 @@ impl fmt::Display for Target {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

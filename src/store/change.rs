@@ -10,10 +10,11 @@ use std::path::Path;
 
 use super::document::Document;
 use super::endpoints::{self, Endpoints};
+use super::entry::StoredToken;
+use super::files::Files;
 use super::lock::Lock;
-use super::machine::Machine;
 use super::write::{self, Prepared};
-use super::{StoredToken, entries, settled};
+use super::{entries, settled};
 use crate::error::Error;
 use crate::printable::printable_path;
 use crate::token::{Digest, Token};
@@ -31,7 +32,7 @@ pub(super) enum Active<'a> {
 
 /// What the files held when the lock was taken, and what is to become of it.
 pub(super) struct Change<'a> {
-    machine: &'a Machine<'a>,
+    files: &'a Files,
     lock: Lock,
     /// The text of `stored_tokens`.
     pub(super) document: Document,
@@ -46,10 +47,9 @@ pub(super) struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// Takes the lock and reads the files. A file that cannot be understood is set aside.
-    pub(super) fn open(machine: &'a Machine<'a>) -> Result<Self, Error> {
-        let lock = machine.lock()?;
-        let path = machine.path();
+    /// Reads the files, which are locked. A file that cannot be understood is set aside.
+    pub(super) fn open(files: &'a Files, lock: Lock) -> Result<Self, Error> {
+        let path = files.stored_tokens();
         let endpoints = Endpoints::read(path)?;
         let mut warnings = Vec::new();
         let (document, edited) = match settled(path, Document::parse)? {
@@ -65,11 +65,11 @@ impl<'a> Change<'a> {
                 (Document::parse("").map_err(Error::Store)?, true)
             }
         };
-        for file in machine.files() {
+        for file in files.all() {
             write::clear(&file, &lock)?;
         }
         Ok(Self {
-            machine,
+            files,
             lock,
             stored: entries(document.text()).map_err(Error::Store)?,
             document,
@@ -90,7 +90,7 @@ impl<'a> Change<'a> {
 
     /// Writes the files, and returns what the user should hear of.
     pub(super) fn commit(self, active: Active<'_>) -> Result<Vec<String>, Error> {
-        let path = self.machine.path();
+        let path = self.files.stored_tokens();
         let endpoints_path = endpoints::path(path);
         let learnt = self.endpoints.is_new();
         let endpoints = learnt.then(|| self.prepare(&endpoints_path, &self.endpoints.text()));
@@ -99,7 +99,7 @@ impl<'a> Change<'a> {
         // A blank file would be one that `huggingface_hub` is about to write.
         let stored = (self.edited && !text.trim().is_empty()).then(|| self.prepare(path, text));
         let stored = stored.transpose()?;
-        let token_path = self.machine.token_path();
+        let token_path = self.files.token();
         let token = match active {
             Active::Is(token) => Some(self.prepare(token_path, token.expose())?),
             Active::Same | Active::Gone => None,
@@ -138,7 +138,7 @@ impl<'a> Change<'a> {
         let kept: HashSet<Digest> = stored
             .iter()
             .map(StoredToken::digest)
-            .chain(self.machine.active().map(|token| token.digest()))
+            .chain(self.files.active().map(|token| token.digest()))
             .collect();
         match self.endpoints.text_of(&kept) {
             None => Ok(()),

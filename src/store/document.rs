@@ -9,7 +9,8 @@ use std::collections::HashSet;
 
 use zeroize::Zeroizing;
 
-use super::format::{self, DEFAULT, Section};
+use super::format::{self, Section};
+use super::pieces::{DEFAULT, lines};
 
 /// The text, which can be parsed before and after every edit.
 pub struct Document {
@@ -197,7 +198,7 @@ impl Document {
 
     /// Where the comments that stand directly above a line begin: they are about what follows.
     fn comments_above(&self, start: usize) -> usize {
-        let above: Vec<_> = format::lines(&self.text[..start]).collect();
+        let above: Vec<_> = lines(&self.text[..start]).collect();
         let comments = above
             .into_iter()
             .rev()

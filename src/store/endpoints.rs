@@ -13,8 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::records::Records;
-use crate::endpoint::Endpoint;
+use super::records::{Record, Records};
 use crate::error::Error;
 use crate::file;
 use crate::printable::printable_path;
@@ -22,34 +21,6 @@ use crate::token::Digest;
 
 /// The largest file that is read, in bytes.
 const MAXIMUM_SIZE: u64 = 8 * 1024 * 1024;
-
-/// What is known of one token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// The Hub that it was checked at.
-    pub endpoint: Endpoint,
-    /// The account.
-    pub user: Option<String>,
-    /// The role's name.
-    pub role: Option<String>,
-    /// When it was made, in Unix seconds.
-    pub created_at: Option<i64>,
-    /// When it ends, in Unix seconds.
-    pub expires_at: Option<i64>,
-}
-
-impl Record {
-    /// Of a token of which nothing is known but where it would be sent.
-    pub(super) fn unknown(endpoint: Endpoint) -> Self {
-        Self {
-            endpoint,
-            user: None,
-            role: None,
-            created_at: None,
-            expires_at: None,
-        }
-    }
-}
 
 /// The file's content.
 #[derive(Default)]

@@ -1,10 +1,22 @@
-//! A stored token together with what is known of it.
+//! A stored token, and what is known of it.
 
-use super::StoredToken;
+use zeroize::Zeroizing;
+
+use super::name;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::printable::printable;
+use crate::printable::{holds_secret, printable};
 use crate::token::{Digest, Token};
+
+/// One stored token.
+pub struct StoredToken {
+    /// The name: what the Hub calls the token.
+    pub name: String,
+    /// The value as it stands in the file.
+    pub value: Zeroizing<String>,
+    /// When it ends, in Unix seconds.
+    pub expires_at: Option<i64>,
+}
 
 /// A stored token and what is known of it.
 pub struct Entry {
@@ -56,16 +68,25 @@ fn judged(token: Result<Option<Token>, Error>, name: &str) -> Result<Token, Erro
         .ok_or_else(|| Error::Store(format!("{} is blank", what())))
 }
 
+/// The stored token of a name; one that holds a token goes by its safe form as well.
+pub(crate) fn by_name<'a>(stored: &'a [StoredToken], name: &str) -> Option<&'a StoredToken> {
+    let named = |wanted: &str| stored.iter().find(|entry| entry.name == wanted);
+    named(name).or_else(|| {
+        let mut secret = stored.iter().filter(|entry| holds_secret(&entry.name));
+        secret.find(|entry| name::safe(&entry.name) == name)
+    })
+}
+
 /// The entry of a name.
 ///
 /// # Errors
 ///
 /// [`Error::InvalidArgument`] that lists the names when there is none.
 pub(super) fn find<'a>(stored: &'a [StoredToken], name: &str) -> Result<&'a StoredToken, Error> {
-    let named = |wanted: &str| super::name::find(stored, wanted);
+    let named = |wanted: &str| by_name(stored, wanted);
     // The Hub's own name for it will do as well, where the file could not carry that.
     named(name)
-        .or_else(|| named(&super::name::safe(name)))
+        .or_else(|| named(&name::safe(name)))
         .ok_or_else(|| {
             let known: Vec<&str> = stored.iter().map(|entry| entry.name.as_str()).collect();
             Error::InvalidArgument(format!(

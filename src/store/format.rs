@@ -9,10 +9,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::memchr;
 use zeroize::Zeroizing;
 
-use super::pieces::{Piece, pieces};
+use super::pieces::{DEFAULT, Piece, pieces};
 
 /// A section of the file.
 pub struct Section {
@@ -60,9 +59,6 @@ impl Section {
     }
 }
 
-/// Where sections with inherited values come from.
-pub(super) const DEFAULT: &str = "DEFAULT";
-
 /// Reads the sections, in the file's order.
 ///
 /// # Errors
@@ -70,27 +66,6 @@ pub(super) const DEFAULT: &str = "DEFAULT";
 /// What is wrong, by the number of the line and without its content.
 pub fn parse(text: &str) -> Result<Vec<Section>, String> {
     scan(text).map(inherit)
-}
-
-/// The lines as Python's text files have them, ended by `\n`, `\r\n` or `\r`, and where they stand.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
-    let mut start = 0;
-    // Rare, and costly to look for in each line.
-    let has_returns = memchr(b'\r', text.as_bytes()).is_some();
-    std::iter::from_fn(move || {
-        let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
-        let length = memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
-        let returns = || memchr(b'\r', &rest.as_bytes()[..length]);
-        let length = has_returns.then(returns).flatten().unwrap_or(length);
-        let ending = match &rest[length..] {
-            "" => 0,
-            ending if ending.starts_with("\r\n") => 2,
-            _ => 1,
-        };
-        let whole = start..start + length + ending;
-        start = whole.end;
-        Some((whole, &rest[..length]))
-    })
 }
 
 /// Reads the sections as they are written, `[DEFAULT]` among them.

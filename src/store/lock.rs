@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::write::{beside, make_folder, parent, problem};
+use super::folder::{beside, make_folder, parent, problem};
 use crate::error::Error;
 use crate::file;
-use crate::identity::Interrupt;
+use crate::interrupt::Interrupt;
 use crate::printable::printable_path;
 
 /// How long another process may hold the lock: as long as `huggingface_hub` waits.
@@ -133,7 +133,7 @@ fn is_at(_file: &File, _path: &Path) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::identity::Never;
+    use crate::interrupt::Never;
 
     #[test]
     fn a_copy_that_a_fork_has_does_not_hold_the_lock() {

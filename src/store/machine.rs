@@ -7,20 +7,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::change::{Active, Change};
-use super::endpoints::{self, Endpoints, Record};
-use super::entry::{Entry, find};
+use super::endpoints::Endpoints;
+use super::entry::{Entry, StoredToken, find};
+use super::files::Files;
+use super::folder::problem;
 use super::lock::{self, Lock};
-use super::{StoredToken, name, write};
+use super::name;
+use super::records::Record;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::file;
-use crate::identity::Interrupt;
+use crate::interrupt::Interrupt;
 use crate::paths::Paths;
 use crate::printable::{holds_secret, printable};
 use crate::token::{Digest, Token};
 
-/// The largest token file that is read, in bytes.
-const MAXIMUM_TOKEN_FILE: u64 = 64 * 1024;
 /// How many digits of a digest tell a second account's token from the first's.
 const DIGITS: usize = 8;
 
@@ -29,8 +30,7 @@ const SHORTEST_VALUE: usize = 8;
 
 /// The tokens of this machine.
 pub struct Machine<'a> {
-    token: PathBuf,
-    stored_tokens: PathBuf,
+    files: Files,
     home: Option<PathBuf>,
     ambient: Endpoint,
     interrupt: &'a (dyn Interrupt + Sync),
@@ -93,25 +93,24 @@ impl<'a> Machine<'a> {
         ambient: Endpoint,
         interrupt: &'a (dyn Interrupt + Sync),
     ) -> Result<Self, Error> {
-        match (&paths.token, &paths.stored_tokens) {
-            (Some(token), Some(stored_tokens)) => Ok(Self {
-                token: token.clone(),
-                stored_tokens: stored_tokens.clone(),
-                home: paths.home.clone(),
-                ambient,
-                interrupt,
-                patience: lock::PATIENCE,
-            }),
-            _ => Err(Error::Store(
+        let Some(files) = Files::of(paths) else {
+            return Err(Error::Store(
                 "there is no home folder to store tokens in. Set HF_HOME".to_owned(),
-            )),
-        }
+            ));
+        };
+        Ok(Self {
+            files,
+            home: paths.home.clone(),
+            ambient,
+            interrupt,
+            patience: lock::PATIENCE,
+        })
     }
 
     /// The file of the named tokens.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.stored_tokens
+        self.files.stored_tokens()
     }
 
     /// All stored tokens, in the order of the file. The files have been read when this returns; an
@@ -121,8 +120,8 @@ impl<'a> Machine<'a> {
     ///
     /// [`Error::Store`] when a file cannot be read or understood.
     pub fn list(&self) -> Result<impl ExactSizeIterator<Item = Result<Entry, Error>>, Error> {
-        let stored = super::read(&self.stored_tokens)?;
-        let endpoints = Endpoints::read(&self.stored_tokens)?;
+        let stored = super::read(self.path())?;
+        let endpoints = Endpoints::read(self.path())?;
         let active = self.active();
         let ambient = self.ambient.clone();
         Ok(stored.into_iter().map(move |stored| {
@@ -169,7 +168,7 @@ impl<'a> Machine<'a> {
                 return Err(name::refused());
             }
         }
-        let mut change = Change::open(self)?;
+        let mut change = self.change()?;
         // What the Hub calls it is not the caller's choice.
         let mut name = name::safe(if holds_value { "token" } else { wanted });
         if !replace && self.is_anothers(&change, &name, record)? {
@@ -215,8 +214,8 @@ impl<'a> Machine<'a> {
     /// when it belongs to another Hub than the ambient one, [`Error::Store`].
     pub fn switch(&self, name: &str) -> Result<Switched, Error> {
         // A broken file is not set aside for a name that nobody can find in it.
-        find(&super::read(&self.stored_tokens)?, name)?;
-        let change = Change::open(self)?;
+        find(&super::read(self.path())?, name)?;
+        let change = self.change()?;
         let entry = find(&change.stored, name)?;
         let token = entry.token()?;
         if let Some(record) = change.endpoints.get(token.digest())?
@@ -245,7 +244,7 @@ impl<'a> Machine<'a> {
     /// is none of the old name or one of the new, [`Error::Store`].
     pub fn rename(&self, old: &str, new: &str) -> Result<String, Error> {
         name::check(new)?;
-        let stored = super::read(&self.stored_tokens)?;
+        let stored = super::read(self.path())?;
         find(&stored, old)?;
         let holds_value = |entry: &StoredToken| {
             let value = entry.value.trim();
@@ -254,7 +253,7 @@ impl<'a> Machine<'a> {
         if stored.iter().any(holds_value) {
             return Err(name::refused());
         }
-        let mut change = Change::open(self)?;
+        let mut change = self.change()?;
         let old = find(&change.stored, old)?.name.clone();
         let new = name::safe(new);
         if new == old {
@@ -273,32 +272,26 @@ impl<'a> Machine<'a> {
 
     /// The token file's token; one that is broken or absent is none.
     pub(super) fn active(&self) -> Option<Token> {
-        let text = file::read_secret(&self.token, MAXIMUM_TOKEN_FILE).ok()??;
-        Token::parse(&text).ok()?
+        self.files.active()
     }
 
     pub(super) fn token_path(&self) -> &Path {
-        &self.token
+        self.files.token()
     }
 
-    /// The files that hold tokens, or say whose they are.
-    pub(super) fn files(&self) -> [PathBuf; 3] {
-        [
-            self.token.clone(),
-            self.stored_tokens.clone(),
-            endpoints::path(&self.stored_tokens),
-        ]
+    /// Begins a change: takes the lock and reads the files.
+    pub(super) fn change(&self) -> Result<Change<'_>, Error> {
+        Change::open(&self.files, self.lock()?)
     }
 
     /// Takes the lock. A file that is a device, a FIFO or a directory stops the change before a
     /// file of ours is made beside it.
     pub(super) fn lock(&self) -> Result<Lock, Error> {
-        for path in self.files() {
-            file::check_replaceable(&path)
-                .map_err(|error| write::problem("write", &path, &error))?;
+        for path in self.files.all() {
+            file::check_replaceable(&path).map_err(|error| problem("write", &path, &error))?;
         }
         Lock::take(
-            &self.stored_tokens,
+            self.path(),
             self.home.as_deref(),
             self.patience,
             self.interrupt,

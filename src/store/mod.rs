@@ -8,9 +8,10 @@ mod change;
 pub mod document;
 pub mod endpoints;
 mod entry;
+mod files;
+mod folder;
 pub mod format;
 mod lock;
-pub mod login;
 pub mod machine;
 pub mod name;
 mod pieces;
@@ -26,9 +27,10 @@ use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
-pub use self::entry::Entry;
-use self::format::DEFAULT;
-use self::pieces::{Piece, pieces};
+pub(crate) use self::entry::by_name;
+pub use self::entry::{Entry, StoredToken};
+use self::pieces::{DEFAULT, Piece, pieces};
+pub use self::records::Record;
 use crate::error::Error;
 use crate::file;
 use crate::printable::printable_path;
@@ -40,16 +42,6 @@ const MAXIMUM_SIZE: u64 = 8 * 1024 * 1024;
 const SETTLED: Duration = Duration::from_millis(50);
 /// How long to wait between two looks at such a file.
 const PAUSE: Duration = Duration::from_millis(2);
-
-/// One stored token.
-pub struct StoredToken {
-    /// The name: what the Hub calls the token.
-    pub name: String,
-    /// The value as it stands in the file.
-    pub value: Zeroizing<String>,
-    /// When it ends, in Unix seconds.
-    pub expires_at: Option<i64>,
-}
 
 /// Reads all stored tokens; a missing file has none.
 ///

@@ -9,8 +9,7 @@
 
 use std::borrow::Cow;
 
-use super::StoredToken;
-use super::format::DEFAULT;
+use super::pieces::DEFAULT;
 use crate::error::Error;
 use crate::printable::{holds_secret, masked};
 use crate::token::Digest;
@@ -38,15 +37,6 @@ pub(super) fn refused() -> Error {
          open: choose another name, and hand a token over as the token"
             .to_owned(),
     )
-}
-
-/// The stored token of a name; one that holds a token goes by its safe form as well.
-pub(crate) fn find<'a>(stored: &'a [StoredToken], name: &str) -> Option<&'a StoredToken> {
-    let named = |wanted: &str| stored.iter().find(|entry| entry.name == wanted);
-    named(name).or_else(|| {
-        let mut secret = stored.iter().filter(|entry| holds_secret(&entry.name));
-        secret.find(|entry| safe(&entry.name) == name)
-    })
 }
 
 /// A name that is safe between brackets.

@@ -8,9 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
-use memchr::{memchr2, memrchr};
-
-use super::format::{DEFAULT, lines};
+use memchr::{memchr, memchr2, memrchr};
 
 /// A line that says something.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +30,30 @@ pub(super) enum Piece<'a> {
 
 /// The fields that `huggingface_hub` writes.
 const USUAL: [&str; 3] = ["hf_token", "refresh_token", "expires_at"];
+
+/// Where sections with inherited values come from.
+pub(super) const DEFAULT: &str = "DEFAULT";
+
+/// The lines as Python's text files have them, ended by `\n`, `\r\n` or `\r`, and where they stand.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
+    let mut start = 0;
+    // Rare, and costly to look for in each line.
+    let has_returns = memchr(b'\r', text.as_bytes()).is_some();
+    std::iter::from_fn(move || {
+        let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
+        let length = memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
+        let returns = || memchr(b'\r', &rest.as_bytes()[..length]);
+        let length = has_returns.then(returns).flatten().unwrap_or(length);
+        let ending = match &rest[length..] {
+            "" => 0,
+            ending if ending.starts_with("\r\n") => 2,
+            _ => 1,
+        };
+        let whole = start..start + length + ending;
+        start = whole.end;
+        Some((whole, &rest[..length]))
+    })
+}
 
 /// The pieces of a text and where their lines stand, up to the first that is wrong. A field and
 /// what continues it come after their section.

@@ -12,10 +12,37 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::endpoints::Record;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::token::Digest;
+
+/// What is known of one token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The Hub that it was checked at.
+    pub endpoint: Endpoint,
+    /// The account.
+    pub user: Option<String>,
+    /// The role's name.
+    pub role: Option<String>,
+    /// When it was made, in Unix seconds.
+    pub created_at: Option<i64>,
+    /// When it ends, in Unix seconds.
+    pub expires_at: Option<i64>,
+}
+
+impl Record {
+    /// Of a token of which nothing is known but where it would be sent.
+    pub(super) fn unknown(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            user: None,
+            role: None,
+            created_at: None,
+            expires_at: None,
+        }
+    }
+}
 
 /// Records by the digest of their token.
 #[derive(Default)]

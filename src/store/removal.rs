@@ -1,8 +1,7 @@
 //! Logging out: one stored token, the active one, or all.
 
-use super::StoredToken;
 use super::change::{Active, Change};
-use super::entry::find;
+use super::entry::{StoredToken, find};
 use super::machine::Machine;
 use crate::error::Error;
 use crate::token::{Digest, Token};
@@ -29,7 +28,7 @@ impl Machine<'_> {
     pub fn remove(&self, name: &str) -> Result<Removed, Error> {
         // A broken file is not set aside for a name that nobody can find in it.
         find(&super::read(self.path())?, name)?;
-        let change = Change::open(self)?;
+        let change = self.change()?;
         let active = self.active();
         let entry = find(&change.stored, name)?;
         let (name, token) = (entry.name.clone(), entry.token().ok());
@@ -44,7 +43,7 @@ impl Machine<'_> {
     ///
     /// [`Error::Store`].
     pub fn remove_active(&self) -> Result<Removed, Error> {
-        let change = Change::open(self)?;
+        let change = self.change()?;
         let active = self.active();
         let is_active = |entry: &&StoredToken| active.is_some() && entry.token().ok() == active;
         let names = change.stored.iter().filter(is_active).map(name_of);
@@ -59,7 +58,7 @@ impl Machine<'_> {
     ///
     /// [`Error::Store`].
     pub fn remove_all(&self) -> Result<Removed, Error> {
-        let mut change = Change::open(self)?;
+        let mut change = self.change()?;
         let tokens = change.stored.iter().filter_map(|entry| entry.token().ok());
         let tokens = tokens
             .chain(self.active())

@@ -10,10 +10,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::folder::{beside, make_folder, parent, problem};
 use super::lock::Lock;
 use crate::error::Error;
 use crate::file;
-use crate::folder;
 use crate::printable::printable_path;
 
 /// How many links are followed: as many as Linux follows.
@@ -171,11 +171,6 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a folder for its owner alone, and `home` if it is in there; one that is there keeps its mode.
-pub(super) fn make_folder(folder: &Path, home: Option<&Path>) -> io::Result<()> {
-    folder::make_private(folder, home.unwrap_or(folder))
-}
-
 /// Makes what was done to a file's name last through a power cut. Where folders cannot be synced,
 /// it is done all the same.
 pub fn settle(path: &Path, _lock: &Lock) {
@@ -236,33 +231,4 @@ fn is_same(_one: &Path, _other: &Path) -> bool {
 
 fn being_written(path: &Path) -> PathBuf {
     beside(path, ".hubtoken-new")
-}
-
-pub(super) fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
-pub(super) fn problem(deed: &str, path: &Path, error: &io::Error) -> Error {
-    if file::is_special(error) {
-        return Error::Store(format!(
-            "{} {error}: hubtoken replaces and removes regular files only, so nothing was changed. \
-             Set HF_TOKEN_PATH (or HF_HOME) to a place for files, or unset it",
-            printable_path(path)
-        ));
-    }
-    Error::Store(format!(
-        "hubtoken cannot {deed} {}: {}. Check the folder's owner, its mode and the space on the \
-         disk, or set HF_HOME to another folder",
-        printable_path(path),
-        file::describe(error)
-    ))
 }

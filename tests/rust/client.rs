@@ -3,16 +3,18 @@
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use hubtoken::credential::{Credential, Source};
+use hubtoken::credential::Credential;
 use hubtoken::endpoint::Endpoint;
 use hubtoken::env::Fixed;
 use hubtoken::error::{Error, UnknownKind};
 use hubtoken::http::Settings;
 use hubtoken::identity::client::{Client, Known};
-use hubtoken::identity::end::KnownEnd;
 use hubtoken::identity::failure::Failure;
 use hubtoken::identity::shared::Pace;
-use hubtoken::identity::{Never, Options, REJECTION_LIFETIME};
+use hubtoken::identity::{Options, REJECTION_LIFETIME};
+use hubtoken::interrupt::Never;
+use hubtoken::known_end::KnownEnd;
+use hubtoken::source::Source;
 use hubtoken::token::Token;
 
 use crate::server::{Server, answer};

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use hubtoken::error::{DenialKind, Error, UnknownKind};
 use hubtoken::http::Settings;
+use hubtoken::identity::Options;
 use hubtoken::identity::client::{Client, Known};
 use hubtoken::identity::disk::DiskCache;
 use hubtoken::identity::failure::Failure;
 use hubtoken::identity::freshness::{DoublingAge, Freshness, Repeated};
 use hubtoken::identity::shared::{Moment, Pace, Shared};
-use hubtoken::identity::{Never, Options};
+use hubtoken::interrupt::Never;
 use hubtoken::require::Requirement;
 use hubtoken::role::{Need, Role};
 

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use hubtoken::error::{Denial, DenialKind, Error, UnknownKind};
 use hubtoken::http::Settings;
+use hubtoken::identity::Options;
 use hubtoken::identity::client::Client;
 use hubtoken::identity::disk::DiskCache;
 use hubtoken::identity::shared::Pace;
-use hubtoken::identity::{Never, Options};
+use hubtoken::interrupt::Never;
+use hubtoken::repository::RepositoryType;
 use hubtoken::require::{Assurance, Requirement};
-use hubtoken::role::{Need, RepositoryType, Role};
+use hubtoken::role::{Need, Role};
 
 use crate::client::{ALICE, credential};
 use crate::server::{Server, answer};

@@ -15,7 +15,8 @@ use hubtoken::identity::client::{Client, Known};
 use hubtoken::identity::disk::DiskCache;
 use hubtoken::identity::failure::Failure;
 use hubtoken::identity::shared::Pace;
-use hubtoken::identity::{Never, Options, REJECTION_LIFETIME};
+use hubtoken::identity::{Options, REJECTION_LIFETIME};
+use hubtoken::interrupt::Never;
 
 use crate::client::{ALICE, TOKEN, credential};
 use crate::place::Watched;

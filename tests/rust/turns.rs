@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubtoken::http::Settings;
+use hubtoken::identity::Options;
 use hubtoken::identity::client::{Client, Known};
 use hubtoken::identity::disk::DiskCache;
 use hubtoken::identity::failure::Failure;
 use hubtoken::identity::shared::{Claim, Pace, Place, SharedCache as _};
-use hubtoken::identity::{Never, Options};
+use hubtoken::interrupt::Never;
 
 use crate::client::{ALICE, credential};
 use crate::place::{MemoryCache, Watched};

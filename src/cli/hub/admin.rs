@@ -21,8 +21,9 @@ use crate::env;
 use crate::error::{Error, UnknownKind};
 use crate::file;
 use crate::http::{self, HubClient, NoAnswer, Settings, Transport};
+use crate::identity::TIMEOUT;
 use crate::identity::failure::message;
-use crate::identity::{Interrupt, TIMEOUT};
+use crate::interrupt::Interrupt;
 use crate::role::permission;
 
 /// The largest file of a data folder that is read here, in bytes.

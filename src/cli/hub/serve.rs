@@ -17,7 +17,7 @@ use crate::cli::{Code, World};
 use crate::env;
 use crate::error::Error;
 use crate::hub::{Hub, HubError, HubOptions, Limits, LogFormat, LogLevel, TlsFiles, WhoamiLimit};
-use crate::identity::Interrupt;
+use crate::interrupt::Interrupt;
 
 /// What the verb takes.
 #[derive(Args)]

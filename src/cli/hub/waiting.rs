@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 
 use crate::error::Error;
-use crate::identity::Interrupt;
+use crate::interrupt::Interrupt;
 
 /// How often Ctrl-C is looked for.
 const LOOK: Duration = Duration::from_millis(50);

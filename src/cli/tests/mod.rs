@@ -27,7 +27,7 @@ use time::OffsetDateTime;
 
 use super::{Input, Launch, Stream, Text, World, run};
 use crate::env::Fixed;
-use crate::identity::{Interrupt, Never};
+use crate::interrupt::{Interrupt, Never};
 
 const FIRST: &str = "hf_FirstFakeFakeFakeFakeFakeFakeFakeAA";
 const SECOND: &str = "hf_SecondFakeFakeFakeFakeFakeFakeFakBB";

@@ -52,7 +52,7 @@ pub use self::token::{CreatedToken, NewToken, TokenInfo};
 pub(crate) use self::token::{Principal, Tokens};
 pub use self::user::User;
 pub(crate) use self::user::{Namespace, NamespaceType, NewUser, Users};
-pub use crate::role::RepositoryType;
+pub use crate::repository::RepositoryType;
 
 /// The registry of one Hub.
 #[async_trait]

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{Namespace, Origin};
 use crate::hub::error::HubError;
-use crate::role::RepositoryType;
+use crate::repository::RepositoryType;
 
 /// How access to a gated repository is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use super::{Client, Grant, Known, Line, not_before};
 use crate::credential::Credential;
+use crate::identity::Options;
 use crate::identity::failure::Failure;
 use crate::identity::freshness::Repeated;
 use crate::identity::key::Key;
 use crate::identity::shared::{LimitScope, Moment};
-use crate::identity::{Interrupt, Options};
+use crate::interrupt::Interrupt;
 use crate::token::Digest;
 
 impl Client {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Client;
-use crate::http::Way;
-use crate::identity::Interrupt;
-use crate::identity::failure::{Failure, no_answer_within};
-use crate::identity::flight::{Boarding, Flight, Flights, Gone};
+use crate::http::{Way, no_answer_within};
+use crate::identity::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::single_flight::{Boarding, Flight, Flights, Gone};
 
 /// Where the flights of a question are, each with the way that its leader took.
 type Hangar<K, A> = fn(&Client) -> &Flights<K, (Way, Result<A, Failure>)>;
@@ -126,9 +126,9 @@ mod tests {
     use crate::endpoint::Endpoint;
     use crate::env::Fixed;
     use crate::http::Settings;
-    use crate::identity::Never;
     use crate::identity::key::Key;
     use crate::identity::model::Identity;
+    use crate::interrupt::Never;
     use crate::token::Digest;
 
     #[test]

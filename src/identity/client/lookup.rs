@@ -15,14 +15,16 @@ use super::{Client, Line, not_before};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::http::{self, Answer, HubClient, Way};
+use crate::identity::Options;
 use crate::identity::cache::Cache;
 use crate::identity::failure::{Failure, message};
-use crate::identity::flight::Flights;
 use crate::identity::key::Key;
 use crate::identity::shared::{LimitScope, MAXIMUM_LIMIT};
-use crate::identity::{Interrupt, Options};
+use crate::interrupt::Interrupt;
+use crate::repository::SimilarRepository;
 use crate::role::is_name;
-use crate::similar_repositories::{Missing, SimilarRepository};
+use crate::similar_repositories::Missing;
+use crate::single_flight::Flights;
 use crate::sync::lock;
 
 /// How long all questions of one lookup may take together.

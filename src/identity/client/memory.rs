@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 use crate::endpoint::Endpoint;
 use crate::identity::cache::Cache;
 use crate::identity::check::Check;
-use crate::identity::end::KnownEnd;
 use crate::identity::failure::Failure;
 use crate::identity::freshness::Repeated;
 use crate::identity::grouped::GroupedCache;
@@ -26,6 +25,7 @@ use crate::identity::key::Key;
 use crate::identity::model::Identity;
 use crate::identity::shared::{LimitScope, MAXIMUM_LIMIT};
 use crate::identity::{CHECK_LIFETIME, IDENTITY_LIFETIME};
+use crate::known_end::KnownEnd;
 use crate::token::Digest;
 
 /// How many identities are kept.

@@ -13,7 +13,8 @@ use crate::identity::check::{Check, Heard, Permit, hear};
 use crate::identity::failure::Failure;
 use crate::identity::key::Key;
 use crate::identity::shared::{LimitScope, Shared};
-use crate::identity::{CHECK_LIFETIME, Interrupt, Options};
+use crate::identity::{CHECK_LIFETIME, Options};
+use crate::interrupt::Interrupt;
 
 impl Client {
     /// Whether a repository may be read or written, by the Hub's own word, and when it was given.

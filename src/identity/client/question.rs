@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::{Answered, Client, Line, not_before};
 use crate::credential::Credential;
-use crate::http;
-use crate::identity::end::KnownEnd;
-use crate::identity::failure::{Failure, no_answer_within};
+use crate::http::{self, no_answer_within};
+use crate::identity::failure::Failure;
 use crate::identity::freshness::{DoublingAge, Repeated};
 use crate::identity::key::Key;
 use crate::identity::model::Identity;
 use crate::identity::shared::{LimitScope, Moment, Shared, Turn};
 use crate::identity::{IDENTITY_LIFETIME, Options};
+use crate::known_end::KnownEnd;
 
 /// A longer wait for another process shortens the question of one's own.
 const WAITED: Duration = Duration::from_millis(10);

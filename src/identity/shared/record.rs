@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Moment;
-use crate::identity::end::KnownEnd;
 use crate::identity::failure::Failure;
 use crate::identity::freshness::Repeated;
+use crate::known_end::KnownEnd;
 use crate::printable::{holds_secret, printable};
 
 /// The version of what is written; anything else is passed over.

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::credential::Source;
 use crate::identity::disk::DiskCache;
+use crate::source::Source;
 use crate::token::Token;
 
 const VALUE: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";

@@ -3,10 +3,11 @@
 use zeroize::Zeroizing;
 
 use super::super::errand::{Tell, Told};
-use super::super::outside::{Notebook, Outside};
+use super::super::outside::Outside;
 use super::*;
 use crate::env::ProcessEnvironment;
-use crate::identity::{Interrupt, Never};
+use crate::interrupt::{Interrupt, Never};
+use crate::source::Notebook;
 
 /// A notebook in which every question has its answer at once.
 struct Notebooks(Vec<(Notebook, Told)>);
@@ -137,7 +138,7 @@ fn a_child_knows_what_its_parent_was_told() {
 #[cfg(unix)]
 mod commands {
     use super::*;
-    use crate::credential::Reference;
+    use crate::token_reference::Reference;
 
     const CONFIGURATION: &str = ".config/hubtoken/config.toml";
 

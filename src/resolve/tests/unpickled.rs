@@ -1,15 +1,16 @@
 //! A token whose pickle carried no value is looked for in the quick sources.
 
 use super::*;
-use crate::credential::Reference;
+use crate::source::Notebook;
 use crate::token::Token;
+use crate::token_reference::Reference;
 
 fn reference(machine: &Machine, source: Source) -> Reference {
     Reference::of(&Credential {
         token: Token::parse(FIRST).unwrap().unwrap(),
         source,
         endpoint: machine.inputs().endpoint.clone().unwrap(),
-        expires_at: crate::identity::end::KnownEnd::UNKNOWN,
+        expires_at: crate::known_end::KnownEnd::UNKNOWN,
     })
 }
 
@@ -62,7 +63,7 @@ fn every_quick_source_is_compared_with_the_fingerprint() {
             Source::File("/gone".into()),
             Source::Store("gone".to_owned()),
             Source::Command("/bin/false".to_owned()),
-            Source::Vault(crate::resolve::outside::Notebook::Colab),
+            Source::Vault(Notebook::Colab),
         ] {
             let mut machine = Machine::new();
             let reference = reference(&machine, source.clone());

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Walk;
-use crate::credential::Source;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::printable::printable_path;
 use crate::resolve::configuration::Configuration;
 use crate::resolve::search::{PassedOver, Why};
-use crate::resolve::trace::Answer;
+use crate::source::Source;
 use crate::sync::lock;
+use crate::trace::Answer;
 
 /// The project's and the user's own configuration, as one walk sees them.
 #[derive(Default)]

@@ -6,17 +6,16 @@
 use std::path::Path;
 
 use super::Walk;
-use crate::credential::Source;
 use crate::env;
 use crate::error::Error;
-use crate::identity::end::KnownEnd;
+use crate::known_end::KnownEnd;
 use crate::printable::printable_path;
 use crate::resolve::command;
 use crate::resolve::configuration::Configuration;
 use crate::resolve::errand::{Errand, Told};
-use crate::resolve::outside::Notebook;
-use crate::resolve::trace::Answer;
+use crate::source::{Notebook, Source};
 use crate::token::Token;
+use crate::trace::Answer;
 
 impl Walk<'_> {
     /// The command of the user's configuration: asked for by name, so what is broken stops the

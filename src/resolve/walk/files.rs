@@ -5,18 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{MAXIMUM_TOKEN_FILE, Walk};
-use crate::credential::Source;
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::Error;
 use crate::file;
-use crate::identity::end::KnownEnd;
+use crate::known_end::KnownEnd;
 use crate::printable::{holds_secret, masked, printable, printable_path};
 use crate::resolve::memory::Stamp;
-use crate::resolve::trace::Answer;
+use crate::source::Source;
 use crate::store;
 use crate::store::endpoints::Endpoints;
 use crate::token::Token;
+use crate::trace::Answer;
 
 /// What to say of a token file that is not there. A token may have been put where its path belongs.
 fn absence(path: &Path) -> String {
@@ -92,7 +92,7 @@ impl Walk<'_> {
             ));
         };
         let stored = store::read(path)?;
-        let Some(entry) = store::name::find(&stored, name) else {
+        let Some(entry) = store::by_name(&stored, name) else {
             let known: Vec<&str> = stored.iter().map(|entry| entry.name.as_str()).collect();
             let detail = if known.is_empty() {
                 "no token is stored".to_owned()

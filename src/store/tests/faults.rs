@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::identity::Interrupt;
+use crate::interrupt::Interrupt;
 use crate::store::{entries, settled, settled_by};
 
 fn text(path: &Path) -> String {

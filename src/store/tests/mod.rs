@@ -11,12 +11,12 @@ mod special;
 use std::path::Path;
 
 use super::Entry;
-use super::endpoints::Record;
 use super::machine::Machine;
+use super::records::Record;
 use crate::endpoint::Endpoint;
 use crate::env::Fixed;
 use crate::error::Error;
-use crate::identity::Never;
+use crate::interrupt::Never;
 use crate::paths::Paths;
 use crate::token::Token;
 

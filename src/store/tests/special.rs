@@ -191,7 +191,7 @@ fn a_new_home_is_private_also_around_a_folder_of_tokens() {
         &folder.join("stored_tokens"),
         Some(&home),
         std::time::Duration::ZERO,
-        &crate::identity::Never,
+        &crate::interrupt::Never,
     );
     assert!(lock.is_ok());
     for folder in [home, folder] {
@@ -212,7 +212,7 @@ fn a_fifo_in_the_place_of_a_prepared_file_is_named() {
         &root.path().join("stored_tokens"),
         None,
         std::time::Duration::ZERO,
-        &crate::identity::Never,
+        &crate::interrupt::Never,
     )
     .unwrap();
     let Err(error) = crate::store::write::Prepared::new(&path, "", &lock) else {

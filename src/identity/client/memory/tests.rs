@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::role::{RepositoryType, Role};
+use crate::repository::RepositoryType;
+use crate::role::Role;
 
 fn key(text: &str) -> Key {
     Key {

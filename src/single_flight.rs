@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::Interrupt;
+use crate::interrupt::Interrupt;
 use crate::sync::lock;
 
 /// How often a waiting caller looks whether it was interrupted.
@@ -152,8 +152,8 @@ impl<T: Clone> Flight<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Never;
     use super::*;
+    use crate::interrupt::Never;
 
     struct Always;
 

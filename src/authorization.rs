@@ -1,12 +1,19 @@
 //! The decision, free of I/O: token role × fine-grained scopes × role in the organisation × whose
 //! namespace it is.
+//!
+//! [`authorize`] is pure: it knows what whoami said and nothing else. It decides what whoami can
+//! decide and says so when it cannot: whether a repository is public, gated or there at all is
+//! known to the Hub alone. The *reason* names what is missing, because "invalid token" helps nobody.
+
+mod remedy;
 
 use std::fmt::Write as _;
 
-use super::permission::{self, Spelling};
-use super::{Need, READ, Remedy, Role, Target, TokenRole, WRITE};
 use crate::error::{Denial, DenialKind, Error};
 use crate::identity::model::{Identity, Organization, Scope};
+use crate::role::permission::{self, Spelling};
+use crate::role::{Need, READ, Role, Target, TokenRole, WRITE};
+pub(crate) use remedy::Remedy;
 
 /// The three answers. Unknown is never reported as denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +87,10 @@ impl Verdict {
 /// # Example
 ///
 /// ```
+/// use hubtoken::authorization::{Outcome, authorize};
 /// use hubtoken::endpoint::Endpoint;
 /// use hubtoken::identity::model::Identity;
-/// use hubtoken::role::{authorize, Need, Outcome, Role, Target};
+/// use hubtoken::role::{Need, Role, Target};
 ///
 /// let body = br#"{"name":"alice","auth":{"type":"access_token","accessToken":{"role":"read"}}}"#;
 /// let identity = Identity::parse(body, &Endpoint::default_hub())?;
@@ -518,3 +526,6 @@ fn covers(scope: &Scope, target: &Target) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,6 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::endpoint::Endpoint;
-
 /// What a source answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -77,7 +75,7 @@ pub struct Trace {
     /// The steps.
     pub steps: Vec<Step>,
     /// The Hub that the found token belongs to.
-    pub endpoint: Option<Endpoint>,
+    pub endpoint: Option<String>,
 }
 
 impl Trace {

@@ -7,8 +7,7 @@
 use crate::endpoint::Endpoint;
 use crate::error::Denial;
 use crate::identity::model::Identity;
-
-use super::TokenRole;
+use crate::role::TokenRole;
 
 /// What would help.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use time::OffsetDateTime;
 
-use super::endpoints::Record;
 use crate::identity::model::Identity;
 use crate::role::TokenRole;
+use crate::store::Record;
 
 /// The name that a token is stored under: the Hub's own; OAuth tokens have none and are their
 /// user's, as `huggingface_hub` has it.

@@ -1,0 +1,281 @@
+//! Where a token came from: the label, the words for it in a message, and how a dead one is replaced.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::printable::{masked, printable};
+
+/// Where a token came from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// Handed over in a call.
+    Argument,
+    /// A variable of the environment.
+    Environment(String),
+    /// A profile that a configuration file names.
+    Configuration {
+        /// The configuration file.
+        file: PathBuf,
+        /// The profile that it names.
+        profile: String,
+    },
+    /// A file that holds one token.
+    File(PathBuf),
+    /// A stored token, asked for by its name.
+    Store(String),
+    /// A program that the user's configuration names; here without its arguments.
+    Command(String),
+    /// The vault of the notebook that the process belongs to.
+    Vault(Notebook),
+    /// `HF_TOKEN`, where this library put a token that came from elsewhere.
+    Placed {
+        /// Where the token came from before that; never another `Placed`.
+        origin: Box<Source>,
+        /// What put it there.
+        by: Placement,
+    },
+}
+
+/// What puts a token into `HF_TOKEN`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Placement {
+    /// `activate()`, in this process or in the one that started it.
+    Activation,
+    /// `hubtoken run`, for the program that it started.
+    Run,
+    /// `HubToken.environ()`, for the process that was started with it.
+    Environ,
+}
+
+impl Placement {
+    /// The placement in words, with the source that it took the token from.
+    #[must_use]
+    pub fn describe(self, origin: &Source) -> String {
+        let origin = printable(&origin.to_string());
+        match self {
+            Self::Activation => format!("activated from {origin}"),
+            Self::Run => format!("handed over by `hubtoken run` from {origin}"),
+            Self::Environ => format!("handed over by `token.environ()` from {origin}"),
+        }
+    }
+}
+
+impl Source {
+    /// Reads back what `Display` wrote; `profile` completes a configuration's.
+    #[must_use]
+    pub fn parse(label: &str, profile: Option<&str>) -> Option<Self> {
+        match label.split_once(':') {
+            None if label == "argument" => Some(Self::Argument),
+            None => Notebook::parse(label).map(Self::Vault),
+            Some(("env", name)) => Some(Self::Environment(name.to_owned())),
+            Some(("file", path)) => Some(Self::File(path.into())),
+            Some(("store", name)) => Some(Self::Store(name.to_owned())),
+            Some(("command", program)) => Some(Self::Command(program.to_owned())),
+            Some(("config", file)) => Some(Self::Configuration {
+                file: file.into(),
+                profile: profile?.to_owned(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The name of the stored token, for the two sources that have one.
+    #[must_use]
+    pub fn profile(&self) -> Option<&str> {
+        match self {
+            Self::Configuration { profile, .. } | Self::Store(profile) => Some(profile),
+            Self::Placed { origin, .. } => origin.profile(),
+            _ => None,
+        }
+    }
+
+    /// The source itself, or the one from which the token was put into `HF_TOKEN`.
+    #[must_use]
+    pub fn origin(&self) -> &Self {
+        match self {
+            Self::Placed { origin, .. } => origin,
+            source => source,
+        }
+    }
+
+    /// How the token got here, to follow its mask: "from store:ci", "activated from store:ci".
+    #[must_use]
+    pub fn provenance(&self) -> String {
+        match self {
+            Self::Placed { origin, by } => by.describe(origin),
+            source => format!("from {source}"),
+        }
+    }
+
+    /// The source in words, to follow "from".
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Argument => "the argument".to_owned(),
+            Self::Environment(name) => format!("the environment variable {name}"),
+            // Names and paths are shown in the open, and may hold what they should not.
+            Self::Configuration { file, profile } => format!(
+                "the profile `{}` that {} names",
+                masked(profile),
+                masked(&file.to_string_lossy())
+            ),
+            Self::File(path) => format!("the token file {}", masked(&path.to_string_lossy())),
+            Self::Store(name) => format!("the stored token `{}`", masked(name)),
+            Self::Command(program) => format!("the token_command `{}`", printable(program)),
+            Self::Vault(notebook) => format!("the secret HF_TOKEN of this {notebook} notebook"),
+            Self::Placed { origin, .. } => origin.describe(),
+        }
+    }
+
+    /// How a dead token from this source is replaced.
+    #[must_use]
+    pub fn mend(&self) -> String {
+        match self {
+            Self::Argument => "hand over a valid one".to_owned(),
+            Self::Environment(name) => format!("set {name} to a valid one, or unset it"),
+            Self::Configuration { profile, .. } | Self::Store(profile) => {
+                let profile = masked(profile);
+                format!("store a valid one with `hubtoken login --name {profile}`")
+            }
+            Self::File(_) => "log in again with `hubtoken login`".to_owned(),
+            Self::Command(program) => format!(
+                "see what `{}` hands out, and call hubtoken.reload() in a program that runs on",
+                printable(program)
+            ),
+            Self::Vault(notebook) => format!(
+                "put a valid one into the notebook's secrets ({}) and call hubtoken.reload()",
+                notebook.place()
+            ),
+            Self::Placed { origin, by } => {
+                // HF_TOKEN was set by this library: to set or unset it is not the user's part.
+                let replace = match &**origin {
+                    Self::Environment(name) => format!("set {name} to a valid one"),
+                    origin => origin.mend(),
+                };
+                let again = match by {
+                    Placement::Activation => "activate it",
+                    Placement::Run => "run the command again",
+                    Placement::Environ => "start this process again with `token.environ()`",
+                };
+                format!("{replace}, and {again}")
+            }
+        }
+    }
+}
+
+/// The label that Python shows as `.source`.
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Argument => formatter.write_str("argument"),
+            Self::Environment(name) => write!(formatter, "env:{name}"),
+            Self::Configuration { file, .. } => {
+                write!(formatter, "config:{}", masked(&file.to_string_lossy()))
+            }
+            Self::File(path) => write!(formatter, "file:{}", masked(&path.to_string_lossy())),
+            Self::Store(name) => write!(formatter, "store:{}", masked(name)),
+            Self::Command(program) => write!(formatter, "command:{}", masked(program)),
+            Self::Vault(notebook) => formatter.write_str(notebook.name()),
+            // A token keeps its source while it is active.
+            Self::Placed { origin, .. } => origin.fmt(formatter),
+        }
+    }
+}
+
+/// A notebook service with a vault for its users' secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Notebook {
+    /// Google Colab: `google.colab.userdata`.
+    Colab,
+    /// Kaggle: `kaggle_secrets.UserSecretsClient`.
+    Kaggle,
+}
+
+impl Notebook {
+    /// All of them, in the order in which they are asked.
+    pub const ALL: [Self; 2] = [Self::Colab, Self::Kaggle];
+
+    /// `colab` or `kaggle`: the source's label.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Colab => "colab",
+            Self::Kaggle => "kaggle",
+        }
+    }
+
+    /// Reads the label.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|notebook| notebook.name() == name)
+    }
+
+    /// Where its user grants a notebook the right to see a secret.
+    #[must_use]
+    pub fn place(self) -> &'static str {
+        match self {
+            Self::Colab => "the panel with the key",
+            Self::Kaggle => "Add-ons, Secrets",
+        }
+    }
+}
+
+impl fmt::Display for Notebook {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Colab => "Colab",
+            Self::Kaggle => "Kaggle",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_read_back() {
+        for source in [
+            Source::Argument,
+            Source::Environment("HF_TOKEN".to_owned()),
+            Source::File("/a:b/token".into()),
+            Source::Store("x:y".to_owned()),
+            Source::Command("/opt/a:b".to_owned()),
+            Source::Vault(Notebook::Colab),
+            Source::Vault(Notebook::Kaggle),
+            Source::Configuration {
+                file: "/p/hubtoken.toml".into(),
+                profile: "ci".to_owned(),
+            },
+        ] {
+            assert_eq!(
+                Source::parse(&source.to_string(), source.profile()),
+                Some(source)
+            );
+        }
+        assert_eq!(Source::parse("config:/p", None), None);
+        assert_eq!(Source::parse("moon", None), None);
+    }
+
+    #[test]
+    fn a_secret_in_a_name_or_a_path_is_not_shown() {
+        let secret = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
+        let key = "sk-proj-FakeFakeFakeFakeFakeFakeFakeFake";
+        for source in [
+            Source::Store(secret.to_owned()),
+            Source::Store(key.to_owned()),
+            Source::File(format!("/home/{secret}/token").into()),
+            Source::Command(key.to_owned()),
+            Source::Configuration {
+                file: format!("/{key}/hubtoken.toml").into(),
+                profile: secret.to_owned(),
+            },
+        ] {
+            for text in [source.to_string(), source.describe(), source.mend()] {
+                assert!(!text.contains("Fake"), "{text}");
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What the lock and the writer share: the folder of a file, the names beside it, and the words for
+//! what goes wrong there.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::file;
+use crate::folder;
+use crate::printable::printable_path;
+
+/// Makes a folder for its owner alone, and `home` if it is in there; one that is there keeps its mode.
+pub(super) fn make_folder(folder: &Path, home: Option<&Path>) -> io::Result<()> {
+    folder::make_private(folder, home.unwrap_or(folder))
+}
+
+/// The folder of a file.
+pub(super) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// The path with an ending behind it.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// What the operating system refused, and what to do about it.
+pub(super) fn problem(deed: &str, path: &Path, error: &io::Error) -> Error {
+    if file::is_special(error) {
+        return Error::Store(format!(
+            "{} {error}: hubtoken replaces and removes regular files only, so nothing was changed. \
+             Set HF_TOKEN_PATH (or HF_HOME) to a place for files, or unset it",
+            printable_path(path)
+        ));
+    }
+    Error::Store(format!(
+        "hubtoken cannot {deed} {}: {}. Check the folder's owner, its mode and the space on the \
+         disk, or set HF_HOME to another folder",
+        printable_path(path),
+        file::describe(error)
+    ))
+}

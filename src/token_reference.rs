@@ -1,0 +1,109 @@
+//! What a pickle carries of a token: where it came from and what it looks like, not its value.
+
+use crate::credential::Credential;
+use crate::endpoint::Endpoint;
+use crate::source::Source;
+
+/// What a pickle carries: enough to find the token again, never the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// Where the token came from.
+    pub source: Source,
+    /// The Hub it belongs to.
+    pub endpoint: Endpoint,
+    /// The token's fingerprint.
+    pub fingerprint: String,
+    /// The token's mask, for messages.
+    pub mask: String,
+}
+
+impl Reference {
+    /// The reference to a credential.
+    #[must_use]
+    pub fn of(credential: &Credential) -> Self {
+        Self {
+            // Whether it is active says nothing of the process that the reference gets to.
+            source: credential.source.origin().clone(),
+            endpoint: credential.endpoint.clone(),
+            fingerprint: credential.token.digest().fingerprint(),
+            mask: credential.token.mask(),
+        }
+    }
+
+    /// Whether a token that was found again is the one that is meant.
+    ///
+    /// A profile may have been rotated meanwhile: its name and the endpoint decide. Elsewhere the
+    /// value must be the same.
+    #[must_use]
+    pub fn matches(&self, credential: &Credential) -> bool {
+        let same_value = credential.token.digest().fingerprint() == self.fingerprint;
+        let same_profile =
+            self.source.profile().is_some() && self.source.profile() == credential.source.profile();
+        credential.endpoint == self.endpoint && (same_value || same_profile)
+    }
+
+    /// Why a token could not be had again.
+    #[must_use]
+    pub fn lost(&self) -> String {
+        let origin = match &self.source {
+            Source::Argument => "it was handed over as an argument in another process".to_owned(),
+            source => format!("it came from {}", source.describe()),
+        };
+        format!(
+            "the token {} was unpickled without its value: {origin}, a pickle in a file, in a \
+             queue or of submit() carries no value, and neither this process's environment nor \
+             its token file nor its stored tokens hold that token for {}. Let each worker have it \
+             as it starts (initializer=hubtoken.HubToken.activate, initargs=(token,), or args= of \
+             a Process), or call token.activate() before the pool is made, or resolve a token in \
+             this process",
+            self.mask, self.endpoint
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::known_end::KnownEnd;
+    use crate::source::Placement;
+    use crate::token::Token;
+
+    fn credential(source: Source, endpoint: &str) -> Credential {
+        Credential {
+            token: Token::parse("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+                .unwrap()
+                .unwrap(),
+            source,
+            endpoint: Endpoint::parse(endpoint).unwrap(),
+            expires_at: KnownEnd::default(),
+        }
+    }
+
+    #[test]
+    fn a_reference_to_a_placed_token_names_where_that_came_from() {
+        let placed = Source::Placed {
+            origin: Box::new(Source::Store("ci".to_owned())),
+            by: Placement::Activation,
+        };
+        let stored = credential(placed, "https://huggingface.co");
+        assert_eq!(
+            Reference::of(&stored).source,
+            Source::Store("ci".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_reference_follows_a_rotated_profile_only() {
+        let stored = credential(Source::Store("ci".to_owned()), "https://huggingface.co");
+        let mut rotated = credential(Source::Store("ci".to_owned()), "https://huggingface.co");
+        rotated.token = Token::parse("hf_OtherOtherOtherOtherOtherOtherOtXX")
+            .unwrap()
+            .unwrap();
+        assert!(Reference::of(&stored).matches(&rotated));
+        rotated.source = Source::Environment("HF_TOKEN".to_owned());
+        assert!(!Reference::of(&stored).matches(&rotated));
+        let elsewhere = credential(Source::Store("ci".to_owned()), "http://127.0.0.1:1");
+        assert!(!Reference::of(&stored).matches(&elsewhere));
+    }
+}
