@@ -5,12 +5,13 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
-use super::arguments::Wait;
+use super::args::Wait;
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::identity::{identity_json, role_name, token_json};
 use super::output::Output;
 use super::session;
-use super::{Code, World};
+use super::world::World;
 use crate::credential::{Credential, Source};
 use crate::endpoint::Endpoint;
 use crate::error::Error;

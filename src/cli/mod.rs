@@ -9,7 +9,9 @@
 //! object under `error`. Without it the answer goes to standard output and what went wrong to
 //! standard error, each once.
 
-mod arguments;
+mod args;
+mod command;
+mod exit_code;
 mod explain;
 mod failure;
 mod git_credential;
@@ -44,31 +46,12 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use arguments::{Arguments, Verb};
+use command::{Arguments, dispatch};
+pub use exit_code::Code;
 use failure::Failure;
 pub use launch::{Launch, Replace};
 use output::Output;
 pub use world::{Input, Stream, Text, Typing, World};
-
-/// What a verb's end amounts to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Code {
-    /// Yes, or done.
-    Success = 0,
-    /// No: denied, rejected, not found, no token, not done.
-    Refused = 1,
-    /// The question makes no sense, or the configuration does not.
-    Usage = 2,
-    /// Nothing could be learnt. It says nothing about the token.
-    Unknown = 3,
-    /// The command that was to run cannot be executed, as shells have it.
-    CommandNotExecutable = 126,
-    /// The command that was to run was not found, as shells have it.
-    CommandNotFound = 127,
-    /// Stopped by Ctrl-C: 128 and the number of the signal, as shells have it.
-    Interrupted = 130,
-}
 
 /// Runs the command line and returns its exit code.
 ///
@@ -155,25 +138,4 @@ fn parse(arguments: Vec<OsString>, world: &World<'_>, output: &Output<'_, '_>) -
         Ok(arguments) => dispatch(arguments.verb, world, output),
         Err(error) => output.clap(&error),
     }
-}
-
-fn dispatch(verb: Verb, world: &World<'_>, output: &Output<'_, '_>) -> Code {
-    let done = match verb {
-        Verb::Status(arguments) => status::run(&arguments, world, output),
-        Verb::Whoami(arguments) => whoami::run(&arguments, world, output),
-        Verb::Require(arguments) => require::run(&arguments, world, output),
-        Verb::Explain(arguments) => explain::run(&arguments, world, output),
-        Verb::Login(arguments) => login::run(&arguments, world, output),
-        Verb::Logout(arguments) => logout::run(&arguments, world, output),
-        Verb::List(_) => list::run(world, output),
-        Verb::Switch(arguments) => switch::run(&arguments, world, output),
-        Verb::Use(arguments) => pin::run(&arguments, world, output),
-        Verb::Rename(arguments) => rename::run(&arguments, world, output),
-        Verb::Token(arguments) => token::run(&arguments, world, output),
-        Verb::Run(arguments) => run::run(&arguments, world, output),
-        Verb::SetupGit(arguments) => setup_git::run(&arguments, world, output),
-        Verb::GitCredential(arguments) => git_credential::run(&arguments, world, output),
-        Verb::Hub(arguments) => hub::run(arguments, world, output),
-    };
-    done.unwrap_or_else(|failure| output.failed(&failure))
 }

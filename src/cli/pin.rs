@@ -6,10 +6,11 @@
 use clap::Args;
 use serde_json::json;
 
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::output::Output;
 use super::session;
-use super::{Code, World};
+use super::world::World;
 use crate::error::Error;
 use crate::paths;
 use crate::printable::printable;

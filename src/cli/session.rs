@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::World;
-use super::arguments::Which;
+use super::args::Which;
+use super::world::World;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::http::Settings;

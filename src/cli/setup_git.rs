@@ -3,9 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::output::Output;
-use super::{Code, World};
+use super::world::World;
 use crate::endpoint::Endpoint;
 use crate::git::setup::{self, Git, Scope};
 use crate::resolve::ambient_endpoint;

@@ -14,8 +14,8 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::waiting::wait;
-use crate::cli::World;
 use crate::cli::failure::Failure;
+use crate::cli::world::World;
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::{Error, UnknownKind};

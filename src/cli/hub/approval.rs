@@ -5,9 +5,10 @@ use reqwest::Method;
 
 use super::admin::{Admin, Where};
 use super::rendering::{done, listed, renamed};
+use crate::cli::exit_code::Code;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Code, World};
+use crate::cli::world::World;
 
 /// What the verb takes.
 #[derive(Args)]

@@ -9,10 +9,11 @@ use time::{Date, OffsetDateTime};
 
 use super::admin::{Admin, Where};
 use super::rendering::{listed, renamed};
+use crate::cli::exit_code::Code;
 use crate::cli::failure::Failure;
 use crate::cli::identity::timestamp;
 use crate::cli::output::Output;
-use crate::cli::{Code, World};
+use crate::cli::world::World;
 
 /// The Hub answers a page of so many entries.
 const PAGE: u32 = 1000;

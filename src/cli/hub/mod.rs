@@ -23,9 +23,10 @@ mod waiting;
 
 use clap::{Args, Subcommand};
 
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::output::Output;
-use super::{Code, World};
+use super::world::World;
 
 /// What the verb takes.
 #[derive(Args)]

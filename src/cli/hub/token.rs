@@ -12,11 +12,12 @@ use zeroize::Zeroizing;
 
 use super::admin::{Admin, Where};
 use super::rendering::{done, listed, renamed};
-use crate::cli::arguments::seconds;
+use crate::cli::args::seconds;
+use crate::cli::exit_code::Code;
 use crate::cli::failure::Failure;
 use crate::cli::identity::timestamp;
 use crate::cli::output::Output;
-use crate::cli::{Code, World};
+use crate::cli::world::World;
 use crate::error::Error;
 
 /// What the verb takes.

@@ -7,9 +7,10 @@ use serde_json::json;
 use super::admin::{Admin, Where};
 use super::rendering::{done, listed, renamed};
 use super::typed;
+use crate::cli::exit_code::Code;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Code, World};
+use crate::cli::world::World;
 
 /// What the verb takes.
 #[derive(Args)]
