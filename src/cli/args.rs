@@ -5,7 +5,9 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::endpoint::Endpoint;
+use crate::env::Environment;
 use crate::error::Error;
+use crate::resolve::ambient_endpoint;
 
 /// Which token is meant.
 #[derive(Args, Default)]
@@ -27,6 +29,21 @@ impl Which {
     /// [`Error::UntrustedEndpoint`].
     pub fn endpoint(&self) -> Result<Option<Endpoint>, Error> {
         self.endpoint.as_deref().map(endpoint).transpose()
+    }
+}
+
+/// The Hub that `--endpoint` names, or else the one that ambient tokens belong to.
+///
+/// # Errors
+///
+/// [`Error::UntrustedEndpoint`].
+pub fn endpoint_or_ambient(
+    named: Option<&str>,
+    environment: &dyn Environment,
+) -> Result<Endpoint, Error> {
+    match named {
+        Some(text) => endpoint(text),
+        None => ambient_endpoint(environment),
     }
 }
 

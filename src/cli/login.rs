@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
-use super::args::Wait;
+use super::args::{Wait, endpoint_or_ambient};
 use super::exit_code::Code;
 use super::failure::Failure;
 use super::identity::{identity_json, role_name, token_json};
@@ -19,7 +19,6 @@ use crate::http::Settings;
 use crate::identity::end::KnownEnd;
 use crate::printable::printable;
 use crate::process;
-use crate::resolve::ambient_endpoint;
 use crate::store::{login, name};
 use crate::token::Token;
 
@@ -61,10 +60,7 @@ pub fn run(
     world: &World<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let endpoint = match &arguments.endpoint {
-        Some(text) => Endpoint::parse(text).map_err(|error| error.context("--endpoint"))?,
-        None => ambient_endpoint(world.environment)?,
-    };
+    let endpoint = endpoint_or_ambient(arguments.endpoint.as_deref(), world.environment)?;
     if let Some(name) = &arguments.name {
         name::check(name)?;
     }
