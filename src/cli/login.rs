@@ -18,7 +18,6 @@ use crate::error::Error;
 use crate::http::Settings;
 use crate::identity::end::KnownEnd;
 use crate::printable::printable;
-use crate::process;
 use crate::store::{login, name};
 use crate::token::Token;
 
@@ -71,7 +70,7 @@ pub fn run(
         endpoint,
         expires_at: KnownEnd::default(),
     });
-    let client = Arc::clone(&process::current_checked().client);
+    let client = world.client();
     let line = client.line(&credential.endpoint, &Settings::read(world.environment));
     let identity = client
         .identify(

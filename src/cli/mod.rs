@@ -1,8 +1,9 @@
 //! The command line: `hubtoken`.
 //!
 //! It answers the questions of the library in a shell: which token is in use, whose it is, and
-//! whether it will do. [`run`] knows nothing of the process it runs in: what it reads and where it
-//! writes is a [`World`], so that tests need no process and the Python layer decides nothing.
+//! whether it will do. [`run`] knows nothing of the process it runs in: what it reads, where it
+//! writes and what it remembers is a [`World`], so that tests need no process, two runs in one
+//! process are independent, and the Python layer decides nothing.
 //!
 //! Exit codes are the same for every verb, since job prologues act on them: see [`Code`]. With
 //! `--json` each verb writes one object to standard output and nothing else; a failure is an
@@ -61,6 +62,7 @@ pub use world::{Input, Stream, Text, Typing, World};
 /// use hubtoken::cli::{self, Input, Replace, Stream, Text, World};
 /// use hubtoken::env::Fixed;
 /// use hubtoken::identity::Never;
+/// use hubtoken::resolve::Resolver;
 ///
 /// let (mut output, mut errors, mut input) = (Vec::new(), Vec::new(), std::io::empty());
 /// let world = World {
@@ -75,6 +77,8 @@ pub use world::{Input, Stream, Text, Typing, World};
 ///     now: time::OffsetDateTime::UNIX_EPOCH,
 ///     interrupt: &Never,
 ///     launcher: &Replace,
+///     resolver: Resolver::default(),
+///     client: None,
 /// };
 /// let code = cli::run(["hubtoken", "--version"].map(Into::into), &world);
 /// drop(world);
@@ -99,6 +103,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, world: &World<'_>) -> 
 /// use hubtoken::cli::{self, Input, Replace, Stream, Text, World};
 /// use hubtoken::env::Fixed;
 /// use hubtoken::identity::Never;
+/// use hubtoken::resolve::Resolver;
 ///
 /// let (mut output, mut errors) = (Vec::new(), Vec::new());
 /// let mut input: &[u8] = b"protocol=https\nhost=huggingface.co\n\n";
@@ -114,6 +119,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, world: &World<'_>) -> 
 ///     now: time::OffsetDateTime::UNIX_EPOCH,
 ///     interrupt: &Never,
 ///     launcher: &Replace,
+///     resolver: Resolver::default(),
+///     client: None,
 /// };
 /// let arguments = ["git-credential-hubtoken", "get"].map(Into::into);
 /// assert_eq!(cli::run_git_helper(arguments, &world), 0);

@@ -151,7 +151,7 @@ pub fn run(
         target: target(&requirement),
         token: Value::Null,
         endpoint: Value::Null,
-        warnings: session::warnings(&defaults),
+        warnings: session::warnings(world, &defaults),
         assurance: Assurance::default(),
     };
     let checked = check(arguments, &requirement, world, &mut answer);

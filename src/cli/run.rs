@@ -137,7 +137,7 @@ impl Arguments {
             Some(role) => Some(role.into()),
             None => defaults.needed_role()?,
         };
-        for warning in session::warnings(&defaults) {
+        for warning in session::warnings(world, &defaults) {
             output.warning(&warning);
         }
         let Some(role) = role else {
