@@ -92,6 +92,15 @@ impl<'a> Admin<'a> {
         })
     }
 
+    /// Reads what is at a path.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask`](Self::ask).
+    pub fn get(&self, parts: &[&str]) -> Result<Value, Failure> {
+        self.ask(Method::GET, parts, None)
+    }
+
     /// Asks, and returns the JSON of the answer; `null` for an empty one.
     ///
     /// # Errors

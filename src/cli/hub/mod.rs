@@ -14,6 +14,7 @@ mod organization;
 mod policy;
 mod rendering;
 mod repository;
+mod run_admin;
 mod serve;
 mod token;
 mod typed;
