@@ -62,10 +62,7 @@ mod _core {
     use super::hub::PyHub;
     #[cfg(feature = "hub")]
     #[pymodule_export]
-    use super::hub_records::{PyApproval, PyAuditEntry};
-    #[cfg(feature = "hub")]
-    #[pymodule_export]
-    use super::hub_words::PyTokenInfo;
+    use super::hub_records::{PyApproval, PyAuditEntry, PyTokenInfo};
     #[pymodule_export]
     use super::identify::{identify, recall};
     #[pymodule_export]
