@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use hubtoken::cli::{self, Input, Replace, Stream, Text, World};
 use hubtoken::env::ProcessEnvironment;
 use hubtoken::interrupt::Never;
+use hubtoken::resolve::Resolver;
 use time::OffsetDateTime;
 
 fn main() -> ExitCode {
@@ -28,6 +29,8 @@ fn main() -> ExitCode {
         now: OffsetDateTime::now_utc(),
         interrupt: &Never,
         launcher: &Replace,
+        resolver: Resolver::default(),
+        client: None,
     };
     ExitCode::from(cli::run_git_helper(std::env::args_os(), &world))
 }

@@ -3,11 +3,12 @@
 use clap::Args;
 use serde_json::json;
 
-use super::arguments::Which;
+use super::args::Which;
+use super::exit_code::Code;
 use super::failure::{Failure, trace_json};
 use super::output::Output;
 use super::session;
-use super::{Code, World};
+use super::world::World;
 
 /// What the verb takes.
 #[derive(Args)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Code;
+use super::exit_code::Code;
 use crate::error::{Denial, DenialKind, Error, UnknownKind};
 use crate::trace::{Step, Trace};
 

@@ -7,10 +7,11 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::output::Output;
 use super::session;
-use super::{Code, World};
+use super::world::World;
 use crate::git::helper;
 use crate::git::protocol::{self, Attributes, ProtocolError};
 use crate::printable::printable;

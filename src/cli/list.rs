@@ -4,11 +4,12 @@ use clap::Args;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::identity::{date, timestamp};
 use super::output::Output;
 use super::session;
-use super::{Code, World};
+use super::world::World;
 use crate::paths;
 use crate::printable::printable;
 use crate::store::Entry;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
-use super::arguments::Wait;
+use super::args::{Wait, endpoint_or_ambient};
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::identity::{identity_json, role_name, token_json};
 use super::output::Output;
 use super::session;
-use super::{Code, World};
+use super::world::World;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -18,8 +19,6 @@ use crate::http::Settings;
 use crate::known_end::KnownEnd;
 use crate::login;
 use crate::printable::printable;
-use crate::process;
-use crate::resolve::ambient_endpoint;
 use crate::source::Source;
 use crate::store::name;
 use crate::token::Token;
@@ -62,10 +61,7 @@ pub fn run(
     world: &World<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let endpoint = match &arguments.endpoint {
-        Some(text) => Endpoint::parse(text).map_err(|error| error.context("--endpoint"))?,
-        None => ambient_endpoint(world.environment)?,
-    };
+    let endpoint = endpoint_or_ambient(arguments.endpoint.as_deref(), world.environment)?;
     if let Some(name) = &arguments.name {
         name::check(name)?;
     }
@@ -76,7 +72,7 @@ pub fn run(
         endpoint,
         expires_at: KnownEnd::default(),
     });
-    let client = Arc::clone(&process::current_checked().client);
+    let client = world.client();
     let line = client.line(&credential.endpoint, &Settings::read(world.environment));
     let identity = client
         .identify(

@@ -3,13 +3,13 @@
 use clap::Args;
 use serde_json::json;
 
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::output::Output;
 use super::session;
-use super::{Code, World};
+use super::world::World;
 use crate::http::Settings;
 use crate::printable::printable;
-use crate::process;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -48,8 +48,9 @@ pub fn run(
     let shadow = session::shadow(world, "goes on being used", " to be without a token");
     removed.warnings.extend(shadow);
     let settings = Settings::read(world.environment);
+    let client = world.client();
     for digest in &removed.tokens {
-        process::current().client.forget_shared(&settings, *digest);
+        client.forget_shared(&settings, *digest);
     }
     for warning in &removed.warnings {
         output.warning(warning);

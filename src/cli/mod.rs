@@ -1,15 +1,18 @@
 //! The command line: `hubtoken`.
 //!
 //! It answers the questions of the library in a shell: which token is in use, whose it is, and
-//! whether it will do. [`run`] knows nothing of the process it runs in: what it reads and where it
-//! writes is a [`World`], so that tests need no process and the Python layer decides nothing.
+//! whether it will do. [`run`] knows nothing of the process it runs in: what it reads, where it
+//! writes and what it remembers is a [`World`], so that tests need no process, two runs in one
+//! process are independent, and the Python layer decides nothing.
 //!
 //! Exit codes are the same for every verb, since job prologues act on them: see [`Code`]. With
 //! `--json` each verb writes one object to standard output and nothing else; a failure is an
 //! object under `error`. Without it the answer goes to standard output and what went wrong to
 //! standard error, each once.
 
-mod arguments;
+mod args;
+mod command;
+mod exit_code;
 mod explain;
 mod failure;
 mod git_credential;
@@ -44,31 +47,12 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use arguments::{Arguments, Verb};
+use command::{Arguments, dispatch};
+pub use exit_code::Code;
 use failure::Failure;
 pub use launch::{Launch, Replace};
 use output::Output;
 pub use world::{Input, Stream, Text, Typing, World};
-
-/// What a verb's end amounts to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Code {
-    /// Yes, or done.
-    Success = 0,
-    /// No: denied, rejected, not found, no token, not done.
-    Refused = 1,
-    /// The question makes no sense, or the configuration does not.
-    Usage = 2,
-    /// Nothing could be learnt. It says nothing about the token.
-    Unknown = 3,
-    /// The command that was to run cannot be executed, as shells have it.
-    CommandNotExecutable = 126,
-    /// The command that was to run was not found, as shells have it.
-    CommandNotFound = 127,
-    /// Stopped by Ctrl-C: 128 and the number of the signal, as shells have it.
-    Interrupted = 130,
-}
 
 /// Runs the command line and returns its exit code.
 ///
@@ -78,6 +62,7 @@ pub enum Code {
 /// use hubtoken::cli::{self, Input, Replace, Stream, Text, World};
 /// use hubtoken::env::Fixed;
 /// use hubtoken::interrupt::Never;
+/// use hubtoken::resolve::Resolver;
 ///
 /// let (mut output, mut errors, mut input) = (Vec::new(), Vec::new(), std::io::empty());
 /// let world = World {
@@ -92,6 +77,8 @@ pub enum Code {
 ///     now: time::OffsetDateTime::UNIX_EPOCH,
 ///     interrupt: &Never,
 ///     launcher: &Replace,
+///     resolver: Resolver::default(),
+///     client: None,
 /// };
 /// let code = cli::run(["hubtoken", "--version"].map(Into::into), &world);
 /// drop(world);
@@ -116,6 +103,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, world: &World<'_>) -> 
 /// use hubtoken::cli::{self, Input, Replace, Stream, Text, World};
 /// use hubtoken::env::Fixed;
 /// use hubtoken::interrupt::Never;
+/// use hubtoken::resolve::Resolver;
 ///
 /// let (mut output, mut errors) = (Vec::new(), Vec::new());
 /// let mut input: &[u8] = b"protocol=https\nhost=huggingface.co\n\n";
@@ -131,6 +119,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, world: &World<'_>) -> 
 ///     now: time::OffsetDateTime::UNIX_EPOCH,
 ///     interrupt: &Never,
 ///     launcher: &Replace,
+///     resolver: Resolver::default(),
+///     client: None,
 /// };
 /// let arguments = ["git-credential-hubtoken", "get"].map(Into::into);
 /// assert_eq!(cli::run_git_helper(arguments, &world), 0);
@@ -155,25 +145,4 @@ fn parse(arguments: Vec<OsString>, world: &World<'_>, output: &Output<'_, '_>) -
         Ok(arguments) => dispatch(arguments.verb, world, output),
         Err(error) => output.clap(&error),
     }
-}
-
-fn dispatch(verb: Verb, world: &World<'_>, output: &Output<'_, '_>) -> Code {
-    let done = match verb {
-        Verb::Status(arguments) => status::run(&arguments, world, output),
-        Verb::Whoami(arguments) => whoami::run(&arguments, world, output),
-        Verb::Require(arguments) => require::run(&arguments, world, output),
-        Verb::Explain(arguments) => explain::run(&arguments, world, output),
-        Verb::Login(arguments) => login::run(&arguments, world, output),
-        Verb::Logout(arguments) => logout::run(&arguments, world, output),
-        Verb::List(_) => list::run(world, output),
-        Verb::Switch(arguments) => switch::run(&arguments, world, output),
-        Verb::Use(arguments) => pin::run(&arguments, world, output),
-        Verb::Rename(arguments) => rename::run(&arguments, world, output),
-        Verb::Token(arguments) => token::run(&arguments, world, output),
-        Verb::Run(arguments) => run::run(&arguments, world, output),
-        Verb::SetupGit(arguments) => setup_git::run(&arguments, world, output),
-        Verb::GitCredential(arguments) => git_credential::run(&arguments, world, output),
-        Verb::Hub(arguments) => hub::run(arguments, world, output),
-    };
-    done.unwrap_or_else(|failure| output.failed(&failure))
 }

@@ -12,9 +12,10 @@ use std::io::{self, ErrorKind};
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::page::Page;
-use super::{Code, Stream, World};
+use super::world::{Stream, World};
 use crate::env;
 
 /// The writer of one run.

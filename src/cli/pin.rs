@@ -6,16 +6,17 @@
 use clap::Args;
 use serde_json::json;
 
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::output::Output;
 use super::session;
-use super::{Code, World};
+use super::world::World;
 use crate::error::Error;
 use crate::paths;
 use crate::printable::{printable, printable_path};
 use crate::resolve::pin::pin;
 use crate::resolve::placed::shadow_warning;
-use crate::resolve::{Argument, Inputs, Request, Resolver};
+use crate::resolve::{Argument, Inputs, Request};
 use crate::store::machine::foreign_warning;
 
 /// What the verb takes.
@@ -58,7 +59,7 @@ pub fn run(
     let mut warnings = Vec::new();
     if let Some(name) = &arguments.name {
         // Before anything is written: it is stored, and it is a token.
-        let found = Resolver::default().resolve(
+        let found = world.resolver.resolve(
             &Request {
                 argument: Argument::Ambient,
                 endpoint: None,

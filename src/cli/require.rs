@@ -5,12 +5,13 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::arguments::{Wait, Which, seconds};
+use super::args::{Wait, Which, seconds};
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::identity::token_json;
 use super::output::Output;
 use super::session::{self, Session};
-use super::{Code, World};
+use super::world::World;
 use crate::error::Error;
 use crate::repository::{RepositoryType, SimilarRepository};
 use crate::require::{Assurance, Requirement};
@@ -150,7 +151,7 @@ pub fn run(
         target: target(&requirement),
         token: Value::Null,
         endpoint: Value::Null,
-        warnings: session::warnings(&defaults),
+        warnings: session::warnings(world, &defaults),
         assurance: Assurance::default(),
     };
     let checked = check(arguments, &requirement, world, &mut answer);

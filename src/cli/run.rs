@@ -6,12 +6,13 @@ use std::process::Command;
 
 use clap::Args;
 
-use super::arguments::{Wait, Which};
+use super::args::{Wait, Which};
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::output::Output;
 use super::require::{RoleName, TypeName, needs_repository, warnings};
 use super::session::{self, Session};
-use super::{Code, World};
+use super::world::World;
 use crate::credential::Credential;
 use crate::endpoint::STAGING;
 use crate::env;
@@ -137,7 +138,7 @@ impl Arguments {
             Some(role) => Some(role.into()),
             None => defaults.needed_role()?,
         };
-        for warning in session::warnings(&defaults) {
+        for warning in session::warnings(world, &defaults) {
             output.warning(&warning);
         }
         let Some(role) = role else {

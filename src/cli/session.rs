@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::World;
-use super::arguments::Which;
+use super::args::Which;
+use super::world::World;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::http::Settings;
@@ -13,19 +13,18 @@ use crate::identity::Options;
 use crate::identity::client::{Client, Known, Line};
 use crate::interrupt::Interrupt;
 use crate::paths::Paths;
-use crate::process;
 use crate::resolve::defaults::Defaults;
 use crate::resolve::outside::Shell;
 use crate::resolve::placed::shadow_warning;
 use crate::resolve::trust::Trust;
-use crate::resolve::{Argument, Inputs, Request, Resolver, ambient_endpoint};
+use crate::resolve::{Argument, Inputs, Request, ambient_endpoint};
 use crate::store::machine::Machine;
 use crate::trace::Trace;
 
 /// A token that was found, ready to be asked about.
 pub struct Session<'a> {
     interrupt: &'a dyn Interrupt,
-    /// The client of this process.
+    /// The client that asks about it.
     pub client: Arc<Client>,
     /// The token.
     pub credential: Arc<Credential>,
@@ -40,25 +39,24 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Resolver::resolve`].
+    /// As [`Resolver::resolve`](crate::resolve::Resolver::resolve).
     pub fn open(world: &'a World<'_>, which: &Which) -> Result<Self, Error> {
         let request = request(which)?;
         let outside = shell(world);
-        // A new one for each run: it warns about each broken source once in its life.
-        let resolution =
-            Resolver::default().resolve(&request, &inputs(world).with_outside(&outside))?;
+        let resolution = world
+            .resolver
+            .resolve(&request, &inputs(world).with_outside(&outside))?;
         let credential = resolution.credential.ok_or_else(|| Error::TokenNotFound {
             message: "no token was asked for".to_owned(),
             trace: Arc::new(resolution.trace.clone()),
         })?;
-        let client = Arc::clone(&process::current_checked().client);
         Ok(Self {
             interrupt: world.interrupt,
-            client,
+            client: world.client(),
             credential,
             settings: Settings::read(world.environment),
             line: OnceCell::new(),
-            warnings: process::current().resolver.warnings(&resolution.trace),
+            warnings: world.resolver.warnings(&resolution.trace),
         })
     }
 
@@ -85,26 +83,28 @@ impl<'a> Session<'a> {
 ///
 /// # Errors
 ///
-/// As [`Resolver::explain`].
+/// As [`Resolver::explain`](crate::resolve::Resolver::explain).
 pub fn explain(world: &World<'_>, which: &Which) -> Result<Trace, Error> {
     let outside = shell(world);
-    Resolver::default().explain(&request(which)?, &inputs(world).with_outside(&outside))
+    world
+        .resolver
+        .explain(&request(which)?, &inputs(world).with_outside(&outside))
 }
 
 /// What the folder's project says of itself.
 ///
 /// # Errors
 ///
-/// As [`Resolver::defaults`].
+/// As [`Resolver::defaults`](crate::resolve::Resolver::defaults).
 pub fn defaults(world: &World<'_>) -> Result<Defaults, Error> {
-    Resolver::default().defaults(world.environment, world.folder.as_deref())
+    world
+        .resolver
+        .defaults(world.environment, world.folder.as_deref())
 }
 
 /// What has not been told yet of the files that do not count.
-pub fn warnings(defaults: &Defaults) -> Vec<String> {
-    process::current()
-        .resolver
-        .new_warnings(defaults.warnings())
+pub fn warnings(world: &World<'_>, defaults: &Defaults) -> Vec<String> {
+    world.resolver.new_warnings(defaults.warnings())
 }
 
 /// Whose project files count, with the exceptions of the user's own configuration.
@@ -177,6 +177,7 @@ mod tests {
     use super::*;
     use crate::env::{Fixed, HF_TOKEN};
     use crate::interrupt::Never;
+    use crate::resolve::Resolver;
 
     #[test]
     fn a_verb_that_asks_nobody_makes_no_way_to_the_hub() {
@@ -193,6 +194,8 @@ mod tests {
             now: OffsetDateTime::UNIX_EPOCH,
             interrupt: &Never,
             launcher: &Replace,
+            resolver: Resolver::default(),
+            client: None,
         };
         let session = Session::open(&world, &Which::default()).unwrap();
         assert!(session.line.get().is_none());

@@ -3,12 +3,12 @@
 use clap::Args;
 use serde_json::json;
 
+use super::args::endpoint_or_ambient;
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::output::Output;
-use super::{Code, World};
-use crate::endpoint::Endpoint;
+use super::world::World;
 use crate::git::setup::{self, Git, Scope};
-use crate::resolve::ambient_endpoint;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -49,10 +49,7 @@ pub fn run(
     world: &World<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let endpoint = match &arguments.endpoint {
-        Some(text) => Endpoint::parse(text).map_err(|error| error.context("--endpoint"))?,
-        None => ambient_endpoint(world.environment)?,
-    };
+    let endpoint = endpoint_or_ambient(arguments.endpoint.as_deref(), world.environment)?;
     let git = Git {
         environment: world.environment,
         folder: world.folder.as_deref(),

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::arguments::{Wait, Which};
+use super::args::{Wait, Which};
+use super::exit_code::Code;
 use super::failure::{Failure, trace_json};
 use super::identity::{identity_json, identity_rows, token_json};
 use super::output::Output;
 use super::page::Page;
 use super::session::{self, Session};
-use super::{Code, World};
+use super::world::World;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;

@@ -3,10 +3,11 @@
 use clap::Args;
 use serde_json::json;
 
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::output::Output;
 use super::session;
-use super::{Code, World};
+use super::world::World;
 use crate::printable::printable;
 
 /// What the verb takes.

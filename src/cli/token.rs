@@ -4,12 +4,13 @@ use clap::Args;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::arguments::Which;
+use super::args::Which;
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::identity::token_json;
 use super::output::Output;
 use super::session::Session;
-use super::{Code, World};
+use super::world::World;
 
 /// What the verb takes.
 #[derive(Args)]

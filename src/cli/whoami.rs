@@ -3,12 +3,13 @@
 use clap::Args;
 use serde_json::json;
 
-use super::arguments::{Wait, Which};
+use super::args::{Wait, Which};
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::identity::{identity_json, role_name, token_json};
 use super::output::Output;
 use super::session::{self, Session};
-use super::{Code, World};
+use super::world::World;
 
 /// What the verb takes.
 #[derive(Args)]

@@ -3,17 +3,19 @@
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use time::OffsetDateTime;
-
 use zeroize::Zeroizing;
 
 use super::launch::Launch;
 use crate::env::Environment;
 use crate::error::Error;
+use crate::identity::client::Client;
 use crate::interrupt::Interrupt;
+use crate::resolve::Resolver;
 
-/// The surroundings of one run.
+/// The surroundings of one run, and what it remembers while it lasts.
 pub struct World<'a> {
     /// The environment variables.
     pub environment: &'a dyn Environment,
@@ -37,6 +39,18 @@ pub struct World<'a> {
     pub interrupt: &'a (dyn Interrupt + Sync),
     /// Who gives this process up for another program.
     pub launcher: &'a dyn Launch,
+    /// The chain of sources. It warns of each broken source once, so each run needs a new one.
+    pub resolver: Resolver,
+    /// The client of the program that runs the command; `None` for a client of the command's own.
+    // Borrowed, so that git's helper, which never asks the Hub, is built without an HTTP client.
+    pub client: Option<&'a Arc<Client>>,
+}
+
+impl World<'_> {
+    /// The client that asks the Hub. A verb calls this once.
+    pub fn client(&self) -> Arc<Client> {
+        self.client.map_or_else(Arc::default, Arc::clone)
+    }
 }
 
 /// A place to read from.

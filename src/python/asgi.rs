@@ -6,11 +6,11 @@
 
 use pyo3::prelude::*;
 
+use super::arguments::options;
 use super::error::to_python;
 use super::identify::credential;
 use super::identity::PyIdentity;
 use super::interrupt::Signals;
-use super::whoami::options;
 use crate::env::ProcessEnvironment;
 use crate::http::Settings;
 use crate::identity::Options;

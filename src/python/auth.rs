@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use pyo3::prelude::*;
 
+use super::arguments::warn_at;
 use super::error::{classes, to_python};
-use super::resolve::warn_at;
 use crate::credential::Credential;
 use crate::endpoint::Recipient;
 use crate::strict_url::{Origin, UrlProblem};

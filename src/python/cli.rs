@@ -14,6 +14,8 @@ use super::interrupt::Signals;
 use crate::cli::{self, Input, Launch, Replace, Stream, Typing, World};
 use crate::env::Fixed;
 use crate::error::Error;
+use crate::process;
+use crate::resolve::Resolver;
 
 /// Runs the `hubtoken` command with the arguments in `sys.argv`.
 ///
@@ -30,6 +32,9 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
     let folder = std::env::current_dir().ok();
     let program = program(arguments.first(), interpreter, folder.as_deref());
     let signals = Signals::default();
+    // The process's client already has a thread and connections, and a logout clears its caches
+    // too. The chain is new, since each command gives its own warnings.
+    let process = process::current_checked();
     Ok(py.detach(|| {
         let (mut input, mut output, mut errors) = (stdin(), stdout(), stderr());
         let input_is_terminal = input.is_terminal();
@@ -51,6 +56,8 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
             now: OffsetDateTime::now_utc(),
             interrupt: &signals,
             launcher: &FromPython,
+            resolver: Resolver::default(),
+            client: Some(&process.client),
         };
         cli::run(arguments, &world)
     }))

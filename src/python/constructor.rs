@@ -6,54 +6,41 @@
 //! own line on usage; it has an exception of its own for a bad value, whose message it prints as
 //! it is.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::error::to_python;
+use super::arguments::{parse_endpoint, token_text};
+use super::chain;
 use super::identity::needed;
-use super::resolve::{parse_endpoint, resolve};
-use super::token::PyHubToken;
+use crate::credential::Credential;
+use crate::process;
+use crate::resolve::{Argument, Request};
 
 /// The library that has an exception of its own for a bad value.
 const ARGPARSE: &str = "argparse";
 
-/// Makes a token of a text; a `HubToken` stays the same object.
-pub fn construct<'py>(
-    token: &Bound<'py, PyAny>,
-    endpoint: Option<&str>,
-) -> PyResult<Bound<'py, PyHubToken>> {
-    make(token, endpoint).map_err(|error| for_caller(token.py(), error))
-}
-
-fn make<'py>(
-    token: &Bound<'py, PyAny>,
-    endpoint: Option<&str>,
-) -> PyResult<Bound<'py, PyHubToken>> {
-    let py = token.py();
-    if let Ok(token) = token.cast::<PyHubToken>() {
-        if endpoint.is_some() {
-            token
-                .get()
-                .credential(py)?
-                .check_endpoint(parse_endpoint(endpoint)?.as_ref())
-                .map_err(to_python)?;
-        }
-        return Ok(token.clone());
-    }
-    if !token.is_instance_of::<PyString>() {
+/// The credential of a text.
+pub fn credential(token: &Bound<'_, PyAny>, endpoint: Option<&str>) -> PyResult<Arc<Credential>> {
+    let Ok(text) = token.cast::<PyString>() else {
         // The type's name, never the value.
         return Err(PyTypeError::new_err(format!(
             "HubToken() takes a str or a HubToken, not {}",
             token.get_type().name()?
         )));
-    }
-    let credential = needed(resolve(py, Some(token), endpoint, None)?)?;
-    Bound::new(py, PyHubToken::from(credential))
+    };
+    let request = Request {
+        argument: Argument::Value(token_text(text)?),
+        endpoint: parse_endpoint(endpoint)?,
+        profile: None,
+    };
+    needed(chain::resolve(token.py(), &process::current(), &request)?)
 }
 
 /// The error as the caller shows it without the value.
-fn for_caller(py: Python<'_>, error: PyErr) -> PyErr {
+pub fn for_caller(py: Python<'_>, error: PyErr) -> PyErr {
     if error.is_instance_of::<PyTypeError>(py) || !is_argparse(py).unwrap_or_default() {
         return error;
     }

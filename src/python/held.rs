@@ -9,17 +9,11 @@ use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
 
+use super::arguments::inputs;
 use super::error::to_python;
-use super::resolve::inputs;
-use super::token::PyHubToken;
 use crate::credential::Credential;
-use crate::endpoint::Endpoint;
-use crate::error::Error;
-use crate::known_end::KnownEnd;
 use crate::live;
 use crate::process;
-use crate::source::Source;
-use crate::token::Token;
 use crate::token_reference::Reference;
 
 /// A token, or where to find it.
@@ -87,70 +81,4 @@ fn revive(py: Python<'_>, reference: &Reference) -> PyResult<Arc<Credential>> {
         .map_err(to_python)?;
     live::register(&credential);
     Ok(credential)
-}
-
-/// Makes a `HubToken` of what a pickle carried. Asks nobody and reads nothing.
-///
-/// Args:
-///     source: The source's label.
-///     profile: The name of the stored token, if it was one.
-///     endpoint: The Hub.
-///     fingerprint: The fingerprint.
-///     mask: The mask.
-///     value: The value, in the pickle for a process that was being started alone.
-///     ends_at: When the value is known to end, in Unix milliseconds.
-///
-/// Returns:
-///     The token if it came along or is alive in this process, else one that is looked for at first
-///     use.
-#[pyfunction]
-#[pyo3(signature = (
-    source: "str",
-    profile: "str | None",
-    endpoint: "str",
-    fingerprint: "str",
-    mask: "str",
-    value: "str | None" = None,
-    ends_at: "int | None" = None,
-) -> "HubToken")]
-pub fn restore(
-    source: &str,
-    profile: Option<&str>,
-    endpoint: &str,
-    fingerprint: String,
-    mask: String,
-    value: Option<&str>,
-    ends_at: Option<u64>,
-) -> PyResult<PyHubToken> {
-    let reference = Reference {
-        // A source of a later version cannot be asked again: as good as an argument.
-        source: Source::parse(source, profile).unwrap_or(Source::Argument),
-        endpoint: Endpoint::parse(endpoint)
-            .map_err(|_| to_python(Error::InvalidArgument("the pickle is damaged".to_owned())))?,
-        fingerprint,
-        mask,
-    };
-    if let Some(credential) = live::find(&reference) {
-        return Ok(credential.into());
-    }
-    let token = value
-        .and_then(|value| Token::parse(value).ok().flatten())
-        .filter(|token| token.digest().fingerprint() == reference.fingerprint);
-    Ok(match token {
-        Some(token) => {
-            let credential = Arc::new(Credential {
-                token,
-                source: reference.source,
-                endpoint: reference.endpoint,
-                expires_at: ends_at.map_or(KnownEnd::UNKNOWN, KnownEnd::at_unix_milliseconds),
-            });
-            live::register(&credential);
-            credential.into()
-        }
-        None => Held::Detached {
-            reference,
-            found: OnceLock::new(),
-        }
-        .into(),
-    })
 }

@@ -13,10 +13,8 @@ use time::OffsetDateTime;
 
 use super::hub_embedded::Embedded;
 use super::hub_options;
-use super::hub_records::{PyApproval, PyAuditEntry};
-use super::hub_words::{
-    Grants, PyTokenInfo, expiry, gate, kind, organization_role, token_policy, token_role,
-};
+use super::hub_records::{PyApproval, PyAuditEntry, PyTokenInfo};
+use super::hub_words::{Grants, expiry, gate, kind, organization_role, token_policy, token_role};
 use super::token::{PyHubToken, revealed};
 use crate::env::{self, Environment as _, ProcessEnvironment};
 use crate::hub::{AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, Secret};

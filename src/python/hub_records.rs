@@ -1,10 +1,77 @@
-//! What the embedded Hub remembers of deeds and decisions, as Python sees it.
+//! What the embedded Hub keeps of tokens, decisions and actions, as Python sees it.
 
 use pyo3::prelude::*;
 use time::OffsetDateTime;
 
-use super::hub_words::PyTokenInfo;
-use crate::hub::{Approval, AuditEntry};
+use crate::hub::{Approval, AuditEntry, GrantedRole, TokenInfo};
+
+/// A token of a user of an embedded Hub, without its value.
+#[pyclass(name = "TokenInfo", module = "hubtoken.hub", frozen)]
+pub struct PyTokenInfo(pub TokenInfo);
+
+#[pymethods]
+impl PyTokenInfo {
+    /// 24 hexadecimal digits; stays the same when the token is refreshed.
+    #[getter]
+    fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The token's name; names may repeat.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// `read`, `write` or `fine-grained`.
+    #[getter]
+    fn role(&self) -> &'static str {
+        match self.0.role {
+            GrantedRole::Read => "read",
+            GrantedRole::Write => "write",
+            GrantedRole::FineGrained(_) => "fine-grained",
+        }
+    }
+
+    /// The last four characters of the value.
+    #[getter]
+    fn last4(&self) -> &str {
+        &self.0.last4
+    }
+
+    /// When the token was made.
+    #[getter]
+    fn created_at(&self) -> OffsetDateTime {
+        self.0.created_at
+    }
+
+    /// When the token was last used, to the minute.
+    #[getter]
+    fn last_used_at(&self) -> Option<OffsetDateTime> {
+        self.0.last_used_at
+    }
+
+    /// When the token ends.
+    #[getter]
+    fn expires_at(&self) -> Option<OffsetDateTime> {
+        self.0.expires_at
+    }
+
+    /// How many requests the token had a model answer.
+    #[getter]
+    fn inference_requests(&self) -> u64 {
+        self.0.inference_requests
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "<TokenInfo {:?}, role {}, …{}>",
+            self.0.name,
+            self.role(),
+            self.0.last4
+        )
+    }
+}
 
 /// A token that asked an organisation of an embedded Hub to be let in, or was shut out of it.
 #[pyclass(name = "Approval", module = "hubtoken.hub", frozen)]

@@ -7,77 +7,7 @@ use pyo3::prelude::*;
 use time::{Duration, OffsetDateTime};
 
 use super::error::to_python;
-use crate::hub::{
-    Gate, GrantedRole, OrganizationRole, RepositoryType, Scope, TokenInfo, TokenPolicy, TokenRole,
-};
-
-/// A token of a user of an embedded Hub, without its value.
-#[pyclass(name = "TokenInfo", module = "hubtoken.hub", frozen)]
-pub struct PyTokenInfo(pub TokenInfo);
-
-#[pymethods]
-impl PyTokenInfo {
-    /// 24 hexadecimal digits; stays the same when the token is refreshed.
-    #[getter]
-    fn id(&self) -> &str {
-        &self.0.id
-    }
-
-    /// The token's name; names may repeat.
-    #[getter]
-    fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// `read`, `write` or `fine-grained`.
-    #[getter]
-    fn role(&self) -> &'static str {
-        match self.0.role {
-            GrantedRole::Read => "read",
-            GrantedRole::Write => "write",
-            GrantedRole::FineGrained(_) => "fine-grained",
-        }
-    }
-
-    /// The last four characters of the value.
-    #[getter]
-    fn last4(&self) -> &str {
-        &self.0.last4
-    }
-
-    /// When the token was made.
-    #[getter]
-    fn created_at(&self) -> OffsetDateTime {
-        self.0.created_at
-    }
-
-    /// When the token was last used, to the minute.
-    #[getter]
-    fn last_used_at(&self) -> Option<OffsetDateTime> {
-        self.0.last_used_at
-    }
-
-    /// When the token ends.
-    #[getter]
-    fn expires_at(&self) -> Option<OffsetDateTime> {
-        self.0.expires_at
-    }
-
-    /// How many requests the token had a model answer.
-    #[getter]
-    fn inference_requests(&self) -> u64 {
-        self.0.inference_requests
-    }
-
-    fn __repr__(&self) -> String {
-        format!(
-            "<TokenInfo {:?}, role {}, …{}>",
-            self.0.name,
-            self.role(),
-            self.0.last4
-        )
-    }
-}
+use crate::hub::{Gate, OrganizationRole, RepositoryType, Scope, TokenPolicy, TokenRole};
 
 /// A type of repository.
 pub fn kind(text: &str) -> PyResult<RepositoryType> {
@@ -98,17 +28,13 @@ pub fn gate(text: Option<&str>) -> PyResult<Option<Gate>> {
 
 /// A role in an organisation.
 pub fn organization_role(text: &str) -> PyResult<OrganizationRole> {
-    match text {
-        "admin" => Ok(OrganizationRole::Admin),
-        "write" => Ok(OrganizationRole::Write),
-        "contributor" => Ok(OrganizationRole::Contributor),
-        "read" => Ok(OrganizationRole::Read),
-        "no_access" => Ok(OrganizationRole::NoAccess),
-        _ => Err(PyValueError::new_err(
-            "a role in an organisation is \"admin\", \"write\", \"contributor\", \"read\" or \
-             \"no_access\"",
-        )),
-    }
+    OrganizationRole::parse(text).ok_or_else(|| {
+        let [others @ .., last] = OrganizationRole::ALL.map(|role| format!("{:?}", role.as_str()));
+        PyValueError::new_err(format!(
+            "a role in an organisation is {} or {last}",
+            others.join(", ")
+        ))
+    })
 }
 
 /// An organisation's token policy.

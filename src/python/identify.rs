@@ -6,11 +6,11 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use super::arguments::{options, parse_endpoint};
 use super::error::to_python;
 use super::identity::PyIdentity;
-use super::resolve::parse_endpoint;
 use super::token::PyHubToken;
-use super::whoami::{ask, options};
+use super::whoami::ask;
 use crate::credential::Credential;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;

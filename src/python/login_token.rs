@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::error::to_python;
 use super::identity::needed;
-use super::resolve::argument;
+use super::token_argument::argument;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;

@@ -13,9 +13,11 @@
     reason = "'py is PyO3's name for the attachment; it reads better than '_"
 )]
 
+mod arguments;
 mod asgi;
 mod auth;
 mod authorize;
+mod chain;
 mod cli;
 mod constructor;
 mod error;
@@ -36,11 +38,13 @@ mod identity;
 mod interrupt;
 mod login_token;
 mod outside;
+mod pickle;
 mod require;
 mod resolve;
 mod store;
 mod stored_token;
 mod token;
+mod token_argument;
 mod trace;
 mod whoami;
 
@@ -55,17 +59,17 @@ mod _core {
     use super::authorize::{PyVerdict, authorize, is_known_permission};
     #[pymodule_export]
     use super::cli::main;
+
+    // The blank lines keep rustfmt from sorting these two, which changes the order of registration.
     #[pymodule_export]
-    use super::held::restore;
+    use super::pickle::restore;
+
     #[cfg(feature = "hub")]
     #[pymodule_export]
     use super::hub::PyHub;
     #[cfg(feature = "hub")]
     #[pymodule_export]
-    use super::hub_records::{PyApproval, PyAuditEntry};
-    #[cfg(feature = "hub")]
-    #[pymodule_export]
-    use super::hub_words::PyTokenInfo;
+    use super::hub_records::{PyApproval, PyAuditEntry, PyTokenInfo};
     #[pymodule_export]
     use super::identify::{identify, recall};
     #[pymodule_export]
@@ -81,7 +85,11 @@ mod _core {
     #[pymodule_export]
     use super::token::{PyHubToken, activation_origin, is_sent_anyway};
     #[pymodule_export]
-    use super::trace::{PyTrace, PyTraceStep, restore_trace};
+    use super::trace::{PyTrace, PyTraceStep};
+
+    #[pymodule_export]
+    use super::pickle::restore_trace;
+
     #[pymodule_export]
     use super::whoami::whoami;
     #[pymodule_export]

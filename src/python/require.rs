@@ -6,12 +6,13 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyString};
 
+use super::arguments::{options, warn};
 use super::error::{classes, to_python};
 use super::identity::needed;
 use super::interrupt::Signals;
-use super::resolve::{resolve, warn};
+use super::resolve::resolve;
 use super::token::PyHubToken;
-use super::whoami::{handed_over, options};
+use super::token_argument::TokenArgument;
 use crate::credential::Credential;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
@@ -119,20 +120,18 @@ pub fn require_role<'py>(
 ) -> PyResult<Bound<'py, PyHubToken>> {
     let process = process::current();
     let (role, repo) = defaulted(py, &process, role, repo)?;
-    let call = Call {
+    let which = TokenArgument {
         token,
         endpoint,
         profile,
-        requirement: Requirement {
-            need: Need::Role(role),
-            repository: repository(repo.as_deref(), repo_type)?,
-            namespace: None,
-            must_exist,
-        },
-        options: options(Options::default(), max_age, max_stale, timeout)?,
-        on_unknown: OnUnknown::parse(on_unknown)?,
     };
-    call.check(py, &process)
+    let requirement = Requirement {
+        need: Need::Role(role),
+        repository: repository(repo.as_deref(), repo_type)?,
+        namespace: None,
+        must_exist,
+    };
+    Call::new(which, requirement, max_age, max_stale, timeout, on_unknown)?.check(py, &process)
 }
 
 /// Makes sure that a token has one of the Hub's finer permissions.
@@ -217,20 +216,19 @@ pub fn require_permission<'py>(
     on_unknown: &str,
     must_exist: bool,
 ) -> PyResult<Bound<'py, PyHubToken>> {
-    let call = Call {
+    let which = TokenArgument {
         token,
         endpoint,
         profile,
-        requirement: Requirement {
-            need: Need::permission_named(permission).map_err(to_python)?,
-            repository: repository(repo, repo_type)?,
-            namespace: namespace.map(str::to_owned),
-            must_exist,
-        },
-        options: options(Options::default(), max_age, max_stale, timeout)?,
-        on_unknown: OnUnknown::parse(on_unknown)?,
     };
-    call.check(py, &process::current())
+    let requirement = Requirement {
+        need: Need::permission_named(permission).map_err(to_python)?,
+        repository: repository(repo, repo_type)?,
+        namespace: namespace.map(str::to_owned),
+        must_exist,
+    };
+    Call::new(which, requirement, max_age, max_stale, timeout, on_unknown)?
+        .check(py, &process::current())
 }
 
 /// The role and the repository, the project's where the caller says nothing.
@@ -343,21 +341,35 @@ fn type_argument(similar: &SimilarRepository) -> String {
 
 /// One call's parameters.
 struct Call<'a, 'py> {
-    token: Option<&'a Bound<'py, PyAny>>,
-    endpoint: Option<&'a str>,
-    profile: Option<&'a str>,
+    which: TokenArgument<'a, 'py>,
     requirement: Requirement,
     options: Options,
     on_unknown: OnUnknown,
 }
 
-impl<'py> Call<'_, 'py> {
+impl<'a, 'py> Call<'a, 'py> {
+    fn new(
+        which: TokenArgument<'a, 'py>,
+        requirement: Requirement,
+        max_age: Option<f64>,
+        max_stale: Option<f64>,
+        timeout: Option<f64>,
+        on_unknown: &str,
+    ) -> PyResult<Self> {
+        Ok(Self {
+            which,
+            requirement,
+            options: options(Options::default(), max_age, max_stale, timeout)?,
+            on_unknown: OnUnknown::parse(on_unknown)?,
+        })
+    }
+
     fn check(&self, py: Python<'py>, process: &Process) -> PyResult<Bound<'py, PyHubToken>> {
         // It is given back as it is.
-        let given = handed_over(self.token, self.endpoint, self.profile);
+        let given = self.which.handed_over();
         let credential = match given {
             Some(token) => Some(token.get().credential(py)?),
-            None => resolve(py, self.token, self.endpoint, self.profile)?,
+            None => resolve(py, process, self.which)?,
         };
         let credential = needed(credential)?;
         let granted =

@@ -2,22 +2,20 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyString};
 
-use super::error::{classes, to_python};
+use super::arguments::inputs;
+use super::chain::{self, warn_of};
+use super::error::to_python;
 use super::outside::Surroundings;
 use super::token::PyHubToken;
+use super::token_argument::TokenArgument;
 use super::trace::PyTrace;
 use crate::credential::Credential;
-use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
-use crate::live;
-use crate::process;
-use crate::resolve::{Argument, Inputs, Recall, Request};
-use crate::trace::Trace;
+use crate::process::{self, Process};
+use crate::resolve::Recall;
 
 /// Finds the token to use.
 ///
@@ -65,11 +63,17 @@ pub fn resolve_token(
     profile: Option<&str>,
     required: bool,
 ) -> PyResult<Option<PyHubToken>> {
-    match find(py, token, endpoint, profile)? {
+    let which = TokenArgument {
+        token,
+        endpoint,
+        profile,
+    };
+    let process = process::current();
+    match find(py, &process, which)? {
         Ok(found) => Ok(found.map(PyHubToken::from)),
         // Absence is what the caller allowed; a broken source is still to be heard of.
         Err(Error::TokenNotFound { trace, .. }) if !required && profile.is_none() => {
-            warn_of(py, &trace)?;
+            warn_of(py, &process, &trace)?;
             Ok(None)
         }
         Err(error) => Err(to_python(error)),
@@ -109,11 +113,12 @@ pub fn explain(
     let process = process::current();
     let outside = Surroundings::default();
     let inputs = inputs().with_outside(&outside);
-    let request = Request {
-        argument: argument(py, token)?,
-        endpoint: parse_endpoint(endpoint)?,
+    let request = TokenArgument {
+        token,
+        endpoint,
         profile,
-    };
+    }
+    .request(py)?;
     py.detach(|| process.resolver.explain(&request, &inputs))
         .map(PyTrace)
         .map_err(|error| outside.to_python(error))
@@ -138,22 +143,19 @@ pub fn reload() {
 /// Asks the chain for the wrappers.
 pub fn resolve(
     py: Python<'_>,
-    token: Option<&Bound<'_, PyAny>>,
-    endpoint: Option<&str>,
-    profile: Option<&str>,
+    process: &Process,
+    which: TokenArgument<'_, '_>,
 ) -> PyResult<Option<Arc<Credential>>> {
-    find(py, token, endpoint, profile)?.map_err(to_python)
+    find(py, process, which)?.map_err(to_python)
 }
 
 /// The outer error is Python's, the inner one the chain's.
 fn find(
     py: Python<'_>,
-    token: Option<&Bound<'_, PyAny>>,
-    endpoint: Option<&str>,
-    profile: Option<&str>,
+    process: &Process,
+    which: TokenArgument<'_, '_>,
 ) -> PyResult<Result<Option<Arc<Credential>>, Error>> {
-    let process = process::current();
-    if token.is_none() && endpoint.is_none() && profile.is_none() {
+    if which.is_ambient() {
         match process.resolver.recall(&ProcessEnvironment) {
             Recall::Ready(credential) => return Ok(Ok(Some(credential))),
             Recall::Check(credential) => {
@@ -164,100 +166,5 @@ fn find(
             Recall::Nothing => {}
         }
     }
-    let outside = Surroundings::default();
-    let inputs = inputs().with_outside(&outside);
-    let request = Request {
-        argument: argument(py, token)?,
-        endpoint: parse_endpoint(endpoint)?,
-        profile,
-    };
-    let resolve = || process.resolver.resolve(&request, &inputs);
-    let outcome = if request.is_answered_by_its_argument() {
-        // To let the interpreter go and take it back would cost more, above all among threads.
-        resolve()
-    } else {
-        py.detach(resolve)
-    };
-    match outcome {
-        Ok(resolution) => {
-            warn_of(py, &resolution.trace)?;
-            // While attached again: see `live`.
-            resolution.credential.iter().for_each(live::register);
-            Ok(Ok(resolution.credential))
-        }
-        Err(error @ Error::Interrupted) => Err(outside.to_python(error)),
-        Err(error) => Ok(Err(error)),
-    }
-}
-
-/// Warns of the sources in a trace that are broken or refuse, of each once.
-fn warn_of(py: Python<'_>, trace: &Trace) -> PyResult<()> {
-    for warning in process::current().resolver.warnings(trace) {
-        warn(py, &py.get_type::<classes::HubTokenWarning>(), &warning)?;
-    }
-    Ok(())
-}
-
-/// The environment, read while attached.
-pub fn inputs() -> Inputs<'static> {
-    Inputs::read(&ProcessEnvironment, std::env::current_dir().ok())
-}
-
-/// An endpoint argument.
-pub fn parse_endpoint(endpoint: Option<&str>) -> PyResult<Option<Endpoint>> {
-    endpoint
-        .map(|text| Endpoint::parse(text).map_err(|error| error.context("endpoint=")))
-        .transpose()
-        .map_err(to_python)
-}
-
-/// A `token=` argument.
-pub fn argument<'a>(py: Python<'_>, token: Option<&'a Bound<'_, PyAny>>) -> PyResult<Argument<'a>> {
-    let Some(token) = token else {
-        return Ok(Argument::Ambient);
-    };
-    if let Ok(token) = token.cast::<PyHubToken>() {
-        return Ok(Argument::Credential(token.get().credential(py)?));
-    }
-    if let Ok(flag) = token.cast::<PyBool>() {
-        return Ok(if flag.is_true() {
-            Argument::Required
-        } else {
-            Argument::Anonymous
-        });
-    }
-    match token.cast::<PyString>() {
-        Ok(text) => match text.to_str() {
-            Ok(text) => Ok(Argument::Value(text)),
-            Err(_) => Err(to_python(Error::TokenFormat(
-                "the token= argument is not text that could be sent".to_owned(),
-            ))),
-        },
-        // The type's name, never the value.
-        Err(_) => Err(PyTypeError::new_err(format!(
-            "token= takes a str, a HubToken, True, False or None, not {}",
-            token.get_type().name()?
-        ))),
-    }
-}
-
-/// Emits a warning at the caller.
-pub fn warn(py: Python<'_>, category: &Bound<'_, PyAny>, text: &str) -> PyResult<()> {
-    warn_at(py, category, text, 1)
-}
-
-/// Emits a warning at the caller, or `level - 1` frames above.
-///
-/// The line of source there is not shown, since it may hold a token: `HubTokenWarning` sees to
-/// that, where Python's module `warnings` shows it. If nobody has imported that, the interpreter
-/// would show the line by itself.
-pub fn warn_at(
-    py: Python<'_>,
-    category: &Bound<'_, PyAny>,
-    text: &str,
-    level: i32,
-) -> PyResult<()> {
-    py.import("warnings")?;
-    let message = std::ffi::CString::new(text.replace('\0', " "))?;
-    PyErr::warn(py, category, &message, level)
+    chain::find(py, process, &which.request(py)?)
 }

@@ -3,10 +3,10 @@
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
+use super::arguments::{parse_endpoint, warn};
 use super::error::{classes, to_python};
 use super::interrupt::Signals;
 use super::login_token;
-use super::resolve::{parse_endpoint, warn};
 use super::stored_token::PyStoredToken;
 use crate::env::ProcessEnvironment;
 use crate::http::Settings;

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
+use super::arguments::parse_endpoint;
 use super::auth;
 use super::constructor;
 use super::error::to_python;
@@ -76,6 +77,22 @@ impl PyHubToken {
         self.0.live()
     }
 
+    /// Makes a token of a text; a `HubToken` stays the same object.
+    fn make<'py>(token: &Bound<'py, PyAny>, endpoint: Option<&str>) -> PyResult<Bound<'py, Self>> {
+        let py = token.py();
+        let Ok(token) = token.cast::<Self>() else {
+            return Bound::new(py, Self::from(constructor::credential(token, endpoint)?));
+        };
+        if endpoint.is_some() {
+            token
+                .get()
+                .credential(py)?
+                .check_endpoint(parse_endpoint(endpoint)?.as_ref())
+                .map_err(to_python)?;
+        }
+        Ok(token.clone())
+    }
+
     /// Refuses a value that its Hub must not be sent, before something else sends it.
     fn check_sendable(&self, py: Python<'_>) -> PyResult<()> {
         self.credential(py)?.check_sendable().map_err(to_python)
@@ -97,7 +114,7 @@ impl PyHubToken {
     #[new]
     #[pyo3(signature = (token: "str | HubToken", *, endpoint: "str | None" = None))]
     fn new<'py>(token: &Bound<'py, PyAny>, endpoint: Option<&str>) -> PyResult<Bound<'py, Self>> {
-        constructor::construct(token, endpoint)
+        Self::make(token, endpoint).map_err(|error| constructor::for_caller(token.py(), error))
     }
 
     /// The value, as a `str` whose `repr` is masked. Printing or formatting it shows the value.

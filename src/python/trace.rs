@@ -3,10 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::error::to_python;
-use super::resolve::parse_endpoint;
-use crate::error::Error;
-use crate::trace::{Answer, Step, Trace};
+use crate::trace::{Step, Trace};
 
 /// What each source of tokens answered.
 ///
@@ -64,38 +61,8 @@ impl PyTrace {
     }
 }
 
-/// Source, answer, mask and detail.
-type PickledStep = (String, String, Option<String>, String);
-
-/// Makes a `Trace` of what a pickle carried.
-///
-/// Args:
-///     steps: Source, answer, mask and detail of each step.
-///     endpoint: The Hub that the token belongs to.
-///
-/// Returns:
-///     The trace.
-#[pyfunction]
-#[pyo3(signature = (
-    steps: "list[tuple[str, str, str | None, str]]",
-    endpoint: "str | None",
-) -> "Trace")]
-pub fn restore_trace(steps: Vec<PickledStep>, endpoint: Option<&str>) -> PyResult<PyTrace> {
-    let damaged = || to_python(Error::InvalidArgument("the pickle is damaged".to_owned()));
-    let steps = steps
-        .into_iter()
-        .map(|(source, answer, mask, detail)| {
-            Ok(Step {
-                source,
-                answer: Answer::parse(&answer).ok_or_else(damaged)?,
-                mask,
-                detail,
-            })
-        })
-        .collect::<PyResult<_>>()?;
-    let endpoint = parse_endpoint(endpoint)?.map(|endpoint| endpoint.to_string());
-    Ok(PyTrace(Trace { steps, endpoint }))
-}
+/// What a pickle carries of a step: source, answer, mask and detail.
+pub type PickledStep = (String, String, Option<String>, String);
 
 /// One source's answer.
 #[pyclass(name = "TraceStep", module = "hubtoken", frozen)]

@@ -1,16 +1,15 @@
-//! `whoami`, and what every question about a token has in common.
+//! `whoami`, and how the Hub is asked whose a token is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use super::arguments::{options, warn};
 use super::error::classes;
 use super::identity::{PyIdentity, needed};
 use super::interrupt::Signals;
-use super::resolve::{resolve, warn};
-use super::token::PyHubToken;
+use super::resolve::resolve;
+use super::token_argument::TokenArgument;
 use crate::credential::Credential;
 use crate::env::ProcessEnvironment;
 use crate::http::Settings;
@@ -70,11 +69,17 @@ pub fn whoami(
     timeout: Option<f64>,
 ) -> PyResult<PyIdentity> {
     let options = options(Options::default(), max_age, max_stale, timeout)?;
-    let credential = match handed_over(token, endpoint, profile) {
-        Some(token) => token.get().credential(py)?,
-        None => needed(resolve(py, token, endpoint, profile)?)?,
+    let which = TokenArgument {
+        token,
+        endpoint,
+        profile,
     };
-    if let Some(identity) = process::current().client.recall(&credential, &options) {
+    let process = process::current();
+    let credential = match which.handed_over() {
+        Some(token) => token.get().credential(py)?,
+        None => needed(resolve(py, &process, which)?)?,
+    };
+    if let Some(identity) = process.client.recall(&credential, &options) {
         return Ok(PyIdentity(identity));
     }
     ask(
@@ -107,44 +112,4 @@ pub fn ask(
         warn(py, &py.get_type::<classes::StaleIdentityWarning>(), &text)?;
     }
     Ok(known.identity)
-}
-
-/// A `HubToken` that is meant as it is, and needs no chain.
-pub fn handed_over<'a, 'py>(
-    token: Option<&'a Bound<'py, PyAny>>,
-    endpoint: Option<&str>,
-    profile: Option<&str>,
-) -> Option<&'a Bound<'py, PyHubToken>> {
-    token
-        .filter(|_| endpoint.is_none() && profile.is_none())
-        .and_then(|token| token.cast::<PyHubToken>().ok())
-}
-
-/// Lifetimes in seconds, as Python gives them; `defaults` for what it does not give.
-pub fn options(
-    defaults: Options,
-    max_age: Option<f64>,
-    max_stale: Option<f64>,
-    timeout: Option<f64>,
-) -> PyResult<Options> {
-    let seconds = |name: &str, value: Option<f64>| {
-        value
-            .map(|value| {
-                Duration::try_from_secs_f64(value).map_err(|_| {
-                    PyValueError::new_err(format!("{name} is a number of seconds, zero or more"))
-                })
-            })
-            .transpose()
-    };
-    if timeout == Some(0.0) {
-        return Err(PyValueError::new_err(
-            "timeout is a positive number of seconds",
-        ));
-    }
-    Ok(Options {
-        max_age: seconds("max_age", max_age)?.or(defaults.max_age),
-        max_stale: seconds("max_stale", max_stale)?.unwrap_or(defaults.max_stale),
-        timeout: seconds("timeout", timeout)?.unwrap_or(defaults.timeout),
-        ..defaults
-    })
 }

@@ -14,8 +14,8 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::waiting::wait;
-use crate::cli::World;
 use crate::cli::failure::Failure;
+use crate::cli::world::World;
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::{Error, UnknownKind};
@@ -91,6 +91,15 @@ impl<'a> Admin<'a> {
             interrupt: world.interrupt,
             folder,
         })
+    }
+
+    /// Reads what is at a path.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask`](Self::ask).
+    pub fn get(&self, parts: &[&str]) -> Result<Value, Failure> {
+        self.ask(Method::GET, parts, None)
     }
 
     /// Asks, and returns the JSON of the answer; `null` for an empty one.

@@ -3,11 +3,13 @@
 use clap::{Args, Subcommand};
 use reqwest::Method;
 
-use super::admin::{Admin, Where};
-use super::rendering::{done, listed, renamed};
+use super::admin::Where;
+use super::rendering::{Reply, renamed};
+use super::run_admin::run_admin;
+use crate::cli::exit_code::Code;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Code, World};
+use crate::cli::world::World;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -66,41 +68,48 @@ pub fn run(
             organization,
             place,
         } => {
-            let path = ["organizations", &organization, "approvals"];
-            let approvals = Admin::open(&place, world)?.ask(Method::GET, &path, None)?;
-            let columns = [
-                "status",
-                "user",
-                "name",
-                "role",
-                "last4",
-                "created_at",
-                "asked_at",
-                "decided_by",
-                "id",
-            ];
-            listed(output, "approvals", approvals, &columns);
-            return Ok(Code::Success);
+            return run_admin(&place, world, output, |admin| {
+                Ok(Reply::List {
+                    field: "approvals",
+                    items: admin.get(&["organizations", &organization, "approvals"])?,
+                    columns: &[
+                        "status",
+                        "user",
+                        "name",
+                        "role",
+                        "last4",
+                        "created_at",
+                        "asked_at",
+                        "decided_by",
+                        "id",
+                    ],
+                })
+            });
         }
         Verb::Approve(which) => (which, "approve", "let in to"),
         Verb::Deny(which) => (which, "deny", "turned down by"),
         Verb::Revoke(which) => (which, "revoke", "shut out of"),
     };
-    let path = [
-        "organizations",
-        &which.organization,
-        "approvals",
-        &which.token,
-        decision,
-    ];
-    let approval = Admin::open(&which.place, world)?.ask(Method::POST, &path, None)?;
-    let text = |field: &str| approval[field].as_str().unwrap_or("?").to_owned();
-    let sentence = format!(
-        "token `{}` of {} is {participle} {}",
-        text("name"),
-        text("user"),
-        which.organization
-    );
-    done(output, "approval", renamed(approval), &sentence);
-    Ok(Code::Success)
+    run_admin(&which.place, world, output, |admin| {
+        let path = [
+            "organizations",
+            &which.organization,
+            "approvals",
+            &which.token,
+            decision,
+        ];
+        let approval = admin.ask(Method::POST, &path, None)?;
+        let text = |field: &str| approval[field].as_str().unwrap_or("?").to_owned();
+        let sentence = format!(
+            "token `{}` of {} is {participle} {}",
+            text("name"),
+            text("user"),
+            which.organization
+        );
+        Ok(Reply::Done {
+            field: "approval",
+            value: renamed(approval),
+            sentence,
+        })
+    })
 }

@@ -8,11 +8,13 @@ use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
 use super::admin::{Admin, Where};
-use super::rendering::{listed, renamed};
+use super::rendering::{Reply, renamed};
+use super::run_admin::run_admin;
+use crate::cli::exit_code::Code;
 use crate::cli::failure::Failure;
 use crate::cli::identity::timestamp;
 use crate::cli::output::Output;
-use crate::cli::{Code, World};
+use crate::cli::world::World;
 
 /// The Hub answers a page of so many entries.
 const PAGE: u32 = 1000;
@@ -67,48 +69,58 @@ pub fn run(
     world: &World<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let admin = Admin::open(&arguments.place, world)?;
-    let mut entries = Vec::new();
-    let mut before: Option<i64> = None;
-    let mut left = arguments.limit;
-    while left > 0 {
-        let asked = left.min(PAGE);
-        let parameters: Vec<(&str, String)> = [
-            ("user", arguments.user.clone()),
-            ("organization", arguments.organization.clone()),
-            ("act", arguments.act.clone()),
-            ("since", arguments.since.and_then(timestamp)),
-            ("before", before.map(|id| id.to_string())),
-            ("limit", Some(asked.to_string())),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
-        .collect();
-        let mut answer = admin.ask_with(Method::GET, &["audit"], &parameters, None)?;
-        if let Some(Value::Array(page)) = answer.get_mut("entries").map(Value::take) {
-            left = left.saturating_sub(u32::try_from(page.len()).unwrap_or(left));
-            entries.extend(page);
-        }
-        before = answer["next"].as_i64();
-        if before.is_none() {
-            break;
-        }
-    }
-    show(entries, output);
-    Ok(Code::Success)
+    run_admin(&arguments.place, world, output, |admin| {
+        Ok(reply(arguments.entries(admin)?, output.is_json()))
+    })
 }
 
-fn show(entries: Vec<Value>, output: &Output<'_, '_>) {
-    if output.is_json() {
-        listed(output, "entries", entries.into(), &[]);
-        return;
+impl Arguments {
+    /// Reads page after page.
+    fn entries(&self, admin: &Admin<'_>) -> Result<Vec<Value>, Failure> {
+        let mut entries = Vec::new();
+        let mut before: Option<i64> = None;
+        let mut left = self.limit;
+        while left > 0 {
+            let asked = left.min(PAGE);
+            let parameters: Vec<(&str, String)> = [
+                ("user", self.user.clone()),
+                ("organization", self.organization.clone()),
+                ("act", self.act.clone()),
+                ("since", self.since.and_then(timestamp)),
+                ("before", before.map(|id| id.to_string())),
+                ("limit", Some(asked.to_string())),
+            ]
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
+            let mut answer = admin.ask_with(Method::GET, &["audit"], &parameters, None)?;
+            if let Some(Value::Array(page)) = answer.get_mut("entries").map(Value::take) {
+                left = left.saturating_sub(u32::try_from(page.len()).unwrap_or(left));
+                entries.extend(page);
+            }
+            before = answer["next"].as_i64();
+            if before.is_none() {
+                break;
+            }
+        }
+        Ok(entries)
     }
-    let rows: Value = entries
-        .into_iter()
-        .map(|entry| row(&renamed(entry)))
-        .collect();
-    let columns = ["when", "who", "act", "on", "detail", "address"];
-    listed(output, "entries", rows, &columns);
+}
+
+/// In JSON an entry has all its fields; in the table a person reads some of them in one column.
+fn reply(entries: Vec<Value>, is_json: bool) -> Reply {
+    let (items, columns): (Value, &[&str]) = if is_json {
+        (entries.into(), &[])
+    } else {
+        let rows = entries.into_iter().map(|entry| row(&renamed(entry)));
+        let columns = &["when", "who", "act", "on", "detail", "address"];
+        (rows.collect(), columns)
+    };
+    Reply::List {
+        field: "entries",
+        items,
+        columns,
+    }
 }
 
 /// An entry as a person reads it.

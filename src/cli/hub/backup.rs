@@ -8,9 +8,10 @@ use serde_json::json;
 use super::admin::Where;
 use super::offline::folder;
 use super::rendering::done;
+use crate::cli::exit_code::Code;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Code, World};
+use crate::cli::world::World;
 use crate::error::Error;
 use crate::hub::{self, Backup, HubError};
 

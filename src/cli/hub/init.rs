@@ -7,9 +7,10 @@ use super::admin::Where;
 use super::offline::folder;
 use super::rendering::done;
 use super::typed;
+use crate::cli::exit_code::Code;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Code, World};
+use crate::cli::world::World;
 use crate::error::Error;
 use crate::hub::{Hub, HubError, HubOptions, Secret};
 

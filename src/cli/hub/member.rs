@@ -1,14 +1,18 @@
 //! `hubtoken hub member`: who belongs to an organisation, with which role.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::json;
 
-use super::admin::{Admin, Where};
-use super::rendering::{done, listed};
+use super::admin::Where;
+use super::rendering::Reply;
+use super::run_admin::run_admin;
+use crate::cli::exit_code::Code;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Code, World};
+use crate::cli::world::World;
+use crate::hub::OrganizationRole;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -28,8 +32,8 @@ enum Verb {
         #[command(flatten)]
         who: Who,
         /// The role in the organisation
-        #[arg(value_enum)]
-        role: RoleName,
+        #[arg(value_parser = organization_role())]
+        role: OrganizationRole,
         #[command(flatten)]
         place: Where,
     },
@@ -57,26 +61,11 @@ struct Who {
     user: String,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum RoleName {
-    Admin,
-    Write,
-    Contributor,
-    Read,
-    #[value(name = "no_access")]
-    NoAccess,
-}
-
-impl RoleName {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Write => "write",
-            Self::Contributor => "contributor",
-            Self::Read => "read",
-            Self::NoAccess => "no_access",
-        }
-    }
+/// The words of [`OrganizationRole`], which clap also lists in the help.
+fn organization_role() -> impl TypedValueParser<Value = OrganizationRole> {
+    let words = OrganizationRole::ALL.map(OrganizationRole::as_str);
+    PossibleValuesParser::new(words)
+        .try_map(|word| OrganizationRole::parse(&word).ok_or("not a role in an organization"))
 }
 
 impl Who {
@@ -96,40 +85,34 @@ pub fn run(
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     match arguments.verb {
-        Verb::Set { who, role, place } => {
-            let body = json!({ "role": role.word() });
-            Admin::open(&place, world)?.ask(Method::PUT, &who.path(), Some(&body))?;
-            let member = json!({
-                "organization": who.organization,
-                "user": who.user,
-                "role": role.word(),
-            });
-            let sentence = format!(
-                "{} is in {} with the role {}",
-                who.user,
-                who.organization,
-                role.word()
-            );
-            done(output, "member", member, &sentence);
-        }
+        Verb::Set { who, role, place } => run_admin(&place, world, output, |admin| {
+            let role = role.as_str();
+            admin.ask(Method::PUT, &who.path(), Some(&json!({ "role": role })))?;
+            let Who { organization, user } = who;
+            Ok(Reply::Done {
+                field: "member",
+                value: json!({ "organization": organization, "user": user, "role": role }),
+                sentence: format!("{user} is in {organization} with the role {role}"),
+            })
+        }),
         Verb::List {
             organization,
             place,
-        } => {
-            let path = ["organizations", &organization, "members"];
-            let members = Admin::open(&place, world)?.ask(Method::GET, &path, None)?;
-            listed(output, "members", members, &["user", "role"]);
-        }
-        Verb::Remove { who, place } => {
-            Admin::open(&place, world)?.ask(Method::DELETE, &who.path(), None)?;
-            let removed = json!({ "organization": who.organization, "user": who.user });
-            done(
-                output,
-                "removed",
-                removed,
-                &format!("{} is no longer in {}", who.user, who.organization),
-            );
-        }
+        } => run_admin(&place, world, output, |admin| {
+            Ok(Reply::List {
+                field: "members",
+                items: admin.get(&["organizations", &organization, "members"])?,
+                columns: &["user", "role"],
+            })
+        }),
+        Verb::Remove { who, place } => run_admin(&place, world, output, |admin| {
+            admin.ask(Method::DELETE, &who.path(), None)?;
+            let Who { organization, user } = who;
+            Ok(Reply::Done {
+                field: "removed",
+                value: json!({ "organization": organization, "user": user }),
+                sentence: format!("{user} is no longer in {organization}"),
+            })
+        }),
     }
-    Ok(Code::Success)
 }

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::output::Output;
-use super::{Code, World};
+use super::world::World;
 
 /// Whatever follows: it gets the same answer.
 #[derive(Args)]

@@ -14,6 +14,7 @@ mod organization;
 mod policy;
 mod rendering;
 mod repository;
+mod run_admin;
 mod serve;
 mod token;
 mod typed;
@@ -23,9 +24,10 @@ mod waiting;
 
 use clap::{Args, Subcommand};
 
+use super::exit_code::Code;
 use super::failure::Failure;
 use super::output::Output;
-use super::{Code, World};
+use super::world::World;
 
 /// What the verb takes.
 #[derive(Args)]

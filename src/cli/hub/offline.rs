@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::admin::Where;
-use crate::cli::World;
 use crate::cli::failure::Failure;
+use crate::cli::world::World;
 
 /// The folder that is meant.
 ///

@@ -4,11 +4,13 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::json;
 
-use super::admin::{Admin, Where};
-use super::rendering::{done, listed, renamed};
+use super::admin::Where;
+use super::rendering::{Reply, renamed};
+use super::run_admin::run_admin;
+use crate::cli::exit_code::Code;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Code, World};
+use crate::cli::world::World;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -55,26 +57,21 @@ pub fn run(
             name,
             fullname,
             place,
-        } => {
+        } => run_admin(&place, world, output, |admin| {
             let body = json!({ "name": name, "fullname": fullname });
-            let made =
-                Admin::open(&place, world)?.ask(Method::POST, &["organizations"], Some(&body))?;
-            done(
-                output,
-                "organization",
-                renamed(made),
-                &format!("organisation {name} is created"),
-            );
-        }
-        Verb::List { place } => {
-            let list = Admin::open(&place, world)?.ask(Method::GET, &["organizations"], None)?;
-            listed(
-                output,
-                "organizations",
-                list,
-                &["name", "full_name", "created_at"],
-            );
-        }
+            let made = admin.ask(Method::POST, &["organizations"], Some(&body))?;
+            Ok(Reply::Done {
+                field: "organization",
+                value: renamed(made),
+                sentence: format!("organisation {name} is created"),
+            })
+        }),
+        Verb::List { place } => run_admin(&place, world, output, |admin| {
+            Ok(Reply::List {
+                field: "organizations",
+                items: admin.get(&["organizations"])?,
+                columns: &["name", "full_name", "created_at"],
+            })
+        }),
     }
-    Ok(Code::Success)
 }

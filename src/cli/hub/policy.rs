@@ -4,11 +4,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::json;
 
-use super::admin::{Admin, Where};
-use super::rendering::done;
+use super::admin::Where;
+use super::rendering::Reply;
+use super::run_admin::run_admin;
+use crate::cli::exit_code::Code;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Code, World};
+use crate::cli::world::World;
 use crate::error::Error;
 
 /// What the verb takes.
@@ -88,16 +90,16 @@ pub fn run(
             (organization, place, Method::PUT, Some(body))
         }
     };
-    let path = ["organizations", &organization, "policy"];
-    let answer = Admin::open(&place, world)?.ask(method, &path, body.as_ref())?;
-    let policy = answer["policy"]
-        .as_str()
-        .ok_or_else(|| Error::Hub("the Hub answered without a policy".to_owned()))?;
-    done(
-        output,
-        "policy",
-        policy.into(),
-        &format!("the token policy of {organization} is {policy}"),
-    );
-    Ok(Code::Success)
+    run_admin(&place, world, output, |admin| {
+        let path = ["organizations", &organization, "policy"];
+        let answer = admin.ask(method, &path, body.as_ref())?;
+        let policy = answer["policy"]
+            .as_str()
+            .ok_or_else(|| Error::Hub("the Hub answered without a policy".to_owned()))?;
+        Ok(Reply::Done {
+            field: "policy",
+            value: policy.into(),
+            sentence: format!("the token policy of {organization} is {policy}"),
+        })
+    })
 }

@@ -6,9 +6,65 @@
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use zeroize::Zeroizing;
 
+use crate::cli::failure::Failure;
 use crate::cli::identity::date;
 use crate::cli::output::Output;
+use crate::error::Error;
+
+/// What a verb shows.
+pub enum Reply {
+    /// What was done: an object with one field, or a sentence.
+    Done {
+        /// The field of the JSON object.
+        field: &'static str,
+        /// Its value.
+        value: Value,
+        /// The same for people.
+        sentence: String,
+    },
+    /// What there is: an object with one field, or a table of some of its fields.
+    List {
+        /// The field of the JSON object.
+        field: &'static str,
+        /// The Hub's own objects.
+        items: Value,
+        /// The fields that are columns of the table.
+        columns: &'static [&'static str],
+    },
+    /// A token's new value, alone on standard output.
+    TokenValue {
+        /// The Hub's answer: `token` and `info`.
+        answer: Value,
+        /// Whose value it is.
+        subject: String,
+    },
+}
+
+impl Reply {
+    /// Writes it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Hub`] when the Hub answered without the value.
+    pub fn show(self, output: &Output<'_, '_>) -> Result<(), Failure> {
+        match self {
+            Self::Done {
+                field,
+                value,
+                sentence,
+            } => done(output, field, value, &sentence),
+            Self::List {
+                field,
+                items,
+                columns,
+            } => listed(output, field, items, columns),
+            Self::TokenValue { answer, subject } => return show_value(answer, &subject, output),
+        }
+        Ok(())
+    }
+}
 
 /// An answer with the command line's field names.
 pub fn renamed(value: Value) -> Value {
@@ -63,8 +119,7 @@ pub fn done(output: &Output<'_, '_>, field: &str, value: Value, sentence: &str) 
     }
 }
 
-/// Shows a list: an object with one field, or a table of some of the fields.
-pub fn listed(output: &Output<'_, '_>, field: &str, items: Value, columns: &[&str]) {
+fn listed(output: &Output<'_, '_>, field: &str, items: Value, columns: &[&str]) {
     let items = renamed(items);
     if output.is_json() {
         done(output, field, items, "");
@@ -82,6 +137,30 @@ pub fn listed(output: &Output<'_, '_>, field: &str, items: Value, columns: &[&st
         &rows,
     );
     output.show(&page);
+}
+
+/// Writes a new value: the only place that does.
+fn show_value(mut answer: Value, subject: &str, output: &Output<'_, '_>) -> Result<(), Failure> {
+    let value = match answer.get_mut("token").map(Value::take) {
+        Some(Value::String(value)) => Zeroizing::new(value),
+        _ => return Err(Error::Hub("the Hub answered without a token".to_owned()).into()),
+    };
+    let info = renamed(answer.get_mut("info").map(Value::take).unwrap_or_default());
+    if output.is_json() {
+        let info = Zeroizing::new(info.to_string());
+        // By hand, so that no other copy of the value is left behind. A token needs no escaping,
+        // but it is the Hub's word.
+        let quoted = Zeroizing::new(Value::from(value.as_str()).to_string());
+        output.raw(&Zeroizing::new(format!(
+            "{{\"token\":{},\"info\":{},\"error\":null}}\n",
+            quoted.as_str(),
+            info.as_str()
+        )));
+    } else {
+        output.note(&format!("{subject}, shown this once:"));
+        output.raw(&Zeroizing::new(format!("{}\n", value.as_str())));
+    }
+    Ok(())
 }
 
 fn title(field: &str) -> String {

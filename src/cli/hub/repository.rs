@@ -4,11 +4,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::json;
 
-use super::admin::{Admin, Where};
-use super::rendering::{done, listed, renamed};
+use super::admin::Where;
+use super::rendering::{Reply, renamed};
+use super::run_admin::run_admin;
+use crate::cli::exit_code::Code;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Code, World};
+use crate::cli::world::World;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -85,6 +87,15 @@ enum Gate {
     Manual,
 }
 
+impl Gate {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Manual => "manual",
+        }
+    }
+}
+
 /// Runs the verb.
 ///
 /// # Errors
@@ -101,36 +112,43 @@ pub fn run(
             private,
             gated,
             place,
-        } => {
-            let mut body =
-                json!({ "type": which.kind.word(), "id": which.repository, "private": private });
+        } => run_admin(&place, world, output, |admin| {
+            let (kind, id) = (which.kind.word(), which.repository);
+            let mut body = json!({ "type": kind, "id": id, "private": private });
             if let Some(gate) = gated {
-                body["gated"] = match gate {
-                    Gate::Auto => "auto",
-                    Gate::Manual => "manual",
-                }
-                .into();
+                body["gated"] = gate.word().into();
             }
-            let made =
-                Admin::open(&place, world)?.ask(Method::POST, &["repositories"], Some(&body))?;
-            let sentence = format!("{} {} is created", which.kind.word(), which.repository);
-            done(output, "repository", renamed(made), &sentence);
-        }
-        Verb::List { place } => {
-            let list = Admin::open(&place, world)?.ask(Method::GET, &["repositories"], None)?;
-            let columns = ["type", "name", "private", "gated", "disabled", "created_at"];
-            listed(output, "repositories", list, &columns);
-        }
+            let made = admin.ask(Method::POST, &["repositories"], Some(&body))?;
+            Ok(Reply::Done {
+                field: "repository",
+                value: renamed(made),
+                sentence: format!("{kind} {id} is created"),
+            })
+        }),
+        Verb::List { place } => run_admin(&place, world, output, |admin| {
+            Ok(Reply::List {
+                field: "repositories",
+                items: admin.get(&["repositories"])?,
+                columns: &["type", "name", "private", "gated", "disabled", "created_at"],
+            })
+        }),
         Verb::Delete { which, place } => {
-            let (namespace, name) = which.repository.split_once('/').ok_or_else(|| {
+            let (kind, id) = (which.kind.word(), which.repository);
+            let (namespace, name) = id.split_once('/').ok_or_else(|| {
                 Failure::Usage("name the repository with its namespace, like acme/model".to_owned())
             })?;
-            let path = ["repositories", which.kind.word(), namespace, name];
-            Admin::open(&place, world)?.ask(Method::DELETE, &path, None)?;
-            let deleted = json!({ "type": which.kind.word(), "name": which.repository });
-            let sentence = format!("{} {} is deleted", which.kind.word(), which.repository);
-            done(output, "deleted", deleted, &sentence);
+            run_admin(&place, world, output, |admin| {
+                admin.ask(
+                    Method::DELETE,
+                    &["repositories", kind, namespace, name],
+                    None,
+                )?;
+                Ok(Reply::Done {
+                    field: "deleted",
+                    value: json!({ "type": kind, "name": id }),
+                    sentence: format!("{kind} {id} is deleted"),
+                })
+            })
         }
     }
-    Ok(Code::Success)
 }

@@ -3,21 +3,22 @@
 //! `create` and `refresh` are the one place where the command line writes a token's value: to
 //! standard output, alone, so that a script can take it. The words around it go elsewhere.
 
+use std::fmt;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
-use super::admin::{Admin, Where};
-use super::rendering::{done, listed, renamed};
-use crate::cli::arguments::seconds;
+use super::admin::Where;
+use super::rendering::{Reply, renamed};
+use super::run_admin::run_admin;
+use crate::cli::args::seconds;
+use crate::cli::exit_code::Code;
 use crate::cli::failure::Failure;
 use crate::cli::identity::timestamp;
 use crate::cli::output::Output;
-use crate::cli::{Code, World};
-use crate::error::Error;
+use crate::cli::world::World;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -131,84 +132,81 @@ pub fn run(
     match arguments.verb {
         Verb::Create(create) => {
             let body = create.body(world)?;
-            let admin = Admin::open(&create.place, world)?;
-            let answer = admin.ask(
-                Method::POST,
-                &["users", &create.user, "tokens"],
-                Some(&body),
-            )?;
-            show_value(
-                answer,
-                &format!("token `{}` of {}", create.name, create.user),
-                output,
-            )?;
+            run_admin(&create.place, world, output, |admin| {
+                let path = ["users", &create.user, "tokens"];
+                Ok(Reply::TokenValue {
+                    answer: admin.ask(Method::POST, &path, Some(&body))?,
+                    subject: format!("token `{}` of {}", create.name, create.user),
+                })
+            })
         }
-        Verb::List { user, place } => {
-            let tokens =
-                Admin::open(&place, world)?.ask(Method::GET, &["users", &user, "tokens"], None)?;
-            let columns = [
-                "name",
-                "role",
-                "last4",
-                "created_at",
-                "last_used_at",
-                "expires_at",
-                "inference_requests",
-                "id",
-            ];
-            listed(output, "tokens", tokens, &columns);
-        }
-        Verb::Rename { which, new_name } => {
+        Verb::List { user, place } => run_admin(&place, world, output, |admin| {
+            Ok(Reply::List {
+                field: "tokens",
+                items: admin.get(&["users", &user, "tokens"])?,
+                columns: &[
+                    "name",
+                    "role",
+                    "last4",
+                    "created_at",
+                    "last_used_at",
+                    "expires_at",
+                    "inference_requests",
+                    "id",
+                ],
+            })
+        }),
+        Verb::Rename { which, new_name } => run_admin(&which.place, world, output, |admin| {
             let body = json!({ "name": new_name });
-            let info = which.ask(world, Method::PATCH, None, Some(&body))?;
-            let sentence = format!(
-                "token `{}` of {} is now `{new_name}`",
-                which.token, which.user
-            );
-            done(output, "info", renamed(info), &sentence);
-        }
+            let info = admin.ask(Method::PATCH, &which.path(), Some(&body))?;
+            Ok(Reply::Done {
+                field: "info",
+                value: renamed(info),
+                sentence: format!("{which} is now `{new_name}`"),
+            })
+        }),
         Verb::Change { which, permissions } => {
             let body = permissions.body()?;
-            let info = which.ask(world, Method::PUT, Some("permissions"), Some(&body))?;
-            let sentence = format!(
-                "token `{}` of {} has the new permissions",
-                which.token, which.user
-            );
-            done(output, "info", renamed(info), &sentence);
+            run_admin(&which.place, world, output, |admin| {
+                let info = admin.ask(Method::PUT, &which.path_to("permissions"), Some(&body))?;
+                Ok(Reply::Done {
+                    field: "info",
+                    value: renamed(info),
+                    sentence: format!("{which} has the new permissions"),
+                })
+            })
         }
-        Verb::Refresh(which) => {
-            let answer = which.ask(world, Method::POST, Some("refresh"), None)?;
-            show_value(
-                answer,
-                &format!("new value of token `{}` of {}", which.token, which.user),
-                output,
-            )?;
-        }
-        Verb::Delete(which) => {
-            which.ask(world, Method::DELETE, None, None)?;
-            let sentence = format!("token `{}` of {} is deleted", which.token, which.user);
-            done(
-                output,
-                "deleted",
-                json!({ "user": which.user, "token": which.token }),
-                &sentence,
-            );
-        }
+        Verb::Refresh(which) => run_admin(&which.place, world, output, |admin| {
+            Ok(Reply::TokenValue {
+                answer: admin.ask(Method::POST, &which.path_to("refresh"), None)?,
+                subject: format!("new value of {which}"),
+            })
+        }),
+        Verb::Delete(which) => run_admin(&which.place, world, output, |admin| {
+            admin.ask(Method::DELETE, &which.path(), None)?;
+            Ok(Reply::Done {
+                field: "deleted",
+                value: json!({ "user": which.user, "token": which.token }),
+                sentence: format!("{which} is deleted"),
+            })
+        }),
     }
-    Ok(Code::Success)
 }
 
 impl Which {
-    fn ask(
-        &self,
-        world: &World<'_>,
-        method: Method,
-        deed: Option<&str>,
-        body: Option<&Value>,
-    ) -> Result<Value, Failure> {
-        let path = ["users", &self.user, "tokens", &self.token];
-        let path: Vec<&str> = path.into_iter().chain(deed).collect();
-        Admin::open(&self.place, world)?.ask(method, &path, body)
+    fn path(&self) -> [&str; 4] {
+        ["users", &self.user, "tokens", &self.token]
+    }
+
+    /// The path of something that belongs to the token.
+    fn path_to<'a>(&'a self, last: &'a str) -> [&'a str; 5] {
+        ["users", &self.user, "tokens", &self.token, last]
+    }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "token `{}` of {}", self.token, self.user)
     }
 }
 
@@ -267,28 +265,4 @@ fn scope(text: &str) -> Result<Value, Failure> {
         return Err(wrong());
     }
     Ok(json!({ "entity": entity.trim(), "permissions": permissions }))
-}
-
-/// Writes a new value: the only place that does.
-fn show_value(mut answer: Value, subject: &str, output: &Output<'_, '_>) -> Result<(), Failure> {
-    let value = match answer.get_mut("token").map(Value::take) {
-        Some(Value::String(value)) => Zeroizing::new(value),
-        _ => return Err(Error::Hub("the Hub answered without a token".to_owned()).into()),
-    };
-    let info = renamed(answer.get_mut("info").map(Value::take).unwrap_or_default());
-    if output.is_json() {
-        let info = Zeroizing::new(info.to_string());
-        // By hand, so that no other copy of the value is left behind. A token needs no escaping,
-        // but it is the Hub's word.
-        let quoted = Zeroizing::new(Value::from(value.as_str()).to_string());
-        output.raw(&Zeroizing::new(format!(
-            "{{\"token\":{},\"info\":{},\"error\":null}}\n",
-            quoted.as_str(),
-            info.as_str()
-        )));
-    } else {
-        output.note(&format!("{subject}, shown this once:"));
-        output.raw(&Zeroizing::new(format!("{}\n", value.as_str())));
-    }
-    Ok(())
 }

@@ -2,9 +2,9 @@
 
 use zeroize::Zeroizing;
 
-use crate::cli::World;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::world::World;
 
 /// The longest standard input that is read, in bytes.
 const LONGEST: u64 = 4096;

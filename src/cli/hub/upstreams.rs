@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::World;
 use crate::cli::failure::Failure;
+use crate::cli::world::World;
 use crate::http::Settings;
 use crate::hub::{InferenceOptions, Upstream, WhoamiLimit};
 

@@ -4,12 +4,14 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::json;
 
-use super::admin::{Admin, Where};
-use super::rendering::{done, listed, renamed};
+use super::admin::Where;
+use super::rendering::{Reply, renamed};
+use super::run_admin::run_admin;
 use super::typed;
+use crate::cli::exit_code::Code;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Code, World};
+use crate::cli::world::World;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -73,41 +75,35 @@ pub fn run(
             fullname,
             email,
             place,
-        } => {
+        } => run_admin(&place, world, output, |admin| {
             let body = json!({ "name": name, "fullname": fullname, "email": email });
-            let user = Admin::open(&place, world)?.ask(Method::POST, &["users"], Some(&body))?;
-            done(
-                output,
-                "user",
-                renamed(user),
-                &format!("user {name} is created"),
-            );
-        }
+            let user = admin.ask(Method::POST, &["users"], Some(&body))?;
+            Ok(Reply::Done {
+                field: "user",
+                value: renamed(user),
+                sentence: format!("user {name} is created"),
+            })
+        }),
         Verb::Password {
             name,
             password_stdin,
             place,
-        } => {
-            let admin = Admin::open(&place, world)?;
+        } => run_admin(&place, world, output, |admin| {
             let password = typed::password(password_stdin, world, output)?;
             let body = json!({ "password": *password });
             admin.ask(Method::PUT, &["users", &name, "password"], Some(&body))?;
-            done(
-                output,
-                "changed",
-                json!(name),
-                &format!("user {name} has a new password"),
-            );
-        }
-        Verb::List { place } => {
-            let users = Admin::open(&place, world)?.ask(Method::GET, &["users"], None)?;
-            listed(
-                output,
-                "users",
-                users,
-                &["name", "full_name", "email", "created_at"],
-            );
-        }
+            Ok(Reply::Done {
+                field: "changed",
+                value: json!(name),
+                sentence: format!("user {name} has a new password"),
+            })
+        }),
+        Verb::List { place } => run_admin(&place, world, output, |admin| {
+            Ok(Reply::List {
+                field: "users",
+                items: admin.get(&["users"])?,
+                columns: &["name", "full_name", "email", "created_at"],
+            })
+        }),
     }
-    Ok(Code::Success)
 }

@@ -167,6 +167,22 @@ fn explain_shows_what_wins_and_what_is_hidden() {
 }
 
 #[test]
+fn every_run_in_a_process_gives_its_own_warnings() {
+    let machine = Machine::with(&[("HF_TOKEN", "hf_xxx"), ("HF_HUB_OFFLINE", "1")]);
+    machine.write(".cache/huggingface/token", SECOND);
+    for arguments in [&["whoami"][..], &["require", "write"], &["run", "--", "x"]] {
+        for round in ["first", "second"] {
+            let ran = machine.run(arguments);
+            assert_eq!(
+                ran.err.matches("env:HF_TOKEN was passed over").count(),
+                1,
+                "{round}: {ran:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_hub_that_does_not_answer_is_code_3_and_what_is_known_is_shown() {
     let endpoint = closed_endpoint();
     let machine = Machine::with(&[("HF_TOKEN", FIRST), ("HF_ENDPOINT", &endpoint)]);

@@ -19,6 +19,7 @@ mod store;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
@@ -27,7 +28,9 @@ use time::OffsetDateTime;
 
 use super::{Input, Launch, Stream, Text, World, run};
 use crate::env::Fixed;
+use crate::identity::client::Client;
 use crate::interrupt::{Interrupt, Never};
+use crate::resolve::Resolver;
 
 const FIRST: &str = "hf_FirstFakeFakeFakeFakeFakeFakeFakeAA";
 const SECOND: &str = "hf_SecondFakeFakeFakeFakeFakeFakeFakBB";
@@ -37,6 +40,7 @@ struct Machine {
     environment: Fixed,
     secrets: Vec<String>,
     stdin: String,
+    client: Arc<Client>,
 }
 
 /// What a run left behind.
@@ -79,6 +83,7 @@ impl Machine {
             environment,
             secrets: vec![FIRST.to_owned(), SECOND.to_owned()],
             stdin: String::new(),
+            client: Arc::default(),
         }
     }
 
@@ -176,6 +181,8 @@ impl Machine {
             now: OffsetDateTime::now_utc(),
             interrupt,
             launcher,
+            resolver: Resolver::default(),
+            client: Some(&self.client),
         };
         start(&world)
     }

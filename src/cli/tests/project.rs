@@ -144,6 +144,14 @@ fn a_command_of_the_users_configuration_hands_out_the_token() {
     // A folder's own token goes before it.
     assert_eq!(machine.run(&["use", "lab"]).code, 0);
     assert_eq!(source(&machine).1, "hf_…akBB");
+    // One run starts it once, also where both the token and the trace are asked for.
+    let counted = "token_command = ['sh', '-c', 'echo started >> started.txt; echo $VALUE']";
+    machine.write(".config/hubtoken/config.toml", counted);
+    assert_eq!(machine.run(&["use", "--undo"]).code, 0);
+    machine.set("HF_HUB_OFFLINE", "1");
+    assert_eq!(machine.run(&["status"]).code, 3);
+    let started = machine.home.path().join(".config/hubtoken/started.txt");
+    assert_eq!(std::fs::read_to_string(started).unwrap(), "started\n");
     // A project that names one is refused.
     machine.write("hubtoken.toml", script);
     let ran = machine.run(&["explain"]);

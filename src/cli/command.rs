@@ -1,15 +1,14 @@
-//! The command line as clap reads it: the verbs, and what all of them share.
-
-use std::time::Duration;
+//! The command line as clap reads it: the verbs, and which module runs each of them.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::exit_code::Code;
+use super::output::Output;
+use super::world::World;
 use super::{
     explain, git_credential, hub, list, login, logout, pin, rename, require, run, setup_git,
     status, switch, token, whoami,
 };
-use crate::endpoint::Endpoint;
-use crate::error::Error;
 
 /// The whole command line.
 #[derive(Parser)]
@@ -96,45 +95,24 @@ pub enum Verb {
     Hub(hub::Arguments),
 }
 
-/// Which token is meant.
-#[derive(Args, Default)]
-pub struct Which {
-    /// Use the stored token of this name and no other
-    #[arg(long, value_name = "NAME")]
-    pub profile: Option<String>,
-    /// The Hub that the token must belong to
-    // Text, since clap would repeat a value that it cannot read, and it may hold a password.
-    #[arg(long, value_name = "URL")]
-    endpoint: Option<String>,
-}
-
-impl Which {
-    /// The Hub that was named.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UntrustedEndpoint`].
-    pub fn endpoint(&self) -> Result<Option<Endpoint>, Error> {
-        self.endpoint
-            .as_deref()
-            .map(Endpoint::parse)
-            .transpose()
-            .map_err(|error| error.context("--endpoint"))
-    }
-}
-
-/// How long to wait.
-#[derive(Args)]
-pub struct Wait {
-    /// How many seconds to wait for the Hub [default: 10]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub timeout: Option<Duration>,
-}
-
-/// A time in seconds, with or without a fraction.
-pub fn seconds(text: &str) -> Result<Duration, String> {
-    text.parse()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "a number of seconds, such as 10 or 0.5".to_owned())
+/// Runs a verb and tells its failure, if it has one.
+pub fn dispatch(verb: Verb, world: &World<'_>, output: &Output<'_, '_>) -> Code {
+    let done = match verb {
+        Verb::Status(arguments) => status::run(&arguments, world, output),
+        Verb::Whoami(arguments) => whoami::run(&arguments, world, output),
+        Verb::Require(arguments) => require::run(&arguments, world, output),
+        Verb::Explain(arguments) => explain::run(&arguments, world, output),
+        Verb::Login(arguments) => login::run(&arguments, world, output),
+        Verb::Logout(arguments) => logout::run(&arguments, world, output),
+        Verb::List(_) => list::run(world, output),
+        Verb::Switch(arguments) => switch::run(&arguments, world, output),
+        Verb::Use(arguments) => pin::run(&arguments, world, output),
+        Verb::Rename(arguments) => rename::run(&arguments, world, output),
+        Verb::Token(arguments) => token::run(&arguments, world, output),
+        Verb::Run(arguments) => run::run(&arguments, world, output),
+        Verb::SetupGit(arguments) => setup_git::run(&arguments, world, output),
+        Verb::GitCredential(arguments) => git_credential::run(&arguments, world, output),
+        Verb::Hub(arguments) => hub::run(arguments, world, output),
+    };
+    done.unwrap_or_else(|failure| output.failed(&failure))
 }

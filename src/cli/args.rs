@@ -1,0 +1,69 @@
+//! The options that several verbs share.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::endpoint::Endpoint;
+use crate::env::Environment;
+use crate::error::Error;
+use crate::resolve::ambient_endpoint;
+
+/// Which token is meant.
+#[derive(Args, Default)]
+pub struct Which {
+    /// Use the stored token of this name and no other
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The Hub that the token must belong to
+    // Text, since clap would repeat a value that it cannot read, and it may hold a password.
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+}
+
+impl Which {
+    /// The Hub that was named.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UntrustedEndpoint`].
+    pub fn endpoint(&self) -> Result<Option<Endpoint>, Error> {
+        self.endpoint.as_deref().map(endpoint).transpose()
+    }
+}
+
+/// The Hub that `--endpoint` names, or else the one that ambient tokens belong to.
+///
+/// # Errors
+///
+/// [`Error::UntrustedEndpoint`].
+pub fn endpoint_or_ambient(
+    named: Option<&str>,
+    environment: &dyn Environment,
+) -> Result<Endpoint, Error> {
+    match named {
+        Some(text) => endpoint(text),
+        None => ambient_endpoint(environment),
+    }
+}
+
+/// The value of `--endpoint`.
+fn endpoint(text: &str) -> Result<Endpoint, Error> {
+    Endpoint::parse(text).map_err(|error| error.context("--endpoint"))
+}
+
+/// How long to wait.
+#[derive(Args)]
+pub struct Wait {
+    /// How many seconds to wait for the Hub [default: 10]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+}
+
+/// A time in seconds, with or without a fraction.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "a number of seconds, such as 10 or 0.5".to_owned())
+}
