@@ -30,7 +30,7 @@ FUZZER := target/tools/bin/cargo-fuzz
 DENY := $(BIN)/cargo-deny --locked --workspace --config deny.toml
 
 STUB := python/hubtoken/_core.pyi
-RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml scripts/build_backend.py $(shell find src templates -type f)
+RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml scripts/build_backend.py $(shell find src crates -type f -not -path '*/tests/*')
 PYTHON_SOURCES := $(shell find python -type f -name '*.py')
 PYTHON_CODE := python tests benches examples scripts
 
@@ -48,18 +48,15 @@ demo: $(BUILD) ## Run the quickstart: the whole story on an embedded Hub
 	@$(BIN)/python examples/quickstart.py
 
 .PHONY: test
-test: $(BUILD) $(STUBS) ## Run every test: Rust without Python, the Hub, the stub, Python, real clients
-	cargo test --locked --no-default-features
-	cargo test --locked --no-default-features --features hub
+test: $(BUILD) $(STUBS) ## Run every test: Rust, the stub, Python, real clients
+	cargo test --locked --workspace
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: lint
 lint: $(BUILD) ## Check format, lints, types, dependencies and spelling
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
-	cargo clippy --locked --all-targets --no-default-features --features git-helper -- -D warnings
-	cargo clippy --locked --all-targets --no-default-features --features fuzzing -- -D warnings
-	cargo clippy --locked -- -D warnings
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
 	$(BIN)/ruff check $(PYTHON_CODE)
 	$(BIN)/ruff format --check $(PYTHON_CODE)
@@ -78,7 +75,7 @@ advisories: $(TOOLS) ## Ask RustSec's database about every crate (needs the netw
 .PHONY: bench
 bench: $(BENCH) ## Measure a release build beside huggingface_hub, and the Hub beside bare axum
 	@$(BENCH_BIN)/python benches/run.py
-	@cargo bench --quiet --locked --no-default-features --features hub --bench hub_load
+	@cargo bench --quiet --locked --package hubtoken-hub --bench hub_load
 
 # libFuzzer's instrumentation is not stable Rust, so the compiler is told to take it all the same.
 .PHONY: fuzz
@@ -103,7 +100,7 @@ stubs: $(BUILD) ## Write python/hubtoken/_core.pyi anew from the Rust source
 
 .PHONY: format
 format: $(TOOLS) ## Format everything
-	cargo fmt
+	cargo fmt --all
 	cargo fmt --manifest-path fuzz/Cargo.toml
 	$(BIN)/ruff check --fix-only --quiet $(PYTHON_CODE)
 	$(BIN)/ruff format $(PYTHON_CODE)

@@ -1,45 +1,12 @@
-//! Hugging Face Hub user access tokens: find, know, keep and renew them; and an embedded Hub that
-//! issues and checks them.
+//! The faces of hubtoken: the `hubtoken` command and, with the feature `python`, the extension
+//! module `hubtoken._core`.
 //!
-//! The way of a token is one way: [`resolve`] finds it and knows nothing of the network,
-//! [`identity`] asks the Hub who it is and knows nothing of roles, [`authorization::authorize`]
-//! decides and knows nothing of either. [`require`] puts the three together. The Python package
-//! wraps this crate and decides nothing.
+//! They wrap [`hubtoken_core`] and `hubtoken_hub`, and decide nothing.
 
-pub mod authorization;
 pub mod cli;
-pub mod credential;
-pub mod edits;
-pub mod endpoint;
-pub mod env;
-pub mod error;
-pub mod file;
-pub mod folder;
-pub mod git;
-pub mod http;
-#[cfg(feature = "hub")]
-pub mod hub;
-pub mod identity;
-pub mod interrupt;
-pub mod known_end;
-pub mod live;
-pub mod login;
-pub mod paths;
-pub mod printable;
-pub mod process;
 #[cfg(feature = "python")]
 mod python;
-pub mod recipient;
-pub mod repository;
-pub mod require;
-pub mod resolve;
-pub mod role;
-pub mod similar_repositories;
-pub mod single_flight;
-pub mod source;
-pub mod store;
-pub mod strict_url;
-pub mod sync;
-pub mod token;
-pub mod token_reference;
-pub mod trace;
+
+pub use hubtoken_core::*;
+#[cfg(feature = "hub")]
+pub use hubtoken_hub as hub;

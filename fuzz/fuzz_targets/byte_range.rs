@@ -1,7 +1,7 @@
 //! `Range`: a part is never empty and always in the file, and the simple forms mean what they say.
 #![no_main]
 
-use hubtoken::hub::fuzzing::byte_range;
+use hubtoken_hub::fuzzing::byte_range;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u64, u64, u64, &str)| {

@@ -4,7 +4,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hubtoken::hub::fuzzing::{Change, commit, new_path};
+use hubtoken_hub::fuzzing::{Change, commit, new_path};
 use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
 use serde_json::Value;

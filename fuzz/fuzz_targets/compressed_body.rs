@@ -5,7 +5,7 @@
 use std::io::Read as _;
 
 use flate2::bufread::GzDecoder;
-use hubtoken::hub::fuzzing::inflated;
+use hubtoken_hub::fuzzing::inflated;
 use libfuzzer_sys::fuzz_target;
 
 /// The best ratio that there is makes this of a kilobyte, and the decoder's buffer adds its own.

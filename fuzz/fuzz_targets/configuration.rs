@@ -4,9 +4,9 @@
 
 use std::path::Path;
 
-use hubtoken::printable::holds_secret;
-use hubtoken::resolve::configuration::{Configuration, Owner, parse};
-use hubtoken::resolve::pin::edit;
+use hubtoken_core::printable::holds_secret;
+use hubtoken_core::resolve::configuration::{Configuration, Owner, parse};
+use hubtoken_core::resolve::pin::edit;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

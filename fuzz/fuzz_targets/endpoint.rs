@@ -2,7 +2,7 @@
 //! that text again gives the same Hub.
 #![no_main]
 
-use hubtoken::endpoint::Endpoint;
+use hubtoken_core::endpoint::Endpoint;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&str, &str)| {

@@ -2,10 +2,10 @@
 //! line, and the helper tells nothing to another host.
 #![no_main]
 
-use hubtoken::env::Fixed;
-use hubtoken::git::helper;
-use hubtoken::git::protocol::{Attributes, read};
-use hubtoken::resolve::Inputs;
+use hubtoken_core::env::Fixed;
+use hubtoken_core::git::helper;
+use hubtoken_core::git::protocol::{Attributes, read};
+use hubtoken_core::resolve::Inputs;
 use libfuzzer_sys::fuzz_target;
 
 const VALUE: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";

@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use hubtoken::hub::fuzzing::Links;
+use hubtoken_hub::fuzzing::Links;
 use libfuzzer_sys::fuzz_target;
 
 const OID: [u8; 32] = [7; 32];

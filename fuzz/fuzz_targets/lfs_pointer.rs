@@ -2,7 +2,7 @@
 //! so that a client and the Hub agree which files are pointers.
 #![no_main]
 
-use hubtoken::hub::fuzzing::{pointer, pointer_text};
+use hubtoken_hub::fuzzing::{pointer, pointer_text};
 use libfuzzer_sys::fuzz_target;
 
 const VERSION: &str = "version https://git-lfs.github.com/spec/v1";

@@ -2,7 +2,7 @@
 //! says, however that server reads paths.
 #![no_main]
 
-use hubtoken::hub::fuzzing::asked_below;
+use hubtoken_hub::fuzzing::asked_below;
 use libfuzzer_sys::fuzz_target;
 use url::Url;
 

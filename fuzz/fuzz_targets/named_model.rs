@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use hubtoken::hub::fuzzing::named_model;
+use hubtoken_hub::fuzzing::named_model;
 use libfuzzer_sys::fuzz_target;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;

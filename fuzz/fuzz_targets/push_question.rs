@@ -2,7 +2,7 @@
 //! branches and tags that mean themselves.
 #![no_main]
 
-use hubtoken::hub::fuzzing::push;
+use hubtoken_hub::fuzzing::push;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|question: &[u8]| {

@@ -4,7 +4,7 @@
 
 use std::path::{Component, Path};
 
-use hubtoken::hub::fuzzing::{COMMITTED, folder_path, ignored, new_path, old_path, resolved};
+use hubtoken_hub::fuzzing::{COMMITTED, folder_path, ignored, new_path, old_path, resolved};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&str, &str)| {

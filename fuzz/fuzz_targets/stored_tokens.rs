@@ -2,8 +2,8 @@
 //! no other.
 #![no_main]
 
-use hubtoken::store::document::Document;
-use hubtoken::store::{format, name};
+use hubtoken_core::store::document::Document;
+use hubtoken_core::store::{format, name};
 use libfuzzer_sys::fuzz_target;
 
 const VALUE: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";

@@ -2,8 +2,8 @@
 //! nothing, and neither the mask nor a refusal shows the value.
 #![no_main]
 
-use hubtoken::printable::{holds_secret, printable};
-use hubtoken::token::Token;
+use hubtoken_core::printable::{holds_secret, printable};
+use hubtoken_core::token::Token;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -2,8 +2,8 @@
 //! refusal repeats none of them.
 #![no_main]
 
-use hubtoken::resolve::command::understand;
-use hubtoken::resolve::errand::Told;
+use hubtoken_core::resolve::command::understand;
+use hubtoken_core::resolve::errand::Told;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|output: &[u8]| {

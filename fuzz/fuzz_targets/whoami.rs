@@ -2,12 +2,12 @@
 //! terminal, and every question can be put to it.
 #![no_main]
 
-use hubtoken::authorization::authorize;
-use hubtoken::endpoint::Endpoint;
-use hubtoken::identity::model::Identity;
-use hubtoken::printable::plain;
-use hubtoken::repository::RepositoryType;
-use hubtoken::role::{Need, Role, Target};
+use hubtoken_core::authorization::authorize;
+use hubtoken_core::endpoint::Endpoint;
+use hubtoken_core::identity::model::Identity;
+use hubtoken_core::printable::plain;
+use hubtoken_core::repository::RepositoryType;
+use hubtoken_core::role::{Need, Role, Target};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {

@@ -43,6 +43,8 @@ mod require;
 mod resolve;
 mod store;
 mod stored_token;
+#[cfg(feature = "test-clock")]
+mod test_clock;
 mod token;
 mod token_argument;
 mod trace;
@@ -104,6 +106,8 @@ mod _core {
 /// Notes whether the thread that imports hubtoken is the main one, which runs signal handlers.
 #[pyfunction]
 fn after_import(py: Python<'_>) {
+    #[cfg(feature = "test-clock")]
+    test_clock::install();
     interrupt::imported(py);
 }
 

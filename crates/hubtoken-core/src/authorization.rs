@@ -1,0 +1,531 @@
+//! The decision, free of I/O: token role × fine-grained scopes × role in the organisation × whose
+//! namespace it is.
+//!
+//! [`authorize`] is pure: it knows what whoami said and nothing else. It decides what whoami can
+//! decide and says so when it cannot: whether a repository is public, gated or there at all is
+//! known to the Hub alone. The *reason* names what is missing, because "invalid token" helps nobody.
+
+mod remedy;
+
+use std::fmt::Write as _;
+
+use crate::error::{Denial, DenialKind, Error};
+use crate::identity::model::{Identity, Organization, Scope};
+use crate::role::permission::{self, Spelling};
+use crate::role::{Need, READ, Role, Target, TokenRole, WRITE};
+pub(crate) use remedy::Remedy;
+
+/// The three answers. Unknown is never reported as denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It may be done.
+    Allowed,
+    /// It may not be done, and the verdict says what is missing.
+    Denied,
+    /// Only the Hub could say.
+    Unknown,
+}
+
+impl Outcome {
+    /// The word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A decision with its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The answer.
+    pub outcome: Outcome,
+    /// One sentence, without a full stop.
+    pub reason: String,
+    /// Whether the token itself lacks the right, whatever its user may do.
+    pub by_token: bool,
+    /// The sort of denial, should it come to one.
+    pub kind: DenialKind,
+    /// What was needed and what there is; also for an unknown, to explain the Hub's refusal.
+    pub denial: Denial,
+    /// The permission that was most likely meant, where the one that was asked about is misspelled
+    /// and no scope of the token lists it.
+    pub suggestion: Option<&'static str>,
+    /// The target's namespace, where it is neither the user's own nor one of their organizations:
+    /// whether it exists at all is known to the Hub alone.
+    pub foreign_namespace: Option<String>,
+}
+
+impl Verdict {
+    /// Whether to belong to the target's namespace is what would help.
+    pub(crate) fn wants_membership(&self) -> bool {
+        self.outcome == Outcome::Denied
+            && self.foreign_namespace.as_ref().is_some_and(|namespace| {
+                self.denial.advice == Remedy::Membership(namespace.clone()).advice()
+            })
+    }
+
+    /// The error for a misspelled permission, if that is what was asked about.
+    #[must_use]
+    pub fn misspelling(&self) -> Option<Error> {
+        let suggestion = self.suggestion?;
+        let name = &self.denial.required;
+        Some(Error::InvalidArgument(permission::misspelled(
+            name, suggestion,
+        )))
+    }
+}
+
+/// Decides whether an identity may do something.
+///
+/// It judges the identity that it is handed, however old that is, and asks nobody. Before a *no*
+/// is told, [`Client::reconsider`](crate::identity::client::Client::reconsider) has a fresh one.
+///
+/// # Example
+///
+/// ```
+/// use hubtoken_core::authorization::{Outcome, authorize};
+/// use hubtoken_core::endpoint::Endpoint;
+/// use hubtoken_core::identity::model::Identity;
+/// use hubtoken_core::role::{Need, Role, Target};
+///
+/// let body = br#"{"name":"alice","auth":{"type":"access_token","accessToken":{"role":"read"}}}"#;
+/// let identity = Identity::parse(body, &Endpoint::default_hub())?;
+/// let verdict = authorize(&identity, &Need::Role(Role::Write), &Target::Anything);
+/// assert_eq!(verdict.outcome, Outcome::Denied);
+/// assert_eq!(verdict.reason, "its role is read, and write is needed");
+/// # Ok::<(), String>(())
+/// ```
+#[must_use]
+pub fn authorize(identity: &Identity, need: &Need, target: &Target) -> Verdict {
+    let question = Question {
+        identity,
+        need,
+        target,
+    };
+    if let Some(verdict) = question.unknown_permission() {
+        return verdict;
+    }
+    match &identity.role {
+        None => question.unknown_by_token(format!(
+            "{} have no role that whoami could tell",
+            match identity.authentication.as_deref() {
+                Some("oauth") => "OAuth tokens",
+                Some("app_token" | "app_token_as_user") => "app tokens",
+                _ => "tokens of this kind",
+            }
+        )),
+        Some(TokenRole::Other(role)) => {
+            question.unknown_by_token(format!("its role `{role}` is not known to hubtoken"))
+        }
+        Some(TokenRole::Read) if need.changes_something() => question.token_lacks(match need {
+            Need::Role(_) => "its role is read, and write is needed".to_owned(),
+            Need::Permission(permission) => {
+                format!("its role is read, which does not include `{permission}`")
+            }
+        }),
+        Some(TokenRole::Read | TokenRole::Write | TokenRole::God) => question.person_may(),
+        Some(TokenRole::FineGrained) => question.scopes_may(),
+    }
+}
+
+/// Said where the user's own role is what is missing.
+const GOOD_TOKEN: &str = "the token would do, but ";
+
+/// One call's parameters, so that each rule reads as a sentence.
+struct Question<'a> {
+    identity: &'a Identity,
+    need: &'a Need,
+    target: &'a Target,
+}
+
+impl Question<'_> {
+    /// The verdict on a permission that neither this version nor a scope of the token knows:
+    /// whether a role includes it, nothing here can say.
+    fn unknown_permission(&self) -> Option<Verdict> {
+        let Need::Permission(name) = self.need else {
+            return None;
+        };
+        let spelling = permission::spelling(name);
+        if spelling == Spelling::Known || self.identity.lists(name) {
+            return None;
+        }
+        let (reason, suggestion) = match spelling {
+            Spelling::Misspelled(suggestion) => {
+                (permission::misspelled(name, suggestion), Some(suggestion))
+            }
+            _ => (
+                format!(
+                    "this version of hubtoken does not know the permission `{name}`, and no scope \
+                     of the token lists it"
+                ),
+                None,
+            ),
+        };
+        let mut verdict = self.unknown(reason);
+        verdict.suggestion = suggestion;
+        // A link would ask for a permission that may not exist.
+        verdict.denial.remedy_url = None;
+        Some(verdict)
+    }
+
+    /// The target's namespace, if the user has nothing to do with it.
+    fn foreign_namespace(&self) -> Option<String> {
+        let namespace = self.target.namespace()?;
+        let is_own = namespace.eq_ignore_ascii_case(&self.identity.user)
+            || self.identity.organization(namespace).is_some();
+        (!is_own).then(|| namespace.to_owned())
+    }
+
+    /// What the token's user may do, by the namespace: their own, their organisation's, or
+    /// somebody else's.
+    fn person_may(&self) -> Verdict {
+        let Some(namespace) = self.target.namespace() else {
+            return self.allowed(format!("its role is {}", self.role_name()));
+        };
+        if namespace.eq_ignore_ascii_case(&self.identity.user) {
+            return self.allowed(format!("{namespace} is the token's own namespace"));
+        }
+        match self.identity.organization(namespace) {
+            Some(organization) => self.member_may(organization),
+            None if self.need.changes_something() => self
+                .denied(format!(
+                    "{} is not a member of {namespace}",
+                    self.identity.user
+                ))
+                .with(Remedy::Membership(namespace.to_owned()), self.identity),
+            None => self.unknown(format!(
+                "{namespace} is somebody else's namespace: {} can read there what is public or \
+                 shared",
+                self.identity.user
+            )),
+        }
+    }
+
+    fn member_may(&self, organization: &Organization) -> Verdict {
+        let by_role = self.role_may(organization);
+        let restrictions = &organization.security_restrictions;
+        // Whoever lacks the role would be refused without a policy as well.
+        if restrictions.is_empty() || by_role.outcome == Outcome::Denied {
+            return by_role;
+        }
+        let name = &organization.name;
+        let reason = format!(
+            "the organization {name} keeps this token out ({})",
+            restrictions.join(", ")
+        );
+        // What is public can be read all the same.
+        let mut verdict = if self.need.changes_something() {
+            self.denied(reason)
+        } else {
+            self.unknown(reason)
+        };
+        verdict.kind = DenialKind::OrganizationPolicy;
+        let permission = self.need.permission();
+        let remedy = Remedy::for_restrictions(self.identity, name, permission, restrictions);
+        verdict.with(remedy, self.identity)
+    }
+
+    /// What the user's role in an organization allows.
+    fn role_may(&self, organization: &Organization) -> Verdict {
+        let name = &organization.name;
+        let Some(role) = organization.role_in_org.as_deref() else {
+            return self.unknown(format!(
+                "the Hub did not tell the role in the organisation {name}"
+            ));
+        };
+        let user = &self.identity.user;
+        let higher_role = || Remedy::HigherRole(name.clone());
+        let may = match (role, self.need.changes_something()) {
+            ("admin" | "write", _) | ("contributor" | "read", false) => true,
+            // A contributor creates repositories and changes those; whose a repository is, only
+            // the Hub knows.
+            ("contributor", true) => match self.target {
+                Target::Repository { .. } => {
+                    return self
+                        .unknown(format!(
+                            "{user} is a contributor of {name}, who may write to their own \
+                             repositories"
+                        ))
+                        .with(higher_role(), self.identity);
+                }
+                _ => true,
+            },
+            ("no_access", false) => {
+                return self
+                    .unknown(format!(
+                        "{user} has the role no_access in the organisation {name}: only what is \
+                         public can be read"
+                    ))
+                    .with(higher_role(), self.identity);
+            }
+            _ => false,
+        };
+        if may {
+            return self.allowed(format!(
+                "{user} has the role {role} in the organisation {name}"
+            ));
+        }
+        let reason = format!(
+            "{GOOD_TOKEN}{user} has the role {role} in the organisation {name}, and {} needs write \
+             there",
+            self.need
+        );
+        let mut verdict = if organization.has_resource_groups {
+            self.unknown(format!(
+                "{reason}, unless one of their resource groups gives it"
+            ))
+        } else {
+            self.denied(reason)
+        };
+        verdict.denial.actual = Some(format!("role {role} in {name}"));
+        verdict.with(higher_role(), self.identity)
+    }
+
+    /// The token lacks the right. Another one helps only if its user has it, which whoami may not
+    /// tell.
+    fn token_lacks(&self, reason: String) -> Verdict {
+        let user = self.person_may();
+        if user.outcome == Outcome::Denied && self.comes_first(&user) {
+            return Verdict {
+                by_token: true,
+                reason: format!(
+                    "{}; besides, {reason}",
+                    user.reason.trim_start_matches(GOOD_TOKEN)
+                ),
+                ..user
+            };
+        }
+        // A policy lets in by the form that asks for its approval.
+        let is_open =
+            user.outcome == Outcome::Unknown && user.kind != DenialKind::OrganizationPolicy;
+        let (reason, remedy) = if is_open {
+            let reason = format!("{reason}; besides, {}", user.reason);
+            (reason, Remedy::TokenAndRight)
+        } else {
+            (reason, Remedy::Token(self.form()))
+        };
+        Verdict {
+            by_token: true,
+            ..self.denied(reason)
+        }
+        .with(remedy, self.identity)
+    }
+
+    /// Whether what lies with the user goes before what the token lacks. A policy does only if it
+    /// wants another kind of token altogether: who adds the missing scope asks to be let in by
+    /// that, or would have to do both.
+    fn comes_first(&self, user: &Verdict) -> bool {
+        let is_role = user.kind == DenialKind::InsufficientRole;
+        let is_fine_grained = matches!(self.identity.role, Some(TokenRole::FineGrained));
+        is_role || !is_fine_grained
+    }
+
+    /// Nothing can be told by the token. Another one helps only if its user has the right.
+    fn unknown_by_token(&self, reason: String) -> Verdict {
+        let user = self.person_may();
+        let verdict = self.unknown(reason);
+        if user.outcome == Outcome::Allowed {
+            verdict.with(Remedy::Token(self.form()), self.identity)
+        } else {
+            let denial = Denial {
+                actual: verdict.denial.actual,
+                ..user.denial
+            };
+            Verdict { denial, ..verdict }
+        }
+    }
+
+    /// What a fine-grained token's scopes allow, and then what its user may do.
+    fn scopes_may(&self) -> Verdict {
+        let needed = self.need.permission();
+        let has = |permissions: &[String]| {
+            permissions
+                .iter()
+                .any(|known| known == needed || (needed == READ && known == WRITE))
+        };
+        if matches!(self.target, Target::Anything) {
+            return match self.need {
+                // A fine-grained token has a role on a target only.
+                Need::Role(role) => Verdict {
+                    by_token: true,
+                    ..self.denied(format!(
+                        "it is fine-grained and has no role in general: {}. Ask with repo=",
+                        self.listed()
+                    ))
+                }
+                .with(
+                    Remedy::RoleInGeneral(format!("tokenType={}", role.name())),
+                    self.identity,
+                ),
+                Need::Permission(_)
+                    if has(&self.identity.global_permissions)
+                        || self
+                            .identity
+                            .scopes
+                            .iter()
+                            .any(|scope| has(&scope.permissions)) =>
+                {
+                    self.allowed(format!("its scopes include `{needed}`"))
+                }
+                Need::Permission(_) => self.token_lacks(format!(
+                    "it is fine-grained without `{needed}`: {}",
+                    self.listed()
+                )),
+            };
+        }
+        let granted = has(&self.identity.global_permissions)
+            || self
+                .identity
+                .scopes
+                .iter()
+                .any(|scope| covers(scope, self.target) && has(&scope.permissions));
+        if granted {
+            return self.person_may();
+        }
+        let reason = format!(
+            "it is fine-grained without `{needed}` on {}: {}",
+            self.target,
+            self.listed()
+        );
+        if self.need.as_role() == Some(Role::Read) {
+            // A public ungated repository needs no right to be read.
+            self.unknown_by_token(reason)
+        } else {
+            self.token_lacks(reason)
+        }
+    }
+
+    /// What a fine-grained token can do, in a few words.
+    fn listed(&self) -> String {
+        const SHOWN: usize = 6;
+        let mut rights: Vec<String> = self
+            .identity
+            .scopes
+            .iter()
+            .map(|scope| {
+                format!(
+                    "{} on {}",
+                    scope.permissions.join(", "),
+                    scope.entity_name.as_deref().unwrap_or("some things")
+                )
+            })
+            .collect();
+        if !self.identity.global_permissions.is_empty() {
+            rights.push(format!(
+                "{} everywhere",
+                self.identity.global_permissions.join(", ")
+            ));
+        }
+        if rights.is_empty() {
+            return "it can do nothing".to_owned();
+        }
+        let more = rights.len().saturating_sub(SHOWN);
+        rights.truncate(SHOWN);
+        let mut text = format!("it can do {}", rights.join("; "));
+        if more > 0 {
+            let _ = write!(text, "; and {more} more");
+        }
+        text
+    }
+
+    fn role_name(&self) -> &str {
+        self.identity
+            .role
+            .as_ref()
+            .map_or("unknown", TokenRole::name)
+    }
+
+    fn verdict(&self, outcome: Outcome, reason: String) -> Verdict {
+        Verdict {
+            outcome,
+            reason,
+            by_token: false,
+            kind: DenialKind::InsufficientRole,
+            denial: Denial {
+                required: self.need.to_string(),
+                actual: self
+                    .identity
+                    .role
+                    .as_ref()
+                    .map(|role| role.name().to_owned()),
+                target: match self.target {
+                    Target::Anything => None,
+                    target => Some(target.to_string()),
+                },
+                ..Denial::default()
+            },
+            suggestion: None,
+            foreign_namespace: self.foreign_namespace(),
+        }
+    }
+
+    fn allowed(&self, reason: String) -> Verdict {
+        self.verdict(Outcome::Allowed, reason)
+    }
+
+    fn denied(&self, reason: String) -> Verdict {
+        self.verdict(Outcome::Denied, reason)
+    }
+
+    fn unknown(&self, reason: String) -> Verdict {
+        self.verdict(Outcome::Unknown, reason)
+    }
+
+    /// What fills the form in that makes a right token, as far as it can be.
+    fn form(&self) -> String {
+        let fine_grained = matches!(self.identity.role, Some(TokenRole::FineGrained));
+        match self.need {
+            Need::Role(role) if !fine_grained => format!("tokenType={}", role.name()),
+            need => {
+                let permission = need.permission();
+                match self.target.namespace() {
+                    Some(namespace) if self.identity.organization(namespace).is_some() => format!(
+                        "tokenType=fineGrained&orgs={namespace}&orgPermissions={permission}"
+                    ),
+                    _ => format!("tokenType=fineGrained&ownUserPermissions={permission}"),
+                }
+            }
+        }
+    }
+}
+
+impl Verdict {
+    /// The same, with what would help.
+    fn with(mut self, remedy: Remedy, identity: &Identity) -> Self {
+        remedy.put_into(&mut self.denial, &identity.endpoint);
+        self
+    }
+}
+
+/// Whether a scope's entity is the target or its namespace.
+fn covers(scope: &Scope, target: &Target) -> bool {
+    let (Some(kind), Some(entity)) = (scope.entity_type.as_deref(), scope.entity_name.as_deref())
+    else {
+        return false;
+    };
+    if matches!(kind, "user" | "org") {
+        return target
+            .namespace()
+            .is_some_and(|namespace| namespace.eq_ignore_ascii_case(entity));
+    }
+    match target {
+        Target::Repository {
+            kind: wanted,
+            namespace,
+            name,
+        } => {
+            kind == wanted.as_str()
+                && entity.split_once('/').is_some_and(|(left, right)| {
+                    left.eq_ignore_ascii_case(namespace) && right.eq_ignore_ascii_case(name)
+                })
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! What something is to be done on: a repository, a namespace, or nothing in particular.
+
+use std::fmt;
+
+use crate::error::Error;
+use crate::printable::{holds_secret, printable};
+use crate::repository::RepositoryType;
+use crate::token::recognize;
+
+impl RepositoryType {
+    /// Reads an argument: a type in the singular or the plural.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] for any other word.
+    pub fn from_argument(text: &str) -> Result<Self, Error> {
+        Self::parse(text)
+            .or_else(|| Self::parse_plural(text))
+            .ok_or_else(|| {
+                Error::InvalidArgument(
+                    "a repository type is \"model\", \"dataset\" or \"space\"".to_owned(),
+                )
+            })
+    }
+}
+
+/// What it is to be done on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Nothing in particular.
+    Anything,
+    /// A user or an organisation.
+    Namespace(String),
+    /// A repository, which may not exist yet.
+    Repository {
+        /// What sort of repository.
+        kind: RepositoryType,
+        /// Its user or organisation.
+        namespace: String,
+        /// Its own name.
+        name: String,
+    },
+}
+
+impl Target {
+    /// Reads a repository as people name it: `acme/tiny`, `tiny` for one's own, or with its type
+    /// before it, `datasets/acme/tiny`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] when it is none of these.
+    pub fn repository(
+        text: &str,
+        kind: RepositoryType,
+        own_namespace: &str,
+    ) -> Result<Self, Error> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let (kind, namespace, name) = match parts[..] {
+            [name] => (kind, own_namespace, name),
+            [namespace, name] => (kind, namespace, name),
+            [plural @ ("models" | "datasets" | "spaces"), namespace, name] => {
+                (RepositoryType::from_argument(plural)?, namespace, name)
+            }
+            _ => return Err(invalid_repository()),
+        };
+        if [namespace, name].into_iter().any(looks_like_a_token) {
+            return Err(Error::InvalidArgument(
+                "the repository's name looks like a token, and is not repeated here".to_owned(),
+            ));
+        }
+        if !is_name(namespace) || !is_name(name) {
+            return Err(invalid_repository());
+        }
+        Ok(Self::Repository {
+            kind,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// Reads the name of a user or an organization.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] when it cannot be one.
+    ///
+    /// ```
+    /// use hubtoken_core::role::Target;
+    ///
+    /// assert!(Target::namespace_named("acme").is_ok());
+    /// assert!(Target::namespace_named("").is_err() && Target::namespace_named("../x").is_err());
+    /// ```
+    pub fn namespace_named(text: &str) -> Result<Self, Error> {
+        let may_be_a_token = looks_like_a_token(text);
+        if is_name(text) && !may_be_a_token {
+            return Ok(Self::Namespace(text.to_owned()));
+        }
+        let what = if text.trim().is_empty() {
+            "the namespace is blank".to_owned()
+        } else if may_be_a_token || recognize(text.trim()).is_some() {
+            "the namespace looks like a token, and is not repeated here".to_owned()
+        } else {
+            let shown: String = printable(text).chars().take(SHOWN).collect();
+            format!("`{shown}` is not the name of a user or an organization")
+        };
+        Err(Error::InvalidArgument(format!(
+            "{what}: such a name is written with letters, digits, `-`, `_` and `.`"
+        )))
+    }
+
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Anything => None,
+            Self::Namespace(namespace) | Self::Repository { namespace, .. } => Some(namespace),
+        }
+    }
+}
+
+fn invalid_repository() -> Error {
+    Error::InvalidArgument(
+        "a repository is written \"name\", \"namespace/name\" or \"datasets/namespace/name\", of \
+         letters, digits, `-`, `_` and `.`"
+            .to_owned(),
+    )
+}
+
+/// How many characters of what is not a name are shown.
+const SHOWN: usize = 60;
+
+/// So many letters and digits in a row are not a word of a name.
+const KEY_LENGTH: usize = 20;
+
+/// Whether a text may be a token that was put where a name belongs: it must go neither into a
+/// message nor into an address. `sk-telecom-research` begins like a key, and is a name.
+fn looks_like_a_token(text: &str) -> bool {
+    let text = text.trim();
+    let has_long_run = || {
+        text.split(|character: char| !character.is_ascii_alphanumeric())
+            .any(|run| run.len() >= KEY_LENGTH)
+    };
+    holds_secret(text) || (recognize(text).is_some() && has_long_run())
+}
+
+/// Whether a text can be the name of a user, an organization or a repository; such a name needs no
+/// escaping in a path.
+pub(crate) fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 96
+        && !text.starts_with('.')
+        && !text.contains("..")
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anything => formatter.write_str("the Hub"),
+            Self::Namespace(namespace) => formatter.write_str(namespace),
+            Self::Repository {
+                kind,
+                namespace,
+                name,
+            } => write!(formatter, "{}{namespace}/{name}", kind.prefix()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

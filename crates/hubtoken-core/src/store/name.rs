@@ -1,0 +1,110 @@
+//! Names that the file can carry.
+//!
+//! A token's name is whatever somebody typed on the Hub. Nearly all of it can stand between
+//! brackets, brackets included, since the last one of the line ends the name. What cannot is
+//! `DEFAULT`, which is syntax, a blank name, and line breaks, which would forge further lines. Such
+//! a name is changed, and gets a part of the *original's* digest behind `~`: the same name always
+//! becomes the same one, and two names never become one. So is a name that holds a token or the key
+//! of another service, since names are shown.
+
+use std::borrow::Cow;
+
+use super::pieces::DEFAULT;
+use crate::error::Error;
+use crate::printable::{holds_secret, masked};
+use crate::token::Digest;
+
+/// Longer names are cut, in characters: a list should stay readable.
+const LONGEST: usize = 200;
+/// How many digits of the digest are shown.
+const DIGITS: usize = 8;
+
+/// Refuses a name that holds a token: it would be stored, and shown, as a name.
+///
+/// # Errors
+///
+/// [`Error::TokenFormat`], which does not repeat it.
+pub fn check(name: &str) -> Result<(), Error> {
+    if holds_secret(name) {
+        return Err(refused());
+    }
+    Ok(())
+}
+
+pub(super) fn refused() -> Error {
+    Error::TokenFormat(
+        "the name holds a token, or the key of another service. Names are stored and shown in the \
+         open: choose another name, and hand a token over as the token"
+            .to_owned(),
+    )
+}
+
+/// A name that is safe between brackets.
+///
+/// ```
+/// assert_eq!(hubtoken_core::store::name::safe("ci [prod]"), "ci [prod]");
+/// assert_eq!(hubtoken_core::store::name::safe("a\nb"), "a_b~7e18f737");
+/// assert_eq!(hubtoken_core::store::name::safe(""), "token~e3b0c442");
+/// ```
+#[must_use]
+pub fn safe(name: &str) -> String {
+    let breaks = |character: char| {
+        character.is_control() || matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}')
+    };
+    let mut changed: Cow<'_, str> = name.into();
+    if changed.contains(breaks) {
+        changed = changed.replace(breaks, "_").into();
+    }
+    if holds_secret(&changed) {
+        changed = masked(&changed).into_owned().into();
+    }
+    if let Some((end, _)) = changed.char_indices().nth(LONGEST) {
+        changed = changed[..end].to_owned().into();
+    }
+    if changed.trim().is_empty() {
+        changed = "token".into();
+    }
+    if changed == name && name != DEFAULT {
+        return changed.into_owned();
+    }
+    let digest = Digest::of(name).fingerprint();
+    format!("{changed}~{}", digest.get(..DIGITS).unwrap_or(&digest))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::format;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_token_is_no_name() {
+        for (name, shown) in [
+            ("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX", "hf_…~"),
+            ("my sk-proj-FakeFakeFakeFakeFake", "my sk-proj-…~"),
+        ] {
+            assert!(safe(name).starts_with(shown), "{}", safe(name));
+            assert!(matches!(check(name), Err(Error::TokenFormat(_))));
+        }
+        check("ci-hf_hub").unwrap();
+    }
+
+    #[test]
+    fn default_is_no_name() {
+        assert!(safe("DEFAULT").starts_with("DEFAULT~"));
+        assert_eq!(safe("default"), "default");
+        assert_eq!(safe(&"a".repeat(1000)).len(), LONGEST + 1 + DIGITS);
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_comes_back(name in "(?s).{0,12}|[\\]\\[\\r\\n\\t #;=%]{0,8}") {
+            let safe = safe(&name);
+            let sections = format::parse(&format!("[a~]\nx=1\n[{safe}]\nhf_token = v\n")).unwrap();
+            prop_assert_eq!(sections.len(), 2);
+            prop_assert_eq!(&sections[1].name, &safe);
+            prop_assert_eq!(super::safe(&safe), safe);
+        }
+    }
+}

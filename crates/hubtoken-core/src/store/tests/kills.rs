@@ -1,0 +1,371 @@
+//! Every write, interrupted by a kill at any moment.
+//!
+//! A child does one deed after another, as a seed says, and tells before and after each. It is
+//! killed at a random moment. What it had acknowledged must be there, and of the deed that it was
+//! at each file must be the old one or the new one, whole.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::*;
+use crate::env::{self, ProcessEnvironment};
+use crate::store::endpoints::{self, Endpoints};
+use crate::store::lock::Lock;
+
+/// How many kills there are, and what sets another number.
+const KILLS: u64 = 1_000;
+const KILLS_VARIABLE: &str = "HUBTOKEN_TEST_KILLS";
+/// How often all of that is done at most, until kills have fallen everywhere.
+const PASSES: u32 = 10;
+/// Homes in which children are killed at the same time.
+const HOMES: u64 = 4;
+/// A kill comes at most so many deeds' time after the first deed has begun.
+const LATEST: u32 = 4;
+/// Every so many kills the file cannot be understood at first.
+const BROKEN_EVERY: u64 = 7;
+/// Every so many kills somebody looks whether things pile up.
+const LOOK_EVERY: u64 = 10;
+
+const HOME: &str = "HUBTOKEN_TEST_KILLED";
+const SEED: &str = "HUBTOKEN_TEST_SEED";
+const NAMES: [&str; 4] = ["a", "b [c]", "d", "DEFAULT~89dbf710"];
+const KILLED: i32 = 9;
+
+/// One verb.
+#[derive(Debug)]
+enum Deed {
+    Save(&'static str, String, &'static str),
+    Switch(&'static str),
+    Rename(&'static str, &'static str),
+    Remove(&'static str),
+    RemoveActive,
+    RemoveAll,
+}
+
+/// `SplitMix64`: a sequence that a seed decides.
+fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut value = *state;
+    value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
+
+fn pick<T: Copy>(from: &[T], state: &mut u64) -> T {
+    let length = u64::try_from(from.len()).unwrap();
+    from[usize::try_from(random(state) % length).unwrap()]
+}
+
+/// What a seed has a child do as its `number`th deed. The first is a login, which a file that
+/// cannot be understood does not stop.
+fn deed(seed: u64, number: u64) -> Deed {
+    let mut state = seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d);
+    let kind = if number == 0 {
+        0
+    } else {
+        random(&mut state) % 12
+    };
+    let name = pick(&NAMES, &mut state);
+    match kind {
+        0..=4 => {
+            let word = format!("{seed:x}n{number}");
+            Deed::Save(name, word, pick(&[HUB, HUB, TEAM], &mut state))
+        }
+        5 | 6 => Deed::Switch(name),
+        7 | 8 => Deed::Rename(name, pick(&NAMES, &mut state)),
+        9 => Deed::Remove(name),
+        10 => Deed::RemoveActive,
+        _ => Deed::RemoveAll,
+    }
+}
+
+impl Deed {
+    fn run(&self, machine: &Machine<'_>) {
+        let done = match self {
+            Self::Save(name, word, endpoint) => machine
+                .save(name, &token(word), &record(endpoint, "alice"), true)
+                .map(drop),
+            Self::Switch(name) => machine.switch(name).map(drop),
+            Self::Rename(old, new) => machine.rename(old, new).map(drop),
+            Self::Remove(name) => machine.remove(name).map(drop),
+            Self::RemoveActive => machine.remove_active().map(drop),
+            Self::RemoveAll => machine.remove_all().map(drop),
+        };
+        match done {
+            Ok(()) | Err(Error::InvalidArgument(_) | Error::UntrustedEndpoint(_)) => {}
+            Err(error) => unreachable!("{self:?}: {error}"),
+        }
+    }
+}
+
+/// What there is: values and endpoints by name, and the value of the token file.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct State {
+    stored: BTreeMap<String, (String, String)>,
+    active: Option<String>,
+}
+
+impl State {
+    /// What a verb is to do, in other words than the store's own.
+    fn after(&self, deed: &Deed) -> Self {
+        let mut state = self.clone();
+        match deed {
+            Deed::Save(name, word, endpoint) => {
+                let value = token(word).expose().to_owned();
+                let entry = (value.clone(), (*endpoint).to_owned());
+                state.stored.insert((*name).to_owned(), entry);
+                if *endpoint == HUB {
+                    state.active = Some(value);
+                }
+            }
+            Deed::Switch(name) => {
+                if let Some((value, endpoint)) = state.stored.get(*name)
+                    && endpoint == HUB
+                {
+                    state.active = Some(value.clone());
+                }
+            }
+            Deed::Rename(old, new) => {
+                if !state.stored.contains_key(*new)
+                    && let Some(entry) = state.stored.remove(*old)
+                {
+                    state.stored.insert((*new).to_owned(), entry);
+                }
+            }
+            Deed::Remove(name) => {
+                if let Some((value, _)) = state.stored.remove(*name) {
+                    state.active = state.active.filter(|active| *active != value);
+                }
+            }
+            Deed::RemoveActive => {
+                let active = state.active.take();
+                state
+                    .stored
+                    .retain(|_, (value, _)| Some(&*value) != active.as_ref());
+            }
+            Deed::RemoveAll => state = Self::default(),
+        }
+        state
+    }
+
+    /// What lies on the disk; an error when `stored_tokens` cannot be understood.
+    fn read(machine: &Machine<'_>) -> Result<Self, Error> {
+        let entry = |entry: Result<crate::store::Entry, Error>| {
+            let entry = entry?;
+            let value = entry.token.unwrap().expose().to_owned();
+            Ok((entry.name, (value, entry.endpoint.to_string())))
+        };
+        Ok(Self {
+            stored: machine.list()?.map(entry).collect::<Result<_, Error>>()?,
+            active: fs::read_to_string(machine.token_path()).ok(),
+        })
+    }
+}
+
+/// Does what its seed says until it is killed; nothing when run as a test.
+#[test]
+fn a_process_that_is_killed() {
+    let variable = |name| env::text(&ProcessEnvironment, name);
+    let (Some(home), Some(seed)) = (variable(HOME), variable(SEED)) else {
+        return;
+    };
+    let machine = machine(Path::new(&home));
+    let seed = seed.parse().unwrap();
+    // Not captured by the test harness, as `println!` is.
+    let mut parent = std::io::stdout();
+    for number in 0.. {
+        let deed = deed(seed, number);
+        parent.write_all(b"@begin\n").unwrap();
+        deed.run(&machine);
+        parent.write_all(b"@end\n").unwrap();
+    }
+}
+
+/// Kills a child after a while; how many deeds it had begun, and how many ended.
+fn kill_one(home: &Path, seed: u64, after: Duration) -> (u64, u64) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::tests::kills::a_process_that_is_killed"])
+        .env(HOME, home)
+        .env(SEED, seed.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let begun = lines.find(|line| line.as_ref().unwrap() == "@begin");
+    assert!(begun.is_some(), "seed {seed}: the child did not begin");
+    thread::sleep(after);
+    child.kill().unwrap();
+    let ended = child.wait().unwrap();
+    let (mut begins, mut ends) = (1, 0);
+    for line in lines.map_while(Result::ok) {
+        match line.as_str() {
+            "@begin" => begins += 1,
+            "@end" => ends += 1,
+            other => unreachable!("seed {seed}: {other}"),
+        }
+    }
+    assert_eq!(ended.signal(), Some(KILLED), "seed {seed}: it failed");
+    (begins, ends)
+}
+
+/// How long a login takes here and now: the slowest of a few.
+fn pace(machine: &Machine<'_>) -> Duration {
+    let logins = (0..20).map(|number| {
+        let start = Instant::now();
+        Deed::Save("a", format!("pace{number}"), HUB).run(machine);
+        start.elapsed()
+    });
+    logins.max().unwrap()
+}
+
+/// What came of the kills in one home.
+#[derive(Default)]
+struct Tally {
+    in_between: u64,
+    old: u64,
+    new: u64,
+}
+
+fn kill_many(seed: u64, kills: u64) -> Tally {
+    let folder = quick_folder();
+    let home = folder.path();
+    let machine = machine(home);
+    let mut state = seed;
+    let pace = pace(&machine);
+    let mut known = State::read(&machine).unwrap();
+    let mut tally = Tally::default();
+    for round in 1..=kills {
+        let seed = random(&mut state);
+        let broken = round
+            .is_multiple_of(BROKEN_EVERY)
+            .then(|| break_file(machine.path(), round));
+        if broken.is_some() {
+            known.stored.clear();
+        }
+        let latest = u64::try_from((pace * LATEST).as_nanos()).unwrap();
+        let after = Duration::from_nanos(random(&mut state) % latest);
+        let (begun, ended) = kill_one(home, seed, after);
+        let old = (0..ended).fold(known, |state, number| state.after(&deed(seed, number)));
+        let new = (ended..begun).fold(old.clone(), |state, number| {
+            state.after(&deed(seed, number))
+        });
+        known = match (State::read(&machine), &broken) {
+            (Ok(found), _) => found,
+            (Err(_), Some(broken)) if ended == 0 => {
+                assert_eq!(fs::read_to_string(machine.path()).unwrap(), *broken);
+                let active = fs::read_to_string(machine.token_path()).ok();
+                let first = Deed::Save("a", format!("again{round}"), HUB);
+                first.run(&machine);
+                assert_eq!(active, old.active, "seed {seed}");
+                old.after(&first)
+            }
+            (Err(error), _) => unreachable!("seed {seed}: {error}"),
+        };
+        if let Some(broken) = broken {
+            assert_set_aside(home, &broken);
+        } else {
+            assert!(
+                [&old.stored, &new.stored].contains(&&known.stored),
+                "seed {seed}, deed {ended}: {old:?} -> {new:?}: {known:?}"
+            );
+            assert!(
+                [&old.active, &new.active].contains(&&known.active),
+                "seed {seed}, deed {ended}: {old:?} -> {new:?}: {known:?}"
+            );
+        }
+        assert!(Lock::take(machine.path(), None, Duration::ZERO, &Never).is_ok());
+        if old != new {
+            tally.in_between += 1;
+            tally.old += u64::from(known == old);
+            tally.new += u64::from(known == new);
+        }
+        if round.is_multiple_of(LOOK_EVERY) {
+            let deed = Deed::Save("a", format!("look{round}"), HUB);
+            deed.run(&machine);
+            known = known.after(&deed);
+            assert_tidy(home, &known);
+        }
+    }
+    tally
+}
+
+/// Puts a file there that cannot be understood, an hour ago: nobody is still writing it.
+fn break_file(path: &Path, round: u64) -> String {
+    let text = format!("[a]\nhf_FakeBroken{round}\n");
+    fs::write(path, &text).unwrap();
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_hours(1))
+        .unwrap();
+    text
+}
+
+/// The broken text lies in one place, beside the file that is in use.
+fn assert_set_aside(home: &Path, broken: &str) {
+    let files = fs::read_dir(home).unwrap().map(|file| file.unwrap().path());
+    let holds = |path: &std::path::PathBuf| fs::read_to_string(path).unwrap() == broken;
+    let aside: Vec<_> = files.filter(holds).collect();
+    assert_eq!(aside.len(), 1, "{aside:?}");
+    assert!(aside[0].ends_with("stored_tokens.broken-1"), "{aside:?}");
+    fs::remove_file(&aside[0]).unwrap();
+}
+
+/// Nothing lies about, and nothing is known of tokens that are not there.
+fn assert_tidy(home: &Path, state: &State) {
+    let mut files: Vec<String> = fs::read_dir(home)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    let expected = [
+        "hubtoken_endpoints.json",
+        "stored_tokens",
+        "stored_tokens.lock",
+        "token",
+    ];
+    assert_eq!(files, expected);
+    let path = home.join("stored_tokens");
+    let text = fs::read_to_string(endpoints::path(&path)).unwrap();
+    let known = Endpoints::read(&path).unwrap();
+    let stored = state.stored.values().map(|(value, _)| value);
+    let mut values: Vec<_> = stored.chain(&state.active).collect();
+    values.sort();
+    values.dedup();
+    assert_eq!(text.matches("\"endpoint\"").count(), values.len());
+    for value in values {
+        let digest = Token::parse(value).unwrap().unwrap().digest();
+        assert!(known.get(digest).unwrap().is_some());
+    }
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_whole_files_and_loses_nothing() {
+    let kills = env::text(&ProcessEnvironment, KILLS_VARIABLE)
+        .map_or(KILLS, |number| number.parse().unwrap());
+    let mut all = Tally::default();
+    // Kills that came in between, and on both sides of the moment that decides. Where the pace of the machine changes
+    // as they come, they may all fall on one side: then there are more, at its pace by then.
+    for _ in 0..PASSES {
+        let mut seed = [0; 8];
+        getrandom::fill(&mut seed).unwrap();
+        let seed = u64::from_le_bytes(seed);
+        let homes: Vec<_> = (0..HOMES)
+            .map(|home| thread::spawn(move || kill_many(seed ^ home, kills.div_ceil(HOMES))))
+            .collect();
+        for home in homes {
+            let tally = home.join().unwrap();
+            all.in_between += tally.in_between;
+            all.old += tally.old;
+            all.new += tally.new;
+        }
+        if all.in_between > kills / 4 && all.old > 0 && all.new > 0 {
+            return;
+        }
+    }
+    unreachable!("no kill came where it counts");
+}

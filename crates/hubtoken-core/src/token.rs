@@ -1,0 +1,152 @@
+//! The secret itself.
+//!
+//! A [`Token`] is a value that passed every check that can be made without asking anybody: it may
+//! be sent in an `Authorization` header, and it is not a mask or a placeholder that somebody
+//! pasted. It has no `Display`, its `Debug` shows a mask, it compares in constant time, and its
+//! buffer is overwritten when it is dropped. The value leaves through [`Token::expose`] alone.
+
+mod digest;
+mod format;
+mod kind;
+pub(crate) mod service_key;
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+pub use digest::Digest;
+pub use format::MAXIMUM_LENGTH;
+use format::{clean, find_problem};
+pub use kind::TokenKind;
+use kind::split_prefix;
+pub(crate) use service_key::recognize;
+
+/// How many of a token's last characters a mask shows.
+const SHOWN: usize = 4;
+
+/// A token: a secret that may be sent to its endpoint.
+///
+/// ```
+/// use hubtoken_core::token::Token;
+///
+/// let token = Token::parse(" hf_FakeFakeFakeFakeFakeFakeFakeFakeXX\n")?.ok_or("blank")?;
+/// assert_eq!(token.mask(), "hf_…keXX");
+/// assert_eq!(format!("{token:?}"), "Token(hf_…keXX)");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Token {
+    value: Zeroizing<String>,
+    kind: TokenKind,
+    /// Taken when it is first asked for.
+    digest: OnceLock<Digest>,
+}
+
+impl Token {
+    /// Reads a token as people and files give it.
+    ///
+    /// White space around the value, line breaks, a byte order mark and one pair of quotes are
+    /// removed. `None` is a blank value, which means "not set".
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TokenFormat`] when the value cannot be a token: it has white space or control
+    /// characters inside, characters that a bearer token never has (RFC 6750, section 2.1), is a
+    /// mask or a placeholder, or is some other secret. The message never shows the value.
+    pub fn parse(raw: &str) -> Result<Option<Self>, Error> {
+        // An exact copy: no reallocation leaves a part of the value behind.
+        Self::of_clean(Zeroizing::new(clean(raw).to_owned()))
+    }
+
+    /// As [`Token::parse`], of a text that is not needed any more: a clean one is not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`Token::parse`].
+    pub fn take(raw: Zeroizing<String>) -> Result<Option<Self>, Error> {
+        if clean(&raw).len() == raw.len() {
+            Self::of_clean(raw)
+        } else {
+            Self::parse(&raw)
+        }
+    }
+
+    fn of_clean(value: Zeroizing<String>) -> Result<Option<Self>, Error> {
+        if value.is_empty() {
+            return Ok(None);
+        }
+        match find_problem(&value) {
+            Some(problem) => Err(Error::TokenFormat(problem)),
+            None => Ok(Some(Self {
+                kind: TokenKind::of(&value),
+                digest: OnceLock::new(),
+                value,
+            })),
+        }
+    }
+
+    /// The value. The only way to it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.value
+    }
+
+    /// What sort of token it is.
+    #[must_use]
+    pub fn kind(&self) -> TokenKind {
+        self.kind
+    }
+
+    /// What the value looks like, if it looks like the key of another service: "an API key of
+    /// `OpenAI`".
+    #[must_use]
+    pub fn foreign_service(&self) -> Option<&'static str> {
+        // No shape of another service begins like a token of the Hub.
+        if self.kind == TokenKind::Opaque {
+            service_key::recognize(&self.value)
+        } else {
+            None
+        }
+    }
+
+    /// The SHA-256 of the value.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        *self.digest.get_or_init(|| Digest::of(&self.value))
+    }
+
+    /// The prefix and the last four characters around U+2026, which no HTTP header can carry.
+    ///
+    /// A short value shows its prefix only.
+    #[must_use]
+    pub fn mask(&self) -> String {
+        let (prefix, _) = split_prefix(&self.value);
+        let rest = self.value.get(prefix.len()..).unwrap_or_default();
+        // The value is ASCII, so any byte offset is a character boundary.
+        let shown = if rest.len() >= SHOWN * 4 {
+            rest.get(rest.len() - SHOWN..).unwrap_or_default()
+        } else {
+            ""
+        };
+        format!("{prefix}…{shown}")
+    }
+}
+
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.value.as_bytes().ct_eq(other.value.as_bytes()).into()
+    }
+}
+
+impl Eq for Token {}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Token({})", self.mask())
+    }
+}
+
+#[cfg(test)]
+mod tests;

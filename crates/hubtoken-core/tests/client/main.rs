@@ -1,0 +1,16 @@
+//! The client from outside, against servers that this process runs.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should panic"
+)]
+
+mod client;
+mod denials;
+mod place;
+mod remembered;
+mod server;
+mod shared;
+mod time;
+mod turns;

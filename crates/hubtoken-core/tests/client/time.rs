@@ -1,0 +1,49 @@
+//! Time as these tests have it: it passes when a test says so, and what happens meanwhile is waited
+//! for, however long that takes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use hubtoken_core::identity::clock::Clock;
+use hubtoken_core::identity::shared::Moment;
+
+/// After this a test has hung, and should say so. Nothing else depends on it.
+pub const HANG_LIMIT: Duration = Duration::from_mins(5);
+
+/// Waits for an event that is sure to come.
+pub fn until(come: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !come() {
+        assert!(started.elapsed() < HANG_LIMIT, "it never comes");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Clone, Default)]
+pub struct HandClock {
+    /// Milliseconds.
+    passed: Arc<AtomicU64>,
+}
+
+impl HandClock {
+    /// Lets some time pass.
+    pub fn pass(&self, length: Duration) {
+        let length = u64::try_from(length.as_millis()).expect("no age of the world");
+        self.passed.fetch_add(length, Ordering::SeqCst);
+    }
+
+    /// What a client takes for the time.
+    pub fn clock(&self) -> Clock {
+        static START: LazyLock<Moment> = LazyLock::new(Moment::now);
+        let passed = self.passed.clone();
+        Clock::new(move || {
+            let passed = Duration::from_millis(passed.load(Ordering::SeqCst));
+            Moment {
+                instant: START.instant + passed,
+                wall: START.wall + passed,
+            }
+        })
+    }
+}

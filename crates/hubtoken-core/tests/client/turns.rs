@@ -1,0 +1,307 @@
+//! One request for all who wait, whatever happens to it: on the disk, and in a place in memory
+//! that stands for a networked one. Each client is what a process has; `shared.rs` has real ones.
+//!
+//! The time by which they wait for each other passes when a test says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hubtoken_core::http::Settings;
+use hubtoken_core::identity::Options;
+use hubtoken_core::identity::client::{Client, Known};
+use hubtoken_core::identity::disk::DiskCache;
+use hubtoken_core::identity::failure::Failure;
+use hubtoken_core::identity::shared::{Claim, Pace, Place, SharedCache as _};
+use hubtoken_core::interrupt::Never;
+
+use crate::client::{ALICE, credential};
+use crate::place::{MemoryCache, Watched};
+use crate::server::{Server, answer};
+use crate::time::{HANG_LIMIT, HandClock, until};
+
+const CLIENTS: usize = 12;
+const PACE: Pace = Pace {
+    look: Duration::from_millis(2),
+    beat: Duration::from_millis(5),
+    grace: Duration::from_secs(30),
+    longest: Duration::from_mins(30),
+};
+
+type Outcome = Result<Known, Failure>;
+
+fn ask(cache: &Arc<Watched>, server: &Server, time: &HandClock, options: &Options) -> Outcome {
+    let client = Arc::new(Client::with_clock(PACE, time.clock()));
+    let credential = credential(server.endpoint());
+    let line = client
+        .line(&credential.endpoint, &Settings::default())
+        .sharing(cache.clone());
+    client.identify(&credential, &line, options, &Never)
+}
+
+fn patient() -> Options {
+    Options {
+        max_stale: Duration::ZERO,
+        timeout: HANG_LIMIT,
+        ..Options::default()
+    }
+}
+
+/// Lets time pass while somebody asks and shows it: in steps after each of which all who wait have
+/// seen a new sign of life.
+fn pass_while_it_lives(cache: &Watched, time: &HandClock, length: Duration) {
+    // Less than a claim may show nothing new.
+    const STEP: Duration = Duration::from_secs(29);
+    let mut passed = Duration::ZERO;
+    while passed < length {
+        time.pass(STEP);
+        passed += STEP;
+        let before = cache.newest();
+        until(|| cache.all_have_seen_more_than(before));
+    }
+}
+
+/// What many clients learn that ask at once; `meanwhile` is called when one has asked the Hub and
+/// all the others wait for it.
+fn together(
+    cache: &Arc<Watched>,
+    server: &Server,
+    time: &HandClock,
+    meanwhile: impl FnOnce(),
+) -> Vec<Outcome> {
+    std::thread::scope(|scope| {
+        let ask = || ask(cache, server, time, &patient());
+        let callers: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(ask)).collect();
+        until(|| server.requests() >= 1 && cache.waiting() == CLIENTS - 1);
+        meanwhile();
+        callers
+            .into_iter()
+            .map(|caller| caller.join().expect("no panic"))
+            .collect()
+    })
+}
+
+/// Runs a test with each sort of place.
+fn in_each_place(test: impl Fn(Arc<Watched>)) {
+    let folder = tempfile::tempdir().expect("a folder");
+    test(Watched::new(DiskCache::new(folder.path().join("cache"))));
+    let left = std::fs::read_dir(folder.path().join("cache")).expect("the cache");
+    for entry in left {
+        let name = entry.expect("a file").file_name();
+        let name = name.to_string_lossy();
+        assert!(
+            !name.ends_with(".lock") && !name.ends_with(".new"),
+            "{name}"
+        );
+    }
+    test(Watched::new(MemoryCache::default()));
+}
+
+fn users(outcomes: Vec<Outcome>) -> Vec<String> {
+    outcomes
+        .into_iter()
+        .map(|outcome| outcome.expect("an identity").identity.user.clone())
+        .collect()
+}
+
+#[test]
+fn a_slow_hub_is_asked_once() {
+    in_each_place(|cache| {
+        let server = Server::start(answer(200, "", ALICE));
+        let gate = server.close_gate();
+        let time = HandClock::default();
+        let outcomes = together(&cache, &server, &time, || {
+            // Longer than a claim may show nothing new: this one goes on showing it.
+            pass_while_it_lives(&cache, &time, PACE.grace * 3);
+            gate.open();
+        });
+        assert_eq!(users(outcomes), ["alice"; CLIENTS]);
+        assert_eq!(server.requests(), 1);
+    });
+}
+
+#[test]
+fn who_has_no_more_time_says_so_and_asks_nobody() {
+    in_each_place(|cache| {
+        let server = Server::start(answer(200, "", ALICE));
+        let gate = server.close_gate();
+        let time = HandClock::default();
+        std::thread::scope(|scope| {
+            let (cache, server, time) = (&cache, &server, &time);
+            let leader = scope.spawn(move || ask(cache, server, time, &patient()));
+            until(|| server.requests() == 1);
+            let hasty = Options {
+                timeout: Duration::from_mins(4),
+                ..patient()
+            };
+            let other = scope.spawn(move || ask(cache, server, time, &hasty));
+            until(|| cache.counting() == 1);
+            pass_while_it_lives(cache, time, Duration::from_secs(230));
+            time.pass(Duration::from_secs(8));
+            let failure = other.join().expect("no panic").err();
+            let Some(Failure::Unreachable(text)) = failure else {
+                panic!("{failure:?}");
+            };
+            assert_eq!(text, "no answer within 240 seconds");
+            gate.open();
+            assert!(leader.join().expect("no panic").is_ok());
+        });
+        assert_eq!(server.requests(), 1);
+    });
+}
+
+#[test]
+fn a_failure_is_the_answer_for_all_who_waited_and_for_nobody_else() {
+    for (bad, is_it) in [
+        (
+            answer(503, "", ""),
+            (|failure| matches!(failure, Failure::Unreachable(_))) as fn(&Failure) -> bool,
+        ),
+        (answer(200, "", "<html>"), |failure| {
+            matches!(failure, Failure::Strange(_))
+        }),
+        (answer(429, "", ""), |failure| {
+            matches!(failure, Failure::RateLimited { retry_after: None })
+        }),
+    ] {
+        in_each_place(|cache| {
+            let server = Server::start(bad.clone());
+            let gate = server.close_gate();
+            let time = HandClock::default();
+            let outcomes = together(&cache, &server, &time, || gate.open());
+            for outcome in outcomes {
+                let failure = outcome.err().expect("a failure");
+                assert!(is_it(&failure), "{failure:?}");
+            }
+            assert_eq!(server.requests(), 1);
+            // Who comes later has waited for nothing.
+            server.set_answer(answer(200, "", ALICE));
+            assert!(ask(&cache, &server, &time, &patient()).is_ok());
+            assert_eq!(server.requests(), 2);
+        });
+    }
+}
+
+#[test]
+fn who_asks_anew_takes_no_failure_of_a_question_from_before() {
+    in_each_place(|cache| {
+        let server = Server::start(answer(503, "", ""));
+        let gate = server.close_gate();
+        let time = HandClock::default();
+        std::thread::scope(|scope| {
+            let (cache, server, time) = (&cache, &server, &time);
+            let leader = scope.spawn(move || ask(cache, server, time, &patient()));
+            until(|| server.requests() == 1);
+            time.pass(Duration::from_secs(1));
+            let anew = Options {
+                max_age: Some(Duration::ZERO),
+                ..patient()
+            };
+            let other = scope.spawn(move || ask(cache, server, time, &anew));
+            until(|| cache.waiting() == 1);
+            gate.open();
+            assert!(leader.join().expect("no panic").is_err());
+            assert!(other.join().expect("no panic").is_err());
+            assert_eq!(server.requests(), 2);
+        });
+    });
+}
+
+#[test]
+fn the_impatience_of_one_is_no_answer_for_another() {
+    in_each_place(|cache| {
+        let server = Server::start(answer(200, "", ALICE));
+        let gate = server.close_gate();
+        // The impatience lasts until there is somebody who could take it for an answer.
+        cache.tell_failures_to(1);
+        let time = HandClock::default();
+        std::thread::scope(|scope| {
+            let hasty = Options {
+                timeout: Duration::from_nanos(1),
+                ..patient()
+            };
+            let (cache, server, time) = (&cache, &server, &time);
+            let leader = scope.spawn(move || ask(cache, server, time, &hasty));
+            until(|| cache.held() == 1);
+            let follower = scope.spawn(move || ask(cache, server, time, &patient()));
+            until(|| cache.failures() == 1);
+            // Nobody was answered so far; the follower is, because it asks.
+            gate.open();
+            assert!(follower.join().expect("no panic").is_ok());
+            assert!(leader.join().expect("no panic").is_err());
+            assert_eq!(cache.held(), 2);
+        });
+    });
+}
+
+#[test]
+fn a_claim_that_shows_nothing_is_taken_over_by_one() {
+    in_each_place(|cache| {
+        let server = Server::start(answer(200, "", ALICE));
+        let credential = credential(server.endpoint());
+        let place = Place {
+            token: Place::of_token(&credential.token.digest()),
+            hub: Place::of_hub(&credential.endpoint),
+        };
+        // Somebody who holds the claim and does nothing, as a process does that is stopped.
+        let Claim::Held(lease) = cache.try_claim(&place) else {
+            panic!("nobody else is here");
+        };
+        let gate = server.close_gate();
+        let time = HandClock::default();
+        let outcomes = std::thread::scope(|scope| {
+            let callers: Vec<_> = (0..CLIENTS)
+                .map(|_| scope.spawn(|| ask(&cache, &server, &time, &patient())))
+                .collect();
+            until(|| cache.counting() == CLIENTS);
+            assert_eq!(server.requests(), 0);
+            // All of them see at once that it shows nothing.
+            time.pass(PACE.grace);
+            until(|| server.requests() >= 1);
+            // What the one who was stopped gives back is no longer its own.
+            drop(lease);
+            gate.open();
+            callers
+                .into_iter()
+                .map(|caller| caller.join().expect("no panic"))
+                .collect()
+        });
+        assert_eq!(users(outcomes), ["alice"; CLIENTS]);
+        assert_eq!(server.requests(), 1);
+    });
+}
+
+#[test]
+fn a_claim_is_not_renewed_for_ever() {
+    in_each_place(|cache| {
+        let server = Server::start(answer(200, "", ALICE));
+        // The first connection has died, and the caller would wait for it for a long time.
+        let gate = server.close_gate();
+        let time = HandClock::default();
+        let endless = Options {
+            timeout: Duration::from_hours(10_000),
+            ..patient()
+        };
+        std::thread::scope(|scope| {
+            let (cache, server, time) = (&cache, &server, &time);
+            // In here, so that a test that hangs opens it.
+            let gate = gate;
+            let stuck = scope.spawn(move || ask(cache, server, time, &endless));
+            until(|| server.requests() == 1);
+            let other = scope.spawn(move || ask(cache, server, time, &endless));
+            until(|| cache.waiting() == 1);
+            time.pass(PACE.longest);
+            until(|| {
+                // How soon the last sign of life is seen does not matter: time passes only after
+                // one that was seen twice, and so it does until there is no new one.
+                if cache.counting() == 1 {
+                    time.pass(PACE.grace);
+                }
+                server.requests() == 2
+            });
+            gate.open();
+            for caller in [stuck, other] {
+                assert!(caller.join().expect("no panic").is_ok());
+            }
+        });
+    });
+}

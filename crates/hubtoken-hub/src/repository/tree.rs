@@ -1,0 +1,183 @@
+//! Reading what a commit holds: lists of entries, single entries, and the content of files.
+
+use std::fs::File;
+use std::ops::Range;
+use std::path::Path;
+
+use git2::{ErrorCode, ObjectType, Oid, Tree, TreeEntry};
+
+use super::{Content, GitFault, RepositoryPath};
+use crate::lfs::{ObjectId, POINTER_LENGTHS, Pointer};
+
+/// How much of a file that is for git is looked at: each of its patterns costs time, and nobody has so many.
+pub(super) const LONGEST_TEXT: usize = 64 << 10;
+
+/// A file or a folder in a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub path: String,
+    pub oid: Oid,
+    /// `None` for a folder; of a pointer the size of what it points to.
+    pub size: Option<u64>,
+    /// What it points to, if it is a pointer of LFS.
+    pub lfs: Option<Pointer>,
+}
+
+impl Entry {
+    pub(crate) fn is_file(&self) -> bool {
+        self.size.is_some()
+    }
+
+    /// The length of what is in git.
+    pub(crate) fn blob_size(&self) -> u64 {
+        match self.lfs {
+            Some(pointer) => pointer.own_size,
+            None => self.size.unwrap_or(0),
+        }
+    }
+}
+
+impl Content {
+    pub(super) fn tree(&self, commit: Oid) -> Result<Tree<'_>, GitFault> {
+        Ok(self.git.find_commit(commit)?.tree()?)
+    }
+
+    /// What is at a path.
+    pub(crate) fn entry(&self, commit: Oid, path: &RepositoryPath) -> Result<Entry, GitFault> {
+        self.find_entry(commit, path)?
+            .ok_or_else(|| GitFault::EntryNotFound {
+                path: path.as_str().to_owned(),
+                commit,
+            })
+    }
+
+    /// What is at a path, if anything.
+    pub(crate) fn find_entry(
+        &self,
+        commit: Oid,
+        path: &RepositoryPath,
+    ) -> Result<Option<Entry>, GitFault> {
+        let entry = match self.tree(commit)?.get_path(Path::new(path.as_str())) {
+            Ok(entry) => entry,
+            Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        self.describe(path.as_str().to_owned(), &entry)
+    }
+
+    /// The entries of a folder, or of the whole commit; with `recursive`, those of the folders in it as well.
+    pub(crate) fn list(
+        &self,
+        commit: Oid,
+        folder: Option<&RepositoryPath>,
+        recursive: bool,
+    ) -> Result<Vec<Entry>, GitFault> {
+        let root = self.tree(commit)?;
+        let mut entries = Vec::new();
+        let Some(folder) = folder else {
+            self.walk(&root, "", recursive, &mut entries)?;
+            return Ok(entries);
+        };
+        let missing = || GitFault::EntryNotFound {
+            path: folder.as_str().to_owned(),
+            commit,
+        };
+        let entry = match root.get_path(Path::new(folder.as_str())) {
+            Ok(entry) if entry.kind() == Some(ObjectType::Tree) => entry,
+            Ok(_) => return Err(missing()),
+            Err(error) if error.code() == ErrorCode::NotFound => return Err(missing()),
+            Err(error) => return Err(error.into()),
+        };
+        let tree = self.git.find_tree(entry.id())?;
+        self.walk(&tree, folder.as_str(), recursive, &mut entries)?;
+        Ok(entries)
+    }
+
+    fn walk(
+        &self,
+        tree: &Tree<'_>,
+        under: &str,
+        recursive: bool,
+        into: &mut Vec<Entry>,
+    ) -> Result<(), GitFault> {
+        for entry in tree {
+            // The API never writes a name that is not UTF-8, and JSON could not carry one.
+            let Ok(name) = entry.name() else { continue };
+            let path = if under.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{under}/{name}")
+            };
+            let Some(described) = self.describe(path, &entry)? else {
+                continue;
+            };
+            let path = described.path.clone();
+            let is_file = described.is_file();
+            into.push(described);
+            if recursive && !is_file {
+                self.walk(&self.git.find_tree(entry.id())?, &path, true, into)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn describe(&self, path: String, entry: &TreeEntry<'_>) -> Result<Option<Entry>, GitFault> {
+        match entry.kind() {
+            Some(ObjectType::Tree) => Ok(Some(Entry {
+                path,
+                oid: entry.id(),
+                size: None,
+                lfs: None,
+            })),
+            Some(ObjectType::Blob) => {
+                // The header is enough for the size; the content may be large.
+                let (size, _) = self.git.odb()?.read_header(entry.id())?;
+                let lfs = if POINTER_LENGTHS.contains(&(size as u64)) {
+                    Pointer::parse(self.git.find_blob(entry.id())?.content())
+                } else {
+                    None
+                };
+                Ok(Some(Entry {
+                    path,
+                    oid: entry.id(),
+                    size: Some(lfs.map_or(size as u64, |pointer| pointer.size)),
+                    lfs,
+                }))
+            }
+            // A submodule has no content here.
+            _ => Ok(None),
+        }
+    }
+
+    /// What a pointer points to, if it was uploaded.
+    pub(crate) fn large(&self, pointer: &Pointer) -> Result<Option<File>, GitFault> {
+        Ok(self.objects.open(pointer)?)
+    }
+
+    /// How long an object in LFS is, if it is there.
+    pub(crate) fn large_length(&self, oid: ObjectId) -> Result<Option<u64>, GitFault> {
+        Ok(self.objects.length(oid)?)
+    }
+
+    /// The text of one of git's own files at the top of a commit, as much of it as counts; nothing if there is none.
+    pub(super) fn top_text(&self, commit: Oid, name: &str) -> Result<Option<String>, GitFault> {
+        match self.find_entry(commit, &RepositoryPath::parse(name)?)? {
+            Some(entry) if entry.is_file() && entry.lfs.is_none() => {
+                let text = self.blob(entry.oid, 0..entry.blob_size().min(LONGEST_TEXT as u64))?;
+                Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A part of a file, or all of it. Only the part is copied; git itself reads a file whole.
+    pub(crate) fn blob(&self, oid: Oid, part: Range<u64>) -> Result<Vec<u8>, GitFault> {
+        let blob = self.git.find_blob(oid)?;
+        let index = |offset: u64| {
+            usize::try_from(offset)
+                .unwrap_or(usize::MAX)
+                .min(blob.size())
+        };
+        Ok(blob.content()[index(part.start)..index(part.end)].to_vec())
+    }
+}

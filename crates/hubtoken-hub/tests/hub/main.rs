@@ -1,0 +1,40 @@
+//! The embedded Hub: its HTTP in-process, and whole Hubs over loopback.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should panic"
+)]
+
+mod admin;
+mod attacks;
+mod audit;
+mod backups;
+mod basic;
+mod browser;
+mod commits;
+mod content;
+mod faults;
+mod git_http;
+mod git_refusals;
+mod handle;
+mod inference;
+mod inference_streams;
+mod lfs;
+mod monitoring;
+mod names_of_permissions;
+mod overviews;
+mod pages;
+mod pages_attacks;
+mod pages_audit;
+mod pages_deeds;
+mod pages_organization;
+mod pages_sign_in;
+mod policies;
+mod public;
+mod repositories;
+mod time;
+mod upgrade;
+mod upstream;
+mod whoami;
+mod world;

@@ -1,0 +1,39 @@
+//! A clock that tests set, for the processes that they start: a file that holds the time.
+//!
+//! It is compiled in by the feature `test-clock` alone, which no wheel has.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::env::{Environment as _, ProcessEnvironment};
+use crate::identity::clock::Clock;
+use crate::identity::shared::Moment;
+
+/// Names the file.
+const HUBTOKEN_TEST_CLOCK: &str = "HUBTOKEN_TEST_CLOCK";
+
+/// Has every client of this process read the time from the file, in milliseconds since 1970, if one
+/// is named. A nanosecond passes at each reading, so that no two moments are the same.
+pub fn install() {
+    let Some(path) = ProcessEnvironment.get(HUBTOKEN_TEST_CLOCK) else {
+        return;
+    };
+    let start = Moment::now();
+    let readings = AtomicU64::new(0);
+    let read = move || {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        text.trim()
+            .parse()
+            .map_or(start.wall, Duration::from_millis)
+    };
+    let first = read();
+    let now = move || {
+        let reading = Duration::from_nanos(readings.fetch_add(1, Ordering::Relaxed));
+        let wall = read() + reading;
+        Moment {
+            instant: start.instant + wall.saturating_sub(first),
+            wall,
+        }
+    };
+    Clock::new(now).replace_system();
+}
