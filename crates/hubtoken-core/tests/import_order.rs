@@ -1,0 +1,61 @@
+//! The order of the core's rooms: see `docs/architecture.md`, which draws the same.
+
+use std::path::Path;
+
+use import_order::Imports;
+
+/// Each room imports from those before it alone.
+const ROOMS: [&str; 32] = [
+    // Tools that know nothing of tokens.
+    "sync",
+    "interrupt",
+    "single_flight",
+    "env",
+    "edits",
+    "strict_url",
+    // Nouns.
+    "repository",
+    "trace",
+    "error",
+    "token",
+    "printable",
+    "known_end",
+    "endpoint",
+    "source",
+    "recipient",
+    "credential",
+    "token_reference",
+    "live",
+    "folder",
+    "file",
+    "paths",
+    "role",
+    "http",
+    // Keep.
+    "store",
+    // Find.
+    "resolve",
+    // Know.
+    "similar_repositories",
+    "identity",
+    "authorization",
+    // The uses.
+    "login",
+    "git",
+    "require",
+    "process",
+];
+
+#[test]
+fn no_room_imports_a_later_one() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let imports = Imports::read(&src).expect("the sources are there");
+    assert_eq!(imports.upward(&ROOMS), [""; 0]);
+}
+
+#[test]
+fn no_two_files_import_each_other_but_parent_and_child() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let imports = Imports::read(&src).expect("the sources are there");
+    assert_eq!(imports.circles(), [""; 0]);
+}
