@@ -60,7 +60,7 @@ The version of hubtoken.
 
 @final
 class Approval:
-    """A token that asked an organisation of an embedded Hub to be let in, or was shut out of it."""
+    """A token that asked an organization of an embedded Hub to be let in, or was shut out of it."""
     @property
     def asked_at(self, /) -> datetime:
         """When the token asked; when it was revoked, if it never did."""
@@ -112,7 +112,7 @@ class AuditEntry:
         """The last four characters of that token's value; of the new one, after a refresh."""
     @property
     def organization(self, /) -> str | None:
-        """The organisation it was done in."""
+        """The organization it was done in."""
     @property
     def repository(self, /) -> str | None:
         """The repository it was done to."""
@@ -128,7 +128,7 @@ class AuditEntry:
 
 @final
 class Hub:
-    """A Hub in this process: users, organisations, tokens and repositories over HTTP.
+    """A Hub in this process: users, organizations, tokens and repositories over HTTP.
 
     Clients of the Hub work against it unchanged. Use it with `with`, or call `start` and `stop`.
 
@@ -210,10 +210,10 @@ class Hub:
     def admin_key(self, /) -> str:
         """The key of the administration API, as a `str` whose `repr` is masked."""
     def approve_token(self, /, organization: str, token: str) -> Approval:
-        """Lets a token in to an organisation. Also takes a revocation back.
+        """Lets a token in to an organization. Also takes a revocation back.
 
         Args:
-            organization: The organisation.
+            organization: The organization.
             token: The token's id, or its name if only one of those that asked has it.
 
         Returns:
@@ -234,7 +234,7 @@ class Hub:
 
         Args:
             user: What this user did, and what was done to them.
-            organization: What was done in this organisation.
+            organization: What was done in this organization.
             act: What was done, such as `"token.refresh"`, or `"token"` for all of its kind.
             since: Not before this; a `datetime` with a time zone.
             before: Entries with a smaller id than this: the next page.
@@ -261,7 +261,7 @@ class Hub:
         global_permissions: Sequence[str] | None = None,
         can_read_gated_repos: bool = False,
     ) -> None:
-        """Gives a token other permissions. Organisations that approved it are asked again.
+        """Gives a token other permissions. Organizations that approved it are asked again.
 
         Args:
             user: Whose token it is.
@@ -274,10 +274,10 @@ class Hub:
                 repositories that its user may read.
         """
     def create_organization(self, /, name: str, *, fullname: str | None = None) -> None:
-        """Creates an organisation.
+        """Creates an organization.
 
         Args:
-            name: The name; users and organisations share theirs.
+            name: The name; users and organizations share theirs.
             fullname: The name for people.
         """
     def create_repository(
@@ -310,7 +310,7 @@ class Hub:
             name: The token's name.
             role: `"read"`, `"write"` or `"fine-grained"`.
             scopes: For a fine-grained token, permissions by what they are for: `"alice"` (a user
-                or an organisation), `"alice/tiny"` (a model), `"datasets/alice/x"`,
+                or an organization), `"alice/tiny"` (a model), `"datasets/alice/x"`,
                 `"spaces/alice/x"`. A repository must exist.
             global_permissions: For a fine-grained token, permissions for everything.
             can_read_gated_repos: For a fine-grained token, whether it reads the public gated
@@ -335,7 +335,7 @@ class Hub:
         """Creates a user.
 
         Args:
-            name: The name; users and organisations share theirs.
+            name: The name; users and organizations share theirs.
             fullname: The name for people.
             email: The e-mail address.
             password: A password, of which only an argon2 hash is kept.
@@ -351,10 +351,10 @@ class Hub:
             token: Its name or id.
         """
     def deny_token(self, /, organization: str, token: str) -> Approval:
-        """Turns down a token that an organisation never let in.
+        """Turns down a token that an organization never let in.
 
         Args:
-            organization: The organisation.
+            organization: The organization.
             token: The token's id, or its name if only one of those that asked has it.
 
         Returns:
@@ -378,10 +378,10 @@ class Hub:
             type: `"model"`, `"dataset"` or `"space"`.
         """
     def list_approvals(self, /, organization: str) -> list[Approval]:
-        """Lists the members' tokens that asked an organisation to be let in, or were shut out.
+        """Lists the members' tokens that asked an organization to be let in, or were shut out.
 
         Args:
-            organization: The organisation.
+            organization: The organization.
 
         Returns:
             The approvals; those that wait come first.
@@ -420,7 +420,7 @@ class Hub:
         """Ends a membership.
 
         Args:
-            organization: The organisation.
+            organization: The organization.
             user: The user.
         """
     def rename_token(self, /, user: str, token: str, name: str) -> None:
@@ -441,10 +441,10 @@ class Hub:
             The number.
         """
     def revoke_token(self, /, organization: str, token: str) -> Approval:
-        """Shuts a token out of an organisation, whatever its policy says. It works elsewhere.
+        """Shuts a token out of an organization, whatever its policy says. It works elsewhere.
 
         Args:
-            organization: The organisation.
+            organization: The organization.
             token: The token's id, or its name if only one of those that asked has it.
 
         Returns:
@@ -467,18 +467,18 @@ class Hub:
             type: `"model"`, `"dataset"` or `"space"`.
         """
     def set_member(self, /, organization: str, user: str, role: str) -> None:
-        """Makes a user a member of an organisation, or changes their role.
+        """Makes a user a member of an organization, or changes their role.
 
         Args:
-            organization: The organisation.
+            organization: The organization.
             user: The user.
             role: `"admin"`, `"write"`, `"contributor"`, `"read"` or `"no_access"`.
         """
     def set_token_policy(self, /, organization: str, policy: str) -> None:
-        """Sets which tokens of its members an organisation lets in. It holds at once.
+        """Sets which tokens of its members an organization lets in. It holds at once.
 
         Args:
-            organization: The organisation.
+            organization: The organization.
             policy: `"allow-all"`; `"fine-grained-only"`; or `"require-approval"`, which lets in
                 fine-grained tokens that an administrator approved, and those of administrators.
 
@@ -502,10 +502,10 @@ class Hub:
     def stop(self, /) -> None:
         """Stops the Hub; a temporary data folder is removed. Does nothing when it is not running."""
     def token_policy(self, /, organization: str) -> str:
-        """Tells which tokens of its members an organisation lets in.
+        """Tells which tokens of its members an organization lets in.
 
         Args:
-            organization: The organisation.
+            organization: The organization.
 
         Returns:
             `"allow-all"`, `"fine-grained-only"` or `"require-approval"`.
@@ -755,7 +755,7 @@ class Identity:
         """Whether the account is a paying one; `None` when the Hub did not say."""
     @property
     def organizations(self, /) -> list[Organization]:
-        """The organisations that the account belongs to."""
+        """The organizations that the account belongs to."""
     @property
     def role(self, /) -> str | None:
         """`read`, `write`, `fine-grained` or `god`; `None` for OAuth, OIDC and app tokens."""
@@ -774,13 +774,13 @@ class Identity:
 
 @final
 class Organization:
-    """A membership in an organisation."""
+    """A membership in an organization."""
     @property
     def full_name(self, /) -> str | None:
-        """The organisation's name for people."""
+        """The organization's name for people."""
     @property
     def name(self, /) -> str:
-        """The organisation's name."""
+        """The organization's name."""
     @property
     def role_in_org(self, /) -> str | None:
         """`admin`, `write`, `contributor`, `read` or `no_access`; `None` when the Hub did not say."""
@@ -973,7 +973,7 @@ def authorize(
         identity: What `whoami` returned.
         need: `"read"`, `"write"`, or a permission such as `"inference.serverless.write"`.
         repo: As for `require_role`.
-        namespace: A user or organisation, when no repository is meant.
+        namespace: A user or organization, when no repository is meant.
         repo_type: As for `require_role`.
 
     Returns:
@@ -1049,7 +1049,7 @@ def identify(
 
     Like `whoami`, but for a token that is not one's own. A blank token is an error, and no other is
     looked for. A value that does not begin like a token of the Hub is sent to nobody. An old
-    answer lets nobody in, unless `max_stale` says so. What is learnt stays in this process's
+    answer lets nobody in, unless `max_stale` says so. What is learned stays in this process's
     memory, within bounds, and reaches no disk.
 
     A call takes about a microsecond while the answer is known, and a request to the Hub when it is
@@ -1330,7 +1330,7 @@ def require_permission(
         permission: A permission such as `"inference.serverless.write"`.
         token: As for `resolve_token`.
         repo: As for `require_role`.
-        namespace: A user or organisation on which the permission is needed.
+        namespace: A user or organization on which the permission is needed.
         repo_type: As for `require_role`.
         endpoint: As for `resolve_token`.
         profile: As for `resolve_token`.
@@ -1407,7 +1407,7 @@ def require_role(
             the token.
         max_stale: How old an identity may be when the Hub is away, in seconds; 24 hours by default.
         timeout: How long to wait for each answer, in seconds; 10 by default.
-        on_unknown: What to do when nothing could be learnt: `"raise"`, `"warn"` or `"allow"`.
+        on_unknown: What to do when nothing could be learned: `"raise"`, `"warn"` or `"allow"`.
         must_exist: Whether a repository that does not exist yet is a `RepositoryNotFoundError`.
 
     Returns:
@@ -1415,13 +1415,13 @@ def require_role(
 
     Raises:
         hubtoken.errors.InsufficientRoleError: The token's role, its scopes, or its user's role in
-            the organisation are not enough; the message says which.
+            the organization are not enough; the message says which.
         hubtoken.errors.RepositoryDisabledError: The repository is switched off for every token.
         hubtoken.errors.AccessDeniedError: The Hub refuses for another reason.
         hubtoken.errors.InvalidTokenError: The Hub does not know the token.
         hubtoken.errors.RepositoryNotFoundError: There is nothing to read, or with `must_exist`
             nothing at all.
-        hubtoken.errors.VerdictUnknownError: Nothing could be learnt; or a *no* of before could not
+        hubtoken.errors.VerdictUnknownError: Nothing could be learned; or a *no* of before could not
             be confirmed, and is quoted.
         hubtoken.errors.TokenNotFoundError: There is no token.
         hubtoken.errors.ConfigurationError: The project's configuration is broken; or the call names

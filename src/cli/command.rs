@@ -47,13 +47,13 @@ struct Shared {
     /// Write one JSON object to standard output and nothing else; a failure is under "error"
     #[arg(long, global = true)]
     json: bool,
-    /// When to use colours; auto is on a terminal, unless `NO_COLOR` is set
+    /// When to use colors; auto is on a terminal, unless `NO_COLOR` is set
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
-    color: Colour,
+    color: Color,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
-enum Colour {
+enum Color {
     #[default]
     Auto,
     Always,

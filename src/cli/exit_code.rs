@@ -10,7 +10,7 @@ pub enum Code {
     Refused = 1,
     /// The question makes no sense, or the configuration does not.
     Usage = 2,
-    /// Nothing could be learnt. It says nothing about the token.
+    /// Nothing could be learned. It says nothing about the token.
     Unknown = 3,
     /// The command that was to run cannot be executed, as shells have it.
     CommandNotExecutable = 126,

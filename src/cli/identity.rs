@@ -101,7 +101,7 @@ pub fn identity_rows(page: &mut Page, identity: &Identity, now: OffsetDateTime) 
         .iter()
         .map(|organization| (organization.name.clone(), membership(organization)))
         .collect();
-    page.list("organisations", &organizations);
+    page.list("organizations", &organizations);
     if identity.role == Some(TokenRole::FineGrained) {
         page.list("may", &rights(identity));
     }

@@ -1,4 +1,4 @@
-//! Where a verb's words go: standard output or standard error, as text or JSON, with colours or
+//! Where a verb's words go: standard output or standard error, as text or JSON, with colors or
 //! without.
 //!
 //! A reader that has gone away (`hubtoken explain | head -1`) is no problem of ours, so a closed
@@ -25,7 +25,7 @@ pub struct Output<'a, 'w> {
     /// Whether a note or a warning has a place in the verb's object.
     has_object: Cell<bool>,
     quiet: Cell<bool>,
-    colours: [bool; 2],
+    colors: [bool; 2],
     problem: RefCell<Option<io::Error>>,
 }
 
@@ -41,14 +41,14 @@ impl<'a, 'w> Output<'a, 'w> {
                 text => Some(text.unwrap_or_default()),
             })
             .collect();
-        let colour = words.iter().enumerate().find_map(|(index, word)| {
+        let color = words.iter().enumerate().find_map(|(index, word)| {
             match word.strip_prefix("--color")? {
                 "" => words.get(index + 1).copied(),
                 value => value.strip_prefix('='),
             }
         });
         let no_color = env::text(world.environment, env::NO_COLOR).is_some();
-        let colours = [&world.stdout, &world.stderr].map(|stream| match colour {
+        let colors = [&world.stdout, &world.stderr].map(|stream| match color {
             Some("always") => true,
             Some("never") => false,
             _ => stream.is_terminal && !no_color,
@@ -58,7 +58,7 @@ impl<'a, 'w> Output<'a, 'w> {
             json: words.contains(&"--json"),
             has_object: Cell::new(true),
             quiet: Cell::new(false),
-            colours,
+            colors,
             problem: RefCell::new(None),
         }
     }
@@ -87,7 +87,7 @@ impl<'a, 'w> Output<'a, 'w> {
 
     /// An empty page for standard output.
     pub fn page(&self) -> Page {
-        Page::new(self.colours[0], self.world.width)
+        Page::new(self.colors[0], self.world.width)
     }
 
     /// Writes a page to standard output.
@@ -125,20 +125,20 @@ impl<'a, 'w> Output<'a, 'w> {
 
     /// Writes a warning to standard error; in JSON it is the verb's to put into its object.
     pub fn warning(&self, text: &str) {
-        self.labelled("warning", AnsiColor::Yellow, text);
+        self.labeled("warning", AnsiColor::Yellow, text);
     }
 
     /// Writes the sentence of a failure to standard error, where there is no JSON to hold it.
     pub fn problem(&self, failure: &Failure) {
-        self.labelled("error", AnsiColor::Red, &failure.message());
+        self.labeled("error", AnsiColor::Red, &failure.message());
     }
 
-    fn labelled(&self, label: &str, colour: AnsiColor, text: &str) {
+    fn labeled(&self, label: &str, color: AnsiColor, text: &str) {
         if self.is_told() {
             let mut page = self.error_page();
-            page.labelled(
+            page.labeled(
                 label,
-                Style::new().bold().fg_color(Some(colour.into())),
+                Style::new().bold().fg_color(Some(color.into())),
                 text,
             );
             self.write(&self.world.stderr, page.text());
@@ -146,7 +146,7 @@ impl<'a, 'w> Output<'a, 'w> {
     }
 
     fn error_page(&self) -> Page {
-        Page::new(self.colours[1], self.world.width)
+        Page::new(self.colors[1], self.world.width)
     }
 
     /// Tells a failure and gives its exit code.
@@ -178,13 +178,13 @@ impl<'a, 'w> Output<'a, 'w> {
             let text = text.trim().trim_start_matches("error: ");
             return self.failed(&Failure::Usage(text.to_owned()));
         }
-        let (stream, colour) = if is_answer {
-            (&self.world.stdout, self.colours[0])
+        let (stream, color) = if is_answer {
+            (&self.world.stdout, self.colors[0])
         } else {
-            (&self.world.stderr, self.colours[1])
+            (&self.world.stderr, self.colors[1])
         };
         let text = error.render();
-        if colour {
+        if color {
             self.write(stream, &text.ansi().to_string());
         } else {
             self.write(stream, &text.to_string());

@@ -21,16 +21,16 @@ const NARROWEST: usize = 30;
 /// A text that grows downwards.
 pub struct Page {
     text: String,
-    colour: bool,
+    color: bool,
     width: Option<usize>,
 }
 
 impl Page {
     /// An empty page.
-    pub fn new(colour: bool, width: Option<usize>) -> Self {
+    pub fn new(color: bool, width: Option<usize>) -> Self {
         Self {
             text: String::new(),
-            colour,
+            color,
             width,
         }
     }
@@ -113,8 +113,8 @@ impl Page {
         self.push(&text);
     }
 
-    /// A paragraph after a coloured label and a colon.
-    pub fn labelled(&mut self, label: &str, style: Style, text: &str) {
+    /// A paragraph after a colored label and a colon.
+    pub fn labeled(&mut self, label: &str, style: Style, text: &str) {
         let mut label = self.paint(style, &format!("{label}:"));
         label.push(' ');
         for line in self.wrap(text, 0) {
@@ -127,14 +127,14 @@ impl Page {
     pub fn trace(&mut self, trace: &Trace) {
         let width = column(trace.steps.iter().map(|step| step.source.as_str()));
         for step in &trace.steps {
-            let colour = match step.answer {
+            let color = match step.answer {
                 Answer::Found => Some(AnsiColor::Green),
                 Answer::Shadowed | Answer::Ignored => Some(AnsiColor::Yellow),
                 Answer::Broken | Answer::Refused => Some(AnsiColor::Red),
                 Answer::Absent | Answer::Skipped => None,
             };
-            let style = match colour {
-                Some(colour) => Style::new().fg_color(Some(colour.into())),
+            let style = match color {
+                Some(color) => Style::new().fg_color(Some(color.into())),
                 None => Style::new().dimmed(),
             };
             let answer = self.paint(style, &format!("{:8}", step.answer.name()));
@@ -159,7 +159,7 @@ impl Page {
     }
 
     fn paint(&self, style: Style, text: &str) -> String {
-        if self.colour && !text.trim().is_empty() {
+        if self.color && !text.trim().is_empty() {
             format!("{style}{text}{style:#}")
         } else {
             text.to_owned()

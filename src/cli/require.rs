@@ -65,7 +65,7 @@ pub struct Arguments {
     /// A repository that does not exist yet will not do
     #[arg(long, conflicts_with_all = ["no_repo", "namespace"])]
     must_exist: bool,
-    /// The user or organisation that it is needed on
+    /// The user or organization that it is needed on
     #[arg(long, value_name = "NAME", conflicts_with = "repo")]
     namespace: Option<String>,
     #[command(flatten)]
@@ -75,7 +75,7 @@ pub struct Arguments {
     max_age: Option<Duration>,
     #[command(flatten)]
     wait: Wait,
-    /// What to do when nothing could be learnt: fail with code 3, warn and go on, or go on
+    /// What to do when nothing could be learned: fail with code 3, warn and go on, or go on
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     on_unknown: OnUnknown,
     /// Write nothing, unless the usage is wrong
@@ -302,7 +302,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// `allowed` is `null` when nothing could be learnt.
+    /// `allowed` is `null` when nothing could be learned.
     fn to_json(&self, allowed: Option<bool>, failure: Option<&Failure>) -> Value {
         let not_found = match failure {
             Some(Failure::Core(Error::RepositoryNotFound { similar, .. })) => Some(similar),

@@ -110,7 +110,7 @@ impl Typing for Text<'_> {
 pub struct Stream<'a> {
     /// The writer. It is flushed after every write.
     pub writer: RefCell<&'a mut dyn Write>,
-    /// Whether it is a terminal, where colours are of use.
+    /// Whether it is a terminal, where colors are of use.
     pub is_terminal: bool,
 }
 

@@ -81,7 +81,7 @@ impl PyVerdict {
 ///     identity: What `whoami` returned.
 ///     need: `"read"`, `"write"`, or a permission such as `"inference.serverless.write"`.
 ///     repo: As for `require_role`.
-///     namespace: A user or organisation, when no repository is meant.
+///     namespace: A user or organization, when no repository is meant.
 ///     repo_type: As for `require_role`.
 ///
 /// Returns:

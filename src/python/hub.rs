@@ -19,7 +19,7 @@ use super::token::{PyHubToken, revealed};
 use crate::env::{self, Environment as _, ProcessEnvironment};
 use crate::hub::{AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, Secret};
 
-/// A Hub in this process: users, organisations, tokens and repositories over HTTP.
+/// A Hub in this process: users, organizations, tokens and repositories over HTTP.
 ///
 /// Clients of the Hub work against it unchanged. Use it with `with`, or call `start` and `stop`.
 ///
@@ -246,7 +246,7 @@ impl PyHub {
     /// Creates a user.
     ///
     /// Args:
-    ///     name: The name; users and organisations share theirs.
+    ///     name: The name; users and organizations share theirs.
     ///     fullname: The name for people.
     ///     email: The e-mail address.
     ///     password: A password, of which only an argon2 hash is kept.
@@ -272,10 +272,10 @@ impl PyHub {
         Ok(())
     }
 
-    /// Creates an organisation.
+    /// Creates an organization.
     ///
     /// Args:
-    ///     name: The name; users and organisations share theirs.
+    ///     name: The name; users and organizations share theirs.
     ///     fullname: The name for people.
     #[pyo3(signature = (name: "str", *, fullname: "str | None" = None) -> "None")]
     fn create_organization(
@@ -290,10 +290,10 @@ impl PyHub {
         Ok(())
     }
 
-    /// Makes a user a member of an organisation, or changes their role.
+    /// Makes a user a member of an organization, or changes their role.
     ///
     /// Args:
-    ///     organization: The organisation.
+    ///     organization: The organization.
     ///     user: The user.
     ///     role: `"admin"`, `"write"`, `"contributor"`, `"read"` or `"no_access"`.
     #[pyo3(signature = (organization: "str", user: "str", role: "str") -> "None")]
@@ -312,7 +312,7 @@ impl PyHub {
     /// Ends a membership.
     ///
     /// Args:
-    ///     organization: The organisation.
+    ///     organization: The organization.
     ///     user: The user.
     #[pyo3(signature = (organization: "str", user: "str") -> "None")]
     fn remove_member(&self, py: Python<'_>, organization: &str, user: &str) -> PyResult<()> {
@@ -327,7 +327,7 @@ impl PyHub {
     ///     name: The token's name.
     ///     role: `"read"`, `"write"` or `"fine-grained"`.
     ///     scopes: For a fine-grained token, permissions by what they are for: `"alice"` (a user
-    ///         or an organisation), `"alice/tiny"` (a model), `"datasets/alice/x"`,
+    ///         or an organization), `"alice/tiny"` (a model), `"datasets/alice/x"`,
     ///         `"spaces/alice/x"`. A repository must exist.
     ///     global_permissions: For a fine-grained token, permissions for everything.
     ///     can_read_gated_repos: For a fine-grained token, whether it reads the public gated
@@ -401,7 +401,7 @@ impl PyHub {
         Ok(())
     }
 
-    /// Gives a token other permissions. Organisations that approved it are asked again.
+    /// Gives a token other permissions. Organizations that approved it are asked again.
     ///
     /// Args:
     ///     user: Whose token it is.
@@ -546,10 +546,10 @@ impl PyHub {
         Ok(())
     }
 
-    /// Tells which tokens of its members an organisation lets in.
+    /// Tells which tokens of its members an organization lets in.
     ///
     /// Args:
-    ///     organization: The organisation.
+    ///     organization: The organization.
     ///
     /// Returns:
     ///     `"allow-all"`, `"fine-grained-only"` or `"require-approval"`.
@@ -559,10 +559,10 @@ impl PyHub {
         Ok(policy.as_str())
     }
 
-    /// Sets which tokens of its members an organisation lets in. It holds at once.
+    /// Sets which tokens of its members an organization lets in. It holds at once.
     ///
     /// Args:
-    ///     organization: The organisation.
+    ///     organization: The organization.
     ///     policy: `"allow-all"`; `"fine-grained-only"`; or `"require-approval"`, which lets in
     ///         fine-grained tokens that an administrator approved, and those of administrators.
     ///
@@ -580,10 +580,10 @@ impl PyHub {
             .change(py, |hub| hub.set_token_policy(organization, policy))
     }
 
-    /// Lists the members' tokens that asked an organisation to be let in, or were shut out.
+    /// Lists the members' tokens that asked an organization to be let in, or were shut out.
     ///
     /// Args:
-    ///     organization: The organisation.
+    ///     organization: The organization.
     ///
     /// Returns:
     ///     The approvals; those that wait come first.
@@ -593,10 +593,10 @@ impl PyHub {
         Ok(approvals.into_iter().map(PyApproval).collect())
     }
 
-    /// Lets a token in to an organisation. Also takes a revocation back.
+    /// Lets a token in to an organization. Also takes a revocation back.
     ///
     /// Args:
-    ///     organization: The organisation.
+    ///     organization: The organization.
     ///     token: The token's id, or its name if only one of those that asked has it.
     ///
     /// Returns:
@@ -611,10 +611,10 @@ impl PyHub {
         self.0.decide(py, organization, token, Decision::Approve)
     }
 
-    /// Turns down a token that an organisation never let in.
+    /// Turns down a token that an organization never let in.
     ///
     /// Args:
-    ///     organization: The organisation.
+    ///     organization: The organization.
     ///     token: The token's id, or its name if only one of those that asked has it.
     ///
     /// Returns:
@@ -624,10 +624,10 @@ impl PyHub {
         self.0.decide(py, organization, token, Decision::Deny)
     }
 
-    /// Shuts a token out of an organisation, whatever its policy says. It works elsewhere.
+    /// Shuts a token out of an organization, whatever its policy says. It works elsewhere.
     ///
     /// Args:
-    ///     organization: The organisation.
+    ///     organization: The organization.
     ///     token: The token's id, or its name if only one of those that asked has it.
     ///
     /// Returns:
@@ -646,7 +646,7 @@ impl PyHub {
     ///
     /// Args:
     ///     user: What this user did, and what was done to them.
-    ///     organization: What was done in this organisation.
+    ///     organization: What was done in this organization.
     ///     act: What was done, such as `"token.refresh"`, or `"token"` for all of its kind.
     ///     since: Not before this; a `datetime` with a time zone.
     ///     before: Entries with a smaller id than this: the next page.

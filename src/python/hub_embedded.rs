@@ -101,7 +101,7 @@ impl Embedded {
         Ok(done)
     }
 
-    /// Decides about a token of an organisation's member.
+    /// Decides about a token of an organization's member.
     pub fn decide(
         &self,
         py: Python<'_>,

@@ -73,7 +73,7 @@ impl PyTokenInfo {
     }
 }
 
-/// A token that asked an organisation of an embedded Hub to be let in, or was shut out of it.
+/// A token that asked an organization of an embedded Hub to be let in, or was shut out of it.
 #[pyclass(name = "Approval", module = "hubtoken.hub", frozen)]
 pub struct PyApproval(pub Approval);
 
@@ -179,7 +179,7 @@ impl PyAuditEntry {
         self.0.subject.user.as_deref()
     }
 
-    /// The organisation it was done in.
+    /// The organization it was done in.
     #[getter]
     fn organization(&self) -> Option<&str> {
         self.0.subject.organization.as_deref()

@@ -26,18 +26,18 @@ pub fn gate(text: Option<&str>) -> PyResult<Option<Gate>> {
     }
 }
 
-/// A role in an organisation.
+/// A role in an organization.
 pub fn organization_role(text: &str) -> PyResult<OrganizationRole> {
     OrganizationRole::parse(text).ok_or_else(|| {
         let [others @ .., last] = OrganizationRole::ALL.map(|role| format!("{:?}", role.as_str()));
         PyValueError::new_err(format!(
-            "a role in an organisation is {} or {last}",
+            "a role in an organization is {} or {last}",
             others.join(", ")
         ))
     })
 }
 
-/// An organisation's token policy.
+/// An organization's token policy.
 pub fn token_policy(text: &str) -> PyResult<TokenPolicy> {
     TokenPolicy::parse(text).ok_or_else(|| {
         PyValueError::new_err(

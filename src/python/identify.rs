@@ -23,7 +23,7 @@ use crate::resolve::ambient_endpoint;
 ///
 /// Like `whoami`, but for a token that is not one's own. A blank token is an error, and no other is
 /// looked for. A value that does not begin like a token of the Hub is sent to nobody. An old
-/// answer lets nobody in, unless `max_stale` says so. What is learnt stays in this process's
+/// answer lets nobody in, unless `max_stale` says so. What is learned stays in this process's
 /// memory, within bounds, and reaches no disk.
 ///
 /// A call takes about a microsecond while the answer is known, and a request to the Hub when it is

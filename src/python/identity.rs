@@ -53,7 +53,7 @@ impl PyIdentity {
         self.0.is_pro
     }
 
-    /// The organisations that the account belongs to.
+    /// The organizations that the account belongs to.
     #[getter]
     fn organizations(&self) -> Vec<PyOrganization> {
         self.0
@@ -122,19 +122,19 @@ impl PyIdentity {
     }
 }
 
-/// A membership in an organisation.
+/// A membership in an organization.
 #[pyclass(name = "Organization", module = "hubtoken", frozen)]
 pub struct PyOrganization(Organization);
 
 #[pymethods]
 impl PyOrganization {
-    /// The organisation's name.
+    /// The organization's name.
     #[getter]
     fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The organisation's name for people.
+    /// The organization's name for people.
     #[getter]
     fn full_name(&self) -> Option<&str> {
         self.0.full_name.as_deref()

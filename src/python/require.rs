@@ -54,7 +54,7 @@ use crate::role::{Need, Role};
 ///         the token.
 ///     max_stale: How old an identity may be when the Hub is away, in seconds; 24 hours by default.
 ///     timeout: How long to wait for each answer, in seconds; 10 by default.
-///     on_unknown: What to do when nothing could be learnt: `"raise"`, `"warn"` or `"allow"`.
+///     on_unknown: What to do when nothing could be learned: `"raise"`, `"warn"` or `"allow"`.
 ///     must_exist: Whether a repository that does not exist yet is a `RepositoryNotFoundError`.
 ///
 /// Returns:
@@ -62,13 +62,13 @@ use crate::role::{Need, Role};
 ///
 /// Raises:
 ///     hubtoken.errors.InsufficientRoleError: The token's role, its scopes, or its user's role in
-///         the organisation are not enough; the message says which.
+///         the organization are not enough; the message says which.
 ///     hubtoken.errors.RepositoryDisabledError: The repository is switched off for every token.
 ///     hubtoken.errors.AccessDeniedError: The Hub refuses for another reason.
 ///     hubtoken.errors.InvalidTokenError: The Hub does not know the token.
 ///     hubtoken.errors.RepositoryNotFoundError: There is nothing to read, or with `must_exist`
 ///         nothing at all.
-///     hubtoken.errors.VerdictUnknownError: Nothing could be learnt; or a *no* of before could not
+///     hubtoken.errors.VerdictUnknownError: Nothing could be learned; or a *no* of before could not
 ///         be confirmed, and is quoted.
 ///     hubtoken.errors.TokenNotFoundError: There is no token.
 ///     hubtoken.errors.ConfigurationError: The project's configuration is broken; or the call names
@@ -153,7 +153,7 @@ pub fn require_role<'py>(
 ///     permission: A permission such as `"inference.serverless.write"`.
 ///     token: As for `resolve_token`.
 ///     repo: As for `require_role`.
-///     namespace: A user or organisation on which the permission is needed.
+///     namespace: A user or organization on which the permission is needed.
 ///     repo_type: As for `require_role`.
 ///     endpoint: As for `resolve_token`.
 ///     profile: As for `resolve_token`.
@@ -294,7 +294,7 @@ fn repository(repo: Option<&str>, repo_type: &str) -> PyResult<Option<(String, R
     Ok(repo.map(|text| (text.to_owned(), kind)))
 }
 
-/// What to do when nothing could be learnt.
+/// What to do when nothing could be learned.
 #[derive(Clone, Copy)]
 enum OnUnknown {
     Raise,

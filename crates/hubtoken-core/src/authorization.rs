@@ -1,4 +1,4 @@
-//! The decision, free of I/O: token role × fine-grained scopes × role in the organisation × whose
+//! The decision, free of I/O: token role × fine-grained scopes × role in the organization × whose
 //! namespace it is.
 //!
 //! [`authorize`] is pure: it knows what whoami said and nothing else. It decides what whoami can
@@ -180,7 +180,7 @@ impl Question<'_> {
         (!is_own).then(|| namespace.to_owned())
     }
 
-    /// What the token's user may do, by the namespace: their own, their organisation's, or
+    /// What the token's user may do, by the namespace: their own, their organization's, or
     /// somebody else's.
     fn person_may(&self) -> Verdict {
         let Some(namespace) = self.target.namespace() else {
@@ -234,7 +234,7 @@ impl Question<'_> {
         let name = &organization.name;
         let Some(role) = organization.role_in_org.as_deref() else {
             return self.unknown(format!(
-                "the Hub did not tell the role in the organisation {name}"
+                "the Hub did not tell the role in the organization {name}"
             ));
         };
         let user = &self.identity.user;
@@ -257,7 +257,7 @@ impl Question<'_> {
             ("no_access", false) => {
                 return self
                     .unknown(format!(
-                        "{user} has the role no_access in the organisation {name}: only what is \
+                        "{user} has the role no_access in the organization {name}: only what is \
                          public can be read"
                     ))
                     .with(higher_role(), self.identity);
@@ -266,11 +266,11 @@ impl Question<'_> {
         };
         if may {
             return self.allowed(format!(
-                "{user} has the role {role} in the organisation {name}"
+                "{user} has the role {role} in the organization {name}"
             ));
         }
         let reason = format!(
-            "{GOOD_TOKEN}{user} has the role {role} in the organisation {name}, and {} needs write \
+            "{GOOD_TOKEN}{user} has the role {role} in the organization {name}, and {} needs write \
              there",
             self.need
         );

@@ -72,7 +72,7 @@ pub const HTTPS_PROXY: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];
 pub const ALL_PROXY: [&str; 2] = ["all_proxy", "ALL_PROXY"];
 /// Hosts that are asked without a proxy, in both spellings.
 pub const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
-/// Set by people who do not want colours on a terminal (<https://no-color.org>).
+/// Set by people who do not want colors on a terminal (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
 /// The data folder of the embedded Hub that the command line starts and administers.
 pub const HUBTOKEN_HUB_DATA: &str = "HUBTOKEN_HUB_DATA";

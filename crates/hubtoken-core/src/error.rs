@@ -43,11 +43,11 @@ impl Denial {
 pub enum DenialKind {
     /// The Hub refused and none of the other kinds fits.
     Other,
-    /// The token's role or scopes, or its user's role in the organisation, are not enough.
+    /// The token's role or scopes, or its user's role in the organization, are not enough.
     InsufficientRole,
     /// The repository's gate has not been passed.
     Gated,
-    /// The organisation's policy keeps the token out.
+    /// The organization's policy keeps the token out.
     OrganizationPolicy,
     /// Access to the repository is disabled on the Hub, for every token.
     Disabled,

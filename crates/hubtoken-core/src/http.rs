@@ -39,7 +39,7 @@ use failure::describe;
 pub use proxy::ProxyName;
 pub use way::Way;
 
-/// The largest answer that is read, in bytes. An identity with a thousand organisations fits.
+/// The largest answer that is read, in bytes. An identity with a thousand organizations fits.
 const MAXIMUM_BODY: usize = 4 * 1024 * 1024;
 /// How many redirects within the endpoint are followed.
 const MAXIMUM_REDIRECTS: usize = 5;

@@ -2,7 +2,7 @@
 //!
 //! Three steps, one way: identify the token, decide what whoami can decide, and where a
 //! repository is meant let the Hub have the last word. The answer is *yes*, or an error that says
-//! what is missing; when nothing could be learnt it is an error of its own kind, because a
+//! what is missing; when nothing could be learned it is an error of its own kind, because a
 //! time-out says nothing about a token. A *no* rests on a fresh identity: what the user has just
 //! mended must not be denied by what was remembered before.
 
@@ -37,7 +37,7 @@ pub struct Requirement {
     pub need: Need,
     /// The repository as the caller names it, and its type.
     pub repository: Option<(String, RepositoryType)>,
-    /// A user or organisation, when no repository is meant.
+    /// A user or organization, when no repository is meant.
     pub namespace: Option<String>,
     /// Whether a repository that does not exist yet will not do.
     pub must_exist: bool,
@@ -141,7 +141,7 @@ impl Requirement {
     /// # Errors
     ///
     /// [`Error::AccessDenied`], [`Error::InvalidToken`] and [`Error::RepositoryNotFound`] when it
-    /// will not; [`Error::Unknown`] when that could not be learnt; [`Error::InvalidArgument`] for a
+    /// will not; [`Error::Unknown`] when that could not be learned; [`Error::InvalidArgument`] for a
     /// misspelled permission.
     pub fn check(
         &self,
@@ -223,7 +223,7 @@ impl Requirement {
         })
     }
 
-    /// Adds what was most likely meant, where a permission is misspelled and nothing could be learnt.
+    /// Adds what was most likely meant, where a permission is misspelled and nothing could be learned.
     fn with_suggestion(&self, error: Error) -> Error {
         match (error, self.need.suggestion()) {
             (Error::Unknown { message, kind }, Some(suggestion)) => {

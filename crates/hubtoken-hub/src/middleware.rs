@@ -306,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_what_is_forwarded_the_last_is_the_proxys_word() {
+    fn of_what_is_forwarded_the_last_is_the_proxies_word() {
         let of = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {

@@ -13,7 +13,7 @@ use super::error::HubError;
 
 const LETTERS: &[u8; 52] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const TOKEN_PREFIX: &str = "hf_";
-/// As long as the Hub's own, so that every detector of leaked tokens recognises it; three of four accept letters only.
+/// As long as the Hub's own, so that every detector of leaked tokens recognizes it; three of four accept letters only.
 const TOKEN_LETTERS: usize = 34;
 const ADMIN_KEY_PREFIX: &str = "hubtoken_admin_";
 const ADMIN_KEY_LETTERS: usize = 43;
@@ -47,7 +47,7 @@ impl Secret {
         while value.len() < prefix.len() + letters {
             getrandom::fill(bytes.as_mut_slice()).map_err(|_| HubError::Random)?;
             for byte in bytes.iter() {
-                // Bytes from 208 on are thrown away: 256 is no multiple of 52, and a remainder would favour letters.
+                // Bytes from 208 on are thrown away: 256 is no multiple of 52, and a remainder would favor letters.
                 if *byte < 208 && value.len() < prefix.len() + letters {
                     value.push(char::from(LETTERS[usize::from(*byte % 52)]));
                 }
@@ -69,7 +69,7 @@ impl Secret {
         &self.0
     }
 
-    /// The last four characters, by which people recognise a token in a list.
+    /// The last four characters, by which people recognize a token in a list.
     pub(crate) fn last4(&self) -> String {
         let mut last: Vec<char> = self.0.chars().rev().take(4).collect();
         last.reverse();

@@ -1,4 +1,4 @@
-//! `hubtoken hub approval`: the tokens that an organisation was asked to let in.
+//! `hubtoken hub approval`: the tokens that an organization was asked to let in.
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
@@ -19,7 +19,7 @@ Examples:
   hubtoken hub approval approve acme laptop
   hubtoken hub approval revoke acme 64b0c0ffee0000000000a001
 
-A token is on the list once it asked: by being made with a scope on the organisation, or by its first
+A token is on the list once it asked: by being made with a scope on the organization, or by its first
 use there. It is named by its id, or by its name if only one of those on the list has it.")]
 pub struct Arguments {
     #[command(subcommand)]
@@ -30,7 +30,7 @@ pub struct Arguments {
 enum Verb {
     /// List the tokens that asked, those that wait first
     List {
-        /// The organisation
+        /// The organization
         organization: String,
         #[command(flatten)]
         place: Where,
@@ -39,13 +39,13 @@ enum Verb {
     Approve(Which),
     /// Turn down a token that was never let in
     Deny(Which),
-    /// Keep a token out of the organisation, whatever the policy says; it works elsewhere
+    /// Keep a token out of the organization, whatever the policy says; it works elsewhere
     Revoke(Which),
 }
 
 #[derive(Args)]
 struct Which {
-    /// The organisation
+    /// The organization
     organization: String,
     /// The token's id or name
     token: String,

@@ -33,7 +33,7 @@ pub struct Arguments {
     /// What this user did, and what was done to them
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// What was done in this organisation
+    /// What was done in this organization
     #[arg(long, value_name = "NAME")]
     organization: Option<String>,
     /// What was done: token.refresh, or token for all of its kind

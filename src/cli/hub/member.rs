@@ -1,4 +1,4 @@
-//! `hubtoken hub member`: who belongs to an organisation, with which role.
+//! `hubtoken hub member`: who belongs to an organization, with which role.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
@@ -31,7 +31,7 @@ enum Verb {
     Set {
         #[command(flatten)]
         who: Who,
-        /// The role in the organisation
+        /// The role in the organization
         #[arg(value_parser = organization_role())]
         role: OrganizationRole,
         #[command(flatten)]
@@ -39,7 +39,7 @@ enum Verb {
     },
     /// List the members
     List {
-        /// The organisation
+        /// The organization
         organization: String,
         #[command(flatten)]
         place: Where,
@@ -55,7 +55,7 @@ enum Verb {
 
 #[derive(Args)]
 struct Who {
-    /// The organisation
+    /// The organization
     organization: String,
     /// The user
     user: String,

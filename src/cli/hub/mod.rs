@@ -58,15 +58,15 @@ enum Verb {
     Token(token::Arguments),
     /// Create and list users
     User(user::Arguments),
-    /// Create and list organisations
+    /// Create and list organizations
     Organization(organization::Arguments),
-    /// Set, list and remove the members of an organisation
+    /// Set, list and remove the members of an organization
     Member(member::Arguments),
     /// Create, list and delete repositories
     Repository(repository::Arguments),
-    /// Show and set which tokens of its members an organisation lets in
+    /// Show and set which tokens of its members an organization lets in
     Policy(policy::Arguments),
-    /// List the tokens that asked an organisation to be let in, and decide about them
+    /// List the tokens that asked an organization to be let in, and decide about them
     Approval(approval::Arguments),
     /// Show who did what, when, and from where
     Audit(audit::Arguments),

@@ -1,4 +1,4 @@
-//! `hubtoken hub organization`: organisations.
+//! `hubtoken hub organization`: organizations.
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
@@ -25,7 +25,7 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Create an organisation
+    /// Create an organization
     Create {
         /// Its name
         name: String,
@@ -35,7 +35,7 @@ enum Verb {
         #[command(flatten)]
         place: Where,
     },
-    /// List the organisations
+    /// List the organizations
     List {
         #[command(flatten)]
         place: Where,
@@ -63,7 +63,7 @@ pub fn run(
             Ok(Reply::Done {
                 field: "organization",
                 value: renamed(made),
-                sentence: format!("organisation {name} is created"),
+                sentence: format!("organization {name} is created"),
             })
         }),
         Verb::List { place } => run_admin(&place, world, output, |admin| {

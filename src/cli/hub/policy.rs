@@ -1,4 +1,4 @@
-//! `hubtoken hub policy`: which tokens of its members an organisation lets in.
+//! `hubtoken hub policy`: which tokens of its members an organization lets in.
 
 use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
@@ -32,14 +32,14 @@ pub struct Arguments {
 enum Verb {
     /// Show the policy
     Get {
-        /// The organisation
+        /// The organization
         organization: String,
         #[command(flatten)]
         place: Where,
     },
     /// Set the policy, which holds at once
     Set {
-        /// The organisation
+        /// The organization
         organization: String,
         /// Which tokens are let in
         #[arg(value_enum)]

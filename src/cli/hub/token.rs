@@ -55,7 +55,7 @@ enum Verb {
         /// The new name
         new_name: String,
     },
-    /// Give a token other permissions; organisations that approved it are asked again
+    /// Give a token other permissions; organizations that approved it are asked again
     Change {
         #[command(flatten)]
         which: Which,

@@ -81,7 +81,7 @@ fn the_other_lists_have_what_was_made() {
 }
 
 #[test]
-fn an_organisation_sets_a_policy_and_decides() {
+fn an_organization_sets_a_policy_and_decides() {
     let site = Site::new(None);
     assert!(
         site.hub(&["policy", "get", "acme"])

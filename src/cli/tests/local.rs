@@ -253,21 +253,21 @@ fn an_interrupt_is_code_130() {
 }
 
 #[test]
-fn colours_are_for_terminals() {
+fn colors_are_for_terminals() {
     let mut machine = Machine::with(&[("HF_TOKEN", FIRST)]);
-    let coloured = |machine: &Machine, arguments: &[&str]| {
+    let colored = |machine: &Machine, arguments: &[&str]| {
         machine
             .run_with(arguments, Some(100), &Never)
             .out
             .contains('\u{1b}')
     };
-    assert!(coloured(&machine, &["explain"]));
-    assert!(!coloured(&machine, &["explain", "--color", "never"]));
-    assert!(!coloured(&machine, &["explain", "--color=never"]));
-    assert!(!coloured(&machine, &["explain", "--json"]));
+    assert!(colored(&machine, &["explain"]));
+    assert!(!colored(&machine, &["explain", "--color", "never"]));
+    assert!(!colored(&machine, &["explain", "--color=never"]));
+    assert!(!colored(&machine, &["explain", "--json"]));
     machine.set("NO_COLOR", "1");
-    assert!(!coloured(&machine, &["explain"]));
-    assert!(coloured(&machine, &["--color=always", "explain"]));
+    assert!(!colored(&machine, &["explain"]));
+    assert!(colored(&machine, &["--color=always", "explain"]));
     let piped = machine.run_with(&["--color=always", "explain"], None, &Never);
     assert!(piped.out.contains('\u{1b}'));
 }

@@ -106,7 +106,7 @@ impl Remedy {
             Self::TokenAndRight => "Another token helps only if its user has the right as well",
             Self::OwnNamespace => "Another token does not help: use a namespace of your own",
             Self::HigherRole(_) => "Ask an administrator for a higher role",
-            Self::Admission(_) => "Ask an administrator of the organisation",
+            Self::Admission(_) => "Ask an administrator of the organization",
             Self::SecondFactor => "Turn on two-factor authentication",
             Self::SingleSignOn(_) => "Sign in to the organization by single sign-on",
             Self::Network => "Use it from a network that the organization allows",

@@ -6,7 +6,7 @@ use crate::error::DenialKind;
 use crate::identity::model::{Identity, Organization, Scope};
 use crate::repository::RepositoryType;
 
-/// `acme: write` and so on: the organisations of a test's user.
+/// `acme: write` and so on: the organizations of a test's user.
 fn identity(
     role: Option<&str>,
     organizations: &[(&str, &str)],
@@ -145,7 +145,7 @@ fn fine_grained_scopes() {
         ("write", "alice/tiny", "allowed"),
         ("write", "datasets/alice/tiny", "denied"),
         ("read", "acme/x", "allowed"),
-        // The scope says yes, the role in the organisation says no.
+        // The scope says yes, the role in the organization says no.
         ("write", "acme/x", "denied"),
         // Nothing on the namespace: public repositories can be read all the same.
         ("read", "lab/x", "unknown"),
@@ -227,13 +227,13 @@ fn a_namespace_of_others_is_marked() {
 }
 
 #[test]
-fn the_organisation_is_named_when_it_is_at_fault() {
+fn the_organization_is_named_when_it_is_at_fault() {
     let token = identity(Some("write"), &[("acme", "read")], &[]);
     let verdict = authorize(&token, &Need::Role(Role::Write), &target("acme/x"));
     assert!(
         verdict
             .reason
-            .contains("role read in the organisation acme"),
+            .contains("role read in the organization acme"),
         "{}",
         verdict.reason
     );
@@ -407,7 +407,7 @@ fn a_remedy_would_help() {
 #[test]
 fn a_policy_is_met_by_what_it_lets_in() {
     const FINE: &str = "Make a fine-grained token";
-    const ADMISSION: &str = "Ask an administrator of the organisation";
+    const ADMISSION: &str = "Ask an administrator of the organization";
     let settings = || "/organizations/acme/settings".to_owned();
     let form = || {
         "/settings/tokens/new?tokenType=fineGrained&orgs=acme&orgPermissions=repo.write".to_owned()

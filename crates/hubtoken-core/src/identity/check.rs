@@ -26,7 +26,7 @@ pub struct Check {
     pub key: Key,
     /// What sort of repository.
     pub kind: RepositoryType,
-    /// Its user or organisation.
+    /// Its user or organization.
     pub namespace: String,
     /// Its own name.
     pub name: String,
@@ -43,7 +43,7 @@ pub enum Permit {
     Gated(String),
     /// The fine-grained token was not given gated repositories; the Hub's words.
     GatedForToken(String),
-    /// The organisation's policy keeps the token out; the Hub's words.
+    /// The organization's policy keeps the token out; the Hub's words.
     Policy(String),
     /// Access to the repository is switched off, whatever the token.
     Disabled,

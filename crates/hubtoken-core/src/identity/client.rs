@@ -203,7 +203,7 @@ impl Client {
                         &window,
                     )
                 };
-                // A flight may bring what another process learnt, which is as old as its leader
+                // A flight may bring what another process learned, which is as old as its leader
                 // liked it; the next one may be led by this caller.
                 let mut outcome = ask();
                 if matches!(outcome, Err(Failure::Rejected))

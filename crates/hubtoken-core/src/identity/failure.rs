@@ -34,11 +34,11 @@ pub enum Failure {
     /// The caller was interrupted.
     Interrupted,
     /// The Hub did not know the token a while ago, and whether that is still so could not be
-    /// learnt.
+    /// learned.
     RejectedBefore {
         /// How long ago.
         ago: Duration,
-        /// Why it could not be learnt.
+        /// Why it could not be learned.
         why: Box<Failure>,
     },
 }

@@ -30,7 +30,7 @@ pub struct Identity {
     pub email: Option<String>,
     /// Whether the account is a paying one.
     pub is_pro: Option<bool>,
-    /// The organisations that the account belongs to.
+    /// The organizations that the account belongs to.
     pub organizations: Vec<Organization>,
     /// How the request was authenticated: `access_token`, `oauth`, `app_token`, …
     pub authentication: Option<String>,
@@ -50,10 +50,10 @@ pub struct Identity {
     pub can_read_gated_repos: bool,
 }
 
-/// A membership in an organisation.
+/// A membership in an organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organization {
-    /// The organisation's name.
+    /// The organization's name.
     pub name: String,
     /// The name for people.
     pub full_name: Option<String>,
@@ -62,7 +62,7 @@ pub struct Organization {
     /// What keeps this token out: `token-policy`, `token-revoked`, `mfa`, `sso`, `ip`, …
     pub security_restrictions: Vec<String>,
     /// Whether the account has a role in some resource group, which can be more than the role in
-    /// the organisation.
+    /// the organization.
     pub has_resource_groups: bool,
 }
 
@@ -266,7 +266,7 @@ impl Identity {
         Ok(identity)
     }
 
-    /// The membership in an organisation; names are compared without regard to case, as the Hub
+    /// The membership in an organization; names are compared without regard to case, as the Hub
     /// does.
     #[must_use]
     pub fn organization(&self, name: &str) -> Option<&Organization> {

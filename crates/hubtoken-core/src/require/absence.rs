@@ -86,7 +86,7 @@ impl Question<'_> {
         self.denied(identity, verdict)
     }
 
-    /// An auth-check that may fail: `None` where nothing could be learnt in time.
+    /// An auth-check that may fail: `None` where nothing could be learned in time.
     fn try_auth_check(&self, check: &Check) -> Result<Option<Permit>, Error> {
         let options = Options {
             timeout: self.options.timeout.min(EXTRA_TIMEOUT),

@@ -70,7 +70,7 @@ fn what_is_broken_is_told_by_line_or_key() {
         ("role = \"god\"", "`role`"),
         ("sources = [\"env\"]", "always come first"),
         ("sources = \"config\"", "`sources`"),
-        ("colour = \"red\"", "`colour`"),
+        ("color = \"red\"", "`color`"),
     ] {
         let message = project(text).unwrap_err().to_string();
         assert!(message.contains(part), "{message}");

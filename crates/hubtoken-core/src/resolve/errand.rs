@@ -52,7 +52,7 @@ pub enum Told {
     Absent,
     /// There may be one, and this process is not to have it.
     Refused,
-    /// Nothing could be learnt; the problem in words, without a value.
+    /// Nothing could be learned; the problem in words, without a value.
     Failed(String),
 }
 

@@ -29,13 +29,13 @@ impl RepositoryType {
 pub enum Target {
     /// Nothing in particular.
     Anything,
-    /// A user or an organisation.
+    /// A user or an organization.
     Namespace(String),
     /// A repository, which may not exist yet.
     Repository {
         /// What sort of repository.
         kind: RepositoryType,
-        /// Its user or organisation.
+        /// Its user or organization.
         namespace: String,
         /// Its own name.
         name: String,

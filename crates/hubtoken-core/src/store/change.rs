@@ -92,8 +92,8 @@ impl<'a> Change<'a> {
     pub(super) fn commit(self, active: Active<'_>) -> Result<Vec<String>, Error> {
         let path = self.files.stored_tokens();
         let endpoints_path = endpoints::path(path);
-        let learnt = self.endpoints.is_new();
-        let endpoints = learnt.then(|| self.prepare(&endpoints_path, &self.endpoints.text()));
+        let learned = self.endpoints.is_new();
+        let endpoints = learned.then(|| self.prepare(&endpoints_path, &self.endpoints.text()));
         let endpoints = endpoints.transpose()?;
         let text = self.document.text();
         // A blank file would be one that `huggingface_hub` is about to write.

@@ -171,7 +171,7 @@ impl<'a> Machine<'a> {
         let mut change = self.change()?;
         // What the Hub calls it is not the caller's choice.
         let mut name = name::safe(if holds_value { "token" } else { wanted });
-        if !replace && self.is_anothers(&change, &name, record)? {
+        if !replace && self.belongs_to_other_account(&change, &name, record)? {
             let digest = Digest::of(&format!("{} {:?}", record.endpoint, record.user));
             let owner = record.user.as_deref().unwrap_or("token");
             let digits = digest.fingerprint();
@@ -299,7 +299,12 @@ impl<'a> Machine<'a> {
     }
 
     /// Whether an entry of this name belongs to another endpoint or account than the record.
-    fn is_anothers(&self, change: &Change<'_>, name: &str, record: &Record) -> Result<bool, Error> {
+    fn belongs_to_other_account(
+        &self,
+        change: &Change<'_>,
+        name: &str,
+        record: &Record,
+    ) -> Result<bool, Error> {
         let Some(stored) = change.stored.iter().find(|stored| stored.name == name) else {
             // A section without a token is somebody's as well, and keeps its fields.
             return Ok(false);

@@ -8,7 +8,7 @@
 pub enum TokenKind {
     /// A user access token: `hf_…`, or `api_…` before 2022.
     UserAccess,
-    /// An organisation token, deprecated: `api_org_…`.
+    /// An organization token, deprecated: `api_org_…`.
     Organization,
     /// An OAuth access token: `hf_oauth_…`.
     OAuth,

@@ -69,7 +69,7 @@ impl ApiError {
     }
 
     /// Missing or private, it is not said which. The real Hub sends no code; over plain http `huggingface_hub` needs
-    /// one to recognise the case.
+    /// one to recognize the case.
     pub(crate) fn repository_needs_login() -> Self {
         Self {
             code: Some("RepoNotFound"),

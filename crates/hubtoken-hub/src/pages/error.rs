@@ -128,7 +128,7 @@ impl PageError {
         Self::new(
             StatusCode::FORBIDDEN,
             "Only an admin may do that",
-            "Nothing was changed. Ask an admin of the organisation, or to be made one.",
+            "Nothing was changed. Ask an admin of the organization, or to be made one.",
         )
     }
 

@@ -71,7 +71,7 @@ pub(super) const OWN: &[Group] = &[
 pub(super) const ORGANIZATION: &[Group] = &[
     REPOSITORIES,
     (
-        "Organisation",
+        "Organization",
         &[
             ("org.read", "See the settings"),
             ("org.write", "Change the settings"),

@@ -18,6 +18,7 @@ use super::world::World;
 /// `tests/fixtures/data_folders` says how they are made.
 fn packed(schema: i64) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
         .join(format!("tests/fixtures/data_folders/schema-{schema}.json"));
     let text = std::fs::read_to_string(&path);
     let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -25,7 +25,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Failure`], when that could not be learnt; then the *no* is none any more.
+    /// [`Failure`], when that could not be learned; then the *no* is none any more.
     pub fn reconsider(
         self: &Arc<Self>,
         (grant, started): (&Grant<'_>, Moment),

@@ -31,7 +31,7 @@ use crate::token::Digest;
 /// How many identities are kept.
 const IDENTITIES: usize = 16_384;
 /// How many bytes all identities may have together. One has a few hundred, or one for each of its
-/// organisations and scopes.
+/// organizations and scopes.
 const IDENTITY_BYTES: usize = 64 * 1024 * 1024;
 /// How many rejections, and how many rate limits, are kept.
 const REJECTIONS: usize = 1_024;

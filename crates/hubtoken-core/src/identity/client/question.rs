@@ -83,7 +83,7 @@ pub(super) struct Question {
 }
 
 impl Client {
-    /// What another process has learnt of a token, if it is young enough.
+    /// What another process has learned of a token, if it is young enough.
     pub(super) fn told(&self, key: &Key, shared: &Shared, window: &Window) -> Option<Answered> {
         let now = self.clock.moment();
         if let Some((asked, identity, end)) = shared.identity(now)

@@ -117,7 +117,7 @@ fn a_clock_that_is_set_back_makes_nothing_fresh_and_locks_nobody_out() {
         assert!(shared.limit(LimitScope::Whoami, back).is_none());
         let failure = shared.failure(back, &[7], None, Duration::ZERO);
         assert!(failure.is_none());
-        // And what is learnt anew is believed by the clock as it is now.
+        // And what is learned anew is believed by the clock as it is now.
         shared.keep_limit(LimitScope::Whoami, back, Duration::from_secs(5));
         assert_eq!(
             shared.limit(LimitScope::Whoami, later(back, 2)),

@@ -83,7 +83,7 @@ pub(super) async fn of_organization(
     let frame = signed_in.frame(&state, &here(membership)).await?;
     let place = Place {
         heading: format!("Audit log of {organization}"),
-        explanation: "What was done to the organisation, its members, its repositories, and to tokens that asked to \
+        explanation: "What was done to the organization, its members, its repositories, and to tokens that asked to \
                       be let in.",
         path: format!("/organizations/{organization}/settings/audit-log"),
         tabs: Some(Tabs::of(membership, "audit")),

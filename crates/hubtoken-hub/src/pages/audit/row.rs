@@ -90,7 +90,7 @@ pub(super) fn act_words(act: Act) -> &'static str {
         Act::Logout => "Signed out",
         Act::UserCreate => "Created a user",
         Act::UserPassword => "Set a password",
-        Act::OrganizationCreate => "Created an organisation",
+        Act::OrganizationCreate => "Created an organization",
         Act::MemberSet => "Added or changed a member",
         Act::MemberRemove => "Removed a member",
         Act::PolicySet => "Set the token policy",

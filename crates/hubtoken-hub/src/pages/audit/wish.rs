@@ -41,7 +41,7 @@ fn group_words(value: &str) -> &'static str {
         "login" => "Signing in",
         "logout" => "Signing out",
         "user" => "Users",
-        "organization" => "Organisations",
+        "organization" => "Organizations",
         "member" => "Members",
         "policy" => "Token policy",
         "approval" => "Approvals",

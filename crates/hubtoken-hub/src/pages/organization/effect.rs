@@ -99,8 +99,8 @@ impl<'a> List<'a> {
             )
         });
         let counted = self.counted.iter().map(|(user, count)| match count {
-            1 => format!("1 token of {user} that is not scoped to this organisation"),
-            _ => format!("{count} tokens of {user} that are not scoped to this organisation"),
+            1 => format!("1 token of {user} that is not scoped to this organization"),
+            _ => format!("{count} tokens of {user} that are not scoped to this organization"),
         });
         let count = self.named.len() + self.counted.len();
         let mut lines: Vec<String> = named.chain(counted).take(MOST_LINES).collect();
@@ -175,8 +175,8 @@ mod tests {
         assert_eq!(
             found.shut_out,
             [
-                "2 tokens of alice that are not scoped to this organisation",
-                "1 token of bob that is not scoped to this organisation"
+                "2 tokens of alice that are not scoped to this organization",
+                "1 token of bob that is not scoped to this organization"
             ]
         );
         assert_eq!(found.to_be_approved, ["“ci”, hf_…last, of bob"]);

@@ -279,7 +279,7 @@ pub(super) fn is_own_place(place: &str, session: &Session, present: Option<&Fine
         })
 }
 
-/// Whether somebody may name a repository in a token: whether it is there must not be learnt here by others.
+/// Whether somebody may name a repository in a token: whether it is there must not be learned here by others.
 async fn may_choose(
     path: &str,
     state: &HubState,
