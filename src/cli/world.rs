@@ -48,6 +48,7 @@ pub struct World<'a> {
 
 impl World<'_> {
     /// The client that asks the Hub. A verb calls this once.
+    #[must_use]
     pub fn client(&self) -> Arc<Client> {
         self.client.map_or_else(Arc::default, Arc::clone)
     }

@@ -3,7 +3,8 @@
 //!
 //! [`authorize`] is pure: it knows what whoami said and nothing else. It decides what whoami can
 //! decide and says so when it cannot: whether a repository is public, gated or there at all is
-//! known to the Hub alone. The *reason* names what is missing, because "invalid token" helps nobody.
+//! known to the Hub alone. The *reason* names what is missing, because "invalid token" helps
+//! nobody.
 
 mod remedy;
 

@@ -7,7 +7,9 @@
 //! known as the key of another service.
 //!
 //! Such a value still counts as found: passing over it would use another token in silence. What
-//! would send it fails, in [`Credential::check_sendable`](crate::credential::Credential::check_sendable).
+//! would send it fails, in [`Credential::check_sendable`].
+//!
+//! [`Credential::check_sendable`]: crate::credential::Credential::check_sendable
 
 use crate::endpoint::Endpoint;
 use crate::token::{Token, TokenKind};

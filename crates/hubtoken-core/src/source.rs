@@ -1,4 +1,5 @@
-//! Where a token came from: the label, the words for it in a message, and how a dead one is replaced.
+//! Where a token came from: its label, the words for it in a message, and how a dead token is
+//! replaced there.
 
 use std::fmt;
 use std::path::PathBuf;

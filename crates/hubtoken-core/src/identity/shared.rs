@@ -1,8 +1,8 @@
 //! What processes tell each other about tokens, so that all of them ask the Hub once.
 //!
 //! 64 ranks of a training job start at the same moment with the same token. Threads meet in a
-//! [flight](super::flight); processes meet in a place where all of them look, and who asks holds a
-//! claim meanwhile, as [`turn`] tells. What that place must do is written in [`SharedCache`].
+//! [flight](crate::single_flight); processes meet in a place where all of them look, and who asks
+//! holds a claim meanwhile, as [`turn`] tells. What that place must do is written in [`SharedCache`].
 //!
 //! Five things are worth telling: an identity, a rejection (so that 64 processes with a dead
 //! token do not ask one after the other), until when the Hub wants no more questions, to those

@@ -9,7 +9,8 @@ use crate::file;
 use crate::folder;
 use crate::printable::printable_path;
 
-/// Makes a folder for its owner alone, and `home` if it is in there; one that is there keeps its mode.
+/// Makes a folder for its owner alone, and `home` if it is in there; one that is there keeps its
+/// mode.
 pub(super) fn make_folder(folder: &Path, home: Option<&Path>) -> io::Result<()> {
     folder::make_private(folder, home.unwrap_or(folder))
 }
