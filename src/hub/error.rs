@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::registry::RepositoryType;
+use crate::role::RepositoryType;
 
 /// Why something could not be done with a Hub.
 #[derive(Debug, thiserror::Error)]
