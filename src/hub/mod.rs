@@ -72,8 +72,9 @@ pub use self::error::HubError;
 pub use self::handle::Hub;
 pub use self::inference::{InferenceOptions, Upstream};
 pub use self::journal::{LogFormat, LogLevel};
-pub use self::options::{HubOptions, Limits, TlsFiles, WhoamiLimit};
+pub use self::options::{HubOptions, Limits, TlsFiles};
 pub use self::pages::SignInPolicy;
+pub use self::rate_limit::RateLimit;
 pub use self::registry::{
     Act, Actor, Approval, ApprovalStatus, AuditEntry, AuditFilter, CreatedToken, Decision, Entity,
     EntityType, FineGrained, Gate, GrantedRole, GrantedScope, NewToken, Organization,

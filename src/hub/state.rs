@@ -17,10 +17,9 @@ use super::inference::{Inference, InferenceOptions};
 use super::journal::Journal;
 use super::lfs::{Lfs, Objects};
 use super::metrics::Metrics;
-use super::options::WhoamiLimit;
 use super::pages::{Desk, SignInPolicy};
 use super::password;
-use super::rate_limit::RateLimiter;
+use super::rate_limit::{RateLimit, RateLimiter};
 use super::registry::{self, Actor, NewUser, Origin, Principal, Registry, TokenInfo, User};
 use super::repository::Store;
 use super::request_id::RequestIds;
@@ -67,7 +66,7 @@ impl HubState {
         folder: &Path,
         endpoint: &str,
         admin_key: &Secret,
-        whoami_limit: Option<WhoamiLimit>,
+        whoami_limit: Option<RateLimit>,
         clock: Clock,
     ) -> Result<Self, HubError> {
         let registry = registry::open(folder).await?;
