@@ -8,9 +8,9 @@ mod error;
 mod fault;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, ETAG, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
@@ -21,6 +21,9 @@ use super::rendered::Rendered;
 pub(crate) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 pub(crate) const X_ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 pub(crate) const X_REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
+
+/// Room for the headers that every answer gets, its own two included; one more would double it.
+const HEADERS: usize = 12;
 
 /// What git-lfs calls its JSON.
 pub(crate) const LFS_JSON: &str = "application/vnd.git-lfs+json";
@@ -87,7 +90,28 @@ pub(crate) fn header_text(text: &str) -> HeaderValue {
 
 /// A JSON answer with the weak `ETag` that the Hub's answers carry.
 pub(crate) fn json_answer(body: &impl Serialize) -> Answer {
-    Rendered::new(body).map(|rendered| rendered.answer())
+    rendered(body).map(|rendered| rendered.into_response())
+}
+
+/// The same, to be kept and sent again.
+pub(crate) fn rendered(body: &impl Serialize) -> Result<Rendered, ApiError> {
+    Rendered::new(body)
+        .map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+}
+
+impl IntoResponse for &Rendered {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body.clone()));
+        let headers = response.headers_mut();
+        headers.reserve(HEADERS);
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/json; charset=utf-8"),
+        );
+        let tag = HeaderValue::from_maybe_shared(self.tag.clone());
+        headers.insert(ETAG, tag.unwrap_or(HeaderValue::from_static("?")));
+        response
+    }
 }
 
 /// The bare `OK` of the endpoints that have nothing else to say.
