@@ -7,13 +7,12 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
 use super::{address, here, membership, require_admin, words};
-use crate::hub::pages::error::PageError;
+use crate::hub::pages::error::{Page, PageError};
 use crate::hub::pages::form::Form;
 use crate::hub::pages::moment::{Moment, minute};
 use crate::hub::pages::tokens::role_words;
-use crate::hub::pages::view::{Frame, html};
+use crate::hub::pages::view::{Frame, html, see_other};
 use crate::hub::pages::visitor::SignedIn;
-use crate::hub::pages::{Page, see_other};
 use crate::hub::registry::{Approval, ApprovalStatus, Decision, MemberToken, TokenPolicy};
 use crate::hub::secret;
 use crate::hub::state::HubState;

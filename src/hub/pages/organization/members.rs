@@ -11,11 +11,10 @@ use axum::response::Response;
 
 use super::{Tabs, here, membership, require_admin};
 use crate::hub::error::HubError;
-use crate::hub::pages::error::PageError;
+use crate::hub::pages::error::{Page, PageError};
 use crate::hub::pages::form::Form;
-use crate::hub::pages::view::{Frame, Mistakes, html};
+use crate::hub::pages::view::{Frame, Mistakes, html, see_other};
 use crate::hub::pages::visitor::SignedIn;
-use crate::hub::pages::{Page, see_other};
 use crate::hub::registry::{Membership, OrganizationRole};
 use crate::hub::state::HubState;
 

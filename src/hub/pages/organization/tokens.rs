@@ -15,13 +15,12 @@ use super::decision::choices;
 use super::effect::Effect;
 use super::words::{self, POLICIES, PolicyWords};
 use super::{Tabs, address, here, membership, require_admin};
-use crate::hub::pages::error::PageError;
+use crate::hub::pages::error::{Page, PageError};
 use crate::hub::pages::form::Form;
 use crate::hub::pages::moment::{Moment, minute};
 use crate::hub::pages::tokens::role_words;
-use crate::hub::pages::view::{Frame, Mistakes, html};
+use crate::hub::pages::view::{Frame, Mistakes, html, see_other};
 use crate::hub::pages::visitor::SignedIn;
-use crate::hub::pages::{Page, see_other};
 use crate::hub::registry::{
     Approval, ApprovalStatus, Membership, OrganizationRole, TokenPolicy, TokenStanding,
 };

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use super::Managed;
 use super::picker::Picker;
 use super::wish::Wish;
-use crate::hub::pages::Page;
+use crate::hub::pages::error::Page;
 use crate::hub::pages::form::Form;
 use crate::hub::pages::view::{Frame, Mistakes, html};
 use crate::hub::registry::{FineGrained, GrantedRole, TokenInfo};

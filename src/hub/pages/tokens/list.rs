@@ -9,7 +9,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::role_words;
-use crate::hub::pages::Page;
+use crate::hub::pages::error::Page;
 use crate::hub::pages::moment::{Moment, day, minute};
 use crate::hub::pages::view::{Frame, html};
 use crate::hub::pages::visitor::SignedIn;

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use super::list::Row;
 use super::new::check_name;
 use super::{Managed, value_page};
-use crate::hub::pages::Page;
+use crate::hub::pages::error::Page;
 use crate::hub::pages::form::Form;
 use crate::hub::pages::view::{Frame, Mistakes, html};
 use crate::hub::registry::TokenInfo;
