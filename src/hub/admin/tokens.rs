@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{created, no_content, secret};
+use super::response::{created, no_content, secret};
 use crate::hub::answers::{Answer, ApiError, json_answer};
 use crate::hub::api::JsonBody;
 use crate::hub::clock::iso;

@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{created, no_content};
+use super::response::{created, no_content};
 use crate::hub::answers::{Answer, json_answer};
 use crate::hub::api::JsonBody;
 use crate::hub::clock::iso;

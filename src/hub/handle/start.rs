@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use super::Parts;
 use super::threads::Threads;
 use crate::hub::address::Door;
 use crate::hub::clock::Clock;
@@ -21,6 +21,16 @@ use crate::hub::{app, listen, server};
 
 /// How often the files of a certificate are looked at.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
+
+/// All of a running Hub but its folder, which is there before and after.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) threads: Threads,
+    pub(super) state: Arc<HubState>,
+    pub(super) servers: Vec<JoinHandle<()>>,
+    /// The socket for the owner, which goes on answering until the others have ended.
+    pub(super) owners: Option<(JoinHandle<()>, watch::Sender<Stop>)>,
+}
 
 /// What a start comes to, beside the parts.
 pub(super) struct Started {
