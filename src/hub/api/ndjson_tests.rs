@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 
 use super::*;
-use crate::hub::lfs::Objects;
 use crate::hub::registry::{Repository, RepositoryType};
+use crate::hub::repository::lfs::Objects;
 use crate::hub::repository::{Author, Store};
 
 const HEADER: &str = "{\"key\":\"header\",\"value\":{\"summary\":\"s\"}}\n";

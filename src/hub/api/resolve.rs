@@ -20,11 +20,11 @@ use super::download::Download;
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError, X_REPO_COMMIT, header_text};
 use crate::hub::authentication::Caller;
-use crate::hub::pieces::of_reader;
+use crate::hub::git;
+use crate::hub::pieces::{of_file, of_reader};
 use crate::hub::registry::Repository;
 use crate::hub::repository::{Content, Entry, GitFault, LooseBlob, RepositoryPath};
 use crate::hub::state::HubState;
-use crate::hub::{git, lfs};
 
 const X_LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
 const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
@@ -177,7 +177,7 @@ async fn read(
 ) -> Result<Body, ApiError> {
     let length = part.end - part.start;
     let oid = match source {
-        Source::Large(file) => return Ok(lfs::file_body(file, &part).map_err(GitFault::from)?),
+        Source::Large(file) => return Ok(of_file(file, &part).map_err(GitFault::from)?),
         Source::Loose(blob) => return Ok(of_reader(*blob, part.start, length)),
         Source::Packed(oid) => {
             if let Some(body) = git::packed(state, repository, oid, part.start, length).await {

@@ -13,7 +13,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::capability::{Grant, Key, LIFETIME, Operation};
-use super::pointer::ObjectId;
 use super::transfer::{follow, stored};
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError, LFS_JSON, json_answer};
@@ -22,6 +21,7 @@ use crate::hub::authentication::{Caller, shown_digest};
 use crate::hub::clock::iso;
 use crate::hub::git;
 use crate::hub::registry::Repository;
+use crate::hub::repository::lfs::ObjectId;
 use crate::hub::secret::Digest;
 use crate::hub::state::HubState;
 

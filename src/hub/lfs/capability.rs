@@ -16,8 +16,8 @@ use sha2::Sha256;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::pointer::ObjectId;
 use crate::hub::registry::Repository;
+use crate::hub::repository::lfs::ObjectId;
 use crate::hub::secret::Digest;
 
 /// For how many seconds a link is good.

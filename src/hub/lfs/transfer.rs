@@ -9,16 +9,16 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 
 use super::capability::{Grant, Operation};
-use super::objects::{Incoming, Unfit};
-use super::pointer::{ObjectId, Pointer};
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError};
 use crate::hub::api::{Address, Download, drain};
 use crate::hub::authentication::{Caller, recognize};
 use crate::hub::blocking::attempt;
 use crate::hub::metrics::Under;
+use crate::hub::pieces::of_file;
 use crate::hub::registry::Repository;
 use crate::hub::repository::GitFault;
+use crate::hub::repository::lfs::{Incoming, ObjectId, Pointer, Unfit};
 use crate::hub::state::HubState;
 
 /// What is digested and written at once.
@@ -76,7 +76,7 @@ pub(super) async fn download(
     );
     let wanted = download.prepare(&headers, &mut response)?;
     if let Some(part) = wanted.filter(|_| method != Method::HEAD) {
-        *response.body_mut() = super::file_body(file, &part).map_err(stored)?;
+        *response.body_mut() = of_file(file, &part).map_err(stored)?;
     }
     Ok(response)
 }
