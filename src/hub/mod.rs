@@ -70,10 +70,10 @@ pub use self::backup::{Backup, backup, restore};
 pub use self::clock::Clock;
 pub use self::error::HubError;
 pub use self::handle::Hub;
-pub use self::inference::{InferenceOptions, Upstream};
+pub use self::inference::options::{InferenceOptions, Upstream};
 pub use self::journal::{LogFormat, LogLevel};
 pub use self::options::{HubOptions, Limits, TlsFiles};
-pub use self::pages::SignInPolicy;
+pub use self::pages::desk::SignInPolicy;
 pub use self::rate_limit::RateLimit;
 pub use self::registry::{
     Act, Actor, Approval, ApprovalStatus, AuditEntry, AuditFilter, CreatedToken, Decision, Entity,

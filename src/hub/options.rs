@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use url::{Host, Url};
 
 use super::error::HubError;
-use super::inference::InferenceOptions;
+use super::inference::options::InferenceOptions;
 use super::journal::{LogFormat, LogLevel};
 use super::rate_limit::RateLimit;
 use super::registry::AUDIT_DAYS;
@@ -60,8 +60,8 @@ pub struct HubOptions {
     pub host: String,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,
-    /// How often `GET /api/whoami-v2` may be asked per user, or per address when nobody is logged in; no limit by
-    /// default.
+    /// How often `GET /api/whoami-v2` may be asked by one user, or from one address by clients that
+    /// show no token; no limit by default.
     pub whoami_limit: Option<RateLimit>,
     /// For how many days entries of the audit log are kept; a year by default.
     pub audit_days: u32,

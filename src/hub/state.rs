@@ -12,15 +12,17 @@ use super::address::Addresses;
 use super::blocking::{Places, UPLOADS, blocking};
 use super::clock::Clock;
 use super::error::HubError;
-use super::git::Git;
-use super::inference::{Inference, InferenceOptions};
+use super::git::service::Git;
+use super::inference::options::InferenceOptions;
+use super::inference::service::Inference;
 use super::journal::Journal;
 use super::lfs::service::Lfs;
 use super::metrics::Metrics;
-use super::pages::{Desk, SignInPolicy};
+use super::pages::desk::{Desk, SignInPolicy};
 use super::password;
 use super::rate_limit::{RateLimit, RateLimiter};
-use super::registry::{self, Actor, NewUser, Origin, Principal, Registry, TokenInfo, User};
+use super::registry::sqlite::{self, Sqlite};
+use super::registry::{Actor, NewUser, Origin, Principal, Registry, TokenInfo, User};
 use super::repository::Store;
 use super::repository::lfs::Objects;
 use super::request_id::RequestIds;
@@ -70,7 +72,7 @@ impl HubState {
         whoami_limit: Option<RateLimit>,
         clock: Clock,
     ) -> Result<Self, HubError> {
-        let registry = registry::open(folder).await?;
+        let registry: Arc<dyn Registry> = Arc::new(Sqlite::open(&folder.join(sqlite::FILE)).await?);
         let repositories = folder.join("repositories");
         let registered = registry.repositories().await?;
         let store = Arc::new(Store::new(repositories.clone(), Objects::new(folder)));

@@ -20,7 +20,7 @@ use super::download::Download;
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError, X_REPO_COMMIT, header_text};
 use crate::hub::authentication::Caller;
-use crate::hub::git;
+use crate::hub::git::blob::packed;
 use crate::hub::pieces::{of_file, of_reader};
 use crate::hub::registry::Repository;
 use crate::hub::repository::{Content, Entry, GitFault, LooseBlob, RepositoryPath};
@@ -180,7 +180,7 @@ async fn read(
         Source::Large(file) => return Ok(of_file(file, &part).map_err(GitFault::from)?),
         Source::Loose(blob) => return Ok(of_reader(*blob, part.start, length)),
         Source::Packed(oid) => {
-            if let Some(body) = git::packed(state, repository, oid, part.start, length).await {
+            if let Some(body) = packed(state, repository, oid, part.start, length).await {
                 return Ok(body);
             }
             // Without git there is no other way than to read it whole.

@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 use super::archive::{self, Digesting, FORM, Listed, Manifest};
 use super::{Backup, DATABASE, MANIFEST, folder_name, wait};
 use crate::hub::error::HubError;
-use crate::hub::registry::{RepositoryType, snapshot};
+use crate::hub::registry::RepositoryType;
+use crate::hub::registry::sqlite::snapshot;
 use crate::hub::secret::hexadecimal;
 
 /// The largest manifest that is read: a million files and more.

@@ -127,7 +127,7 @@ async fn call(
         }
     };
     if let Some(token) = guest.token() {
-        state.inference.usage.count(state, token);
+        state.inference.usage.count(&state.registry, token);
     }
     let destination = Destination {
         url: server.url(&path, uri.query()),

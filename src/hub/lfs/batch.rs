@@ -19,7 +19,7 @@ use crate::hub::answers::{Answer, ApiError, LFS_JSON, json_answer};
 use crate::hub::api::{Address, JsonBody};
 use crate::hub::authentication::{Caller, shown_digest};
 use crate::hub::clock::iso;
-use crate::hub::git;
+use crate::hub::git::refusal::open_to_write;
 use crate::hub::registry::Repository;
 use crate::hub::repository::lfs::ObjectId;
 use crate::hub::secret::Digest;
@@ -68,7 +68,7 @@ pub(super) async fn batch(
         ),
         "upload" => (
             Operation::Upload,
-            git::open_to_write(&state, &caller, &address).await?,
+            open_to_write(&state, &caller, &address).await?,
         ),
         _ => {
             return Err(ApiError::new(
@@ -207,7 +207,7 @@ pub(super) async fn verify(
             .await?
             .0
     } else {
-        git::open_to_write(&state, &caller, &address).await?
+        open_to_write(&state, &caller, &address).await?
     };
     let objects = state.store.lfs(&repository);
     match objects.length(oid).map_err(stored)? {

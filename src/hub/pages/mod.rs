@@ -21,7 +21,7 @@ mod address;
 mod assets;
 mod audit;
 mod cookie;
-mod desk;
+pub(super) mod desk;
 mod error;
 mod form;
 mod guard;
@@ -42,8 +42,6 @@ use axum::routing::{get, post};
 use self::view::see_other;
 use super::state::HubState;
 
-pub(crate) use self::desk::Desk;
-pub use self::desk::SignInPolicy;
 pub(crate) use self::error::Cause;
 pub(crate) use self::guard::surround;
 
