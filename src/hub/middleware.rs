@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 
 use super::address::{Door, is_probe};
 use super::answers::{ApiError, header_text, render};
-use super::api::drain;
 use super::authentication::{AdminKey, Caller, address, authenticate};
+use super::extract::body::drain;
 use super::journal::LogLevel;
 use super::metrics::{Shown, UNKNOWN, method_name};
+use super::peer::Peer;
 use super::rate_limit::Standing;
-use super::server::Peer;
 use super::state::HubState;
 use super::{admin, git, health, pages};
 
@@ -151,7 +151,7 @@ async fn admit(state: &Arc<HubState>, path: &str, request: &mut Request) -> Resu
         return health::guard(state, door, request).map(|()| false);
     }
     if path == "/-" || path.starts_with("/-/") {
-        let admitted = admin::guard(state, door, request);
+        let admitted = admin::guard::guard(state, door, request);
         state.metrics.shown(match admitted {
             Ok(()) => Shown::AdminKey,
             Err(_) => Shown::AdminRefused,

@@ -32,6 +32,7 @@ mod content;
 mod data_folder;
 mod deeds;
 mod error;
+mod extract;
 mod framing;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -49,6 +50,7 @@ mod options;
 mod pages;
 mod password;
 mod patience;
+mod peer;
 mod pieces;
 mod rate_limit;
 mod registry;

@@ -5,8 +5,7 @@ use axum::http::StatusCode;
 
 use crate::hub::address::Door;
 use crate::hub::answers::ApiError;
-use crate::hub::authentication::bearer;
-use crate::hub::secret;
+use crate::hub::authentication::{bearer, is_admin_key};
 use crate::hub::state::HubState;
 
 /// Lets a request to the administration API through, or not.
@@ -33,10 +32,6 @@ pub(crate) fn guard(state: &HubState, door: Door, request: &Request) -> Result<(
             "This is not the admin key; access tokens have no place here",
         ))
     }
-}
-
-pub(crate) fn is_admin_key(state: &HubState, key: &str) -> bool {
-    secret::same(&secret::digest(key), &state.admin_key)
 }
 
 fn unauthorized(message: &str) -> ApiError {

@@ -44,7 +44,7 @@
 //! `detail`. `{type}` is `model`, `dataset` or `space`.
 
 mod audit;
-mod guard;
+pub(super) mod guard;
 mod organizations;
 mod repositories;
 mod response;
@@ -57,8 +57,6 @@ use axum::Router;
 use axum::routing::{get, patch, post, put};
 
 use super::state::HubState;
-
-pub(crate) use self::guard::{guard, is_admin_key};
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {
     let path = |rest: &str| format!("/-/hubtoken/v1/{rest}");

@@ -10,8 +10,8 @@ use time::format_description::well_known::Rfc3339;
 
 use super::response::{created, no_content, secret};
 use crate::hub::answers::{Answer, ApiError, json_answer};
-use crate::hub::api::JsonBody;
 use crate::hub::clock::iso;
+use crate::hub::extract::body::JsonBody;
 use crate::hub::registry::{
     CreatedToken, GrantedRole, NewToken, Origin, Scope, TokenInfo, TokenRole,
 };

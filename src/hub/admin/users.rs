@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::response::{created, no_content};
 use crate::hub::answers::{Answer, json_answer};
-use crate::hub::api::JsonBody;
 use crate::hub::clock::iso;
+use crate::hub::extract::body::JsonBody;
 use crate::hub::registry::{Origin, User};
 use crate::hub::secret::Secret;
 use crate::hub::state::HubState;

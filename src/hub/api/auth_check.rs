@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::address::Address;
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError, ok};
 use crate::hub::authentication::Caller;
+use crate::hub::extract::repository::Address;
 use crate::hub::state::HubState;
 
 pub(super) async fn read(

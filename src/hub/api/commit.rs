@@ -9,13 +9,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::address::Address;
-use super::body::{JsonBody, drain, flag};
 use super::ndjson::{BodyReader, Piece, read_commit};
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError, json_answer};
 use crate::hub::authentication::{Caller, authenticate};
 use crate::hub::content::author;
+use crate::hub::extract::body::{JsonBody, drain, flag};
+use crate::hub::extract::repository::Address;
 use crate::hub::metrics::Under;
 use crate::hub::registry::Repository;
 use crate::hub::repository::{GitFault, IgnoredFiles, RepositoryPath};

@@ -9,8 +9,8 @@ use axum::response::Response;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::body::JsonBody;
 use crate::hub::answers::{Answer, ApiError};
+use crate::hub::extract::body::JsonBody;
 use crate::hub::registry::Origin;
 use crate::hub::secret;
 use crate::hub::state::HubState;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use serde_json::{Value, json};
 
-use super::address::Address;
-use super::body::{WholeBody, flag};
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError, X_REPO_COMMIT, header_text, json_answer};
 use crate::hub::authentication::Caller;
 use crate::hub::clock::iso;
+use crate::hub::extract::body::{WholeBody, flag};
+use crate::hub::extract::repository::Address;
 use crate::hub::repository::{Content, Entry, GitFault, RepositoryPath};
 use crate::hub::state::HubState;
 

@@ -7,13 +7,13 @@ use git2::Oid;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::address::Address;
-use super::body::{flag, parameter};
 use super::repositories::gated_value;
 use crate::hub::access::{Action, decide};
 use crate::hub::answers::{Answer, ApiError, json_answer};
 use crate::hub::authentication::Caller;
 use crate::hub::clock::iso;
+use crate::hub::extract::body::{flag, parameter};
+use crate::hub::extract::repository::Address;
 use crate::hub::names;
 use crate::hub::registry::{Repository, RepositoryType};
 use crate::hub::repository::Entry;

@@ -2,13 +2,11 @@
 //!
 //! One file a family of endpoints. Paths, bodies and headers are the Hub's; `docs/differences.md` lists what differs.
 
-mod address;
 mod auth_check;
-mod body;
 mod commit;
 mod content_range;
 mod credentials;
-mod download;
+pub(super) mod download;
 mod files;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
@@ -32,9 +30,6 @@ use axum::routing::{get, post, put};
 
 use super::state::HubState;
 
-pub(crate) use self::address::{Address, open};
-pub(crate) use self::body::{JsonBody, drain};
-pub(crate) use self::download::Download;
 pub(crate) use self::unknown::unknown;
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {

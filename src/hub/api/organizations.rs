@@ -9,12 +9,12 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::address::kept_out;
-use super::body::JsonBody;
 use crate::hub::access::may_administer;
 use crate::hub::answers::{Answer, ApiError, ok};
 use crate::hub::authentication::Caller;
 use crate::hub::error::HubError;
+use crate::hub::extract::body::JsonBody;
+use crate::hub::extract::repository::kept_out;
 use crate::hub::registry::{Decision, MemberToken, Origin};
 use crate::hub::secret;
 use crate::hub::state::HubState;

@@ -8,12 +8,12 @@ use axum::http::header::LINK;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::address::Address;
-use super::body::{JsonBody, parameter};
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError, header_text, json_answer, ok};
 use crate::hub::authentication::Caller;
 use crate::hub::clock::iso;
+use crate::hub::extract::body::{JsonBody, parameter};
+use crate::hub::extract::repository::Address;
 use crate::hub::repository::Reference;
 use crate::hub::state::HubState;
 

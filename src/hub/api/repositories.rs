@@ -6,12 +6,12 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::address::{Address, kept_out, open};
-use super::body::JsonBody;
 use crate::hub::access::{Action, NoCreation, may_create};
 use crate::hub::answers::{Answer, ApiError, json_answer, ok};
 use crate::hub::authentication::Caller;
 use crate::hub::error::HubError;
+use crate::hub::extract::body::JsonBody;
+use crate::hub::extract::repository::{Address, kept_out, open};
 use crate::hub::registry::{Gate, GateChange, Origin, Principal, RepositoryChange, RepositoryType};
 use crate::hub::state::HubState;
 

@@ -15,11 +15,11 @@ use axum::response::Response;
 use git2::Oid;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::address::Address;
 use super::download::Download;
 use crate::hub::access::Action;
 use crate::hub::answers::{Answer, ApiError, X_REPO_COMMIT, header_text};
 use crate::hub::authentication::Caller;
+use crate::hub::extract::repository::Address;
 use crate::hub::git::blob::packed;
 use crate::hub::pieces::{of_file, of_reader};
 use crate::hub::registry::Repository;

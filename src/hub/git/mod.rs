@@ -41,8 +41,9 @@ use self::refusal::open_to_write;
 pub(crate) use self::refusal::{is_lfs, owns, reworded};
 use super::access::Action;
 use super::answers::{Answer, ApiError};
-use super::api::{Address, drain};
 use super::authentication::Caller;
+use super::extract::body::drain;
+use super::extract::repository::Address;
 use super::state::HubState;
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::hub::access::{Action, Shortage, shortage};
 use crate::hub::answers::ApiError;
-use crate::hub::api::Address;
 use crate::hub::authentication::Caller;
+use crate::hub::extract::repository::Address;
 use crate::hub::registry::{Principal, Repository};
 use crate::hub::state::HubState;
 

@@ -7,12 +7,12 @@ use axum::http::Extensions;
 
 use crate::hub::access::Action;
 use crate::hub::answers::ApiError;
-use crate::hub::api;
 use crate::hub::authentication::Caller;
+use crate::hub::extract::repository;
 use crate::hub::names;
+use crate::hub::peer::Peer;
 use crate::hub::rate_limit::{Client, Standing};
 use crate::hub::registry::{EntityType, GrantedRole, OrganizationRole, Principal, RepositoryType};
-use crate::hub::server::Peer;
 use crate::hub::state::HubState;
 
 /// The permission that a fine-grained token needs.
@@ -79,7 +79,7 @@ impl Guest {
         {
             return Ok(());
         }
-        api::open(state, &self.caller, id, Action::Read, self.peer)
+        repository::open(state, &self.caller, id, Action::Read, self.peer)
             .await
             .map(drop)
     }

@@ -14,8 +14,8 @@ use super::incoming::{Head, Incoming};
 use super::outgoing::Pump;
 use super::upstream::{Server, Upstreams};
 use crate::hub::answers::ApiError;
-use crate::hub::api::drain;
 use crate::hub::authentication::Caller;
+use crate::hub::extract::body::drain;
 use crate::hub::state::HubState;
 
 /// What may be asked for below a model: the calls of vLLM, TGI and llama.cpp that answer. Those that administer a

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 
 use super::json::{Malformed, Scanner};
 use crate::hub::answers::ApiError;
-use crate::hub::api::drain;
+use crate::hub::extract::body::drain;
 use crate::hub::state::HubState;
 
 /// The largest body that is forwarded: pictures and sounds are in it, as base64.

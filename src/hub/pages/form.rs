@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::error::PageError;
 use super::visitor::Visitor;
-use crate::hub::api::drain;
+use crate::hub::extract::body::drain;
 
 /// Far more than the picker of permissions sends.
 const BYTES: usize = 64 << 10;

@@ -14,8 +14,8 @@ use super::error::{Cause, PageError, failure};
 use super::visitor::Visitor;
 use crate::hub::address::{OwnHost, host};
 use crate::hub::answers::{ApiError, header_text};
-use crate::hub::api::drain;
-use crate::hub::server::Peer;
+use crate::hub::extract::body::drain;
+use crate::hub::peer::Peer;
 use crate::hub::state::HubState;
 
 /// Nothing is loaded but our own stylesheet, script and icon; nothing is sent but to us; nobody frames us.
