@@ -38,7 +38,6 @@ use axum::routing::{get, post};
 
 use self::gateway::{Call, Service};
 use self::refusal::open_to_write;
-pub(crate) use self::refusal::{is_lfs, owns, reworded};
 use super::access::Action;
 use super::answers::{Answer, ApiError};
 use super::authentication::Caller;

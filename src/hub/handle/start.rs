@@ -13,11 +13,12 @@ use crate::hub::data_folder::DataFolder;
 use crate::hub::error::HubError;
 use crate::hub::journal::{Journal, LogLevel};
 use crate::hub::options::HubOptions;
+use crate::hub::router::app;
 use crate::hub::secret::Secret;
 use crate::hub::server::{Doorway, Stop};
 use crate::hub::state::HubState;
 use crate::hub::tls::Certificate;
-use crate::hub::{app, listen, server};
+use crate::hub::{listen, server};
 
 /// How often the files of a certificate are looked at.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);

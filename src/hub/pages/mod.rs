@@ -22,9 +22,9 @@ mod assets;
 mod audit;
 mod cookie;
 pub(super) mod desk;
-mod error;
+pub(super) mod error;
 mod form;
-mod guard;
+pub(super) mod guard;
 mod moment;
 mod organization;
 mod password;
@@ -41,9 +41,6 @@ use axum::routing::{get, post};
 
 use self::view::see_other;
 use super::state::HubState;
-
-pub(crate) use self::error::Cause;
-pub(crate) use self::guard::surround;
 
 /// Whether a path belongs to the pages. Everything below them is theirs, so that a mistyped address gets a page too.
 pub(crate) fn owns(path: &str) -> bool {
