@@ -1,0 +1,92 @@
+//! `audit`: who did what to what, when, and from where.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::answers::{Answer, ApiError, json_answer};
+use crate::clock::iso;
+use crate::registry::{AuditEntry, AuditFilter};
+use crate::state::HubState;
+
+/// Entries in an answer unless more are asked for; a thousand at most.
+const ENTRIES: u32 = 100;
+const MOST_ENTRIES: u32 = 1000;
+
+pub(super) async fn list(State(state): State<Arc<HubState>>, RawQuery(query): RawQuery) -> Answer {
+    let filter = filter(&query.unwrap_or_default())?;
+    let entries = state.registry.audit(&filter).await?;
+    // A full page may have another one behind it.
+    let is_full = u32::try_from(entries.len()).is_ok_and(|count| Some(count) == filter.limit);
+    let next = entries.last().filter(|_| is_full).map(|last| last.id);
+    json_answer(&json!({
+        "entries": entries.iter().map(entry).collect::<Vec<_>>(),
+        "next": next,
+    }))
+}
+
+fn filter(query: &str) -> Result<AuditFilter, ApiError> {
+    let mut filter = AuditFilter {
+        limit: Some(ENTRIES),
+        ..AuditFilter::default()
+    };
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let value = value.into_owned();
+        match name.as_ref() {
+            "user" => filter.user = Some(value),
+            "organization" => filter.organization = Some(value),
+            "act" => filter.act = Some(value),
+            "since" => {
+                filter.since = Some(OffsetDateTime::parse(&value, &Rfc3339).map_err(|_| {
+                    ApiError::bad_request(
+                        "`since` must be a time such as \"2030-01-02T03:04:05.000Z\"",
+                    )
+                })?);
+            }
+            "before" => {
+                filter.before =
+                    Some(value.parse().map_err(|_| {
+                        ApiError::bad_request("`before` must be the id of an entry")
+                    })?);
+            }
+            "limit" => {
+                let limit = value.parse().ok();
+                filter.limit = limit.filter(|limit| (1..=MOST_ENTRIES).contains(limit));
+                if filter.limit.is_none() {
+                    return Err(ApiError::bad_request(
+                        "`limit` must be a number from 1 to 1000",
+                    ));
+                }
+            }
+            _ => {
+                return Err(ApiError::bad_request(
+                    "entries are chosen by `user`, `organization`, `act`, `since`, `before` and `limit`",
+                ));
+            }
+        }
+    }
+    Ok(filter)
+}
+
+fn entry(entry: &AuditEntry) -> Value {
+    let subject = &entry.subject;
+    json!({
+        "id": entry.id,
+        "at": iso(entry.at),
+        "act": entry.act.as_str(),
+        "actor": entry.actor,
+        "actorName": entry.actor_name,
+        "actorToken": entry.actor_token,
+        "address": entry.address,
+        "user": subject.user,
+        "organization": subject.organization,
+        "tokenId": subject.token_id,
+        "tokenName": subject.token_name,
+        "last4": subject.token_last4,
+        "repository": subject.repository,
+        "detail": subject.detail,
+    })
+}

@@ -1,0 +1,184 @@
+//! `organizations`: organizations, their members, and what they let their members' tokens do.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::response::{created, no_content};
+use crate::answers::{Answer, ApiError, json_answer};
+use crate::clock::iso;
+use crate::extract::body::JsonBody;
+use crate::registry::{
+    Approval, Decision, MemberToken, Organization, OrganizationRole, Origin, TokenPolicy,
+};
+use crate::state::HubState;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewOrganization {
+    name: String,
+    fullname: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Member {
+    role: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Policy {
+    policy: String,
+}
+
+pub(super) async fn list(State(state): State<Arc<HubState>>) -> Answer {
+    json_answer(
+        &state
+            .registry
+            .organizations()
+            .await?
+            .iter()
+            .map(organization)
+            .collect::<Vec<_>>(),
+    )
+}
+
+pub(super) async fn create(
+    State(state): State<Arc<HubState>>,
+    origin: Origin,
+    JsonBody(new): JsonBody<NewOrganization>,
+) -> Answer {
+    let fullname = new.fullname.as_deref().unwrap_or(&new.name);
+    created(&organization(
+        &state
+            .registry
+            .create_organization(&new.name, fullname, &origin)
+            .await?,
+    ))
+}
+
+pub(super) async fn members(
+    State(state): State<Arc<HubState>>,
+    Path(organization): Path<String>,
+) -> Answer {
+    let members = state.registry.members(&organization).await?;
+    let listed: Vec<Value> = members
+        .iter()
+        .map(|(user, role)| json!({ "user": user, "role": role.as_str() }))
+        .collect();
+    json_answer(&listed)
+}
+
+pub(super) async fn set_member(
+    State(state): State<Arc<HubState>>,
+    origin: Origin,
+    Path((organization, user)): Path<(String, String)>,
+    JsonBody(member): JsonBody<Member>,
+) -> Answer {
+    let role = OrganizationRole::parse(&member.role).ok_or_else(|| {
+        ApiError::bad_request(
+            "`role` must be \"admin\", \"write\", \"contributor\", \"read\" or \"no_access\"",
+        )
+    })?;
+    state
+        .registry
+        .set_member(&organization, &user, role, &origin)
+        .await?;
+    Ok(no_content())
+}
+
+pub(super) async fn remove_member(
+    State(state): State<Arc<HubState>>,
+    origin: Origin,
+    Path((organization, user)): Path<(String, String)>,
+) -> Answer {
+    state
+        .registry
+        .remove_member(&organization, &user, &origin)
+        .await?;
+    Ok(no_content())
+}
+
+pub(super) async fn policy(
+    State(state): State<Arc<HubState>>,
+    Path(organization): Path<String>,
+) -> Answer {
+    let policy = state.registry.token_policy(&organization).await?;
+    json_answer(&json!({ "policy": policy.as_str() }))
+}
+
+pub(super) async fn set_policy(
+    State(state): State<Arc<HubState>>,
+    origin: Origin,
+    Path(organization): Path<String>,
+    JsonBody(wanted): JsonBody<Policy>,
+) -> Answer {
+    let policy = TokenPolicy::parse(&wanted.policy).ok_or_else(|| {
+        ApiError::bad_request(
+            "`policy` must be \"allow-all\", \"fine-grained-only\" or \"require-approval\"",
+        )
+    })?;
+    state
+        .registry
+        .set_token_policy(&organization, policy, &origin)
+        .await?;
+    json_answer(&json!({ "policy": policy.as_str() }))
+}
+
+pub(super) async fn approvals(
+    State(state): State<Arc<HubState>>,
+    Path(organization): Path<String>,
+) -> Answer {
+    let listed: Vec<Value> = state
+        .registry
+        .approvals(&organization)
+        .await?
+        .iter()
+        .map(approval)
+        .collect();
+    json_answer(&listed)
+}
+
+pub(super) async fn decide(
+    State(state): State<Arc<HubState>>,
+    origin: Origin,
+    Path((organization, token, decision)): Path<(String, String, String)>,
+) -> Answer {
+    let decision = Decision::parse(&decision).ok_or_else(ApiError::page_not_found)?;
+    let token = MemberToken::IdOrName(&token);
+    json_answer(&approval(
+        &state
+            .registry
+            .decide(&organization, token, decision, &origin)
+            .await?,
+    ))
+}
+
+fn approval(approval: &Approval) -> Value {
+    json!({
+        "user": approval.user,
+        "id": approval.token.id,
+        "name": approval.token.name,
+        "role": approval.token.role.as_str(),
+        "last4": approval.token.last4,
+        "createdAt": iso(approval.token.created_at),
+        "lastUsedAt": approval.token.last_used_at.map(iso),
+        "scoped": approval.scopes,
+        "status": approval.status.as_str(),
+        "askedAt": iso(approval.asked_at),
+        "decidedAt": approval.decided_at.map(iso),
+        "decidedBy": approval.decided_by,
+    })
+}
+
+fn organization(organization: &Organization) -> Value {
+    json!({
+        "id": organization.id,
+        "name": organization.name,
+        "fullname": organization.fullname,
+        "createdAt": iso(organization.created_at),
+    })
+}

@@ -1,0 +1,84 @@
+//! `users`: accounts.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::response::{created, no_content};
+use crate::answers::{Answer, json_answer};
+use crate::clock::iso;
+use crate::extract::body::JsonBody;
+use crate::registry::{Origin, User};
+use crate::secret::Secret;
+use crate::state::HubState;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewUser {
+    name: String,
+    fullname: Option<String>,
+    email: Option<String>,
+    password: Option<String>,
+}
+
+pub(super) async fn list(State(state): State<Arc<HubState>>) -> Answer {
+    json_answer(
+        &state
+            .registry
+            .users()
+            .await?
+            .iter()
+            .map(user)
+            .collect::<Vec<_>>(),
+    )
+}
+
+pub(super) async fn create(
+    State(state): State<Arc<HubState>>,
+    origin: Origin,
+    JsonBody(new): JsonBody<NewUser>,
+) -> Answer {
+    let fullname = new.fullname.as_deref().unwrap_or(&new.name);
+    let password = new.password.map(Secret::new);
+    created(&user(
+        &state
+            .create_user(&new.name, fullname, new.email.as_deref(), password, &origin)
+            .await?,
+    ))
+}
+
+/// Those who administer the Hub.
+pub(super) async fn administrators(State(state): State<Arc<HubState>>) -> Answer {
+    let known = state.registry.administrators().await?;
+    json_answer(&known.iter().map(user).collect::<Vec<_>>())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPassword {
+    password: String,
+}
+
+/// Gives a user a new password, and signs them out everywhere.
+pub(super) async fn set_password(
+    State(state): State<Arc<HubState>>,
+    Path(name): Path<String>,
+    origin: Origin,
+    JsonBody(new): JsonBody<NewPassword>,
+) -> Answer {
+    let password = Secret::new(new.password);
+    state.set_password(&name, password, &origin).await?;
+    Ok(no_content())
+}
+
+fn user(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "name": user.name,
+        "fullname": user.fullname,
+        "email": user.email,
+        "createdAt": iso(user.created_at),
+    })
+}

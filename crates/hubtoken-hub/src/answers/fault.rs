@@ -1,0 +1,122 @@
+//! What a client is told of a fault of the registry or of a git repository, or of too much work at
+//! once.
+
+use axum::http::StatusCode;
+
+use super::{ApiError, X_REPO_COMMIT};
+use crate::blocking::Busy;
+use crate::error::HubError;
+use crate::repository::GitFault;
+use hubtoken_core::role::permission;
+
+/// When a client may try again that found the database locked, the disk full, or the Hub busy.
+const LOCKED_SECONDS: u32 = 1;
+const FULL_SECONDS: u32 = 60;
+const BUSY_SECONDS: u32 = 10;
+
+impl From<Busy> for ApiError {
+    fn from(busy: Busy) -> Self {
+        Self::again_later(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &busy.to_string(),
+            BUSY_SECONDS,
+        )
+    }
+}
+
+impl From<GitFault> for ApiError {
+    fn from(fault: GitFault) -> Self {
+        let message = fault.to_string();
+        match fault {
+            GitFault::RevisionNotFound(_) => {
+                Self::coded(StatusCode::NOT_FOUND, "RevisionNotFound", message)
+            }
+            GitFault::EntryNotFound { commit, .. } | GitFault::LargeFileMissing { commit } => {
+                Self::coded(StatusCode::NOT_FOUND, "EntryNotFound", message)
+                    .with_header(X_REPO_COMMIT, commit.to_string())
+            }
+            GitFault::ParentChanged => Self::new(StatusCode::PRECONDITION_FAILED, message),
+            GitFault::ReferenceExists(_) => Self::new(StatusCode::CONFLICT, message),
+            GitFault::Rejected(_) => Self::bad_request(message),
+            GitFault::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, message),
+            GitFault::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Self::bad_request("The request was cut off")
+            }
+            GitFault::DiskFull => {
+                Self::again_later(StatusCode::INSUFFICIENT_STORAGE, &message, FULL_SECONDS)
+            }
+            GitFault::Busy => {
+                Self::again_later(StatusCode::SERVICE_UNAVAILABLE, &message, LOCKED_SECONDS)
+            }
+            GitFault::ContentMissing | GitFault::Git(_) | GitFault::Io(_) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+            }
+        }
+    }
+}
+
+impl From<HubError> for ApiError {
+    fn from(error: HubError) -> Self {
+        let status = match &error {
+            HubError::InvalidName { .. }
+            | HubError::InvalidToken { .. }
+            | HubError::WeakPassword { .. }
+            | HubError::InvalidOption { .. } => StatusCode::BAD_REQUEST,
+            HubError::UnknownUser { .. }
+            | HubError::UnknownOrganization { .. }
+            | HubError::UnknownNamespace { .. }
+            | HubError::UnknownToken { .. }
+            | HubError::UnknownMemberToken { .. }
+            | HubError::UnknownRepository { .. } => StatusCode::NOT_FOUND,
+            HubError::NameTaken { .. }
+            | HubError::RepositoryExists { .. }
+            | HubError::AmbiguousToken { .. }
+            | HubError::AlreadyDecided { .. }
+            | HubError::LastAdmin { .. }
+            | HubError::HasAdministrator { .. } => StatusCode::CONFLICT,
+            HubError::NotAdministrator { .. } | HubError::OwnToken => StatusCode::FORBIDDEN,
+            HubError::MisspelledPermission { .. } => {
+                return Self::coded(
+                    StatusCode::BAD_REQUEST,
+                    permission::MISSPELLED,
+                    error.to_string(),
+                );
+            }
+            // Neither says anything about the request, and both pass: a client may try again.
+            HubError::DatabaseLocked { .. } => {
+                return Self::again_later(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The Hub's database is busy; nothing was changed. Try again in a moment",
+                    LOCKED_SECONDS,
+                );
+            }
+            HubError::DiskFull { .. } => {
+                return Self::again_later(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "The Hub's disk is full; nothing was changed. Ask whoever runs it to make room",
+                    FULL_SECONDS,
+                );
+            }
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::RETRY_AFTER;
+
+    use super::*;
+
+    #[test]
+    fn one_too_many_is_told_when_to_come_again() {
+        let refused = ApiError::from(Busy("Too many are here"));
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            refused.message(),
+            "Too many are here; try again in a moment"
+        );
+        assert_eq!(refused.headers, [(RETRY_AFTER, "10".to_owned())]);
+    }
+}

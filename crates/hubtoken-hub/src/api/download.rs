@@ -1,0 +1,77 @@
+//! Downloads: which part of a file a client wants, if it does not have it already.
+
+use std::ops::Range;
+
+use axum::http::header::{
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+
+use super::content_range::{Part, part};
+use crate::answers::{ApiError, header_text};
+
+/// A file that can be downloaded.
+pub(crate) struct Download {
+    pub size: u64,
+    /// What stands for the content, in quotes.
+    pub tag: String,
+}
+
+impl Download {
+    /// Writes status and headers, and says which bytes are to follow; nothing if the client has them.
+    pub(crate) fn prepare(
+        &self,
+        headers: &HeaderMap,
+        response: &mut Response,
+    ) -> Result<Option<Range<u64>>, ApiError> {
+        let answered = response.headers_mut();
+        answered.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        answered.insert(ETAG, header_text(&self.tag));
+        if self.matches(headers, &IF_NONE_MATCH) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return Ok(None);
+        }
+        // A part is only of use to a client that has the rest of the same file.
+        let range = if !headers.contains_key(IF_RANGE) || self.matches(headers, &IF_RANGE) {
+            headers.get(RANGE).and_then(|range| range.to_str().ok())
+        } else {
+            None
+        };
+        let size = self.size;
+        let wanted = match part(range, size) {
+            Part::Whole => 0..size,
+            Part::Range { first, last } => {
+                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                let text = format!("bytes {first}-{last}/{size}");
+                response
+                    .headers_mut()
+                    .insert(CONTENT_RANGE, header_text(&text));
+                first..last + 1
+            }
+            Part::Unsatisfiable => {
+                return Err(ApiError::new(
+                    StatusCode::RANGE_NOT_SATISFIABLE,
+                    "Range not satisfiable",
+                )
+                .with_header(CONTENT_RANGE, format!("bytes */{size}")));
+            }
+        };
+        response
+            .headers_mut()
+            .insert(CONTENT_LENGTH, HeaderValue::from(wanted.end - wanted.start));
+        Ok(Some(wanted))
+    }
+
+    fn matches(&self, headers: &HeaderMap, name: &HeaderName) -> bool {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|candidate| {
+                let candidate = candidate.trim();
+                candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == self.tag
+            })
+    }
+}

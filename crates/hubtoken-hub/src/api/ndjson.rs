@@ -1,0 +1,277 @@
+//! The body of a commit: newline-delimited JSON, one operation a line.
+//!
+//! A body that stops early must never become a commit of its first half. The HTTP layer therefore says when the body
+//! is complete, and a reader that sees no such word reports an error instead of an end.
+
+use std::io::{BufRead, Error, ErrorKind, Read};
+
+use axum::body::Bytes;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use git2::Oid;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use tokio::sync::mpsc::Receiver;
+
+use super::ndjson_line::{LONGEST_IN_MEMORY, Line, malformed, read_line};
+use crate::repository::lfs::{ObjectId, Pointer};
+use crate::repository::{Change, CommitRequest, Content, GitFault, RepositoryPath};
+
+/// Operations of one commit; each costs memory until the commit is made.
+const MOST_CHANGES: usize = 200_000;
+
+/// A piece of a request's body on its way from the network to a blocking thread.
+pub(super) enum Piece {
+    Data(Bytes),
+    End,
+}
+
+/// The receiving end, as a plain reader.
+pub(super) struct BodyReader {
+    pieces: Receiver<Piece>,
+    current: Bytes,
+    ended: bool,
+}
+
+#[derive(Deserialize)]
+struct Operation {
+    key: String,
+    value: Fields,
+}
+
+/// What an operation says, each field once. Of two of one name some readers take the first and some the last, and of two
+/// contents only one could be in the object store already.
+struct Fields(serde_json::Map<String, serde_json::Value>);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Header {
+    #[serde(default)]
+    summary: String,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    parent_commit: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    path: String,
+    content: String,
+    #[serde(default)]
+    encoding: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct LargeFile {
+    path: String,
+    #[serde(default)]
+    algo: Option<String>,
+    oid: String,
+    /// Left out where a file is copied that the Hub has already.
+    size: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Deleted {
+    path: String,
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Once)
+    }
+}
+
+struct Once;
+
+impl<'de> Visitor<'de> for Once {
+    type Value = Fields;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Fields, A::Error> {
+        let mut fields = serde_json::Map::new();
+        while let Some((name, value)) = access.next_entry()? {
+            if fields.insert(name, value).is_some() {
+                return Err(A::Error::custom("a field is there twice"));
+            }
+        }
+        Ok(Fields(fields))
+    }
+}
+
+impl BodyReader {
+    pub(super) fn new(pieces: Receiver<Piece>) -> Self {
+        Self {
+            pieces,
+            current: Bytes::new(),
+            ended: false,
+        }
+    }
+}
+
+impl Read for BodyReader {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let available = self.fill_buf()?;
+        let length = available.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&available[..length]);
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+impl BufRead for BodyReader {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        while self.current.is_empty() && !self.ended {
+            match self.pieces.blocking_recv() {
+                Some(Piece::Data(data)) => self.current = data,
+                Some(Piece::End) => self.ended = true,
+                None => {
+                    return Err(Error::new(
+                        ErrorKind::UnexpectedEof,
+                        "the request was cut off",
+                    ));
+                }
+            }
+        }
+        Ok(&self.current)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        let amount = amount.min(self.current.len());
+        drop(self.current.split_to(amount));
+    }
+}
+
+/// Reads the whole body; files go into the object store as they come.
+pub(super) fn read_commit(
+    input: impl BufRead,
+    content: &Content,
+) -> Result<CommitRequest, GitFault> {
+    read_commit_within(input, content, LONGEST_IN_MEMORY)
+}
+
+/// The same with another bound for contents that are held in memory, which must make no difference.
+pub(super) fn read_commit_within(
+    mut input: impl BufRead,
+    content: &Content,
+    longest: usize,
+) -> Result<CommitRequest, GitFault> {
+    let mut header: Option<Header> = None;
+    let mut changes = Vec::new();
+    while let Some(line) = read_line(&mut input, content, longest)? {
+        if line.json.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let operation: Operation =
+            serde_json::from_slice(&line.json).map_err(|error| malformed(&no_content(&error)))?;
+        if line.streamed.is_some() && operation.key != "file" {
+            return Err(malformed("only a file has content"));
+        }
+        match operation.key.as_str() {
+            "header" if header.is_some() => return Err(malformed("there are two headers")),
+            "header" => header = Some(value(operation.value)?),
+            "file" => changes.push(put(value(operation.value)?, &line, content)?),
+            "deletedFile" => {
+                changes.push(Change::Delete(RepositoryPath::parse(
+                    &value::<Deleted>(operation.value)?.path,
+                )?));
+            }
+            "deletedFolder" => {
+                let path = value::<Deleted>(operation.value)?.path;
+                changes.push(Change::DeleteFolder(RepositoryPath::parse_folder(&path)?));
+            }
+            "lfsFile" => changes.push(put_large(&value(operation.value)?, content)?),
+            other => {
+                let other: String = other.escape_debug().take(50).collect();
+                return Err(malformed(&format!(
+                    "`{other}` is no operation this Hub knows"
+                )));
+            }
+        }
+        if changes.len() > MOST_CHANGES {
+            return Err(GitFault::TooLarge(
+                "The commit has too many operations".to_owned(),
+            ));
+        }
+    }
+    let header = header.ok_or_else(|| malformed("there is no header"))?;
+    if header.summary.trim().is_empty() {
+        return Err(malformed("the header has no summary"));
+    }
+    Ok(CommitRequest {
+        summary: header.summary,
+        description: header.description.unwrap_or_default(),
+        parent: header.parent_commit,
+        changes,
+    })
+}
+
+fn put(file: File, line: &Line, content: &Content) -> Result<Change, GitFault> {
+    let path = RepositoryPath::parse(&file.path)?;
+    let encoding = file.encoding.as_deref().unwrap_or("utf-8");
+    let blob = match (encoding, line.streamed) {
+        ("base64", Some(blob)) => blob,
+        ("base64", None) => write(
+            &STANDARD
+                .decode(file.content)
+                .map_err(|_| malformed("its content is not base64"))?,
+            content,
+        )?,
+        ("utf-8", None) => write(file.content.as_bytes(), content)?,
+        ("utf-8", Some(_)) => return Err(malformed("a long content must be base64")),
+        _ => return Err(malformed("its encoding is neither base64 nor utf-8")),
+    };
+    Ok(Change::Put { path, blob })
+}
+
+/// A file whose content was sent to LFS before; git gets a pointer to it.
+fn put_large(file: &LargeFile, content: &Content) -> Result<Change, GitFault> {
+    let path = RepositoryPath::parse(&file.path)?;
+    if file.algo.as_deref().is_some_and(|name| name != "sha256") {
+        return Err(malformed("objects are known by their SHA-256"));
+    }
+    let oid = ObjectId::parse(&file.oid)
+        .ok_or_else(|| malformed("the object id is not a SHA-256 in hexadecimal"))?;
+    let Some(length) = content
+        .large_length(oid)?
+        .filter(|length| file.size.is_none_or(|size| size == *length))
+    else {
+        let size = file
+            .size
+            .map_or_else(String::new, |size| format!(" of {size} bytes"));
+        return Err(GitFault::Rejected(format!(
+            "The content of `{}` is not in LFS: upload object {oid}{size} first",
+            path.as_str(),
+        )));
+    };
+    let blob = write(Pointer::text(oid, length).as_bytes(), content)?;
+    Ok(Change::Put { path, blob })
+}
+
+fn write(data: &[u8], content: &Content) -> Result<Oid, GitFault> {
+    let mut writer = content.blob_writer()?;
+    writer.write(data)?;
+    writer.finish()
+}
+
+fn value<T: for<'de> Deserialize<'de>>(fields: Fields) -> Result<T, GitFault> {
+    serde_json::from_value(fields.0.into()).map_err(|error| malformed(&no_content(&error)))
+}
+
+/// What the parser says, without the piece of the file that it may quote.
+fn no_content(error: &serde_json::Error) -> String {
+    match error.classify() {
+        serde_json::error::Category::Data => {
+            "a field is missing, is there twice or has the wrong type".to_owned()
+        }
+        _ => format!("it is not JSON (column {})", error.column()),
+    }
+}
+
+#[cfg(test)]
+#[path = "ndjson_tests.rs"]
+mod tests;

@@ -1,0 +1,234 @@
+//! One line of a commit's NDJSON body, in bounded memory.
+//!
+//! A file is one JSON string in one line, base64 and all. Reading whole lines would need as much memory as the
+//! largest file has bytes, so a long `content` is taken out on the way: its bytes are decoded straight into the
+//! object store, and the JSON parser sees the line with an empty string in its place. A short one is left to the
+//! parser, which also knows the other encoding, `utf-8`.
+
+use std::io::BufRead;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use git2::Oid;
+
+use crate::repository::{BlobWriter, Content, GitFault};
+
+/// A `content` that is longer goes to the object store as it arrives.
+pub(super) const LONGEST_IN_MEMORY: usize = 1 << 20;
+/// What a line may have beside a long `content`.
+const LONGEST_LINE: usize = 4 << 20;
+
+/// A line as the JSON parser gets it.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    pub json: Vec<u8>,
+    /// The content that was taken out, already in the object store.
+    pub streamed: Option<Oid>,
+}
+
+/// Where in the JSON the reader is. Only as much of the grammar as is needed to find the one string: the parser
+/// afterwards refuses what is no JSON.
+#[derive(Default)]
+struct Scanner {
+    depth: u32,
+    place: Place,
+    /// Where in `Line::json` the current or the last string begins.
+    string_start: usize,
+    /// What the last string is the name of, if it is a name.
+    name: Name,
+    /// Whether the current or the last object within the line's own is what an operation says.
+    in_value: bool,
+    /// Whether the current string is the content of a file.
+    in_content: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Name {
+    #[default]
+    Other,
+    /// Of what an operation says.
+    Value,
+    /// Of a file's content.
+    Content,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Between,
+    AfterColon,
+    InString,
+    AfterBackslash,
+}
+
+/// Base64 on its way into the object store.
+struct Stream<'content> {
+    writer: BlobWriter<'content>,
+    carry: Vec<u8>,
+    padded: bool,
+}
+
+/// Reads the next line; `None` at the end of the body.
+pub(super) fn read_line(
+    input: &mut impl BufRead,
+    content: &Content,
+    longest: usize,
+) -> Result<Option<Line>, GitFault> {
+    let mut line = Line::default();
+    let mut scanner = Scanner::default();
+    let mut stream: Option<Stream<'_>> = None;
+    loop {
+        let chunk = input.fill_buf()?;
+        if chunk.is_empty() {
+            if stream.is_some() {
+                return Err(malformed("it ends within a string"));
+            }
+            let is_end = line.json.is_empty() && line.streamed.is_none();
+            return Ok((!is_end).then_some(line));
+        }
+        let mut used = 0;
+        let mut complete = false;
+        while used < chunk.len() && !complete {
+            let rest = &chunk[used..];
+            if let Some(open) = &mut stream {
+                let length = rest
+                    .iter()
+                    .position(|byte| matches!(byte, b'"' | b'\\'))
+                    .unwrap_or(rest.len());
+                open.push(&rest[..length])?;
+                used += length;
+                match rest.get(length) {
+                    Some(b'"') => {
+                        line.streamed = stream.take().map(Stream::finish).transpose()?;
+                        line.json.push(b'"');
+                        scanner.end_string(&line.json);
+                        used += 1;
+                    }
+                    Some(_) => return Err(malformed("a long content must be plain base64")),
+                    None => (),
+                }
+                continue;
+            }
+            let byte = rest[0];
+            used += 1;
+            // A raw line break ends the line wherever it stands: inside a string it is no JSON anyway.
+            complete = byte == b'\n';
+            if complete {
+                break;
+            }
+            line.json.push(byte);
+            scanner.see(byte, &line.json);
+            let content_length = line.json.len() - scanner.string_start;
+            if scanner.in_content && content_length > longest && scanner.place == Place::InString {
+                if line.streamed.is_some() {
+                    return Err(malformed("it has two contents"));
+                }
+                let mut open = Stream {
+                    writer: content.blob_writer()?,
+                    carry: Vec::new(),
+                    padded: false,
+                };
+                open.push(&line.json[scanner.string_start + 1..])?;
+                line.json.truncate(scanner.string_start + 1);
+                stream = Some(open);
+            } else if line.json.len() > LONGEST_LINE {
+                return Err(GitFault::TooLarge(
+                    "A line of the commit is too long".to_owned(),
+                ));
+            }
+        }
+        input.consume(used);
+        if complete {
+            return Ok(Some(line));
+        }
+    }
+}
+
+impl Scanner {
+    fn see(&mut self, byte: u8, json: &[u8]) {
+        match (self.place, byte) {
+            (Place::AfterBackslash, _) => self.place = Place::InString,
+            (Place::InString, b'\\') => self.place = Place::AfterBackslash,
+            (Place::InString, b'"') => self.end_string(json),
+            (Place::InString, _) | (_, b' ' | b'\t' | b'\r') => (),
+            (before, b'"') => {
+                self.in_content = before == Place::AfterColon
+                    && self.depth == 2
+                    && self.in_value
+                    && self.name == Name::Content;
+                self.string_start = json.len() - 1;
+                self.place = Place::InString;
+            }
+            (_, b':') => self.place = Place::AfterColon,
+            (before, b'{' | b'[') => {
+                if self.depth == 1 {
+                    self.in_value = before == Place::AfterColon && self.name == Name::Value;
+                }
+                self.depth += 1;
+                self.place = Place::Between;
+            }
+            (_, b'}' | b']') => {
+                self.depth = self.depth.saturating_sub(1);
+                self.place = Place::Between;
+            }
+            _ => self.place = Place::Between,
+        }
+    }
+
+    fn end_string(&mut self, json: &[u8]) {
+        self.place = Place::Between;
+        self.in_content = false;
+        self.name = match json.get(self.string_start..) {
+            Some(b"\"value\"") => Name::Value,
+            Some(b"\"content\"") => Name::Content,
+            _ => Name::Other,
+        };
+    }
+}
+
+impl Stream<'_> {
+    fn push(&mut self, text: &[u8]) -> Result<(), GitFault> {
+        // Groups of four stand on their own; what is left over waits for more.
+        let mut text = text;
+        if !self.carry.is_empty() {
+            let wanted = (4 - self.carry.len()).min(text.len());
+            self.carry.extend_from_slice(&text[..wanted]);
+            text = &text[wanted..];
+            if self.carry.len() < 4 {
+                return Ok(());
+            }
+            let carry = std::mem::take(&mut self.carry);
+            self.decode(&carry)?;
+        }
+        let whole = text.len() - text.len() % 4;
+        self.decode(&text[..whole])?;
+        self.carry.extend_from_slice(&text[whole..]);
+        Ok(())
+    }
+
+    fn decode(&mut self, text: &[u8]) -> Result<(), GitFault> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        if self.padded {
+            return Err(malformed("its content goes on after the end of the base64"));
+        }
+        self.padded = text.last() == Some(&b'=');
+        let data = STANDARD
+            .decode(text)
+            .map_err(|_| malformed("its content is not base64"))?;
+        self.writer.write(&data)
+    }
+
+    fn finish(self) -> Result<Oid, GitFault> {
+        if self.carry.is_empty() {
+            self.writer.finish()
+        } else {
+            Err(malformed("its content is not base64"))
+        }
+    }
+}
+
+pub(super) fn malformed(reason: &str) -> GitFault {
+    GitFault::Rejected(format!("Malformed line in the commit: {reason}"))
+}

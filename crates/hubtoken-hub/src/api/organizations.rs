@@ -1,0 +1,98 @@
+//! `POST /api/organizations/{name}/settings/tokens/…`: an administrator shuts a member's token out of the organization.
+//!
+//! The token goes on working elsewhere. One form names it by its id; the older one, by its value, is for whoever finds a
+//! token in the open.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::access::may_administer;
+use crate::answers::{Answer, ApiError, ok};
+use crate::authentication::Caller;
+use crate::error::HubError;
+use crate::extract::body::JsonBody;
+use crate::extract::repository::kept_out;
+use crate::registry::{Decision, MemberToken, Origin};
+use crate::secret;
+use crate::state::HubState;
+
+#[derive(Deserialize)]
+pub(super) struct Found {
+    token: String,
+}
+
+pub(super) async fn revoke(
+    State(state): State<Arc<HubState>>,
+    origin: Origin,
+    caller: Caller,
+    Path((organization, token)): Path<(String, String)>,
+) -> Answer {
+    // An id and nothing else: a name would mean different tokens on different days.
+    if token.len() != 24 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(no_such_token());
+    }
+    let token = MemberToken::IdOrName(&token);
+    shut_out(&state, &caller, &organization, token, &origin).await
+}
+
+pub(super) async fn revoke_value(
+    State(state): State<Arc<HubState>>,
+    origin: Origin,
+    caller: Caller,
+    Path(organization): Path<String>,
+    JsonBody(found): JsonBody<Found>,
+) -> Answer {
+    let value = Zeroizing::new(found.token);
+    if !value.starts_with("hf_") {
+        return Err(ApiError::bad_request(
+            "`token` must be the value of an access token, which begins with `hf_`",
+        ));
+    }
+    let digest = secret::digest(&value);
+    let token = MemberToken::Value(&digest);
+    shut_out(&state, &caller, &organization, token, &origin).await
+}
+
+async fn shut_out(
+    state: &HubState,
+    caller: &Caller,
+    organization: &str,
+    token: MemberToken<'_>,
+    origin: &Origin,
+) -> Answer {
+    let principal = caller.required()?;
+    let organization = state.registry.organization(organization).await?;
+    if !may_administer(principal, &organization.id) {
+        return Err(no_right(&organization.name));
+    }
+    if let Some(restriction) = principal.restriction(&organization.id) {
+        return Err(kept_out(state, principal, &organization.id, restriction, origin).await);
+    }
+    let decided = state
+        .registry
+        .decide(&organization.name, token, Decision::Revoke, origin)
+        .await;
+    match decided {
+        Ok(_) => Ok(ok()),
+        Err(HubError::NotAdministrator { .. }) => Err(no_right(&organization.name)),
+        Err(HubError::UnknownMemberToken { .. }) => Err(no_such_token()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn no_right(organization: &str) -> ApiError {
+    ApiError::forbidden(format!(
+        "You don't have the rights to manage the tokens of the organization \"{organization}\""
+    ))
+}
+
+/// Nobody learns here which tokens exist: one of somebody who is no member is answered like none at all.
+fn no_such_token() -> ApiError {
+    ApiError::new(
+        axum::http::StatusCode::NOT_FOUND,
+        "No member of this organization has such a token",
+    )
+}

@@ -1,0 +1,60 @@
+//! `GET /api/{users|organizations}/{name}/overview`: that there is a user or an organization.
+//!
+//! As on the real Hub everybody may ask. Only what is public is shown: not the address, nor who is
+//! a member of what.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde_json::json;
+
+use super::whoami::avatar;
+use crate::answers::{Answer, ApiError, json_answer};
+use crate::clock::iso;
+use crate::error::HubError;
+use crate::state::HubState;
+
+pub(super) async fn user(State(state): State<Arc<HubState>>, Path(name): Path<String>) -> Answer {
+    let user = match state.registry.user(&name).await {
+        Ok(user) => user,
+        Err(HubError::UnknownUser { .. }) => return Err(missing("user")),
+        Err(error) => return Err(error.into()),
+    };
+    json_answer(&json!({
+        "_id": user.id,
+        "type": "user",
+        "user": user.name,
+        "fullname": user.fullname,
+        "avatarUrl": avatar(&user.id),
+        "isPro": false,
+        "isFollowing": false,
+        "orgs": [],
+        "createdAt": iso(user.created_at),
+    }))
+}
+
+pub(super) async fn organization(
+    State(state): State<Arc<HubState>>,
+    Path(name): Path<String>,
+) -> Answer {
+    let organization = match state.registry.organization(&name).await {
+        Ok(organization) => organization,
+        Err(HubError::UnknownOrganization { .. }) => return Err(missing("organization")),
+        Err(error) => return Err(error.into()),
+    };
+    json_answer(&json!({
+        "_id": organization.id,
+        "type": "org",
+        "name": organization.name,
+        "fullname": organization.fullname,
+        "avatarUrl": avatar(&organization.id),
+        "isVerified": false,
+        "isFollowing": false,
+    }))
+}
+
+/// The name is not repeated: it may be anything.
+fn missing(what: &str) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, format!("This {what} does not exist"))
+}

@@ -1,0 +1,194 @@
+//! Repositories as a whole: `POST /api/repos/create`, `DELETE /api/repos/delete`, `PUT …/settings`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::access::{Action, NoCreation, may_create};
+use crate::answers::{Answer, ApiError, json_answer, ok};
+use crate::authentication::Caller;
+use crate::error::HubError;
+use crate::extract::body::JsonBody;
+use crate::extract::repository::{Address, kept_out, open};
+use crate::registry::{Gate, GateChange, Origin, Principal, RepositoryChange, RepositoryType};
+use crate::state::HubState;
+
+#[derive(Deserialize)]
+pub(super) struct Create {
+    name: String,
+    organization: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    visibility: Option<String>,
+    private: Option<bool>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Delete {
+    name: String,
+    organization: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Settings {
+    visibility: Option<String>,
+    private: Option<bool>,
+    gated: Option<Value>,
+}
+
+pub(super) async fn create(
+    State(state): State<Arc<HubState>>,
+    origin: Origin,
+    caller: Caller,
+    JsonBody(body): JsonBody<Create>,
+) -> Answer {
+    let principal = caller.required()?;
+    let kind = kind(body.kind.as_deref())?;
+    let private = private(body.visibility.as_deref(), body.private)?.unwrap_or(false);
+    let (owner, name) = owner(principal, body.organization, &body.name);
+    // A namespace that does not exist is answered like one that is not the caller's.
+    let namespace = match state.registry.namespace(&owner).await {
+        Ok(namespace) => match may_create(principal, &namespace) {
+            Ok(()) => namespace,
+            Err(NoCreation::NoRight) => return Err(ApiError::no_right_to_create(kind, &owner)),
+            Err(NoCreation::KeptOut(restriction)) => {
+                return Err(kept_out(&state, principal, &namespace.id, restriction, &origin).await);
+            }
+        },
+        Err(HubError::UnknownNamespace { .. }) => {
+            return Err(ApiError::no_right_to_create(kind, &owner));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let created = state
+        .create_repository(
+            kind,
+            &namespace,
+            name,
+            Some(&principal.user),
+            (private, None),
+            &origin,
+        )
+        .await;
+    let repository = match created {
+        Ok(repository) => repository,
+        Err(HubError::RepositoryExists { .. }) => {
+            let existing = state
+                .registry
+                .repository(kind, &namespace.name, name)
+                .await?;
+            return Err(ApiError::exists(&existing, &state.endpoint));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    json_answer(&json!({
+        "url": format!("{}/{}", state.endpoint, repository.page()),
+        "name": repository.full_name(),
+        "id": repository.id,
+    }))
+}
+
+pub(super) async fn delete(
+    State(state): State<Arc<HubState>>,
+    origin: Origin,
+    caller: Caller,
+    JsonBody(body): JsonBody<Delete>,
+) -> Answer {
+    let principal = caller.required()?;
+    let kind = kind(body.kind.as_deref())?;
+    let (owner, name) = owner(principal, body.organization, &body.name);
+    let repository = open(
+        &state,
+        &caller,
+        (kind, &owner, name),
+        Action::Manage,
+        origin.address,
+    )
+    .await
+    .map_err(cannot_manage)?;
+    state.delete_repository(&repository, &origin).await?;
+    Ok(ok())
+}
+
+pub(super) async fn settings(
+    State(state): State<Arc<HubState>>,
+    origin: Origin,
+    caller: Caller,
+    address: Address,
+    JsonBody(body): JsonBody<Settings>,
+) -> Answer {
+    let repository = address
+        .open(&state, &caller, Action::Manage)
+        .await
+        .map_err(cannot_manage)?;
+    let gated = GateChange::from_json(body.gated.as_ref())
+        .ok_or_else(|| ApiError::bad_request("`gated` must be \"auto\", \"manual\" or false"))?;
+    let change = RepositoryChange {
+        private: private(body.visibility.as_deref(), body.private)?,
+        gated,
+        disabled: None,
+    };
+    state
+        .registry
+        .update_repository(&repository.id, change, &origin)
+        .await?;
+    let changed = state
+        .registry
+        .repository(repository.kind, &repository.namespace, &repository.name)
+        .await?;
+    json_answer(&json!({
+        "private": changed.private,
+        "visibility": if changed.private { "private" } else { "public" },
+        "gated": gated_value(changed.gated),
+    }))
+}
+
+/// `false`, `"auto"` or `"manual"`.
+pub(super) fn gated_value(gate: Option<Gate>) -> Value {
+    gate.map_or(Value::Bool(false), |gate| gate.as_str().into())
+}
+
+/// The Hub's word for a write that is not allowed speaks of pull requests, which make no sense here.
+fn cannot_manage(error: ApiError) -> ApiError {
+    error.reworded(
+        "Forbidden: pass",
+        "You don't have the rights to change the settings of this repository or to delete it",
+    )
+}
+
+fn kind(kind: Option<&str>) -> Result<RepositoryType, ApiError> {
+    match kind {
+        None => Ok(RepositoryType::Model),
+        Some(kind) => RepositoryType::parse(kind).ok_or_else(|| {
+            ApiError::bad_request("`type` must be \"model\", \"dataset\" or \"space\"")
+        }),
+    }
+}
+
+fn private(visibility: Option<&str>, private: Option<bool>) -> Result<Option<bool>, ApiError> {
+    match visibility {
+        None => Ok(private),
+        Some("private") => Ok(Some(true)),
+        Some("public") => Ok(Some(false)),
+        Some(_) => Err(ApiError::bad_request(
+            "`visibility` must be \"private\" or \"public\"",
+        )),
+    }
+}
+
+/// The namespace: named as such, or as part of the name, or the caller's own.
+fn owner<'a>(
+    principal: &Principal,
+    organization: Option<String>,
+    name: &'a str,
+) -> (String, &'a str) {
+    match (organization, name.split_once('/')) {
+        (Some(organization), _) => (organization, name),
+        (None, Some((namespace, name))) => (namespace.to_owned(), name),
+        (None, None) => (principal.user.name.clone(), name),
+    }
+}

@@ -1,0 +1,124 @@
+//! `GET /api/whoami-v2` and `/oauth/userinfo`: who the token belongs to, and what it may do.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::IntoResponse as _;
+use serde_json::{Value, json};
+
+use crate::answers::{Answer, json_answer, rendered};
+use crate::authentication::Caller;
+use crate::clock::iso;
+use crate::rate_limit::Standing;
+use crate::registry::{GrantedRole, Membership, Principal, Restriction, TokenInfo};
+use crate::state::HubState;
+
+pub(super) async fn whoami(caller: Caller, standing: Option<Extension<Standing>>) -> Answer {
+    let principal = caller.required()?;
+    let mut response = if let Some(rendered) = principal.whoami.get() {
+        rendered.into_response()
+    } else {
+        let rendered = rendered(&identity(principal))?;
+        principal.whoami.get_or_init(|| rendered).into_response()
+    };
+    if let Some(Extension(standing)) = standing {
+        response.extensions_mut().insert(standing);
+    }
+    Ok(response)
+}
+
+pub(super) async fn userinfo(State(state): State<Arc<HubState>>, caller: Caller) -> Answer {
+    let principal = caller.required()?;
+    let user = &principal.user;
+    let orgs: Vec<Value> = principal
+        .memberships
+        .iter()
+        .map(|membership| {
+            json!({
+                "sub": membership.organization.id,
+                "name": membership.organization.fullname,
+                "preferred_username": membership.organization.name,
+                "picture": avatar(&membership.organization.id),
+                "isEnterprise": false,
+                "roleInOrg": membership.role.as_str(),
+            })
+        })
+        .collect();
+    json_answer(&json!({
+        "sub": user.id,
+        "name": user.fullname,
+        "preferred_username": user.name,
+        "profile": format!("{}/{}", state.endpoint, user.name),
+        "picture": avatar(&user.id),
+        "isPro": false,
+        "orgs": orgs,
+    }))
+}
+
+fn identity(principal: &Principal) -> Value {
+    let user = &principal.user;
+    let mut body = json!({
+        "type": "user",
+        "id": user.id,
+        "name": user.name,
+        "fullname": user.fullname,
+        "canPay": false,
+        "billingMode": "postpaid",
+        "periodEnd": null,
+        "isPro": false,
+        "avatarUrl": avatar(&user.id),
+        "orgs": principal.memberships.iter().map(|membership| organization(principal, membership)).collect::<Vec<_>>(),
+        "auth": auth(&principal.token),
+    });
+    // A fine-grained token does not see the address, as on the Hub.
+    if !matches!(principal.token.role, GrantedRole::FineGrained(_)) {
+        body["email"] = json!(user.email);
+        body["emailVerified"] = json!(user.email.is_some());
+    }
+    body
+}
+
+fn organization(principal: &Principal, membership: &Membership) -> Value {
+    let organization = &membership.organization;
+    let restrictions: &[&str] = match principal.restriction(&organization.id) {
+        None => &[],
+        Some(Restriction::Revoked) => &["token-revoked"],
+        Some(_) => &["token-policy"],
+    };
+    json!({
+        "type": "org",
+        "id": organization.id,
+        "name": organization.name,
+        "fullname": organization.fullname,
+        "email": null,
+        "canPay": false,
+        "billingMode": "postpaid",
+        "periodEnd": null,
+        "plan": "team",
+        "avatarUrl": avatar(&organization.id),
+        "roleInOrg": membership.role.as_str(),
+        "securityRestrictions": restrictions,
+        "resourceGroups": [],
+    })
+}
+
+fn auth(token: &TokenInfo) -> Value {
+    let mut access_token = json!({
+        "displayName": token.name,
+        "role": token.role.as_str(),
+        "createdAt": iso(token.created_at),
+    });
+    if let GrantedRole::FineGrained(fine) = &token.role {
+        access_token["fineGrained"] = json!(fine);
+    }
+    let mut auth = json!({ "type": "access_token", "accessToken": access_token });
+    if let Some(expiry) = token.expires_at {
+        auth["expiresAt"] = json!(iso(expiry));
+    }
+    auth
+}
+
+pub(super) fn avatar(id: &str) -> String {
+    format!("/avatars/{id}.svg")
+}

@@ -1,0 +1,283 @@
+//! A data folder from an archive, checked before it is there.
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Component, Path};
+
+use sha2::{Digest as _, Sha256};
+
+use super::archive::{self, Digesting, FORM, Listed, Manifest};
+use super::{Backup, DATABASE, MANIFEST, folder_name, wait};
+use crate::error::HubError;
+use crate::registry::RepositoryType;
+use crate::registry::sqlite::snapshot;
+use crate::secret::hexadecimal;
+
+/// The largest manifest that is read: a million files and more.
+const MANIFEST_BYTES: u64 = 256 << 20;
+
+/// Makes a data folder from an archive. The folder must be empty, or not there.
+///
+/// # Errors
+/// The [`HubError`] that says why not; the folder is as it was then.
+pub fn restore(archive: &Path, data: &Path) -> Result<Backup, HubError> {
+    let fault = |error| HubError::folder(data, error);
+    match fs::read_dir(data).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => (),
+        Ok(false) => return Err(refused(format!("{} is not empty", data.display()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (),
+        Err(error) => return Err(fault(error)),
+    }
+    let parent = match data.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(parent).map_err(fault)?;
+    let room = tempfile::Builder::new()
+        .prefix(".hubtoken-restore-")
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir_in(parent)
+        .map_err(fault)?;
+    let bytes = fs::metadata(archive)
+        .map_err(|error| refused(format!("{}: {error}", archive.display())))?
+        .len();
+    let (found, manifest) = unpack(archive, room.path())?;
+    compare(&found, &manifest)?;
+    let repositories = check(room.path(), &manifest)?;
+    File::open(room.path())
+        .and_then(|folder| folder.sync_all())
+        .map_err(fault)?;
+    // Onto an empty folder, or onto nothing: the system refuses anything else.
+    let room = room.keep();
+    if let Err(error) = fs::rename(&room, data) {
+        let _ = fs::remove_dir_all(&room);
+        return Err(fault(error));
+    }
+    File::open(parent)
+        .and_then(|folder| folder.sync_all())
+        .map_err(fault)?;
+    Ok(Backup {
+        path: data.to_owned(),
+        bytes,
+        repositories,
+    })
+}
+
+/// Unpacks all files, and reads the manifest.
+fn unpack(archive: &Path, room: &Path) -> Result<(Vec<Listed>, Manifest), HubError> {
+    let unreadable = |error: io::Error| {
+        refused(format!(
+            "{} is no whole backup of a Hub: {error}",
+            archive.display()
+        ))
+    };
+    let mut tar = tar::Archive::new(BufReader::with_capacity(
+        1 << 20,
+        File::open(archive).map_err(unreadable)?,
+    ));
+    let mut found = Vec::new();
+    let mut manifest = None;
+    for entry in tar.entries().map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path().map_err(unreadable)?;
+        let name = path
+            .to_str()
+            .filter(|_| entry.header().entry_type().is_file() && manifest.is_none())
+            .map(ToOwned::to_owned)
+            .ok_or_else(|| refused("it holds what no backup of a Hub holds".to_owned()))?;
+        if name == MANIFEST {
+            let mut text = Vec::new();
+            entry
+                .take(MANIFEST_BYTES)
+                .read_to_end(&mut text)
+                .map_err(unreadable)?;
+            let read: Manifest = serde_json::from_slice(&text)
+                .map_err(|_| refused("its manifest cannot be read".to_owned()))?;
+            manifest = Some(read);
+        } else if is_expected(&name) {
+            found.push(file(room, name, entry).map_err(unreadable)?);
+        } else {
+            return Err(refused("it holds what no backup of a Hub holds".to_owned()));
+        }
+    }
+    let manifest = manifest.ok_or_else(|| {
+        refused(format!(
+            "{} was cut off: its end is missing",
+            archive.display()
+        ))
+    })?;
+    Ok((found, manifest))
+}
+
+/// Writes one file, and says what it is.
+fn file(room: &Path, name: String, entry: impl Read) -> io::Result<Listed> {
+    let path = room.join(&name);
+    if let Some(folder) = path.parent() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)?;
+    let mut content = Digesting {
+        content: entry,
+        digest: Sha256::new(),
+    };
+    let bytes = io::copy(&mut content, &mut file)?;
+    file.sync_all()?;
+    Ok(Listed {
+        path: name,
+        bytes,
+        sha256: hexadecimal(&content.digest.finalize()),
+    })
+}
+
+/// The database, or something in a repository: nothing else is written, wherever an archive would like to have it.
+fn is_expected(name: &str) -> bool {
+    let is_plain = Path::new(name)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    let in_repository = || {
+        let mut parts = name.split('/');
+        let kinds = RepositoryType::ALL.map(RepositoryType::plural);
+        parts.next() == Some("repositories")
+            && parts.next().is_some_and(|kind| kinds.contains(&kind))
+            && parts.next().is_some_and(|folder| {
+                folder.strip_suffix(".git").is_some_and(|id| {
+                    id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+                })
+            })
+            && match parts.next() {
+                Some("config" | "HEAD") => parts.next().is_none(),
+                Some("refs" | "objects") => parts.next().is_some(),
+                _ => false,
+            }
+    };
+    is_plain && (name == DATABASE || in_repository() || is_large_file(name))
+}
+
+/// A large file, where its name says it belongs.
+fn is_large_file(name: &str) -> bool {
+    let kinds = RepositoryType::ALL.map(RepositoryType::plural);
+    let is_hexadecimal = |text: &str, length: usize| {
+        text.len() == length
+            && text
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    match name.split('/').collect::<Vec<_>>().as_slice() {
+        ["lfs", kind, id, first, second, digest] => {
+            kinds.contains(kind)
+                && is_hexadecimal(id, 24)
+                && is_hexadecimal(digest, 64)
+                && digest.get(..2) == Some(first)
+                && digest.get(2..4) == Some(second)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a large file is what its name says.
+fn is_misnamed(file: &Listed) -> bool {
+    file.path.starts_with("lfs/") && !file.path.ends_with(&file.sha256)
+}
+
+/// Whether everything is there that the manifest lists, as it was, and nothing else.
+fn compare(found: &[Listed], manifest: &Manifest) -> Result<(), HubError> {
+    if manifest.form != FORM {
+        return Err(refused(format!(
+            "it has form {}, and this version of hubtoken knows form {FORM}",
+            manifest.form
+        )));
+    }
+    let listed: HashMap<&str, &Listed> = manifest
+        .files
+        .iter()
+        .map(|file| (file.path.as_str(), file))
+        .collect();
+    let all_good = found
+        .iter()
+        .all(|file| listed.get(file.path.as_str()) == Some(&file));
+    if !all_good
+        || found.iter().any(is_misnamed)
+        || found.len() != manifest.files.len()
+        || listed.len() != found.len()
+    {
+        return Err(refused(
+            "a file in it is missing or is not what it was".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a Hub can be started on it: a whole database, and all that each repository's references reach.
+fn check(room: &Path, manifest: &Manifest) -> Result<usize, HubError> {
+    if !manifest.files.iter().any(|file| file.path == DATABASE) {
+        return Err(refused("there is no database in it".to_owned()));
+    }
+    let taken = wait(snapshot::inspect(&room.join(DATABASE)))??;
+    for (kind, id) in &taken.repositories {
+        let name = folder_name(*kind, id);
+        let folder = room.join(&name);
+        for needed in ["objects", "refs"] {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder.join(needed))
+                .map_err(|error| HubError::folder(&folder, error))?;
+        }
+        let git = git2::Repository::open_bare(&folder)
+            .map_err(|error| refused(format!("{name} cannot be read: {}", error.message())))?;
+        archive::check_complete(&git)
+            .map_err(|reason| refused(format!("{name} is damaged: {reason}")))?;
+    }
+    Ok(taken.repositories.len())
+}
+
+fn refused(reason: String) -> HubError {
+    HubError::Restore { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_where_it_does_not_belong() {
+        let id = "0123456789abcdef01234567";
+        for good in [
+            "hub.sqlite3".to_owned(),
+            format!("repositories/models/{id}.git/HEAD"),
+            format!("repositories/spaces/{id}.git/refs/heads/a/b"),
+            format!("repositories/datasets/{id}.git/objects/pack/pack-1.idx"),
+            format!("lfs/models/{id}/ab/ab/{}", "ab".repeat(32)),
+        ] {
+            assert!(is_expected(&good), "{good}");
+        }
+        for bad in [
+            "/etc/passwd".to_owned(),
+            "../hub.sqlite3".to_owned(),
+            "admin-key".to_owned(),
+            "hub.sqlite3-wal".to_owned(),
+            format!("repositories/models/{id}.git/../../../../x"),
+            format!("repositories/models/{id}.git/hooks/post-receive"),
+            format!("repositories/models/{id}.git/config/x"),
+            "repositories/models/x.git/HEAD".to_owned(),
+            format!("repositories/buckets/{id}.git/HEAD"),
+            format!("repositories/models/{id}.git"),
+            format!("lfs/models/{id}/ab/cd/{}", "ab".repeat(32)),
+            format!("lfs/models/{id}/{}", "ab".repeat(32)),
+            format!("lfs/models/x/ab/ab/{}", "ab".repeat(32)),
+            format!("lfs/incoming/{id}"),
+            "lfs-key".to_owned(),
+        ] {
+            assert!(!is_expected(&bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Repositories, and who is let through their gates.
+
+use crate::error::HubError;
+use crate::handle::Hub;
+use crate::names;
+use crate::registry::{Gate, GateChange, Repository, RepositoryChange, RepositoryType};
+use crate::state::HubState;
+
+impl Hub {
+    /// Creates a repository, `id` being `namespace/name`. It belongs to the user, or to the organization as a whole.
+    pub fn create_repository(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+        private: bool,
+        gated: Option<Gate>,
+    ) -> Result<Repository, HubError> {
+        let id = id.to_owned();
+        self.run(move |state| async move {
+            let (namespace, name) = names::split_repository(&id)?;
+            let namespace = state.registry.namespace(namespace).await?;
+            state
+                .create_repository(
+                    kind,
+                    &namespace,
+                    name,
+                    None,
+                    (private, gated),
+                    &state.program(),
+                )
+                .await
+        })
+    }
+
+    /// Deletes a repository with all its content.
+    pub fn delete_repository(&self, kind: RepositoryType, id: &str) -> Result<(), HubError> {
+        let id = id.to_owned();
+        self.run(move |state| async move {
+            let repository = found(&state, kind, &id).await?;
+            state.delete_repository(&repository, &state.program()).await
+        })
+    }
+
+    /// Makes a repository private or public.
+    pub fn set_private(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+        private: bool,
+    ) -> Result<Repository, HubError> {
+        self.change(
+            kind,
+            id,
+            RepositoryChange {
+                private: Some(private),
+                ..RepositoryChange::default()
+            },
+        )
+    }
+
+    /// Gates a repository, or opens it again.
+    pub fn set_gated(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+        gated: Option<Gate>,
+    ) -> Result<Repository, HubError> {
+        self.change(
+            kind,
+            id,
+            RepositoryChange {
+                gated: GateChange::Set(gated),
+                ..RepositoryChange::default()
+            },
+        )
+    }
+
+    /// Switches all access to a repository off, or on again.
+    pub fn set_disabled(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+        disabled: bool,
+    ) -> Result<Repository, HubError> {
+        self.change(
+            kind,
+            id,
+            RepositoryChange {
+                disabled: Some(disabled),
+                ..RepositoryChange::default()
+            },
+        )
+    }
+
+    /// Lets a user through the gate of a repository.
+    pub fn grant_access(&self, kind: RepositoryType, id: &str, user: &str) -> Result<(), HubError> {
+        self.let_through(kind, id, user, true)
+    }
+
+    /// Takes that back.
+    pub fn revoke_access(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+        user: &str,
+    ) -> Result<(), HubError> {
+        self.let_through(kind, id, user, false)
+    }
+
+    fn let_through(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+        user: &str,
+        granted: bool,
+    ) -> Result<(), HubError> {
+        let (id, user) = (id.to_owned(), user.to_owned());
+        self.run(move |state| async move {
+            let (registry, origin) = (&state.registry, state.program());
+            let repository = found(&state, kind, &id).await?;
+            let user = registry.user(&user).await?;
+            if granted {
+                registry.grant(&repository.id, &user.id, &origin).await
+            } else {
+                registry
+                    .revoke_grant(&repository.id, &user.id, &origin)
+                    .await
+            }
+        })
+    }
+
+    fn change(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+        change: RepositoryChange,
+    ) -> Result<Repository, HubError> {
+        let id = id.to_owned();
+        self.run(move |state| async move {
+            let repository = found(&state, kind, &id).await?;
+            state
+                .registry
+                .update_repository(&repository.id, change, &state.program())
+                .await?;
+            found(&state, kind, &id).await
+        })
+    }
+}
+
+/// The repository of an id, which is `namespace/name`.
+async fn found(state: &HubState, kind: RepositoryType, id: &str) -> Result<Repository, HubError> {
+    let (namespace, name) = names::split_repository(id)?;
+    state.registry.repository(kind, namespace, name).await
+}

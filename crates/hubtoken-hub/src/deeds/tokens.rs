@@ -1,0 +1,79 @@
+//! Users' tokens.
+
+use crate::error::HubError;
+use crate::handle::Hub;
+use crate::registry::{CreatedToken, NewToken, TokenInfo, TokenRole};
+
+impl Hub {
+    /// Creates a token. Its value is in the answer and nowhere else.
+    pub fn create_token(&self, user: &str, new: NewToken) -> Result<CreatedToken, HubError> {
+        let user = user.to_owned();
+        self.run(|state| async move {
+            state
+                .registry
+                .create_token(&user, new, &state.program())
+                .await
+        })
+    }
+
+    /// The tokens of a user, oldest first.
+    pub fn list_tokens(&self, user: &str) -> Result<Vec<TokenInfo>, HubError> {
+        let user = user.to_owned();
+        self.run(|state| async move { state.list_tokens(&user).await })
+    }
+
+    /// Renames a token, given its id or its name.
+    pub fn rename_token(
+        &self,
+        user: &str,
+        id_or_name: &str,
+        new_name: &str,
+    ) -> Result<TokenInfo, HubError> {
+        let (user, token, name) = (user.to_owned(), id_or_name.to_owned(), new_name.to_owned());
+        self.run(|state| async move {
+            state
+                .registry
+                .rename_token(&user, &token, &name, &state.program())
+                .await
+        })
+    }
+
+    /// Gives a token another role. Organizations that approved it are asked again.
+    pub fn change_token(
+        &self,
+        user: &str,
+        id_or_name: &str,
+        role: TokenRole,
+    ) -> Result<TokenInfo, HubError> {
+        let (user, token) = (user.to_owned(), id_or_name.to_owned());
+        self.run(|state| async move {
+            let origin = state.program();
+            state
+                .registry
+                .change_token(&user, &token, role, &origin)
+                .await
+        })
+    }
+
+    /// Gives a token a new value; the old one stops working at once.
+    pub fn refresh_token(&self, user: &str, id_or_name: &str) -> Result<CreatedToken, HubError> {
+        let (user, token) = (user.to_owned(), id_or_name.to_owned());
+        self.run(|state| async move {
+            state
+                .registry
+                .refresh_token(&user, &token, &state.program())
+                .await
+        })
+    }
+
+    /// Deletes a token; it stops working at once.
+    pub fn delete_token(&self, user: &str, id_or_name: &str) -> Result<(), HubError> {
+        let (user, token) = (user.to_owned(), id_or_name.to_owned());
+        self.run(|state| async move {
+            state
+                .registry
+                .delete_token(&user, &token, &state.program())
+                .await
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! Request bodies and query parameters, read with the Hub's errors instead of the framework's.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use serde::de::DeserializeOwned;
+
+use crate::answers::ApiError;
+
+/// How much of an unwanted body is read, and for how long.
+const DRAINED_BYTES: usize = 64 << 20;
+const DRAINING: Duration = Duration::from_secs(10);
+
+/// A JSON body, whatever the content type says; an empty one is `{}`.
+pub(crate) struct JsonBody<T>(pub T);
+
+/// A whole body.
+pub(crate) struct WholeBody(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for WholeBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        Bytes::from_request(request, state)
+            .await
+            .map(Self)
+            .map_err(|rejection| {
+                if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                    ApiError::new(
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        "The request body is too large",
+                    )
+                } else {
+                    ApiError::bad_request("The request body could not be read")
+                }
+            })
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let WholeBody(body) = WholeBody::from_request(request, state).await?;
+        let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
+        // What the parser says may quote a value, and a value may be a secret.
+        serde_json::from_slice(body).map(Self).map_err(|error| {
+            ApiError::bad_request(match error.classify() {
+                serde_json::error::Category::Data => {
+                    "A field of the JSON body is missing, unknown or has the wrong type"
+                }
+                _ => "The request body is not JSON",
+            })
+        })
+    }
+}
+
+/// Reads what is left of a body that nobody wants, within bounds. A connection that is closed with data unread is reset,
+/// and the client would never see the answer that says why.
+pub(crate) async fn drain(body: Body) {
+    let mut body = std::pin::pin!(body);
+    let reading = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) =
+            std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await
+        {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > DRAINED_BYTES {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DRAINING, reading).await;
+}
+
+/// A parameter of the query or of a form; the first if there are several.
+pub(crate) fn parameter(query: &str, wanted: &str) -> Option<String> {
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == wanted)
+        .map(|(_, value)| value.into_owned())
+}
+
+/// Whether a parameter is there and true, in any of the spellings that clients use.
+pub(crate) fn flag(query: &str, wanted: &str) -> bool {
+    parameter(query, wanted).is_some_and(|value| {
+        value == "1" || value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("on")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_in_every_spelling() {
+        for query in ["recursive=true", "a=b&recursive=True", "recursive=1"] {
+            assert!(flag(query, "recursive"), "{query}");
+        }
+        for query in ["", "recursive=false", "recursive", "recursiv=1"] {
+            assert!(!flag(query, "recursive"), "{query}");
+        }
+        assert_eq!(parameter("a=b%20c&a=d", "a").as_deref(), Some("b c"));
+    }
+}

@@ -1,0 +1,177 @@
+//! Which repository a request is about, and whether the sender may do there what it asks.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+
+use crate::access::{Action, Denial, decide};
+use crate::answers::ApiError;
+use crate::authentication::Caller;
+use crate::peer::Peer;
+use crate::registry::{Origin, Principal, Repository, RepositoryType, Restriction};
+use crate::state::HubState;
+
+/// The parts of a path that name a repository and what is asked of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Address {
+    pub kind: RepositoryType,
+    pub namespace: String,
+    pub name: String,
+    /// Branch, tag or hash; `main` if the path names none.
+    pub revision: Option<String>,
+    pub path: Option<String>,
+    /// Where the request came from.
+    peer: Option<IpAddr>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Address {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let parameters = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|_| ApiError::bad_request("The path is not valid UTF-8"))?;
+        let get = |wanted: &str| {
+            parameters
+                .iter()
+                .find(|(name, _)| *name == wanted)
+                .map(|(_, value)| value.to_owned())
+        };
+        let kind = match get("kind") {
+            Some(kind) => {
+                RepositoryType::parse_plural(&kind).ok_or_else(ApiError::page_not_found)?
+            }
+            // Outside the API only the prefix tells; a model has none, and no user can be named like one.
+            None if parts.uri.path().starts_with("/datasets/") => RepositoryType::Dataset,
+            None if parts.uri.path().starts_with("/spaces/") => RepositoryType::Space,
+            None => RepositoryType::Model,
+        };
+        Ok(Self {
+            kind,
+            namespace: get("namespace").unwrap_or_default(),
+            name: get("name").unwrap_or_default(),
+            revision: get("revision"),
+            path: get("path"),
+            peer: parts.extensions.get::<Peer>().map(|peer| peer.address),
+        })
+    }
+}
+
+impl Address {
+    pub(crate) fn revision(&self) -> String {
+        self.revision
+            .clone()
+            .unwrap_or_else(|| crate::repository::DEFAULT_BRANCH.to_owned())
+    }
+
+    /// Where in a path outside the API the word stands that says what is asked of a repository.
+    pub(crate) fn place_of_verb(&self) -> usize {
+        match self.kind {
+            RepositoryType::Model => 3,
+            RepositoryType::Dataset | RepositoryType::Space => 4,
+        }
+    }
+
+    /// Without the ending that git's own addresses may have; no repository is called so.
+    pub(crate) fn without_git_ending(mut self) -> Self {
+        let length = self.name.len().saturating_sub(".git".len());
+        if self
+            .name
+            .get(length..)
+            .is_some_and(|ending| length > 0 && ending.eq_ignore_ascii_case(".git"))
+        {
+            self.name.truncate(length);
+        }
+        self
+    }
+
+    /// The repository, if the caller may do this there; otherwise the answer that the Hub gives.
+    pub(crate) async fn open(
+        &self,
+        state: &Arc<HubState>,
+        caller: &Caller,
+        action: Action,
+    ) -> Result<Repository, ApiError> {
+        open(
+            state,
+            caller,
+            (self.kind, &self.namespace, &self.name),
+            action,
+            self.peer,
+        )
+        .await
+    }
+}
+
+pub(crate) async fn open(
+    state: &Arc<HubState>,
+    caller: &Caller,
+    (kind, namespace, name): (RepositoryType, &str, &str),
+    action: Action,
+    peer: Option<IpAddr>,
+) -> Result<Repository, ApiError> {
+    let Some(repository) = state
+        .registry
+        .find_repository(kind, namespace, name)
+        .await?
+    else {
+        return Err(match caller.principal() {
+            Some(_) => ApiError::repository_not_found(),
+            None => ApiError::repository_needs_login(),
+        });
+    };
+    let granted = match caller.principal() {
+        Some(principal) if repository.gated.is_some() => {
+            state
+                .registry
+                .is_granted(&repository.id, &principal.user.id)
+                .await?
+        }
+        _ => false,
+    };
+    match (
+        decide(caller.principal(), &repository, granted, action),
+        caller.principal(),
+    ) {
+        (Ok(()), _) => Ok(repository),
+        (Err(Denial::KeptOut(restriction)), Some(principal)) => {
+            let origin = Origin {
+                actor: principal.actor(),
+                address: peer,
+                at: state.clock.now(),
+            };
+            Err(kept_out(
+                state,
+                principal,
+                &repository.namespace_id,
+                restriction,
+                &origin,
+            )
+            .await)
+        }
+        (Err(denial), _) => Err(ApiError::denied(denial, &repository, &state.endpoint)),
+    }
+}
+
+/// The answer to a token that an organization keeps out. To be told so for the first time is to ask.
+pub(crate) async fn kept_out(
+    state: &HubState,
+    principal: &Principal,
+    organization_id: &str,
+    restriction: Restriction,
+    origin: &Origin,
+) -> ApiError {
+    if restriction == Restriction::NotAsked {
+        let asked = state
+            .registry
+            .ask(organization_id, &principal.token.id, origin)
+            .await;
+        if let Err(error) = asked {
+            // Nobody would come to decide about a request that is not there.
+            return error.into();
+        }
+    }
+    ApiError::kept_out(restriction)
+}

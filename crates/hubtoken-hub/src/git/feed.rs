@@ -1,0 +1,66 @@
+//! The body of a request on its way to git.
+
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::http::StatusCode;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::ChildStdin;
+
+use super::inflate::{Inflater, Unreadable};
+use super::service::STALL;
+use crate::answers::ApiError;
+
+/// Hands the body to git. If git has had enough, the rest is read and thrown away: a client that is still sending does
+/// not look for the answer.
+pub(super) async fn feed(
+    body: Body,
+    mut inflater: Inflater,
+    mut stdin: Option<ChildStdin>,
+    limit: usize,
+) -> Result<(), ApiError> {
+    let unreadable = |why| match why {
+        Unreadable::TooLarge => ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The request is too large: {limit} bytes is the most, once it is inflated"),
+        ),
+        Unreadable::Malformed => ApiError::bad_request("The request is no whole gzip"),
+    };
+    let mut body = std::pin::pin!(body);
+    while let Some(frame) = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await
+    {
+        let Ok(frame) = frame else {
+            return Err(ApiError::bad_request("The request was cut off"));
+        };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if inflater.is_plain() {
+            let piece = inflater.push(data).map_err(unreadable)?;
+            write(&mut stdin, &piece).await?;
+            continue;
+        }
+        for bit in Inflater::split(&data) {
+            let piece = inflater.push(bit).map_err(unreadable)?;
+            write(&mut stdin, &piece).await?;
+        }
+    }
+    let rest = inflater.finish().map_err(unreadable)?;
+    write(&mut stdin, &rest).await
+}
+
+async fn write(stdin: &mut Option<ChildStdin>, data: &Bytes) -> Result<(), ApiError> {
+    let Some(open) = stdin else {
+        return Ok(());
+    };
+    match tokio::time::timeout(STALL, open.write_all(data)).await {
+        Ok(Ok(())) => Ok(()),
+        // It has ended, and its output says why.
+        Ok(Err(_)) => {
+            *stdin = None;
+            Ok(())
+        }
+        Err(_) => Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "git takes nothing any more on the server; try again",
+        )),
+    }
+}

@@ -1,0 +1,61 @@
+//! Doors to what is read of git's own requests; see `hub/fuzzing.rs`.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use axum::body::Bytes;
+use axum::http::header::CONTENT_ENCODING;
+use axum::http::{HeaderMap, HeaderValue};
+
+use super::inflate::Inflater;
+use super::question::{check, read_question};
+use crate::fuzzing::chunked_reader::Arriving;
+
+/// A push as the hook tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// New hash and name of each reference.
+    pub updates: Vec<(String, String)>,
+    /// Whether there is nothing among them that nobody may push.
+    pub is_let_in: bool,
+}
+
+/// Reads what the hook asks.
+///
+/// # Errors
+///
+/// Why it is no question.
+pub fn push(pieces: &[&[u8]]) -> Result<Push, String> {
+    let mut pipe = Arriving::new(pieces);
+    let reading = pin!(read_question(&mut pipe));
+    let mut context = Context::from_waker(Waker::noop());
+    let Poll::Ready(read) = reading.poll(&mut context) else {
+        return Err("it waits for what is there".to_owned());
+    };
+    let updates = read.map_err(|error| error.to_string())?;
+    let told = updates
+        .iter()
+        .map(|update| (update.new.to_string(), update.reference.clone()));
+    Ok(Push {
+        updates: told.collect(),
+        is_let_in: check(&updates).is_ok(),
+    })
+}
+
+/// Inflates a body with gzip, and says beside what came out how much did at once at most. `None` if it is malformed
+/// or more than `limit`.
+#[must_use]
+pub fn inflated(pieces: &[&[u8]], limit: usize) -> Option<(Vec<u8>, usize)> {
+    let encoding = (CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    let mut inflater = Inflater::of(&HeaderMap::from_iter([encoding]), limit, false).ok()?;
+    let (mut all, mut most) = (Vec::new(), 0);
+    for piece in pieces {
+        for bit in Inflater::split(&Bytes::copy_from_slice(piece)) {
+            let out = inflater.push(bit).ok()?;
+            most = most.max(out.len());
+            all.extend_from_slice(&out);
+        }
+    }
+    all.extend_from_slice(&inflater.finish().ok()?);
+    Some((all, most))
+}

@@ -1,0 +1,161 @@
+//! Request bodies as git sends them: plain, or compressed with gzip.
+//!
+//! They are inflated here and not by git, because here the inflated length has a limit: a few kilobytes on the wire can
+//! be gigabytes behind it.
+
+use std::io::Write as _;
+
+use axum::body::Bytes;
+use axum::http::header::CONTENT_ENCODING;
+use axum::http::{HeaderMap, HeaderValue};
+use flate2::write::GzDecoder;
+
+use crate::answers::ApiError;
+
+/// What is fed to the decoder at once: at the best ratio that there is, it becomes a thousand times as much.
+const STEP: usize = 1 << 10;
+
+/// Reads the pieces of a body as they come.
+pub(super) enum Inflater {
+    Plain {
+        /// Bytes that may still come, if there is a limit.
+        left: Option<usize>,
+    },
+    Gzip {
+        decoder: Box<GzDecoder<Vec<u8>>>,
+        /// Bytes that may still come out.
+        left: usize,
+    },
+}
+
+/// Why a body cannot be read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// More comes out than is allowed.
+    TooLarge,
+    /// It is no gzip, or was cut off.
+    Malformed,
+}
+
+impl Inflater {
+    /// What the headers call for. `limit` is how many bytes may come out of a compressed body, and of a plain one if
+    /// that is `bounded`, too.
+    pub(super) fn of(headers: &HeaderMap, limit: usize, bounded: bool) -> Result<Self, ApiError> {
+        let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+        match (
+            encodings.next().map(HeaderValue::as_bytes),
+            encodings.next(),
+        ) {
+            (None | Some(b"identity"), None) => Ok(Self::Plain {
+                left: bounded.then_some(limit),
+            }),
+            (Some(b"gzip" | b"x-gzip"), None) => Ok(Self::Gzip {
+                decoder: Box::new(GzDecoder::new(Vec::new())),
+                left: limit,
+            }),
+            _ => Err(ApiError::new(
+                axum::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The body of a request is plain, or compressed with gzip once",
+            )),
+        }
+    }
+
+    /// What comes out of a piece, handed on bit by bit.
+    pub(super) fn split(data: &Bytes) -> impl Iterator<Item = Bytes> {
+        let data = data.clone();
+        (0..data.len())
+            .step_by(STEP)
+            .map(move |start| data.slice(start..data.len().min(start + STEP)))
+    }
+
+    /// What comes out of one bit.
+    pub(super) fn push(&mut self, bit: Bytes) -> Result<Bytes, Unreadable> {
+        match self {
+            Self::Plain { left: None } => Ok(bit),
+            Self::Plain { left: Some(left) } => {
+                *left = left.checked_sub(bit.len()).ok_or(Unreadable::TooLarge)?;
+                Ok(bit)
+            }
+            Self::Gzip { decoder, left } => {
+                decoder.write_all(&bit).map_err(|_| Unreadable::Malformed)?;
+                take(decoder.get_mut(), left)
+            }
+        }
+    }
+
+    /// What is left at the end of the body.
+    pub(super) fn finish(self) -> Result<Bytes, Unreadable> {
+        match self {
+            Self::Plain { .. } => Ok(Bytes::new()),
+            Self::Gzip { decoder, mut left } => {
+                let mut rest = decoder.finish().map_err(|_| Unreadable::Malformed)?;
+                take(&mut rest, &mut left)
+            }
+        }
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain { .. })
+    }
+}
+
+fn take(output: &mut Vec<u8>, left: &mut usize) -> Result<Bytes, Unreadable> {
+    *left = left.checked_sub(output.len()).ok_or(Unreadable::TooLarge)?;
+    Ok(Bytes::from(std::mem::take(output)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    fn compressed(data: &[u8]) -> Bytes {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap().into()
+    }
+
+    fn inflated(body: &Bytes, limit: usize) -> Result<Vec<u8>, Unreadable> {
+        let headers = HeaderMap::from_iter([(CONTENT_ENCODING, "gzip".parse().unwrap())]);
+        let mut inflater = Inflater::of(&headers, limit, false).unwrap();
+        let mut all = Vec::new();
+        for bit in Inflater::split(body) {
+            all.extend_from_slice(&inflater.push(bit)?);
+        }
+        all.extend_from_slice(&inflater.finish()?);
+        Ok(all)
+    }
+
+    #[test]
+    fn gzip_comes_out_as_it_went_in() {
+        let data: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+        assert_eq!(inflated(&compressed(&data), data.len()).unwrap(), data);
+    }
+
+    #[test]
+    fn a_bomb_goes_off_at_the_limit() {
+        let bomb = compressed(&vec![0; 50 << 20]);
+        assert!(bomb.len() < 100 << 10);
+        assert_eq!(inflated(&bomb, 1 << 20), Err(Unreadable::TooLarge));
+    }
+
+    #[test]
+    fn what_is_cut_off_or_no_gzip_is_malformed() {
+        let whole = compressed(b"0032want");
+        let half = whole.slice(..whole.len() - 4);
+        assert_eq!(inflated(&half, 100), Err(Unreadable::Malformed));
+        assert_eq!(
+            inflated(&Bytes::from_static(b"0000"), 100),
+            Err(Unreadable::Malformed)
+        );
+    }
+
+    #[test]
+    fn other_encodings_are_refused() {
+        for encoding in ["br", "gzip, gzip", "deflate"] {
+            let headers = HeaderMap::from_iter([(CONTENT_ENCODING, encoding.parse().unwrap())]);
+            assert!(Inflater::of(&headers, 1, false).is_err(), "{encoding}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What the hook of a push asks: which references are to be moved, a line each; and what nobody may move.
+
+use std::io::{self, ErrorKind};
+
+use git2::Oid;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use crate::repository::{DEFAULT_BRANCH, unfit_name};
+
+/// The lines of a question: more references than anybody has a reason to push at once.
+const LONGEST_QUESTION: usize = 4 << 20;
+
+/// A reference that is to be moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Update {
+    pub new: Oid,
+    pub reference: String,
+}
+
+/// Reads a question to its end.
+pub(super) async fn read_question(pipe: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<Update>> {
+    let strange = || io::Error::other("git asks in words of its own");
+    let mut text = Vec::new();
+    // The hook sends no empty line but the one that ends the question.
+    while !text.ends_with(b"\n\n") {
+        if pipe.read_buf(&mut text).await? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        if text.len() > LONGEST_QUESTION {
+            return Err(io::Error::other("too many references at once"));
+        }
+    }
+    let text = String::from_utf8(text)
+        .map_err(|_| io::Error::other("the name of a reference is not UTF-8"))?;
+    let lines = text.strip_suffix("\n\n").ok_or_else(strange)?;
+    lines
+        .split('\n')
+        .map(|line| update(line).ok_or_else(strange))
+        .collect()
+}
+
+fn update(line: &str) -> Option<Update> {
+    let mut words = line.splitn(3, ' ');
+    // libgit2 would take a part of a hash, too.
+    let mut hash = || {
+        let word = words.next().filter(|word| word.len() == 40)?;
+        Oid::from_str(word).ok()
+    };
+    let (_old, new) = (hash()?, hash()?);
+    let reference = words.next().filter(|name| !name.is_empty())?;
+    Some(Update {
+        new,
+        reference: reference.to_owned(),
+    })
+}
+
+/// What nobody may push, whatever their rights; the first reason is told.
+pub(super) fn check(updates: &[Update]) -> Result<(), String> {
+    updates.iter().try_for_each(|update| {
+        let shown: String = update.reference.escape_debug().take(200).collect();
+        let Some(name) = ["refs/heads/", "refs/tags/"]
+            .iter()
+            .find_map(|prefix| update.reference.strip_prefix(prefix))
+        else {
+            return Err(format!(
+                "Only branches and tags can be pushed to this Hub, and `{shown}` is neither."
+            ));
+        };
+        if update.new.is_zero() {
+            return if update.reference == format!("refs/heads/{DEFAULT_BRANCH}") {
+                Err("The default branch cannot be deleted.".to_owned())
+            } else {
+                Ok(())
+            };
+        }
+        if let Some(reason) = unfit_name(name) {
+            return Err(format!("`{shown}` cannot be pushed: {reason}."));
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(line: &str) -> Result<(), String> {
+        check(&[update(line).unwrap()])
+    }
+
+    const ZERO: &str = "0000000000000000000000000000000000000000";
+    const ONE: &str = "1111111111111111111111111111111111111111";
+
+    #[test]
+    fn branches_and_tags_come_and_go() {
+        for reference in [
+            "refs/heads/main",
+            "refs/heads/a/b",
+            "refs/tags/v1",
+            "refs/heads/é",
+        ] {
+            assert_eq!(checked(&format!("{ZERO} {ONE} {reference}")), Ok(()));
+        }
+        assert_eq!(checked(&format!("{ONE} {ZERO} refs/heads/a")), Ok(()));
+    }
+
+    #[test]
+    fn nothing_else_does() {
+        for reference in [
+            "HEAD",
+            "refs/pr/1",
+            "refs/headsx/a",
+            "refs/notes/commits",
+            &format!("refs/heads/{ONE}"),
+            "refs/tags/-x",
+        ] {
+            assert!(
+                checked(&format!("{ZERO} {ONE} {reference}")).is_err(),
+                "{reference}"
+            );
+        }
+        assert!(checked(&format!("{ONE} {ZERO} refs/heads/main")).is_err());
+        assert!(checked(&format!("{ONE} {ZERO} refs/pr/1")).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_question_is_read_whole_or_not_at_all() {
+        let first = format!("{ZERO} {ONE} refs/heads/a");
+        let second = format!("{ONE} {ZERO} refs/tags/b c\r");
+        let whole = format!("{first}\n{second}\n\n");
+        let asked = read_question(&mut whole.as_bytes()).await.unwrap();
+        assert_eq!(asked[0].reference, "refs/heads/a");
+        assert_eq!(asked[1].reference, "refs/tags/b c\r");
+        assert!(asked[1].new.is_zero() && asked.len() == 2);
+        for text in [
+            String::new(),
+            "\n\n".to_owned(),
+            format!("{first}\n"),
+            format!("{first}\n\n{second}\n\n"),
+            format!("\n{first}\n\n"),
+            format!("{ZERO} {} refs/heads/a\n\n", &ONE[..39]),
+            format!("{ZERO} {ONE} \n\n"),
+            format!("{ZERO} {ONE}\n\n"),
+        ] {
+            assert!(
+                read_question(&mut text.as_bytes()).await.is_err(),
+                "{text:?}"
+            );
+        }
+    }
+}

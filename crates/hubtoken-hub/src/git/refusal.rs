@@ -1,0 +1,122 @@
+//! Why git may not do something, in words that git shows to whoever typed the command.
+
+use std::sync::Arc;
+
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use crate::access::{Action, Shortage, shortage};
+use crate::answers::ApiError;
+use crate::authentication::Caller;
+use crate::extract::repository::Address;
+use crate::registry::{Principal, Repository};
+use crate::state::HubState;
+
+/// The Hub's own words, to the letter.
+const PASSWORD: &str = "Password authentication in git is no longer supported. You must use a user access token or an \
+                        SSH key instead. See https://huggingface.co/blog/password-git-deprecation";
+
+/// What git is told of credentials that are not a token: a person who typed a password is told what
+/// to type instead.
+pub(crate) fn reworded(error: ApiError, headers: &HeaderMap) -> ApiError {
+    if error.status() == StatusCode::UNAUTHORIZED && shows_password(headers) {
+        error.reworded("Invalid credentials", PASSWORD)
+    } else {
+        error
+    }
+}
+
+/// Whether the credentials are a name and something else than a token.
+fn shows_password(headers: &HeaderMap) -> bool {
+    let password = headers
+        .get(AUTHORIZATION)
+        .and_then(|header| header.to_str().ok())
+        .and_then(|header| header.trim().split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
+        .and_then(|(_, text)| STANDARD.decode(text.trim()).ok())
+        .map(Zeroizing::new);
+    let Some(decoded) = password else {
+        return false;
+    };
+    let Some(colon) = decoded.iter().position(|byte| *byte == b':') else {
+        return false;
+    };
+    let password = &decoded[colon + 1..];
+    !password.is_empty()
+        && !["hf_", "api_org_"]
+            .iter()
+            .any(|form| password.starts_with(form.as_bytes()))
+}
+
+/// The repository, if the caller may push to it; otherwise the answer, with the reason.
+pub(crate) async fn open_to_write(
+    state: &Arc<HubState>,
+    caller: &Caller,
+    address: &Address,
+) -> Result<Repository, ApiError> {
+    let error = match address.open(state, caller, Action::Write).await {
+        Err(error) if error.status() == StatusCode::FORBIDDEN => error,
+        other => return other,
+    };
+    let Some(principal) = caller.principal() else {
+        return Err(error);
+    };
+    let found = state
+        .registry
+        .find_repository(address.kind, &address.namespace, &address.name)
+        .await?;
+    Err(match found {
+        Some(repository) => error.reworded("Forbidden: pass", &explained(principal, &repository)),
+        None => error,
+    })
+}
+
+fn explained(principal: &Principal, repository: &Repository) -> String {
+    let (user, name, owner) = (
+        &principal.user.name,
+        repository.full_name(),
+        &repository.namespace,
+    );
+    let reason = match shortage(principal, repository) {
+        Shortage::NoMember => format!("{user} has no right to write to {name}."),
+        Shortage::Role(role) => format!(
+            "{user} has the role `{}` in the organization {owner}, which does not write to {name}.",
+            role.as_str()
+        ),
+        Shortage::ReadToken => format!(
+            "The token in use has the role `read`: a push to {name} needs one with the role `write`, or a fine-grained \
+             one with `repo.write`."
+        ),
+        Shortage::FineGrainedToken => {
+            format!("The fine-grained token in use has no `repo.write` on {name} or {owner}.")
+        }
+    };
+    format!("You are not authorized to push to this repo. {reason}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_told_from_tokens() {
+        let shows = |text: &str| {
+            let value = format!("Basic {}", STANDARD.encode(text)).parse().unwrap();
+            shows_password(&HeaderMap::from_iter([(AUTHORIZATION, value)]))
+        };
+        assert!(shows("alice:correct horse"));
+        for text in [
+            "alice:hf_Fake",
+            "alice:",
+            "hf_Fake:",
+            "alice",
+            "x:api_org_Fake",
+        ] {
+            assert!(!shows(text), "{text}");
+        }
+        assert!(!shows_password(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,65 @@
+//! The threads of a Hub, which belong to no runtime of the program that holds it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+use crate::blocking;
+use crate::error::HubError;
+
+const THREADS: usize = 2;
+/// How long the threads may take to end after the connections did.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The Hub's own threads. They are ended by one more, since a runtime that is dropped on a thread of another runtime
+/// panics, and a program may well hold a Hub in async code.
+#[derive(Debug)]
+pub(super) struct Threads(Option<Runtime>);
+
+impl Threads {
+    pub(super) fn start() -> Result<Self, HubError> {
+        Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .max_blocking_threads(blocking::THREADS)
+            .thread_name("hubtoken-hub")
+            .enable_all()
+            .build()
+            .map(|runtime| Self(Some(runtime)))
+            .map_err(HubError::Runtime)
+    }
+
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Result<JoinHandle<T>, HubError> {
+        self.0
+            .as_ref()
+            .map(|runtime| runtime.spawn(future))
+            .ok_or(HubError::Stopped)
+    }
+
+    /// Runs a future on these threads and waits for it. Not `block_on`, which panics when the caller happens to be on
+    /// a thread of some other runtime.
+    pub(super) fn wait<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, HubError> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        self.spawn(async move {
+            let _ = sender.send(future.await);
+        })?;
+        // The sender is dropped unsent only when the runtime is shut down.
+        receiver.recv().map_err(|_| HubError::Stopped)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            let ending = std::thread::spawn(move || runtime.shutdown_timeout(PATIENCE));
+            let _ = ending.join();
+        }
+    }
+}

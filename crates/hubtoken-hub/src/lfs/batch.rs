@@ -1,0 +1,239 @@
+//! `POST …/info/lfs/objects/batch`: which files are there, and links for those that are to be sent or fetched; and
+//! `verify`, with which a client makes sure.
+//!
+//! The forms are those of git-lfs' batch API, with the basic transfer.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::capability::{Grant, Key, LIFETIME, Operation};
+use super::transfer::{follow, stored};
+use crate::access::Action;
+use crate::answers::{Answer, ApiError, LFS_JSON, json_answer};
+use crate::authentication::{Caller, shown_digest};
+use crate::clock::iso;
+use crate::extract::body::JsonBody;
+use crate::extract::repository::Address;
+use crate::git::refusal::open_to_write;
+use crate::registry::Repository;
+use crate::repository::lfs::ObjectId;
+use crate::secret::Digest;
+use crate::state::HubState;
+
+/// Objects of one batch.
+const MOST_OBJECTS: usize = 10_000;
+/// No disk is larger, and the clients' own integers are not either.
+const LARGEST: u64 = i64::MAX as u64;
+
+#[derive(Deserialize)]
+pub(super) struct Batch {
+    operation: String,
+    objects: Vec<Object>,
+    #[serde(default)]
+    hash_algo: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Object {
+    oid: String,
+    size: i128,
+}
+
+impl Object {
+    fn parse(&self) -> Option<(ObjectId, u64)> {
+        let size = u64::try_from(self.size)
+            .ok()
+            .filter(|size| *size <= LARGEST)?;
+        Some((ObjectId::parse(&self.oid)?, size))
+    }
+}
+
+pub(super) async fn batch(
+    State(state): State<Arc<HubState>>,
+    caller: Caller,
+    address: Address,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<Batch>,
+) -> Answer {
+    let address = address.without_git_ending();
+    let (operation, repository) = match body.operation.as_str() {
+        "download" => (
+            Operation::Download,
+            address.open(&state, &caller, Action::Read).await?,
+        ),
+        "upload" => (
+            Operation::Upload,
+            open_to_write(&state, &caller, &address).await?,
+        ),
+        _ => {
+            return Err(ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The operation must be `download` or `upload`",
+            ));
+        }
+    };
+    if body
+        .hash_algo
+        .is_some_and(|algorithm| algorithm != "sha256")
+    {
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "Objects are known by their SHA-256",
+        ));
+    }
+    if body.objects.len() > MOST_OBJECTS {
+        return Err(ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "Too many objects in one batch",
+        ));
+    }
+    let key = state.lfs.key().map_err(stored)?;
+    let desk = Desk {
+        state: &state,
+        token: caller.principal().and_then(|_| shown_digest(&headers)),
+        repository: &repository,
+        operation,
+        key: &key,
+    };
+    let objects = body
+        .objects
+        .iter()
+        .map(|object| desk.answer(object))
+        .collect::<Result<Vec<_>, _>>()?;
+    lfs_answer(&json!({ "transfer": "basic", "objects": objects, "hash_algo": "sha256" }))
+}
+
+/// Where the objects of one batch are answered.
+struct Desk<'a> {
+    state: &'a HubState,
+    token: Option<Digest>,
+    repository: &'a Repository,
+    operation: Operation,
+    key: &'a Key,
+}
+
+impl Desk<'_> {
+    fn answer(&self, object: &Object) -> Result<Value, ApiError> {
+        let Some((oid, size)) = object.parse() else {
+            return Ok(refused(
+                object,
+                422,
+                "The object id must be a SHA-256, and the size a number of bytes",
+            ));
+        };
+        let there = self
+            .state
+            .store
+            .lfs(self.repository)
+            .length(oid)
+            .map_err(stored)?;
+        let mut answer = json!({ "oid": object.oid, "size": size, "authenticated": true });
+        match (self.operation, there) {
+            (Operation::Download, None) => {
+                return Ok(refused(object, 404, "Object does not exist on the server"));
+            }
+            (_, Some(length)) if length != size => {
+                return Ok(refused(object, 422, "The object has another size"));
+            }
+            (Operation::Download, Some(_)) => {
+                answer["actions"] = json!({ "download": self.link(oid, size)? });
+            }
+            // There already: without actions the client goes on.
+            (Operation::Upload, Some(_)) => (),
+            (Operation::Upload, None) => {
+                let upload = self.link(oid, size)?;
+                let link = upload["href"].as_str().unwrap_or_default();
+                let query = link.split_once('?').map_or("", |(_, query)| query);
+                let verify = format!("{}/verify?{query}", self.objects());
+                answer["actions"] = json!({ "upload": upload, "verify": { "href": verify } });
+            }
+        }
+        Ok(answer)
+    }
+
+    fn objects(&self) -> String {
+        format!(
+            "{}/{}.git/info/lfs/objects",
+            self.state.endpoint,
+            self.repository.page()
+        )
+    }
+
+    fn link(&self, oid: ObjectId, size: u64) -> Result<Value, ApiError> {
+        let now = self.state.clock.now();
+        let grant = Grant {
+            operation: self.operation,
+            oid,
+            size,
+            token: self.token,
+        };
+        let link = self
+            .key
+            .sign(self.repository, &grant, now)
+            .map_err(stored)?;
+        Ok(json!({
+            "href": format!("{}/{oid}?link={link}", self.objects()),
+            "header": {},
+            "expires_in": LIFETIME,
+            "expires_at": iso(now + time::Duration::seconds(LIFETIME)),
+        }))
+    }
+}
+
+/// Whether an object is there, and as long as it was said to be.
+pub(super) async fn verify(
+    State(state): State<Arc<HubState>>,
+    caller: Caller,
+    address: Address,
+    RawQuery(query): RawQuery,
+    JsonBody(object): JsonBody<Object>,
+) -> Answer {
+    let address = address.without_git_ending();
+    let malformed = || {
+        ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The object id must be a SHA-256, and the size a number of bytes",
+        )
+    };
+    let (oid, size) = object.parse().ok_or_else(malformed)?;
+    // git-lfs shows no credentials here, and `huggingface_hub` does.
+    let repository = if query.is_some() && caller.principal().is_none() {
+        follow(&state, &address, query, oid, Operation::Upload)
+            .await?
+            .0
+    } else {
+        open_to_write(&state, &caller, &address).await?
+    };
+    let objects = state.store.lfs(&repository);
+    match objects.length(oid).map_err(stored)? {
+        Some(length) if length == size => lfs_answer(&json!({})),
+        Some(_) => Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The object has another size",
+        )),
+        None => Err(ApiError::new(
+            StatusCode::NOT_FOUND,
+            "Object does not exist on the server",
+        )),
+    }
+}
+
+fn refused(object: &Object, code: u16, message: &str) -> Value {
+    let oid: String = object.oid.chars().take(64).collect();
+    let size = i64::try_from(object.size).unwrap_or(0);
+    json!({ "oid": oid, "size": size, "error": { "code": code, "message": message } })
+}
+
+fn lfs_answer(body: &Value) -> Result<Response, ApiError> {
+    let mut response = json_answer(body)?;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(LFS_JSON));
+    Ok(response)
+}

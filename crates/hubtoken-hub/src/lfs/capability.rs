@@ -1,0 +1,233 @@
+//! Links: what a client is handed with which it may send or fetch one large file, and nothing else.
+//!
+//! Clients follow them without credentials, so a link says by itself what it is for. It is signed with a key of this
+//! Hub's and bound to a repository, an object, its size, what may be done, and an hour. It does not hold the token that
+//! it was made for, but the token's digest, blinded: when the link is used the Hub asks for that token's rights again,
+//! so a link dies with its token. It is a secret for as long as it lives, and stands in a query, which is not logged.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use crate::registry::Repository;
+use crate::repository::lfs::ObjectId;
+use crate::secret::Digest;
+
+/// For how many seconds a link is good.
+pub(super) const LIFETIME: i64 = 3600;
+const KEY: &str = "lfs-key";
+const KEY_BYTES: usize = 32;
+/// Operation, expiry, size, nonce, blinded digest, signature.
+const LENGTH: usize = 1 + 8 + 8 + 16 + 32 + 32;
+
+/// What a link is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    Download,
+    Upload,
+}
+
+/// What one link allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Grant {
+    pub operation: Operation,
+    pub oid: ObjectId,
+    pub size: u64,
+    /// Of the token that it was made for, if any was needed.
+    pub token: Option<Digest>,
+}
+
+/// The key of one Hub.
+pub(super) struct Key(Zeroizing<[u8; KEY_BYTES]>);
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Key(…)")
+    }
+}
+
+impl Key {
+    /// The key that is there, or a new one.
+    pub(super) fn open(data: &Path) -> io::Result<Self> {
+        let path = data.join(KEY);
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        match fs::read(&path).map(Zeroizing::new) {
+            Ok(bytes) if bytes.len() == KEY_BYTES => {
+                key.copy_from_slice(&bytes);
+                return Ok(Self(key));
+            }
+            Ok(_) => (),
+            Err(error) if error.kind() == ErrorKind::NotFound => (),
+            Err(error) => return Err(error),
+        }
+        getrandom::fill(key.as_mut_slice()).map_err(io::Error::other)?;
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(data)?;
+        file.write_all(key.as_slice())?;
+        file.as_file().sync_all()?;
+        file.persist(&path).map_err(|error| error.error)?;
+        Ok(Self(key))
+    }
+
+    /// The query of a link.
+    pub(super) fn sign(
+        &self,
+        repository: &Repository,
+        grant: &Grant,
+        now: OffsetDateTime,
+    ) -> io::Result<String> {
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce).map_err(io::Error::other)?;
+        let mut link = Vec::with_capacity(LENGTH);
+        link.push(match (grant.operation, grant.token) {
+            (Operation::Download, None) => 0,
+            (Operation::Download, Some(_)) => 1,
+            (Operation::Upload, _) => 2,
+        });
+        link.extend_from_slice(&(now.unix_timestamp() + LIFETIME).to_be_bytes());
+        link.extend_from_slice(&grant.size.to_be_bytes());
+        link.extend_from_slice(&nonce);
+        let blinded = exclusive_or(&grant.token.unwrap_or_default(), &self.mask(&nonce));
+        link.extend_from_slice(&blinded);
+        let signature = self.signature(repository, grant.oid, &link).finalize();
+        link.extend_from_slice(&signature.into_bytes());
+        Ok(URL_SAFE_NO_PAD.encode(link))
+    }
+
+    /// What a link allows, if it is ours, for this object, and not too old.
+    pub(super) fn verify(
+        &self,
+        repository: &Repository,
+        oid: ObjectId,
+        link: &str,
+        now: OffsetDateTime,
+    ) -> Option<Grant> {
+        let link: [u8; LENGTH] = URL_SAFE_NO_PAD.decode(link).ok()?.try_into().ok()?;
+        let (said, signature) = link.split_at(LENGTH - 32);
+        self.signature(repository, oid, said)
+            .verify_slice(signature)
+            .ok()?;
+        let expires = i64::from_be_bytes(said[1..9].try_into().ok()?);
+        if now.unix_timestamp() >= expires {
+            return None;
+        }
+        let mask = self.mask(&said[17..33]);
+        let digest: Digest = said[33..65].try_into().ok()?;
+        let digest = exclusive_or(&digest, &mask);
+        let (operation, token) = match said[0] {
+            0 => (Operation::Download, None),
+            1 => (Operation::Download, Some(digest)),
+            2 => (Operation::Upload, Some(digest)),
+            _ => return None,
+        };
+        Some(Grant {
+            operation,
+            oid,
+            size: u64::from_be_bytes(said[9..17].try_into().ok()?),
+            token,
+        })
+    }
+
+    fn signature(&self, repository: &Repository, oid: ObjectId, said: &[u8]) -> Hmac<Sha256> {
+        self.keyed(b"hubtoken lfs link 1\0")
+            .chain_update(repository.kind.plural())
+            .chain_update([0])
+            .chain_update(&repository.id)
+            .chain_update([0])
+            .chain_update(oid.0)
+            .chain_update(said)
+    }
+
+    fn mask(&self, nonce: &[u8]) -> Digest {
+        let mask = self.keyed(b"hubtoken lfs mask 1\0").chain_update(nonce);
+        mask.finalize().into_bytes().into()
+    }
+
+    fn keyed(&self, purpose: &[u8]) -> Hmac<Sha256> {
+        // A key of this length is as long as the algorithm wants it; of any other it would make one.
+        let key: &[u8; KEY_BYTES] = &self.0;
+        let mut block = Zeroizing::new([0_u8; 64]);
+        block[..KEY_BYTES].copy_from_slice(key);
+        Hmac::<Sha256>::new((&*block).into()).chain_update(purpose)
+    }
+}
+
+fn exclusive_or(left: &Digest, right: &Digest) -> Digest {
+    let mut result = *left;
+    for (byte, other) in result.iter_mut().zip(right) {
+        *byte ^= other;
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(seconds).unwrap()
+    }
+
+    #[test]
+    fn a_link_is_for_one_thing() {
+        let data = tempfile::TempDir::new().unwrap();
+        let key = Key::open(data.path()).unwrap();
+        let oid = ObjectId([7; 32]);
+        let grant = Grant {
+            operation: Operation::Upload,
+            oid,
+            size: 5,
+            token: Some([9; 32]),
+        };
+        let link = key.sign(&Repository::example("a"), &grant, at(0)).unwrap();
+        let again = Key::open(data.path()).unwrap();
+        let verify = |id: &str, oid, link: &str, now| {
+            again.verify(&Repository::example(id), oid, link, at(now))
+        };
+        assert_eq!(verify("a", oid, &link, LIFETIME - 1), Some(grant));
+        assert_eq!(verify("a", oid, &link, LIFETIME), None);
+        assert_eq!(verify("b", oid, &link, 0), None);
+        assert_eq!(verify("a", ObjectId([8; 32]), &link, 0), None);
+        assert_eq!(verify("a", oid, "", 0), None);
+        for place in 0..link.len() {
+            let mut other = link.clone().into_bytes();
+            other[place] = if other[place] == b'A' { b'B' } else { b'A' };
+            // The last letter has bits to spare, which an encoder leaves zero and a decoder insists on.
+            assert_eq!(
+                verify("a", oid, std::str::from_utf8(&other).unwrap(), 0),
+                None
+            );
+        }
+        let elsewhere = tempfile::TempDir::new().unwrap();
+        let other = Key::open(elsewhere.path()).unwrap();
+        assert_eq!(
+            other.verify(&Repository::example("a"), oid, &link, at(0)),
+            None
+        );
+    }
+
+    #[test]
+    fn a_link_does_not_show_the_digest() {
+        let data = tempfile::TempDir::new().unwrap();
+        let key = Key::open(data.path()).unwrap();
+        let grant = Grant {
+            operation: Operation::Download,
+            oid: ObjectId([7; 32]),
+            size: 5,
+            token: Some([9; 32]),
+        };
+        let links: Vec<_> = (0..2)
+            .map(|_| key.sign(&Repository::example("a"), &grant, at(0)).unwrap())
+            .map(|link| URL_SAFE_NO_PAD.decode(link).unwrap())
+            .collect();
+        assert_ne!(links[0][33..65], links[1][33..65]);
+        assert!(links.iter().all(|link| link[33..65] != [9; 32]));
+        assert_eq!(format!("{key:?}"), "Key(…)");
+    }
+}

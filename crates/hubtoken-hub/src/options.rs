@@ -1,0 +1,380 @@
+//! What a Hub can be told when it starts.
+//!
+//! Two kinds of Hub come of it. A **private** one listens on loopback, over plain http, and one socket does for
+//! everything. A **public** one is reached from elsewhere, through TLS of its own or a proxy's, under its base URL; what
+//! is for its owner (administration, metrics) then has a second socket on loopback, so that no mistake in a proxy or a
+//! firewall shows it to anybody else.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use url::{Host, Url};
+
+use super::error::HubError;
+use super::inference::options::InferenceOptions;
+use super::journal::{LogFormat, LogLevel};
+use super::rate_limit::RateLimit;
+use super::registry::AUDIT_DAYS;
+use hubtoken_core::strict_url::Origin;
+
+/// The files of a certificate, in PEM. They are read again when they change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and after it those that lead to its root.
+    pub certificate: PathBuf,
+    /// Its key, which nobody but its owner and group may read.
+    pub key: PathBuf,
+}
+
+/// How much of the Hub one client may take up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections served at once; more wait in the system's queue.
+    pub connections: u32,
+    /// Connections of one address; further ones are closed. 0 is no limit. Loopback has none, since a proxy is there.
+    pub connections_per_address: u32,
+    /// How long a request's head, or the wait for the next request, may take.
+    pub header_seconds: u32,
+    /// How long nothing may move while a body is received or an answer is sent.
+    pub stall_seconds: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            connections_per_address: 64,
+            header_seconds: 60,
+            stall_seconds: 60,
+        }
+    }
+}
+
+/// What a [`Hub`](super::Hub) can be told when it starts. The default is a throw-away Hub on a free port.
+#[derive(Clone, Debug)]
+pub struct HubOptions {
+    /// Folder for everything the Hub must remember; `None` is a temporary one that is removed at stop.
+    pub data: Option<PathBuf>,
+    /// Where to listen: `localhost` or a loopback address; any other address needs `tls`.
+    pub host: String,
+    /// Port to listen on; 0 takes a free one.
+    pub port: u16,
+    /// How often `GET /api/whoami-v2` may be asked by one user, or from one address by clients that
+    /// show no token; no limit by default.
+    pub whoami_limit: Option<RateLimit>,
+    /// For how many days entries of the audit log are kept; a year by default.
+    pub audit_days: u32,
+    /// The certificate with which the Hub is served over TLS; none by default.
+    pub tls: Option<TlsFiles>,
+    /// Under which address clients know the Hub, such as `https://hub.example`; by default where it listens.
+    pub base_url: Option<String>,
+    /// Whether a proxy on this machine is in front, which speaks TLS with the world and plain http with the Hub. It is
+    /// then believed what it says of a client's address (the last one in `X-Forwarded-For`).
+    pub behind_proxy: bool,
+    /// For a public Hub, the port on 127.0.0.1 for administration, health and metrics; 0 takes a free one.
+    pub local_port: u16,
+    /// How much of the Hub one client may take up.
+    pub limits: Limits,
+    /// How long requests under way may go on after the stop.
+    pub grace_seconds: u32,
+    /// The servers behind the inference API; none by default.
+    pub inference: InferenceOptions,
+    /// How a line of the log looks.
+    pub log_format: LogFormat,
+    /// What is logged, to standard error; nothing by default.
+    pub log_level: LogLevel,
+    /// Whether uploads by API send large files to LFS. `huggingface_hub` follows only with `HF_HUB_DISABLE_XET=1`.
+    pub lfs: bool,
+    /// The folders in which the program `git` is looked for, as `PATH` has them; `None` is this process's `PATH`.
+    pub search_path: Option<OsString>,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self {
+            data: None,
+            host: "127.0.0.1".to_owned(),
+            port: 0,
+            whoami_limit: None,
+            audit_days: AUDIT_DAYS,
+            tls: None,
+            base_url: None,
+            behind_proxy: false,
+            local_port: 0,
+            limits: Limits::default(),
+            grace_seconds: 3,
+            inference: InferenceOptions::default(),
+            log_format: LogFormat::default(),
+            log_level: LogLevel::default(),
+            lfs: false,
+            search_path: None,
+        }
+    }
+}
+
+impl HubOptions {
+    /// The address to listen on: without TLS, one that nobody outside this machine can reach.
+    pub(crate) fn address(&self) -> Result<SocketAddr, HubError> {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let address = if self.is_localhost() {
+            // Not looked up: whatever a hosts file says, this Hub must stay on this machine.
+            Some(IpAddr::V4(Ipv4Addr::LOCALHOST))
+        } else {
+            host.parse::<IpAddr>()
+                .ok()
+                .filter(|address| address.is_loopback() || self.tls.is_some())
+        };
+        address
+            .map(|address| SocketAddr::new(address, self.port))
+            .ok_or_else(|| HubError::NotLoopback {
+                host: self.host.clone(),
+            })
+    }
+
+    pub(crate) fn is_localhost(&self) -> bool {
+        self.host.eq_ignore_ascii_case("localhost")
+    }
+
+    /// Whether it is for others than programs on this machine.
+    pub(crate) fn is_public(&self) -> bool {
+        self.tls.is_some() || self.behind_proxy
+    }
+
+    /// The base URL, or `http://host:port` for the port really taken.
+    pub(crate) fn endpoint(&self, bound: SocketAddr) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        if let Some(base) = self
+            .base_url
+            .as_deref()
+            .and_then(|text| Url::parse(text).ok())
+        {
+            base.as_str().trim_end_matches('/').to_owned()
+        } else if self.is_localhost() {
+            format!("{scheme}://localhost:{}", bound.port())
+        } else {
+            format!("{scheme}://{bound}")
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), HubError> {
+        if self.audit_days == 0 {
+            return Err(invalid(
+                "the number of days that the audit log is kept",
+                "it must be at least 1",
+            ));
+        }
+        if let Some(limit) = self.whoami_limit
+            && (limit.quota == 0 || limit.window_seconds == 0)
+        {
+            return Err(invalid(
+                "the whoami limit",
+                "quota and window must be at least 1",
+            ));
+        }
+        let limits = &self.limits;
+        if limits.connections == 0 || limits.header_seconds == 0 || limits.stall_seconds == 0 {
+            return Err(invalid(
+                "a limit of connections or seconds",
+                "it must be at least 1",
+            ));
+        }
+        let address = self.address()?;
+        if self.behind_proxy {
+            if self.tls.is_some() || !address.ip().is_loopback() {
+                return Err(invalid(
+                    "behind_proxy",
+                    "it is for a proxy on this machine that speaks TLS for the Hub: listen on loopback, without a \
+                     certificate",
+                ));
+            }
+            if self.base_url.is_none() {
+                return Err(invalid(
+                    "behind_proxy",
+                    "a proxy hides where clients find the Hub: say it with base_url",
+                ));
+            }
+        }
+        match &self.base_url {
+            Some(text) => self.check_base_url(text),
+            None if address.ip().is_unspecified() => Err(invalid(
+                "the host",
+                "with all addresses of the machine, base_url must say under which clients know the Hub",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn check_base_url(&self, text: &str) -> Result<(), HubError> {
+        let wrong = |reason: &str| invalid("base_url", reason);
+        let base = Url::parse(text)
+            .map_err(|_| wrong("it is no URL; write it like https://hub.example"))?;
+        let is_bare = base.path() == "/"
+            && base.query().is_none()
+            && base.fragment().is_none()
+            && base.username().is_empty()
+            && base.password().is_none();
+        let on_this_machine = match base.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => return Err(wrong("it has no host")),
+        };
+        if !is_bare {
+            return Err(wrong("it is more than scheme, host and port"));
+        }
+        // Clients read it with parsers of their own, and send tokens there.
+        Origin::of(text).map_err(|problem| wrong(&format!("it {problem}")))?;
+        match base.scheme() {
+            "https" if self.is_public() => Ok(()),
+            "https" => Err(wrong(
+                "nobody speaks https here: give a certificate, or say behind_proxy if a proxy does",
+            )),
+            "http" if on_this_machine && !self.is_public() => Ok(()),
+            _ => Err(wrong(
+                "clients send tokens there, so it must be https; plain http is for this machine alone",
+            )),
+        }
+    }
+}
+
+fn invalid(what: &str, reason: &str) -> HubError {
+    HubError::InvalidOption {
+        what: what.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(host: &str) -> HubOptions {
+        HubOptions {
+            host: host.to_owned(),
+            port: 80,
+            ..HubOptions::default()
+        }
+    }
+
+    #[test]
+    fn loopback_in_every_spelling() {
+        for (host, endpoint) in [
+            ("127.0.0.1", "http://127.0.0.1:80"),
+            ("localhost", "http://localhost:80"),
+            ("::1", "http://[::1]:80"),
+            ("[::1]", "http://[::1]:80"),
+            ("127.0.0.2", "http://127.0.0.2:80"),
+        ] {
+            let options = on(host);
+            let address = options.address().unwrap();
+            assert!(address.ip().is_loopback());
+            assert_eq!(options.endpoint(address), endpoint);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for host in [
+            "0.0.0.0",
+            "::",
+            "192.168.1.2",
+            "example.org",
+            "localhost.example.org",
+            "",
+            "127.1",
+        ] {
+            assert!(
+                matches!(on(host).address(), Err(HubError::NotLoopback { .. })),
+                "{host}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_log_of_no_days_is_refused() {
+        let options = HubOptions {
+            audit_days: 0,
+            ..HubOptions::default()
+        };
+        assert!(matches!(
+            options.check(),
+            Err(HubError::InvalidOption { .. })
+        ));
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_refused() {
+        let limit = Some(RateLimit {
+            quota: 0,
+            window_seconds: 1,
+        });
+        assert!(
+            HubOptions {
+                whoami_limit: limit,
+                ..HubOptions::default()
+            }
+            .check()
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn what_is_public_speaks_https() {
+        let files = || {
+            Some(TlsFiles {
+                certificate: "c.pem".into(),
+                key: "k.pem".into(),
+            })
+        };
+        let case = |host: &str, tls: bool, base: Option<&str>, behind_proxy| HubOptions {
+            tls: tls.then(files).flatten(),
+            base_url: base.map(ToOwned::to_owned),
+            behind_proxy,
+            ..on(host)
+        };
+        for good in [
+            case("0.0.0.0", true, Some("https://hub.example"), false),
+            case("::", true, Some("https://hub.example:8443/"), false),
+            case("192.0.2.1", true, None, false),
+            case("127.0.0.1", true, None, false),
+            case("127.0.0.1", false, Some("https://hub.example"), true),
+            case("127.0.0.1", false, Some("http://localhost:8080"), false),
+        ] {
+            assert!(good.check().is_ok(), "{good:?}");
+        }
+        for bad in [
+            case("0.0.0.0", true, None, false),
+            case("0.0.0.0", true, Some("http://hub.example"), false),
+            case("0.0.0.0", false, Some("https://hub.example"), false),
+            case("0.0.0.0", false, Some("https://hub.example"), true),
+            case("hub.example", true, Some("https://hub.example"), false),
+            case("127.0.0.1", false, Some("https://hub.example"), false),
+            case("127.0.0.1", false, Some("http://hub.example"), true),
+            case("127.0.0.1", false, Some("http://hub.example"), false),
+            case("127.0.0.1", false, None, true),
+            case("127.0.0.1", true, Some("https://hub.example"), true),
+            case("127.0.0.1", true, Some("https://hub.example/hub"), false),
+            case("127.0.0.1", true, Some("https://a:b@hub.example"), false),
+            case("127.0.0.1", true, Some("https://hub.example?x"), false),
+            case("127.0.0.1", true, Some("hub.example"), false),
+            case("127.0.0.1", true, Some(r"https://hub.example\"), false),
+            case("127.0.0.1", true, Some("https://hub.example:"), false),
+            case("127.0.0.1", true, Some(" https://hub.example"), false),
+            case("127.0.0.1", true, Some("https://hüb.example"), false),
+        ] {
+            assert!(bad.check().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_base_url_is_the_endpoint() {
+        let options = HubOptions {
+            base_url: Some("https://Hub.Example:443/".to_owned()),
+            behind_proxy: true,
+            ..on("127.0.0.1")
+        };
+        let address = options.address().unwrap();
+        assert_eq!(options.endpoint(address), "https://hub.example");
+    }
+}

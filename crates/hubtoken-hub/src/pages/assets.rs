@@ -1,0 +1,70 @@
+//! The stylesheet, the script and the icon: compiled in, and addressed by what is in them.
+//!
+//! The address of each holds a part of its digest, so that a browser may keep it for good and still never pairs a new
+//! page with an old stylesheet.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use sha2::{Digest as _, Sha256};
+
+use crate::secret::hexadecimal;
+use crate::state::HubState;
+
+const STYLE: (&str, &str) = (
+    "/static/hubtoken.css",
+    include_str!("../../templates/hubtoken.css"),
+);
+const SCRIPT: (&str, &str) = ("/static/copy.js", include_str!("../../templates/copy.js"));
+const ICON: (&str, &str) = ("/static/icon.svg", include_str!("../../templates/icon.svg"));
+
+/// The addresses that pages link to.
+#[derive(Debug)]
+pub(super) struct Links {
+    pub style: String,
+    pub script: String,
+    pub icon: String,
+}
+
+pub(super) static LINKS: LazyLock<Links> = LazyLock::new(|| {
+    let link = |(path, content): (&str, &str)| {
+        let digest = hexadecimal(&Sha256::digest(content.as_bytes()));
+        format!("{path}?{}", &digest[..12])
+    };
+    Links {
+        style: link(STYLE),
+        script: link(SCRIPT),
+        icon: link(ICON),
+    }
+});
+
+pub(super) fn owns(path: &str) -> bool {
+    [STYLE.0, SCRIPT.0, ICON.0].contains(&path)
+}
+
+pub(super) fn routes() -> Router<Arc<HubState>> {
+    Router::new()
+        .route(
+            STYLE.0,
+            get(|| async { answer("text/css; charset=utf-8", STYLE.1) }),
+        )
+        .route(
+            SCRIPT.0,
+            get(|| async { answer("text/javascript; charset=utf-8", SCRIPT.1) }),
+        )
+        .route(ICON.0, get(|| async { answer("image/svg+xml", ICON.1) }))
+}
+
+fn answer(content_type: &'static str, content: &'static str) -> Response {
+    (
+        [
+            (CONTENT_TYPE, content_type),
+            (CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        ],
+        content,
+    )
+        .into_response()
+}

@@ -1,0 +1,167 @@
+//! The audit log: one's own, an organization's for its admins, and the whole of it for who administers the Hub.
+//!
+//! A person sees what they did and what was done to them, but not from where somebody else did it. All three are read
+//! from the newest entry on; what is older is another page, named by the last entry of this one, so that a page costs
+//! the same wherever it is.
+
+mod row;
+mod wish;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+
+use self::row::Row;
+use self::wish::{GROUPS, Group, Wish};
+use super::error::{Page, PageError};
+use super::organization::{Tabs, here, membership, require_admin};
+use super::view::{Frame, Mistakes, html};
+use super::visitor::SignedIn;
+use crate::registry::AuditFilter;
+use crate::state::HubState;
+
+/// Entries on one page.
+const PAGE: u32 = 50;
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage<'a> {
+    frame: Frame,
+    place: Place<'a>,
+    wish: Wish,
+    groups: &'static [Group],
+    rows: Vec<Row>,
+    older: Option<String>,
+    newest: Option<String>,
+    mistakes: Mistakes,
+}
+
+/// Whose log it is.
+struct Place<'a> {
+    heading: String,
+    explanation: &'static str,
+    /// The path of the page.
+    path: String,
+    tabs: Option<Tabs<'a>>,
+    /// Of somebody who administers the Hub: whether this is the whole log.
+    is_whole: Option<bool>,
+}
+
+pub(super) async fn own(
+    State(state): State<Arc<HubState>>,
+    signed_in: SignedIn,
+    RawQuery(query): RawQuery,
+) -> Page {
+    let frame = signed_in.frame(&state, "audit").await?;
+    let place = Place {
+        heading: "Your audit log".to_owned(),
+        explanation: "What you did, and what was done to you and your tokens.",
+        path: "/settings/audit-log".to_owned(),
+        tabs: None,
+        is_whole: signed_in.session().is_administrator.then_some(false),
+    };
+    let user = signed_in.user();
+    let filter = AuditFilter {
+        user: Some(user.to_owned()),
+        ..AuditFilter::default()
+    };
+    page(&state, frame, place, (filter, query), Some(user)).await
+}
+
+pub(super) async fn of_organization(
+    State(state): State<Arc<HubState>>,
+    signed_in: SignedIn,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Page {
+    let membership = membership(&signed_in, &name)?;
+    require_admin(membership)?;
+    let organization = &membership.organization.name;
+    let frame = signed_in.frame(&state, &here(membership)).await?;
+    let place = Place {
+        heading: format!("Audit log of {organization}"),
+        explanation: "What was done to the organization, its members, its repositories, and to tokens that asked to \
+                      be let in.",
+        path: format!("/organizations/{organization}/settings/audit-log"),
+        tabs: Some(Tabs::of(membership, "audit")),
+        is_whole: None,
+    };
+    let filter = AuditFilter {
+        organization: Some(organization.clone()),
+        ..AuditFilter::default()
+    };
+    page(&state, frame, place, (filter, query), None).await
+}
+
+/// To others than those who administer the Hub there is no such page.
+pub(super) async fn whole(
+    State(state): State<Arc<HubState>>,
+    signed_in: SignedIn,
+    RawQuery(query): RawQuery,
+) -> Page {
+    if !signed_in.session().is_administrator {
+        return Err(PageError::not_found());
+    }
+    let frame = signed_in.frame(&state, "audit").await?;
+    let place = Place {
+        heading: "Audit log of the whole Hub".to_owned(),
+        explanation: "Everything that was done on this Hub, by anybody. You see it because you administer the Hub.",
+        path: "/settings/audit-log/hub".to_owned(),
+        tabs: None,
+        is_whole: Some(true),
+    };
+    let filter = AuditFilter::default();
+    page(&state, frame, place, (filter, query), None).await
+}
+
+/// One page of a log. `reader` is whose own log it is.
+async fn page(
+    state: &HubState,
+    frame: Frame,
+    place: Place<'_>,
+    (filter, query): (AuditFilter, Option<String>),
+    reader: Option<&str>,
+) -> Page {
+    let mut mistakes = Mistakes::default();
+    let wish = Wish::from_query(&query.unwrap_or_default());
+    let mut entries = match wish.narrow(filter, &mut mistakes) {
+        Some(filter) => {
+            let filter = AuditFilter {
+                // One more than is shown says whether there is another page.
+                limit: Some(PAGE + 1),
+                ..filter
+            };
+            state.registry.audit(&filter).await?
+        }
+        // A log that leaves out what was asked for must not look like an answer.
+        None => Vec::new(),
+    };
+    let shown = usize::try_from(PAGE).unwrap_or(usize::MAX);
+    let has_more = entries.len() > shown;
+    entries.truncate(shown);
+    let last = entries.last().filter(|_| has_more).map(|last| last.id);
+    let page = AuditPage {
+        frame,
+        older: last.map(|id| wish.address(&place.path, Some(id))),
+        newest: wish
+            .before
+            .is_some()
+            .then(|| wish.address(&place.path, None)),
+        rows: entries
+            .into_iter()
+            .map(|entry| Row::new(entry, reader))
+            .collect(),
+        place,
+        wish,
+        groups: &GROUPS,
+        mistakes,
+    };
+    let status = if page.mistakes.0.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    Ok(html(status, &page))
+}

@@ -1,0 +1,169 @@
+//! An entry of the audit log in words for people.
+
+use crate::pages::moment::{Moment, second};
+use crate::registry::{Act, AuditEntry, Subject};
+
+pub(super) struct Row {
+    pub at: Moment,
+    pub who: String,
+    /// Whether it was done with an access token.
+    pub by_token: bool,
+    pub what: &'static str,
+    /// The word of the log's own.
+    pub word: &'static str,
+    /// What it was done to: its name, the last characters of a token, and the rest.
+    pub subject: String,
+    pub last4: Option<String>,
+    pub rest: String,
+    pub address: String,
+}
+
+impl Row {
+    /// `reader` is whose own log it is, if it is somebody's.
+    pub(super) fn new(entry: AuditEntry, reader: Option<&str>) -> Self {
+        let is_of_another = entry
+            .actor_name
+            .as_deref()
+            .is_some_and(|name| reader.is_some_and(|reader| reader != name));
+        let address = if is_of_another {
+            "not shown".to_owned()
+        } else {
+            entry.address.unwrap_or_else(|| "none".to_owned())
+        };
+        let who = match (entry.actor_name, entry.actor.as_str()) {
+            (Some(name), _) => name,
+            (None, "admin-key") => "The admin key".to_owned(),
+            (None, "program") => "The Hub's program".to_owned(),
+            (None, _) => "Somebody not signed in".to_owned(),
+        };
+        let (subject, rest) = subject(&entry.subject);
+        Self {
+            at: second(entry.at),
+            by_token: entry.actor_token.is_some(),
+            what: act_words(entry.act),
+            word: entry.act.as_str(),
+            subject,
+            last4: entry.subject.token_last4,
+            rest,
+            who,
+            address,
+        }
+    }
+}
+
+/// What an entry is about most, and what else it is about.
+fn subject(subject: &Subject) -> (String, String) {
+    let all = [
+        ("", subject.token_name.as_ref()),
+        ("", subject.repository.as_ref()),
+        ("of ", subject.user.as_ref()),
+        ("in ", subject.organization.as_ref()),
+    ];
+    let mut named = all
+        .into_iter()
+        .filter_map(|(word, name)| name.map(|name| (word, name)));
+    let first = named.next().map(|(_, name)| name.clone());
+    let mut rest: Vec<String> = named.map(|(word, name)| format!("{word}{name}")).collect();
+    if subject.repository.is_some() {
+        // The name of a repository begins with its owner's; the user is somebody at its gate.
+        rest.clear();
+        if let Some(user) = &subject.user {
+            rest.push(format!("for {user}"));
+        }
+    }
+    if let Some(detail) = &subject.detail {
+        rest.push(detail.clone());
+    }
+    (first.unwrap_or_default(), rest.join(", "))
+}
+
+pub(super) fn act_words(act: Act) -> &'static str {
+    match act {
+        Act::TokenCreate => "Made a token",
+        Act::TokenRefresh => "Refreshed a token",
+        Act::TokenRename => "Renamed a token",
+        Act::TokenChange => "Changed a token's permissions",
+        Act::TokenDelete => "Deleted a token",
+        Act::TokenRevoke => "Ended a token by its value",
+        Act::LoginOk => "Signed in",
+        Act::LoginFailed => "Failed to sign in",
+        Act::Logout => "Signed out",
+        Act::UserCreate => "Created a user",
+        Act::UserPassword => "Set a password",
+        Act::OrganizationCreate => "Created an organization",
+        Act::MemberSet => "Added or changed a member",
+        Act::MemberRemove => "Removed a member",
+        Act::PolicySet => "Set the token policy",
+        Act::ApprovalRequest => "Asked for a token's approval",
+        Act::ApprovalApprove => "Approved a token",
+        Act::ApprovalDeny => "Denied a token",
+        Act::ApprovalRevoke => "Revoked a token",
+        Act::RepositoryCreate => "Created a repository",
+        Act::RepositorySettings => "Changed a repository's settings",
+        Act::RepositoryDelete => "Deleted a repository",
+        Act::AccessGrant => "Let a user through a gate",
+        Act::AccessRevoke => "Closed a gate for a user",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    fn entry(actor: &str, actor_name: Option<&str>, subject: Subject) -> AuditEntry {
+        AuditEntry {
+            id: 1,
+            at: datetime!(2026-01-02 03:04:05 UTC),
+            act: Act::TokenCreate,
+            actor: actor.to_owned(),
+            actor_name: actor_name.map(ToOwned::to_owned),
+            actor_token: None,
+            address: Some("192.0.2.1".to_owned()),
+            subject,
+        }
+    }
+
+    #[test]
+    fn the_address_of_others_is_theirs() {
+        let address =
+            |actor, name, reader| Row::new(entry(actor, name, Subject::default()), reader).address;
+        assert_eq!(address("user", Some("alice"), Some("alice")), "192.0.2.1");
+        assert_eq!(address("user", Some("bob"), Some("alice")), "not shown");
+        // Whoever failed to sign in as oneself is worth knowing.
+        assert_eq!(address("nobody", None, Some("alice")), "192.0.2.1");
+        assert_eq!(address("user", Some("bob"), None), "192.0.2.1");
+    }
+
+    #[test]
+    fn what_it_was_done_to() {
+        let told = |subject| {
+            let row = Row::new(entry("user", Some("alice"), subject), None);
+            (row.subject, row.rest)
+        };
+        let both = |first: &str, rest: &str| (first.to_owned(), rest.to_owned());
+        let token = Subject {
+            token_name: Some("ci".to_owned()),
+            ..Subject::user("bob")
+        };
+        assert_eq!(
+            told(token.within("acme").detail("read")),
+            both("ci", "of bob, in acme, read")
+        );
+        assert_eq!(
+            told(Subject::user("bob").within("acme").detail("admin")),
+            both("bob", "in acme, admin")
+        );
+        assert_eq!(
+            told(Subject::repository("acme/m".to_owned()).within("acme")),
+            both("acme/m", "")
+        );
+        let gate = Subject {
+            user: Some("bob".to_owned()),
+            ..Subject::repository("acme/m".to_owned())
+        };
+        assert_eq!(told(gate), both("acme/m", "for bob"));
+        assert_eq!(told(Subject::organization("acme")), both("acme", ""));
+        assert_eq!(told(Subject::default()), both("", ""));
+    }
+}

@@ -1,0 +1,172 @@
+//! The rules for signing in: how long it lasts, and how often it may be tried.
+//!
+//! Attempts are counted before the password is looked at, by user and by address, so that guesses made at once are
+//! counted as well. Signing in forgets the count of the user, not of the address: whoever has one account must not buy
+//! guesses at another with it.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use time::{Duration, OffsetDateTime};
+
+use crate::names;
+use crate::rate_limit::{Client, RateLimit, RateLimiter, Standing};
+use crate::registry::Lifetimes;
+use crate::secret;
+
+/// The rules for signing in at the pages of a Hub.
+///
+/// # Examples
+///
+/// ```
+/// use hubtoken_hub::SignInPolicy;
+///
+/// let strict = SignInPolicy { attempts_per_user: 3, ..SignInPolicy::default() };
+/// assert!(strict.idle_seconds < strict.absolute_seconds);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignInPolicy {
+    /// A session ends after this time without a request.
+    pub idle_seconds: u32,
+    /// A session ends after this time, whatever is done with it.
+    pub absolute_seconds: u32,
+    /// Attempts for one user in a window; signing in starts anew.
+    pub attempts_per_user: u32,
+    /// Attempts from one address in a window.
+    pub attempts_per_address: u32,
+    /// Length of the window.
+    pub window_seconds: u32,
+}
+
+impl Default for SignInPolicy {
+    /// One hour idle, twelve in all; ten attempts a user and fifty an address in a quarter of an hour.
+    fn default() -> Self {
+        Self {
+            idle_seconds: 3600,
+            absolute_seconds: 12 * 3600,
+            attempts_per_user: 10,
+            attempts_per_address: 50,
+            window_seconds: 900,
+        }
+    }
+}
+
+/// Where people sign in.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    policy: SignInPolicy,
+    by_user: RateLimiter,
+    by_address: RateLimiter,
+}
+
+impl Desk {
+    pub(crate) fn new(policy: SignInPolicy) -> Self {
+        let limiter = |quota| {
+            let window_seconds = policy.window_seconds;
+            RateLimiter::new(
+                "sign-in",
+                RateLimit {
+                    quota,
+                    window_seconds,
+                },
+            )
+        };
+        Self {
+            policy,
+            by_user: limiter(policy.attempts_per_user),
+            by_address: limiter(policy.attempts_per_address),
+        }
+    }
+
+    pub(super) fn lifetimes(&self) -> Lifetimes {
+        Lifetimes {
+            idle: Duration::seconds(i64::from(self.policy.idle_seconds)),
+            absolute: Duration::seconds(i64::from(self.policy.absolute_seconds)),
+        }
+    }
+
+    /// Counts an attempt to sign in; beyond a limit it gives the seconds until the next may be made.
+    pub(super) fn count(
+        &self,
+        user: &str,
+        address: Client,
+        now: OffsetDateTime,
+    ) -> Result<(), u32> {
+        let standings = [
+            self.by_address.hit(network(address), now),
+            self.by_user.hit(of_user(user), now),
+        ];
+        let wait = standings
+            .iter()
+            .filter(|standing| standing.exceeded)
+            .map(|standing: &Standing| standing.reset_seconds)
+            .max();
+        wait.map_or(Ok(()), Err)
+    }
+
+    /// Forgets the attempts for a user who has signed in.
+    pub(super) fn forget(&self, user: &str) {
+        self.by_user.forget(&of_user(user));
+    }
+}
+
+/// By digest, since what is typed as a name may be long, or a password.
+fn of_user(name: &str) -> Client {
+    Client::User(secret::hexadecimal(&secret::digest(&names::key(name))))
+}
+
+/// Whoever has an address of IPv6 has 2^64 of them.
+fn network(client: Client) -> Client {
+    match client {
+        Client::Address(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
+            Client::Address(IpAddr::V6(Ipv6Addr::from_bits(
+                address.to_bits() & !u128::from(u64::MAX),
+            )))
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(address: &str) -> Client {
+        Client::Address(address.parse().unwrap())
+    }
+
+    #[test]
+    fn users_and_addresses_are_counted_apart() {
+        let desk = Desk::new(SignInPolicy {
+            attempts_per_user: 2,
+            attempts_per_address: 3,
+            window_seconds: 60,
+            ..SignInPolicy::default()
+        });
+        let now = OffsetDateTime::UNIX_EPOCH;
+        assert_eq!(desk.count("alice", from("192.0.2.1"), now), Ok(()));
+        assert_eq!(desk.count("Alice", from("192.0.2.2"), now), Ok(()));
+        assert_eq!(desk.count("ALICE", from("192.0.2.3"), now), Err(60));
+        desk.forget("alice");
+        assert_eq!(desk.count("alice", from("192.0.2.1"), now), Ok(()));
+        assert_eq!(desk.count("bob", from("192.0.2.1"), now), Ok(()));
+        assert_eq!(desk.count("carol", from("192.0.2.1"), now), Err(60));
+        let later = now + Duration::seconds(60);
+        assert_eq!(desk.count("carol", from("192.0.2.1"), later), Ok(()));
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        assert_eq!(
+            network(from("2001:db8::1")),
+            network(from("2001:db8::ffff:2"))
+        );
+        assert_ne!(
+            network(from("2001:db8::1")),
+            network(from("2001:db8:0:1::1"))
+        );
+        assert_ne!(
+            network(from("::ffff:192.0.2.1")),
+            network(from("::ffff:192.0.2.2"))
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! What holds for every page before and after it is made.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::assets;
+use super::error::{Cause, PageError, failure};
+use super::visitor::Visitor;
+use crate::address::{OwnHost, host};
+use crate::answers::{ApiError, header_text};
+use crate::extract::body::drain;
+use crate::peer::Peer;
+use crate::state::HubState;
+
+/// Nothing is loaded but our own stylesheet, script and icon; nothing is sent but to us; nobody frames us.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; \
+                      frame-ancestors 'none'; base-uri 'none'";
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Lets a request through to its page, or not, and makes every answer safe to be shown in a browser.
+pub(crate) async fn surround(
+    state: Arc<HubState>,
+    id: HeaderValue,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_head = request.method() == Method::HEAD;
+    let (mut response, visitor) = match admit(&state, request).await {
+        Ok((request, visitor)) => (next.run(request).await, visitor),
+        Err(response) => (response, None),
+    };
+    // Whatever is not a page's own answer comes from the router, or from a part of the API that a path below the
+    // pages happens to reach; neither is for a browser.
+    if response.extensions().get::<ApiError>().is_some() {
+        response = if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            PageError::method_not_allowed()
+        } else {
+            PageError::not_found()
+        }
+        .into_response();
+    }
+    if response.status() == StatusCode::INTERNAL_SERVER_ERROR
+        && let Some(cause) = response.extensions_mut().remove::<Cause>()
+    {
+        response = failure(id.to_str().unwrap_or_default(), cause);
+    }
+    if !response.headers().contains_key(SET_COOKIE)
+        && let Some(cookie) = visitor.and_then(|visitor| visitor.new_cookie(&state.endpoint))
+        && is_html(response.headers())
+        && response.status() == StatusCode::OK
+    {
+        response
+            .headers_mut()
+            .insert(SET_COOKIE, header_text(&cookie));
+    }
+    add_headers(id, response.headers_mut());
+    if is_head {
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+async fn admit(
+    state: &HubState,
+    mut request: Request,
+) -> Result<(Request, Option<Visitor>), Response> {
+    let own = &state.addresses.public;
+    let refusal = if host(request.headers()).is_some_and(|host| own.is(host)) {
+        let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
+        (!is_safe && !is_from_here(request.headers(), own))
+            .then(|| PageError::forged(request.uri().path()))
+    } else {
+        Some(PageError::wrong_host(&state.endpoint))
+    };
+    if let Some(refusal) = refusal {
+        drain(request.into_body()).await;
+        return Err(refusal.into_response());
+    }
+    if assets::owns(request.uri().path()) {
+        return Ok((request, None));
+    }
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.address);
+    match Visitor::find(state, request.headers(), peer).await {
+        Ok(visitor) => {
+            request.extensions_mut().insert(visitor.clone());
+            Ok((request, Some(visitor)))
+        }
+        Err(error) => {
+            drain(request.into_body()).await;
+            Err(PageError::from(error).into_response())
+        }
+    }
+}
+
+/// Whether a browser says that one of our own pages sent this. It says so in one header or the other, old browsers in
+/// `Origin` alone; where both are, both must be right, and where none is, it was no browser.
+fn is_from_here(headers: &HeaderMap, own: &OwnHost) -> bool {
+    let all = |name: HeaderName, is_right: &dyn Fn(&str) -> bool| {
+        headers
+            .get_all(name)
+            .iter()
+            .all(|value| value.to_str().is_ok_and(is_right))
+    };
+    let says_anything = headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE);
+    says_anything
+        && all(ORIGIN, &|origin| own.is_origin(origin))
+        && all(SEC_FETCH_SITE, &|site| site == "same-origin")
+}
+
+fn is_html(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"text/html"))
+}
+
+fn add_headers(id: HeaderValue, headers: &mut HeaderMap) {
+    for (name, value) in [
+        ("content-security-policy", POLICY),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        // Not `no-referrer`, with which browsers send `Origin: null` with our own forms.
+        ("referrer-policy", "same-origin"),
+        ("vary", "Cookie"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+    ] {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(HeaderName::from_static("x-request-id"), id);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENDPOINT: &str = "http://127.0.0.1:8080";
+
+    fn says(pairs: &[(HeaderName, &str)]) -> bool {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name.clone(), HeaderValue::from_str(value).unwrap());
+        }
+        is_from_here(&headers, &OwnHost::of(ENDPOINT))
+    }
+
+    #[test]
+    fn a_form_comes_from_here_or_not_at_all() {
+        assert!(says(&[(ORIGIN, ENDPOINT)]));
+        assert!(says(&[(SEC_FETCH_SITE, "same-origin")]));
+        assert!(says(&[(ORIGIN, ENDPOINT), (SEC_FETCH_SITE, "same-origin")]));
+        for wrong in [
+            &[][..],
+            &[(ORIGIN, "null")],
+            &[(ORIGIN, "http://evil.example")],
+            &[(ORIGIN, "http://127.0.0.1:9090")],
+            &[(SEC_FETCH_SITE, "same-site")],
+            &[(SEC_FETCH_SITE, "cross-site")],
+            &[(SEC_FETCH_SITE, "none")],
+            &[(ORIGIN, ENDPOINT), (SEC_FETCH_SITE, "cross-site")],
+            &[(ORIGIN, "null"), (SEC_FETCH_SITE, "same-origin")],
+            &[(ORIGIN, ENDPOINT), (ORIGIN, "http://evil.example")],
+        ] {
+            assert!(!says(wrong), "{wrong:?}");
+        }
+    }
+}

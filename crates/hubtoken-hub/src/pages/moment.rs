@@ -1,0 +1,93 @@
+//! Times on a page: for people, in UTC, with the exact form beside it for programs.
+
+use time::format_description::FormatItem;
+use time::macros::format_description;
+use time::{Date, OffsetDateTime, Time};
+
+use crate::clock::iso;
+
+const DAY: &[FormatItem<'_>] = format_description!("[day padding:none] [month repr:short] [year]");
+const MINUTE: &[FormatItem<'_>] =
+    format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute] UTC");
+const SECOND: &[FormatItem<'_>] = format_description!(
+    "[day padding:none] [month repr:short] [year], [hour]:[minute]:[second] UTC"
+);
+const INPUT: &[FormatItem<'_>] = format_description!("[year]-[month]-[day]");
+
+/// A time on a page.
+#[derive(Debug)]
+pub(super) struct Moment {
+    pub iso: String,
+    pub words: String,
+}
+
+pub(super) fn day(moment: OffsetDateTime) -> Moment {
+    Moment {
+        iso: iso(moment),
+        words: moment.format(DAY).unwrap_or_default(),
+    }
+}
+
+pub(super) fn minute(moment: OffsetDateTime) -> Moment {
+    Moment {
+        iso: iso(moment),
+        words: moment.format(MINUTE).unwrap_or_default(),
+    }
+}
+
+pub(super) fn second(moment: OffsetDateTime) -> Moment {
+    Moment {
+        iso: iso(moment),
+        words: moment.format(SECOND).unwrap_or_default(),
+    }
+}
+
+/// A day as a date field writes it.
+pub(super) fn field(day: Date) -> String {
+    day.format(INPUT).unwrap_or_default()
+}
+
+/// The beginning of a day that a date field holds.
+pub(super) fn start_of(field: &str) -> Option<OffsetDateTime> {
+    let day = Date::parse(field, INPUT).ok()?;
+    Some(day.with_time(Time::MIDNIGHT).assume_utc())
+}
+
+/// The end of a day that a date field holds.
+pub(super) fn end_of(field: &str) -> Option<OffsetDateTime> {
+    let day = Date::parse(field, INPUT).ok()?;
+    Some(day.next_day()?.with_time(Time::MIDNIGHT).assume_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn times_are_for_people_and_exact() {
+        let moment = datetime!(2026-01-02 03:04:05 UTC);
+        assert_eq!(day(moment).words, "2 Jan 2026");
+        assert_eq!(minute(moment).words, "2 Jan 2026, 03:04 UTC");
+        assert_eq!(second(moment).words, "2 Jan 2026, 03:04:05 UTC");
+        assert_eq!(minute(moment).iso, "2026-01-02T03:04:05.000Z");
+        assert_eq!(field(moment.date()), "2026-01-02");
+    }
+
+    #[test]
+    fn a_day_begins_and_ends_at_midnight() {
+        assert_eq!(start_of("2026-12-31"), Some(datetime!(2026-12-31 0:00 UTC)));
+        assert_eq!(start_of("31.12.2026"), None);
+        assert_eq!(end_of("2026-12-31"), Some(datetime!(2027-01-01 0:00 UTC)));
+        for wrong in [
+            "",
+            "2026-02-30",
+            "31.12.2026",
+            "2026-12-31T00:00",
+            "9999-12-31",
+            "<script>",
+        ] {
+            assert_eq!(end_of(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! `/organizations/{name}/settings/tokens/{id}/{decision}`: approve, deny or revoke a member's token, after a look at it.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+
+use super::{address, here, membership, require_admin, words};
+use crate::pages::error::{Page, PageError};
+use crate::pages::form::Form;
+use crate::pages::moment::{Moment, minute};
+use crate::pages::tokens::role_words;
+use crate::pages::view::{Frame, html, see_other};
+use crate::pages::visitor::SignedIn;
+use crate::registry::{Approval, ApprovalStatus, Decision, MemberToken, TokenPolicy};
+use crate::secret;
+use crate::state::HubState;
+
+#[derive(Template)]
+#[template(path = "decision.html")]
+struct DecisionPage<'a> {
+    frame: Frame,
+    organization: &'a str,
+    decision: &'static str,
+    words: &'static str,
+    name: &'a str,
+    id: &'a str,
+    user: &'a str,
+    role: &'static str,
+    last4: &'a str,
+    status: &'static str,
+    was_revoked: bool,
+    needs_approval: bool,
+    asked: Moment,
+    expires: Option<Moment>,
+    lines: Vec<String>,
+    seen: String,
+}
+
+/// What can be decided about a token. A denial has no effect unless approvals are asked for, so that what keeps a token
+/// out for sure is offered in its place.
+pub(super) fn choices(
+    status: ApprovalStatus,
+    policy: TokenPolicy,
+    is_own: bool,
+) -> impl Iterator<Item = Decision> {
+    use Decision::{Approve, Deny, Revoke};
+    let all: &[Decision] = match status {
+        ApprovalStatus::Pending if policy == TokenPolicy::RequireApproval => &[Approve, Deny],
+        ApprovalStatus::Pending | ApprovalStatus::Denied => &[Approve, Revoke],
+        ApprovalStatus::Approved => &[Revoke],
+        ApprovalStatus::Revoked => &[Approve],
+    };
+    all.iter()
+        .copied()
+        .filter(move |decision| !(is_own && *decision == Revoke))
+}
+
+pub(in crate::pages) async fn form(
+    State(state): State<Arc<HubState>>,
+    signed_in: SignedIn,
+    Path((name, id, decision)): Path<(String, String, String)>,
+) -> Page {
+    let membership = membership(&signed_in, &name)?;
+    require_admin(membership)?;
+    let decision = Decision::parse(&decision).ok_or_else(PageError::not_found)?;
+    let organization = &membership.organization.name;
+    let approval = find(&state, organization, &id).await?;
+    let token = &approval.token;
+    let page = DecisionPage {
+        frame: signed_in.frame(&state, &here(membership)).await?,
+        organization,
+        decision: decision.as_str(),
+        words: words::decision(decision),
+        name: &token.name,
+        id: &token.id,
+        user: &approval.user,
+        role: role_words(&token.role),
+        last4: &token.last4,
+        status: words::status(approval.status),
+        was_revoked: approval.status == ApprovalStatus::Revoked,
+        needs_approval: state.registry.token_policy(organization).await?
+            == TokenPolicy::RequireApproval,
+        asked: minute(approval.asked_at),
+        expires: token.expires_at.map(minute),
+        lines: words::lines(&approval.scopes),
+        seen: seen(&approval),
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+pub(in crate::pages) async fn decide(
+    State(state): State<Arc<HubState>>,
+    signed_in: SignedIn,
+    Path((name, id, decision)): Path<(String, String, String)>,
+    form: Form,
+) -> Page {
+    let membership = membership(&signed_in, &name)?;
+    require_admin(membership)?;
+    let decision = Decision::parse(&decision).ok_or_else(PageError::not_found)?;
+    let organization = &membership.organization.name;
+    let approval = find(&state, organization, &id).await?;
+    // What the admin looked at is what the decision is about: its owner may have given it other permissions since, and
+    // another admin may have decided.
+    if form.one("seen") != seen(&approval) {
+        return Err(PageError::conflict(format!(
+            "“{}” has changed, or somebody else has decided, since you opened the page. Nothing was changed; look at \
+             it again.",
+            approval.token.name
+        )));
+    }
+    let token = MemberToken::IdOrName(&approval.token.id);
+    let origin = signed_in.origin(&state);
+    state
+        .registry
+        .decide(organization, token, decision, &origin)
+        .await?;
+    let (token, user) = (&approval.token.name, &approval.user);
+    let notice = match decision {
+        Decision::Approve => format!("“{token}” of {user} is let in now."),
+        Decision::Deny => format!("“{token}” of {user} was denied."),
+        Decision::Revoke => format!("“{token}” of {user} was revoked and is kept out."),
+    };
+    signed_in.say(&state, &notice).await?;
+    Ok(see_other(&address(membership, "tokens")))
+}
+
+/// A token that asked, or was kept out, by its id. Any other is not there.
+async fn find(state: &HubState, organization: &str, id: &str) -> Result<Approval, PageError> {
+    let approvals = state.registry.approvals(organization).await?;
+    approvals
+        .into_iter()
+        .find(|approval| approval.token.id == id)
+        .ok_or_else(PageError::not_found)
+}
+
+/// What a page shows of a token that bears on the decision.
+fn seen(approval: &Approval) -> String {
+    let role = role_words(&approval.token.role);
+    let mut text = format!("{}\n{role}", approval.status.as_str());
+    for line in words::lines(&approval.scopes) {
+        text.push('\n');
+        text.push_str(&line);
+    }
+    secret::hexadecimal(&secret::digest(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_decided() {
+        use ApprovalStatus::{Approved, Denied, Pending, Revoked};
+        use TokenPolicy::{AllowAll, RequireApproval};
+        for (status, policy, is_own, expected) in [
+            (Pending, RequireApproval, false, "approve deny"),
+            (Pending, AllowAll, false, "approve revoke"),
+            (Approved, RequireApproval, false, "revoke"),
+            (Denied, RequireApproval, false, "approve revoke"),
+            (Revoked, AllowAll, false, "approve"),
+            (Approved, RequireApproval, true, ""),
+            (Denied, RequireApproval, true, "approve"),
+        ] {
+            let found: Vec<&str> = choices(status, policy, is_own)
+                .map(Decision::as_str)
+                .collect();
+            assert_eq!(found.join(" "), expected, "{status:?} {policy:?} {is_own}");
+        }
+    }
+}

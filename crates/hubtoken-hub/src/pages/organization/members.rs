@@ -1,0 +1,235 @@
+//! `/organizations/{name}/settings/members`: who belongs to an organization, and in which role.
+//!
+//! Members see the list, admins change it.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::{Tabs, here, membership, require_admin};
+use crate::error::HubError;
+use crate::pages::error::{Page, PageError};
+use crate::pages::form::Form;
+use crate::pages::view::{Frame, Mistakes, html, see_other};
+use crate::pages::visitor::SignedIn;
+use crate::registry::{Membership, OrganizationRole};
+use crate::state::HubState;
+
+#[derive(Template)]
+#[template(path = "members.html")]
+struct MembersPage<'a> {
+    frame: Frame,
+    organization: &'a str,
+    tabs: Tabs<'a>,
+    is_admin: bool,
+    members: Vec<Member>,
+    user: &'a str,
+    role: Words,
+    roles: [Words; 5],
+    mistakes: Mistakes,
+}
+
+#[derive(Template)]
+#[template(path = "member_remove.html")]
+struct RemovePage<'a> {
+    frame: Frame,
+    organization: &'a str,
+    user: &'a str,
+    is_oneself: bool,
+}
+
+struct Member {
+    user: String,
+    role: Words,
+    is_oneself: bool,
+}
+
+/// A role on the page.
+struct Words {
+    value: &'static str,
+    name: &'static str,
+    meaning: &'static str,
+}
+
+pub(in crate::pages) async fn list(
+    State(state): State<Arc<HubState>>,
+    signed_in: SignedIn,
+    Path(name): Path<String>,
+) -> Page {
+    let membership = membership(&signed_in, &name)?;
+    page(&state, &signed_in, membership, StatusCode::OK, None).await
+}
+
+/// Adds a member, or changes the role of one.
+pub(in crate::pages) async fn set(
+    State(state): State<Arc<HubState>>,
+    signed_in: SignedIn,
+    Path(name): Path<String>,
+    form: Form,
+) -> Page {
+    let membership = membership(&signed_in, &name)?;
+    require_admin(membership)?;
+    let organization = &membership.organization;
+    let user = form.one("user").trim();
+    let refuse = |field: &str, message: String| {
+        let mut mistakes = Mistakes::default();
+        mistakes.add(field, message);
+        let wrong = Some((user, form.one("role"), mistakes));
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        page(&state, &signed_in, membership, status, wrong)
+    };
+    let Some(role) = OrganizationRole::parse(form.one("role")) else {
+        return refuse("role", "Choose a role.".to_owned()).await;
+    };
+    let members = state.registry.members(&organization.name).await?;
+    let is_member = members
+        .iter()
+        .any(|(known, _)| known.eq_ignore_ascii_case(user));
+    if form.one("step") == "add" && is_member {
+        let message = format!("“{user}” is a member already; change the role in the list.");
+        return refuse("user", message).await;
+    }
+    if form.one("step") != "add" && !is_member {
+        // Somebody else removed the member meanwhile; a change of role must not bring them back.
+        return Err(PageError::conflict(format!(
+            "“{user}” is not a member any more. Nothing was changed."
+        )));
+    }
+    match state
+        .registry
+        .change_member_keeping_an_admin(
+            &organization.name,
+            user,
+            Some(role),
+            &signed_in.origin(&state),
+        )
+        .await
+    {
+        Ok(()) => (),
+        Err(HubError::UnknownUser { .. }) => {
+            return refuse("user", "There is no user of this name.".to_owned()).await;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let notice = format!("“{user}” has the role {} now.", words(role).name);
+    signed_in.say(&state, &notice).await?;
+    Ok(see_other(&address(membership)))
+}
+
+pub(in crate::pages) async fn remove_form(
+    State(state): State<Arc<HubState>>,
+    signed_in: SignedIn,
+    Path((name, user)): Path<(String, String)>,
+) -> Page {
+    let membership = membership(&signed_in, &name)?;
+    require_admin(membership)?;
+    let user = member(&state, membership, &user).await?;
+    let page = RemovePage {
+        frame: signed_in.frame(&state, &here(membership)).await?,
+        organization: &membership.organization.name,
+        is_oneself: user == signed_in.user(),
+        user: &user,
+    };
+    Ok(html(StatusCode::OK, &page))
+}
+
+pub(in crate::pages) async fn remove(
+    State(state): State<Arc<HubState>>,
+    signed_in: SignedIn,
+    Path((name, user)): Path<(String, String)>,
+    _form: Form,
+) -> Page {
+    let membership = membership(&signed_in, &name)?;
+    require_admin(membership)?;
+    let user = member(&state, membership, &user).await?;
+    let organization = &membership.organization;
+    state
+        .registry
+        .change_member_keeping_an_admin(&organization.name, &user, None, &signed_in.origin(&state))
+        .await?;
+    let notice = format!(
+        "“{user}” is not a member of “{}” any more.",
+        organization.name
+    );
+    signed_in.say(&state, &notice).await?;
+    Ok(see_other(&if user == signed_in.user() {
+        "/settings/tokens".to_owned()
+    } else {
+        address(membership)
+    }))
+}
+
+async fn member(
+    state: &HubState,
+    membership: &Membership,
+    user: &str,
+) -> Result<String, PageError> {
+    let members = state
+        .registry
+        .members(&membership.organization.name)
+        .await?;
+    members
+        .into_iter()
+        .map(|(name, _)| name)
+        .find(|name| name == user)
+        .ok_or_else(PageError::not_found)
+}
+
+fn address(membership: &Membership) -> String {
+    super::address(membership, "members")
+}
+
+fn words(role: OrganizationRole) -> Words {
+    let (name, meaning) = match role {
+        OrganizationRole::Admin => ("admin", "everything, these settings included"),
+        OrganizationRole::Write => ("write", "create, change and delete every repository"),
+        OrganizationRole::Contributor => (
+            "contributor",
+            "read every repository, create some, change their own",
+        ),
+        OrganizationRole::Read => ("read", "read every repository"),
+        OrganizationRole::NoAccess => ("no access", "nothing that the public may not do as well"),
+    };
+    Words {
+        value: role.as_str(),
+        name,
+        meaning,
+    }
+}
+
+async fn page(
+    state: &HubState,
+    signed_in: &SignedIn,
+    membership: &Membership,
+    status: StatusCode,
+    wrong: Option<(&str, &str, Mistakes)>,
+) -> Result<Response, PageError> {
+    let organization = &membership.organization.name;
+    let members = state
+        .registry
+        .members(organization)
+        .await?
+        .into_iter()
+        .map(|(user, role)| Member {
+            is_oneself: user == signed_in.user(),
+            user,
+            role: words(role),
+        })
+        .collect();
+    let (user, role, mistakes) = wrong.unwrap_or(("", "read", Mistakes::default()));
+    let page = MembersPage {
+        frame: signed_in.frame(state, &here(membership)).await?,
+        organization,
+        tabs: Tabs::of(membership, "members"),
+        is_admin: membership.role == OrganizationRole::Admin,
+        members,
+        user,
+        role: words(OrganizationRole::parse(role).unwrap_or(OrganizationRole::Read)),
+        roles: OrganizationRole::ALL.map(words),
+        mistakes,
+    };
+    Ok(html(status, &page))
+}

@@ -1,0 +1,124 @@
+//! `/settings/tokens`: the access tokens of whoever is signed in.
+
+pub(super) mod change;
+pub(super) mod list;
+pub(super) mod manage;
+pub(super) mod new;
+mod picker;
+mod wish;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+
+use self::wish::Wish;
+use super::error::{Page, PageError};
+use super::view::{Frame, html, see_other};
+use super::visitor::SignedIn;
+use crate::error::HubError;
+use crate::registry::{CreatedToken, GrantedRole, Origin, TokenInfo};
+use crate::state::HubState;
+
+/// The page that shows a value, this once.
+#[derive(Template)]
+#[template(path = "token_value.html")]
+struct ValuePage<'a> {
+    frame: Frame,
+    title: &'a str,
+    name: &'a str,
+    role: &'a str,
+    value: &'a str,
+}
+
+fn value_page(frame: Frame, title: &str, created: &CreatedToken, status: StatusCode) -> Response {
+    let page = ValuePage {
+        frame,
+        title,
+        name: &created.info.name,
+        role: role_words(&created.info.role),
+        value: created.value.reveal(),
+    };
+    html(status, &page)
+}
+
+/// A token of whoever is signed in, which the address names by its id, and all that its pages need beside it.
+#[derive(Debug)]
+pub(super) struct Managed {
+    state: Arc<HubState>,
+    signed_in: SignedIn,
+    token: TokenInfo,
+}
+
+impl FromRequestParts<Arc<HubState>> for Managed {
+    type Rejection = PageError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &Arc<HubState>,
+    ) -> Result<Self, PageError> {
+        let signed_in = SignedIn::from_request_parts(parts, state).await?;
+        let Path(id) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| PageError::not_found())?;
+        Ok(Self {
+            token: own_token(state, &signed_in, &id).await?,
+            state: Arc::clone(state),
+            signed_in,
+        })
+    }
+}
+
+impl Managed {
+    async fn frame(&self) -> Result<Frame, HubError> {
+        self.signed_in.frame(&self.state, "tokens").await
+    }
+
+    fn user(&self) -> &str {
+        self.signed_in.user()
+    }
+
+    fn origin(&self) -> Origin {
+        self.signed_in.origin(&self.state)
+    }
+
+    /// What the token is, in the words of the form.
+    fn wish(&self) -> Wish {
+        Wish::from_token(&self.token, &self.signed_in.session().user.id)
+    }
+
+    /// Goes on to the token's own page, where the notice is read.
+    async fn done(&self, notice: &str) -> Page {
+        let page = format!("/settings/tokens/{}", self.token.id);
+        self.done_at(&page, notice).await
+    }
+
+    async fn done_at(&self, page: &str, notice: &str) -> Page {
+        self.signed_in.say(&self.state, notice).await?;
+        Ok(see_other(page))
+    }
+}
+
+/// A token of whoever is signed in, by its id. Other people's tokens are not there.
+async fn own_token(
+    state: &HubState,
+    signed_in: &SignedIn,
+    id: &str,
+) -> Result<TokenInfo, PageError> {
+    let tokens = state.registry.list_tokens(signed_in.user()).await?;
+    tokens
+        .into_iter()
+        .find(|token| token.id == id)
+        .ok_or_else(PageError::not_found)
+}
+
+pub(super) fn role_words(role: &GrantedRole) -> &'static str {
+    match role {
+        GrantedRole::Read => "Read",
+        GrantedRole::Write => "Write",
+        GrantedRole::FineGrained(_) => "Fine-grained",
+    }
+}

@@ -1,0 +1,372 @@
+//! What a token is wished to be: as a link asks for it, as a form says it, or as a token is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::access::user_may_see;
+use crate::error::HubError;
+use crate::pages::form::Form;
+use crate::pages::view::Mistakes;
+use crate::registry::{
+    EntityType, FineGrained, GrantedRole, RepositoryType, Scope, Session, TokenInfo, TokenRole,
+    misspelling,
+};
+use crate::state::HubState;
+use hubtoken_core::role::permission::is_well_formed;
+
+/// More rows than this are not read from a form.
+const MOST_REPOSITORIES: usize = 200;
+
+/// Everything that the form of a token says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub name: String,
+    /// `read`, `write`, `fineGrained`, or nothing yet.
+    pub role: String,
+    /// Permissions on one's own namespace.
+    pub own: BTreeSet<String>,
+    /// Permissions on other namespaces, by name.
+    pub places: BTreeMap<String, BTreeSet<String>>,
+    /// Permissions on single repositories, in the order of the form.
+    pub repositories: Vec<(String, BTreeSet<String>)>,
+    /// Rows for a repository that were on the form, empty ones included.
+    pub rows: usize,
+    pub global: BTreeSet<String>,
+    pub can_read_gated_repos: bool,
+    /// The last day, as a date field writes it.
+    pub expires: String,
+}
+
+impl Wish {
+    /// What a link asks for, in the words of the real page's links. Permissions for organizations are asked for all of
+    /// them at once.
+    pub(super) fn from_query(query: &str) -> Self {
+        let mut wish = Self::default();
+        let (mut places, mut permissions) = (Vec::new(), BTreeSet::new());
+        for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let value = value.into_owned();
+            match key.as_ref() {
+                "tokenType" => wish.role = role(&value),
+                "ownUserPermissions" if is_well_formed(&value) => {
+                    wish.own.insert(value);
+                }
+                "globalPermissions" if is_well_formed(&value) => {
+                    wish.global.insert(value);
+                }
+                "orgPermissions" if is_well_formed(&value) => {
+                    permissions.insert(value);
+                }
+                "orgs" if !value.is_empty() => places.push(value),
+                "canReadGatedRepos" => wish.can_read_gated_repos = value == "true",
+                _ => (),
+            }
+        }
+        for place in places {
+            wish.places.insert(place, permissions.clone());
+        }
+        if wish.role.is_empty() && wish.asks_for_something() {
+            "fineGrained".clone_into(&mut wish.role);
+        }
+        wish
+    }
+
+    /// What the form says.
+    pub(super) fn from_form(form: &Form) -> Self {
+        let mut wish = Self {
+            name: form.one("name").trim().to_owned(),
+            role: role(form.one("role")),
+            can_read_gated_repos: form.one("gated") == "on",
+            expires: form.one("expires").trim().to_owned(),
+            ..Self::default()
+        };
+        let mut rows: BTreeMap<usize, (String, BTreeSet<String>)> = BTreeMap::new();
+        for (key, value) in form.pairs() {
+            if let Some(place) = key.strip_prefix("in.") {
+                let permissions = wish.places.entry(place.to_owned()).or_default();
+                permissions.insert(value.to_owned());
+            } else if let Some(row) = key.strip_prefix("repository.") {
+                let (number, is_permission) = match row.strip_suffix(".may") {
+                    Some(number) => (number, true),
+                    None => (row, false),
+                };
+                let Some(number) = number
+                    .parse()
+                    .ok()
+                    .filter(|number| *number < MOST_REPOSITORIES)
+                else {
+                    continue;
+                };
+                let (path, permissions) = rows.entry(number).or_default();
+                if is_permission {
+                    permissions.insert(value.to_owned());
+                } else {
+                    value.trim().clone_into(path);
+                }
+            } else if key == "own" {
+                wish.own.insert(value.to_owned());
+            } else if key == "global" {
+                wish.global.insert(value.to_owned());
+            }
+        }
+        wish.rows = rows.len();
+        wish.repositories = rows
+            .into_values()
+            .filter(|(path, permissions)| !path.is_empty() || !permissions.is_empty())
+            .collect();
+        wish
+    }
+
+    /// What a token is.
+    pub(super) fn from_token(token: &TokenInfo, user_id: &str) -> Self {
+        let mut wish = Self {
+            name: token.name.clone(),
+            role: token.role.as_str().to_owned(),
+            ..Self::default()
+        };
+        let GrantedRole::FineGrained(fine) = &token.role else {
+            return wish;
+        };
+        wish.can_read_gated_repos = fine.can_read_gated_repos;
+        wish.global = fine.global.iter().cloned().collect();
+        for scope in &fine.scoped {
+            let permissions: BTreeSet<String> = scope.permissions.iter().cloned().collect();
+            match scope.entity.kind {
+                EntityType::User if scope.entity.id == user_id => wish.own = permissions,
+                EntityType::User | EntityType::Org => {
+                    wish.places.insert(scope.entity.name.clone(), permissions);
+                }
+                EntityType::Model | EntityType::Dataset | EntityType::Space => {
+                    wish.repositories.push((scope.entity.path(), permissions));
+                }
+            }
+        }
+        wish
+    }
+
+    /// The role in the registry's words, or what is wrong with it. `present` is what the token is by now: what it
+    /// speaks of may stay, also where whoever is signed in could not choose it anew.
+    pub(super) async fn check_role(
+        &self,
+        state: &HubState,
+        session: &Session,
+        present: Option<&FineGrained>,
+        mistakes: &mut Mistakes,
+    ) -> Result<Option<TokenRole>, HubError> {
+        match self.role.as_str() {
+            "read" => return Ok(Some(TokenRole::Read)),
+            "write" => return Ok(Some(TokenRole::Write)),
+            "fineGrained" => (),
+            _ => {
+                mistakes.add("role", "Choose what the token may do.");
+                return Ok(None);
+            }
+        }
+        let before = mistakes.0.len();
+        if !self.asks_for_something() {
+            mistakes.add("own", "A fine-grained token needs at least one permission.");
+        }
+        let mut scopes = Vec::new();
+        let mut add = |entity: &str, permissions: &BTreeSet<String>| {
+            if !permissions.is_empty() {
+                scopes.push(Scope {
+                    entity: entity.to_owned(),
+                    permissions: permissions.iter().cloned().collect(),
+                });
+            }
+        };
+        add(&session.user.name, &self.own);
+        for (place, permissions) in &self.places {
+            if is_own_place(place, session, present) {
+                add(place, permissions);
+            } else {
+                let message = format!("You are not a member of “{place}”.");
+                mistakes.add("places", message);
+            }
+        }
+        for (number, (path, permissions)) in self.repositories.iter().enumerate() {
+            let field = format!("repository-{number}");
+            if path.is_empty() {
+                mistakes.add(field, "Name the repository, or take its permissions away.");
+            } else if permissions.is_empty() {
+                mistakes.add(field, "Choose what the token may do with this repository.");
+            } else if !may_choose(path, state, session, present).await? {
+                mistakes.add(field, "There is no such repository, or you cannot see it.");
+            } else {
+                add(path, permissions);
+            }
+        }
+        let all = scopes.iter().flat_map(|scope| &scope.permissions);
+        for each in all.chain(&self.global) {
+            if !is_well_formed(each) {
+                mistakes.add("own", "One of the permissions is no permission.");
+            } else if let Some((name, suggestion)) = misspelling(each, present) {
+                let message = format!(
+                    "The Hub does not know the permission “{name}”. Did you mean “{suggestion}”?"
+                );
+                mistakes.add("own", message);
+            }
+        }
+        Ok(
+            (mistakes.0.len() == before).then(|| TokenRole::FineGrained {
+                scopes,
+                global: self.global.iter().cloned().collect(),
+                can_read_gated_repos: self.can_read_gated_repos,
+            }),
+        )
+    }
+
+    /// What the token may do, a line each, for people.
+    pub(super) fn lines(&self, user: &str) -> Vec<String> {
+        match self.role.as_str() {
+            "read" => return vec!["Read everything that you can read".to_owned()],
+            "write" => {
+                return vec![
+                    "Read everything that you can read, and write wherever you can write"
+                        .to_owned(),
+                ];
+            }
+            _ => (),
+        }
+        let joined = |permissions: &BTreeSet<String>| {
+            let all: Vec<&str> = permissions.iter().map(String::as_str).collect();
+            all.join(", ")
+        };
+        let mut lines = Vec::new();
+        if !self.own.is_empty() {
+            lines.push(format!("{user}: {}", joined(&self.own)));
+        }
+        for (place, permissions) in self.places.iter().filter(|(_, all)| !all.is_empty()) {
+            lines.push(format!("{place}: {}", joined(permissions)));
+        }
+        for (path, permissions) in &self.repositories {
+            lines.push(format!("{path}: {}", joined(permissions)));
+        }
+        if !self.global.is_empty() {
+            lines.push(format!("Everywhere: {}", joined(&self.global)));
+        }
+        if self.can_read_gated_repos {
+            lines.push("Read public gated repositories that you were let into".to_owned());
+        }
+        if lines.is_empty() {
+            lines.push("Nothing".to_owned());
+        }
+        lines
+    }
+
+    fn asks_for_something(&self) -> bool {
+        !self.own.is_empty()
+            || self
+                .places
+                .values()
+                .any(|permissions| !permissions.is_empty())
+            || !self.repositories.is_empty()
+            || !self.global.is_empty()
+            || self.can_read_gated_repos
+    }
+}
+
+/// Whether somebody may name a namespace in a token.
+pub(super) fn is_own_place(place: &str, session: &Session, present: Option<&FineGrained>) -> bool {
+    let is_member = session
+        .memberships
+        .iter()
+        .any(|membership| membership.organization.name.eq_ignore_ascii_case(place));
+    is_member
+        || present.is_some_and(|fine| {
+            fine.scoped.iter().any(|scope| {
+                matches!(scope.entity.kind, EntityType::User | EntityType::Org)
+                    && scope.entity.name == place
+            })
+        })
+}
+
+/// Whether somebody may name a repository in a token: whether it is there must not be learned here by others.
+async fn may_choose(
+    path: &str,
+    state: &HubState,
+    session: &Session,
+    present: Option<&FineGrained>,
+) -> Result<bool, HubError> {
+    let (kind, id) = match path.split_once('/') {
+        Some(("datasets", id)) => (RepositoryType::Dataset, id),
+        Some(("spaces", id)) => (RepositoryType::Space, id),
+        _ => (RepositoryType::Model, path),
+    };
+    let Some((namespace, name)) = id.split_once('/') else {
+        return Ok(false);
+    };
+    let found = state
+        .registry
+        .find_repository(kind, namespace, name)
+        .await?;
+    Ok(found.is_some_and(|repository| {
+        let is_present = present.is_some_and(|fine| {
+            fine.scoped
+                .iter()
+                .any(|scope| scope.entity.id == repository.id)
+        });
+        is_present || user_may_see(&session.user, &session.memberships, &repository)
+    }))
+}
+
+fn role(text: &str) -> String {
+    match text {
+        "read" | "write" | "fineGrained" => text.to_owned(),
+        "fine-grained" => "fineGrained".to_owned(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(permissions: &[&str]) -> BTreeSet<String> {
+        permissions.iter().map(|&each| each.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_link_fills_the_form_in() {
+        let wish = Wish::from_query(
+            "tokenType=fineGrained&ownUserPermissions=repo.write&ownUserPermissions=repo.content.read\
+             &globalPermissions=discussion.write&canReadGatedRepos=true&orgs=acme&orgs=beta&orgPermissions=job.write",
+        );
+        assert!(wish.role == "fineGrained" && wish.can_read_gated_repos);
+        assert_eq!(wish.own, set(&["repo.content.read", "repo.write"]));
+        assert_eq!(wish.global, set(&["discussion.write"]));
+        assert_eq!(wish.places["acme"], set(&["job.write"]));
+        assert_eq!(wish.places["beta"], set(&["job.write"]));
+    }
+
+    #[test]
+    fn a_link_that_asks_for_permissions_asks_for_a_fine_grained_token() {
+        assert_eq!(
+            Wish::from_query("ownUserPermissions=repo.write").role,
+            "fineGrained"
+        );
+        assert_eq!(Wish::from_query("tokenType=write").role, "write");
+        assert_eq!(Wish::from_query(""), Wish::default());
+    }
+
+    #[test]
+    fn nonsense_in_a_link_is_left_out() {
+        let wish = Wish::from_query(
+            "tokenType=god&ownUserPermissions=%3Cscript%3E&ownUserPermissions=&orgPermissions=a+b&canReadGatedRepos=x",
+        );
+        assert_eq!(wish, Wish::default());
+    }
+
+    #[test]
+    fn lines_say_what_a_token_may_do() {
+        let mut wish = Wish::from_query("tokenType=fineGrained&ownUserPermissions=repo.write");
+        wish.repositories
+            .push(("datasets/acme/x".to_owned(), set(&["repo.content.read"])));
+        assert_eq!(
+            wish.lines("alice"),
+            ["alice: repo.write", "datasets/acme/x: repo.content.read"]
+        );
+        assert_eq!(
+            Wish::from_query("tokenType=fineGrained").lines("alice"),
+            ["Nothing"]
+        );
+    }
+}

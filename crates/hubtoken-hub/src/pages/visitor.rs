@@ -1,0 +1,218 @@
+//! Who is at the page.
+//!
+//! A visitor has a random id in a cookie before signing in too, so that the sign-in form can be tied to the browser
+//! that asked for it: otherwise another site could sign somebody in as somebody else, and have tokens made in the wrong
+//! account. Signing in gives a new id, so that one that was planted before is worth nothing after.
+//!
+//! The token in the forms is a digest of the id with a word before it. It needs no storing, changes with the id, and
+//! leads back neither to the id nor to the digest by which the registry knows it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::Method;
+use axum::http::request::Parts;
+
+use super::cookie;
+use super::error::PageError;
+use super::view::Frame;
+use crate::error::HubError;
+use crate::registry::{Actor, Origin, Session};
+use crate::secret::{self, Digest, Secret};
+use crate::state::HubState;
+
+/// How exactly `seen_at` is kept: to this part of the idle lifetime. A page that loads is not worth a write each time.
+const SEEN_PARTS: i32 = 60;
+
+/// Whoever sent the request, signed in or not.
+#[derive(Clone, Debug)]
+pub(super) struct Visitor(Arc<Parties>);
+
+#[derive(Debug)]
+struct Parties {
+    id: Secret,
+    /// Whether the browser has the id already.
+    known: bool,
+    session: Option<Session>,
+    address: Option<IpAddr>,
+}
+
+impl Visitor {
+    /// Finds out who is there.
+    pub(super) async fn find(
+        state: &HubState,
+        headers: &axum::http::HeaderMap,
+        address: Option<IpAddr>,
+    ) -> Result<Self, HubError> {
+        let Some(id) = cookie::read(headers, &state.endpoint) else {
+            return Ok(Self(Arc::new(Parties {
+                id: Secret::random_id()?,
+                known: false,
+                session: None,
+                address,
+            })));
+        };
+        let now = state.clock.now();
+        let session = state
+            .registry
+            .session(&id.digest(), now, state.desk.lifetimes())
+            .await?;
+        if let Some(session) = &session
+            && now - session.seen_at >= state.desk.lifetimes().idle / SEEN_PARTS
+        {
+            state.registry.touch_session(&session.digest, now).await?;
+        }
+        Ok(Self(Arc::new(Parties {
+            id,
+            known: true,
+            session,
+            address,
+        })))
+    }
+
+    /// Who does what the request asks for, as the audit log has it.
+    pub(super) fn origin(&self, state: &HubState) -> Origin {
+        let actor = self.session().map_or(Actor::Nobody, Session::actor);
+        self.origin_of(actor, state)
+    }
+
+    /// The same for somebody who is about to sign in, or fails to.
+    pub(super) fn origin_of(&self, actor: Actor, state: &HubState) -> Origin {
+        Origin {
+            actor,
+            address: self.0.address,
+            at: state.clock.now(),
+        }
+    }
+
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.0.session.as_ref()
+    }
+
+    /// The token of this visitor's forms.
+    pub(super) fn csrf(&self) -> String {
+        secret::hexadecimal(&secret::digest(&format!("form:{}", self.0.id.reveal())))
+    }
+
+    /// The frame of a page with a form, for somebody who is not signed in.
+    pub(super) fn frame(&self) -> Frame {
+        Frame {
+            csrf: self.csrf(),
+            ..Frame::bare()
+        }
+    }
+
+    /// Whether a form is this visitor's.
+    pub(super) fn is_own_form(&self, token: &str) -> bool {
+        secret::same(&secret::digest(token), &secret::digest(&self.csrf()))
+    }
+
+    /// The cookie to set, should the browser have none.
+    pub(super) fn new_cookie(&self, endpoint: &str) -> Option<String> {
+        (!self.0.known).then(|| cookie::set(endpoint, &self.0.id))
+    }
+
+    /// The digest of the key of a form that may be sent once.
+    pub(super) fn form_digest(key: &str) -> Digest {
+        secret::digest(&format!("once:{key}"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, PageError> {
+        // `guard` has put it there; a page outside of it is no page.
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(PageError::not_found)
+    }
+}
+
+/// Somebody who is signed in. Whoever is not is sent to sign in first.
+#[derive(Clone, Debug)]
+pub(super) struct SignedIn {
+    visitor: Visitor,
+    session: Session,
+}
+
+impl SignedIn {
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(super) fn user(&self) -> &str {
+        &self.session.user.name
+    }
+
+    pub(super) fn origin(&self, state: &HubState) -> Origin {
+        self.visitor.origin(state)
+    }
+
+    /// The frame of a page, with the word that the last deed left for it.
+    pub(super) async fn frame(&self, state: &HubState, here: &str) -> Result<Frame, HubError> {
+        let session = &self.session;
+        let organizations = session.memberships.iter();
+        let frame = Frame {
+            csrf: self.visitor.csrf(),
+            user: Some(session.user.name.clone()),
+            organizations: organizations
+                .map(|membership| membership.organization.name.clone())
+                .collect(),
+            here: here.to_owned(),
+            notice: session.notice.clone(),
+            ..Frame::bare()
+        };
+        if session.notice.is_some() {
+            state.registry.set_notice(&session.digest, None).await?;
+        }
+        Ok(frame)
+    }
+
+    /// Leaves a word for the next page.
+    pub(super) async fn say(&self, state: &HubState, notice: &str) -> Result<(), HubError> {
+        state
+            .registry
+            .set_notice(&self.session.digest, Some(notice))
+            .await
+    }
+
+    /// Uses up the key of a form that may be sent once.
+    pub(super) async fn once(&self, state: &HubState, key: &str) -> Result<(), PageError> {
+        let digest = Visitor::form_digest(key);
+        let first = state
+            .registry
+            .use_form(&self.session.digest, &digest, state.clock.now())
+            .await?;
+        if key.len() == 64 && first {
+            Ok(())
+        } else {
+            Err(PageError::used_up())
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let visitor = Visitor::from_request_parts(parts, state).await?;
+        if let Some(session) = visitor.session().cloned() {
+            return Ok(Self { visitor, session });
+        }
+        let address = parts
+            .uri
+            .path_and_query()
+            .map_or("", axum::http::uri::PathAndQuery::as_str);
+        Err(
+            if parts.method == Method::GET || parts.method == Method::HEAD {
+                PageError::sign_in_first(address)
+            } else {
+                PageError::signed_out(address)
+            },
+        )
+    }
+}

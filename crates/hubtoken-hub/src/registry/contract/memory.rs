@@ -1,0 +1,185 @@
+//! That whatever a registry remembers is never older than what it has acknowledged.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Place, fine, log, token};
+use crate::registry::{
+    CreatedToken, Decision, MemberToken, OrganizationRole, Registry, TokenPolicy, TokenRole,
+};
+use crate::secret::Secret;
+
+/// Numbers that look random and are the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(end).unwrap()).unwrap()
+    }
+
+    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
+}
+
+const USERS: [&str; 3] = ["alice", "bob", "carol"];
+
+/// Does one thing or another, as it comes; refusals are as good as deeds here. Returns a value that was made.
+async fn something(
+    place: &Place,
+    registry: &Arc<dyn Registry>,
+    numbers: &mut Numbers,
+    made: &[(&'static str, CreatedToken)],
+) -> Option<(&'static str, CreatedToken)> {
+    let origin = place.program();
+    let role = match numbers.below(4) {
+        0 => TokenRole::Read,
+        1 => TokenRole::Write,
+        2 => fine(&["acme"]),
+        _ => fine(&["acme/m", "alice"]),
+    };
+    let what = numbers.below(10);
+    if made.is_empty() || what == 0 {
+        let user = numbers.of(&USERS);
+        let created = registry.create_token(user, token("t", role), &origin).await;
+        return created.ok().map(|created| (user, created));
+    }
+    let (user, chosen) = &made[numbers.below(made.len())];
+    let id = &chosen.info.id;
+    match what {
+        1 | 2 => {
+            let fresh = registry.refresh_token(user, id, &origin).await;
+            return fresh.ok().map(|fresh| (*user, fresh));
+        }
+        3 => {
+            let _ = registry.delete_token(user, id, &origin).await;
+        }
+        4 => {
+            let _ = registry.rename_token(user, id, "renamed", &origin).await;
+        }
+        5 => {
+            let _ = registry.change_token(user, id, role, &origin).await;
+        }
+        6 => {
+            let policy = numbers.of(&[
+                TokenPolicy::AllowAll,
+                TokenPolicy::FineGrainedOnly,
+                TokenPolicy::RequireApproval,
+            ]);
+            let _ = registry.set_token_policy("acme", policy, &origin).await;
+        }
+        7 => {
+            let decision = numbers.of(&[Decision::Approve, Decision::Deny, Decision::Revoke]);
+            let _ = registry
+                .decide("acme", MemberToken::IdOrName(id), decision, &origin)
+                .await;
+        }
+        8 => {
+            let role = numbers.of(&[OrganizationRole::Admin, OrganizationRole::Read]);
+            let _ = registry.set_member("acme", user, role, &origin).await;
+        }
+        _ if numbers.below(2) == 0 => {
+            let _ = registry.remove_member("acme", user, &origin).await;
+        }
+        _ => {
+            let _ = registry.revoke(&[chosen.value.digest()], &origin).await;
+        }
+    }
+    None
+}
+
+pub(super) async fn what_is_remembered_is_what_the_database_says(place: &Place) {
+    let registry = place.populated().await;
+    for seed in [3, 1_000_003, 77_777_777] {
+        let mut numbers = Numbers(seed);
+        let mut made = Vec::new();
+        for _ in 0..60 {
+            made.extend(something(place, &registry, &mut numbers, &made).await);
+            if made.len() > 12 {
+                made.remove(0);
+            }
+            // `identify` compares the registry that has been open all the time with one that was opened just now.
+            for (_, token) in &made {
+                place.identify(&registry, &token.value).await;
+            }
+        }
+    }
+}
+
+pub(super) async fn a_dead_value_is_dead_for_everybody_at_once(place: &Place) {
+    let registry = place.populated().await;
+    let first = registry
+        .create_token("alice", token("ci", TokenRole::Write), &place.program())
+        .await
+        .unwrap();
+    let dead: Arc<std::sync::Mutex<Vec<Secret>>> = Arc::default();
+    let done = Arc::new(AtomicBool::new(false));
+    let now = place.now();
+    let readers: Vec<_> = (0..3)
+        .map(|_| {
+            let (registry, dead, done) =
+                (Arc::clone(&registry), Arc::clone(&dead), Arc::clone(&done));
+            let first = first.value.clone();
+            tokio::spawn(async move {
+                let mut looked = 0_u32;
+                while !done.load(Ordering::SeqCst) {
+                    // Keeps the current value in memory where it can.
+                    let last = dead.lock().unwrap().last().cloned();
+                    let last_is_dead = last.is_some();
+                    let value = last.unwrap_or_else(|| first.clone());
+                    let known = registry.authenticate(&value.digest(), now).await.unwrap();
+                    assert!(!(last_is_dead && known.is_some()), "a dead value works");
+                    looked += 1;
+                    tokio::task::yield_now().await;
+                }
+                looked
+            })
+        })
+        .collect();
+    let mut current = first;
+    for _ in 0..100 {
+        // Known to everybody, so that there is something to forget.
+        let digest = current.value.digest();
+        assert!(registry.authenticate(&digest, now).await.unwrap().is_some());
+        let fresh = registry
+            .refresh_token("alice", "ci", &place.program())
+            .await
+            .unwrap();
+        dead.lock().unwrap().push(current.value);
+        let digest = fresh.value.digest();
+        assert!(registry.authenticate(&digest, now).await.unwrap().is_some());
+        current = fresh;
+    }
+    done.store(true, Ordering::SeqCst);
+    for reader in readers {
+        assert!(reader.await.unwrap() > 0);
+    }
+}
+
+pub(super) async fn writers_do_not_lose_each_others_work(place: &Place) {
+    const WRITERS: usize = 8;
+    const EACH: usize = 10;
+    let registry = place.populated().await;
+    let before = log(&registry).await.len();
+    let origin = place.program();
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let (registry, origin) = (Arc::clone(&registry), origin.clone());
+            tokio::spawn(async move {
+                for number in 0..EACH {
+                    let new = token(&format!("{writer}-{number}"), TokenRole::Read);
+                    registry.create_token("alice", new, &origin).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let tokens = registry.list_tokens("alice").await.unwrap();
+    assert_eq!(tokens.len(), WRITERS * EACH);
+    assert_eq!(log(&registry).await.len(), before + WRITERS * EACH);
+}

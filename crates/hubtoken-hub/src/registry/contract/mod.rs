@@ -1,0 +1,289 @@
+//! What every registry must do, whatever database stands behind it: one set of tests over the interface.
+//!
+//! [`hold`] names them all once; a database takes part with one line. Each test gets a [`Place`], where the same
+//! registry can be opened again, as after a restart.
+
+mod approvals;
+mod audit;
+mod decisions;
+mod memory;
+mod nouns;
+mod sessions;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tempfile::TempDir;
+use time::{Duration, OffsetDateTime};
+
+use super::sqlite::{FILE, Sqlite};
+use super::{
+    Actor, AuditEntry, AuditFilter, Namespace, NewRepository, NewToken, NewUser, OrganizationRole,
+    Origin, Principal, Registry, Repository, RepositoryType, Scope, TokenRole,
+};
+use crate::error::HubError;
+use crate::secret::{self, Secret};
+
+/// Makes a test of each function of the contract, for one way to open a registry in a folder.
+macro_rules! hold {
+    ($database:ident, $open:expr, [$($noun:ident :: $test:ident),+ $(,)?]) => {
+        mod $database {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    let place = super::Place::new(|folder| {
+                        let folder = folder.to_owned();
+                        Box::pin(async move { $open(&folder).await.unwrap() })
+                    });
+                    super::$noun::$test(&place).await;
+                }
+            )+
+        }
+    };
+}
+
+hold!(
+    sqlite,
+    super::open_sqlite,
+    [
+        nouns::names_are_shared_and_case_makes_no_difference,
+        nouns::members_come_and_go,
+        nouns::a_token_lives_and_dies,
+        nouns::names_of_tokens_may_repeat,
+        nouns::a_token_ends_on_time,
+        nouns::a_value_that_is_known_ends_a_token,
+        nouns::repositories_and_their_gates,
+        nouns::everything_is_there_when_it_is_opened_again,
+        approvals::a_policy_keeps_tokens_out,
+        approvals::a_token_asks_by_its_scopes,
+        approvals::a_token_asks_by_being_used,
+        approvals::other_permissions_are_asked_for_again,
+        approvals::who_leaves_and_comes_back_asks_again,
+        approvals::every_token_has_a_standing,
+        decisions::what_is_decided_stays_with_the_token,
+        decisions::only_administrators_decide,
+        decisions::nobody_revokes_their_own,
+        decisions::what_was_let_in_is_not_denied,
+        decisions::a_token_is_named_by_id_name_or_value,
+        audit::every_deed_is_entered_once,
+        audit::what_does_not_happen_is_not_entered,
+        audit::entries_are_found_and_turned_page_by_page,
+        audit::entries_are_kept_as_long_as_they_must,
+        audit::a_name_that_is_nobodys_is_not_kept,
+        sessions::a_new_password_ends_the_sessions_of_its_user,
+        sessions::the_first_administrators_password_ends_sessions_too,
+        memory::what_is_remembered_is_what_the_database_says,
+        memory::a_dead_value_is_dead_for_everybody_at_once,
+        memory::writers_do_not_lose_each_others_work,
+    ]
+);
+
+async fn open_sqlite(folder: &std::path::Path) -> Result<Arc<dyn Registry>, HubError> {
+    Ok(Arc::new(Sqlite::open(&folder.join(FILE)).await?))
+}
+
+type Opening =
+    std::pin::Pin<Box<dyn std::future::Future<Output = Arc<dyn Registry>> + Send + 'static>>;
+
+/// A folder in which a registry can be opened.
+pub(super) struct Place {
+    folder: TempDir,
+    open: Box<dyn Fn(&std::path::Path) -> Opening + Send + Sync>,
+    now: AtomicI64,
+}
+
+const START: i64 = 1_767_323_045;
+
+impl Place {
+    fn new(open: impl Fn(&std::path::Path) -> Opening + Send + Sync + 'static) -> Self {
+        Self {
+            folder: TempDir::new().unwrap(),
+            open: Box::new(open),
+            now: AtomicI64::new(START),
+        }
+    }
+
+    /// Opens the registry, with nothing in memory.
+    async fn open(&self) -> Arc<dyn Registry> {
+        (self.open)(self.folder.path()).await
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(self.now.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn pass(&self, duration: Duration) {
+        self.now
+            .fetch_add(duration.whole_seconds(), Ordering::SeqCst);
+    }
+
+    /// Something that the embedding program does.
+    fn program(&self) -> Origin {
+        Origin {
+            actor: Actor::Program,
+            address: None,
+            at: self.now(),
+        }
+    }
+
+    /// Something that a user does, signed in to the pages.
+    async fn by(&self, registry: &Arc<dyn Registry>, name: &str) -> Origin {
+        let user = registry.user(name).await.unwrap();
+        Origin {
+            actor: Actor::User {
+                id: user.id,
+                name: user.name,
+                token: None,
+            },
+            address: Some([127, 0, 0, 1].into()),
+            at: self.now(),
+        }
+    }
+
+    /// A registry with `alice`, who administers `acme`, `bob`, who writes there, and `carol`, who belongs to nothing; and
+    /// with the private model `acme/m`.
+    async fn populated(&self) -> Arc<dyn Registry> {
+        let registry = self.open().await;
+        let origin = self.program();
+        for name in ["alice", "bob", "carol"] {
+            registry.create_user(user(name), &origin).await.unwrap();
+        }
+        registry
+            .create_organization("acme", "Acme Inc", &origin)
+            .await
+            .unwrap();
+        for (name, role) in [
+            ("alice", OrganizationRole::Admin),
+            ("bob", OrganizationRole::Write),
+        ] {
+            registry
+                .set_member("acme", name, role, &origin)
+                .await
+                .unwrap();
+        }
+        model(&registry, "acme", "m", &origin).await;
+        registry
+    }
+
+    /// Whose token it is, for a registry that has been open, and for one that was opened just now.
+    async fn identify(
+        &self,
+        registry: &Arc<dyn Registry>,
+        value: &Secret,
+    ) -> Option<Arc<Principal>> {
+        let digest = value.digest();
+        let warm = registry.authenticate(&digest, self.now()).await.unwrap();
+        let again = registry.authenticate(&digest, self.now()).await.unwrap();
+        let fresh = self.open().await;
+        let cold = fresh.authenticate(&digest, self.now()).await.unwrap();
+        fresh.close().await;
+        let told = |principal: &Option<Arc<Principal>>| {
+            // When it was last used is written behind the requests' back, and nobody decides by it.
+            format!("{principal:?}").replace("last_used_at: None", "")
+        };
+        assert_eq!(told(&warm), told(&again));
+        assert_eq!(told(&warm), told(&cold));
+        warm
+    }
+}
+
+fn user(name: &str) -> NewUser {
+    NewUser {
+        name: name.to_owned(),
+        fullname: name.to_owned(),
+        email: None,
+        password_hash: None,
+    }
+}
+
+fn token(name: &str, role: TokenRole) -> NewToken {
+    NewToken {
+        name: name.to_owned(),
+        role,
+        expires_at: None,
+    }
+}
+
+/// A fine-grained role with `repo.write` on some entities.
+fn fine(entities: &[&str]) -> TokenRole {
+    TokenRole::FineGrained {
+        scopes: entities
+            .iter()
+            .map(|entity| Scope {
+                entity: (*entity).to_owned(),
+                permissions: vec!["repo.write".to_owned()],
+            })
+            .collect(),
+        global: Vec::new(),
+        can_read_gated_repos: false,
+    }
+}
+
+async fn model(
+    registry: &Arc<dyn Registry>,
+    owner: &str,
+    name: &str,
+    origin: &Origin,
+) -> Repository {
+    let namespace: Namespace = registry.namespace(owner).await.unwrap();
+    let new = NewRepository {
+        id: &secret::object_id().unwrap(),
+        kind: RepositoryType::Model,
+        namespace: &namespace,
+        name,
+        creator_id: &namespace.id,
+        private: true,
+        gated: None,
+    };
+    registry.create_repository(new, origin).await.unwrap()
+}
+
+/// All entries of the log, the oldest first.
+async fn log(registry: &Arc<dyn Registry>) -> Vec<AuditEntry> {
+    let mut entries = Vec::new();
+    let mut before = None;
+    loop {
+        let filter = AuditFilter {
+            before,
+            ..AuditFilter::default()
+        };
+        let page = registry.audit(&filter).await.unwrap();
+        let Some(last) = page.last() else {
+            break;
+        };
+        before = Some(last.id);
+        entries.extend(page);
+    }
+    entries.reverse();
+    entries
+}
+
+/// The words of the log.
+async fn acts(registry: &Arc<dyn Registry>) -> Vec<&'static str> {
+    log(registry)
+        .await
+        .iter()
+        .map(|entry| entry.act.as_str())
+        .collect()
+}
+
+#[test]
+fn nothing_outside_its_folder_knows_the_database() {
+    fn visit(folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.ends_with("registry/sqlite") || path.ends_with("registry/contract") {
+                continue;
+            }
+            if path.is_dir() {
+                visit(&path, found);
+            } else if std::fs::read_to_string(&path).is_ok_and(|text| text.contains("sqlx")) {
+                found.push(path.display().to_string());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    visit(&source, &mut found);
+    assert_eq!(found, Vec::<String>::new());
+}

@@ -1,0 +1,209 @@
+//! What a repository is, beside its content, which is git's.
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+
+use super::{Namespace, Origin};
+use crate::error::HubError;
+use hubtoken_core::role::RepositoryType;
+
+/// How access to a gated repository is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// To whoever asks.
+    Auto,
+    /// By the owner, one by one.
+    Manual,
+}
+
+/// A repository as the registry knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// 24 hexadecimal digits; never used again, so that a right to a deleted repository does not pass on.
+    pub id: String,
+    /// Model, dataset or Space.
+    pub kind: RepositoryType,
+    /// The id of the owning user or organization.
+    pub namespace_id: String,
+    /// The name of the owning user or organization.
+    pub namespace: String,
+    /// The name, without the namespace.
+    pub name: String,
+    /// The id of the user who created it.
+    pub creator_id: String,
+    /// Whether only the owner and its members may see it.
+    pub private: bool,
+    /// Whether its content is for those only who were granted access.
+    pub gated: Option<Gate>,
+    /// Whether the Hub refuses all access to it.
+    pub disabled: bool,
+    /// When it was created.
+    pub created_at: OffsetDateTime,
+}
+
+#[cfg(any(test, feature = "fuzzing"))]
+impl Repository {
+    /// The private model `alice/x`, for who needs just any.
+    pub(crate) fn example(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind: RepositoryType::Model,
+            namespace_id: "a1".to_owned(),
+            namespace: "alice".to_owned(),
+            name: "x".to_owned(),
+            creator_id: "a1".to_owned(),
+            private: true,
+            gated: None,
+            disabled: false,
+            created_at: OffsetDateTime::UNIX_EPOCH,
+        }
+    }
+}
+
+/// What is needed to register a repository.
+#[derive(Clone, Debug)]
+pub(crate) struct NewRepository<'a> {
+    pub id: &'a str,
+    pub kind: RepositoryType,
+    pub namespace: &'a Namespace,
+    pub name: &'a str,
+    pub creator_id: &'a str,
+    pub private: bool,
+    pub gated: Option<Gate>,
+}
+
+/// What to do with a gate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum GateChange {
+    /// Leave it as it is.
+    #[default]
+    Keep,
+    /// Set this one, or none.
+    Set(Option<Gate>),
+}
+
+/// Settings to change; `None` leaves one as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RepositoryChange {
+    pub private: Option<bool>,
+    pub gated: GateChange,
+    pub disabled: Option<bool>,
+}
+
+impl GateChange {
+    /// From JSON: nothing, `"auto"`, `"manual"` or `false`. `None` for anything else.
+    pub(crate) fn from_json(value: Option<&serde_json::Value>) -> Option<Self> {
+        match value {
+            None => Some(Self::Keep),
+            Some(serde_json::Value::Bool(false)) => Some(Self::Set(None)),
+            Some(serde_json::Value::String(gate)) => {
+                Gate::parse(gate).map(|gate| Self::Set(Some(gate)))
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// The gate afterwards, where none was before.
+    pub(crate) fn gate(self) -> Option<Gate> {
+        match self {
+            Self::Keep => None,
+            Self::Set(gate) => gate,
+        }
+    }
+}
+
+impl Gate {
+    /// `auto` or `manual`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Manual => "manual",
+        }
+    }
+
+    /// Reads `auto` or `manual`.
+    #[must_use]
+    pub fn parse(gate: &str) -> Option<Self> {
+        [Self::Auto, Self::Manual]
+            .into_iter()
+            .find(|each| each.as_str() == gate)
+    }
+}
+
+impl Repository {
+    /// `namespace/name`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// The path of its page: `namespace/name`, with `datasets/` or `spaces/` before it.
+    #[must_use]
+    pub fn page(&self) -> String {
+        format!("{}{}/{}", self.kind.prefix(), self.namespace, self.name)
+    }
+}
+
+/// What the registry knows of repositories, and of who was let through their gates.
+#[async_trait]
+pub(crate) trait Repositories {
+    /// Registers a repository whose folder is there.
+    async fn create_repository(
+        &self,
+        new: NewRepository<'_>,
+        origin: &Origin,
+    ) -> Result<Repository, HubError>;
+
+    /// The repository of that name, if there is one.
+    async fn find_repository(
+        &self,
+        kind: RepositoryType,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Repository>, HubError>;
+
+    /// The repository of that name.
+    async fn repository(
+        &self,
+        kind: RepositoryType,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Repository, HubError>;
+
+    /// All repositories, the newest first.
+    async fn repositories(&self) -> Result<Vec<Repository>, HubError>;
+
+    /// Changes what is named and leaves the rest, so that two changes at once cannot undo each other.
+    async fn update_repository(
+        &self,
+        id: &str,
+        change: RepositoryChange,
+        origin: &Origin,
+    ) -> Result<(), HubError>;
+
+    /// Forgets a repository; says whether it was there.
+    async fn delete_repository(&self, id: &str, origin: &Origin) -> Result<bool, HubError>;
+
+    /// Lets a user through the gate.
+    async fn grant(
+        &self,
+        repository_id: &str,
+        user_id: &str,
+        origin: &Origin,
+    ) -> Result<(), HubError>;
+
+    /// Takes that back.
+    async fn revoke_grant(
+        &self,
+        repository_id: &str,
+        user_id: &str,
+        origin: &Origin,
+    ) -> Result<(), HubError>;
+
+    /// Whether a user was let through the gate.
+    async fn is_granted(&self, repository_id: &str, user_id: &str) -> Result<bool, HubError>;
+
+    /// The names of all who were granted access.
+    async fn grants(&self, repository_id: &str) -> Result<Vec<String>, HubError>;
+}

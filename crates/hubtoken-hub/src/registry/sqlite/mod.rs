@@ -1,0 +1,259 @@
+//! The registry in one SQLite file.
+//!
+//! Writes begin with `BEGIN IMMEDIATE`: a transaction that reads first and asks for the write lock later can be refused
+//! half-way, one that asks at once only ever waits. They queue in this process before they queue at the database, so
+//! that writers that wait for somebody else's lock do not hold all the connections that readers need.
+//!
+//! Nobody else writes the file: a data folder belongs to one Hub, by a lock. So who a token belongs to can be kept in
+//! memory (`principals`), as long as every change that bears on it goes through [`Sqlite::commit`].
+
+mod administrators;
+mod approvals;
+mod audit;
+mod census;
+mod migrations;
+mod organizations;
+mod principals;
+mod repositories;
+mod requests;
+mod rows;
+mod scopes;
+mod sessions;
+pub(crate) mod snapshot;
+mod standings;
+mod tokens;
+mod users;
+
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Row as _, Sqlite as Database, SqliteConnection};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use self::migrations::MigrationError;
+use self::principals::Principals;
+use super::{AUDIT_DAYS, Registry};
+use crate::error::HubError;
+
+/// The database in a data folder.
+pub(crate) const FILE: &str = "hub.sqlite3";
+/// How long a statement waits for another program that holds the database.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The registry of one Hub.
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    pool: SqlitePool,
+    path: PathBuf,
+    /// Whoever writes holds it.
+    turn: Arc<Mutex<()>>,
+    principals: Arc<Principals>,
+    audit_days: AtomicU32,
+    /// When old entries of the audit log were last dropped, in milliseconds.
+    pruned: AtomicI64,
+}
+
+/// A change that is not committed yet; dropped, it is undone.
+///
+/// Undone by closing the connection, which cannot fail. A rollback can: SQLite itself rolls back when a disk is full, the
+/// second rollback is refused, and a pool that takes such a connection back has one that never begins anything again.
+struct Change {
+    connection: PoolConnection<Database>,
+    is_committed: bool,
+    /// Given back after the connection.
+    _turn: OwnedMutexGuard<()>,
+}
+
+/// What a change means for those who are known by their tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bearing {
+    /// Some token may not be what it was, or not where it was.
+    OnPrincipals,
+    /// None of them is any different.
+    None,
+}
+
+impl Change {
+    fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+
+    async fn commit(mut self) -> Result<(), sqlx::Error> {
+        sqlx::query("COMMIT").execute(self.connection()).await?;
+        self.is_committed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Change {
+    fn drop(&mut self) {
+        if !self.is_committed {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+impl Sqlite {
+    /// Opens the database, creates it if it is not there, and brings its schema up to date.
+    pub(crate) async fn open(path: &Path) -> Result<Self, HubError> {
+        // SQLite would create it with the umask's mode; its `-wal` and `-shm` files take over the mode of this one.
+        match std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+        {
+            Ok(_) => (),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => (),
+            Err(error) => return Err(HubError::folder(path, error)),
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE);
+        let fault = |error| database_error(path, &error);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(PATIENCE * 2)
+            .connect_with(options)
+            .await
+            .map_err(fault)?;
+        let registry = Self {
+            pool,
+            path: path.to_owned(),
+            turn: Arc::default(),
+            principals: Arc::default(),
+            audit_days: AtomicU32::new(AUDIT_DAYS),
+            pruned: AtomicI64::new(i64::MIN),
+        };
+        match registry.prepare().await {
+            Ok(()) => Ok(registry),
+            Err(error) => {
+                registry.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn prepare(&self) -> Result<(), HubError> {
+        let fault = |error| self.fault(&error);
+        let mut connection = self.pool.acquire().await.map_err(fault)?;
+        let verdict: String = sqlx::query("PRAGMA quick_check(1)")
+            .fetch_one(&mut *connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(fault)?;
+        if verdict != "ok" {
+            return Err(HubError::DatabaseCorrupt {
+                path: self.path.clone(),
+                detail: verdict,
+            });
+        }
+        migrations::apply(&mut connection, &self.path)
+            .await
+            .map_err(|error| match error {
+                MigrationError::Newer(found) => HubError::NewerSchema {
+                    path: self.path.clone(),
+                    found,
+                    known: migrations::newest(),
+                },
+                MigrationError::Sqlite(error) => self.fault(&error),
+                MigrationError::Copy(error) => HubError::folder(&self.path, error),
+            })
+    }
+
+    async fn write(&self) -> Result<Change, HubError> {
+        let turn = tokio::time::timeout(PATIENCE * 2, Arc::clone(&self.turn).lock_owned())
+            .await
+            .map_err(|_| HubError::DatabaseLocked {
+                path: self.path.clone(),
+            })?;
+        let fault = |error| self.fault(&error);
+        // Made before it begins: whoever stops waiting for the lock leaves no transaction behind.
+        let mut change = Change {
+            connection: self.pool.acquire().await.map_err(fault)?,
+            is_committed: false,
+            _turn: turn,
+        };
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(change.connection())
+            .await
+            .map_err(fault)?;
+        Ok(change)
+    }
+
+    /// Makes a change last. It goes on when the client that asked for it is gone: a commit that nobody waits for happens
+    /// all the same, and what is known of tokens must be forgotten with it.
+    async fn commit(&self, change: Change, bearing: Bearing) -> Result<(), HubError> {
+        let principals = Arc::clone(&self.principals);
+        let committing = tokio::spawn(async move {
+            // Before the commit, not after it: between the two, the old value of a token and the new one would work.
+            let _closed = (bearing == Bearing::OnPrincipals).then(|| principals.close());
+            change.commit().await
+        });
+        committing
+            .await
+            .map_err(|_| HubError::Stopped)?
+            .map_err(|error| self.fault(&error))
+    }
+
+    fn fault(&self, error: &sqlx::Error) -> HubError {
+        database_error(&self.path, error)
+    }
+
+    /// A value in the database that this version cannot read.
+    fn unreadable(&self, what: &str) -> HubError {
+        HubError::Database {
+            path: self.path.clone(),
+            detail: format!("it holds a {what} that cannot be read"),
+        }
+    }
+}
+
+#[async_trait]
+impl Registry for Sqlite {
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Tells apart what an owner would do differently about it.
+fn database_error(path: &Path, error: &sqlx::Error) -> HubError {
+    // The low byte of an extended code is the primary one; see https://www.sqlite.org/rescode.html.
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .and_then(|code| code.parse::<i64>().ok())
+        .map(|code| code & 0xff);
+    let path = path.to_owned();
+    match code {
+        Some(5 | 6) => HubError::DatabaseLocked { path },
+        Some(8 | 14) => HubError::ReadOnly { path },
+        Some(13) => HubError::DiskFull { path },
+        Some(11 | 26) => HubError::DatabaseCorrupt {
+            path,
+            detail: error.to_string(),
+        },
+        _ if matches!(error, sqlx::Error::PoolTimedOut) => HubError::DatabaseLocked { path },
+        _ => HubError::Database {
+            path,
+            detail: error.to_string(),
+        },
+    }
+}
+
+fn is_taken(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}

@@ -1,0 +1,320 @@
+//! The table of repositories, and who was let through their gates.
+
+use std::fmt::Write as _;
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Bearing, Change, Sqlite, is_taken};
+use crate::clock::{from_milliseconds, to_milliseconds};
+use crate::error::HubError;
+use crate::names;
+use crate::registry::{
+    Act, Gate, GateChange, NewRepository, Origin, Repositories, Repository, RepositoryChange,
+    RepositoryType, Subject,
+};
+
+const SELECT: &str = "SELECT repositories.*, namespaces.name AS namespace FROM repositories
+    JOIN namespaces ON namespaces.id = repositories.namespace_id";
+
+#[async_trait]
+impl Repositories for Sqlite {
+    async fn create_repository(
+        &self,
+        new: NewRepository<'_>,
+        origin: &Origin,
+    ) -> Result<Repository, HubError> {
+        let mut change = self.write().await?;
+        sqlx::query(
+            "INSERT INTO repositories
+                (id, kind, namespace_id, name, name_key, creator_id, private, gated, created_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(new.id)
+        .bind(new.kind.as_str())
+        .bind(&new.namespace.id)
+        .bind(new.name)
+        .bind(names::key(new.name))
+        .bind(new.creator_id)
+        .bind(new.private)
+        .bind(new.gated.map(Gate::as_str))
+        .bind(to_milliseconds(origin.at))
+        .execute(change.connection())
+        .await
+        .map_err(|error| {
+            if is_taken(&error) {
+                HubError::RepositoryExists {
+                    kind: new.kind,
+                    id: format!("{}/{}", new.namespace.name, new.name),
+                }
+            } else {
+                self.fault(&error)
+            }
+        })?;
+        let repository = self.by_id(&mut change, new.id).await?;
+        if let Some(repository) = &repository {
+            let detail = settings(RepositoryChange {
+                private: Some(new.private),
+                gated: GateChange::Set(new.gated),
+                disabled: None,
+            });
+            let subject = about(repository).detail(detail);
+            self.enter(&mut change, Act::RepositoryCreate, subject, origin)
+                .await?;
+        }
+        self.commit(change, Bearing::None).await?;
+        self.repository(new.kind, &new.namespace.name, new.name)
+            .await
+    }
+
+    async fn find_repository(
+        &self,
+        kind: RepositoryType,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Repository>, HubError> {
+        let row = sqlx::query(
+            "SELECT repositories.*, namespaces.name AS namespace FROM repositories
+             JOIN namespaces ON namespaces.id = repositories.namespace_id
+             WHERE repositories.kind = ? AND namespaces.name_key = ? AND repositories.name_key = ?",
+        )
+        .bind(kind.as_str())
+        .bind(names::key(namespace))
+        .bind(names::key(name))
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(|error| self.fault(&error))?;
+        row.as_ref()
+            .map(|row| self.read_repository(row))
+            .transpose()
+    }
+
+    async fn repository(
+        &self,
+        kind: RepositoryType,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Repository, HubError> {
+        self.find_repository(kind, namespace, name)
+            .await?
+            .ok_or_else(|| HubError::UnknownRepository {
+                kind,
+                id: format!("{namespace}/{name}"),
+            })
+    }
+
+    async fn repositories(&self) -> Result<Vec<Repository>, HubError> {
+        let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new(SELECT);
+        query.push(" ORDER BY repositories.created_at DESC, repositories.id");
+        let rows = query
+            .build()
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.fault(&error))?;
+        rows.iter().map(|row| self.read_repository(row)).collect()
+    }
+
+    async fn update_repository(
+        &self,
+        id: &str,
+        wanted: RepositoryChange,
+        origin: &Origin,
+    ) -> Result<(), HubError> {
+        let mut change = self.write().await?;
+        sqlx::query(
+            "UPDATE repositories SET
+                private = COALESCE(?, private),
+                disabled = COALESCE(?, disabled),
+                gated = CASE WHEN ? THEN ? ELSE gated END
+             WHERE id = ?",
+        )
+        .bind(wanted.private)
+        .bind(wanted.disabled)
+        .bind(wanted.gated != GateChange::Keep)
+        .bind(wanted.gated.gate().map(Gate::as_str))
+        .bind(id)
+        .execute(change.connection())
+        .await
+        .map_err(|error| self.fault(&error))?;
+        let detail = settings(wanted);
+        if let Some(repository) = self.by_id(&mut change, id).await?
+            && !detail.is_empty()
+        {
+            let subject = about(&repository).detail(detail);
+            self.enter(&mut change, Act::RepositorySettings, subject, origin)
+                .await?;
+        }
+        self.commit(change, Bearing::None).await
+    }
+
+    async fn delete_repository(&self, id: &str, origin: &Origin) -> Result<bool, HubError> {
+        let mut change = self.write().await?;
+        let found = self.by_id(&mut change, id).await?;
+        let Some(repository) = found else {
+            return Ok(false);
+        };
+        sqlx::query("DELETE FROM repositories WHERE id = ?")
+            .bind(id)
+            .execute(change.connection())
+            .await
+            .map_err(|error| self.fault(&error))?;
+        self.enter(
+            &mut change,
+            Act::RepositoryDelete,
+            about(&repository),
+            origin,
+        )
+        .await?;
+        self.commit(change, Bearing::None).await?;
+        Ok(true)
+    }
+
+    async fn grant(
+        &self,
+        repository_id: &str,
+        user_id: &str,
+        origin: &Origin,
+    ) -> Result<(), HubError> {
+        let mut change = self.write().await?;
+        let done = sqlx::query("INSERT OR IGNORE INTO access_grants (repository_id, user_id, granted_at) VALUES (?, ?, ?)")
+            .bind(repository_id)
+            .bind(user_id)
+            .bind(to_milliseconds(origin.at))
+            .execute(change.connection())
+            .await
+            .map_err(|error| self.fault(&error))?;
+        if done.rows_affected() == 0 {
+            return Ok(());
+        }
+        let ids = (repository_id, user_id);
+        self.enter_access(&mut change, Act::AccessGrant, ids, origin)
+            .await?;
+        self.commit(change, Bearing::None).await
+    }
+
+    async fn revoke_grant(
+        &self,
+        repository_id: &str,
+        user_id: &str,
+        origin: &Origin,
+    ) -> Result<(), HubError> {
+        let mut change = self.write().await?;
+        let done = sqlx::query("DELETE FROM access_grants WHERE repository_id = ? AND user_id = ?")
+            .bind(repository_id)
+            .bind(user_id)
+            .execute(change.connection())
+            .await
+            .map_err(|error| self.fault(&error))?;
+        if done.rows_affected() == 0 {
+            return Ok(());
+        }
+        let ids = (repository_id, user_id);
+        self.enter_access(&mut change, Act::AccessRevoke, ids, origin)
+            .await?;
+        self.commit(change, Bearing::None).await
+    }
+
+    async fn is_granted(&self, repository_id: &str, user_id: &str) -> Result<bool, HubError> {
+        sqlx::query("SELECT 1 FROM access_grants WHERE repository_id = ? AND user_id = ?")
+            .bind(repository_id)
+            .bind(user_id)
+            .fetch_optional(&self.pool)
+            .await
+            .map(|row| row.is_some())
+            .map_err(|error| self.fault(&error))
+    }
+
+    async fn grants(&self, repository_id: &str) -> Result<Vec<String>, HubError> {
+        sqlx::query(
+            "SELECT namespaces.name FROM access_grants JOIN namespaces ON namespaces.id = access_grants.user_id
+             WHERE access_grants.repository_id = ? ORDER BY namespaces.name_key",
+        )
+        .bind(repository_id)
+        .fetch_all(&self.pool)
+        .await
+        .and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect())
+        .map_err(|error| self.fault(&error))
+    }
+}
+
+impl Sqlite {
+    /// The repository with this id, as the change has it so far.
+    async fn by_id(&self, change: &mut Change, id: &str) -> Result<Option<Repository>, HubError> {
+        let row = sqlx::query(
+            "SELECT repositories.*, namespaces.name AS namespace FROM repositories
+             JOIN namespaces ON namespaces.id = repositories.namespace_id WHERE repositories.id = ?",
+        )
+        .bind(id)
+        .fetch_optional(change.connection())
+        .await
+        .map_err(|error| self.fault(&error))?;
+        row.as_ref()
+            .map(|row| self.read_repository(row))
+            .transpose()
+    }
+
+    async fn enter_access(
+        &self,
+        change: &mut Change,
+        act: Act,
+        (repository_id, user_id): (&str, &str),
+        origin: &Origin,
+    ) -> Result<(), HubError> {
+        let user: Option<String> = sqlx::query("SELECT name FROM namespaces WHERE id = ?")
+            .bind(user_id)
+            .fetch_optional(change.connection())
+            .await
+            .and_then(|row| row.map(|row| row.try_get(0)).transpose())
+            .map_err(|error| self.fault(&error))?;
+        let Some(repository) = self.by_id(change, repository_id).await? else {
+            return Ok(());
+        };
+        let subject = Subject {
+            user,
+            ..about(&repository)
+        };
+        self.enter(change, act, subject, origin).await
+    }
+
+    fn read_repository(&self, row: &SqliteRow) -> Result<Repository, HubError> {
+        let fault = |error| self.fault(&error);
+        let kind: String = row.try_get("kind").map_err(fault)?;
+        let gated: Option<String> = row.try_get("gated").map_err(fault)?;
+        Ok(Repository {
+            id: row.try_get("id").map_err(fault)?,
+            kind: RepositoryType::parse(&kind).ok_or_else(|| self.unreadable("repository type"))?,
+            namespace_id: row.try_get("namespace_id").map_err(fault)?,
+            namespace: row.try_get("namespace").map_err(fault)?,
+            name: row.try_get("name").map_err(fault)?,
+            creator_id: row.try_get("creator_id").map_err(fault)?,
+            private: row.try_get("private").map_err(fault)?,
+            gated: gated
+                .map(|gate| Gate::parse(&gate).ok_or_else(|| self.unreadable("gate")))
+                .transpose()?,
+            disabled: row.try_get("disabled").map_err(fault)?,
+            created_at: from_milliseconds(row.try_get("created_at").map_err(fault)?),
+        })
+    }
+}
+
+/// A repository, and the organization that it belongs to, if it belongs to one. A user's name stands there as well: who
+/// looks for a namespace finds it.
+fn about(repository: &Repository) -> Subject {
+    Subject::repository(repository.page()).within(&repository.namespace)
+}
+
+/// `private=true gated=auto`: what is set, and nothing of the rest.
+fn settings(change: RepositoryChange) -> String {
+    let mut text = String::new();
+    if let Some(private) = change.private {
+        let _ = write!(text, "private={private} ");
+    }
+    if let GateChange::Set(gate) = change.gated {
+        let _ = write!(text, "gated={} ", gate.map_or("false", Gate::as_str));
+    }
+    if let Some(disabled) = change.disabled {
+        let _ = write!(text, "disabled={disabled} ");
+    }
+    text.trim_end().to_owned()
+}

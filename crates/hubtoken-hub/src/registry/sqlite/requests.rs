@@ -1,0 +1,118 @@
+//! How tokens ask to be approved: whenever one needs it, in the transaction of what made it need that.
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Change, Sqlite};
+use crate::clock::to_milliseconds;
+use crate::error::HubError;
+use crate::registry::{Act, Origin, Subject};
+
+/// For which tokens the organizations that want to approve them are asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asking<'a> {
+    /// For this one, in all organizations.
+    Token(&'a str),
+    /// For all tokens, in this organization.
+    Organization(&'a str),
+    /// For all tokens of this user, in this organization: organization, user.
+    Member(&'a str, &'a str),
+}
+
+impl Sqlite {
+    /// Asks wherever a fine-grained token with a scope on an organization, or on a repository of it, needs approval there
+    /// and has not asked yet.
+    pub(super) async fn ask_for(
+        &self,
+        change: &mut Change,
+        asking: Asking<'_>,
+        origin: &Origin,
+    ) -> Result<(), HubError> {
+        let (token, organization, user) = match asking {
+            Asking::Token(token) => (Some(token), None, None),
+            Asking::Organization(organization) => (None, Some(organization), None),
+            Asking::Member(organization, user) => (None, Some(organization), Some(user)),
+        };
+        let rows = sqlx::query(
+            "INSERT OR IGNORE INTO approvals (organization_id, token_id, status, asked_at)
+             SELECT organizations.id, tokens.id, 'pending', ?1
+             FROM tokens
+             JOIN members ON members.user_id = tokens.user_id
+             JOIN namespaces AS organizations ON organizations.id = members.organization_id
+             WHERE (?2 IS NULL OR tokens.id = ?2)
+                AND (?3 IS NULL OR organizations.id = ?3)
+                AND (?4 IS NULL OR tokens.user_id = ?4)
+                AND organizations.token_policy = 'require-approval'
+                AND members.role <> 'admin'
+                AND tokens.role = 'fineGrained'
+                AND EXISTS (
+                    SELECT 1 FROM json_each(tokens.fine_grained, '$.scoped') AS scope
+                    WHERE json_extract(scope.value, '$.entity._id') = organizations.id
+                        OR json_extract(scope.value, '$.entity._id') IN (
+                            SELECT id FROM repositories WHERE namespace_id = organizations.id
+                        )
+                )
+             RETURNING organization_id, token_id",
+        )
+        .bind(to_milliseconds(origin.at))
+        .bind(token)
+        .bind(organization)
+        .bind(user)
+        .fetch_all(change.connection())
+        .await
+        .map_err(|error| self.fault(&error))?;
+        self.enter_requests(change, &rows, origin).await
+    }
+
+    /// A token with other permissions is not the one that was approved, or turned down.
+    pub(super) async fn ask_again(
+        &self,
+        change: &mut Change,
+        token_id: &str,
+        origin: &Origin,
+    ) -> Result<(), HubError> {
+        let rows = sqlx::query(
+            "UPDATE approvals SET status = 'pending', asked_at = ?, decided_at = NULL, decided_by = NULL
+             WHERE token_id = ? AND status IN ('approved', 'denied')
+             RETURNING organization_id, token_id",
+        )
+        .bind(to_milliseconds(origin.at))
+        .bind(token_id)
+        .fetch_all(change.connection())
+        .await
+        .map_err(|error| self.fault(&error))?;
+        self.enter_requests(change, &rows, origin).await
+    }
+
+    /// Enters a request for each row of organization and token.
+    pub(super) async fn enter_requests(
+        &self,
+        change: &mut Change,
+        rows: &[SqliteRow],
+        origin: &Origin,
+    ) -> Result<(), HubError> {
+        for row in rows {
+            let read = || Ok((row.try_get(0)?, row.try_get(1)?));
+            let (organization, token): (String, String) =
+                read().map_err(|error: sqlx::Error| self.fault(&error))?;
+            let found = sqlx::query(
+                "SELECT tokens.*, users.name AS owner, organizations.name AS organization FROM tokens
+                 JOIN namespaces AS users ON users.id = tokens.user_id
+                 JOIN namespaces AS organizations ON organizations.id = ?
+                 WHERE tokens.id = ?",
+            )
+            .bind(&organization)
+            .bind(&token)
+            .fetch_one(change.connection())
+            .await
+            .map_err(|error| self.fault(&error))?;
+            let read = || Ok((found.try_get("owner")?, found.try_get("organization")?));
+            let (owner, organization): (String, String) =
+                read().map_err(|error: sqlx::Error| self.fault(&error))?;
+            let subject = Subject::token(&owner, &self.token(&found)?).within(&organization);
+            self.enter(change, Act::ApprovalRequest, subject, origin)
+                .await?;
+        }
+        Ok(())
+    }
+}

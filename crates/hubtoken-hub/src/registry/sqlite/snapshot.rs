@@ -1,0 +1,120 @@
+//! The database apart from a Hub: copied while one runs, and looked at before one is started on it.
+
+use std::path::Path;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+
+use super::migrations::{self, MigrationError};
+use super::{PATIENCE, database_error};
+use crate::error::HubError;
+use crate::registry::RepositoryType;
+
+/// What a copied database says of itself.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub schema: i64,
+    /// Type and id of every repository.
+    pub repositories: Vec<(RepositoryType, String)>,
+}
+
+/// Copies a database as it is at one moment, whoever writes to it meanwhile, and looks at the copy.
+pub(crate) async fn copy(database: &Path, target: &Path) -> Result<Snapshot, HubError> {
+    let mut connection = open(database).await?;
+    migrations::vacuum_into(&mut connection, target)
+        .await
+        .map_err(|error| match error {
+            MigrationError::Sqlite(error) => database_error(database, &error),
+            MigrationError::Copy(error) => HubError::folder(target, error),
+            MigrationError::Newer(_) => HubError::Stopped,
+        })?;
+    close(connection, database).await?;
+    inspect(target).await
+}
+
+/// Looks whether a database is whole, and one that this version can read.
+pub(crate) async fn inspect(database: &Path) -> Result<Snapshot, HubError> {
+    let fault = |error: sqlx::Error| database_error(database, &error);
+    let mut connection = open(database).await?;
+    for (pragma, good) in [
+        ("PRAGMA integrity_check(1)", "ok"),
+        ("PRAGMA foreign_key_check", ""),
+    ] {
+        let verdict = sqlx::query(pragma)
+            .fetch_optional(&mut connection)
+            .await
+            .map_err(fault)?
+            .map_or(Ok(String::new()), |row| row.try_get::<String, _>(0))
+            .map_err(fault)?;
+        if verdict != good {
+            return Err(HubError::DatabaseCorrupt {
+                path: database.to_owned(),
+                detail: verdict,
+            });
+        }
+    }
+    let schema = migrations::schema(&mut connection).await.map_err(fault)?;
+    if schema > migrations::newest() {
+        return Err(HubError::NewerSchema {
+            path: database.to_owned(),
+            found: schema,
+            known: migrations::newest(),
+        });
+    }
+    let rows = sqlx::query("SELECT kind, id FROM repositories ORDER BY id")
+        .fetch_all(&mut connection)
+        .await
+        .map_err(fault)?;
+    let mut repositories = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (kind, id): (String, String) = (
+            row.try_get(0).map_err(fault)?,
+            row.try_get(1).map_err(fault)?,
+        );
+        let kind = RepositoryType::ALL
+            .into_iter()
+            .find(|each| each.as_str() == kind)
+            .ok_or_else(|| HubError::Database {
+                path: database.to_owned(),
+                detail: "it holds a repository of a type that is not known".to_owned(),
+            })?;
+        repositories.push((kind, id));
+    }
+    close(connection, database).await?;
+    Ok(Snapshot {
+        schema,
+        repositories,
+    })
+}
+
+/// Takes repositories out of a copy: they were deleted after it was made.
+pub(crate) async fn forget(database: &Path, ids: &[String]) -> Result<(), HubError> {
+    let fault = |error: sqlx::Error| database_error(database, &error);
+    let mut connection = open(database).await?;
+    for id in ids {
+        sqlx::query("DELETE FROM repositories WHERE id = ?")
+            .bind(id)
+            .execute(&mut connection)
+            .await
+            .map_err(fault)?;
+    }
+    close(connection, database).await
+}
+
+async fn open(database: &Path) -> Result<SqliteConnection, HubError> {
+    SqliteConnectOptions::new()
+        .filename(database)
+        .create_if_missing(false)
+        .foreign_keys(true)
+        .busy_timeout(PATIENCE)
+        .connect()
+        .await
+        .map_err(|error| database_error(database, &error))
+}
+
+async fn close(connection: SqliteConnection, database: &Path) -> Result<(), HubError> {
+    connection
+        .close()
+        .await
+        .map_err(|error| database_error(database, &error))
+}

@@ -1,0 +1,61 @@
+//! The tokens of an organization's members, out of the tables of tokens, members and approvals.
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+
+use super::Sqlite;
+use super::approvals::{SELECT, scopes_within};
+use crate::error::HubError;
+use crate::registry::{
+    ApprovalStatus, OrganizationRole, Organizations as _, Standings, TokenStanding,
+};
+
+#[async_trait]
+impl Standings for Sqlite {
+    async fn standings(
+        &self,
+        organization: &str,
+        user_id: Option<&str>,
+    ) -> Result<Vec<TokenStanding>, HubError> {
+        let organization = self.organization(organization).await?;
+        let mut query = sqlx::QueryBuilder::<super::Database>::new(SELECT);
+        query.push(
+            " WHERE ?2 IS NULL OR users.id = ?2
+              ORDER BY users.name_key, tokens.created_at DESC, tokens.id",
+        );
+        let rows = query
+            .build()
+            .bind(&organization.id)
+            .bind(user_id)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.fault(&error))?;
+        rows.iter()
+            .map(|row| {
+                let read = || {
+                    Ok((
+                        row.try_get("owner")?,
+                        row.try_get("owner_role")?,
+                        row.try_get("approval_status")?,
+                    ))
+                };
+                let (user, role, status): (_, String, Option<String>) =
+                    read().map_err(|error: sqlx::Error| self.fault(&error))?;
+                let token = self.token(row)?;
+                Ok(TokenStanding {
+                    user,
+                    role_in_organization: OrganizationRole::parse(&role)
+                        .ok_or_else(|| self.unreadable("role of a member"))?,
+                    scopes: scopes_within(&token, &organization),
+                    token,
+                    status: status
+                        .map(|status| {
+                            ApprovalStatus::parse(&status)
+                                .ok_or_else(|| self.unreadable("approval"))
+                        })
+                        .transpose()?,
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,359 @@
+//! The table of tokens.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use time::OffsetDateTime;
+
+use super::principals::is_expired;
+use super::requests::Asking;
+use super::rows::PRINCIPAL;
+use super::{Bearing, Change, Sqlite};
+use crate::clock::{from_milliseconds, to_milliseconds};
+use crate::error::HubError;
+use crate::names;
+use crate::registry::{
+    Act, CreatedToken, GrantedRole, NewToken, Origin, Principal, Subject, TokenInfo, TokenRole,
+    Tokens, User, Users as _,
+};
+use crate::secret::{self, Digest, Secret};
+
+#[async_trait]
+impl Tokens for Sqlite {
+    async fn create_token(
+        &self,
+        user: &str,
+        new: NewToken,
+        origin: &Origin,
+    ) -> Result<CreatedToken, HubError> {
+        names::check_token(&new.name)?;
+        if new.expires_at.is_some_and(|expiry| expiry <= origin.at) {
+            return Err(HubError::InvalidToken {
+                reason: "it would have expired already".to_owned(),
+            });
+        }
+        let user = self.user(user).await?;
+        let role = self.resolve_role(new.role).await?;
+        role.check_spelling(None)?;
+        let value = Secret::access_token()?;
+        let whole = |moment| from_milliseconds(to_milliseconds(moment));
+        let info = TokenInfo {
+            id: secret::object_id()?,
+            name: new.name,
+            role,
+            last4: value.last4(),
+            created_at: whole(origin.at),
+            last_used_at: None,
+            expires_at: new.expires_at.map(whole),
+            inference_requests: 0,
+        };
+        let mut change = self.write().await?;
+        sqlx::query(
+            "INSERT INTO tokens (id, user_id, name, role, fine_grained, digest, last4, created_at, expires_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&info.id)
+        .bind(&user.id)
+        .bind(&info.name)
+        .bind(info.role.as_str())
+        .bind(stored_scopes(&info.role)?)
+        .bind(value.digest().as_slice())
+        .bind(&info.last4)
+        .bind(to_milliseconds(info.created_at))
+        .bind(info.expires_at.map(to_milliseconds))
+        .execute(change.connection())
+        .await
+        .map_err(|error| self.fault(&error))?;
+        let subject = Subject::token(&user.name, &info).detail(info.role.as_str());
+        self.enter(&mut change, Act::TokenCreate, subject, origin)
+            .await?;
+        self.ask_for(&mut change, Asking::Token(&info.id), origin)
+            .await?;
+        // Nobody has used it yet, so nobody is known by it.
+        self.commit(change, Bearing::None).await?;
+        Ok(CreatedToken { value, info })
+    }
+
+    async fn list_tokens(&self, user: &str) -> Result<Vec<TokenInfo>, HubError> {
+        let user = self.user(user).await?;
+        let rows = sqlx::query("SELECT * FROM tokens WHERE user_id = ?")
+            .bind(&user.id)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.fault(&error))?;
+        let tokens = rows.iter().map(|row| self.token(row));
+        let mut tokens = tokens.collect::<Result<Vec<_>, _>>()?;
+        // Here and not in SQL: SQLite would move whole rows about.
+        tokens.sort_unstable_by(|left, right| {
+            (left.created_at, &left.id).cmp(&(right.created_at, &right.id))
+        });
+        Ok(tokens)
+    }
+
+    async fn rename_token(
+        &self,
+        user: &str,
+        wanted: &str,
+        name: &str,
+        origin: &Origin,
+    ) -> Result<TokenInfo, HubError> {
+        names::check_token(name)?;
+        let owner = self.user(user).await?;
+        let mut change = self.write().await?;
+        let mut found = self.find_token(&mut change, &owner, wanted).await?;
+        sqlx::query("UPDATE tokens SET name = ? WHERE id = ?")
+            .bind(name)
+            .bind(&found.id)
+            .execute(change.connection())
+            .await
+            .map_err(|error| self.fault(&error))?;
+        let before = std::mem::replace(&mut found.name, name.to_owned());
+        let subject = Subject::token(&owner.name, &found).detail(format!("was {before}"));
+        self.enter(&mut change, Act::TokenRename, subject, origin)
+            .await?;
+        self.commit(change, Bearing::OnPrincipals).await?;
+        Ok(found)
+    }
+
+    async fn change_token(
+        &self,
+        user: &str,
+        wanted: &str,
+        role: TokenRole,
+        origin: &Origin,
+    ) -> Result<TokenInfo, HubError> {
+        let owner = self.user(user).await?;
+        let role = self.resolve_role(role).await?;
+        let mut change = self.write().await?;
+        let mut found = self.find_token(&mut change, &owner, wanted).await?;
+        if found.role == role {
+            return Ok(found);
+        }
+        role.check_spelling(Some(&found.role))?;
+        sqlx::query("UPDATE tokens SET role = ?, fine_grained = ? WHERE id = ?")
+            .bind(role.as_str())
+            .bind(stored_scopes(&role)?)
+            .bind(&found.id)
+            .execute(change.connection())
+            .await
+            .map_err(|error| self.fault(&error))?;
+        found.role = role;
+        let subject = Subject::token(&owner.name, &found).detail(found.role.as_str());
+        self.enter(&mut change, Act::TokenChange, subject, origin)
+            .await?;
+        self.ask_again(&mut change, &found.id, origin).await?;
+        self.ask_for(&mut change, Asking::Token(&found.id), origin)
+            .await?;
+        self.commit(change, Bearing::OnPrincipals).await?;
+        Ok(found)
+    }
+
+    async fn refresh_token(
+        &self,
+        user: &str,
+        wanted: &str,
+        origin: &Origin,
+    ) -> Result<CreatedToken, HubError> {
+        let owner = self.user(user).await?;
+        let value = Secret::access_token()?;
+        let mut change = self.write().await?;
+        let mut info = self.find_token(&mut change, &owner, wanted).await?;
+        sqlx::query("UPDATE tokens SET digest = ?, last4 = ?, last_used_at = NULL WHERE id = ?")
+            .bind(value.digest().as_slice())
+            .bind(value.last4())
+            .bind(&info.id)
+            .execute(change.connection())
+            .await
+            .map_err(|error| self.fault(&error))?;
+        info.last4 = value.last4();
+        info.last_used_at = None;
+        let subject = Subject::token(&owner.name, &info);
+        self.enter(&mut change, Act::TokenRefresh, subject, origin)
+            .await?;
+        self.commit(change, Bearing::OnPrincipals).await?;
+        Ok(CreatedToken { value, info })
+    }
+
+    async fn delete_token(
+        &self,
+        user: &str,
+        wanted: &str,
+        origin: &Origin,
+    ) -> Result<(), HubError> {
+        let owner = self.user(user).await?;
+        let mut change = self.write().await?;
+        let found = self.find_token(&mut change, &owner, wanted).await?;
+        self.remove_token(&mut change, &found.id).await?;
+        let subject = Subject::token(&owner.name, &found);
+        self.enter(&mut change, Act::TokenDelete, subject, origin)
+            .await?;
+        self.commit(change, Bearing::OnPrincipals).await
+    }
+
+    async fn revoke(&self, digests: &[Digest], origin: &Origin) -> Result<(), HubError> {
+        let mut change = self.write().await?;
+        let mut is_changed = false;
+        for digest in digests {
+            let row = sqlx::query(
+                "SELECT tokens.*, namespaces.name AS owner FROM tokens
+                 JOIN namespaces ON namespaces.id = tokens.user_id WHERE tokens.digest = ?",
+            )
+            .bind(digest.as_slice())
+            .fetch_optional(change.connection())
+            .await
+            .map_err(|error| self.fault(&error))?;
+            let Some(row) = row else { continue };
+            let found = self.token(&row)?;
+            let owner: String = row.try_get("owner").map_err(|error| self.fault(&error))?;
+            self.remove_token(&mut change, &found.id).await?;
+            let subject = Subject::token(&owner, &found);
+            self.enter(&mut change, Act::TokenRevoke, subject, origin)
+                .await?;
+            is_changed = true;
+        }
+        if is_changed {
+            self.commit(change, Bearing::OnPrincipals).await?;
+        }
+        Ok(())
+    }
+
+    fn recall(&self, digest: &Digest, now: OffsetDateTime) -> Option<Arc<Principal>> {
+        self.principals.get(digest, now).ok().flatten()
+    }
+
+    async fn authenticate(
+        &self,
+        digest: &Digest,
+        now: OffsetDateTime,
+    ) -> Result<Option<Arc<Principal>>, HubError> {
+        let began = match self.principals.get(digest, now) {
+            Ok(answer) => return Ok(answer),
+            Err(began) => began,
+        };
+        let rows = sqlx::query(PRINCIPAL)
+            .bind(digest.as_slice())
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.fault(&error))?;
+        let Some(principal) = self.principal(&rows)? else {
+            return Ok(None);
+        };
+        if is_expired(&principal, now) {
+            return Ok(None);
+        }
+        let principal = Arc::new(principal);
+        self.principals.keep(digest, &principal, began);
+        Ok(Some(principal))
+    }
+
+    async fn touch_token(&self, id: &str, now: OffsetDateTime) -> Result<(), HubError> {
+        let mut change = self.write().await?;
+        sqlx::query("UPDATE tokens SET last_used_at = ? WHERE id = ?")
+            .bind(to_milliseconds(now))
+            .bind(id)
+            .execute(change.connection())
+            .await
+            .map_err(|error| self.fault(&error))?;
+        self.commit(change, Bearing::None).await
+    }
+
+    async fn count_inference(&self, counted: &HashMap<String, u64>) -> Result<(), HubError> {
+        let mut change = self.write().await?;
+        for (id, count) in counted {
+            sqlx::query(
+                "UPDATE tokens SET inference_requests = inference_requests + ? WHERE id = ?",
+            )
+            .bind(i64::try_from(*count).unwrap_or(i64::MAX))
+            .bind(id)
+            .execute(change.connection())
+            .await
+            .map_err(|error| self.fault(&error))?;
+        }
+        self.commit(change, Bearing::None).await
+    }
+}
+
+impl Sqlite {
+    /// An id is looked for first: it is exact, and a name that looks like one must not hide it.
+    async fn find_token(
+        &self,
+        change: &mut Change,
+        owner: &User,
+        wanted: &str,
+    ) -> Result<TokenInfo, HubError> {
+        let rows = sqlx::query(
+            "SELECT * FROM tokens WHERE user_id = ?1 AND (id = ?2 OR name = ?2) ORDER BY created_at, id",
+        )
+        .bind(&owner.id)
+        .bind(wanted)
+        .fetch_all(change.connection())
+        .await
+        .map_err(|error| self.fault(&error))?;
+        let mut named = rows
+            .iter()
+            .map(|row| self.token(row))
+            .collect::<Result<Vec<_>, _>>()?;
+        if let Some(token) = named.iter().find(|token| token.id == wanted) {
+            return Ok(token.clone());
+        }
+        match named.len() {
+            0 => Err(HubError::UnknownToken {
+                user: owner.name.clone(),
+                token: shown(wanted),
+            }),
+            1 => Ok(named.remove(0)),
+            _ => Err(HubError::AmbiguousToken {
+                user: owner.name.clone(),
+                name: wanted.to_owned(),
+                ids: named.into_iter().map(|token| token.id).collect(),
+            }),
+        }
+    }
+
+    async fn remove_token(&self, change: &mut Change, id: &str) -> Result<(), HubError> {
+        sqlx::query("DELETE FROM tokens WHERE id = ?")
+            .bind(id)
+            .execute(change.connection())
+            .await
+            .map(|_| ())
+            .map_err(|error| self.fault(&error))
+    }
+}
+
+/// The scopes of a fine-grained token as the table keeps them.
+fn stored_scopes(role: &GrantedRole) -> Result<Option<String>, HubError> {
+    match role {
+        GrantedRole::FineGrained(fine) => {
+            serde_json::to_string(fine)
+                .map(Some)
+                .map_err(|error| HubError::InvalidToken {
+                    reason: error.to_string(),
+                })
+        }
+        GrantedRole::Read | GrantedRole::Write => Ok(None),
+    }
+}
+
+/// People paste the value where a name is asked for; it must not come back in a message.
+pub(super) fn shown(wanted: &str) -> String {
+    if wanted.starts_with("hf_") {
+        "hf_…".to_owned()
+    } else if wanted.starts_with("hubtoken_admin_") {
+        "hubtoken_admin_…".to_owned()
+    } else {
+        wanted.chars().filter(|each| !each.is_control()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn a_value_in_place_of_a_name_is_not_repeated() {
+        assert_eq!(shown(&format!("hf_{}", "a".repeat(34))), "hf_…");
+        assert_eq!(shown("ci\n"), "ci");
+    }
+}

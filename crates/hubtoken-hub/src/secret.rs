@@ -1,0 +1,169 @@
+//! Values that must stay secret: access tokens and the admin key.
+//!
+//! The Hub keeps only a digest of either once it was shown. A plain SHA-256 is enough because a value carries
+//! more than 190 bits of entropy, so there is nothing to guess; passwords, which people choose, get argon2.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use super::error::HubError;
+
+const LETTERS: &[u8; 52] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const TOKEN_PREFIX: &str = "hf_";
+/// As long as the Hub's own, so that every detector of leaked tokens recognizes it; three of four accept letters only.
+const TOKEN_LETTERS: usize = 34;
+const ADMIN_KEY_PREFIX: &str = "hubtoken_admin_";
+const ADMIN_KEY_LETTERS: usize = 43;
+
+/// The SHA-256 of a secret: all that the registry knows of it.
+pub(crate) type Digest = [u8; 32];
+
+/// A secret value, zeroed when dropped. `Debug` shows a mask; [`Secret::reveal`] is the one way to the value.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes over a value that is known already.
+    #[must_use]
+    pub fn new(value: String) -> Self {
+        Self(Zeroizing::new(value))
+    }
+
+    pub(crate) fn access_token() -> Result<Self, HubError> {
+        Self::random(TOKEN_PREFIX, TOKEN_LETTERS)
+    }
+
+    pub(crate) fn admin_key() -> Result<Self, HubError> {
+        Self::random(ADMIN_KEY_PREFIX, ADMIN_KEY_LETTERS)
+    }
+
+    fn random(prefix: &str, letters: usize) -> Result<Self, HubError> {
+        let mut value = Zeroizing::new(String::with_capacity(prefix.len() + letters));
+        value.push_str(prefix);
+        let mut bytes = Zeroizing::new([0_u8; 64]);
+        while value.len() < prefix.len() + letters {
+            getrandom::fill(bytes.as_mut_slice()).map_err(|_| HubError::Random)?;
+            for byte in bytes.iter() {
+                // Bytes from 208 on are thrown away: 256 is no multiple of 52, and a remainder would favor letters.
+                if *byte < 208 && value.len() < prefix.len() + letters {
+                    value.push(char::from(LETTERS[usize::from(*byte % 52)]));
+                }
+            }
+        }
+        Ok(Self(value))
+    }
+
+    /// 256 random bits for a cookie or a form, in hexadecimal.
+    pub(crate) fn random_id() -> Result<Self, HubError> {
+        let mut bytes = Zeroizing::new([0_u8; 32]);
+        getrandom::fill(bytes.as_mut_slice()).map_err(|_| HubError::Random)?;
+        Ok(Self(Zeroizing::new(hexadecimal(bytes.as_slice()))))
+    }
+
+    /// The value itself. Whoever calls this must neither log nor store it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// The last four characters, by which people recognize a token in a list.
+    pub(crate) fn last4(&self) -> String {
+        let mut last: Vec<char> = self.0.chars().rev().take(4).collect();
+        last.reverse();
+        last.into_iter().collect()
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        digest(&self.0)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(…)")
+    }
+}
+
+pub(crate) fn digest(value: &str) -> Digest {
+    Sha256::digest(value.as_bytes()).into()
+}
+
+/// Compares digests, not values, so that neither the length nor the common prefix shows in the time taken.
+pub(crate) fn same(left: &Digest, right: &Digest) -> bool {
+    left.ct_eq(right).into()
+}
+
+/// A 24-digit hexadecimal id, the form of every id on the Hub.
+pub(crate) fn object_id() -> Result<String, HubError> {
+    let mut bytes = [0_u8; 12];
+    getrandom::fill(&mut bytes).map_err(|_| HubError::Random)?;
+    Ok(hexadecimal(&bytes))
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| {
+            [
+                DIGITS[usize::from(byte >> 4)],
+                DIGITS[usize::from(byte & 15)],
+            ]
+        })
+        .map(char::from)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_the_form_that_detectors_know() {
+        let token = Secret::access_token().unwrap();
+        let letters = token.reveal().strip_prefix("hf_").unwrap();
+        assert_eq!(letters.len(), 34);
+        assert!(letters.bytes().all(|byte| byte.is_ascii_alphabetic()));
+        let key = Secret::admin_key().unwrap();
+        assert_eq!(
+            key.reveal().strip_prefix("hubtoken_admin_").unwrap().len(),
+            43
+        );
+        assert_ne!(token.reveal(), Secret::access_token().unwrap().reveal());
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_the_value() {
+        let token = Secret::access_token().unwrap();
+        let shown = format!("{token:?}");
+        assert!(!shown.contains(&token.last4()));
+        assert!(!shown.contains("hf_"));
+    }
+
+    #[test]
+    fn every_letter_turns_up_about_as_often() {
+        let mut counts = std::collections::HashMap::new();
+        for _ in 0..2000 {
+            for letter in Secret::access_token().unwrap().reveal()[3..].chars() {
+                *counts.entry(letter).or_insert(0_u32) += 1;
+            }
+        }
+        // 68 000 letters over 52 of them: about 1 308 each, with a standard deviation of 36.
+        assert_eq!(counts.len(), 52);
+        assert!(
+            counts.values().all(|count| (1000..1620).contains(count)),
+            "{counts:?}"
+        );
+    }
+
+    #[test]
+    fn digests_are_compared_whole() {
+        assert!(same(&digest("a"), &digest("a")));
+        assert!(!same(&digest("a"), &digest("b")));
+        assert_eq!(hexadecimal(&[0, 171, 255]), "00abff");
+        assert_eq!(object_id().unwrap().len(), 24);
+    }
+}
