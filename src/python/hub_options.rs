@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use crate::env::ProcessEnvironment;
 use crate::http::Settings;
-use crate::hub::{InferenceOptions, LogFormat, LogLevel, TlsFiles, Upstream, WhoamiLimit};
+use crate::hub::{InferenceOptions, LogFormat, LogLevel, RateLimit, TlsFiles, Upstream};
 
 /// The files of a certificate.
 pub fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> PyResult<Option<TlsFiles>> {
@@ -22,8 +22,8 @@ pub fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> PyResult<Optio
 }
 
 /// How many requests are answered in a window of some seconds.
-pub fn quota(requests: Option<u32>, window_seconds: u32) -> Option<WhoamiLimit> {
-    requests.map(|quota| WhoamiLimit {
+pub fn quota(requests: Option<u32>, window_seconds: u32) -> Option<RateLimit> {
+    requests.map(|quota| RateLimit {
         quota,
         window_seconds,
     })
@@ -32,7 +32,7 @@ pub fn quota(requests: Option<u32>, window_seconds: u32) -> Option<WhoamiLimit> 
 /// The inference API. Models' servers are believed by the certificates that the client believes.
 pub fn inference(
     upstreams: Vec<Upstream>,
-    limit: Option<WhoamiLimit>,
+    limit: Option<RateLimit>,
     patience_seconds: u32,
 ) -> InferenceOptions {
     InferenceOptions {

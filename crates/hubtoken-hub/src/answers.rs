@@ -1,26 +1,30 @@
 //! What goes back to a client: the Hub's errors, and JSON with the Hub's headers.
 //!
-//! An error is made where it is found and written in one place, [`render`], because its form depends on the request:
-//! JSON under `/api/`, the bare message elsewhere. Every text here that the Hub has is the Hub's own, to the letter;
-//! clients compare some of them.
+//! An error is made where it is found and written in one place, [`render`], because its form
+//! ([`ErrorFormat`]) depends on the routes: JSON in the API, the bare message for files. Where the
+//! real Hub has a text for an error, this is that text, to the letter; clients compare some of them.
 
 mod error;
+mod error_format;
 mod fault;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, ETAG, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
 pub(crate) use self::error::ApiError;
-use super::git;
+pub(crate) use self::error_format::ErrorFormat;
 use super::rendered::Rendered;
 
 pub(crate) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 pub(crate) const X_ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 pub(crate) const X_REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
+
+/// Room for the headers that every answer gets, its own two included; one more would double it.
+const HEADERS: usize = 12;
 
 /// What git-lfs calls its JSON.
 pub(crate) const LFS_JSON: &str = "application/vnd.git-lfs+json";
@@ -28,21 +32,20 @@ const LFS_AUTHENTICATE: HeaderName = HeaderName::from_static("lfs-authenticate")
 
 pub(crate) type Answer = Result<Response, ApiError>;
 
-/// Writes an error in the form that the path calls for.
-pub(crate) fn render(error: &ApiError, path: &str) -> Response {
-    let is_json = ["/api/", "/oauth/", "/-/", "/v1/", "/models/"]
-        .iter()
-        .any(|under| path.starts_with(under));
-    let (content_type, body) = if git::is_lfs(path) {
-        (LFS_JSON, json!({ "message": error.message }).to_string())
-    } else if is_json {
-        let body = match &error.url {
-            Some(url) => json!({ "error": error.message, "url": url }),
-            None => json!({ "error": error.message }),
-        };
-        ("application/json; charset=utf-8", body.to_string())
-    } else {
-        ("text/plain; charset=utf-8", error.message.clone())
+/// Writes an error in the form that its routes call for.
+pub(crate) fn render(error: &ApiError, format: ErrorFormat) -> Response {
+    let (content_type, body) = match format {
+        ErrorFormat::Lfs => (LFS_JSON, json!({ "message": error.message }).to_string()),
+        ErrorFormat::Json => {
+            let body = match &error.url {
+                Some(url) => json!({ "error": error.message, "url": url }),
+                None => json!({ "error": error.message }),
+            };
+            ("application/json; charset=utf-8", body.to_string())
+        }
+        ErrorFormat::Text | ErrorFormat::Git => {
+            ("text/plain; charset=utf-8", error.message.clone())
+        }
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = error.status;
@@ -53,9 +56,9 @@ pub(crate) fn render(error: &ApiError, path: &str) -> Response {
         headers.insert(X_ERROR_CODE, HeaderValue::from_static(code));
     }
     if error.status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, challenge(path));
-        if git::is_lfs(path) {
-            headers.insert(LFS_AUTHENTICATE, challenge(path));
+        headers.insert(WWW_AUTHENTICATE, challenge(format));
+        if format == ErrorFormat::Lfs {
+            headers.insert(LFS_AUTHENTICATE, challenge(format));
         }
     }
     for (name, value) in &error.headers {
@@ -68,8 +71,8 @@ pub(crate) fn render(error: &ApiError, path: &str) -> Response {
 }
 
 /// Git looks for credentials only where `Basic` is called for.
-fn challenge(path: &str) -> HeaderValue {
-    HeaderValue::from_static(if git::owns(path) {
+fn challenge(format: ErrorFormat) -> HeaderValue {
+    HeaderValue::from_static(if format.is_for_git() {
         "Basic realm=\"Authentication required\", charset=\"UTF-8\""
     } else {
         "Bearer realm=\"Authentication required\", charset=\"UTF-8\""
@@ -87,7 +90,28 @@ pub(crate) fn header_text(text: &str) -> HeaderValue {
 
 /// A JSON answer with the weak `ETag` that the Hub's answers carry.
 pub(crate) fn json_answer(body: &impl Serialize) -> Answer {
-    Rendered::new(body).map(|rendered| rendered.answer())
+    rendered(body).map(|rendered| rendered.into_response())
+}
+
+/// The same, to be kept and sent again.
+pub(crate) fn rendered(body: &impl Serialize) -> Result<Rendered, ApiError> {
+    Rendered::new(body)
+        .map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+}
+
+impl IntoResponse for &Rendered {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body.clone()));
+        let headers = response.headers_mut();
+        headers.reserve(HEADERS);
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/json; charset=utf-8"),
+        );
+        let tag = HeaderValue::from_maybe_shared(self.tag.clone());
+        headers.insert(ETAG, tag.unwrap_or(HeaderValue::from_static("?")));
+        response
+    }
 }
 
 /// The bare `OK` of the endpoints that have nothing else to say.

@@ -15,10 +15,10 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::answers::ApiError;
+use super::peer::Peer;
 use super::rate_limit::Client;
 use super::registry::{Actor, Origin, Principal};
 use super::secret::{self, Digest};
-use super::server::Peer;
 use super::state::HubState;
 
 /// Whoever is asking.
@@ -162,6 +162,11 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<Zeroizing<String>> {
     scheme
         .eq_ignore_ascii_case("bearer")
         .then(|| Zeroizing::new(key.trim().to_owned()))
+}
+
+/// Whether this is the key of the administration API.
+pub(crate) fn is_admin_key(state: &HubState, key: &str) -> bool {
+    secret::same(&secret::digest(key), &state.admin_key)
 }
 
 #[cfg(test)]

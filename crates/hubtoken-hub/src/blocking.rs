@@ -7,10 +7,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::answers::ApiError;
 use super::error::HubError;
 
 /// Commits that are received at once.
@@ -19,8 +17,6 @@ pub(super) const UPLOADS: usize = 64;
 pub(super) const THREADS: usize = UPLOADS + 16;
 /// How long a request waits for a place.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// When one that got none may come again.
-const AGAIN_SECONDS: u32 = 10;
 
 /// Runs work that blocks.
 pub(super) async fn blocking<T: Send + 'static>(
@@ -39,6 +35,11 @@ pub(super) async fn attempt<T: Send + 'static, E: From<io::Error> + Send + 'stat
         .await
         .unwrap_or_else(|_| Err(io::Error::other("the work was cut off").into()))
 }
+
+/// All places are taken, and none became free in time.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}; try again in a moment")]
+pub(crate) struct Busy(pub &'static str);
 
 /// Places for work of one kind.
 #[derive(Debug)]
@@ -59,15 +60,11 @@ impl Places {
     }
 
     /// A place, if one becomes free in time; it is given back when it is dropped.
-    pub(crate) async fn take(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+    pub(crate) async fn take(&self) -> Result<OwnedSemaphorePermit, Busy> {
         let free = Arc::clone(&self.free).acquire_owned();
         match tokio::time::timeout(self.patience, free).await {
             Ok(Ok(place)) => Ok(place),
-            _ => Err(ApiError::again_later(
-                StatusCode::SERVICE_UNAVAILABLE,
-                &format!("{}; try again in a moment", self.taken),
-                AGAIN_SECONDS,
-            )),
+            _ => Err(Busy(self.taken)),
         }
     }
 }
@@ -87,9 +84,8 @@ mod tests {
         runtime.block_on(async {
             let mut kept = vec![places.take().await.unwrap(), places.take().await.unwrap()];
             let refused = places.take().await.unwrap_err();
-            assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(
-                refused.message(),
+                refused.to_string(),
                 "Too many are here; try again in a moment"
             );
             drop(kept.pop());

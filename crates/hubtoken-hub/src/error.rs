@@ -4,9 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::registry::RepositoryType;
 use hubtoken_core::error::Error;
 use hubtoken_core::printable::printable;
+use hubtoken_core::repository::RepositoryType;
 
 /// Why something could not be done with a Hub.
 #[derive(Debug, thiserror::Error)]

@@ -4,13 +4,14 @@
 //! used has. A door takes what comes from outside, in the pieces that it comes in, and gives what was made of it in
 //! plain types. What must hold of that the targets say.
 
-use std::collections::VecDeque;
-use std::io;
-use std::pin::{Pin, pin};
+pub(super) mod chunked_reader;
+
+use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead as _, ReadBuf};
 
+use self::chunked_reader::Arriving;
 use super::framing::{FramedStream, NONSENSE};
 
 pub use super::api::fuzzing::{Change, Commit, byte_range, commit};
@@ -20,34 +21,6 @@ pub use super::lfs::fuzzing::{Links, pointer, pointer_text};
 pub use super::repository::fuzzing::{
     COMMITTED, folder_path, ignored, new_path, old_path, resolved,
 };
-
-/// A stream of bytes that come in these pieces.
-pub(super) struct Arriving<'a>(VecDeque<&'a [u8]>);
-
-impl<'a> Arriving<'a> {
-    pub(super) fn new(pieces: &[&'a [u8]]) -> Self {
-        Self(pieces.iter().copied().collect())
-    }
-}
-
-impl AsyncRead for Arriving<'_> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        while let Some(piece) = self.0.pop_front() {
-            if piece.is_empty() {
-                continue;
-            }
-            let (now, later) = piece.split_at(piece.len().min(buffer.remaining()));
-            buffer.put_slice(now);
-            self.0.push_front(later);
-            break;
-        }
-        Poll::Ready(Ok(()))
-    }
-}
 
 /// What hyper is given of a connection, by reads of `room` bytes; and whether the rest was cut off, as it could be read
 /// in two ways.

@@ -13,10 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-use self::start::{Started, start_in};
-use self::threads::Threads;
+use self::start::{Parts, Started, start_in};
 use super::data_folder::DataFolder;
 use super::error::HubError;
 use super::journal::LogLevel;
@@ -44,16 +42,6 @@ pub struct Hub {
 struct Running {
     parts: Parts,
     folder: DataFolder,
-}
-
-/// All of a running Hub but its folder, which is there before and after.
-#[derive(Debug)]
-struct Parts {
-    threads: Threads,
-    state: Arc<HubState>,
-    servers: Vec<JoinHandle<()>>,
-    /// The socket for the owner, which goes on answering until the others have ended.
-    owners: Option<(JoinHandle<()>, watch::Sender<Stop>)>,
 }
 
 impl Hub {

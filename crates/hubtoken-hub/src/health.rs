@@ -14,11 +14,10 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::address::Door;
-use super::admin;
 use super::answers::{Answer, ApiError};
-use super::authentication::bearer;
+use super::authentication::{bearer, is_admin_key};
 use super::metrics::Gauges;
-use super::server::Peer;
+use super::peer::Peer;
 use super::state::HubState;
 
 /// Less room than this on the disk, and a commit may not end well.
@@ -83,7 +82,7 @@ async fn metrics(State(state): State<Arc<HubState>>) -> Answer {
 /// Lets a request for the metrics through, or not.
 pub(crate) fn guard(state: &HubState, door: Door, request: &Request) -> Result<(), ApiError> {
     let headers = request.headers();
-    if bearer(headers).is_some_and(|key| admin::is_admin_key(state, &key)) {
+    if bearer(headers).is_some_and(|key| is_admin_key(state, &key)) {
         return Ok(());
     }
     let peer = request.extensions().get::<Peer>();

@@ -32,6 +32,7 @@ mod content;
 mod data_folder;
 mod deeds;
 mod error;
+mod extract;
 mod framing;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -49,6 +50,7 @@ mod options;
 mod pages;
 mod password;
 mod patience;
+mod peer;
 mod pieces;
 mod rate_limit;
 mod registry;
@@ -56,52 +58,27 @@ mod rendered;
 mod repository;
 mod request_id;
 mod request_log;
+mod router;
 mod secret;
 mod server;
 mod state;
 mod tls;
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-
 pub use self::backup::{Backup, backup, restore};
 pub use self::clock::Clock;
 pub use self::error::HubError;
 pub use self::handle::Hub;
-pub use self::inference::{InferenceOptions, Upstream};
+pub use self::inference::options::{InferenceOptions, Upstream};
 pub use self::journal::{LogFormat, LogLevel};
-pub use self::options::{HubOptions, Limits, TlsFiles, WhoamiLimit};
-pub use self::pages::SignInPolicy;
+pub use self::options::{HubOptions, Limits, TlsFiles};
+pub use self::pages::desk::SignInPolicy;
+pub use self::rate_limit::RateLimit;
 pub use self::registry::{
     Act, Actor, Approval, ApprovalStatus, AuditEntry, AuditFilter, CreatedToken, Decision, Entity,
     EntityType, FineGrained, Gate, GrantedRole, GrantedScope, NewToken, Organization,
     OrganizationRole, Repository, Scope, Subject, TokenInfo, TokenPolicy, TokenRole, User,
 };
+pub use self::router::app;
 pub use self::secret::Secret;
 pub use self::state::HubState;
 pub use hubtoken_core::repository::RepositoryType;
-
-/// The largest body of a request, commits aside. A `preupload` of 256 files is far below it.
-const BODY_BYTES: usize = 16 << 20;
-
-/// The HTTP part of a Hub.
-pub fn app(state: Arc<HubState>) -> Router {
-    Router::new()
-        .merge(api::routes())
-        .merge(git::routes())
-        .merge(lfs::routes())
-        .merge(inference::routes())
-        .merge(admin::routes())
-        .merge(pages::routes())
-        .merge(health::routes())
-        .fallback(api::unknown)
-        .method_not_allowed_fallback(|| async { answers::ApiError::method_not_allowed() })
-        // As one layer, the first one outermost: each costs every request a clone of all that is below it.
-        .layer((
-            axum::middleware::from_fn_with_state(Arc::clone(&state), middleware::surround),
-            DefaultBodyLimit::max(BODY_BYTES),
-        ))
-        .with_state(state)
-}

@@ -15,15 +15,17 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use super::address::{Door, is_probe};
-use super::answers::{ApiError, header_text, render};
-use super::api::drain;
+use super::answers::{ApiError, ErrorFormat, header_text, render};
+use super::api::unknown::error_format;
 use super::authentication::{AdminKey, Caller, address, authenticate};
+use super::extract::body::drain;
+use super::git::refusal::reworded;
 use super::journal::LogLevel;
 use super::metrics::{Shown, UNKNOWN, method_name};
+use super::peer::Peer;
 use super::rate_limit::Standing;
-use super::server::Peer;
 use super::state::HubState;
-use super::{admin, git, health, pages};
+use super::{admin, health, pages};
 
 const EXPOSED: &str = "X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,Accept-Ranges,\
                        Content-Range,X-Linked-Size,X-Linked-ETag,X-Xet-Hash";
@@ -50,6 +52,14 @@ const fn named(name: &'static str, value: &'static str) -> (HeaderName, HeaderVa
     )
 }
 
+/// What the requests of one family of routes have in common.
+#[derive(Clone)]
+pub(crate) struct Family {
+    pub state: Arc<HubState>,
+    /// The form of errors; `None` for paths that no route takes.
+    pub errors: Option<ErrorFormat>,
+}
+
 /// What is known of a request by the time its answer is there.
 struct Facts {
     begun: Instant,
@@ -61,7 +71,7 @@ struct Facts {
 }
 
 pub(crate) async fn surround(
-    State(state): State<Arc<HubState>>,
+    State(Family { state, errors }): State<Family>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -84,20 +94,28 @@ pub(crate) async fn surround(
     if pages::owns(&path) {
         let id = facts.id.clone();
         // Boxed, since every request's future is as large as the largest thing that it may wait for.
-        let page = Box::pin(pages::surround(Arc::clone(&state), id, request, next));
+        let page = Box::pin(pages::guard::surround(
+            Arc::clone(&state),
+            id,
+            request,
+            next,
+        ));
         let response = page.await;
-        let cause = response.extensions().get::<pages::Cause>();
+        let cause = response.extensions().get::<pages::error::Cause>();
         let cause = cause.map(|cause| cause.0.as_str());
         note(&state, &facts, response.status(), cause);
         return response;
     }
+    let format = errors.unwrap_or_else(|| error_format(&path));
     let (response, logged_in) = match admit(&state, &path, &mut request).await {
         Ok(logged_in) => {
             facts.caller = request.extensions().get::<Caller>().cloned();
             (next.run(request).await, logged_in)
         }
-        Err(error) => {
-            let error = git::reworded(error, &path, request.headers());
+        Err(mut error) => {
+            if format.is_for_git() {
+                error = reworded(error, request.headers());
+            }
             Box::pin(drain(request.into_body())).await;
             (error.into_response(), false)
         }
@@ -110,7 +128,7 @@ pub(crate) async fn surround(
         error.map(ApiError::message),
     );
     let mut response = match error {
-        Some(error) => render(error, &path),
+        Some(error) => render(error, format),
         None => response,
     };
     add_headers(&state, &mut response, &path, logged_in, facts.id);
@@ -151,7 +169,7 @@ async fn admit(state: &Arc<HubState>, path: &str, request: &mut Request) -> Resu
         return health::guard(state, door, request).map(|()| false);
     }
     if path == "/-" || path.starts_with("/-/") {
-        let admitted = admin::guard(state, door, request);
+        let admitted = admin::guard::guard(state, door, request);
         state.metrics.shown(match admitted {
             Ok(()) => Shown::AdminKey,
             Err(_) => Shown::AdminRefused,

@@ -12,20 +12,11 @@ use std::path::PathBuf;
 use url::{Host, Url};
 
 use super::error::HubError;
-use super::inference::InferenceOptions;
+use super::inference::options::InferenceOptions;
 use super::journal::{LogFormat, LogLevel};
+use super::rate_limit::RateLimit;
 use super::registry::AUDIT_DAYS;
 use hubtoken_core::strict_url::Origin;
-
-/// How often `GET /api/whoami-v2` may be asked: `quota` times in `window_seconds`, per user, or per address when
-/// nobody is logged in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WhoamiLimit {
-    /// Calls allowed in one window.
-    pub quota: u32,
-    /// Length of the window.
-    pub window_seconds: u32,
-}
 
 /// The files of a certificate, in PEM. They are read again when they change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +60,9 @@ pub struct HubOptions {
     pub host: String,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,
-    /// Limit on whoami; none by default.
-    pub whoami_limit: Option<WhoamiLimit>,
+    /// How often `GET /api/whoami-v2` may be asked by one user, or from one address by clients that
+    /// show no token; no limit by default.
+    pub whoami_limit: Option<RateLimit>,
     /// For how many days entries of the audit log are kept; a year by default.
     pub audit_days: u32,
     /// The certificate with which the Hub is served over TLS; none by default.
@@ -313,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_limit_of_nothing_is_refused() {
-        let limit = Some(WhoamiLimit {
+        let limit = Some(RateLimit {
             quota: 0,
             window_seconds: 1,
         });

@@ -3,7 +3,9 @@
 //! The channel is short, so a client that is slow slows down whoever makes the body. When the client goes away the
 //! receiving end is dropped, and the task learns it from the channel.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -69,6 +71,12 @@ pub(crate) fn of_reader(reader: impl Read + Send + 'static, skip: u64, length: u
         }
     });
     body(Bytes::new(), received)
+}
+
+/// A part of a file, as a body.
+pub(crate) fn of_file(mut file: File, part: &Range<u64>) -> io::Result<Body> {
+    file.seek(SeekFrom::Start(part.start))?;
+    Ok(of_reader(file, 0, part.end - part.start))
 }
 
 async fn copy(

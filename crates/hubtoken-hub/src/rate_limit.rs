@@ -10,10 +10,17 @@ use std::sync::{Mutex, PoisonError};
 
 use time::OffsetDateTime;
 
-use super::options::WhoamiLimit;
-
 /// Windows kept before the old ones are swept out.
 const SWEEP_AT: usize = 1024;
+
+/// How often a client may ask for something: `quota` times in `window_seconds`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Requests allowed in one window.
+    pub quota: u32,
+    /// Length of the window.
+    pub window_seconds: u32,
+}
 
 /// Whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,7 +48,7 @@ pub(crate) struct Standing {
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
     bucket: &'static str,
-    limit: WhoamiLimit,
+    limit: RateLimit,
     windows: Mutex<HashMap<Client, Window>>,
 }
 
@@ -52,7 +59,7 @@ struct Window {
 }
 
 impl RateLimiter {
-    pub(crate) fn new(bucket: &'static str, limit: WhoamiLimit) -> Self {
+    pub(crate) fn new(bucket: &'static str, limit: RateLimit) -> Self {
         Self {
             bucket,
             limit,
@@ -149,7 +156,7 @@ mod tests {
     fn limiter() -> RateLimiter {
         RateLimiter::new(
             "whoami",
-            WhoamiLimit {
+            RateLimit {
                 quota: 2,
                 window_seconds: 60,
             },

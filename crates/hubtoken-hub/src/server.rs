@@ -26,18 +26,12 @@ use super::framing::FramedStream;
 use super::metrics::Under;
 use super::options::Limits;
 use super::patience::{PatientBody, PatientStream};
+use super::peer::Peer;
 use super::state::HubState;
 
 /// Far above what any client sends, tokens of the JWT kind included.
 const HEADER_BYTES: usize = 64 * 1024;
 const HANDSHAKE: Duration = Duration::from_secs(10);
-
-/// The other end of the connection, and through which door it came.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer {
-    pub address: IpAddr,
-    pub door: Door,
-}
 
 /// Whether the Hub is to end, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

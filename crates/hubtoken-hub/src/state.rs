@@ -12,17 +12,19 @@ use super::address::Addresses;
 use super::blocking::{Places, UPLOADS, blocking};
 use super::clock::Clock;
 use super::error::HubError;
-use super::git::Git;
-use super::inference::{Inference, InferenceOptions};
+use super::git::service::Git;
+use super::inference::options::InferenceOptions;
+use super::inference::service::Inference;
 use super::journal::Journal;
-use super::lfs::{Lfs, Objects};
+use super::lfs::service::Lfs;
 use super::metrics::Metrics;
-use super::options::WhoamiLimit;
-use super::pages::{Desk, SignInPolicy};
+use super::pages::desk::{Desk, SignInPolicy};
 use super::password;
-use super::rate_limit::RateLimiter;
-use super::registry::{self, Actor, NewUser, Origin, Principal, Registry, TokenInfo, User};
+use super::rate_limit::{RateLimit, RateLimiter};
+use super::registry::sqlite::{self, Sqlite};
+use super::registry::{Actor, NewUser, Origin, Principal, Registry, TokenInfo, User};
 use super::repository::Store;
+use super::repository::lfs::Objects;
 use super::request_id::RequestIds;
 use super::request_log::RequestLog;
 use super::secret::{Digest, Secret};
@@ -67,10 +69,10 @@ impl HubState {
         folder: &Path,
         endpoint: &str,
         admin_key: &Secret,
-        whoami_limit: Option<WhoamiLimit>,
+        whoami_limit: Option<RateLimit>,
         clock: Clock,
     ) -> Result<Self, HubError> {
-        let registry = registry::open(folder).await?;
+        let registry: Arc<dyn Registry> = Arc::new(Sqlite::open(&folder.join(sqlite::FILE)).await?);
         let repositories = folder.join("repositories");
         let registered = registry.repositories().await?;
         let store = Arc::new(Store::new(repositories.clone(), Objects::new(folder)));

@@ -45,12 +45,16 @@ impl Imports {
 
     /// Imports that break the order of rooms: of a room that comes later, or that is not listed.
     ///
-    /// `rooms` are the names of the modules at the top, each of which may import from those before it.
+    /// `rooms` are the names of modules, each of which may import from those before it. A module is in
+    /// the room with its own name or with that of the nearest module above it: `git::service` may stand
+    /// before the rest of `git`.
     #[must_use]
     pub fn upward(&self, rooms: &[&str]) -> Vec<String> {
         let place = |module: &Module| {
-            let room = module.first()?;
-            rooms.iter().position(|known| known == room)
+            (1..=module.len()).rev().find_map(|length| {
+                let name = name(&module[..length]);
+                rooms.iter().position(|room| **room == *name)
+            })
         };
         let mut found = Vec::new();
         for (module, targets) in &self.0 {
@@ -63,6 +67,7 @@ impl Imports {
             };
             let later = targets
                 .iter()
+                .filter(|target| !is_family(module, target))
                 .filter(|target| place(target).is_some_and(|other| other > own));
             found.extend(later.map(|target| format!("{} imports {}", name(module), name(target))));
         }
@@ -169,7 +174,7 @@ fn is_family(one: &Module, other: &Module) -> bool {
     one.starts_with(other) || other.starts_with(one)
 }
 
-fn name(module: &Module) -> String {
+fn name(module: &[String]) -> String {
     module.join("::")
 }
 
@@ -207,6 +212,21 @@ mod tests {
         assert_eq!(
             imports.upward(&["a", "b"]),
             ["a imports b", "c is in no room"]
+        );
+    }
+
+    #[test]
+    fn a_module_may_have_a_room_apart_from_its_parents() {
+        let imports = package(&[
+            ("lib.rs", ""),
+            ("state.rs", "use crate::git::service::Git;"),
+            ("git/mod.rs", "mod service;\nuse crate::state::State;"),
+            ("git/service.rs", ""),
+        ]);
+        assert_eq!(imports.upward(&["git::service", "state", "git"]), [""; 0]);
+        assert_eq!(
+            imports.upward(&["state", "git"]),
+            ["state imports git::service"]
         );
     }
 

@@ -17,7 +17,7 @@ use crate::cli::output::Output;
 use crate::cli::world::World;
 use crate::env;
 use crate::error::Error;
-use crate::hub::{Hub, HubError, HubOptions, Limits, LogFormat, LogLevel, TlsFiles, WhoamiLimit};
+use crate::hub::{Hub, HubError, HubOptions, Limits, LogFormat, LogLevel, RateLimit, TlsFiles};
 use crate::interrupt::Interrupt;
 
 /// What the verb takes.
@@ -134,7 +134,7 @@ impl Arguments {
             data,
             host: self.host.clone(),
             port: self.port,
-            whoami_limit: self.whoami_limit.map(|quota| WhoamiLimit {
+            whoami_limit: self.whoami_limit.map(|quota| RateLimit {
                 quota,
                 window_seconds: self.whoami_window,
             }),

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cli::failure::Failure;
 use crate::cli::world::World;
 use crate::http::Settings;
-use crate::hub::{InferenceOptions, Upstream, WhoamiLimit};
+use crate::hub::{InferenceOptions, RateLimit, Upstream};
 
 #[derive(Args)]
 pub(super) struct Upstreams {
@@ -68,7 +68,7 @@ impl Upstreams {
         }
         Ok(InferenceOptions {
             upstreams,
-            limit: self.inference_limit.map(|quota| WhoamiLimit {
+            limit: self.inference_limit.map(|quota| RateLimit {
                 quota,
                 window_seconds: self.inference_window,
             }),

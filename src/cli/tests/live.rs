@@ -1,7 +1,7 @@
 //! The verbs that ask a Hub, against an embedded one.
 
 use super::*;
-use crate::hub::{Hub, HubOptions, WhoamiLimit};
+use crate::hub::{Hub, HubOptions, RateLimit};
 
 /// A Hub with alice, who writes in acme and reads in others, and a machine beside it.
 pub(super) struct Site {
@@ -11,7 +11,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(whoami_limit: Option<WhoamiLimit>) -> Self {
+    pub(super) fn new(whoami_limit: Option<RateLimit>) -> Self {
         let data = tempfile::tempdir().unwrap();
         let hub = Hub::start(&HubOptions {
             data: Some(data.path().to_owned()),
@@ -248,7 +248,7 @@ fn a_fine_grained_token_is_made_and_shown_by_its_scopes() {
 
 #[test]
 fn a_rate_limit_is_unknown_and_says_how_long() {
-    let mut site = Site::new(Some(WhoamiLimit {
+    let mut site = Site::new(Some(RateLimit {
         quota: 1,
         window_seconds: 60,
     }));

@@ -5,8 +5,7 @@ use axum::http::StatusCode;
 
 use crate::address::Door;
 use crate::answers::ApiError;
-use crate::authentication::bearer;
-use crate::secret;
+use crate::authentication::{bearer, is_admin_key};
 use crate::state::HubState;
 
 /// Lets a request to the administration API through, or not.
@@ -33,10 +32,6 @@ pub(crate) fn guard(state: &HubState, door: Door, request: &Request) -> Result<(
             "This is not the admin key; access tokens have no place here",
         ))
     }
-}
-
-pub(crate) fn is_admin_key(state: &HubState, key: &str) -> bool {
-    secret::same(&secret::digest(key), &state.admin_key)
 }
 
 fn unauthorized(message: &str) -> ApiError {

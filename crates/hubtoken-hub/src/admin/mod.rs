@@ -44,26 +44,19 @@
 //! `detail`. `{type}` is `model`, `dataset` or `space`.
 
 mod audit;
-mod guard;
+pub(super) mod guard;
 mod organizations;
 mod repositories;
+mod response;
 mod tokens;
 mod users;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::Response;
 use axum::routing::{get, patch, post, put};
-use serde_json::Value;
 
-use super::answers::{Answer, json_answer};
 use super::state::HubState;
-
-pub(crate) use self::guard::{guard, is_admin_key};
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {
     let path = |rest: &str| format!("/-/hubtoken/v1/{rest}");
@@ -128,24 +121,4 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
             &path("repositories/{kind}/{namespace}/{name}/grants/{user}"),
             put(repositories::grant).delete(repositories::revoke),
         )
-}
-
-fn created(body: &Value) -> Answer {
-    let mut response = json_answer(body)?;
-    *response.status_mut() = StatusCode::CREATED;
-    Ok(response)
-}
-
-/// An answer that holds a secret: nothing on the way may keep it, nor its digest in an `ETag`.
-fn secret(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.remove(axum::http::header::ETAG);
-    response
-}
-
-fn no_content() -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
 }

@@ -6,10 +6,10 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{created, no_content};
+use super::response::{created, no_content};
 use crate::answers::{Answer, ApiError, json_answer};
-use crate::api::JsonBody;
 use crate::clock::iso;
+use crate::extract::body::JsonBody;
 use crate::registry::{
     Approval, Decision, MemberToken, Organization, OrganizationRole, Origin, TokenPolicy,
 };

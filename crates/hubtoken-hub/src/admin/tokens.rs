@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{created, no_content, secret};
+use super::response::{created, no_content, secret};
 use crate::answers::{Answer, ApiError, json_answer};
-use crate::api::JsonBody;
 use crate::clock::iso;
+use crate::extract::body::JsonBody;
 use crate::registry::{CreatedToken, GrantedRole, NewToken, Origin, Scope, TokenInfo, TokenRole};
 use crate::state::HubState;
 

@@ -1,15 +1,28 @@
-//! What the faults of the registry and of git's repositories are to a client.
+//! What a client is told of a fault of the registry or of a git repository, or of too much work at
+//! once.
 
 use axum::http::StatusCode;
 
 use super::{ApiError, X_REPO_COMMIT};
+use crate::blocking::Busy;
 use crate::error::HubError;
 use crate::repository::GitFault;
 use hubtoken_core::role::permission;
 
-/// When a client may try again that met a database in somebody else's hands, or a full disk.
+/// When a client may try again that found the database locked, the disk full, or the Hub busy.
 const LOCKED_SECONDS: u32 = 1;
 const FULL_SECONDS: u32 = 60;
+const BUSY_SECONDS: u32 = 10;
+
+impl From<Busy> for ApiError {
+    fn from(busy: Busy) -> Self {
+        Self::again_later(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &busy.to_string(),
+            BUSY_SECONDS,
+        )
+    }
+}
 
 impl From<GitFault> for ApiError {
     fn from(fault: GitFault) -> Self {
@@ -87,5 +100,23 @@ impl From<HubError> for ApiError {
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::RETRY_AFTER;
+
+    use super::*;
+
+    #[test]
+    fn one_too_many_is_told_when_to_come_again() {
+        let refused = ApiError::from(Busy("Too many are here"));
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            refused.message(),
+            "Too many are here; try again in a moment"
+        );
+        assert_eq!(refused.headers, [(RETRY_AFTER, "10".to_owned())]);
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::address::Address;
 use crate::access::Action;
 use crate::answers::{Answer, ApiError, ok};
 use crate::authentication::Caller;
+use crate::extract::repository::Address;
 use crate::state::HubState;
 
 pub(super) async fn read(

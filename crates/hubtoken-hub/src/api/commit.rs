@@ -9,13 +9,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::address::Address;
-use super::body::{JsonBody, drain, flag};
 use super::ndjson::{BodyReader, Piece, read_commit};
 use crate::access::Action;
 use crate::answers::{Answer, ApiError, json_answer};
 use crate::authentication::{Caller, authenticate};
 use crate::content::author;
+use crate::extract::body::{JsonBody, drain, flag};
+use crate::extract::repository::Address;
 use crate::metrics::Under;
 use crate::registry::Repository;
 use crate::repository::{GitFault, IgnoredFiles, RepositoryPath};

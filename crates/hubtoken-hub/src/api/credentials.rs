@@ -9,8 +9,8 @@ use axum::response::Response;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::body::JsonBody;
 use crate::answers::{Answer, ApiError};
+use crate::extract::body::JsonBody;
 use crate::registry::Origin;
 use crate::secret;
 use crate::state::HubState;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use serde_json::{Value, json};
 
-use super::address::Address;
-use super::body::{WholeBody, flag};
 use crate::access::Action;
 use crate::answers::{Answer, ApiError, X_REPO_COMMIT, header_text, json_answer};
 use crate::authentication::Caller;
 use crate::clock::iso;
+use crate::extract::body::{WholeBody, flag};
+use crate::extract::repository::Address;
 use crate::repository::{Content, Entry, GitFault, RepositoryPath};
 use crate::state::HubState;
 

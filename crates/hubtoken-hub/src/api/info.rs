@@ -7,13 +7,13 @@ use git2::Oid;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::address::Address;
-use super::body::{flag, parameter};
 use super::repositories::gated_value;
 use crate::access::{Action, decide};
 use crate::answers::{Answer, ApiError, json_answer};
 use crate::authentication::Caller;
 use crate::clock::iso;
+use crate::extract::body::{flag, parameter};
+use crate::extract::repository::Address;
 use crate::names;
 use crate::registry::{Repository, RepositoryType};
 use crate::repository::Entry;

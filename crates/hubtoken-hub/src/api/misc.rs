@@ -3,8 +3,8 @@
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::body::JsonBody;
 use crate::answers::{Answer, json_answer};
+use crate::extract::body::JsonBody;
 
 /// `GET /api/agent-harnesses`: asked by the Python client at its first use; there are none here.
 pub(super) async fn agent_harnesses() -> Result<Response, crate::answers::ApiError> {

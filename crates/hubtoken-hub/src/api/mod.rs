@@ -2,13 +2,11 @@
 //!
 //! One file a family of endpoints. Paths, bodies and headers are the Hub's; `docs/differences.md` lists what differs.
 
-mod address;
 mod auth_check;
-mod body;
 mod commit;
 mod content_range;
 mod credentials;
-mod download;
+pub(super) mod download;
 mod files;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
@@ -21,7 +19,7 @@ mod overview;
 mod references;
 mod repositories;
 mod resolve;
-mod unknown;
+pub(super) mod unknown;
 mod whoami;
 
 use std::sync::Arc;
@@ -32,15 +30,10 @@ use axum::routing::{get, post, put};
 
 use super::state::HubState;
 
-pub(crate) use self::address::{Address, open};
-pub(crate) use self::body::{JsonBody, drain};
-pub(crate) use self::download::Download;
-pub(crate) use self::unknown::unknown;
-
 pub(crate) fn routes() -> Router<Arc<HubState>> {
     const REPOSITORY: &str = "/api/{kind}/{namespace}/{name}";
     let under = |rest: &str| format!("{REPOSITORY}{rest}");
-    let mut router = Router::new()
+    Router::new()
         .route("/api/whoami-v2", get(whoami::whoami))
         .route(
             "/oauth/userinfo",
@@ -90,7 +83,12 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
         .route(
             &under("/tag/{revision}"),
             post(references::create_tag).delete(references::delete_tag),
-        );
+        )
+}
+
+/// The content of files, outside `/api/`.
+pub(crate) fn files() -> Router<Arc<HubState>> {
+    let mut router = Router::new();
     for prefix in ["", "/datasets", "/spaces"] {
         for word in ["resolve", "raw"] {
             let path = format!("{prefix}/{{namespace}}/{{name}}/{word}/{{revision}}/{{*path}}");

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 use tokio::sync::mpsc::Receiver;
 
 use super::ndjson_line::{LONGEST_IN_MEMORY, Line, malformed, read_line};
-use crate::lfs::{ObjectId, Pointer};
+use crate::repository::lfs::{ObjectId, Pointer};
 use crate::repository::{Change, CommitRequest, Content, GitFault, RepositoryPath};
 
 /// Operations of one commit; each costs memory until the commit is made.

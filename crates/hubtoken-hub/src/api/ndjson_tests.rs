@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 
 use super::*;
-use crate::lfs::Objects;
 use crate::registry::{Repository, RepositoryType};
+use crate::repository::lfs::Objects;
 use crate::repository::{Author, Store};
 
 const HEADER: &str = "{\"key\":\"header\",\"value\":{\"summary\":\"s\"}}\n";

@@ -9,12 +9,12 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::address::kept_out;
-use super::body::JsonBody;
 use crate::access::may_administer;
 use crate::answers::{Answer, ApiError, ok};
 use crate::authentication::Caller;
 use crate::error::HubError;
+use crate::extract::body::JsonBody;
+use crate::extract::repository::kept_out;
 use crate::registry::{Decision, MemberToken, Origin};
 use crate::secret;
 use crate::state::HubState;

@@ -8,12 +8,12 @@ use axum::http::header::LINK;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::address::Address;
-use super::body::{JsonBody, parameter};
 use crate::access::Action;
 use crate::answers::{Answer, ApiError, header_text, json_answer, ok};
 use crate::authentication::Caller;
 use crate::clock::iso;
+use crate::extract::body::{JsonBody, parameter};
+use crate::extract::repository::Address;
 use crate::repository::Reference;
 use crate::state::HubState;
 

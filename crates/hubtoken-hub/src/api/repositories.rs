@@ -6,12 +6,12 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::address::{Address, kept_out, open};
-use super::body::JsonBody;
 use crate::access::{Action, NoCreation, may_create};
 use crate::answers::{Answer, ApiError, json_answer, ok};
 use crate::authentication::Caller;
 use crate::error::HubError;
+use crate::extract::body::JsonBody;
+use crate::extract::repository::{Address, kept_out, open};
 use crate::registry::{Gate, GateChange, Origin, Principal, RepositoryChange, RepositoryType};
 use crate::state::HubState;
 

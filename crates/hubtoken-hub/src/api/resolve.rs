@@ -15,16 +15,16 @@ use axum::response::Response;
 use git2::Oid;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::address::Address;
 use super::download::Download;
 use crate::access::Action;
 use crate::answers::{Answer, ApiError, X_REPO_COMMIT, header_text};
 use crate::authentication::Caller;
-use crate::pieces::of_reader;
+use crate::extract::repository::Address;
+use crate::git::blob::packed;
+use crate::pieces::{of_file, of_reader};
 use crate::registry::Repository;
 use crate::repository::{Content, Entry, GitFault, LooseBlob, RepositoryPath};
 use crate::state::HubState;
-use crate::{git, lfs};
 
 const X_LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
 const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
@@ -177,10 +177,10 @@ async fn read(
 ) -> Result<Body, ApiError> {
     let length = part.end - part.start;
     let oid = match source {
-        Source::Large(file) => return Ok(lfs::file_body(file, &part).map_err(GitFault::from)?),
+        Source::Large(file) => return Ok(of_file(file, &part).map_err(GitFault::from)?),
         Source::Loose(blob) => return Ok(of_reader(*blob, part.start, length)),
         Source::Packed(oid) => {
-            if let Some(body) = git::packed(state, repository, oid, part.start, length).await {
+            if let Some(body) = packed(state, repository, oid, part.start, length).await {
                 return Ok(body);
             }
             // Without git there is no other way than to read it whole.

@@ -1,11 +1,14 @@
 //! A path that no route takes.
 //!
+//! Its errors have the form of the routes that it resembles: a client that asks for something that
+//! this Hub does not have, such as git-lfs for locks, must be able to read the answer.
+//!
 //! Most lead nowhere. Some name a repository without a namespace, as the first models of the real Hub are named. This Hub
 //! has none of those, and clients must be told so in the words that they know, or `repo_exists("gpt2")` is an error.
 
 use axum::extract::Request;
 
-use crate::answers::ApiError;
+use crate::answers::{ApiError, ErrorFormat};
 use crate::authentication::Caller;
 
 pub(crate) async fn unknown(request: Request) -> ApiError {
@@ -17,6 +20,33 @@ pub(crate) async fn unknown(request: Request) -> ApiError {
         Some(_) => ApiError::repository_not_found(),
         None => ApiError::repository_needs_login(),
     }
+}
+
+/// In which form errors are written.
+pub(crate) fn error_format(path: &str) -> ErrorFormat {
+    let below = below_repository(path).unwrap_or_default();
+    if below.starts_with("info/lfs/") {
+        ErrorFormat::Lfs
+    } else if ["/api/", "/oauth/", "/-/", "/v1/", "/models/"]
+        .iter()
+        .any(|under| path.starts_with(under))
+    {
+        ErrorFormat::Json
+    } else if matches!(below, "info/refs" | "git-upload-pack" | "git-receive-pack") {
+        ErrorFormat::Git
+    } else {
+        ErrorFormat::Text
+    }
+}
+
+/// What of a path is below a repository's own address.
+fn below_repository(path: &str) -> Option<&str> {
+    let path = path.strip_prefix('/')?;
+    let path = ["datasets/", "spaces/"]
+        .iter()
+        .find_map(|prefix| path.strip_prefix(prefix))
+        .unwrap_or(path);
+    path.splitn(3, '/').nth(2)
 }
 
 fn names_a_repository(path: &str) -> bool {
@@ -39,6 +69,24 @@ fn names_a_repository(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_of_git() {
+        for path in [
+            "/a/b.git/info/refs",
+            "/datasets/a/b/git-receive-pack",
+            "/a/b.git/info/lfs/objects/batch",
+        ] {
+            assert!(error_format(path).is_for_git(), "{path}");
+        }
+        for path in [
+            "/api/models/a/b",
+            "/a/b/resolve/main/info/refs",
+            "/api/models/a/b/tree/main/info/refs",
+        ] {
+            assert!(!error_format(path).is_for_git(), "{path}");
+        }
+    }
 
     #[test]
     fn a_repository_without_a_namespace_is_told_from_a_page() {

@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
+use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 
-use crate::answers::{Answer, json_answer};
+use crate::answers::{Answer, json_answer, rendered};
 use crate::authentication::Caller;
 use crate::clock::iso;
 use crate::rate_limit::Standing;
 use crate::registry::{GrantedRole, Membership, Principal, Restriction, TokenInfo};
-use crate::rendered::Rendered;
 use crate::state::HubState;
 
 pub(super) async fn whoami(caller: Caller, standing: Option<Extension<Standing>>) -> Answer {
     let principal = caller.required()?;
     let mut response = if let Some(rendered) = principal.whoami.get() {
-        rendered.answer()
+        rendered.into_response()
     } else {
-        let rendered = Rendered::new(&identity(principal))?;
-        principal.whoami.get_or_init(|| rendered).answer()
+        let rendered = rendered(&identity(principal))?;
+        principal.whoami.get_or_init(|| rendered).into_response()
     };
     if let Some(Extension(standing)) = standing {
         response.extensions_mut().insert(standing);

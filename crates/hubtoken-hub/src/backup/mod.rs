@@ -28,7 +28,8 @@ use time::OffsetDateTime;
 use self::archive::Writer;
 use super::clock::iso;
 use super::error::HubError;
-use super::registry::{RepositoryType, snapshot};
+use super::registry::RepositoryType;
+use super::registry::sqlite::snapshot;
 
 pub use self::restore::restore;
 

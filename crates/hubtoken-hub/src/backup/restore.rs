@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 use super::archive::{self, Digesting, FORM, Listed, Manifest};
 use super::{Backup, DATABASE, MANIFEST, folder_name, wait};
 use crate::error::HubError;
-use crate::registry::{RepositoryType, snapshot};
+use crate::registry::RepositoryType;
+use crate::registry::sqlite::snapshot;
 use crate::secret::hexadecimal;
 
 /// The largest manifest that is read: a million files and more.

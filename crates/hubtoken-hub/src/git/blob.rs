@@ -13,7 +13,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::ChildStdout;
 
 use super::child::Group;
-use super::{STALL, program};
+use super::program;
+use super::service::STALL;
 use crate::pieces::{PIECE, Pieces, body, channel};
 use crate::registry::Repository;
 use crate::state::HubState;

@@ -5,8 +5,8 @@ use axum::http::StatusCode;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::ChildStdin;
 
-use super::STALL;
 use super::inflate::{Inflater, Unreadable};
+use super::service::STALL;
 use crate::answers::ApiError;
 
 /// Hands the body to git. If git has had enough, the rest is read and thrown away: a client that is still sending does

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue};
 
 use super::inflate::Inflater;
 use super::question::{check, read_question};
-use crate::fuzzing::Arriving;
+use crate::fuzzing::chunked_reader::Arriving;
 
 /// A push as the hook tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,8 +25,9 @@ use super::program;
 use super::push::{self, Conversation, Push};
 use super::relay::{Judge, Progress, Relay};
 use crate::answers::{Answer, ApiError, header_text};
-use crate::api::{Address, drain};
 use crate::authentication::Caller;
+use crate::extract::body::drain;
+use crate::extract::repository::Address;
 use crate::journal::LogLevel;
 use crate::metrics::Under;
 use crate::pieces::{Received, body, channel};
@@ -138,7 +140,7 @@ impl Call {
         method: &str,
         push: Option<(Push, Conversation)>,
     ) -> Result<Run, ApiError> {
-        let found = super::program(&self.state)?;
+        let found = find_git(&self.state)?;
         let place = self.state.git.places.take().await?;
         let failed = |error: io::Error| self.failed(&error.to_string());
         let hooks = match self.service {
@@ -290,7 +292,7 @@ impl Call {
     /// What git said goes into the log; the client is told that it is not to blame.
     fn failed(&self, cause: &str) -> ApiError {
         if cause.contains("is not a git command") {
-            return super::missing(&self.state);
+            return missing(&self.state);
         }
         self.state.journal.write(
             LogLevel::Error,
@@ -306,6 +308,26 @@ impl Call {
             "git failed on the server; its log says why",
         )
     }
+}
+
+/// The program, or the answer that says that there is none; the log says it once.
+fn find_git(state: &HubState) -> Result<PathBuf, ApiError> {
+    program::find(state.git.search_path()).ok_or_else(|| missing(state))
+}
+
+fn missing(state: &HubState) -> ApiError {
+    if !state.git.told.swap(true, Ordering::Relaxed) {
+        state.journal.write(
+            LogLevel::Warn,
+            "git is not installed, or lacks http-backend: nothing can be cloned, fetched or pushed",
+            &[],
+        );
+    }
+    ApiError::new(
+        StatusCode::NOT_IMPLEMENTED,
+        "This Hub cannot speak git: the program `git` with its `http-backend` is not installed where it runs. Files \
+         can be uploaded and downloaded all the same",
+    )
 }
 
 /// What git said, after it has ended.

@@ -13,7 +13,7 @@
 //!
 //! Without the program `git` the rest of the Hub works, and this says so.
 
-mod blob;
+pub(super) mod blob;
 mod child;
 mod feed;
 #[cfg(feature = "fuzzing")]
@@ -23,15 +23,11 @@ mod inflate;
 mod program;
 mod push;
 mod question;
-mod refusal;
+pub(super) mod refusal;
 mod relay;
+pub(super) mod service;
 
-use std::ffi::OsString;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -39,105 +35,15 @@ use axum::extract::{DefaultBodyLimit, RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
-use tokio::sync::Semaphore;
 
-pub(crate) use self::blob::packed;
 use self::gateway::{Call, Service};
-pub(crate) use self::refusal::{is_lfs, open_to_write, owns, reworded};
+use self::refusal::open_to_write;
 use super::access::Action;
 use super::answers::{Answer, ApiError};
-use super::api::{Address, drain};
 use super::authentication::Caller;
-use super::blocking::Places;
-use super::journal::LogLevel;
+use super::extract::body::drain;
+use super::extract::repository::Address;
 use super::state::HubState;
-
-/// Clones, fetches and pushes at once. Each is two or three programs.
-const PLACES: usize = 24;
-/// Large packed files that are read at once.
-const READERS: usize = 16;
-/// How long git may be silent, or not take what the client sends. While it works it sends signs of life.
-const STALL: Duration = Duration::from_mins(5);
-/// How long the programs of pushes may go on that a killed Hub left behind.
-const LEFT_BEHIND: Duration = Duration::from_secs(10);
-
-/// What git needs of one Hub.
-#[derive(Debug)]
-pub(crate) struct Git {
-    /// For hooks, and for pushes on their way.
-    folder: PathBuf,
-    search_path: OsString,
-    places: Places,
-    readers: Arc<Semaphore>,
-    hooks: OnceLock<PathBuf>,
-    told: AtomicBool,
-}
-
-impl Git {
-    /// Takes over from a Hub that was killed: its pushes must have ended before anything else is tidied up.
-    pub(crate) fn open(data: &Path, search_path: OsString) -> io::Result<Self> {
-        let folder = data.canonicalize()?.join("git");
-        push::sweep(&folder.join("pushes"), LEFT_BEHIND)?;
-        Ok(Self {
-            folder,
-            search_path,
-            places: Places::new(PLACES, "Too many clones, fetches and pushes are under way"),
-            readers: Arc::new(Semaphore::new(READERS)),
-            hooks: OnceLock::new(),
-            told: AtomicBool::new(false),
-        })
-    }
-
-    /// The same, with programs looked for elsewhere.
-    pub(crate) fn with_search_path(self, search_path: OsString) -> Self {
-        Self {
-            search_path,
-            ..self
-        }
-    }
-
-    /// Where programs are.
-    pub(crate) fn search_path(&self) -> &std::ffi::OsStr {
-        &self.search_path
-    }
-
-    /// Where pushes on their way are.
-    fn pushes(&self) -> io::Result<PathBuf> {
-        let folder = self.folder.join("pushes");
-        push::make_folder(&folder)?;
-        Ok(folder)
-    }
-
-    /// The folder of our hook.
-    fn hooks(&self) -> io::Result<PathBuf> {
-        if let Some(hooks) = self.hooks.get() {
-            return Ok(hooks.clone());
-        }
-        push::make_folder(&self.folder)?;
-        let hooks = push::write_hook(&self.folder)?;
-        Ok(self.hooks.get_or_init(|| hooks).clone())
-    }
-}
-
-/// The program, or the answer that says that there is none; the log says it once.
-pub(crate) fn program(state: &HubState) -> Result<PathBuf, ApiError> {
-    program::find(state.git.search_path()).ok_or_else(|| missing(state))
-}
-
-fn missing(state: &HubState) -> ApiError {
-    if !state.git.told.swap(true, Ordering::Relaxed) {
-        state.journal.write(
-            LogLevel::Warn,
-            "git is not installed, or lacks http-backend: nothing can be cloned, fetched or pushed",
-            &[],
-        );
-    }
-    ApiError::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "This Hub cannot speak git: the program `git` with its `http-backend` is not installed where it runs. Files \
-         can be uploaded and downloaded all the same",
-    )
-}
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {
     let mut router = Router::new();

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::access::{Action, Shortage, shortage};
 use crate::answers::ApiError;
-use crate::api::Address;
 use crate::authentication::Caller;
+use crate::extract::repository::Address;
 use crate::registry::{Principal, Repository};
 use crate::state::HubState;
 
@@ -19,32 +19,10 @@ use crate::state::HubState;
 const PASSWORD: &str = "Password authentication in git is no longer supported. You must use a user access token or an \
                         SSH key instead. See https://huggingface.co/blog/password-git-deprecation";
 
-/// Whether a path is one that git or git-lfs asks for. They give up where nothing calls for `Basic`.
-pub(crate) fn owns(path: &str) -> bool {
-    matches!(
-        below_repository(path),
-        Some("info/refs" | "git-upload-pack" | "git-receive-pack")
-    ) || is_lfs(path)
-}
-
-/// Whether a path is git-lfs' own.
-pub(crate) fn is_lfs(path: &str) -> bool {
-    below_repository(path).is_some_and(|rest| rest.starts_with("info/lfs/"))
-}
-
-/// What of a path is below a repository's own address.
-fn below_repository(path: &str) -> Option<&str> {
-    let path = path.strip_prefix('/')?;
-    let path = ["datasets/", "spaces/"]
-        .iter()
-        .find_map(|prefix| path.strip_prefix(prefix))
-        .unwrap_or(path);
-    path.splitn(3, '/').nth(2)
-}
-
-/// What is said of credentials that are no token. Whoever typed a password is told what to type instead.
-pub(crate) fn reworded(error: ApiError, path: &str, headers: &HeaderMap) -> ApiError {
-    if error.status() == StatusCode::UNAUTHORIZED && owns(path) && shows_password(headers) {
+/// What git is told of credentials that are not a token: a person who typed a password is told what
+/// to type instead.
+pub(crate) fn reworded(error: ApiError, headers: &HeaderMap) -> ApiError {
+    if error.status() == StatusCode::UNAUTHORIZED && shows_password(headers) {
         error.reworded("Invalid credentials", PASSWORD)
     } else {
         error
@@ -122,24 +100,6 @@ fn explained(principal: &Principal, repository: &Repository) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_of_git() {
-        for path in [
-            "/a/b.git/info/refs",
-            "/datasets/a/b/git-receive-pack",
-            "/a/b.git/info/lfs/objects/batch",
-        ] {
-            assert!(owns(path), "{path}");
-        }
-        for path in [
-            "/api/models/a/b",
-            "/a/b/resolve/main/info/refs",
-            "/api/models/a/b/tree/main/info/refs",
-        ] {
-            assert!(!owns(path), "{path}");
-        }
-    }
 
     #[test]
     fn passwords_are_told_from_tokens() {

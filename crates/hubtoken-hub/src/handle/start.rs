@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use super::Parts;
 use super::threads::Threads;
 use crate::address::Door;
 use crate::clock::Clock;
@@ -13,14 +13,25 @@ use crate::data_folder::DataFolder;
 use crate::error::HubError;
 use crate::journal::{Journal, LogLevel};
 use crate::options::HubOptions;
+use crate::router::app;
 use crate::secret::Secret;
 use crate::server::{Doorway, Stop};
 use crate::state::HubState;
 use crate::tls::Certificate;
-use crate::{app, listen, server};
+use crate::{listen, server};
 
 /// How often the files of a certificate are looked at.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
+
+/// All of a running Hub but its folder, which is there before and after.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) threads: Threads,
+    pub(super) state: Arc<HubState>,
+    pub(super) servers: Vec<JoinHandle<()>>,
+    /// The socket for the owner, which goes on answering until the others have ended.
+    pub(super) owners: Option<(JoinHandle<()>, watch::Sender<Stop>)>,
+}
 
 /// What a start comes to, beside the parts.
 pub(super) struct Started {

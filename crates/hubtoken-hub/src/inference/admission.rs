@@ -7,12 +7,12 @@ use axum::http::Extensions;
 
 use crate::access::Action;
 use crate::answers::ApiError;
-use crate::api;
 use crate::authentication::Caller;
+use crate::extract::repository;
 use crate::names;
+use crate::peer::Peer;
 use crate::rate_limit::{Client, Standing};
 use crate::registry::{EntityType, GrantedRole, OrganizationRole, Principal, RepositoryType};
-use crate::server::Peer;
 use crate::state::HubState;
 
 /// The permission that a fine-grained token needs.
@@ -79,7 +79,7 @@ impl Guest {
         {
             return Ok(());
         }
-        api::open(state, &self.caller, id, Action::Read, self.peer)
+        repository::open(state, &self.caller, id, Action::Read, self.peer)
             .await
             .map(drop)
     }

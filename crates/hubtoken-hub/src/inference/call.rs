@@ -14,8 +14,8 @@ use super::incoming::{Head, Incoming};
 use super::outgoing::Pump;
 use super::upstream::{Server, Upstreams};
 use crate::answers::ApiError;
-use crate::api::drain;
 use crate::authentication::Caller;
+use crate::extract::body::drain;
 use crate::state::HubState;
 
 /// What may be asked for below a model: the calls of vLLM, TGI and llama.cpp that answer. Those that administer a
@@ -127,7 +127,7 @@ async fn call(
         }
     };
     if let Some(token) = guest.token() {
-        state.inference.usage.count(state, token);
+        state.inference.usage.count(&state.registry, token);
     }
     let destination = Destination {
         url: server.url(&path, uri.query()),

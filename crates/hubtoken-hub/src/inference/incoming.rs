@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 
 use super::json::{Malformed, Scanner};
 use crate::answers::ApiError;
-use crate::api::drain;
+use crate::extract::body::drain;
 use crate::state::HubState;
 
 /// The largest body that is forwarded: pictures and sounds are in it, as base64.

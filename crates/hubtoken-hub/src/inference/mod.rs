@@ -24,52 +24,18 @@ pub(crate) mod fuzzing;
 mod incoming;
 mod json;
 mod listing;
-mod options;
+pub(super) mod options;
 mod outgoing;
+pub(super) mod service;
 mod upstream;
 mod usage;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
 
-use self::upstream::Upstreams;
-use self::usage::Usage;
-use super::error::HubError;
-use super::rate_limit::RateLimiter;
 use super::state::HubState;
-
-pub use self::options::{InferenceOptions, Upstream};
-
-/// What the inference API keeps while the Hub runs.
-#[derive(Debug)]
-pub(crate) struct Inference {
-    upstreams: Upstreams,
-    limiter: Option<RateLimiter>,
-    /// How long an upstream may say nothing.
-    patience: Duration,
-    /// Bytes of bodies that are held until they name their model.
-    held: AtomicUsize,
-    pub(crate) usage: Usage,
-}
-
-impl Inference {
-    pub(crate) fn new(options: &InferenceOptions) -> Result<Self, HubError> {
-        options.check()?;
-        Ok(Self {
-            upstreams: Upstreams::load(options)?,
-            limiter: options
-                .limit
-                .map(|limit| RateLimiter::new("inference", limit)),
-            patience: Duration::from_secs(options.patience_seconds.into()),
-            held: AtomicUsize::new(0),
-            usage: Usage::default(),
-        })
-    }
-}
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {
     Router::new()

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::HubError;
-use crate::options::WhoamiLimit;
+use crate::rate_limit::RateLimit;
 use hubtoken_core::http::Certificates;
 
 /// A server that answers for a model: vLLM, TGI, llama.cpp, or anything that speaks like them.
@@ -23,7 +23,7 @@ pub struct InferenceOptions {
     /// The servers, one a model.
     pub upstreams: Vec<Upstream>,
     /// How many requests a token may make in a window; no limit by default.
-    pub limit: Option<WhoamiLimit>,
+    pub limit: Option<RateLimit>,
     /// How long an upstream may say nothing, before its answer and in the middle of it.
     pub patience_seconds: u32,
     /// The certificates that upstreams on https are trusted by.

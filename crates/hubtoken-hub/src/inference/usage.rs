@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crate::error::HubError;
 use crate::registry::Registry;
-use crate::state::HubState;
 
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -22,8 +21,8 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Counts a request.
-    pub(super) fn count(&self, state: &Arc<HubState>, token: &str) {
+    /// Counts a request, and has it written into the registry.
+    pub(super) fn count(self: &Arc<Self>, registry: &Arc<dyn Registry>, token: &str) {
         let is_first = {
             let mut counted = self.lock();
             let is_first = counted.is_empty();
@@ -31,16 +30,16 @@ impl Usage {
             is_first
         };
         if is_first {
-            let state = Arc::downgrade(state);
+            let (usage, registry) = (Arc::downgrade(self), Arc::downgrade(registry));
             tokio::spawn(async move {
                 loop {
                     tokio::time::sleep(EVERY).await;
-                    let Some(state) = state.upgrade() else {
+                    let (Some(usage), Some(registry)) = (usage.upgrade(), registry.upgrade())
+                    else {
                         return;
                     };
                     // What cannot be written now is kept, and tried again.
-                    let usage = &state.inference.usage;
-                    if usage.write(&*state.registry).await.is_ok() {
+                    if usage.write(&*registry).await.is_ok() {
                         return;
                     }
                 }

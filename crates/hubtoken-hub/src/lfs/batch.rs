@@ -13,15 +13,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::capability::{Grant, Key, LIFETIME, Operation};
-use super::pointer::ObjectId;
 use super::transfer::{follow, stored};
 use crate::access::Action;
 use crate::answers::{Answer, ApiError, LFS_JSON, json_answer};
-use crate::api::{Address, JsonBody};
 use crate::authentication::{Caller, shown_digest};
 use crate::clock::iso;
-use crate::git;
+use crate::extract::body::JsonBody;
+use crate::extract::repository::Address;
+use crate::git::refusal::open_to_write;
 use crate::registry::Repository;
+use crate::repository::lfs::ObjectId;
 use crate::secret::Digest;
 use crate::state::HubState;
 
@@ -68,7 +69,7 @@ pub(super) async fn batch(
         ),
         "upload" => (
             Operation::Upload,
-            git::open_to_write(&state, &caller, &address).await?,
+            open_to_write(&state, &caller, &address).await?,
         ),
         _ => {
             return Err(ApiError::new(
@@ -207,7 +208,7 @@ pub(super) async fn verify(
             .await?
             .0
     } else {
-        git::open_to_write(&state, &caller, &address).await?
+        open_to_write(&state, &caller, &address).await?
     };
     let objects = state.store.lfs(&repository);
     match objects.length(oid).map_err(stored)? {

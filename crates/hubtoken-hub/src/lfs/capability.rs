@@ -16,8 +16,8 @@ use sha2::Sha256;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::pointer::ObjectId;
 use crate::registry::Repository;
+use crate::repository::lfs::ObjectId;
 use crate::secret::Digest;
 
 /// For how many seconds a link is good.

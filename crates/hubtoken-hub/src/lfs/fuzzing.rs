@@ -5,8 +5,8 @@ use std::io;
 use time::OffsetDateTime;
 
 use super::capability::{Grant, Key, Operation};
-use super::pointer::{ObjectId, Pointer};
 use crate::registry::Repository;
+use crate::repository::lfs::{ObjectId, Pointer};
 
 /// The object that a pointer points to, and its size; nothing if it is an ordinary file.
 #[must_use]

@@ -9,16 +9,18 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 
 use super::capability::{Grant, Operation};
-use super::objects::{Incoming, Unfit};
-use super::pointer::{ObjectId, Pointer};
 use crate::access::Action;
 use crate::answers::{Answer, ApiError};
-use crate::api::{Address, Download, drain};
+use crate::api::download::Download;
 use crate::authentication::{Caller, recognize};
 use crate::blocking::attempt;
+use crate::extract::body::drain;
+use crate::extract::repository::Address;
 use crate::metrics::Under;
+use crate::pieces::of_file;
 use crate::registry::Repository;
 use crate::repository::GitFault;
+use crate::repository::lfs::{Incoming, ObjectId, Pointer, Unfit};
 use crate::state::HubState;
 
 /// What is digested and written at once.
@@ -76,7 +78,7 @@ pub(super) async fn download(
     );
     let wanted = download.prepare(&headers, &mut response)?;
     if let Some(part) = wanted.filter(|_| method != Method::HEAD) {
-        *response.body_mut() = super::file_body(file, &part).map_err(stored)?;
+        *response.body_mut() = of_file(file, &part).map_err(stored)?;
     }
     Ok(response)
 }

@@ -9,8 +9,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use time::{Duration, OffsetDateTime};
 
 use crate::names;
-use crate::options::WhoamiLimit;
-use crate::rate_limit::{Client, RateLimiter, Standing};
+use crate::rate_limit::{Client, RateLimit, RateLimiter, Standing};
 use crate::registry::Lifetimes;
 use crate::secret;
 
@@ -65,7 +64,7 @@ impl Desk {
             let window_seconds = policy.window_seconds;
             RateLimiter::new(
                 "sign-in",
-                WhoamiLimit {
+                RateLimit {
                     quota,
                     window_seconds,
                 },

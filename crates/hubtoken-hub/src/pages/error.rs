@@ -24,6 +24,9 @@ struct Words {
     cause: Option<String>,
 }
 
+/// What a page answers.
+pub(super) type Page = Result<Response, PageError>;
+
 /// What kept the Hub from doing what it was asked; goes with the answer, for the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Cause(pub String);

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::error::PageError;
 use super::visitor::Visitor;
-use crate::api::drain;
+use crate::extract::body::drain;
 
 /// Far more than the picker of permissions sends.
 const BYTES: usize = 64 << 10;

@@ -14,8 +14,8 @@ use super::error::{Cause, PageError, failure};
 use super::visitor::Visitor;
 use crate::address::{OwnHost, host};
 use crate::answers::{ApiError, header_text};
-use crate::api::drain;
-use crate::server::Peer;
+use crate::extract::body::drain;
+use crate::peer::Peer;
 use crate::state::HubState;
 
 /// Nothing is loaded but our own stylesheet, script and icon; nothing is sent but to us; nobody frames us.

@@ -21,10 +21,10 @@ mod address;
 mod assets;
 mod audit;
 mod cookie;
-mod desk;
-mod error;
+pub(super) mod desk;
+pub(super) mod error;
 mod form;
-mod guard;
+pub(super) mod guard;
 mod moment;
 mod organization;
 mod password;
@@ -37,19 +37,10 @@ mod visitor;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 
-use self::error::PageError;
+use self::view::see_other;
 use super::state::HubState;
-
-pub(crate) use self::desk::Desk;
-pub use self::desk::SignInPolicy;
-pub(crate) use self::error::Cause;
-pub(crate) use self::guard::surround;
-
-/// An answer of a page.
-type Page = Result<Response, PageError>;
 
 /// Whether a path belongs to the pages. Everything below them is theirs, so that a mistyped address gets a page too.
 pub(crate) fn owns(path: &str) -> bool {
@@ -120,9 +111,4 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
             get(organization::decision::form).post(organization::decision::decide),
         )
         .route(&organization("audit-log"), get(audit::of_organization))
-}
-
-/// Sends the browser on to another page, with a `GET`.
-fn see_other(path: &str) -> Response {
-    axum::response::Redirect::to(path).into_response()
 }

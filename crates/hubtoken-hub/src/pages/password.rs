@@ -8,12 +8,12 @@ use axum::http::header::SET_COOKIE;
 use axum::http::{Extensions, StatusCode};
 use axum::response::Response;
 
-use super::error::PageError;
+use super::cookie;
+use super::error::{Page, PageError};
 use super::form::Form;
 use super::sign_in::{begin, confirm, insert};
-use super::view::{Frame, Mistakes, html};
+use super::view::{Frame, Mistakes, html, see_other};
 use super::visitor::SignedIn;
-use super::{Page, cookie, see_other};
 use crate::password;
 use crate::secret::Secret;
 use crate::state::HubState;

@@ -10,11 +10,11 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::address::next_page;
-use super::error::PageError;
+use super::cookie;
+use super::error::{Page, PageError};
 use super::form::Form;
-use super::view::{Frame, Mistakes, html};
+use super::view::{Frame, Mistakes, html, see_other};
 use super::visitor::{SignedIn, Visitor};
-use super::{Page, cookie, see_other};
 use crate::answers::header_text;
 use crate::authentication::address;
 use crate::password;
@@ -200,7 +200,7 @@ fn page(
         mistakes.add("username", message);
     }
     let page = SignInPage {
-        frame: Frame::of_visitor(visitor),
+        frame: visitor.frame(),
         next,
         username,
         mistakes,

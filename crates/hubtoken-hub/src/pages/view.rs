@@ -4,10 +4,9 @@ use askama::Template;
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::assets::{LINKS, Links};
-use super::visitor::{SignedIn, Visitor};
 
 /// The head and the navigation of a page.
 #[derive(Debug)]
@@ -34,30 +33,6 @@ impl Frame {
             organizations: Vec::new(),
             here: String::new(),
             notice: None,
-        }
-    }
-
-    /// For a visitor who is not signed in, with a form.
-    pub(super) fn of_visitor(visitor: &Visitor) -> Self {
-        Self {
-            csrf: visitor.csrf(),
-            ..Self::bare()
-        }
-    }
-
-    /// For somebody who is signed in.
-    pub(super) fn of(signed_in: &SignedIn, here: &str) -> Self {
-        let session = signed_in.session();
-        Self {
-            csrf: signed_in.csrf(),
-            user: Some(session.user.name.clone()),
-            organizations: session
-                .memberships
-                .iter()
-                .map(|membership| membership.organization.name.clone())
-                .collect(),
-            here: here.to_owned(),
-            ..Self::bare()
         }
     }
 
@@ -119,4 +94,9 @@ pub(super) fn html(status: StatusCode, template: &impl Template) -> Response {
         HeaderValue::from_static("text/html; charset=utf-8"),
     );
     response
+}
+
+/// Sends the browser on to another page, with a `GET`.
+pub(super) fn see_other(path: &str) -> Response {
+    Redirect::to(path).into_response()
 }

@@ -95,6 +95,14 @@ impl Visitor {
         secret::hexadecimal(&secret::digest(&format!("form:{}", self.0.id.reveal())))
     }
 
+    /// The frame of a page with a form, for somebody who is not signed in.
+    pub(super) fn frame(&self) -> Frame {
+        Frame {
+            csrf: self.csrf(),
+            ..Frame::bare()
+        }
+    }
+
     /// Whether a form is this visitor's.
     pub(super) fn is_own_form(&self, token: &str) -> bool {
         secret::same(&secret::digest(token), &secret::digest(&self.csrf()))
@@ -140,23 +148,26 @@ impl SignedIn {
         &self.session.user.name
     }
 
-    pub(super) fn csrf(&self) -> String {
-        self.visitor.csrf()
-    }
-
     pub(super) fn origin(&self, state: &HubState) -> Origin {
         self.visitor.origin(state)
     }
 
     /// The frame of a page, with the word that the last deed left for it.
     pub(super) async fn frame(&self, state: &HubState, here: &str) -> Result<Frame, HubError> {
-        let mut frame = Frame::of(self, here);
-        if self.session.notice.is_some() {
-            frame.notice.clone_from(&self.session.notice);
-            state
-                .registry
-                .set_notice(&self.session.digest, None)
-                .await?;
+        let session = &self.session;
+        let organizations = session.memberships.iter();
+        let frame = Frame {
+            csrf: self.visitor.csrf(),
+            user: Some(session.user.name.clone()),
+            organizations: organizations
+                .map(|membership| membership.organization.name.clone())
+                .collect(),
+            here: here.to_owned(),
+            notice: session.notice.clone(),
+            ..Frame::bare()
+        };
+        if session.notice.is_some() {
+            state.registry.set_notice(&session.digest, None).await?;
         }
         Ok(frame)
     }

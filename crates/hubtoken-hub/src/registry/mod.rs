@@ -1,8 +1,9 @@
 //! The registry: who exists, who belongs where, which tokens and repositories there are, and what became of them.
 //!
-//! [`Registry`] is the whole of it for the rest of the Hub: one interface, a part for each noun. What stands behind it is
-//! a folder of its own (`sqlite`) that nobody else looks into, so that another database is one more folder and one
-//! more arm in [`open`]. `contract` holds whatever stands there to one set of tests.
+//! [`Registry`] is the whole of it for the rest of the Hub: one interface, a part for each noun. The
+//! database behind it has a folder of its own (`sqlite`), so that another database is one more
+//! folder. Only two modules name it: `state`, which opens it, and `backup`, which copies it.
+//! `contract` holds every database to one set of tests.
 //!
 //! Two promises are part of the interface, beside what each method says. A change and its entry in the audit log are
 //! one: both are there, or neither. And a change that was acknowledged holds from then on, for every reader and after
@@ -16,7 +17,7 @@ mod organization;
 mod repository;
 mod scopes;
 mod session;
-mod sqlite;
+pub(super) mod sqlite;
 mod standing;
 mod token;
 mod user;
@@ -24,12 +25,7 @@ mod user;
 #[cfg(test)]
 mod contract;
 
-use std::path::Path;
-use std::sync::Arc;
-
 use async_trait::async_trait;
-
-use super::error::HubError;
 
 pub(crate) use self::administrator::Administrators;
 pub use self::approval::{Approval, ApprovalStatus, Decision, TokenPolicy};
@@ -46,7 +42,6 @@ pub use self::scopes::{
     Entity, EntityType, FineGrained, GrantedRole, GrantedScope, Scope, TokenRole,
 };
 pub(crate) use self::session::{Lifetimes, Session, Sessions};
-pub(crate) use self::sqlite::snapshot;
 pub(crate) use self::standing::{Standings, TokenStanding};
 pub use self::token::{CreatedToken, NewToken, TokenInfo};
 pub(crate) use self::token::{Principal, Tokens};
@@ -73,14 +68,4 @@ pub(crate) trait Registry:
 {
     /// Writes everything back and closes the database.
     async fn close(&self);
-}
-
-/// Opens the registry in a data folder, creates it if it is not there, and brings its schema up to date.
-///
-/// # Errors
-/// The [`HubError`] that says what is wrong with the database.
-pub(crate) async fn open(folder: &Path) -> Result<Arc<dyn Registry>, HubError> {
-    Ok(Arc::new(
-        sqlite::Sqlite::open(&folder.join("hub.sqlite3")).await?,
-    ))
 }

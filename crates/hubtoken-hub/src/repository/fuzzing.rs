@@ -6,8 +6,8 @@ use git2::Oid;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
+use super::lfs::Objects;
 use super::{Author, Content, GitFault, IgnoredFiles, RepositoryPath, Store};
-use crate::lfs::Objects;
 use crate::registry::{Repository, RepositoryType};
 
 /// How often a repository is used: what is written into it stays there, and takes up the disk.

@@ -25,6 +25,7 @@ pub(crate) mod fuzzing;
 mod history;
 mod ignored;
 mod leftovers;
+pub(super) mod lfs;
 mod loose;
 mod path;
 mod pattern;
@@ -41,10 +42,11 @@ use std::time::Duration;
 
 use git2::{ConfigLevel, RepositoryInitOptions};
 
-use super::lfs::{Objects, RepositoryObjects};
 use super::registry::{Repository, RepositoryType};
 
 pub(crate) use self::commit::{Author, BlobWriter, Change, CommitRequest};
+use self::lfs::{Objects, RepositoryObjects};
+
 pub(crate) use self::fault::GitFault;
 pub(crate) use self::ignored::IgnoredFiles;
 pub(crate) use self::loose::LooseBlob;

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use git2::{ErrorCode, ObjectType, Oid, Tree, TreeEntry};
 
+use super::lfs::{ObjectId, POINTER_LENGTHS, Pointer};
 use super::{Content, GitFault, RepositoryPath};
-use crate::lfs::{ObjectId, POINTER_LENGTHS, Pointer};
 
 /// How much of a file that is for git is looked at: each of its patterns costs time, and nobody has so many.
 pub(super) const LONGEST_TEXT: usize = 64 << 10;

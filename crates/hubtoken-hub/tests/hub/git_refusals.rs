@@ -53,6 +53,25 @@ fn the_challenge_is_one_that_git_heeds() {
     assert!(elsewhere.header("www-authenticate").starts_with("Bearer "));
 }
 
+/// `info` may be a user, and `refs` and `lfs` their repositories.
+#[test]
+fn the_api_answers_as_the_api_where_a_name_looks_like_git() {
+    let (world, _) = prepared();
+    for path in ["/api/models/info/refs", "/api/models/info/lfs/tree/main"] {
+        let answer = world.get(path, Some("hf_unknown"));
+        assert_eq!(answer.status, 401, "{path}");
+        assert!(
+            answer.header("www-authenticate").starts_with("Bearer "),
+            "{path}"
+        );
+        assert_eq!(
+            answer.header("content-type"),
+            "application/json; charset=utf-8",
+            "{path}"
+        );
+    }
+}
+
 #[test]
 fn only_two_services_are_known() {
     let (world, token) = prepared();

@@ -1,7 +1,7 @@
 //! The inference API, in-process: who may have which model answer, and what the upstream is asked.
 
 use axum::body::Body;
-use hubtoken_hub::{InferenceOptions, Upstream, WhoamiLimit};
+use hubtoken_hub::{InferenceOptions, RateLimit, Upstream};
 use serde_json::{Value, json};
 
 use super::upstream::{Toy, for_all, of};
@@ -332,7 +332,7 @@ fn paths_that_lead_elsewhere_reach_no_upstream() {
 fn a_token_has_a_limit_of_its_own_and_its_use_is_counted() {
     let toy = Toy::plain();
     let world = World::populated_with(&InferenceOptions {
-        limit: Some(WhoamiLimit {
+        limit: Some(RateLimit {
             quota: 2,
             window_seconds: 60,
         }),

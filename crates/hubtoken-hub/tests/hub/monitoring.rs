@@ -87,7 +87,7 @@ fn metrics_are_for_the_owner() {
     assert_eq!(ask(&[host, ("origin", "http://evil.example")], None), 404);
     assert_eq!(ask(&[host], None), 200);
     assert_eq!(ask(&[], Some(super::world::ADMIN)), 200);
-    let limited = World::with_limit(Some(hubtoken_hub::WhoamiLimit {
+    let limited = World::with_limit(Some(hubtoken_hub::RateLimit {
         quota: 1,
         window_seconds: 60,
     }));

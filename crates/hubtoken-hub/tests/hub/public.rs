@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use hubtoken_hub::{Hub, HubError, HubOptions, NewToken, RepositoryType, TokenRole, WhoamiLimit};
+use hubtoken_hub::{Hub, HubError, HubOptions, NewToken, RateLimit, RepositoryType, TokenRole};
 
 use crate::time::{HANG_LIMIT, until};
 
@@ -18,7 +18,7 @@ fn behind_proxy() -> Public {
     let mut options = HubOptions {
         base_url: Some("https://hub.example".to_owned()),
         behind_proxy: true,
-        whoami_limit: Some(WhoamiLimit {
+        whoami_limit: Some(RateLimit {
             quota: 1,
             window_seconds: 300,
         }),

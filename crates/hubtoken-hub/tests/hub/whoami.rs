@@ -3,7 +3,7 @@
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hubtoken_hub::WhoamiLimit;
+use hubtoken_hub::RateLimit;
 use serde_json::{Value, json};
 
 use super::world::World;
@@ -220,7 +220,7 @@ fn every_answer_has_the_common_headers() {
 
 #[test]
 fn the_whoami_limit_is_exact_and_per_user() {
-    let world = World::with_limit(Some(WhoamiLimit {
+    let world = World::with_limit(Some(RateLimit {
         quota: 2,
         window_seconds: 60,
     }));

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hubtoken_hub::{Clock, HubState, InferenceOptions, Secret, SignInPolicy, WhoamiLimit, app};
+use hubtoken_hub::{Clock, HubState, InferenceOptions, RateLimit, Secret, SignInPolicy, app};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -64,15 +64,15 @@ impl World {
         Self::with_limit(None)
     }
 
-    pub fn with_limit(limit: Option<WhoamiLimit>) -> Self {
+    pub fn with_limit(limit: Option<RateLimit>) -> Self {
         Self::with_policy(limit, SignInPolicy::default())
     }
 
-    pub fn with_policy(limit: Option<WhoamiLimit>, policy: SignInPolicy) -> Self {
+    pub fn with_policy(limit: Option<RateLimit>, policy: SignInPolicy) -> Self {
         Self::with_settings(limit, policy, false)
     }
 
-    pub fn with_settings(limit: Option<WhoamiLimit>, policy: SignInPolicy, lfs: bool) -> Self {
+    pub fn with_settings(limit: Option<RateLimit>, policy: SignInPolicy, lfs: bool) -> Self {
         let inference = InferenceOptions::default();
         Self::on(
             TempDir::new().unwrap(),
@@ -98,7 +98,7 @@ impl World {
     fn on(
         folder: TempDir,
         now: i64,
-        (limit, policy): (Option<WhoamiLimit>, SignInPolicy),
+        (limit, policy): (Option<RateLimit>, SignInPolicy),
         lfs: bool,
         inference: &InferenceOptions,
     ) -> Self {

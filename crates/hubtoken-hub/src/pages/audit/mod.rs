@@ -15,8 +15,7 @@ use axum::http::StatusCode;
 
 use self::row::Row;
 use self::wish::{GROUPS, Group, Wish};
-use super::Page;
-use super::error::PageError;
+use super::error::{Page, PageError};
 use super::organization::{Tabs, here, membership, require_admin};
 use super::view::{Frame, Mistakes, html};
 use super::visitor::SignedIn;

@@ -7,13 +7,12 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
 use super::{address, here, membership, require_admin, words};
-use crate::pages::error::PageError;
+use crate::pages::error::{Page, PageError};
 use crate::pages::form::Form;
 use crate::pages::moment::{Moment, minute};
 use crate::pages::tokens::role_words;
-use crate::pages::view::{Frame, html};
+use crate::pages::view::{Frame, html, see_other};
 use crate::pages::visitor::SignedIn;
-use crate::pages::{Page, see_other};
 use crate::registry::{Approval, ApprovalStatus, Decision, MemberToken, TokenPolicy};
 use crate::secret;
 use crate::state::HubState;

@@ -11,11 +11,10 @@ use axum::response::Response;
 
 use super::{Tabs, here, membership, require_admin};
 use crate::error::HubError;
-use crate::pages::error::PageError;
+use crate::pages::error::{Page, PageError};
 use crate::pages::form::Form;
-use crate::pages::view::{Frame, Mistakes, html};
+use crate::pages::view::{Frame, Mistakes, html, see_other};
 use crate::pages::visitor::SignedIn;
-use crate::pages::{Page, see_other};
 use crate::registry::{Membership, OrganizationRole};
 use crate::state::HubState;
 

@@ -10,9 +10,9 @@ mod words;
 
 use axum::extract::Path;
 
-use super::error::PageError;
+use super::error::{Page, PageError};
+use super::view::see_other;
 use super::visitor::SignedIn;
-use super::{Page, see_other};
 use crate::registry::{Membership, OrganizationRole};
 
 /// The navigation between the settings of one organization.

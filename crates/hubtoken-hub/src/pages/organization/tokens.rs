@@ -15,13 +15,12 @@ use super::decision::choices;
 use super::effect::Effect;
 use super::words::{self, POLICIES, PolicyWords};
 use super::{Tabs, address, here, membership, require_admin};
-use crate::pages::error::PageError;
+use crate::pages::error::{Page, PageError};
 use crate::pages::form::Form;
 use crate::pages::moment::{Moment, minute};
 use crate::pages::tokens::role_words;
-use crate::pages::view::{Frame, Mistakes, html};
+use crate::pages::view::{Frame, Mistakes, html, see_other};
 use crate::pages::visitor::SignedIn;
-use crate::pages::{Page, see_other};
 use crate::registry::{
     Approval, ApprovalStatus, Membership, OrganizationRole, TokenPolicy, TokenStanding,
 };

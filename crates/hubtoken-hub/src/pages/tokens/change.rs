@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use super::Managed;
 use super::picker::Picker;
 use super::wish::Wish;
-use crate::pages::Page;
+use crate::pages::error::Page;
 use crate::pages::form::Form;
 use crate::pages::view::{Frame, Mistakes, html};
 use crate::registry::{FineGrained, GrantedRole, TokenInfo};

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::role_words;
-use crate::pages::Page;
+use crate::pages::error::Page;
 use crate::pages::moment::{Moment, day, minute};
 use crate::pages::view::{Frame, html};
 use crate::pages::visitor::SignedIn;

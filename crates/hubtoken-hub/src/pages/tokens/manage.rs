@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use super::list::Row;
 use super::new::check_name;
 use super::{Managed, value_page};
-use crate::pages::Page;
+use crate::pages::error::Page;
 use crate::pages::form::Form;
 use crate::pages::view::{Frame, Mistakes, html};
 use crate::registry::TokenInfo;

@@ -16,10 +16,9 @@ use axum::http::request::Parts;
 use axum::response::Response;
 
 use self::wish::Wish;
-use super::error::PageError;
-use super::view::{Frame, html};
+use super::error::{Page, PageError};
+use super::view::{Frame, html, see_other};
 use super::visitor::SignedIn;
-use super::{Page, see_other};
 use crate::error::HubError;
 use crate::registry::{CreatedToken, GrantedRole, Origin, TokenInfo};
 use crate::state::HubState;

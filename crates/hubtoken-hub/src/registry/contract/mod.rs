@@ -16,10 +16,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
+use super::sqlite::{FILE, Sqlite};
 use super::{
     Actor, AuditEntry, AuditFilter, Namespace, NewRepository, NewToken, NewUser, OrganizationRole,
     Origin, Principal, Registry, Repository, RepositoryType, Scope, TokenRole,
 };
+use crate::error::HubError;
 use crate::secret::{self, Secret};
 
 /// Makes a test of each function of the contract, for one way to open a registry in a folder.
@@ -42,7 +44,7 @@ macro_rules! hold {
 
 hold!(
     sqlite,
-    crate::registry::open,
+    super::open_sqlite,
     [
         nouns::names_are_shared_and_case_makes_no_difference,
         nouns::members_come_and_go,
@@ -75,6 +77,10 @@ hold!(
         memory::writers_do_not_lose_each_others_work,
     ]
 );
+
+async fn open_sqlite(folder: &std::path::Path) -> Result<Arc<dyn Registry>, HubError> {
+    Ok(Arc::new(Sqlite::open(&folder.join(FILE)).await?))
+}
 
 type Opening =
     std::pin::Pin<Box<dyn std::future::Future<Output = Arc<dyn Registry>> + Send + 'static>>;

@@ -43,12 +43,14 @@ use self::principals::Principals;
 use super::{AUDIT_DAYS, Registry};
 use crate::error::HubError;
 
+/// The database in a data folder.
+pub(crate) const FILE: &str = "hub.sqlite3";
 /// How long a statement waits for another program that holds the database.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The registry of one Hub.
 #[derive(Debug)]
-pub(super) struct Sqlite {
+pub(crate) struct Sqlite {
     pool: SqlitePool,
     path: PathBuf,
     /// Whoever writes holds it.
@@ -101,7 +103,7 @@ impl Drop for Change {
 
 impl Sqlite {
     /// Opens the database, creates it if it is not there, and brings its schema up to date.
-    pub(super) async fn open(path: &Path) -> Result<Self, HubError> {
+    pub(crate) async fn open(path: &Path) -> Result<Self, HubError> {
         // SQLite would create it with the umask's mode; its `-wal` and `-shm` files take over the mode of this one.
         match std::fs::OpenOptions::new()
             .write(true)

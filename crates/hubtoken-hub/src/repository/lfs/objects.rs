@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::pointer::{ObjectId, Pointer};
-use crate::registry::RepositoryType;
+use hubtoken_core::repository::RepositoryType;
 
 /// Folders above a file, the data folder among them.
 const DEPTH: usize = 6;

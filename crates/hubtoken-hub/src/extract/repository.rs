@@ -9,8 +9,8 @@ use axum::http::request::Parts;
 use crate::access::{Action, Denial, decide};
 use crate::answers::ApiError;
 use crate::authentication::Caller;
+use crate::peer::Peer;
 use crate::registry::{Origin, Principal, Repository, RepositoryType, Restriction};
-use crate::server::Peer;
 use crate::state::HubState;
 
 /// The parts of a path that name a repository and what is asked of it.
@@ -60,14 +60,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Address {
 }
 
 impl Address {
-    pub(super) fn revision(&self) -> String {
+    pub(crate) fn revision(&self) -> String {
         self.revision
             .clone()
             .unwrap_or_else(|| crate::repository::DEFAULT_BRANCH.to_owned())
     }
 
     /// Where in a path outside the API the word stands that says what is asked of a repository.
-    pub(super) fn place_of_verb(&self) -> usize {
+    pub(crate) fn place_of_verb(&self) -> usize {
         match self.kind {
             RepositoryType::Model => 3,
             RepositoryType::Dataset | RepositoryType::Space => 4,
@@ -156,7 +156,7 @@ pub(crate) async fn open(
 }
 
 /// The answer to a token that an organization keeps out. To be told so for the first time is to ask.
-pub(super) async fn kept_out(
+pub(crate) async fn kept_out(
     state: &HubState,
     principal: &Principal,
     organization_id: &str,

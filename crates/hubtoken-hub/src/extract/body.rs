@@ -17,7 +17,7 @@ const DRAINING: Duration = Duration::from_secs(10);
 pub(crate) struct JsonBody<T>(pub T);
 
 /// A whole body.
-pub(super) struct WholeBody(pub Bytes);
+pub(crate) struct WholeBody(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for WholeBody {
     type Rejection = ApiError;
@@ -76,14 +76,14 @@ pub(crate) async fn drain(body: Body) {
 }
 
 /// A parameter of the query or of a form; the first if there are several.
-pub(super) fn parameter(query: &str, wanted: &str) -> Option<String> {
+pub(crate) fn parameter(query: &str, wanted: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == wanted)
         .map(|(_, value)| value.into_owned())
 }
 
 /// Whether a parameter is there and true, in any of the spellings that clients use.
-pub(super) fn flag(query: &str, wanted: &str) -> bool {
+pub(crate) fn flag(query: &str, wanted: &str) -> bool {
     parameter(query, wanted).is_some_and(|value| {
         value == "1" || value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("on")
     })

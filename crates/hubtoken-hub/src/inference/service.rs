@@ -1,0 +1,38 @@
+//! What the inference API keeps while the Hub runs.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use super::options::InferenceOptions;
+use super::upstream::Upstreams;
+use super::usage::Usage;
+use crate::error::HubError;
+use crate::rate_limit::RateLimiter;
+
+/// What the inference API keeps while the Hub runs.
+#[derive(Debug)]
+pub(crate) struct Inference {
+    pub(super) upstreams: Upstreams,
+    pub(super) limiter: Option<RateLimiter>,
+    /// How long an upstream may say nothing.
+    pub(super) patience: Duration,
+    /// Bytes of bodies that are held until they name their model.
+    pub(super) held: AtomicUsize,
+    pub(crate) usage: Arc<Usage>,
+}
+
+impl Inference {
+    pub(crate) fn new(options: &InferenceOptions) -> Result<Self, HubError> {
+        options.check()?;
+        Ok(Self {
+            upstreams: Upstreams::load(options)?,
+            limiter: options
+                .limit
+                .map(|limit| RateLimiter::new("inference", limit)),
+            patience: Duration::from_secs(options.patience_seconds.into()),
+            held: AtomicUsize::new(0),
+            usage: Arc::default(),
+        })
+    }
+}

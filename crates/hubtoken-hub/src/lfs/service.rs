@@ -1,0 +1,37 @@
+//! What LFS keeps while the Hub runs.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::capability::Key;
+
+/// What LFS needs of one Hub.
+#[derive(Debug)]
+pub(crate) struct Lfs {
+    data: PathBuf,
+    /// Made at the first need.
+    key: Mutex<Option<Arc<Key>>>,
+    /// Whether `preupload` sends large files here.
+    pub preferred: bool,
+}
+
+impl Lfs {
+    pub(crate) fn new(data: &Path) -> Self {
+        Self {
+            data: data.to_owned(),
+            key: Mutex::default(),
+            preferred: false,
+        }
+    }
+
+    pub(super) fn key(&self) -> io::Result<Arc<Key>> {
+        let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = &*key {
+            return Ok(Arc::clone(key));
+        }
+        let opened = Arc::new(Key::open(&self.data)?);
+        *key = Some(Arc::clone(&opened));
+        Ok(opened)
+    }
+}

@@ -1,0 +1,7 @@
+//! The large files of repositories: on the disk beside git, which holds pointers to them.
+
+mod objects;
+mod pointer;
+
+pub(crate) use self::objects::{Incoming, Objects, RepositoryObjects, Unfit};
+pub(crate) use self::pointer::{LENGTHS as POINTER_LENGTHS, ObjectId, Pointer};

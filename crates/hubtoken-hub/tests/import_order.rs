@@ -1,0 +1,93 @@
+//! The order of the Hub's rooms: see `docs/architecture.md`, which draws the same.
+
+use std::path::Path;
+
+use import_order::Imports;
+
+/// Each room imports from those before it alone.
+const ROOMS: [&str; 62] = [
+    // Tools.
+    "clock",
+    "error",
+    "secret",
+    "names",
+    "blocking",
+    "password",
+    "pieces",
+    "rendered",
+    "rate_limit",
+    "request_id",
+    "request_log",
+    "metrics",
+    "journal",
+    "framing",
+    "patience",
+    "data_folder",
+    // Storage.
+    "registry",
+    "access",
+    "repository",
+    "backup",
+    // Answers.
+    "answers",
+    "address",
+    "peer",
+    // What the state holds of each client.
+    "inference::options",
+    "inference::upstream",
+    "inference::usage",
+    "inference::service",
+    "lfs::capability",
+    "lfs::service",
+    "git::child",
+    "git::program",
+    "git::question",
+    "git::push",
+    "git::service",
+    "pages::desk",
+    "options",
+    "listen",
+    "tls",
+    "state",
+    // Who asks, and for what.
+    "authentication",
+    "content",
+    "extract",
+    // Handlers, by client.
+    "health",
+    "admin",
+    "git::refusal",
+    "inference",
+    "pages",
+    "git",
+    "api",
+    "lfs",
+    // The whole.
+    "middleware",
+    "router",
+    "server",
+    "handle",
+    "deeds",
+    // Entry points for fuzzing.
+    "fuzzing::chunked_reader",
+    "repository::fuzzing",
+    "lfs::fuzzing",
+    "inference::fuzzing",
+    "git::fuzzing",
+    "api::fuzzing",
+    "fuzzing",
+];
+
+#[test]
+fn no_room_imports_a_later_one() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let imports = Imports::read(&src).expect("the sources are there");
+    assert_eq!(imports.upward(&ROOMS), [""; 0]);
+}
+
+#[test]
+fn no_two_files_import_each_other_but_parent_and_child() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let imports = Imports::read(&src).expect("the sources are there");
+    assert_eq!(imports.circles(), [""; 0]);
+}
