@@ -7,7 +7,7 @@
 use std::io::{IsTerminal as _, stderr, stdin, stdout};
 use std::process::ExitCode;
 
-use hubtoken::cli::{self, Input, Replace, Stream, Text, World};
+use hubtoken::cli::{self, Input, ReplaceProcess, Stream, NoPrompt, Context};
 use hubtoken::env::ProcessEnvironment;
 use hubtoken::interrupt::Never;
 use hubtoken::resolve::Resolver;
@@ -17,20 +17,20 @@ fn main() -> ExitCode {
     let (mut input, mut output, mut errors) = (stdin(), stdout(), stderr());
     let input_is_terminal = input.is_terminal();
     let (output_is_terminal, errors_are_terminal) = (output.is_terminal(), errors.is_terminal());
-    let world = World {
+    let context = Context {
         environment: &ProcessEnvironment,
         folder: std::env::current_dir().ok(),
         program: None,
         stdin: Input::new(&mut input, input_is_terminal),
-        typing: &Text(""),
+        prompt: &NoPrompt(""),
         stdout: Stream::new(&mut output, output_is_terminal),
         stderr: Stream::new(&mut errors, errors_are_terminal),
         width: None,
         now: OffsetDateTime::now_utc(),
         interrupt: &Never,
-        launcher: &Replace,
+        launcher: &ReplaceProcess,
         resolver: Resolver::default(),
         client: None,
     };
-    ExitCode::from(cli::run_git_helper(std::env::args_os(), &world))
+    ExitCode::from(cli::run_git_helper(std::env::args_os(), &context))
 }

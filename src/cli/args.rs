@@ -11,7 +11,7 @@ use crate::resolve::ambient_endpoint;
 
 /// Which token is meant.
 #[derive(Args, Default)]
-pub struct Which {
+pub struct TokenArgs {
     /// Use the stored token of this name and no other
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
@@ -21,7 +21,7 @@ pub struct Which {
     endpoint: Option<String>,
 }
 
-impl Which {
+impl TokenArgs {
     /// The Hub that was named.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ fn endpoint(text: &str) -> Result<Endpoint, Error> {
 
 /// How long to wait.
 #[derive(Args)]
-pub struct Wait {
+pub struct TimeoutArgs {
     /// How many seconds to wait for the Hub [default: 10]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,

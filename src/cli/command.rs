@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit_code::Code;
 use super::output::Output;
-use super::world::World;
+use super::context::Context;
 use super::{
     explain, git_credential, hub, list, login, logout, pin, rename, require, run, setup_git,
     status, switch, token, whoami,
@@ -32,18 +32,18 @@ Exit codes:
 
 A token is never an argument: set HF_TOKEN, or log in with `hubtoken login`."
 )]
-pub struct Arguments {
+pub struct Args {
     /// What to do.
     #[command(subcommand)]
-    pub verb: Verb,
+    pub verb: Command,
     /// What everybody takes.
     #[command(flatten)]
-    _shared: Shared,
+    _shared: GlobalArgs,
 }
 
 /// Read here for help and for checking; [`Output`](super::output::Output) looks for them earlier.
 #[derive(Args)]
-struct Shared {
+struct GlobalArgs {
     /// Write one JSON object to standard output and nothing else; a failure is under "error"
     #[arg(long, global = true)]
     json: bool,
@@ -62,57 +62,57 @@ enum Color {
 
 /// The verbs.
 #[derive(Subcommand)]
-pub enum Verb {
+pub enum Command {
     /// Show who the token belongs to, where it comes from, and what it hides
-    Status(status::Arguments),
+    Status(status::Args),
     /// Show the user and the role, in one line
-    Whoami(whoami::Arguments),
+    Whoami(whoami::Args),
     /// Check that the token will do, for scripts and job prologues
-    Require(require::Arguments),
+    Require(require::Args),
     /// Show which source the token comes from, without asking the Hub
-    Explain(explain::Arguments),
+    Explain(explain::Args),
     /// Store a token on this machine, after a look whether the Hub knows it
-    Login(login::Arguments),
+    Login(login::Args),
     /// Remove a stored token from this machine
-    Logout(logout::Arguments),
+    Logout(logout::Args),
     /// List the stored tokens, without asking the Hub
-    List(list::Arguments),
+    List(list::Args),
     /// Make a stored token the active one
-    Switch(switch::Arguments),
+    Switch(switch::Args),
     /// Use a stored token in this folder, and nowhere else
-    Use(pin::Arguments),
+    Use(use_profile::Args),
     /// Give a stored token another name
-    Rename(rename::Arguments),
+    Rename(rename::Args),
     /// Print the token
-    Token(token::Arguments),
+    Token(token::Args),
     /// Run a command with the token in its environment
-    Run(run::Arguments),
+    Run(run::Args),
     /// Have git ask hubtoken for the Hub's password
-    SetupGit(setup_git::Arguments),
+    SetupGit(setup_git::Args),
     /// Answer git's question for a password; git runs this
-    GitCredential(git_credential::Arguments),
+    GitCredential(git_credential::Args),
     /// Run an embedded Hub, and administer it
-    Hub(hub::Arguments),
+    Hub(hub::Args),
 }
 
 /// Runs a verb and tells its failure, if it has one.
-pub fn dispatch(verb: Verb, world: &World<'_>, output: &Output<'_, '_>) -> Code {
+pub fn dispatch(verb: Command, context: &Context<'_>, output: &Output<'_, '_>) -> Code {
     let done = match verb {
-        Verb::Status(arguments) => status::run(&arguments, world, output),
-        Verb::Whoami(arguments) => whoami::run(&arguments, world, output),
-        Verb::Require(arguments) => require::run(&arguments, world, output),
-        Verb::Explain(arguments) => explain::run(&arguments, world, output),
-        Verb::Login(arguments) => login::run(&arguments, world, output),
-        Verb::Logout(arguments) => logout::run(&arguments, world, output),
-        Verb::List(_) => list::run(world, output),
-        Verb::Switch(arguments) => switch::run(&arguments, world, output),
-        Verb::Use(arguments) => pin::run(&arguments, world, output),
-        Verb::Rename(arguments) => rename::run(&arguments, world, output),
-        Verb::Token(arguments) => token::run(&arguments, world, output),
-        Verb::Run(arguments) => run::run(&arguments, world, output),
-        Verb::SetupGit(arguments) => setup_git::run(&arguments, world, output),
-        Verb::GitCredential(arguments) => git_credential::run(&arguments, world, output),
-        Verb::Hub(arguments) => hub::run(arguments, world, output),
+        Command::Status(arguments) => status::run(&arguments, context, output),
+        Command::Whoami(arguments) => whoami::run(&arguments, context, output),
+        Command::Require(arguments) => require::run(&arguments, context, output),
+        Command::Explain(arguments) => explain::run(&arguments, context, output),
+        Command::Login(arguments) => login::run(&arguments, context, output),
+        Command::Logout(arguments) => logout::run(&arguments, context, output),
+        Command::List(_) => list::run(context, output),
+        Command::Switch(arguments) => switch::run(&arguments, context, output),
+        Command::Use(arguments) => use_profile::run(&arguments, context, output),
+        Command::Rename(arguments) => rename::run(&arguments, context, output),
+        Command::Token(arguments) => token::run(&arguments, context, output),
+        Command::Run(arguments) => run::run(&arguments, context, output),
+        Command::SetupGit(arguments) => setup_git::run(&arguments, context, output),
+        Command::GitCredential(arguments) => git_credential::run(&arguments, context, output),
+        Command::Hub(arguments) => hub::run(arguments, context, output),
     };
     done.unwrap_or_else(|failure| output.failed(&failure))
 }

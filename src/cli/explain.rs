@@ -3,12 +3,12 @@
 use clap::Args;
 use serde_json::json;
 
-use super::args::Which;
+use super::args::TokenArgs;
 use super::exit_code::Code;
-use super::failure::{Failure, trace_json};
+use super::error::{Failure, trace_json};
 use super::output::Output;
 use super::session;
-use super::world::World;
+use super::context::Context;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -19,9 +19,9 @@ Examples:
 
 The Hub is not asked. Exit codes: 0 a token was found; 1 no source has one; 2 the configuration
 makes no sense.")]
-pub struct Arguments {
+pub struct Args {
     #[command(flatten)]
-    which: Which,
+    which: TokenArgs,
 }
 
 /// Runs the verb.
@@ -30,11 +30,11 @@ pub struct Arguments {
 ///
 /// A source that was asked for by name and is broken.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let trace = session::explain(world, &arguments.which)?;
+    let trace = token_context::explain(context, &arguments.which)?;
     let found = trace.found();
     let endpoint = trace.endpoint.as_deref();
     if output.is_json() {

@@ -8,10 +8,10 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::exit_code::Code;
-use super::failure::Failure;
+use super::error::Failure;
 use super::output::Output;
 use super::session;
-use super::world::World;
+use super::context::Context;
 use crate::git::helper;
 use crate::git::protocol::{self, Attributes, ProtocolError};
 use crate::printable::printable;
@@ -30,7 +30,7 @@ own.
 
 Exit codes: 0 an answer, or nothing to say; 1 the configuration names a profile that is
 not stored; 2 git's question or the configuration makes no sense.")]
-pub struct Arguments {
+pub struct Args {
     /// get, store or erase; anything else does nothing, as git asks of helpers
     operation: String,
 }
@@ -41,8 +41,8 @@ pub struct Arguments {
 ///
 /// The question is malformed, or the configuration is broken.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     if output.is_json() {
@@ -50,7 +50,7 @@ pub fn run(
             "git-credential speaks git's own protocol, so there is no --json".to_owned(),
         ));
     }
-    answer(&arguments.operation, world, output)
+    answer(&arguments.operation, context, output)
 }
 
 /// The verb as a program of its own, which git gives one argument.
@@ -60,7 +60,7 @@ pub fn run(
 /// As [`run`]; there is another number of arguments.
 pub fn alone(
     operations: &[OsString],
-    world: &World<'_>,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     let [operation] = operations else {
@@ -70,19 +70,19 @@ pub fn alone(
                 .to_owned(),
         ));
     };
-    answer(&operation.to_string_lossy(), world, output)
+    answer(&operation.to_string_lossy(), context, output)
 }
 
-fn answer(operation: &str, world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+fn answer(operation: &str, context: &Context<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
     match operation {
-        "get" => get(world, output),
+        "get" => get(context, output),
         "store" | "erase" => {
             // Read and dropped, so that git is not cut short; what it says changes nothing here.
-            let _ = protocol::read(&mut **world.stdin.reader.borrow_mut());
+            let _ = protocol::read(&mut **context.stdin.reader.borrow_mut());
             Ok(Code::Success)
         }
         other => {
-            if world.stdin.is_terminal {
+            if context.stdin.is_terminal {
                 output.note(&format!(
                     "`{}` is nothing that this helper does; it knows get, store and erase",
                     printable(other)
@@ -93,18 +93,18 @@ fn answer(operation: &str, world: &World<'_>, output: &Output<'_, '_>) -> Result
     }
 }
 
-fn get(world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
-    if world.stdin.is_terminal {
+fn get(context: &Context<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+    if context.stdin.is_terminal {
         output.note(
             "git runs this and writes its question to standard input: protocol=https, \
              host=huggingface.co, and a blank line",
         );
     }
     let usage = |error: ProtocolError| Failure::Usage(error.to_string());
-    let input = protocol::read(&mut **world.stdin.reader.borrow_mut()).map_err(usage)?;
+    let input = protocol::read(&mut **context.stdin.reader.borrow_mut()).map_err(usage)?;
     let asked = Attributes::parse(&input).map_err(usage)?;
-    let outside = session::shell(world);
-    let inputs = Inputs::read(world.environment, world.folder.clone()).with_outside(&outside);
+    let outside = token_context::shell(context);
+    let inputs = Inputs::read(context.environment, context.folder.clone()).with_outside(&outside);
     let answer = helper::get(&asked, &inputs)?;
     for warning in &answer.warnings {
         output.warning(warning);

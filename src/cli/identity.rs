@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-use super::page::Page;
+use super::layout::Layout;
 use crate::credential::Credential;
 use crate::identity::model::{Identity, Organization, Scope};
 use crate::role::TokenRole;
@@ -73,7 +73,7 @@ pub fn role_name(identity: &Identity) -> String {
 }
 
 /// The rows about the account and what the token may do.
-pub fn identity_rows(page: &mut Page, identity: &Identity, now: OffsetDateTime) {
+pub fn identity_rows(page: &mut Layout, identity: &Identity, now: OffsetDateTime) {
     let full_name = identity
         .full_name
         .as_ref()

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::exit_code::Code;
-use super::failure::Failure;
+use super::error::Failure;
 use super::identity::{date, timestamp};
 use super::output::Output;
 use super::session;
-use super::world::World;
+use super::context::Context;
 use crate::paths;
 use crate::printable::printable;
 use crate::store::Entry;
@@ -24,15 +24,15 @@ Examples:
 
 The Hub is not asked. User, role and age are what it said at login; a token that `hf auth login`
 stored shows `-`. Exit codes: 0 also when there is none; 2 the files cannot be read.")]
-pub struct Arguments {}
+pub struct Args {}
 
 /// Runs the verb.
 ///
 /// # Errors
 ///
 /// Files that cannot be read.
-pub fn run(world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
-    let machine = session::machine(world)?;
+pub fn run(context: &Context<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+    let machine = token_context::machine(context)?;
     let entries = machine.list()?.collect::<Result<Vec<_>, _>>()?;
     let path = machine.path();
     if output.is_json() {
@@ -47,7 +47,7 @@ pub fn run(world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> 
     if entries.is_empty() {
         page.paragraph("no token is stored. Store one with `hubtoken login`");
     } else {
-        let place = paths::display(path, paths::home(world.environment).as_deref());
+        let place = paths::display(path, paths::home(context.environment).as_deref());
         let titles = [
             "",
             "name",
@@ -61,7 +61,7 @@ pub fn run(world: &World<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> 
         ];
         let rows: Vec<Vec<String>> = entries
             .iter()
-            .map(|entry| row(entry, &place, world.now))
+            .map(|entry| row(entry, &place, context.now))
             .collect();
         page.table(&titles.map(str::to_owned), &rows);
     }

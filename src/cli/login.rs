@@ -5,13 +5,13 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
-use super::args::{Wait, endpoint_or_ambient};
+use super::args::{TimeoutArgs, endpoint_or_ambient};
 use super::exit_code::Code;
-use super::failure::Failure;
+use super::error::Failure;
 use super::identity::{identity_json, role_name, token_json};
 use super::output::Output;
 use super::session;
-use super::world::World;
+use super::context::Context;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -37,7 +37,7 @@ Examples:
 The token becomes the active one, unless it belongs to another Hub than HF_ENDPOINT: every library
 would send it to the wrong one. Exit codes: 0 it is stored; 1 the Hub rejects it; 2 wrong usage; 3
 the Hub could not be asked, and nothing was stored.")]
-pub struct Arguments {
+pub struct Args {
     /// Read the token from standard input
     #[arg(long)]
     token_stdin: bool,
@@ -48,7 +48,7 @@ pub struct Arguments {
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
     #[command(flatten)]
-    wait: Wait,
+    wait: TimeoutArgs,
 }
 
 /// Runs the verb.
@@ -57,29 +57,29 @@ pub struct Arguments {
 ///
 /// No token, one that the Hub does not know, or files that cannot be written.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let endpoint = endpoint_or_ambient(arguments.endpoint.as_deref(), world.environment)?;
+    let endpoint = endpoint_or_ambient(arguments.endpoint.as_deref(), context.environment)?;
     if let Some(name) = &arguments.name {
         name::check(name)?;
     }
-    let machine = session::machine(world)?;
+    let machine = token_context::machine(context)?;
     let credential = Arc::new(Credential {
-        token: read(arguments, world, output, &endpoint)?,
+        token: read(arguments, context, output, &endpoint)?,
         source: Source::Argument,
         endpoint,
         expires_at: KnownEnd::default(),
     });
-    let client = world.client();
-    let line = client.line(&credential.endpoint, &Settings::read(world.environment));
+    let client = context.client();
+    let line = client.line(&credential.endpoint, &Settings::read(context.environment));
     let identity = client
         .identify(
             &credential,
             &line,
-            &session::fresh(arguments.wait.timeout),
-            world.interrupt,
+            &token_context::fresh(arguments.wait.timeout),
+            context.interrupt,
         )
         .map_err(|failure| failure.into_error(&credential))?
         .identity;
@@ -90,7 +90,7 @@ pub fn run(
         &login::record(&identity),
         wanted.is_some(),
     )?;
-    let shadow = session::shadow(world, "goes before the active token", "");
+    let shadow = token_context::shadow(context, "goes before the active token", "");
     saved.warnings.extend(shadow.filter(|_| saved.active));
     for warning in &saved.warnings {
         output.warning(warning);
@@ -127,18 +127,18 @@ pub fn run(
 }
 
 fn read(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
     endpoint: &Endpoint,
 ) -> Result<Token, Failure> {
     let text = if arguments.token_stdin {
-        world.typing.read(LONGEST)?
+        context.prompt.read(LONGEST)?
     } else {
         output.note(&format!(
             "A token is made at {endpoint}/settings/tokens. What you type or paste is not shown."
         ));
-        world.typing.ask_hidden("Token: ")?.ok_or_else(|| {
+        context.prompt.ask_hidden("Token: ")?.ok_or_else(|| {
             Failure::Usage(
                 "there is no terminal to ask for the token; hand it over on standard input with \
                  --token-stdin"

@@ -4,10 +4,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit_code::Code;
-use super::failure::Failure;
+use super::error::Failure;
 use super::output::Output;
 use super::session;
-use super::world::World;
+use super::context::Context;
 use crate::http::Settings;
 use crate::printable::printable;
 
@@ -21,7 +21,7 @@ Examples:
 
 The token stays valid on the Hub: delete it there as well if somebody else may have it. Exit codes:
 0 it is gone; 1 there is no active token; 2 no token of this name, or files that cannot be written.")]
-pub struct Arguments {
+pub struct Args {
     /// The stored token [default: the active one]
     name: Option<String>,
     /// Remove all stored tokens and the active one
@@ -35,20 +35,20 @@ pub struct Arguments {
 ///
 /// No such token, or files that cannot be written.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let machine = session::machine(world)?;
+    let machine = token_context::machine(context)?;
     let mut removed = match &arguments.name {
         _ if arguments.all => machine.remove_all()?,
         Some(name) => machine.remove(name)?,
         None => machine.remove_active()?,
     };
-    let shadow = session::shadow(world, "goes on being used", " to be without a token");
+    let shadow = token_context::shadow(context, "goes on being used", " to be without a token");
     removed.warnings.extend(shadow);
-    let settings = Settings::read(world.environment);
-    let client = world.client();
+    let settings = Settings::read(context.environment);
+    let client = context.client();
     for digest in &removed.tokens {
         client.forget_shared(&settings, *digest);
     }

@@ -2,7 +2,7 @@
 //!
 //! It answers the questions of the library in a shell: which token is in use, whose it is, and
 //! whether it will do. [`run`] knows nothing of the process it runs in: what it reads, where it
-//! writes and what it remembers is a [`World`], so that tests need no process, two runs in one
+//! writes and what it remembers is a [`Context`], so that tests need no process, two runs in one
 //! process are independent, and the Python layer decides nothing.
 //!
 //! Exit codes are the same for every verb, since job prologues act on them: see [`Code`]. With
@@ -14,26 +14,26 @@ mod args;
 mod command;
 mod exit_code;
 mod explain;
-mod failure;
+mod error;
 mod git_credential;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(not(feature = "hub"))]
-#[path = "hub/missing.rs"]
+#[path = "hub/unavailable.rs"]
 mod hub;
 mod identity;
-mod launch;
+mod exec;
 mod list;
 mod login;
 mod logout;
 mod output;
-mod page;
-mod pin;
-mod refusal;
+mod layout;
+mod use_profile;
+mod secret_in_args;
 mod rename;
 mod require;
 mod run;
-mod session;
+mod token_context;
 mod setup_git;
 mod status;
 mod switch;
@@ -41,36 +41,36 @@ mod switch;
 mod tests;
 mod token;
 mod whoami;
-mod world;
+mod context;
 
 use std::ffi::OsString;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use command::{Arguments, dispatch};
+use command::{Args, dispatch};
 pub use exit_code::Code;
-use failure::Failure;
-pub use launch::{Launch, Replace};
+use error::Failure;
+pub use exec::{Exec, ReplaceProcess};
 use output::Output;
-pub use world::{Input, Stream, Text, Typing, World};
+pub use context::{Input, Stream, NoPrompt, Prompt, Context};
 
 /// Runs the command line and returns its exit code.
 ///
 /// `arguments` begin with the program's name, as `argv` does.
 ///
 /// ```
-/// use hubtoken::cli::{self, Input, Replace, Stream, Text, World};
+/// use hubtoken::cli::{self, Input, ReplaceProcess, Stream, NoPrompt, Context};
 /// use hubtoken::env::Fixed;
 /// use hubtoken::interrupt::Never;
 /// use hubtoken::resolve::Resolver;
 ///
 /// let (mut output, mut errors, mut input) = (Vec::new(), Vec::new(), std::io::empty());
-/// let world = World {
+/// let context = Context {
 ///     environment: &Fixed::default(),
 ///     folder: None,
 ///     program: None,
 ///     stdin: Input::from(&mut input),
-///     typing: &Text(""),
+///     prompt: &NoPrompt(""),
 ///     stdout: Stream::to(&mut output),
 ///     stderr: Stream::to(&mut errors),
 ///     width: None,
@@ -80,17 +80,17 @@ pub use world::{Input, Stream, Text, Typing, World};
 ///     resolver: Resolver::default(),
 ///     client: None,
 /// };
-/// let code = cli::run(["hubtoken", "--version"].map(Into::into), &world);
+/// let code = cli::run(["hubtoken", "--version"].map(Into::into), &context);
 /// drop(world);
 /// assert_eq!(code, 0);
 /// assert!(output.starts_with(b"hubtoken "));
 /// ```
-pub fn run(arguments: impl IntoIterator<Item = OsString>, world: &World<'_>) -> u8 {
+pub fn run(arguments: impl IntoIterator<Item = OsString>, context: &Context<'_>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let output = Output::new(world, &arguments);
-    let code = match refusal::find(&arguments) {
+    let output = Output::new(context, &arguments);
+    let code = match secret_in_args::find(&arguments) {
         Some(problem) => output.failed(&Failure::Usage(problem)),
-        None => parse(arguments, world, &output),
+        None => parse(arguments, context, &output),
     };
     output.finish(code) as u8
 }
@@ -100,19 +100,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, world: &World<'_>) -> 
 /// `arguments` begin with the program's name. git adds one, the operation.
 ///
 /// ```
-/// use hubtoken::cli::{self, Input, Replace, Stream, Text, World};
+/// use hubtoken::cli::{self, Input, ReplaceProcess, Stream, NoPrompt, Context};
 /// use hubtoken::env::Fixed;
 /// use hubtoken::interrupt::Never;
 /// use hubtoken::resolve::Resolver;
 ///
 /// let (mut output, mut errors) = (Vec::new(), Vec::new());
 /// let mut input: &[u8] = b"protocol=https\nhost=huggingface.co\n\n";
-/// let world = World {
+/// let context = Context {
 ///     environment: &Fixed::from([("HF_TOKEN", "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")]),
 ///     folder: None,
 ///     program: None,
 ///     stdin: Input::from(&mut input),
-///     typing: &Text(""),
+///     prompt: &NoPrompt(""),
 ///     stdout: Stream::to(&mut output),
 ///     stderr: Stream::to(&mut errors),
 ///     width: None,
@@ -123,26 +123,26 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, world: &World<'_>) -> 
 ///     client: None,
 /// };
 /// let arguments = ["git-credential-hubtoken", "get"].map(Into::into);
-/// assert_eq!(cli::run_git_helper(arguments, &world), 0);
+/// assert_eq!(cli::run_git_helper(arguments, &context), 0);
 /// drop(world);
 /// assert!(output.starts_with(b"username=hf_user\npassword="));
 /// ```
-pub fn run_git_helper(arguments: impl IntoIterator<Item = OsString>, world: &World<'_>) -> u8 {
-    let output = Output::new(world, &[]);
+pub fn run_git_helper(arguments: impl IntoIterator<Item = OsString>, context: &Context<'_>) -> u8 {
+    let output = Output::new(context, &[]);
     let operations: Vec<OsString> = arguments.into_iter().skip(1).collect();
-    let code = git_credential::alone(&operations, world, &output)
+    let code = git_credential::alone(&operations, context, &output)
         .unwrap_or_else(|failure| output.failed(&failure));
     output.finish(code) as u8
 }
 
-fn parse(arguments: Vec<OsString>, world: &World<'_>, output: &Output<'_, '_>) -> Code {
+fn parse(arguments: Vec<OsString>, context: &Context<'_>, output: &Output<'_, '_>) -> Code {
     // The width is the world's, so that clap asks no terminal of its own accord.
-    let command = Arguments::command().term_width(world.width.unwrap_or(0));
+    let command = Args::command().term_width(context.width.unwrap_or(0));
     let parsed = command
         .try_get_matches_from(arguments)
-        .and_then(|matches| Arguments::from_arg_matches(&matches));
+        .and_then(|matches| Args::from_arg_matches(&matches));
     match parsed {
-        Ok(arguments) => dispatch(arguments.verb, world, output),
+        Ok(arguments) => dispatch(arguments.verb, context, output),
         Err(error) => output.clap(&error),
     }
 }

@@ -13,14 +13,14 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use super::exit_code::Code;
-use super::failure::Failure;
-use super::page::Page;
-use super::world::{Stream, World};
+use super::error::Failure;
+use super::layout::Layout;
+use super::context::{Stream, Context};
 use crate::env;
 
 /// The writer of one run.
 pub struct Output<'a, 'w> {
-    world: &'a World<'w>,
+    context: &'a Context<'w>,
     json: bool,
     /// Whether a note or a warning has a place in the verb's object.
     has_object: Cell<bool>,
@@ -32,7 +32,7 @@ pub struct Output<'a, 'w> {
 impl<'a, 'w> Output<'a, 'w> {
     /// Looks for `--json` and `--color` itself, because they also count when the rest of the
     /// command line cannot be read.
-    pub fn new(world: &'a World<'w>, arguments: &[OsString]) -> Self {
+    pub fn new(context: &'a Context<'w>, arguments: &[OsString]) -> Self {
         let words: Vec<&str> = arguments
             .iter()
             .skip(1)
@@ -47,14 +47,14 @@ impl<'a, 'w> Output<'a, 'w> {
                 value => value.strip_prefix('='),
             }
         });
-        let no_color = env::text(world.environment, env::NO_COLOR).is_some();
-        let colors = [&world.stdout, &world.stderr].map(|stream| match color {
+        let no_color = env::text(context.environment, env::NO_COLOR).is_some();
+        let colors = [&context.stdout, &context.stderr].map(|stream| match color {
             Some("always") => true,
             Some("never") => false,
             _ => stream.is_terminal && !no_color,
         });
         Self {
-            world,
+            context,
             json: words.contains(&"--json"),
             has_object: Cell::new(true),
             quiet: Cell::new(false),
@@ -69,7 +69,7 @@ impl<'a, 'w> Output<'a, 'w> {
     }
 
     /// From here on only usage errors are told.
-    pub fn hush(&self) {
+    pub fn set_quiet(&self) {
         self.quiet.set(true);
     }
 
@@ -86,14 +86,14 @@ impl<'a, 'w> Output<'a, 'w> {
     }
 
     /// An empty page for standard output.
-    pub fn page(&self) -> Page {
-        Page::new(self.colors[0], self.world.width)
+    pub fn page(&self) -> Layout {
+        Layout::new(self.colors[0], self.context.width)
     }
 
     /// Writes a page to standard output.
-    pub fn show(&self, page: &Page) {
+    pub fn show(&self, page: &Layout) {
         if !self.quiet.get() {
-            self.write(&self.world.stdout, page.text());
+            self.write(&self.context.stdout, page.text());
         }
     }
 
@@ -104,13 +104,13 @@ impl<'a, 'w> Output<'a, 'w> {
 
     /// Writes bytes to standard output as they are.
     pub fn bytes(&self, bytes: &[u8]) {
-        self.write_bytes(&self.world.stdout, bytes);
+        self.write_bytes(&self.context.stdout, bytes);
     }
 
     /// Writes one JSON object to standard output, on one line.
     pub fn object(&self, value: &Value) {
         if !self.quiet.get() {
-            self.write(&self.world.stdout, &format!("{value}\n"));
+            self.write(&self.context.stdout, &format!("{value}\n"));
         }
     }
 
@@ -119,7 +119,7 @@ impl<'a, 'w> Output<'a, 'w> {
         if self.is_told() {
             let mut page = self.error_page();
             page.paragraph(text);
-            self.write(&self.world.stderr, page.text());
+            self.write(&self.context.stderr, page.text());
         }
     }
 
@@ -141,12 +141,12 @@ impl<'a, 'w> Output<'a, 'w> {
                 Style::new().bold().fg_color(Some(color.into())),
                 text,
             );
-            self.write(&self.world.stderr, page.text());
+            self.write(&self.context.stderr, page.text());
         }
     }
 
-    fn error_page(&self) -> Page {
-        Page::new(self.colors[1], self.world.width)
+    fn error_page(&self) -> Layout {
+        Layout::new(self.colors[1], self.context.width)
     }
 
     /// Tells a failure and gives its exit code.
@@ -164,7 +164,7 @@ impl<'a, 'w> Output<'a, 'w> {
             {
                 let mut page = self.error_page();
                 page.trace(trace);
-                self.write(&self.world.stderr, page.text());
+                self.write(&self.context.stderr, page.text());
             }
         }
         code
@@ -179,9 +179,9 @@ impl<'a, 'w> Output<'a, 'w> {
             return self.failed(&Failure::Usage(text.to_owned()));
         }
         let (stream, color) = if is_answer {
-            (&self.world.stdout, self.colors[0])
+            (&self.context.stdout, self.colors[0])
         } else {
-            (&self.world.stderr, self.colors[1])
+            (&self.context.stderr, self.colors[1])
         };
         let text = error.render();
         if color {
@@ -216,7 +216,7 @@ impl<'a, 'w> Output<'a, 'w> {
             return code;
         };
         let text = format!("error: the answer cannot be written: {problem}\n");
-        let mut writer = self.world.stderr.writer.borrow_mut();
+        let mut writer = self.context.stderr.writer.borrow_mut();
         // Nobody is left to tell when this fails as well; the exit code says it.
         let _ = writer
             .write_all(text.as_bytes())

@@ -4,10 +4,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit_code::Code;
-use super::failure::Failure;
+use super::error::Failure;
 use super::output::Output;
 use super::session;
-use super::world::World;
+use super::context::Context;
 use crate::printable::printable;
 
 /// What the verb takes.
@@ -18,7 +18,7 @@ Examples:
 
 The Hub's own name for the token stays. Exit codes: 0 done; 2 no token of the old name, one of the
 new name already, or files that cannot be written.")]
-pub struct Arguments {
+pub struct Args {
     /// The stored token
     old: String,
     /// Its new name
@@ -31,11 +31,11 @@ pub struct Arguments {
 ///
 /// No such token, a name that is taken, or files that cannot be written.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let name = session::machine(world)?.rename(&arguments.old, &arguments.new)?;
+    let name = token_context::machine(context)?.rename(&arguments.old, &arguments.new)?;
     if output.is_json() {
         output.object(&json!({ "name": name, "error": null }));
     } else {

@@ -5,13 +5,13 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::args::{Wait, Which, seconds};
+use super::args::{TimeoutArgs, TokenArgs, seconds};
 use super::exit_code::Code;
-use super::failure::Failure;
+use super::error::Failure;
 use super::identity::token_json;
 use super::output::Output;
-use super::session::{self, Session};
-use super::world::World;
+use super::token_context::{self, Session};
+use super::context::Context;
 use crate::error::Error;
 use crate::repository::{RepositoryType, SimilarRepository};
 use crate::require::{Assurance, Requirement};
@@ -40,7 +40,7 @@ A permission that is misspelled is wrong usage, unless a scope of the token list
 
 Exit codes: 0 allowed; 1 denied, rejected, not found, no token; 2 wrong usage or configuration;
 3 not known, because the Hub could not be asked.")]
-pub struct Arguments {
+pub struct Args {
     /// The role that is needed; without it the project's
     #[arg(value_enum, conflicts_with = "permission")]
     role: Option<RoleName>,
@@ -69,12 +69,12 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", conflicts_with = "repo")]
     namespace: Option<String>,
     #[command(flatten)]
-    which: Which,
+    which: TokenArgs,
     /// How many seconds old a remembered answer may be; 0 asks the Hub again
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     max_age: Option<Duration>,
     #[command(flatten)]
-    wait: Wait,
+    wait: TimeoutArgs,
     /// What to do when nothing could be learned: fail with code 3, warn and go on, or go on
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     on_unknown: OnUnknown,
@@ -137,24 +137,24 @@ enum OnUnknown {
 ///
 /// Everything but *yes*.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     if arguments.quiet {
-        output.hush();
+        output.set_quiet();
     }
-    let defaults = session::defaults(world)?;
+    let defaults = token_context::defaults(context)?;
     let requirement = arguments.requirement(&defaults)?;
     let mut answer = Answer {
         required: requirement.need.to_string(),
         target: target(&requirement),
         token: Value::Null,
         endpoint: Value::Null,
-        warnings: session::warnings(world, &defaults),
+        warnings: token_context::warnings(context, &defaults),
         assurance: Assurance::default(),
     };
-    let checked = check(arguments, &requirement, world, &mut answer);
+    let checked = check(arguments, &requirement, context, &mut answer);
     if !output.is_json() {
         for warning in &answer.warnings {
             output.warning(warning);
@@ -198,22 +198,22 @@ pub fn run(
 }
 
 fn check(
-    arguments: &Arguments,
+    arguments: &Args,
     requirement: &Requirement,
-    world: &World<'_>,
+    context: &Context<'_>,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
-    let session = Session::open(world, &arguments.which)?;
+    let session = Session::open(context, &arguments.which)?;
     answer.token = token_json(&session.credential);
     answer.endpoint = session.credential.endpoint.as_str().into();
     answer.warnings.extend_from_slice(&session.warnings);
-    let options = session::options(arguments.max_age, arguments.wait.timeout);
+    let options = token_context::options(arguments.max_age, arguments.wait.timeout);
     answer.assurance = requirement.check(
         &session.client,
         &session.credential,
         session.line(),
         &options,
-        world.interrupt,
+        context.interrupt,
     )?;
     answer.warnings.extend(warnings(&answer.assurance));
     Ok(())
@@ -245,7 +245,7 @@ pub fn needs_repository(must_exist: bool, repo: Option<&String>) -> Result<(), F
     Ok(())
 }
 
-impl Arguments {
+impl Args {
     fn requirement(&self, defaults: &Defaults) -> Result<Requirement, Failure> {
         let need = match &self.permission {
             Some(permission) if !permission.trim().is_empty() => {
@@ -268,7 +268,7 @@ impl Arguments {
     }
 }
 
-impl Arguments {
+impl Args {
     /// The role that was named, or else the project's.
     fn role(&self, defaults: &Defaults) -> Result<Role, Failure> {
         if let Some(role) = self.role {

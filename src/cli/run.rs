@@ -6,13 +6,13 @@ use std::process::Command;
 
 use clap::Args;
 
-use super::args::{Wait, Which};
+use super::args::{TimeoutArgs, TokenArgs};
 use super::exit_code::Code;
-use super::failure::Failure;
+use super::error::Failure;
 use super::output::Output;
 use super::require::{RoleName, TypeName, needs_repository, warnings};
-use super::session::{self, Session};
-use super::world::World;
+use super::token_context::{self, Session};
+use super::context::Context;
 use crate::credential::Credential;
 use crate::endpoint::STAGING;
 use crate::env;
@@ -37,9 +37,9 @@ the command is not started unless the answer is yes.
 Exit codes before the command runs: 1 denied, rejected, no token; 2 wrong usage or configuration;
 3 not known, because the Hub could not be asked; 126 the command cannot be executed; 127 it was not
 found.")]
-pub struct Arguments {
+pub struct Args {
     #[command(flatten)]
-    which: Which,
+    which: TokenArgs,
     /// Check first that the token has this role; without it the project's, if that names one
     #[arg(long, value_enum)]
     role: Option<RoleName>,
@@ -62,7 +62,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with_all = ["role", "repo", "must_exist"])]
     no_check: bool,
     #[command(flatten)]
-    wait: Wait,
+    wait: TimeoutArgs,
     /// The command and its arguments, after `--`
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -74,8 +74,8 @@ pub struct Arguments {
 ///
 /// The command was not started.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     let Some((program, rest)) = arguments.command.split_first() else {
@@ -83,36 +83,36 @@ pub fn run(
     };
     // What is on standard output is the command's.
     output.has_no_object();
-    let requirement = arguments.requirement(world, output)?;
-    let session = Session::open(world, &arguments.which)?;
+    let requirement = arguments.requirement(context, output)?;
+    let session = Session::open(context, &arguments.which)?;
     for warning in &session.warnings {
         output.warning(warning);
     }
     if let Some(requirement) = &requirement {
-        check(requirement, arguments, &session, world, output)?;
+        check(requirement, arguments, &session, context, output)?;
     }
     // The command would send it.
     session.credential.check_sendable()?;
     let mut command = Command::new(program);
     command.args(rest);
     hand_over(&mut command, &session.credential);
-    let problem = world.launcher.launch(&mut command);
+    let problem = context.launcher.launch(&mut command);
     Err(failure(&program.to_string_lossy(), &problem))
 }
 
 fn check(
     requirement: &Requirement,
-    arguments: &Arguments,
+    arguments: &Args,
     session: &Session<'_>,
-    world: &World<'_>,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<(), Failure> {
     let assurance = requirement.check(
         &session.client,
         &session.credential,
         session.line(),
-        &session::options(None, arguments.wait.timeout),
-        world.interrupt,
+        &token_context::options(None, arguments.wait.timeout),
+        context.interrupt,
     )?;
     if let Some(missing) = assurance.missing() {
         output.note(&missing.sentence());
@@ -123,22 +123,22 @@ fn check(
     Ok(())
 }
 
-impl Arguments {
+impl Args {
     /// What is checked before the command is started, if anything is.
     fn requirement(
         &self,
-        world: &World<'_>,
+        context: &Context<'_>,
         output: &Output<'_, '_>,
     ) -> Result<Option<Requirement>, Failure> {
         if self.no_check {
             return Ok(None);
         }
-        let defaults = session::defaults(world)?;
+        let defaults = token_context::defaults(context)?;
         let role = match self.role {
             Some(role) => Some(role.into()),
             None => defaults.needed_role()?,
         };
-        for warning in session::warnings(world, &defaults) {
+        for warning in token_context::warnings(context, &defaults) {
             output.warning(&warning);
         }
         let Some(role) = role else {

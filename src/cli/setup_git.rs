@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::args::endpoint_or_ambient;
 use super::exit_code::Code;
-use super::failure::Failure;
+use super::error::Failure;
 use super::output::Output;
-use super::world::World;
+use super::context::Context;
 use crate::git::setup::{self, Git, Scope};
 
 /// What the verb takes.
@@ -23,7 +23,7 @@ helpers are left aside; for all other hosts nothing changes. Doing it again chan
 
 Exit codes: 0 done, or nothing to do; 1 git is missing, or cannot write its configuration; 2 wrong
 usage.")]
-pub struct Arguments {
+pub struct Args {
     /// The Hub to set up, if not the public one or what `HF_ENDPOINT` points to
     // Text, since clap would repeat a value that it cannot read, and it may hold a password.
     #[arg(long, value_name = "URL")]
@@ -45,14 +45,14 @@ pub struct Arguments {
 ///
 /// git is missing or refuses.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let endpoint = endpoint_or_ambient(arguments.endpoint.as_deref(), world.environment)?;
+    let endpoint = endpoint_or_ambient(arguments.endpoint.as_deref(), context.environment)?;
     let git = Git {
-        environment: world.environment,
-        folder: world.folder.as_deref(),
+        environment: context.environment,
+        folder: context.folder.as_deref(),
         scope: if arguments.local {
             Scope::Local
         } else {
@@ -60,7 +60,7 @@ pub fn run(
         },
     };
     let key = setup::key(&endpoint);
-    let helper = setup::helper(world.program.as_deref()).map_err(Failure::Git)?;
+    let helper = setup::helper(context.program.as_deref()).map_err(Failure::Git)?;
     let changed = if arguments.undo {
         git.undo(&key)
     } else {

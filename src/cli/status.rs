@@ -8,14 +8,14 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::args::{Wait, Which};
+use super::args::{TimeoutArgs, TokenArgs};
 use super::exit_code::Code;
-use super::failure::{Failure, trace_json};
+use super::error::{Failure, trace_json};
 use super::identity::{identity_json, identity_rows, token_json};
 use super::output::Output;
-use super::page::Page;
-use super::session::{self, Session};
-use super::world::World;
+use super::layout::Layout;
+use super::token_context::{self, Session};
+use super::context::Context;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -34,11 +34,11 @@ Examples:
 
 Exit codes: 0 the token is good; 1 no token, or the Hub rejects it; 2 the configuration makes no
 sense; 3 the Hub could not be asked, and what is known without it is shown.")]
-pub struct Arguments {
+pub struct Args {
     #[command(flatten)]
-    which: Which,
+    which: TokenArgs,
     #[command(flatten)]
-    wait: Wait,
+    wait: TimeoutArgs,
 }
 
 /// What is known.
@@ -58,12 +58,12 @@ struct Report {
 ///
 /// An endpoint that is none, and an interrupt. All else is part of the report.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     arguments.which.endpoint()?;
-    let report = gather(arguments, world)?;
+    let report = gather(arguments, context)?;
     if output.is_json() {
         output.object(&report.to_json());
     } else {
@@ -71,7 +71,7 @@ pub fn run(
             output.warning(warning);
         }
         let mut page = output.page();
-        report.fill(&mut page, world);
+        report.fill(&mut page, context);
         output.show(&page);
         if let Some(failure) = &report.failure {
             output.problem(failure);
@@ -80,13 +80,13 @@ pub fn run(
     Ok(report.failure.as_ref().map_or(Code::Success, Failure::code))
 }
 
-fn gather(arguments: &Arguments, world: &World<'_>) -> Result<Report, Failure> {
+fn gather(arguments: &Args, context: &Context<'_>) -> Result<Report, Failure> {
     let mut report = Report {
         // Without a token, where one would go is still worth knowing.
-        endpoint: ambient_endpoint(world.environment).ok(),
+        endpoint: ambient_endpoint(context.environment).ok(),
         ..Report::default()
     };
-    let session = match Session::open(world, &arguments.which) {
+    let session = match Session::open(context, &arguments.which) {
         Ok(session) => session,
         Err(error) => {
             if let Error::TokenNotFound { trace, .. } = &error {
@@ -98,8 +98,8 @@ fn gather(arguments: &Arguments, world: &World<'_>) -> Result<Report, Failure> {
     };
     // A source behind the one that is used may be broken in a way that stops the whole trace;
     // then the used one is still worth showing.
-    report.trace = session::explain(world, &arguments.which).unwrap_or_default();
-    match session.identify(&session::fresh(arguments.wait.timeout)) {
+    report.trace = token_context::explain(context, &arguments.which).unwrap_or_default();
+    match session.identify(&token_context::fresh(arguments.wait.timeout)) {
         Ok(known) => report.identity = Some(known.identity),
         Err(Error::Interrupted) => return Err(Error::Interrupted.into()),
         Err(error) => report.failure = Some(error.into()),
@@ -123,7 +123,7 @@ impl Report {
         })
     }
 
-    fn fill(&self, page: &mut Page, world: &World<'_>) {
+    fn fill(&self, page: &mut Layout, context: &Context<'_>) {
         if let Some(credential) = &self.credential {
             let mask = credential.token.mask();
             let token = format!("{mask} {}", credential.source.provenance());
@@ -138,7 +138,7 @@ impl Report {
             page.row("endpoint", endpoint.as_str());
         }
         if let Some(identity) = &self.identity {
-            identity_rows(page, identity, world.now);
+            identity_rows(page, identity, context.now);
         }
         for (label, answer) in [
             ("shadowed", Answer::Shadowed),

@@ -4,10 +4,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit_code::Code;
-use super::failure::Failure;
+use super::error::Failure;
 use super::output::Output;
 use super::session;
-use super::world::World;
+use super::context::Context;
 use crate::printable::printable;
 
 /// What the verb takes.
@@ -18,7 +18,7 @@ Examples:
 
 `huggingface_hub` and everything above it use the active token too. Exit codes: 0 done; 2 no token
 of this name, one of another Hub than HF_ENDPOINT, or files that cannot be written.")]
-pub struct Arguments {
+pub struct Args {
     /// The stored token
     name: String,
 }
@@ -29,13 +29,13 @@ pub struct Arguments {
 ///
 /// No such token, one of another Hub, or files that cannot be written.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let switched = session::machine(world)?.switch(&arguments.name)?;
+    let switched = token_context::machine(context)?.switch(&arguments.name)?;
     let name = switched.name;
-    let shadow = session::shadow(world, "goes before the active token", "");
+    let shadow = token_context::shadow(context, "goes before the active token", "");
     let warnings: Vec<String> = switched.warnings.into_iter().chain(shadow).collect();
     for warning in &warnings {
         output.warning(warning);

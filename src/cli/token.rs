@@ -4,13 +4,13 @@ use clap::Args;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::args::Which;
+use super::args::TokenArgs;
 use super::exit_code::Code;
-use super::failure::Failure;
+use super::error::Failure;
 use super::identity::token_json;
 use super::output::Output;
-use super::session::Session;
-use super::world::World;
+use super::token_context::Session;
+use super::context::Context;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -20,9 +20,9 @@ Examples:
 
 On a terminal, and with --json, the value is masked unless --reveal asks for it. The Hub is not
 asked. Exit codes: 0 a token was found; 1 no source has one; 2 the configuration makes no sense.")]
-pub struct Arguments {
+pub struct Args {
     #[command(flatten)]
-    which: Which,
+    which: TokenArgs,
     /// Show the value also on a terminal, and in JSON
     #[arg(long)]
     reveal: bool,
@@ -34,11 +34,11 @@ pub struct Arguments {
 ///
 /// No token.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let session = Session::open(world, &arguments.which)?;
+    let session = Session::open(context, &arguments.which)?;
     for warning in &session.warnings {
         output.warning(warning);
     }
@@ -56,7 +56,7 @@ pub fn run(
             "warnings": session.warnings,
             "error": null,
         }));
-    } else if world.stdout.is_terminal && !arguments.reveal {
+    } else if context.stdout.is_terminal && !arguments.reveal {
         let mut page = output.page();
         page.paragraph(&token.mask());
         output.show(&page);

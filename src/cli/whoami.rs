@@ -3,13 +3,13 @@
 use clap::Args;
 use serde_json::json;
 
-use super::args::{Wait, Which};
+use super::args::{TimeoutArgs, TokenArgs};
 use super::exit_code::Code;
-use super::failure::Failure;
+use super::error::Failure;
 use super::identity::{identity_json, role_name, token_json};
 use super::output::Output;
-use super::session::{self, Session};
-use super::world::World;
+use super::token_context::{self, Session};
+use super::context::Context;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -20,11 +20,11 @@ Examples:
 
 Exit codes: 0 the token is good; 1 no token, or the Hub rejects it; 2 the configuration makes no
 sense; 3 the Hub could not be asked.")]
-pub struct Arguments {
+pub struct Args {
     #[command(flatten)]
-    which: Which,
+    which: TokenArgs,
     #[command(flatten)]
-    wait: Wait,
+    wait: TimeoutArgs,
 }
 
 /// Runs the verb.
@@ -33,16 +33,16 @@ pub struct Arguments {
 ///
 /// No token, or no answer.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let session = Session::open(world, &arguments.which)?;
+    let session = Session::open(context, &arguments.which)?;
     for warning in &session.warnings {
         output.warning(warning);
     }
     let identity = session
-        .identify(&session::fresh(arguments.wait.timeout))?
+        .identify(&token_context::fresh(arguments.wait.timeout))?
         .identity;
     if output.is_json() {
         output.object(&json!({

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::interrupt::Signals;
-use crate::cli::{self, Input, Launch, Replace, Stream, Typing, World};
+use crate::cli::{self, Input, Exec, ReplaceProcess, Stream, Prompt, Context};
 use crate::env::Fixed;
 use crate::error::Error;
 use crate::process;
@@ -44,12 +44,12 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
             .then(terminal_size::terminal_size)
             .flatten()
             .map(|(width, _)| usize::from(width.0));
-        let world = World {
+        let context = Context {
             environment: &environment,
             folder,
             program,
             stdin: Input::new(&mut input, input_is_terminal),
-            typing: &StandardInput,
+            prompt: &StandardInput,
             stdout: Stream::new(&mut output, output_is_terminal),
             stderr: Stream::new(&mut errors, errors_are_terminal),
             width,
@@ -59,7 +59,7 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
             resolver: Resolver::default(),
             client: Some(&process.client),
         };
-        cli::run(arguments, &world)
+        cli::run(arguments, &context)
     }))
 }
 
@@ -89,7 +89,7 @@ fn program(
 /// Gives back what Python has taken, and then the process.
 struct FromPython;
 
-impl Launch for FromPython {
+impl Exec for FromPython {
     fn launch(&self, command: &mut Command) -> io::Error {
         // Python ignores these at its start, and its own `subprocess` restores them as well. A
         // system that has none of them has nothing to give back. SIGPIPE is Rust's to restore.
@@ -105,14 +105,14 @@ impl Launch for FromPython {
                 drop(restored);
             }
         });
-        Replace.launch(command)
+        ReplaceProcess.launch(command)
     }
 }
 
 /// The process's standard input.
 struct StandardInput;
 
-impl Typing for StandardInput {
+impl Prompt for StandardInput {
     fn read(&self, limit: u64) -> Result<Zeroizing<String>, Error> {
         // A pipe of any length: what is read is bounded, and never grows out of its buffer.
         let capacity = usize::try_from(limit).unwrap_or(usize::MAX);

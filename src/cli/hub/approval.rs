@@ -3,13 +3,13 @@
 use clap::{Args, Subcommand};
 use reqwest::Method;
 
-use super::admin::Where;
+use super::admin_client::DataArgs;
 use super::rendering::{Reply, renamed};
 use super::run_admin::run_admin;
 use crate::cli::exit_code::Code;
-use crate::cli::failure::Failure;
+use crate::cli::error::Failure;
 use crate::cli::output::Output;
-use crate::cli::world::World;
+use crate::cli::context::Context;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -21,36 +21,36 @@ Examples:
 
 A token is on the list once it asked: by being made with a scope on the organization, or by its first
 use there. It is named by its id, or by its name if only one of those on the list has it.")]
-pub struct Arguments {
+pub struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Command,
 }
 
 #[derive(Subcommand)]
-enum Verb {
+enum Command {
     /// List the tokens that asked, those that wait first
     List {
         /// The organization
         organization: String,
         #[command(flatten)]
-        place: Where,
+        place: DataArgs,
     },
     /// Let a token in; also takes a revocation back
-    Approve(Which),
+    Approve(TokenArgs),
     /// Turn down a token that was never let in
-    Deny(Which),
+    Deny(TokenArgs),
     /// Keep a token out of the organization, whatever the policy says; it works elsewhere
-    Revoke(Which),
+    Revoke(TokenArgs),
 }
 
 #[derive(Args)]
-struct Which {
+struct TokenArgs {
     /// The organization
     organization: String,
     /// The token's id or name
     token: String,
     #[command(flatten)]
-    place: Where,
+    place: DataArgs,
 }
 
 /// Runs the verb.
@@ -59,16 +59,16 @@ struct Which {
 ///
 /// The Hub's own, or that none runs.
 pub fn run(
-    arguments: Arguments,
-    world: &World<'_>,
+    arguments: Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     let (which, decision, participle) = match arguments.verb {
-        Verb::List {
+        Command::List {
             organization,
             place,
         } => {
-            return run_admin(&place, world, output, |admin| {
+            return run_admin(&place, context, output, |admin| {
                 Ok(Reply::List {
                     field: "approvals",
                     items: admin.get(&["organizations", &organization, "approvals"])?,
@@ -86,11 +86,11 @@ pub fn run(
                 })
             });
         }
-        Verb::Approve(which) => (which, "approve", "let in to"),
-        Verb::Deny(which) => (which, "deny", "turned down by"),
-        Verb::Revoke(which) => (which, "revoke", "shut out of"),
+        Command::Approve(which) => (which, "approve", "let in to"),
+        Command::Deny(which) => (which, "deny", "turned down by"),
+        Command::Revoke(which) => (which, "revoke", "shut out of"),
     };
-    run_admin(&which.place, world, output, |admin| {
+    run_admin(&which.place, context, output, |admin| {
         let path = [
             "organizations",
             &which.organization,

@@ -7,14 +7,14 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
-use super::admin::{Admin, Where};
+use super::admin_client::{Admin, DataArgs};
 use super::rendering::{Reply, renamed};
 use super::run_admin::run_admin;
 use crate::cli::exit_code::Code;
-use crate::cli::failure::Failure;
+use crate::cli::error::Failure;
 use crate::cli::identity::timestamp;
 use crate::cli::output::Output;
-use crate::cli::world::World;
+use crate::cli::context::Context;
 
 /// The Hub answers a page of so many entries.
 const PAGE: u32 = 1000;
@@ -29,7 +29,7 @@ Examples:
 
 The newest entries come first. An entry names a token by its id, its name and the last four characters,
 never by its value.")]
-pub struct Arguments {
+pub struct Args {
     /// What this user did, and what was done to them
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -46,7 +46,7 @@ pub struct Arguments {
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     limit: u32,
     #[command(flatten)]
-    place: Where,
+    place: DataArgs,
 }
 
 /// A day, or a moment of one.
@@ -65,16 +65,16 @@ fn moment(text: &str) -> Result<OffsetDateTime, String> {
 ///
 /// The Hub's own, or that none runs.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    run_admin(&arguments.place, world, output, |admin| {
+    run_admin(&arguments.place, context, output, |admin| {
         Ok(reply(arguments.entries(admin)?, output.is_json()))
     })
 }
 
-impl Arguments {
+impl Args {
     /// Reads page after page.
     fn entries(&self, admin: &Admin<'_>) -> Result<Vec<Value>, Failure> {
         let mut entries = Vec::new();

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::admin::Where;
-use super::offline::folder;
+use super::admin_client::DataArgs;
+use super::data_args::folder;
 use super::rendering::done;
 use crate::cli::exit_code::Code;
-use crate::cli::failure::Failure;
+use crate::cli::error::Failure;
 use crate::cli::output::Output;
-use crate::cli::world::World;
+use crate::cli::context::Context;
 use crate::error::Error;
 use crate::hub::{self, Backup, HubError};
 
@@ -29,7 +29,7 @@ pub struct BackupArguments {
     /// The file to write, which must not be there; or a folder, in which it is named by the time
     target: PathBuf,
     #[command(flatten)]
-    place: Where,
+    place: DataArgs,
 }
 
 /// What `restore` takes.
@@ -45,7 +45,7 @@ pub struct RestoreArguments {
     /// The file that `hubtoken hub backup` wrote
     archive: PathBuf,
     #[command(flatten)]
-    place: Where,
+    place: DataArgs,
 }
 
 /// Makes a backup.
@@ -55,12 +55,12 @@ pub struct RestoreArguments {
 /// There is no Hub in the folder, or it cannot be read or written.
 pub fn backup(
     arguments: &BackupArguments,
-    world: &World<'_>,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let data = folder(&arguments.place, world)?;
-    let target = from_here(&arguments.target, world);
-    let made = hub::backup(&data, &target, world.now).map_err(|error| failed(&error))?;
+    let data = folder(&arguments.place, context)?;
+    let target = from_here(&arguments.target, context);
+    let made = hub::backup(&data, &target, context.now).map_err(|error| failed(&error))?;
     show(output, "backup", &made, "is backed up in");
     Ok(Code::Success)
 }
@@ -72,18 +72,18 @@ pub fn backup(
 /// The file is no whole backup, or the folder is not empty.
 pub fn restore(
     arguments: &RestoreArguments,
-    world: &World<'_>,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let data = folder(&arguments.place, world)?;
-    let archive = from_here(&arguments.archive, world);
+    let data = folder(&arguments.place, context)?;
+    let archive = from_here(&arguments.archive, context);
     let made = hub::restore(&archive, &data).map_err(|error| failed(&error))?;
     show(output, "restored", &made, "is restored to");
     Ok(Code::Success)
 }
 
-fn from_here(path: &std::path::Path, world: &World<'_>) -> PathBuf {
-    match &world.folder {
+fn from_here(path: &std::path::Path, context: &Context<'_>) -> PathBuf {
+    match &context.folder {
         Some(folder) => folder.join(path),
         None => path.to_owned(),
     }

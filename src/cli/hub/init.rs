@@ -3,14 +3,14 @@
 use clap::Args;
 use serde_json::json;
 
-use super::admin::Where;
-use super::offline::folder;
+use super::admin_client::DataArgs;
+use super::data_args::folder;
 use super::rendering::done;
 use super::typed;
 use crate::cli::exit_code::Code;
-use crate::cli::failure::Failure;
+use crate::cli::error::Failure;
 use crate::cli::output::Output;
-use crate::cli::world::World;
+use crate::cli::context::Context;
 use crate::error::Error;
 use crate::hub::{Hub, HubError, HubOptions, Secret};
 
@@ -24,7 +24,7 @@ Examples:
 There is no default password. The one that is typed is not shown, and must have 12 characters or
 more. The folder is made if it is not there; no Hub may run in it. It works once: a Hub that has an
 administrator keeps the one it has.")]
-pub struct Arguments {
+pub struct Args {
     /// The first administrator's name; a user of that name who is there already becomes it
     #[arg(long, value_name = "NAME")]
     admin: String,
@@ -38,7 +38,7 @@ pub struct Arguments {
     #[arg(long)]
     password_stdin: bool,
     #[command(flatten)]
-    place: Where,
+    place: DataArgs,
 }
 
 /// Runs the verb.
@@ -47,12 +47,12 @@ pub struct Arguments {
 ///
 /// The folder cannot be used, the password is weak, or there is an administrator already.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let data = folder(&arguments.place, world)?;
-    let password = typed::password(arguments.password_stdin, world, output)?;
+    let data = folder(&arguments.place, context)?;
+    let password = password_prompt::password(arguments.password_stdin, context, output)?;
     let name = &arguments.admin;
     // A Hub that nobody is told of, for a moment: it knows how to make a folder and a user.
     let hub = Hub::start(&HubOptions {

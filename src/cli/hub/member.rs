@@ -5,13 +5,13 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::json;
 
-use super::admin::Where;
+use super::admin_client::DataArgs;
 use super::rendering::Reply;
 use super::run_admin::run_admin;
 use crate::cli::exit_code::Code;
-use crate::cli::failure::Failure;
+use crate::cli::error::Failure;
 use crate::cli::output::Output;
-use crate::cli::world::World;
+use crate::cli::context::Context;
 use crate::hub::OrganizationRole;
 
 /// What the verb takes.
@@ -20,41 +20,41 @@ use crate::hub::OrganizationRole;
 Examples:
   hubtoken hub member set acme alice write
   hubtoken hub member list acme")]
-pub struct Arguments {
+pub struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Command,
 }
 
 #[derive(Subcommand)]
-enum Verb {
+enum Command {
     /// Take a user in, or change the role
     Set {
         #[command(flatten)]
-        who: Who,
+        who: MemberArgs,
         /// The role in the organization
         #[arg(value_parser = organization_role())]
         role: OrganizationRole,
         #[command(flatten)]
-        place: Where,
+        place: DataArgs,
     },
     /// List the members
     List {
         /// The organization
         organization: String,
         #[command(flatten)]
-        place: Where,
+        place: DataArgs,
     },
     /// Put a user out
     Remove {
         #[command(flatten)]
-        who: Who,
+        who: MemberArgs,
         #[command(flatten)]
-        place: Where,
+        place: DataArgs,
     },
 }
 
 #[derive(Args)]
-struct Who {
+struct MemberArgs {
     /// The organization
     organization: String,
     /// The user
@@ -68,7 +68,7 @@ fn organization_role() -> impl TypedValueParser<Value = OrganizationRole> {
         .try_map(|word| OrganizationRole::parse(&word).ok_or("not a role in an organization"))
 }
 
-impl Who {
+impl MemberArgs {
     fn path(&self) -> [&str; 4] {
         ["organizations", &self.organization, "members", &self.user]
     }
@@ -80,34 +80,34 @@ impl Who {
 ///
 /// The Hub's own, or that none runs.
 pub fn run(
-    arguments: Arguments,
-    world: &World<'_>,
+    arguments: Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     match arguments.verb {
-        Verb::Set { who, role, place } => run_admin(&place, world, output, |admin| {
+        Command::Set { who, role, place } => run_admin(&place, context, output, |admin| {
             let role = role.as_str();
             admin.ask(Method::PUT, &who.path(), Some(&json!({ "role": role })))?;
-            let Who { organization, user } = who;
+            let MemberArgs { organization, user } = who;
             Ok(Reply::Done {
                 field: "member",
                 value: json!({ "organization": organization, "user": user, "role": role }),
                 sentence: format!("{user} is in {organization} with the role {role}"),
             })
         }),
-        Verb::List {
+        Command::List {
             organization,
             place,
-        } => run_admin(&place, world, output, |admin| {
+        } => run_admin(&place, context, output, |admin| {
             Ok(Reply::List {
                 field: "members",
                 items: admin.get(&["organizations", &organization, "members"])?,
                 columns: &["user", "role"],
             })
         }),
-        Verb::Remove { who, place } => run_admin(&place, world, output, |admin| {
+        Command::Remove { who, place } => run_admin(&place, context, output, |admin| {
             admin.ask(Method::DELETE, &who.path(), None)?;
-            let Who { organization, user } = who;
+            let MemberArgs { organization, user } = who;
             Ok(Reply::Done {
                 field: "removed",
                 value: json!({ "organization": organization, "user": user }),

@@ -3,13 +3,13 @@
 //! `serve` is the Hub itself; `init`, `backup` and `restore` work on its data folder. The other verbs speak to it as any program could: over HTTP, with
 //! the admin key from its data folder. So they work while it serves, and see what it sees.
 
-mod admin;
+mod admin_client;
 mod approval;
 mod audit;
 mod backup;
 mod init;
 mod member;
-mod offline;
+mod data_args;
 mod organization;
 mod policy;
 mod rendering;
@@ -17,17 +17,17 @@ mod repository;
 mod run_admin;
 mod serve;
 mod token;
-mod typed;
+mod password_prompt;
 mod upstreams;
 mod user;
-mod waiting;
+mod interruptible;
 
 use clap::{Args, Subcommand};
 
 use super::exit_code::Code;
-use super::failure::Failure;
+use super::error::Failure;
 use super::output::Output;
-use super::world::World;
+use super::context::Context;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -38,38 +38,38 @@ Examples:
   hubtoken hub user create alice
   export HF_TOKEN=$(hubtoken hub token create alice --name laptop --role write)
   hubtoken hub token list alice")]
-pub struct Arguments {
+pub struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Command,
 }
 
 #[derive(Subcommand)]
-enum Verb {
+enum Command {
     /// Run a Hub in the foreground
     // Boxed, since its many options would make every verb as large.
-    Serve(Box<serve::Arguments>),
+    Serve(Box<serve::Args>),
     /// Make a data folder with its first administrator
-    Init(init::Arguments),
+    Init(init::Args),
     /// Back up a Hub, also while it runs
     Backup(backup::BackupArguments),
     /// Make a data folder from a backup
     Restore(backup::RestoreArguments),
     /// Create, list, rename, refresh and delete access tokens
-    Token(token::Arguments),
+    Token(token::Args),
     /// Create and list users
-    User(user::Arguments),
+    User(user::Args),
     /// Create and list organizations
-    Organization(organization::Arguments),
+    Organization(organization::Args),
     /// Set, list and remove the members of an organization
-    Member(member::Arguments),
+    Member(member::Args),
     /// Create, list and delete repositories
-    Repository(repository::Arguments),
+    Repository(repository::Args),
     /// Show and set which tokens of its members an organization lets in
-    Policy(policy::Arguments),
+    Policy(policy::Args),
     /// List the tokens that asked an organization to be let in, and decide about them
-    Approval(approval::Arguments),
+    Approval(approval::Args),
     /// Show who did what, when, and from where
-    Audit(audit::Arguments),
+    Audit(audit::Args),
 }
 
 /// Runs the verb.
@@ -78,22 +78,22 @@ enum Verb {
 ///
 /// As the verb below.
 pub fn run(
-    arguments: Arguments,
-    world: &World<'_>,
+    arguments: Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     match arguments.verb {
-        Verb::Serve(arguments) => serve::run(&arguments, world, output),
-        Verb::Init(arguments) => init::run(&arguments, world, output),
-        Verb::Backup(arguments) => backup::backup(&arguments, world, output),
-        Verb::Restore(arguments) => backup::restore(&arguments, world, output),
-        Verb::Token(arguments) => token::run(arguments, world, output),
-        Verb::User(arguments) => user::run(arguments, world, output),
-        Verb::Organization(arguments) => organization::run(arguments, world, output),
-        Verb::Member(arguments) => member::run(arguments, world, output),
-        Verb::Repository(arguments) => repository::run(arguments, world, output),
-        Verb::Policy(arguments) => policy::run(arguments, world, output),
-        Verb::Approval(arguments) => approval::run(arguments, world, output),
-        Verb::Audit(arguments) => audit::run(&arguments, world, output),
+        Command::Serve(arguments) => serve::run(&arguments, context, output),
+        Command::Init(arguments) => init::run(&arguments, context, output),
+        Command::Backup(arguments) => backup::backup(&arguments, context, output),
+        Command::Restore(arguments) => backup::restore(&arguments, context, output),
+        Command::Token(arguments) => token::run(arguments, context, output),
+        Command::User(arguments) => user::run(arguments, context, output),
+        Command::Organization(arguments) => organization::run(arguments, context, output),
+        Command::Member(arguments) => member::run(arguments, context, output),
+        Command::Repository(arguments) => repository::run(arguments, context, output),
+        Command::Policy(arguments) => policy::run(arguments, context, output),
+        Command::Approval(arguments) => approval::run(arguments, context, output),
+        Command::Audit(arguments) => audit::run(&arguments, context, output),
     }
 }

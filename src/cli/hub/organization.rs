@@ -4,13 +4,13 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::json;
 
-use super::admin::Where;
+use super::admin_client::DataArgs;
 use super::rendering::{Reply, renamed};
 use super::run_admin::run_admin;
 use crate::cli::exit_code::Code;
-use crate::cli::failure::Failure;
+use crate::cli::error::Failure;
 use crate::cli::output::Output;
-use crate::cli::world::World;
+use crate::cli::context::Context;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -18,13 +18,13 @@ use crate::cli::world::World;
 Examples:
   hubtoken hub organization create acme
   hubtoken hub member set acme alice write")]
-pub struct Arguments {
+pub struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Command,
 }
 
 #[derive(Subcommand)]
-enum Verb {
+enum Command {
     /// Create an organization
     Create {
         /// Its name
@@ -33,12 +33,12 @@ enum Verb {
         #[arg(long, value_name = "NAME")]
         fullname: Option<String>,
         #[command(flatten)]
-        place: Where,
+        place: DataArgs,
     },
     /// List the organizations
     List {
         #[command(flatten)]
-        place: Where,
+        place: DataArgs,
     },
 }
 
@@ -48,16 +48,16 @@ enum Verb {
 ///
 /// The Hub's own, or that none runs.
 pub fn run(
-    arguments: Arguments,
-    world: &World<'_>,
+    arguments: Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     match arguments.verb {
-        Verb::Create {
+        Command::Create {
             name,
             fullname,
             place,
-        } => run_admin(&place, world, output, |admin| {
+        } => run_admin(&place, context, output, |admin| {
             let body = json!({ "name": name, "fullname": fullname });
             let made = admin.ask(Method::POST, &["organizations"], Some(&body))?;
             Ok(Reply::Done {
@@ -66,7 +66,7 @@ pub fn run(
                 sentence: format!("organization {name} is created"),
             })
         }),
-        Verb::List { place } => run_admin(&place, world, output, |admin| {
+        Command::List { place } => run_admin(&place, context, output, |admin| {
             Ok(Reply::List {
                 field: "organizations",
                 items: admin.get(&["organizations"])?,

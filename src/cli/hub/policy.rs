@@ -4,13 +4,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::json;
 
-use super::admin::Where;
+use super::admin_client::DataArgs;
 use super::rendering::Reply;
 use super::run_admin::run_admin;
 use crate::cli::exit_code::Code;
-use crate::cli::failure::Failure;
+use crate::cli::error::Failure;
 use crate::cli::output::Output;
-use crate::cli::world::World;
+use crate::cli::context::Context;
 use crate::error::Error;
 
 /// What the verb takes.
@@ -23,19 +23,19 @@ Examples:
 allow-all lets in all tokens of its members, fine-grained-only those with the role fine-grained,
 require-approval those of them that an administrator approved, and those of administrators. What is
 public stays so for everybody.")]
-pub struct Arguments {
+pub struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Command,
 }
 
 #[derive(Subcommand)]
-enum Verb {
+enum Command {
     /// Show the policy
     Get {
         /// The organization
         organization: String,
         #[command(flatten)]
-        place: Where,
+        place: DataArgs,
     },
     /// Set the policy, which holds at once
     Set {
@@ -45,7 +45,7 @@ enum Verb {
         #[arg(value_enum)]
         policy: PolicyName,
         #[command(flatten)]
-        place: Where,
+        place: DataArgs,
     },
 }
 
@@ -72,16 +72,16 @@ impl PolicyName {
 ///
 /// The Hub's own, or that none runs.
 pub fn run(
-    arguments: Arguments,
-    world: &World<'_>,
+    arguments: Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     let (organization, place, method, body) = match arguments.verb {
-        Verb::Get {
+        Command::Get {
             organization,
             place,
         } => (organization, place, Method::GET, None),
-        Verb::Set {
+        Command::Set {
             organization,
             policy,
             place,
@@ -90,7 +90,7 @@ pub fn run(
             (organization, place, Method::PUT, Some(body))
         }
     };
-    run_admin(&place, world, output, |admin| {
+    run_admin(&place, context, output, |admin| {
         let path = ["organizations", &organization, "policy"];
         let answer = admin.ask(method, &path, body.as_ref())?;
         let policy = answer["policy"]

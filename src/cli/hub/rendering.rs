@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
-use crate::cli::failure::Failure;
+use crate::cli::error::Failure;
 use crate::cli::identity::date;
 use crate::cli::output::Output;
 use crate::error::Error;

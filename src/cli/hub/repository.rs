@@ -4,13 +4,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::json;
 
-use super::admin::Where;
+use super::admin_client::DataArgs;
 use super::rendering::{Reply, renamed};
 use super::run_admin::run_admin;
 use crate::cli::exit_code::Code;
-use crate::cli::failure::Failure;
+use crate::cli::error::Failure;
 use crate::cli::output::Output;
-use crate::cli::world::World;
+use crate::cli::context::Context;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -19,17 +19,17 @@ Examples:
   hubtoken hub repository create acme/model --private
   hubtoken hub repository create acme/data --type dataset --gated auto
   hubtoken hub repository list")]
-pub struct Arguments {
+pub struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Command,
 }
 
 #[derive(Subcommand)]
-enum Verb {
+enum Command {
     /// Create an empty repository
     Create {
         #[command(flatten)]
-        which: Which,
+        which: TokenArgs,
         /// Only for those who may see its namespace's private things
         #[arg(long)]
         private: bool,
@@ -37,24 +37,24 @@ enum Verb {
         #[arg(long, value_enum, value_name = "HOW")]
         gated: Option<Gate>,
         #[command(flatten)]
-        place: Where,
+        place: DataArgs,
     },
     /// List the repositories
     List {
         #[command(flatten)]
-        place: Where,
+        place: DataArgs,
     },
     /// Delete a repository and everything in it
     Delete {
         #[command(flatten)]
-        which: Which,
+        which: TokenArgs,
         #[command(flatten)]
-        place: Where,
+        place: DataArgs,
     },
 }
 
 #[derive(Args)]
-struct Which {
+struct TokenArgs {
     /// Its namespace and name
     #[arg(value_name = "NAMESPACE/NAME")]
     repository: String,
@@ -102,17 +102,17 @@ impl Gate {
 ///
 /// The Hub's own, or that none runs.
 pub fn run(
-    arguments: Arguments,
-    world: &World<'_>,
+    arguments: Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     match arguments.verb {
-        Verb::Create {
+        Command::Create {
             which,
             private,
             gated,
             place,
-        } => run_admin(&place, world, output, |admin| {
+        } => run_admin(&place, context, output, |admin| {
             let (kind, id) = (which.kind.word(), which.repository);
             let mut body = json!({ "type": kind, "id": id, "private": private });
             if let Some(gate) = gated {
@@ -125,19 +125,19 @@ pub fn run(
                 sentence: format!("{kind} {id} is created"),
             })
         }),
-        Verb::List { place } => run_admin(&place, world, output, |admin| {
+        Command::List { place } => run_admin(&place, context, output, |admin| {
             Ok(Reply::List {
                 field: "repositories",
                 items: admin.get(&["repositories"])?,
                 columns: &["type", "name", "private", "gated", "disabled", "created_at"],
             })
         }),
-        Verb::Delete { which, place } => {
+        Command::Delete { which, place } => {
             let (kind, id) = (which.kind.word(), which.repository);
             let (namespace, name) = id.split_once('/').ok_or_else(|| {
                 Failure::Usage("name the repository with its namespace, like acme/model".to_owned())
             })?;
-            run_admin(&place, world, output, |admin| {
+            run_admin(&place, context, output, |admin| {
                 admin.ask(
                     Method::DELETE,
                     &["repositories", kind, namespace, name],

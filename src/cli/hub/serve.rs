@@ -8,13 +8,13 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::admin::Where;
+use super::admin_client::DataArgs;
 use super::upstreams::Upstreams;
-use super::waiting::wait;
+use super::interruptible::wait;
 use crate::cli::exit_code::Code;
-use crate::cli::failure::Failure;
+use crate::cli::error::Failure;
 use crate::cli::output::Output;
-use crate::cli::world::World;
+use crate::cli::context::Context;
 use crate::env;
 use crate::error::Error;
 use crate::hub::{Hub, HubError, HubOptions, Limits, LogFormat, LogLevel, RateLimit, TlsFiles};
@@ -43,9 +43,9 @@ ends it at once. SIGHUP reads the certificate again; without one it stops the Hu
 terminal does.
 With --json it writes one line once it answers: endpoint, local_endpoint, data, admin_key_file,
 temporary, process_id.")]
-pub struct Arguments {
+pub struct Args {
     #[command(flatten)]
-    place: Where,
+    place: DataArgs,
     /// Where to listen: localhost or a loopback address; with a certificate any address
     #[arg(long, default_value = "127.0.0.1", value_name = "HOST")]
     host: String,
@@ -110,7 +110,7 @@ pub struct Arguments {
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
     /// A line for people
-    Text,
+    NoPrompt,
     /// A JSON object on one line
     Json,
 }
@@ -127,8 +127,8 @@ enum Level {
     Info,
 }
 
-impl Arguments {
-    fn options(&self, data: Option<PathBuf>, world: &World<'_>) -> Result<HubOptions, Failure> {
+impl Args {
+    fn options(&self, data: Option<PathBuf>, context: &Context<'_>) -> Result<HubOptions, Failure> {
         let tls = self.tls_cert.clone().zip(self.tls_key.clone());
         Ok(HubOptions {
             data,
@@ -148,9 +148,9 @@ impl Arguments {
                 ..Limits::default()
             },
             grace_seconds: self.grace,
-            inference: self.upstreams.options(world)?,
+            inference: self.upstreams.options(context)?,
             log_format: match self.log_format {
-                Format::Text => LogFormat::Text,
+                Format::NoPrompt => LogFormat::NoPrompt,
                 Format::Json => LogFormat::Json,
             },
             log_level: match self.log_level {
@@ -161,7 +161,7 @@ impl Arguments {
             },
             audit_days: self.audit_days,
             lfs: self.lfs,
-            search_path: world.environment.get(env::PATH),
+            search_path: context.environment.get(env::PATH),
         })
     }
 }
@@ -172,12 +172,12 @@ impl Arguments {
 ///
 /// The Hub cannot start.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let data = arguments.place.folder(world);
-    let hub = Hub::start(&arguments.options(data.clone(), world)?).map_err(failed)?;
+    let data = arguments.place.folder(context);
+    let hub = Hub::start(&arguments.options(data.clone(), context)?).map_err(failed)?;
     let has_certificate = arguments.tls_cert.is_some();
     let stopped = async {
         // Listened for before the Hub is announced: whoever reads of it may stop it at once.
@@ -186,7 +186,7 @@ pub fn run(
         signals?.first(&hub).await;
         Ok(())
     };
-    let ended = wait(stopped, world.interrupt);
+    let ended = wait(stopped, context.interrupt);
     let ending = std::thread::scope(|scope| {
         let stopping = scope.spawn(|| hub.stop());
         let hurried = async {
@@ -200,8 +200,8 @@ pub fn run(
                 Err(_) => done(&stopping).await,
             }
         };
-        let again = Again {
-            interrupt: world.interrupt,
+        let again = ReloadSignal {
+            interrupt: context.interrupt,
             rested: AtomicBool::new(false),
         };
         let ending = wait(hurried, &again);
@@ -221,12 +221,12 @@ pub fn run(
 }
 
 /// Ctrl-C for the second time: the first one may still be seen for a while.
-struct Again<'a> {
+struct ReloadSignal<'a> {
     interrupt: &'a dyn Interrupt,
     rested: AtomicBool,
 }
 
-impl Interrupt for Again<'_> {
+impl Interrupt for ReloadSignal<'_> {
     fn is_set(&self) -> bool {
         let set = self.interrupt.is_set();
         if !set {

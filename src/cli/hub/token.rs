@@ -10,15 +10,15 @@ use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::admin::Where;
+use super::admin_client::DataArgs;
 use super::rendering::{Reply, renamed};
 use super::run_admin::run_admin;
 use crate::cli::args::seconds;
 use crate::cli::exit_code::Code;
-use crate::cli::failure::Failure;
+use crate::cli::error::Failure;
 use crate::cli::identity::timestamp;
 use crate::cli::output::Output;
-use crate::cli::world::World;
+use crate::cli::context::Context;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -32,13 +32,13 @@ Examples:
   hubtoken hub token refresh alice laptop    # a new value; the old one dies at once
 
 `create` and `refresh` write the value to standard output, this once and alone.")]
-pub struct Arguments {
+pub struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Command,
 }
 
 #[derive(Subcommand)]
-enum Verb {
+enum Command {
     /// Create a token and write its value to standard output
     Create(Create),
     /// List the tokens of a user
@@ -46,37 +46,37 @@ enum Verb {
         /// Whose tokens
         user: String,
         #[command(flatten)]
-        place: Where,
+        place: DataArgs,
     },
     /// Rename a token
     Rename {
         #[command(flatten)]
-        which: Which,
+        which: TokenArgs,
         /// The new name
         new_name: String,
     },
     /// Give a token other permissions; organizations that approved it are asked again
     Change {
         #[command(flatten)]
-        which: Which,
+        which: TokenArgs,
         #[command(flatten)]
         permissions: Permissions,
     },
     /// Give a token a new value and write it to standard output; the old one dies at once
-    Refresh(Which),
+    Refresh(TokenArgs),
     /// Delete a token, which dies at once
-    Delete(Which),
+    Delete(TokenArgs),
 }
 
 /// A token that is there.
 #[derive(Args)]
-struct Which {
+struct TokenArgs {
     /// Whose token
     user: String,
     /// Its name or id
     token: String,
     #[command(flatten)]
-    place: Where,
+    place: DataArgs,
 }
 
 #[derive(Args)]
@@ -92,7 +92,7 @@ struct Create {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     expires_in: Option<Duration>,
     #[command(flatten)]
-    place: Where,
+    place: DataArgs,
 }
 
 #[derive(Args)]
@@ -125,14 +125,14 @@ enum RoleName {
 ///
 /// The Hub's own, or that none runs.
 pub fn run(
-    arguments: Arguments,
-    world: &World<'_>,
+    arguments: Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     match arguments.verb {
-        Verb::Create(create) => {
-            let body = create.body(world)?;
-            run_admin(&create.place, world, output, |admin| {
+        Command::Create(create) => {
+            let body = create.body(context)?;
+            run_admin(&create.place, context, output, |admin| {
                 let path = ["users", &create.user, "tokens"];
                 Ok(Reply::TokenValue {
                     answer: admin.ask(Method::POST, &path, Some(&body))?,
@@ -140,7 +140,7 @@ pub fn run(
                 })
             })
         }
-        Verb::List { user, place } => run_admin(&place, world, output, |admin| {
+        Command::List { user, place } => run_admin(&place, context, output, |admin| {
             Ok(Reply::List {
                 field: "tokens",
                 items: admin.get(&["users", &user, "tokens"])?,
@@ -156,7 +156,7 @@ pub fn run(
                 ],
             })
         }),
-        Verb::Rename { which, new_name } => run_admin(&which.place, world, output, |admin| {
+        Command::Rename { which, new_name } => run_admin(&which.place, context, output, |admin| {
             let body = json!({ "name": new_name });
             let info = admin.ask(Method::PATCH, &which.path(), Some(&body))?;
             Ok(Reply::Done {
@@ -165,9 +165,9 @@ pub fn run(
                 sentence: format!("{which} is now `{new_name}`"),
             })
         }),
-        Verb::Change { which, permissions } => {
+        Command::Change { which, permissions } => {
             let body = permissions.body()?;
-            run_admin(&which.place, world, output, |admin| {
+            run_admin(&which.place, context, output, |admin| {
                 let info = admin.ask(Method::PUT, &which.path_to("permissions"), Some(&body))?;
                 Ok(Reply::Done {
                     field: "info",
@@ -176,13 +176,13 @@ pub fn run(
                 })
             })
         }
-        Verb::Refresh(which) => run_admin(&which.place, world, output, |admin| {
+        Command::Refresh(which) => run_admin(&which.place, context, output, |admin| {
             Ok(Reply::TokenValue {
                 answer: admin.ask(Method::POST, &which.path_to("refresh"), None)?,
                 subject: format!("new value of {which}"),
             })
         }),
-        Verb::Delete(which) => run_admin(&which.place, world, output, |admin| {
+        Command::Delete(which) => run_admin(&which.place, context, output, |admin| {
             admin.ask(Method::DELETE, &which.path(), None)?;
             Ok(Reply::Done {
                 field: "deleted",
@@ -193,7 +193,7 @@ pub fn run(
     }
 }
 
-impl Which {
+impl TokenArgs {
     fn path(&self) -> [&str; 4] {
         ["users", &self.user, "tokens", &self.token]
     }
@@ -204,7 +204,7 @@ impl Which {
     }
 }
 
-impl fmt::Display for Which {
+impl fmt::Display for TokenArgs {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "token `{}` of {}", self.token, self.user)
     }
@@ -238,13 +238,13 @@ impl Permissions {
 }
 
 impl Create {
-    fn body(&self, world: &World<'_>) -> Result<Value, Failure> {
+    fn body(&self, context: &Context<'_>) -> Result<Value, Failure> {
         let mut body = self.permissions.body()?;
         body["name"] = self.name.as_str().into();
         if let Some(duration) = self.expires_in {
             let end = time::Duration::try_from(duration)
                 .ok()
-                .and_then(|duration| world.now.checked_add(duration))
+                .and_then(|duration| context.now.checked_add(duration))
                 .and_then(timestamp)
                 .ok_or_else(|| Failure::Usage("--expires-in is too far away".to_owned()))?;
             body["expiresAt"] = end.into();

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::failure::Failure;
-use crate::cli::world::World;
+use crate::cli::error::Failure;
+use crate::cli::context::Context;
 use crate::http::Settings;
 use crate::hub::{InferenceOptions, RateLimit, Upstream};
 
@@ -40,7 +40,7 @@ pub(super) struct Upstreams {
 }
 
 impl Upstreams {
-    pub(super) fn options(&self, world: &World<'_>) -> Result<InferenceOptions, Failure> {
+    pub(super) fn options(&self, context: &Context<'_>) -> Result<InferenceOptions, Failure> {
         let mut keys: HashMap<&str, PathBuf> = HashMap::new();
         for text in &self.upstream_key {
             let (model, file) = pair(text).ok_or_else(|| {
@@ -73,7 +73,7 @@ impl Upstreams {
                 window_seconds: self.inference_window,
             }),
             patience_seconds: self.upstream_timeout,
-            certificates: Settings::read(world.environment).certificates().clone(),
+            certificates: Settings::read(context.environment).certificates().clone(),
         })
     }
 }

@@ -4,14 +4,14 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::json;
 
-use super::admin::Where;
+use super::admin_client::DataArgs;
 use super::rendering::{Reply, renamed};
 use super::run_admin::run_admin;
 use super::typed;
 use crate::cli::exit_code::Code;
-use crate::cli::failure::Failure;
+use crate::cli::error::Failure;
 use crate::cli::output::Output;
-use crate::cli::world::World;
+use crate::cli::context::Context;
 
 /// What the verb takes.
 #[derive(Args)]
@@ -21,13 +21,13 @@ Examples:
   hubtoken hub user list
   hubtoken hub user password alice
   hubtoken hub user password alice --password-stdin < password.txt")]
-pub struct Arguments {
+pub struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Command,
 }
 
 #[derive(Subcommand)]
-enum Verb {
+enum Command {
     /// Create a user
     // A password would be seen in the arguments; a Hub of one's own knows users by their tokens.
     Create {
@@ -40,7 +40,7 @@ enum Verb {
         #[arg(long, value_name = "ADDRESS")]
         email: Option<String>,
         #[command(flatten)]
-        place: Where,
+        place: DataArgs,
     },
     /// Give a user another password, with which they sign in
     Password {
@@ -50,12 +50,12 @@ enum Verb {
         #[arg(long)]
         password_stdin: bool,
         #[command(flatten)]
-        place: Where,
+        place: DataArgs,
     },
     /// List the users
     List {
         #[command(flatten)]
-        place: Where,
+        place: DataArgs,
     },
 }
 
@@ -65,17 +65,17 @@ enum Verb {
 ///
 /// The Hub's own, or that none runs.
 pub fn run(
-    arguments: Arguments,
-    world: &World<'_>,
+    arguments: Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     match arguments.verb {
-        Verb::Create {
+        Command::Create {
             name,
             fullname,
             email,
             place,
-        } => run_admin(&place, world, output, |admin| {
+        } => run_admin(&place, context, output, |admin| {
             let body = json!({ "name": name, "fullname": fullname, "email": email });
             let user = admin.ask(Method::POST, &["users"], Some(&body))?;
             Ok(Reply::Done {
@@ -84,12 +84,12 @@ pub fn run(
                 sentence: format!("user {name} is created"),
             })
         }),
-        Verb::Password {
+        Command::Password {
             name,
             password_stdin,
             place,
-        } => run_admin(&place, world, output, |admin| {
-            let password = typed::password(password_stdin, world, output)?;
+        } => run_admin(&place, context, output, |admin| {
+            let password = password_prompt::password(password_stdin, context, output)?;
             let body = json!({ "password": *password });
             admin.ask(Method::PUT, &["users", &name, "password"], Some(&body))?;
             Ok(Reply::Done {
@@ -98,7 +98,7 @@ pub fn run(
                 sentence: format!("user {name} has a new password"),
             })
         }),
-        Verb::List { place } => run_admin(&place, world, output, |admin| {
+        Command::List { place } => run_admin(&place, context, output, |admin| {
             Ok(Reply::List {
                 field: "users",
                 items: admin.get(&["users"])?,

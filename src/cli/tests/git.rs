@@ -9,10 +9,10 @@ impl Machine {
     /// Runs the verb, and the program that does nothing else: both say the same. A run that
     /// answers shows the token, so no secret is searched for.
     fn credential(&self, operation: &str, question: &str) -> Ran {
-        let verb = self.ask(question, |world| {
+        let verb = self.ask(question, |context| {
             run(
                 ["hubtoken", "git-credential", operation].map(Into::into),
-                world,
+                context,
             )
         });
         let alone = self.alone(&[operation], question);
@@ -25,14 +25,14 @@ impl Machine {
 
     fn alone(&self, arguments: &[&str], question: &str) -> Ran {
         let arguments = ["git-credential-hubtoken"].iter().chain(arguments);
-        self.ask(question, |world| {
-            run_git_helper(arguments.map(Into::into), world)
+        self.ask(question, |context| {
+            run_git_helper(arguments.map(Into::into), context)
         })
     }
 
-    fn ask(&self, question: &str, start: impl FnOnce(&World<'_>) -> u8) -> Ran {
+    fn ask(&self, question: &str, start: impl FnOnce(&Context<'_>) -> u8) -> Ran {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let input = (question.as_bytes(), &Nobody as &dyn Launch);
+        let input = (question.as_bytes(), &Nobody as &dyn Exec);
         let code = self.in_world((&mut out, &mut err), None, &Never, input, start);
         Ran {
             code,

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::sync::Mutex;
 
 use super::*;
-use crate::cli::Replace;
+use crate::cli::ReplaceProcess;
 use crate::env::{Environment as _, ProcessEnvironment};
 
 /// Keeps what was to be executed.
@@ -21,7 +21,7 @@ struct Seen {
     variables: HashMap<OsString, Option<OsString>>,
 }
 
-impl Launch for Keeps {
+impl Exec for Keeps {
     fn launch(&self, command: &mut Command) -> std::io::Error {
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         *self.seen.lock().unwrap() = Some(Seen {
@@ -121,7 +121,7 @@ fn really() {
         let machine = Machine::with(&[("HF_TOKEN", FIRST)]);
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let words = ["run", "--", "sh", "-c", script.to_str().unwrap()];
-        let code = machine.run_in(&words, (&mut out, &mut err), None, &Never, (&[], &Replace));
+        let code = machine.run_in(&words, (&mut out, &mut err), None, &Never, (&[], &ReplaceProcess));
         panic!("came back with {code}");
     }
     let run = |script: &str| {

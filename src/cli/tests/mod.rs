@@ -26,7 +26,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use super::{Input, Launch, Stream, Text, World, run};
+use super::{Input, Exec, Stream, NoPrompt, Context, run};
 use crate::env::Fixed;
 use crate::identity::client::Client;
 use crate::interrupt::{Interrupt, Never};
@@ -53,7 +53,7 @@ struct Ran {
 /// Executes nothing.
 struct Nobody;
 
-impl Launch for Nobody {
+impl Exec for Nobody {
     fn launch(&self, _: &mut Command) -> std::io::Error {
         std::io::ErrorKind::Unsupported.into()
     }
@@ -153,11 +153,11 @@ impl Machine {
         (out, err): (&mut dyn Write, &mut dyn Write),
         width: Option<usize>,
         interrupt: &(dyn Interrupt + Sync),
-        (input, launcher): (&[u8], &dyn Launch),
+        (input, launcher): (&[u8], &dyn Exec),
     ) -> u8 {
         let arguments = ["hubtoken"].iter().chain(arguments).map(Into::into);
-        self.in_world((out, err), width, interrupt, (input, launcher), |world| {
-            run(arguments, world)
+        self.in_world((out, err), width, interrupt, (input, launcher), |context| {
+            run(arguments, context)
         })
     }
 
@@ -166,15 +166,15 @@ impl Machine {
         (out, err): (&mut dyn Write, &mut dyn Write),
         width: Option<usize>,
         interrupt: &(dyn Interrupt + Sync),
-        (mut input, launcher): (&[u8], &dyn Launch),
-        start: impl FnOnce(&World<'_>) -> u8,
+        (mut input, launcher): (&[u8], &dyn Exec),
+        start: impl FnOnce(&Context<'_>) -> u8,
     ) -> u8 {
-        let world = World {
+        let context = Context {
             environment: &self.environment,
             folder: Some(self.home.path().to_owned()),
             program: Some("/opt/hubtoken".into()),
             stdin: Input::new(&mut input, width.is_some()),
-            typing: &Text(&self.stdin),
+            prompt: &NoPrompt(&self.stdin),
             stdout: Stream::new(out, width.is_some()),
             stderr: Stream::new(err, width.is_some()),
             width,
@@ -184,7 +184,7 @@ impl Machine {
             resolver: Resolver::default(),
             client: Some(&self.client),
         };
-        start(&world)
+        start(&context)
     }
 
     /// Runs with `--json`: one object on standard output, and nothing on standard error.

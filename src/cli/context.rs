@@ -8,7 +8,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::launch::Launch;
+use super::exec::Exec;
 use crate::env::Environment;
 use crate::error::Error;
 use crate::identity::client::Client;
@@ -16,7 +16,7 @@ use crate::interrupt::Interrupt;
 use crate::resolve::Resolver;
 
 /// The surroundings of one run, and what it remembers while it lasts.
-pub struct World<'a> {
+pub struct Context<'a> {
     /// The environment variables.
     pub environment: &'a dyn Environment,
     /// The working directory; `None` when it is gone.
@@ -26,7 +26,7 @@ pub struct World<'a> {
     /// Where questions come from.
     pub stdin: Input<'a>,
     /// Where a token may be typed, or read from.
-    pub typing: &'a dyn Typing,
+    pub prompt: &'a dyn Prompt,
     /// Where answers go.
     pub stdout: Stream<'a>,
     /// Where problems go.
@@ -38,7 +38,7 @@ pub struct World<'a> {
     /// Ctrl-C.
     pub interrupt: &'a (dyn Interrupt + Sync),
     /// Who gives this process up for another program.
-    pub launcher: &'a dyn Launch,
+    pub launcher: &'a dyn Exec,
     /// The chain of sources. It warns of each broken source once, so each run needs a new one.
     pub resolver: Resolver,
     /// The client of the program that runs the command; `None` for a client of the command's own.
@@ -46,7 +46,7 @@ pub struct World<'a> {
     pub client: Option<&'a Arc<Client>>,
 }
 
-impl World<'_> {
+impl Context<'_> {
     /// The client that asks the Hub. A verb calls this once.
     #[must_use]
     pub fn client(&self) -> Arc<Client> {
@@ -78,7 +78,7 @@ impl<'a> Input<'a> {
 }
 
 /// Somebody who types, or a pipe in their place.
-pub trait Typing {
+pub trait Prompt {
     /// All of it, or the first `limit` bytes.
     ///
     /// # Errors
@@ -95,9 +95,9 @@ pub trait Typing {
 }
 
 /// Standard input that is a text, and no terminal.
-pub struct Text<'a>(pub &'a str);
+pub struct NoPrompt<'a>(pub &'a str);
 
-impl Typing for Text<'_> {
+impl Prompt for NoPrompt<'_> {
     fn read(&self, _limit: u64) -> Result<Zeroizing<String>, Error> {
         Ok(Zeroizing::new(self.0.to_owned()))
     }

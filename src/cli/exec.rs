@@ -9,7 +9,7 @@ use std::io;
 use std::process::Command;
 
 /// Somebody who gives the process up.
-pub trait Launch {
+pub trait Exec {
     /// Executes a command in place of this process.
     ///
     /// Comes back only with the reason why it could not.
@@ -18,9 +18,9 @@ pub trait Launch {
 
 /// Really does it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Replace;
+pub struct ReplaceProcess;
 
-impl Launch for Replace {
+impl Exec for ReplaceProcess {
     #[cfg(unix)]
     fn launch(&self, command: &mut Command) -> io::Error {
         use std::os::unix::process::CommandExt as _;

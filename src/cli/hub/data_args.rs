@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use super::admin::Where;
-use crate::cli::failure::Failure;
-use crate::cli::world::World;
+use super::admin_client::DataArgs;
+use crate::cli::error::Failure;
+use crate::cli::context::Context;
 
 /// The folder that is meant.
 ///
 /// # Errors
 ///
 /// None was named.
-pub fn folder(place: &Where, world: &World<'_>) -> Result<PathBuf, Failure> {
-    place.folder(world).ok_or_else(|| {
+pub fn folder(place: &DataArgs, context: &Context<'_>) -> Result<PathBuf, Failure> {
+    place.folder(context).ok_or_else(|| {
         Failure::Usage(
             "which Hub? Name its data folder with --data, or in HUBTOKEN_HUB_DATA".to_owned(),
         )

@@ -19,13 +19,13 @@ const SOURCE: usize = 44;
 const NARROWEST: usize = 30;
 
 /// A text that grows downwards.
-pub struct Page {
+pub struct Layout {
     text: String,
     color: bool,
     width: Option<usize>,
 }
 
-impl Page {
+impl Layout {
     /// An empty page.
     pub fn new(color: bool, width: Option<usize>) -> Self {
         Self {
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn long_values_are_wrapped_under_themselves() {
-        let mut page = Page::new(false, Some(46));
+        let mut page = Layout::new(false, Some(46));
         page.row("user", &"word ".repeat(12));
         assert_eq!(
             page.text(),
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn nobody_moves_the_cursor() {
-        let mut page = Page::new(true, None);
+        let mut page = Layout::new(true, None);
         page.strong_row("user", "ali\u{1b}[2Jce\u{202e}");
         page.list("rights", &[("a\u{7}".to_owned(), "b\u{9b}".to_owned())]);
         assert!(!page.text().contains("\u{1b}[2J"), "{:?}", page.text());
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let mut page = Page::new(false, None);
+        let mut page = Layout::new(false, None);
         page.list(
             "in",
             &[

@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::Which;
-use super::world::World;
+use super::args::TokenArgs;
+use super::context::Context;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::http::Settings;
@@ -40,23 +40,23 @@ impl<'a> Session<'a> {
     /// # Errors
     ///
     /// As [`Resolver::resolve`](crate::resolve::Resolver::resolve).
-    pub fn open(world: &'a World<'_>, which: &Which) -> Result<Self, Error> {
+    pub fn open(context: &'a Context<'_>, which: &TokenArgs) -> Result<Self, Error> {
         let request = request(which)?;
-        let outside = shell(world);
-        let resolution = world
+        let outside = shell(context);
+        let resolution = context
             .resolver
-            .resolve(&request, &inputs(world).with_outside(&outside))?;
+            .resolve(&request, &inputs(context).with_outside(&outside))?;
         let credential = resolution.credential.ok_or_else(|| Error::TokenNotFound {
             message: "no token was asked for".to_owned(),
             trace: Arc::new(resolution.trace.clone()),
         })?;
         Ok(Self {
-            interrupt: world.interrupt,
-            client: world.client(),
+            interrupt: context.interrupt,
+            client: context.client(),
             credential,
-            settings: Settings::read(world.environment),
+            settings: Settings::read(context.environment),
             line: OnceCell::new(),
-            warnings: world.resolver.warnings(&resolution.trace),
+            warnings: context.resolver.warnings(&resolution.trace),
         })
     }
 
@@ -84,11 +84,11 @@ impl<'a> Session<'a> {
 /// # Errors
 ///
 /// As [`Resolver::explain`](crate::resolve::Resolver::explain).
-pub fn explain(world: &World<'_>, which: &Which) -> Result<Trace, Error> {
-    let outside = shell(world);
-    world
+pub fn explain(context: &Context<'_>, which: &TokenArgs) -> Result<Trace, Error> {
+    let outside = shell(context);
+    context
         .resolver
-        .explain(&request(which)?, &inputs(world).with_outside(&outside))
+        .explain(&request(which)?, &inputs(context).with_outside(&outside))
 }
 
 /// What the folder's project says of itself.
@@ -96,15 +96,15 @@ pub fn explain(world: &World<'_>, which: &Which) -> Result<Trace, Error> {
 /// # Errors
 ///
 /// As [`Resolver::defaults`](crate::resolve::Resolver::defaults).
-pub fn defaults(world: &World<'_>) -> Result<Defaults, Error> {
-    world
+pub fn defaults(context: &Context<'_>) -> Result<Defaults, Error> {
+    context
         .resolver
-        .defaults(world.environment, world.folder.as_deref())
+        .defaults(context.environment, context.folder.as_deref())
 }
 
 /// What has not been told yet of the files that do not count.
-pub fn warnings(world: &World<'_>, defaults: &Defaults) -> Vec<String> {
-    world.resolver.new_warnings(defaults.warnings())
+pub fn warnings(context: &Context<'_>, defaults: &Defaults) -> Vec<String> {
+    context.resolver.new_warnings(defaults.warnings())
 }
 
 /// Whose project files count, with the exceptions of the user's own configuration.
@@ -112,15 +112,15 @@ pub fn warnings(world: &World<'_>, defaults: &Defaults) -> Vec<String> {
 /// # Errors
 ///
 /// [`Error::Configuration`] when the user's own configuration is broken.
-pub fn trust(world: &World<'_>) -> Result<Trust, Error> {
-    Trust::of_user(world.environment)
+pub fn trust(context: &Context<'_>) -> Result<Trust, Error> {
+    Trust::of_user(context.environment)
 }
 
 /// What the chain may ask: a command, and no notebook.
-pub fn shell<'a>(world: &World<'a>) -> Shell<'a> {
+pub fn shell<'a>(context: &Context<'a>) -> Shell<'a> {
     Shell {
-        variables: world.environment.all(),
-        interrupt: world.interrupt,
+        variables: context.environment.all(),
+        interrupt: context.interrupt,
     }
 }
 
@@ -147,17 +147,17 @@ pub fn options(max_age: Option<Duration>, timeout: Option<Duration>) -> Options 
 /// # Errors
 ///
 /// As [`Machine::new`]; a broken `HF_ENDPOINT`.
-pub fn machine<'a>(world: &World<'a>) -> Result<Machine<'a>, Error> {
-    let ambient = ambient_endpoint(world.environment)?;
-    Machine::new(&Paths::new(world.environment), ambient, world.interrupt)
+pub fn machine<'a>(context: &Context<'a>) -> Result<Machine<'a>, Error> {
+    let ambient = ambient_endpoint(context.environment)?;
+    Machine::new(&Paths::new(context.environment), ambient, context.interrupt)
 }
 
 /// That a variable goes before the active token, if one does: see [`shadow_warning`].
-pub fn shadow(world: &World<'_>, effect: &str, purpose: &str) -> Option<String> {
-    shadow_warning(world.environment, effect, purpose)
+pub fn shadow(context: &Context<'_>, effect: &str, purpose: &str) -> Option<String> {
+    shadow_warning(context.environment, effect, purpose)
 }
 
-fn request(which: &Which) -> Result<Request<'_>, Error> {
+fn request(which: &TokenArgs) -> Result<Request<'_>, Error> {
     Ok(Request {
         argument: Argument::Ambient,
         endpoint: which.endpoint()?,
@@ -165,15 +165,15 @@ fn request(which: &Which) -> Result<Request<'_>, Error> {
     })
 }
 
-fn inputs(world: &World<'_>) -> Inputs<'static> {
-    Inputs::read(world.environment, world.folder.clone())
+fn inputs(context: &Context<'_>) -> Inputs<'static> {
+    Inputs::read(context.environment, context.folder.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use time::OffsetDateTime;
 
-    use super::super::{Input, Replace, Stream, Text};
+    use super::super::{Input, ReplaceProcess, Stream, NoPrompt};
     use super::*;
     use crate::env::{Fixed, HF_TOKEN};
     use crate::interrupt::Never;
@@ -182,22 +182,22 @@ mod tests {
     #[test]
     fn a_verb_that_asks_nobody_makes_no_way_to_the_hub() {
         let (mut output, mut errors, mut input) = (Vec::new(), Vec::new(), std::io::empty());
-        let world = World {
+        let context = Context {
             environment: &Fixed::from([(HF_TOKEN, "hf_SessionFakeFakeFakeFakeFakeFakeFakeAA")]),
             folder: None,
             program: None,
             stdin: Input::from(&mut input),
-            typing: &Text(""),
+            prompt: &NoPrompt(""),
             stdout: Stream::to(&mut output),
             stderr: Stream::to(&mut errors),
             width: None,
             now: OffsetDateTime::UNIX_EPOCH,
             interrupt: &Never,
-            launcher: &Replace,
+            launcher: &ReplaceProcess,
             resolver: Resolver::default(),
             client: None,
         };
-        let session = Session::open(&world, &Which::default()).unwrap();
+        let session = Session::open(&context, &TokenArgs::default()).unwrap();
         assert!(session.line.get().is_none());
         session.line();
         assert!(session.line.get().is_some());

@@ -2,9 +2,9 @@
 
 use zeroize::Zeroizing;
 
-use crate::cli::failure::Failure;
+use crate::cli::error::Failure;
 use crate::cli::output::Output;
-use crate::cli::world::World;
+use crate::cli::context::Context;
 
 /// The longest standard input that is read, in bytes.
 const LONGEST: u64 = 4096;
@@ -16,11 +16,11 @@ const LONGEST: u64 = 4096;
 /// There is no terminal, what was typed differs, or Ctrl-C.
 pub fn password(
     from_stdin: bool,
-    world: &World<'_>,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Zeroizing<String>, Failure> {
     if from_stdin {
-        let text = world.typing.read(LONGEST)?;
+        let text = context.prompt.read(LONGEST)?;
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let line = line.strip_suffix('\r').unwrap_or(line);
         if line.contains(['\n', '\r', '\0']) {
@@ -32,7 +32,7 @@ pub fn password(
     }
     output.note("A password has 12 characters or more. What you type is not shown.");
     let ask = |prompt| {
-        world.typing.ask_hidden(prompt)?.ok_or_else(|| {
+        context.prompt.ask_hidden(prompt)?.ok_or_else(|| {
             Failure::Usage(
                 "there is no terminal to ask for the password; hand it over on standard input \
                  with --password-stdin"

@@ -13,16 +13,16 @@ use reqwest::Method;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::waiting::wait;
-use crate::cli::failure::Failure;
-use crate::cli::world::World;
+use super::interruptible::wait;
+use crate::cli::error::Failure;
+use crate::cli::context::Context;
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::{Error, UnknownKind};
 use crate::file;
 use crate::http::{self, HubClient, NoAnswer, Settings, Transport};
 use crate::identity::TIMEOUT;
-use crate::identity::failure::message;
+use crate::identity::error::message;
 use crate::interrupt::Interrupt;
 use crate::role::permission;
 
@@ -33,23 +33,23 @@ const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.')
 
 /// Which Hub is meant.
 #[derive(Args)]
-pub struct Where {
+pub struct DataArgs {
     /// The data folder of the Hub; without it, the one in `HUBTOKEN_HUB_DATA`
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
 }
 
-impl Where {
+impl DataArgs {
     /// The folder, if one was named.
-    pub fn folder(&self, world: &World<'_>) -> Option<PathBuf> {
+    pub fn folder(&self, context: &Context<'_>) -> Option<PathBuf> {
         let named = self.data.clone().or_else(|| {
-            world
+            context
                 .environment
                 .get(env::HUBTOKEN_HUB_DATA)
                 .filter(|value| !value.is_empty())
                 .map(PathBuf::from)
         })?;
-        let folder = match &world.folder {
+        let folder = match &context.folder {
             Some(folder) => folder.join(named),
             None => named,
         };
@@ -73,8 +73,8 @@ impl<'a> Admin<'a> {
     /// # Errors
     ///
     /// No folder was named, or no Hub runs there.
-    pub fn open(place: &Where, world: &'a World<'_>) -> Result<Self, Failure> {
-        let folder = place.folder(world).ok_or_else(|| {
+    pub fn open(place: &DataArgs, context: &'a Context<'_>) -> Result<Self, Failure> {
+        let folder = place.folder(context).ok_or_else(|| {
             Failure::Usage(
                 "which Hub? Name its data folder with --data, or in HUBTOKEN_HUB_DATA; \
                  `hubtoken hub serve` says it when it starts"
@@ -88,7 +88,7 @@ impl<'a> Admin<'a> {
             endpoint,
             key: Zeroizing::new(key.trim().to_owned()),
             client,
-            interrupt: world.interrupt,
+            interrupt: context.interrupt,
             folder,
         })
     }

@@ -5,14 +5,14 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::exit_code::Code;
-use super::failure::Failure;
+use super::error::Failure;
 use super::output::Output;
-use super::world::World;
+use super::context::Context;
 
 /// Whatever follows: it gets the same answer.
 #[derive(Args)]
 #[command(disable_help_flag = true)]
-pub struct Arguments {
+pub struct Args {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     _rest: Vec<OsString>,
 }
@@ -23,8 +23,8 @@ pub struct Arguments {
 ///
 /// Always.
 pub fn run(
-    _arguments: Arguments,
-    _world: &World<'_>,
+    _arguments: Args,
+    _world: &Context<'_>,
     _output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     Err(Failure::Usage(

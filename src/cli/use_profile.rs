@@ -7,14 +7,14 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit_code::Code;
-use super::failure::Failure;
+use super::error::Failure;
 use super::output::Output;
 use super::session;
-use super::world::World;
+use super::context::Context;
 use crate::error::Error;
 use crate::paths;
 use crate::printable::{printable, printable_path};
-use crate::resolve::pin::pin;
+use crate::resolve::use_profile::pin;
 use crate::resolve::placed::shadow_warning;
 use crate::resolve::{Argument, Inputs, Request};
 use crate::store::machine::foreign_warning;
@@ -32,7 +32,7 @@ a [tool.hubtoken] table. Nothing outside the folder changes; `hubtoken switch` i
 
 Exit codes: 0 done; 1 no token of this name; 2 a configuration that makes no sense, or a file that
 cannot be written.")]
-pub struct Arguments {
+pub struct Args {
     /// The stored token
     #[arg(required_unless_present = "undo", conflicts_with = "undo")]
     name: Option<String>,
@@ -47,11 +47,11 @@ pub struct Arguments {
 ///
 /// No such token, or a file that is broken or cannot be written.
 pub fn run(
-    arguments: &Arguments,
-    world: &World<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let Some(folder) = world.folder.as_deref() else {
+    let Some(folder) = context.folder.as_deref() else {
         return Err(
             Error::Store("the working directory is gone, or cannot be told".to_owned()).into(),
         );
@@ -59,21 +59,21 @@ pub fn run(
     let mut warnings = Vec::new();
     if let Some(name) = &arguments.name {
         // Before anything is written: it is stored, and it is a token.
-        let found = world.resolver.resolve(
+        let found = context.resolver.resolve(
             &Request {
                 argument: Argument::Ambient,
                 endpoint: None,
                 profile: Some(name),
             },
-            &Inputs::read(world.environment, None),
+            &Inputs::read(context.environment, None),
         )?;
         let credential = found.credential;
         warnings.extend(credential.and_then(|found| foreign_warning(&found.token, name)));
     }
-    let pinned = pin(folder, arguments.name.as_deref(), &session::trust(world)?)?;
+    let pinned = pin(folder, arguments.name.as_deref(), &token_context::trust(context)?)?;
     if arguments.name.is_some() {
         let effect = "goes before what a folder names";
-        warnings.extend(shadow_warning(world.environment, effect, ""));
+        warnings.extend(shadow_warning(context.environment, effect, ""));
     }
     if let Some(hidden) = &pinned.hides {
         warnings.push(format!(
@@ -101,7 +101,7 @@ pub fn run(
             "error": null,
         }));
     } else {
-        let home = paths::home(world.environment);
+        let home = paths::home(context.environment);
         let file = paths::display(&pinned.file, home.as_deref());
         let mut page = output.page();
         page.paragraph(&printable(&match (&arguments.name, pinned.changed) {
