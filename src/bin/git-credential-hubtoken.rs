@@ -7,7 +7,7 @@
 use std::io::{IsTerminal as _, stderr, stdin, stdout};
 use std::process::ExitCode;
 
-use hubtoken::cli::{self, Input, ReplaceProcess, Stream, NoPrompt, Context};
+use hubtoken::cli::{self, Context, Input, NoPrompt, ReplaceProcess, Stream};
 use hubtoken::env::ProcessEnvironment;
 use hubtoken::interrupt::Never;
 use hubtoken::resolve::Resolver;

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use clap::Args;
-
 use crate::endpoint::Endpoint;
 use crate::env::Environment;
 use crate::error::Error;
 use crate::resolve::ambient_endpoint;
 
 /// Which token is meant.
-#[derive(Args, Default)]
+#[derive(clap::Args, Default)]
 pub struct TokenArgs {
     /// Use the stored token of this name and no other
     #[arg(long, value_name = "NAME")]
@@ -53,7 +51,7 @@ fn endpoint(text: &str) -> Result<Endpoint, Error> {
 }
 
 /// How long to wait.
-#[derive(Args)]
+#[derive(clap::Args)]
 pub struct TimeoutArgs {
     /// How many seconds to wait for the Hub [default: 10]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]

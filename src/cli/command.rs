@@ -1,13 +1,13 @@
 //! The command line as clap reads it: the verbs, and which module runs each of them.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
+use super::context::Context;
 use super::exit_code::Code;
 use super::output::Output;
-use super::context::Context;
 use super::{
-    explain, git_credential, hub, list, login, logout, pin, rename, require, run, setup_git,
-    status, switch, token, whoami,
+    explain, git_credential, hub, list, login, logout, rename, require, run, setup_git, status,
+    switch, token, use_profile, whoami,
 };
 
 /// The whole command line.
@@ -42,7 +42,7 @@ pub struct Args {
 }
 
 /// Read here for help and for checking; [`Output`](super::output::Output) looks for them earlier.
-#[derive(Args)]
+#[derive(clap::Args)]
 struct GlobalArgs {
     /// Write one JSON object to standard output and nothing else; a failure is under "error"
     #[arg(long, global = true)]

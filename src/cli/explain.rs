@@ -1,17 +1,16 @@
 //! `hubtoken explain`: which source has the token, which it hides, and which are broken.
 
-use clap::Args;
 use serde_json::json;
 
 use super::args::TokenArgs;
-use super::exit_code::Code;
-use super::error::{Failure, trace_json};
-use super::output::Output;
-use super::session;
 use super::context::Context;
+use super::error::{Failure, trace_json};
+use super::exit_code::Code;
+use super::output::Output;
+use super::token_context;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken explain

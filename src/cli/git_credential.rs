@@ -5,20 +5,18 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
-
-use super::exit_code::Code;
-use super::error::Failure;
-use super::output::Output;
-use super::session;
 use super::context::Context;
+use super::error::Failure;
+use super::exit_code::Code;
+use super::output::Output;
+use super::token_context;
 use crate::git::helper;
 use crate::git::protocol::{self, Attributes, ProtocolError};
 use crate::printable::printable;
 use crate::resolve::Inputs;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 git runs this; `hubtoken setup-git` tells it to. To see what git would get:
 
@@ -73,7 +71,11 @@ pub fn alone(
     answer(&operation.to_string_lossy(), context, output)
 }
 
-fn answer(operation: &str, context: &Context<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+fn answer(
+    operation: &str,
+    context: &Context<'_>,
+    output: &Output<'_, '_>,
+) -> Result<Code, Failure> {
     match operation {
         "get" => get(context, output),
         "store" | "erase" => {

@@ -1,22 +1,21 @@
 //! `hubtoken list`: the stored tokens, from the files alone.
 
-use clap::Args;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::exit_code::Code;
+use super::context::Context;
 use super::error::Failure;
+use super::exit_code::Code;
 use super::identity::{date, timestamp};
 use super::output::Output;
-use super::session;
-use super::context::Context;
+use super::token_context;
 use crate::paths;
 use crate::printable::printable;
 use crate::store::Entry;
 use crate::token::Token;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken list

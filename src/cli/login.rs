@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use clap::Args;
 use serde_json::json;
 
 use super::args::{TimeoutArgs, endpoint_or_ambient};
-use super::exit_code::Code;
+use super::context::Context;
 use super::error::Failure;
+use super::exit_code::Code;
 use super::identity::{identity_json, role_name, token_json};
 use super::output::Output;
-use super::session;
-use super::context::Context;
+use super::token_context;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -27,7 +26,7 @@ use crate::token::Token;
 const LONGEST: u64 = 64 * 1024;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken login                             asks for the token, and does not show it

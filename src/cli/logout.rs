@@ -1,18 +1,17 @@
 //! `hubtoken logout`: remove stored tokens from this machine.
 
-use clap::Args;
 use serde_json::json;
 
-use super::exit_code::Code;
-use super::error::Failure;
-use super::output::Output;
-use super::session;
 use super::context::Context;
+use super::error::Failure;
+use super::exit_code::Code;
+use super::output::Output;
+use super::token_context;
 use crate::http::Settings;
 use crate::printable::printable;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken logout                            the active token

@@ -12,9 +12,11 @@
 
 mod args;
 mod command;
+mod context;
+mod error;
+mod exec;
 mod exit_code;
 mod explain;
-mod error;
 mod git_credential;
 #[cfg(feature = "hub")]
 mod hub;
@@ -22,37 +24,35 @@ mod hub;
 #[path = "hub/unavailable.rs"]
 mod hub;
 mod identity;
-mod exec;
+mod layout;
 mod list;
 mod login;
 mod logout;
 mod output;
-mod layout;
-mod use_profile;
-mod secret_in_args;
 mod rename;
 mod require;
 mod run;
-mod token_context;
+mod secret_in_args;
 mod setup_git;
 mod status;
 mod switch;
 #[cfg(test)]
 mod tests;
 mod token;
+mod token_context;
+mod use_profile;
 mod whoami;
-mod context;
 
 use std::ffi::OsString;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use command::{Args, dispatch};
-pub use exit_code::Code;
+pub use context::{Context, Input, NoPrompt, Prompt, Stream};
 use error::Failure;
 pub use exec::{Exec, ReplaceProcess};
+pub use exit_code::Code;
 use output::Output;
-pub use context::{Input, Stream, NoPrompt, Prompt, Context};
 
 /// Runs the command line and returns its exit code.
 ///
@@ -76,12 +76,12 @@ pub use context::{Input, Stream, NoPrompt, Prompt, Context};
 ///     width: None,
 ///     now: time::OffsetDateTime::UNIX_EPOCH,
 ///     interrupt: &Never,
-///     launcher: &Replace,
+///     launcher: &ReplaceProcess,
 ///     resolver: Resolver::default(),
 ///     client: None,
 /// };
 /// let code = cli::run(["hubtoken", "--version"].map(Into::into), &context);
-/// drop(world);
+/// drop(context);
 /// assert_eq!(code, 0);
 /// assert!(output.starts_with(b"hubtoken "));
 /// ```
@@ -118,13 +118,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, context: &Context<'_>)
 ///     width: None,
 ///     now: time::OffsetDateTime::UNIX_EPOCH,
 ///     interrupt: &Never,
-///     launcher: &Replace,
+///     launcher: &ReplaceProcess,
 ///     resolver: Resolver::default(),
 ///     client: None,
 /// };
 /// let arguments = ["git-credential-hubtoken", "get"].map(Into::into);
 /// assert_eq!(cli::run_git_helper(arguments, &context), 0);
-/// drop(world);
+/// drop(context);
 /// assert!(output.starts_with(b"username=hf_user\npassword="));
 /// ```
 pub fn run_git_helper(arguments: impl IntoIterator<Item = OsString>, context: &Context<'_>) -> u8 {
@@ -136,7 +136,7 @@ pub fn run_git_helper(arguments: impl IntoIterator<Item = OsString>, context: &C
 }
 
 fn parse(arguments: Vec<OsString>, context: &Context<'_>, output: &Output<'_, '_>) -> Code {
-    // The width is the world's, so that clap asks no terminal of its own accord.
+    // The width is the context's, so that clap asks no terminal of its own accord.
     let command = Args::command().term_width(context.width.unwrap_or(0));
     let parsed = command
         .try_get_matches_from(arguments)

@@ -12,10 +12,10 @@ use std::io::{self, ErrorKind};
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
-use super::exit_code::Code;
+use super::context::{Context, Stream};
 use super::error::Failure;
+use super::exit_code::Code;
 use super::layout::Layout;
-use super::context::{Stream, Context};
 use crate::env;
 
 /// The writer of one run.

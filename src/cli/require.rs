@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::args::{TimeoutArgs, TokenArgs, seconds};
-use super::exit_code::Code;
+use super::context::Context;
 use super::error::Failure;
+use super::exit_code::Code;
 use super::identity::token_json;
 use super::output::Output;
 use super::token_context::{self, Session};
-use super::context::Context;
 use crate::error::Error;
 use crate::repository::{RepositoryType, SimilarRepository};
 use crate::require::{Assurance, Requirement};
@@ -19,7 +19,7 @@ use crate::resolve::defaults::Defaults;
 use crate::role::{Need, Role};
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken require write --repo acme/model && python train.py

@@ -4,15 +4,13 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::process::Command;
 
-use clap::Args;
-
 use super::args::{TimeoutArgs, TokenArgs};
-use super::exit_code::Code;
+use super::context::Context;
 use super::error::Failure;
+use super::exit_code::Code;
 use super::output::Output;
 use super::require::{RoleName, TypeName, needs_repository, warnings};
 use super::token_context::{self, Session};
-use super::context::Context;
 use crate::credential::Credential;
 use crate::endpoint::STAGING;
 use crate::env;
@@ -23,7 +21,7 @@ use crate::role::Need;
 use crate::source::Placement;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken run -- python train.py

@@ -1,17 +1,16 @@
 //! `hubtoken setup-git`: git asks hubtoken for the Hub's password.
 
-use clap::Args;
 use serde_json::json;
 
 use super::args::endpoint_or_ambient;
-use super::exit_code::Code;
-use super::error::Failure;
-use super::output::Output;
 use super::context::Context;
+use super::error::Failure;
+use super::exit_code::Code;
+use super::output::Output;
 use crate::git::setup::{self, Git, Scope};
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken setup-git                 for huggingface.co, or where HF_ENDPOINT points

@@ -5,17 +5,16 @@
 
 use std::sync::Arc;
 
-use clap::Args;
 use serde_json::{Value, json};
 
 use super::args::{TimeoutArgs, TokenArgs};
-use super::exit_code::Code;
-use super::error::{Failure, trace_json};
-use super::identity::{identity_json, identity_rows, token_json};
-use super::output::Output;
-use super::layout::Layout;
-use super::token_context::{self, Session};
 use super::context::Context;
+use super::error::{Failure, trace_json};
+use super::exit_code::Code;
+use super::identity::{identity_json, identity_rows, token_json};
+use super::layout::Layout;
+use super::output::Output;
+use super::token_context::{self, Session};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -25,7 +24,7 @@ use crate::resolve::ambient_endpoint;
 use crate::trace::{Answer, Trace};
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken status

@@ -1,17 +1,16 @@
 //! `hubtoken switch`: make a stored token the active one.
 
-use clap::Args;
 use serde_json::json;
 
-use super::exit_code::Code;
-use super::error::Failure;
-use super::output::Output;
-use super::session;
 use super::context::Context;
+use super::error::Failure;
+use super::exit_code::Code;
+use super::output::Output;
+use super::token_context;
 use crate::printable::printable;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken switch ci

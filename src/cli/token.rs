@@ -1,19 +1,18 @@
 //! `hubtoken token`: the value, for `$(…)`.
 
-use clap::Args;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::args::TokenArgs;
-use super::exit_code::Code;
+use super::context::Context;
 use super::error::Failure;
+use super::exit_code::Code;
 use super::identity::token_json;
 use super::output::Output;
 use super::token_context::Session;
-use super::context::Context;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   HF_TOKEN=$(hubtoken token --profile ci) ./job

@@ -173,7 +173,7 @@ fn inputs(context: &Context<'_>) -> Inputs<'static> {
 mod tests {
     use time::OffsetDateTime;
 
-    use super::super::{Input, ReplaceProcess, Stream, NoPrompt};
+    use super::super::{Input, NoPrompt, ReplaceProcess, Stream};
     use super::*;
     use crate::env::{Fixed, HF_TOKEN};
     use crate::interrupt::Never;

@@ -3,24 +3,23 @@
 //! One token per app: the folder's own configuration names the token, so that its programs use it
 //! and no other folder's do.
 
-use clap::Args;
 use serde_json::json;
 
-use super::exit_code::Code;
-use super::error::Failure;
-use super::output::Output;
-use super::session;
 use super::context::Context;
+use super::error::Failure;
+use super::exit_code::Code;
+use super::output::Output;
+use super::token_context;
 use crate::error::Error;
 use crate::paths;
 use crate::printable::{printable, printable_path};
-use crate::resolve::use_profile::pin;
+use crate::resolve::pin::pin;
 use crate::resolve::placed::shadow_warning;
 use crate::resolve::{Argument, Inputs, Request};
 use crate::store::machine::foreign_warning;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken use ci          programs in this folder, and below it, use the stored token `ci`
@@ -70,7 +69,11 @@ pub fn run(
         let credential = found.credential;
         warnings.extend(credential.and_then(|found| foreign_warning(&found.token, name)));
     }
-    let pinned = pin(folder, arguments.name.as_deref(), &token_context::trust(context)?)?;
+    let pinned = pin(
+        folder,
+        arguments.name.as_deref(),
+        &token_context::trust(context)?,
+    )?;
     if arguments.name.is_some() {
         let effect = "goes before what a folder names";
         warnings.extend(shadow_warning(context.environment, effect, ""));

@@ -1,18 +1,17 @@
 //! `hubtoken whoami`: the user and the role, and no more.
 
-use clap::Args;
 use serde_json::json;
 
 use super::args::{TimeoutArgs, TokenArgs};
-use super::exit_code::Code;
+use super::context::Context;
 use super::error::Failure;
+use super::exit_code::Code;
 use super::identity::{identity_json, role_name, token_json};
 use super::output::Output;
 use super::token_context::{self, Session};
-use super::context::Context;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken whoami                            alice (write)

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::interrupt::Signals;
-use crate::cli::{self, Input, Exec, ReplaceProcess, Stream, Prompt, Context};
+use crate::cli::{self, Context, Exec, Input, Prompt, ReplaceProcess, Stream};
 use crate::env::Fixed;
 use crate::error::Error;
 use crate::process;

@@ -7,22 +7,21 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::interruptible::wait;
-use crate::cli::error::Failure;
 use crate::cli::context::Context;
+use crate::cli::error::Failure;
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::{Error, UnknownKind};
 use crate::file;
 use crate::http::{self, HubClient, NoAnswer, Settings, Transport};
 use crate::identity::TIMEOUT;
-use crate::identity::error::message;
+use crate::identity::failure::message;
 use crate::interrupt::Interrupt;
 use crate::role::permission;
 
@@ -32,7 +31,7 @@ const MAXIMUM_FILE: u64 = 4096;
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 /// Which Hub is meant.
-#[derive(Args)]
+#[derive(clap::Args)]
 pub struct DataArgs {
     /// The data folder of the Hub; without it, the one in `HUBTOKEN_HUB_DATA`
     #[arg(long, value_name = "DIR")]

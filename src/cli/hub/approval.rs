@@ -1,18 +1,18 @@
 //! `hubtoken hub approval`: the tokens that an organization was asked to let in.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use reqwest::Method;
 
 use super::admin_client::DataArgs;
 use super::rendering::{Reply, renamed};
 use super::run_admin::run_admin;
-use crate::cli::exit_code::Code;
-use crate::cli::error::Failure;
-use crate::cli::output::Output;
 use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::cli::exit_code::Code;
+use crate::cli::output::Output;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken hub approval list acme
@@ -43,7 +43,7 @@ enum Command {
     Revoke(TokenArgs),
 }
 
-#[derive(Args)]
+#[derive(clap::Args)]
 struct TokenArgs {
     /// The organization
     organization: String,

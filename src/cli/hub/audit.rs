@@ -1,6 +1,5 @@
 //! `hubtoken hub audit`: who did what to what, when, and from where.
 
-use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value};
 use time::format_description::well_known::Rfc3339;
@@ -10,17 +9,17 @@ use time::{Date, OffsetDateTime};
 use super::admin_client::{Admin, DataArgs};
 use super::rendering::{Reply, renamed};
 use super::run_admin::run_admin;
-use crate::cli::exit_code::Code;
+use crate::cli::context::Context;
 use crate::cli::error::Failure;
+use crate::cli::exit_code::Code;
 use crate::cli::identity::timestamp;
 use crate::cli::output::Output;
-use crate::cli::context::Context;
 
 /// The Hub answers a page of so many entries.
 const PAGE: u32 = 1000;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken hub audit --limit 20

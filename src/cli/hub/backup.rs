@@ -2,21 +2,20 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use serde_json::json;
 
 use super::admin_client::DataArgs;
 use super::data_args::folder;
 use super::rendering::done;
-use crate::cli::exit_code::Code;
-use crate::cli::error::Failure;
-use crate::cli::output::Output;
 use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::cli::exit_code::Code;
+use crate::cli::output::Output;
 use crate::error::Error;
 use crate::hub::{self, Backup, HubError};
 
 /// What `backup` takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken hub backup --data /srv/hub /backup           in a folder: hub-<time>.tar
@@ -33,7 +32,7 @@ pub struct BackupArguments {
 }
 
 /// What `restore` takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken hub restore --data /srv/hub /backup/hub.tar

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::admin_client::DataArgs;
-use crate::cli::error::Failure;
 use crate::cli::context::Context;
+use crate::cli::error::Failure;
 
 /// The folder that is meant.
 ///

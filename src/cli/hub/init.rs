@@ -1,21 +1,20 @@
 //! `hubtoken hub init`: a data folder with its first administrator.
 
-use clap::Args;
 use serde_json::json;
 
 use super::admin_client::DataArgs;
 use super::data_args::folder;
+use super::password_prompt;
 use super::rendering::done;
-use super::typed;
-use crate::cli::exit_code::Code;
-use crate::cli::error::Failure;
-use crate::cli::output::Output;
 use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::cli::exit_code::Code;
+use crate::cli::output::Output;
 use crate::error::Error;
 use crate::hub::{Hub, HubError, HubOptions, Secret};
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken hub init --data /srv/hub --admin alice

@@ -1,21 +1,21 @@
 //! `hubtoken hub member`: who belongs to an organization, with which role.
 
+use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::json;
 
 use super::admin_client::DataArgs;
 use super::rendering::Reply;
 use super::run_admin::run_admin;
-use crate::cli::exit_code::Code;
-use crate::cli::error::Failure;
-use crate::cli::output::Output;
 use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::cli::exit_code::Code;
+use crate::cli::output::Output;
 use crate::hub::OrganizationRole;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken hub member set acme alice write
@@ -53,7 +53,7 @@ enum Command {
     },
 }
 
-#[derive(Args)]
+#[derive(clap::Args)]
 struct MemberArgs {
     /// The organization
     organization: String,

@@ -7,30 +7,30 @@ mod admin_client;
 mod approval;
 mod audit;
 mod backup;
-mod init;
-mod member;
 mod data_args;
+mod init;
+mod interruptible;
+mod member;
 mod organization;
+mod password_prompt;
 mod policy;
 mod rendering;
 mod repository;
 mod run_admin;
 mod serve;
 mod token;
-mod password_prompt;
 mod upstreams;
 mod user;
-mod interruptible;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
-use super::exit_code::Code;
-use super::error::Failure;
-use super::output::Output;
 use super::context::Context;
+use super::error::Failure;
+use super::exit_code::Code;
+use super::output::Output;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken hub serve --data ./hub            in one terminal; in another:

@@ -2,9 +2,9 @@
 
 use zeroize::Zeroizing;
 
+use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output::Output;
-use crate::cli::context::Context;
 
 /// The longest standard input that is read, in bytes.
 const LONGEST: u64 = 4096;

@@ -1,20 +1,20 @@
 //! `hubtoken hub policy`: which tokens of its members an organization lets in.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::json;
 
 use super::admin_client::DataArgs;
 use super::rendering::Reply;
 use super::run_admin::run_admin;
-use crate::cli::exit_code::Code;
-use crate::cli::error::Failure;
-use crate::cli::output::Output;
 use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::cli::exit_code::Code;
+use crate::cli::output::Output;
 use crate::error::Error;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken hub policy set acme require-approval

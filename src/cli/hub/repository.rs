@@ -1,19 +1,19 @@
 //! `hubtoken hub repository`: repositories, as an administrator makes them.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::json;
 
 use super::admin_client::DataArgs;
 use super::rendering::{Reply, renamed};
 use super::run_admin::run_admin;
-use crate::cli::exit_code::Code;
-use crate::cli::error::Failure;
-use crate::cli::output::Output;
 use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::cli::exit_code::Code;
+use crate::cli::output::Output;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken hub repository create acme/model --private
@@ -53,7 +53,7 @@ enum Command {
     },
 }
 
-#[derive(Args)]
+#[derive(clap::Args)]
 struct TokenArgs {
     /// Its namespace and name
     #[arg(value_name = "NAMESPACE/NAME")]

@@ -2,10 +2,10 @@
 
 use super::admin_client::{Admin, DataArgs};
 use super::rendering::Reply;
-use crate::cli::exit_code::Code;
-use crate::cli::error::Failure;
-use crate::cli::output::Output;
 use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::cli::exit_code::Code;
+use crate::cli::output::Output;
 
 /// Opens the Hub of a data folder, has a verb ask it, and shows the reply as JSON or as text.
 ///

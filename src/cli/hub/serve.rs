@@ -4,24 +4,24 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::ValueEnum;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::admin_client::DataArgs;
-use super::upstreams::Upstreams;
 use super::interruptible::wait;
-use crate::cli::exit_code::Code;
-use crate::cli::error::Failure;
-use crate::cli::output::Output;
+use super::upstreams::Upstreams;
 use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::cli::exit_code::Code;
+use crate::cli::output::Output;
 use crate::env;
 use crate::error::Error;
 use crate::hub::{Hub, HubError, HubOptions, Limits, LogFormat, LogLevel, RateLimit, TlsFiles};
 use crate::interrupt::Interrupt;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken hub serve                         a throw-away Hub on a free port
@@ -110,7 +110,7 @@ pub struct Args {
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
     /// A line for people
-    NoPrompt,
+    Text,
     /// A JSON object on one line
     Json,
 }
@@ -150,7 +150,7 @@ impl Args {
             grace_seconds: self.grace,
             inference: self.upstreams.options(context)?,
             log_format: match self.log_format {
-                Format::NoPrompt => LogFormat::NoPrompt,
+                Format::Text => LogFormat::Text,
                 Format::Json => LogFormat::Json,
             },
             log_level: match self.log_level {

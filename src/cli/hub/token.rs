@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -14,14 +14,14 @@ use super::admin_client::DataArgs;
 use super::rendering::{Reply, renamed};
 use super::run_admin::run_admin;
 use crate::cli::args::seconds;
-use crate::cli::exit_code::Code;
+use crate::cli::context::Context;
 use crate::cli::error::Failure;
+use crate::cli::exit_code::Code;
 use crate::cli::identity::timestamp;
 use crate::cli::output::Output;
-use crate::cli::context::Context;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken hub token create alice --name laptop --role write
@@ -69,7 +69,7 @@ enum Command {
 }
 
 /// A token that is there.
-#[derive(Args)]
+#[derive(clap::Args)]
 struct TokenArgs {
     /// Whose token
     user: String,
@@ -79,7 +79,7 @@ struct TokenArgs {
     place: DataArgs,
 }
 
-#[derive(Args)]
+#[derive(clap::Args)]
 struct Create {
     /// Whose token
     user: String,
@@ -95,7 +95,7 @@ struct Create {
     place: DataArgs,
 }
 
-#[derive(Args)]
+#[derive(clap::Args)]
 struct Permissions {
     /// What it may do
     #[arg(long, value_enum)]

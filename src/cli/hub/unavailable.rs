@@ -2,15 +2,13 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
-
-use super::exit_code::Code;
-use super::error::Failure;
-use super::output::Output;
 use super::context::Context;
+use super::error::Failure;
+use super::exit_code::Code;
+use super::output::Output;
 
 /// Whatever follows: it gets the same answer.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Args {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]

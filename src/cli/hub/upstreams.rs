@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use clap::Args;
-
-use crate::cli::error::Failure;
 use crate::cli::context::Context;
+use crate::cli::error::Failure;
 use crate::http::Settings;
 use crate::hub::{InferenceOptions, RateLimit, Upstream};
 
-#[derive(Args)]
+#[derive(clap::Args)]
 pub(super) struct Upstreams {
     /// The server that answers for a model, such as alice/tiny=<http://127.0.0.1:8000>; `*` is
     /// every other model; again for more

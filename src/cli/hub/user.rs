@@ -1,20 +1,20 @@
 //! `hubtoken hub user`: accounts.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use reqwest::Method;
 use serde_json::json;
 
 use super::admin_client::DataArgs;
+use super::password_prompt;
 use super::rendering::{Reply, renamed};
 use super::run_admin::run_admin;
-use super::typed;
-use crate::cli::exit_code::Code;
-use crate::cli::error::Failure;
-use crate::cli::output::Output;
 use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::cli::exit_code::Code;
+use crate::cli::output::Output;
 
 /// What the verb takes.
-#[derive(Args)]
+#[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken hub user create alice --fullname 'Alice Doe' --email alice@example.org

@@ -121,7 +121,13 @@ fn really() {
         let machine = Machine::with(&[("HF_TOKEN", FIRST)]);
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let words = ["run", "--", "sh", "-c", script.to_str().unwrap()];
-        let code = machine.run_in(&words, (&mut out, &mut err), None, &Never, (&[], &ReplaceProcess));
+        let code = machine.run_in(
+            &words,
+            (&mut out, &mut err),
+            None,
+            &Never,
+            (&[], &ReplaceProcess),
+        );
         panic!("came back with {code}");
     }
     let run = |script: &str| {

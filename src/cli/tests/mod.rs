@@ -26,7 +26,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use super::{Input, Exec, Stream, NoPrompt, Context, run};
+use super::{Context, Exec, Input, NoPrompt, Stream, run};
 use crate::env::Fixed;
 use crate::identity::client::Client;
 use crate::interrupt::{Interrupt, Never};
