@@ -5,6 +5,9 @@ in it may lie in a folder, whose `scripts` end up beside the interpreter. So the
 here, laid there while maturin runs, and taken away again: the next build, with other options or
 for another machine, never finds an old one.
 
+The helper is installed among the wheel's scripts, not inside the package, because its path is
+written into git's configuration and must survive an upgrade of Python.
+
 `pip` and every other front end of PEP 517 find this file by `pyproject.toml`. By hand it takes
 maturin's own verbs and options:
 

@@ -7,6 +7,9 @@ Example:
     HubToken(hf_…keXX, source=argument)
 """
 
+# `json`, `typing`, `re`, `logging` and `pathlib` each cost more to import than the whole extension.
+# Code that needs one of them imports it where it is used; tests/python/test_exports.py holds that.
+
 from hubtoken._core import (
     HubToken,
     Identity,

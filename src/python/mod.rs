@@ -2,6 +2,15 @@
 //!
 //! Each wrapper reads the environment while attached to the interpreter, detaches for whatever may
 //! take long, and turns core errors into the classes of `python/hubtoken/errors.py`.
+//!
+//! - The wheel is `abi3-py310`: one for all versions from 3.10 on.
+//! - Every blocking call releases the interpreter and can be interrupted with Ctrl-C. After a `fork`,
+//!   nothing that the parent created (client, runtime, thread, lock) is used: state carries its process
+//!   ID.
+//! - The stub `_core.pyi` is generated: PyO3 puts signatures and docstrings into the library, maturin
+//!   extracts them, and `scripts/stubs.py` adds the imports that hand-written annotations need and
+//!   formats the rest. `make test` fails when the stub is stale, and stubtest compares it with the
+//!   running module.
 
 #![expect(
     clippy::doc_link_with_quotes,

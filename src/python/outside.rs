@@ -2,6 +2,10 @@
 //!
 //! The vaults are asked by `hubtoken.notebook`, in a thread of Python's own: a vault that hangs
 //! then hangs in Python's code, which the interpreter can end, and never in ours.
+//!
+//! A vault is asked on a thread of Python's own. If the vault hangs forever, it hangs in Python
+//! code, which the interpreter can end. A Rust thread that the interpreter had to terminate there
+//! would take the whole process down with it.
 
 use std::sync::Mutex;
 

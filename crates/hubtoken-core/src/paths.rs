@@ -2,6 +2,9 @@
 //!
 //! The token file and the stored tokens are `huggingface_hub`'s own, at the places where that
 //! library looks for them; the configuration is ours. Nothing here touches the disk.
+//!
+//! The identity cache is in `HF_HOME`, not beside a token file that `HF_TOKEN_PATH` names. That
+//! variable usually points into a mounted secret, where nothing can be written.
 
 use std::path::{Path, PathBuf};
 

@@ -2,6 +2,11 @@
 //!
 //! The request belongs to the flight and not to its first caller: it runs on the process's own
 //! thread, so a leader that is interrupted or gives up leaves it to the followers.
+//!
+//! Freshness is a point in time, not an age. A caller states the earliest time at which an
+//! acceptable answer was requested. A request in flight that started earlier is waited for, and
+//! then the Hub is asked again. `max_age=0` after a refresh therefore never returns an answer from
+//! before the refresh.
 
 use std::collections::HashMap;
 use std::hash::Hash;

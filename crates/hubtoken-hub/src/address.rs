@@ -3,6 +3,11 @@
 //! A browser can be made to send a request to any address; what it cannot be made to do is lie about the name that it
 //! was sent to. So a public Hub answers for its own host alone, and what is for its owner is answered on loopback alone,
 //! under loopback's own names: a foreign name that was pointed at this machine gets nothing.
+//!
+//! A public Hub has two listeners. The public one answers for the base URL's host. The admin one
+//! is bound to loopback and serves administration and metrics. The listener that accepted a
+//! connection decides what is reachable, not the request's headers, so a misconfigured proxy
+//! cannot expose the admin side. The command line finds the admin listener in `hub.json`.
 
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;

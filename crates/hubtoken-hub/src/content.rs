@@ -1,5 +1,8 @@
 //! The content of repositories, for the routes: work on it off the threads that answer, and the few deeds that touch the
 //! registry and git at once.
+//!
+//! A commit is not tied to the request that started it. If the client disconnects, the commit
+//! still runs to completion, together with the cache invalidation that belongs to it.
 
 use std::sync::Arc;
 

@@ -3,6 +3,9 @@
 //! A label is a route's template, a method, a status or a word of ours, never a name, a path or anything else that a
 //! client chooses: so there are as many series as there are routes, however long the Hub runs and whoever asks. A
 //! request takes a shared lock and adds to a few atomic numbers.
+//!
+//! A time series is an atomic counter behind a shared lock; counting takes no lock that a request
+//! has to wait for.
 
 mod page;
 

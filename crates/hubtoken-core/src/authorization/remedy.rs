@@ -3,6 +3,9 @@
 //! Advice that cannot help costs more than none: a user makes a token, waits for it to be
 //! approved, and is denied again. So each cause has a remedy of its own, and what lies with the
 //! user is never blamed on the token.
+//!
+//! What the user, the organization, or the repository must change is reported before what the
+//! token lacks, since in that case no other token would help.
 
 use crate::endpoint::Endpoint;
 use crate::error::Denial;

@@ -1,4 +1,7 @@
 //! Asks the Hub about tokens, and remembers.
+//!
+//! As many rejections of unknown tokens are shared between processes as are trusted at one time. A
+//! stream of made-up tokens must not wear out the disk.
 
 mod denial;
 mod flying;

@@ -5,6 +5,10 @@
 //! before a *no* the Hub is asked once more, unless its last answer is seconds old. While the same
 //! *no* repeats, nothing is being mended, and the age doubles up to a bound: a loop of denied calls
 //! must not run into the rate limit. Time is a parameter of everything here.
+//!
+//! The required freshness depends on how often the same request was denied: two seconds at first,
+//! doubling to a minute. The count grows only if the Hub was asked because the age had run out,
+//! and it is forgotten after five minutes without that request.
 
 use std::time::{Duration, Instant};
 

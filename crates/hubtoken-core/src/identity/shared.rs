@@ -13,6 +13,11 @@
 //! set at any time: what lies in the future is treated as absent, and a rate limit never lasts
 //! longer than an hour. No failure of the place is told to anybody: a cache that does not work is
 //! no cache.
+//!
+//! The shared cache judges nothing and never fails. This module decides what a record means
+//! (version, endpoint, whole digest, age, and a body that contains nothing like a token); the
+//! backend stores bytes and leases. Process memory is consulted first, so a warm call touches no
+//! disk.
 
 mod cache;
 mod denials;

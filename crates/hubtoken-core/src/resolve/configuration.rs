@@ -5,6 +5,12 @@
 //! token is sent and where one is read from is for the user's own file to say. Neither file may
 //! hold a token. Messages name the file and the key and never quote a value, since the value may
 //! be a secret that does not belong there.
+//!
+//! A configuration cannot turn off the environment. Its `sources` key narrows the sources that
+//! rank below the environment (`config`, `command`, `file`, `colab`, `kaggle`), and one file
+//! cannot restore a source that another file excluded. The person who starts a process outranks
+//! the author of a file. Resolution from the environment therefore needs no disk access, not even
+//! for the working directory.
 
 use std::path::{Path, PathBuf};
 

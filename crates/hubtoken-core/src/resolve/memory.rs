@@ -4,6 +4,10 @@
 //! configuration, which takes two look-ups a folder up to the root. Neither is believed for
 //! longer than what it came from stays the same: variables are compared at each call, a token
 //! file by its `stat`, and a configuration is looked for again after a second.
+//!
+//! The token file is trusted as long as its `stat` is unchanged, unless it changed within the last
+//! 100 ms: file systems record time in steps, and a second write within one step would go
+//! unnoticed.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

@@ -5,6 +5,10 @@
 //! user never set. So a second variable says where the token came from, bound to the value by its
 //! fingerprint: once `HF_TOKEN` holds anything else, it says nothing. It decides words in messages
 //! and the profile's name, never which token is used.
+//!
+//! Child processes inherit both variables, and the fingerprint binds them together. The second
+//! variable does not make the lookup of a cached resolution read more of the environment than
+//! before, because `activate()` clears the cached resolution.
 
 use url::form_urlencoded::{Serializer, parse};
 

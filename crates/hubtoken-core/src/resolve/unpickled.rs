@@ -5,6 +5,10 @@
 //! elsewhere. A stored token is followed by its name as well, since it may have been rotated.
 //! Commands, vaults and keyrings are never asked: they are slow, may show a dialogue, and every
 //! worker of a pool would ask them at once.
+//!
+//! A pickled token is looked for in quick sources only, whatever its original source was:
+//! otherwise all workers of a pool would run a command or open a dialog at once. A token handed to
+//! a process as it starts needs no search, because it travels in that one pickle.
 
 use std::sync::Arc;
 

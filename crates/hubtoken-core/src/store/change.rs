@@ -4,6 +4,9 @@
 //! the first takes its place (a full disk changes nothing), and the order in which they do decides
 //! what a crash in between leaves: a token's endpoint is known before the token can be found, and
 //! forgotten after it is gone; and a token that goes is active no more before it has no name.
+//!
+//! Three files cannot be replaced in one step. What cannot be removed after the change is removed
+//! by the next change.
 
 use std::collections::HashSet;
 use std::path::Path;

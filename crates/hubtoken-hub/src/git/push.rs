@@ -8,6 +8,9 @@
 //! Neither side waits for one that is gone: both pipes end with the Hub. Git's own messages go to a file in the same
 //! folder, locked by this process and, since they have the same open file, by every program of the push. A Hub that
 //! comes after one that was killed waits for those locks, and so for the programs, before it touches anything.
+//!
+//! A push that is acknowledged is on disk: git's report is held back until references and objects
+//! have been flushed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};

@@ -1,4 +1,7 @@
 //! The answer of an upstream on its way to the client: each piece as it comes, and never a whole where there was none.
+//!
+//! A response that breaks off is cut, never completed, so the client can tell that it has only
+//! part of it.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,7 @@
 //! The routes that have a model answer, and what they reach at its upstream.
+//!
+//! Only known paths below a model are forwarded. They are a list, not a rule about dots and
+//! slashes. A client's path is compared with the list and never joined to a URL.
 
 use std::sync::Arc;
 

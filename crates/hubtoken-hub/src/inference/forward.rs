@@ -1,4 +1,7 @@
 //! One request to an upstream.
+//!
+//! Headers sent to a model server are an allow list rather than a filter, so a header that was not
+//! anticipated is not forwarded. The same holds for headers from it (`answer.rs`).
 
 use std::sync::Arc;
 

@@ -1,4 +1,8 @@
 //! What a form sent. Reading it checks that it is this visitor's own; there is no other way to read one.
+//!
+//! A form that shows a value carries a key that works once and is stored with the session. The
+//! response to it is the page itself, since a redirect would have to carry the value, and
+//! reloading that page submits the form again.
 
 use std::time::Duration;
 

@@ -1,4 +1,8 @@
 //! What all pages have in common, and how a template becomes an answer.
+//!
+//! askama compiles the templates, so a template that does not fit its data is a build error, and
+//! everything in it is escaped. `pages/mod.rs` states which rule is enforced where: no page is
+//! reachable without the guard, and no form can be read without its check.
 
 use askama::Template;
 use axum::body::Body;

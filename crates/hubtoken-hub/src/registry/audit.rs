@@ -3,6 +3,10 @@
 //! An entry is written by the transaction that does the deed, so there is neither without the other. Nothing here
 //! changes or removes an entry; the registry itself drops those that are older than they have to be kept. An entry
 //! names a token by its id, its name and its last four characters, never by its value.
+//!
+//! Every change receives an `Origin` (who, from where, when) and is entered in the audit log in
+//! its own transaction. There is no way to write without one. A change that changes nothing is
+//! rolled back and not entered.
 
 use std::net::IpAddr;
 

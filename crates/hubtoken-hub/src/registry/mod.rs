@@ -8,6 +8,10 @@
 //! Two promises are part of the interface, beside what each method says. A change and its entry in the audit log are
 //! one: both are there, or neither. And a change that was acknowledged holds from then on, for every reader and after
 //! every crash; above all a token that was deleted, refreshed or shut out is so at once.
+//!
+//! The registry is one trait per noun behind a pointer. Only `registry/sqlite/` knows the
+//! database; a test checks that nothing else names it. An async method costs an allocation that
+//! way, which is negligible beside a database query.
 
 mod administrator;
 mod approval;

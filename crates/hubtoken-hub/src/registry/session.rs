@@ -2,6 +2,9 @@
 //!
 //! A session's id is as good as a password for as long as the session lasts, so the registry knows its digest only.
 //! Whoever reads the database can neither take a session over nor forge the token of its forms.
+//!
+//! Sessions are stored in the database, by digest. A restart signs out no one, and a new password
+//! ends the user's other sessions in the transaction that stores it.
 
 use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};

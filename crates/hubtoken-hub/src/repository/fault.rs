@@ -1,4 +1,8 @@
 //! Why something could not be done in a git repository, as the HTTP layer needs to tell it apart.
+//!
+//! A git write that fails without a message of its own is investigated. After a failed write,
+//! libgit2 reports the most recent message about anything. If the disk has less room than the
+//! write needed, the disk is reported as full.
 
 use std::path::Path;
 

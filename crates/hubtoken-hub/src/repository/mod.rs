@@ -16,6 +16,11 @@
 //! and it can be deleted.
 //!
 //! Everything here blocks; callers run it on the blocking threads of the runtime.
+//!
+//! libgit2 writes, and git receives. Both take git's own lock on a reference and move the
+//! reference only if it still points where it was read, so a commit through the API and a push
+//! cannot undo each other. Neither path reads a large object into memory: a loose object is
+//! inflated in chunks, and a packed one is the output of `git cat-file`.
 
 mod attributes;
 mod commit;

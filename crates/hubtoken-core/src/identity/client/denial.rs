@@ -4,6 +4,10 @@
 //! of the *no* may just have mended its cause. How old an identity may be for a *no* depends on
 //! how often the same *no* was given, which this client remembers and shares. The same age counts
 //! for a rate limit without a length: the Hub did say to stop.
+//!
+//! Whatever is not a *yes* based on an identity from before the call is decided again, based on an
+//! identity that is fresh enough. The age is measured from the start of the call, so a Hub that
+//! takes seconds to answer is not asked twice.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,6 +4,13 @@
 //! side by side, take two seconds together at most, and are not sent while the Hub limits the rate.
 //! Who asks about the same name at the same time waits for the same answers. They are what the
 //! token may see, so no other token is told of them.
+//!
+//! Name lookups wait for both kinds of rate limit. A limit on lookups themselves stops nothing
+//! else, because lookups are only advice.
+//!
+//! The result of a lookup belongs to the token that made it: it lists what that token may see.
+//! Calls about the same name share one lookup. A failed lookup is repeated only for an error
+//! message, not for a warning, and of all calls that could warn about a name, one does.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};

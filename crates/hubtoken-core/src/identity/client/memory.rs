@@ -10,6 +10,12 @@
 //! end, a *no* of the auth-check. Who keeps a *yes* keeps it first and then looks whether something
 //! later is known, and who hears something keeps that first and then drops what it ends; so neither
 //! escapes the other, whichever comes first.
+//!
+//! A *yes* is cached as a whole. A granted request is kept with the times of its two halves
+//! (identity, auth-check), so the next `require_role` is a single lookup. A *no*, an unknown
+//! verdict, and the right to create a repository that does not exist yet are never cached. Each
+//! entry carries the earliest known end of its token, after which the entry is invalid; the wall
+//! clock is read only where an end is known.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,4 +1,12 @@
 //! One question to whoami: from another process that has the answer, or from the Hub.
+//!
+//! A rate limit is honored even with `max_age=0`: asking again is the caller's choice, but waiting
+//! is the Hub's requirement. The limit is kept per token, and only if the Hub said how long it
+//! lasts.
+//!
+//! There are two kinds. The Hub limits whoami by a stricter measure of its own. Such a limit does
+//! not apply to the auth-check, since a known identity would otherwise be useless. A limit that an
+//! auth-check runs into applies to every request, and an answer from whoami does not lift it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -5,6 +5,9 @@
 //! fails in it fails silently: the answer is then *nothing is known*, or *there are no claims
 //! here*. Its methods are called between the steps of a request, so each must return within
 //! milliseconds, also when the place is far away and does not answer: it bounds its own time.
+//!
+//! `disk.rs` is the only backend so far; the tests have one in memory that satisfies the same
+//! contract. A backend on a network would be chosen in `places.rs`.
 
 use crate::endpoint::Endpoint;
 use crate::token::Digest;

@@ -2,6 +2,9 @@
 //!
 //! All questions about one token lie in one small record. Two processes that write at the same
 //! time lose one of two updates, which costs a question to the Hub and nothing else.
+//!
+//! The count of denials is keyed by the digest of the request and shared in a record of its own,
+//! so a shell loop of new processes backs off as one process does.
 
 use super::record::{DenialRecord, RepeatedRecord};
 use super::{Kind, Moment, Shared};

@@ -1,4 +1,8 @@
 //! What is written down, and read back without being trusted.
+//!
+//! Processes share no clock but the wall clock, so it is trusted only as far as necessary. A
+//! record from the future counts as absent. A rate limit counts from the time it was reported to
+//! its end, an hour at most, so that setting the clock cannot lock anyone out.
 
 use std::time::{Duration, Instant};
 

@@ -19,6 +19,18 @@
 //! down under the number of its claim, and whoever has seen that number while waiting takes it as
 //! the answer. Nobody who comes later has seen it, so a failure is never kept. One exception: who
 //! allowed less time than another process says nothing to it about a Hub that is slow.
+//!
+//! Processes ask once, as threads do. The leader holds a lease; on disk, the lease is a lock of
+//! the operating system. Followers check every 15 ms whether the answer is in
+//! `$HF_HOME/hubtoken/identities`. Between two checks they only glance at whether the lease is
+//! gone: at first every 2 ms, then less often the longer they have waited. A check costs a dozen
+//! system calls, a glance one.
+//!
+//! A slow Hub is no reason to ask it again: followers wait as long as their own time-outs allow. A
+//! leader that dies releases its lease. A leader that is stopped sends no heartbeat; after two
+//! seconds one follower takes over the lease, and the others wait for it. A failure is reported to
+//! the processes that waited on that lease, by its lease ID, and is never the answer for a later
+//! process.
 
 use std::time::{Duration, Instant};
 

@@ -2,6 +2,9 @@
 //!
 //! They are asked only when their token would be used. A command may want a finger on a sensor,
 //! and a vault shows a dialogue; neither is worth a line in a trace.
+//!
+//! A slow source is consulted only if its token would be used, not merely to complete a trace: a
+//! command may require a touch on a security key, and a vault opens a dialog.
 
 use std::path::Path;
 

@@ -3,6 +3,9 @@
 //! A person sees what they did and what was done to them, but not from where somebody else did it. All three are read
 //! from the newest entry on; what is older is another page, named by the last entry of this one, so that a page costs
 //! the same wherever it is.
+//!
+//! A page of the audit log is identified by its last entry. Every page costs the same at any
+//! depth, and entries added in the meantime do not shift it.
 
 mod row;
 mod wish;

@@ -1,4 +1,8 @@
 //! `/organizations/{name}/settings/tokens/{id}/{decision}`: approve, deny or revoke a member's token, after a look at it.
+//!
+//! A decision carries a digest of what its page showed. The token's owner may change the token's
+//! permissions while an administrator is reading, and approving permissions that were not shown
+//! would defeat the purpose of an approval.
 
 use std::sync::Arc;
 

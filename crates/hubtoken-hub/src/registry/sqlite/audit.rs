@@ -1,4 +1,7 @@
 //! The audit log's table.
+//!
+//! What a user did and what was done to that user are two scans over two indexes, each limited to
+//! one page.
 
 use std::sync::atomic::Ordering;
 

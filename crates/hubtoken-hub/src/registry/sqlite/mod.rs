@@ -6,6 +6,10 @@
 //!
 //! Nobody else writes the file: a data folder belongs to one Hub, by a lock. So who a token belongs to can be kept in
 //! memory (`principals`), as long as every change that bears on it goes through [`Sqlite::commit`].
+//!
+//! A write that is not committed closes its connection. When a disk is full, SQLite rolls back on
+//! its own and refuses a second rollback, and the pool would keep a connection that can no longer
+//! begin a transaction.
 
 mod administrators;
 mod approvals;

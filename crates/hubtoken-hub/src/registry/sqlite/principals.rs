@@ -7,6 +7,12 @@
 //!
 //! All are forgotten, not only those that a change is about: changes are rare beside requests, and whoever works out
 //! which ones matter can be wrong. Only valid tokens are kept, so nobody fills the memory with guesses.
+//!
+//! Principals are cached because every request needs one. A change that affects them closes the
+//! cache before it commits and reopens it, empty, afterwards, so the old and the new value of a
+//! token never both work, not even briefly. The whole cache is dropped, since changes are rare
+//! beside requests. This relies on a data folder belonging to one process; a database shared by
+//! several Hubs would need to do without it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
