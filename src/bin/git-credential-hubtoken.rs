@@ -1,12 +1,9 @@
 //! git's helper as a program of its own.
 //!
-//! git starts a helper for each question, and the interpreter's start alone would cost it ten
-//! times what the answer does. So this is `hubtoken git-credential` without the interpreter, the
-//! other verbs and what reads a command line: the same code behind another door.
-//!
-//! Starting an interpreter takes ten times as long as git's own helpers take in all. This program
-//! shares the verb's code, so there is one implementation and one contract. The linker drops what
-//! it does not reach (clap, the HTTP client, TLS, tokio), and the binary is 1 MB.
+//! git starts a helper for each question, and starting an interpreter takes ten times as long as
+//! git's own helpers take in all. This program shares the verb's code, so there is one
+//! implementation and one contract. The linker drops what it does not reach (clap, the HTTP
+//! client, TLS, tokio), and the binary is 1 MB.
 
 use std::io::{IsTerminal as _, stderr, stdin, stdout};
 use std::process::ExitCode;

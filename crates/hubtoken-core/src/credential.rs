@@ -136,12 +136,12 @@ impl Credential {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::source::Placement;
 
-    fn credential(source: Source, endpoint: &str) -> Credential {
+    pub(crate) fn credential(source: Source, endpoint: &str) -> Credential {
         Credential {
             token: Token::parse("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
                 .unwrap()

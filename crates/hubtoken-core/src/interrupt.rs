@@ -1,17 +1,17 @@
-//! Who may want to stop waiting.
+//! How a caller that waits is interrupted.
 
-/// Somebody who may want to stop waiting: Python's Ctrl-C.
+/// Tells a waiting caller to stop: Python's Ctrl-C.
 pub trait Interrupt {
     /// Whether to stop. Called about twenty times a second.
     fn is_set(&self) -> bool;
 
-    /// Whether it can be set at all where it is asked; if not, a wait is not broken to ask.
+    /// Whether this thread can be interrupted at all. If not, a wait does not wake up to check.
     fn may_be_set(&self) -> bool {
         true
     }
 }
 
-/// Nobody who interrupts.
+/// For callers that nothing interrupts.
 pub struct Never;
 
 impl Interrupt for Never {

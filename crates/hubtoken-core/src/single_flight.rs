@@ -98,17 +98,10 @@ impl<K: Eq + Hash + Clone, T: Clone> Flights<K, T> {
         Boarding::Lead(flight)
     }
 
-    /// Whether a flight for a key is in the air that may answer, by when it started.
-    pub fn is_running(&self, key: &K, not_before: Option<Instant>) -> bool {
-        lock(&self.running)
-            .get(key)
-            .is_some_and(|flight| not_before.is_none_or(|limit| flight.started >= limit))
-    }
-
     /// Ends a flight and wakes everybody who waits for it.
     pub fn land(&self, key: &K, flight: &Flight<T>, outcome: T) {
         lock(&self.running).remove(key);
-        // It is set once: whoever starts a flight ends it.
+        // Only the caller that started the flight ends it, so the cell is empty.
         let _ = flight.outcome.set(outcome);
         let waiting = std::mem::take(&mut *lock(&flight.waiting));
         waiting.iter().for_each(Thread::unpark);
@@ -135,7 +128,7 @@ impl<T: Clone> Flight<T> {
         }
         lock(&self.waiting).push(thread::current());
         let started = Instant::now();
-        // Many wait, and few of them can be interrupted: those who cannot are not woken to look.
+        // A thread that cannot be interrupted is not woken to check for it.
         let may_be_set = interrupt.may_be_set();
         let patience = if may_be_set { PATIENCE } else { Duration::MAX };
         loop {
@@ -192,13 +185,11 @@ mod tests {
             flights.board(&1, now, None, || None),
             Boarding::Follow(_)
         ));
-        assert!(flights.is_running(&1, None) && !flights.is_running(&2, None));
         assert!(matches!(
             flights.board(&2, now, None, || None),
             Boarding::Lead(_)
         ));
         let late = Some(now + Duration::from_secs(1));
-        assert!(flights.is_running(&1, Some(now)) && !flights.is_running(&1, late));
         assert!(matches!(
             flights.board(&1, now, late, || None),
             Boarding::Wait(_)

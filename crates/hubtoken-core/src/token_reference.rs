@@ -65,20 +65,9 @@ impl Reference {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::known_end::KnownEnd;
+    use crate::credential::tests::credential;
     use crate::source::Placement;
     use crate::token::Token;
-
-    fn credential(source: Source, endpoint: &str) -> Credential {
-        Credential {
-            token: Token::parse("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
-                .unwrap()
-                .unwrap(),
-            source,
-            endpoint: Endpoint::parse(endpoint).unwrap(),
-            expires_at: KnownEnd::default(),
-        }
-    }
 
     #[test]
     fn a_reference_to_a_placed_token_names_where_that_came_from() {

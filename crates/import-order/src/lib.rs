@@ -18,6 +18,15 @@ type Module = Vec<String>;
 pub struct Imports(BTreeMap<Module, BTreeSet<Module>>);
 
 impl Imports {
+    /// Reads a package by its folder, which is `env!("CARGO_MANIFEST_DIR")` in its own tests.
+    ///
+    /// # Errors
+    ///
+    /// As [`Imports::read`].
+    pub fn of_package(folder: &str) -> io::Result<Self> {
+        Self::read(&Path::new(folder).join("src"))
+    }
+
     /// Reads every file below a `src` folder but tests, which may import as they like.
     ///
     /// # Errors

@@ -8,9 +8,6 @@
 //! told with 401, 403 or 404. So do the words with which it tells what has no code of its own: that
 //! a repository is disabled, and that a token was given no gated repositories. A 401 without either
 //! may be about the token or not, which only whoami can tell.
-//!
-//! Only the Hub's own `OK` counts as a *yes*: a captive portal answers every request with 200 and
-//! a page.
 
 use super::failure::{Failure, message};
 use super::key::Key;

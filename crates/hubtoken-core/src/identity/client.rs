@@ -1,7 +1,4 @@
 //! Asks the Hub about tokens, and remembers.
-//!
-//! As many rejections of unknown tokens are shared between processes as are trusted at one time. A
-//! stream of made-up tokens must not wear out the disk.
 
 mod denial;
 mod flying;
@@ -188,12 +185,7 @@ impl Client {
         let shared = line.shared(&key);
         let outcome = self
             .recall_in(&key, &window)
-            .or_else(|| {
-                // Who is about to follow a flight need not look at the disk as its leader did.
-                let follows = self.identity_flights.is_running(&key, window.identity);
-                let shared = shared.as_ref().filter(|_| !follows)?;
-                self.told(&key, shared, &window)
-            })
+            .or_else(|| self.told(&key, shared.as_ref()?, &window))
             .unwrap_or_else(|| {
                 let ask = || {
                     self.ask(
@@ -280,10 +272,8 @@ impl Client {
         window: &Window,
     ) -> Answered {
         line.check_open()?;
-        // Also for who asks anew: the Hub has said that it will not answer. What other processes were
-        // told, the leader of a flight has read.
-        let follows = self.identity_flights.is_running(key, window.identity);
-        self.limited(key, LimitScope::Whoami, shared.filter(|_| !follows))?;
+        // Also for who asks anew: the Hub has said that it will not answer.
+        self.limited(key, LimitScope::Whoami, shared)?;
         let question = Question {
             key: key.clone(),
             credential: credential.clone(),

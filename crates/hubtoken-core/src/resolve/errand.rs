@@ -1,17 +1,12 @@
 //! Errands: questions to a command or a vault, which may take long.
 //!
-//! 64 threads that need a token run the command once: one of them sends somebody, and all of them
-//! wait. Who is sent is nobody's own, so a caller that is interrupted leaves the errand to the
-//! others, and one that has not come back by its deadline holds up nobody a second time; if it
-//! comes back after all, the next caller has the answer.
+//! Concurrent callers share one run of the command: 64 threads run it once. The run has its own
+//! thread, so Ctrl-C ends one caller's wait and not the run. A run that misses its deadline delays
+//! no later caller; its result is used if it finishes after all.
 //!
 //! A vault is asked once in the life of a process, since asking shows its user a dialogue. A
 //! command's token is used again for [`COMMAND_LIFETIME`], or until shortly before the end that
 //! the command told; its failures are not kept.
-//!
-//! Concurrent callers share one run of the command: 64 threads run it once. The run has its own
-//! thread, so Ctrl-C ends one caller's wait and not the run. A run that misses its deadline delays
-//! no later caller; its result is used if it finishes after all.
 //!
 //! A forked child inherits its parent's answers and never asks a notebook itself, because the
 //! connection to the notebook's page belongs to the parent.

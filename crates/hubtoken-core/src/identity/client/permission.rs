@@ -1,8 +1,5 @@
 //! One question to the Hub's auth-check.
 //!
-//! Its answer is about a repository. Whether the token itself is good is whoami's to say, so a 401
-//! that does not speak of the repository is believed only if whoami confirms it.
-//!
 //! The Hub's error codes take precedence over its status. A 401 about a repository without an
 //! error code is trusted only after one fresh whoami, which all callers that wait for the same
 //! auth-check share.

@@ -25,12 +25,6 @@
 //! `$HF_HOME/hubtoken/identities`. Between two checks they only glance at whether the lease is
 //! gone: at first every 2 ms, then less often the longer they have waited. A check costs a dozen
 //! system calls, a glance one.
-//!
-//! A slow Hub is no reason to ask it again: followers wait as long as their own time-outs allow. A
-//! leader that dies releases its lease. A leader that is stopped sends no heartbeat; after two
-//! seconds one follower takes over the lease, and the others wait for it. A failure is reported to
-//! the processes that waited on that lease, by its lease ID, and is never the answer for a later
-//! process.
 
 use std::time::{Duration, Instant};
 

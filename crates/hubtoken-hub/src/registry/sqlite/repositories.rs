@@ -188,9 +188,8 @@ impl Repositories for Sqlite {
             return Ok(());
         }
         let ids = (repository_id, user_id);
-        self.enter_access(&mut change, Act::AccessGrant, ids, origin)
-            .await?;
-        self.commit(change, Bearing::None).await
+        self.commit_access(change, Act::AccessGrant, ids, origin)
+            .await
     }
 
     async fn revoke_grant(
@@ -210,9 +209,8 @@ impl Repositories for Sqlite {
             return Ok(());
         }
         let ids = (repository_id, user_id);
-        self.enter_access(&mut change, Act::AccessRevoke, ids, origin)
-            .await?;
-        self.commit(change, Bearing::None).await
+        self.commit_access(change, Act::AccessRevoke, ids, origin)
+            .await
     }
 
     async fn is_granted(&self, repository_id: &str, user_id: &str) -> Result<bool, HubError> {
@@ -254,9 +252,10 @@ impl Sqlite {
             .transpose()
     }
 
-    async fn enter_access(
+    /// Enters a change of who may see a repository in the audit log, and commits it.
+    async fn commit_access(
         &self,
-        change: &mut Change,
+        mut change: Change,
         act: Act,
         (repository_id, user_id): (&str, &str),
         origin: &Origin,
@@ -267,14 +266,14 @@ impl Sqlite {
             .await
             .and_then(|row| row.map(|row| row.try_get(0)).transpose())
             .map_err(|error| self.fault(&error))?;
-        let Some(repository) = self.by_id(change, repository_id).await? else {
-            return Ok(());
-        };
-        let subject = Subject {
-            user,
-            ..about(&repository)
-        };
-        self.enter(change, act, subject, origin).await
+        if let Some(repository) = self.by_id(&mut change, repository_id).await? {
+            let subject = Subject {
+                user,
+                ..about(&repository)
+            };
+            self.enter(&mut change, act, subject, origin).await?;
+        }
+        self.commit(change, Bearing::None).await
     }
 
     fn read_repository(&self, row: &SqliteRow) -> Result<Repository, HubError> {
