@@ -6,8 +6,9 @@ Hub is: in this one it would wait for its turn behind the 64 threads.
 
 The threads are started before the clock runs. They wait at a barrier, and the time is from when it
 opens until the last of them has its answer. A second time includes the start and the end of the
-threads. How much of either is the threads' own is shown by the same 64 threads when each of them
-only sleeps for as long as the Hub takes.
+threads. The floor is one plain request of the standard library's, by one thread, to the same Hub.
+How much the threads themselves take is shown by the same 64 threads when each of them only sleeps
+for 50 ms, and when all of them wait for one event of Python's own that is set after 50 ms.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import hubtoken
 from hubtoken.hub import Hub
-from measure import Row, isolate, report
+from measure import Row, isolate, milliseconds, report
 from slow_hub import distant_hub, random_token
 
 if TYPE_CHECKING:
@@ -56,6 +57,27 @@ def all_at_once(ask: Callable[[], object]) -> tuple[float, float]:
         thread.join()
     assert len(ended) == THREADS, "each has its answer"
     return (max(ended) - opened[0]) * 1e3, (time.perf_counter() - started) * 1e3
+
+
+def waited_for_one_event() -> float:
+    """The same time when all threads wait for one event, which is set after the Hub's delay."""
+    answered = threading.Event()
+    asked = threading.Event()
+
+    def hub() -> None:
+        asked.wait()
+        time.sleep(DELAY)
+        answered.set()
+
+    def ask() -> None:
+        asked.set()
+        answered.wait()
+
+    thread = threading.Thread(target=hub)
+    thread.start()
+    wall, _ = all_at_once(ask)
+    thread.join()
+    return wall
 
 
 def cold_rounds(
@@ -99,16 +121,22 @@ def rows(hub: Hub) -> list[Row]:
         slow_requests, slow_walls, slow_wholes = cold_rounds(
             random_token, slow.endpoint, lambda: slow.count
         )
+        plain = statistics.median(
+            milliseconds(lambda: slow.request("/api/whoami-v2")) for _ in range(ROUNDS)
+        )
     asleep = [all_at_once(lambda: time.sleep(DELAY)) for _ in range(ROUNDS)]
     sleeping = statistics.median(wall for wall, _ in asleep)
     whole_sleeping = statistics.median(whole for _, whole in asleep)
+    waiting = statistics.median(waited_for_one_event() for _ in range(ROUNDS))
     one, what = "1 request", "64 cold threads, 50 ms Hub"
+    request = "one plain request to the same Hub, by one thread"
     return [
         Row("64 cold threads, embedded Hub", "requests", 1, *quick_requests, one, one),
         Row(what, "requests", 1, *slow_requests, one, one),
-        Row(what, "ms", DELAY * 1e3, *slow_walls, "at most 1.15 x floor", "the Hub's 50 ms"),
+        Row(what, "ms", plain, *slow_walls, "at most 1.15 x floor", request),
         Row("64 threads that sleep 50 ms", "ms", DELAY * 1e3, sleeping, None, "", "50 ms"),
-        Row(f"{what}, with their start", "ms", DELAY * 1e3, *slow_wholes, "", "the Hub's 50 ms"),
+        Row("64 threads and an event", "ms", DELAY * 1e3, waiting, None, "", "50 ms"),
+        Row(f"{what}, with their start", "ms", plain, *slow_wholes, "", request),
         Row("sleeping, with their start", "ms", DELAY * 1e3, whole_sleeping, None, "", "50 ms"),
     ]
 

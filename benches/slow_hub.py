@@ -113,9 +113,13 @@ class DistantHub:
     @property
     def count(self) -> int:
         """How many requests reached it."""
+        return int(self.request(COUNT))
+
+    def request(self, path: str) -> bytes:
+        """Ask it as plainly as possible: one connection of the standard library, one request."""
         with closing(HTTPConnection("127.0.0.1", self.port)) as connection:
-            connection.request("GET", COUNT)
-            return int(connection.getresponse().read())
+            connection.request("GET", path)
+            return connection.getresponse().read()
 
 
 @contextmanager

@@ -98,6 +98,13 @@ impl<K: Eq + Hash + Clone, T: Clone> Flights<K, T> {
         Boarding::Lead(flight)
     }
 
+    /// Whether a flight for a key is in the air that started late enough to answer.
+    pub fn is_running(&self, key: &K, not_before: Option<Instant>) -> bool {
+        lock(&self.running)
+            .get(key)
+            .is_some_and(|flight| not_before.is_none_or(|limit| flight.started >= limit))
+    }
+
     /// Ends a flight and wakes everybody who waits for it.
     pub fn land(&self, key: &K, flight: &Flight<T>, outcome: T) {
         lock(&self.running).remove(key);
@@ -185,11 +192,13 @@ mod tests {
             flights.board(&1, now, None, || None),
             Boarding::Follow(_)
         ));
+        assert!(flights.is_running(&1, None) && !flights.is_running(&2, None));
         assert!(matches!(
             flights.board(&2, now, None, || None),
             Boarding::Lead(_)
         ));
         let late = Some(now + Duration::from_secs(1));
+        assert!(flights.is_running(&1, Some(now)) && !flights.is_running(&1, late));
         assert!(matches!(
             flights.board(&1, now, late, || None),
             Boarding::Wait(_)

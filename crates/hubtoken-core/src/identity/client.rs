@@ -50,6 +50,16 @@ pub struct Known {
     pub stale: Option<(Duration, Failure)>,
 }
 
+impl Known {
+    fn fresh(asked: Instant, identity: Arc<Identity>) -> Self {
+        Self {
+            identity,
+            asked,
+            stale: None,
+        }
+    }
+}
+
 type Answered = Result<(Instant, Arc<Identity>), Failure>;
 type Permitted = Result<(Instant, Heard), Failure>;
 
@@ -183,11 +193,18 @@ impl Client {
         let mut window = Window::new(now, options, end);
         window.unanswered = unanswered;
         let shared = line.shared(&key);
+        // The leader of a request in flight has just read the shared cache. Its followers read it only
+        // if the request fails: 64 threads that all read files would delay the one that asks.
+        let follows = self.identity_flights.is_running(&key, window.identity);
+        let read_first = shared.as_ref().filter(|_| !follows);
         let outcome = self
             .recall_in(&key, &window)
-            .or_else(|| self.told(&key, shared.as_ref()?, &window))
+            .or_else(|| self.told(&key, read_first?, &window))
             .unwrap_or_else(|| {
                 let ask = || {
+                    line.check_open()?;
+                    // Also for who asks anew: the Hub has said that it will not answer.
+                    self.limited(&key, LimitScope::Whoami, read_first)?;
                     self.ask(
                         &key,
                         credential,
@@ -215,15 +232,17 @@ impl Client {
             });
         let failure = match outcome {
             Ok((asked, identity)) => {
-                return Ok(Known {
-                    identity,
-                    asked,
-                    stale: None,
-                });
+                return Ok(Known::fresh(asked, identity));
             }
             Err(failure) if failure.says_nothing() => failure,
             Err(failure) => return Err(failure),
         };
+        if follows
+            && let Some(shared) = &shared
+            && let Some(answer) = self.told(&key, shared, &window)
+        {
+            return answer.map(|(asked, identity)| Known::fresh(asked, identity));
+        }
         let stale = Window::stale(now, options, end);
         let known = self
             .memory
@@ -271,9 +290,6 @@ impl Client {
         interrupt: &dyn Interrupt,
         window: &Window,
     ) -> Answered {
-        line.check_open()?;
-        // Also for who asks anew: the Hub has said that it will not answer.
-        self.limited(key, LimitScope::Whoami, shared)?;
         let question = Question {
             key: key.clone(),
             credential: credential.clone(),

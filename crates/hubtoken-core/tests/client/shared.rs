@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hubtoken_core::env::{Environment as _, Fixed};
@@ -16,7 +17,7 @@ use hubtoken_core::identity::disk::DiskCache;
 use hubtoken_core::identity::failure::Failure;
 use hubtoken_core::identity::shared::Pace;
 use hubtoken_core::identity::{Options, REJECTION_LIFETIME};
-use hubtoken_core::interrupt::Never;
+use hubtoken_core::interrupt::{Interrupt, Never};
 
 use crate::client::{ALICE, TOKEN, credential};
 use crate::place::Watched;
@@ -91,6 +92,60 @@ fn watched(home: &Path) -> Arc<Watched> {
     let environment = Fixed::from([("HF_HOME", home.to_str().expect("text"))]);
     let folder = Settings::read(&environment).identities.expect("a folder");
     Watched::new(DiskCache::new(folder))
+}
+
+/// Notices that its caller waits for a request, as nobody else is asked whether to go on.
+#[derive(Default)]
+struct Waits(AtomicBool);
+
+impl Interrupt for Waits {
+    fn is_set(&self) -> bool {
+        self.0.store(true, Ordering::SeqCst);
+        false
+    }
+}
+
+/// A follower does not read the shared cache before the request that it follows has failed.
+#[test]
+fn a_follower_of_a_failed_request_uses_what_another_process_learned() {
+    let home = tempfile::tempdir().expect("a folder");
+    let server = Server::start(answer(200, "", ALICE));
+    let time = HandClock::default();
+    assert_eq!(
+        user(ask(home.path(), server.endpoint(), &time, &usual())),
+        "alice"
+    );
+    server.set_answer(answer(500, "", ""));
+    let gate = server.close_gate();
+    let client = client(&time);
+    let credential = credential(server.endpoint());
+    let home_text = home.path().to_str().expect("text");
+    let waits = Waits::default();
+    let followed = std::thread::scope(|scope| {
+        // The leader shares nothing, so it does not find what the other process left.
+        let leader = scope.spawn(|| {
+            let line = client.line(&credential.endpoint, &Settings::default());
+            client.identify(&credential, &line, &usual(), &Never)
+        });
+        until(|| server.requests() == 2);
+        let follower = {
+            let (client, credential, waits) = (&client, &credential, &waits);
+            let settings = Settings::read(&Fixed::from([("HF_HOME", home_text)]));
+            let line = client.line(&credential.endpoint, &settings);
+            scope.spawn(move || client.identify(credential, &line, &usual(), waits))
+        };
+        until(|| waits.0.load(Ordering::SeqCst));
+        drop(gate);
+        // It failed, unless the follower was faster: then memory has an identity, a stale one to it.
+        if let Ok(known) = leader.join().expect("no panic") {
+            assert!(known.stale.is_some());
+        }
+        follower.join().expect("no panic")
+    })
+    .expect("an identity");
+    assert!(followed.stale.is_none());
+    assert_eq!(followed.identity.user, "alice");
+    assert_eq!(server.requests(), 2);
 }
 
 /// A process that asks when it is told to, and says when it waits for another one.
