@@ -14,6 +14,7 @@ pub mod error;
 pub mod file;
 pub mod folder;
 pub mod git;
+pub mod hexadecimal;
 pub mod http;
 pub mod identity;
 pub mod interrupt;

@@ -3,13 +3,14 @@
 use import_order::Imports;
 
 /// Each room imports from those before it alone.
-const ROOMS: [&str; 32] = [
+const ROOMS: [&str; 33] = [
     // Tools that know nothing of tokens.
     "sync",
     "interrupt",
     "single_flight",
     "env",
     "edits",
+    "hexadecimal",
     "strict_url",
     // Nouns.
     "repository",

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::secret::hexadecimal;
+use hubtoken_core::hexadecimal;
 
 /// The body and its weak `ETag`.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ impl Rendered {
         let tag = format!(
             "W/\"{:x}-{}\"",
             body.len(),
-            &hexadecimal(&Sha256::digest(&body))[..27]
+            &hexadecimal::encode(&Sha256::digest(&body))[..27]
         );
         Ok(Self {
             body: body.into(),

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::HeaderValue;
+use hubtoken_core::hexadecimal::encode_into;
 
 /// Where ids come from.
 #[derive(Debug)]
@@ -29,18 +30,12 @@ impl RequestIds {
     pub(crate) fn next(&self, unix_time: i64) -> HeaderValue {
         const FORM: &[u8; 40] = b"Root=1-00000000-000000000000000000000000";
         let mut text = *FORM;
-        let time = u64::try_from(unix_time).unwrap_or(0) & 0xffff_ffff;
-        write(&mut text[7..15], time);
-        write(&mut text[16..24], self.drawn.into());
-        write(&mut text[24..40], self.next.fetch_add(1, Ordering::Relaxed));
+        let time = u64::try_from(unix_time).unwrap_or(0).to_be_bytes();
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        encode_into(&time[4..], &mut text[7..15]);
+        encode_into(&self.drawn.to_be_bytes(), &mut text[16..24]);
+        encode_into(&number.to_be_bytes(), &mut text[24..40]);
         HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("Root=1-0-0"))
-    }
-}
-
-fn write(place: &mut [u8], mut number: u64) {
-    for digit in place.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[usize::from(number.to_le_bytes()[0] & 15)];
-        number >>= 4;
     }
 }
 

@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::error::HubError;
+use hubtoken_core::hexadecimal;
 
 const LETTERS: &[u8; 52] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const TOKEN_PREFIX: &str = "hf_";
@@ -60,7 +61,7 @@ impl Secret {
     pub(crate) fn random_id() -> Result<Self, HubError> {
         let mut bytes = Zeroizing::new([0_u8; 32]);
         getrandom::fill(bytes.as_mut_slice()).map_err(|_| HubError::Random)?;
-        Ok(Self(Zeroizing::new(hexadecimal(bytes.as_slice()))))
+        Ok(Self(Zeroizing::new(hexadecimal::encode(bytes.as_slice()))))
     }
 
     /// The value itself. Whoever calls this must neither log nor store it.
@@ -100,21 +101,7 @@ pub(crate) fn same(left: &Digest, right: &Digest) -> bool {
 pub(crate) fn object_id() -> Result<String, HubError> {
     let mut bytes = [0_u8; 12];
     getrandom::fill(&mut bytes).map_err(|_| HubError::Random)?;
-    Ok(hexadecimal(&bytes))
-}
-
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| {
-            [
-                DIGITS[usize::from(byte >> 4)],
-                DIGITS[usize::from(byte & 15)],
-            ]
-        })
-        .map(char::from)
-        .collect()
+    Ok(hexadecimal::encode(&bytes))
 }
 
 #[cfg(test)]
@@ -163,7 +150,6 @@ mod tests {
     fn digests_are_compared_whole() {
         assert!(same(&digest("a"), &digest("a")));
         assert!(!same(&digest("a"), &digest("b")));
-        assert_eq!(hexadecimal(&[0, 171, 255]), "00abff");
         assert_eq!(object_id().unwrap().len(), 24);
     }
 }

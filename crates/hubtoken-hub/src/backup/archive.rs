@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 use super::MANIFEST;
 use crate::clock::iso;
-use crate::secret::hexadecimal;
+use hubtoken_core::hexadecimal;
 
 /// The one form of an archive so far.
 pub(super) const FORM: u32 = 1;
@@ -81,7 +81,7 @@ impl Writer {
         self.files.push(Listed {
             path: name.to_owned(),
             bytes: length,
-            sha256: hexadecimal(&content.digest.finalize()),
+            sha256: hexadecimal::encode(&content.digest.finalize()),
         });
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::{Backup, DATABASE, MANIFEST, folder_name, wait};
 use crate::error::HubError;
 use crate::registry::RepositoryType;
 use crate::registry::sqlite::snapshot;
-use crate::secret::hexadecimal;
+use hubtoken_core::hexadecimal;
 
 /// The largest manifest that is read: a million files and more.
 const MANIFEST_BYTES: u64 = 256 << 20;
@@ -134,7 +134,7 @@ fn file(room: &Path, name: String, entry: impl Read) -> io::Result<Listed> {
     Ok(Listed {
         path: name,
         bytes,
-        sha256: hexadecimal(&content.digest.finalize()),
+        sha256: hexadecimal::encode(&content.digest.finalize()),
     })
 }
 

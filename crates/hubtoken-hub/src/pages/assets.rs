@@ -11,8 +11,8 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use sha2::{Digest as _, Sha256};
 
-use crate::secret::hexadecimal;
 use crate::state::HubState;
+use hubtoken_core::hexadecimal;
 
 const STYLE: (&str, &str) = (
     "/static/hubtoken.css",
@@ -31,7 +31,7 @@ pub(super) struct Links {
 
 pub(super) static LINKS: LazyLock<Links> = LazyLock::new(|| {
     let link = |(path, content): (&str, &str)| {
-        let digest = hexadecimal(&Sha256::digest(content.as_bytes()));
+        let digest = hexadecimal::encode(&Sha256::digest(content.as_bytes()));
         format!("{path}?{}", &digest[..12])
     };
     Links {

@@ -12,6 +12,7 @@ use crate::names;
 use crate::rate_limit::{Client, RateLimit, RateLimiter, Standing};
 use crate::registry::Lifetimes;
 use crate::secret;
+use hubtoken_core::hexadecimal;
 
 /// The rules for signing in at the pages of a Hub.
 ///
@@ -111,7 +112,7 @@ impl Desk {
 
 /// By digest, since what is typed as a name may be long, or a password.
 fn of_user(name: &str) -> Client {
-    Client::User(secret::hexadecimal(&secret::digest(&names::key(name))))
+    Client::User(hexadecimal::encode(&secret::digest(&names::key(name))))
 }
 
 /// Whoever has an address of IPv6 has 2^64 of them.

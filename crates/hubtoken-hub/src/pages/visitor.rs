@@ -21,6 +21,7 @@ use crate::error::HubError;
 use crate::registry::{Actor, Origin, Session};
 use crate::secret::{self, Digest, Secret};
 use crate::state::HubState;
+use hubtoken_core::hexadecimal;
 
 /// How exactly `seen_at` is kept: to this part of the idle lifetime. A page that loads is not worth a write each time.
 const SEEN_PARTS: i32 = 60;
@@ -92,7 +93,7 @@ impl Visitor {
 
     /// The token of this visitor's forms.
     pub(super) fn csrf(&self) -> String {
-        secret::hexadecimal(&secret::digest(&format!("form:{}", self.0.id.reveal())))
+        hexadecimal::encode(&secret::digest(&format!("form:{}", self.0.id.reveal())))
     }
 
     /// The frame of a page with a form, for somebody who is not signed in.

@@ -20,6 +20,7 @@ use crate::pages::visitor::SignedIn;
 use crate::registry::{Approval, ApprovalStatus, Decision, MemberToken, TokenPolicy};
 use crate::secret;
 use crate::state::HubState;
+use hubtoken_core::hexadecimal;
 
 #[derive(Template)]
 #[template(path = "decision.html")]
@@ -147,7 +148,7 @@ fn seen(approval: &Approval) -> String {
         text.push('\n');
         text.push_str(&line);
     }
-    secret::hexadecimal(&secret::digest(&text))
+    hexadecimal::encode(&secret::digest(&text))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! The form is git-lfs' own: lines of a key and a value, `version` first, the others sorted. Whatever is not exactly
 //! that is an ordinary file.
 
-use crate::secret::hexadecimal;
+use hubtoken_core::hexadecimal;
 
 const VERSION: &str = "version https://git-lfs.github.com/spec/v1";
 /// The shortest and the longest pointer that there can be; a reader need not look at other files.
@@ -24,26 +24,13 @@ pub(crate) struct Pointer {
 
 impl ObjectId {
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        };
-        let bytes = text.as_bytes();
-        if bytes.len() != 64 {
-            return None;
-        }
-        let mut digest = [0; 32];
-        for (place, pair) in digest.iter_mut().zip(bytes.chunks_exact(2)) {
-            *place = digit(pair[0])? << 4 | digit(pair[1])?;
-        }
-        Some(Self(digest))
+        hexadecimal::decode(text).map(Self)
     }
 }
 
 impl std::fmt::Display for ObjectId {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&hexadecimal(&self.0))
+        formatter.write_str(&hexadecimal::encode(&self.0))
     }
 }
 
