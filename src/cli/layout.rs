@@ -4,9 +4,9 @@
 //! characters and marks that turn the direction of writing are replaced before anything is
 //! styled: no answer of a Hub moves the cursor.
 
-use std::fmt::Write as _;
-
 use anstyle::{AnsiColor, Style};
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::printable::plain;
 use crate::trace::{Answer, Trace};
@@ -65,7 +65,7 @@ impl Layout {
         let width = column(items.iter().map(|(left, _)| left.as_str()));
         for (index, (left, right)) in items.iter().enumerate() {
             let label = if index == 0 { label } else { "" };
-            self.row(label, format!("{left:width$}  {right}").trim_end());
+            self.row(label, format!("{}  {right}", pad(left, width)).trim_end());
         }
     }
 
@@ -79,17 +79,14 @@ impl Layout {
             .map(|index| {
                 let cells = rows.iter().filter_map(|row| row.get(index));
                 let cells = cells.chain(titles.get(index));
-                cells
-                    .map(|cell| cell.chars().count())
-                    .max()
-                    .unwrap_or_default()
+                cells.map(|cell| cell.width()).max().unwrap_or_default()
             })
             .collect();
         let line = |row: &[String]| {
             let cells = row
                 .iter()
                 .zip(&widths)
-                .map(|(cell, width)| format!("{cell:width$}"));
+                .map(|(cell, width)| pad(cell, *width));
             cells.collect::<Vec<_>>().join("  ")
         };
         let heading = self.paint(Style::new().dimmed(), line(titles).trim_end());
@@ -145,8 +142,8 @@ impl Layout {
                 ", "
             };
             let line = format!(
-                "{:width$}  {mask}{comma}{}",
-                clean(&step.source),
+                "{}  {mask}{comma}{}",
+                pad(&clean(&step.source), width),
                 clean(&step.detail)
             );
             self.push(&format!("  {answer}  {}", line.trim_end()));
@@ -171,33 +168,39 @@ impl Layout {
         let limit = self.width.map_or(usize::MAX, |width| {
             width.saturating_sub(indent).max(NARROWEST)
         });
-        let mut lines = Vec::new();
-        for part in text.split('\n').map(clean) {
-            if part.chars().count() <= limit {
-                lines.push(part);
-                continue;
-            }
-            let mut line = String::new();
-            for word in part.split(' ') {
-                if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > limit {
-                    lines.push(std::mem::take(&mut line));
-                }
-                let space = if line.is_empty() { "" } else { " " };
-                // Writing to a `String` cannot fail.
-                let _ = write!(line, "{space}{word}");
-            }
-            lines.push(line);
-        }
-        lines
+        let options = Options::new(limit)
+            // Paths and addresses stay whole, so that they can be copied.
+            .break_words(false)
+            .word_splitter(WordSplitter::NoHyphenation)
+            .word_separator(WordSeparator::AsciiSpace)
+            .wrap_algorithm(WrapAlgorithm::FirstFit);
+        text.split('\n')
+            .map(clean)
+            .flat_map(|line| {
+                let lines = textwrap::wrap(&line, &options);
+                lines
+                    .into_iter()
+                    .map(|line| line.into_owned())
+                    .collect::<Vec<_>>()
+            })
+            .collect()
     }
 }
 
+/// The widest item, in columns of the terminal; an item that is too long to line up does not count.
 fn column<'a>(items: impl Iterator<Item = &'a str>) -> usize {
     items
-        .map(|item| item.chars().count())
+        .map(|item| item.width())
         .filter(|width| *width <= SOURCE)
         .max()
         .unwrap_or_default()
+}
+
+/// Fills a text up with spaces to a number of terminal columns. A Chinese character takes two of
+/// them, and a combining accent none, so counting characters would not line up.
+fn pad(text: &str, width: usize) -> String {
+    let missing = width.saturating_sub(text.width());
+    format!("{text}{}", " ".repeat(missing))
 }
 
 /// A text without characters that do something to a terminal instead of being shown.
@@ -246,5 +249,33 @@ mod tests {
             page.text(),
             "in            a     read\n              acme  write\n"
         );
+    }
+
+    /// The column, counted as a terminal does, in which a word begins in each line.
+    fn columns_of(text: &str, word: &str) -> Vec<usize> {
+        text.lines()
+            .filter_map(|line| Some(line.split_once(word)?.0.width()))
+            .collect()
+    }
+
+    #[test]
+    fn wide_names_line_up() {
+        let names = ["ab", "\u{6a21}\u{578b}", "e\u{301}", "\u{1f600}"];
+        let mut page = Layout::new(false, None);
+        page.table(
+            &["name".to_owned(), "role".to_owned()],
+            &names.map(|name| vec![name.to_owned(), "write".to_owned()]),
+        );
+        assert_eq!(columns_of(page.text(), "write"), [6; 4], "{}", page.text());
+        let mut page = Layout::new(false, None);
+        page.list(
+            "in",
+            &names.map(|name| (name.to_owned(), "write".to_owned())),
+        );
+        assert_eq!(columns_of(page.text(), "write"), [20; 4], "{}", page.text());
+        let mut page = Layout::new(false, Some(NARROWEST));
+        page.paragraph(&"\u{6a21}\u{578b} ".repeat(12));
+        assert!(page.text().lines().all(|line| line.width() <= NARROWEST));
+        assert_eq!(page.text().lines().count(), 2);
     }
 }
