@@ -11,6 +11,7 @@ use super::error::to_python;
 use super::identify::credential;
 use super::identity::PyIdentity;
 use super::interrupt::Signals;
+use super::log;
 use crate::env::ProcessEnvironment;
 use crate::http::Settings;
 use crate::identity::Options;
@@ -55,11 +56,11 @@ pub fn identify_anew(
     let line = process.client.line(&credential.endpoint, &settings);
     let signals = Signals::default();
     let age = options.freshness.denial.first;
-    py.detach(|| {
+    log::detached(py, || {
         process
             .client
             .identify_anew(&credential, &line, &options, age, &signals)
-    })
+    })?
     .map(|known| PyIdentity(known.identity))
     .map_err(|failure| signals.to_python(failure.into_error(&credential)))
 }
@@ -110,9 +111,11 @@ pub fn require_of_caller(
     let settings = Settings::read(&ProcessEnvironment).unshared();
     let line = process.client.line(&credential.endpoint, &settings);
     let signals = Signals::default();
-    py.detach(|| requirement.check(&process.client, &credential, &line, &options, &signals))
-        .map(|_| ())
-        .map_err(|error| signals.to_python(error))
+    log::detached(py, || {
+        requirement.check(&process.client, &credential, &line, &options, &signals)
+    })?
+    .map(|_| ())
+    .map_err(|error| signals.to_python(error))
 }
 
 /// Makes sure that a repository is named as it can be. For `hubtoken.asgi`.

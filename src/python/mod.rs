@@ -45,6 +45,7 @@ mod hub_words;
 mod identify;
 mod identity;
 mod interrupt;
+mod log;
 mod login_token;
 mod outside;
 mod pickle;

@@ -10,6 +10,7 @@ use super::arguments::{options, warn};
 use super::error::{classes, to_python};
 use super::identity::needed;
 use super::interrupt::Signals;
+use super::log;
 use super::resolve::resolve;
 use super::token::PyHubToken;
 use super::token_argument::TokenArgument;
@@ -391,8 +392,9 @@ impl<'a, 'py> Call<'a, 'py> {
             .line(&credential.endpoint, &Settings::read(&ProcessEnvironment));
         let signals = Signals::default();
         let (requirement, options) = (&self.requirement, &self.options);
-        let answer =
-            py.detach(|| requirement.check(&process.client, credential, &line, options, &signals));
+        let answer = log::detached(py, || {
+            requirement.check(&process.client, credential, &line, options, &signals)
+        })?;
         match answer {
             Ok(assurance) => report(py, &assurance),
             Err(error) => self.settle(py, error, &signals),

@@ -6,6 +6,7 @@ use pyo3::types::PyList;
 use super::arguments::{parse_endpoint, warn};
 use super::error::{classes, to_python};
 use super::interrupt::Signals;
+use super::log;
 use super::login_token;
 use super::stored_token::PyStoredToken;
 use crate::env::ProcessEnvironment;
@@ -81,19 +82,18 @@ pub fn login(
         max_stale: std::time::Duration::ZERO,
         ..Options::default()
     };
-    let (record, saved) = py
-        .detach(|| {
-            let identity = process
-                .client
-                .identify(&credential, &line, &options, &signals)
-                .map_err(|failure| failure.into_error(&credential))?
-                .identity;
-            let record = checked::record(&identity);
-            let wanted = name.map_or_else(|| checked::name(&identity), str::to_owned);
-            let saved = machine.save(&wanted, &credential.token, &record, name.is_some())?;
-            Ok((record, saved))
-        })
-        .map_err(|error| signals.to_python(error))?;
+    let (record, saved) = log::detached(py, || {
+        let identity = process
+            .client
+            .identify(&credential, &line, &options, &signals)
+            .map_err(|failure| failure.into_error(&credential))?
+            .identity;
+        let record = checked::record(&identity);
+        let wanted = name.map_or_else(|| checked::name(&identity), str::to_owned);
+        let saved = machine.save(&wanted, &credential.token, &record, name.is_some())?;
+        Ok((record, saved))
+    })?
+    .map_err(|error| signals.to_python(error))?;
     warn_of(py, &saved.warnings)?;
     if saved.active {
         warn_of_shadow(py, "goes before the active token", "")?;

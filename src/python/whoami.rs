@@ -8,6 +8,7 @@ use super::arguments::{options, warn};
 use super::error::classes;
 use super::identity::{PyIdentity, needed};
 use super::interrupt::Signals;
+use super::log;
 use super::resolve::resolve;
 use super::token_argument::TokenArgument;
 use crate::credential::Credential;
@@ -101,13 +102,12 @@ pub fn ask(
     let process = process::current_checked();
     let line = process.client.line(&credential.endpoint, settings);
     let signals = Signals::default();
-    let known = py
-        .detach(|| {
-            process
-                .client
-                .identify(credential, &line, options, &signals)
-        })
-        .map_err(|failure| signals.to_python(failure.into_error(credential)))?;
+    let known = log::detached(py, || {
+        process
+            .client
+            .identify(credential, &line, options, &signals)
+    })?
+    .map_err(|failure| signals.to_python(failure.into_error(credential)))?;
     if let Some(text) = stale_warning(credential, &known) {
         warn(py, &py.get_type::<classes::StaleIdentityWarning>(), &text)?;
     }

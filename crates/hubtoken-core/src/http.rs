@@ -11,6 +11,7 @@ mod certificates_tests;
 mod failure;
 #[cfg(test)]
 mod failure_tests;
+pub mod log;
 mod proxy;
 pub mod tls;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use certificates::Certificates;
 use certificates::Stamp;
 pub use failure::cause;
 use failure::describe;
+use log::LoggedRequest;
 pub use proxy::ProxyName;
 pub use way::Way;
 
@@ -287,10 +289,9 @@ pub async fn send(
     timeout: Duration,
 ) -> Result<Answer, NoAnswer> {
     in_time(client, timeout, async {
-        let mut request = authorize(
-            client.http.request(method, endpoint.url(path)),
-            &authorization,
-        )?;
+        let url = endpoint.url(path);
+        let mut logged = LoggedRequest::start(&method, &url);
+        let mut request = authorize(client.http.request(method, url), &authorization)?;
         if let Some(body) = body {
             request = request
                 .header(CONTENT_TYPE, "application/json")
@@ -299,13 +300,15 @@ pub async fn send(
         let response = request
             .send()
             .await
-            .map_err(|error| describe(&error, client.proxy.as_ref()))?;
+            .map_err(|error| logged.failed(describe(&error, client.proxy.as_ref())))?;
         if response.status().is_redirection() {
+            logged.answered(response.status());
             return Err(NoAnswer::Strange(
                 "it redirects instead of answering".to_owned(),
             ));
         }
-        read(client, response).await
+        let answer = read(client, response).await;
+        logged.ended(answer)
     })
     .await
 }
@@ -352,16 +355,19 @@ async fn follow(
         if let Some(text) = &authorization {
             request = authorize(request, text)?;
         }
+        let mut logged = LoggedRequest::start(&Method::GET, &url);
         let response = request
             .send()
             .await
-            .map_err(|error| describe(&error, client.proxy.as_ref()))?;
+            .map_err(|error| logged.failed(describe(&error, client.proxy.as_ref())))?;
         let status = response.status();
         if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+            logged.answered(status);
             url = redirection(endpoint, &response)?;
             continue;
         }
-        return read(client, response).await;
+        let answer = read(client, response).await;
+        return logged.ended(answer);
     }
     Err(NoAnswer::Strange(format!(
         "it redirects more than {MAXIMUM_REDIRECTS} times"

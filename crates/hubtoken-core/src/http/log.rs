@@ -1,0 +1,83 @@
+//! A debug event for each request: who was asked for what, and what came of it.
+//!
+//! An event has the method, the host, the path, the status, and the duration. It never has a header
+//! or a query, where secrets are. Without a subscriber an event costs one comparison.
+
+use std::time::Instant;
+
+use reqwest::{Method, StatusCode, Url};
+
+use super::{Answer, NoAnswer};
+
+/// The target of the events; Python's `logging` knows it as `hubtoken.http`.
+pub const TARGET: &str = "hubtoken::http";
+
+/// One request, from when it is sent. If it is dropped before its outcome is known, its time was up.
+pub(super) struct LoggedRequest {
+    method: Method,
+    url: Option<Url>,
+    started: Instant,
+}
+
+impl LoggedRequest {
+    /// Starts the clock.
+    pub(super) fn start(method: &Method, url: &str) -> Self {
+        let is_on = tracing::enabled!(target: TARGET, tracing::Level::DEBUG);
+        Self {
+            method: method.clone(),
+            // Parsed only for a reader.
+            url: is_on.then(|| Url::parse(url).ok()).flatten(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Writes the status of a response whose body does not count.
+    pub(super) fn answered(&mut self, status: StatusCode) {
+        self.write(Some(status.as_u16()), "");
+    }
+
+    /// Writes why there is no response.
+    pub(super) fn failed(&mut self, failure: NoAnswer) -> NoAnswer {
+        let (NoAnswer::Unreachable(reason) | NoAnswer::Strange(reason)) = &failure;
+        self.write(None, reason);
+        failure
+    }
+
+    /// Writes what came of a response that was read to its end.
+    pub(super) fn ended(&mut self, answer: Result<Answer, NoAnswer>) -> Result<Answer, NoAnswer> {
+        match answer {
+            Ok(answer) => {
+                self.write(Some(answer.status), "");
+                Ok(answer)
+            }
+            Err(failure) => Err(self.failed(failure)),
+        }
+    }
+
+    fn write(&mut self, status: Option<u16>, error: &str) {
+        let Some(url) = self.url.take() else {
+            return;
+        };
+        let host = url.host_str().unwrap_or_default();
+        let host = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let duration = self.started.elapsed().as_secs_f64() * 1e3;
+        tracing::debug!(
+            target: TARGET,
+            method = self.method.as_str(),
+            host,
+            path = url.path(),
+            status,
+            duration,
+            error,
+        );
+    }
+}
+
+impl Drop for LoggedRequest {
+    fn drop(&mut self) {
+        self.write(None, "no answer in time");
+    }
+}

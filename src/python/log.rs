@@ -1,0 +1,190 @@
+//! The debug log of requests, in Python's `logging`.
+//!
+//! The core writes an event for each request on a thread of its own. A handler of the program's runs
+//! Python code, and may well call hubtoken, which would then wait for that very thread. So events are
+//! put into a queue, and the calls that wait for answers pass them to `logging` when they have theirs.
+//!
+//! `logging` is not imported for this: a program that has not imported it has no handler either.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, TryLockError};
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span;
+use tracing::subscriber::Interest;
+use tracing::{Event, Metadata, Subscriber};
+
+use crate::http::log::TARGET;
+
+const LOGGER: &str = "hubtoken.http";
+/// `logging.DEBUG`.
+const DEBUG: u8 = 10;
+/// The events that wait at most; the oldest are dropped when calls are slow to fetch them.
+const MAXIMUM_WAITING: usize = 1_000;
+/// How often a lock is tried that another thread holds for the length of a push.
+const TRIES: usize = 1_000;
+
+static IS_ON: AtomicBool = AtomicBool::new(false);
+static WAITING: Mutex<VecDeque<Request>> = Mutex::new(VecDeque::new());
+
+/// Runs work that may send requests, detached from the interpreter, and passes its log on.
+///
+/// # Errors
+///
+/// What a handler of the program's raises, which `logging` itself hardly lets through.
+pub fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    let logger = logger(py)?;
+    IS_ON.store(logger.is_some(), Ordering::Relaxed);
+    let result = py.detach(work);
+    if let Some(logger) = logger {
+        deliver(&logger)?;
+    }
+    Ok(result)
+}
+
+/// The logger, if the program wants to read it.
+fn logger(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    static SUBSCRIBED: Once = Once::new();
+    let modules = py.import("sys")?.getattr("modules")?;
+    let Ok(logging) = modules
+        .cast::<PyDict>()
+        .map(|modules| modules.get_item("logging"))
+    else {
+        return Ok(None);
+    };
+    let Some(logging) = logging? else {
+        return Ok(None);
+    };
+    let logger = logging.call_method1("getLogger", (LOGGER,))?;
+    if !logger.call_method1("isEnabledFor", (DEBUG,))?.is_truthy()? {
+        return Ok(None);
+    }
+    // It fails if there is one already, which nobody but this library can have put there.
+    SUBSCRIBED.call_once(|| {
+        let _ = tracing::subscriber::set_global_default(Queue);
+    });
+    Ok(Some(logger))
+}
+
+fn deliver(logger: &Bound<'_, PyAny>) -> PyResult<()> {
+    let waiting = with_waiting(std::mem::take).unwrap_or_default();
+    for request in waiting {
+        let outcome = match request.status {
+            Some(status) => status.to_string(),
+            None => request.error,
+        };
+        let fields = (
+            request.method,
+            request.host,
+            request.path,
+            outcome,
+            request.duration,
+        );
+        let (method, host, path, outcome, duration) = fields;
+        let message = "%s %s%s: %s (%.1f ms)";
+        logger.call_method1("debug", (message, method, host, path, outcome, duration))?;
+    }
+    Ok(())
+}
+
+/// Uses the queue, without waiting for it for ever: a fork may have found it locked by a thread that
+/// the child does not have. Then the child has no log.
+fn with_waiting<T>(run: impl FnOnce(&mut VecDeque<Request>) -> T) -> Option<T> {
+    for _ in 0..TRIES {
+        match WAITING.try_lock() {
+            Ok(mut waiting) => return Some(run(&mut waiting)),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(run(&mut poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+        }
+    }
+    None
+}
+
+/// One event, as far as it is read.
+#[derive(Default)]
+struct Request {
+    method: String,
+    host: String,
+    path: String,
+    status: Option<u64>,
+    duration: f64,
+    error: String,
+}
+
+impl Visit for Request {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let text = match field.name() {
+            "method" => &mut self.method,
+            "host" => &mut self.host,
+            "path" => &mut self.path,
+            "error" => &mut self.error,
+            _ => return,
+        };
+        value.clone_into(text);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "status" {
+            self.status = Some(value);
+        }
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if field.name() == "duration" {
+            self.duration = value;
+        }
+    }
+
+    fn record_debug(&mut self, _field: &Field, _value: &dyn fmt::Debug) {}
+}
+
+/// Puts the core's events into the queue, and nothing of any other crate.
+struct Queue;
+
+impl Subscriber for Queue {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        // Asked again for each event, since a program may turn its logger on at any time.
+        if metadata.target() == TARGET {
+            Interest::sometimes()
+        } else {
+            Interest::never()
+        }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::DEBUG)
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == TARGET && IS_ON.load(Ordering::Relaxed)
+    }
+
+    fn new_span(&self, _attributes: &span::Attributes<'_>) -> span::Id {
+        // No span of the core's has this target, so none is ever looked at.
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &span::Id, _values: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _span: &span::Id, _follows: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut request = Request::default();
+        event.record(&mut request);
+        with_waiting(|waiting| {
+            if waiting.len() >= MAXIMUM_WAITING {
+                waiting.pop_front();
+            }
+            waiting.push_back(request);
+        });
+    }
+
+    fn enter(&self, _span: &span::Id) {}
+
+    fn exit(&self, _span: &span::Id) {}
+}
