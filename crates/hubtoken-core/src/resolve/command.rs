@@ -1,13 +1,13 @@
-//! Running a `token_command`.
+//! Runs a `token_command`, a program that prints a token.
 //!
-//! A password manager or a team's broker hands out the token: `token_command` in the user's own
-//! configuration is a program and its arguments, started as they are, without a shell. Its
-//! standard output is the token, or a JSON object with `token` and, if it likes, `expires_at`
-//! (RFC 3339, or seconds since 1970). Its standard error is the user's: a prompt or a complaint is
-//! seen as the program wrote it, and no message here repeats a word of either.
+//! `token_command` in the user's configuration is a program and its arguments, for example a
+//! password manager or a team's token broker. It is started directly, without a shell. Its standard
+//! output is the token, or a JSON object with `token` and optionally `expires_at` (RFC 3339, or
+//! seconds since 1970). Its standard error is inherited, so the user sees its prompts and errors
+//! unchanged. Messages from this module never quote either stream.
 //!
-//! The program runs in the folder of the configuration, never in that of a cloned repository,
-//! which could otherwise slip files under it.
+//! The program runs in the folder of the configuration, never in a cloned repository, which could
+//! plant files for it.
 
 use std::io::{ErrorKind, Read, Result as IoResult};
 use std::path::Path;
@@ -25,14 +25,14 @@ use zeroize::Zeroizing;
 use super::errand::Told;
 use crate::env::{self, Fixed};
 
-/// The longest output that is read, in bytes.
+/// The maximum output size, in bytes.
 const MAXIMUM_OUTPUT: u64 = 64 * 1024;
-/// How long the end of a program that took too long may take to be told.
+/// How long it may take to report that a program was stopped at its deadline.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
-/// How often to look whether the program has ended.
+/// How often to check whether the program has exited.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The output of a program that tells more than a token.
+/// The output of a program that prints more than a token.
 #[derive(Deserialize)]
 struct Output {
     token: Zeroizing<String>,
@@ -46,9 +46,9 @@ enum End {
     Text(String),
 }
 
-/// Starts a program, waits for its end, and reads what it wrote.
+/// Runs a program to completion and parses its output.
 ///
-/// `folder` is the one it runs in. After `timeout` it is killed.
+/// `folder` is its working directory. It is killed after `timeout`.
 #[must_use]
 pub fn run(argv: &[String], folder: &Path, variables: &Fixed, timeout: Duration) -> Told {
     let deadline = Instant::now() + timeout;
@@ -64,9 +64,9 @@ pub fn run(argv: &[String], folder: &Path, variables: &Fixed, timeout: Duration)
     };
     let (send, receive) = mpsc::channel();
     if let Some(stdout) = child.stdout.take() {
-        // On a thread of its own, since a read cannot be given up.
+        // On a separate thread, because a read cannot be canceled.
         thread::spawn(move || {
-            // Nobody listens any more once it took too long.
+            // The receiver is gone if the program took too long.
             let _ = send.send(read(stdout));
         });
     }
@@ -118,14 +118,14 @@ fn start(argv: &[String], folder: &Path, variables: &Fixed) -> Result<Child, Str
 }
 
 fn read(stdout: impl Read) -> IoResult<Zeroizing<Vec<u8>>> {
-    // Large enough from the start: a buffer that grows leaves copies behind.
+    // Large enough from the start: a growing buffer would leave copies behind.
     let capacity = usize::try_from(MAXIMUM_OUTPUT + 1).unwrap_or(usize::MAX);
     let mut output = Zeroizing::new(Vec::with_capacity(capacity));
     stdout.take(MAXIMUM_OUTPUT + 1).read_to_end(&mut output)?;
     Ok(output)
 }
 
-/// Waits for the end of a program that has closed its output; `None` when that takes too long.
+/// Waits for a program that has closed its output to exit; `None` if that takes too long.
 fn end(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
     loop {
         match child.try_wait() {
@@ -137,7 +137,7 @@ fn end(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
 }
 
 fn stop(child: &mut Child) {
-    // It may have ended by itself meanwhile; what counts is that nothing is left behind.
+    // It may have exited already; either way, no process is left behind.
     let _ = child.kill();
     let _ = child.wait();
 }
@@ -155,7 +155,7 @@ fn describe(status: ExitStatus) -> String {
         .map_or_else(|| "no code".to_owned(), |code| format!("code {code}"))
 }
 
-/// Reads what a program wrote: a token, or a JSON object that has one.
+/// Parses the output of a program: a token, or a JSON object that contains one.
 #[must_use]
 pub fn understand(output: &[u8]) -> Told {
     let Ok(text) = std::str::from_utf8(output) else {

@@ -1,4 +1,4 @@
-//! Programs that answer, and programs that do not.
+//! Tests commands that answer in time and commands that do not.
 #![allow(clippy::unwrap_used)]
 #![cfg(unix)]
 
@@ -8,7 +8,7 @@ use crate::env::Environment as _;
 const FAKE: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// What a shell script, which stands for any program, tells.
+/// The result of a shell script, which stands for any program.
 fn told(script: &str, timeout: Duration) -> Told {
     let argv = ["sh", "-c", script].map(str::to_owned);
     let mut variables = Fixed::default();
@@ -89,7 +89,7 @@ fn what_goes_wrong_is_told_without_a_word_of_the_output() {
 fn a_program_that_does_not_end_is_stopped() {
     let short = Duration::from_millis(50);
     let started = Instant::now();
-    // With its output open, and with its output closed.
+    // With its output still open, and with its output closed.
     for script in [
         "exec sleep 600",
         "exec sleep 600 >&-",
@@ -119,7 +119,7 @@ fn a_program_that_cannot_be_started_is_told_apart() {
 #[test]
 fn it_gets_the_variables_that_it_is_given_and_no_others() {
     let (text, _) = value(told("env | cut -d= -f1 | sort | tr '\\n' ,", MINUTE));
-    // The shell's own beside ours.
+    // The shell adds its own variables to ours.
     let own = ["PWD", "OLDPWD", "SHLVL", "_"];
     let names: Vec<&str> = text
         .split(',')

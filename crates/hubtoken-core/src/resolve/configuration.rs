@@ -1,16 +1,16 @@
-//! What configuration files say, and what they may say.
+//! Parses configuration files and restricts which settings each may contain.
 //!
-//! A project's file comes with a cloned repository, so it is not trusted: it may choose among
-//! what the user has (a profile, a role, a repository, fewer sources) and nothing else. Where a
-//! token is sent and where one is read from is for the user's own file to say. Neither file may
-//! hold a token. Messages name the file and the key and never quote a value, since the value may
-//! be a secret that does not belong there.
+//! A project's file comes with a cloned repository, so it is not trusted. It may only select from
+//! what the user already has (a profile, a role, a repository, fewer sources). Only the user's own
+//! file may say where a token is read from or sent to. Neither file may contain a token. Messages
+//! name the file and the key but never quote a value, because the value may be a secret that does
+//! not belong there.
 //!
-//! A configuration cannot turn off the environment. Its `sources` key narrows the sources that
-//! rank below the environment (`config`, `command`, `file`, `colab`, `kaggle`), and one file
-//! cannot restore a source that another file excluded. The person who starts a process outranks
-//! the author of a file. Resolution from the environment therefore needs no disk access, not even
-//! for the working directory.
+//! A configuration cannot turn off the environment. Its `sources` key restricts the sources that
+//! rank below the environment (`config`, `command`, `file`, `colab`, `kaggle`), and one file cannot
+//! restore a source that another file excluded. The user who starts a process outranks the author
+//! of a file. Resolution from the environment therefore needs no disk access, not even for the
+//! working directory.
 
 use std::path::{Path, PathBuf};
 
@@ -23,14 +23,14 @@ use crate::printable::{holds_secret, printable, printable_path};
 use crate::repository::RepositoryType;
 use crate::role::{Role, Target};
 
-/// The largest configuration that is read, in bytes.
+/// The maximum size of a configuration file, in bytes.
 pub(super) const MAXIMUM_SIZE: u64 = 1024 * 1024;
 
-/// The ambient sources that `sources` may list. The argument and the environment are set by who
-/// starts the process and rank above every file, so no file can turn them off.
+/// The ambient sources that `sources` may list. The argument and the environment come from the user
+/// who starts the process and rank above every file, so no file can turn them off.
 pub const SOURCES: [&str; 5] = ["config", "command", "file", "colab", "kaggle"];
 
-/// What one file says.
+/// The contents of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Configuration {
     /// The file.
@@ -41,15 +41,15 @@ pub struct Configuration {
     pub role: Option<Role>,
     /// The repository that the project works on.
     pub repo: Option<String>,
-    /// The sources that may be asked; `None` for all.
+    /// The sources that may be used; `None` for all.
     pub sources: Option<Vec<String>>,
     /// The Hub that the profile or token file belongs to. The user's own file only.
     pub endpoint: Option<Endpoint>,
     /// A file with a token. The user's own file only.
     pub token_file: Option<String>,
-    /// A program that hands out a token, and its arguments. The user's own file only.
+    /// A program that prints a token, with its arguments. The user's own file only.
     pub token_command: Option<Vec<String>>,
-    /// Folders whose project files count whoever owns them. The user's own file only.
+    /// Folders whose project files are trusted regardless of their owner. The user's own file only.
     pub safe_directories: Vec<String>,
 }
 
@@ -75,12 +75,12 @@ fn in_home(text: &str, home: Option<&Path>) -> PathBuf {
     }
 }
 
-/// Whose file it is.
+/// The kind of file, which decides whether it is trusted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// The user's own: trusted.
+    /// The user's own file: trusted.
     User,
-    /// Whoever wrote the repository's: not trusted.
+    /// A file from a repository: not trusted.
     Project,
 }
 
@@ -89,7 +89,7 @@ pub(super) fn read(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Er
         .map_err(|problem| Error::Configuration(format!("the configuration {problem}")))
 }
 
-/// Reads a whole file as a configuration.
+/// Parses a whole file as a configuration.
 ///
 /// # Errors
 ///
@@ -98,11 +98,11 @@ pub fn parse(text: &str, path: &Path, owner: Owner) -> Result<Configuration, Err
     from_table(&to_table(text, path)?, path, owner)
 }
 
-/// Reads the `[tool.hubtoken]` table of a file that other tools share; `None` when it has none.
+/// Parses the `[tool.hubtoken]` table of a file that other tools share; `None` if it has none.
 ///
 /// # Errors
 ///
-/// [`Error::Configuration`]. Files without the table may be as broken as they like.
+/// [`Error::Configuration`]. A broken file without the table is not an error.
 pub(super) fn parse_tool_table(text: &str, path: &Path) -> Result<Option<Configuration>, Error> {
     if !text.contains("hubtoken") {
         return Ok(None);
@@ -110,7 +110,7 @@ pub(super) fn parse_tool_table(text: &str, path: &Path) -> Result<Option<Configu
     match tool_table(text, path) {
         Ok(Some(Value::Table(table))) => from_table(&table, path, Owner::Project).map(Some),
         Ok(_) => Ok(None),
-        // It is other tools' as long as it has not our table.
+        // A file without our table is other tools' business.
         Err(_) if !text.contains("tool.hubtoken") => Ok(None),
         Err(error) => Err(error),
     }
@@ -120,7 +120,7 @@ fn to_table(text: &str, path: &Path) -> Result<Table, Error> {
     text.trim_start_matches('\u{feff}')
         .parse::<Table>()
         .map_err(|error| {
-            // The parser's own message quotes the line, which may hold a secret.
+            // The parser's own message quotes the line, which may contain a secret.
             let line = error
                 .span()
                 .and_then(|span| text.get(..span.start))
@@ -235,8 +235,8 @@ fn repository(value: &Value, path: &Path) -> Result<String, Error> {
     Ok(repo)
 }
 
-/// A program and its arguments. No shell reads them, so a single text is an error, and so is a
-/// program that would be looked for in whatever folder is current.
+/// Parses a program and its arguments. No shell is involved, so a single string is an error, and so
+/// is a program with a relative path, which would depend on the working directory.
 fn command(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
     let words: Option<Vec<&str>> = value
         .as_array()
@@ -257,7 +257,7 @@ fn command(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
     }
 }
 
-/// Whole paths: what a folder is called from elsewhere would depend on where that is.
+/// Absolute paths only: a relative path would depend on the working directory.
 fn safe_directories(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
     let paths: Option<Vec<&str>> = value
         .as_array()
@@ -291,7 +291,7 @@ fn sources(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
     }
 }
 
-/// Whether a key or its value looks as if somebody put a token there.
+/// Whether a key or its value looks like a token.
 fn holds_token(key: &str, value: &Value) -> bool {
     match value {
         Value::String(text) => {

@@ -1,4 +1,4 @@
-//! What configurations may say, and what they are told when they say more.
+//! Tests what configurations may contain, and the errors for anything else.
 #![allow(clippy::unwrap_used)]
 use super::*;
 

@@ -1,7 +1,7 @@
-//! What a project says of itself: the role that it needs, and the repository that it works on.
+//! Reads a project's defaults: the role it needs and the repository it works on.
 //!
-//! `require_role()` and `hubtoken require` take these where the caller says nothing, so that the
-//! need is written once, beside the code that has it.
+//! `require_role()` and `hubtoken require` use them when the caller specifies neither, so that a
+//! requirement is written once, next to the code that has it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,21 +17,21 @@ use crate::printable::{printable, printable_path};
 use crate::role::Role;
 use crate::sync::lock;
 
-/// What counts when a caller does not say it.
+/// The values to use when a caller specifies none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Defaults {
-    /// The role that is needed.
+    /// The required role.
     pub role: Option<Role>,
-    /// The repository, as the file names it.
+    /// The repository, as written in the file.
     pub repo: Option<String>,
-    /// The nearer files that do not count.
+    /// The nearer files that were skipped.
     pub passed_over: Arc<[PassedOver]>,
 }
 
 impl Resolver {
-    /// The defaults in a folder: the project's, else the user's own.
+    /// The defaults for a folder: the project's, or else the user's own.
     ///
-    /// The files are looked for at most once a second.
+    /// The disk is searched at most once per second.
     ///
     /// # Errors
     ///
@@ -67,12 +67,12 @@ impl Defaults {
         }
     }
 
-    /// The role to check where the caller names none.
+    /// The role to check when the caller specifies none.
     ///
     /// # Errors
     ///
-    /// [`Error::Configuration`] when a nearer file that does not count names a role, or may: to check
-    /// another one, or nothing, is not what was meant.
+    /// [`Error::Configuration`] if a nearer file that was skipped names a role, or may name one:
+    /// checking another role, or none, could differ from what the project requires.
     pub fn needed_role(&self) -> Result<Option<Role>, Error> {
         let Some(file) = self
             .passed_over
@@ -92,12 +92,12 @@ impl Defaults {
         )))
     }
 
-    /// What the user should hear of: the files that do not count.
+    /// Warnings for the user about skipped files.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         self.passed_over.iter().filter_map(PassedOver::warning)
     }
 
-    /// The same in one sentence, to follow a complaint that nothing names a role.
+    /// The same warnings in one sentence, to append to an error that no role is specified.
     #[must_use]
     pub fn afterthought(&self) -> String {
         let warnings: Vec<String> = self.warnings().collect();

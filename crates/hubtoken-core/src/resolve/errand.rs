@@ -1,15 +1,15 @@
-//! Errands: questions to a command or a vault, which may take long.
+//! Queries slow sources: commands and notebook vaults.
 //!
-//! Concurrent callers share one run of the command: 64 threads run it once. The run has its own
-//! thread, so Ctrl-C ends one caller's wait and not the run. A run that misses its deadline delays
-//! no later caller; its result is used if it finishes after all.
+//! Concurrent callers share one run of a command: 64 threads run it once. The run has its own
+//! thread, so Ctrl-C ends one caller's wait but not the run. A run that misses its deadline does
+//! not delay later callers; its result is used if it finishes after all.
 //!
-//! A vault is asked once in the life of a process, since asking shows its user a dialogue. A
-//! command's token is used again for [`COMMAND_LIFETIME`], or until shortly before the end that
-//! the command told; its failures are not kept.
+//! A vault is queried once per process, since each query shows the user a dialog. A command's token
+//! is reused for [`COMMAND_LIFETIME`], or until shortly before the expiry that the command
+//! reported. Its failures are not cached.
 //!
-//! A forked child inherits its parent's answers and never asks a notebook itself, because the
-//! connection to the notebook's page belongs to the parent.
+//! A forked child inherits its parent's cached results and never queries a notebook itself, because
+//! the connection to the notebook's page belongs to the parent.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -23,15 +23,15 @@ use crate::single_flight::{Boarding, Flight, Flights, Gone};
 use crate::source::Notebook;
 use crate::sync::lock;
 
-/// How long a command or a vault may take, unless `HUBTOKEN_SOURCE_TIMEOUT` says otherwise: a
-/// dialogue has to be found and read.
+/// The default time limit for a command or a vault, unless `HUBTOKEN_SOURCE_TIMEOUT` is set. The
+/// user needs time to find and read a dialog.
 pub const PATIENCE: Duration = Duration::from_mins(1);
-/// How long a command's token is used again when the command told no end of it.
+/// How long a command's token is reused if the command reported no expiry.
 pub const COMMAND_LIFETIME: Duration = Duration::from_mins(5);
-/// A token that ends sooner than this is asked for anew.
+/// A token that expires sooner than this is requested again.
 pub const MARGIN: Duration = Duration::from_mins(1);
 
-/// Who is asked.
+/// A slow source.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Errand {
     /// A program with its arguments.
@@ -40,26 +40,26 @@ pub enum Errand {
     Vault(Notebook),
 }
 
-/// What came back.
+/// The result of querying a slow source.
 #[derive(Clone)]
 pub enum Told {
-    /// What should be a token.
+    /// A value that should be a token.
     Value {
         /// The text.
         text: Arc<Zeroizing<String>>,
-        /// When it ends, if that was told.
+        /// When it expires, if that was reported.
         expires_at: Option<SystemTime>,
     },
-    /// There is none.
+    /// It has no token.
     Absent,
-    /// There may be one, and this process is not to have it.
+    /// It may have a token, but denied this process access to it.
     Refused,
-    /// Nothing could be learned; the problem in words, without a value.
+    /// The query failed. Describes the problem, without any value.
     Failed(String),
 }
 
 impl Told {
-    /// A value without a known end.
+    /// A value without a known expiry.
     #[must_use]
     pub fn value(text: Zeroizing<String>) -> Self {
         Self::Value {
@@ -69,14 +69,14 @@ impl Told {
     }
 }
 
-/// All errands of a process.
+/// The slow sources of a process, with their cached results.
 #[derive(Default)]
 pub struct Errands {
     known: Mutex<HashMap<Errand, (Instant, Told)>>,
     flights: Flights<Errand, Told>,
 }
 
-/// The right to tell what came back, once. Dropped unused, it tells a failure.
+/// Sends the result, once. Dropping it unused sends a failure.
 pub struct Tell {
     errands: Arc<Errands>,
     errand: Errand,
@@ -85,7 +85,7 @@ pub struct Tell {
 }
 
 impl Tell {
-    /// Tells it to everybody who waits, and to those who ask later.
+    /// Sends the result to all waiting callers, and caches it for later ones if it may be reused.
     pub fn tell(mut self, told: Told) {
         let keeps = match (&self.errand, &told) {
             (Errand::Vault(_), _) | (_, Told::Value { .. }) => true,
@@ -110,11 +110,12 @@ impl Drop for Tell {
 }
 
 impl Errands {
-    /// Asks, or waits for whoever does; `start` sends somebody and does not wait.
+    /// Returns the cached result, or waits for a query in flight, or starts one. `start` must not
+    /// block.
     ///
     /// # Errors
     ///
-    /// [`Error::Interrupted`]. That nobody answers in time is an answer.
+    /// [`Error::Interrupted`]. A timeout is not an error but a failed result.
     pub fn ask(
         self: &Arc<Self>,
         errand: &Errand,
@@ -148,7 +149,7 @@ impl Errands {
         }
     }
 
-    /// Whether an answer is kept, so that asking asks nobody.
+    /// Whether a result is cached, so that [`Errands::ask`] starts no query.
     #[must_use]
     pub fn knows(&self, errand: &Errand) -> bool {
         self.known(errand).is_some()
@@ -160,7 +161,7 @@ impl Errands {
         let is_good = match (errand, told) {
             (Errand::Vault(_), _) => true,
             (_, Told::Value { expires_at, .. }) => match expires_at {
-                // The wall's clock: that is the one that the token's end is told by.
+                // Compared with the wall clock, because the expiry is a wall-clock time.
                 Some(end) => end
                     .duration_since(SystemTime::now())
                     .is_ok_and(|left| left > MARGIN),
@@ -171,13 +172,13 @@ impl Errands {
         is_good.then(|| told.clone())
     }
 
-    /// Forgets every answer.
+    /// Clears all cached results.
     pub fn clear(&self) {
         lock(&self.known).clear();
     }
 
-    /// What a forked child knows: its parent's answers, since it cannot ask a notebook itself.
-    /// Nothing, if another thread of the parent was writing at that moment.
+    /// The state for a forked child: its parent's cached results, since the child cannot query a
+    /// notebook itself. Empty if another thread of the parent held the lock at the fork.
     #[must_use]
     pub fn inherited(&self) -> Self {
         let known = self.known.try_lock().map(|known| known.clone());
@@ -277,7 +278,7 @@ mod tests {
                 .ask(&command(), MINUTE, &Never, |tell| tell.tell(told))
                 .unwrap()
         };
-        // Already over, or nearly: used by who asked, and by nobody after.
+        // Expired, or nearly: used by the caller that requested it, but not reused.
         assert_eq!(text(&ask("a", -3600)), "a");
         assert_eq!(text(&ask("b", 30)), "b");
         assert_eq!(text(&ask("c", 3600)), "c");
@@ -302,7 +303,7 @@ mod tests {
             .unwrap();
         assert!(text(&told).contains("has not answered"));
         assert!(asked.elapsed() < MINUTE);
-        // It comes back after all.
+        // The result arrives after all.
         kept.unwrap().tell(value("late"));
         let told = errands.ask(&vault, patience, &Never, drop).unwrap();
         assert_eq!(text(&told), "late");

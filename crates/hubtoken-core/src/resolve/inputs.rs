@@ -1,4 +1,6 @@
-//! What the environment says, read at one moment, so that the walk needs to read none of it.
+//! Reads everything that resolution needs from the environment in one step.
+//!
+//! The chain itself therefore never reads the environment.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,44 +17,44 @@ use crate::paths::Paths;
 use crate::store;
 use crate::token::Token;
 
-/// The variables that hold a token, in order.
+/// The variables that hold a token, in order of precedence.
 pub const TOKEN_VARIABLES: [&str; 2] = [env::HF_TOKEN, env::HUGGING_FACE_HUB_TOKEN];
 
-/// The longest that `HUBTOKEN_SOURCE_TIMEOUT` may ask for.
+/// The maximum value of `HUBTOKEN_SOURCE_TIMEOUT`.
 const MAXIMUM_PATIENCE: Duration = Duration::from_hours(24);
 
-/// What the environment says, read at one moment.
+/// A snapshot of the environment.
 pub struct Inputs<'a> {
     pub(super) beyond: Beyond<'a>,
     pub(super) implicit_disabled: bool,
     pub(super) oidc_resource: bool,
     pub(super) tokens: [Option<OsString>; 2],
-    /// Where the token in `HF_TOKEN` came from, as the process that put it there wrote it.
+    /// Where the token in `HF_TOKEN` came from, as recorded by the process that set it.
     pub(super) origin: Option<OsString>,
     pub(super) endpoint: Result<Endpoint, Error>,
     pub(super) lookalikes: Vec<&'static str>,
     pub(super) paths: Paths,
-    /// The variables that the answer rests on.
+    /// The variables that the result depends on.
     pub(super) variables: Variables,
     /// For `~` in the `token_file` of the user's configuration.
     pub(super) home: Option<PathBuf>,
-    /// Whose project files count.
+    /// Which project files are trusted.
     pub(super) trust: Trust,
-    /// The working directory; `None` when it is gone, or cannot be told.
+    /// The working directory; `None` if it was deleted or cannot be determined.
     pub(super) folder: Option<PathBuf>,
 }
 
-/// How commands and vaults may be asked.
+/// The settings for commands and vaults.
 pub(super) struct Beyond<'a> {
     pub(super) outside: &'a dyn Outside,
     pub(super) vaults_disabled: bool,
     pub(super) in_token_command: bool,
-    /// How long one may take.
+    /// The time limit for one of them.
     pub(super) patience: Result<Duration, Error>,
 }
 
 impl<'a> Inputs<'a> {
-    /// Adds what may be asked beyond variables and files; without it, nothing may.
+    /// Adds access to commands and vaults, which are unavailable without it.
     #[must_use]
     pub fn with_outside<'b>(self, outside: &'b dyn Outside) -> Inputs<'b>
     where
@@ -92,7 +94,7 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// Where configurations are looked for.
+    /// Where to look for configuration files.
     pub(super) fn places(&self) -> Places<'_> {
         Places {
             user: self.paths.user_configuration.as_deref(),
@@ -101,8 +103,8 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// When a token ends, in Unix seconds, if it is stored with that. Whoever asks has the token
-    /// already, so stored tokens that cannot be read are no problem here.
+    /// The expiry of a token in Unix seconds, if it is stored with one. Unreadable stored tokens
+    /// are not an error here, because the caller already has the token.
     #[must_use]
     pub fn stored_expiry(&self, token: &Token) -> Option<i64> {
         let stored = store::read(self.paths.stored_tokens.as_deref()?).ok()?;
@@ -134,11 +136,11 @@ fn patience(environment: &dyn Environment) -> Result<Duration, Error> {
         })
 }
 
-/// The Hub that ambient tokens belong to: `HF_ENDPOINT`, or the public one.
+/// The Hub that ambient tokens belong to: `HF_ENDPOINT`, or the public Hub.
 ///
 /// # Errors
 ///
-/// [`Error::UntrustedEndpoint`] that names the variable.
+/// [`Error::UntrustedEndpoint`], which names the variable.
 pub fn ambient_endpoint(environment: &dyn Environment) -> Result<Endpoint, Error> {
     if env::is_on(environment, env::HUGGINGFACE_CO_STAGING) {
         return Endpoint::parse(endpoint::STAGING);

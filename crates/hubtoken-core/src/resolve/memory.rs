@@ -1,13 +1,12 @@
-//! What a resolver remembers between calls.
+//! Caches the results of a resolver between calls.
 //!
-//! Two things are slow enough to be worth remembering: the last ambient answer, and the project's
-//! configuration, which takes two look-ups a folder up to the root. Neither is believed for
-//! longer than what it came from stays the same: variables are compared at each call, a token
-//! file by its `stat`, and a configuration is looked for again after a second.
+//! Two things are slow enough to be worth caching: the last ambient result, and the project's
+//! configuration, which takes two lookups per folder up to the root. A cached value is used only
+//! while its inputs are unchanged: variables are compared on each call, a token file by its `stat`,
+//! and the configuration is searched for again after one second.
 //!
-//! The token file is trusted as long as its `stat` is unchanged, unless it changed within the last
-//! 100 ms: file systems record time in steps, and a second write within one step would go
-//! unnoticed.
+//! The token file counts as unchanged if its `stat` is the same, unless it changed within the last
+//! 100 ms. File systems record time in steps, so a second write within one step would go unnoticed.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -24,17 +23,17 @@ use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::source::Source;
 
-/// How long the configuration found from a folder is believed.
+/// How long the configuration found for a folder is cached.
 const CONFIGURATION_LIFETIME: Duration = Duration::from_secs(1);
 
-/// A file that changed more recently than this may change again without a change of its `stat`:
-/// file systems count time in steps of some milliseconds.
+/// A file modified more recently than this may change again without a change of its `stat`, because
+/// file systems record time in steps of some milliseconds.
 const RACY: Duration = Duration::from_millis(100);
 
-/// The working directories whose configuration is remembered.
+/// How many working directories to cache the configuration of.
 const MAXIMUM_FOLDERS: usize = 64;
 
-/// The variables that decide whether the environment's token is used, and which.
+/// The variables that decide whether a token from the environment is used, and which one.
 const ENVIRONMENT: [&str; 5] = [
     env::HF_TOKEN,
     env::HF_ENDPOINT,
@@ -43,7 +42,7 @@ const ENVIRONMENT: [&str; 5] = [
     env::HF_HUB_DISABLE_IMPLICIT_TOKEN,
 ];
 
-/// The variables that decide where files are.
+/// The variables that decide where files are located.
 const FILES: [&str; 9] = [
     env::HUGGING_FACE_HUB_TOKEN,
     env::HF_TOKEN_PATH,
@@ -56,17 +55,17 @@ const FILES: [&str; 9] = [
     env::HUBTOKEN_SAFE_DIRECTORIES,
 ];
 
-/// What [`super::Resolver::recall`] answers.
+/// The result of [`super::Resolver::recall`].
 pub enum Recall {
-    /// There is nothing to recall: ask the chain.
+    /// Nothing is cached: run the chain.
     Nothing,
-    /// The token, which needs no look at the disk.
+    /// The token, valid without disk access.
     Ready(Arc<Credential>),
-    /// The token of a file, to be verified.
+    /// A token from a file, which must be verified first.
     Check(Arc<Credential>),
 }
 
-/// Tells a file's content apart from an earlier one, without reading it.
+/// Detects a change of a file's content without reading the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     length: u64,
@@ -76,7 +75,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of a file, `None` when there is none or it may still change unseen.
+    /// The stamp of a file; `None` if the file does not exist.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let metadata = path.metadata().ok()?;
         let modified = metadata.modified().ok();
@@ -106,12 +105,12 @@ impl Stamp {
     }
 }
 
-/// A file, and how it looked before it was read.
+/// A file and its stamp, taken before it was read.
 pub(super) type Stamped = (PathBuf, Option<Stamp>);
 
 type Value = Option<Zeroizing<Vec<u8>>>;
 
-/// The values of [`ENVIRONMENT`] and [`FILES`] at one moment.
+/// A snapshot of the values of [`ENVIRONMENT`] and [`FILES`].
 #[derive(Clone)]
 pub(super) struct Variables {
     environment: [Value; ENVIRONMENT.len()],
@@ -127,7 +126,7 @@ impl Variables {
     }
 }
 
-/// The last ambient answer and what it rests on.
+/// The last ambient result and its inputs.
 pub(super) struct Memory {
     credential: Arc<Credential>,
     variables: Variables,
@@ -141,7 +140,7 @@ fn value(environment: &dyn Environment, name: &str) -> Value {
         .map(|value| Zeroizing::new(value.into_encoded_bytes()))
 }
 
-/// Whether variables still have the values that are known.
+/// Whether variables still have the cached values.
 fn same(environment: &dyn Environment, names: &[&str], known: &[Value]) -> bool {
     names.iter().zip(known).all(|(name, known)| {
         let now = environment.get(name);
@@ -151,7 +150,7 @@ fn same(environment: &dyn Environment, names: &[&str], known: &[Value]) -> bool 
 }
 
 impl Memory {
-    /// What to remember of an answer; `None` when it cannot be checked cheaply.
+    /// What to cache of a result; `None` if it cannot be verified cheaply.
     pub(super) fn of(
         credential: &Arc<Credential>,
         variables: &Variables,
@@ -160,7 +159,7 @@ impl Memory {
     ) -> Option<Self> {
         let file = match &credential.source {
             Source::Environment(name) if name == env::HF_TOKEN => None,
-            // What says so is dropped with the answer: see `Resolver::forget_answer`.
+            // The variable that names the source is not compared: see `Resolver::forget_answer`.
             Source::Placed { .. } => None,
             Source::File(path) => {
                 // A path with `$NAME` depends on variables that are not listed.
@@ -208,35 +207,35 @@ impl Memory {
     }
 }
 
-/// The configurations that count in a folder.
+/// The configurations that apply to a folder.
 #[derive(Clone)]
 pub(super) struct Found {
     /// The project's.
     pub(super) project: Option<Arc<Configuration>>,
     /// The user's own.
     pub(super) user: Option<Arc<Configuration>>,
-    /// What was passed over on the way to them.
+    /// What was skipped in the search for them.
     pub(super) passed_over: Arc<[PassedOver]>,
 }
 
-/// Where configurations are looked for, beside the working directory.
+/// Where to look for configurations, in addition to the working directory.
 pub(super) struct Places<'a> {
     /// The user's own file.
     pub(super) user: Option<&'a Path>,
     pub(super) home: Option<&'a Path>,
-    /// Whose project files count.
+    /// Which project files are trusted.
     pub(super) trust: &'a Trust,
 }
 
-/// The configurations that were found, by working directory.
+/// The configurations found, by working directory.
 #[derive(Default)]
 pub(super) struct Projects {
-    /// The folder that was asked for last comes first: it is nearly always the next one.
+    /// The most recently used folder comes first, since it is nearly always the next one.
     by_folder: Vec<(OsString, Entry)>,
 }
 
-/// The folder as text, since a path is compared part by part. A working directory that is gone is no path
-/// at all.
+/// The folder as a string, because paths are compared component by component. A deleted working
+/// directory maps to the empty string.
 fn key(folder: Option<&Path>) -> &OsStr {
     folder.map(Path::as_os_str).unwrap_or_default()
 }
@@ -263,7 +262,7 @@ impl Projects {
         self.fresh(folder).is_some()
     }
 
-    /// What was found from a folder a moment ago.
+    /// The configurations for a folder, if they are cached and fresh.
     pub(super) fn fresh(&mut self, folder: Option<&Path>) -> Option<&Found> {
         let entry = self.entry(key(folder))?;
         (entry.looked.elapsed() < CONFIGURATION_LIFETIME).then_some(&entry.found)
@@ -284,7 +283,7 @@ impl Projects {
             return Ok(entry.found.clone());
         }
         let looked = Instant::now();
-        // First, since it may say which folders are trusted.
+        // The user's file is read first, because it may list trusted folders.
         let (user, unseen) = match places.user {
             Some(path) => search::read_user(path)?,
             None => (None, None),
@@ -295,7 +294,7 @@ impl Projects {
                 search::find_project(folder, &places.trust.with_safe_directories(&safe))?
             }
             (Some(folder), _) => search::find_project(folder, places.trust)?,
-            // The working directory is gone, and no project with it.
+            // Without a working directory there is no project.
             (None, _) => search::Search::default(),
         };
         project.passed_over.extend(unseen);

@@ -1,16 +1,17 @@
-//! The chain: which token is used, and why.
+//! Implements the credential chain: which token is used, and why.
 //!
-//! Sources are asked in a fixed order until one has a token: the argument, OIDC (when asked for),
-//! the environment, what a configuration names (a profile, a command, a file), the active token
-//! file, the vault of a notebook. Three answers are told apart. A source that is *absent* lets the
-//! chain go on. One that was *asked for by name* (an argument, a profile) and is broken stops it with
-//! an error. An *ambient* one that is broken (an unreadable file, a placeholder in a variable) is
-//! passed over, kept in the trace and warned about once.
+//! Sources are checked in a fixed order until one has a token: the argument, OIDC (on request), the
+//! environment, what a configuration names (a profile, a command, a file), the active token file,
+//! and the notebook's vault. There are three ways for a source not to provide a token. If it is
+//! *absent*, the chain continues. If it was *requested by name* (an argument, a profile) and is
+//! broken, the chain stops with an error. If it is *ambient* and broken (an unreadable file, a
+//! placeholder in a variable), it is skipped, recorded in the trace, and reported in a warning
+//! once.
 //!
-//! The work is in two halves. [`Inputs`] reads the environment, which the Python layer does while
-//! attached to the interpreter; the walk then reads files and needs nothing but the inputs. A
-//! [`Resolver`] remembers the last ambient answer and gives it again while nothing that led to it
-//! has changed, so that a call costs a few reads of variables, and one `stat` for a token file.
+//! The work has two phases. [`Inputs`] reads the environment, which the Python layer does while
+//! attached to the interpreter. The chain then reads files, using only those inputs. A [`Resolver`]
+//! caches the last ambient result and returns it while its inputs are unchanged, so that a call
+//! costs a few variable lookups, plus one `stat` for a token file.
 
 pub mod command;
 pub mod configuration;
@@ -44,47 +45,48 @@ pub use memory::Recall;
 use memory::{Memory, Projects, Stamped};
 use walk::Walk;
 
-/// What a caller handed over as `token=`.
+/// The value that a caller passed as `token=`.
 pub enum Argument<'a> {
-    /// `None`: what the environment has, unless implicit tokens are turned off.
+    /// `None`: use the environment's token, unless implicit tokens are disabled.
     Ambient,
-    /// `True`: what the environment has, even then.
+    /// `True`: use the environment's token even if implicit tokens are disabled.
     Required,
-    /// `False`: no token.
+    /// `False`: use no token.
     Anonymous,
-    /// A text.
+    /// A string.
     Value(&'a str),
-    /// A token that was resolved before.
+    /// A token that was resolved earlier.
     Credential(Arc<Credential>),
 }
 
-/// One question to the chain.
+/// A request to resolve a token.
 pub struct Request<'a> {
     /// The argument.
     pub argument: Argument<'a>,
-    /// The Hub that the token is for; `None` for the token's own.
+    /// The Hub that the token is for; `None` for the token's own Hub.
     pub endpoint: Option<Endpoint>,
     /// The name of a stored token, which is then the only source.
     pub profile: Option<&'a str>,
 }
 
 impl Request<'_> {
-    /// Whether no source is asked but the argument, which needs no look at the disk and no wait.
+    /// Whether the argument alone decides the result, which requires neither disk access nor
+    /// waiting.
     #[must_use]
     pub fn is_answered_by_its_argument(&self) -> bool {
         self.profile.is_none() && !matches!(self.argument, Argument::Ambient | Argument::Required)
     }
 }
 
-/// What the chain found.
+/// The result of the chain.
 pub struct Resolution {
-    /// The token; `None` when the caller asked for none.
+    /// The token; `None` if the caller requested none.
     pub credential: Option<Arc<Credential>>,
-    /// What each source answered.
+    /// The result for each source.
     pub trace: Trace,
 }
 
-/// The chain, with what it remembers.
+/// The credential chain and its caches.
 #[derive(Default)]
 pub struct Resolver {
     memory: Mutex<Option<Memory>>,
@@ -94,22 +96,22 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// Forgets what was found, so that files and configurations are read anew.
+    /// Clears all caches, so that files and configurations are read again.
     pub fn reload(&self) {
         *lock(&self.memory) = None;
         lock(&self.projects).clear();
         self.errands.clear();
     }
 
-    /// Forgets the last ambient answer, but not what slow sources have told.
+    /// Clears the last ambient result, but not the cached results of slow sources.
     ///
-    /// For a change of what is active: the variable that says where the token in `HF_TOKEN` came
-    /// from is not compared at each call.
+    /// Must be called when the active token changes, because the variable that records the source
+    /// of the token in `HF_TOKEN` is not compared on each call.
     pub fn forget_answer(&self) {
         *lock(&self.memory) = None;
     }
 
-    /// The chain of a forked child, which knows what its parent was told by notebooks.
+    /// The resolver for a forked child, with the parent's cached results from notebooks.
     #[must_use]
     pub fn inherited(&self) -> Self {
         Self {
@@ -118,8 +120,8 @@ impl Resolver {
         }
     }
 
-    /// What to warn of after a walk: the sources that are broken or refuse, and that have not been
-    /// warned about before.
+    /// The warnings to give after a resolution: sources that are broken or denied access, unless
+    /// they were reported before.
     #[must_use]
     pub fn warnings(&self, trace: &Trace) -> Vec<String> {
         self.new_warnings(
@@ -131,7 +133,7 @@ impl Resolver {
         )
     }
 
-    /// Those of some warnings that have not been given before.
+    /// Filters out the warnings that were given before.
     #[must_use]
     pub fn new_warnings(&self, warnings: impl Iterator<Item = String>) -> Vec<String> {
         let mut warned = lock(&self.warned);
@@ -140,9 +142,9 @@ impl Resolver {
             .collect()
     }
 
-    /// The last ambient answer, if nothing that led to it has changed.
+    /// The last ambient result, if its inputs are unchanged.
     ///
-    /// Reads a few variables and no file. [`Recall::Check`] still has to look at the disk.
+    /// Reads a few variables and no files. [`Recall::Check`] still requires [`Resolver::verify`].
     #[must_use]
     pub fn recall(&self, environment: &dyn Environment) -> Recall {
         lock(&self.memory)
@@ -150,8 +152,8 @@ impl Resolver {
             .map_or(Recall::Nothing, |memory| memory.recall(environment))
     }
 
-    /// Looks at the disk for [`Recall::Check`]: whether the token file and the working directory
-    /// are the same, and the configuration was looked for less than a second ago.
+    /// Verifies a [`Recall::Check`] on disk: the token file and the working directory must be
+    /// unchanged, and the configuration must have been searched for less than a second ago.
     #[must_use]
     pub fn verify(&self, credential: &Arc<Credential>) -> bool {
         let memory = lock(&self.memory);
@@ -160,12 +162,12 @@ impl Resolver {
             .is_some_and(|memory| memory.verify(credential, &mut lock(&self.projects)))
     }
 
-    /// Asks the sources in order.
+    /// Checks the sources in order.
     ///
     /// # Errors
     ///
-    /// [`Error::TokenNotFound`] with the trace when no source has a token; otherwise the error of
-    /// the source that was asked for by name.
+    /// [`Error::TokenNotFound`] with the trace if no source has a token; otherwise the error of the
+    /// source that was requested by name.
     pub fn resolve(&self, request: &Request<'_>, inputs: &Inputs<'_>) -> Result<Resolution, Error> {
         let ambient = matches!(request.argument, Argument::Ambient)
             && request.endpoint.is_none()
@@ -184,11 +186,11 @@ impl Resolver {
         Ok(resolution)
     }
 
-    /// Asks all the sources, also those after the first that has a token.
+    /// Checks all sources, including those after the first that has a token.
     ///
     /// # Errors
     ///
-    /// As [`Resolver::resolve`], but a missing token is an answer and no error.
+    /// As [`Resolver::resolve`], except that a missing token is not an error.
     pub fn explain(&self, request: &Request<'_>, inputs: &Inputs<'_>) -> Result<Trace, Error> {
         match self.walk(request, inputs, true) {
             Ok((resolution, _)) => Ok(resolution.trace),

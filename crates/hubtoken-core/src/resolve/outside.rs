@@ -1,33 +1,34 @@
-//! What the chain may ask beyond variables and files: a command, and the vaults of notebooks.
+//! Abstracts what the chain needs from its host process: running a command and querying notebook
+//! vaults.
 //!
-//! Both belong to the surroundings of a process: a command is started with its variables, and a
-//! vault is asked by the notebook's own Python modules. So they are a parameter, like the
-//! environment, and the core knows neither the interpreter nor the terminal.
+//! A command is started with the process's variables, and a vault is queried through the notebook's
+//! own Python modules. Like the environment, both are therefore parameters, and the core depends
+//! neither on the interpreter nor on the terminal.
 
 use super::errand::Tell;
 use crate::env::Fixed;
 use crate::interrupt::{Interrupt, Never};
 use crate::source::Notebook;
 
-/// The surroundings of a process.
+/// The host process.
 pub trait Outside: Sync {
-    /// The variables that a command is given.
+    /// The environment variables for a command.
     fn variables(&self) -> Fixed;
 
-    /// Who may want to stop waiting.
+    /// The source of interrupts for a waiting caller.
     fn interrupt(&self) -> &dyn Interrupt;
 
-    /// The vaults that may be asked here; none outside their notebooks.
+    /// The vaults available here; empty outside notebooks.
     fn vaults(&self) -> Vec<Notebook> {
         Vec::new()
     }
 
-    /// Asks a vault of [`Outside::vaults`] without waiting for it: the answer is told, from
-    /// whatever thread has it. Not telling it is telling a failure.
+    /// Queries one of [`Outside::vaults`] without blocking. The result may be sent from any thread.
+    /// Dropping `_tell` reports a failure.
     fn ask_vault(&self, _notebook: Notebook, _tell: Tell) {}
 }
 
-/// A process of which nothing is known: commands get no variables.
+/// A process about which nothing is known. Commands get no variables.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Nowhere;
 
@@ -41,9 +42,9 @@ impl Outside for Nowhere {
     }
 }
 
-/// A program that was started in a shell, or by git.
+/// A program started by a shell or by git.
 pub struct Shell<'a> {
-    /// Its variables.
+    /// Its environment variables.
     pub variables: Fixed,
     /// Ctrl-C.
     pub interrupt: &'a (dyn Interrupt + Sync),

@@ -1,8 +1,9 @@
-//! What `huggingface_hub` would send on its own.
+//! Determines which token `huggingface_hub` would send by itself.
 //!
-//! That library has a chain of its own: no configuration, a blank `HF_TOKEN` hides the older
-//! variable, and line breaks are removed anywhere. Activation asks this before it sets anything,
-//! since a token that is sent anyway is best left to the library that also refreshes it.
+//! That library has its own chain: it has no configuration, a blank `HF_TOKEN` hides the older
+//! variable, and line breaks are removed anywhere in the value. Activation checks this before it
+//! sets anything, because a token that the library sends anyway is best left to it: the library
+//! also refreshes it.
 
 use std::ffi::OsString;
 
@@ -14,8 +15,7 @@ use crate::file;
 use crate::token::Token;
 
 impl Inputs<'_> {
-    /// Whether `huggingface_hub` (2.4, `utils/_auth.py`) sends this very token when it is given
-    /// none.
+    /// Whether `huggingface_hub` (2.4, `utils/_auth.py`) sends this token when it is not given one.
     #[must_use]
     pub fn is_sent_anyway(&self, token: &Token) -> bool {
         if self.oidc_resource || self.implicit_disabled {
@@ -59,7 +59,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("token"), format!("{FIRST}\n")).unwrap();
         let first = Token::parse(FIRST).unwrap().unwrap();
-        // What is set beside HF_HOME, and whether the file's token is sent.
+        // The variables set in addition to HF_HOME, and whether the token in the file is sent.
         for (variables, sent) in [
             (&[][..], true),
             (&[("HF_TOKEN", FIRST)], true),
@@ -68,7 +68,7 @@ mod tests {
                 &[("HF_TOKEN", ""), ("HUGGING_FACE_HUB_TOKEN", SECOND)],
                 false,
             ),
-            // A blank variable hides the older one, and then the file counts.
+            // A blank variable hides the older one, and then the file is used.
             (
                 &[("HF_TOKEN", " "), ("HUGGING_FACE_HUB_TOKEN", SECOND)],
                 true,

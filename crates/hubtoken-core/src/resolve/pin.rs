@@ -1,8 +1,8 @@
-//! Pinning a folder to a stored token: what `hubtoken use NAME` writes.
+//! Pins a folder to a stored token, for `hubtoken use NAME`.
 //!
-//! The folder's own file gets `profile = "NAME"`: its `hubtoken.toml`, or its `pyproject.toml`
-//! when that has a `[tool.hubtoken]` table. Nothing else in the file changes, and nothing outside
-//! the folder does. A name is no secret, so the file has the mode that any new file has.
+//! The folder's own file gets `profile = "NAME"`: `hubtoken.toml`, or `pyproject.toml` if that has
+//! a `[tool.hubtoken]` table. Nothing else changes, in the file or outside the folder. A name is
+//! not a secret, so the file has the default mode.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write as _};
@@ -18,33 +18,33 @@ use crate::file::describe;
 use crate::paths::PROJECT_FILE;
 use crate::printable::printable_path;
 
-/// What became of a folder's file.
+/// The result of pinning a folder.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pinned {
     /// The file.
     pub file: PathBuf,
     /// Whether it was written.
     pub changed: bool,
-    /// A file in a folder above, which no longer counts here.
+    /// A file in a parent folder, which no longer applies here.
     pub hides: Option<PathBuf>,
-    /// Why the file does not count although it was written, if it does not.
+    /// Why the new file is not trusted, if it is not.
     pub objection: Option<String>,
 }
 
-/// Pins a folder to a stored token, or with `None` takes that back.
+/// Pins a folder to a stored token, or removes the pin if `profile` is `None`.
 ///
 /// # Errors
 ///
-/// [`Error::Configuration`] when the folder's file is broken, or does not count: it is then left
-/// as it is, since to write it anew would make what others have written there this user's own.
-/// [`Error::Store`] when it cannot be written.
+/// [`Error::Configuration`] if the folder's file is broken or not trusted. The file is then left as
+/// it is, because rewriting it would make this user the owner of what others wrote there.
+/// [`Error::Store`] if it cannot be written.
 pub fn pin(folder: &Path, profile: Option<&str>, trust: &Trust) -> Result<Pinned, Error> {
     let mut search = search::of_folder(folder, trust)?;
     if let Some(file) = search.passed_over.first() {
         if !trust.is_own(&file.path) {
             return Err(refused(file));
         }
-        // This user's own file, in a folder of all: what is in it can still be changed.
+        // This user's own file in a folder that any user can write to: it can still be edited.
         search = search::of_folder(folder, &trust.with_safe_directories(&[folder.to_owned()]))?;
     }
     let known = search.found;
@@ -86,7 +86,7 @@ pub fn pin(folder: &Path, profile: Option<&str>, trust: &Trust) -> Result<Pinned
     })
 }
 
-/// The configuration that counted before the folder had one.
+/// The configuration that applied before the folder had its own.
 fn hidden(folder: &Path, trust: &Trust) -> Result<Option<PathBuf>, Error> {
     let above = match folder.parent() {
         Some(parent) => search::find_project(parent, trust)?.found,
@@ -103,11 +103,11 @@ fn refused(file: &PassedOver) -> Error {
     ))
 }
 
-/// Sets or removes the profile in a configuration's text; all else stays as it is written.
+/// Sets or removes the profile in the text of a configuration. Everything else is preserved.
 ///
 /// # Errors
 ///
-/// [`Error::Configuration`] when the text is not TOML, or has no place for it.
+/// [`Error::Configuration`] if the text is not TOML or has no table for the profile.
 pub fn edit(text: &str, file: &Path, profile: Option<&str>) -> Result<String, Error> {
     let broken = || {
         Error::Configuration(format!(
@@ -116,7 +116,7 @@ pub fn edit(text: &str, file: &Path, profile: Option<&str>) -> Result<String, Er
         ))
     };
     let mut document: DocumentMut = text.trim_start_matches('\u{feff}').parse().map_err(|_| {
-        // The parser's own message quotes the line, which may hold a secret.
+        // The parser's own message quotes the line, which may contain a secret.
         Error::Configuration(format!("{} is not TOML", printable_path(file)))
     })?;
     let table: &mut dyn TableLike = if file.ends_with(PROJECT_FILE) {
@@ -135,7 +135,7 @@ pub fn edit(text: &str, file: &Path, profile: Option<&str>) -> Result<String, Er
                 table.get("profile").and_then(Item::as_value),
                 new.as_value_mut(),
             ) {
-                // A comment behind the value stays.
+                // Keeps a comment after the value.
                 *new.decor_mut() = old.decor().clone();
             }
             table.insert("profile", new);
@@ -147,9 +147,9 @@ pub fn edit(text: &str, file: &Path, profile: Option<&str>) -> Result<String, Er
     Ok(document.to_string())
 }
 
-/// A new file in the old one's place, with the old one's mode.
+/// Replaces a file with a new one that has the same mode.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
-    // A link stays a link: what it points to is replaced.
+    // A symbolic link is kept: its target is replaced.
     let path = match fs::canonicalize(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
         found => found?,
@@ -164,7 +164,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // What the umask leaves of it.
+        // Restricted by the umask.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let mut file = builder.tempfile_in(folder)?;

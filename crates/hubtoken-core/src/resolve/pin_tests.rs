@@ -1,4 +1,4 @@
-//! What `hubtoken use` writes, and what it leaves alone.
+//! Tests what `hubtoken use` writes and what it preserves.
 #![allow(clippy::unwrap_used)]
 
 use tempfile::TempDir;
@@ -66,12 +66,12 @@ fn a_pyproject_with_a_table_is_the_place() {
     assert_eq!(written(&folder, PYPROJECT_FILE), expected);
     pin(folder.path(), None, &trust()).unwrap();
     assert_eq!(written(&folder, PYPROJECT_FILE), text);
-    // Without the table it is other tools' file.
+    // Without the table, the file belongs to other tools.
     fs::write(&path, "[tool.ruff]\n").unwrap();
     let pinned = pin(folder.path(), Some("ci"), &trust()).unwrap();
     assert_eq!(pinned.file, folder.path().join(PROJECT_FILE));
     assert_eq!(written(&folder, PYPROJECT_FILE), "[tool.ruff]\n");
-    // A table in one line.
+    // An inline table.
     fs::remove_file(&pinned.file).unwrap();
     fs::write(&path, "[tool]\nhubtoken = { role = \"read\" }\n").unwrap();
     pin(folder.path(), Some("ci"), &trust()).unwrap();
@@ -129,11 +129,11 @@ fn modes_and_links_stay() {
 #[test]
 fn what_cannot_be_written_is_told() {
     let folder = folder();
-    // A folder that vanished.
+    // A folder that no longer exists.
     let gone = folder.path().join("gone");
     let error = pin(&gone, Some("ci"), &trust()).unwrap_err();
     assert!(matches!(error, Error::Store(_)), "{error}");
-    // Something that is no file.
+    // Something other than a file.
     fs::create_dir(folder.path().join(PROJECT_FILE)).unwrap();
     let error = pin(folder.path(), Some("ci"), &trust()).unwrap_err();
     assert!(matches!(error, Error::Configuration(_)), "{error}");
@@ -157,7 +157,7 @@ fn in_a_folder_of_all_it_is_said_that_the_file_does_not_count() {
     let listed = trust().with_safe_directories(&[folder.path().to_owned()]);
     let pinned = pin(folder.path(), Some("ci"), &listed).unwrap();
     assert_eq!(pinned.objection, None);
-    // What others may have written is not made this user's own.
+    // What others may have written must not become this user's own file.
     let file = folder.path().join(PROJECT_FILE);
     fs::write(&file, "sources = []\n").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();

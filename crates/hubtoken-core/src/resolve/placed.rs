@@ -1,14 +1,13 @@
-//! The tokens that this library puts into `HF_TOKEN`, and how they keep their source.
+//! Records the source of a token that this library puts into `HF_TOKEN`.
 //!
-//! `activate()`, `environ()` and `hubtoken run` hand a token on through `HF_TOKEN`, since that is what the Hub's
-//! libraries read. Without more, this process and its children would blame a variable that the
-//! user never set. So a second variable says where the token came from, bound to the value by its
-//! fingerprint: once `HF_TOKEN` holds anything else, it says nothing. It decides words in messages
-//! and the profile's name, never which token is used.
+//! `activate()`, `environ()` and `hubtoken run` pass a token on through `HF_TOKEN`, because that is
+//! what the Hub's libraries read. By itself, that would make messages in this process and its
+//! children blame a variable that the user never set. A second variable therefore records the
+//! source, bound to the token by its fingerprint: it is ignored once `HF_TOKEN` holds another
+//! value. It affects messages and the profile's name, never which token is used.
 //!
-//! Child processes inherit both variables, and the fingerprint binds them together. The second
-//! variable does not make the lookup of a cached resolution read more of the environment than
-//! before, because `activate()` clears the cached resolution.
+//! Child processes inherit both variables. The second variable does not add to what the lookup of a
+//! cached resolution reads from the environment, because `activate()` clears the cached resolution.
 
 use url::form_urlencoded::{Serializer, parse};
 
@@ -26,7 +25,7 @@ const ACTIVATION: &str = "activate";
 const RUN: &str = "run";
 const ENVIRON: &str = "environ";
 
-/// What goes into `HUBTOKEN_TOKEN_ORIGIN` beside a token in `HF_TOKEN`.
+/// The value of `HUBTOKEN_TOKEN_ORIGIN` for a token in `HF_TOKEN`.
 #[must_use]
 pub fn origin(credential: &Credential, by: Placement) -> String {
     let source = credential.source.origin();
@@ -48,7 +47,7 @@ pub fn origin(credential: &Credential, by: Placement) -> String {
     pairs.finish()
 }
 
-/// The source of a token in `HF_TOKEN` that this library put there; `None` for any other.
+/// The source of a token in `HF_TOKEN`, if this library put it there.
 fn source(origin: &str, token: &Token) -> Option<Source> {
     let field = |name: &str| {
         parse(origin.as_bytes())
@@ -81,10 +80,10 @@ impl Inputs<'_> {
     }
 }
 
-/// A warning that a variable goes before the active token of the file, if one does.
+/// A warning that a variable takes precedence over the active token of the file, if one does.
 ///
-/// `effect` says what its token does ("goes before the active token"), `purpose` what ending that is
-/// good for (" to be without a token", or nothing).
+/// `effect` describes what the variable's token does ("goes before the active token"). `purpose`
+/// says why to change that (" to be without a token"), and may be empty.
 #[must_use]
 pub fn shadow_warning(
     environment: &dyn Environment,
@@ -153,7 +152,7 @@ mod tests {
                 let read = source(&written, &credential.token);
                 assert_eq!(read.as_ref().map(Source::origin), Some(&from));
                 assert_eq!(source(&written, &other), None);
-                // A placed token that is placed again keeps where it came from first.
+                // A placed token that is placed again keeps its original source.
                 let again = Credential {
                     source: read.unwrap(),
                     ..credential

@@ -1,11 +1,11 @@
-//! Looking for a project's configuration, and passing over what does not count.
+//! Searches for a project's configuration and skips files that are not trusted or not readable.
 //!
-//! The nearest file from the working directory upwards counts: `hubtoken.toml`, or a
-//! `pyproject.toml` that has a `[tool.hubtoken]` table. On the way up there may be folders that this
-//! user may not search, and files that are not this user's (see [`Trust`]). Neither is an error,
-//! since programs run in such places without ever having heard of hubtoken: each is passed over and
-//! kept for the trace. What a passed-over file asks for is not done, but a *role* that it names must
-//! not be forgotten in silence, so it is told whether there is one.
+//! The nearest file from the working directory upwards applies: `hubtoken.toml`, or a
+//! `pyproject.toml` with a `[tool.hubtoken]` table. On the way up there may be folders that this
+//! user may not search, and files that this user does not own (see [`Trust`]). Neither is an error,
+//! since programs that do not use hubtoken run in such folders too: each is skipped and recorded
+//! for the trace. Settings in a skipped file have no effect, but a *role* that it names must not be
+//! dropped silently, so the result says whether there is one.
 
 use std::path::{Path, PathBuf};
 
@@ -20,47 +20,47 @@ use crate::file::{self, Unreadable};
 use crate::paths::{self, PROJECT_FILE, PYPROJECT_FILE, Paths};
 use crate::printable::{printable, printable_path};
 
-/// What to do about a file that does not count.
+/// How to make a skipped file count.
 const REMEDY: &str = "If you trust it, list its folder in HUBTOKEN_SAFE_DIRECTORIES, or in \
                       safe_directories of your own configuration";
 
-/// A file that does not count, or a folder that cannot be looked into.
+/// A file that was skipped, or a folder that cannot be searched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassedOver {
-    /// The file; for a folder that may not be searched, the file that could be in it.
+    /// The file; for a folder that cannot be searched, the file that could be in it.
     pub path: PathBuf,
-    /// Why, in words that follow "it was passed over".
+    /// The reason, phrased to follow "it was passed over".
     pub reason: String,
-    /// Why a file is passed over.
+    /// The kind of reason.
     pub why: Why,
     /// Whether the file names a role.
     pub role: Mention,
 }
 
-/// Whether a file that does not count names a role.
+/// Whether a skipped file names a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mention {
     /// It does not.
     Absent,
-    /// That cannot be told, since the file cannot be read or understood.
+    /// It may: the file cannot be read or parsed.
     Possible,
     /// It does.
     Present,
 }
 
-/// The kinds of reasons for which a file does not count.
+/// The kinds of reasons for skipping a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// Whether there is a file cannot be seen. That is no news to who works there.
+    /// Whether the file exists cannot be determined, which users of such a folder already know.
     Hidden,
-    /// There is a file that cannot be read.
+    /// The file exists but cannot be read.
     Unreadable,
     /// The file is another user's, or others may write to it.
     Distrusted,
 }
 
 impl PassedOver {
-    /// What the user should hear of it; `None` for what is only worth a line in a trace.
+    /// The warning for the user; `None` for what is only worth a line in the trace.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         (self.why != Why::Hidden).then(|| {
@@ -73,12 +73,12 @@ impl PassedOver {
     }
 }
 
-/// What was found on the way up.
+/// The result of a search.
 #[derive(Default)]
 pub struct Search {
-    /// The nearest configuration that counts.
+    /// The nearest configuration that applies.
     pub found: Option<Configuration>,
-    /// What was nearer and does not count.
+    /// The nearer files that were skipped.
     pub passed_over: Vec<PassedOver>,
 }
 
@@ -86,7 +86,8 @@ pub struct Search {
 ///
 /// # Errors
 ///
-/// [`Error::Configuration`] when the nearest one that counts is broken or says what it may not.
+/// [`Error::Configuration`] if the nearest trusted file is broken or contains a setting that it may
+/// not.
 pub fn find_project(folder: &Path, trust: &Trust) -> Result<Search, Error> {
     let mut search = Search::default();
     for folder in folder.ancestors() {
@@ -102,19 +103,19 @@ pub fn find_project(folder: &Path, trust: &Trust) -> Result<Search, Error> {
 ///
 /// # Errors
 ///
-/// [`Error::Configuration`] when it counts and is broken or says what it may not.
+/// [`Error::Configuration`] if it is trusted and is broken or contains a setting that it may not.
 pub(super) fn of_folder(folder: &Path, trust: &Trust) -> Result<Search, Error> {
     let mut search = Search::default();
     search.look_into(folder, trust)?;
     Ok(search)
 }
 
-/// Reads the user's own file. It is trusted wherever it is; where it cannot be seen, since the home
-/// folder is another user's, there is none.
+/// Reads the user's own file, which is trusted regardless of its location. If it is not visible
+/// because the home folder belongs to another user, it counts as absent.
 ///
 /// # Errors
 ///
-/// [`Error::Configuration`] when it is broken, or cannot be read.
+/// [`Error::Configuration`] if it is broken or cannot be read.
 pub(super) fn read_user(path: &Path) -> Result<(Option<Configuration>, Option<PassedOver>), Error> {
     match file::open(path, MAXIMUM_SIZE) {
         Ok(Some(opened)) => {
@@ -128,11 +129,11 @@ pub(super) fn read_user(path: &Path) -> Result<(Option<Configuration>, Option<Pa
 }
 
 impl Trust {
-    /// Reads the environment, and the exceptions in the user's own configuration.
+    /// Reads the environment and the exceptions in the user's own configuration.
     ///
     /// # Errors
     ///
-    /// [`Error::Configuration`] when that is broken.
+    /// [`Error::Configuration`] if that configuration is broken.
     pub fn of_user(environment: &dyn Environment) -> Result<Self, Error> {
         let trust = Self::read(environment);
         let Some(path) = Paths::new(environment).user_configuration else {
@@ -156,7 +157,7 @@ impl Search {
                 Ok(None) => continue,
                 Err(Unreadable::Hidden(problem)) => {
                     self.passed_over.push(hidden(&path, problem));
-                    // The folder has nothing else to show either.
+                    // The other file in the folder is not visible either.
                     return Ok(());
                 }
                 Err(problem) => {
@@ -194,7 +195,7 @@ impl Search {
         if is_strange && in_own_folder {
             return Err(unusable(&problem.to_string()));
         }
-        // Most of these files are other tools'.
+        // Most of these files belong to other tools.
         let (why, role) = if path.ends_with(PYPROJECT_FILE) {
             (Why::Hidden, Mention::Absent)
         } else if path.is_dir() {
@@ -224,9 +225,9 @@ impl Search {
     }
 }
 
-/// Whether a file that does not count names a role; `None` when it is no configuration of ours. One
-/// that is not even TOML may, if the word is in it; a `pyproject.toml` also has to have our table,
-/// since it is other tools' file.
+/// Whether a skipped file names a role; `None` if it is not a hubtoken configuration. A file that
+/// is not even TOML may name one if it contains the word. A `pyproject.toml` must also have our
+/// table, since it is shared with other tools.
 fn mention_of_role(path: &Path, text: &str) -> Option<Mention> {
     let is_shared = path.ends_with(PYPROJECT_FILE);
     if is_shared && !text.contains("hubtoken") {

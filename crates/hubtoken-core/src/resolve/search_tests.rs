@@ -1,4 +1,4 @@
-//! Which file counts, and what is passed over.
+//! Tests which file applies and which files are skipped.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::env::Fixed;
@@ -56,7 +56,7 @@ mod passed_over {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// A folder that everybody may write in, within one that is this user's.
+    /// A folder that any user can write to, inside one that belongs to this user.
     fn shared(text: &str, name: &str) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join(PROJECT_FILE), "profile = \"own\"").unwrap();
@@ -138,13 +138,13 @@ mod passed_over {
             let root = shared(text, PROJECT_FILE);
             assert_eq!(search(&root).passed_over.len(), 1, "{text}");
         }
-        // What is too large may name a role; a folder of that name does not.
+        // A file that is too large may name a role; a folder of that name cannot.
         let root = shared(&"#".repeat(2 * 1024 * 1024), PROJECT_FILE);
         assert_eq!(search(&root).passed_over[0].role, Mention::Possible);
         let root = shared("", "unused");
         fs::create_dir(root.path().join("shared").join(PROJECT_FILE)).unwrap();
         assert_eq!(search(&root).passed_over[0].role, Mention::Absent);
-        // In one's own folder it is a mistake of one's own.
+        // In the user's own folder, it is the user's own mistake.
         set_mode(&root.path().join("shared"), 0o755);
         let folder = root.path().join("shared");
         assert!(find_project(&folder, &trust()).is_err());

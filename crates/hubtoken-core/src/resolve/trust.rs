@@ -1,24 +1,24 @@
-//! Whose configuration counts as a project's.
+//! Decides whether a project's configuration file is trusted.
 //!
-//! A configuration is looked for from the working directory upwards, so it may be found in a folder
-//! that others share: whoever may write there would choose the stored token of everybody who works
-//! below. A file therefore counts only if it and its folder belong to this user or to root, and
-//! others cannot write to either. As in git, a group that may write is trusted, since that is how
-//! teams share checkouts, and for root the user who called `sudo` is trusted as well. A sticky bit
-//! does not help: in such a folder everybody may still make a file.
+//! Configurations are searched for from the working directory upwards, so one may be found in a
+//! shared folder. Any user who can write there could then choose the stored token of every user who
+//! works below it. A file is therefore trusted only if it and its folder belong to this user or to
+//! root, and other users can write to neither. As in git, write access for a group is accepted,
+//! since teams share checkouts that way, and root also trusts the user who called `sudo`. A sticky
+//! bit does not help: in such a folder any user can still create a file.
 //!
-//! The owner is that of the file that was opened, not of what the path led to before, and a link is
-//! judged by what it points to. On Windows the owner of a file is not looked at.
+//! The owner is read from the opened file, so replacing the path later has no effect, and a
+//! symbolic link is judged by its target. On Windows, owners are not checked.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use crate::env::{self, Environment};
 
-/// Who is trusted, and which folders are whoever owns them.
+/// The trusted users, and the folders that are trusted regardless of their owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
-    /// The ids of users whose files count.
+    /// The IDs of the trusted users.
     #[cfg(unix)]
     owners: Vec<u32>,
     safe_directories: Vec<PathBuf>,
@@ -41,7 +41,7 @@ impl Trust {
         }
     }
 
-    /// The same, with the folders that the user's own configuration lists.
+    /// The same, with the folders listed in the user's own configuration.
     #[must_use]
     pub(super) fn with_safe_directories(&self, more: &[PathBuf]) -> Self {
         let mut trust = self.clone();
@@ -49,8 +49,8 @@ impl Trust {
         trust
     }
 
-    /// Why a file in a folder does not count, in words that follow "it was passed over"; `None`
-    /// when it does.
+    /// Why a file in a folder is not trusted, phrased to follow "it was passed over"; `None` if it
+    /// is.
     #[cfg(unix)]
     #[must_use]
     pub(super) fn objection(&self, folder: &Path, file: &Metadata) -> Option<String> {
@@ -60,7 +60,7 @@ impl Trust {
         (!self.is_safe(folder)).then_some(objection)
     }
 
-    /// Why no file of this user in a folder counts; `None` when it does.
+    /// Why files of this user in a folder are not trusted; `None` if they are.
     #[cfg(unix)]
     #[must_use]
     pub(super) fn objection_to_any(&self, folder: &Path) -> Option<String> {
@@ -68,7 +68,7 @@ impl Trust {
         (!self.is_safe(folder)).then_some(objection)
     }
 
-    /// Whether a file is this user's or root's, wherever it lies.
+    /// Whether a file belongs to this user or to root, regardless of its folder.
     #[cfg(unix)]
     #[must_use]
     pub(super) fn is_own(&self, path: &Path) -> bool {
@@ -99,10 +99,11 @@ impl Trust {
         (metadata.mode() & 0o002 != 0).then(|| format!("everybody may write to {what}"))
     }
 
-    /// Whether a folder is one of the exceptions, by its whole path.
+    /// Whether a folder is one of the exceptions. Compares whole paths.
     #[cfg(unix)]
     fn is_safe(&self, folder: &Path) -> bool {
-        // The working directory is told without links; the exceptions may have some.
+        // The working directory has no symbolic links in its path, but the exceptions may have
+        // some.
         let same = |safe: &PathBuf| {
             safe == folder
                 || matches!((safe.canonicalize(), folder.canonicalize()),
@@ -114,21 +115,21 @@ impl Trust {
             .any(same)
     }
 
-    /// Elsewhere the owner of a file is not looked at.
+    /// On other systems, the owner of a file is not checked.
     #[cfg(not(unix))]
     #[must_use]
     pub(super) fn objection(&self, _folder: &Path, _file: &Metadata) -> Option<String> {
         None
     }
 
-    /// Elsewhere the owner of a file is not looked at.
+    /// On other systems, the owner of a file is not checked.
     #[cfg(not(unix))]
     #[must_use]
     pub(super) fn is_own(&self, _path: &Path) -> bool {
         true
     }
 
-    /// Elsewhere the owner of a folder is not looked at.
+    /// On other systems, the owner of a folder is not checked.
     #[cfg(not(unix))]
     #[must_use]
     pub(super) fn objection_to_any(&self, _folder: &Path) -> Option<String> {
@@ -136,7 +137,7 @@ impl Trust {
     }
 }
 
-/// This user and root; for root also who called `sudo`.
+/// This user and root; for root, also the user who called `sudo`.
 #[cfg(unix)]
 fn owners(user: u32, sudo: Option<&str>) -> Vec<u32> {
     const ROOT: u32 = 0;
@@ -187,7 +188,7 @@ mod tests {
         for (folder_mode, file_mode, counts) in [
             (0o755, 0o644, true),
             (0o700, 0o600, true),
-            // Teams share a checkout by its group, and git trusts that.
+            // Teams share a checkout through its group, and git trusts that.
             (0o2775, 0o664, true),
             (0o777, 0o644, false),
             (0o1777, 0o644, false),

@@ -1,14 +1,12 @@
-//! Looks again for a token whose pickle carried no value.
+//! Finds a token again after unpickling, since a pickle does not contain its value.
 //!
-//! A worker process often has the very token at hand: its own `HF_TOKEN`, or the machine's files.
-//! So all quick sources are compared with the fingerprint, whatever the token's source was
-//! elsewhere. A stored token is followed by its name as well, since it may have been rotated.
-//! Commands, vaults and keyrings are never asked: they are slow, may show a dialogue, and every
-//! worker of a pool would ask them at once.
+//! A worker process often has the same token, in its own `HF_TOKEN` or in the machine's files. All
+//! fast sources are therefore compared with the fingerprint, regardless of the token's original
+//! source. A stored token is also found by its name, since it may have been rotated.
 //!
-//! A pickled token is looked for in quick sources only, whatever its original source was:
-//! otherwise all workers of a pool would run a command or open a dialog at once. A token handed to
-//! a process as it starts needs no search, because it travels in that one pickle.
+//! Commands, vaults and keyrings are never queried: they are slow and may show a dialog, and all
+//! workers of a pool would query them at once. A token passed to a process at startup needs no
+//! search, because that pickle is the only one that contains the value.
 
 use std::sync::Arc;
 
@@ -26,11 +24,11 @@ use crate::token_reference::Reference;
 use crate::trace::{Answer, Step, Trace};
 
 impl Resolver {
-    /// Looks for the token that a reference means in the quick sources.
+    /// Searches the fast sources for the token that a reference identifies.
     ///
     /// # Errors
     ///
-    /// [`Error::TokenNotFound`] that says why it cannot be had again.
+    /// [`Error::TokenNotFound`], which says why it could not be found again.
     pub fn revive(
         &self,
         reference: &Reference,
@@ -76,8 +74,8 @@ impl Search<'_> {
             .or_else(|| self.stored())
     }
 
-    /// A fresh walk, and what it found if that is what the reference means. What is broken holds no
-    /// such token; the trace keeps it.
+    /// Checks one source on a new chain, and returns its token if that is the one the reference
+    /// identifies. Broken sources do not match, but are recorded in the trace.
     fn ask(
         &mut self,
         ask: impl FnOnce(&mut Walk<'_>) -> Result<(), Error>,
@@ -107,7 +105,7 @@ impl Search<'_> {
         found.with_source(&self.reference.source).unwrap_or(found)
     }
 
-    /// The stored token by its name, which may have another value by now.
+    /// The stored token with the same name, which may have another value by now.
     fn named(&mut self) -> Option<Arc<Credential>> {
         let source = self.reference.source.clone();
         let name = source.profile()?.to_owned();
@@ -123,8 +121,8 @@ impl Search<'_> {
             .find_map(|(name, value)| self.ask(|walk| walk.ask_variable(name, value.as_ref())))
     }
 
-    /// The file that the token came from, the one that the user's configuration names, and the
-    /// active one.
+    /// The file that the token came from, the one named by the user's configuration, and the active
+    /// one.
     fn files(&mut self) -> Option<Arc<Credential>> {
         let own = match &self.reference.source {
             Source::File(path) => Some(path.clone()),
@@ -145,7 +143,7 @@ impl Search<'_> {
         })
     }
 
-    /// All stored tokens, by value.
+    /// All stored tokens, compared by value.
     fn stored(&mut self) -> Option<Arc<Credential>> {
         let stored = store::read(self.inputs.paths.stored_tokens.as_deref()?).ok()?;
         let entry = stored.iter().find(|entry| {
@@ -158,7 +156,7 @@ impl Search<'_> {
         self.ask(|walk| walk.ask_store(source, &entry.name, None))
     }
 
-    /// The Hub that the user's configuration gives to a source that it names.
+    /// The Hub that the user's configuration assigns to a source.
     fn configured_endpoint(&self, source: &Source) -> Option<Endpoint> {
         let user = self.user.as_ref()?;
         let named = match source {

@@ -1,4 +1,4 @@
-//! One walk along the chain.
+//! Runs the credential chain once.
 
 mod configured;
 mod errands;
@@ -23,10 +23,10 @@ use crate::source::Source;
 use crate::token::Token;
 use crate::trace::{Answer, Step, Trace};
 
-/// The largest token file that is read, in bytes.
+/// The maximum size of a token file, in bytes.
 pub(super) const MAXIMUM_TOKEN_FILE: u64 = 64 * 1024;
 
-/// One walk along the chain.
+/// One run of the chain.
 pub(super) struct Walk<'a> {
     resolver: &'a Resolver,
     inputs: &'a Inputs<'a>,
@@ -35,7 +35,7 @@ pub(super) struct Walk<'a> {
     pub(super) trace: Trace,
     pub(super) found: Option<Arc<Credential>>,
     configurations: Configurations,
-    /// The file that was read last, and how it looked before that.
+    /// The file that was read last, and its stamp from before the read.
     pub(super) stamp: Option<(PathBuf, Option<Stamp>)>,
 }
 
@@ -170,7 +170,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A source has a token: the first is used, the others are shadowed.
+    /// Accepts a token: the first one is used, later ones are recorded as shadowed.
     fn take(
         &mut self,
         token: Token,
@@ -213,7 +213,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// An ambient source is broken: it is passed over, and the caller is to be warned.
+    /// Skips a broken ambient source. The caller gets a warning about it.
     fn skip(&mut self, source: &Source, problem: &str) {
         self.trace.note(source.to_string(), Answer::Broken, problem);
     }
@@ -251,7 +251,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// A key of another service counts as found, and the trace says that it goes nowhere.
+/// A key of another service counts as found, and the trace says that it is not sent.
 fn with_objection(detail: String, token: &Token, endpoint: &Endpoint) -> String {
     match objection(token, endpoint) {
         None => detail,

@@ -1,4 +1,4 @@
-//! Configurations, mounted secrets, and folders that vanish.
+//! Tests configurations, mounted secrets, and folders that disappear.
 
 use super::super::defaults::Defaults;
 use super::*;
@@ -41,7 +41,7 @@ fn a_folder_that_is_gone_has_no_project() {
     machine.set("HF_TOKEN", FIRST);
     let inputs = Inputs::read(&machine.environment, None);
     assert!(machine.resolver.resolve(&AMBIENT, &inputs).is_ok());
-    // One that vanishes while its configuration is looked for.
+    // One that disappears while its configuration is searched for.
     let folder = Some(machine.home.path().join("gone/further/below"));
     let defaults = machine
         .resolver
@@ -53,7 +53,7 @@ fn a_folder_that_is_gone_has_no_project() {
 #[test]
 fn a_mounted_secret_that_is_swapped_is_seen() {
     use std::os::unix::fs::symlink;
-    // As Kubernetes does it: the file is a link into a folder that is a link, which is replaced.
+    // As in Kubernetes: the file is a link into a folder that is itself a link, which is replaced.
     for configured in [false, true] {
         let mut machine = Machine::new();
         let mount = machine.home.path().join("mount");

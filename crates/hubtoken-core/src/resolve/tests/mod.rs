@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used)]
-//! The chain on a machine of its own: a folder as home, a map as environment.
+//! Tests the chain on an isolated machine: a temporary home folder, and a map as environment.
 
 mod files;
 mod outside;
@@ -64,7 +64,7 @@ impl Machine {
         self.resolver.resolve(&request, &self.inputs())
     }
 
-    /// The source and the value of what is found.
+    /// The source and the value of the token found.
     fn found(&self) -> (String, String) {
         self.resolver.reload();
         let credential = self
@@ -375,7 +375,7 @@ fn a_file_that_just_changed_is_read_again() {
         let file = std::fs::File::options().append(true).open(&path).unwrap();
         file.set_modified(moment).unwrap();
     };
-    // Written this very moment, however long ago that is by now: it may change again without a change of its stat.
+    // Modified just now, on the file's clock: it may change again without a change of its `stat`.
     write_at(std::time::SystemTime::now() + hour);
     machine.ask(Argument::Ambient, None).unwrap();
     assert!(matches!(

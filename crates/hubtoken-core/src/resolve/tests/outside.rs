@@ -1,4 +1,4 @@
-//! What is asked beyond variables and files: commands and vaults.
+//! Tests sources beyond variables and files: commands and vaults.
 
 use zeroize::Zeroizing;
 
@@ -9,7 +9,7 @@ use crate::env::ProcessEnvironment;
 use crate::interrupt::{Interrupt, Never};
 use crate::source::Notebook;
 
-/// A notebook in which every question has its answer at once.
+/// A notebook in which every query is answered immediately.
 struct Notebooks(Vec<(Notebook, Told)>);
 
 impl Outside for Notebooks {
@@ -63,7 +63,7 @@ fn a_vault_is_the_last_source() {
     machine.write(FILE, SECOND);
     let found = machine.ask_outside(&outside).unwrap().credential.unwrap();
     assert_eq!(found.token.expose(), SECOND);
-    // Not asked when its token would not be used.
+    // Not queried when its token would not be used.
     let unheard = Notebooks(vec![(Notebook::Kaggle, Told::Failed("broke".to_owned()))]);
     assert!(
         machine
@@ -142,10 +142,10 @@ mod commands {
 
     const CONFIGURATION: &str = ".config/hubtoken/config.toml";
 
-    /// The variables of this process, so that programs are found.
+    /// The variables of this process, so that programs are found on `PATH`.
     const PROCESS: Notebooks = Notebooks(Vec::new());
 
-    /// A machine whose command counts its runs and does what `script` does.
+    /// A machine whose command counts its runs and executes `script`.
     fn machine(script: &str) -> Machine {
         let machine = Machine::new();
         let runs = machine.home.path().join("runs");
@@ -171,7 +171,7 @@ mod commands {
 
     #[test]
     fn its_token_is_used_before_the_token_file_and_run_once() {
-        // Half of it, since a configuration must not hold a whole one.
+        // Only half a token, since a configuration must not contain a whole one.
         let value = "hf_Command_Fake_Fake";
         let mut machine = machine(&format!("echo {value}"));
         machine.write(FILE, SECOND);
@@ -199,7 +199,7 @@ mod commands {
         for (script, expected) in [
             ("exit 3", 2),
             ("true", 2),
-            // It did hand something out, which is not asked for again at once.
+            // The command did return a value, which is not requested again right away.
             ("echo two words", 1),
             ("echo hf_xxxx", 1),
         ] {
@@ -239,7 +239,7 @@ mod commands {
             let error = machine.ask_outside(&PROCESS);
             assert!(matches!(error, Err(Error::Configuration(_))), "{wrong}");
         }
-        // A source that is quick does not care.
+        // A fast source is not affected.
         machine.set("HF_TOKEN", FIRST);
         assert!(machine.ask_outside(&PROCESS).is_ok());
     }
@@ -268,7 +268,7 @@ mod commands {
             machine.resolver.revive(&reference, &inputs)
         };
         assert!(matches!(revive(), Err(Error::TokenNotFound { .. })));
-        // Where a quick source has that very token, it is found there.
+        // If a fast source has the same token, it is found there.
         machine.write(FILE, "hf_Command_Fake_Fake");
         let again = revive().unwrap();
         assert_eq!(again.token, found.token);

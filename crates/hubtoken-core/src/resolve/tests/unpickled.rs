@@ -1,4 +1,4 @@
-//! A token whose pickle carried no value is looked for in the quick sources.
+//! Tests that a token unpickled without its value is searched for in the fast sources.
 
 use super::*;
 use crate::source::Notebook;
@@ -26,7 +26,7 @@ fn revived(machine: &Machine, reference: &Reference) -> Option<Arc<Credential>> 
     }
 }
 
-/// Puts a token into one of the quick sources.
+/// Puts a token into one of the fast sources.
 type Put = fn(&mut Machine, &str);
 
 const QUICK: [(&str, Put); 6] = [
@@ -73,7 +73,7 @@ fn every_quick_source_is_compared_with_the_fingerprint() {
             put(&mut machine, FIRST);
             let found = revived(&machine, &reference).unwrap();
             assert_eq!(found.token.expose(), FIRST, "{name}, {source}");
-            // It keeps the source that it had when it was pickled.
+            // It keeps the source it had when it was pickled.
             assert_eq!(found.source, source);
         }
     }

@@ -1,4 +1,4 @@
-//! What configurations name, and the token file that counts when they name none.
+//! Checks the sources named by configurations, and the token file that is used if they name none.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::source::Source;
 use crate::sync::lock;
 use crate::trace::Answer;
 
-/// The project's and the user's own configuration, as one walk sees them.
+/// The project's and the user's own configuration, as seen by one run of the chain.
 #[derive(Default)]
 pub(super) struct Configurations {
     project: Option<Arc<Configuration>>,
@@ -25,8 +25,8 @@ impl Configurations {
         [&self.project, &self.user].into_iter().flatten()
     }
 
-    /// Whether a source may be asked: a file can leave sources out, and none can bring one back
-    /// that the other has left out.
+    /// Whether a source may be used. A file can exclude sources, and no file can restore one that
+    /// another file excluded.
     pub(super) fn may_ask(&self, name: &str) -> bool {
         self.all()
             .filter_map(|file| file.sources.as_ref())
@@ -35,7 +35,7 @@ impl Configurations {
 }
 
 impl Walk<'_> {
-    /// The sources in their order: a profile, a command, a token file.
+    /// Checks a profile, a command and a token file, in this order.
     pub(super) fn ask_configured(&mut self) -> Result<(), Error> {
         self.read_configurations()?;
         let configurations = std::mem::take(&mut self.configurations);
@@ -55,7 +55,8 @@ impl Walk<'_> {
                     user: found.user,
                 };
             }
-            // For a whole trace the chain has its token already: a broken file is shown, not fatal.
+            // For a complete trace, the token was already found: a broken file is recorded, not
+            // fatal.
             Err(error) if self.found.is_some() => {
                 self.trace.note("config", Answer::Broken, error.to_string());
             }
@@ -64,8 +65,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Keeps what does not count. Folders that may not be searched often lie within each other; they
-    /// share a line.
+    /// Records skipped files and folders. Folders that cannot be searched are often nested, and
+    /// nested ones share a line.
     fn note_passed_over(&mut self, passed_over: &[PassedOver]) {
         let folder = |file: &PassedOver| file.path.parent().unwrap_or(Path::new("")).to_owned();
         let mut hidden = passed_over
@@ -125,7 +126,7 @@ impl Walk<'_> {
             return Ok(());
         }
         if let Some((path, endpoint)) = self.configured_file(user) {
-            // Asked for by name: a broken one stops the chain.
+            // Requested by name: a broken file stops the chain.
             return self.ask_file(&path, endpoint, true);
         }
         let Some(path) = self.inputs.paths.token.clone() else {

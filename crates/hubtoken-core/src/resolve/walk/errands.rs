@@ -1,10 +1,7 @@
-//! The slow sources: a command, and the vaults of notebooks.
+//! Queries the slow sources: a command and the vaults of notebooks.
 //!
-//! They are asked only when their token would be used. A command may want a finger on a sensor,
-//! and a vault shows a dialogue; neither is worth a line in a trace.
-//!
-//! A slow source is consulted only if its token would be used, not merely to complete a trace: a
-//! command may require a touch on a security key, and a vault opens a dialog.
+//! They are queried only if their token would be used, not merely to complete a trace: a command
+//! may require a touch on a security key, and a vault shows a dialog.
 
 use std::path::Path;
 
@@ -21,8 +18,8 @@ use crate::token::Token;
 use crate::trace::Answer;
 
 impl Walk<'_> {
-    /// The command of the user's configuration: asked for by name, so what is broken stops the
-    /// chain.
+    /// Runs the command from the user's configuration. It was requested by name, so a failure stops
+    /// the chain.
     pub(in crate::resolve) fn ask_command(
         &mut self,
         file: &Configuration,
@@ -51,7 +48,8 @@ impl Walk<'_> {
         let errand = Errand::Command(argv.to_vec());
         let told = self.resolver.errands.ask(
             &errand,
-            // It is stopped by then; a little more lets it be the one that tells.
+            // The command is stopped at its deadline. The extra time lets the run itself report
+            // that.
             patience + command::GRACE,
             outside.interrupt(),
             |tell| {
@@ -74,12 +72,12 @@ impl Walk<'_> {
         }
     }
 
-    /// The vaults of the notebook that this process belongs to, if it does.
+    /// Queries the vault of the notebook that this process runs in, if any.
     pub(in crate::resolve) fn ask_vaults(&mut self) -> Result<(), Error> {
         let vaults = self.inputs.beyond.outside.vaults();
         let errands = &self.resolver.errands;
         for notebook in Notebook::ALL {
-            // A forked child cannot ask, but may know.
+            // A forked child cannot query a vault, but may have inherited its result.
             if !vaults.contains(&notebook) && !errands.knows(&Errand::Vault(notebook)) {
                 continue;
             }
@@ -98,7 +96,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// An ambient source: what is broken is passed over.
+    /// Queries a vault. It is an ambient source, so a failure only skips it.
     fn ask_vault(&mut self, notebook: Notebook) -> Result<(), Error> {
         let source = Source::Vault(notebook);
         if self.is_decided(&source, "not asked") {
@@ -142,7 +140,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Whether an earlier source has the token; then this one is not asked.
+    /// Whether an earlier source has the token, in which case this one is not queried.
     fn is_decided(&mut self, source: &Source, what: &str) -> bool {
         let Some(used) = &self.found else {
             return false;

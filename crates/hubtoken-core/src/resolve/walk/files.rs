@@ -1,4 +1,4 @@
-//! Tokens that lie in files: the token file, and the stored tokens.
+//! Reads tokens from files: the token file and the stored tokens.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::store::endpoints::Endpoints;
 use crate::token::Token;
 use crate::trace::Answer;
 
-/// What to say of a token file that is not there. A token may have been put where its path belongs.
+/// Describes a missing token file. A token may have been set where its path belongs.
 fn absence(path: &Path) -> String {
     let holds =
         |part: Option<&OsStr>| part.is_some_and(|part| holds_secret(&part.to_string_lossy()));
@@ -40,7 +40,7 @@ impl Walk<'_> {
         named: bool,
     ) -> Result<(), Error> {
         let source = Source::File(path.to_owned());
-        // Before the file is read: a change in between is then seen at the next call.
+        // Taken before the file is read, so that a change in between is noticed on the next call.
         self.stamp = Some((path.to_owned(), Stamp::of(path)));
         let token = match file::read_secret(path, MAXIMUM_TOKEN_FILE) {
             Ok(None) if named => Err(Error::Store(format!(
@@ -79,7 +79,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A stored token by its name: absent or broken, it stops the chain.
+    /// Uses a stored token by its name. If it is missing or broken, the chain stops.
     pub(in crate::resolve) fn ask_store(
         &mut self,
         source: Source,
@@ -128,8 +128,8 @@ impl Walk<'_> {
         )
     }
 
-    /// The Hub of a token from a file: where it was logged in, else what the configuration says,
-    /// else the ambient one. Also the end of the token that was told at login.
+    /// The Hub of a token from a file: the one it was logged in to, or else the configured one, or
+    /// else the ambient one. Also returns the token's expiry as recorded at login.
     pub(super) fn endpoint_of(
         &self,
         token: &Token,
