@@ -1,7 +1,7 @@
-//! A token together with where it came from and the Hub it belongs to.
+//! A token together with its source and the Hub it belongs to.
 //!
-//! Everything after resolution takes a [`Credential`]: who asks the Hub needs the endpoint, and
-//! every message names the source, since that is where a wrong token is mended.
+//! Everything after resolution takes a [`Credential`]: requests to the Hub need the endpoint, and
+//! every message names the source, because that is where a wrong token gets fixed.
 
 use std::sync::Arc;
 
@@ -23,9 +23,9 @@ pub struct Credential {
     pub token: Token,
     /// Where it came from.
     pub source: Source,
-    /// The Hub it belongs to. It never travels to another.
+    /// The Hub it belongs to. The token is never sent to another one.
     pub endpoint: Endpoint,
-    /// When it ends, where its source says so. What is remembered of it does not outlive that.
+    /// When the token expires, if its source says so. Nothing cached about the token outlives that.
     pub expires_at: KnownEnd,
 }
 
@@ -40,10 +40,10 @@ impl Credential {
         }
     }
 
-    /// The same token, said to have come from elsewhere.
+    /// The same token with a different source.
     #[must_use]
     pub fn with_source(&self, source: &Source) -> Option<Arc<Self>> {
-        // A token has no copy but by its value, which it has been parsed from before.
+        // A token can only be copied through its value, which has already been parsed once.
         let token = Token::parse(self.token.expose()).ok().flatten()?;
         Some(Arc::new(Self {
             token,
@@ -53,7 +53,7 @@ impl Credential {
         }))
     }
 
-    /// Refuses to send what is not a token of this Hub.
+    /// Rejects a value that is not a token of this Hub.
     ///
     /// # Errors
     ///
@@ -91,8 +91,8 @@ impl Credential {
         Ok(Zeroizing::new(format!("Basic {}", encoded.as_str())))
     }
 
-    /// Refuses a URL that is neither the endpoint's nor one of the hosts that huggingface.co itself
-    /// uses.
+    /// Rejects a URL that belongs neither to the endpoint nor to one of the hosts that
+    /// huggingface.co itself uses.
     ///
     /// # Errors
     ///
@@ -117,7 +117,7 @@ impl Credential {
         )))
     }
 
-    /// Refuses an endpoint that is not the token's own.
+    /// Rejects an endpoint other than the token's own.
     ///
     /// # Errors
     ///

@@ -1,15 +1,15 @@
-//! How near two names are to each other: what tells a slip of the finger from another name.
+//! Measures how similar two names are, to suggest a correction for a misspelled one.
 //!
-//! One rule for permissions, repositories and namespaces, so that a suggestion is made in the same
-//! cases everywhere.
+//! Permissions, repositories and namespaces share one rule, so that suggestions are made in the
+//! same cases everywhere.
 
 use strsim::damerau_levenshtein;
 
-/// At most so many edits make one name a misspelling of another.
+/// The maximum number of edits for one name to count as a misspelling of another.
 pub const MAXIMUM: usize = 2;
 
-/// How many letters must be inserted, deleted, exchanged or swapped with their neighbor to make one
-/// name of the other, whatever their case; `None` for more than [`MAXIMUM`].
+/// How many letters must be inserted, deleted, replaced or swapped with their neighbor to turn one
+/// name into the other, ignoring case. `None` for more than [`MAXIMUM`].
 ///
 /// ```
 /// use hubtoken_core::edits::between;
@@ -21,7 +21,7 @@ pub const MAXIMUM: usize = 2;
 #[must_use]
 pub fn between(one: &str, other: &str) -> Option<usize> {
     let (one, other) = (one.to_lowercase(), other.to_lowercase());
-    // What cannot be near is not compared letter by letter.
+    // Names whose lengths differ too much are not compared letter by letter.
     let difference = one.chars().count().abs_diff(other.chars().count());
     if difference > MAXIMUM {
         return None;
@@ -29,7 +29,7 @@ pub fn between(one: &str, other: &str) -> Option<usize> {
     Some(damerau_levenshtein(&one, &other)).filter(|edits| *edits <= MAXIMUM)
 }
 
-/// The nearest of some names, if one is near; of equally near ones, the first.
+/// The most similar of several names, if any is within [`MAXIMUM`] edits. Ties go to the first.
 pub fn nearest<'a>(name: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     among
         .into_iter()

@@ -1,57 +1,58 @@
-//! Every environment variable that hubtoken reads, documented once.
+//! Defines every environment variable that hubtoken reads, in one place.
 //!
-//! The process's environment is shared with C code that Python may call at any time, so nothing
-//! reads it in passing: an [`Environment`] is a parameter. The Python layer hands one over while
-//! it is attached to the interpreter, and tests hand over a map.
+//! Python may call C code that modifies the process environment at any time, so no function reads
+//! it implicitly: an [`Environment`] is always a parameter. The Python layer passes one while it is
+//! attached to the interpreter, and tests pass a map.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 
 /// The token. Also set for child processes and by `activate()`.
 pub const HF_TOKEN: &str = "HF_TOKEN";
-/// Where the token in [`HF_TOKEN`] came from, when `activate()` or `hubtoken run` put it there. Not
-/// for people: it names the value that it belongs to by fingerprint, and says nothing of another.
+/// The source of the token in [`HF_TOKEN`], when `activate()` or `hubtoken run` set it. Internal:
+/// it identifies its token by fingerprint and is ignored for any other value.
 pub const HUBTOKEN_TOKEN_ORIGIN: &str = "HUBTOKEN_TOKEN_ORIGIN";
 /// The token's older variable, read when [`HF_TOKEN`] is not set.
 pub const HUGGING_FACE_HUB_TOKEN: &str = "HUGGING_FACE_HUB_TOKEN";
-/// Asks for a token by OIDC exchange, before every other ambient source.
+/// Requests a token by OIDC exchange, ahead of every other ambient source.
 pub const HF_OIDC_RESOURCE: &str = "HF_OIDC_RESOURCE";
-/// No token is sent unless one is handed over.
+/// Disables implicit tokens: only a token passed explicitly is sent.
 pub const HF_HUB_DISABLE_IMPLICIT_TOKEN: &str = "HF_HUB_DISABLE_IMPLICIT_TOKEN";
 /// The Hub that ambient tokens belong to.
 pub const HF_ENDPOINT: &str = "HF_ENDPOINT";
-/// Selects the staging Hub and wins over [`HF_ENDPOINT`].
+/// Selects the staging Hub and takes precedence over [`HF_ENDPOINT`].
 pub const HUGGINGFACE_CO_STAGING: &str = "HUGGINGFACE_CO_STAGING";
-/// The folder of the Hub's libraries.
+/// The folder shared by the Hub's libraries.
 pub const HF_HOME: &str = "HF_HOME";
-/// The file of the active token; the stored tokens are beside it.
+/// The file of the active token. The stored tokens are in the same folder.
 pub const HF_TOKEN_PATH: &str = "HF_TOKEN_PATH";
-/// No request is made.
+/// Disables all requests.
 pub const HF_HUB_OFFLINE: &str = "HF_HUB_OFFLINE";
 /// The same switch under its older name.
 pub const TRANSFORMERS_OFFLINE: &str = "TRANSFORMERS_OFFLINE";
-/// Folders whose configuration counts although they belong to another user, or everybody may write
-/// in them: whole paths with the system's separator between them (`:`, on Windows `;`). For shared
+/// Folders whose configuration is trusted although another user owns them or any user can write to
+/// them. Absolute paths, separated by the system's path separator (`:`, on Windows `;`). For shared
 /// checkouts and containers.
 pub const HUBTOKEN_SAFE_DIRECTORIES: &str = "HUBTOKEN_SAFE_DIRECTORIES";
-/// The user who called `sudo`. Read by root alone, for whom that user's configurations count as
-/// root's own do; git reads it for the same purpose.
+/// The user who called `sudo`. Only root reads it, and then trusts that user's configurations like
+/// its own. git uses it the same way.
 pub const SUDO_UID: &str = "SUDO_UID";
-/// Nothing that the Hub says of a token is kept on the disk, nor read from there.
+/// Disables the on-disk cache of identities, for reading and for writing.
 pub const HUBTOKEN_DISABLE_CACHE: &str = "HUBTOKEN_DISABLE_CACHE";
-/// The vaults of notebooks are not asked.
+/// Disables the secrets vaults of notebooks.
 pub const HUBTOKEN_DISABLE_VAULTS: &str = "HUBTOKEN_DISABLE_VAULTS";
-/// How many seconds a `token_command` or a notebook's vault may take.
+/// How long a `token_command` or a notebook's vault may take, in seconds.
 pub const HUBTOKEN_SOURCE_TIMEOUT: &str = "HUBTOKEN_SOURCE_TIMEOUT";
-/// Set for a `token_command`, so that one that asks hubtoken does not start itself for ever.
+/// Set for a `token_command`, so that a command that calls hubtoken does not start itself
+/// recursively.
 pub const HUBTOKEN_IN_TOKEN_COMMAND: &str = "HUBTOKEN_IN_TOKEN_COMMAND";
-/// `COLAB_ENTERPRISE` where Colab has no vault for secrets.
+/// `COLAB_ENTERPRISE` where Colab has no secrets vault.
 pub const VERTEX_PRODUCT: &str = "VERTEX_PRODUCT";
-/// Set in Kaggle's notebooks: what its vault knows the notebook by.
+/// Set in Kaggle notebooks: the credential that identifies the notebook to the vault.
 pub const KAGGLE_USER_SECRETS_TOKEN: &str = "KAGGLE_USER_SECRETS_TOKEN";
-/// The base of caches, `~/.cache` when not set.
+/// The base folder for caches, `~/.cache` if unset.
 pub const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
-/// The base of configuration, `~/.config` when not set.
+/// The base folder for configuration, `~/.config` if unset.
 pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// The user's configuration folder on Windows.
 pub const APPDATA: &str = "APPDATA";
@@ -61,38 +62,38 @@ pub const HOME: &str = "HOME";
 pub const USERPROFILE: &str = "USERPROFILE";
 /// Certificates to trust instead of the system's.
 pub const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
-/// Folders of such certificates, with the system's separator between them (`:`, on Windows `;`); they
-/// count beside the file.
+/// Folders of such certificates, separated by the system's path separator (`:`, on Windows `;`).
+/// Used in addition to the file.
 pub const SSL_CERT_DIR: &str = "SSL_CERT_DIR";
-/// The same as [`SSL_CERT_FILE`], as `requests` names it; read when that is not set.
+/// The same as [`SSL_CERT_FILE`], under the name that `requests` uses. Read if that is unset.
 pub const REQUESTS_CA_BUNDLE: &str = "REQUESTS_CA_BUNDLE";
 /// The proxy for https, in both spellings.
 pub const HTTPS_PROXY: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];
-/// The proxy for everything, in both spellings.
+/// The proxy for all protocols, in both spellings.
 pub const ALL_PROXY: [&str; 2] = ["all_proxy", "ALL_PROXY"];
-/// Hosts that are asked without a proxy, in both spellings.
+/// Hosts that bypass the proxy, in both spellings.
 pub const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
-/// Set by people who do not want colors on a terminal (<https://no-color.org>).
+/// Disables colors on a terminal (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
 /// The data folder of the embedded Hub that the command line starts and administers.
 pub const HUBTOKEN_HUB_DATA: &str = "HUBTOKEN_HUB_DATA";
 
-/// Where programs are looked for.
+/// The search path for programs.
 pub const PATH: &str = "PATH";
-/// The user's git configuration, in place of `~/.gitconfig`.
+/// The user's git configuration file, instead of `~/.gitconfig`.
 pub const GIT_CONFIG_GLOBAL: &str = "GIT_CONFIG_GLOBAL";
-/// git does not read the machine's configuration.
+/// Makes git ignore the system-wide configuration.
 pub const GIT_CONFIG_NOSYSTEM: &str = "GIT_CONFIG_NOSYSTEM";
 /// The repository that git works on.
 pub const GIT_DIR: &str = "GIT_DIR";
-/// The folder of that repository's files.
+/// The working tree of that repository.
 pub const GIT_WORK_TREE: &str = "GIT_WORK_TREE";
-/// Where git stops looking for a repository.
+/// Where git stops searching for a repository.
 pub const GIT_CEILING_DIRECTORIES: &str = "GIT_CEILING_DIRECTORIES";
 
-/// Variables that look like a token's, but that none of the Hub's own libraries reads.
+/// Variables that look like a token variable but are read by none of the Hub's own libraries.
 ///
-/// A trace names those that are set: they are a common reason for "no token found".
+/// A trace lists those that are set, because they are a common cause of "no token found".
 pub const LOOKALIKES: [&str; 9] = [
     "HUGGINGFACEHUB_API_TOKEN",
     "HUGGINGFACE_HUB_TOKEN",
@@ -105,12 +106,12 @@ pub const LOOKALIKES: [&str; 9] = [
     "HF_HUB_TOKEN",
 ];
 
-/// Where variables are read from.
+/// Where environment variables are read from.
 pub trait Environment {
-    /// The value of a variable, `None` when it is not set.
+    /// The value of a variable, or `None` if it is unset.
     fn get(&self, name: &str) -> Option<OsString>;
 
-    /// A copy of all variables, for a program that is started.
+    /// A copy of all variables, for starting a program.
     fn all(&self) -> Fixed;
 }
 
@@ -134,7 +135,7 @@ impl Environment for ProcessEnvironment {
     }
 }
 
-/// A fixed environment, for tests and for what was read earlier.
+/// A fixed environment, for tests and for values that were read earlier.
 ///
 /// ```
 /// use hubtoken_core::env::{Environment, Fixed};
@@ -198,7 +199,7 @@ impl Environment for Fixed {
     }
 }
 
-/// A variable as text; `None` when it is not set, blank or not UTF-8.
+/// A variable as text, or `None` if it is unset, blank or not UTF-8.
 #[must_use]
 pub fn text(environment: &dyn Environment, name: &str) -> Option<String> {
     environment
@@ -208,13 +209,13 @@ pub fn text(environment: &dyn Environment, name: &str) -> Option<String> {
         .filter(|value| !value.trim().is_empty())
 }
 
-/// The first of some variables that is set to something.
+/// The first of several variables that is set and not blank.
 #[must_use]
 pub fn first_text(environment: &dyn Environment, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| text(environment, name))
 }
 
-/// A switch, on for `1`, `ON`, `YES` and `TRUE` in any case, as the Hub's libraries read it.
+/// A switch: on for `1`, `ON`, `YES` and `TRUE` in any case, as in the Hub's libraries.
 #[must_use]
 pub fn is_on(environment: &dyn Environment, name: &str) -> bool {
     environment.get(name).is_some_and(|value| {

@@ -1,8 +1,8 @@
-//! Reading files that may hold a secret, or may be anything at all.
+//! Reads files that may hold a secret, with bounds on what is read.
 //!
-//! A path in an environment variable can point at a directory, a device or a log of ten
-//! gigabytes. What is read is bounded, kept in a buffer that is overwritten, and a problem is told
-//! without a byte of the content.
+//! A path from an environment variable can point at a directory, a device or a 10 GB log. Reads are
+//! therefore limited in size and go into a buffer that is zeroed afterwards, and error messages
+//! never quote the content.
 
 use std::fs::{Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
@@ -12,11 +12,11 @@ use zeroize::Zeroizing;
 
 use crate::printable::printable_path;
 
-/// Reads a text file of at most `limit` bytes; `None` when there is none.
+/// Reads a text file of at most `limit` bytes; `None` if it does not exist.
 ///
 /// # Errors
 ///
-/// What is wrong, in words that name the path.
+/// A message that names the path.
 pub fn read_secret(path: &Path, limit: u64) -> Result<Option<Zeroizing<String>>, String> {
     let Some(bytes) = read_bytes(path, limit)? else {
         return Ok(None);
@@ -27,7 +27,7 @@ pub fn read_secret(path: &Path, limit: u64) -> Result<Option<Zeroizing<String>>,
     }
 }
 
-/// Bytes as a text, without a copy; `None` when they are not UTF-8.
+/// Converts bytes to text without copying; `None` if they are not UTF-8.
 #[must_use]
 pub fn text(mut bytes: Zeroizing<Vec<u8>>) -> Option<Zeroizing<String>> {
     match String::from_utf8(std::mem::take(&mut *bytes)) {
@@ -39,11 +39,11 @@ pub fn text(mut bytes: Zeroizing<Vec<u8>>) -> Option<Zeroizing<String>> {
     }
 }
 
-/// Reads a file of at most `limit` bytes; `None` when there is none.
+/// Reads a file of at most `limit` bytes; `None` if it does not exist.
 ///
 /// # Errors
 ///
-/// What is wrong, in words that name the path.
+/// A message that names the path.
 pub fn read_bytes(path: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
     match open(path, limit) {
         Ok(opened) => Ok(opened.map(|opened| opened.bytes)),
@@ -51,30 +51,30 @@ pub fn read_bytes(path: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>,
     }
 }
 
-/// A file's content, and what the file that was opened says of itself.
+/// The content and the metadata of an opened file.
 pub struct Opened {
     /// The content.
     pub bytes: Zeroizing<Vec<u8>>,
-    /// The record of the open file, whatever its path leads to by now.
+    /// The metadata of the open file itself, even if its path has been replaced since.
     pub metadata: Metadata,
 }
 
-/// Why a file was not read. As text, each names the path.
+/// Why a file was not read. Every message names the path.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
-    /// Whether there is a file cannot be seen: its folder may not be searched, or the path is
+    /// Whether the file exists cannot be determined: its folder is not searchable, or the path is
     /// longer than the system allows.
     #[error("{0}")]
     Hidden(String),
-    /// There is something, and the system does not let it be read.
+    /// The file exists but cannot be read.
     #[error("{0}")]
     Failed(String),
-    /// What is there is not a file, or too large.
+    /// It is not a regular file, or it is too large.
     #[error("{0}")]
     Unfit(String),
 }
 
-/// Opens and reads a file of at most `limit` bytes; `None` when there is none.
+/// Opens and reads a file of at most `limit` bytes; `None` if it does not exist.
 ///
 /// # Errors
 ///
@@ -82,7 +82,7 @@ pub enum Unreadable {
 pub fn open(path: &Path, limit: u64) -> Result<Option<Opened>, Unreadable> {
     let failed = |error: &io::Error| format!("{}: {}", printable_path(path), describe(error));
     match path.metadata() {
-        // Before it is opened: to open a device may already do something.
+        // Checked before opening: opening a device may already have side effects.
         Ok(metadata) => fit(path, &metadata, limit)?,
         Err(error) => {
             return match error.kind() {
@@ -96,7 +96,7 @@ pub fn open(path: &Path, limit: u64) -> Result<Option<Opened>, Unreadable> {
     }
     let mut options = OpenOptions::new();
     options.read(true);
-    // A FIFO that has taken the file's place must not keep the caller waiting.
+    // A FIFO that replaced the file after the check must not block the caller.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NONBLOCK);
     let file = match options.open(path) {
@@ -139,7 +139,7 @@ fn fit(path: &Path, metadata: &Metadata, limit: u64) -> Result<(), Unreadable> {
     )))
 }
 
-/// The flag that opens a FIFO without waiting for its other end.
+/// The flag that opens a FIFO without waiting for the other end.
 #[cfg(unix)]
 #[expect(
     clippy::cast_possible_wrap,
@@ -147,32 +147,32 @@ fn fit(path: &Path, metadata: &Metadata, limit: u64) -> Result<(), Unreadable> {
 )]
 pub(crate) const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
 
-/// What is at a path and is not a regular file.
+/// The kind of a file that is not a regular file.
 #[derive(Debug, thiserror::Error)]
 #[error("is {0}")]
 struct Special(&'static str);
 
-/// Checks that a path may be replaced or removed: it leads to a regular file, or to nothing.
+/// Checks that a path may be replaced or removed: it must be a regular file or not exist.
 ///
-/// In containers a path that is named often leads to a device such as `/dev/null`, which all the
-/// other programs there need.
+/// In containers, a configured path often points to a device such as `/dev/null`, which other
+/// programs there need.
 ///
 /// # Errors
 ///
-/// One that [`is_special`], which says what is there.
+/// An error for which [`is_special`] is true, naming the kind of file.
 pub(crate) fn check_replaceable(path: &Path) -> io::Result<()> {
     match path.metadata() {
         Ok(metadata) => check_regular(&metadata),
-        // What is wrong otherwise is found when it is used.
+        // Any other problem surfaces when the path is used.
         Err(_) => Ok(()),
     }
 }
 
-/// Checks that what was looked at is a regular file.
+/// Checks that the metadata is that of a regular file.
 ///
 /// # Errors
 ///
-/// One that [`is_special`], which says what it is.
+/// An error for which [`is_special`] is true, naming the kind of file.
 pub(crate) fn check_regular(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_file() {
         return Ok(());
@@ -180,7 +180,7 @@ pub(crate) fn check_regular(metadata: &Metadata) -> io::Result<()> {
     Err(io::Error::other(Special(kind(metadata))))
 }
 
-/// Whether an error says that a path leads to something that is not a regular file.
+/// Whether an error reports that a path is not a regular file.
 pub(crate) fn is_special(error: &io::Error) -> bool {
     error.get_ref().is_some_and(
         <dyn std::error::Error + std::marker::Send + std::marker::Sync + 'static>::is::<Special>,
@@ -208,7 +208,7 @@ fn kind(metadata: &Metadata) -> &'static str {
     "not a regular file"
 }
 
-/// A problem of the operating system in plain words.
+/// A short description of an operating system error.
 pub(crate) fn describe(error: &std::io::Error) -> String {
     match error.kind() {
         ErrorKind::PermissionDenied => "permission denied".to_owned(),

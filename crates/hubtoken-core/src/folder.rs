@@ -1,18 +1,18 @@
-//! Making the folders that tokens, and what is known of them, are kept in.
+//! Creates the private folders that hold tokens and cached identities.
 //!
-//! Several parts of hubtoken can be the first to need `HF_HOME`: a login, the lock before it, the
-//! cache of identities. One function makes it for all of them, so that its mode does not depend on
-//! which of them came first.
+//! Several parts of hubtoken can be the first to need `HF_HOME`: a login, the lock taken before it,
+//! or the identity cache. They all use this function, so the folder's mode does not depend on which
+//! of them came first.
 
 use std::fs::DirBuilder;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-/// Makes a folder for its owner alone; a folder that is there keeps its mode.
+/// Creates a folder that only its owner can access. An existing folder keeps its mode.
 ///
-/// `outermost` is the folder itself or one around it: it and those below it get mode 0700. The
-/// folders above it, such as `~/.cache`, are not hubtoken's and are made as other programs make
-/// them.
+/// `outermost` is the folder itself or one of its ancestors. It and the folders below it get mode
+/// 0700. The folders above it, such as `~/.cache`, do not belong to hubtoken and get the default
+/// mode.
 ///
 /// # Errors
 ///
@@ -44,7 +44,7 @@ fn make_one(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     match builder.create(folder) {
-        // It was there, or another process has made it meanwhile.
+        // It already existed, or another process created it in the meantime.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         made => made,
     }
@@ -62,7 +62,7 @@ mod tests {
         folder.metadata().unwrap().permissions().mode() & 0o777
     }
 
-    /// The mode that any new folder gets here.
+    /// The default mode of a new folder here.
     fn ordinary(root: &Path) -> u32 {
         let folder = root.join("ordinary");
         fs::create_dir(&folder).unwrap();

@@ -1,17 +1,17 @@
-//! How a caller that waits is interrupted.
+//! Lets a waiting caller be interrupted.
 
-/// Tells a waiting caller to stop: Python's Ctrl-C.
+/// Signals that a waiting caller should stop, as on Ctrl-C in Python.
 pub trait Interrupt {
-    /// Whether to stop. Called about twenty times a second.
+    /// Whether to stop. Called about 20 times per second.
     fn is_set(&self) -> bool;
 
-    /// Whether this thread can be interrupted at all. If not, a wait does not wake up to check.
+    /// Whether this thread can be interrupted at all. If not, waits do not wake up to check.
     fn may_be_set(&self) -> bool {
         true
     }
 }
 
-/// For callers that nothing interrupts.
+/// For callers that cannot be interrupted.
 pub struct Never;
 
 impl Interrupt for Never {

@@ -1,40 +1,40 @@
-//! When a token is known to end.
+//! Tracks when a token is known to expire, so that no cached answer outlives its token.
 //!
-//! The Hub says so in whoami, the store and a `token_command` beside the token. Nothing that is
-//! remembered of a token outlives the earliest end that is known of it: after that only the Hub
-//! itself can say *yes*. The clock is read only where an end is known, since most tokens have
-//! none and a cached answer should cost no look at the time.
+//! The expiry comes from the Hub's whoami response, from the store, or from a `token_command`. The
+//! earliest known expiry counts: after it, nothing cached about the token is used, and only the Hub
+//! itself can still accept it. The clock is read only if an expiry is known, since most tokens have
+//! none and a cached answer should not cost a clock read.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 
-/// The end of a token, if it is known.
+/// The expiry of a token, if it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KnownEnd(Option<SystemTime>);
 
 impl KnownEnd {
-    /// No end is known.
+    /// The expiry is unknown.
     pub const UNKNOWN: Self = Self(None);
 
-    /// An end in Unix seconds, as files have it; one before 1970 is long over.
+    /// An expiry in Unix seconds, as stored in files. A time before 1970 counts as expired.
     #[must_use]
     pub fn at_unix_seconds(seconds: i64) -> Self {
         Self::after_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
     }
 
-    /// An end in Unix milliseconds, as shared records have it.
+    /// An expiry in Unix milliseconds, as stored in shared records.
     #[must_use]
     pub fn at_unix_milliseconds(milliseconds: u64) -> Self {
         Self::after_epoch(Duration::from_millis(milliseconds))
     }
 
-    /// What the clock cannot count to is as good as no end.
+    /// A time that the clock cannot represent counts as no expiry.
     fn after_epoch(time: Duration) -> Self {
         Self(UNIX_EPOCH.checked_add(time))
     }
 
-    /// The earlier of two ends.
+    /// The earlier of two expiries.
     #[must_use]
     pub fn earlier(self, other: Self) -> Self {
         match (self.0, other.0) {
@@ -43,14 +43,14 @@ impl KnownEnd {
         }
     }
 
-    /// Whether the end is known and has passed.
+    /// Whether the expiry is known and has passed.
     #[must_use]
     pub fn is_over(self) -> bool {
-        // The clock is read only if there is an end to compare it with.
+        // The clock is read only if there is an expiry to compare it with.
         self.0.is_some_and(|end| end <= SystemTime::now())
     }
 
-    /// The end in Unix milliseconds.
+    /// The expiry in Unix milliseconds.
     #[must_use]
     pub fn unix_milliseconds(self) -> Option<u64> {
         let since = self.0?.duration_since(UNIX_EPOCH).unwrap_or_default();

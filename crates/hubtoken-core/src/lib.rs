@@ -1,9 +1,10 @@
-//! Hugging Face Hub user access tokens: find, know, keep, and renew them.
+//! Finds, identifies, stores and renews Hugging Face Hub user access tokens.
 //!
-//! A token takes one path: [`resolve`] finds it and knows nothing of the network, [`identity`] asks
-//! the Hub whose it is and knows nothing of roles, [`authorization`] decides and knows nothing of
-//! either. [`require`] puts the three together. Python, the command, and the embedded Hub are
-//! packages of their own that use this one.
+//! Data flows in one direction. [`resolve`] finds a token and is independent of the network.
+//! [`identity`] asks the Hub whose token it is and is independent of roles. [`authorization`]
+//! decides whether the token has a role and is independent of both. [`require`] combines the three.
+//! The Python binding, the command line and the embedded Hub are separate packages that use this
+//! one.
 
 pub mod authorization;
 pub mod credential;

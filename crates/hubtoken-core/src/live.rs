@@ -1,10 +1,10 @@
-//! The tokens that are alive in this process.
+//! Tracks the tokens that are alive in this process, so that unpickling can find their values.
 //!
-//! A pickle carries no value, so unpickling looks here first: a child that was forked has its
-//! parent's tokens, and a worker thread its process's. Nothing here keeps a token alive.
+//! A pickle does not contain the value, so unpickling looks here first. A forked child has its
+//! parent's tokens, and a worker thread has those of its process. Nothing here keeps a token alive.
 //!
-//! The lock is only held for a look-up, by threads that are attached to the interpreter; Python
-//! forks while attached, so no child inherits it locked.
+//! The lock is held only for a lookup, by threads that are attached to the interpreter. Python
+//! forks while attached, so no child inherits a locked mutex.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -13,7 +13,7 @@ use crate::credential::Credential;
 use crate::sync::lock;
 use crate::token_reference::Reference;
 
-/// How many values there may be before those of dropped tokens are swept out for the first time.
+/// How many values to track before the first sweep removes those of dropped tokens.
 const SWEEP: usize = 1024;
 
 static LIVE: Mutex<Option<Live>> = Mutex::new(None);
@@ -22,11 +22,11 @@ static LIVE: Mutex<Option<Live>> = Mutex::new(None);
 struct Live {
     by_fingerprint: HashMap<String, Vec<Weak<Credential>>>,
     /// How many values were alive after the last sweep. The next one is due at twice as many, so
-    /// that a server that holds thousands of tokens does not look at all of them for each.
+    /// that a server with thousands of tokens does not scan all of them for each new one.
     swept: usize,
 }
 
-/// Notes a token.
+/// Registers a token.
 pub fn register(credential: &Arc<Credential>) {
     let mut live = lock(&LIVE);
     let live = live.get_or_insert_default();
@@ -35,7 +35,7 @@ pub fn register(credential: &Arc<Credential>) {
             .retain(|_, same| same.iter().any(|known| known.strong_count() > 0));
         live.swept = live.by_fingerprint.len();
     }
-    // The same value may be alive several times: from other sources, or for other Hubs.
+    // The same value may be alive several times, from different sources or for different Hubs.
     let same = live
         .by_fingerprint
         .entry(credential.token.digest().fingerprint())
@@ -49,7 +49,7 @@ pub fn register(credential: &Arc<Credential>) {
     }
 }
 
-/// The live token that a reference means.
+/// The live token that a reference identifies.
 #[must_use]
 pub fn find(reference: &Reference) -> Option<Arc<Credential>> {
     let same: Vec<Arc<Credential>> = lock(&LIVE)
@@ -66,6 +66,6 @@ pub fn find(reference: &Reference) -> Option<Arc<Credential>> {
     {
         return Some(Arc::clone(exact));
     }
-    // The value is alive, but came from elsewhere: it keeps the source that was pickled.
+    // The value is alive but came from another source: it gets the source that was pickled.
     same.first()?.with_source(&reference.source)
 }

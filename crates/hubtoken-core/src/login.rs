@@ -1,4 +1,4 @@
-//! What the Hub's answer about a token becomes in the store.
+//! Converts the Hub's identity response into what the token store records at login.
 
 use time::OffsetDateTime;
 
@@ -6,8 +6,8 @@ use crate::identity::model::Identity;
 use crate::role::TokenRole;
 use crate::store::Record;
 
-/// The name that a token is stored under: the Hub's own; OAuth tokens have none and are their
-/// user's, as `huggingface_hub` has it.
+/// The name to store a token under: its name on the Hub. OAuth tokens have none and are named after
+/// their user, as in `huggingface_hub`.
 #[must_use]
 pub fn name(identity: &Identity) -> String {
     identity
@@ -17,7 +17,7 @@ pub fn name(identity: &Identity) -> String {
         .unwrap_or_else(|| format!("oauth-{}", identity.user))
 }
 
-/// What is kept of the answer.
+/// The part of the identity that is stored.
 #[must_use]
 pub fn record(identity: &Identity) -> Record {
     Record {

@@ -1,39 +1,41 @@
-//! Every path that hubtoken uses, documented once.
+//! Defines every path that hubtoken uses, in one place.
 //!
-//! The token file and the stored tokens are `huggingface_hub`'s own, at the places where that
-//! library looks for them; the configuration is ours. Nothing here touches the disk.
+//! The token file and the stored tokens are shared with `huggingface_hub` and are located where
+//! that library looks for them. The configuration file belongs to hubtoken. Nothing in this module
+//! touches the disk.
 //!
-//! The identity cache is in `HF_HOME`, not beside a token file that `HF_TOKEN_PATH` names. That
-//! variable usually points into a mounted secret, where nothing can be written.
+//! The identity cache is in `HF_HOME`, not next to the token file that `HF_TOKEN_PATH` names. That
+//! variable usually points into a mounted secret, which is read-only.
 
 use std::path::{Path, PathBuf};
 
 use crate::env::{self, Environment};
 use crate::printable::printable_path;
 
-/// The project's own configuration file.
+/// The project's configuration file.
 pub const PROJECT_FILE: &str = "hubtoken.toml";
 /// The file that may hold a `[tool.hubtoken]` table.
 pub const PYPROJECT_FILE: &str = "pyproject.toml";
 
-/// The paths that an environment selects.
+/// The paths selected by an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
-    /// The folder of the Hub's libraries: `HF_HOME`.
+    /// The folder shared by the Hub's libraries: `HF_HOME`.
     pub home: Option<PathBuf>,
     /// The file of the active token: `HF_TOKEN_PATH`, else `token` in `HF_HOME`.
     pub token: Option<PathBuf>,
-    /// The named tokens, `stored_tokens` beside the token file.
+    /// The named tokens: `stored_tokens` next to the token file.
     pub stored_tokens: Option<PathBuf>,
-    /// What the processes of this machine know of tokens, `hubtoken/identities` in `HF_HOME`. Not
-    /// beside a token file that is named: that is often mounted, and read-only.
+    /// Cached identities, shared by all processes on this machine: `hubtoken/identities` in
+    /// `HF_HOME`. Not next to a token file named by `HF_TOKEN_PATH`, which is often on a read-only
+    /// mount.
     pub identities: Option<PathBuf>,
-    /// The user's configuration, `hubtoken/config.toml` in the user's configuration folder.
+    /// The user's configuration: `hubtoken/config.toml` in the user's configuration folder.
     pub user_configuration: Option<PathBuf>,
 }
 
 impl Paths {
-    /// The paths for an environment. A path is `None` when it needs a home folder and there is
+    /// The paths for an environment. A path is `None` if it depends on the home folder and there is
     /// none.
     #[must_use]
     pub fn new(environment: &dyn Environment) -> Self {
@@ -53,7 +55,7 @@ impl Paths {
             .map(|folder| folder.join("hubtoken").join("identities"));
         let hf_home_folder = hf_home.clone();
         let token = if env::is_on(environment, env::HUGGINGFACE_CO_STAGING) {
-            // Staging has its own token, but shares the stored ones.
+            // Staging has its own token file but shares the stored tokens.
             home.as_ref()
                 .map(|home| home.join(".cache/huggingface_staging/token"))
         } else {
@@ -70,7 +72,7 @@ impl Paths {
     }
 }
 
-/// The user's home folder: `HOME` (`USERPROFILE` on Windows), else the system's record.
+/// The user's home folder: `HOME` (`USERPROFILE` on Windows), or else what the system reports.
 #[must_use]
 pub fn home(environment: &dyn Environment) -> Option<PathBuf> {
     let variable = if cfg!(windows) {
@@ -96,19 +98,19 @@ fn configuration_folder(environment: &dyn Environment, home: Option<&Path>) -> O
     home.map(|home| home.join(".config"))
 }
 
-/// A variable that names a path; blank means not set.
+/// A variable that names a path. A blank value counts as unset.
 fn path(environment: &dyn Environment, name: &str) -> Option<PathBuf> {
     let value = environment.get(name)?;
     match value.to_str() {
         Some(text) if text.trim().is_empty() => None,
         Some(text) => Some(expand(environment, text)),
-        // Not UTF-8: taken as it is.
+        // Not UTF-8: used without expansion.
         None => Some(PathBuf::from(value)),
     }
 }
 
-/// Expands a leading `~`, `$NAME` and `${NAME}` as Python's `os.path` does: what is not set stays
-/// as it is written.
+/// Expands a leading `~`, `$NAME` and `${NAME}` like Python's `os.path`. Unset variables are left
+/// as written.
 #[must_use]
 pub fn expand(environment: &dyn Environment, text: &str) -> PathBuf {
     let mut expanded = String::with_capacity(text.len());
@@ -133,7 +135,7 @@ pub fn expand(environment: &dyn Environment, text: &str) -> PathBuf {
     }
 }
 
-/// The name at the start of `$NAME…` or `${NAME}…`, and how many bytes it is written with.
+/// The name at the start of `$NAME…` or `${NAME}…`, and the length of the whole reference in bytes.
 fn variable_name(text: &str) -> (&str, usize) {
     let after = &text[1..];
     if let Some(braced) = after.strip_prefix('{') {
@@ -148,7 +150,7 @@ fn variable_name(text: &str) -> (&str, usize) {
     (&after[..end], end + 1)
 }
 
-/// A path for people: the home folder is written `~`.
+/// Formats a path for display, with `~` for the home folder.
 #[must_use]
 pub fn display(path: &Path, home: Option<&Path>) -> String {
     match home.and_then(|home| path.strip_prefix(home).ok()) {

@@ -1,15 +1,15 @@
-//! Text from elsewhere, made fit to be shown.
+//! Makes untrusted text safe to display.
 //!
-//! A Hub's words, an account's name or an argument may hold characters that steer a terminal, turn
-//! the direction of writing, or break a log line in two; and a token, or the key of another
-//! service, may have been pasted where a name belongs.
+//! A response from a Hub, an account name or an argument may contain characters that control a
+//! terminal, change the text direction or break a log line in two. A token, or the key of another
+//! service, may also have been pasted where a name belongs.
 
 use std::borrow::Cow;
 use std::path::Path;
 
 use crate::token::service_key;
 
-/// What the Hub's secrets and the embedded Hub's admin key begin with.
+/// The prefixes of the Hub's secrets and of the embedded Hub's admin key.
 const SECRETS: [&str; 9] = [
     "hubtoken_admin_",
     "oauth_app_secret_",
@@ -21,11 +21,11 @@ const SECRETS: [&str; 9] = [
     "api_org_",
     "hf_",
 ];
-/// So many letters and digits after a prefix make a secret of it. A repository's name has a hyphen
-/// or an underscore earlier.
+/// How many letters and digits after a prefix make it a secret. In repository names, a hyphen or
+/// underscore comes sooner.
 const SECRET_LENGTH: usize = 20;
 
-/// Whether a character steers how text is shown.
+/// Whether a character controls how text is displayed.
 fn steers(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -34,7 +34,7 @@ fn steers(character: char) -> bool {
         )
 }
 
-/// Replaces characters that steer a terminal or turn the direction of writing.
+/// Replaces characters that control a terminal or change the text direction.
 ///
 /// ```
 /// assert_eq!(hubtoken_core::printable::plain("a\x1b[31m"), "a\u{fffd}[31m");
@@ -48,7 +48,7 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The pairs of characters that begin a secret, by the first character.
+/// The character pairs that can begin a secret, indexed by the first character.
 const BEGINNINGS: [u128; 128] = {
     let mut pairs = service_key::beginnings();
     let mut index = 0;
@@ -61,10 +61,10 @@ const BEGINNINGS: [u128; 128] = {
     pairs[old[0] as usize] |= 1 << old[1];
     pairs
 };
-/// What the Hub's oldest tokens begin with, and so may the name of a function.
+/// The prefix of the Hub's oldest tokens. Function names may have it too.
 const OLD: &str = "api_";
 
-/// Where a secret may begin.
+/// The positions where a secret may begin.
 fn beginnings(bytes: &[u8]) -> impl Iterator<Item = usize> {
     let pairs = bytes.windows(2).enumerate();
     pairs.filter_map(|(position, pair)| {
@@ -76,11 +76,11 @@ fn beginnings(bytes: &[u8]) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Where a secret begins after its prefix, and where it ends.
+/// Where a secret begins, after its prefix, and where it ends.
 fn find_secret(text: &str) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
     let by_prefix = beginnings(bytes).find_map(|position| secret_at(text, position, true));
-    // Azure's secrets have their mark inside.
+    // Azure secrets have their marker in the middle.
     let marks = bytes
         .windows(2)
         .enumerate()
@@ -95,7 +95,7 @@ fn find_secret(text: &str) -> Option<(usize, usize)> {
     by_prefix.into_iter().chain(marked).min()
 }
 
-/// The secret that begins at a position, if one does; `keys` counts those of other services.
+/// The secret at a position, if there is one. `keys` includes the keys of other services.
 fn secret_at(text: &str, position: usize, keys: bool) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
     let run = |start: usize, fits: fn(u8) -> bool| {
@@ -103,7 +103,7 @@ fn secret_at(text: &str, position: usize, keys: bool) -> Option<(usize, usize)> 
         rest.iter().take_while(|byte| fits(**byte)).count()
     };
     let is_long = |start| run(start, |byte| byte.is_ascii_alphanumeric()) >= SECRET_LENGTH;
-    // A JWT goes on with the rest of its alphabet; a last dot is the sentence's.
+    // A JWT continues with other characters of its alphabet. A trailing dot ends the sentence.
     let end = |start: usize| {
         let length = run(start, |byte| {
             byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)
@@ -130,19 +130,19 @@ fn secret_at(text: &str, position: usize, keys: bool) -> Option<(usize, usize)> 
     Some((start, end(start).max(position + length)))
 }
 
-/// Whether a text holds what looks like a token, or like the key of another service.
+/// Whether a text contains what looks like a token or the key of another service.
 #[must_use]
 pub fn holds_secret(text: &str) -> bool {
     find_secret(text).is_some()
 }
 
-/// Whether a text holds what looks like a token or another secret of a Hub.
+/// Whether a text contains what looks like a token or another secret of a Hub.
 #[must_use]
 pub fn holds_token(text: &str) -> bool {
     beginnings(text.as_bytes()).any(|position| secret_at(text, position, false).is_some())
 }
 
-/// Masks what looks like a token, or like the key of another service, and leaves all else.
+/// Masks anything that looks like a token or the key of another service, and nothing else.
 #[must_use]
 pub fn masked(text: &str) -> Cow<'_, str> {
     let Some(mut found) = find_secret(text) else {
@@ -164,7 +164,8 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// Makes a text plain and masks what looks like a token in it, or like the key of another service.
+/// Replaces control characters, and masks anything that looks like a token or the key of another
+/// service.
 ///
 /// ```
 /// let text = hubtoken_core::printable::printable("no user `hf_FakeFakeFakeFakeFakeFakeFakeFakeXX`");
@@ -175,7 +176,7 @@ pub fn printable(text: &str) -> String {
     plain(&masked(text)).into_owned()
 }
 
-/// A path as [`printable`] text: a folder may have the name of a token.
+/// A path as [`printable`] text: a folder name may contain a token.
 #[must_use]
 pub fn printable_path(path: &Path) -> String {
     printable(&path.to_string_lossy())

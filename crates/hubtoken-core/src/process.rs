@@ -1,10 +1,10 @@
-//! What belongs to one process: caches, connections, a thread.
+//! Holds the state that belongs to one process: caches, connections and a thread.
 //!
-//! A forked child has none of its parent's threads, and a lock that another thread held at the
-//! fork is held for ever. So nothing of the parent's is used after a fork: the child starts with
-//! a state of its own and *leaks* the parent's, since dropping a client or a runtime whose thread
-//! is gone hangs or panics. The Python layer announces a fork ([`forked`]); a process id that has
-//! changed does the same for whoever forks without telling.
+//! A forked child has none of its parent's threads, and a lock that another thread held at the fork
+//! stays locked forever. The child therefore uses nothing of its parent's: it starts with new state
+//! and *leaks* the old one, because dropping a client or a runtime whose thread is gone hangs or
+//! panics. The Python layer reports a fork ([`forked`]). A changed process ID is treated the same
+//! way, for forks that are not reported.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,26 +16,26 @@ use crate::sync::lock;
 pub struct Process {
     id: u32,
     forked: bool,
-    /// The chain and what it remembers.
+    /// The resolver and its caches.
     pub resolver: Resolver,
-    /// Identities and auth-checks.
+    /// Identities and auth checks.
     pub client: Arc<Client>,
 }
 
-/// Taken by threads that are attached to the interpreter, and for the length of a clone: Python
-/// forks while attached, so no child inherits it locked.
+/// Locked only by threads that are attached to the interpreter, and only to clone the value. Python
+/// forks while attached, so no child inherits a locked mutex.
 static CURRENT: Mutex<Option<Arc<Process>>> = Mutex::new(None);
 
-/// This process's state.
+/// The state of this process.
 #[must_use]
 pub fn current() -> Arc<Process> {
     let mut current = lock(&CURRENT);
     Arc::clone(current.get_or_insert_with(|| Arc::new(new())))
 }
 
-/// This process's state, after a look whether it still is the same process.
+/// The state of this process, after checking that the process ID has not changed.
 ///
-/// For the way to the network, which is slow enough for a system call.
+/// For code paths that lead to the network, where an extra system call does not matter.
 #[must_use]
 pub fn current_checked() -> Arc<Process> {
     if lock(&CURRENT)
@@ -47,9 +47,10 @@ pub fn current_checked() -> Arc<Process> {
     current()
 }
 
-/// Leaves the parent's state behind. For the child, right after a fork.
+/// Abandons the parent's state. Call this in the child, right after a fork.
 ///
-/// What notebooks have told is taken over: the child cannot ask them itself.
+/// Cached secrets from notebooks are carried over, because the child cannot query a notebook
+/// itself.
 pub fn forked() {
     let mut current = lock(&CURRENT);
     let resolver = current

@@ -1,20 +1,20 @@
-//! Which value goes to which Hub.
+//! Decides which values may be sent to which Hub.
 //!
-//! A variable that should hold a token of the Hub may hold a password, or the key of another
-//! service. Sent to a Hub it would be that Hub's to know, and the answer (401) would put the blame
-//! elsewhere: "deleted, refreshed, expired". So Hugging Face's own hosts get nothing that does not
-//! begin like a token of the Hub, and other Hubs, whose tokens may have any shape, nothing that is
-//! known as the key of another service.
+//! A variable that should hold a Hub token may hold a password or the key of another service.
+//! Sending it would disclose it to the Hub, and the response (401) would suggest the wrong cause:
+//! "deleted, refreshed, expired". Hugging Face's own hosts therefore receive only values that begin
+//! like a Hub token. Other Hubs may use tokens of any format, so they receive everything except
+//! recognizable keys of other services.
 //!
-//! Such a value still counts as found: passing over it would use another token in silence. What
-//! would send it fails, in [`Credential::check_sendable`].
+//! Such a value still counts as found, because skipping it would silently use another token.
+//! Instead, sending it fails in [`Credential::check_sendable`].
 //!
 //! [`Credential::check_sendable`]: crate::credential::Credential::check_sendable
 
 use crate::endpoint::Endpoint;
 use crate::token::{Token, TokenKind};
 
-/// Why a value is not sent to a Hub, to follow its name; `None` if it may be.
+/// Why a value is not sent to a Hub, phrased to follow its name; `None` if it may be sent.
 ///
 /// ```
 /// use hubtoken_core::endpoint::Endpoint;
@@ -42,8 +42,9 @@ pub fn objection(token: &Token, endpoint: &Endpoint) -> Option<String> {
     }
 }
 
-/// Why the token of a caller, which is somebody else's, is not sent to any Hub; `None` if it may
-/// be. Here a mirror's own shapes do not pass either: the caller may have meant another service.
+/// Why a caller's token, which belongs to another user, is not sent to any Hub; `None` if it may be
+/// sent. Unlike in [`objection`], token formats of other Hubs are rejected too, since the caller
+/// may have meant another service.
 #[must_use]
 pub fn caller_objection(token: &Token) -> Option<String> {
     if token.kind() != TokenKind::Opaque {

@@ -1,12 +1,12 @@
-//! Single flight: one request for all who ask the same.
+//! Coalesces concurrent requests for the same key into one.
 //!
-//! The request belongs to the flight and not to its first caller: it runs on the process's own
-//! thread, so a leader that is interrupted or gives up leaves it to the followers.
+//! A request does not belong to the caller that started it. It runs on the process's own thread, so
+//! the followers still get its result when the leader is interrupted or gives up.
 //!
-//! Freshness is a point in time, not an age. A caller states the earliest time at which an
-//! acceptable answer was requested. A request in flight that started earlier is waited for, and
-//! then the Hub is asked again. `max_age=0` after a refresh therefore never returns an answer from
-//! before the refresh.
+//! Freshness is a point in time, not an age: a caller states the earliest time at which an
+//! acceptable answer was requested. If the request in flight started earlier, the caller waits for
+//! it and then sends another request to the Hub. `max_age=0` after a refresh therefore never
+//! returns an answer from before the refresh.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -17,33 +17,34 @@ use std::time::{Duration, Instant};
 use crate::interrupt::Interrupt;
 use crate::sync::lock;
 
-/// How often a waiting caller looks whether it was interrupted.
+/// How often a waiting caller checks whether it was interrupted.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// The flights in the air.
+/// The requests in flight, by key.
 pub struct Flights<K, T> {
     running: Mutex<HashMap<K, Arc<Flight<T>>>>,
 }
 
-/// One request and those who wait for it.
+/// One request in flight and the threads waiting for it.
 ///
-/// They are woken one by one and read the outcome without a lock: on a condition variable all of
-/// them would wake at once, only to queue for its mutex.
+/// Waiting threads are woken one by one and read the outcome without a lock. With a condition
+/// variable, all of them would wake at once and then queue for its mutex.
 pub struct Flight<T> {
     started: Instant,
     outcome: OnceLock<T>,
     waiting: Mutex<Vec<Thread>>,
 }
 
-/// What a caller is told at the gate.
+/// How a caller takes part in a request.
 pub enum Boarding<T> {
-    /// Another flight has landed meanwhile.
+    /// Another request has completed in the meantime, with this answer.
     Answered(T),
-    /// Fly with this one.
+    /// Wait for this request and use its outcome.
     Follow(Arc<Flight<T>>),
-    /// This one started too early to answer; wait until it has landed and ask again.
+    /// This request started too early for its answer to be fresh enough. Wait for it, then try
+    /// again.
     Wait(Arc<Flight<T>>),
-    /// The caller starts this one.
+    /// The caller must start this request.
     Lead(Arc<Flight<T>>),
 }
 
@@ -52,7 +53,7 @@ pub enum Boarding<T> {
 pub enum Gone {
     /// It was interrupted.
     Interrupted,
-    /// Its time was up.
+    /// It timed out.
     TimedOut,
 }
 
@@ -65,11 +66,11 @@ impl<K, T> Default for Flights<K, T> {
 }
 
 impl<K: Eq + Hash + Clone, T: Clone> Flights<K, T> {
-    /// Finds or makes the flight for a key.
+    /// Finds or creates the request for a key.
     ///
-    /// `answered` looks into the cache once more: a flight leaves its answer there before it
-    /// leaves this table, so no caller starts a second one in between. A flight that started
-    /// before `not_before` is too old to answer.
+    /// `answered` checks the cache once more. A request puts its answer there before it leaves this
+    /// table, so no caller starts a second request in between. A request that started before
+    /// `not_before` is too old.
     pub fn board(
         &self,
         key: &K,
@@ -98,17 +99,17 @@ impl<K: Eq + Hash + Clone, T: Clone> Flights<K, T> {
         Boarding::Lead(flight)
     }
 
-    /// Whether a flight for a key is in the air that started late enough to answer.
+    /// Whether a request for a key is in flight that started at or after `not_before`.
     pub fn is_running(&self, key: &K, not_before: Option<Instant>) -> bool {
         lock(&self.running)
             .get(key)
             .is_some_and(|flight| not_before.is_none_or(|limit| flight.started >= limit))
     }
 
-    /// Ends a flight and wakes everybody who waits for it.
+    /// Completes a request and wakes every thread waiting for it.
     pub fn land(&self, key: &K, flight: &Flight<T>, outcome: T) {
         lock(&self.running).remove(key);
-        // Only the caller that started the flight ends it, so the cell is empty.
+        // Only the caller that started the request completes it, so the cell is empty.
         let _ = flight.outcome.set(outcome);
         let waiting = std::mem::take(&mut *lock(&flight.waiting));
         waiting.iter().for_each(Thread::unpark);
@@ -116,7 +117,7 @@ impl<K: Eq + Hash + Clone, T: Clone> Flights<K, T> {
 }
 
 impl<T> Flight<T> {
-    /// How long it has been in the air.
+    /// The time since the request started.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.started.elapsed()
@@ -128,18 +129,19 @@ impl<T: Clone> Flight<T> {
     ///
     /// # Errors
     ///
-    /// [`Gone`] when the caller was interrupted or its time was up; the flight goes on.
+    /// [`Gone`] if the caller was interrupted or timed out. The request continues.
     pub fn wait(&self, timeout: Duration, interrupt: &dyn Interrupt) -> Result<T, Gone> {
         if let Some(outcome) = self.outcome.get() {
             return Ok(outcome.clone());
         }
         lock(&self.waiting).push(thread::current());
         let started = Instant::now();
-        // A thread that cannot be interrupted is not woken to check for it.
+        // A thread that cannot be interrupted is not woken to check.
         let may_be_set = interrupt.may_be_set();
         let patience = if may_be_set { PATIENCE } else { Duration::MAX };
         loop {
-            // After the thread is on the list: the flight may have landed before.
+            // Checked after the thread is on the list, because the request may have completed
+            // before.
             if let Some(outcome) = self.outcome.get() {
                 return Ok(outcome.clone());
             }
@@ -168,7 +170,7 @@ mod tests {
         }
     }
 
-    /// Says that it cannot be set, and must not be asked then.
+    /// Reports that it cannot be set, and must then not be checked.
     struct NotHere;
 
     impl Interrupt for NotHere {

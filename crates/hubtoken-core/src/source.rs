@@ -1,5 +1,5 @@
-//! Where a token came from: its label, the words for it in a message, and how a dead token is
-//! replaced there.
+//! Where a token came from: its label, its description in messages, and how to replace an invalid
+//! token from that source.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,28 +9,28 @@ use crate::printable::{masked, printable};
 /// Where a token came from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// Handed over in a call.
+    /// Passed in a call.
     Argument,
-    /// A variable of the environment.
+    /// An environment variable.
     Environment(String),
-    /// A profile that a configuration file names.
+    /// A profile named by a configuration file.
     Configuration {
         /// The configuration file.
         file: PathBuf,
-        /// The profile that it names.
+        /// The profile it names.
         profile: String,
     },
     /// A file that holds one token.
     File(PathBuf),
-    /// A stored token, asked for by its name.
+    /// A stored token, requested by name.
     Store(String),
-    /// A program that the user's configuration names; here without its arguments.
+    /// A program named by the user's configuration, without its arguments.
     Command(String),
-    /// The vault of the notebook that the process belongs to.
+    /// The secrets vault of the notebook that this process runs in.
     Vault(Notebook),
-    /// `HF_TOKEN`, where this library put a token that came from elsewhere.
+    /// `HF_TOKEN`, set by this library to a token from another source.
     Placed {
-        /// Where the token came from before that; never another `Placed`.
+        /// The original source of the token; never another `Placed`.
         origin: Box<Source>,
         /// What put it there.
         by: Placement,
@@ -40,16 +40,16 @@ pub enum Source {
 /// What puts a token into `HF_TOKEN`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Placement {
-    /// `activate()`, in this process or in the one that started it.
+    /// `activate()`, in this process or in its parent.
     Activation,
-    /// `hubtoken run`, for the program that it started.
+    /// `hubtoken run`, for the program it started.
     Run,
-    /// `HubToken.environ()`, for the process that was started with it.
+    /// `HubToken.environ()`, for a process started with that environment.
     Environ,
 }
 
 impl Placement {
-    /// The placement in words, with the source that it took the token from.
+    /// A description of the placement, including the original source.
     #[must_use]
     pub fn describe(self, origin: &Source) -> String {
         let origin = printable(&origin.to_string());
@@ -62,7 +62,7 @@ impl Placement {
 }
 
 impl Source {
-    /// Reads back what `Display` wrote; `profile` completes a configuration's.
+    /// Parses the output of `Display`; `profile` supplies the profile of a configuration source.
     #[must_use]
     pub fn parse(label: &str, profile: Option<&str>) -> Option<Self> {
         match label.split_once(':') {
@@ -90,7 +90,7 @@ impl Source {
         }
     }
 
-    /// The source itself, or the one from which the token was put into `HF_TOKEN`.
+    /// The source itself, or the original source if this library put the token into `HF_TOKEN`.
     #[must_use]
     pub fn origin(&self) -> &Self {
         match self {
@@ -99,7 +99,8 @@ impl Source {
         }
     }
 
-    /// How the token got here, to follow its mask: "from store:ci", "activated from store:ci".
+    /// How the token got here, phrased to follow its mask: "from store:ci", "activated from
+    /// store:ci".
     #[must_use]
     pub fn provenance(&self) -> String {
         match self {
@@ -108,13 +109,13 @@ impl Source {
         }
     }
 
-    /// The source in words, to follow "from".
+    /// A description of the source, phrased to follow "from".
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
             Self::Argument => "the argument".to_owned(),
             Self::Environment(name) => format!("the environment variable {name}"),
-            // Names and paths are shown in the open, and may hold what they should not.
+            // Names and paths are shown unmasked and may contain a secret by mistake.
             Self::Configuration { file, profile } => format!(
                 "the profile `{}` that {} names",
                 masked(profile),
@@ -128,7 +129,7 @@ impl Source {
         }
     }
 
-    /// How a dead token from this source is replaced.
+    /// How to replace an invalid token from this source.
     #[must_use]
     pub fn mend(&self) -> String {
         match self {
@@ -148,7 +149,7 @@ impl Source {
                 notebook.place()
             ),
             Self::Placed { origin, by } => {
-                // HF_TOKEN was set by this library: to set or unset it is not the user's part.
+                // This library set HF_TOKEN, so the user should not be asked to set or unset it.
                 let replace = match &**origin {
                     Self::Environment(name) => format!("set {name} to a valid one"),
                     origin => origin.mend(),
@@ -164,7 +165,7 @@ impl Source {
     }
 }
 
-/// The label that Python shows as `.source`.
+/// The label that Python exposes as `.source`.
 impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -183,7 +184,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// A notebook service with a vault for its users' secrets.
+/// A notebook service that stores secrets for its users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Notebook {
     /// Google Colab: `google.colab.userdata`.
@@ -193,10 +194,10 @@ pub enum Notebook {
 }
 
 impl Notebook {
-    /// All of them, in the order in which they are asked.
+    /// All notebook services, in the order in which they are queried.
     pub const ALL: [Self; 2] = [Self::Colab, Self::Kaggle];
 
-    /// `colab` or `kaggle`: the source's label.
+    /// `colab` or `kaggle`, the label of the source.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -205,7 +206,7 @@ impl Notebook {
         }
     }
 
-    /// Reads the label.
+    /// Parses the label.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL
@@ -213,7 +214,7 @@ impl Notebook {
             .find(|notebook| notebook.name() == name)
     }
 
-    /// Where its user grants a notebook the right to see a secret.
+    /// Where the user grants a notebook access to a secret.
     #[must_use]
     pub fn place(self) -> &'static str {
         match self {

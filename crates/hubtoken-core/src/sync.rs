@@ -1,11 +1,11 @@
-//! Locks that do not fail.
+//! Locks a mutex without failing on poison.
 //!
-//! A lock is poisoned when a thread panicked while holding it. What hubtoken's locks guard is
-//! whole after every statement, so the next holder may go on.
+//! A mutex is poisoned when a thread panics while holding it. The data behind hubtoken's locks is
+//! consistent after every statement, so the next holder can continue.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Takes a lock, also one whose last holder panicked.
+/// Locks a mutex, even if its last holder panicked.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

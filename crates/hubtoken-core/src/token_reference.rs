@@ -1,10 +1,11 @@
-//! What a pickle carries of a token: where it came from and what it looks like, not its value.
+//! Identifies a token in a pickle by its source and fingerprint, so that the value is never
+//! pickled.
 
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::source::Source;
 
-/// What a pickle carries: enough to find the token again, never the token.
+/// What a pickle carries: enough to find the token again, but never its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     /// Where the token came from.
@@ -22,7 +23,7 @@ impl Reference {
     #[must_use]
     pub fn of(credential: &Credential) -> Self {
         Self {
-            // Whether it is active says nothing of the process that the reference gets to.
+            // Whether the token is active here means nothing in the process that unpickles it.
             source: credential.source.origin().clone(),
             endpoint: credential.endpoint.clone(),
             fingerprint: credential.token.digest().fingerprint(),
@@ -30,10 +31,10 @@ impl Reference {
         }
     }
 
-    /// Whether a token that was found again is the one that is meant.
+    /// Whether a token is the one this reference identifies.
     ///
-    /// A profile may have been rotated meanwhile: its name and the endpoint decide. Elsewhere the
-    /// value must be the same.
+    /// A profile may have been rotated in the meantime, so its name and endpoint are enough. For
+    /// any other source, the value must be the same.
     #[must_use]
     pub fn matches(&self, credential: &Credential) -> bool {
         let same_value = credential.token.digest().fingerprint() == self.fingerprint;
@@ -42,7 +43,7 @@ impl Reference {
         credential.endpoint == self.endpoint && (same_value || same_profile)
     }
 
-    /// Why a token could not be had again.
+    /// The message for a token that could not be found again.
     #[must_use]
     pub fn lost(&self) -> String {
         let origin = match &self.source {

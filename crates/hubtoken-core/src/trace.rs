@@ -1,31 +1,31 @@
-//! What each source answered.
+//! Records what each source contributed to a resolution.
 //!
-//! The trace is the answer to "which of my five tokens is in use, and why". It is kept for a
-//! success as well as for a failure and holds masks, never values.
+//! The trace answers "which of my five tokens is in use, and why". It is kept on success as well as
+//! on failure, and it contains masks, never values.
 
 use std::fmt::{self, Write as _};
 
-/// What a source answered.
+/// The result of checking one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It has the token that is used.
+    /// It has the token in use.
     Found,
-    /// It has a token, but an earlier source won.
+    /// It has a token, but an earlier source took precedence.
     Shadowed,
-    /// It has none.
+    /// It has no token.
     Absent,
-    /// It was not asked, by the caller's or the user's wish.
+    /// The caller or the user excluded it.
     Skipped,
-    /// It may have one, but this process is not to have it.
+    /// It may have a token, but denied this process access to it.
     Refused,
-    /// It is broken and was passed over.
+    /// It is broken and was skipped.
     Broken,
-    /// Nobody reads it, though it looks as if somebody did.
+    /// It looks like a source, but the Hub's libraries do not read it.
     Ignored,
 }
 
 impl Answer {
-    /// Reads the word.
+    /// Parses the name.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         [
@@ -41,7 +41,7 @@ impl Answer {
         .find(|answer| answer.name() == word)
     }
 
-    /// The word.
+    /// The name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -56,30 +56,30 @@ impl Answer {
     }
 }
 
-/// One source's answer.
+/// The result for one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The source's label.
+    /// The label of the source.
     pub source: String,
-    /// What it answered.
+    /// The result.
     pub answer: Answer,
     /// The mask of its token, if it has one.
     pub mask: Option<String>,
-    /// One sentence, without a full stop.
+    /// One sentence, without the final period.
     pub detail: String,
 }
 
-/// All the answers, in the order of asking.
+/// All results, in the order in which the sources were checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
     /// The steps.
     pub steps: Vec<Step>,
-    /// The Hub that the found token belongs to.
+    /// The Hub that the token in use belongs to.
     pub endpoint: Option<String>,
 }
 
 impl Trace {
-    /// Notes an answer without a token.
+    /// Records a result without a token.
     pub fn note(&mut self, source: impl Into<String>, answer: Answer, detail: impl Into<String>) {
         self.steps.push(Step {
             source: source.into(),
@@ -89,20 +89,20 @@ impl Trace {
         });
     }
 
-    /// The step that has the token.
+    /// The step with the token in use.
     #[must_use]
     pub fn found(&self) -> Option<&Step> {
         self.steps.iter().find(|step| step.answer == Answer::Found)
     }
 
-    /// The steps that hold a token that is not used.
+    /// The steps with a token that is not in use.
     pub fn shadowed(&self) -> impl Iterator<Item = &Step> {
         self.steps
             .iter()
             .filter(|step| step.answer == Answer::Shadowed)
     }
 
-    /// The answers as lines "source: answer", for a message.
+    /// The results as lines of the form "source  answer  detail", for messages.
     #[must_use]
     pub fn lines(&self) -> String {
         let width = self
