@@ -375,7 +375,8 @@ fn a_file_that_just_changed_is_read_again() {
         let file = std::fs::File::options().append(true).open(&path).unwrap();
         file.set_modified(moment).unwrap();
     };
-    // Modified just now, on the file's clock: it may change again without a change of its `stat`.
+    // A modification time in the future counts as recent, however slow this test is: the file may
+    // change again without a change of its `stat`.
     write_at(std::time::SystemTime::now() + hour);
     machine.ask(Argument::Ambient, None).unwrap();
     assert!(matches!(
