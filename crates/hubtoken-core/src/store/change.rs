@@ -1,12 +1,11 @@
-//! A change of the store: read, edited and written under one lock.
+//! Changes the token store: reads, edits and writes its files under one lock.
 //!
-//! Three files are written, none together with another. So all new contents are on the disk before
-//! the first takes its place (a full disk changes nothing), and the order in which they do decides
-//! what a crash in between leaves: a token's endpoint is known before the token can be found, and
-//! forgotten after it is gone; and a token that goes is active no more before it has no name.
-//!
-//! Three files cannot be replaced in one step. What cannot be removed after the change is removed
-//! by the next change.
+//! A change writes up to three files, which cannot be replaced in one step. All new contents are
+//! therefore written to disk before the first file is replaced, so a full disk changes nothing. The
+//! order of the replacements determines what a crash leaves behind: a token's endpoint is recorded
+//! before the token can be found and removed after the token is gone, and a token stops being
+//! active before its name is removed. Anything that cannot be removed after a change is removed by
+//! the next one.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -22,18 +21,18 @@ use crate::error::Error;
 use crate::printable::printable_path;
 use crate::token::{Digest, Token};
 
-/// What becomes of the token file.
+/// What happens to the token file.
 #[derive(Clone, Copy)]
 pub(super) enum Active<'a> {
-    /// It stays.
+    /// It is unchanged.
     Same,
-    /// It holds this token from here on.
+    /// It will contain this token.
     Is(&'a Token),
-    /// It goes.
+    /// It is removed.
     Gone,
 }
 
-/// What the files held when the lock was taken, and what is to become of it.
+/// The contents of the files when the lock was taken, and the edits to them.
 pub(super) struct Change<'a> {
     files: &'a Files,
     lock: Lock,
@@ -41,16 +40,16 @@ pub(super) struct Change<'a> {
     pub(super) document: Document,
     /// Its entries before the change.
     pub(super) stored: Vec<StoredToken>,
-    /// The endpoints of tokens.
+    /// The endpoint and other metadata of each token.
     pub(super) endpoints: Endpoints,
-    /// What the user should hear of.
+    /// Warnings for the user.
     pub(super) warnings: Vec<String>,
-    /// Whether `stored_tokens` is to be written.
+    /// Whether `stored_tokens` must be written.
     edited: bool,
 }
 
 impl<'a> Change<'a> {
-    /// Reads the files, which are locked. A file that cannot be understood is set aside.
+    /// Reads the files, which must be locked. A file that cannot be parsed is set aside.
     pub(super) fn open(files: &'a Files, lock: Lock) -> Result<Self, Error> {
         let path = files.stored_tokens();
         let endpoints = Endpoints::read(path)?;
@@ -82,7 +81,7 @@ impl<'a> Change<'a> {
         })
     }
 
-    /// Edits the text.
+    /// Edits the text of `stored_tokens`.
     pub(super) fn edit<T>(
         &mut self,
         edit: impl FnOnce(&mut Document) -> Result<T, String>,
@@ -91,7 +90,7 @@ impl<'a> Change<'a> {
         edit(&mut self.document).map_err(Error::Store)
     }
 
-    /// Writes the files, and returns what the user should hear of.
+    /// Writes the files and returns warnings for the user.
     pub(super) fn commit(self, active: Active<'_>) -> Result<Vec<String>, Error> {
         let path = self.files.stored_tokens();
         let endpoints_path = endpoints::path(path);
@@ -99,7 +98,7 @@ impl<'a> Change<'a> {
         let endpoints = learned.then(|| self.prepare(&endpoints_path, &self.endpoints.text()));
         let endpoints = endpoints.transpose()?;
         let text = self.document.text();
-        // A blank file would be one that `huggingface_hub` is about to write.
+        // A blank file would look like one that `huggingface_hub` is about to write.
         let stored = (self.edited && !text.trim().is_empty()).then(|| self.prepare(path, text));
         let stored = stored.transpose()?;
         let token_path = self.files.token();
@@ -121,9 +120,11 @@ impl<'a> Change<'a> {
         if let Some(token) = token {
             token.place()?;
         }
-        // The deed is done. What cannot be forgotten now is forgotten by the next change.
+        // The change is complete. Metadata that cannot be removed now is removed by the next
+        // change.
         let _ = self.forget(&endpoints_path);
-        // Once for all of them: one is the folder of all, unless a link leads elsewhere.
+        // Syncs the folder once, since all files are in the same one unless a symbolic link leads
+        // elsewhere.
         write::settle(path, &self.lock);
         if !matches!(active, Active::Same) {
             write::settle(token_path, &self.lock);
@@ -135,7 +136,7 @@ impl<'a> Change<'a> {
         Prepared::new(path, content, &self.lock)
     }
 
-    /// Forgets what was known of tokens that are in neither file any more.
+    /// Removes the metadata of tokens that are in neither file anymore.
     fn forget(&self, path: &Path) -> Result<(), Error> {
         let stored = entries(self.document.text()).map_err(Error::Store)?;
         let kept: HashSet<Digest> = stored

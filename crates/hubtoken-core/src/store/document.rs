@@ -1,9 +1,9 @@
-//! `stored_tokens` as a text that is edited in place.
+//! Edits the text of `stored_tokens` in place.
 //!
-//! `huggingface_hub` reads the file into a dictionary and writes all of it anew. Here only the
-//! lines of the entry that is meant are touched: unknown sections and fields, comments and the
-//! order of the rest stay as they are. A new section takes its place in the order of names, which
-//! is where `huggingface_hub` would put it.
+//! `huggingface_hub` reads the file into a dictionary and rewrites it completely. This module
+//! changes only the lines of the affected entry: unknown sections and fields, comments and the
+//! order of the rest are preserved. A new section is inserted in the order of names, where
+//! `huggingface_hub` would put it.
 
 use std::collections::HashSet;
 
@@ -12,17 +12,17 @@ use zeroize::Zeroizing;
 use super::format::{self, Section};
 use super::pieces::{DEFAULT, lines};
 
-/// The text, which can be parsed before and after every edit.
+/// The text, which is valid before and after every edit.
 pub struct Document {
     text: Zeroizing<String>,
 }
 
 impl Document {
-    /// Takes a text.
+    /// Parses a text.
     ///
     /// # Errors
     ///
-    /// What keeps it from being parsed, by the number of the line and without its content.
+    /// A message with the line number, without the content of the line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut document = Self {
             text: Zeroizing::new(String::with_capacity(text.len() + 1)),
@@ -31,8 +31,8 @@ impl Document {
         if !text.is_empty() && !text.ends_with(['\n', '\r']) {
             document.text.push('\n');
         }
-        // An indented section would continue the value above it, once the section that now
-        // separates the two is gone.
+        // An indented section would continue the value above it if the section between them were
+        // removed.
         for section in document.sections()?.iter().rev() {
             let line = &document.text[section.header.clone()];
             let indentation = line.len() - line.trim_start().len();
@@ -47,7 +47,7 @@ impl Document {
         &self.text
     }
 
-    /// Whether there is a section of this name.
+    /// Whether there is a section with this name.
     ///
     /// # Errors
     ///
@@ -56,7 +56,8 @@ impl Document {
         Ok(self.section(name)?.is_some())
     }
 
-    /// Sets fields of a section, or removes those without a value; other fields stay.
+    /// Sets fields of a section, or removes fields whose value is `None`. Other fields are
+    /// preserved.
     ///
     /// # Errors
     ///
@@ -70,8 +71,8 @@ impl Document {
                 break;
             };
             let old = section.field(key);
-            // No deeper than the field before it, which it would continue otherwise, and no less
-            // deep than the one after it.
+            // A deeper indentation than the previous field's would continue that field, and a
+            // smaller one would make the next field continue this one.
             let model = old.or(section.fields.last());
             let indentation = model.map_or("", |field| {
                 &self.text[field.lines.start..field.lines.start + field.indentation]
@@ -87,7 +88,7 @@ impl Document {
         Ok(())
     }
 
-    /// Removes a section; comments above and below it stay.
+    /// Removes a section. Comments above and below it are preserved.
     ///
     /// # Errors
     ///
@@ -96,7 +97,7 @@ impl Document {
         self.remove_where(|section| section.name == name)
     }
 
-    /// Removes the sections of these names, in one go.
+    /// Removes the sections with these names in one pass.
     ///
     /// # Errors
     ///
@@ -123,7 +124,7 @@ impl Document {
         Ok(true)
     }
 
-    /// Removes fields that every section inherits, and with them from every section.
+    /// Removes fields that all sections inherit from `[DEFAULT]`.
     ///
     /// # Errors
     ///
@@ -140,7 +141,7 @@ impl Document {
         Ok(())
     }
 
-    /// Where the blank lines that begin at `end` are over.
+    /// The end of the blank lines that start at `end`.
     fn blank_lines_after(&self, mut end: usize) -> usize {
         while let Some(ending) = ["\r\n", "\n", "\r"]
             .into_iter()
@@ -151,7 +152,7 @@ impl Document {
         end
     }
 
-    /// Gives a section another name, which no section may have.
+    /// Renames a section. No section may have the new name.
     ///
     /// # Errors
     ///
@@ -196,7 +197,7 @@ impl Document {
         Ok(())
     }
 
-    /// Where the comments that stand directly above a line begin: they are about what follows.
+    /// Where the comments directly above a line begin. They belong to what follows them.
     fn comments_above(&self, start: usize) -> usize {
         let above: Vec<_> = lines(&self.text[..start]).collect();
         let comments = above
@@ -207,7 +208,7 @@ impl Document {
     }
 
     fn splice(&mut self, start: usize, end: usize, with: &str) {
-        // Room for all of it: no reallocation leaves a part of a token behind.
+        // Allocated at full size, so that no reallocation leaves part of a token behind.
         let mut text = Zeroizing::new(String::with_capacity(self.text.len() + with.len()));
         text.push_str(&self.text[..start]);
         text.push_str(with);

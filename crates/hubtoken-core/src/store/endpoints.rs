@@ -1,12 +1,14 @@
-//! What `stored_tokens` has no field for: the Hub, the user and the role of a stored token.
+//! Stores the metadata that `stored_tokens` has no fields for: the Hub, the user and the role of a
+//! token.
 //!
-//! `huggingface_hub` drops fields that it does not know, so they are kept in a file of ours beside
-//! it, by the token's digest and without a token. Losing an entry makes a token the ambient
-//! endpoint's again, as a token that `huggingface_hub` stored is; a file that cannot be understood
-//! is an error, since a token could go to the wrong Hub without it.
+//! `huggingface_hub` drops fields that it does not know, so the metadata is in a separate file next
+//! to `stored_tokens`, keyed by the digest of the token. The file contains no tokens. If an entry
+//! is lost, its token belongs to the ambient endpoint again, like a token stored by
+//! `huggingface_hub`. A file that cannot be parsed is an error, because a token could otherwise be
+//! sent to the wrong Hub.
 //!
-//! Most who read it change nothing, so it is read into records at first, and into a document only
-//! when it is edited: fields that are not known stay.
+//! Most callers only read the file, so it is parsed into records first, and into a JSON document
+//! only when it is edited, which preserves unknown fields.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -19,26 +21,26 @@ use crate::file;
 use crate::printable::printable_path;
 use crate::token::Digest;
 
-/// The largest file that is read, in bytes.
+/// The maximum file size, in bytes.
 const MAXIMUM_SIZE: u64 = 8 * 1024 * 1024;
 
-/// The file's content.
+/// The content of the file.
 #[derive(Default)]
 pub struct Endpoints {
     text: String,
     records: Records,
-    /// What was added since.
+    /// The records added since it was read.
     added: HashMap<Digest, Record>,
 }
 
-/// The file beside `stored_tokens`.
+/// The path of the file next to `stored_tokens`.
 #[must_use]
 pub fn path(stored_tokens: &Path) -> PathBuf {
     stored_tokens.with_file_name("hubtoken_endpoints.json")
 }
 
 impl Endpoints {
-    /// Reads the file beside `stored_tokens`; a missing one is empty.
+    /// Reads the file next to `stored_tokens`. A missing file counts as empty.
     ///
     /// # Errors
     ///
@@ -56,7 +58,7 @@ impl Endpoints {
         let Some(mut bytes) = bytes else {
             return Ok(Self::default());
         };
-        // No secret is in it, so that it need not be wiped.
+        // The text contains no secret, so it does not have to be zeroed.
         let text = String::from_utf8(std::mem::take(&mut *bytes))
             .map_err(|_| broken("is not text (UTF-8)"))?;
         if text.trim().is_empty() {
@@ -70,11 +72,11 @@ impl Endpoints {
         })
     }
 
-    /// What is known of a token.
+    /// The record of a token.
     ///
     /// # Errors
     ///
-    /// [`Error::UntrustedEndpoint`] when the entry names no place for a token.
+    /// [`Error::UntrustedEndpoint`] if the entry names an endpoint that tokens must not be sent to.
     pub fn get(&self, digest: Digest) -> Result<Option<Record>, Error> {
         match self.added.get(&digest) {
             Some(added) => Ok(Some(added.clone())),
@@ -82,33 +84,33 @@ impl Endpoints {
         }
     }
 
-    /// Whether nothing is known of any token.
+    /// Whether there are no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.records.is_empty()
     }
 
-    /// Keeps what is known of a token.
+    /// Adds or replaces the record of a token.
     pub fn set(&mut self, digest: Digest, record: &Record) {
         if !matches!(self.records.get(digest), Ok(Some(known)) if known == *record) {
             self.added.insert(digest, record.clone());
         }
     }
 
-    /// Whether something was added since it was read.
+    /// Whether records were added since the file was read.
     #[must_use]
     pub fn is_new(&self) -> bool {
         !self.added.is_empty()
     }
 
-    /// The file's text, with what was added.
+    /// The text of the file, including added records.
     #[must_use]
     pub fn text(&self) -> String {
         print(self.content())
     }
 
-    /// The file's text with the tokens of these digests alone; `None` when no other is known, and
-    /// an empty one when nothing is left to be told.
+    /// The text of the file with only the tokens of these digests. `None` if there are no others,
+    /// and empty if nothing is left.
     #[must_use]
     pub fn text_of(&self, kept: &HashSet<Digest>) -> Option<String> {
         let mut content = self.content();
@@ -126,7 +128,8 @@ impl Endpoints {
     }
 
     fn content(&self) -> Map<String, Value> {
-        // It was an object when it was read; an empty text is no JSON, and an empty object here.
+        // The text was an object when it was read. An empty text is not JSON and counts as an empty
+        // object.
         let mut content: Map<String, Value> = serde_json::from_str(&self.text).unwrap_or_default();
         if self.added.is_empty() {
             return content;

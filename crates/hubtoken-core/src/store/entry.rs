@@ -1,4 +1,4 @@
-//! A stored token, and what is known of it.
+//! Defines stored tokens and their metadata.
 
 use zeroize::Zeroizing;
 
@@ -10,29 +10,29 @@ use crate::token::{Digest, Token};
 
 /// One stored token.
 pub struct StoredToken {
-    /// The name: what the Hub calls the token.
+    /// The name, which is the token's name on the Hub.
     pub name: String,
-    /// The value as it stands in the file.
+    /// The value as it is written in the file.
     pub value: Zeroizing<String>,
-    /// When it ends, in Unix seconds.
+    /// When it expires, in Unix seconds.
     pub expires_at: Option<i64>,
 }
 
-/// A stored token and what is known of it.
+/// A stored token with its metadata.
 pub struct Entry {
     /// The name.
     pub name: String,
-    /// The token, or why the stored value is none.
+    /// The token, or why the stored value is not a valid token.
     pub token: Result<Token, Error>,
-    /// The Hub that it belongs to.
+    /// The Hub that the token belongs to.
     pub endpoint: Endpoint,
-    /// The account; `None` when `huggingface_hub` stored it.
+    /// The account; `None` if `huggingface_hub` stored the token.
     pub user: Option<String>,
-    /// The role's name.
+    /// The name of the role.
     pub role: Option<String>,
-    /// When it was made, in Unix seconds.
+    /// When it was created, in Unix seconds.
     pub created_at: Option<i64>,
-    /// When it ends, in Unix seconds.
+    /// When it expires, in Unix seconds.
     pub expires_at: Option<i64>,
     /// Whether the token file holds the same value.
     pub active: bool,
@@ -43,18 +43,18 @@ impl StoredToken {
     ///
     /// # Errors
     ///
-    /// [`Error::TokenFormat`], or [`Error::Store`] when it is blank.
+    /// [`Error::TokenFormat`], or [`Error::Store`] if it is blank.
     pub(super) fn token(&self) -> Result<Token, Error> {
         judged(Token::parse(&self.value), &self.name)
     }
 
-    /// The name, and the stored value as a token.
+    /// Splits the entry into its name and the stored value as a token.
     pub(super) fn into_parts(self) -> (String, Result<Token, Error>) {
         let token = judged(Token::take(self.value), &self.name);
         (self.name, token)
     }
 
-    /// What the stored value is known by, also when it is no token.
+    /// The digest of the stored value, even if that is not a valid token.
     pub(super) fn digest(&self) -> Digest {
         self.token()
             .map_or_else(|_| Digest::of(self.value.trim()), |token| token.digest())
@@ -68,7 +68,7 @@ fn judged(token: Result<Option<Token>, Error>, name: &str) -> Result<Token, Erro
         .ok_or_else(|| Error::Store(format!("{} is blank", what())))
 }
 
-/// The stored token of a name; one that holds a token goes by its safe form as well.
+/// Finds a stored token by name. A name that contains a token can also be given in its safe form.
 pub(crate) fn by_name<'a>(stored: &'a [StoredToken], name: &str) -> Option<&'a StoredToken> {
     let named = |wanted: &str| stored.iter().find(|entry| entry.name == wanted);
     named(name).or_else(|| {
@@ -77,14 +77,14 @@ pub(crate) fn by_name<'a>(stored: &'a [StoredToken], name: &str) -> Option<&'a S
     })
 }
 
-/// The entry of a name.
+/// Finds an entry by name.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidArgument`] that lists the names when there is none.
+/// [`Error::InvalidArgument`], which lists the names, if there is none.
 pub(super) fn find<'a>(stored: &'a [StoredToken], name: &str) -> Result<&'a StoredToken, Error> {
     let named = |wanted: &str| by_name(stored, wanted);
-    // The Hub's own name for it will do as well, where the file could not carry that.
+    // Also accepts the token's name on the Hub if the file could not represent it.
     named(name)
         .or_else(|| named(&name::safe(name)))
         .ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! The files of a store.
+//! Locates the files of a token store.
 
 use std::path::{Path, PathBuf};
 
@@ -7,17 +7,17 @@ use crate::file;
 use crate::paths::Paths;
 use crate::token::Token;
 
-/// The largest token file that is read, in bytes.
+/// The maximum size of a token file, in bytes.
 const MAXIMUM_TOKEN_FILE: u64 = 64 * 1024;
 
-/// Where the active token and the named ones are; what is known of them lies beside the latter.
+/// The paths of the active token and of the named tokens. The metadata file is next to the latter.
 pub(super) struct Files {
     token: PathBuf,
     stored_tokens: PathBuf,
 }
 
 impl Files {
-    /// The files at the places that an environment selects; `None` without a home folder.
+    /// The files for an environment; `None` without a home folder.
     pub(super) fn of(paths: &Paths) -> Option<Self> {
         Some(Self {
             token: paths.token.clone()?,
@@ -35,7 +35,7 @@ impl Files {
         &self.stored_tokens
     }
 
-    /// The files that hold tokens, or say whose they are.
+    /// The files that contain tokens or their metadata.
     pub(super) fn all(&self) -> [PathBuf; 3] {
         [
             self.token.clone(),
@@ -44,7 +44,7 @@ impl Files {
         ]
     }
 
-    /// The token file's token; one that is broken or absent is none.
+    /// The token in the token file; `None` if the file is broken or missing.
     pub(super) fn active(&self) -> Option<Token> {
         let text = file::read_secret(&self.token, MAXIMUM_TOKEN_FILE).ok()??;
         Token::parse(&text).ok()?

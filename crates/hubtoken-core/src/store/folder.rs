@@ -1,5 +1,5 @@
-//! What the lock and the writer share: the folder of a file, the names beside it, and the words for
-//! what goes wrong there.
+//! Provides what the lock and the writer share: a file's folder, related file names, and error
+//! messages.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,13 @@ use crate::file;
 use crate::folder;
 use crate::printable::printable_path;
 
-/// Makes a folder for its owner alone, and `home` if it is in there; one that is there keeps its
-/// mode.
+/// Creates a folder that only its owner can access, along with `home` if the folder is inside it.
+/// An existing folder keeps its mode.
 pub(super) fn make_folder(folder: &Path, home: Option<&Path>) -> io::Result<()> {
     folder::make_private(folder, home.unwrap_or(folder))
 }
 
-/// The folder of a file.
+/// The folder that contains a file.
 pub(super) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -23,14 +23,14 @@ pub(super) fn parent(path: &Path) -> &Path {
     }
 }
 
-/// The path with an ending behind it.
+/// The path with a suffix appended.
 pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
 }
 
-/// What the operating system refused, and what to do about it.
+/// An error for a failed file operation, with advice on how to fix it.
 pub(super) fn problem(deed: &str, path: &Path, error: &io::Error) -> Error {
     if file::is_special(error) {
         return Error::Store(format!(

@@ -1,10 +1,11 @@
-//! The format of `stored_tokens`: what Python's `configparser` reads with interpolation off.
+//! Parses the format of `stored_tokens`, which is that of Python's `configparser` without
+//! interpolation.
 //!
-//! A section is `[name]`, where the name runs to the *last* bracket of the line. A field is
-//! `key = value` or `key: value`; keys do not regard case. A line that is indented deeper than
-//! its key continues the value. Lines that start with `#` or `;` are comments; there are no
-//! inline comments. Fields of `[DEFAULT]` are inherited by every section. A section or field that
-//! comes twice makes the whole file unreadable, for `huggingface_hub` as well.
+//! A section is `[name]`, where the name extends to the *last* bracket of the line. A field is `key
+//! = value` or `key: value`, and keys are case-insensitive. A line that is indented deeper than its
+//! key continues the value. Lines that start with `#` or `;` are comments, and there are no inline
+//! comments. All sections inherit the fields of `[DEFAULT]`. A duplicate section or field makes the
+//! whole file unreadable, for `huggingface_hub` as well.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -17,7 +18,7 @@ use super::pieces::{DEFAULT, Piece, pieces};
 pub struct Section {
     /// The text between the brackets.
     pub name: String,
-    /// Where the line of the brackets stands.
+    /// The position of the line with the brackets.
     pub(super) header: Range<usize>,
     pub(super) fields: Vec<Field>,
 }
@@ -25,23 +26,23 @@ pub struct Section {
 /// A field of a section.
 #[derive(Clone)]
 pub(super) struct Field {
-    /// The name in lower case.
+    /// The name in lowercase.
     pub(super) key: Cow<'static, str>,
     value: Zeroizing<String>,
-    /// Its lines, with those that continue it; empty for an inherited field.
+    /// The position of its lines, including continuation lines; empty for an inherited field.
     pub(super) lines: Range<usize>,
-    /// How many bytes of white space stand before it.
+    /// The number of bytes of whitespace before it.
     pub(super) indentation: usize,
 }
 
 impl Section {
-    /// A field's value; `key` is in lower case.
+    /// The value of a field; `key` is in lowercase.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Zeroizing<String>> {
         self.field(key).map(|field| &field.value)
     }
 
-    /// As [`Section::get`], and the section is left without it.
+    /// As [`Section::get`], but moves the value out of the section.
     pub(super) fn take(&mut self, key: &str) -> Option<Zeroizing<String>> {
         let field = self.fields.iter_mut().find(|field| field.key == key)?;
         Some(std::mem::take(&mut field.value))
@@ -51,7 +52,7 @@ impl Section {
         self.fields.iter().find(|field| field.key == key)
     }
 
-    /// Where the last of its lines ends; comments and blank lines after it are not counted.
+    /// The end of its last line, excluding comments and blank lines after it.
     pub(super) fn end(&self) -> usize {
         self.fields
             .last()
@@ -59,16 +60,16 @@ impl Section {
     }
 }
 
-/// Reads the sections, in the file's order.
+/// Parses the sections, in file order.
 ///
 /// # Errors
 ///
-/// What is wrong, by the number of the line and without its content.
+/// A message with the line number, without the content of the line.
 pub fn parse(text: &str) -> Result<Vec<Section>, String> {
     scan(text).map(inherit)
 }
 
-/// Reads the sections as they are written, `[DEFAULT]` among them.
+/// Parses the sections as written, including `[DEFAULT]`.
 pub(super) fn scan(text: &str) -> Result<Vec<Section>, String> {
     let mut sections: Vec<Section> = Vec::new();
     for piece in pieces(text) {
@@ -99,7 +100,7 @@ pub(super) fn scan(text: &str) -> Result<Vec<Section>, String> {
                     field.lines.end = lines.end;
                 }
             }
-            // There is always a section before them.
+            // The parser always yields a section before these.
             (Piece::Field { .. } | Piece::More(_), None) => {}
         }
     }

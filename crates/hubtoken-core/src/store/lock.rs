@@ -1,7 +1,7 @@
-//! The lock of a folder of tokens.
+//! Locks the folder that contains the stored tokens.
 //!
-//! It is the file that `huggingface_hub` locks for its own refresh, by `flock` as its `filelock`
-//! does, so that neither loses what the other writes.
+//! It locks the same file that `huggingface_hub` locks for its token refresh, with `flock` like
+//! that library's `filelock`, so that neither overwrites the other's changes.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -15,35 +15,35 @@ use crate::file;
 use crate::interrupt::Interrupt;
 use crate::printable::printable_path;
 
-/// How long another process may hold the lock: as long as `huggingface_hub` waits.
+/// How long to wait for another process, which is as long as `huggingface_hub` waits.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// How long to wait between two looks at the lock: ever longer, up to `filelock`'s own pause, so
-/// that a crowd of us does not keep it from the lock.
+/// The pause between attempts. It grows up to the interval that `filelock` uses, so that many
+/// hubtoken processes do not keep `huggingface_hub` from getting the lock.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The lock; dropped, it is free.
+/// The lock, released on drop.
 pub struct Lock {
     file: File,
-    /// `HF_HOME`, which is made for its owner alone where it is not there yet.
+    /// `HF_HOME`, which is created with access for its owner only.
     home: Option<PathBuf>,
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Not by closing alone: a process that was forked meanwhile has the file open as well, and
-        // would go on holding the lock.
+        // Closing the file is not enough: a process that was forked in the meantime shares the open
+        // file and would keep the lock.
         let _ = self.file.unlock();
     }
 }
 
 impl Lock {
-    /// Locks `stored_tokens`, and makes its folder if there is none; where that is in a `home`,
-    /// everything from there on is private.
+    /// Locks `stored_tokens`, and creates its folder if it does not exist. If the folder is inside
+    /// `home`, everything from `home` down is private.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when the lock cannot be had, [`Error::Interrupted`].
+    /// [`Error::Store`] if the lock cannot be acquired, [`Error::Interrupted`].
     pub fn take(
         stored_tokens: &Path,
         home: Option<&Path>,
@@ -59,7 +59,8 @@ impl Lock {
         loop {
             let file = open(&path).map_err(|error| failed(&error))?;
             match file.try_lock() {
-                // `filelock` may remove the file when it lets go; then this locks nothing.
+                // `filelock` may remove the file when it releases the lock; this lock would then be
+                // ineffective.
                 Ok(()) if is_at(&file, &path) => {
                     let home = home.map(Path::to_owned);
                     return Ok(Self { file, home });
@@ -96,14 +97,14 @@ fn open(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
-        // Nothing is in it, and a group that shares the folder shares the lock.
+        // The file is empty, and a group that shares the folder shares the lock.
         options.mode(0o664);
-        // A FIFO must not keep the caller waiting for its other end.
+        // A FIFO must not block the caller.
         options.custom_flags(file::NONBLOCK);
     }
     file::check_replaceable(path)?;
     let opened = match options.open(path) {
-        // Another's file can be locked by whoever may read it.
+        // Another user's file can be locked with read access alone.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             options.create(false).write(false);
             options.open(path).map_err(|_| error)
@@ -125,7 +126,7 @@ fn is_at(file: &File, path: &Path) -> bool {
 
 #[cfg(not(unix))]
 fn is_at(_file: &File, _path: &Path) -> bool {
-    // A file that is open cannot be removed there.
+    // An open file cannot be removed on such systems.
     true
 }
 

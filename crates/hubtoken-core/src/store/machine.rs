@@ -1,7 +1,7 @@
-//! The verbs: list, save, switch, rename; those that remove are in `removal.rs`.
+//! Lists, saves, switches and renames stored tokens. Removing them is in `removal.rs`.
 //!
-//! Each one that changes something reads and writes under the lock ([`Change`]), so that processes
-//! that do it at once lose nothing. Listing takes no lock, and needs no right to write.
+//! Each operation that changes something reads and writes under the lock ([`Change`]), so that
+//! concurrent processes do not lose changes. Listing takes no lock and needs no write access.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,13 +22,13 @@ use crate::paths::Paths;
 use crate::printable::{holds_secret, printable};
 use crate::token::{Digest, Token};
 
-/// How many digits of a digest tell a second account's token from the first's.
+/// How many digits of a digest distinguish the token of another account with the same name.
 const DIGITS: usize = 8;
 
-/// A shorter value than this may be a part of an ordinary name.
+/// A shorter value may be part of an ordinary name.
 const SHORTEST_VALUE: usize = 8;
 
-/// The tokens of this machine.
+/// The tokens stored on this machine.
 pub struct Machine<'a> {
     files: Files,
     home: Option<PathBuf>,
@@ -37,29 +37,29 @@ pub struct Machine<'a> {
     pub(super) patience: Duration,
 }
 
-/// What became of a token that was saved.
+/// The result of saving a token.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Saved {
-    /// The name that it has.
+    /// The name it was stored under.
     pub name: String,
-    /// When it ends, in Unix seconds.
+    /// When it expires, in Unix seconds.
     pub expires_at: Option<i64>,
-    /// Whether it is the active one.
+    /// Whether it is now the active token.
     pub active: bool,
-    /// What the user should hear of.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
-/// What became of a token that was made the active one.
+/// The result of making a token the active one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Switched {
     /// Its name.
     pub name: String,
-    /// What the user should hear of.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
-/// A name as it is shown: one of another program's making may hold a token.
+/// A name for display. A name written by another program may contain a token.
 fn shown(name: String) -> String {
     if holds_secret(&name) {
         name::safe(&name)
@@ -68,7 +68,7 @@ fn shown(name: String) -> String {
     }
 }
 
-/// What to say of a stored value that is another service's key, where it is chosen.
+/// A warning for selecting a stored value that is a key of another service.
 #[must_use]
 pub fn foreign_warning(token: &Token, name: &str) -> Option<String> {
     token.foreign_service().map(|what| {
@@ -82,8 +82,8 @@ pub fn foreign_warning(token: &Token, name: &str) -> Option<String> {
 }
 
 impl<'a> Machine<'a> {
-    /// The tokens at the places that an environment selects; `ambient` is its endpoint, and
-    /// `interrupt` ends the wait for another process.
+    /// The tokens at the paths that an environment selects. `ambient` is its endpoint, and
+    /// `interrupt` stops the wait for another process.
     ///
     /// # Errors
     ///
@@ -113,12 +113,12 @@ impl<'a> Machine<'a> {
         self.files.stored_tokens()
     }
 
-    /// All stored tokens, in the order of the file. The files have been read when this returns; an
-    /// entry is made when it is taken, so that a long list is never held twice.
+    /// All stored tokens, in file order. The files are read before this returns, but each entry is
+    /// built on demand, so that a long list is never held twice.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when a file cannot be read or understood.
+    /// [`Error::Store`] if a file cannot be read or parsed.
     pub fn list(&self) -> Result<impl ExactSizeIterator<Item = Result<Entry, Error>>, Error> {
         let stored = super::read(self.path())?;
         let endpoints = Endpoints::read(self.path())?;
@@ -145,15 +145,15 @@ impl<'a> Machine<'a> {
         }))
     }
 
-    /// Stores a token, and makes it the active one if it belongs to the ambient endpoint:
+    /// Stores a token, and makes it the active one if it belongs to the ambient endpoint, since
     /// `huggingface_hub` would send it there.
     ///
-    /// Without `replace` an entry of another endpoint or account keeps its name, and the new one
-    /// gets a longer one.
+    /// Without `replace`, an existing entry of another endpoint or account is kept, and the new one
+    /// gets a longer name.
     ///
     /// # Errors
     ///
-    /// [`Error::TokenFormat`] when a given name holds a token, [`Error::Store`].
+    /// [`Error::TokenFormat`] if the caller's name contains a token, [`Error::Store`].
     pub fn save(
         &self,
         wanted: &str,
@@ -169,7 +169,7 @@ impl<'a> Machine<'a> {
             }
         }
         let mut change = self.change()?;
-        // What the Hub calls it is not the caller's choice.
+        // The token's name on the Hub was not chosen by the caller.
         let mut name = name::safe(if holds_value { "token" } else { wanted });
         if !replace && self.belongs_to_other_account(&change, &name, record)? {
             let digest = Digest::of(&format!("{} {:?}", record.endpoint, record.user));
@@ -184,7 +184,7 @@ impl<'a> Machine<'a> {
             .find(|stored| stored.name == name && stored.value.as_str() == token.expose());
         let expires_at = same.and_then(|stored| stored.expires_at);
         if same.is_none() {
-            // What belonged to the token before must not renew or end this one.
+            // The previous token's refresh token and expiry must not apply to this one.
             let fields = [
                 ("hf_token", Some(token.expose())),
                 ("refresh_token", None),
@@ -210,10 +210,10 @@ impl<'a> Machine<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] when there is none of this name, [`Error::UntrustedEndpoint`]
-    /// when it belongs to another Hub than the ambient one, [`Error::Store`].
+    /// [`Error::InvalidArgument`] if there is no token with this name, [`Error::UntrustedEndpoint`]
+    /// if it belongs to a Hub other than the ambient one, [`Error::Store`].
     pub fn switch(&self, name: &str) -> Result<Switched, Error> {
-        // A broken file is not set aside for a name that nobody can find in it.
+        // A broken file is not set aside for a name that cannot be found in it.
         find(&super::read(self.path())?, name)?;
         let change = self.change()?;
         let entry = find(&change.stored, name)?;
@@ -236,12 +236,12 @@ impl<'a> Machine<'a> {
         Ok(Switched { name, warnings })
     }
 
-    /// Gives a stored token another name, and returns that as it is stored.
+    /// Renames a stored token and returns the name as stored.
     ///
     /// # Errors
     ///
-    /// [`Error::TokenFormat`] when the new name holds a token, [`Error::InvalidArgument`] when there
-    /// is none of the old name or one of the new, [`Error::Store`].
+    /// [`Error::TokenFormat`] if the new name contains a token, [`Error::InvalidArgument`] if the
+    /// old name does not exist or the new one does, [`Error::Store`].
     pub fn rename(&self, old: &str, new: &str) -> Result<String, Error> {
         name::check(new)?;
         let stored = super::read(self.path())?;
@@ -270,7 +270,7 @@ impl<'a> Machine<'a> {
         Ok(new)
     }
 
-    /// The token file's token; one that is broken or absent is none.
+    /// The token in the token file; `None` if the file is broken or missing.
     pub(super) fn active(&self) -> Option<Token> {
         self.files.active()
     }
@@ -279,13 +279,13 @@ impl<'a> Machine<'a> {
         self.files.token()
     }
 
-    /// Begins a change: takes the lock and reads the files.
+    /// Starts a change: takes the lock and reads the files.
     pub(super) fn change(&self) -> Result<Change<'_>, Error> {
         Change::open(&self.files, self.lock()?)
     }
 
-    /// Takes the lock. A file that is a device, a FIFO or a directory stops the change before a
-    /// file of ours is made beside it.
+    /// Takes the lock. A device, FIFO or directory in place of a file fails here, before any file
+    /// is created next to it.
     pub(super) fn lock(&self) -> Result<Lock, Error> {
         for path in self.files.all() {
             file::check_replaceable(&path).map_err(|error| problem("write", &path, &error))?;
@@ -298,7 +298,7 @@ impl<'a> Machine<'a> {
         )
     }
 
-    /// Whether an entry of this name belongs to another endpoint or account than the record.
+    /// Whether the entry with this name belongs to a different endpoint or account than the record.
     fn belongs_to_other_account(
         &self,
         change: &Change<'_>,
@@ -306,7 +306,7 @@ impl<'a> Machine<'a> {
         record: &Record,
     ) -> Result<bool, Error> {
         let Some(stored) = change.stored.iter().find(|stored| stored.name == name) else {
-            // A section without a token is somebody's as well, and keeps its fields.
+            // A section without a token may belong to another program, and keeps its fields.
             return Ok(false);
         };
         Ok(match change.endpoints.get(stored.digest())? {

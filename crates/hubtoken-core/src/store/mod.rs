@@ -1,8 +1,8 @@
-//! The named tokens of this machine, in `huggingface_hub`'s own files.
+//! Stores named tokens in files shared with `huggingface_hub`.
 //!
-//! Both libraries read and write the same `stored_tokens`, so what one of them logs in the other
-//! can use. What those files have no room for is in a file of ours ([`endpoints`]). This module
-//! reads, and nothing is written on read; [`machine`] has the verbs.
+//! Both libraries read and write the same `stored_tokens`, so each can use tokens that the other
+//! stored. Metadata that does not fit those files is in a separate file ([`endpoints`]). This
+//! module reads the store and never writes; [`machine`] has the operations that change it.
 
 mod change;
 pub mod document;
@@ -35,20 +35,20 @@ use crate::error::Error;
 use crate::file;
 use crate::printable::printable_path;
 
-/// The largest `stored_tokens` that is read, in bytes.
+/// The maximum size of `stored_tokens`, in bytes.
 const MAXIMUM_SIZE: u64 = 8 * 1024 * 1024;
-/// A file that was written so lately may be half of what `huggingface_hub` is about to write: it
-/// empties the file first, and takes no lock to log in or out.
+/// A file modified more recently than this may be incomplete: `huggingface_hub` truncates the file
+/// before writing it, and does not take the lock to log in or out.
 const SETTLED: Duration = Duration::from_millis(50);
-/// How long to wait between two looks at such a file.
+/// The pause before such a file is read again.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Reads all stored tokens; a missing file has none.
+/// Reads all stored tokens. A missing file counts as empty.
 ///
 /// # Errors
 ///
-/// [`Error::Store`] when the file is there and cannot be read or understood. The message names
-/// the line and never quotes it.
+/// [`Error::Store`] if the file exists and cannot be read or parsed. The message gives the line
+/// number and never quotes the line.
 pub fn read(path: &Path) -> Result<Vec<StoredToken>, Error> {
     settled(path, entries)?.map_err(|problem| {
         Error::Store(format!(
@@ -59,8 +59,8 @@ pub fn read(path: &Path) -> Result<Vec<StoredToken>, Error> {
     })
 }
 
-/// Reads and parses `stored_tokens` when nobody is in the middle of writing it. The outer error is
-/// the disk's, the inner one the file's.
+/// Reads and parses `stored_tokens` once it is not being written. The outer error is about disk
+/// access, the inner one about the content.
 fn settled<T>(
     path: &Path,
     parse: impl Fn(&str) -> Result<T, String>,
@@ -68,7 +68,7 @@ fn settled<T>(
     settled_by(SystemTime::now, path, parse)
 }
 
-/// The same, by a clock.
+/// The same, with a given clock.
 fn settled_by<T>(
     now: impl Fn() -> SystemTime,
     path: &Path,
@@ -95,14 +95,14 @@ fn settled_by<T>(
 
 fn changed_lately(path: &Path, now: SystemTime) -> bool {
     let modified = path.metadata().and_then(|metadata| metadata.modified());
-    // A time in the future is a clock that was set, and no writer.
+    // A time in the future means that the clock was changed, not that the file is being written.
     modified
         .ok()
         .and_then(|modified| now.duration_since(modified).ok())
         .is_some_and(|age| age < SETTLED)
 }
 
-/// The stored tokens of a text.
+/// The stored tokens in a text.
 fn entries(text: &str) -> Result<Vec<StoredToken>, String> {
     if let Some(stored) = plain_entries(text)? {
         return Ok(stored);
@@ -120,13 +120,13 @@ fn entries(text: &str) -> Result<Vec<StoredToken>, String> {
         .collect())
 }
 
-/// The stored tokens of a text in which each section stands for itself and each field is one line,
-/// as in all that `huggingface_hub` writes. `None` for another, which is read with more care.
+/// The stored tokens in a text without inheritance or continuation lines, which includes everything
+/// that `huggingface_hub` writes. `None` for other texts, which need the full parser.
 fn plain_entries(text: &str) -> Result<Option<Vec<StoredToken>>, String> {
     let mut stored: Vec<StoredToken> = Vec::new();
     let mut name = "";
     let mut expires_at = None;
-    // Whether the last of those stored is the section's.
+    // Whether the last stored token belongs to the current section.
     let mut has_token = false;
     for piece in pieces(text) {
         match piece?.1 {

@@ -1,11 +1,11 @@
-//! Names that the file can carry.
+//! Converts token names to names that the file can represent.
 //!
-//! A token's name is whatever somebody typed on the Hub. Nearly all of it can stand between
-//! brackets, brackets included, since the last one of the line ends the name. What cannot is
-//! `DEFAULT`, which is syntax, a blank name, and line breaks, which would forge further lines. Such
-//! a name is changed, and gets a part of the *original's* digest behind `~`: the same name always
-//! becomes the same one, and two names never become one. So is a name that holds a token or the key
-//! of another service, since names are shown.
+//! The name of a token is free text from the Hub. Nearly all of it can be written between brackets,
+//! including brackets, since the last one on the line ends the name. The exceptions are `DEFAULT`,
+//! which is syntax, blank names, and line breaks, which would inject lines. Such a name is changed
+//! and gets `~` and part of the *original* name's digest as a suffix. A given name therefore always
+//! gives the same result, and different names give different results. A name that contains a token
+//! or the key of another service is changed too, since names are shown.
 
 use std::borrow::Cow;
 
@@ -14,16 +14,16 @@ use crate::error::Error;
 use crate::printable::{holds_secret, masked};
 use crate::token::Digest;
 
-/// Longer names are cut, in characters: a list should stay readable.
+/// Longer names are truncated to this many characters, so that lists stay readable.
 const LONGEST: usize = 200;
-/// How many digits of the digest are shown.
+/// How many digits of the digest to append.
 const DIGITS: usize = 8;
 
-/// Refuses a name that holds a token: it would be stored, and shown, as a name.
+/// Rejects a name that contains a token, which would be stored and shown as part of the name.
 ///
 /// # Errors
 ///
-/// [`Error::TokenFormat`], which does not repeat it.
+/// [`Error::TokenFormat`], which does not quote the name.
 pub fn check(name: &str) -> Result<(), Error> {
     if holds_secret(name) {
         return Err(refused());
@@ -39,7 +39,7 @@ pub(super) fn refused() -> Error {
     )
 }
 
-/// A name that is safe between brackets.
+/// Converts a name to one that is safe between brackets.
 ///
 /// ```
 /// assert_eq!(hubtoken_core::store::name::safe("ci [prod]"), "ci [prod]");

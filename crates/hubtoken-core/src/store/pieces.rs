@@ -1,8 +1,8 @@
-//! What `stored_tokens` is made of, in its order and without a copy of anything.
+//! Splits `stored_tokens` into sections and fields, in order and without copying.
 //!
-//! A thousand stored tokens are three thousand lines, of which a list keeps two texts each. So the
-//! rules of the format are here once, and who reads decides what to keep: [`format`](super::format)
-//! keeps where everything stands, a list the tokens.
+//! A thousand stored tokens make three thousand lines, of which a list needs only two strings per
+//! token. The rules of the format are therefore implemented here once, and each caller decides what
+//! to keep: [`format`](super::format) keeps all positions, and a list keeps the tokens.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -10,34 +10,35 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr2, memrchr};
 
-/// A line that says something.
+/// A line that is neither blank nor a comment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece<'a> {
-    /// It opens a section of this name.
+    /// Opens a section with this name.
     Section(&'a str),
-    /// It sets a field of the section.
+    /// Sets a field of the current section.
     Field {
-        /// The name in lower case.
+        /// The name in lowercase.
         key: Cow<'static, str>,
         /// The value.
         value: &'a str,
-        /// How many bytes of white space stand before it.
+        /// The number of bytes of whitespace before it.
         indentation: usize,
     },
-    /// It continues the value of the field.
+    /// Continues the value of the current field.
     More(&'a str),
 }
 
 /// The fields that `huggingface_hub` writes.
 const USUAL: [&str; 3] = ["hf_token", "refresh_token", "expires_at"];
 
-/// Where sections with inherited values come from.
+/// The section that other sections inherit from.
 pub(super) const DEFAULT: &str = "DEFAULT";
 
-/// The lines as Python's text files have them, ended by `\n`, `\r\n` or `\r`, and where they stand.
+/// The lines as Python's text files define them, terminated by `\n`, `\r\n` or `\r`, and their
+/// positions.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
     let mut start = 0;
-    // Rare, and costly to look for in each line.
+    // Carriage returns are rare, and searching for them in each line is slow.
     let has_returns = memchr(b'\r', text.as_bytes()).is_some();
     std::iter::from_fn(move || {
         let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
@@ -55,22 +56,22 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
     })
 }
 
-/// The pieces of a text and where their lines stand, up to the first that is wrong. A field and
-/// what continues it come after their section.
+/// The pieces of a text and the positions of their lines, up to the first error. A field and its
+/// continuation lines always come after their section.
 pub(super) fn pieces(
     text: &str,
 ) -> impl Iterator<Item = Result<(Range<usize>, Piece<'_>), String>> {
     let mut names = Names::default();
-    // Those of the section.
+    // The keys of the current section.
     let mut keys: Option<Vec<Cow<'static, str>>> = None;
-    // The indentation of the field that a deeper line continues.
+    // The indentation of the current field. Deeper lines continue it.
     let mut field: Option<usize> = None;
     lines(text)
         .zip(1_usize..)
         .filter_map(move |((whole, line), number)| {
             let content = line.trim();
-            // A blank line belongs to the value before it, but a token has no line breaks, so
-            // nothing is kept of it.
+            // A blank line belongs to the value before it, but tokens contain no line breaks, so
+            // blank lines are dropped.
             if content.is_empty() || content.starts_with(['#', ';']) {
                 return None;
             }
@@ -118,14 +119,15 @@ pub(super) fn pieces(
         })
 }
 
-/// The name between the brackets, which runs to the last one.
+/// The name between the brackets, which extends to the last one.
 fn section(content: &str) -> Option<&str> {
     let rest = content.strip_prefix('[')?;
     let name = &rest[..memrchr(b']', rest.as_bytes())?];
     (!name.is_empty()).then_some(name)
 }
 
-/// The names so far. `huggingface_hub` writes them in order, and in order none comes twice.
+/// The names seen so far. `huggingface_hub` writes them in ascending order, which rules out
+/// duplicates without a set.
 #[derive(Default)]
 struct Names<'a> {
     ordered: Vec<&'a str>,
@@ -133,7 +135,7 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// Adds a name; whether it is new.
+    /// Adds a name. Returns whether it is new.
     fn add(&mut self, name: &'a str) -> bool {
         if self.seen.is_none() {
             if self.ordered.last().is_none_or(|last| *last < name) {
@@ -146,7 +148,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// A field's name in lower case; of the usual ones no copy is made.
+/// Converts a key to lowercase, without copying the usual ones.
 fn lower(key: &str) -> Cow<'static, str> {
     USUAL
         .into_iter()
@@ -175,7 +177,7 @@ mod tests {
             .collect()
     }
 
-    /// What a text holds, by the reader that keeps everything.
+    /// The contents of a text according to the full parser.
     fn carefully(text: &str) -> Result<Vec<Told>, String> {
         let sections = format::parse(text)?;
         Ok(sections

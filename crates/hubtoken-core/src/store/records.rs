@@ -1,8 +1,8 @@
-//! The records of `hubtoken_endpoints.json`, read in one go.
+//! Parses the records of `hubtoken_endpoints.json` in one pass.
 //!
-//! A thousand of them are read whenever stored tokens are listed, so nothing is built but what is
-//! asked for, and each Hub's address is judged once. A file that is an object but not quite ours
-//! (somebody has edited it) is read field by field.
+//! Listing the stored tokens may read a thousand records, so only what is needed is built, and each
+//! distinct endpoint is validated once. A file that is an object but has unexpected fields, for
+//! example after a manual edit, is read field by field.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,23 +16,23 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::token::Digest;
 
-/// What is known of one token.
+/// The metadata of one token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The Hub that it was checked at.
+    /// The Hub that it was checked against.
     pub endpoint: Endpoint,
     /// The account.
     pub user: Option<String>,
-    /// The role's name.
+    /// The name of the role.
     pub role: Option<String>,
-    /// When it was made, in Unix seconds.
+    /// When it was created, in Unix seconds.
     pub created_at: Option<i64>,
-    /// When it ends, in Unix seconds.
+    /// When it expires, in Unix seconds.
     pub expires_at: Option<i64>,
 }
 
 impl Record {
-    /// Of a token of which nothing is known but where it would be sent.
+    /// The record of a token without metadata, for the Hub it would be sent to.
     pub(super) fn unknown(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
@@ -44,16 +44,16 @@ impl Record {
     }
 }
 
-/// Records by the digest of their token.
+/// Records by token digest.
 #[derive(Default)]
 pub(super) struct Records {
     entries: HashMap<Digest, Entry>,
-    /// The Hubs that they name.
+    /// The distinct endpoints that the records name.
     places: Vec<(String, Result<Endpoint, Error>)>,
 }
 
 struct Entry {
-    /// Its Hub among the places.
+    /// The index of its endpoint in `places`.
     place: usize,
     user: Option<String>,
     role: Option<String>,
@@ -62,10 +62,10 @@ struct Entry {
 }
 
 impl Records {
-    /// Reads a text; `None` when it is no JSON object.
+    /// Parses a text; `None` if it is not a JSON object.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut records = Self::default();
-        // serde takes a list for a structure as well.
+        // serde would also accept a list for a struct.
         if !text.trim_start().starts_with('{') {
             return None;
         }
@@ -94,7 +94,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::UntrustedEndpoint`] when it names no place for a token.
+    /// [`Error::UntrustedEndpoint`] if its endpoint is one that tokens must not be sent to.
     pub(super) fn get(&self, digest: Digest) -> Result<Option<Record>, Error> {
         let Some(entry) = self.entries.get(&digest) else {
             return Ok(None);
@@ -134,7 +134,7 @@ struct File<'a> {
     tokens: Tokens<'a>,
 }
 
-/// A record as it is written.
+/// A record as written in the file.
 #[derive(Deserialize)]
 struct Written<'a> {
     #[serde(borrow)]
@@ -148,7 +148,7 @@ struct Written<'a> {
 }
 
 impl<'a> Written<'a> {
-    /// What an entry has of the right type.
+    /// The fields of an entry that have the right type.
     fn of(entry: &'a Value) -> Self {
         let text = |key: &str| entry.get(key).and_then(Value::as_str).map(Cow::from);
         let number = |key: &str| entry.get(key).and_then(Value::as_i64);
@@ -218,7 +218,8 @@ mod tests {
             assert_eq!((found.user.as_deref(), found.role), (Some("alice"), None));
             assert_eq!((found.created_at, found.expires_at), (Some(5), None));
             assert!(records.get(Digest::of("hf_Third")).unwrap().is_none());
-            // It names no place for a token, which is not the same as no place.
+            // It names an endpoint that tokens must not be sent to, which is different from a
+            // missing record.
             assert!(records.get(other).is_err());
         }
         for nothing in ["{}", r#"{"tokens": []}"#, r#"{"tokens": {}}"#] {

@@ -1,4 +1,4 @@
-//! Logging out: one stored token, the active one, or all.
+//! Logs out: removes one stored token, the active one, or all of them.
 
 use super::change::{Active, Change};
 use super::entry::{StoredToken, find};
@@ -6,27 +6,27 @@ use super::machine::Machine;
 use crate::error::Error;
 use crate::token::{Digest, Token};
 
-/// What was removed.
+/// The result of a removal.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Removed {
-    /// The names of stored tokens.
+    /// The names of the removed stored tokens.
     pub names: Vec<String>,
-    /// The tokens: what is known of them is to be forgotten.
+    /// The digests of the removed tokens, whose cached identities must be cleared.
     pub tokens: Vec<Digest>,
     /// Whether the token file was removed.
     pub active: bool,
-    /// What the user should hear of.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
 impl Machine<'_> {
-    /// Removes a stored token, and the token file if it holds the same value.
+    /// Removes a stored token, and also the token file if it contains the same value.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] when there is none of this name, [`Error::Store`].
+    /// [`Error::InvalidArgument`] if there is no token with this name, [`Error::Store`].
     pub fn remove(&self, name: &str) -> Result<Removed, Error> {
-        // A broken file is not set aside for a name that nobody can find in it.
+        // A broken file is not set aside for a name that cannot be found in it.
         find(&super::read(self.path())?, name)?;
         let change = self.change()?;
         let active = self.active();
@@ -37,7 +37,7 @@ impl Machine<'_> {
         self.take_out(change, vec![name], tokens, is_active)
     }
 
-    /// Removes the active token: the token file, and every stored token of the same value.
+    /// Removes the active token: the token file, and every stored token with the same value.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl Machine<'_> {
         self.take_out(change, names, tokens, true)
     }
 
-    /// Removes all stored tokens and the token file, which may hold a value that is not stored.
+    /// Removes all stored tokens and the token file, whose value may not be stored.
     ///
     /// # Errors
     ///

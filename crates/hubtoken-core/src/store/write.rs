@@ -1,10 +1,10 @@
-//! Writing files of tokens: all or nothing, and never through a link's back.
+//! Writes token files atomically and follows symbolic links instead of replacing them.
 //!
-//! A new content is written beside the old one first, which is all that can fail for want of
-//! space, and takes its place in one step later. So whoever comes after a crash finds the old file
-//! or the new one, whole, and a change of several files can prepare them all before it touches
-//! one. The [`Lock`] must be held: what is prepared has one name per file, so that a crash leaves
-//! no more than one.
+//! New content is first written next to the old file, which is the only step that can fail for lack
+//! of space, and replaces it later in one step. After a crash, readers therefore find the complete
+//! old file or the complete new one, and a change of several files can prepare all of them before
+//! it replaces any. The [`Lock`] must be held: a prepared file has a fixed name, so a crash leaves
+//! at most one per file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -16,12 +16,12 @@ use crate::error::Error;
 use crate::file;
 use crate::printable::printable_path;
 
-/// How many links are followed: as many as Linux follows.
+/// The maximum number of symbolic links to follow, the same as in Linux.
 const LINKS: usize = 40;
-/// How many broken files may lie beside the good one.
+/// The maximum number of broken files next to the good one.
 const BROKEN: usize = 10_000;
 
-/// A content that is on the disk and has not taken its place yet; dropped, it is gone again.
+/// Content that is on disk but has not replaced the file yet. Removed on drop.
 pub struct Prepared {
     new: PathBuf,
     path: PathBuf,
@@ -29,18 +29,18 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Writes a content beside a file, for the owner's eyes only.
+    /// Writes content next to a file, readable only by its owner.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`]; nothing was changed.
+    /// [`Error::Store`]. Nothing was changed.
     pub fn new(path: &Path, content: &str, lock: &Lock) -> Result<Self, Error> {
         let failed = |error: io::Error| problem("write", path, &error);
         file::check_replaceable(path).map_err(failed)?;
         let target = target(path).map_err(failed)?;
         make_folder(parent(&target), lock.home()).map_err(failed)?;
         let new = being_written(&target);
-        // What is wrong with it is no fault of the file beside it.
+        // The error names the leftover file rather than the file next to it.
         remove_if_there(&new).map_err(|error| problem("clear", &new, &error))?;
         Self::write(target, new, content).map_err(failed)
     }
@@ -65,11 +65,11 @@ impl Prepared {
         Ok(prepared)
     }
 
-    /// Takes the old content's place.
+    /// Replaces the old content.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`]; the old content is in place.
+    /// [`Error::Store`]. The old content is still in place.
     pub fn place(mut self) -> Result<(), Error> {
         fs::rename(&self.new, &self.path).map_err(|error| problem("write", &self.path, &error))?;
         self.placed = true;
@@ -80,14 +80,14 @@ impl Prepared {
 impl Drop for Prepared {
     fn drop(&mut self) {
         if !self.placed {
-            // What cannot be removed now is removed by the next change.
+            // If it cannot be removed now, the next change removes it.
             let _ = fs::remove_file(&self.new);
         }
     }
 }
 
-/// Removes a file; it is no problem if there is none. Of a link, what it points to is removed: the
-/// secret is there.
+/// Removes a file; a missing file is not an error. For a symbolic link, removes the target, which
+/// contains the secret.
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ pub fn remove(path: &Path, _lock: &Lock) -> Result<(), Error> {
         .map_err(|error| problem("remove", path, &error))
 }
 
-/// Removes what a process that was killed had prepared for a file: it holds tokens.
+/// Removes what a killed process had prepared for a file, since it contains tokens.
 ///
 /// # Errors
 ///
@@ -110,10 +110,10 @@ pub fn clear(path: &Path, _lock: &Lock) -> Result<(), Error> {
         .map_err(|error| problem("clear up beside", path, &error))
 }
 
-/// Gives a file that cannot be understood a second name, and returns that.
+/// Gives a file that cannot be parsed a second name, and returns that name.
 ///
-/// The first name stays until another content takes it, so that at no moment both are gone. A
-/// file that has a second name already, since a crash came in between, gets no third.
+/// The first name stays until new content replaces it, so the file is never missing. If a crash in
+/// between left a file with a second name, it does not get a third one.
 ///
 /// # Errors
 ///
@@ -121,7 +121,7 @@ pub fn clear(path: &Path, _lock: &Lock) -> Result<(), Error> {
 pub fn set_aside(path: &Path, _lock: &Lock) -> Result<PathBuf, Error> {
     let failed = |error: &io::Error| problem("set aside", path, error);
     file::check_replaceable(path).map_err(|error| failed(&error))?;
-    // Not the link: it will point to the next content.
+    // Not the symbolic link itself, which will point to the new content.
     let path = &target(path).map_err(|error| failed(&error))?;
     for number in 1..BROKEN {
         let aside = beside(path, &format!(".broken-{number}"));
@@ -132,7 +132,7 @@ pub fn set_aside(path: &Path, _lock: &Lock) -> Result<PathBuf, Error> {
                     return Ok(aside);
                 }
             }
-            // A file system without links.
+            // The file system does not support hard links.
             Err(error) if unlinkable(&error) && fs::symlink_metadata(&aside).is_err() => {
                 return match fs::rename(path, &aside) {
                     Ok(()) => Ok(aside),
@@ -149,7 +149,7 @@ pub fn set_aside(path: &Path, _lock: &Lock) -> Result<PathBuf, Error> {
     )))
 }
 
-/// Whether an error may mean that the file system has no hard links, or not for this file.
+/// Whether an error may mean that the file system, or this file, does not support hard links.
 fn unlinkable(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -171,8 +171,8 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes what was done to a file's name last through a power cut. Where folders cannot be synced,
-/// it is done all the same.
+/// Syncs the folder of a file, so that changes to its name survive a power failure. Ignores errors,
+/// since some folders cannot be synced.
 pub fn settle(path: &Path, _lock: &Lock) {
     if cfg!(unix) {
         let _ = target(path)
@@ -181,21 +181,22 @@ pub fn settle(path: &Path, _lock: &Lock) {
     }
 }
 
-/// The file that a path leads to: a link stays a link, also one that points to nothing yet.
+/// The file that a path leads to, so that symbolic links are preserved, even if the target does not
+/// exist yet.
 fn target(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
         match fs::read_link(&path) {
             Ok(next) => path = parent(&path).join(next),
-            // No link, or nothing there.
+            // Not a link, or it does not exist.
             Err(_) => return Ok(path),
         }
     }
     Err(io::Error::other("its links lead in a circle"))
 }
 
-/// Whoever writes in the home of somebody else, as root does, leaves the file its owner's: with
-/// mode 0600 nobody else could read it.
+/// Keeps the owner of the old file when another user, such as root, writes it: with mode 0600, the
+/// owner could not read it otherwise.
 #[cfg(unix)]
 fn keep_owner(new: &File, old: &Path) {
     use std::os::unix::fs::{MetadataExt as _, fchown};
@@ -204,9 +205,9 @@ fn keep_owner(new: &File, old: &Path) {
     else {
         return;
     };
-    // In a folder that others share, a file's owner may be anybody.
+    // In a shared folder, the file's owner may be any user.
     if old.uid() == folder.uid() && old.uid() != new_file.uid() {
-        // Who may not give it away keeps it.
+        // Without the privilege to change it, the current user stays the owner.
         let _ = fchown(new, Some(old.uid()), Some(old.gid()));
     }
 }
@@ -225,7 +226,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
 
 #[cfg(not(unix))]
 fn is_same(_one: &Path, _other: &Path) -> bool {
-    // Not known there; a third name does no harm.
+    // Unknown on such systems. A third name does no harm.
     false
 }
 

@@ -1,17 +1,17 @@
-//! Many processes at once.
+//! Tests many concurrent processes.
 
 use std::process::{Child, Command, Stdio};
 
 use super::*;
 use crate::env::{self, ProcessEnvironment};
 
-/// The variables that make this test's binary one of many processes.
+/// The variables that turn this test binary into one of the processes.
 const HOME: &str = "HUBTOKEN_TEST_STORE";
 const WORD: &str = "HUBTOKEN_TEST_WORD";
-/// How many times each one logs in and out.
+/// How often each process logs in and out.
 const ROUNDS: usize = 3;
 
-/// Runs [`a_process`] in a process of its own.
+/// Runs [`a_process`] in a separate process.
 fn spawn(home: &Path, word: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "store::tests::crowd::a_process"])
@@ -22,7 +22,7 @@ fn spawn(home: &Path, word: &str) -> Child {
         .unwrap()
 }
 
-/// Logs in and out and switches; nothing when run as a test.
+/// Logs in, switches and logs out. Does nothing when run as a test.
 #[test]
 fn a_process() {
     let variable = |name| env::text(&ProcessEnvironment, name);

@@ -1,4 +1,4 @@
-//! Links, leftovers, files that are half written, and locks that somebody else holds.
+//! Tests symbolic links, leftovers, partially written files, and locks held by other processes.
 
 use std::cell::Cell;
 use std::fs;
@@ -20,7 +20,8 @@ fn links_stay_links() {
     let (home, elsewhere) = (folder.path().join("home"), folder.path().join("elsewhere"));
     fs::create_dir(&home).unwrap();
     fs::create_dir(&elsewhere).unwrap();
-    // One points to a file, the other to what will be one, by way of a second link.
+    // One link points to an existing file, the other through a second link to a file that is
+    // created later.
     fs::write(elsewhere.join("stored"), "").unwrap();
     symlink("../elsewhere/stored", home.join("stored_tokens")).unwrap();
     symlink(elsewhere.join("next"), home.join("token")).unwrap();
@@ -90,7 +91,7 @@ fn all_or_nothing_is_written() {
     let machine = machine(folder.path());
     save(&machine, "ci", "A", HUB);
     let before = text(machine.path());
-    // A folder in the way: the last of three files cannot be prepared.
+    // A folder in the way: the last of the three files cannot be prepared.
     fs::create_dir(folder.path().join("token.hubtoken-new")).unwrap();
     fs::write(folder.path().join("token.hubtoken-new/file"), "").unwrap();
     let saved = machine.save("new", &token("B"), &record(HUB, "alice"), false);
@@ -107,10 +108,10 @@ fn a_file_that_is_being_written_is_read_when_it_is_whole() {
     let path = folder.path().join("stored_tokens");
     let whole = "[a]\nhf_token = hf_FakeA\n\n[b]\nhf_token = hf_FakeB\n\n";
     for part in ["", &whole[..20], &whole[..30], "[a]\nhf_tok"] {
-        // Its writer empties it, and fills it between our first look and the second.
+        // The writer has truncated the file and completes it between our first and second read.
         fs::write(&path, part).unwrap();
         let looks = Cell::new(0);
-        // However long that takes.
+        // Counts as recent, however long the test takes.
         let now = || path.metadata().unwrap().modified().unwrap();
         let read = settled_by(now, &path, |text| {
             looks.set(looks.get() + 1);
@@ -130,7 +131,7 @@ fn a_broken_file_that_nobody_is_writing_is_told_at_once() {
     let file = fs::File::options().write(true).open(&path).unwrap();
     let hour = std::time::Duration::from_hours(1);
     let now = std::time::SystemTime::now();
-    // An hour ago, or by a clock that was set back since.
+    // An hour ago, or by a clock that was later set back.
     for modified in [now - hour, now + hour] {
         file.set_modified(modified).unwrap();
         let looks = Cell::new(0);
@@ -143,7 +144,7 @@ fn a_broken_file_that_nobody_is_writing_is_told_at_once() {
     }
 }
 
-/// Ctrl-C after a number of looks.
+/// Interrupts after a number of checks.
 struct After(AtomicUsize);
 
 impl Interrupt for After {
@@ -172,7 +173,7 @@ fn the_wait_for_another_process_ends_with_patience_or_with_ctrl_c() {
         unreachable!("the lock was taken twice");
     };
     assert!(problem.contains("another process"), "{problem}");
-    // Who only reads does not wait.
+    // Reading does not wait for the lock.
     assert_eq!(names(&first), [("ci".to_owned(), true)]);
     drop(held);
     first.switch("ci").unwrap();

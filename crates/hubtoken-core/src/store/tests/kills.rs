@@ -1,8 +1,8 @@
-//! Every write, interrupted by a kill at any moment.
+//! Tests that a process killed at any time during a write leaves complete files and loses nothing.
 //!
-//! A child does one deed after another, as a seed says, and tells before and after each. It is
-//! killed at a random moment. What it had acknowledged must be there, and of the deed that it was
-//! at each file must be the old one or the new one, whole.
+//! A child runs one operation after another, as determined by a seed, and reports before and after
+//! each. It is killed at a random time. Completed operations must be in effect, and the interrupted
+//! one must leave each file either old or new, and complete.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,18 +17,18 @@ use crate::env::{self, ProcessEnvironment};
 use crate::store::endpoints::{self, Endpoints};
 use crate::store::lock::Lock;
 
-/// How many kills there are, and what sets another number.
+/// The number of kills, and the variable that overrides it.
 const KILLS: u64 = 1_000;
 const KILLS_VARIABLE: &str = "HUBTOKEN_TEST_KILLS";
-/// How often all of that is done at most, until kills have fallen everywhere.
+/// The maximum number of passes until kills have occurred at every stage.
 const PASSES: u32 = 10;
-/// Homes in which children are killed at the same time.
+/// The number of homes in which children are killed concurrently.
 const HOMES: u64 = 4;
-/// A kill comes at most so many deeds' time after the first deed has begun.
+/// A kill comes at most this many operations after the first operation began.
 const LATEST: u32 = 4;
-/// Every so many kills the file cannot be understood at first.
+/// Once in this many kills, the file starts out broken.
 const BROKEN_EVERY: u64 = 7;
-/// Every so many kills somebody looks whether things pile up.
+/// Once in this many kills, the test checks for leftovers.
 const LOOK_EVERY: u64 = 10;
 
 const HOME: &str = "HUBTOKEN_TEST_KILLED";
@@ -36,7 +36,7 @@ const SEED: &str = "HUBTOKEN_TEST_SEED";
 const NAMES: [&str; 4] = ["a", "b [c]", "d", "DEFAULT~89dbf710"];
 const KILLED: i32 = 9;
 
-/// One verb.
+/// One operation.
 #[derive(Debug)]
 enum Deed {
     Save(&'static str, String, &'static str),
@@ -47,7 +47,7 @@ enum Deed {
     RemoveAll,
 }
 
-/// `SplitMix64`: a sequence that a seed decides.
+/// `SplitMix64`: a deterministic sequence for a seed.
 fn random(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut value = *state;
@@ -61,8 +61,8 @@ fn pick<T: Copy>(from: &[T], state: &mut u64) -> T {
     from[usize::try_from(random(state) % length).unwrap()]
 }
 
-/// What a seed has a child do as its `number`th deed. The first is a login, which a file that
-/// cannot be understood does not stop.
+/// The `number`th operation of a seed. The first is a login, which succeeds even if the file cannot
+/// be parsed.
 fn deed(seed: u64, number: u64) -> Deed {
     let mut state = seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d);
     let kind = if number == 0 {
@@ -103,7 +103,7 @@ impl Deed {
     }
 }
 
-/// What there is: values and endpoints by name, and the value of the token file.
+/// The expected or actual contents: values and endpoints by name, and the value of the token file.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct State {
     stored: BTreeMap<String, (String, String)>,
@@ -111,7 +111,7 @@ struct State {
 }
 
 impl State {
-    /// What a verb is to do, in other words than the store's own.
+    /// The effect of an operation, implemented independently of the store.
     fn after(&self, deed: &Deed) -> Self {
         let mut state = self.clone();
         match deed {
@@ -153,7 +153,7 @@ impl State {
         state
     }
 
-    /// What lies on the disk; an error when `stored_tokens` cannot be understood.
+    /// Reads the state from disk; an error if `stored_tokens` cannot be parsed.
     fn read(machine: &Machine<'_>) -> Result<Self, Error> {
         let entry = |entry: Result<crate::store::Entry, Error>| {
             let entry = entry?;
@@ -167,7 +167,7 @@ impl State {
     }
 }
 
-/// Does what its seed says until it is killed; nothing when run as a test.
+/// Runs the operations of its seed until it is killed. Does nothing when run as a test.
 #[test]
 fn a_process_that_is_killed() {
     let variable = |name| env::text(&ProcessEnvironment, name);
@@ -176,7 +176,7 @@ fn a_process_that_is_killed() {
     };
     let machine = machine(Path::new(&home));
     let seed = seed.parse().unwrap();
-    // Not captured by the test harness, as `println!` is.
+    // Not captured by the test harness, unlike `println!`.
     let mut parent = std::io::stdout();
     for number in 0.. {
         let deed = deed(seed, number);
@@ -186,7 +186,7 @@ fn a_process_that_is_killed() {
     }
 }
 
-/// Kills a child after a while; how many deeds it had begun, and how many ended.
+/// Kills a child after a delay. Returns how many operations it began and how many it completed.
 fn kill_one(home: &Path, seed: u64, after: Duration) -> (u64, u64) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "store::tests::kills::a_process_that_is_killed"])
@@ -214,7 +214,7 @@ fn kill_one(home: &Path, seed: u64, after: Duration) -> (u64, u64) {
     (begins, ends)
 }
 
-/// How long a login takes here and now: the slowest of a few.
+/// How long a login takes on this machine: the slowest of several.
 fn pace(machine: &Machine<'_>) -> Duration {
     let logins = (0..20).map(|number| {
         let start = Instant::now();
@@ -224,7 +224,7 @@ fn pace(machine: &Machine<'_>) -> Duration {
     logins.max().unwrap()
 }
 
-/// What came of the kills in one home.
+/// How the kills in one home turned out.
 #[derive(Default)]
 struct Tally {
     in_between: u64,
@@ -295,7 +295,8 @@ fn kill_many(seed: u64, kills: u64) -> Tally {
     tally
 }
 
-/// Puts a file there that cannot be understood, an hour ago: nobody is still writing it.
+/// Writes a file that cannot be parsed, dated an hour ago so that it does not look like a write in
+/// progress.
 fn break_file(path: &Path, round: u64) -> String {
     let text = format!("[a]\nhf_FakeBroken{round}\n");
     fs::write(path, &text).unwrap();
@@ -305,7 +306,7 @@ fn break_file(path: &Path, round: u64) -> String {
     text
 }
 
-/// The broken text lies in one place, beside the file that is in use.
+/// Asserts that the broken text is in exactly one file, next to the one in use.
 fn assert_set_aside(home: &Path, broken: &str) {
     let files = fs::read_dir(home).unwrap().map(|file| file.unwrap().path());
     let holds = |path: &std::path::PathBuf| fs::read_to_string(path).unwrap() == broken;
@@ -315,7 +316,7 @@ fn assert_set_aside(home: &Path, broken: &str) {
     fs::remove_file(&aside[0]).unwrap();
 }
 
-/// Nothing lies about, and nothing is known of tokens that are not there.
+/// Asserts that there are no leftover files and no metadata of missing tokens.
 fn assert_tidy(home: &Path, state: &State) {
     let mut files: Vec<String> = fs::read_dir(home)
         .unwrap()
@@ -348,8 +349,9 @@ fn a_kill_at_any_moment_leaves_whole_files_and_loses_nothing() {
     let kills = env::text(&ProcessEnvironment, KILLS_VARIABLE)
         .map_or(KILLS, |number| number.parse().unwrap());
     let mut all = Tally::default();
-    // Kills that came in between, and on both sides of the moment that decides. Where the pace of the machine changes
-    // as they come, they may all fall on one side: then there are more, at its pace by then.
+    // Kills must occur during an operation, and both before and after its decisive step. If the
+    // speed of the machine changes, they may all fall on one side. In that case another pass runs,
+    // with the speed measured again.
     for _ in 0..PASSES {
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).unwrap();

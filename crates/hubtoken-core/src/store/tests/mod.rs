@@ -1,4 +1,4 @@
-//! The verbs, one after another in one process.
+//! Tests the operations one after another in one process.
 #![allow(clippy::unwrap_used)]
 
 mod crowd;
@@ -33,8 +33,8 @@ fn machine(home: &Path) -> Machine<'static> {
     .unwrap()
 }
 
-/// A folder that is in memory where that can be had: these tests are about processes, and a slow
-/// disk would keep a crowd of them waiting.
+/// A folder in memory if possible: these tests run many processes, and a slow disk would make them
+/// wait for each other.
 fn quick_folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }

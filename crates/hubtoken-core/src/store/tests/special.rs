@@ -1,4 +1,4 @@
-//! Places that are no regular file: devices, FIFOs, sockets, folders.
+//! Tests paths that are not regular files: devices, FIFOs, sockets and folders.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, symlink};
@@ -9,7 +9,7 @@ use std::process::Command;
 use super::*;
 use crate::store::endpoints;
 
-/// The tokens of a home in which the token file is at `path`.
+/// The tokens of a home whose token file is at `path`.
 fn machine_at(path: &Path) -> Machine<'static> {
     let environment = Fixed::from([
         ("HOME", "/nowhere"),
@@ -23,7 +23,7 @@ fn machine_at(path: &Path) -> Machine<'static> {
     .unwrap()
 }
 
-/// Puts something that is no regular file, under each name, and leads to it by a link as well.
+/// Creates one file of each special type, and symbolic links to some of them.
 fn specials(folder: &Path) -> Vec<(&'static str, PathBuf)> {
     let fifo = folder.join("fifo");
     assert!(
@@ -59,7 +59,7 @@ fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Every verb that changes something.
+/// Every operation that changes something.
 fn deeds(machine: &Machine) -> [Result<(), Error>; 6] {
     [
         machine
@@ -75,7 +75,7 @@ fn deeds(machine: &Machine) -> [Result<(), Error>; 6] {
     ]
 }
 
-/// Whether a deed was refused because of what is at a path, in words.
+/// Asserts that operations were rejected because of what is at a path.
 fn assert_refused(deeds: &[Result<(), Error>], kind: &str, what: &str) {
     for deed in deeds {
         match deed {
@@ -83,7 +83,7 @@ fn assert_refused(deeds: &[Result<(), Error>], kind: &str, what: &str) {
                 assert!(message.contains(kind), "{what}: {message}");
                 assert!(message.contains("regular files only"), "{what}: {message}");
             }
-            // There is no such stored token.
+            // There is no stored token with that name.
             Err(Error::InvalidArgument(_)) => {}
             other => panic!("{what}: {other:?}"),
         }
