@@ -1,13 +1,13 @@
-//! The credential helper: which token git gets, for which host.
+//! Implements git's credential helper, which supplies the token for a Hub.
 //!
-//! git runs it in the folder of the repository, so the ordinary chain gives that folder's token:
-//! the profile that its project pins, or whatever else is in use there. The token is told only if
-//! git speaks to the token's own Hub; for every other host the helper has nothing to say, and git
-//! goes on to its other helpers and to the terminal. So a helper that somebody has set up for all
-//! hosts by mistake still tells nobody's secret.
+//! git runs the helper in the folder of the repository, so the normal chain finds that folder's
+//! token: the profile pinned by its project, or whatever else is in use there. The helper returns
+//! the token only if git is connecting to the token's own Hub. For any other host it returns
+//! nothing, and git continues with its other helpers and the terminal. Even a helper that was
+//! configured for all hosts by mistake therefore never discloses a token to them.
 //!
-//! Nothing is stored: the tokens have their own place, and git's `store` and `erase` would only
-//! repeat, or throw away, what was found there. The Hub is not asked either.
+//! The helper ignores git's `store` and `erase`, because tokens are stored elsewhere and those
+//! operations would only repeat or discard what was found there. It sends no request to the Hub.
 
 use std::sync::Arc;
 
@@ -20,29 +20,29 @@ use crate::error::Error;
 use crate::resolve::{Argument, Inputs, Request, Resolver};
 use crate::trace::{Answer as TraceAnswer, Trace};
 
-/// The user's name when git has none. The Hub looks at the token alone; `huggingface_hub` writes
-/// the same.
+/// The username to send when git has none. The Hub only checks the token. `huggingface_hub` uses
+/// the same name.
 pub const USERNAME: &str = "hf_user";
 
-/// What git calls it when a helper may choose the scheme of the `Authorization` header.
+/// The capability with which git lets a helper choose the scheme of the `Authorization` header.
 const AUTHTYPE: &[u8] = b"authtype";
 
-/// What the helper has to say.
+/// The helper's response.
 #[derive(Default)]
 pub struct Answer {
-    /// For git; `None` to say nothing.
+    /// The attributes for git; `None` to return nothing.
     pub attributes: Option<Attributes>,
-    /// For the user: sources that were passed over because they are broken.
+    /// Warnings for the user about broken sources that were skipped.
     pub warnings: Vec<String>,
 }
 
-/// Answers git's `get`.
+/// Handles git's `get` operation.
 ///
 /// # Errors
 ///
-/// A source that was asked for by name is broken, or the configuration is; or the value that was
-/// found is no token of this Hub, such as a key of another service. That no source has a token is
-/// no error: git then asks the user.
+/// A source that was requested by name is broken, or the configuration is, or the value found is
+/// not a token of this Hub, such as a key of another service. A missing token is not an error: git
+/// then asks the user.
 pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<Answer, Error> {
     let Some(place) = place(asked) else {
         return Ok(Answer::default());
@@ -71,9 +71,11 @@ pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<Answer, Error> {
     Ok(answer)
 }
 
-/// Where git is about to go, if a token may go there at all and every parser would go there too.
+/// The Hub that git is connecting to, if a token may be sent there and every URL parser would agree
+/// on the host.
 fn place(asked: &Attributes) -> Option<Endpoint> {
-    // `https://evil.example\@huggingface.co/` has such a user to git, and another host to browsers.
+    // In `https://evil.example\@huggingface.co/`, git sees this username, but browsers see another
+    // host.
     let is_odd = |byte: &u8| *byte == b'\\' || *byte <= b' ' || *byte == 0x7f;
     if asked
         .username
@@ -84,7 +86,7 @@ fn place(asked: &Attributes) -> Option<Endpoint> {
     }
     let protocol = str::from_utf8(asked.protocol.as_deref()?).ok()?;
     let host = str::from_utf8(asked.host.as_deref()?).ok()?;
-    // Everything else has a meaning in a URL, or is another spelling of a host.
+    // Any other character has a special meaning in a URL or spells a host differently.
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
     if !["https", "http"].contains(&protocol) || !host.bytes().all(is_plain) {
         return None;
@@ -92,8 +94,8 @@ fn place(asked: &Attributes) -> Option<Endpoint> {
     Endpoint::parse(&format!("{protocol}://{host}")).ok()
 }
 
-/// Whether a configuration names a profile that is not stored. Such a source was asked for, while
-/// all others that have no token were only looked at.
+/// Whether a configuration names a profile that is not stored. Such a source was requested by name,
+/// unlike other sources without a token.
 fn names_profile(trace: &Trace) -> bool {
     trace
         .steps
@@ -101,10 +103,10 @@ fn names_profile(trace: &Trace) -> bool {
         .any(|step| step.answer == TraceAnswer::Absent && step.source.starts_with("config:"))
 }
 
-/// Name and password are what every git and every Hub understands. Where a server wants a bearer
-/// token and nothing else, git could do nothing with them, so it gets the token as one, if it has
-/// said that it can. There is never a `quit`: a token that the Hub refuses must not keep git from
-/// asking elsewhere.
+/// Builds the response. Every version of git and every Hub supports a username and password. A
+/// server that requires a bearer token would reject those, so git gets a bearer token instead if it
+/// supports that. The response never contains `quit`, because git should try other helpers if the
+/// Hub rejects the token.
 fn answer_with(asked: &Attributes, credential: &Credential, inputs: &Inputs<'_>) -> Attributes {
     let secret = Zeroizing::new(credential.token.expose().into());
     let password_expiry_utc = inputs.stored_expiry(&credential.token);
@@ -130,10 +132,11 @@ fn answer_with(asked: &Attributes, credential: &Credential, inputs: &Inputs<'_>)
     }
 }
 
-/// Whether the server's challenges name `Bearer` and not `Basic`, and git can send the former.
+/// Whether the server's challenges include `Bearer` but not `Basic`, and git supports `Bearer`.
 fn wants_bearer(asked: &Attributes) -> bool {
-    // A header may hold several challenges. A comma in a quoted text makes none of its own, but to
-    // take it for one errs towards name and password, which is what any other server gets.
+    // A header may contain several challenges. A comma inside a quoted string does not start a
+    // challenge, but treating it as one is harmless: it can only lead to username and password, the
+    // default for any other server.
     let names = |scheme: &[u8]| {
         asked.wwwauth.iter().any(|header| {
             header.split(|byte| *byte == b',').any(|challenge| {

@@ -1,4 +1,4 @@
-//! The helper: for which Hub it answers, and with what.
+//! Tests for which Hubs the helper responds, and with which attributes.
 
 use tempfile::TempDir;
 
@@ -177,7 +177,7 @@ fn the_folder_decides_and_its_tokens_end_is_told() {
     assert!(answer(&question, &home, &environment).is_err());
     std::fs::write(&project, "endpoint = \"https://evil.example\"\n").unwrap();
     assert!(answer(&question, &home, &environment).is_err());
-    // Where no token could go anyway, nobody wants to hear of it.
+    // For a host that cannot get a token anyway, the problem is not reported.
     let elsewhere = asked("http", "hub.example");
     assert!(answer(&elsewhere, &home, &environment).is_ok());
 }

@@ -1,8 +1,8 @@
-//! git and its passwords.
+//! Integrates hubtoken with git's credential helpers.
 //!
-//! git asks a *helper* for a password and tells it afterwards whether the password was any good.
-//! Here are the [protocol](protocol) between the two, our [helper](helper), and the
-//! [setup](setup) that writes it into git's configuration for the Hub's address and no other.
+//! git asks a *helper* for a password and later reports whether it worked. This module contains the
+//! [protocol](protocol) between the two, our [helper](helper), and the [setup](setup) that adds the
+//! helper to git's configuration for the Hub's address only.
 
 pub mod helper;
 pub mod protocol;

@@ -1,13 +1,15 @@
-//! git's credential protocol: what git and its helpers write to each other.
+//! Implements git's credential protocol, which git and its helpers use to exchange attributes.
 //!
-//! Each line is `key=value`; a blank line or the end of the input ends it. A key that ends in `[]`
-//! may come again and makes a list, which an empty value clears. Nothing is quoted, so a line
-//! break inside a value would be read as an attribute of its own: that is how a crafted URL once
-//! made git hand the password of one host to another (CVE-2020-5260). A value that holds NUL, CR
-//! or LF is therefore refused in both directions, also where it hides behind `%0a` in a `url=`.
+//! Each line is `key=value`, and a blank line or the end of the input ends the message. A key that
+//! ends in `[]` may be repeated and forms a list, which an empty value clears. The protocol has no
+//! quoting, so a line break inside a value would be read as another attribute. A crafted URL once
+//! made git send the password of one host to another that way (CVE-2020-5260). Values with NUL, CR
+//! or LF are therefore rejected in both directions, including those hidden behind `%0a` in a
+//! `url=`.
 //!
-//! Values are bytes: a path need not be text, and it must not keep the rest from being read.
-//! Messages name the line and never quote it, since any line may be a password.
+//! Values are bytes: a path may not be valid text, but that must not prevent the other values from
+//! being read. Messages give the line number and never quote the line, since any line may be a
+//! password.
 
 use std::fmt;
 use std::io::{ErrorKind, Read};
@@ -15,75 +17,76 @@ use std::io::{ErrorKind, Read};
 use percent_encoding::percent_decode;
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// How many bytes are read. `wwwauth[]` repeats headers, and servers rarely send 8 KiB of those.
+/// The maximum input size, in bytes. `wwwauth[]` repeats headers, and servers rarely send 8 KiB of
+/// those.
 pub const MAXIMUM_SIZE: usize = 64 * 1024;
 
-/// Bytes that would end a value, or hide what follows from a program in C.
+/// Bytes that would end a value, or truncate it in a C program.
 const FORBIDDEN: [u8; 3] = [0, b'\r', b'\n'];
 
-/// What is wrong with an input, or with a value that was to be written.
+/// An error in an input, or in a value to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
-    /// The input does not end within the limit.
+    /// The input does not end within the size limit.
     #[error("git's question is longer than {MAXIMUM_SIZE} bytes")]
     TooLong,
     /// The input cannot be read.
     #[error("git's question cannot be read: {0}")]
     Unreadable(ErrorKind),
-    /// A line is no attribute.
+    /// A line is not an attribute.
     #[error("line {0} of git's question is not key=value")]
     Line(usize),
-    /// A line holds NUL or CR, or a URL hides one of those or a line break.
+    /// A line contains NUL or CR, or a URL hides one of those or a line break.
     #[error("line {0} of git's question holds a NUL or a line break; nothing is answered")]
     Character(usize),
-    /// A `url=` is no URL.
+    /// The value of `url=` is not a URL.
     #[error("line {0} of git's question is not a URL with a scheme")]
     Url(usize),
-    /// A value cannot be carried by the protocol.
+    /// A value cannot be represented in the protocol.
     #[error("the value of {0} cannot be written for git")]
     Value(&'static str),
 }
 
-/// The attributes that matter to a helper. All others are ignored, as git asks of helpers.
+/// The attributes that matter to a helper. Others are ignored, as git requires of helpers.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Attributes {
-    /// `https`, mostly.
+    /// Usually `https`.
     pub protocol: Option<Vec<u8>>,
     /// The host, with its port if there is one.
     pub host: Option<Vec<u8>>,
     /// The path, which git sends only with `useHttpPath`.
     pub path: Option<Vec<u8>>,
-    /// The user's name.
+    /// The username.
     pub username: Option<Vec<u8>>,
     /// The secret.
     pub password: Option<Zeroizing<Vec<u8>>>,
-    /// The scheme that [`credential`](Self::credential) goes with, in place of a name and a
-    /// password. Only where both sides are capable of `authtype`.
+    /// The scheme for [`credential`](Self::credential), which replaces the username and password.
+    /// Only if both sides have the `authtype` capability.
     pub authtype: Option<Vec<u8>>,
-    /// The secret as it stands behind the scheme's name.
+    /// The secret as it follows the scheme in the header.
     pub credential: Option<Zeroizing<Vec<u8>>>,
-    /// When the secret ends, in Unix seconds.
+    /// When the secret expires, in Unix seconds.
     pub password_expiry_utc: Option<i64>,
-    /// What both sides can do.
+    /// The capabilities of the sender.
     pub capabilities: Vec<Vec<u8>>,
     /// The server's `WWW-Authenticate` headers.
     pub wwwauth: Vec<Vec<u8>>,
 }
 
-/// Without any value: a password and a user's name may both be a token.
+/// Prints no values: a password or a username may be a token.
 impl fmt::Debug for Attributes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Attributes").finish_non_exhaustive()
     }
 }
 
-/// Reads an input up to its blank line or its end.
+/// Reads an input up to a blank line or its end.
 ///
 /// # Errors
 ///
 /// [`ProtocolError::TooLong`], [`ProtocolError::Unreadable`].
 pub fn read(reader: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>, ProtocolError> {
-    // Of its full size from the first, so that no growth leaves a copy of a password behind.
+    // Allocated at full size, so that growing leaves no copy of a password behind.
     let mut input = Zeroizing::new(vec![0; MAXIMUM_SIZE + 1]);
     let (mut length, mut searched) = (0, 0);
     loop {
@@ -107,7 +110,7 @@ pub fn read(reader: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>, ProtocolError> 
     Ok(input)
 }
 
-/// Where a blank line begins, looked for from `start` on.
+/// The position of the blank line, searched for from `start`.
 fn end(input: &[u8], start: usize) -> Option<usize> {
     if input.first() == Some(&b'\n') {
         return Some(0);
@@ -120,11 +123,11 @@ fn end(input: &[u8], start: usize) -> Option<usize> {
 }
 
 impl Attributes {
-    /// Reads attributes, up to a blank line or the end.
+    /// Parses attributes up to a blank line or the end.
     ///
     /// # Errors
     ///
-    /// What is wrong with which line. Then nothing of the input is to be believed.
+    /// The problem and its line number. The whole input must then be ignored.
     pub fn parse(input: &[u8]) -> Result<Self, ProtocolError> {
         let mut attributes = Self::default();
         for (index, line) in input.split(|byte| *byte == b'\n').enumerate() {
@@ -153,7 +156,7 @@ impl Attributes {
             b"password" => self.password = Some(Zeroizing::new(value.to_vec())),
             b"authtype" => self.authtype = Some(value.to_vec()),
             b"credential" => self.credential = Some(Zeroizing::new(value.to_vec())),
-            // One that is no number says nothing, as git has it.
+            // An invalid number is ignored, as in git.
             b"password_expiry_utc" => {
                 self.password_expiry_utc = str::from_utf8(value)
                     .ok()
@@ -167,7 +170,8 @@ impl Attributes {
         Ok(())
     }
 
-    /// Takes a URL apart as git does. What it does not name is unset, even if a line before it did.
+    /// Parses a URL like git does. Parts that the URL does not contain are unset, even if an
+    /// earlier line set them.
     fn take_url(&mut self, url: &[u8], number: usize) -> Result<(), ProtocolError> {
         let separator = url
             .windows(3)
@@ -202,8 +206,8 @@ impl Attributes {
             },
         };
         self.protocol = Some(url[..separator].to_vec());
-        // An encoded host is another one to some programs, so it is no host here; it is decoded for
-        // what must not hide in it.
+        // Some programs decode an encoded host and others do not, so it is kept encoded, which
+        // makes it invalid as a host. It is decoded only to check for hidden characters.
         let decoded = decode(host)?;
         self.host = Some(if host.contains(&b'%') {
             host.to_vec()
@@ -217,11 +221,11 @@ impl Attributes {
         Ok(())
     }
 
-    /// Writes the attributes, each on its line.
+    /// Encodes the attributes, one per line.
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::Value`] for a value that the reader would take for something else.
+    /// [`ProtocolError::Value`] for a value that would be misread.
     pub fn encode(&self) -> Result<Zeroizing<Vec<u8>>, ProtocolError> {
         let expiry = self.password_expiry_utc.map(|expiry| expiry.to_string());
         let single = [
@@ -241,14 +245,14 @@ impl Attributes {
             ("capability[]", &self.capabilities),
             ("wwwauth[]", &self.wwwauth),
         ];
-        // An empty value of a list would clear it.
+        // An empty value would clear the list.
         if let Some((key, _)) = lists
             .iter()
             .find(|(_, list)| list.iter().any(Vec::is_empty))
         {
             return Err(ProtocolError::Value(key));
         }
-        // Capabilities come first: they say how the rest is to be read.
+        // Capabilities come first, because they determine how the rest is read.
         let lines: Vec<(&'static str, &[u8])> = lists
             .into_iter()
             .flat_map(|(key, list)| list.iter().map(move |value| (key, value.as_slice())))
@@ -259,7 +263,7 @@ impl Attributes {
             )
             .collect();
         let size = lines.iter().map(|(key, value)| key.len() + value.len() + 2);
-        // Of its full size from the first, for the reason that `read` gives.
+        // Allocated at full size, for the same reason as in `read`.
         let mut output = Zeroizing::new(Vec::with_capacity(size.sum()));
         for (key, value) in lines {
             if holds_forbidden(value) {

@@ -1,4 +1,4 @@
-//! The protocol: what is read, what is refused, and that reading undoes writing.
+//! Tests what is parsed, what is rejected, and that parsing reverses encoding.
 
 use std::io::Cursor;
 
@@ -104,7 +104,7 @@ fn an_input_is_read_to_its_blank_line_and_no_further_than_the_limit() {
     );
 }
 
-/// One byte at a time, as a terminal or a slow pipe may give it.
+/// Yields one byte per read, like a terminal or a slow pipe.
 struct Trickle<'a>(&'a [u8]);
 
 impl Read for Trickle<'_> {

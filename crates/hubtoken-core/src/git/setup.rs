@@ -1,13 +1,13 @@
-//! Writing the helper into git's configuration, through git itself.
+//! Adds the helper to git's configuration, by running git.
 //!
-//! Two values go under `credential.<endpoint>.helper`: an empty one, which makes git forget the
-//! helpers that it has for all hosts, and ours. Both count for the Hub's address alone. Helpers
-//! that the user has given to that address stay in the file, in their order, before our two, so
-//! that undoing leaves the file as it was.
+//! Two values are added to `credential.<endpoint>.helper`: an empty one, which makes git ignore the
+//! helpers configured for all hosts, and ours. Both apply only to the Hub's address. Helpers that
+//! the user configured for that address stay in the file, in their order, before our two values, so
+//! that undoing the setup restores the file.
 //!
-//! Ours is a program that does nothing else, which answers in a tenth of the time that Python's
-//! interpreter takes to start. It is installed beside `hubtoken`; where it is not, the verb
-//! `hubtoken git-credential` does the same.
+//! Our helper is a separate program, which takes a tenth of the time that Python's interpreter
+//! needs to start. It is installed next to `hubtoken`. If it is missing, the command `hubtoken
+//! git-credential` is used instead.
 
 use std::env::consts::EXE_SUFFIX;
 use std::ffi::OsStr;
@@ -19,14 +19,14 @@ use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
 use crate::printable::{printable, printable_path};
 
-/// How our helper's value ends where it is the verb; git adds the operation.
+/// The end of our helper's value if it is the `hubtoken` command. git appends the operation.
 const VERB: &str = " git-credential";
 
-/// The program that is the helper alone, without Windows's suffix.
+/// The name of the separate helper program, without the `.exe` suffix.
 const PROGRAM: &str = "git-credential-hubtoken";
 
-/// What steers where git looks for its configuration. In a process of its own these are inherited
-/// anyway.
+/// The variables that determine where git looks for its configuration. A separate process would
+/// inherit them anyway.
 const STEERING: [&str; 9] = [
     env::HOME,
     env::USERPROFILE,
@@ -39,17 +39,17 @@ const STEERING: [&str; 9] = [
     env::PATH,
 ];
 
-/// Which of git's files is written.
+/// The git configuration file to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The user's.
+    /// The user's file.
     Global,
-    /// The repository's.
+    /// The repository's file.
     Local,
 }
 
 impl Scope {
-    /// The word.
+    /// The name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -66,19 +66,19 @@ impl Scope {
     }
 }
 
-/// The key that holds a Hub's helpers.
+/// The configuration key for a Hub's helpers.
 #[must_use]
 pub fn key(endpoint: &Endpoint) -> String {
     format!("credential.{endpoint}.helper")
 }
 
-/// The helper's value for the `hubtoken` program; `None` when it is found by its name.
+/// The helper's value for the `hubtoken` program; `None` if the program is found on `PATH`.
 ///
-/// The exclamation mark hands the value to a shell, so the path is quoted for one.
+/// The exclamation mark makes git run the value in a shell, so the path is quoted.
 ///
 /// # Errors
 ///
-/// The path is not text.
+/// The path is not valid text.
 pub fn helper(hubtoken: Option<&Path>) -> Result<String, String> {
     match hubtoken {
         None => Ok(format!("!hubtoken{VERB}")),
@@ -89,9 +89,9 @@ pub fn helper(hubtoken: Option<&Path>) -> Result<String, String> {
     }
 }
 
-/// The program that is the helper alone: beside `hubtoken`, or beside what a link means by that.
+/// The separate helper program: next to `hubtoken`, or next to the target of that symbolic link.
 fn alone(hubtoken: &Path, suffix: &str) -> Option<PathBuf> {
-    // As it was called comes first: a link outlives the versions that it points to.
+    // The path as given comes first, because a symbolic link outlives the versions it points to.
     [Some(hubtoken.to_owned()), hubtoken.canonicalize().ok()]
         .into_iter()
         .flatten()
@@ -107,7 +107,7 @@ fn quoted(program: &Path) -> Result<String, String> {
             printable_path(program)
         )
     })?;
-    // git's shell on Windows takes both, and only one of them needs no quoting.
+    // git's shell on Windows accepts both separators, but a backslash would need quoting.
     let text = if cfg!(windows) {
         text.replace('\\', "/")
     } else {
@@ -116,8 +116,7 @@ fn quoted(program: &Path) -> Result<String, String> {
     Ok(format!("'{}'", text.replace('\'', "'\\''")))
 }
 
-/// Whether a value is one that [`helper`] wrote, of either kind, for this program or for one that
-/// has moved.
+/// Whether [`helper`] wrote a value, of either kind, for this program or for one that was moved.
 fn is_ours(value: &str) -> bool {
     let is_program = |path: &str| {
         path.rsplit_once('/')
@@ -130,7 +129,7 @@ fn is_ours(value: &str) -> bool {
         })
 }
 
-/// The values without our pairs.
+/// The values without ours.
 fn others(current: &[String]) -> Vec<String> {
     let mut others: Vec<String> = Vec::new();
     for value in current {
@@ -143,22 +142,22 @@ fn others(current: &[String]) -> Vec<String> {
     others
 }
 
-/// The `git` program, in one folder and with one environment.
+/// The `git` program, with a working directory and an environment.
 pub struct Git<'a> {
-    /// The variables.
+    /// The environment variables.
     pub environment: &'a dyn Environment,
-    /// The folder, which counts for a repository's file alone; `None` when it is gone.
+    /// The working directory, which only matters for a repository's file. `None` if it was deleted.
     pub folder: Option<&'a Path>,
-    /// Which file is meant.
+    /// The file to change.
     pub scope: Scope,
 }
 
 impl Git<'_> {
-    /// Sets the helper of a key up; says whether anything had to be written.
+    /// Adds the helper to a key. Returns whether anything was changed.
     ///
     /// # Errors
     ///
-    /// What went wrong, in a sentence.
+    /// A sentence that describes the problem.
     pub fn set_up(&self, key: &str, helper: &str) -> Result<bool, String> {
         let current = self.values(key)?;
         let mut wanted = others(&current);
@@ -166,17 +165,17 @@ impl Git<'_> {
         self.write(key, &current, &wanted)
     }
 
-    /// Takes our helper away; says whether it was there.
+    /// Removes our helper. Returns whether it was present.
     ///
     /// # Errors
     ///
-    /// What went wrong, in a sentence.
+    /// A sentence that describes the problem.
     pub fn undo(&self, key: &str) -> Result<bool, String> {
         let current = self.values(key)?;
         self.write(key, &current, &others(&current))
     }
 
-    /// A key's values, in order.
+    /// The values of a key, in order.
     fn values(&self, key: &str) -> Result<Vec<String>, String> {
         let output = self.git(&["--null", "--get-all", key])?;
         match output.status.code() {
@@ -184,7 +183,7 @@ impl Git<'_> {
                 .split_terminator('\0')
                 .map(str::to_owned)
                 .collect()),
-            // There is no such key.
+            // The key does not exist.
             Some(1) => Ok(Vec::new()),
             _ => Err(self.refusal("read", &output)),
         }
@@ -198,8 +197,8 @@ impl Git<'_> {
         if !wanted.starts_with(&left) {
             let kept = others(current);
             if kept.iter().any(String::is_empty) {
-                // An empty value of the user's cannot be told from ours, and git has no "the
-                // third one", so all of them are written anew.
+                // An empty value of the user's cannot be distinguished from ours, and git cannot
+                // address a value by its position, so all values are rewritten.
                 self.change(&["--unset-all", key])?;
                 left.clear();
             } else {
@@ -209,7 +208,8 @@ impl Git<'_> {
                     .collect();
                 gone.sort();
                 gone.dedup();
-                // Sorted, so that the empty one goes first: in between, other helpers count again.
+                // Sorted, so that the empty value is removed first: until ours is removed too,
+                // other helpers apply as well.
                 for value in gone {
                     self.change(&["--fixed-value", "--unset-all", key, value])?;
                 }
@@ -243,7 +243,8 @@ impl Git<'_> {
                 None => command.env_remove(name),
             };
         }
-        // The user's file is the same from everywhere, also from a folder that may not be entered.
+        // The user's file is the same from any working directory, including one that cannot be
+        // entered.
         if let (Some(folder), Scope::Local) = (self.folder, self.scope) {
             command.current_dir(folder);
         }

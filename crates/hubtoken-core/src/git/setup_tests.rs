@@ -1,4 +1,4 @@
-//! The setup, with the real git and a home of its own.
+//! Tests the setup with the real git and a temporary home folder.
 
 use std::path::PathBuf;
 
@@ -59,7 +59,7 @@ fn setting_up_twice_is_setting_up_once_and_undoing_restores_the_file() {
         assert_eq!(set[..values.len()], values);
         assert_eq!(set[values.len()..], [String::new(), OURS.to_owned()]);
 
-        // The program has moved.
+        // The program was moved.
         assert!(git.set_up(KEY, "!'/new/it'\\''s' git-credential").unwrap());
         let moved = git.values(KEY).unwrap();
         assert_eq!(moved.len(), set.len());
@@ -139,7 +139,7 @@ fn a_path_is_quoted_for_the_shell() {
     }
 }
 
-/// A folder with programs that are never run.
+/// A folder with empty files that stand for programs.
 fn programs(names: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for name in names {
