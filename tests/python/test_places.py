@@ -231,7 +231,7 @@ def test_a_file_in_a_folder_of_all_does_not_choose_the_token(
     (Path(os.environ["HF_HOME"]) / "token").write_text(own)
     (shared / "hubtoken.toml").write_text('profile = "admin"\n')
     hubtoken.reload()
-    with pytest.warns(hubtoken.HubTokenWarning, match="everybody may write to its folder"):
+    with pytest.warns(hubtoken.HubTokenWarning, match="any user can write to its folder"):
         assert ambient().reveal() == own
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -404,7 +404,7 @@ def test_what_use_writes_where_all_may_write_is_said_not_to_count(shared: Path, 
     done = elsewhere(home, shared, code)
     assert done.stdout.count("code 0") == 3, done.stdout + done.stderr
     for text in (done.stderr, done.stdout):
-        assert text.count("does not count yet: everybody may write to its folder") == 1
+        assert text.count("does not count yet: any user can write to its folder") == 1
     assert not (shared / "hubtoken.toml").exists()
     done = elsewhere(home, shared, 'command("use", "ci")', HUBTOKEN_SAFE_DIRECTORIES=str(shared))
     assert "does not count" not in done.stderr
@@ -437,7 +437,7 @@ def test_gits_helper_passes_over_what_does_not_count(shared: Path, home: Path) -
     )
     # Nobody has a token, and git asks its user.
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    assert "was passed over: everybody may write" in done.stderr
+    assert "was passed over: any user can write" in done.stderr
 
 
 # -- what is no file --------------------------------------------------------------------------

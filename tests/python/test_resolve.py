@@ -81,7 +81,7 @@ def test_a_profile_is_the_only_source(home: Path, clean_environment: pytest.Monk
     store(home, f"[ci]\nhf_token = {value}\n[blank]\nhf_token =\n[broken]\nhf_token = hf_xxx\n")
     token = ambient(profile="ci")
     assert (token.reveal(), token.source, token.profile) == (value, "store:ci", "ci")
-    with pytest.raises(hubtoken.TokenNotFoundError, match="stored are: ci, blank, broken"):
+    with pytest.raises(hubtoken.TokenNotFoundError, match="stored tokens are: ci, blank, broken"):
         hubtoken.resolve_token(profile="nobody")
     for name, error in (("blank", hubtoken.StoreError), ("broken", hubtoken.TokenFormatError)):
         with pytest.raises(error, match=name):

@@ -110,8 +110,8 @@ impl Credential {
             }
         };
         Err(Error::UntrustedEndpoint(format!(
-            "the token {} belongs to {} and is not sent to {origin}. If {origin} is to have it, \
-             hand it over with `.reveal()`",
+            "the token {} belongs to {} and is not sent to {origin}. To send it there anyway, \
+             use `.reveal()`",
             self.describe(),
             self.endpoint
         )))
@@ -125,7 +125,7 @@ impl Credential {
     pub fn check_endpoint(&self, asked: Option<&Endpoint>) -> Result<(), Error> {
         match asked {
             Some(asked) if *asked != self.endpoint => Err(Error::UntrustedEndpoint(format!(
-                "the token {} belongs to {} and was asked for at {asked}. Set HF_ENDPOINT if it \
+                "the token {} belongs to {} and was requested for {asked}. Set HF_ENDPOINT if it \
                  is {asked}'s, or hand over that Hub's own token",
                 self.describe(),
                 self.endpoint

@@ -51,9 +51,9 @@ pub fn caller_objection(token: &Token) -> Option<String> {
         return None;
     }
     Some(match token.foreign_service() {
-        Some(what) => format!("the caller's token looks like {what}, so it is sent nowhere"),
-        None => "the caller's token begins like none of the Hub's (hf_…), so it is sent nowhere: \
-                 it may be meant for another service"
+        Some(what) => format!("the caller's token looks like {what}, so it is not sent to any Hub"),
+        None => "the caller's token does not begin like a token of the Hub (hf_…), so it is not \
+                 sent to any Hub: it may be meant for another service"
             .to_owned(),
     })
 }
@@ -159,7 +159,7 @@ mod tests {
     fn a_callers_token_must_be_the_hubs_own() {
         for value in FOREIGN.into_iter().chain(OWN) {
             let token = Token::parse(value).unwrap().unwrap();
-            assert!(caller_objection(&token).unwrap().contains("sent nowhere"));
+            assert!(caller_objection(&token).unwrap().contains("to any Hub"));
         }
         for value in HUBS {
             assert_eq!(

@@ -141,7 +141,7 @@ impl Source {
             }
             Self::File(_) => "log in again with `hubtoken login`".to_owned(),
             Self::Command(program) => format!(
-                "see what `{}` hands out, and call hubtoken.reload() in a program that runs on",
+                "check what `{}` prints, and call hubtoken.reload() in a long-running program",
                 printable(program)
             ),
             Self::Vault(notebook) => format!(

@@ -53,9 +53,9 @@ impl Reference {
         format!(
             "the token {} was unpickled without its value: {origin}, a pickle in a file, in a \
              queue or of submit() carries no value, and neither this process's environment nor \
-             its token file nor its stored tokens hold that token for {}. Let each worker have it \
+             its token file nor its stored tokens hold that token for {}. Hand it to each worker \
              as it starts (initializer=hubtoken.HubToken.activate, initargs=(token,), or args= of \
-             a Process), or call token.activate() before the pool is made, or resolve a token in \
+             a Process), or call token.activate() before creating the pool, or resolve a token in \
              this process",
             self.mask, self.endpoint
         )

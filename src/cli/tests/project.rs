@@ -52,7 +52,7 @@ fn a_name_that_is_not_stored_changes_nothing() {
     let machine = machine();
     machine.write("hubtoken.toml", "profile = \"ci\"\n");
     for (arguments, code, part) in [
-        (&["use", "gone"][..], 1, "stored are: ci, lab"),
+        (&["use", "gone"][..], 1, "stored tokens are: ci, lab"),
         (&["use"], 2, "<NAME>"),
         (&["use", "ci", "--undo"], 2, "--undo"),
         (&["use", FIRST], 2, "looks like a token"),

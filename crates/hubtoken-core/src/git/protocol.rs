@@ -28,19 +28,19 @@ const FORBIDDEN: [u8; 3] = [0, b'\r', b'\n'];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
     /// The input does not end within the size limit.
-    #[error("git's question is longer than {MAXIMUM_SIZE} bytes")]
+    #[error("the request from git is longer than {MAXIMUM_SIZE} bytes")]
     TooLong,
     /// The input cannot be read.
-    #[error("git's question cannot be read: {0}")]
+    #[error("the request from git cannot be read: {0}")]
     Unreadable(ErrorKind),
     /// A line is not an attribute.
-    #[error("line {0} of git's question is not key=value")]
+    #[error("line {0} of git's request is not key=value")]
     Line(usize),
     /// A line contains NUL or CR, or a URL hides one of those or a line break.
-    #[error("line {0} of git's question holds a NUL or a line break; nothing is answered")]
+    #[error("line {0} of git's request holds a NUL or a line break; no token is returned")]
     Character(usize),
     /// The value of `url=` is not a URL.
-    #[error("line {0} of git's question is not a URL with a scheme")]
+    #[error("line {0} of git's request is not a URL with a scheme")]
     Url(usize),
     /// A value cannot be represented in the protocol.
     #[error("the value of {0} cannot be written for git")]

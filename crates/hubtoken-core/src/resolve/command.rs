@@ -110,7 +110,7 @@ fn start(argv: &[String], folder: &Path, variables: &Fixed) -> Result<Child, Str
         .spawn()
         .map_err(|error| match error.kind() {
             ErrorKind::NotFound => {
-                "was not found. Write its whole path; neither `~` nor `$NAME` is expanded"
+                "was not found. Use an absolute path; neither `~` nor `$NAME` is expanded"
                     .to_owned()
             }
             kind => format!("cannot be started: {kind}"),
@@ -170,7 +170,7 @@ pub fn understand(output: &[u8]) -> Told {
     }
     // The parser's own message could quote the output.
     let Ok(Output { token, expires_at }) = serde_json::from_str(text) else {
-        return Told::Failed("wrote a JSON object without a text `token`".to_owned());
+        return Told::Failed("wrote a JSON object without a string `token`".to_owned());
     };
     let expires_at = match expires_at.map(|end| end.moment()) {
         None => None,

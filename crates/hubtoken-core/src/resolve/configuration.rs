@@ -154,9 +154,9 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
     for (key, value) in table {
         if holds_token(key, value) {
             return refuse(format!(
-                "`{}` holds a token. Everybody who reads the file has it: delete it there and \
-                 revoke it on the Hub. Store the new one with `hubtoken login` and write its name: \
-                 profile = \"NAME\"",
+                "`{}` holds a token, visible to every reader of the file. Delete it there and \
+                 revoke it on the Hub. Store a new one with `hubtoken login`, and set its name \
+                 instead: profile = \"NAME\"",
                 printable(key)
             ));
         }
@@ -164,7 +164,7 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
             ("profile", _) => configuration.profile = Some(text(key, value, path)?),
             ("role", _) => match Role::parse(&text(key, value, path)?) {
                 Ok(role) => configuration.role = Some(role),
-                Err(_) => return refuse("`role` is \"read\" or \"write\"".to_owned()),
+                Err(_) => return refuse("`role` must be \"read\" or \"write\"".to_owned()),
             },
             ("repo", _) => configuration.repo = Some(repository(value, path)?),
             ("sources", _) => configuration.sources = Some(sources(value, path)?),
@@ -200,7 +200,7 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
             }
             _ => {
                 return refuse(format!(
-                    "`{}` is not known here; known are profile, role, repo, sources{}",
+                    "`{}` is not a supported key; supported are profile, role, repo, sources{}",
                     printable(key),
                     if owner == Owner::User {
                         ", endpoint, token_command, token_file, safe_directories"
@@ -218,7 +218,7 @@ fn text(key: &str, value: &Value, path: &Path) -> Result<String, Error> {
     match value.as_str().map(str::trim) {
         Some(text) if !text.is_empty() => Ok(text.to_owned()),
         _ => Err(Error::Configuration(format!(
-            "{}: `{key}` is not a text in quotes",
+            "{}: `{key}` is not a quoted string",
             printable_path(path)
         ))),
     }
@@ -228,7 +228,7 @@ fn repository(value: &Value, path: &Path) -> Result<String, Error> {
     let repo = text("repo", value, path)?;
     Target::repository(&repo, RepositoryType::Model, "somebody").map_err(|_| {
         Error::Configuration(format!(
-            "{}: `repo` is a repository such as \"acme/tiny\" or \"datasets/acme/tiny\"",
+            "{}: `repo` must be a repository such as \"acme/tiny\" or \"datasets/acme/tiny\"",
             printable_path(path)
         ))
     })?;
@@ -249,9 +249,9 @@ fn command(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
     match words {
         Some(words) if is_sound(&words) => Ok(words.into_iter().map(str::to_owned).collect()),
         _ => Err(Error::Configuration(format!(
-            "{}: `token_command` is a list of texts, the program and its arguments, such as \
-             [\"op\", \"read\", \"op://vault/hub/token\"]. The program is a name on PATH or a whole \
-             path; no shell is involved",
+            "{}: `token_command` must be a list of strings, the program and its arguments, such \
+             as [\"op\", \"read\", \"op://vault/hub/token\"]. The program is a name on PATH or an \
+             absolute path; no shell is involved",
             printable_path(path)
         ))),
     }
@@ -268,7 +268,7 @@ fn safe_directories(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
             Ok(paths.into_iter().map(str::to_owned).collect())
         }
         _ => Err(Error::Configuration(format!(
-            "{}: `safe_directories` is a list of whole paths of folders, such as \
+            "{}: `safe_directories` must be a list of absolute paths of folders, such as \
              [\"/srv/shared/project\"]",
             printable_path(path)
         ))),
@@ -284,7 +284,7 @@ fn sources(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
             Ok(names.into_iter().map(str::to_owned).collect())
         }
         _ => Err(Error::Configuration(format!(
-            "{}: `sources` is a list of some of {SOURCES:?}; the argument and the environment \
+            "{}: `sources` must be a list of some of {SOURCES:?}; the argument and the environment \
              always come first",
             printable_path(path)
         ))),

@@ -95,7 +95,7 @@ fn a_command_is_a_list_of_words() {
         let message = user(&format!("token_command = {wrong}"))
             .unwrap_err()
             .to_string();
-        assert!(message.contains("list of texts"), "{wrong}: {message}");
+        assert!(message.contains("list of strings"), "{wrong}: {message}");
     }
     let message = user(&format!("token_command = [\"echo\", \"{FAKE}\"]"))
         .unwrap_err()
@@ -119,6 +119,6 @@ fn exceptions_are_whole_paths() {
     );
     for wrong in ["\"/srv/x\"", "[\"srv\"]", "[\"*\"]", "[3]", "[\"~bob/x\"]"] {
         let message = user(wrong).unwrap_err().to_string();
-        assert!(message.contains("whole paths"), "{wrong}: {message}");
+        assert!(message.contains("absolute paths"), "{wrong}: {message}");
     }
 }

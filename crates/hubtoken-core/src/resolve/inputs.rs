@@ -129,7 +129,7 @@ fn patience(environment: &dyn Environment) -> Result<Duration, Error> {
         .filter(|patience| !patience.is_zero() && *patience <= MAXIMUM_PATIENCE)
         .ok_or_else(|| {
             Error::Configuration(format!(
-                "{} is a number of seconds, more than 0 and at most {}",
+                "{} must be a number of seconds, more than 0 and at most {}",
                 env::HUBTOKEN_SOURCE_TIMEOUT,
                 MAXIMUM_PATIENCE.as_secs()
             ))

@@ -231,7 +231,7 @@ impl Resolver {
                 walk.trace.note(
                     env::HF_HUB_DISABLE_IMPLICIT_TOKEN,
                     Answer::Skipped,
-                    "is set, so no other source is asked; token=True asks all the same",
+                    "is set, so no other source is used; token=True overrides this",
                 );
             } else {
                 walk.ask_ambient()?;

@@ -111,7 +111,7 @@ fn refused(file: &PassedOver) -> Error {
 pub fn edit(text: &str, file: &Path, profile: Option<&str>) -> Result<String, Error> {
     let broken = || {
         Error::Configuration(format!(
-            "{} has no place for a profile: `tool.hubtoken` is no table",
+            "{} cannot hold a profile: `tool.hubtoken` is not a table",
             printable_path(file)
         ))
     };

@@ -150,7 +150,7 @@ fn in_a_folder_of_all_it_is_said_that_the_file_does_not_count() {
     for changed in [true, false] {
         let pinned = pin(folder.path(), Some("ci"), &trust()).unwrap();
         assert_eq!(pinned.changed, changed);
-        assert!(pinned.objection.unwrap().contains("everybody may write"));
+        assert!(pinned.objection.unwrap().contains("any user can write"));
     }
     let taken_back = pin(folder.path(), None, &trust()).unwrap();
     assert!(taken_back.changed && taken_back.objection.is_none());

@@ -83,7 +83,7 @@ mod passed_over {
         assert_eq!((file.why, file.role), (Why::Distrusted, Mention::Absent));
         let warning = file.warning().unwrap();
         assert!(
-            warning.contains("everybody may write to its folder"),
+            warning.contains("any user can write to its folder"),
             "{warning}"
         );
         assert!(warning.contains("HUBTOKEN_SAFE_DIRECTORIES"), "{warning}");

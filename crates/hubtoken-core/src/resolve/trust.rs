@@ -81,7 +81,7 @@ impl Trust {
         match folder.metadata() {
             Ok(metadata) => self.objection_to(&metadata, "its folder"),
             Err(error) => Some(format!(
-                "its folder cannot be looked at ({})",
+                "its folder cannot be inspected ({})",
                 crate::file::describe(&error)
             )),
         }
@@ -96,7 +96,7 @@ impl Trust {
                 metadata.uid()
             ));
         }
-        (metadata.mode() & 0o002 != 0).then(|| format!("everybody may write to {what}"))
+        (metadata.mode() & 0o002 != 0).then(|| format!("any user can write to {what}"))
     }
 
     /// Whether a folder is one of the exceptions. Compares whole paths.

@@ -107,15 +107,15 @@ impl<'a> Walk<'a> {
         if self.inputs.oidc_resource {
             if self.found.is_none() {
                 return Err(Error::Configuration(
-                    "HF_OIDC_RESOURCE asks for a token by OIDC exchange, which this version of \
-                     hubtoken does not do. Unset it, or hand over a token"
+                    "HF_OIDC_RESOURCE requests a token by OIDC exchange, which this version of \
+                     hubtoken does not support. Unset it, or hand over a token"
                         .to_owned(),
                 ));
             }
             self.trace.note(
                 env::HF_OIDC_RESOURCE,
                 Answer::Broken,
-                "asks for an OIDC exchange, which this version does not do",
+                "requests an OIDC exchange, which this version does not support",
             );
         } else {
             self.trace

@@ -49,7 +49,7 @@ impl Endpoints {
         let path = path(stored_tokens);
         let broken = |what: &str| {
             Error::Store(format!(
-                "{} says which Hub a token belongs to, and {what}. Mend it or move it away",
+                "{} says which Hub a token belongs to, and {what}. Fix it or move it away",
                 printable_path(&path)
             ))
         };
@@ -64,7 +64,7 @@ impl Endpoints {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let records = Records::parse(&text).ok_or_else(|| broken("is no JSON object"))?;
+        let records = Records::parse(&text).ok_or_else(|| broken("is not a JSON object"))?;
         Ok(Self {
             text,
             records,

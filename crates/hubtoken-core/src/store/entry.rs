@@ -95,7 +95,7 @@ pub(super) fn find<'a>(stored: &'a [StoredToken], name: &str) -> Result<&'a Stor
                 if known.is_empty() {
                     "no token is stored".to_owned()
                 } else {
-                    printable(&format!("stored are: {}", known.join(", ")))
+                    printable(&format!("the stored tokens are: {}", known.join(", ")))
                 }
             ))
         })

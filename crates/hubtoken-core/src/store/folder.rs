@@ -35,7 +35,7 @@ pub(super) fn problem(deed: &str, path: &Path, error: &io::Error) -> Error {
     if file::is_special(error) {
         return Error::Store(format!(
             "{} {error}: hubtoken replaces and removes regular files only, so nothing was changed. \
-             Set HF_TOKEN_PATH (or HF_HOME) to a place for files, or unset it",
+             Set HF_TOKEN_PATH (or HF_HOME) to a path for files, or unset it",
             printable_path(path)
         ));
     }

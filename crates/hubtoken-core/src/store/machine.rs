@@ -73,9 +73,9 @@ fn shown(name: String) -> String {
 pub fn foreign_warning(token: &Token, name: &str) -> Option<String> {
     token.foreign_service().map(|what| {
         format!(
-            "the stored token `{}` looks like {what}. hubtoken sends it to no Hub, but \
-             huggingface_hub would: remove it with `hubtoken logout`, and log in with a token of \
-             the Hub",
+            "the stored token `{}` looks like {what}. hubtoken does not send it to any \
+             Hub, but huggingface_hub would: remove it with `hubtoken logout`, and log in with a \
+             token of the Hub",
             printable(name)
         )
     })

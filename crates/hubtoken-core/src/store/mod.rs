@@ -52,7 +52,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub fn read(path: &Path) -> Result<Vec<StoredToken>, Error> {
     settled(path, entries)?.map_err(|problem| {
         Error::Store(format!(
-            "the stored tokens in {} cannot be understood: {problem}. Mend the file or move it \
+            "the stored tokens in {} cannot be understood: {problem}. Fix the file or move it \
              away; nothing was changed",
             printable_path(path)
         ))

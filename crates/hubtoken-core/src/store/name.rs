@@ -33,8 +33,8 @@ pub fn check(name: &str) -> Result<(), Error> {
 
 pub(super) fn refused() -> Error {
     Error::TokenFormat(
-        "the name holds a token, or the key of another service. Names are stored and shown in the \
-         open: choose another name, and hand a token over as the token"
+        "the name holds a token, or the key of another service. Names are stored and shown \
+         unmasked: choose another name, and hand a token over as the token"
             .to_owned(),
     )
 }

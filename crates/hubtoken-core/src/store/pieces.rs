@@ -88,9 +88,7 @@ pub(super) fn pieces(
                 return Some(Ok((whole, Piece::Section(name))));
             }
             let Some(keys) = &mut keys else {
-                return Some(Err(format!(
-                    "line {number} stands before the first section"
-                )));
+                return Some(Err(format!("line {number} is before the first section")));
             };
             let Some(sign) = memchr2(b'=', b':', content.as_bytes()) else {
                 return Some(Err(format!(

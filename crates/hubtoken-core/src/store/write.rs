@@ -144,7 +144,7 @@ pub fn set_aside(path: &Path, _lock: &Lock) -> Result<PathBuf, Error> {
         }
     }
     Err(Error::Store(format!(
-        "{} cannot be understood, and too many broken files lie beside it. Clear them away",
+        "{} cannot be understood, and there are too many broken files next to it. Remove them",
         printable_path(path)
     )))
 }

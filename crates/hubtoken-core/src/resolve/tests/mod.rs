@@ -176,7 +176,7 @@ fn a_profile_is_asked_for_by_name() {
     assert!(message.contains("no token is stored"), "{message}");
     machine.write(STORED, format!("[lab]\nhf_token = {SECOND}\n"));
     let message = machine.error(Some("ci")).to_string();
-    assert!(message.contains("stored are: lab"), "{message}");
+    assert!(message.contains("stored tokens are: lab"), "{message}");
     let found = machine
         .ask(Argument::Ambient, Some("lab"))
         .unwrap()

@@ -224,7 +224,7 @@ mod commands {
         let mut machine = machine("true");
         machine.set("HUBTOKEN_IN_TOKEN_COMMAND", "1");
         let error = error(&machine);
-        assert!(error.to_string().contains("for ever"), "{error}");
+        assert!(error.to_string().contains("forever"), "{error}");
         assert_eq!(runs(&machine), 0);
     }
 

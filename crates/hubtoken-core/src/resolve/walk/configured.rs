@@ -139,7 +139,7 @@ impl Walk<'_> {
 
     pub(super) fn left_out(&mut self, source: &str) {
         self.trace
-            .note(source, Answer::Skipped, "left out by `sources`");
+            .note(source, Answer::Skipped, "excluded by `sources`");
     }
 
     fn ask_profile(&mut self, file: &Configuration) -> Result<(), Error> {

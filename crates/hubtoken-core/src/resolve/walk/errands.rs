@@ -38,8 +38,8 @@ impl Walk<'_> {
         };
         if self.inputs.beyond.in_token_command {
             return Err(broken(
-                "asks hubtoken for a token, and would start itself for ever. Give it a source of \
-                 its own, such as `hubtoken token --profile NAME --reveal`",
+                "asks hubtoken for a token, so it would start itself forever. Give it another \
+                 source, such as `hubtoken token --profile NAME --reveal`",
             ));
         }
         let patience = self.inputs.beyond.patience.clone()?;
@@ -99,7 +99,7 @@ impl Walk<'_> {
     /// Queries a vault. It is an ambient source, so a failure only skips it.
     fn ask_vault(&mut self, notebook: Notebook) -> Result<(), Error> {
         let source = Source::Vault(notebook);
-        if self.is_decided(&source, "not asked") {
+        if self.is_decided(&source, "not queried") {
             return Ok(());
         }
         let patience = self.inputs.beyond.patience.clone()?;

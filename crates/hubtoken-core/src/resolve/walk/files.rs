@@ -97,7 +97,7 @@ impl Walk<'_> {
             let detail = if known.is_empty() {
                 "no token is stored".to_owned()
             } else {
-                printable(&format!("stored are: {}", known.join(", ")))
+                printable(&format!("the stored tokens are: {}", known.join(", ")))
             };
             let message = format!(
                 "there is no stored token `{}`{}: {detail}. Store it with `hubtoken login`",
