@@ -1,5 +1,4 @@
-//! Identifies a token in a pickle by its source and fingerprint, so that the value is never
-//! pickled.
+//! Identifies a token in a pickle by its source and fingerprint instead of its value.
 
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;

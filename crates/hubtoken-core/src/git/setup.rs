@@ -6,8 +6,8 @@
 //! that undoing the setup restores the file.
 //!
 //! Our helper is a separate program, which takes a tenth of the time that Python's interpreter
-//! needs to start. It is installed next to `hubtoken`. If it is missing, the command `hubtoken
-//! git-credential` is used instead.
+//! needs to start. It is installed next to `hubtoken`. If it is missing, the setup uses
+//! `hubtoken git-credential` instead.
 
 use std::env::consts::EXE_SUFFIX;
 use std::ffi::OsStr;

@@ -200,7 +200,7 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
             }
             _ => {
                 return refuse(format!(
-                    "`{}` is not a supported key; supported are profile, role, repo, sources{}",
+                    "`{}` is not a supported key; the keys are profile, role, repo, sources{}",
                     printable(key),
                     if owner == Owner::User {
                         ", endpoint, token_command, token_file, safe_directories"

@@ -30,7 +30,7 @@ const CONFIGURATION_LIFETIME: Duration = Duration::from_secs(1);
 /// file systems record time in steps of some milliseconds.
 const RACY: Duration = Duration::from_millis(100);
 
-/// How many working directories to cache the configuration of.
+/// The maximum number of working directories whose configuration is cached.
 const MAXIMUM_FOLDERS: usize = 64;
 
 /// The variables that decide whether a token from the environment is used, and which one.

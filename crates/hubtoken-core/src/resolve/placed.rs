@@ -6,8 +6,8 @@
 //! source, bound to the token by its fingerprint: it is ignored once `HF_TOKEN` holds another
 //! value. It affects messages and the profile's name, never which token is used.
 //!
-//! Child processes inherit both variables. The second variable does not add to what the lookup of a
-//! cached resolution reads from the environment, because `activate()` clears the cached resolution.
+//! Child processes inherit both variables. Looking up a cached resolution does not read the second
+//! variable, because `activate()` clears the cached resolution.
 
 use url::form_urlencoded::{Serializer, parse};
 

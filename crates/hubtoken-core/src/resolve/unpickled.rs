@@ -1,4 +1,4 @@
-//! Finds a token again after unpickling, since a pickle does not contain its value.
+//! Finds the token again for a pickle that does not contain its value.
 //!
 //! A worker process often has the same token, in its own `HF_TOKEN` or in the machine's files. All
 //! fast sources are therefore compared with the fingerprint, regardless of the token's original

@@ -1,11 +1,11 @@
 //! Parses the format of `stored_tokens`, which is that of Python's `configparser` without
 //! interpolation.
 //!
-//! A section is `[name]`, where the name extends to the *last* bracket of the line. A field is `key
-//! = value` or `key: value`, and keys are case-insensitive. A line that is indented deeper than its
-//! key continues the value. Lines that start with `#` or `;` are comments, and there are no inline
-//! comments. All sections inherit the fields of `[DEFAULT]`. A duplicate section or field makes the
-//! whole file unreadable, for `huggingface_hub` as well.
+//! A section is `[name]`, where the name extends to the *last* bracket of the line. A field is
+//! `key = value` or `key: value`, and keys are case-insensitive. A line that is indented deeper
+//! than its key continues the value. Lines that start with `#` or `;` are comments, and there are
+//! no inline comments. All sections inherit the fields of `[DEFAULT]`. A duplicate section or field
+//! makes the whole file unreadable, for `huggingface_hub` as well.
 
 use std::borrow::Cow;
 use std::ops::Range;

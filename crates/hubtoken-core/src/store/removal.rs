@@ -52,7 +52,7 @@ impl Machine<'_> {
         self.take_out(change, names, tokens, true)
     }
 
-    /// Removes all stored tokens and the token file, whose value may not be stored.
+    /// Removes all stored tokens and the token file, even if its value is not stored.
     ///
     /// # Errors
     ///
