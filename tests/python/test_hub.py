@@ -76,7 +76,7 @@ WRONG: dict[str, tuple[Callable[[Hub], Any], str]] = {
         lambda hub: hub.create_token(
             "alice", name="x", role="fine-grained", scopes={"alice": ["fly away\x1b[31m"]}
         ),
-        "is no permission",
+        "is not a valid permission",
     ),
     "unknown entity": (
         lambda hub: hub.create_token(

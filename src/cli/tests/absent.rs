@@ -72,7 +72,7 @@ fn the_hub_takes_no_misspelled_permission_from_its_command_line() {
     // Malformed is another mistake, and the Hub's to report.
     let ran = site.hub(&[&change[..], &["--scope", "alice=write"]].concat());
     assert!(
-        ran.code == 1 && ran.err.contains("is no permission"),
+        ran.code == 1 && ran.err.contains("is not a valid permission"),
         "{ran:?}"
     );
 }

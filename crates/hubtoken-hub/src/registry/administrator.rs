@@ -1,18 +1,18 @@
-//! Who administers the Hub, beside whoever holds the admin key.
+//! Users who administer the Hub, in addition to the holder of the admin key.
 
 use async_trait::async_trait;
 
 use super::{NewUser, Origin, User};
 use crate::error::HubError;
 
-/// What the registry knows of administrators.
+/// The registry's operations on administrators.
 #[async_trait]
 pub(crate) trait Administrators {
-    /// Who administers the Hub, by name.
+    /// The Hub's administrators, by name.
     async fn administrators(&self) -> Result<Vec<User>, HubError>;
 
-    /// Makes a user the first administrator; there is no second first one. A user who exists gets the password,
-    /// and all sessions that began with another one end.
+    /// Makes a user the first administrator, and fails if the Hub already has one. An existing user
+    /// gets the new password, and every session started with the old password ends.
     async fn create_first_administrator(
         &self,
         new: NewUser,

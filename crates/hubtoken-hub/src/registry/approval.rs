@@ -1,8 +1,9 @@
-//! What an organization lets its members' tokens do, and its word on single tokens.
+//! Organization token policies, and approval decisions on individual tokens.
 //!
-//! The policy is about *tokens*: it takes nothing from what the public may do, and gives nothing that the member or the
-//! token has no right to. A token asks by being made or changed with a scope on the organization, or by its first use
-//! there; what an administrator then decides belongs to the token's id, so that a refreshed value keeps it.
+//! The policy restricts *tokens*: it does not limit what the public may do, and it never grants
+//! more than the member or the token already has. An approval request is filed when a token is
+//! created or changed with a scope on the organization, or when it is first used there. An
+//! administrator's decision is tied to the token's id, so refreshing the value keeps it.
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -11,79 +12,80 @@ use super::{GrantedScope, Origin, TokenInfo};
 use crate::error::HubError;
 use crate::secret::Digest;
 
-/// Which tokens of its members an organization lets in.
+/// Which of its members' tokens an organization accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenPolicy {
-    /// All.
+    /// All tokens.
     AllowAll,
-    /// Fine-grained ones.
+    /// Fine-grained tokens only.
     FineGrainedOnly,
-    /// Fine-grained ones that an administrator approved, and fine-grained ones of administrators.
+    /// Fine-grained tokens that an administrator approved, and fine-grained tokens owned by
+    /// administrators.
     RequireApproval,
 }
 
-/// An administrator's word on a token, or the lack of it.
+/// The status of a token's approval request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApprovalStatus {
-    /// The token asked; nobody has decided.
+    /// Approval was requested, and no decision has been made.
     Pending,
-    /// It may be used on the organization.
+    /// The token may be used on the organization.
     Approved,
-    /// It was turned down before it was ever let in.
+    /// The request was denied before the token was ever approved.
     Denied,
-    /// It is kept out, whatever the policy says.
+    /// The token is blocked, whatever the policy is.
     Revoked,
 }
 
-/// A token that asked to be let in, or was kept out.
+/// A token that requested approval or was revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
-    /// The name of the member whose token it is.
+    /// The name of the member who owns the token.
     pub user: String,
     /// The token.
     pub token: TokenInfo,
-    /// Of a fine-grained token, what it may do on the organization and its repositories.
+    /// For a fine-grained token, its scopes on the organization and its repositories.
     pub scopes: Vec<GrantedScope>,
-    /// Where the request stands.
+    /// The status of the request.
     pub status: ApprovalStatus,
-    /// When the token asked; when it was revoked, if it never did.
+    /// When approval was requested, or when the token was revoked if it never requested approval.
     pub asked_at: OffsetDateTime,
-    /// When somebody decided.
+    /// When the decision was made.
     pub decided_at: Option<OffsetDateTime>,
-    /// Who decided: a user's name, or the sort of actor (`admin-key`, `program`).
+    /// Who decided: a user's name, or the kind of actor (`admin-key`, `program`).
     pub decided_by: Option<String>,
 }
 
-/// What an administrator can decide.
+/// A decision that an administrator can make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Let the token in. Also takes a revocation back.
+    /// Approve the token. Also reverses a revocation.
     Approve,
-    /// Turn down a token that was never let in.
+    /// Deny a token that was never approved.
     Deny,
-    /// Keep the token out, whatever the policy says.
+    /// Block the token, whatever the policy is.
     Revoke,
 }
 
-/// Why an organization keeps a token out.
+/// Why an organization blocks a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Restriction {
-    /// It is a `read` or `write` token, and only fine-grained ones are let in.
+    /// It is a `read` or `write` token, and the policy accepts only fine-grained ones.
     FineGrainedOnly,
-    /// It needs approval and has not asked yet.
+    /// It needs approval and has not requested it yet.
     NotAsked,
-    /// It waits for approval.
+    /// It is waiting for approval.
     Pending,
-    /// It was turned down.
+    /// Its request was denied.
     Denied,
     /// It was revoked.
     Revoked,
 }
 
-/// How a token is named by an administrator of an organization, who is not its owner.
+/// How an administrator refers to another member's token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum MemberToken<'a> {
-    /// By its id, or by its name among those that asked.
+    /// By its id, or by its name if the token requested approval or was revoked.
     IdOrName(&'a str),
     /// By its value.
     Value(&'a Digest),
@@ -108,7 +110,7 @@ impl TokenPolicy {
             .find(|each| each.as_str() == policy)
     }
 
-    /// Why a token is kept out, if it is.
+    /// Why a token is blocked, or `None` if it is accepted.
     pub(crate) fn restriction(
         self,
         is_fine_grained: bool,
@@ -176,7 +178,7 @@ impl Decision {
             .find(|each| each.as_str() == decision)
     }
 
-    /// Where a request stands afterwards.
+    /// The status that results from the decision.
     pub(crate) fn status(self) -> ApprovalStatus {
         match self {
             Self::Approve => ApprovalStatus::Approved,
@@ -186,14 +188,15 @@ impl Decision {
     }
 }
 
-/// What the registry knows of policies and approvals. A change by a user is refused unless the user administers the
-/// organization at that very moment.
+/// The registry's operations on policies and approvals. A change made by a user is rejected unless
+/// the user administers the organization at the time of the change.
 #[async_trait]
 pub(crate) trait Approvals {
     /// The policy of an organization.
     async fn token_policy(&self, organization: &str) -> Result<TokenPolicy, HubError>;
 
-    /// Sets it. Under [`TokenPolicy::RequireApproval`], tokens with a scope on the organization ask at once.
+    /// Sets the policy. Under [`TokenPolicy::RequireApproval`], approval requests are filed at once
+    /// for tokens with a scope on the organization.
     async fn set_token_policy(
         &self,
         organization: &str,
@@ -201,10 +204,12 @@ pub(crate) trait Approvals {
         origin: &Origin,
     ) -> Result<(), HubError>;
 
-    /// The members' tokens that asked or were revoked, those that wait first, then the newest first.
+    /// The members' tokens that requested approval or were revoked: pending ones first, then newest
+    /// first.
     async fn approvals(&self, organization: &str) -> Result<Vec<Approval>, HubError>;
 
-    /// Asks for a token, by the ids of organization and token; does nothing if it asked before.
+    /// Files an approval request, by organization id and token id. Does nothing if one already
+    /// exists.
     async fn ask(
         &self,
         organization_id: &str,
@@ -212,7 +217,7 @@ pub(crate) trait Approvals {
         origin: &Origin,
     ) -> Result<(), HubError>;
 
-    /// Decides about a token. Nobody revokes a token of their own here.
+    /// Records a decision about a token. Users cannot revoke their own tokens here.
     async fn decide(
         &self,
         organization: &str,
@@ -237,8 +242,8 @@ mod tests {
             Some(Denied),
             Some(Revoked),
         ];
-        // For each policy: an unscoped token, a fine-grained one, a fine-grained one of an administrator; in each the
-        // five statuses. `.` is let in.
+        // For each policy: a classic token, a fine-grained token, and an administrator's
+        // fine-grained token, each with the five statuses. `.` means accepted.
         for (policy, is_fine, is_admin, row) in [
             (AllowAll, false, false, "....r"),
             (AllowAll, true, false, "....r"),

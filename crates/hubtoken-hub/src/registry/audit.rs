@@ -1,12 +1,12 @@
 //! The audit log: who did what to what, when, and from where.
 //!
-//! An entry is written by the transaction that does the deed, so there is neither without the other. Nothing here
-//! changes or removes an entry; the registry itself drops those that are older than they have to be kept. An entry
-//! names a token by its id, its name and its last four characters, never by its value.
+//! An entry is written in the transaction that makes the change, so neither exists without the
+//! other. Entries are never modified, and they are deleted only by the registry, when they are past
+//! the retention period. An entry identifies a token by its id, its name and its last four
+//! characters, never by its value.
 //!
-//! Every change receives an `Origin` (who, from where, when) and is entered in the audit log in
-//! its own transaction. There is no way to write without one. A change that changes nothing is
-//! rolled back and not entered.
+//! Every change receives an `Origin` (who, from where, when), so it cannot be made without an
+//! entry. A change that has no effect is rolled back and not logged.
 
 use std::net::IpAddr;
 
@@ -16,10 +16,10 @@ use time::OffsetDateTime;
 use super::TokenInfo;
 use crate::error::HubError;
 
-/// How long entries are kept unless the owner says otherwise.
+/// How many days entries are kept by default.
 pub(crate) const AUDIT_DAYS: u32 = 365;
 
-/// Who does something, from where and when. Every change of the registry is given one.
+/// Who makes a change, from where and when. Every registry change receives one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub actor: Actor,
@@ -27,7 +27,7 @@ pub(crate) struct Origin {
     pub at: OffsetDateTime,
 }
 
-/// Who does something.
+/// Who makes a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// A user, with an access token or signed in to the pages.
@@ -36,37 +36,37 @@ pub enum Actor {
         id: String,
         /// The user's name.
         name: String,
-        /// The id of the access token; none for somebody who signed in to the pages.
+        /// The id of the access token, or `None` for a user who signed in to the pages.
         token: Option<String>,
     },
-    /// Whoever holds the key of the administration API.
+    /// The holder of the administration API's key.
     AdminKey,
     /// The program in which the Hub is embedded.
     Program,
-    /// Somebody who did not say, and did not have to.
+    /// An unauthenticated client, where authentication is not required.
     Nobody,
 }
 
-/// What can be done.
+/// An action that the audit log records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// A token was made.
+    /// A token was created.
     TokenCreate,
     /// A token got a new value.
     TokenRefresh,
-    /// A token got another name.
+    /// A token was renamed.
     TokenRename,
-    /// A token got other permissions.
+    /// A token's permissions were changed.
     TokenChange,
     /// A token was deleted.
     TokenDelete,
-    /// A token was ended by somebody who knew its value.
+    /// A token was revoked by a client that presented its value.
     TokenRevoke,
-    /// Somebody signed in to the pages.
+    /// A user signed in to the pages.
     LoginOk,
-    /// Somebody tried to.
+    /// A sign-in failed.
     LoginFailed,
-    /// Somebody signed out.
+    /// A user signed out.
     Logout,
     /// A user was created.
     UserCreate,
@@ -74,19 +74,19 @@ pub enum Act {
     UserPassword,
     /// An organization was created.
     OrganizationCreate,
-    /// A member was taken in, or got another role.
+    /// A member was added, or a member's role was changed.
     MemberSet,
-    /// A member was put out.
+    /// A member was removed.
     MemberRemove,
-    /// An organization got another token policy.
+    /// An organization's token policy was changed.
     PolicySet,
-    /// A token asked to be let in to an organization.
+    /// A token requested approval from an organization.
     ApprovalRequest,
-    /// It was let in.
+    /// A token was approved.
     ApprovalApprove,
-    /// It was turned down.
+    /// A token was denied.
     ApprovalDeny,
-    /// It was shut out.
+    /// A token was revoked by an organization.
     ApprovalRevoke,
     /// A repository was created.
     RepositoryCreate,
@@ -94,34 +94,34 @@ pub enum Act {
     RepositorySettings,
     /// A repository was deleted.
     RepositoryDelete,
-    /// A user was let through a gate.
+    /// A user was granted access to a gated repository.
     AccessGrant,
-    /// That was taken back.
+    /// A user's access to a gated repository was revoked.
     AccessRevoke,
 }
 
-/// One line of the log.
+/// One entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// Grows from entry to entry, and is never used twice.
+    /// Increases from entry to entry and is never reused.
     pub id: i64,
-    /// When it was done, to the millisecond.
+    /// When the action happened, to the millisecond.
     pub at: OffsetDateTime,
-    /// What was done.
+    /// The action.
     pub act: Act,
-    /// Who did it: `user`, `admin-key`, `program` or `nobody`.
+    /// The kind of actor: `user`, `admin-key`, `program` or `nobody`.
     pub actor: String,
-    /// The name of the user who did it.
+    /// The name of the acting user.
     pub actor_name: Option<String>,
-    /// The id of the token with which the user did it.
+    /// The id of the token that the user authenticated with.
     pub actor_token: Option<String>,
-    /// The address it was done from.
+    /// The IP address that the request came from.
     pub address: Option<String>,
-    /// What it was done to.
+    /// The target of the action.
     pub subject: Subject,
 }
 
-/// What something was done to; whatever does not apply is left out.
+/// The target of an action. Fields that do not apply are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
     /// A user's name.
@@ -132,32 +132,33 @@ pub struct Subject {
     pub token_id: Option<String>,
     /// A token's name.
     pub token_name: Option<String>,
-    /// The last four characters of a token's value; of the new one, after a refresh.
+    /// The last four characters of a token's value: of the new value, after a refresh.
     pub token_last4: Option<String>,
-    /// A repository: `namespace/name`, with `datasets/` or `spaces/` before it.
+    /// A repository: `namespace/name`, prefixed with `datasets/` or `spaces/` where applicable.
     pub repository: Option<String>,
-    /// What it became: a role, a policy, settings.
+    /// The new state: a role, a policy, settings.
     pub detail: Option<String>,
 }
 
-/// Which entries are wanted, the newest first.
+/// Which entries to return, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// Done by this user, or to this user.
+    /// The user is the actor or the target.
     pub user: Option<String>,
-    /// Done by this user.
+    /// The user is the actor.
     pub actor: Option<String>,
-    /// Done to this organization.
+    /// The organization is the target.
     pub organization: Option<String>,
-    /// What was done: a word such as `token.create`, or the first part of several, such as `token`.
+    /// The action: a full name such as `token.create`, or the first component of several, such as
+    /// `token`.
     pub act: Option<String>,
-    /// Not before this.
+    /// At or after this time.
     pub since: Option<OffsetDateTime>,
-    /// Before this.
+    /// Before this time.
     pub until: Option<OffsetDateTime>,
-    /// With a smaller id than this: the next page of a list.
+    /// Entries with a smaller id than this, to fetch the next page.
     pub before: Option<i64>,
-    /// This many at most.
+    /// The maximum number of entries.
     pub limit: Option<u32>,
 }
 
@@ -173,7 +174,7 @@ impl Actor {
         }
     }
 
-    /// The user's name, or the sort of actor.
+    /// The user's name, or the kind of actor.
     pub(crate) fn label(&self) -> &str {
         match self {
             Self::User { name, .. } => name,
@@ -183,7 +184,7 @@ impl Actor {
 }
 
 impl Act {
-    /// All of them, those about the same thing beside each other.
+    /// All actions, grouped by what they affect.
     pub(crate) const ALL: [Self; 24] = [
         Self::TokenCreate,
         Self::TokenRefresh,
@@ -211,7 +212,7 @@ impl Act {
         Self::AccessRevoke,
     ];
 
-    /// The word in the log, such as `token.create`.
+    /// The name used in the log, such as `token.create`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -242,7 +243,7 @@ impl Act {
         }
     }
 
-    /// Reads such a word.
+    /// Parses an action's name.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|each| each.as_str() == word)
@@ -276,7 +277,7 @@ impl Subject {
         }
     }
 
-    /// A repository's page.
+    /// A repository, by the path of its page.
     pub(crate) fn repository(page: String) -> Self {
         Self {
             repository: Some(page),
@@ -284,7 +285,7 @@ impl Subject {
         }
     }
 
-    /// The organization that it is about as well.
+    /// Adds the organization that the action also concerns.
     pub(crate) fn within(self, organization: &str) -> Self {
         Self {
             organization: Some(organization.to_owned()),
@@ -292,7 +293,7 @@ impl Subject {
         }
     }
 
-    /// What it became.
+    /// Adds the new state.
     pub(crate) fn detail(self, detail: impl Into<String>) -> Self {
         Self {
             detail: Some(detail.into()),
@@ -301,17 +302,18 @@ impl Subject {
     }
 }
 
-/// What the registry knows of the past.
+/// The registry's audit log.
 #[async_trait]
 pub(crate) trait AuditLog {
-    /// Enters what leaves no other trace in the registry, such as a sign-in. A user is named only if there is one of
-    /// that name: what people type there by mistake is their password.
+    /// Records an event that leaves no other trace in the registry, such as a sign-in. The user's
+    /// name is recorded only if such a user exists, because people sometimes type their password
+    /// into that field.
     async fn record(&self, act: Act, subject: Subject, origin: &Origin) -> Result<(), HubError>;
 
-    /// Entries, the newest first.
+    /// The matching entries, newest first.
     async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, HubError>;
 
-    /// Says for how many days entries are kept.
+    /// Sets how many days entries are kept.
     fn keep_audit(&self, days: u32);
 }
 

@@ -1,10 +1,11 @@
-//! How much of everything there is: for monitoring, which also learns by it that the database answers.
+//! Counts of the registry's rows, for monitoring. Reading them also shows that the database
+//! responds.
 
 use async_trait::async_trait;
 
 use crate::error::HubError;
 
-/// How many there are.
+/// The number of rows of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Census {
     pub users: u64,
@@ -13,9 +14,9 @@ pub(crate) struct Census {
     pub repositories: u64,
 }
 
-/// What the registry knows of numbers.
+/// The registry's row counts.
 #[async_trait]
 pub(crate) trait Counts {
-    /// How many there are of everything.
+    /// Counts everything.
     async fn census(&self) -> Result<Census, HubError>;
 }

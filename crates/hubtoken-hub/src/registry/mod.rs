@@ -1,17 +1,17 @@
-//! The registry: who exists, who belongs where, which tokens and repositories there are, and what became of them.
+//! The registry: the Hub's users, organizations, memberships, tokens and repositories, and its
+//! audit log.
 //!
-//! [`Registry`] is the whole of it for the rest of the Hub: one interface, a part for each noun. The
-//! database behind it has a folder of its own (`sqlite`), so that another database is one more
-//! folder. Only two modules name it: `state`, which opens it, and `backup`, which copies it.
-//! `contract` holds every database to one set of tests.
+//! [`Registry`] is the only interface that the rest of the Hub uses: one trait per entity, behind a
+//! pointer. The database has a folder of its own (`sqlite`), so supporting another one means adding
+//! a folder. Only `state`, which opens the database, and `backup`, which copies it, refer to that
+//! folder. A test checks that nothing outside the folder uses the database library directly.
+//! `contract` runs the same tests against every database. Calling an async trait method this way
+//! costs an allocation, which is negligible beside a database query.
 //!
-//! Two promises are part of the interface, beside what each method says. A change and its entry in the audit log are
-//! one: both are there, or neither. And a change that was acknowledged holds from then on, for every reader and after
-//! every crash; above all a token that was deleted, refreshed or shut out is so at once.
-//!
-//! The registry is one trait per noun behind a pointer. Only `registry/sqlite/` knows the
-//! database; a test checks that nothing else names it. An async method costs an allocation that
-//! way, which is negligible beside a database query.
+//! The interface makes two guarantees beyond what each method documents. A change and its audit log
+//! entry are atomic. And an acknowledged change is visible to every reader from then on and
+//! survives every crash. In particular, deleting, refreshing or blocking a token takes effect
+//! immediately.
 
 mod administrator;
 mod approval;
@@ -70,6 +70,6 @@ pub(crate) trait Registry:
     + Send
     + Sync
 {
-    /// Writes everything back and closes the database.
+    /// Flushes all pending writes and closes the database.
     async fn close(&self);
 }

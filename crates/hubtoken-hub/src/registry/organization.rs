@@ -1,4 +1,4 @@
-//! Organizations, and who is a member of them in which role.
+//! Organizations, their members, and the members' roles.
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -11,9 +11,9 @@ use crate::error::HubError;
 pub struct Organization {
     /// 24 hexadecimal digits.
     pub id: String,
-    /// The name in URLs.
+    /// The name used in URLs.
     pub name: String,
-    /// The name for people.
+    /// The display name.
     pub fullname: String,
     /// When it was created.
     pub created_at: OffsetDateTime,
@@ -26,15 +26,15 @@ pub enum OrganizationRole {
     Admin,
     /// Create, change and delete every repository.
     Write,
-    /// Read every repository, create some, and change one's own creations.
+    /// Read every repository, create repositories, and change those they created.
     Contributor,
     /// Read every repository.
     Read,
-    /// Nothing that the public may not do as well.
+    /// Only what the public may do.
     NoAccess,
 }
 
-/// A user's place in an organization.
+/// A user's membership in an organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
     /// The organization.
@@ -44,7 +44,7 @@ pub struct Membership {
 }
 
 impl OrganizationRole {
-    /// All of them, the most powerful first.
+    /// All roles, most powerful first.
     pub const ALL: [Self; 5] = [
         Self::Admin,
         Self::Write,
@@ -53,7 +53,7 @@ impl OrganizationRole {
         Self::NoAccess,
     ];
 
-    /// The Hub's own spelling.
+    /// The name that the Hub uses.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,17 +65,17 @@ impl OrganizationRole {
         }
     }
 
-    /// Reads the Hub's own spelling.
+    /// Parses the name that the Hub uses.
     #[must_use]
     pub fn parse(role: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|each| each.as_str() == role)
     }
 }
 
-/// What the registry knows of organizations.
+/// The registry's operations on organizations.
 #[async_trait]
 pub(crate) trait Organizations {
-    /// Creates an organization, without members.
+    /// Creates an organization without members.
     async fn create_organization(
         &self,
         name: &str,
@@ -83,13 +83,13 @@ pub(crate) trait Organizations {
         origin: &Origin,
     ) -> Result<Organization, HubError>;
 
-    /// All organizations by name.
+    /// All organizations, by name.
     async fn organizations(&self) -> Result<Vec<Organization>, HubError>;
 
-    /// The organization of that name.
+    /// The organization with this name.
     async fn organization(&self, name: &str) -> Result<Organization, HubError>;
 
-    /// Makes the user a member, or changes the role of one.
+    /// Adds the user as a member, or changes an existing member's role.
     async fn set_member(
         &self,
         organization: &str,
@@ -98,7 +98,7 @@ pub(crate) trait Organizations {
         origin: &Origin,
     ) -> Result<(), HubError>;
 
-    /// Removes a member; one who is none stays none.
+    /// Removes a member. Does nothing for a user who is not a member.
     async fn remove_member(
         &self,
         organization: &str,
@@ -106,7 +106,8 @@ pub(crate) trait Organizations {
         origin: &Origin,
     ) -> Result<(), HubError>;
 
-    /// Changes a member's role, or removes the member for `None`, unless nobody would be left who could take it back.
+    /// Changes a member's role, or removes the member for `None`. Fails if that would leave the
+    /// organization without an administrator.
     async fn change_member_keeping_an_admin(
         &self,
         organization: &str,
@@ -115,7 +116,7 @@ pub(crate) trait Organizations {
         origin: &Origin,
     ) -> Result<(), HubError>;
 
-    /// The members of an organization by name.
+    /// The members of an organization, by name.
     async fn members(
         &self,
         organization: &str,

@@ -1,4 +1,4 @@
-//! What a repository is, beside its content, which is git's.
+//! Repository metadata. The content is stored in git.
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -10,16 +10,17 @@ use hubtoken_core::repository::RepositoryType;
 /// How access to a gated repository is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
-    /// To whoever asks.
+    /// Automatically, for every user who requests it.
     Auto,
-    /// By the owner, one by one.
+    /// By the owner, for each user individually.
     Manual,
 }
 
-/// A repository as the registry knows it.
+/// A repository's metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
-    /// 24 hexadecimal digits; never used again, so that a right to a deleted repository does not pass on.
+    /// 24 hexadecimal digits. Never reused, so that rights to a deleted repository do not carry
+    /// over to another.
     pub id: String,
     /// Model, dataset or Space.
     pub kind: RepositoryType,
@@ -27,13 +28,13 @@ pub struct Repository {
     pub namespace_id: String,
     /// The name of the owning user or organization.
     pub namespace: String,
-    /// The name, without the namespace.
+    /// The name without the namespace.
     pub name: String,
     /// The id of the user who created it.
     pub creator_id: String,
-    /// Whether only the owner and its members may see it.
+    /// Whether only the owner (or the organization's members) may see it.
     pub private: bool,
-    /// Whether its content is for those only who were granted access.
+    /// Whether, and how, access to its content must be granted.
     pub gated: Option<Gate>,
     /// Whether the Hub refuses all access to it.
     pub disabled: bool,
@@ -43,7 +44,7 @@ pub struct Repository {
 
 #[cfg(any(test, feature = "fuzzing"))]
 impl Repository {
-    /// The private model `alice/x`, for who needs just any.
+    /// The private model `alice/x`, for tests that need any repository.
     pub(crate) fn example(id: &str) -> Self {
         Self {
             id: id.to_owned(),
@@ -72,17 +73,17 @@ pub(crate) struct NewRepository<'a> {
     pub gated: Option<Gate>,
 }
 
-/// What to do with a gate.
+/// A change to a repository's gate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum GateChange {
-    /// Leave it as it is.
+    /// Leave it as is.
     #[default]
     Keep,
-    /// Set this one, or none.
+    /// Set the gate, or remove it.
     Set(Option<Gate>),
 }
 
-/// Settings to change; `None` leaves one as it is.
+/// The settings to change. `None` leaves a setting as is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RepositoryChange {
     pub private: Option<bool>,
@@ -91,7 +92,7 @@ pub(crate) struct RepositoryChange {
 }
 
 impl GateChange {
-    /// From JSON: nothing, `"auto"`, `"manual"` or `false`. `None` for anything else.
+    /// Parses JSON: absent, `"auto"`, `"manual"` or `false`. Returns `None` for anything else.
     pub(crate) fn from_json(value: Option<&serde_json::Value>) -> Option<Self> {
         match value {
             None => Some(Self::Keep),
@@ -103,7 +104,7 @@ impl GateChange {
         }
     }
 
-    /// The gate afterwards, where none was before.
+    /// The resulting gate of a repository that had none.
     pub(crate) fn gate(self) -> Option<Gate> {
         match self {
             Self::Keep => None,
@@ -138,24 +139,25 @@ impl Repository {
         format!("{}/{}", self.namespace, self.name)
     }
 
-    /// The path of its page: `namespace/name`, with `datasets/` or `spaces/` before it.
+    /// The path of its page: `namespace/name`, prefixed with `datasets/` or `spaces/` where
+    /// applicable.
     #[must_use]
     pub fn page(&self) -> String {
         format!("{}{}/{}", self.kind.prefix(), self.namespace, self.name)
     }
 }
 
-/// What the registry knows of repositories, and of who was let through their gates.
+/// The registry's operations on repositories and on access to gated ones.
 #[async_trait]
 pub(crate) trait Repositories {
-    /// Registers a repository whose folder is there.
+    /// Registers a repository whose folder already exists.
     async fn create_repository(
         &self,
         new: NewRepository<'_>,
         origin: &Origin,
     ) -> Result<Repository, HubError>;
 
-    /// The repository of that name, if there is one.
+    /// The repository with this name, if it exists.
     async fn find_repository(
         &self,
         kind: RepositoryType,
@@ -163,7 +165,7 @@ pub(crate) trait Repositories {
         name: &str,
     ) -> Result<Option<Repository>, HubError>;
 
-    /// The repository of that name.
+    /// The repository with this name.
     async fn repository(
         &self,
         kind: RepositoryType,
@@ -171,10 +173,10 @@ pub(crate) trait Repositories {
         name: &str,
     ) -> Result<Repository, HubError>;
 
-    /// All repositories, the newest first.
+    /// All repositories, newest first.
     async fn repositories(&self) -> Result<Vec<Repository>, HubError>;
 
-    /// Changes what is named and leaves the rest, so that two changes at once cannot undo each other.
+    /// Changes only the given settings, so that concurrent changes do not overwrite each other.
     async fn update_repository(
         &self,
         id: &str,
@@ -182,10 +184,10 @@ pub(crate) trait Repositories {
         origin: &Origin,
     ) -> Result<(), HubError>;
 
-    /// Forgets a repository; says whether it was there.
+    /// Deletes a repository's record. Returns whether it existed.
     async fn delete_repository(&self, id: &str, origin: &Origin) -> Result<bool, HubError>;
 
-    /// Lets a user through the gate.
+    /// Grants a user access to a gated repository.
     async fn grant(
         &self,
         repository_id: &str,
@@ -193,7 +195,7 @@ pub(crate) trait Repositories {
         origin: &Origin,
     ) -> Result<(), HubError>;
 
-    /// Takes that back.
+    /// Revokes that access.
     async fn revoke_grant(
         &self,
         repository_id: &str,
@@ -201,9 +203,9 @@ pub(crate) trait Repositories {
         origin: &Origin,
     ) -> Result<(), HubError>;
 
-    /// Whether a user was let through the gate.
+    /// Whether a user was granted access.
     async fn is_granted(&self, repository_id: &str, user_id: &str) -> Result<bool, HubError>;
 
-    /// The names of all who were granted access.
+    /// The names of all users who were granted access.
     async fn grants(&self, repository_id: &str) -> Result<Vec<String>, HubError>;
 }

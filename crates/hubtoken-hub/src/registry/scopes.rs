@@ -1,83 +1,85 @@
-//! What a token may do: its role, and the scopes of a fine-grained one.
+//! What a token may do: its role, and the scopes of a fine-grained token.
 //!
-//! A scope is asked for by the name of its entity and kept by the entity's id. So a token for `alice/tiny` says
-//! nothing about another repository that takes the name after the first was deleted.
+//! A scope is requested by its entity's name and stored by its entity's id. A token for
+//! `alice/tiny` therefore does not apply to another repository that takes over the name after the
+//! first one is deleted.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::HubError;
 use hubtoken_core::role::permission::{self, Spelling};
 
-/// The role asked for in a new token.
+/// The role requested for a new token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenRole {
-    /// Reads what its user may read.
+    /// Read access to whatever its user may read.
     Read,
-    /// Writes, too, wherever its user may write.
+    /// Also write access, wherever its user may write.
     Write,
-    /// Does what its scopes say, and no more than its user may do.
+    /// What its scopes allow, limited to what its user may do.
     FineGrained {
-        /// What it may do, entity by entity.
+        /// The permissions per entity.
         scopes: Vec<Scope>,
-        /// Permissions tied to no entity, such as `discussion.write`.
+        /// Permissions that are not tied to an entity, such as `discussion.write`.
         global: Vec<String>,
-        /// Whether it reads the public gated repositories that its user may read.
+        /// Whether it may read the public gated repositories that its user may read.
         can_read_gated_repos: bool,
     },
 }
 
-/// Permissions on one entity, by name.
+/// Permissions on one entity, identified by name.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
-    /// `alice` (a user or an organization), `alice/tiny` (a model), `datasets/alice/x` or `spaces/alice/x`.
+    /// `alice` (a user or an organization), `alice/tiny` (a model), `datasets/alice/x` or
+    /// `spaces/alice/x`.
     pub entity: String,
-    /// Such as `repo.content.read` and `repo.write`.
+    /// The permissions, such as `repo.content.read` and `repo.write`.
     pub permissions: Vec<String>,
 }
 
-/// The role that a token has.
+/// A token's role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GrantedRole {
-    /// Reads what its user may read.
+    /// Read access to whatever its user may read.
     Read,
-    /// Writes, too, wherever its user may write.
+    /// Also write access, wherever its user may write.
     Write,
-    /// Does what its scopes say.
+    /// What its scopes allow.
     FineGrained(FineGrained),
 }
 
-/// What a fine-grained token may do, as whoami shows it and as it is stored.
+/// What a fine-grained token may do, as whoami returns it and as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FineGrained {
-    /// Whether it reads the public gated repositories that its user may read.
+    /// Whether it may read the public gated repositories that its user may read.
     pub can_read_gated_repos: bool,
-    /// Permissions tied to no entity.
+    /// Permissions that are not tied to an entity.
     pub global: Vec<String>,
     /// Permissions on entities.
     pub scoped: Vec<GrantedScope>,
 }
 
-/// Permissions on one entity, by id.
+/// Permissions on one entity, identified by id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantedScope {
-    /// What they are about.
+    /// The entity.
     pub entity: Entity,
-    /// Which they are.
+    /// The permissions.
     pub permissions: Vec<String>,
 }
 
-/// What permissions can be about.
+/// An entity that permissions can apply to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entity {
     /// 24 hexadecimal digits.
     #[serde(rename = "_id")]
     pub id: String,
-    /// User, organization, or the type of a repository.
+    /// User, organization, or a repository type.
     #[serde(rename = "type")]
     pub kind: EntityType,
-    /// The name it had when the token was made.
+    /// Its name when the token was created.
     pub name: String,
 }
 
@@ -98,7 +100,7 @@ pub enum EntityType {
 }
 
 impl GrantedRole {
-    /// The Hub's own spelling.
+    /// The name that the Hub uses.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -110,7 +112,7 @@ impl GrantedRole {
 }
 
 impl Entity {
-    /// The name as a scope is asked for: with `datasets/` or `spaces/` before it.
+    /// The name as a scope is requested: prefixed with `datasets/` or `spaces/` where applicable.
     #[must_use]
     pub fn path(&self) -> String {
         match self.kind {
@@ -122,7 +124,7 @@ impl Entity {
 }
 
 impl FineGrained {
-    /// Every permission of the token, on whatever it is.
+    /// All permissions of the token, across its entities and globally.
     fn permissions(&self) -> impl Iterator<Item = &String> {
         self.scoped
             .iter()
@@ -132,8 +134,8 @@ impl FineGrained {
 }
 
 impl GrantedRole {
-    /// Makes sure that no permission is misspelled. What the token has already, under whatever name,
-    /// counts as given.
+    /// Rejects misspelled permissions. A name that the token already has, on any entity, is
+    /// accepted.
     pub(super) fn check_spelling(&self, present: Option<&Self>) -> Result<(), HubError> {
         let Self::FineGrained(fine) = self else {
             return Ok(());
@@ -155,7 +157,8 @@ impl GrantedRole {
     }
 }
 
-/// A name and what was most likely meant by it, unless the token has it already.
+/// Returns the name and the likely intended one if the name is misspelled and the token does not
+/// already have it.
 pub(crate) fn misspelling<'a>(
     name: &'a str,
     present: Option<&FineGrained>,
@@ -173,7 +176,8 @@ pub(super) fn check_permissions(permissions: &[String]) -> Result<(), HubError> 
             let permission: String = permission.escape_debug().take(100).collect();
             return Err(HubError::InvalidToken {
                 reason: format!(
-                    "`{permission}` is no permission; they look like `repo.content.read`"
+                    "`{permission}` is not a valid permission; permissions look like \
+                     `repo.content.read`"
                 ),
             });
         }

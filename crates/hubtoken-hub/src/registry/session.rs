@@ -1,10 +1,9 @@
-//! Who is signed in at the pages: sessions by the digest of their id, and the passwords they begin with.
+//! Sign-in sessions for the pages, and the passwords that start them.
 //!
-//! A session's id is as good as a password for as long as the session lasts, so the registry knows its digest only.
-//! Whoever reads the database can neither take a session over nor forge the token of its forms.
-//!
-//! Sessions are stored in the database, by digest. A restart signs out no one, and a new password
-//! ends the user's other sessions in the transaction that stores it.
+//! While a session lasts, its id is as good as a password, so the registry stores only its digest.
+//! Read access to the database is therefore not enough to take over a session or to forge its form
+//! tokens. Sessions survive a restart. A new password ends the user's other sessions in the
+//! transaction that stores it.
 
 use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
@@ -13,7 +12,7 @@ use super::{Actor, Membership, Origin, User};
 use crate::error::HubError;
 use crate::secret::Digest;
 
-/// A person who is signed in.
+/// A signed-in user's session.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub digest: Digest,
@@ -21,13 +20,13 @@ pub(crate) struct Session {
     pub memberships: Vec<Membership>,
     /// Whether the user administers the Hub.
     pub is_administrator: bool,
-    /// What the last deed wants to have said on the next page.
+    /// The message from the last action, to show on the next page.
     pub notice: Option<String>,
     pub seen_at: OffsetDateTime,
 }
 
 impl Session {
-    /// As the audit log has it.
+    /// The actor for the audit log.
     pub(crate) fn actor(&self) -> Actor {
         Actor::User {
             id: self.user.id.clone(),
@@ -44,18 +43,19 @@ pub(crate) struct Lifetimes {
     pub absolute: Duration,
 }
 
-/// What the registry knows of those who are signed in.
+/// The registry's operations on sessions.
 #[async_trait]
 pub(crate) trait Sessions {
-    /// The user of a name, with the hash of the password if there is one; for signing in.
+    /// The user with this name, and the hash of the password if there is one, for signing in.
     async fn find_password(&self, name: &str) -> Result<Option<(User, Option<String>)>, HubError>;
 
-    /// Stores a new password and ends every session of the user, in one transaction: whoever changes a password that
-    /// somebody else knows must not leave that somebody signed in.
+    /// Stores a new password and ends all of the user's sessions, in one transaction: someone who
+    /// knew the old password must not stay signed in.
     async fn set_password(&self, user: &User, hash: &str, origin: &Origin) -> Result<(), HubError>;
 
-    /// Begins a session, and sweeps out those that have ended; `hash` is the password that was checked for it, so that
-    /// none begins with a password that was changed in between. Says whether it began.
+    /// Starts a session and deletes those that have ended. Returns whether it started: `hash` is
+    /// the password hash that was checked, and the session does not start if the password has
+    /// changed since.
     async fn begin_session(
         &self,
         digest: &Digest,
@@ -65,7 +65,7 @@ pub(crate) trait Sessions {
         origin: &Origin,
     ) -> Result<bool, HubError>;
 
-    /// The session of this digest, if it has not ended.
+    /// The session with this digest, if it has not ended.
     async fn session(
         &self,
         digest: &Digest,
@@ -73,17 +73,18 @@ pub(crate) trait Sessions {
         lifetimes: Lifetimes,
     ) -> Result<Option<Session>, HubError>;
 
-    /// Notes that a session was used.
+    /// Records that a session was used.
     async fn touch_session(&self, digest: &Digest, now: OffsetDateTime) -> Result<(), HubError>;
 
-    /// Keeps a word for the session's next page, or forgets it.
+    /// Stores a message for the session's next page, or clears it.
     async fn set_notice(&self, digest: &Digest, notice: Option<&str>) -> Result<(), HubError>;
 
-    /// Ends a session; one that has ended stays so.
+    /// Ends a session. Does nothing if it has already ended.
     async fn end_session(&self, session: &Session, origin: &Origin) -> Result<(), HubError>;
 
-    /// Uses up a form that may be sent once; says whether it was the first time. Kept as long as the session, so that
-    /// a page reloaded after a restart makes no second token either.
+    /// Marks a single-use form as submitted. Returns whether this was the first time. The record is
+    /// kept as long as the session, so that reloading a page after a restart does not create a
+    /// second token.
     async fn use_form(
         &self,
         session: &Digest,

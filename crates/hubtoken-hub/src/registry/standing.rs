@@ -1,7 +1,8 @@
-//! Where the tokens of an organization's members stand with it: let in or kept out, and why.
+//! The status of each member's tokens in an organization: accepted or blocked, and why.
 //!
-//! The list of approvals has those tokens that asked; this has all of them, for what a policy would do to them, and for
-//! what members are told of their own.
+//! The approval list contains only the tokens that requested approval or were revoked. This list
+//! contains all of them, to preview a policy's effect and to show members the status of their own
+//! tokens.
 
 use async_trait::async_trait;
 
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::error::HubError;
 
-/// A member's token, as an organization sees it.
+/// A member's token, as the organization sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenStanding {
     /// The name of the member.
@@ -19,14 +20,14 @@ pub(crate) struct TokenStanding {
     /// The member's role in the organization.
     pub role_in_organization: OrganizationRole,
     pub token: TokenInfo,
-    /// What a fine-grained token may do on the organization and its repositories.
+    /// A fine-grained token's scopes on the organization and its repositories.
     pub scopes: Vec<GrantedScope>,
-    /// An administrator's word on it, if it asked or was revoked.
+    /// The status of its approval, if it requested approval or was revoked.
     pub status: Option<ApprovalStatus>,
 }
 
 impl TokenStanding {
-    /// Why the token is kept out under a policy, if it is.
+    /// Why the policy blocks the token, or `None` if it is accepted.
     pub(crate) fn restriction(&self, policy: TokenPolicy) -> Option<Restriction> {
         policy.restriction(
             self.is_fine_grained(),
@@ -39,7 +40,7 @@ impl TokenStanding {
         matches!(self.token.role, GrantedRole::FineGrained(_))
     }
 
-    /// Whether the token has any right in the organization that a policy could take away.
+    /// Whether the token has any rights in the organization that a policy could restrict.
     pub(crate) fn is_concerned(&self) -> bool {
         self.role_in_organization != OrganizationRole::NoAccess
             && match &self.token.role {
@@ -51,10 +52,11 @@ impl TokenStanding {
     }
 }
 
-/// What the registry knows of that.
+/// The registry's operations on members' tokens.
 #[async_trait]
 pub(crate) trait Standings {
-    /// The tokens of all members of an organization, or of one, by user and the newest first.
+    /// The tokens of all members of an organization, or of one member, ordered by user and then
+    /// newest first.
     async fn standings(
         &self,
         organization: &str,

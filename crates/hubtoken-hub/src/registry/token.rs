@@ -1,4 +1,4 @@
-//! Access tokens: what they are, and what can be done with them.
+//! Access tokens and the operations on them.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicI64;
@@ -12,21 +12,21 @@ use crate::error::HubError;
 use crate::rendered::Rendered;
 use crate::secret::{Digest, Secret};
 
-/// What is asked for in a new token.
+/// The parameters of a new token.
 #[derive(Clone, Debug)]
 pub struct NewToken {
-    /// Its name; names may repeat.
+    /// Its name, which need not be unique.
     pub name: String,
     /// What it may do.
     pub role: TokenRole,
-    /// When it stops working, if ever.
+    /// When it expires, if ever.
     pub expires_at: Option<OffsetDateTime>,
 }
 
-/// A token, without its value, which nobody can learn again.
+/// A token without its value, which cannot be retrieved again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenInfo {
-    /// 24 hexadecimal digits; stays the same when the value is renewed.
+    /// 24 hexadecimal digits. Refreshing the value does not change it.
     pub id: String,
     /// Its name.
     pub name: String,
@@ -34,17 +34,17 @@ pub struct TokenInfo {
     pub role: GrantedRole,
     /// The last four characters of its value.
     pub last4: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: OffsetDateTime,
     /// When it was last used, to the minute.
     pub last_used_at: Option<OffsetDateTime>,
-    /// When it stops working, if ever.
+    /// When it expires, if ever.
     pub expires_at: Option<OffsetDateTime>,
-    /// How many requests it had a model answer.
+    /// How many inference requests were made with it.
     pub inference_requests: u64,
 }
 
-/// A token with its value, which is shown this once.
+/// A token with its value, which is shown only once.
 #[derive(Clone, Debug)]
 pub struct CreatedToken {
     /// The value.
@@ -53,22 +53,23 @@ pub struct CreatedToken {
     pub info: TokenInfo,
 }
 
-/// Who is asking, as far as a valid token tells.
+/// The authenticated caller, as identified by a valid token.
 #[derive(Debug)]
 pub(crate) struct Principal {
     pub user: User,
     pub memberships: Vec<Membership>,
-    /// The organizations of the user's that keep this token out, by id; mostly none.
+    /// The user's organizations that block this token, by id. Usually empty.
     pub restrictions: Vec<(String, Restriction)>,
     pub token: TokenInfo,
-    /// What whoami answers, once it was asked: all that it says is in here, so it lives as long and no longer.
+    /// The cached whoami response. It depends only on this principal, so both are invalidated
+    /// together.
     pub whoami: OnceLock<Rendered>,
-    /// When its use was last noted, in Unix seconds.
+    /// When its use was last recorded, in Unix seconds.
     pub noted: AtomicI64,
 }
 
 impl Principal {
-    /// As the audit log has it.
+    /// The actor for the audit log.
     pub(crate) fn actor(&self) -> Actor {
         Actor::User {
             id: self.user.id.clone(),
@@ -77,7 +78,7 @@ impl Principal {
         }
     }
 
-    /// Why the organization keeps this token out, if it does.
+    /// Why the organization blocks this token, or `None` if it accepts it.
     pub(crate) fn restriction(&self, organization_id: &str) -> Option<Restriction> {
         self.restrictions
             .iter()
@@ -86,10 +87,11 @@ impl Principal {
     }
 }
 
-/// What the registry knows of tokens. A token is named by its id, or by its name where only one of the user's has it.
+/// The registry's operations on tokens. A token is identified by its id, or by its name if the user
+/// has only one with that name.
 #[async_trait]
 pub(crate) trait Tokens {
-    /// Makes a token.
+    /// Creates a token.
     async fn create_token(
         &self,
         user: &str,
@@ -97,10 +99,10 @@ pub(crate) trait Tokens {
         origin: &Origin,
     ) -> Result<CreatedToken, HubError>;
 
-    /// The tokens of a user, the oldest first.
+    /// A user's tokens, oldest first.
     async fn list_tokens(&self, user: &str) -> Result<Vec<TokenInfo>, HubError>;
 
-    /// Gives a token another name.
+    /// Renames a token.
     async fn rename_token(
         &self,
         user: &str,
@@ -109,7 +111,8 @@ pub(crate) trait Tokens {
         origin: &Origin,
     ) -> Result<TokenInfo, HubError>;
 
-    /// Gives a token another role. What organizations approved was the old one, so they are asked again.
+    /// Changes a token's role. Earlier approvals were for the old role, so they are requested
+    /// again.
     async fn change_token(
         &self,
         user: &str,
@@ -118,8 +121,9 @@ pub(crate) trait Tokens {
         origin: &Origin,
     ) -> Result<TokenInfo, HubError>;
 
-    /// Gives a token a new value. The old one stops working in the same moment: at no time do both work, or neither.
-    /// It is the same token: what organizations decided about it stays.
+    /// Gives a token a new value. The old value stops working at the same instant: there is no time
+    /// at which both or neither work. It remains the same token, so organizations' decisions about
+    /// it stay.
     async fn refresh_token(
         &self,
         user: &str,
@@ -131,23 +135,24 @@ pub(crate) trait Tokens {
     async fn delete_token(&self, user: &str, wanted: &str, origin: &Origin)
     -> Result<(), HubError>;
 
-    /// Deletes the tokens with these digests, whosever they are; unknown ones are passed over.
+    /// Deletes the tokens with these digests, whoever owns them, and ignores unknown digests.
     async fn revoke(&self, digests: &[Digest], origin: &Origin) -> Result<(), HubError>;
 
-    /// What [`authenticate`](Self::authenticate) would say, where that is known without a wait.
+    /// Returns the result of [`authenticate`](Self::authenticate) if it is available without
+    /// waiting.
     fn recall(&self, digest: &Digest, now: OffsetDateTime) -> Option<Arc<Principal>>;
 
-    /// Whose token has this digest, if it has not expired. What is answered here is never older than the last change
-    /// that was acknowledged.
+    /// The principal of the unexpired token with this digest. The result reflects every change
+    /// acknowledged so far.
     async fn authenticate(
         &self,
         digest: &Digest,
         now: OffsetDateTime,
     ) -> Result<Option<Arc<Principal>>, HubError>;
 
-    /// Notes when a token was last used.
+    /// Records when a token was last used.
     async fn touch_token(&self, id: &str, now: OffsetDateTime) -> Result<(), HubError>;
 
-    /// Adds to what tokens are counted to have done, by id. Those that are gone are passed over.
+    /// Adds to the tokens' inference request counts, by token id. Deleted tokens are ignored.
     async fn count_inference(&self, counted: &HashMap<String, u64>) -> Result<(), HubError>;
 }

@@ -11,9 +11,9 @@ use crate::error::HubError;
 pub struct User {
     /// 24 hexadecimal digits.
     pub id: String,
-    /// The name in URLs.
+    /// The name used in URLs.
     pub name: String,
-    /// The name for people.
+    /// The display name.
     pub fullname: String,
     /// The e-mail address, if one was given.
     pub email: Option<String>,
@@ -21,7 +21,7 @@ pub struct User {
     pub created_at: OffsetDateTime,
 }
 
-/// What a namespace belongs to.
+/// The kind of owner of a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NamespaceType {
     User,
@@ -36,7 +36,7 @@ pub(crate) struct Namespace {
     pub kind: NamespaceType,
 }
 
-/// What is needed to create a user; the password is hashed already.
+/// The parameters of a new user, with the password already hashed.
 #[derive(Clone, Debug)]
 pub(crate) struct NewUser {
     pub name: String,
@@ -55,18 +55,18 @@ impl NamespaceType {
     }
 }
 
-/// What the registry knows of people.
+/// The registry's operations on users.
 #[async_trait]
 pub(crate) trait Users {
     /// Creates a user.
     async fn create_user(&self, new: NewUser, origin: &Origin) -> Result<User, HubError>;
 
-    /// The user of that name.
+    /// The user with this name.
     async fn user(&self, name: &str) -> Result<User, HubError>;
 
-    /// All users by name.
+    /// All users, by name.
     async fn users(&self) -> Result<Vec<User>, HubError>;
 
-    /// The user or organization of that name.
+    /// The user or organization with this name.
     async fn namespace(&self, name: &str) -> Result<Namespace, HubError>;
 }

@@ -1,4 +1,4 @@
-//! Policies, the tokens that they keep out, and how those ask to be let in.
+//! Token policies, the tokens that they block, and how approval requests are filed.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ pub(super) async fn decide(
         .map(|approval| approval.status)
 }
 
-/// Name and status of all that are listed.
+/// The name and status of every listed token.
 pub(super) async fn listed(registry: &Arc<dyn Registry>) -> Vec<(String, ApprovalStatus)> {
     registry
         .approvals("acme")
@@ -101,7 +101,7 @@ pub(super) async fn a_policy_keeps_tokens_out(place: &Place) {
         assert_eq!(restriction(place, &registry, &of_admin.value).await, None);
         assert_eq!(restriction(place, &registry, &outsider.value).await, None);
     }
-    // An administrator who is none any more is like everybody else.
+    // A former administrator is treated like any other member.
     set(place, &registry, TokenPolicy::RequireApproval).await;
     registry
         .set_member("acme", "alice", OrganizationRole::Write, &place.program())
@@ -138,7 +138,7 @@ pub(super) async fn a_token_asks_by_its_scopes(place: &Place) {
     make(place, &registry, "alice", token("admin", fine(&["acme"]))).await;
     let pending = |name: &str| (name.to_owned(), ApprovalStatus::Pending);
     assert_eq!(listed(&registry).await, [pending("late"), pending("early")]);
-    // Who becomes a member brings tokens along.
+    // A new member's existing tokens are included.
     place.pass(time::Duration::SECOND);
     registry
         .set_member("acme", "carol", OrganizationRole::Read, &place.program())
@@ -147,7 +147,7 @@ pub(super) async fn a_token_asks_by_its_scopes(place: &Place) {
     assert_eq!(listed(&registry).await[0], pending("outsider"));
     let late = &registry.approvals("acme").await.unwrap()[1];
     assert_eq!((late.user.as_str(), late.decided_at), ("bob", None));
-    // What it may do elsewhere is not told.
+    // The token's scopes elsewhere are not disclosed.
     let entities: Vec<&str> = late
         .scopes
         .iter()
@@ -203,7 +203,7 @@ pub(super) async fn other_permissions_are_asked_for_again(place: &Place) {
             Some(expected),
             "{decision:?}"
         );
-        // To say the same again changes nothing.
+        // Setting the same scopes again changes nothing.
         if decision == Decision::Approve {
             decide(place, &registry, &made.info.id, decision)
                 .await
@@ -303,7 +303,7 @@ pub(super) async fn every_token_has_a_standing(place: &Place) {
     let bob = registry.user("bob").await.unwrap();
     assert_eq!(told(Some(&bob.id)).await, of_bob);
     let [fine, plain] = of_bob;
-    // Who is no member has no token there.
+    // A non-member has no tokens there.
     assert_eq!(
         told(None).await,
         [row("alice", "a", "acme", None), fine, plain]

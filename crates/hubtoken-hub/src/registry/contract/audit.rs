@@ -1,4 +1,4 @@
-//! The log: an entry for each deed, and no entry without one.
+//! The audit log: one entry for each change, and none without a change.
 
 use time::Duration;
 
@@ -8,7 +8,7 @@ use crate::registry::{
     Subject, TokenPolicy, TokenRole,
 };
 
-#[expect(clippy::too_many_lines, reason = "one deed after another")]
+#[expect(clippy::too_many_lines, reason = "one action after another")]
 pub(super) async fn every_deed_is_entered_once(place: &Place) {
     let registry = place.open().await;
     let origin = place.program();
@@ -147,7 +147,7 @@ pub(super) async fn every_deed_is_entered_once(place: &Place) {
     assert_eq!((refreshed.at, &refreshed.address), (place.now(), &None));
     let last = entries.last().unwrap();
     assert_eq!(last.address.as_deref(), Some("127.0.0.1"));
-    // A value is nowhere; of a password there is nothing to enter.
+    // No token value appears anywhere, and passwords are never logged.
     let shown = format!("{entries:?}");
     for value in [&made.value, &fresh.value] {
         assert!(!shown.contains(value.reveal()));
@@ -162,7 +162,7 @@ pub(super) async fn what_does_not_happen_is_not_entered(place: &Place) {
         .await
         .unwrap();
     let before = acts(&registry).await;
-    // What fails …
+    // Neither failed changes …
     registry
         .create_user(user("alice"), &origin)
         .await
@@ -187,7 +187,7 @@ pub(super) async fn what_does_not_happen_is_not_entered(place: &Place) {
         .decide("acme", MemberToken::IdOrName("x"), Decision::Deny, &origin)
         .await
         .unwrap_err();
-    // … and what changes nothing.
+    // … nor changes without effect.
     registry
         .set_member("acme", "bob", OrganizationRole::Write, &origin)
         .await
@@ -231,7 +231,7 @@ pub(super) async fn entries_are_found_and_turned_page_by_page(place: &Place) {
             },
             7,
         ),
-        // Done by her, and done to her.
+        // Where she is the actor or the target.
         (
             AuditFilter {
                 user: Some("alice".to_owned()),
@@ -289,7 +289,7 @@ pub(super) async fn entries_are_found_and_turned_page_by_page(place: &Place) {
             },
             0,
         ),
-        // Done by her alone; and done by her to somebody.
+        // Where she is the actor, whatever the target.
         (
             AuditFilter {
                 actor: Some("ALICE".to_owned()),
@@ -377,7 +377,7 @@ pub(super) async fn entries_are_kept_as_long_as_they_must(place: &Place) {
             .collect::<Vec<_>>(),
         [Some("dave"), Some("erin")]
     );
-    // What was dropped leaves no number free for another.
+    // The ids of dropped entries are not reused.
     assert!(left[0].id > newest);
 }
 

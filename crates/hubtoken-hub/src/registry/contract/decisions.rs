@@ -1,4 +1,4 @@
-//! What administrators decide about the tokens of an organization's members.
+//! Administrators' decisions about members' tokens.
 
 use super::approvals::{decide, listed, make, restriction, set};
 use super::{Place, acts, fine, token};
@@ -33,7 +33,7 @@ pub(super) async fn what_is_decided_stays_with_the_token(place: &Place) {
     }
     let approval = &registry.approvals("acme").await.unwrap()[0];
     assert_eq!(approval.decided_by.as_deref(), Some("alice"));
-    // A refreshed value is the same token.
+    // A refreshed token is the same token.
     let fresh = registry
         .refresh_token("bob", "f", &place.program())
         .await
@@ -50,13 +50,13 @@ pub(super) async fn what_is_decided_stays_with_the_token(place: &Place) {
         restriction(place, &registry, &fresh.value).await,
         Some(Restriction::Revoked)
     );
-    // A revocation is about the token, not about the policy.
+    // A revocation applies to the token whatever the policy is.
     set(place, &registry, TokenPolicy::AllowAll).await;
     assert_eq!(
         restriction(place, &registry, &fresh.value).await,
         Some(Restriction::Revoked)
     );
-    // What is deleted is not listed.
+    // Deleted tokens are not listed.
     registry
         .delete_token("bob", "f", &place.program())
         .await
@@ -162,7 +162,8 @@ pub(super) async fn a_token_is_named_by_id_name_or_value(place: &Place) {
     let quiet = make(place, &registry, "bob", token("quiet", TokenRole::Write)).await;
     let outsider = make(place, &registry, "carol", token("x", fine(&["acme/m"]))).await;
     let alice = place.by(&registry, "alice").await;
-    // A name finds only what is on the list: an administrator does not get to know the others by trying.
+    // A name matches only listed tokens, so that an administrator cannot discover the others by
+    // guessing.
     for unknown in ["quiet", "x", outsider.info.id.as_str(), "nothing"] {
         let decided = decide(place, &registry, unknown, Decision::Approve).await;
         assert!(

@@ -1,4 +1,4 @@
-//! That whatever a registry remembers is never older than what it has acknowledged.
+//! A registry's cache is never older than the changes it has acknowledged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use crate::registry::{
 };
 use crate::secret::Secret;
 
-/// Numbers that look random and are the same in every run.
+/// A pseudo-random generator that produces the same sequence in every run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -27,7 +27,8 @@ impl Numbers {
 
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
-/// Does one thing or another, as it comes; refusals are as good as deeds here. Returns a value that was made.
+/// Makes a random change; a rejected one is just as useful here. Returns the new token if one was
+/// created.
 async fn something(
     place: &Place,
     registry: &Arc<dyn Registry>,
@@ -101,7 +102,7 @@ pub(super) async fn what_is_remembered_is_what_the_database_says(place: &Place) 
             if made.len() > 12 {
                 made.remove(0);
             }
-            // `identify` compares the registry that has been open all the time with one that was opened just now.
+            // `identify` compares the long-open registry with a freshly opened one.
             for (_, token) in &made {
                 place.identify(&registry, &token.value).await;
             }
@@ -126,7 +127,7 @@ pub(super) async fn a_dead_value_is_dead_for_everybody_at_once(place: &Place) {
             tokio::spawn(async move {
                 let mut looked = 0_u32;
                 while !done.load(Ordering::SeqCst) {
-                    // Keeps the current value in memory where it can.
+                    // Caches the current value if possible.
                     let last = dead.lock().unwrap().last().cloned();
                     let last_is_dead = last.is_some();
                     let value = last.unwrap_or_else(|| first.clone());
@@ -141,7 +142,7 @@ pub(super) async fn a_dead_value_is_dead_for_everybody_at_once(place: &Place) {
         .collect();
     let mut current = first;
     for _ in 0..100 {
-        // Known to everybody, so that there is something to forget.
+        // Every registry has it cached, so there is something to invalidate.
         let digest = current.value.digest();
         assert!(registry.authenticate(&digest, now).await.unwrap().is_some());
         let fresh = registry

@@ -1,7 +1,7 @@
-//! What every registry must do, whatever database stands behind it: one set of tests over the interface.
+//! The tests that every registry implementation must pass, whatever its database.
 //!
-//! [`hold`] names them all once; a database takes part with one line. Each test gets a [`Place`], where the same
-//! registry can be opened again, as after a restart.
+//! [`hold`] lists all of them once, so adding a database takes one line. Each test gets a
+//! [`Place`], in which the same registry can be reopened, as after a restart.
 
 mod approvals;
 mod audit;
@@ -24,7 +24,7 @@ use super::{
 use crate::error::HubError;
 use crate::secret::{self, Secret};
 
-/// Makes a test of each function of the contract, for one way to open a registry in a folder.
+/// Generates a test for each function of the contract, given a way to open a registry in a folder.
 macro_rules! hold {
     ($database:ident, $open:expr, [$($noun:ident :: $test:ident),+ $(,)?]) => {
         mod $database {
@@ -103,7 +103,7 @@ impl Place {
         }
     }
 
-    /// Opens the registry, with nothing in memory.
+    /// Opens the registry with empty caches.
     async fn open(&self) -> Arc<dyn Registry> {
         (self.open)(self.folder.path()).await
     }
@@ -117,7 +117,7 @@ impl Place {
             .fetch_add(duration.whole_seconds(), Ordering::SeqCst);
     }
 
-    /// Something that the embedding program does.
+    /// The origin of a change made by the embedding program.
     fn program(&self) -> Origin {
         Origin {
             actor: Actor::Program,
@@ -126,7 +126,7 @@ impl Place {
         }
     }
 
-    /// Something that a user does, signed in to the pages.
+    /// The origin of a change made by a user who is signed in to the pages.
     async fn by(&self, registry: &Arc<dyn Registry>, name: &str) -> Origin {
         let user = registry.user(name).await.unwrap();
         Origin {
@@ -140,8 +140,8 @@ impl Place {
         }
     }
 
-    /// A registry with `alice`, who administers `acme`, `bob`, who writes there, and `carol`, who belongs to nothing; and
-    /// with the private model `acme/m`.
+    /// A registry with the private model `acme/m` and three users: `alice` administers `acme`,
+    /// `bob` has write access there, and `carol` belongs to no organization.
     async fn populated(&self) -> Arc<dyn Registry> {
         let registry = self.open().await;
         let origin = self.program();
@@ -165,7 +165,7 @@ impl Place {
         registry
     }
 
-    /// Whose token it is, for a registry that has been open, and for one that was opened just now.
+    /// Authenticates a token, and checks that the open registry and a freshly opened one agree.
     async fn identify(
         &self,
         registry: &Arc<dyn Registry>,
@@ -178,7 +178,7 @@ impl Place {
         let cold = fresh.authenticate(&digest, self.now()).await.unwrap();
         fresh.close().await;
         let told = |principal: &Option<Arc<Principal>>| {
-            // When it was last used is written behind the requests' back, and nobody decides by it.
+            // The time of last use is written asynchronously, and no decision depends on it.
             format!("{principal:?}").replace("last_used_at: None", "")
         };
         assert_eq!(told(&warm), told(&again));
@@ -238,7 +238,7 @@ async fn model(
     registry.create_repository(new, origin).await.unwrap()
 }
 
-/// All entries of the log, the oldest first.
+/// All log entries, oldest first.
 async fn log(registry: &Arc<dyn Registry>) -> Vec<AuditEntry> {
     let mut entries = Vec::new();
     let mut before = None;
@@ -258,7 +258,7 @@ async fn log(registry: &Arc<dyn Registry>) -> Vec<AuditEntry> {
     entries
 }
 
-/// The words of the log.
+/// The names of all logged actions.
 async fn acts(registry: &Arc<dyn Registry>) -> Vec<&'static str> {
     log(registry)
         .await

@@ -155,7 +155,7 @@ pub(super) async fn names_of_tokens_may_repeat(place: &Place) {
         matches!(&refused, Err(HubError::AmbiguousToken { ids: named, .. }) if named.len() == 2),
         "{refused:?}"
     );
-    // A name that looks like an id hides nothing.
+    // A name that looks like an id does not shadow that id.
     registry
         .rename_token("alice", &ids[0], &ids[1], &origin)
         .await
@@ -167,7 +167,7 @@ pub(super) async fn names_of_tokens_may_repeat(place: &Place) {
     let left = registry.list_tokens("alice").await.unwrap();
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].id, ids[0]);
-    // One user's token is not another's.
+    // Users cannot delete each other's tokens.
     assert!(matches!(
         registry.delete_token("bob", &ids[0], &origin).await,
         Err(HubError::UnknownToken { .. })

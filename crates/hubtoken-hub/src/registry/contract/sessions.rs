@@ -1,4 +1,4 @@
-//! Passwords, and the sessions that begin with them.
+//! Passwords, and the sessions started with them.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ const LIFETIMES: Lifetimes = Lifetimes {
     absolute: Duration::hours(12),
 };
 
-/// A user with a password, signed in in two browsers.
+/// A user with a password, signed in from two browsers.
 async fn signed_in(place: &Place, registry: &Arc<dyn Registry>, name: &str) -> (User, [Digest; 2]) {
     let origin = place.program();
     let known = registry.user(name).await.unwrap();
@@ -57,7 +57,7 @@ pub(super) async fn a_new_password_ends_the_sessions_of_its_user(place: &Place) 
         assert!(lives(place, &registry, his).await);
     }
     assert_eq!(deeds(&registry).await, before + 1);
-    // A session that was about to begin with the old one does not.
+    // A session that was about to start with the old password does not start.
     let late = Secret::new("late".to_owned()).digest();
     let origin = place.program();
     let began = registry
@@ -66,7 +66,7 @@ pub(super) async fn a_new_password_ends_the_sessions_of_its_user(place: &Place) 
     assert!(!began.unwrap());
 }
 
-/// Whoever held a session of the user who becomes administrator must not become one with it.
+/// A session that someone else holds for a user must not become an administrator's session.
 pub(super) async fn the_first_administrators_password_ends_sessions_too(place: &Place) {
     let registry = place.populated().await;
     let (alice, hers) = signed_in(place, &registry, "alice").await;
@@ -87,7 +87,7 @@ pub(super) async fn the_first_administrators_password_ends_sessions_too(place: &
     let (_, hash) = registry.find_password("alice").await.unwrap().unwrap();
     assert_eq!(hash.as_deref(), Some("other"));
 
-    // There is no second first one, and whoever tries changes nothing.
+    // A second first administrator is rejected, and the attempt changes nothing.
     let new = NewUser {
         password_hash: Some("third".to_owned()),
         ..user("bob")

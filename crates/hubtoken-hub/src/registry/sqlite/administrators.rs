@@ -37,7 +37,8 @@ impl Administrators for Sqlite {
             Err(error) => return Err(error),
         };
         let mut change = self.write().await?;
-        // Asked again: between the two questions somebody else may have become it.
+        // Checked again inside the transaction: another administrator may have been created since
+        // the first check.
         let inserted = sqlx::query(
             "INSERT INTO administrators (user_id, since)
              SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM administrators)",

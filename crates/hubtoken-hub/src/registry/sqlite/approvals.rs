@@ -1,4 +1,4 @@
-//! Token policies, and the table of approvals.
+//! Token policies, and the approvals table.
 
 use async_trait::async_trait;
 use sqlx::Row as _;
@@ -14,7 +14,7 @@ use crate::registry::{
     MemberToken, Organization, Organizations as _, Origin, Subject, TokenInfo, TokenPolicy,
 };
 
-/// What is needed of a member's token to decide about it, or to list it.
+/// The columns needed to list a member's token or decide about it.
 pub(super) const SELECT: &str = "SELECT tokens.*, users.name AS owner, members.role AS owner_role, approvals.status AS approval_status,
         approvals.asked_at AS approval_asked_at, approvals.decided_at AS approval_decided_at,
         approvals.decided_by AS approval_decided_by
@@ -24,7 +24,7 @@ pub(super) const SELECT: &str = "SELECT tokens.*, users.name AS owner, members.r
     LEFT JOIN approvals ON approvals.token_id = tokens.id AND approvals.organization_id = ?1";
 
 impl Sqlite {
-    /// Makes sure that a user who changes an organization administers it, as the change begins.
+    /// Checks, within the transaction, that a user who changes an organization administers it.
     async fn check_administrator(
         &self,
         change: &mut Change,
@@ -51,7 +51,7 @@ impl Sqlite {
             .ok_or_else(|| not_administrator(name, organization))
     }
 
-    /// The token that is meant, among those of the organization's members.
+    /// Finds the token among those of the organization's members.
     async fn find_member_token(
         &self,
         change: &mut Change,
@@ -140,8 +140,9 @@ impl Sqlite {
     }
 }
 
-/// What a token may do on an organization and its repositories; what it may do elsewhere is none of the organization's
-/// business. A repository's name begins with its owner's, and neither changes.
+/// A token's scopes on an organization and its repositories. Its scopes elsewhere are not disclosed
+/// to the organization. Matching by prefix is safe because a repository's name starts with its
+/// owner's, and neither changes.
 pub(super) fn scopes_within(token: &TokenInfo, organization: &Organization) -> Vec<GrantedScope> {
     let prefix = format!("{}/", organization.name);
     match &token.role {

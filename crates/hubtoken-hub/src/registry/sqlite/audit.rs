@@ -1,7 +1,7 @@
 //! The audit log's table.
 //!
-//! What a user did and what was done to that user are two scans over two indexes, each limited to
-//! one page.
+//! For a user, the entries as actor and the entries as target are read with two index scans, each
+//! limited to one page.
 
 use std::sync::atomic::Ordering;
 
@@ -16,14 +16,14 @@ use crate::registry::{
     Act, Actor, AuditEntry, AuditFilter, AuditLog, Origin, Subject, User, Users as _,
 };
 
-/// How often old entries are looked for.
+/// The interval between deletions of old entries.
 const PRUNING_MILLISECONDS: i64 = 60 * 60 * 1000;
 const DAY_MILLISECONDS: i64 = 24 * 60 * 60 * 1000;
-/// Entries in one answer.
+/// The maximum number of entries per result.
 const MOST_ENTRIES: u32 = 1000;
 
 impl Sqlite {
-    /// Enters a deed, in the transaction that does it.
+    /// Writes an audit entry, in the transaction of the change.
     pub(super) async fn enter(
         &self,
         change: &mut Change,
@@ -60,7 +60,7 @@ impl Sqlite {
         self.prune(change, at).await
     }
 
-    /// Drops what is older than it has to be kept, now and then.
+    /// Deletes entries that are past the retention period, at most once per interval.
     async fn prune(&self, change: &mut Change, now: i64) -> Result<(), HubError> {
         let last = self.pruned.load(Ordering::Relaxed);
         if now.saturating_sub(last) < PRUNING_MILLISECONDS && last <= now {
@@ -79,7 +79,7 @@ impl Sqlite {
     fn entry(&self, row: &SqliteRow) -> Result<AuditEntry, HubError> {
         let fault = |error: sqlx::Error| self.fault(&error);
         let word: String = row.try_get("act").map_err(fault)?;
-        let act = Act::parse(&word).ok_or_else(|| self.unreadable("deed in its audit log"))?;
+        let act = Act::parse(&word).ok_or_else(|| self.unreadable("record in its audit log"))?;
         let read = || {
             Ok(AuditEntry {
                 id: row.try_get("id")?,
@@ -108,7 +108,7 @@ fn limit(filter: &AuditFilter) -> u32 {
     filter.limit.unwrap_or(MOST_ENTRIES).min(MOST_ENTRIES)
 }
 
-/// The newest entries that pass a filter, those of the user in the given column if there is one.
+/// Selects the newest entries that match a filter and, if given, have the user in that column.
 fn select(
     query: &mut QueryBuilder<Database>,
     filter: &AuditFilter,
@@ -170,8 +170,8 @@ impl AuditLog for Sqlite {
     async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, HubError> {
         let mut query = QueryBuilder::<Database>::new("");
         match &filter.user {
-            // Each half walks its own index from the newest entry on and ends at the limit, however much there is of
-            // somebody; an entry that is in both is one.
+            // Each half scans its own index from the newest entry and stops at the limit, however
+            // many entries the user has. `UNION` removes the duplicates.
             Some(user) => {
                 query.push("SELECT * FROM (");
                 select(&mut query, filter, Some(("actor_name", user)));

@@ -1,4 +1,4 @@
-//! The numbers of rows.
+//! The row counts.
 
 use async_trait::async_trait;
 use sqlx::Row as _;

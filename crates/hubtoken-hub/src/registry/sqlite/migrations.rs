@@ -1,9 +1,10 @@
-//! The schema of the registry, as numbered steps. A step that was released is never changed; a change is a new step.
+//! The registry's schema, as numbered migrations. A released migration is never changed: every
+//! schema change is a new one.
 //!
-//! The number lives in SQLite's own `user_version`, so that it changes in the same transaction as the schema and a
-//! crash leaves either both or neither. A database that holds something is copied first, to `hub.sqlite3.before-N`
-//! beside it, `N` being the schema that it is brought to: whoever has to go back to the version before has something to
-//! go back with.
+//! The version is SQLite's own `user_version`, so it changes in the same transaction as the schema,
+//! and a crash leaves either both or neither. A non-empty database is first copied to
+//! `hub.sqlite3.before-N` beside it, where `N` is the new schema version, so that the previous Hub
+//! version can be restored.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -12,13 +13,13 @@ use std::path::{Path, PathBuf};
 
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
-/// Why the schema could not be brought up to date.
+/// Why the schema could not be migrated.
 pub(super) enum MigrationError {
-    /// The database has a schema that this version does not know.
+    /// The schema is newer than this version supports.
     Newer(i64),
     /// SQLite failed.
     Sqlite(sqlx::Error),
-    /// The copy could not be put in its place.
+    /// The backup copy could not be created.
     Copy(io::Error),
 }
 
@@ -28,8 +29,8 @@ impl From<sqlx::Error> for MigrationError {
     }
 }
 
-/// Step `n` of the list brings schema `n` to schema `n + 1`. The statement that writes the number is part of it,
-/// since a pragma takes no parameter.
+/// Step `n` migrates schema `n` to schema `n + 1`. Each step includes the statement that sets the
+/// version, because a pragma takes no parameters.
 const STEPS: &[(&str, &str)] = &[
     (
         "CREATE TABLE namespaces (
@@ -120,7 +121,7 @@ const STEPS: &[(&str, &str)] = &[
             BEGIN SELECT RAISE(ABORT, 'entries of the audit log do not change'); END;",
         "PRAGMA user_version = 2",
     ),
-    // Who is signed in at the pages, and the forms that were sent and must not be taken a second time.
+    // Sign-in sessions, and the single-use forms that were already submitted.
     (
         "CREATE TABLE sessions (
             digest BLOB PRIMARY KEY,
@@ -145,19 +146,19 @@ const STEPS: &[(&str, &str)] = &[
         ) STRICT, WITHOUT ROWID;",
         "PRAGMA user_version = 4",
     ),
-    // How many requests a token had a model answer.
+    // The number of inference requests made with each token.
     (
         "ALTER TABLE tokens ADD COLUMN inference_requests INTEGER NOT NULL DEFAULT 0;",
         "PRAGMA user_version = 5",
     ),
 ];
 
-/// The schema that this version writes.
+/// The schema version that this Hub version writes.
 pub(super) fn newest() -> i64 {
     i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
 }
 
-/// Applies the steps that are missing, each once, in one transaction for all, after a copy.
+/// Applies the missing steps, all in one transaction, after copying the database.
 pub(super) async fn apply(
     connection: &mut SqliteConnection,
     path: &Path,
@@ -169,7 +170,8 @@ pub(super) async fn apply(
     if (1..newest()).contains(&found) {
         copy(connection, path).await?;
     }
-    // Also when nothing is missing: a database that cannot be written is better known now than at the first change.
+    // Begun even if no step is missing, so that a read-only database is reported now and not at the
+    // first change.
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let found = schema(&mut transaction).await?;
     for (schema, version) in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
@@ -180,7 +182,7 @@ pub(super) async fn apply(
     Ok(())
 }
 
-/// The schema of a database.
+/// A database's schema version.
 pub(super) async fn schema(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     sqlx::query("PRAGMA user_version")
         .fetch_one(connection)
@@ -188,7 +190,7 @@ pub(super) async fn schema(connection: &mut SqliteConnection) -> Result<i64, sql
         .try_get(0)
 }
 
-/// Copies the database. The copy has its name only once it is whole and on the disk.
+/// Copies the database. The copy gets its final name only once it is complete and synced to disk.
 async fn copy(connection: &mut SqliteConnection, path: &Path) -> Result<(), MigrationError> {
     let beside = |ending: String| {
         let mut name = path.as_os_str().to_owned();
@@ -197,7 +199,7 @@ async fn copy(connection: &mut SqliteConnection, path: &Path) -> Result<(), Migr
     };
     let target = beside(format!(".before-{}", newest()));
     let unfinished = beside(format!(".before-{}.new", newest()));
-    // What was left by a copy that was killed. Its journal must not be taken for the next one's.
+    // Leftovers of an interrupted copy. Its journal must not be mistaken for that of the new copy.
     for left in [
         beside(format!(".before-{}.new-journal", newest())),
         unfinished.clone(),
@@ -217,12 +219,12 @@ async fn copy(connection: &mut SqliteConnection, path: &Path) -> Result<(), Migr
     settle().map_err(MigrationError::Copy)
 }
 
-/// Writes a database as it is now, all of it at one moment, to a new file that nobody else may read.
+/// Writes a consistent snapshot of a database to a new file that only this user can read.
 pub(super) async fn vacuum_into(
     connection: &mut SqliteConnection,
     target: &Path,
 ) -> Result<(), MigrationError> {
-    // SQLite would create it with the umask's mode, and takes an empty file that is there.
+    // SQLite would create the file with the umask's mode, but it accepts an existing empty file.
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -1,15 +1,13 @@
 //! The registry in one SQLite file.
 //!
-//! Writes begin with `BEGIN IMMEDIATE`: a transaction that reads first and asks for the write lock later can be refused
-//! half-way, one that asks at once only ever waits. They queue in this process before they queue at the database, so
-//! that writers that wait for somebody else's lock do not hold all the connections that readers need.
+//! Writes begin with `BEGIN IMMEDIATE`: a transaction that reads first and requests the write lock
+//! later can fail halfway, whereas one that requests it up front only ever waits. Writers queue in
+//! this process before they queue at the database. Otherwise, writers waiting for another process's
+//! lock would hold all the connections that readers need.
 //!
-//! Nobody else writes the file: a data folder belongs to one Hub, by a lock. So who a token belongs to can be kept in
-//! memory (`principals`), as long as every change that bears on it goes through [`Sqlite::commit`].
-//!
-//! A write that is not committed closes its connection. When a disk is full, SQLite rolls back on
-//! its own and refuses a second rollback, and the pool would keep a connection that can no longer
-//! begin a transaction.
+//! A lock ensures that a data folder belongs to one Hub, so no other process writes the file.
+//! Principals can therefore be cached in memory (`principals`), as long as every change that
+//! affects them goes through [`Sqlite::commit`].
 
 mod administrators;
 mod approvals;
@@ -47,9 +45,9 @@ use self::principals::Principals;
 use super::{AUDIT_DAYS, Registry};
 use crate::error::HubError;
 
-/// The database in a data folder.
+/// The name of the database file in a data folder.
 pub(crate) const FILE: &str = "hub.sqlite3";
-/// How long a statement waits for another program that holds the database.
+/// How long a statement waits while another program has the database locked.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The registry of one Hub.
@@ -57,31 +55,32 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) struct Sqlite {
     pool: SqlitePool,
     path: PathBuf,
-    /// Whoever writes holds it.
+    /// Held by the current writer.
     turn: Arc<Mutex<()>>,
     principals: Arc<Principals>,
     audit_days: AtomicU32,
-    /// When old entries of the audit log were last dropped, in milliseconds.
+    /// When old audit entries were last deleted, in milliseconds.
     pruned: AtomicI64,
 }
 
-/// A change that is not committed yet; dropped, it is undone.
+/// A transaction that is undone when dropped without a commit.
 ///
-/// Undone by closing the connection, which cannot fail. A rollback can: SQLite itself rolls back when a disk is full, the
-/// second rollback is refused, and a pool that takes such a connection back has one that never begins anything again.
+/// It is undone by closing the connection, which cannot fail, whereas a rollback can: when the disk
+/// is full, SQLite rolls back on its own and rejects a second rollback, and the pool would keep a
+/// connection that can no longer begin a transaction.
 struct Change {
     connection: PoolConnection<Database>,
     is_committed: bool,
-    /// Given back after the connection.
+    /// Released after the connection.
     _turn: OwnedMutexGuard<()>,
 }
 
-/// What a change means for those who are known by their tokens.
+/// Whether a change affects cached principals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bearing {
-    /// Some token may not be what it was, or not where it was.
+    /// Some token's principal may change or disappear.
     OnPrincipals,
-    /// None of them is any different.
+    /// No principal changes.
     None,
 }
 
@@ -106,9 +105,10 @@ impl Drop for Change {
 }
 
 impl Sqlite {
-    /// Opens the database, creates it if it is not there, and brings its schema up to date.
+    /// Opens the database, creates it if it does not exist, and migrates its schema.
     pub(crate) async fn open(path: &Path) -> Result<Self, HubError> {
-        // SQLite would create it with the umask's mode; its `-wal` and `-shm` files take over the mode of this one.
+        // SQLite would create the file with the umask's mode. Its `-wal` and `-shm` files inherit
+        // the mode of this one.
         match std::fs::OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -183,7 +183,8 @@ impl Sqlite {
                 path: self.path.clone(),
             })?;
         let fault = |error| self.fault(&error);
-        // Made before it begins: whoever stops waiting for the lock leaves no transaction behind.
+        // Created before the transaction begins, so that a caller that stops waiting for the lock
+        // does not leave a transaction open.
         let mut change = Change {
             connection: self.pool.acquire().await.map_err(fault)?,
             is_committed: false,
@@ -196,12 +197,13 @@ impl Sqlite {
         Ok(change)
     }
 
-    /// Makes a change last. It goes on when the client that asked for it is gone: a commit that nobody waits for happens
-    /// all the same, and what is known of tokens must be forgotten with it.
+    /// Commits a change. The commit runs to completion even if the client disconnects, because the
+    /// cached principals must be invalidated with it.
     async fn commit(&self, change: Change, bearing: Bearing) -> Result<(), HubError> {
         let principals = Arc::clone(&self.principals);
         let committing = tokio::spawn(async move {
-            // Before the commit, not after it: between the two, the old value of a token and the new one would work.
+            // Closed before the commit: otherwise a token's old and new values would both work for
+            // a moment.
             let _closed = (bearing == Bearing::OnPrincipals).then(|| principals.close());
             change.commit().await
         });
@@ -215,11 +217,11 @@ impl Sqlite {
         database_error(&self.path, error)
     }
 
-    /// A value in the database that this version cannot read.
+    /// The error for a value that this version cannot read.
     fn unreadable(&self, what: &str) -> HubError {
         HubError::Database {
             path: self.path.clone(),
-            detail: format!("it holds a {what} that cannot be read"),
+            detail: format!("it contains a {what} that cannot be read"),
         }
     }
 }
@@ -231,7 +233,7 @@ impl Registry for Sqlite {
     }
 }
 
-/// Tells apart what an owner would do differently about it.
+/// Maps a database error to the variant that tells the owner what to do about it.
 fn database_error(path: &Path, error: &sqlx::Error) -> HubError {
     // The low byte of an extended code is the primary one; see https://www.sqlite.org/rescode.html.
     let code = error

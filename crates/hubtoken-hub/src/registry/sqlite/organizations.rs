@@ -146,7 +146,8 @@ impl Organizations for Sqlite {
 }
 
 impl Sqlite {
-    /// Gives a member a role, or removes the member for `None`; with `keeps_an_admin` only if one is left.
+    /// Sets a member's role, or removes the member for `None`. With `keeps_an_admin`, fails if no
+    /// administrator would be left.
     async fn change_member(
         &self,
         organization: &str,
@@ -157,7 +158,8 @@ impl Sqlite {
     ) -> Result<(), HubError> {
         let organization = self.organization(organization).await?;
         let user = self.user(user).await?;
-        // All in one transaction, or two admins could each send the other away at the same moment.
+        // All in one transaction. Otherwise, two administrators could remove each other at the same
+        // time.
         let mut change = self.write().await?;
         let query = match role {
             Some(role) => sqlx::query(
@@ -192,7 +194,7 @@ impl Sqlite {
             let asking = Asking::Member(&organization.id, &user.id);
             self.ask_for(&mut change, asking, origin).await?;
         } else {
-            // Whoever comes back asks again; what was revoked stays so.
+            // A member who rejoins must request approval again, but revocations remain.
             sqlx::query(
                 "DELETE FROM approvals WHERE organization_id = ? AND status <> 'revoked'
                     AND token_id IN (SELECT id FROM tokens WHERE user_id = ?)",

@@ -1,18 +1,18 @@
-//! Who is known by which token: the answers of `authenticate`, kept until something changes.
+//! The principal cache: the results of `authenticate`, kept until something changes.
 //!
-//! Every request with a token asks whose it is, and the database's answer costs many times what the rest of a `whoami`
-//! does. So answers are kept in memory, by digest. What makes this safe is one rule: a change that bears on any of them
-//! closes the memory *before* it is committed and opens it again, empty, afterwards. While it is closed nobody is
-//! answered from it, and an answer that was asked for before it opened again is not kept.
+//! Every authenticated request needs its principal, and the database query costs many times what
+//! the rest of a `whoami` does, so principals are cached by token digest. One rule makes this safe:
+//! a change that affects any principal closes the cache *before* it commits, and reopens it, empty,
+//! afterwards. While the cache is closed, no request is answered from it, and the result of a query
+//! that began before it reopened is not cached. The old and the new value of a token therefore
+//! never both work, not even briefly.
 //!
-//! All are forgotten, not only those that a change is about: changes are rare beside requests, and whoever works out
-//! which ones matter can be wrong. Only valid tokens are kept, so nobody fills the memory with guesses.
+//! The whole cache is dropped, not just the affected entries: changes are rare compared to
+//! requests, and working out which entries are affected could go wrong. Only valid tokens are
+//! cached, so guessing tokens cannot fill it.
 //!
-//! Principals are cached because every request needs one. A change that affects them closes the
-//! cache before it commits and reopens it, empty, afterwards, so the old and the new value of a
-//! token never both work, not even briefly. The whole cache is dropped, since changes are rare
-//! beside requests. This relies on a data folder belonging to one process; a database shared by
-//! several Hubs would need to do without it.
+//! This relies on a data folder belonging to one process. A database shared by several Hubs would
+//! have to do without this cache.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -22,7 +22,8 @@ use time::OffsetDateTime;
 use crate::registry::Principal;
 use crate::secret::Digest;
 
-/// The most answers kept; then all are dropped and it starts anew. Each takes about a kilobyte.
+/// The maximum number of entries. When it is reached, the cache is emptied. An entry takes about a
+/// kilobyte.
 const MOST: usize = 50_000;
 
 #[derive(Debug, Default)]
@@ -30,23 +31,24 @@ pub(super) struct Principals(RwLock<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Counts the times it was closed.
+    /// Incremented whenever the cache closes or reopens.
     generation: u64,
-    /// How many changes are being committed.
+    /// The number of commits in progress.
     closed: usize,
     by_digest: HashMap<Digest, Arc<Principal>>,
 }
 
-/// When a question to the database began.
+/// The cache generation when a database query began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moment(u64);
 
-/// Keeps the memory closed until it is dropped.
+/// Keeps the cache closed until dropped.
 #[derive(Debug)]
 pub(super) struct Closed(Arc<Principals>);
 
 impl Principals {
-    /// The answer that is known; `Err` with what [`keep`](Self::keep) wants to be told when there is none.
+    /// Returns the cached result, or on a miss an `Err` with the value to pass to
+    /// [`keep`](Self::keep).
     pub(super) fn get(&self, digest: &Digest, now: OffsetDateTime) -> Result<Answer, Moment> {
         let known = self.read();
         if known.closed > 0 {
@@ -59,7 +61,7 @@ impl Principals {
         }
     }
 
-    /// Keeps an answer, unless something changed since the question began.
+    /// Caches a result, unless something has changed since the query began.
     pub(super) fn keep(&self, digest: &Digest, principal: &Arc<Principal>, began: Moment) {
         let mut known = self.write();
         if known.closed > 0 || known.generation != began.0 {
@@ -71,7 +73,7 @@ impl Principals {
         known.by_digest.insert(*digest, Arc::clone(principal));
     }
 
-    /// Forgets everything, and answers nobody until what is returned is dropped.
+    /// Empties the cache and keeps it closed until the returned guard is dropped.
     pub(super) fn close(self: &Arc<Self>) -> Closed {
         let mut known = self.write();
         known.closed += 1;
@@ -90,10 +92,10 @@ impl Principals {
     }
 }
 
-/// Whose token it is, if anybody's.
+/// The token's principal, if the token is valid.
 pub(super) type Answer = Option<Arc<Principal>>;
 
-/// Whether its time is over: a token that has one ends at that moment, not a moment later.
+/// Whether the token has expired. The expiry time itself counts as expired.
 pub(super) fn is_expired(principal: &Principal, now: OffsetDateTime) -> bool {
     principal
         .token
@@ -105,7 +107,7 @@ impl Drop for Closed {
     fn drop(&mut self) {
         let mut known = self.0.write();
         known.closed -= 1;
-        // Who asked while it was closed may have been answered from before the commit.
+        // A query that began while the cache was closed may have read the state before the commit.
         known.generation += 1;
     }
 }

@@ -1,4 +1,4 @@
-//! The table of repositories, and who was let through their gates.
+//! The repositories table, and access grants to gated repositories.
 
 use std::fmt::Write as _;
 
@@ -237,7 +237,7 @@ impl Repositories for Sqlite {
 }
 
 impl Sqlite {
-    /// The repository with this id, as the change has it so far.
+    /// The repository with this id, as seen by the transaction.
     async fn by_id(&self, change: &mut Change, id: &str) -> Result<Option<Repository>, HubError> {
         let row = sqlx::query(
             "SELECT repositories.*, namespaces.name AS namespace FROM repositories
@@ -252,7 +252,7 @@ impl Sqlite {
             .transpose()
     }
 
-    /// Enters a change of who may see a repository in the audit log, and commits it.
+    /// Logs an access change in the audit log and commits it.
     async fn commit_access(
         &self,
         mut change: Change,
@@ -297,13 +297,13 @@ impl Sqlite {
     }
 }
 
-/// A repository, and the organization that it belongs to, if it belongs to one. A user's name stands there as well: who
-/// looks for a namespace finds it.
+/// The audit subject: a repository and its namespace. The namespace goes in the organization field
+/// even if it is a user, so that filtering by namespace finds the entry.
 fn about(repository: &Repository) -> Subject {
     Subject::repository(repository.page()).within(&repository.namespace)
 }
 
-/// `private=true gated=auto`: what is set, and nothing of the rest.
+/// The settings that the change sets, such as `private=true gated=auto`.
 fn settings(change: RepositoryChange) -> String {
     let mut text = String::new();
     if let Some(private) = change.private {

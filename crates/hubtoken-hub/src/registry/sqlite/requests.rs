@@ -1,4 +1,4 @@
-//! How tokens ask to be approved: whenever one needs it, in the transaction of what made it need that.
+//! Creates approval requests, in the same transaction as the change that made approval necessary.
 
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -8,20 +8,20 @@ use crate::clock::to_milliseconds;
 use crate::error::HubError;
 use crate::registry::{Act, Origin, Subject};
 
-/// For which tokens the organizations that want to approve them are asked.
+/// The tokens and organizations for which to file requests.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Asking<'a> {
-    /// For this one, in all organizations.
+    /// This token, in all organizations.
     Token(&'a str),
-    /// For all tokens, in this organization.
+    /// All tokens, in this organization.
     Organization(&'a str),
-    /// For all tokens of this user, in this organization: organization, user.
+    /// All tokens of one member, in one organization: organization, user.
     Member(&'a str, &'a str),
 }
 
 impl Sqlite {
-    /// Asks wherever a fine-grained token with a scope on an organization, or on a repository of it, needs approval there
-    /// and has not asked yet.
+    /// Files the missing requests: one for each organization that requires approval and on which
+    /// (or on whose repositories) a fine-grained token has a scope.
     pub(super) async fn ask_for(
         &self,
         change: &mut Change,
@@ -64,7 +64,8 @@ impl Sqlite {
         self.enter_requests(change, &rows, origin).await
     }
 
-    /// A token with other permissions is not the one that was approved, or turned down.
+    /// Resets decisions to pending after a token's permissions changed: the decision was about the
+    /// old ones.
     pub(super) async fn ask_again(
         &self,
         change: &mut Change,
@@ -84,7 +85,7 @@ impl Sqlite {
         self.enter_requests(change, &rows, origin).await
     }
 
-    /// Enters a request for each row of organization and token.
+    /// Logs an approval request for each (organization, token) row.
     pub(super) async fn enter_requests(
         &self,
         change: &mut Change,

@@ -1,4 +1,4 @@
-//! What the rows of the table of tokens say: a token, and the principal that it stands for.
+//! Reads tokens and principals from table rows.
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicI64;
@@ -14,7 +14,8 @@ use crate::registry::{
     Principal, TokenInfo, TokenPolicy, User,
 };
 
-/// A token, its owner, and a row for each organization that the owner is a member of; one question instead of three.
+/// Selects a token, its owner, and one row per organization of the owner: one query instead of
+/// three.
 pub(super) const PRINCIPAL: &str = "SELECT tokens.id, tokens.name, tokens.role, tokens.fine_grained, tokens.last4,
         tokens.created_at, tokens.last_used_at, tokens.expires_at, tokens.inference_requests,
         users.id AS user_id, users.name AS user_name, users.fullname AS user_fullname, users.email AS user_email,
@@ -31,7 +32,7 @@ pub(super) const PRINCIPAL: &str = "SELECT tokens.id, tokens.name, tokens.role, 
     ORDER BY organizations.name_key";
 
 impl Sqlite {
-    /// Whoever the rows of [`PRINCIPAL`] are about.
+    /// The principal in the rows of [`PRINCIPAL`].
     pub(super) fn principal(&self, rows: &[SqliteRow]) -> Result<Option<Principal>, HubError> {
         let Some(first) = rows.first() else {
             return Ok(None);
@@ -72,7 +73,8 @@ impl Sqlite {
         }))
     }
 
-    /// The organization of a row of [`PRINCIPAL`], which has none for a user who is a member of nothing.
+    /// The organization in a row of [`PRINCIPAL`]. It is `None` for a user who belongs to no
+    /// organization.
     fn membership(
         &self,
         row: &SqliteRow,

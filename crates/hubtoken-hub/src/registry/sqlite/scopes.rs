@@ -1,4 +1,4 @@
-//! Finds the entities that a role speaks of.
+//! Resolves the entities that a role refers to.
 
 use super::Sqlite;
 use crate::error::HubError;
@@ -10,7 +10,7 @@ use crate::registry::{
 };
 
 impl Sqlite {
-    /// Finds the entities that a role speaks of.
+    /// Replaces the entity names in a role by entity ids.
     pub(super) async fn resolve_role(&self, role: TokenRole) -> Result<GrantedRole, HubError> {
         let TokenRole::FineGrained {
             scopes,
@@ -29,7 +29,7 @@ impl Sqlite {
         for scope in scopes {
             check_permissions(&scope.permissions)?;
             let entity = self.entity(&scope.entity).await?;
-            // Two scopes on one entity are one, as in the Hub's form.
+            // Two scopes on the same entity are merged, as in the Hub's form.
             if let Some(same) = scoped.iter_mut().find(|each| each.entity.id == entity.id) {
                 same.permissions.extend(scope.permissions);
                 same.permissions.sort();

@@ -1,4 +1,4 @@
-//! The table of sessions, and of the forms that they have used up.
+//! The sessions table, and the single-use forms submitted in each session.
 
 use async_trait::async_trait;
 use sqlx::Row as _;
@@ -174,7 +174,7 @@ impl Sessions for Sqlite {
 }
 
 impl Sqlite {
-    /// Stores a password and ends the sessions that began with another one.
+    /// Stores a password and ends all of the user's sessions.
     pub(super) async fn replace_password(
         &self,
         change: &mut Change,

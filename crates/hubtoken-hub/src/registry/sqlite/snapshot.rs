@@ -1,4 +1,5 @@
-//! The database apart from a Hub: copied while one runs, and looked at before one is started on it.
+//! Reads and copies the database outside a running Hub: for backups, and to check a database before
+//! restoring it.
 
 use std::path::Path;
 
@@ -10,15 +11,15 @@ use super::{PATIENCE, database_error};
 use crate::error::HubError;
 use crate::registry::RepositoryType;
 
-/// What a copied database says of itself.
+/// What a database copy contains.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub schema: i64,
-    /// Type and id of every repository.
+    /// The type and id of every repository.
     pub repositories: Vec<(RepositoryType, String)>,
 }
 
-/// Copies a database as it is at one moment, whoever writes to it meanwhile, and looks at the copy.
+/// Copies a consistent snapshot of a database, even during writes, and checks the copy.
 pub(crate) async fn copy(database: &Path, target: &Path) -> Result<Snapshot, HubError> {
     let mut connection = open(database).await?;
     migrations::vacuum_into(&mut connection, target)
@@ -32,7 +33,7 @@ pub(crate) async fn copy(database: &Path, target: &Path) -> Result<Snapshot, Hub
     inspect(target).await
 }
 
-/// Looks whether a database is whole, and one that this version can read.
+/// Checks that a database is intact and that this version can read it.
 pub(crate) async fn inspect(database: &Path) -> Result<Snapshot, HubError> {
     let fault = |error: sqlx::Error| database_error(database, &error);
     let mut connection = open(database).await?;
@@ -76,7 +77,7 @@ pub(crate) async fn inspect(database: &Path) -> Result<Snapshot, HubError> {
             .find(|each| each.as_str() == kind)
             .ok_or_else(|| HubError::Database {
                 path: database.to_owned(),
-                detail: "it holds a repository of a type that is not known".to_owned(),
+                detail: "it contains a repository of an unknown type".to_owned(),
             })?;
         repositories.push((kind, id));
     }
@@ -87,7 +88,7 @@ pub(crate) async fn inspect(database: &Path) -> Result<Snapshot, HubError> {
     })
 }
 
-/// Takes repositories out of a copy: they were deleted after it was made.
+/// Removes repositories from a copy, because they were deleted after it was made.
 pub(crate) async fn forget(database: &Path, ids: &[String]) -> Result<(), HubError> {
     let fault = |error: sqlx::Error| database_error(database, &error);
     let mut connection = open(database).await?;

@@ -1,4 +1,4 @@
-//! The tokens of an organization's members, out of the tables of tokens, members and approvals.
+//! Lists the tokens of an organization's members, from the tokens, members and approvals tables.
 
 use async_trait::async_trait;
 use sqlx::Row as _;

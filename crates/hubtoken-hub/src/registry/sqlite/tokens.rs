@@ -1,4 +1,4 @@
-//! The table of tokens.
+//! The tokens table.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ impl Tokens for Sqlite {
             .await?;
         self.ask_for(&mut change, Asking::Token(&info.id), origin)
             .await?;
-        // Nobody has used it yet, so nobody is known by it.
+        // A new token has never been used, so it is not in the cache.
         self.commit(change, Bearing::None).await?;
         Ok(CreatedToken { value, info })
     }
@@ -85,7 +85,7 @@ impl Tokens for Sqlite {
             .map_err(|error| self.fault(&error))?;
         let tokens = rows.iter().map(|row| self.token(row));
         let mut tokens = tokens.collect::<Result<Vec<_>, _>>()?;
-        // Here and not in SQL: SQLite would move whole rows about.
+        // Not sorted in SQL, where SQLite would move entire rows.
         tokens.sort_unstable_by(|left, right| {
             (left.created_at, &left.id).cmp(&(right.created_at, &right.id))
         });
@@ -276,7 +276,7 @@ impl Tokens for Sqlite {
 }
 
 impl Sqlite {
-    /// An id is looked for first: it is exact, and a name that looks like one must not hide it.
+    /// Looks for an id first: it is exact, and a name that looks like an id must not shadow it.
     async fn find_token(
         &self,
         change: &mut Change,
@@ -322,7 +322,7 @@ impl Sqlite {
     }
 }
 
-/// The scopes of a fine-grained token as the table keeps them.
+/// A fine-grained token's scopes, as the table stores them.
 fn stored_scopes(role: &GrantedRole) -> Result<Option<String>, HubError> {
     match role {
         GrantedRole::FineGrained(fine) => {
@@ -336,7 +336,8 @@ fn stored_scopes(role: &GrantedRole) -> Result<Option<String>, HubError> {
     }
 }
 
-/// People paste the value where a name is asked for; it must not come back in a message.
+/// The name to show in a message. People paste a token's value where its name is expected, and the
+/// value must not be echoed.
 pub(super) fn shown(wanted: &str) -> String {
     if wanted.starts_with("hf_") {
         "hf_…".to_owned()

@@ -1,4 +1,4 @@
-//! The names in use, and the people among them.
+//! Users, and the names that they share with organizations.
 
 use async_trait::async_trait;
 use sqlx::Row as _;
@@ -91,7 +91,7 @@ impl Users for Sqlite {
 }
 
 impl Sqlite {
-    /// The error of an insert into the names.
+    /// Maps the error of an insert into the namespaces table.
     pub(super) fn taken(&self, error: &sqlx::Error, name: &str) -> HubError {
         if is_taken(error) {
             HubError::NameTaken {
