@@ -1,8 +1,8 @@
-//! Which files a repository keeps in LFS: what its `.gitattributes` say.
+//! Decides which files a repository stores in LFS, according to its `.gitattributes`.
 //!
-//! Only the file at the top counts, as of the commit that is built on, and only `filter=lfs` in it, be it by a macro
-//! (`[attr]large filter=lfs`). Its patterns are those of `.gitignore`, but that one of a folder says nothing about what
-//! is in it.
+//! Only the root file of the parent commit is read, and of its attributes only `filter=lfs`, set
+//! directly or by a macro (`[attr]large filter=lfs`). Patterns work as in `.gitignore`, except that
+//! a pattern for a folder does not apply to the folder's content.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -14,23 +14,23 @@ use super::pattern::{Pattern, parts};
 use super::quoted::unquote;
 use super::{Content, GitFault, RepositoryPath};
 
-/// What git takes for white space here.
+/// The characters that git treats as whitespace here.
 const BLANK: &[char] = &[' ', '\t', '\r', '\n'];
-/// The attribute that counts.
+/// The attribute that matters.
 const FILTER: &str = "filter";
-/// What stands before the name of a macro.
+/// The prefix of a macro definition.
 const MACRO: &str = "[attr]";
-/// A longer line is passed over, as git does.
+/// Longer lines are ignored, as git does.
 const LONGEST_LINE: usize = 2047;
 
-/// What stands in `.gitattributes` about LFS.
+/// The LFS rules of a `.gitattributes`.
 #[derive(Debug, Default)]
 pub(crate) struct LargeFiles {
     rules: Vec<(Pattern, Vec<Setting>)>,
     macros: HashMap<String, Vec<Setting>>,
 }
 
-/// An attribute and what it is set to.
+/// An attribute and its state.
 #[derive(Clone, Debug)]
 struct Setting {
     name: String,
@@ -39,7 +39,7 @@ struct Setting {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Set, without a value. A macro that is set counts as all that it stands for.
+    /// Set, without a value. A macro that is set expands to its attributes.
     Set,
     Lfs,
     Other,
@@ -51,7 +51,7 @@ enum Line {
 }
 
 impl Content {
-    /// What a commit says about LFS.
+    /// Reads a commit's LFS rules.
     pub(crate) fn large_files(&self, commit: Oid) -> Result<LargeFiles, GitFault> {
         let text = self.top_text(commit, ".gitattributes")?;
         Ok(LargeFiles::parse(&text.unwrap_or_default()))
@@ -64,7 +64,7 @@ impl LargeFiles {
         for line in lines(text).filter_map(line) {
             match line {
                 Line::Rule(pattern, settings) => files.rules.push((pattern, settings)),
-                // The last of a name counts, for the lines before it as well.
+                // The last definition of a macro wins, for earlier lines as well.
                 Line::Macro(name, settings) => drop(files.macros.insert(name, settings)),
             }
         }
@@ -77,7 +77,7 @@ impl LargeFiles {
         files
     }
 
-    /// Whether a file of this name belongs in LFS; the last line that is about it decides.
+    /// Whether a file with this path belongs in LFS. The last matching rule decides.
     pub(crate) fn contain(&self, path: &RepositoryPath) -> bool {
         let path = path.as_str().as_bytes();
         let parts = parts(path);
@@ -92,13 +92,14 @@ impl LargeFiles {
         false
     }
 
-    /// What some settings make of the filter. What is known of an attribute is not set again.
+    /// The state of the filter after some settings. An attribute that is already known is not set
+    /// again.
     fn filter<'a>(
         &'a self,
         settings: &'a [Setting],
         known: &mut HashSet<&'a str>,
     ) -> Option<State> {
-        // The last comes first, and what a macro stands for in its place.
+        // The last setting is processed first, and a macro is expanded in place.
         let mut left: Vec<_> = settings.iter().collect();
         while let Some(setting) = left.pop() {
             if !known.insert(&setting.name) {
@@ -117,7 +118,7 @@ impl LargeFiles {
     }
 }
 
-/// Reads a line; `None` for one that git passes over.
+/// Parses a line. Returns `None` for a line that git ignores.
 fn line(line: &str) -> Option<Line> {
     if line.len() > LONGEST_LINE {
         return None;
@@ -133,13 +134,13 @@ fn line(line: &str) -> Option<Line> {
         let (name, rest) = line.split_at(end);
         (Cow::Borrowed(name.as_bytes()), rest)
     };
-    // One that is wrong takes the whole line with it.
+    // One invalid attribute invalidates the whole line.
     let settings = attributes
         .split(BLANK)
         .filter(|attribute| !attribute.is_empty())
         .map(setting)
         .collect::<Option<_>>()?;
-    // To git, a name ends where it has a zero.
+    // Git ends a name at a NUL byte.
     let name = name.split(|byte| *byte == 0).next()?;
     match name.strip_prefix(MACRO.as_bytes()) {
         Some(name) if !name.is_empty() => {
@@ -169,7 +170,7 @@ fn setting(text: &str) -> Option<Setting> {
     })
 }
 
-/// Whether git takes a text for the name of an attribute.
+/// Whether git accepts a text as an attribute name.
 fn is_name(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     !text.is_empty()
@@ -325,7 +326,7 @@ mod tests {
             ("*.a large\n[attr]large filter=lfs", true),
             ("[attr]large huge\n[attr]huge filter=lfs\n*.a large", true),
             ("[attr]large large filter=lfs\n*.a large", true),
-            // What a later line says of the macro itself keeps it from being read.
+            // If a later line sets the macro itself, the macro is not expanded.
             ("[attr]large filter=lfs\n*.a large\nx.a -large", false),
             ("[attr]large filter=lfs\n*.a large=x", false),
             (
@@ -334,7 +335,7 @@ mod tests {
             ),
             ("[attr]large filter=lfs\n*.a -filter large", true),
             ("[attr]large filter=lfs\n*.a large -filter", false),
-            // With a space it is a pattern.
+            // With a space, it is a pattern.
             ("[attr] large filter=lfs\n*.a large", false),
         ] {
             assert_eq!(contain(text, "x.a"), expected, "{text}");

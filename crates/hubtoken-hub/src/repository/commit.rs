@@ -1,8 +1,9 @@
-//! Writing: blobs as they arrive, then one commit for all changes of a request.
+//! Writes blobs as they arrive, then one commit with all the changes of a request.
 //!
-//! Blobs go into the object store before the lock is taken; as long as no commit names them they are invisible. The
-//! commit itself reads the branch, builds on it and moves it under the repository's lock, and moves it only if it
-//! still is where it was read: another program that writes to the folder is noticed, too.
+//! Blobs are written to the object store before the lock is taken, and are invisible until a commit
+//! refers to them. The commit reads the branch, builds on it and moves it under the repository's
+//! lock. It moves the branch only if it still points where it was read, so writes by other programs
+//! are detected too.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -14,14 +15,14 @@ use time::OffsetDateTime;
 
 use super::{Content, DEFAULT_BRANCH, GitFault, RepositoryPath};
 
-/// Mode of an ordinary file.
+/// The mode of a regular file.
 const FILE_MODE: u32 = 0o100_644;
 
-/// How long a reference may be in other hands before it is given up: two seconds.
+/// How long to wait for a locked reference before giving up: 100 attempts of 20 ms, two seconds.
 const ATTEMPTS: u32 = 100;
 const MOMENT: Duration = Duration::from_millis(20);
 
-/// Who commits, and when.
+/// The author of a commit, and its time.
 #[derive(Clone, Debug)]
 pub(crate) struct Author {
     pub name: String,
@@ -36,22 +37,23 @@ pub(crate) enum Change {
         path: RepositoryPath,
         blob: Oid,
     },
-    /// A file; a folder where there is no such file, since clients leave it to the Hub to know.
+    /// Deletes a file, or a folder if no such file exists: clients leave it to the Hub to determine
+    /// which it is.
     Delete(RepositoryPath),
     DeleteFolder(RepositoryPath),
 }
 
-/// All that one commit needs.
+/// The parameters of one commit.
 #[derive(Clone, Debug)]
 pub(crate) struct CommitRequest {
     pub summary: String,
     pub description: String,
-    /// The commit that the client built on; if given, nothing may have happened since.
+    /// The commit that the client built on. If given, the branch must still point to it.
     pub parent: Option<String>,
     pub changes: Vec<Change>,
 }
 
-/// A file on its way into the object store.
+/// A file that is being written to the object store.
 pub(crate) struct BlobWriter<'content> {
     writer: git2::BlobWriter<'content>,
     folder: &'content Path,
@@ -66,7 +68,8 @@ impl BlobWriter<'_> {
     }
 
     pub(crate) fn finish(self) -> Result<Oid, GitFault> {
-        // It may want its length twice: as it was sent, and compressed beside it.
+        // Writing can need twice the length: the received content and the compressed copy exist
+        // side by side.
         let wanted = self.written.saturating_mul(2);
         let finished = self.writer.commit();
         finished.map_err(|error| GitFault::from(error).for_want_of_room(self.folder, wanted))
@@ -81,7 +84,7 @@ impl Author {
 }
 
 impl Content {
-    /// Begins a file whose length is not known yet.
+    /// Starts writing a file of unknown length.
     pub(crate) fn blob_writer(&self) -> Result<BlobWriter<'_>, GitFault> {
         Ok(BlobWriter {
             writer: self.git.blob_writer(None)?,
@@ -90,12 +93,12 @@ impl Content {
         })
     }
 
-    /// Says early whether a branch can be committed to, before a long upload is read.
+    /// Checks that a branch can be committed to, before a long upload is read.
     pub(crate) fn check_branch(&self, revision: &str) -> Result<(), GitFault> {
         self.branch(revision).map(|_| ())
     }
 
-    /// Commits all changes to a branch, or none.
+    /// Applies all changes to a branch in one commit, or none of them.
     pub(crate) fn commit(
         &self,
         revision: &str,
@@ -166,7 +169,7 @@ impl Content {
         Ok(index.write_tree_to(&self.git)?)
     }
 
-    /// The commit without a parent that a new repository begins with.
+    /// Creates the parentless first commit of a new repository.
     pub(super) fn initial_commit(
         &self,
         author: &Author,
@@ -190,7 +193,7 @@ impl Content {
     }
 }
 
-/// A push holds a reference for the moment in which it is moved; this waits for it.
+/// Retries while a reference is locked, which a push does only briefly to move it.
 pub(super) fn patiently<T>(
     mut attempt: impl FnMut() -> Result<T, git2::Error>,
 ) -> Result<T, git2::Error> {
@@ -203,8 +206,9 @@ pub(super) fn patiently<T>(
     attempt()
 }
 
-/// A name is a file or a folder, not both: the new file replaces a folder of its name, and files where it needs folders.
-/// The index would take both and write a tree that has the name twice.
+/// A name is either a file or a folder: a new file replaces a folder of the same name, and any
+/// files in place of the folders that it needs. Without this, the index would accept both and write
+/// a tree with a duplicate name.
 fn make_way(index: &mut Index, path: &RepositoryPath) -> Result<(), GitFault> {
     index.remove_dir(Path::new(path.as_str()), 0)?;
     for (end, _) in path.as_str().match_indices('/') {

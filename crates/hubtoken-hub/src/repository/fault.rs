@@ -1,23 +1,24 @@
-//! Why something could not be done in a git repository, as the HTTP layer needs to tell it apart.
+//! Errors of git repositories, as distinguished by the HTTP layer.
 //!
-//! A git write that fails without a message of its own is investigated. After a failed write,
-//! libgit2 reports the most recent message about anything. If the disk has less room than the
-//! write needed, the disk is reported as full.
+//! After a failed write, libgit2 may report the most recent message about anything. A failed write
+//! without a message of its own is therefore investigated: if the disk has less free space than the
+//! write needed, the error is reported as a full disk.
 
 use std::path::Path;
 
 use git2::Oid;
 
-/// Why git work failed.
+/// Why a git operation failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GitFault {
     #[error("Invalid rev id: {0}")]
     RevisionNotFound(String),
     #[error("Entry not found")]
     EntryNotFound { path: String, commit: Oid },
-    /// A pointer was pushed without what it points to.
+    /// A pointer was pushed, but its object was never uploaded.
     #[error(
-        "The content of this file was never uploaded: its pointer is in git, and its object is missing in LFS"
+        "The content of this file was never uploaded: its pointer is in git, but its object is \
+         missing from LFS"
     )]
     LargeFileMissing { commit: Oid },
     #[error("The branch was updated since you opened this page. Please refresh and try again.")]
@@ -28,14 +29,14 @@ pub(crate) enum GitFault {
     Rejected(String),
     #[error("{0}")]
     TooLarge(String),
-    /// The registry knows the repository, and its folder is gone: damage, or deleted a moment ago.
+    /// The repository is registered, but its folder is missing: it is damaged, or was just deleted.
     #[error("the content of this repository is missing on the server")]
     ContentMissing,
-    #[error("The Hub's disk is full; nothing was changed. Ask whoever runs it to make room")]
+    #[error("The Hub's disk is full; nothing was changed. Ask its operator to free up space")]
     DiskFull,
-    /// Somebody else is moving the same reference, and takes long.
+    /// Another writer holds the reference for too long.
     #[error(
-        "The branch is being changed by somebody else; nothing was changed. Try again in a moment"
+        "The branch is being changed by another client; nothing was changed. Try again in a moment"
     )]
     Busy,
     #[error("git failed: {0}")]
@@ -44,13 +45,13 @@ pub(crate) enum GitFault {
     Io(std::io::Error),
 }
 
-/// Room that anything written into a repository may want beside its content: a tree, a reference, a folder.
+/// The space that any write may need beyond its content: for a tree, a reference, a folder.
 const ROOM: u64 = 1 << 20;
 
 impl GitFault {
-    /// Looks whether it was for want of room that something was not written, `wanted` bytes of it. libgit2 does not
-    /// always say so: a write that follows one that failed has no words of its own, and what is reported then is what
-    /// was said last about anything.
+    /// Checks whether a write of `wanted` bytes failed for lack of disk space. libgit2 does not
+    /// always report it: a write that follows a failed one sets no message of its own, so libgit2
+    /// reports the latest message about anything.
     pub(crate) fn for_want_of_room(self, folder: &Path, wanted: u64) -> Self {
         match &self {
             Self::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return self,
@@ -76,7 +77,7 @@ impl From<std::io::Error> for GitFault {
 }
 
 impl From<git2::Error> for GitFault {
-    /// libgit2 keeps what the system said as a text alone.
+    /// libgit2 keeps the system's error only as text.
     fn from(error: git2::Error) -> Self {
         let full = std::io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error());
         let text = full.to_string();

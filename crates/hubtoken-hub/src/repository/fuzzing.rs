@@ -1,4 +1,5 @@
-//! Doors to paths, revisions and `.gitignore`, and a repository for those who need one; see `hub/fuzzing.rs`.
+//! Fuzzing entry points for paths, revisions and `.gitignore`, and a repository for the targets
+//! that need one; see `hub/fuzzing.rs`.
 
 use std::cell::RefCell;
 
@@ -10,10 +11,11 @@ use super::lfs::Objects;
 use super::{Author, Content, GitFault, IgnoredFiles, RepositoryPath, Store};
 use crate::registry::{Repository, RepositoryType};
 
-/// How often a repository is used: what is written into it stays there, and takes up the disk.
+/// How often a repository is reused before it is replaced: everything written to it stays there and
+/// takes up disk space.
 const USES: u32 = 10_000;
 
-/// The names of the one commit that a new repository has.
+/// The revisions that resolve to the only commit of a new repository.
 pub const COMMITTED: [&str; 3] = ["HEAD", "main", "refs/heads/main"];
 
 struct Workplace {
@@ -46,7 +48,7 @@ impl Workplace {
 
 fn with_workplace<T>(work: impl FnOnce(&Workplace) -> Result<T, GitFault>) -> Result<T, String> {
     thread_local! {
-        // Of a thread: so it is removed when the process ends.
+        // Thread-local, so that it is removed when the process exits.
         static PLACE: RefCell<Option<Workplace>> = const { RefCell::new(None) };
     }
     PLACE.with_borrow_mut(|place| {
@@ -62,14 +64,15 @@ fn with_workplace<T>(work: impl FnOnce(&Workplace) -> Result<T, GitFault>) -> Re
     })
 }
 
-/// Works with a repository that is thrown away.
+/// Runs a function on a temporary repository.
 pub(crate) fn with_content<T>(
     work: impl FnOnce(&Content) -> Result<T, GitFault>,
 ) -> Result<T, String> {
     with_workplace(|place| work(&place.content))
 }
 
-/// The one commit of a new repository, and the one that a revision means in it, if any.
+/// Returns the only commit of a new repository, and the commit that a revision resolves to there,
+/// if any.
 ///
 /// # Errors
 ///
@@ -84,19 +87,19 @@ pub fn resolved(revision: &str) -> Result<(String, Option<String>), String> {
     })
 }
 
-/// A path that is written to.
+/// Parses a path to write to.
 #[must_use]
 pub fn new_path(path: &str) -> Option<String> {
     told(RepositoryPath::parse(path))
 }
 
-/// A path that is only looked up.
+/// Parses a path that is only looked up.
 #[must_use]
 pub fn old_path(path: &str) -> Option<String> {
     told(RepositoryPath::parse_existing(path))
 }
 
-/// The path of a folder that is written to.
+/// Parses the path of a folder to write to.
 #[must_use]
 pub fn folder_path(path: &str) -> Option<String> {
     told(RepositoryPath::parse_folder(path))
@@ -106,7 +109,7 @@ fn told(path: Result<RepositoryPath, GitFault>) -> Option<String> {
     path.ok().map(|path| path.as_str().to_owned())
 }
 
-/// Whether a `.gitignore` says so of a file; nothing if that is no path.
+/// Whether a `.gitignore` ignores a file. `None` if the path is not valid.
 #[must_use]
 pub fn ignored(patterns: &str, path: &str) -> Option<bool> {
     let path = RepositoryPath::parse(path).ok()?;

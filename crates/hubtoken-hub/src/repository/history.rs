@@ -1,4 +1,4 @@
-//! Commits as the API shows them: the log of a revision, and which commit last touched a path.
+//! Commits as the API shows them: a revision's log, and the last commit that changed a path.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::{Content, Entry, GitFault};
 
-/// A commit in a list.
+/// A commit in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogEntry {
     pub id: Oid,
@@ -18,13 +18,13 @@ pub(crate) struct LogEntry {
 }
 
 impl Content {
-    /// One commit.
+    /// A single commit.
     pub(crate) fn commit_info(&self, id: Oid) -> Result<LogEntry, GitFault> {
         Ok(log_entry(&self.git.find_commit(id)?))
     }
 
-    /// The commits from a revision back to the first one, at most `limit` after leaving out `skip`; and how many
-    /// there are in all.
+    /// The history of a revision, newest first: at most `limit` commits after skipping `skip`, and
+    /// the total number of commits.
     pub(crate) fn log(
         &self,
         from: Oid,
@@ -44,7 +44,8 @@ impl Content {
         Ok((page.collect::<Result<Vec<_>, _>>()?, total))
     }
 
-    /// For each entry the commit that last changed it: the first, going back, whose parent holds something else there.
+    /// For each entry, the commit that last changed it: the first one, going back in history, whose
+    /// parent has something else at that path.
     pub(crate) fn last_commits(
         &self,
         from: Oid,

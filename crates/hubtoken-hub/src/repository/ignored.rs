@@ -1,7 +1,7 @@
-//! Which files a client need not upload: what a `.gitignore` says.
+//! Tells a client which files it need not upload, according to `.gitignore`.
 //!
-//! The client asks before each commit and leaves out what it is told to. Only the file at the top counts, as of the
-//! commit that is built on, unless the client has one of its own.
+//! The client queries this before each commit and skips the ignored files. Only the root file of
+//! the parent commit is read, unless the client sends its own.
 
 use git2::Oid;
 
@@ -16,22 +16,22 @@ pub(crate) struct IgnoredFiles(Vec<Rule>);
 #[derive(Debug)]
 struct Rule {
     pattern: Pattern,
-    /// Whether it takes out again what is ignored by a rule before it.
+    /// Whether it re-includes files ignored by an earlier rule.
     is_exception: bool,
 }
 
 impl IgnoredFiles {
-    /// Reads the patterns.
+    /// Parses the patterns.
     pub(crate) fn parse(text: &str) -> Self {
         Self(lines(text).filter_map(rule).collect())
     }
 
-    /// Whether a file of this name, or a folder that it is in, is ignored.
+    /// Whether a file with this path, or one of its parent folders, is ignored.
     pub(crate) fn contain(&self, path: &RepositoryPath) -> bool {
         let path = path.as_str().as_bytes();
         let parts = parts(path);
         let mut said = vec![None; parts.len()];
-        // The last rule about a part decides.
+        // For each part, the last matching rule decides.
         for rule in self.0.iter().rev() {
             for (said, matches) in said.iter_mut().zip(rule.pattern.matches(path, &parts)) {
                 if matches && said.is_none() {
@@ -39,7 +39,7 @@ impl IgnoredFiles {
                 }
             }
         }
-        // What is in an ignored folder cannot be taken out again.
+        // Files in an ignored folder cannot be re-included.
         said.contains(&Some(true))
     }
 }
@@ -60,7 +60,7 @@ fn rule(line: &str) -> Option<Rule> {
     })
 }
 
-/// A space with a backslash before it stays, and so do those before that.
+/// Strips trailing spaces, but keeps an escaped space and all spaces before it.
 fn without_spaces_at_its_end(line: &str) -> &str {
     let mut end = 0;
     let mut letters = line.char_indices();
@@ -78,11 +78,11 @@ fn without_spaces_at_its_end(line: &str) -> &str {
     &line[..end]
 }
 
-/// The lines of one of git's own files, as much of it as counts.
+/// The lines of one of git's own files, up to the maximum length.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut read = 0;
-    // To git, a line ends where it has a zero.
+    // Git ends a line at a NUL byte.
     text.split('\n')
         .take_while(move |line| {
             read += line.len();
@@ -92,7 +92,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Content {
-    /// What a commit says about files to ignore.
+    /// Reads a commit's ignore rules.
     pub(crate) fn ignored_files(&self, commit: Oid) -> Result<IgnoredFiles, GitFault> {
         let text = self.top_text(commit, ".gitignore")?;
         Ok(IgnoredFiles::parse(&text.unwrap_or_default()))
@@ -109,7 +109,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// What git itself says of some paths in a new work tree.
+    /// Runs git on some paths in a new work tree and returns its output.
     pub(in super::super) fn asked_of_git(
         folder: &Path,
         arguments: &[&str],
@@ -125,7 +125,7 @@ pub(super) mod tests {
             .env("GIT_ATTR_NOSYSTEM", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Its complaints about lines that it passes over.
+            // Warnings about ignored lines.
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
@@ -138,7 +138,7 @@ pub(super) mod tests {
         said.split_terminator('\0').map(str::to_owned).collect()
     }
 
-    /// Pieces of patterns: alone and together, all that git reads in a way of its own.
+    /// Pattern fragments which, alone or combined, cover git's peculiarities.
     const PIECES: &[&str] = &[
         "a",
         "b",
@@ -197,14 +197,14 @@ pub(super) mod tests {
         ":",
     ];
 
-    /// How many cases a comparison with git has; more of them for a long run.
+    /// The number of cases to compare with git. `PROPTEST_CASES` increases it for a long run.
     #[expect(clippy::disallowed_methods, reason = "a variable of the tests")]
     pub(in super::super) fn cases() -> ProptestConfig {
         let asked = std::env::var("PROPTEST_CASES").ok();
         ProptestConfig::with_cases(asked.and_then(|number| number.parse().ok()).unwrap_or(64))
     }
 
-    /// Lines that look like patterns, of everything that git reads in a way of its own.
+    /// Lines that look like patterns, covering git's peculiarities.
     pub(in super::super) fn some_pattern() -> impl Strategy<Value = String> {
         prop_oneof![
             prop::collection::vec(prop::sample::select(PIECES), 1..6)
@@ -213,7 +213,7 @@ pub(super) mod tests {
         ]
     }
 
-    /// Paths that have a chance to be matched by some of them.
+    /// Paths that some of these patterns may match.
     pub(in super::super) fn some_paths() -> impl Strategy<Value = Vec<String>> {
         let path = prop_oneof![
             "[abc.{}-]{1,4}(/[abc.-]{1,3}){0,3}",
@@ -221,7 +221,7 @@ pub(super) mod tests {
             "[a\u{e9}\\[\\]!#\" \\\\^:=]{1,3}(/[ab\u{e9}*? ]{1,2}){0,2}",
         ];
         prop::collection::btree_set(path, 1..40).prop_map(|paths| {
-            // With a colon before it, `git check-ignore` would take it for more than a path.
+            // `git check-ignore` would parse a leading colon as more than a path.
             let is_path =
                 |path: &String| !path.starts_with(':') && RepositoryPath::parse(path).is_ok();
             paths.into_iter().filter(is_path).collect()

@@ -1,13 +1,13 @@
-//! What a Hub that was killed left half done in a repository's folder: locks, and files on their way.
+//! Removes what a killed Hub left in a repository's folder: lock files and temporary files.
 //!
-//! Nothing of it was ever acknowledged. It is removed before a repository is used for the first time, when nobody else
-//! can be at work there.
+//! None of it was ever acknowledged. It is removed before a repository is first used, when nothing
+//! else can be writing there.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-/// Removes all of it.
+/// Removes all leftovers.
 pub(super) fn remove(folder: &Path) -> io::Result<()> {
     let is_lock = |name: &str| {
         Path::new(name)
@@ -16,7 +16,7 @@ pub(super) fn remove(folder: &Path) -> io::Result<()> {
     };
     sweep(folder, false, &is_lock)?;
     sweep(&folder.join("refs"), true, &is_lock)?;
-    // `tmp_objdir-…` is a push that was not taken over, the others are objects and packs.
+    // `tmp_objdir-…` is a push that was not accepted. The others are objects and packs.
     let is_temporary = |name: &str| name.starts_with("tmp_") || name.starts_with(".tmp-");
     sweep(&folder.join("objects"), true, &is_temporary)
 }

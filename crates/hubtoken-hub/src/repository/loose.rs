@@ -1,7 +1,7 @@
-//! A file that is an object of its own, not part of a pack, as a stream.
+//! Streams a loose object, that is, a file stored as an object of its own and not in a pack.
 //!
-//! libgit2 reads it as a whole, or maps it into memory. The form is simple: zlib, with `blob <length>` and a zero byte
-//! in front.
+//! libgit2 would read it whole, or map it into memory. The format is simple: zlib, with a header of
+//! `blob <length>` and a NUL byte.
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
@@ -11,14 +11,14 @@ use git2::Oid;
 
 use super::{Content, GitFault};
 
-/// `blob `, at most twenty digits, and the zero byte.
+/// `blob `, at most twenty digits, and the NUL byte.
 const LONGEST_HEAD: usize = 32;
 
-/// A blob that is being read.
+/// A blob that is being streamed.
 pub(crate) struct LooseBlob(ZlibDecoder<BufReader<File>>);
 
 impl Content {
-    /// A blob, if it is an object of its own.
+    /// Opens a blob if it is a loose object.
     pub(crate) fn loose(&self, oid: Oid) -> Result<Option<LooseBlob>, GitFault> {
         let name = oid.to_string();
         let path = self
@@ -51,7 +51,7 @@ impl LooseBlob {
         } else {
             Err(io::Error::new(
                 ErrorKind::InvalidData,
-                "the object is no blob",
+                "the object is not a blob",
             ))
         }
     }

@@ -1,26 +1,30 @@
-//! The content of repositories: bare git repositories, one folder each, written through libgit2.
+//! Stores the content of repositories as bare git repositories, one folder each, written through
+//! libgit2.
 //!
-//! A folder is named by the repository's id, never by its name. Git's ref is a commit's truth: a commit exists once
-//! its branch points to it, and the registry holds no copy of that. Creating and deleting touch both sides, and a
-//! crash may come between any two steps:
+//! A folder is named by the repository's id, never by its name. The git ref is the only source of
+//! truth for commits: a commit exists once its branch points to it, and the registry has no copy of
+//! that. Creating and deleting a repository changes both the folder and the registry, and a crash
+//! may occur between any two steps:
 //!
-//! - A new folder is built as `{id}.new`, with the marker `hubtoken-unsettled` in it, and renamed to `{id}.git`. Then
-//!   its row is stored, then the marker goes.
-//! - A folder to be deleted gets the marker. Then its row goes, then it is renamed to `{id}.deleted`, then it is
-//!   removed file by file.
+//! - To create a repository, its folder is built as `{id}.new`, containing the marker
+//!   `hubtoken-unsettled`, and renamed to `{id}.git`. Then its row is stored, and then the marker
+//!   is removed.
+//! - To delete a repository, the marker is added to its folder. Then its row is deleted, the folder
+//!   is renamed to `{id}.deleted`, and it is removed file by file.
 //!
-//! So at start, [`Store::reconcile`] removes every `.new` and `.deleted`; of a marked `.git` it removes the marker if
-//! there is a row, and the folder if there is none. A folder *without* the marker and without a row is left alone: it
-//! means that somebody restored an older database, and deleting the work of a week would be a poor answer to that. A
-//! row without its folder is damage that no crash can cause; the row is kept, its content is answered with an error,
-//! and it can be deleted.
+//! At startup, [`Store::reconcile`] therefore removes every `.new` and `.deleted` folder. For a
+//! marked `.git` folder, it removes the marker if there is a row, and the folder if there is none.
+//! A folder with neither marker nor row is left alone: it means that an older database was
+//! restored, and its data must not be lost. A row without a folder is damage that no crash can
+//! cause. The row is kept, requests for its content return an error, and the repository can be
+//! deleted.
 //!
-//! Everything here blocks; callers run it on the blocking threads of the runtime.
+//! Everything here blocks, so callers run it on the runtime's blocking threads.
 //!
-//! libgit2 writes, and git receives. Both take git's own lock on a reference and move the
-//! reference only if it still points where it was read, so a commit through the API and a push
-//! cannot undo each other. Neither path reads a large object into memory: a loose object is
-//! inflated in chunks, and a packed one is the output of `git cat-file`.
+//! libgit2 writes commits, and git receives pushes. Both take git's own lock on a reference and
+//! move it only if it still points where it was read, so a commit through the API and a push cannot
+//! undo each other. Neither reads a large object into memory: a loose object is inflated in chunks,
+//! and a packed one is streamed from `git cat-file`.
 
 mod attributes;
 mod commit;
@@ -60,26 +64,26 @@ pub(crate) use self::revision::{DEFAULT_BRANCH, Reference, unfit_name};
 pub(crate) use self::tree::Entry;
 
 const MARKER: &str = "hubtoken-unsettled";
-/// Beside the folders of repositories: what libgit2 is told.
+/// The libgit2 configuration file, beside the repository folders.
 const SETTINGS: &str = "libgit2.config";
-/// How often a folder is emptied that others still write to.
+/// How many times to try to remove a folder that is still being written to.
 const REMOVALS: u32 = 50;
 const FSYNC: &str = "core.fsyncobjectfiles";
 
-/// The file that every new repository on the Hub begins with.
+/// The default `.gitattributes`, which every new repository on the Hub contains.
 const GITATTRIBUTES: &[u8] = include_bytes!("gitattributes");
 
 /// All git repositories of one Hub.
 #[derive(Debug)]
 pub(crate) struct Store {
     root: PathBuf,
-    /// The large files, which are beside git.
+    /// The large files, which are stored outside git.
     objects: Objects,
-    /// One lock a repository, so that a commit can read the branch, build on it and move it without another between.
+    /// One lock per repository, held while a commit reads the branch, builds on it and moves it.
     locks: Mutex<HashMap<String, Arc<Mutex<()>>>>,
 }
 
-/// One git repository, opened.
+/// An open git repository.
 pub(crate) struct Content {
     git: git2::Repository,
     lock: Arc<Mutex<()>>,
@@ -100,7 +104,7 @@ impl Store {
         self.root.join(kind.plural()).join(format!("{id}.git"))
     }
 
-    /// Creates the folder with a first commit. It stays unsettled until [`Store::settle`].
+    /// Creates the folder with an initial commit. It stays marked until [`Store::settle`].
     pub(crate) fn create(
         &self,
         kind: RepositoryType,
@@ -111,7 +115,8 @@ impl Store {
         self.build(&folder, kind, id, author)
             .and_then(|()| Ok(fs::rename(&folder, self.folder(kind, id))?))
             .inspect_err(|_| {
-                // The room that it took is wanted, most of all on a full disk. What cannot be removed goes at the start.
+                // Free the disk space, which matters most when the disk is full. Whatever cannot be
+                // removed now is removed at the next start.
                 let _ = fs::remove_dir_all(&folder);
             })
     }
@@ -142,21 +147,21 @@ impl Store {
         Ok(())
     }
 
-    /// The registry agrees now.
+    /// Removes the marker: the repository is now registered.
     pub(crate) fn settle(&self, kind: RepositoryType, id: &str) -> Result<(), GitFault> {
         Ok(fs::remove_file(self.folder(kind, id).join(MARKER))?)
     }
 
-    /// The registry is about to forget it.
+    /// Adds the marker before the repository's row is deleted.
     pub(crate) fn unsettle(&self, kind: RepositoryType, id: &str) -> Result<(), GitFault> {
         match fs::write(self.folder(kind, id).join(MARKER), b"") {
-            // Its folder is gone already, which is no reason to keep the row.
+            // The folder is already missing, which is not a reason to keep the row.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             other => Ok(other?),
         }
     }
 
-    /// Removes the folder, once no commit is under way.
+    /// Removes the folder, once no commit is in progress.
     pub(crate) fn delete(&self, kind: RepositoryType, id: &str) -> Result<(), GitFault> {
         let lock = self.lock(id);
         let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
@@ -189,24 +194,25 @@ impl Store {
         self.objects.of(repository.kind, &repository.id)
     }
 
-    /// Without `core.fsyncObjectFiles` libgit2 leaves objects in the page cache, and a commit that was answered could be
-    /// lost. It stands in a file that libgit2 alone is told of: git has another setting, and warns about this one.
+    /// Without `core.fsyncObjectFiles`, libgit2 leaves objects in the page cache, and an
+    /// acknowledged commit could be lost. The setting is in a file that only libgit2 reads, because
+    /// git uses a different setting and warns about this one.
     fn set_up(&self, git: &git2::Repository) -> Result<(), GitFault> {
         Ok(git
             .config()?
             .add_file(&self.root.join(SETTINGS), ConfigLevel::App, false)?)
     }
 
-    /// The lock of a repository. The first time in this process, what git had begun is removed from its folder: a Hub
-    /// that was killed left it there, no other can have made it since the data folder is ours, and with a lock file
-    /// nothing could be committed ever again.
+    /// Returns a repository's lock. The first call in this process also removes what an interrupted
+    /// git operation left behind, because a stale lock file would block all further commits. Only a
+    /// killed Hub can have left it, since the data folder belongs to this process.
     fn lock_or_begin(&self, id: &str, folder: &Path) -> Result<Arc<Mutex<()>>, GitFault> {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lock) = locks.get(id) {
             return Ok(Arc::clone(lock));
         }
         leftovers::remove(folder)?;
-        // Older versions had the setting here.
+        // Older versions stored the setting here.
         let config = git2::Repository::open_bare(folder)?.config()?;
         match config.open_level(ConfigLevel::Local)?.remove(FSYNC) {
             Err(error) if error.code() != git2::ErrorCode::NotFound => return Err(error.into()),
@@ -220,7 +226,7 @@ impl Store {
         Arc::clone(locks.entry(id.to_owned()).or_default())
     }
 
-    /// Makes folders and registry agree again after a crash; see the essay above.
+    /// Makes folders and registry consistent after a crash; see the module documentation.
     pub(crate) fn reconcile(&self, registered: &[Repository]) -> std::io::Result<()> {
         let known: HashSet<PathBuf> = registered
             .iter()
@@ -245,7 +251,7 @@ impl Store {
                 }
             }
         }
-        // Those of a repository that nobody knows are kept as long as its folder is.
+        // The large files of an unregistered repository are kept for as long as its folder is.
         self.objects.sweep(|kind, id| {
             let folder = self.folder(kind, id);
             known.contains(&folder) || folder.exists()
@@ -261,7 +267,8 @@ fn settle_folder(folder: &Path, known: bool) -> std::io::Result<()> {
     }
 }
 
-/// Removes a folder that may be gone already. Renamed first: file by file, the marker could be gone before the rest.
+/// Removes a folder if it exists. It is renamed first; otherwise, the marker could be deleted
+/// before the rest.
 fn remove(folder: &Path) -> std::io::Result<()> {
     let doomed = folder.with_extension("deleted");
     match fs::rename(folder, &doomed) {
@@ -271,7 +278,8 @@ fn remove(folder: &Path) -> std::io::Result<()> {
     }
 }
 
-/// A push that is under way goes on writing for a moment, into folders that were emptied already.
+/// Removes a folder, and retries because a push in progress may still write to folders that were
+/// already emptied.
 fn remove_all(folder: &Path) -> std::io::Result<()> {
     for _ in 0..REMOVALS {
         match fs::remove_dir_all(folder) {

@@ -1,8 +1,9 @@
-//! Paths inside a repository: checked once, at the edge, so that no later code meets a path that leads out of it.
+//! Validates paths inside a repository at the boundary, so that no later code handles a path that
+//! escapes it.
 
 use super::GitFault;
 
-/// A path that names something inside a repository; never empty.
+/// A valid, non-empty path inside a repository.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RepositoryPath(String);
 
@@ -31,8 +32,8 @@ impl RepositoryPath {
         )))
     }
 
-    /// A path that is only looked up. What was pushed may have a name that the API would not give it; a name cannot
-    /// lead out of a tree, whatever it is.
+    /// Parses a path that is only looked up. Pushed files may have names that the API would reject,
+    /// and no name can escape a git tree.
     pub(crate) fn parse_existing(path: &str) -> Result<Self, GitFault> {
         let path = path.strip_suffix('/').unwrap_or(path);
         let is_plain = |part: &str| {
@@ -45,7 +46,7 @@ impl RepositoryPath {
         }
     }
 
-    /// The same for a folder, which may end with `/`.
+    /// Parses a folder's path, which may end with `/`.
     pub(crate) fn parse_folder(path: &str) -> Result<Self, GitFault> {
         Self::parse(path.strip_suffix('/').unwrap_or(path))
     }
@@ -61,7 +62,8 @@ impl RepositoryPath {
 }
 
 fn bad_component(component: &str) -> Option<&'static str> {
-    // On some file systems these are all `.git`, and a clone there would overwrite its own configuration.
+    // Some file systems treat all of these as `.git`, so checking out such a name would overwrite
+    // the clone's configuration.
     let folded = component.to_ascii_lowercase();
     let plain = folded
         .split(':')

@@ -1,10 +1,12 @@
-//! One pattern of a `.gitignore` or a `.gitattributes`, exactly as git reads it (`dir.c`, `wildmatch.c`): by bytes, and
-//! with its quirks, since a client with git in hand sees every difference.
+//! Matches a `.gitignore` or `.gitattributes` pattern exactly as git does (`dir.c`, `wildmatch.c`):
+//! by bytes, and with git's quirks, since a client that has git would notice any difference.
 //!
-//! Libraries for such patterns know the documented ones. Git has more: `/***` and `a/b**` cross folders, `[x` matches
-//! nothing, `[[:digit:]x]` is a set, a letter of two bytes is two `?`. Those that follow git closely (`gix-glob`,
-//! libgit2) also try as git does, again and again: each `**/` doubles the time, and here a client sends both the
-//! patterns and the paths. This walks once over the pattern and keeps all places in the path that it may have come to.
+//! Pattern libraries implement only the documented syntax. Git has more: `/***` and `a/b**` cross
+//! folders, `[x` matches nothing, `[[:digit:]x]` is a set, and a two-byte character is two `?`.
+//! Libraries that follow git closely (`gix-glob`, libgit2) also backtrack as git does, so each
+//! `**/` doubles the time, and here the client supplies both the patterns and the paths. This
+//! implementation makes one pass over the pattern and tracks every position in the path that it may
+//! have reached.
 
 mod byte_set;
 mod reached;
@@ -14,14 +16,14 @@ use std::ops::Range;
 use byte_set::ByteSet;
 use reached::Reached;
 
-/// Bytes that no literal part has.
+/// Bytes that do not occur in a literal part.
 const SPECIAL: &[u8] = b"*?[\\";
 
 /// A pattern.
 #[derive(Debug)]
 pub(super) struct Pattern {
     steps: Vec<Step>,
-    /// About one component, wherever it stands.
+    /// Matches a single component, at any depth.
     is_of_names: bool,
     is_of_folders: bool,
 }
@@ -30,7 +32,7 @@ pub(super) struct Pattern {
 enum Step {
     Byte(u8),
     OneOf(Box<ByteSet>),
-    /// Any number of bytes of one component.
+    /// Any number of bytes within one component.
     Within,
     /// Any number of bytes.
     Across,
@@ -39,7 +41,7 @@ enum Step {
 }
 
 impl Pattern {
-    /// Reads a pattern; `None` for one that matches nothing.
+    /// Parses a pattern. Returns `None` for one that matches nothing.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let (text, is_of_folders) = match text.strip_suffix(b"/") {
             Some(rest) => (rest, true),
@@ -50,7 +52,8 @@ impl Pattern {
         let plain = text.iter().position(|byte| SPECIAL.contains(byte));
         let (plain, rest) = text.split_at(plain.unwrap_or(text.len()));
         let mut steps: Vec<_> = plain.iter().copied().map(Step::Byte).collect();
-        // Git compares the literal part by itself, and what comes then is the start of a pattern to it.
+        // Git compares the literal part separately, and treats what follows as the start of a
+        // pattern.
         read(rest, &mut steps)?;
         (!steps.is_empty()).then_some(Self {
             steps,
@@ -59,7 +62,7 @@ impl Pattern {
         })
     }
 
-    /// Whether it matches each of a path's folders, from the top, and the file that the path leads to.
+    /// Whether it matches each of a path's folders, from the root, and finally the file itself.
     pub(super) fn matches(&self, path: &[u8], parts: &[Range<usize>]) -> Vec<bool> {
         let mut matches: Vec<bool> = if self.is_of_names {
             let names = parts.iter().filter_map(|part| path.get(part.clone()));
@@ -80,7 +83,7 @@ impl Pattern {
     }
 }
 
-/// Where the components of a path are.
+/// The range of each component of a path.
 pub(super) fn parts(path: &[u8]) -> Vec<Range<usize>> {
     let mut start = 0;
     path.split(|byte| *byte == b'/')
@@ -92,7 +95,7 @@ pub(super) fn parts(path: &[u8]) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// Reads what comes after the literal part.
+/// Parses what follows the literal part.
 fn read(pattern: &[u8], steps: &mut Vec<Step>) -> Option<()> {
     let mut at = 0;
     while let Some(byte) = pattern.get(at) {
@@ -120,7 +123,7 @@ fn read(pattern: &[u8], steps: &mut Vec<Step>) -> Option<()> {
     Some(())
 }
 
-/// Reads asterisks, and says where they end.
+/// Parses asterisks, and returns where they end.
 fn read_stars(pattern: &[u8], start: usize, steps: &mut Vec<Step>) -> usize {
     let count = pattern[start..]
         .iter()
@@ -135,7 +138,7 @@ fn read_stars(pattern: &[u8], start: usize, steps: &mut Vec<Step>) -> usize {
         (true, _) => (Step::Across, end),
         (false, _) => (Step::Within, end),
     };
-    // Twice the same says no more than once.
+    // Repeating the same step is redundant.
     if steps.last() != Some(&step) {
         steps.push(step);
     }
@@ -155,18 +158,18 @@ mod tests {
     #[test]
     fn what_git_documents_and_what_it_does_besides() {
         for (pattern, path, expected) in [
-            // More asterisks than two are two.
+            // More than two asterisks count as two.
             ("/***", "a/a", true),
             ("/***", "a", true),
             ("***", "a/a", true),
             ("a/***/b", "a/x/y/b", true),
             ("a/***/b", "a/b", true),
-            // Elsewhere than between slashes they are one, ...
+            // Anywhere but between slashes they count as one, ...
             ("a/*b**", "a/xb/c", false),
             ("a/**b", "a/x/b", false),
             ("?/a**", "x/ab", true),
             ("?/a**", "x/ab/c", false),
-            // ... but for git that place begins after what is literal.
+            // ... but for git, that position begins after the literal part.
             ("a/b**", "a/bc/d", true),
             ("a/b**/c", "a/b/x/c", true),
             ("a/b**/c", "a/bc", true),
@@ -175,7 +178,7 @@ mod tests {
             ("/", "a", false),
             ("//", "a", false),
             ("", "a", false),
-            // An escaped slash ends them as well, and is taken by nothing else.
+            // An escaped slash also terminates them, and nothing else matches it.
             ("?/**\\/b", "a/x/b", true),
             ("?/**\\/b", "a/b", false),
             // Escapes.
@@ -213,7 +216,7 @@ mod tests {
             ("[!x]?", "\u{e9}", true),
             ("?", "\u{e9}", false),
             ("??", "\u{e9}", true),
-            // Case, and letters that are none to git.
+            // Case, and characters that git does not treat as letters.
             ("A", "a", false),
             ("{a,b}", "{a,b}", true),
             ("{a,b}", "a", false),

@@ -1,6 +1,7 @@
-//! Names in quotation marks, as git writes them (`quote.c`).
+//! Parses quoted names, as git writes them (`quote.c`).
 
-/// The name that a text begins with, and what comes after it; `None` if it does not begin with one.
+/// The quoted name at the start of a text, and the rest. `None` if the text does not start with
+/// one.
 pub(super) fn unquote(text: &str) -> Option<(Vec<u8>, &str)> {
     let inner = text.strip_prefix('"')?;
     let mut name = Vec::new();

@@ -1,6 +1,8 @@
-//! Revisions: which commit a branch, a tag or a hash means, and how branches and tags come and go.
+//! Revisions: resolves branches, tags and hashes to commits, and creates and deletes branches and
+//! tags.
 //!
-//! Git's own revision language (`main~1`, `:path`, `@{u}`) is not spoken: the Hub knows names and hashes only.
+//! Git's own revision syntax (`main~1`, `:path`, `@{u}`) is not supported: the Hub accepts only
+//! names and hashes.
 
 use git2::{ErrorCode, ObjectType, Oid};
 
@@ -17,24 +19,24 @@ pub(crate) struct Reference {
     pub name: String,
     /// Full name, such as `refs/heads/main`.
     pub full_name: String,
-    /// The commit it means.
+    /// The commit it points to.
     pub target: Oid,
 }
 
-/// Why no branch and no tag may have a name that git itself would take.
+/// Why a branch or tag must not have this name, although git would accept it.
 pub(crate) fn unfit_name(name: &str) -> Option<&'static str> {
     if name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        // A revision of that form means a commit, and must go on meaning it.
+        // A revision of that form always refers to a commit.
         Some("it would look like the hash of a commit")
     } else if name.starts_with('-') {
-        Some("it would look like an option of git's")
+        Some("it would look like a git option")
     } else {
         None
     }
 }
 
 impl Content {
-    /// The commit that a revision means.
+    /// The commit that a revision refers to.
     pub(crate) fn resolve(&self, revision: &str) -> Result<Oid, GitFault> {
         let unknown = || GitFault::RevisionNotFound(revision.escape_debug().take(200).collect());
         let named = if revision == "HEAD" {
@@ -75,7 +77,7 @@ impl Content {
         }
     }
 
-    /// The full name of a branch that exists, spelled `main` or `refs/heads/main`.
+    /// The full name of an existing branch, given as `main` or `refs/heads/main`.
     pub(super) fn branch(&self, revision: &str) -> Result<(String, Oid), GitFault> {
         let full_name = if revision.starts_with("refs/heads/") {
             revision.to_owned()
@@ -125,7 +127,7 @@ impl Content {
         let unfit = if git2::Reference::is_valid_name(&full_name) {
             unfit_name(name)
         } else {
-            Some("git has no such names")
+            Some("git does not allow it")
         };
         if let Some(reason) = unfit {
             let name: String = name.escape_debug().take(200).collect();
@@ -144,15 +146,16 @@ impl Content {
             Err(error) if error.code() == ErrorCode::Exists => {
                 Err(GitFault::ReferenceExists(full_name))
             }
-            // `a` and `a/b` cannot both be references: one is a file where the other needs a folder.
+            // `a` and `a/b` cannot both be references: one is a file, and the other needs a folder
+            // in its place.
             Err(error) if error.class() == git2::ErrorClass::Reference => Err(GitFault::Rejected(
-                format!("Reference `{full_name}` collides with another one"),
+                format!("Reference `{full_name}` conflicts with another one"),
             )),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Deletes a branch or a tag, except for the default branch.
+    /// Deletes a branch or a tag, but not the default branch.
     pub(crate) fn delete_reference(&self, prefix: &str, name: &str) -> Result<(), GitFault> {
         if prefix == "refs/heads/" && name == DEFAULT_BRANCH {
             return Err(GitFault::Rejected(format!(

@@ -1,4 +1,4 @@
-//! Reading what a commit holds: lists of entries, single entries, and the content of files.
+//! Reads commits: lists of entries, single entries, and the content of files.
 
 use std::fs::File;
 use std::ops::Range;
@@ -9,7 +9,8 @@ use git2::{ErrorCode, ObjectType, Oid, Tree, TreeEntry};
 use super::lfs::{ObjectId, POINTER_LENGTHS, Pointer};
 use super::{Content, GitFault, RepositoryPath};
 
-/// How much of a file that is for git is looked at: each of its patterns costs time, and nobody has so many.
+/// How much of `.gitattributes` or `.gitignore` is read. Each pattern costs time, and real files
+/// are smaller.
 pub(super) const LONGEST_TEXT: usize = 64 << 10;
 
 /// A file or a folder in a commit.
@@ -17,9 +18,9 @@ pub(super) const LONGEST_TEXT: usize = 64 << 10;
 pub(crate) struct Entry {
     pub path: String,
     pub oid: Oid,
-    /// `None` for a folder; of a pointer the size of what it points to.
+    /// `None` for a folder. For a pointer, the size of the LFS object.
     pub size: Option<u64>,
-    /// What it points to, if it is a pointer of LFS.
+    /// The LFS pointer, if the file is one.
     pub lfs: Option<Pointer>,
 }
 
@@ -28,7 +29,7 @@ impl Entry {
         self.size.is_some()
     }
 
-    /// The length of what is in git.
+    /// The size of the blob in git.
     pub(crate) fn blob_size(&self) -> u64 {
         match self.lfs {
             Some(pointer) => pointer.own_size,
@@ -42,7 +43,7 @@ impl Content {
         Ok(self.git.find_commit(commit)?.tree()?)
     }
 
-    /// What is at a path.
+    /// The entry at a path.
     pub(crate) fn entry(&self, commit: Oid, path: &RepositoryPath) -> Result<Entry, GitFault> {
         self.find_entry(commit, path)?
             .ok_or_else(|| GitFault::EntryNotFound {
@@ -51,7 +52,7 @@ impl Content {
             })
     }
 
-    /// What is at a path, if anything.
+    /// The entry at a path, if it exists.
     pub(crate) fn find_entry(
         &self,
         commit: Oid,
@@ -65,7 +66,7 @@ impl Content {
         self.describe(path.as_str().to_owned(), &entry)
     }
 
-    /// The entries of a folder, or of the whole commit; with `recursive`, those of the folders in it as well.
+    /// The entries of a folder, or of the root. With `recursive`, also those of its subfolders.
     pub(crate) fn list(
         &self,
         commit: Oid,
@@ -101,7 +102,7 @@ impl Content {
         into: &mut Vec<Entry>,
     ) -> Result<(), GitFault> {
         for entry in tree {
-            // The API never writes a name that is not UTF-8, and JSON could not carry one.
+            // The API never writes names that are not UTF-8, and JSON could not represent them.
             let Ok(name) = entry.name() else { continue };
             let path = if under.is_empty() {
                 name.to_owned()
@@ -130,7 +131,7 @@ impl Content {
                 lfs: None,
             })),
             Some(ObjectType::Blob) => {
-                // The header is enough for the size; the content may be large.
+                // The header is enough for the size, and the content may be large.
                 let (size, _) = self.git.odb()?.read_header(entry.id())?;
                 let lfs = if POINTER_LENGTHS.contains(&(size as u64)) {
                     Pointer::parse(self.git.find_blob(entry.id())?.content())
@@ -149,17 +150,18 @@ impl Content {
         }
     }
 
-    /// What a pointer points to, if it was uploaded.
+    /// Opens the LFS object of a pointer, if it was uploaded.
     pub(crate) fn large(&self, pointer: &Pointer) -> Result<Option<File>, GitFault> {
         Ok(self.objects.open(pointer)?)
     }
 
-    /// How long an object in LFS is, if it is there.
+    /// The length of an LFS object, if it exists.
     pub(crate) fn large_length(&self, oid: ObjectId) -> Result<Option<u64>, GitFault> {
         Ok(self.objects.length(oid)?)
     }
 
-    /// The text of one of git's own files at the top of a commit, as much of it as counts; nothing if there is none.
+    /// The text of one of git's own files in a commit's root, up to the maximum length, or `None`
+    /// if it does not exist.
     pub(super) fn top_text(&self, commit: Oid, name: &str) -> Result<Option<String>, GitFault> {
         match self.find_entry(commit, &RepositoryPath::parse(name)?)? {
             Some(entry) if entry.is_file() && entry.lfs.is_none() => {
@@ -170,7 +172,8 @@ impl Content {
         }
     }
 
-    /// A part of a file, or all of it. Only the part is copied; git itself reads a file whole.
+    /// A file's content, or a range of it. Only the range is copied, but libgit2 reads the whole
+    /// file.
     pub(crate) fn blob(&self, oid: Oid, part: Range<u64>) -> Result<Vec<u8>, GitFault> {
         let blob = self.git.find_blob(oid)?;
         let index = |offset: u64| {

@@ -1,4 +1,4 @@
-//! The large files of repositories: on the disk beside git, which holds pointers to them.
+//! The large files of repositories, stored on disk beside git, which holds pointers to them.
 
 mod objects;
 mod pointer;

@@ -1,13 +1,15 @@
-//! Large files on the disk: received, checked, and there only when whole.
+//! Stores large files on disk. A file appears only once it is complete and verified.
 //!
 //! ```text
 //! lfs/{models,datasets,spaces}/{repository's id}/{aa}/{bb}/{SHA-256}
-//! lfs/incoming/…                                         on their way
+//! lfs/incoming/…                                         uploads in progress
 //! ```
 //!
-//! A file belongs to one repository: whoever may read one must not get at another's content by knowing its digest. It
-//! is written aside and digested on the way; when it is what it was said to be and on the disk, it gets its name. Names
-//! say what the content is, so a file is never changed, and two uploads of one cannot disturb each other.
+//! A file belongs to one repository, so that read access to one repository does not give access to
+//! another's content by its digest. An upload is written to a temporary file and hashed on the way.
+//! Once its size and digest match and it is synced to disk, it is renamed to its final name. Files
+//! are content-addressed, so they never change, and two uploads of the same file cannot interfere
+//! with each other.
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File};
@@ -21,7 +23,7 @@ use tempfile::NamedTempFile;
 use super::pointer::{ObjectId, Pointer};
 use hubtoken_core::repository::RepositoryType;
 
-/// Folders above a file, the data folder among them.
+/// The number of folders above a file, up to and including the data folder.
 const DEPTH: usize = 6;
 
 /// The large files of all repositories.
@@ -37,7 +39,7 @@ pub(crate) struct RepositoryObjects {
     incoming: PathBuf,
 }
 
-/// A file that is being received.
+/// An upload in progress.
 pub(crate) struct Incoming {
     file: NamedTempFile,
     digest: Sha256,
@@ -47,12 +49,12 @@ pub(crate) struct Incoming {
     size: u64,
 }
 
-/// Why a file was not taken.
+/// Why an upload was rejected.
 #[derive(Debug)]
 pub(crate) enum Unfit {
-    /// It is longer or shorter than was said.
+    /// Its size is not the announced one.
     Size,
-    /// It is not what was said.
+    /// Its digest is not the announced one.
     Digest,
     Io(io::Error),
 }
@@ -77,8 +79,8 @@ impl Objects {
         }
     }
 
-    /// Removes what a killed Hub was receiving, and the files of repositories that are gone: `is_known` says of a kind
-    /// and an id whether they are still there.
+    /// Removes uploads that a killed Hub left unfinished, and the files of repositories that no
+    /// longer exist. `is_known` returns whether the repository of a type and id exists.
     pub(crate) fn sweep(&self, is_known: impl Fn(RepositoryType, &str) -> bool) -> io::Result<()> {
         for name in entries(&self.root.join("incoming"))? {
             fs::remove_file(self.root.join("incoming").join(name))?;
@@ -101,7 +103,7 @@ impl RepositoryObjects {
         self.folder.join(&name[..2]).join(&name[2..4]).join(name)
     }
 
-    /// How long an object is, if it is there.
+    /// The length of an object, if it exists.
     pub(crate) fn length(&self, oid: ObjectId) -> io::Result<Option<u64>> {
         match fs::metadata(self.path(oid)) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -109,7 +111,7 @@ impl RepositoryObjects {
         }
     }
 
-    /// The object that a pointer points to, if it is there.
+    /// Opens the object that a pointer refers to, if it exists and has the right size.
     pub(crate) fn open(&self, pointer: &Pointer) -> io::Result<Option<File>> {
         match File::open(self.path(pointer.oid)) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -121,7 +123,7 @@ impl RepositoryObjects {
         }
     }
 
-    /// Begins to receive an object.
+    /// Starts receiving an object.
     pub(crate) fn receive(&self, oid: ObjectId, size: u64) -> io::Result<Incoming> {
         make_folder(&self.incoming)?;
         Ok(Incoming {
@@ -134,7 +136,7 @@ impl RepositoryObjects {
         })
     }
 
-    /// Removes all, with the repository.
+    /// Removes all objects, along with the repository.
     pub(crate) fn remove(&self) -> io::Result<()> {
         match fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -153,7 +155,7 @@ impl Incoming {
         Ok(self.file.write_all(data)?)
     }
 
-    /// Checks the file and has it on the disk; it is there when [`Incoming::keep`] has been called as well.
+    /// Verifies the upload and syncs it to disk. It becomes visible only after [`Checked::keep`].
     pub(crate) fn check(self) -> Result<Checked, Unfit> {
         if self.written != self.size {
             return Err(Unfit::Size);
@@ -170,7 +172,7 @@ impl Incoming {
     }
 }
 
-/// A file that is what it was said to be.
+/// A verified upload.
 pub(crate) struct Checked {
     file: NamedTempFile,
     folder: PathBuf,
@@ -178,7 +180,7 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// Gives it its name.
+    /// Renames the file to its final name.
     pub(crate) fn keep(self) -> io::Result<()> {
         let name = self.oid.to_string();
         let folder = self.folder.join(&name[..2]).join(&name[2..4]);
@@ -186,7 +188,8 @@ impl Checked {
         self.file
             .persist(folder.join(&name))
             .map_err(|error| error.error)?;
-        // The innermost first: what it holds, then that it is there itself; up to the data folder.
+        // Syncs the innermost folder first, then each parent up to the data folder, so that every
+        // entry is durable.
         for folder in folder.ancestors().take(DEPTH) {
             File::open(folder)?.sync_all()?;
         }

@@ -1,24 +1,24 @@
-//! Pointers: the small files that stand in git for large ones.
+//! LFS pointers: the small files that git stores in place of large ones.
 //!
-//! The form is git-lfs' own: lines of a key and a value, `version` first, the others sorted. Whatever is not exactly
-//! that is an ordinary file.
+//! The format is that of git-lfs: lines of a key and a value, `version` first and the others
+//! sorted. Anything that does not match it exactly is a regular file.
 
 use hubtoken_core::hexadecimal;
 
 const VERSION: &str = "version https://git-lfs.github.com/spec/v1";
-/// The shortest and the longest pointer that there can be; a reader need not look at other files.
+/// The minimum and maximum length of a pointer. Files of other lengths need not be read.
 pub(crate) const LENGTHS: std::ops::RangeInclusive<u64> = 120..=1024;
 
-/// The SHA-256 of a large file, by which it is known.
+/// The SHA-256 of a large file, which identifies it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ObjectId(pub [u8; 32]);
 
-/// What a pointer points to.
+/// A parsed pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pointer {
     pub oid: ObjectId,
     pub size: u64,
-    /// How long the pointer itself is.
+    /// The length of the pointer itself.
     pub own_size: u64,
 }
 
@@ -35,7 +35,7 @@ impl std::fmt::Display for ObjectId {
 }
 
 impl Pointer {
-    /// The pointer in a file, if it is one.
+    /// Parses a file as a pointer. Returns `None` if it is not one.
     pub(crate) fn parse(content: &[u8]) -> Option<Self> {
         let length = content.len() as u64;
         let text = std::str::from_utf8(content).ok()?;

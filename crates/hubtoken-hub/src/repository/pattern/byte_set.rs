@@ -1,6 +1,5 @@
-//! A set of bytes, in brackets.
+//! The set of bytes in a bracket expression.
 
-/// A set of bytes.
 #[derive(Debug, PartialEq)]
 pub(super) struct ByteSet([bool; 256]);
 
@@ -28,7 +27,8 @@ impl ByteSet {
         }
     }
 
-    /// Reads what comes after a bracket, and says where it ends; `None` if it does not.
+    /// Parses what follows an opening bracket, and returns where it ends. Returns `None` if it is
+    /// not closed.
     pub(super) fn read(pattern: &[u8], start: usize) -> Option<(Self, usize)> {
         let byte = |at: usize| pattern.get(at).copied();
         let mut set = Self::none();
@@ -80,7 +80,7 @@ impl ByteSet {
     }
 }
 
-/// The bytes that git counts to a class; its white space is not that of C.
+/// The bytes of a character class, as git defines it. Its whitespace differs from C's.
 fn class_of(name: &[u8]) -> Option<fn(&u8) -> bool> {
     Some(match name {
         b"alnum" => u8::is_ascii_alphanumeric,

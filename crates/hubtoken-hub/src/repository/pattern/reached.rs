@@ -1,16 +1,16 @@
-//! Where a pattern leads in a text.
+//! Computes which positions in a text a pattern can reach.
 
 use super::Step;
 
-/// The places in a text to which a pattern may have come.
+/// The positions in a text that a pattern may have reached.
 pub(super) struct Reached {
     places: Vec<bool>,
-    /// Where the first is, and the last; nowhere if there is none.
+    /// The first and the last position, or `None` if there are none.
     span: Option<(usize, usize)>,
 }
 
 impl Reached {
-    /// The places to which some steps lead from the start of a text.
+    /// The positions that some steps reach from the start of a text.
     pub(super) fn by(steps: &[Step], text: &[u8]) -> Self {
         let mut places = vec![false; text.len() + 1];
         places[0] = true;
@@ -49,7 +49,7 @@ impl Reached {
         self.span.is_some() && self.places[place]
     }
 
-    /// Takes one byte from each place.
+    /// Consumes one byte from each position.
     fn pass(
         &mut self,
         text: &[u8],
@@ -70,7 +70,8 @@ impl Reached {
         span
     }
 
-    /// Takes any number of bytes that are no slash from each place, and says how far that leads.
+    /// Consumes any number of bytes other than slashes from each position, and returns the last
+    /// position reached.
     fn spread(&mut self, text: &[u8], first: usize, last: usize) -> usize {
         let mut end = last;
         for (at, byte) in text.iter().enumerate().skip(first) {
