@@ -1,7 +1,7 @@
-//! Large files out of packs, as a stream.
+//! Streams large files out of packs.
 //!
-//! libgit2 reads what is packed as a whole. `git cat-file` does not, so a large file is its output, and memory is
-//! bounded whatever the file's length.
+//! libgit2 reads a packed object whole. `git cat-file` does not, so a large file is streamed from
+//! its output, and memory is bounded whatever the file's length.
 
 use std::io;
 use std::process::Stdio;
@@ -19,7 +19,8 @@ use crate::pieces::{PIECE, Pieces, body, channel};
 use crate::registry::Repository;
 use crate::state::HubState;
 
-/// So many bytes of a blob, after so many others; nothing if git is not installed, or cannot be run.
+/// Streams `length` bytes of a blob after skipping `skip` bytes. Returns `None` if git is not
+/// installed or cannot be run.
 pub(crate) async fn packed(
     state: &Arc<HubState>,
     repository: &Repository,
@@ -46,7 +47,7 @@ pub(crate) async fn packed(
         if let Err(error) = copy(stdout, skip, length, &pieces).await {
             let _ = pieces.send(Err(error)).await;
         }
-        // Only now: it is told to end if it has more to say than was wanted.
+        // Not earlier: dropping the group terminates git if it has more output than was requested.
         drop(group);
     });
     Some(body(Bytes::new(), received))
@@ -60,7 +61,7 @@ async fn copy(
 ) -> io::Result<()> {
     while length > 0 {
         let mut piece = Vec::with_capacity(PIECE);
-        // Unpacking from the end of a long file takes its time.
+        // Unpacking a range near the end of a large file takes a while.
         let reading = tokio::time::timeout(STALL, output.read_buf(&mut piece));
         let read = tokio::select! {
             () = pieces.closed() => return Ok(()),

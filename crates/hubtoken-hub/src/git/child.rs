@@ -1,7 +1,8 @@
-//! A run of git with all the programs that it starts itself, which ends when nobody waits for it any more.
+//! Runs git in a process group that is terminated when it is dropped.
 //!
-//! The programs are one process group. It is told to end first, so that git removes what it had begun, and killed if it
-//! does not. Its place among those that may run at once is free again only when it has ended.
+//! The group contains git and all programs that it starts. It first receives SIGTERM, so that git
+//! removes its temporary files, and is killed if it does not exit. Its concurrency permit is
+//! released only once it has exited.
 
 use std::io;
 use std::time::Duration;
@@ -35,7 +36,7 @@ impl Group {
         self.child.as_mut()?.stdout.take()
     }
 
-    /// Waits for its end; says whether it ended well.
+    /// Waits for git to exit, and returns whether it succeeded.
     pub(super) async fn wait(&mut self) -> io::Result<bool> {
         let Some(child) = &mut self.child else {
             return Ok(false);
@@ -52,7 +53,7 @@ impl Drop for Group {
         let (Some(mut child), place) = (self.child.take(), self.place.take()) else {
             return;
         };
-        // Not waited for yet, so the id is still this group's and nobody else's.
+        // The process has not been reaped, so its id still refers to this group.
         signal(&child, Signal::TERM);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             signal(&child, Signal::KILL);
@@ -68,7 +69,7 @@ impl Drop for Group {
     }
 }
 
-/// A group that has ended already needs no signal.
+/// A group that has already exited needs no signal.
 fn signal(child: &Child, signal: Signal) {
     let group = child
         .id()

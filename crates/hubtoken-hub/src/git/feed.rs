@@ -1,4 +1,4 @@
-//! The body of a request on its way to git.
+//! Streams a request's body to git's standard input.
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::http::StatusCode;
@@ -9,8 +9,8 @@ use super::inflate::{Inflater, Unreadable};
 use super::service::STALL;
 use crate::answers::ApiError;
 
-/// Hands the body to git. If git has had enough, the rest is read and thrown away: a client that is still sending does
-/// not look for the answer.
+/// Streams the body to git. If git stops reading, the rest is read and discarded, because a client
+/// that is still sending does not read the response.
 pub(super) async fn feed(
     body: Body,
     mut inflater: Inflater,
@@ -20,9 +20,9 @@ pub(super) async fn feed(
     let unreadable = |why| match why {
         Unreadable::TooLarge => ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("The request is too large: {limit} bytes is the most, once it is inflated"),
+            format!("The request is too large: the limit is {limit} bytes after decompression"),
         ),
-        Unreadable::Malformed => ApiError::bad_request("The request is no whole gzip"),
+        Unreadable::Malformed => ApiError::bad_request("The request is not valid gzip"),
     };
     let mut body = std::pin::pin!(body);
     while let Some(frame) = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await
@@ -53,14 +53,14 @@ async fn write(stdin: &mut Option<ChildStdin>, data: &Bytes) -> Result<(), ApiEr
     };
     match tokio::time::timeout(STALL, open.write_all(data)).await {
         Ok(Ok(())) => Ok(()),
-        // It has ended, and its output says why.
+        // git has exited, and its output says why.
         Ok(Err(_)) => {
             *stdin = None;
             Ok(())
         }
         Err(_) => Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "git takes nothing any more on the server; try again",
+            "git has stopped reading on the server; try again",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! Doors to what is read of git's own requests; see `hub/fuzzing.rs`.
+//! Fuzzing entry points for the parsers of git requests; see `hub/fuzzing.rs`.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -11,26 +11,26 @@ use super::inflate::Inflater;
 use super::question::{check, read_question};
 use crate::fuzzing::chunked_reader::Arriving;
 
-/// A push as the hook tells of it.
+/// A push, as reported by the hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
-    /// New hash and name of each reference.
+    /// The new hash and the name of each reference.
     pub updates: Vec<(String, String)>,
-    /// Whether there is nothing among them that nobody may push.
+    /// Whether it contains no update that is always rejected.
     pub is_let_in: bool,
 }
 
-/// Reads what the hook asks.
+/// Parses the hook's request.
 ///
 /// # Errors
 ///
-/// Why it is no question.
+/// Why the request is invalid.
 pub fn push(pieces: &[&[u8]]) -> Result<Push, String> {
     let mut pipe = Arriving::new(pieces);
     let reading = pin!(read_question(&mut pipe));
     let mut context = Context::from_waker(Waker::noop());
     let Poll::Ready(read) = reading.poll(&mut context) else {
-        return Err("it waits for what is there".to_owned());
+        return Err("it waits for data that has already arrived".to_owned());
     };
     let updates = read.map_err(|error| error.to_string())?;
     let told = updates
@@ -42,8 +42,8 @@ pub fn push(pieces: &[&[u8]]) -> Result<Push, String> {
     })
 }
 
-/// Inflates a body with gzip, and says beside what came out how much did at once at most. `None` if it is malformed
-/// or more than `limit`.
+/// Inflates a gzip body. Returns the output and the length of its largest chunk, or `None` if the
+/// body is malformed or inflates to more than `limit`.
 #[must_use]
 pub fn inflated(pieces: &[&[u8]], limit: usize) -> Option<(Vec<u8>, usize)> {
     let encoding = (CONTENT_ENCODING, HeaderValue::from_static("gzip"));

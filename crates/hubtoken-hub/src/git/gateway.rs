@@ -1,8 +1,9 @@
-//! From a request to a run of `git http-backend` and back (CGI, RFC 3875).
+//! Runs `git http-backend` for a request and streams its response (CGI, RFC 3875).
 //!
-//! Three things go on at once: the body goes to git (`feed`), git's output is taken, and git's hook may ask something
-//! (both `relay`). The answer begins when the body has been taken in, since not every client reads while it sends. None
-//! of the three is waited for without end: the client must go on (see `patience`), and so must git.
+//! Three things happen at once: the body is sent to git (`feed`), git's output is read, and git's
+//! hook may send a request (both `relay`). The response begins only after the whole body has been
+//! received, since some clients do not read while they send. Each of the three has a time-out: for
+//! the client (see `patience`) and for git.
 
 use std::fs::File;
 use std::io;
@@ -34,17 +35,18 @@ use crate::pieces::{Received, body, channel};
 use crate::registry::Repository;
 use crate::state::HubState;
 
-/// What a clone or a fetch may ask for; git holds it in memory.
+/// The maximum body of a clone or fetch request, which git holds in memory.
 const LONGEST_REQUEST: usize = 10 << 20;
-/// What may come out of a compressed push. Git sends pushes as they are: a pack is compressed in itself.
+/// The maximum inflated length of a compressed push. Git sends pushes uncompressed, because a pack
+/// is already compressed.
 const LONGEST_INFLATED_PUSH: usize = 64 << 20;
-/// A small push becomes objects of its own: a pack for each would make every look-up slower. A larger one stays the
-/// pack that it came as, from which it can be sent on as it is.
+/// Pushes up to this size are stored as loose objects, because a pack for each would slow down
+/// every lookup. A larger push stays a pack, which can be sent on as is.
 const SMALL_PUSH: u64 = 1 << 20;
 const KEEP_PACK: [&str; 2] = ["-c", "receive.unpackLimit=1"];
-/// The header of git's answer.
+/// The maximum length of the header in git's output.
 const LONGEST_HEAD: usize = 16 << 10;
-/// How much of git's messages goes into the log.
+/// How much of git's error output is logged.
 const LONGEST_MESSAGE: usize = 1000;
 
 /// One of git's two services.
@@ -65,7 +67,7 @@ impl Service {
     }
 }
 
-/// A request that was let in.
+/// An authorized request.
 pub(super) struct Call {
     pub state: Arc<HubState>,
     pub caller: Caller,
@@ -75,7 +77,7 @@ pub(super) struct Call {
     pub headers: HeaderMap,
 }
 
-/// A run of git under way.
+/// A running git process.
 struct Run {
     received: Received,
     stdin: Option<ChildStdin>,
@@ -84,14 +86,14 @@ struct Run {
 }
 
 impl Call {
-    /// Answers where references point.
+    /// Responds with the references (`info/refs`).
     pub(super) async fn advertise(&self) -> Answer {
         let run = self.start("GET", None).await?;
         run.progress.fed.store(true, Ordering::Relaxed);
         self.answer(run).await
     }
 
-    /// Answers a fetch or a push.
+    /// Responds to a fetch or a push.
     pub(super) async fn serve(&self, body: Body) -> Answer {
         let limit = match self.service {
             Service::UploadPack => LONGEST_REQUEST,
@@ -170,7 +172,7 @@ impl Call {
             .stdout(Stdio::piped())
             .stderr(errors.try_clone().map_err(failed)?);
         let mut group = Group::spawn(&mut command, place).map_err(failed)?;
-        // Closes the copy of the file that the command holds.
+        // Closes the command's copy of the file.
         drop(command);
         let stdin = group.stdin();
         let stdout = group
@@ -204,7 +206,7 @@ impl Call {
         })
     }
 
-    /// Says in CGI's variables what is asked.
+    /// Sets the CGI variables.
     fn describe(&self, command: &mut Command, method: &str) -> io::Result<()> {
         let folder = self
             .state
@@ -245,12 +247,12 @@ impl Call {
         Ok(())
     }
 
-    /// Reads the head of git's answer, and passes on the rest as it comes.
+    /// Parses the header of git's response, and streams the rest.
     async fn answer(&self, mut run: Run) -> Answer {
         let Some((head, mut rest)) = head(&mut run.received).await else {
             return Err(self.failed(&message(&run.errors)));
         };
-        let not_taken = |status| ApiError::new(status, "git does not take this request");
+        let not_taken = |status| ApiError::new(status, "git does not accept this request");
         let head = String::from_utf8_lossy(&head).into_owned();
         let field = |wanted: &str| {
             head.lines()
@@ -269,7 +271,7 @@ impl Call {
             return Err(not_taken(status));
         }
         if rest.is_empty() {
-            // What git cannot read at all it says nothing to.
+            // git produces no body for a request that it cannot parse.
             match run.received.recv().await {
                 Some(Ok(piece)) => rest = piece,
                 None if !run.progress.failed.load(Ordering::Acquire) => (),
@@ -289,7 +291,7 @@ impl Call {
         Ok(response)
     }
 
-    /// What git said goes into the log; the client is told that it is not to blame.
+    /// Logs git's error. The client's response says only that the server failed.
     fn failed(&self, cause: &str) -> ApiError {
         if cause.contains("is not a git command") {
             return missing(&self.state);
@@ -305,12 +307,12 @@ impl Call {
         );
         ApiError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "git failed on the server; its log says why",
+            "git failed on the server; see the Hub's log",
         )
     }
 }
 
-/// The program, or the answer that says that there is none; the log says it once.
+/// The path of git, or the error response if it is not installed, which is logged only once.
 fn find_git(state: &HubState) -> Result<PathBuf, ApiError> {
     program::find(state.git.search_path()).ok_or_else(|| missing(state))
 }
@@ -325,19 +327,20 @@ fn missing(state: &HubState) -> ApiError {
     }
     ApiError::new(
         StatusCode::NOT_IMPLEMENTED,
-        "This Hub cannot speak git: the program `git` with its `http-backend` is not installed where it runs. Files \
-         can be uploaded and downloaded all the same",
+        "This Hub does not support git: the program `git`, including its `http-backend`, is not \
+         installed on its machine. Files can still be uploaded and downloaded",
     )
 }
 
-/// What git said, after it has ended.
+/// Git's error output, after it has exited.
 fn message(errors: &File) -> String {
     let mut text = vec![0; LONGEST_MESSAGE];
     let length = errors.read_at(&mut text, 0).unwrap_or(0);
     String::from_utf8_lossy(&text[..length]).trim().to_owned()
 }
 
-/// The head of git's answer, and what of the body came with it; nothing if there is none.
+/// The header of git's response, and the part of the body received with it. `None` if there is no
+/// header.
 async fn head(received: &mut Received) -> Option<(Vec<u8>, Bytes)> {
     let mut text: Vec<u8> = Vec::new();
     loop {

@@ -1,7 +1,7 @@
-//! Request bodies as git sends them: plain, or compressed with gzip.
+//! Reads request bodies as git sends them: plain or gzip-compressed.
 //!
-//! They are inflated here and not by git, because here the inflated length has a limit: a few kilobytes on the wire can
-//! be gigabytes behind it.
+//! They are inflated here rather than by git in order to limit the inflated length: a few kilobytes
+//! on the wire can inflate to gigabytes.
 
 use std::io::Write as _;
 
@@ -12,34 +12,35 @@ use flate2::write::GzDecoder;
 
 use crate::answers::ApiError;
 
-/// What is fed to the decoder at once: at the best ratio that there is, it becomes a thousand times as much.
+/// How many bytes the decoder receives at once. The output can be at most about a thousand times as
+/// long.
 const STEP: usize = 1 << 10;
 
-/// Reads the pieces of a body as they come.
+/// Inflates a body as its chunks arrive.
 pub(super) enum Inflater {
     Plain {
-        /// Bytes that may still come, if there is a limit.
+        /// How many more bytes may arrive, if there is a limit.
         left: Option<usize>,
     },
     Gzip {
         decoder: Box<GzDecoder<Vec<u8>>>,
-        /// Bytes that may still come out.
+        /// How many more bytes may be output.
         left: usize,
     },
 }
 
-/// Why a body cannot be read on.
+/// Why a body cannot be read any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
-    /// More comes out than is allowed.
+    /// Its inflated length exceeds the limit.
     TooLarge,
-    /// It is no gzip, or was cut off.
+    /// It is not valid gzip, or is truncated.
     Malformed,
 }
 
 impl Inflater {
-    /// What the headers call for. `limit` is how many bytes may come out of a compressed body, and of a plain one if
-    /// that is `bounded`, too.
+    /// Chooses the decoder from the headers. `limit` is the maximum inflated length of a compressed
+    /// body, and of a plain one too if `bounded`.
     pub(super) fn of(headers: &HeaderMap, limit: usize, bounded: bool) -> Result<Self, ApiError> {
         let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
         match (
@@ -55,12 +56,12 @@ impl Inflater {
             }),
             _ => Err(ApiError::new(
                 axum::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "The body of a request is plain, or compressed with gzip once",
+                "The request body must be uncompressed, or compressed with gzip once",
             )),
         }
     }
 
-    /// What comes out of a piece, handed on bit by bit.
+    /// Splits a chunk into parts small enough for [`push`](Self::push).
     pub(super) fn split(data: &Bytes) -> impl Iterator<Item = Bytes> {
         let data = data.clone();
         (0..data.len())
@@ -68,7 +69,7 @@ impl Inflater {
             .map(move |start| data.slice(start..data.len().min(start + STEP)))
     }
 
-    /// What comes out of one bit.
+    /// Inflates one part.
     pub(super) fn push(&mut self, bit: Bytes) -> Result<Bytes, Unreadable> {
         match self {
             Self::Plain { left: None } => Ok(bit),
@@ -83,7 +84,7 @@ impl Inflater {
         }
     }
 
-    /// What is left at the end of the body.
+    /// The remaining output at the end of the body.
     pub(super) fn finish(self) -> Result<Bytes, Unreadable> {
         match self {
             Self::Plain { .. } => Ok(Bytes::new()),

@@ -1,17 +1,19 @@
-//! Git over HTTP: clone, fetch and push with a token as the password.
+//! Git over HTTP: clone, fetch and push, with a token as the password.
 //!
-//! A repository is a bare git repository already, so what is pushed is at once what the API serves, and the other way
-//! round: there is one storage. The protocol is git's own affair. `git http-backend` is run for each request, in
-//! surroundings that we set (`program`), and bodies pass through in bounded memory (`gateway`); we decide who may ask
-//! for what, before anything runs and again before a push is taken over (`push`), and say why not (`refusal`).
+//! A repository is a bare git repository, so pushes and the API share one storage and see each
+//! other's changes at once. Each request runs `git http-backend` in a controlled environment
+//! (`program`), and bodies are streamed in bounded memory (`gateway`). The Hub checks authorization
+//! before anything runs and again before a push is accepted (`push`), and explains a denial
+//! (`refusal`).
 //!
 //! ```text
-//! request ─► access ─► place ─► git http-backend ─► git receive-pack ─► pre-receive ─┐
-//!                                     ▲   │                                           │ may it be taken over?
-//!                 body, inflated ─────┘   └─► answer, as it comes     access, again ◄─┘
+//! request ─► access ─► permit ─► git http-backend ─► git receive-pack ─► pre-receive
+//!                                     ▲   │                                   ▲
+//!                 body, inflated ─────┘   └─► response, streamed              └─ access, again
 //! ```
 //!
-//! Without the program `git` the rest of the Hub works, and this says so.
+//! If `git` is not installed, the rest of the Hub works, and these routes respond with an error
+//! that says so.
 
 pub(super) mod blob;
 mod child;
@@ -60,7 +62,7 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
     router.layer(DefaultBodyLimit::disable())
 }
 
-/// Where references point: how every clone, fetch and push begins.
+/// Lists the references, which is how every clone, fetch and push begins.
 async fn references(
     State(state): State<Arc<HubState>>,
     caller: Caller,
@@ -73,7 +75,8 @@ async fn references(
         Some("service=git-receive-pack") => Service::ReceivePack,
         _ => {
             return Err(ApiError::bad_request(
-                "This Hub speaks git's smart protocol alone: `service` must be git-upload-pack or git-receive-pack",
+                "This Hub supports only git's smart protocol: `service` must be git-upload-pack or \
+                 git-receive-pack",
             ));
         }
     };
@@ -122,7 +125,8 @@ async fn serve(
     }
 }
 
-/// The content type keeps web pages out: no form and no simple request of a browser can send it.
+/// Checks the content type, which protects against web pages: no HTML form or CORS-simple request
+/// can send this type.
 fn expects(headers: &HeaderMap, service: Service) -> Result<(), ApiError> {
     let expected = format!("application/x-{}-request", service.name());
     match headers.get(CONTENT_TYPE) {
@@ -134,7 +138,7 @@ fn expects(headers: &HeaderMap, service: Service) -> Result<(), ApiError> {
     }
 }
 
-/// Lets a request in: a repository that is there, to which the caller may do this.
+/// Authorizes a request: the repository must exist, and the caller must have access.
 async fn open(
     state: Arc<HubState>,
     caller: Caller,
@@ -147,7 +151,7 @@ async fn open(
         Service::UploadPack => address.open(&state, &caller, Action::Read).await?,
         Service::ReceivePack => open_to_write(&state, &caller, &address).await?,
     };
-    // Its folder is there, and what a killed Hub left in it is gone.
+    // Ensures that its folder exists and that leftovers of a killed Hub are removed.
     state.on_content(&repository, |_| Ok(())).await?;
     Ok(Call {
         state,

@@ -1,7 +1,8 @@
-//! The program `git`: where it is, and in which surroundings it runs.
+//! Finds the program `git` and defines the environment that it runs in.
 //!
-//! It sees nothing of this process's environment but where programs are, no configuration of the user's or the
-//! machine's, and no hooks but ours. What it needs to know is said in variables of its own; no secret is among them.
+//! It inherits only `PATH` from this process's environment. It reads neither user nor system
+//! configuration, and runs no hooks but the Hub's. Everything it needs is passed in dedicated
+//! variables, none of which contains a secret.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -9,20 +10,20 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use tokio::process::Command;
 
-/// What holds for every run, whatever the repository's own configuration says.
+/// Settings for every run, which override the repository's own configuration.
 const SETTINGS: &[(&str, &str)] = &[
-    // The data folder may be another user's, such as root's in a container.
+    // The data folder may belong to another user, such as root in a container.
     ("safe.directory", "*"),
     ("safe.bareRepository", "all"),
-    // What is larger is streamed by git as well, not held in memory, and not compared with other files.
+    // Git streams larger files: it does not hold them in memory or try to delta-compress them.
     ("core.bigFileThreshold", "16m"),
-    // What is acknowledged is on the disk.
+    // Acknowledged data must be on disk.
     ("core.fsync", "all"),
     ("core.fsyncMethod", "fsync"),
-    // An API commit holds a branch for a moment.
+    // An API commit briefly locks a branch.
     ("core.filesRefLockTimeout", "5000"),
     ("core.packedRefsTimeout", "5000"),
-    // Nothing runs on after a request, and nothing moves objects that another program is reading.
+    // Nothing may keep running after a request, or move objects that another program is reading.
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
     ("receive.autogc", "false"),
@@ -30,7 +31,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("receive.denyDeleteCurrent", "refuse"),
     ("receive.denyCurrentBranch", "ignore"),
     ("uploadpack.allowFilter", "true"),
-    // Half of the memory that a push or a clone may need is a cache that can be smaller.
+    // About half of the memory that a push or a clone may need is caches, which can be smaller.
     ("core.deltaBaseCacheLimit", "16m"),
     ("core.packedGitWindowSize", "16m"),
     ("core.packedGitLimit", "64m"),
@@ -39,7 +40,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("pack.deltaCacheSize", "16m"),
 ];
 
-/// Finds git, given the value of `PATH`.
+/// Finds git in the folders of `PATH`, given its value.
 pub(super) fn find(search_path: &OsStr) -> Option<PathBuf> {
     std::env::split_paths(search_path)
         .filter(|folder| folder.is_absolute())
@@ -51,7 +52,7 @@ pub(super) fn is_executable(program: &Path) -> bool {
     access(program, Access::EXEC_OK).is_ok()
 }
 
-/// A run of git, in no repository yet and with nothing connected.
+/// A git command, without a repository and with nothing connected.
 pub(super) fn command(program: &Path, search_path: &OsStr, hooks: Option<&Path>) -> Command {
     let mut command = Command::new(program);
     command

@@ -1,16 +1,18 @@
-//! What happens between the moment a push is complete and the moment it is seen.
+//! Checks a complete push before it becomes visible.
 //!
-//! Git keeps what a push brings apart, checks it, and asks its hook `pre-receive` whether it may be taken over. Ours is
-//! a few lines of shell that pass the question on to this process, through a pipe in a folder of the push's own, and
-//! wait for the answer in another. So a push that took an hour is let in by the rights of its end, not of its beginning;
-//! and what may not be pushed at all is told in our words.
+//! Git quarantines the objects of a push, checks them, and runs the hook `pre-receive` to decide
+//! whether to accept the push. The Hub's hook is a short shell script that forwards the request to
+//! this process through one pipe, in a folder created for the push, and reads the verdict from
+//! another. A push that takes an hour is therefore authorized by the rights at its end, not at its
+//! beginning, and updates that are never allowed are rejected with the Hub's own messages.
 //!
-//! Neither side waits for one that is gone: both pipes end with the Hub. Git's own messages go to a file in the same
-//! folder, locked by this process and, since they have the same open file, by every program of the push. A Hub that
-//! comes after one that was killed waits for those locks, and so for the programs, before it touches anything.
+//! Neither side waits for one that has exited, because both pipes close with the Hub. Git's error
+//! output goes to a file in the same folder. This process locks it, and every program of the push
+//! holds the lock too, since they share the open file. After a Hub is killed, the next one waits
+//! for those locks, and so for the programs, before it changes anything.
 //!
-//! A push that is acknowledged is on disk: git's report is held back until references and objects
-//! have been flushed.
+//! An acknowledged push is on disk: git's report is held back until references and objects have
+//! been synced.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
@@ -26,22 +28,23 @@ use tokio::net::unix::pipe;
 use super::program::is_executable;
 use super::question::{Update, read_question};
 
-/// Where the hook finds the two pipes.
+/// The variables in which the hook finds the two pipes.
 pub(super) const QUESTION: &str = "HUBTOKEN_QUESTION";
 pub(super) const ANSWER: &str = "HUBTOKEN_ANSWER";
 
-/// How often to look whether a program still runs.
+/// The interval between checks whether a program is still running.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Both pipes are opened for both directions first, which never waits, then for the one that is needed, then the first
-/// is closed: if the Hub is gone by now, reading ends and writing fails.
+/// Opens each pipe for reading and writing first, which never blocks, then in the direction it
+/// needs, and then closes the first descriptor. If the Hub has exited by then, reading returns the
+/// end of the file and writing fails.
 const HOOK: &str = r#"#!/bin/sh
-# Asks the Hub whether a push may be taken over. Written anew by every Hub that starts.
+# Asks the Hub whether to accept a push. Rewritten whenever a Hub starts.
 exec 3<>"$HUBTOKEN_QUESTION" 4>"$HUBTOKEN_QUESTION" 3>&- || exit 1
 exec 3<>"$HUBTOKEN_ANSWER" 5<"$HUBTOKEN_ANSWER" 3>&- || exit 1
 while IFS= read -r line; do
-  # Git takes line feeds in a name until later. Two of them would end the question before its last reference.
-  [ -n "$line" ] || { printf 'The name of a reference has line feeds in it.\n' >&2; exit 1; }
+  # Git rejects line feeds in a name only later. Two of them would end the request too early.
+  [ -n "$line" ] || { printf 'The name of a reference contains line feeds.\n' >&2; exit 1; }
   printf '%s\n' "$line" >&4 || exit 1
 done
 printf '\n' >&4 || exit 1
@@ -51,7 +54,7 @@ printf '%s\n' "$verdict" >&2
 exit 1
 "#;
 
-/// One push on its way.
+/// A push in progress.
 #[derive(Debug)]
 pub(super) struct Push {
     folder: TempDir,
@@ -64,7 +67,7 @@ pub(super) struct Push {
 pub(super) struct Conversation {
     question: pipe::Receiver,
     answer: pipe::Sender,
-    /// The other ends, so that neither pipe ends before the hook has come.
+    /// The opposite ends, held open so that neither pipe closes before the hook opens it.
     _kept: (pipe::Sender, pipe::Receiver),
 }
 
@@ -116,19 +119,19 @@ impl Push {
         self.small
     }
 
-    /// Whether the hook was told yes: from here on references may have moved.
+    /// Whether the hook received a positive verdict: from then on, references may have moved.
     pub(super) fn is_approved(&self) -> bool {
         self.approved.load(Ordering::Acquire)
     }
 }
 
 impl Conversation {
-    /// What the hook asks. It never does if there is nothing to be taken over.
+    /// Reads the hook's request. The hook does not run if there is nothing to update.
     pub(super) async fn question(&mut self) -> io::Result<Vec<Update>> {
         read_question(&mut self.question).await
     }
 
-    /// Tells the hook, in one line.
+    /// Sends the verdict to the hook, as one line.
     pub(super) async fn tell(
         &mut self,
         push: &Push,
@@ -145,7 +148,7 @@ impl Conversation {
     }
 }
 
-/// Writes the hook, and says in which folder.
+/// Writes the hook, and returns its folder.
 pub(super) fn write_hook(folder: &Path) -> io::Result<PathBuf> {
     let hooks = folder.join("hooks");
     make_folder(&hooks)?;
@@ -155,7 +158,8 @@ pub(super) fn write_hook(folder: &Path) -> io::Result<PathBuf> {
         .tempfile_in(folder)?;
     file.write_all(HOOK.as_bytes())?;
     file.persist(&path).map_err(|error| error.error)?;
-    // Git passes over a hook that cannot be run, as where programs cannot be run from a disk; we do not.
+    // Git ignores a hook that is not executable, for example on a file system mounted `noexec`. The
+    // Hub must not.
     if is_executable(&path) {
         Ok(hooks)
     } else {
@@ -173,7 +177,8 @@ fn make_pipe(path: &Path) -> io::Result<()> {
     Ok(mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR)?)
 }
 
-/// There the call is not in the library that makes it safe; the program is part of the system.
+/// On Apple systems, the safe wrapper library does not provide this call. The program is part of
+/// the system.
 #[cfg(target_vendor = "apple")]
 fn make_pipe(path: &Path) -> io::Result<()> {
     let made = std::process::Command::new("/usr/bin/mkfifo")
@@ -191,12 +196,12 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Removes what a Hub left behind that was killed, once the programs of its pushes have ended.
+/// Removes the push folders that a killed Hub left behind, once their programs have exited.
 pub(super) fn sweep(pushes: &Path, patience: Duration) -> io::Result<()> {
     sweep_with(pushes, patience, || std::thread::sleep(LOOK))
 }
 
-/// The same; `pause` is called while a program still runs.
+/// Like [`sweep`], but calls `pause` while a program is still running.
 fn sweep_with(pushes: &Path, patience: Duration, mut pause: impl FnMut()) -> io::Result<()> {
     let entries = match fs::read_dir(pushes) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -218,7 +223,7 @@ fn sweep_with(pushes: &Path, patience: Duration, mut pause: impl FnMut()) -> io:
     Ok(())
 }
 
-/// Has it on the disk that files were put into folders: references, objects and packs.
+/// Syncs the folders that contain references, objects and packs.
 pub(super) fn settle(repository: &Path) -> io::Result<()> {
     let objects = repository.join("objects");
     for entry in fs::read_dir(&objects)? {
@@ -242,7 +247,7 @@ fn sync_all(folder: &Path) -> io::Result<()> {
     sync(folder)
 }
 
-/// A folder may have gone meanwhile, with what was in it.
+/// Syncs a folder, which may have been deleted in the meantime.
 fn sync(folder: &Path) -> io::Result<()> {
     match File::open(folder).and_then(|folder| folder.sync_all()) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -305,7 +310,7 @@ mod tests {
         })
         .unwrap();
         assert!(looks == 3 && !left.exists());
-        // Not for ever.
+        // The wait is limited.
         make_folder(&left).unwrap();
         let errors = File::create(left.join("errors")).unwrap();
         errors.lock().unwrap();

@@ -1,4 +1,5 @@
-//! What the hook of a push asks: which references are to be moved, a line each; and what nobody may move.
+//! Parses the hook's request, which has one line per reference update, and rejects updates that are
+//! never allowed.
 
 use std::io::{self, ErrorKind};
 
@@ -7,21 +8,21 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::repository::{DEFAULT_BRANCH, unfit_name};
 
-/// The lines of a question: more references than anybody has a reason to push at once.
+/// The maximum length of a request: more references than a push can reasonably update.
 const LONGEST_QUESTION: usize = 4 << 20;
 
-/// A reference that is to be moved.
+/// A reference update.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Update {
     pub new: Oid,
     pub reference: String,
 }
 
-/// Reads a question to its end.
+/// Reads a request to its end.
 pub(super) async fn read_question(pipe: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<Update>> {
-    let strange = || io::Error::other("git asks in words of its own");
+    let strange = || io::Error::other("git's hook sent a malformed request");
     let mut text = Vec::new();
-    // The hook sends no empty line but the one that ends the question.
+    // The only empty line that the hook sends is the one that ends the request.
     while !text.ends_with(b"\n\n") {
         if pipe.read_buf(&mut text).await? == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
@@ -41,7 +42,7 @@ pub(super) async fn read_question(pipe: &mut (impl AsyncRead + Unpin)) -> io::Re
 
 fn update(line: &str) -> Option<Update> {
     let mut words = line.splitn(3, ' ');
-    // libgit2 would take a part of a hash, too.
+    // libgit2 would also accept an abbreviated hash.
     let mut hash = || {
         let word = words.next().filter(|word| word.len() == 40)?;
         Oid::from_str(word).ok()
@@ -54,7 +55,7 @@ fn update(line: &str) -> Option<Update> {
     })
 }
 
-/// What nobody may push, whatever their rights; the first reason is told.
+/// Rejects updates that are not allowed whatever the user's rights. Returns the first reason.
 pub(super) fn check(updates: &[Update]) -> Result<(), String> {
     updates.iter().try_for_each(|update| {
         let shown: String = update.reference.escape_debug().take(200).collect();

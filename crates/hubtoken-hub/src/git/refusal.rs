@@ -1,4 +1,4 @@
-//! Why git may not do something, in words that git shows to whoever typed the command.
+//! Explains denials in messages that git shows to its user.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ use crate::extract::repository::Address;
 use crate::registry::{Principal, Repository};
 use crate::state::HubState;
 
-/// The Hub's own words, to the letter.
+/// The real Hub's message, verbatim.
 const PASSWORD: &str = "Password authentication in git is no longer supported. You must use a user access token or an \
                         SSH key instead. See https://huggingface.co/blog/password-git-deprecation";
 
-/// What git is told of credentials that are not a token: a person who typed a password is told what
-/// to type instead.
+/// Replaces the error for credentials that are not a token: a user who typed a password is told
+/// what to use instead.
 pub(crate) fn reworded(error: ApiError, headers: &HeaderMap) -> ApiError {
     if error.status() == StatusCode::UNAUTHORIZED && shows_password(headers) {
         error.reworded("Invalid credentials", PASSWORD)
@@ -29,7 +29,7 @@ pub(crate) fn reworded(error: ApiError, headers: &HeaderMap) -> ApiError {
     }
 }
 
-/// Whether the credentials are a name and something else than a token.
+/// Whether the credentials are a name with a password that is not a token.
 fn shows_password(headers: &HeaderMap) -> bool {
     let password = headers
         .get(AUTHORIZATION)
@@ -51,7 +51,7 @@ fn shows_password(headers: &HeaderMap) -> bool {
             .any(|form| password.starts_with(form.as_bytes()))
 }
 
-/// The repository, if the caller may push to it; otherwise the answer, with the reason.
+/// The repository, if the caller may push to it, or else the error response with the reason.
 pub(crate) async fn open_to_write(
     state: &Arc<HubState>,
     caller: &Caller,
@@ -83,12 +83,13 @@ fn explained(principal: &Principal, repository: &Repository) -> String {
     let reason = match shortage(principal, repository) {
         Shortage::NoMember => format!("{user} has no right to write to {name}."),
         Shortage::Role(role) => format!(
-            "{user} has the role `{}` in the organization {owner}, which does not write to {name}.",
+            "{user} has the role `{}` in the organization {owner}, which does not allow writing to \
+             {name}.",
             role.as_str()
         ),
         Shortage::ReadToken => format!(
-            "The token in use has the role `read`: a push to {name} needs one with the role `write`, or a fine-grained \
-             one with `repo.write`."
+            "The token in use has the role `read`: a push to {name} needs one with the role \
+             `write`, or a fine-grained one with `repo.write`."
         ),
         Shortage::FineGrainedToken => {
             format!("The fine-grained token in use has no `repo.write` on {name} or {owner}.")

@@ -1,4 +1,4 @@
-//! What git says, on its way to the client; and what its hook asks in the middle of a push.
+//! Relays git's output to the client, and answers its hook during a push.
 
 use std::io;
 use std::path::PathBuf;
@@ -23,10 +23,10 @@ use crate::pieces::{PIECE, Pieces};
 use crate::registry::Repository;
 use crate::state::HubState;
 
-/// What git says of a push that was taken over, a line a reference.
+/// The maximum length of git's report on a push, which has one line per reference.
 const LONGEST_REPORT: usize = 8 << 20;
 
-/// Who decides about a push that is complete, by what holds then.
+/// Authorizes a complete push, by the rights at that time.
 pub(super) struct Judge {
     pub state: Arc<HubState>,
     pub headers: HeaderMap,
@@ -47,7 +47,7 @@ impl Judge {
         if found.id == self.repository.id {
             Ok(())
         } else {
-            Err("The repository was deleted while the push was under way.".to_owned())
+            Err("The repository was deleted while the push was in progress.".to_owned())
         }
     }
 
@@ -56,21 +56,21 @@ impl Judge {
             Ok(updates) => self.verdict(&updates).await,
             Err(error) => Err(error.to_string()),
         };
-        // If it cannot be told, the hook has gone, and with it the push.
+        // If sending fails, the hook has exited, and the push has failed with it.
         let _ = conversation.tell(push, verdict).await;
     }
 }
 
-/// What is known of a run of git while it goes on.
+/// The state of a running git process.
 #[derive(Default)]
 pub(super) struct Progress {
-    /// Whether it has all of the request.
+    /// Whether it has received the whole request.
     pub fed: AtomicBool,
-    /// Whether it ended badly.
+    /// Whether it failed.
     pub failed: AtomicBool,
 }
 
-/// Takes git's output and passes it on.
+/// Reads git's output and passes it on.
 pub(super) struct Relay {
     pub group: Group,
     pub stdout: ChildStdout,
@@ -94,8 +94,8 @@ impl Relay {
         }
     }
 
-    /// Until git or the client has ended. What git says of a push that was taken over is held back until it is on the
-    /// disk: it is the acknowledgement.
+    /// Runs until git exits or the client disconnects. The report on a push acknowledges it, so it
+    /// is held back until the push is on disk.
     pub(super) async fn run(mut self, push: Option<(&Push, PathBuf)>) {
         let mut report = Vec::new();
         loop {
@@ -111,7 +111,7 @@ impl Relay {
             if is_report {
                 report.extend_from_slice(&piece);
                 if report.len() > LONGEST_REPORT {
-                    let error = io::Error::other("git reports without end");
+                    let error = io::Error::other("git's report is too long");
                     let _ = self.pieces.send(Err(error)).await;
                     return;
                 }
@@ -132,7 +132,7 @@ impl Relay {
         let _ = self.pieces.send(settled.map(|()| report.into())).await;
     }
 
-    /// What git says next; nothing at its end.
+    /// The next chunk of git's output. Empty at the end.
     async fn next(&mut self) -> io::Result<Bytes> {
         let mut piece = Vec::with_capacity(PIECE);
         loop {
@@ -141,7 +141,7 @@ impl Relay {
                 () = self.pieces.closed() => return Err(io::ErrorKind::BrokenPipe.into()),
                 read = reading => match read {
                     Ok(read) => return read.map(|_| piece.into()),
-                    // It waits for a client that is still sending.
+                    // Git is waiting for a client that is still sending.
                     Err(_) if !self.progress.fed.load(Ordering::Relaxed) => (),
                     Err(_) => return Err(io::ErrorKind::TimedOut.into()),
                 }

@@ -1,4 +1,4 @@
-//! What git over HTTP keeps while the Hub runs.
+//! The state of the git endpoints while the Hub runs.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -12,46 +12,48 @@ use tokio::sync::Semaphore;
 use super::push;
 use crate::blocking::Places;
 
-/// Clones, fetches and pushes at once. Each is two or three programs.
+/// The maximum number of concurrent clones, fetches and pushes. Each runs two or three programs.
 const PLACES: usize = 24;
-/// Large packed files that are read at once.
+/// The maximum number of packed files streamed at once.
 const READERS: usize = 16;
-/// How long git may be silent, or not take what the client sends. While it works it sends signs of
-/// life.
+/// How long git may produce no output, or not read what the client sends. While it works, it sends
+/// keep-alives.
 pub(super) const STALL: Duration = Duration::from_mins(5);
-/// How long the programs of pushes may go on that a killed Hub left behind.
+/// How long to wait for the programs of pushes that a killed Hub left behind.
 const LEFT_BEHIND: Duration = Duration::from_secs(10);
 
-/// What git needs of one Hub.
+/// The git state of one Hub.
 #[derive(Debug)]
 pub(crate) struct Git {
-    /// For hooks, and for pushes on their way.
+    /// Contains the hook and the folders of pushes in progress.
     folder: PathBuf,
     search_path: OsString,
     pub(super) places: Places,
     pub(super) readers: Arc<Semaphore>,
     hooks: OnceLock<PathBuf>,
-    /// Whether the log says already that there is no git.
+    /// Whether it has been logged that git is not installed.
     pub(super) told: AtomicBool,
 }
 
 impl Git {
-    /// Takes over from a Hub that was killed: its pushes must have ended before anything else is
-    /// tidied up.
+    /// Cleans up after a killed Hub: its pushes must end before anything else is cleaned up.
     pub(crate) fn open(data: &Path, search_path: OsString) -> io::Result<Self> {
         let folder = data.canonicalize()?.join("git");
         push::sweep(&folder.join("pushes"), LEFT_BEHIND)?;
         Ok(Self {
             folder,
             search_path,
-            places: Places::new(PLACES, "Too many clones, fetches and pushes are under way"),
+            places: Places::new(
+                PLACES,
+                "Too many clones, fetches and pushes are in progress",
+            ),
             readers: Arc::new(Semaphore::new(READERS)),
             hooks: OnceLock::new(),
             told: AtomicBool::new(false),
         })
     }
 
-    /// The same, with programs looked for elsewhere.
+    /// Uses another search path for programs.
     pub(crate) fn with_search_path(self, search_path: OsString) -> Self {
         Self {
             search_path,
@@ -59,19 +61,19 @@ impl Git {
         }
     }
 
-    /// Where programs are.
+    /// The search path for programs.
     pub(crate) fn search_path(&self) -> &OsStr {
         &self.search_path
     }
 
-    /// Where pushes on their way are.
+    /// The folder of pushes in progress.
     pub(super) fn pushes(&self) -> io::Result<PathBuf> {
         let folder = self.folder.join("pushes");
         push::make_folder(&folder)?;
         Ok(folder)
     }
 
-    /// The folder of our hook.
+    /// The folder that contains the Hub's hook.
     pub(super) fn hooks(&self) -> io::Result<PathBuf> {
         if let Some(hooks) = self.hooks.get() {
             return Ok(hooks.clone());

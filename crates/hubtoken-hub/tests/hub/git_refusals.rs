@@ -168,7 +168,7 @@ fn what_is_no_pkt_line_changes_nothing() {
                 body.clone(),
             );
             assert_eq!(answer.status, 400, "{service} {shown}: {}", answer.text());
-            assert_eq!(answer.text(), "git does not take this request");
+            assert_eq!(answer.text(), "git does not accept this request");
         }
         let refs = world.get("/api/models/alice/m/refs", Some(&token)).json();
         assert_eq!(refs["branches"].as_array().unwrap().len(), 1, "{shown}");
