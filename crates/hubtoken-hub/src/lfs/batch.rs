@@ -1,7 +1,7 @@
-//! `POST …/info/lfs/objects/batch`: which files are there, and links for those that are to be sent or fetched; and
-//! `verify`, with which a client makes sure.
+//! Handles `POST …/info/lfs/objects/batch`, which tells a client which objects exist and returns
+//! links to upload or download them, and `verify`, which confirms an upload.
 //!
-//! The forms are those of git-lfs' batch API, with the basic transfer.
+//! The formats are those of git-lfs' batch API, with the basic transfer.
 
 use std::sync::Arc;
 
@@ -26,9 +26,10 @@ use crate::repository::lfs::ObjectId;
 use crate::secret::Digest;
 use crate::state::HubState;
 
-/// Objects of one batch.
+/// The maximum number of objects in a batch.
 const MOST_OBJECTS: usize = 10_000;
-/// No disk is larger, and the clients' own integers are not either.
+/// The maximum size of an object: no disk is larger, and clients themselves use signed 64-bit
+/// integers.
 const LARGEST: u64 = i64::MAX as u64;
 
 #[derive(Deserialize)]
@@ -84,7 +85,7 @@ pub(super) async fn batch(
     {
         return Err(ApiError::new(
             StatusCode::CONFLICT,
-            "Objects are known by their SHA-256",
+            "Objects must be identified by their SHA-256",
         ));
     }
     if body.objects.len() > MOST_OBJECTS {
@@ -109,7 +110,7 @@ pub(super) async fn batch(
     lfs_answer(&json!({ "transfer": "basic", "objects": objects, "hash_algo": "sha256" }))
 }
 
-/// Where the objects of one batch are answered.
+/// The context in which the objects of one batch are answered.
 struct Desk<'a> {
     state: &'a HubState,
     token: Option<Digest>,
@@ -139,12 +140,12 @@ impl Desk<'_> {
                 return Ok(refused(object, 404, "Object does not exist on the server"));
             }
             (_, Some(length)) if length != size => {
-                return Ok(refused(object, 422, "The object has another size"));
+                return Ok(refused(object, 422, "The object has a different size"));
             }
             (Operation::Download, Some(_)) => {
                 answer["actions"] = json!({ "download": self.link(oid, size)? });
             }
-            // There already: without actions the client goes on.
+            // The object already exists. Without actions, the client skips it.
             (Operation::Upload, Some(_)) => (),
             (Operation::Upload, None) => {
                 let upload = self.link(oid, size)?;
@@ -186,7 +187,7 @@ impl Desk<'_> {
     }
 }
 
-/// Whether an object is there, and as long as it was said to be.
+/// Checks that an object exists and has the announced size.
 pub(super) async fn verify(
     State(state): State<Arc<HubState>>,
     caller: Caller,
@@ -202,7 +203,7 @@ pub(super) async fn verify(
         )
     };
     let (oid, size) = object.parse().ok_or_else(malformed)?;
-    // git-lfs shows no credentials here, and `huggingface_hub` does.
+    // git-lfs sends no credentials here, but `huggingface_hub` does.
     let repository = if query.is_some() && caller.principal().is_none() {
         follow(&state, &address, query, oid, Operation::Upload)
             .await?
@@ -215,7 +216,7 @@ pub(super) async fn verify(
         Some(length) if length == size => lfs_answer(&json!({})),
         Some(_) => Err(ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "The object has another size",
+            "The object has a different size",
         )),
         None => Err(ApiError::new(
             StatusCode::NOT_FOUND,

@@ -1,9 +1,11 @@
-//! Links: what a client is handed with which it may send or fetch one large file, and nothing else.
+//! Signed links, each of which allows a client to upload or download one large file and nothing
+//! else.
 //!
-//! Clients follow them without credentials, so a link says by itself what it is for. It is signed with a key of this
-//! Hub's and bound to a repository, an object, its size, what may be done, and an hour. It does not hold the token that
-//! it was made for, but the token's digest, blinded: when the link is used the Hub asks for that token's rights again,
-//! so a link dies with its token. It is a secret for as long as it lives, and stands in a query, which is not logged.
+//! Clients follow them without credentials, so a link is self-contained. It is signed with a key of
+//! this Hub, and bound to a repository, an object, its size, an operation and an expiry one hour
+//! later. It contains not the token that it was made for but the token's digest, blinded. When the
+//! link is used, the Hub checks that token's rights again, so a link stops working when its token
+//! does. Until it expires, it is a secret. It is passed in the query, which is not logged.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write as _};
@@ -20,31 +22,31 @@ use crate::registry::Repository;
 use crate::repository::lfs::ObjectId;
 use crate::secret::Digest;
 
-/// For how many seconds a link is good.
+/// How long a link is valid, in seconds.
 pub(super) const LIFETIME: i64 = 3600;
 const KEY: &str = "lfs-key";
 const KEY_BYTES: usize = 32;
-/// Operation, expiry, size, nonce, blinded digest, signature.
+/// The operation, expiry, size, nonce, blinded digest and signature.
 const LENGTH: usize = 1 + 8 + 8 + 16 + 32 + 32;
 
-/// What a link is for.
+/// The operation that a link allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Download,
     Upload,
 }
 
-/// What one link allows.
+/// What a link allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Grant {
     pub operation: Operation,
     pub oid: ObjectId,
     pub size: u64,
-    /// Of the token that it was made for, if any was needed.
+    /// The digest of the token that it was made for, if one was needed.
     pub token: Option<Digest>,
 }
 
-/// The key of one Hub.
+/// The signing key of one Hub.
 pub(super) struct Key(Zeroizing<[u8; KEY_BYTES]>);
 
 impl std::fmt::Debug for Key {
@@ -54,7 +56,7 @@ impl std::fmt::Debug for Key {
 }
 
 impl Key {
-    /// The key that is there, or a new one.
+    /// Reads the key, or creates one.
     pub(super) fn open(data: &Path) -> io::Result<Self> {
         let path = data.join(KEY);
         let mut key = Zeroizing::new([0; KEY_BYTES]);
@@ -75,7 +77,7 @@ impl Key {
         Ok(Self(key))
     }
 
-    /// The query of a link.
+    /// Signs a link and returns its query.
     pub(super) fn sign(
         &self,
         repository: &Repository,
@@ -100,7 +102,7 @@ impl Key {
         Ok(URL_SAFE_NO_PAD.encode(link))
     }
 
-    /// What a link allows, if it is ours, for this object, and not too old.
+    /// Returns what a link allows, if it is authentic, for this object, and not expired.
     pub(super) fn verify(
         &self,
         repository: &Repository,
@@ -150,7 +152,7 @@ impl Key {
     }
 
     fn keyed(&self, purpose: &[u8]) -> Hmac<Sha256> {
-        // A key of this length is as long as the algorithm wants it; of any other it would make one.
+        // Zero-padded to HMAC's block length, as HMAC itself does with a shorter key.
         let key: &[u8; KEY_BYTES] = &self.0;
         let mut block = Zeroizing::new([0_u8; 64]);
         block[..KEY_BYTES].copy_from_slice(key);
@@ -198,7 +200,8 @@ mod tests {
         for place in 0..link.len() {
             let mut other = link.clone().into_bytes();
             other[place] = if other[place] == b'A' { b'B' } else { b'A' };
-            // The last letter has bits to spare, which an encoder leaves zero and a decoder insists on.
+            // The last character has spare bits, which an encoder sets to zero and the decoder
+            // requires to be zero.
             assert_eq!(
                 verify("a", oid, std::str::from_utf8(&other).unwrap(), 0),
                 None

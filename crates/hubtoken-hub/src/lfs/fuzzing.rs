@@ -1,4 +1,4 @@
-//! Doors to pointers and links of large files; see `hub/fuzzing.rs`.
+//! Fuzzing entry points for LFS pointers and links; see `hub/fuzzing.rs`.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use super::capability::{Grant, Key, Operation};
 use crate::registry::Repository;
 use crate::repository::lfs::{ObjectId, Pointer};
 
-/// The object that a pointer points to, and its size; nothing if it is an ordinary file.
+/// The object that a pointer refers to, and its size. `None` for a regular file.
 #[must_use]
 pub fn pointer(content: &[u8]) -> Option<([u8; 32], u64)> {
     Pointer::parse(content).map(|pointer| (pointer.oid.0, pointer.size))
@@ -20,25 +20,25 @@ pub fn pointer_text(oid: [u8; 32], size: u64) -> String {
     Pointer::text(ObjectId(oid), size)
 }
 
-/// Links of one Hub.
+/// The links of one Hub.
 pub struct Links(Key);
 
 impl Links {
-    /// With a key that nobody knows.
+    /// Uses a random key.
     ///
     /// # Errors
     ///
-    /// If there is no room for the key, or no randomness.
+    /// If the key cannot be stored, or randomness is not available.
     pub fn new() -> io::Result<Self> {
         let folder = tempfile::TempDir::new()?;
         Ok(Self(Key::open(folder.path())?))
     }
 
-    /// A link to upload an object into a repository, made at the moment 0.
+    /// A link to upload an object to a repository, created at Unix time 0.
     ///
     /// # Errors
     ///
-    /// If there is no randomness.
+    /// If randomness is not available.
     pub fn sign(&self, repository: &str, oid: [u8; 32], size: u64) -> io::Result<String> {
         let grant = Grant {
             operation: Operation::Upload,
@@ -50,7 +50,8 @@ impl Links {
         self.0.sign(&Repository::example(repository), &grant, now)
     }
 
-    /// The size of the object that a link allows to upload at a moment; nothing if it allows nothing.
+    /// The size of the object that a link allows to upload at a given time, or `None` if it does
+    /// not allow it.
     #[must_use]
     pub fn verify(&self, repository: &str, oid: [u8; 32], link: &str, seconds: u32) -> Option<u64> {
         let now = OffsetDateTime::from_unix_timestamp(seconds.into()).ok()?;

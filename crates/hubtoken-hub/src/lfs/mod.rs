@@ -1,12 +1,13 @@
-//! Git LFS: large files beside git, which holds pointers to them.
+//! Git LFS: large files stored outside git, which holds pointers to them.
 //!
-//! A client asks in batches (`batch`) what is there and what is not, and gets a link for each file
+//! A client asks in batches (`batch`) which files exist, and receives a link for each file
 //! (`capability`), which it follows without credentials (`transfer`). The files themselves, and the
-//! pointers to them that commits bring, are part of the repository: see `repository::lfs`.
+//! pointers to them in commits, are part of the repository: see `repository::lfs`.
 //!
-//! `git lfs` talks to the batch endpoint of any repository. `huggingface_hub` uses it when `preupload` tells it to, which
-//! is a setting of the Hub ([`HubOptions::lfs`](super::HubOptions)): at its defaults that client goes to another service
-//! first, Xet, which is not here, and fails.
+//! `git lfs` uses the batch endpoint of any repository. `huggingface_hub` uses it only if the
+//! `preupload` response says so, which is a setting of the Hub
+//! ([`HubOptions::lfs`](super::HubOptions)): with its default settings, that client first contacts
+//! another service, Xet, which this Hub does not provide, and fails.
 
 mod batch;
 mod capability;

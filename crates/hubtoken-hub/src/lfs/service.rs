@@ -1,4 +1,4 @@
-//! What LFS keeps while the Hub runs.
+//! The state of LFS while the Hub runs.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::capability::Key;
 
-/// What LFS needs of one Hub.
+/// The LFS state of one Hub.
 #[derive(Debug)]
 pub(crate) struct Lfs {
     data: PathBuf,
-    /// Made at the first need.
+    /// Created on first use.
     key: Mutex<Option<Arc<Key>>>,
-    /// Whether `preupload` sends large files here.
+    /// Whether `preupload` directs large files to LFS.
     pub preferred: bool,
 }
 

@@ -1,4 +1,5 @@
-//! `GET` and `PUT` on `…/info/lfs/objects/{oid}?link=…`: one large file, for whoever has the link.
+//! Handles `GET` and `PUT` on `…/info/lfs/objects/{oid}?link=…`, which download or upload one large
+//! file given its link.
 
 use std::sync::Arc;
 
@@ -23,18 +24,16 @@ use crate::repository::GitFault;
 use crate::repository::lfs::{Incoming, ObjectId, Pointer, Unfit};
 use crate::state::HubState;
 
-/// What is digested and written at once.
+/// How many bytes are hashed and written at once.
 const PORTION: usize = 256 << 10;
 
-/// The error of a disk, as a client sees it.
+/// Maps a disk error to an error response.
 pub(super) fn stored(error: std::io::Error) -> ApiError {
     GitFault::from(error).into()
 }
 
 fn bad_link() -> ApiError {
-    ApiError::forbidden(
-        "The link is not valid, or no longer: ask for a new one with a batch request",
-    )
+    ApiError::forbidden("The link is invalid or has expired: get a new one with a batch request")
 }
 
 pub(super) async fn download(
@@ -117,7 +116,7 @@ pub(super) async fn upload(
     let incoming = objects.receive(grant.oid, grant.size).map_err(stored)?;
     let incoming = receive(body, incoming).await?;
     let checked = working(move || incoming.check()).await?;
-    // An upload may take long: what was allowed when it began is asked again.
+    // An upload may take long, so its authorization is checked again at the end.
     let now = open(&state, &address, &grant).await?;
     if now.id != repository.id {
         return Err(ApiError::repository_not_found());
@@ -126,7 +125,7 @@ pub(super) async fn upload(
     Ok(Response::new(Body::empty()))
 }
 
-/// Writes the body in portions; a thread is held for one of them at a time only.
+/// Writes the body in chunks, so that a blocking thread is held for only one chunk at a time.
 async fn receive(body: Body, mut incoming: Incoming) -> Result<Incoming, ApiError> {
     let mut body = std::pin::pin!(body);
     let mut portion = Vec::with_capacity(PORTION);
@@ -166,17 +165,17 @@ fn unfit(unfit: Unfit) -> ApiError {
     match unfit {
         Unfit::Size => ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "The content is longer or shorter than was announced",
+            "The content is longer or shorter than announced",
         ),
         Unfit::Digest => ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "The content has another SHA-256 than was announced",
+            "The content does not have the announced SHA-256",
         ),
         Unfit::Io(error) => stored(error),
     }
 }
 
-/// The object that a path names.
+/// The object in a request's path.
 fn object(parameters: &std::collections::HashMap<String, String>) -> Result<ObjectId, ApiError> {
     parameters
         .get("oid")
@@ -184,7 +183,8 @@ fn object(parameters: &std::collections::HashMap<String, String>) -> Result<Obje
         .ok_or_else(ApiError::page_not_found)
 }
 
-/// What a link leads to. It is not said why one leads nowhere: whoever made it up learns nothing.
+/// Resolves a link. The error does not say why a link is invalid, so that a forged one reveals
+/// nothing.
 pub(super) async fn follow(
     state: &Arc<HubState>,
     address: &Address,
@@ -210,7 +210,7 @@ pub(super) async fn follow(
     Ok((repository, grant))
 }
 
-/// The repository, if the token that the link was made for may still do it.
+/// The repository, if the token that the link was made for still has access to it.
 async fn open(
     state: &Arc<HubState>,
     address: &Address,
