@@ -1,4 +1,5 @@
-//! Who may have a model answer: the token's right to call inference, its rate limit, and the model's repository.
+//! Authorizes inference requests: by the token's permission to call inference, its rate limit, and
+//! its access to the model's repository.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::state::HubState;
 /// The permission that a fine-grained token needs.
 const PERMISSION: &str = "inference.serverless.write";
 
-/// Somebody with a valid token, and where the request came from.
+/// An authenticated caller, and the address of the request.
 #[derive(Clone)]
 pub(super) struct Guest {
     caller: Caller,
@@ -26,7 +27,8 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    /// Whose request it is; it counts against the token's limit from here on, whatever comes of it.
+    /// Authenticates the caller. From here on the request counts toward the token's rate limit,
+    /// whatever its result.
     pub(super) fn enter(
         state: &HubState,
         caller: Caller,
@@ -42,20 +44,20 @@ impl Guest {
         Ok((Self { caller, peer }, standing))
     }
 
-    /// The id of the token.
+    /// The token's id.
     pub(super) fn token(&self) -> Option<&str> {
         self.caller
             .principal()
             .map(|principal| principal.token.id.as_str())
     }
 
-    /// The token's own right.
+    /// Checks that the token itself may call inference.
     pub(super) fn may_call(&self) -> Result<(), ApiError> {
         let principal = self.caller.required()?;
         if may_call(principal) {
             return Ok(());
         }
-        // The Hub's own words.
+        // The real Hub's message.
         Err(ApiError::forbidden(format!(
             "This authentication method does not have sufficient permissions to call Inference Providers on behalf of \
              user {}",
@@ -63,9 +65,10 @@ impl Guest {
         )))
     }
 
-    /// If this Hub has a repository of the model's name, only those may use the model who may read it.
+    /// If this Hub has a repository with the model's name, only callers with read access to it may
+    /// use the model.
     pub(super) async fn may_use(&self, state: &Arc<HubState>, model: &str) -> Result<(), ApiError> {
-        // What follows a colon or an `@` chooses a provider, a tag or a revision.
+        // A colon or an `@` is followed by a provider, a tag or a revision.
         let name = model.split([':', '@']).next().unwrap_or_default();
         let Ok((namespace, name)) = names::split_repository(name) else {
             return Ok(());
@@ -85,8 +88,9 @@ impl Guest {
     }
 }
 
-/// A `read` or `write` token may call inference. A fine-grained one needs the permission: for everything, for its user,
-/// or for an organization that its user belongs to and that lets the token in.
+/// A `read` or `write` token may call inference. A fine-grained token needs the permission
+/// globally, on its user, or on an organization that its user belongs to and that accepts the
+/// token.
 fn may_call(principal: &Principal) -> bool {
     let fine = match &principal.token.role {
         GrantedRole::Read | GrantedRole::Write => return true,

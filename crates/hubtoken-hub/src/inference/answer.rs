@@ -1,7 +1,7 @@
-//! The answer of an upstream on its way to the client: each piece as it comes, and never a whole where there was none.
+//! Streams an upstream's response to the client.
 //!
-//! A response that breaks off is cut, never completed, so the client can tell that it has only
-//! part of it.
+//! A response that breaks off is aborted, never completed, so the client can tell that it is
+//! incomplete.
 
 use std::io;
 use std::pin::Pin;
@@ -25,8 +25,9 @@ use super::upstream::Server;
 use crate::journal::LogLevel;
 use crate::state::HubState;
 
-/// What an upstream may say to a client in headers, beside those that begin in a way of [`BEGINNINGS`]. The rest is
-/// between the Hub and its clients (cookies, authentication, redirects), or between two ends of a connection.
+/// Upstream response headers that are passed to the client, in addition to those that start with
+/// one of [`BEGINNINGS`]. The others are between the Hub and its clients (cookies, authentication,
+/// redirects), or apply to a single connection.
 const PASSED: [HeaderName; 5] = [
     CONTENT_TYPE,
     CONTENT_ENCODING,
@@ -34,7 +35,8 @@ const PASSED: [HeaderName; 5] = [
     CACHE_CONTROL,
     RETRY_AFTER,
 ];
-/// What vLLM, TGI and `OpenAI` tell of an answer: times, tokens, limits of their own.
+/// Prefixes of the headers with which vLLM, TGI and `OpenAI` describe a response: times, token
+/// counts and their own limits.
 const BEGINNINGS: [&str; 10] = [
     "openai-",
     "x-compute-",
@@ -48,10 +50,11 @@ const BEGINNINGS: [&str; 10] = [
     "x-validation-time",
 ];
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-/// Nothing of it runs in a browser: it is somebody else's content on the Hub's own origin.
+/// Prevents a browser from executing any of it, since it is third-party content on the Hub's own
+/// origin.
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
 
-/// The answer for the client.
+/// Builds the client's response.
 pub(super) fn pass_on(
     state: &Arc<HubState>,
     server: Arc<Server>,
@@ -87,7 +90,7 @@ fn headers(theirs: &HeaderMap) -> HeaderMap {
         }
     }
     ours.insert(CONTENT_SECURITY_POLICY, SANDBOX);
-    // A proxy in front of the Hub would collect the events otherwise.
+    // Otherwise, a proxy in front of the Hub would buffer the events.
     let streams = ours
         .get(CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
@@ -97,22 +100,23 @@ fn headers(theirs: &HeaderMap) -> HeaderMap {
     ours
 }
 
-/// The body. When the client is gone it is dropped, and with it the connection to the upstream.
+/// The response's body. When the client disconnects it is dropped, which closes the connection to
+/// the upstream.
 struct Passing {
     body: reqwest::Body,
-    /// Bytes that are to come, if the upstream told.
+    /// The remaining length, if the upstream announced it.
     left: Option<u64>,
     patience: Duration,
-    /// Made at the first wait, and again after each piece.
+    /// Set on the first wait, and again after each chunk.
     timer: Option<Pin<Box<Sleep>>>,
     state: Arc<HubState>,
     server: Arc<Server>,
-    /// The request may still be on its way while the answer comes.
+    /// The request may still be in transit while the response arrives.
     _pump: Pump,
 }
 
 impl Passing {
-    /// An answer that breaks off is cut: an end would say that it was whole.
+    /// Aborts an incomplete response. Ending it normally would mark it as complete.
     fn broken(&self, message: &'static str) -> BoxError {
         self.state.journal.write(
             LogLevel::Warn,
@@ -136,7 +140,7 @@ impl Body for Passing {
             match Pin::new(&mut this.body).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
                     this.timer = None;
-                    // Trailers are not handed on.
+                    // Trailers are not forwarded.
                     let Ok(piece) = frame.into_data() else {
                         continue;
                     };
@@ -146,16 +150,18 @@ impl Body for Passing {
                     return Poll::Ready(Some(Ok(Frame::data(piece))));
                 }
                 Poll::Ready(Some(Err(_))) => {
-                    return Poll::Ready(Some(Err(this.broken("an upstream broke off its answer"))));
+                    return Poll::Ready(Some(Err(
+                        this.broken("an upstream broke off its response")
+                    )));
                 }
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
                     let patience = this.patience;
                     let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
                     ready!(timer.as_mut().poll(context));
-                    return Poll::Ready(Some(
-                        Err(this.broken("an upstream stopped in its answer")),
-                    ));
+                    return Poll::Ready(Some(Err(
+                        this.broken("an upstream stalled in its response")
+                    )));
                 }
             }
         }

@@ -1,7 +1,7 @@
-//! The routes that have a model answer, and what they reach at its upstream.
+//! Routes for inference requests, and the upstream paths that they can reach.
 //!
-//! Only known paths below a model are forwarded. They are a list, not a rule about dots and
-//! slashes. A client's path is compared with the list and never joined to a URL.
+//! Only known paths below a model are forwarded. They are an allowlist rather than a rule about
+//! dots and slashes: a client's path is compared with the list and never joined to a URL.
 
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ use crate::authentication::Caller;
 use crate::extract::body::drain;
 use crate::state::HubState;
 
-/// What may be asked for below a model: the calls of vLLM, TGI and llama.cpp that answer. Those that administer a
-/// server (its adapters, its slots, its metrics) are not for whoever has a token here.
+/// The paths allowed below a model: the inference endpoints of vLLM, TGI and llama.cpp. Their
+/// administrative endpoints (adapters, slots, metrics) are not for token holders.
 const BELOW: [&str; 10] = [
     "v1/chat/completions",
     "v1/completions",
@@ -35,19 +35,19 @@ const BELOW: [&str; 10] = [
     "generate_stream",
     "rerank",
 ];
-/// A task of a model that has several, such as `pipeline/feature-extraction`.
+/// A task of a model that supports several, such as `pipeline/feature-extraction`.
 const PIPELINE: &str = "pipeline/";
 
-/// What a path below `/models/` asks for.
+/// A parsed path below `/models/`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Asked {
     pub model: String,
-    /// As the upstream is asked, with a slash before it.
+    /// The path at the upstream, with a leading slash.
     pub path: String,
     pub is_json: bool,
 }
 
-/// The model is in the body.
+/// Handles requests that name the model in the body.
 pub(super) async fn by_body(
     State(state): State<Arc<HubState>>,
     caller: Caller,
@@ -57,7 +57,8 @@ pub(super) async fn by_body(
     answer(state, caller, request, Model::InBody { path }).await
 }
 
-/// The model is in the path. A body that names one as well, and another, needs the right to that one too.
+/// Handles requests that name the model in the path. If the body names a different model, the
+/// caller needs access to that one as well.
 pub(super) async fn by_path(
     State(state): State<Arc<HubState>>,
     caller: Caller,
@@ -141,7 +142,7 @@ async fn call(
     forward(state, destination, headers, pump, body).await
 }
 
-/// The server for the model, if the guest may use it.
+/// Finds the model's server, if the caller may use it.
 async fn find(
     state: &Arc<HubState>,
     guest: &Guest,
@@ -158,7 +159,8 @@ async fn find(
             (asked.model, asked.path, None)
         }
     };
-    // Before the repository is looked at: so it says the same of those that are there and those that are not.
+    // Checked before the repository is looked up, so that the response is the same whether or not
+    // the repository exists.
     let server = state
         .inference
         .upstreams
@@ -171,22 +173,24 @@ async fn find(
 fn no_upstream() -> ApiError {
     ApiError::new(
         StatusCode::SERVICE_UNAVAILABLE,
-        "This Hub has no server for this model. Whoever runs the Hub can name one with `--upstream MODEL=URL`",
+        "This Hub has no server for this model. Its operator can configure one with \
+         `--upstream MODEL=URL`",
     )
 }
 
-/// Reads a path as it was sent. Nothing in it is decoded, so an escape is just a letter that no name has.
+/// Parses a path as sent. Nothing is decoded: an escape contains a character that no name allows.
 pub(super) fn asked(uri: &Uri, upstreams: &Upstreams) -> Option<Asked> {
     let path = uri.path().strip_prefix("/models/")?;
     let split = |names: usize| match path.match_indices('/').nth(names - 1) {
-        // Nothing after the slash is not the same as no slash.
+        // A trailing slash is not the same as no slash.
         Some((end, _)) => {
             Some((&path[..end], &path[end + 1..])).filter(|(_, below)| !below.is_empty())
         }
         None if path.split('/').count() == names => Some((path, "")),
         None => None,
     };
-    // A model has a namespace, unless an upstream has the bare name, or what follows would make no sense otherwise.
+    // A model has a namespace, unless an upstream is configured for the bare name or the path makes
+    // sense only without one.
     let (bare, whole) = (split(1), split(2));
     let is_named = bare.is_some_and(|(model, _)| upstreams.is_named(model));
     let ways = if is_named {

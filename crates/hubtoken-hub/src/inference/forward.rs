@@ -1,7 +1,7 @@
-//! One request to an upstream.
+//! Sends one request to an upstream.
 //!
-//! Headers sent to a model server are an allow list rather than a filter, so a header that was not
-//! anticipated is not forwarded. The same holds for headers from it (`answer.rs`).
+//! Only headers on an allowlist are sent to a model server, so a header that was not anticipated is
+//! not forwarded. The same applies to the headers of its response (`answer.rs`).
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ use crate::answers::ApiError;
 use crate::journal::LogLevel;
 use crate::state::HubState;
 
-/// What a client may say to an upstream in headers. Neither its token nor a cookie is among them, nor anything that
-/// could pass for the Hub's word.
+/// Client headers that are passed to an upstream. They include neither the client's token nor
+/// cookies, nor anything that could be mistaken for the Hub's own.
 const PASSED: [HeaderName; 10] = [
     ACCEPT,
     ACCEPT_ENCODING,
@@ -35,15 +35,16 @@ const PASSED: [HeaderName; 10] = [
     HeaderName::from_static("x-wait-for-model"),
 ];
 
-/// Where a request goes.
+/// The destination of a request.
 pub(super) struct Destination {
     pub server: Arc<Server>,
     pub url: String,
-    /// Whether the body is JSON, whatever the client calls it.
+    /// Whether to send the body as JSON, whatever content type the client set.
     pub is_json: bool,
 }
 
-/// Sends the request and waits for the head of the answer. Dropped while it waits, it lets go of the upstream.
+/// Sends the request and waits for the response's headers. Dropping the future closes the
+/// connection to the upstream.
 pub(super) async fn forward(
     state: &Arc<HubState>,
     destination: Destination,
@@ -78,7 +79,7 @@ pub(super) async fn forward(
         .send();
     let mut sending = std::pin::pin!(sending);
     let sent = loop {
-        // The time of an upstream begins when it has taken what the client sent.
+        // The upstream's time-out restarts whenever it receives more of the request body.
         let patience = state.inference.patience;
         let end = pump.progress.last() + patience;
         tokio::select! {
@@ -114,7 +115,7 @@ pub(super) async fn forward(
                 } else if error.is_connect() {
                     bad_gateway("The server of this model cannot be reached")
                 } else {
-                    bad_gateway("The server of this model broke off before it answered")
+                    bad_gateway("The server of this model disconnected before it responded")
                 },
                 &cause,
             ));
@@ -126,7 +127,8 @@ pub(super) async fn forward(
         status,
         StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED
     ) {
-        // Handed on, it would say of the client's token what is true of the Hub's key.
+        // This status concerns the Hub's key. If passed on, it would appear to concern the client's
+        // token.
         return Err(failed(
             bad_gateway("The server of this model does not accept the Hub's key"),
             status.as_str(),

@@ -1,4 +1,4 @@
-//! Doors to what is read of requests for models; see `hub/fuzzing.rs`.
+//! Fuzzing entry points for the parsers of inference requests; see `hub/fuzzing.rs`.
 
 use std::cell::OnceCell;
 
@@ -9,12 +9,12 @@ use super::json::{Malformed, Scanner};
 use super::options::{InferenceOptions, Upstream};
 use super::upstream::Upstreams;
 
-/// The model that a body names, if it names one: as it was known first, after which a request may be sent on, and as it
-/// is known at the end.
+/// The model that a body names, if any: as first read, when forwarding may begin, and as known at
+/// the end.
 ///
 /// # Errors
 ///
-/// Why the body is refused, or that it has not ended.
+/// Why the body is rejected, or that it is incomplete.
 pub fn named_model(pieces: &[&[u8]]) -> Result<(Option<String>, Option<String>), &'static str> {
     let mut scanner = Scanner::new();
     let mut first = None;
@@ -29,8 +29,8 @@ pub fn named_model(pieces: &[&[u8]]) -> Result<(Option<String>, Option<String>),
     }
 }
 
-/// What a path below `/models/` asks for: the model, the path at its server, and whether that takes JSON. Of the models,
-/// `gpt2` has a server of its own.
+/// Parses a path below `/models/`: the model, the path at its server, and whether that takes JSON.
+/// The model `gpt2` has an upstream of its own here.
 #[must_use]
 pub fn asked_below(path: &str) -> Option<(String, String, bool)> {
     thread_local! {

@@ -1,4 +1,4 @@
-//! The body of a request on its way in: bounded, and looked into for the model that it names.
+//! Reads a request's body, limits its size, and finds the model that it names.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,14 +12,15 @@ use crate::answers::ApiError;
 use crate::extract::body::drain;
 use crate::state::HubState;
 
-/// The largest body that is forwarded: pictures and sounds are in it, as base64.
+/// The largest body that is forwarded. It may contain images and audio as base64.
 const LARGEST: u64 = 64 << 20;
-/// How much of a body is held until it names its model. Most name it first, some after the messages.
+/// How much of a body is buffered until it names its model. Most bodies name it first, some only
+/// after the messages.
 const LARGEST_HEAD: usize = 4 << 20;
-/// How much is held for all requests together.
+/// How much is buffered for all requests together.
 const LARGEST_HEADS: usize = 128 << 20;
 
-/// A body, and what is known of it.
+/// A request body being read.
 pub(super) struct Incoming {
     body: Body,
     /// `None` for a body that need not be JSON.
@@ -27,11 +28,11 @@ pub(super) struct Incoming {
     received: u64,
 }
 
-/// The beginning of a body.
+/// The start of a body, up to its model's name.
 pub(super) struct Head {
     pub pieces: Vec<Bytes>,
     pub model: String,
-    /// Counted until the beginning was handed on.
+    /// Counts toward the limit until the start is forwarded.
     pub held: Held,
 }
 
@@ -47,7 +48,7 @@ impl Incoming {
         })
     }
 
-    /// Its length, if the client told.
+    /// Its length, if the client announced it.
     pub(super) fn length(&self) -> Option<u64> {
         self.body
             .size_hint()
@@ -55,12 +56,12 @@ impl Incoming {
             .map(|left| left + self.received)
     }
 
-    /// The model, as far as it was read.
+    /// The model, if it has been read.
     pub(super) fn model(&self) -> Option<&str> {
         self.scanner.as_ref()?.model()
     }
 
-    /// The next piece. What is wrong with the body is found before the piece is given out.
+    /// The next chunk. Errors in the body are detected before the chunk is returned.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         loop {
             let body = &mut self.body;
@@ -69,7 +70,7 @@ impl Incoming {
                 return self.ended().map(|()| None);
             };
             let frame = frame.map_err(|_| ApiError::bad_request("The request was cut off"))?;
-            // Trailers are not handed on.
+            // Trailers are not forwarded.
             let Ok(piece) = frame.into_data() else {
                 continue;
             };
@@ -117,10 +118,13 @@ impl Incoming {
             }
             held.more(length)?;
         }
-        Err(ApiError::bad_request("The JSON body names no `model`"))
+        Err(ApiError::bad_request(
+            "The JSON body does not name a `model`",
+        ))
     }
 
-    /// Reads what is left, so that the client sees the answer that says why nobody wants it.
+    /// Reads and discards the rest, so that the client sees the response that says why the request
+    /// was rejected.
     pub(super) async fn drain(self) {
         drain(self.body).await;
     }
@@ -133,7 +137,7 @@ fn too_large() -> ApiError {
     )
 }
 
-/// Bytes that are held.
+/// Buffered bytes.
 pub(super) struct Held {
     state: Arc<HubState>,
     bytes: usize,

@@ -1,13 +1,14 @@
-//! Finds the `model` that a JSON body names, without holding or changing the body.
+//! Finds the `model` that a JSON body names, without buffering or changing the body.
 //!
-//! It reads an object's own keys and skips their values, byte by byte as they come. Servers differ in what they make of
-//! odd JSON: of two keys of one name some take the first and some the last, some ignore case, some read UTF-16. A body
-//! in which this and the server could find different models is an error, since the model decides what may be done.
+//! It reads the keys of the top-level object and skips their values, byte by byte as they arrive.
+//! Servers treat unusual JSON differently: of two equal keys, some use the first and some the last,
+//! some ignore case, and some read UTF-16. The model determines authorization, so a body in which
+//! this scanner and the server could find different models is rejected.
 
 const LONGEST_KEY: usize = 64;
 const LONGEST_MODEL: usize = 1024;
 
-/// Why a body cannot be looked into.
+/// Why a body is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Malformed {
     NotAnObject,
@@ -22,7 +23,7 @@ impl Malformed {
             Self::NotAnObject => "The request body must be a JSON object in UTF-8",
             Self::NotJson => "The request body is not JSON",
             Self::ModelTwice => "The JSON body names `model` twice",
-            Self::ModelNotText => "`model` must be a text of at most 1024 characters",
+            Self::ModelNotText => "`model` must be a string of at most 1024 characters",
         }
     }
 }
@@ -39,26 +40,26 @@ enum At {
     Value,
     Text,
     Scalar,
-    /// In an array or object that is a value.
+    /// Inside an array or object that is a value.
     Nested,
     NestedText,
     After,
     End,
 }
 
-/// Reads a body as it passes.
+/// Scans a body as it passes through.
 #[derive(Debug)]
 pub(super) struct Scanner {
     at: At,
     depth: u32,
     escaped: bool,
-    /// The raw text of the key or model that is being read.
+    /// The raw text of the key or model being read.
     text: Vec<u8>,
-    /// Whether the value that is being read is the model's.
+    /// Whether the current value is the model's.
     is_model: bool,
     seen: bool,
     model: Option<String>,
-    /// The beginning of a letter whose rest is in the next piece.
+    /// An incomplete UTF-8 sequence at the end of a chunk.
     letter: Vec<u8>,
 }
 
@@ -76,7 +77,7 @@ impl Scanner {
         }
     }
 
-    /// The model, once it was named.
+    /// The model, once it has been read.
     pub(super) fn model(&self) -> Option<&str> {
         self.model.as_deref()
     }
@@ -94,7 +95,7 @@ impl Scanner {
         Ok(())
     }
 
-    /// Refuses what is no UTF-8: a server that leaves such bytes out reads other names than are there.
+    /// Rejects invalid UTF-8: a server that drops invalid bytes would read different names.
     fn check_letters(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         let joined;
         let text = if self.letter.is_empty() {
@@ -148,7 +149,7 @@ impl Scanner {
         })
     }
 
-    /// A byte of a value that is passed over: only its brackets count, and only outside of strings.
+    /// Handles a byte of a skipped value, where only brackets outside of strings matter.
     fn nested(&mut self, byte: u8) -> Result<At, Malformed> {
         if std::mem::take(&mut self.escaped) {
             return Ok(At::NestedText);
@@ -173,7 +174,7 @@ impl Scanner {
         })
     }
 
-    /// A byte of a key; a key too long to be `model` is not kept.
+    /// Handles a byte of a key. A key that is too long to be `model` is not stored.
     fn key(&mut self, byte: u8) -> Result<At, Malformed> {
         if self.ends(byte, LONGEST_KEY) {
             self.is_model = self
@@ -199,8 +200,8 @@ impl Scanner {
         Ok(At::After)
     }
 
-    /// Takes a byte of a string; says whether it was the closing quote. One byte more than the longest is kept, which
-    /// tells that it was too long.
+    /// Handles a byte of a string, and returns whether it was the closing quote. One byte more than
+    /// the maximum is stored, to detect that the string is too long.
     fn ends(&mut self, byte: u8, longest: usize) -> bool {
         if self.escaped {
             self.escaped = false;
@@ -349,7 +350,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_refused_or_read(body: Vec<u8>) {
-            // Whatever a strict parser takes for an object is read to the same end.
+            // Any object that a strict parser accepts is read to the same end.
             let parsed = serde_json::from_slice::<serde_json::Map<String, Value>>(&body);
             if parsed.is_ok() {
                 prop_assert!(scan(&body).is_ok() || body.contains(&b'm') || body.contains(&b'M'));

@@ -1,4 +1,5 @@
-//! `GET /v1/models`: the models that have upstreams of their own and that the token may use, as `OpenAI` lists them.
+//! Handles `GET /v1/models`, which lists the configured models that the token may use, in the
+//! format of `OpenAI`.
 
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ pub(super) async fn list(
                 "created": state.started.unix_timestamp(),
                 "owned_by": model.split_once('/').map_or("hub", |(owner, _)| owner),
             })),
-            // Not theirs; anything else that goes wrong is no reason to say that it is not there.
+            // The token may not use this model. Other errors do not mean that the model is absent,
+            // so they are returned.
             Err(error) if error.status().is_client_error() => (),
             Err(error) => return Err(error),
         }

@@ -1,19 +1,21 @@
-//! The inference API: the token is checked here, and a server that the operator chose does the work.
+//! The inference API checks the token and forwards the request to a model server that the operator
+//! configured.
 //!
-//! A model is named by the path (`/models/{namespace}/{name}`) or by the body (`/v1/chat/completions` and the like).
-//! Who asks must show a token that may call inference, and may read the model's repository if this Hub has one of that
-//! name. Then the request goes to the upstream that is configured for the model, and its answer comes back piece by
-//! piece:
+//! A model is named in the path (`/models/{namespace}/{name}`) or in the body
+//! (`/v1/chat/completions` and the like). The caller's token must be allowed to call inference, and
+//! to read the model's repository if this Hub has one with that name. The request then goes to the
+//! model's upstream, and the response is streamed back, or aborted if the upstream breaks off:
 //!
 //! ```text
-//! request ─► admission ─► incoming (bounded, watched by json) ─► forward ─► upstream
-//!            token, limit,   which model, and no other one           │
-//!            repository                                    answer ◄──┘ as it comes, cut if the upstream breaks off
+//! request ─► admission ─► incoming (bounded, scanned by json) ─► forward ─► upstream
+//!            token, limit,   which model, and no other one          │
+//!            repository             response, streamed ◄─ answer ◄──┘
 //! ```
 //!
-//! Nothing that a client sends decides where a request goes: upstreams are configured, and of the paths below them only
-//! those in [`call`] are reached. The body is forwarded as it came, so the model that it names is looked at on the way:
-//! otherwise a request for one model could have another one answer that its sender may not use.
+//! Nothing that a client sends determines where a request goes: upstreams are configured, and only
+//! the upstream paths listed in [`call`] can be reached. The body is forwarded unchanged, so the
+//! model that it names is checked on the way. Otherwise, a request for one model could reach
+//! another that its sender may not use.
 
 mod admission;
 mod answer;

@@ -1,4 +1,4 @@
-//! Where inference is done, as the operator says it.
+//! The operator's configuration of inference.
 
 use std::path::PathBuf;
 
@@ -6,27 +6,28 @@ use crate::error::HubError;
 use crate::rate_limit::RateLimit;
 use hubtoken_core::http::Certificates;
 
-/// A server that answers for a model: vLLM, TGI, llama.cpp, or anything that speaks like them.
+/// A model server: vLLM, TGI, llama.cpp, or anything with a compatible API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
-    /// The model, such as `alice/tiny`; `*` for every model that has no upstream of its own.
+    /// The model, such as `alice/tiny`, or `*` for every model without an upstream of its own.
     pub model: String,
-    /// The server, such as `http://127.0.0.1:8000`. `/v1` at its end makes no difference.
+    /// The server, such as `http://127.0.0.1:8000`. A trailing `/v1` makes no difference.
     pub url: String,
-    /// The file of the key that the server wants as a bearer token. Nobody but owner and group may read it.
+    /// The file that contains the server's key, which is sent as a bearer token. It must not be
+    /// readable by users other than its owner and group.
     pub key_file: Option<PathBuf>,
 }
 
-/// What the inference API can be told. The default has no upstream.
+/// The options of the inference API. By default, there are no upstreams.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InferenceOptions {
-    /// The servers, one a model.
+    /// The servers, at most one per model.
     pub upstreams: Vec<Upstream>,
-    /// How many requests a token may make in a window; no limit by default.
+    /// How many requests a token may make per window. No limit by default.
     pub limit: Option<RateLimit>,
-    /// How long an upstream may say nothing, before its answer and in the middle of it.
+    /// How long an upstream may send nothing, before or during its response.
     pub patience_seconds: u32,
-    /// The certificates that upstreams on https are trusted by.
+    /// The certificates to trust for https upstreams.
     pub certificates: Certificates,
 }
 

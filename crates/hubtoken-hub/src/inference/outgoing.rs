@@ -1,8 +1,9 @@
-//! The body of a request on its way out, while the rest of it still comes in.
+//! Forwards a request's body while the rest is still arriving.
 //!
-//! A task of its own reads what the client sends and hands it on a piece at a time: an upstream that does not read slows
-//! the client down. When the body turns out to be one that must not be forwarded, it breaks off, so that the upstream
-//! never has it whole, and [`Pump::verdict`] says what the client is to be told.
+//! A task reads the client's body and forwards it chunk by chunk, so an upstream that reads slowly
+//! slows the client down. If the body turns out to be one that must not be forwarded, the task
+//! aborts the body, so that the upstream never receives it whole, and [`Pump::verdict`] returns the
+//! error for the client.
 
 use std::io;
 use std::pin::Pin;
@@ -20,10 +21,10 @@ use super::incoming::{Head, Incoming};
 use crate::answers::ApiError;
 use crate::state::HubState;
 
-/// Pieces that wait for the upstream.
+/// How many chunks may be queued for the upstream.
 const WAITING: usize = 2;
 
-/// When something moved last.
+/// When the body last made progress.
 #[derive(Debug)]
 pub(super) struct Progress(Mutex<Instant>);
 
@@ -37,7 +38,7 @@ impl Progress {
     }
 }
 
-/// What reads the client's body. It ends with whoever holds this.
+/// The task that reads the client's body. It is aborted when this is dropped.
 #[derive(Debug)]
 pub(super) struct Pump {
     task: JoinHandle<()>,
@@ -52,7 +53,7 @@ impl Drop for Pump {
 }
 
 impl Pump {
-    /// Begins to read. The model in the path is allowed already, and so is what the head names.
+    /// Starts forwarding. Access to the model in the path and in the head has already been checked.
     pub(super) fn start(
         state: Arc<HubState>,
         guest: Guest,
@@ -81,10 +82,11 @@ impl Pump {
         (pump, body)
     }
 
-    /// Why the body was not forwarded to its end, if that is so. What is left of it has been read then.
+    /// Why the body was not forwarded completely, if so. Returns after the rest of it has been
+    /// read.
     pub(super) async fn verdict(&mut self) -> Option<ApiError> {
         self.refused.get()?;
-        // Cut off or not, the answer is the same.
+        // Whether or not the task was aborted, the response is the same.
         let _ = (&mut self.task).await;
         self.refused.get().cloned()
     }
@@ -118,7 +120,8 @@ impl Pumping {
                 }
                 Ok(None) => return,
                 Err(error) => {
-                    // First the word, then the end of the body: whoever sees the end looks for the word.
+                    // The error is stored before the body is aborted, because it is looked up when
+                    // the body ends.
                     let _ = self.refused.set(error);
                     let broken = io::Error::other("the request is not forwarded");
                     let _ = self.sender.send(Err(broken)).await;
@@ -142,7 +145,7 @@ impl Pumping {
         Ok(piece)
     }
 
-    /// Hands a piece on; says whether anybody is left who wants more.
+    /// Forwards a chunk. Returns whether the upstream still accepts more.
     async fn hand_on(&self, piece: Bytes) -> bool {
         let taken = self.sender.send(Ok(piece)).await.is_ok();
         self.progress.note();
@@ -150,7 +153,7 @@ impl Pumping {
     }
 }
 
-/// The body as the upstream gets it: as long as the client said, if it said.
+/// The body as sent to the upstream, with the length that the client announced, if any.
 #[derive(Debug)]
 pub(super) struct OutgoingBody {
     receiver: Receiver<io::Result<Bytes>>,

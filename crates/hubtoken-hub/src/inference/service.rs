@@ -1,4 +1,4 @@
-//! What the inference API keeps while the Hub runs.
+//! The state of the inference API while the Hub runs.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -10,14 +10,14 @@ use super::usage::Usage;
 use crate::error::HubError;
 use crate::rate_limit::RateLimiter;
 
-/// What the inference API keeps while the Hub runs.
+/// The inference state of one Hub.
 #[derive(Debug)]
 pub(crate) struct Inference {
     pub(super) upstreams: Upstreams,
     pub(super) limiter: Option<RateLimiter>,
-    /// How long an upstream may say nothing.
+    /// How long an upstream may send nothing.
     pub(super) patience: Duration,
-    /// Bytes of bodies that are held until they name their model.
+    /// How many bytes of bodies are buffered until they name their model.
     pub(super) held: AtomicUsize,
     pub(crate) usage: Arc<Usage>,
 }

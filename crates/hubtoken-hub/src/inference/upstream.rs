@@ -1,4 +1,5 @@
-//! The servers behind the inference API. They are read once, when the Hub starts; a request only chooses among them.
+//! The servers behind the inference API. They are configured once, when the Hub starts, and a
+//! request can only select one of them.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,16 +19,16 @@ use hubtoken_core::file::read_secret;
 use hubtoken_core::http::{self, Certificates};
 use hubtoken_core::strict_url::Origin;
 
-/// The model that stands for all that have no upstream of their own.
+/// The model name that stands for every model without an upstream of its own.
 const ANY: &str = "*";
 const LONGEST_MODEL: usize = 200;
 const LONGEST_KEY: u64 = 4096;
 const CONNECT: Duration = Duration::from_secs(10);
-/// Below the five seconds after which common servers close a connection that nobody uses: a request that is sent at
-/// that moment would fail, and cannot be sent twice.
+/// Less than the five seconds after which common servers close an idle connection: a request sent
+/// at that instant would fail and could not be retried.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// All upstreams, and what they are asked with.
+/// All upstreams, and the client used to reach them.
 #[derive(Debug)]
 pub(super) struct Upstreams {
     named: BTreeMap<String, Named>,
@@ -37,19 +38,19 @@ pub(super) struct Upstreams {
 
 #[derive(Debug)]
 struct Named {
-    /// As the operator spells it.
+    /// The model's name as the operator spelled it.
     model: String,
     server: Arc<Server>,
 }
 
-/// One server.
+/// One model server.
 #[derive(Debug)]
 pub(super) struct Server {
-    /// Without a slash at the end.
+    /// The base URL, without a trailing slash.
     base: String,
-    /// For the log: scheme, host and port.
+    /// The scheme, host and port, for the log.
     pub origin: String,
-    /// Marked as a secret, which is what keeps it out of `Debug`.
+    /// Marked as sensitive, which redacts it in `Debug` output.
     pub key: Option<HeaderValue>,
 }
 
@@ -82,7 +83,7 @@ impl Upstreams {
             if taken {
                 return Err(refused(
                     upstream,
-                    "the model has two of them, and case makes no difference",
+                    "the model has two of them (model names are case-insensitive)",
                 ));
             }
         }
@@ -106,14 +107,15 @@ impl Upstreams {
         self.named.contains_key(&names::key(model))
     }
 
-    /// The models that have upstreams of their own, by name.
+    /// The models with upstreams of their own, by name.
     pub(super) fn models(&self) -> impl Iterator<Item = &str> {
         self.named.values().map(|named| named.model.as_str())
     }
 }
 
 impl Server {
-    /// The address of a request. `path` is one of ours and begins with a slash; the query is the client's.
+    /// The URL of a request. `path` comes from the allowlist and begins with a slash. The query is
+    /// the client's.
     pub(super) fn url(&self, path: &str, query: Option<&str>) -> String {
         match query {
             Some(query) => format!("{}{path}?{query}", self.base),
@@ -127,27 +129,30 @@ fn address(upstream: &Upstream) -> Result<Url, HubError> {
     let model = &upstream.model;
     let plain = |byte: u8| byte.is_ascii_graphic();
     if model.is_empty() || model.len() > LONGEST_MODEL || !model.bytes().all(plain) {
-        return Err(wrong("the model's name is empty, too long or not plain"));
+        return Err(wrong(
+            "the model's name is empty, too long or contains invalid characters",
+        ));
     }
     let url = Url::parse(&upstream.url)
-        .map_err(|_| wrong("it is no URL; write it like http://127.0.0.1:8000"))?;
+        .map_err(|_| wrong("it is not a valid URL; write it like http://127.0.0.1:8000"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(wrong("it must begin with http:// or https://"));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(wrong(
-            "a secret in a URL is seen by all; put it into a key file",
+            "a secret in a URL is visible to everyone; put it in a key file",
         ));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(wrong("it has a query or a fragment"));
     }
-    // The server's key goes there: it must be the address that its reader takes it for.
+    // The server's key is sent to this address, so the URL must not be open to misreading.
     Origin::of(&upstream.url).map_err(|problem| wrong(&format!("it {problem}")))?;
     Ok(url)
 }
 
-/// The header for the server's key. A file that others may read is refused, as a certificate's key is.
+/// The header with the server's key. A key file that other users can read is rejected, like a
+/// certificate's key.
 fn key(upstream: &Upstream, url: &Url) -> Result<Option<HeaderValue>, HubError> {
     let Some(path) = &upstream.key_file else {
         return Ok(None);
@@ -161,7 +166,7 @@ fn key(upstream: &Upstream, url: &Url) -> Result<Option<HeaderValue>, HubError> 
     };
     if url.scheme() == "http" && !on_this_machine {
         return Err(wrong(
-            "over plain http to another machine everybody on the way could read it",
+            "plain http to another machine would expose it to the network",
         ));
     }
     let metadata = path
@@ -169,26 +174,31 @@ fn key(upstream: &Upstream, url: &Url) -> Result<Option<HeaderValue>, HubError> 
         .map_err(|error| wrong(&format!("{}: {error}", path.display())))?;
     if metadata.permissions().mode() & 0o007 != 0 {
         return Err(wrong(&format!(
-            "everybody on this machine may read {}: take their rights away with chmod o-rwx",
+            "every user on this machine may read {}: fix its permissions with chmod o-rwx",
             path.display()
         )));
     }
     let text = read_secret(path, LONGEST_KEY)
         .map_err(|error| wrong(&error))?
-        .ok_or_else(|| wrong(&format!("{} is not there", path.display())))?;
+        .ok_or_else(|| wrong(&format!("{} does not exist", path.display())))?;
     let text = text.trim();
     let header = Zeroizing::new(format!("Bearer {text}"));
     let mut value = HeaderValue::from_str(&header)
         .ok()
         .filter(|_| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()))
-        .ok_or_else(|| wrong(&format!("{} does not hold one key", path.display())))?;
+        .ok_or_else(|| {
+            wrong(&format!(
+                "{} does not contain exactly one key",
+                path.display()
+            ))
+        })?;
     value.set_sensitive(true);
     Ok(Some(value))
 }
 
-/// A client that goes where it is told: no redirect, no proxy, no `Referer`, HTTP/1.1.
+/// An HTTP/1.1 client without redirects, proxies or `Referer`.
 fn client(certificates: &Certificates, secure: bool) -> Result<Client, HubError> {
-    let unusable = |reason: String| invalid("the way to the upstreams", &reason);
+    let unusable = |reason: String| invalid("the client for the upstreams", &reason);
     let tls = http::tls::client_config(secure, certificates)
         .map_err(|error| unusable(error.to_string()))?;
     Client::builder()
@@ -204,7 +214,7 @@ fn client(certificates: &Certificates, secure: bool) -> Result<Client, HubError>
 }
 
 fn refused(upstream: &Upstream, reason: &str) -> HubError {
-    // The address may hold a password, so it is the model that tells which one is meant.
+    // The URL may contain a password, so the message identifies the upstream by its model.
     let model: String = upstream.model.escape_debug().take(100).collect();
     invalid(&format!("the upstream of `{model}`"), reason)
 }

@@ -1,7 +1,7 @@
-//! How many requests each token had a model answer.
+//! Counts the inference requests made with each token.
 //!
-//! Counted in memory and written every few seconds, so that a request waits for no disk; what a crash loses is those
-//! seconds. Whoever asks for the figures has them written first.
+//! Counts are kept in memory and written every few seconds, so that a request does not wait for the
+//! disk. A crash loses at most those seconds. Reading the counts writes them first.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,16 +12,16 @@ use crate::registry::Registry;
 
 const EVERY: Duration = Duration::from_secs(5);
 
-/// What is not written yet.
+/// Counts that are not written yet.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     counted: Mutex<HashMap<String, u64>>,
-    /// Held while it is written, so that nobody reads in between.
+    /// Held while counts are written, so that they are not read in between.
     writing: tokio::sync::Mutex<()>,
 }
 
 impl Usage {
-    /// Counts a request, and has it written into the registry.
+    /// Counts a request, and schedules writing it to the registry.
     pub(super) fn count(self: &Arc<Self>, registry: &Arc<dyn Registry>, token: &str) {
         let is_first = {
             let mut counted = self.lock();
@@ -38,7 +38,7 @@ impl Usage {
                     else {
                         return;
                     };
-                    // What cannot be written now is kept, and tried again.
+                    // If writing fails, the counts are kept and written later.
                     if usage.write(&*registry).await.is_ok() {
                         return;
                     }
@@ -47,7 +47,7 @@ impl Usage {
         }
     }
 
-    /// Writes what was counted.
+    /// Writes the counts.
     pub(crate) async fn write(&self, registry: &dyn Registry) -> Result<(), HubError> {
         let _writing = self.writing.lock().await;
         let counted = std::mem::take(&mut *self.lock());
