@@ -1,4 +1,4 @@
-//! The archive: a tar file, written with a digest of everything in it.
+//! The archive: a tar file that includes a digest of every file in it.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
@@ -15,10 +15,10 @@ use super::MANIFEST;
 use crate::clock::iso;
 use hubtoken_core::hexadecimal;
 
-/// The one form of an archive so far.
+/// The version of the archive format.
 pub(super) const FORM: u32 = 1;
 
-/// What the last file of an archive says of all others.
+/// The contents of the manifest, which is the last file of an archive.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Manifest {
     pub form: u32,
@@ -28,7 +28,7 @@ pub(super) struct Manifest {
     pub files: Vec<Listed>,
 }
 
-/// A file of an archive.
+/// A file in an archive.
 #[derive(Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(super) struct Listed {
     pub path: String,
@@ -36,13 +36,13 @@ pub(super) struct Listed {
     pub sha256: String,
 }
 
-/// An archive that is being written.
+/// An archive being written.
 pub(super) struct Writer {
     tar: tar::Builder<BufWriter<File>>,
     files: Vec<Listed>,
 }
 
-/// Where a reference points.
+/// What a reference points to.
 #[derive(Debug)]
 pub(super) enum Target {
     Object(Oid),
@@ -93,7 +93,7 @@ impl Writer {
         self.tar.append_data(&mut header, name, content)
     }
 
-    /// Adds a repository. Where its references point was read before, its objects are read now.
+    /// Adds a repository. Its references were read earlier, and its objects are read now.
     pub(super) fn add_repository(
         &mut self,
         name: &str,
@@ -111,7 +111,7 @@ impl Writer {
         self.add_objects(&format!("{name}/objects"), &folder.join("objects"))
     }
 
-    /// Adds the large files of a repository; those of one that has none are no folder.
+    /// Adds a repository's large files. A repository without any has no such folder.
     pub(super) fn add_large_files(&mut self, name: &str, folder: &Path) -> io::Result<()> {
         let mut entries = match fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -151,7 +151,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds the manifest and has it all on the disk.
+    /// Adds the manifest and syncs the archive to disk.
     pub(super) fn finish(mut self, schema: i64, now: OffsetDateTime) -> io::Result<()> {
         let manifest = Manifest {
             form: FORM,
@@ -168,7 +168,8 @@ impl Writer {
     }
 }
 
-/// Whether a file below `objects` is whole, by its name: what git is still writing is called otherwise.
+/// Whether a file below `objects` is complete, judging by its name: files that git is still writing
+/// are named differently.
 fn is_object(name: &str) -> bool {
     let loose = name.len() == 38 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     let packed = name.starts_with("pack-")
@@ -178,7 +179,7 @@ fn is_object(name: &str) -> bool {
     loose || packed
 }
 
-/// A reader that digests what is read.
+/// A reader that hashes what it reads.
 pub(super) struct Digesting<R> {
     pub content: R,
     pub digest: Sha256,
@@ -192,13 +193,13 @@ impl<R: Read> Read for Digesting<R> {
     }
 }
 
-/// All references of a repository, `HEAD` among them.
+/// All references of a repository, including `HEAD`.
 pub(super) fn references(git: &git2::Repository) -> Result<Vec<(String, Target)>, git2::Error> {
     let mut all = vec![(
         "HEAD".to_owned(),
         match git.find_reference("HEAD")?.symbolic_target()? {
             Some(branch) => Target::Reference(branch.to_owned()),
-            None => return Err(git2::Error::from_str("its HEAD is no branch")),
+            None => return Err(git2::Error::from_str("its HEAD is not a branch")),
         },
     )];
     for reference in git.references()? {
@@ -213,7 +214,8 @@ pub(super) fn references(git: &git2::Repository) -> Result<Vec<(String, Target)>
     Ok(all)
 }
 
-/// Whether everything is there that can be reached from a repository's references; if not, what is missing.
+/// Checks that everything reachable from a repository's references exists. The error says what is
+/// missing.
 pub(super) fn check_complete(git: &git2::Repository) -> Result<(), String> {
     let text = |error: git2::Error| error.message().to_owned();
     let database = git.odb().map_err(text)?;
@@ -235,7 +237,7 @@ pub(super) fn check_complete(git: &git2::Repository) -> Result<(), String> {
             }
             ObjectType::Tree => {
                 let tree = git.find_tree(oid).map_err(missing)?;
-                // A commit in a tree is another repository's.
+                // A commit in a tree is a submodule, which belongs to another repository.
                 let own = tree
                     .iter()
                     .filter(|entry| entry.kind() != Some(ObjectType::Commit));

@@ -1,9 +1,9 @@
-//! A Hub in one file, taken while it runs, and a Hub from such a file.
+//! Backs up a running Hub to a single file, and restores a Hub from such a file.
 //!
-//! The database is copied as it is at one moment. Then each of its repositories is read: first where its references
-//! point, then its objects. Objects are only ever added, and a reference moves once its objects are there; so what was
-//! read belongs together, whatever is committed meanwhile. A repository that was deleted meanwhile is taken out of the
-//! copy; one that was created is not in it yet.
+//! First, a consistent snapshot of the database is taken. Then each of its repositories is read,
+//! references before objects. Objects are only ever added, and a reference moves only once its
+//! objects exist, so the result is consistent whatever is committed in the meantime. A repository
+//! that is deleted in the meantime is removed from the copy. One that is created is not included.
 //!
 //! The file is a tar archive, readable without this program:
 //!
@@ -11,11 +11,12 @@
 //! repositories/{models,datasets,spaces}/{id}.git/…    HEAD, config, references, objects
 //! lfs/{models,datasets,spaces}/{id}/…                 large files
 //! hub.sqlite3                                         the registry
-//! manifest.json                                       version, schema, and each file's length and SHA-256
+//! manifest.json                                       version, schema, file lengths and SHA-256s
 //! ```
 //!
-//! The manifest comes last: an archive that was cut off has none, and is refused. The admin key is not in it; a restored
-//! Hub makes a new one. The archive has its name only when it is whole and on the disk, and a restored folder as well.
+//! The manifest comes last, so a truncated archive has none and is rejected. The admin key is not
+//! included; a restored Hub creates a new one. Both the archive and a restored folder get their
+//! final name only once they are complete and synced to disk.
 
 mod archive;
 mod restore;
@@ -36,27 +37,27 @@ pub use self::restore::restore;
 const DATABASE: &str = "hub.sqlite3";
 const MANIFEST: &str = "manifest.json";
 
-/// What a backup came to.
+/// The result of a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backup {
-    /// The archive.
+    /// The path of the archive.
     pub path: PathBuf,
     /// Its length in bytes.
     pub bytes: u64,
-    /// How many repositories are in it.
+    /// The number of repositories in it.
     pub repositories: usize,
 }
 
-/// Backs up the Hub of a data folder, whether it runs or not, to a new file, or to one that is named by the time in a
-/// folder that is there.
+/// Backs up the Hub in a data folder, whether or not it is running. The target is a new file, or an
+/// existing folder, in which the file is named after the time.
 ///
 /// # Errors
-/// The [`HubError`] that says why not; there is no file then.
+/// A [`HubError`] with the reason. No file is created in that case.
 pub fn backup(data: &Path, target: &Path, now: OffsetDateTime) -> Result<Backup, HubError> {
     let database = data.join(DATABASE);
     if !database.is_file() {
         return Err(refused(format!(
-            "{} is no data folder of a Hub: it has no {DATABASE}",
+            "{} is not a Hub's data folder: it has no {DATABASE}",
             data.display()
         )));
     }
@@ -66,14 +67,15 @@ pub fn backup(data: &Path, target: &Path, now: OffsetDateTime) -> Result<Backup,
         target.to_owned()
     };
     if target.exists() {
-        return Err(refused(format!("{} is there already", target.display())));
+        return Err(refused(format!("{} already exists", target.display())));
     }
     let parent = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     let fault = |error| HubError::folder(&target, error);
-    // Beside the target, so that it can be renamed; private, and gone when this fails.
+    // In the target's folder, so that the archive can be renamed. It is private, and removed on
+    // failure.
     let room = tempfile::Builder::new()
         .prefix(".hubtoken-backup-")
         .tempdir_in(parent)
@@ -86,7 +88,7 @@ pub fn backup(data: &Path, target: &Path, now: OffsetDateTime) -> Result<Backup,
         let name = folder_name(*kind, id);
         let folder = data.join(&name);
         if repository(&mut writer, &name, &folder)? {
-            // After the references: what a pointer among them points to was there before it.
+            // After the references, because the objects of their pointers were stored before them.
             let large = large_name(*kind, id);
             writer
                 .add_large_files(&large, &data.join(&large))
@@ -99,7 +101,7 @@ pub fn backup(data: &Path, target: &Path, now: OffsetDateTime) -> Result<Backup,
     writer.add_file(DATABASE, &copy).map_err(fault)?;
     writer.finish(taken.schema, now).map_err(fault)?;
     let bytes = fs::metadata(&archive).map_err(fault)?.len();
-    // What somebody else has put there meanwhile is not replaced.
+    // Does not replace a file that another process has created in the meantime.
     tempfile::TempPath::try_from_path(&archive)
         .and_then(|archive| {
             archive
@@ -117,7 +119,7 @@ pub fn backup(data: &Path, target: &Path, now: OffsetDateTime) -> Result<Backup,
     })
 }
 
-/// Adds a repository; says whether it is there at all.
+/// Adds a repository, and returns whether it exists.
 fn repository(writer: &mut Writer, name: &str, folder: &Path) -> Result<bool, HubError> {
     let git = match git2::Repository::open_bare(folder) {
         Ok(git) => git,
@@ -156,7 +158,7 @@ fn refused(reason: String) -> HubError {
     HubError::Backup { reason }
 }
 
-/// Runs a future, also when the caller is on a thread of some runtime.
+/// Runs a future to completion, even on a thread that belongs to a runtime.
 fn wait<T: Send>(future: impl Future<Output = T> + Send) -> Result<T, HubError> {
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {

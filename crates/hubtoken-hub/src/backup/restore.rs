@@ -1,4 +1,4 @@
-//! A data folder from an archive, checked before it is there.
+//! Restores a data folder from an archive, and checks it before moving it into place.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -15,13 +15,13 @@ use crate::registry::RepositoryType;
 use crate::registry::sqlite::snapshot;
 use hubtoken_core::hexadecimal;
 
-/// The largest manifest that is read: a million files and more.
+/// The largest manifest that is read: enough for more than a million files.
 const MANIFEST_BYTES: u64 = 256 << 20;
 
-/// Makes a data folder from an archive. The folder must be empty, or not there.
+/// Creates a data folder from an archive. The folder must be empty or not exist.
 ///
 /// # Errors
-/// The [`HubError`] that says why not; the folder is as it was then.
+/// A [`HubError`] with the reason. The folder is unchanged in that case.
 pub fn restore(archive: &Path, data: &Path) -> Result<Backup, HubError> {
     let fault = |error| HubError::folder(data, error);
     match fs::read_dir(data).map(|mut entries| entries.next().is_none()) {
@@ -49,7 +49,7 @@ pub fn restore(archive: &Path, data: &Path) -> Result<Backup, HubError> {
     File::open(room.path())
         .and_then(|folder| folder.sync_all())
         .map_err(fault)?;
-    // Onto an empty folder, or onto nothing: the system refuses anything else.
+    // Replaces an empty folder or creates a new one. The system rejects anything else.
     let room = room.keep();
     if let Err(error) = fs::rename(&room, data) {
         let _ = fs::remove_dir_all(&room);
@@ -69,7 +69,7 @@ pub fn restore(archive: &Path, data: &Path) -> Result<Backup, HubError> {
 fn unpack(archive: &Path, room: &Path) -> Result<(Vec<Listed>, Manifest), HubError> {
     let unreadable = |error: io::Error| {
         refused(format!(
-            "{} is no whole backup of a Hub: {error}",
+            "{} is not a complete backup of a Hub: {error}",
             archive.display()
         ))
     };
@@ -86,7 +86,7 @@ fn unpack(archive: &Path, room: &Path) -> Result<(Vec<Listed>, Manifest), HubErr
             .to_str()
             .filter(|_| entry.header().entry_type().is_file() && manifest.is_none())
             .map(ToOwned::to_owned)
-            .ok_or_else(|| refused("it holds what no backup of a Hub holds".to_owned()))?;
+            .ok_or_else(|| refused("it contains a file that does not belong there".to_owned()))?;
         if name == MANIFEST {
             let mut text = Vec::new();
             entry
@@ -99,19 +99,21 @@ fn unpack(archive: &Path, room: &Path) -> Result<(Vec<Listed>, Manifest), HubErr
         } else if is_expected(&name) {
             found.push(file(room, name, entry).map_err(unreadable)?);
         } else {
-            return Err(refused("it holds what no backup of a Hub holds".to_owned()));
+            return Err(refused(
+                "it contains a file that does not belong there".to_owned(),
+            ));
         }
     }
     let manifest = manifest.ok_or_else(|| {
         refused(format!(
-            "{} was cut off: its end is missing",
+            "{} is truncated: its end is missing",
             archive.display()
         ))
     })?;
     Ok((found, manifest))
 }
 
-/// Writes one file, and says what it is.
+/// Writes one file, and returns its manifest entry.
 fn file(room: &Path, name: String, entry: impl Read) -> io::Result<Listed> {
     let path = room.join(&name);
     if let Some(folder) = path.parent() {
@@ -138,7 +140,8 @@ fn file(room: &Path, name: String, entry: impl Read) -> io::Result<Listed> {
     })
 }
 
-/// The database, or something in a repository: nothing else is written, wherever an archive would like to have it.
+/// Accepts the database and files in repositories. Nothing else is written, whatever paths an
+/// archive contains.
 fn is_expected(name: &str) -> bool {
     let is_plain = Path::new(name)
         .components()
@@ -162,7 +165,7 @@ fn is_expected(name: &str) -> bool {
     is_plain && (name == DATABASE || in_repository() || is_large_file(name))
 }
 
-/// A large file, where its name says it belongs.
+/// Accepts a large file in the location that its name requires.
 fn is_large_file(name: &str) -> bool {
     let kinds = RepositoryType::ALL.map(RepositoryType::plural);
     let is_hexadecimal = |text: &str, length: usize| {
@@ -183,16 +186,16 @@ fn is_large_file(name: &str) -> bool {
     }
 }
 
-/// Whether a large file is what its name says.
+/// Whether a large file's content does not match its name.
 fn is_misnamed(file: &Listed) -> bool {
     file.path.starts_with("lfs/") && !file.path.ends_with(&file.sha256)
 }
 
-/// Whether everything is there that the manifest lists, as it was, and nothing else.
+/// Checks that the files are exactly those that the manifest lists, unchanged.
 fn compare(found: &[Listed], manifest: &Manifest) -> Result<(), HubError> {
     if manifest.form != FORM {
         return Err(refused(format!(
-            "it has form {}, and this version of hubtoken knows form {FORM}",
+            "it has format {}, but this version of hubtoken supports only format {FORM}",
             manifest.form
         )));
     }
@@ -209,17 +212,16 @@ fn compare(found: &[Listed], manifest: &Manifest) -> Result<(), HubError> {
         || found.len() != manifest.files.len()
         || listed.len() != found.len()
     {
-        return Err(refused(
-            "a file in it is missing or is not what it was".to_owned(),
-        ));
+        return Err(refused("a file in it is missing or was changed".to_owned()));
     }
     Ok(())
 }
 
-/// Whether a Hub can be started on it: a whole database, and all that each repository's references reach.
+/// Checks that a Hub can start from it: the database is intact, and everything that the
+/// repositories' references reach exists.
 fn check(room: &Path, manifest: &Manifest) -> Result<usize, HubError> {
     if !manifest.files.iter().any(|file| file.path == DATABASE) {
-        return Err(refused("there is no database in it".to_owned()));
+        return Err(refused("it does not contain a database".to_owned()));
     }
     let taken = wait(snapshot::inspect(&room.join(DATABASE)))??;
     for (kind, id) in &taken.repositories {

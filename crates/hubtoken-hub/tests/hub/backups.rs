@@ -133,10 +133,13 @@ fn a_stopped_hub_and_a_folder_for_backups() {
     let made = backup(&data, &backups, NOW).unwrap();
     assert_eq!(made.path, backups.join("hub-2026-01-02T03-04-05-000Z.tar"));
     let second = backup(&data, &backups, NOW).unwrap_err();
-    assert!(second.to_string().contains("is there already"), "{second}");
+    assert!(second.to_string().contains("already exists"), "{second}");
     assert_eq!(names(&backups).len(), 1);
     let nothing = backup(&backups, &room.path().join("x"), NOW).unwrap_err();
-    assert!(nothing.to_string().contains("no data folder"), "{nothing}");
+    assert!(
+        nothing.to_string().contains("not a Hub's data folder"),
+        "{nothing}"
+    );
     let onto_it = restore(&made.path, &data).unwrap_err();
     assert!(onto_it.to_string().contains("not empty"), "{onto_it}");
     // Onto an empty folder, a backup that was made without a repository being touched.
