@@ -1,8 +1,8 @@
-//! What goes back to a client: the Hub's errors, and JSON with the Hub's headers.
+//! Builds the responses sent to clients: the Hub's errors, and JSON with the Hub's headers.
 //!
-//! An error is made where it is found and written in one place, [`render`], because its form
-//! ([`ErrorFormat`]) depends on the routes: JSON in the API, the bare message for files. Where the
-//! real Hub has a text for an error, this is that text, to the letter; clients compare some of them.
+//! An error is created where it occurs and written in one place, [`render`], because its format
+//! ([`ErrorFormat`]) depends on the routes: JSON in the API, plain text for files. Where the real
+//! Hub has a text for an error, it is used verbatim, because some clients compare it.
 
 mod error;
 mod error_format;
@@ -23,16 +23,17 @@ pub(crate) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-cod
 pub(crate) const X_ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 pub(crate) const X_REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
 
-/// Room for the headers that every answer gets, its own two included; one more would double it.
+/// Capacity for the headers that every response gets, including the two set here; one more would
+/// double it.
 const HEADERS: usize = 12;
 
-/// What git-lfs calls its JSON.
+/// The media type that git-lfs uses for its JSON.
 pub(crate) const LFS_JSON: &str = "application/vnd.git-lfs+json";
 const LFS_AUTHENTICATE: HeaderName = HeaderName::from_static("lfs-authenticate");
 
 pub(crate) type Answer = Result<Response, ApiError>;
 
-/// Writes an error in the form that its routes call for.
+/// Writes an error in the format of its routes.
 pub(crate) fn render(error: &ApiError, format: ErrorFormat) -> Response {
     let (content_type, body) = match format {
         ErrorFormat::Lfs => (LFS_JSON, json!({ "message": error.message }).to_string()),
@@ -70,7 +71,7 @@ pub(crate) fn render(error: &ApiError, format: ErrorFormat) -> Response {
     response
 }
 
-/// Git looks for credentials only where `Basic` is called for.
+/// Git only looks for credentials if the challenge is `Basic`.
 fn challenge(format: ErrorFormat) -> HeaderValue {
     HeaderValue::from_static(if format.is_for_git() {
         "Basic realm=\"Authentication required\", charset=\"UTF-8\""
@@ -79,7 +80,7 @@ fn challenge(format: ErrorFormat) -> HeaderValue {
     })
 }
 
-/// A text as a header can carry it: printable ASCII, everything else as `?`.
+/// Makes a text safe for a header: printable ASCII, with everything else replaced by `?`.
 pub(crate) fn header_text(text: &str) -> HeaderValue {
     let text: String = text
         .chars()
@@ -88,12 +89,12 @@ pub(crate) fn header_text(text: &str) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("?"))
 }
 
-/// A JSON answer with the weak `ETag` that the Hub's answers carry.
+/// A JSON response with a weak `ETag`, as the Hub sends it.
 pub(crate) fn json_answer(body: &impl Serialize) -> Answer {
     rendered(body).map(|rendered| rendered.into_response())
 }
 
-/// The same, to be kept and sent again.
+/// The same body, to be cached and sent again.
 pub(crate) fn rendered(body: &impl Serialize) -> Result<Rendered, ApiError> {
     Rendered::new(body)
         .map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
@@ -114,7 +115,7 @@ impl IntoResponse for &Rendered {
     }
 }
 
-/// The bare `OK` of the endpoints that have nothing else to say.
+/// The plain `OK` of endpoints that return no data.
 pub(crate) fn ok() -> Response {
     let mut response = Response::new(Body::from("OK"));
     response.headers_mut().insert(

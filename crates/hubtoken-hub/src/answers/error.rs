@@ -1,4 +1,4 @@
-//! An error on its way to a client, in the Hub's words.
+//! [`ApiError`]: an error response, worded as the real Hub words it.
 
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderName, StatusCode};
@@ -8,7 +8,7 @@ use crate::access::Denial;
 use crate::rate_limit::Standing;
 use crate::registry::{Repository, RepositoryType, Restriction};
 
-/// An error on its way to a client.
+/// An error to be sent to a client.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
     pub(super) status: StatusCode,
@@ -40,7 +40,7 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
-    /// Nothing is wrong with the request: it may come again after so many seconds.
+    /// The request itself is fine and may be retried after this many seconds.
     pub(crate) fn again_later(status: StatusCode, message: &str, seconds: u32) -> Self {
         Self::new(status, message).with_header(RETRY_AFTER, seconds.to_string())
     }
@@ -56,7 +56,7 @@ impl ApiError {
         }
     }
 
-    /// A token that is unknown, deleted, expired or no token at all.
+    /// A token that is unknown, deleted, expired or malformed.
     pub(crate) fn invalid_credentials() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
@@ -68,8 +68,8 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "Invalid username or password.")
     }
 
-    /// Missing or private, it is not said which. The real Hub sends no code; over plain http `huggingface_hub` needs
-    /// one to recognize the case.
+    /// The repository is missing or private; the response does not say which. The real Hub sends no
+    /// error code here, but over plain http `huggingface_hub` needs one to recognize the case.
     pub(crate) fn repository_needs_login() -> Self {
         Self {
             code: Some("RepoNotFound"),
@@ -156,8 +156,8 @@ impl ApiError {
         }
     }
 
-    /// A token that its user's organization does not let in. The first two texts are the Hub's; the third case it has
-    /// as well, but its text is not documented.
+    /// A token that an organization's policy blocks. The first two texts are the real Hub's. It has
+    /// the third case as well, but that text is not documented.
     pub(crate) fn kept_out(restriction: Restriction) -> Self {
         Self::forbidden(match restriction {
             Restriction::NotAsked | Restriction::Pending | Restriction::Denied => {
@@ -175,8 +175,8 @@ impl ApiError {
         })
     }
 
-    /// The Hub's word for a write that is not allowed speaks of pull requests. Where none could be made, this says the
-    /// same without them.
+    /// The Hub's text for a forbidden write mentions pull requests. Where none can be made, this
+    /// says the same without them.
     pub(crate) fn without_pull_request(self) -> Self {
         self.reworded(
             "Forbidden: pass",
@@ -184,7 +184,7 @@ impl ApiError {
         )
     }
 
-    /// Says something else in place of a message that begins in a certain way.
+    /// Replaces a message that starts with `beginning`.
     pub(crate) fn reworded(mut self, beginning: &str, message: &str) -> Self {
         if self.message.starts_with(beginning) {
             message.clone_into(&mut self.message);
@@ -200,7 +200,7 @@ impl ApiError {
         &self.message
     }
 
-    /// Tells where the client stands, whatever else is wrong.
+    /// Adds the client's rate-limit status, independent of the error.
     pub(crate) fn with_standing(self, standing: Standing) -> Self {
         Self {
             standing: Some(Box::new(standing)),

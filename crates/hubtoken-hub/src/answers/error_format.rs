@@ -1,15 +1,15 @@
-//! How an error is written.
+//! The formats in which errors are written.
 
-/// In which form errors are written. Each family of routes has one, which `router` gives it.
+/// The format of errors. Each family of routes has one, set in `router`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorFormat {
     /// `{"error": "…"}`.
     Json,
-    /// The bare message.
+    /// The plain message.
     Text,
-    /// The bare message, and `Basic` is called for.
+    /// The plain message, with a `Basic` challenge.
     Git,
-    /// `{"message": "…"}` as git-lfs has it, and `Basic` is called for.
+    /// `{"message": "…"}` as git-lfs expects it, with a `Basic` challenge.
     Lfs,
 }
 

@@ -1,5 +1,4 @@
-//! What a client is told of a fault of the registry or of a git repository, or of too much work at
-//! once.
+//! Maps failures of the registry, of a git repository or of a concurrency limit to client errors.
 
 use axum::http::StatusCode;
 
@@ -9,7 +8,7 @@ use crate::error::HubError;
 use crate::repository::GitFault;
 use hubtoken_core::role::permission;
 
-/// When a client may try again that found the database locked, the disk full, or the Hub busy.
+/// `Retry-After` for a locked database, a full disk and a busy Hub.
 const LOCKED_SECONDS: u32 = 1;
 const FULL_SECONDS: u32 = 60;
 const BUSY_SECONDS: u32 = 10;
@@ -82,7 +81,8 @@ impl From<HubError> for ApiError {
                     error.to_string(),
                 );
             }
-            // Neither says anything about the request, and both pass: a client may try again.
+            // Neither is the fault of the request, and both are temporary, so the client may try
+            // again.
             HubError::DatabaseLocked { .. } => {
                 return Self::again_later(
                     StatusCode::SERVICE_UNAVAILABLE,
@@ -93,7 +93,7 @@ impl From<HubError> for ApiError {
             HubError::DiskFull { .. } => {
                 return Self::again_later(
                     StatusCode::INSUFFICIENT_STORAGE,
-                    "The Hub's disk is full; nothing was changed. Ask whoever runs it to make room",
+                    "The Hub's disk is full; nothing was changed. Ask its operator to free some space",
                     FULL_SECONDS,
                 );
             }
