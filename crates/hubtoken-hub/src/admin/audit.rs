@@ -1,4 +1,4 @@
-//! `audit`: who did what to what, when, and from where.
+//! `audit`: reads the audit log.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::clock::iso;
 use crate::registry::{AuditEntry, AuditFilter};
 use crate::state::HubState;
 
-/// Entries in an answer unless more are asked for; a thousand at most.
+/// The default and the maximum number of entries in a response.
 const ENTRIES: u32 = 100;
 const MOST_ENTRIES: u32 = 1000;
 
 pub(super) async fn list(State(state): State<Arc<HubState>>, RawQuery(query): RawQuery) -> Answer {
     let filter = filter(&query.unwrap_or_default())?;
     let entries = state.registry.audit(&filter).await?;
-    // A full page may have another one behind it.
+    // If the page is full, there may be another one.
     let is_full = u32::try_from(entries.len()).is_ok_and(|count| Some(count) == filter.limit);
     let next = entries.last().filter(|_| is_full).map(|last| last.id);
     json_answer(&json!({
@@ -63,7 +63,7 @@ fn filter(query: &str) -> Result<AuditFilter, ApiError> {
             }
             _ => {
                 return Err(ApiError::bad_request(
-                    "entries are chosen by `user`, `organization`, `act`, `since`, `before` and `limit`",
+                    "entries can be filtered by `user`, `organization`, `act`, `since`, `before` and `limit`",
                 ));
             }
         }

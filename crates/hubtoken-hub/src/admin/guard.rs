@@ -1,4 +1,4 @@
-//! Who may use the administration API: the holder of the admin key, from a program on this machine.
+//! Restricts the administration API to programs on this machine that have the admin key.
 
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -8,13 +8,13 @@ use crate::answers::ApiError;
 use crate::authentication::{bearer, is_admin_key};
 use crate::state::HubState;
 
-/// Lets a request to the administration API through, or not.
+/// Checks whether a request may use the administration API.
 pub(crate) fn guard(state: &HubState, door: Door, request: &Request) -> Result<(), ApiError> {
     let headers = request.headers();
     if !state.addresses.is_for_owner(door, headers) {
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,
-            "The administration API answers under the Hub's own address only",
+            "The administration API is only available under the Hub's own address",
         ));
     }
     if !state.addresses.own_origin(headers) {
@@ -23,13 +23,14 @@ pub(crate) fn guard(state: &HubState, door: Door, request: &Request) -> Result<(
             "The administration API is not for web pages",
         ));
     }
-    let key = bearer(headers)
-        .ok_or_else(|| unauthorized("The administration API needs the admin key as a bearer"))?;
+    let key = bearer(headers).ok_or_else(|| {
+        unauthorized("The administration API needs the admin key as a bearer token")
+    })?;
     if is_admin_key(state, &key) {
         Ok(())
     } else {
         Err(unauthorized(
-            "This is not the admin key; access tokens have no place here",
+            "This is not the admin key; access tokens are not accepted here",
         ))
     }
 }

@@ -1,15 +1,17 @@
-//! The administration API, under `/-/hubtoken/v1/`: what the Hub's web pages do, for programs.
+//! The administration API, under `/-/hubtoken/v1/`: the operations of the Hub's web pages, for
+//! programs.
 //!
-//! It takes the admin key as a bearer and nothing else: no access token can mint another. A web page in a browser on
-//! the same machine could reach a loopback port, so the `Host` must be the Hub's own (a foreign name that was pointed
-//! at 127.0.0.1 is refused) and an `Origin`, if there is one, too. Bodies and answers are JSON; errors are
-//! `{"error": "…"}`. Times are ISO 8601 in UTC. Answers with a secret carry `Cache-Control: no-store`.
+//! It only accepts the admin key, as a bearer token, so no access token can create another. A web
+//! page in a browser on the same machine could reach a loopback port, so the `Host` must be the
+//! Hub's own (a foreign name that resolves to 127.0.0.1 is rejected), and so must the `Origin`, if
+//! there is one. Bodies and responses are JSON; errors are `{"error": "…"}`. Times are ISO 8601 in
+//! UTC. Responses with a secret carry `Cache-Control: no-store`.
 //!
 //! | Method and path | Body | Answer |
 //! |---|---|---|
 //! | `GET users` | | 200 list of users |
 //! | `POST users` | `name`, `fullname`?, `email`?, `password`? | 201 user: `id`, `name`, `fullname`, `email`, `createdAt` |
-//! | `PUT users/{user}/password` | `password` | 204; whoever is signed in as the user is signed out |
+//! | `PUT users/{user}/password` | `password` | 204; ends all sessions of the user |
 //! | `GET administrators` | | 200 list of users |
 //! | `GET organizations` | | 200 list of organizations |
 //! | `POST organizations` | `name`, `fullname`? | 201 organization: `id`, `name`, `fullname`, `createdAt` |
@@ -20,7 +22,7 @@
 //! | `PUT organizations/{name}/policy` | `policy` (`allow-all`, `fine-grained-only`, `require-approval`) | 200 `policy` |
 //! | `GET organizations/{name}/approvals` | | 200 list of approvals |
 //! | `POST organizations/{name}/approvals/{token}/approve`, `…/deny`, `…/revoke` | | 200 approval |
-//! | `GET audit?user=&organization=&act=&since=&before=&limit=` | | 200 `entries`, the newest first, and `next`, the `before` of the next page or null |
+//! | `GET audit?user=&organization=&act=&since=&before=&limit=` | | 200 `entries`, newest first, and `next`, the `before` of the next page or null |
 //! | `GET users/{user}/tokens` | | 200 list of tokens |
 //! | `POST users/{user}/tokens` | `name`, `role` (`read`, `write`, `fineGrained`), `scopes`?, `global`?, `canReadGatedRepos`?, `expiresAt`? | 201 `token` (the value), `info` (a token) |
 //! | `PATCH users/{user}/tokens/{token}` | `name` | 200 token |
@@ -35,13 +37,15 @@
 //! | `PUT repositories/{type}/{namespace}/{name}/grants/{user}` | | 204 |
 //! | `DELETE repositories/{type}/{namespace}/{name}/grants/{user}` | | 204 |
 //!
-//! A `{token}` is an id or a name; a name that several tokens have is a 409. A token is `id`, `name`, `role`,
-//! `last4`, `createdAt`, `lastUsedAt`, `expiresAt`, `inferenceRequests`, and for a fine-grained one `fineGrained`, as
-//! whoami shows it. A scope is `entity` and `permissions`. An approval is `user`, of the token `id`, `name`, `role`, `last4`, `createdAt`,
-//! `lastUsedAt` and `scoped` (on this organization alone), `status`, `askedAt`, `decidedAt`, `decidedBy`; there a token
-//! is named by its id, or by its name among those that asked. An entry is `id`, `at`, `act`, `actor`, and whatever applies
-//! of `actorName`, `actorToken`, `address`, `user`, `organization`, `tokenId`, `tokenName`, `last4`, `repository`,
-//! `detail`. `{type}` is `model`, `dataset` or `space`.
+//! A `{token}` is an id or a name; if several tokens have the name, the response is 409. A token is
+//! `id`, `name`, `role`, `last4`, `createdAt`, `lastUsedAt`, `expiresAt`, `inferenceRequests`, and
+//! for a fine-grained one `fineGrained`, as whoami shows it. A scope is `entity` and `permissions`.
+//! An approval is `user`, the token's `id`, `name`, `role`, `last4`, `createdAt`, `lastUsedAt` and
+//! `scoped` (for this organization only), `status`, `askedAt`, `decidedAt`, `decidedBy`; there a
+//! token is named by its id, or by its name among those that requested approval. An audit entry is
+//! `id`, `at`, `act`, `actor`, and where applicable `actorName`, `actorToken`, `address`, `user`,
+//! `organization`, `tokenId`, `tokenName`, `last4`, `repository`, `detail`. `{type}` is `model`,
+//! `dataset` or `space`.
 
 mod audit;
 pub(super) mod guard;

@@ -1,4 +1,4 @@
-//! `organizations`: organizations, their members, and what they let their members' tokens do.
+//! `organizations`: organizations, their members, and their policies for members' tokens.
 
 use std::sync::Arc;
 

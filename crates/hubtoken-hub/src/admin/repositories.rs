@@ -1,4 +1,4 @@
-//! `repositories`: what an owner sets on a repository's settings page, and the users let through its gate.
+//! `repositories`: repositories, their settings, and the users granted access to gated ones.
 
 use std::sync::Arc;
 

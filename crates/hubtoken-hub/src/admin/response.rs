@@ -1,4 +1,4 @@
-//! What the administration API answers, beside plain JSON.
+//! Responses of the administration API other than plain JSON.
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, ETAG};
@@ -14,7 +14,7 @@ pub(super) fn created(body: &Value) -> Answer {
     Ok(response)
 }
 
-/// An answer that holds a secret: nothing on the way may keep it, nor its digest in an `ETag`.
+/// A response that contains a secret: no cache may store it, and no `ETag` may contain its digest.
 pub(super) fn secret(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

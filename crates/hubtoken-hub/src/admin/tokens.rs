@@ -1,4 +1,4 @@
-//! `users/{user}/tokens`: access tokens. The only place that ever shows a value, and only once.
+//! `users/{user}/tokens`: access tokens. A value is shown only here, and only once.
 
 use std::sync::Arc;
 

@@ -49,7 +49,7 @@ pub(super) async fn create(
     ))
 }
 
-/// Those who administer the Hub.
+/// The administrators of the Hub.
 pub(super) async fn administrators(State(state): State<Arc<HubState>>) -> Answer {
     let known = state.registry.administrators().await?;
     json_answer(&known.iter().map(user).collect::<Vec<_>>())
@@ -61,7 +61,7 @@ pub(super) struct NewPassword {
     password: String,
 }
 
-/// Gives a user a new password, and signs them out everywhere.
+/// Sets a user's password and ends all their sessions.
 pub(super) async fn set_password(
     State(state): State<Arc<HubState>>,
     Path(name): Path<String>,
