@@ -1,4 +1,5 @@
-//! `GET …/auth-check` and `GET …/auth-check/write`: may this token read the content of a repository, or write it?
+//! `GET …/auth-check` and `GET …/auth-check/write`: checks whether a token may read or write the
+//! content of a repository.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Uploads: `POST …/preupload/{revision}` asks how, `POST …/commit/{revision}` does it.
+//! Uploads: `POST …/preupload/{revision}` returns how to send each file, and `POST
+//! …/commit/{revision}` commits them.
 
 use std::sync::Arc;
 
@@ -21,9 +22,9 @@ use crate::registry::Repository;
 use crate::repository::{GitFault, IgnoredFiles, RepositoryPath};
 use crate::state::HubState;
 
-/// Pieces of a body that may wait for the disk; what is beyond waits in the network.
+/// Chunks of a body that may wait for the disk; anything beyond waits in the network.
 const PIECES_IN_FLIGHT: usize = 16;
-/// Files above are large, whatever they are called.
+/// Files larger than this count as large, whatever their name.
 const LARGE: u64 = 10 << 20;
 
 #[derive(Deserialize)]
@@ -41,9 +42,10 @@ struct PreuploadFile {
     size: u64,
 }
 
-/// How each file is to be sent. `regular` is with the commit, and so is every file unless the Hub was told to use LFS:
-/// then those go there that the repository's `.gitattributes` name, and those that are large. With the `oid` of what is
-/// there now, a client can see that nothing changed; and it is told what `.gitignore` leaves out.
+/// Returns how each file is to be sent. `regular` files are part of the commit request; so is every
+/// file unless the Hub is configured to use LFS. With LFS, files go there that the repository's
+/// `.gitattributes` match or that are large. The response includes the `oid` of the current file,
+/// so that a client can see that nothing changed, and which files `.gitignore` excludes.
 pub(super) async fn preupload(
     State(state): State<Arc<HubState>>,
     caller: Caller,
@@ -63,7 +65,7 @@ pub(super) async fn preupload(
     let (head, files) = state
         .on_content(&repository, move |content| {
             let head = content.resolve(&revision)?;
-            // Only a Hub that prefers LFS asks what belongs there.
+            // Only a Hub that prefers LFS checks which files belong there.
             let large_files = use_lfs.then(|| content.large_files(head)).transpose()?;
             let ignored_files = match &own {
                 Some(own) => IgnoredFiles::parse(own),
@@ -119,8 +121,8 @@ pub(super) async fn commit(
     }
 }
 
-/// An upload may take long. What was allowed when it began is asked again when it is complete: a token that was deleted
-/// meanwhile, or a right that was taken away, is gone at once.
+/// An upload may take long, so authorization is checked again once it is complete: a token or right
+/// revoked in the meantime takes effect immediately.
 async fn commit_to(
     state: &Arc<HubState>,
     headers: &HeaderMap,
@@ -155,8 +157,8 @@ async fn commit_to(
     }))
 }
 
-/// Hands the body to the thread that reads it. If that gave up, the rest is read and thrown away: a client that is
-/// still sending does not look for the answer.
+/// Passes the body to the thread that reads it. If that thread gives up, the rest is read and
+/// discarded: a client that is still sending does not read the response.
 async fn forward(body: Body, pieces: mpsc::Sender<Piece>) {
     let mut body = std::pin::pin!(body);
     loop {
@@ -166,7 +168,8 @@ async fn forward(body: Body, pieces: mpsc::Sender<Piece>) {
                     let _ = pieces.send(Piece::Data(data)).await;
                 }
             }
-            // The sender is dropped without the word that ends a body: the reader knows that it was cut off.
+            // The sender is dropped without sending `End`, so the reader knows that the body was
+            // cut off.
             Some(Err(_)) => return,
             None => {
                 let _ = pieces.send(Piece::End).await;
@@ -176,7 +179,7 @@ async fn forward(body: Body, pieces: mpsc::Sender<Piece>) {
     }
 }
 
-/// Pull requests are no part of this Hub; whoever may read the repository is told so.
+/// This Hub has no pull requests; callers who may read the repository get an error that says so.
 async fn refuse_pull_request(
     state: &Arc<HubState>,
     caller: &Caller,

@@ -1,17 +1,18 @@
-//! `Range`: which part of a file is wanted.
+//! Parses the `Range` header.
 
-/// What a `Range` header asks for.
+/// The part of a file that a `Range` header requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// The file: there is no header, or one that is to be ignored (another unit, several ranges, nonsense).
+    /// The whole file: there is no header, or it is ignored (another unit, several ranges,
+    /// invalid).
     Whole,
-    /// The bytes from `first` to `last`, both included and both in the file.
+    /// The bytes from `first` to `last`, both inclusive and both within the file.
     Range { first: u64, last: u64 },
-    /// Bytes that the file does not have.
+    /// A range outside the file.
     Unsatisfiable,
 }
 
-/// Reads the header for a file of this size.
+/// Parses the header for a file of this size.
 pub(super) fn part(header: Option<&str>, size: u64) -> Part {
     let Some(range) = header.and_then(|header| header.trim().strip_prefix("bytes=")) else {
         return Part::Whole;
@@ -21,7 +22,7 @@ pub(super) fn part(header: Option<&str>, size: u64) -> Part {
     };
     let number = |text: &str| -> Option<u64> {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        // More digits than fit mean "beyond the end", which saturation keeps true.
+        // More digits than fit mean "beyond the end", which saturation preserves.
         digits.then(|| text.parse().unwrap_or(u64::MAX))
     };
     match (number(first.trim()), number(last.trim())) {

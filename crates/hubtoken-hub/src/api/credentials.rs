@@ -1,4 +1,5 @@
-//! `POST /api/credentials/revoke`: whoever holds a token can end it, as somebody does who found it in the open.
+//! `POST /api/credentials/revoke`: revokes tokens given their values, for anyone who finds a leaked
+//! token.
 
 use std::sync::Arc;
 
@@ -23,7 +24,8 @@ pub(super) struct Revocation {
     credentials: Vec<String>,
 }
 
-/// Answers 202 whether or not there was such a token: nobody can find out here which tokens exist.
+/// Answers 202 whether or not there was such a token, so that the endpoint does not reveal which
+/// tokens exist.
 pub(super) async fn revoke(
     State(state): State<Arc<HubState>>,
     origin: Origin,

@@ -1,4 +1,4 @@
-//! Downloads: which part of a file a client wants, if it does not have it already.
+//! Downloads: conditional requests and ranges.
 
 use std::ops::Range;
 
@@ -14,12 +14,13 @@ use crate::answers::{ApiError, header_text};
 /// A file that can be downloaded.
 pub(crate) struct Download {
     pub size: u64,
-    /// What stands for the content, in quotes.
+    /// The entity tag of the content, in quotes.
     pub tag: String,
 }
 
 impl Download {
-    /// Writes status and headers, and says which bytes are to follow; nothing if the client has them.
+    /// Writes status and headers; returns the byte range to send, or `None` if there is nothing to
+    /// send.
     pub(crate) fn prepare(
         &self,
         headers: &HeaderMap,
@@ -32,7 +33,7 @@ impl Download {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return Ok(None);
         }
-        // A part is only of use to a client that has the rest of the same file.
+        // A range is only useful to a client that has the rest of the same file.
         let range = if !headers.contains_key(IF_RANGE) || self.matches(headers, &IF_RANGE) {
             headers.get(RANGE).and_then(|range| range.to_str().ok())
         } else {

@@ -1,4 +1,4 @@
-//! Lists of files: `GET …/tree/{revision}[/{path}]` and `POST …/paths-info/{revision}`.
+//! File listings: `GET …/tree/{revision}[/{path}]` and `POST …/paths-info/{revision}`.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::extract::repository::Address;
 use crate::repository::{Content, Entry, GitFault, RepositoryPath};
 use crate::state::HubState;
 
-/// Paths asked for at once.
+/// The maximum number of paths in one request.
 const MOST_PATHS: usize = 10_000;
 
 pub(super) async fn tree(
@@ -67,7 +67,7 @@ pub(super) async fn paths_info(
             let commit = content.resolve(&revision)?;
             let mut entries = Vec::new();
             for path in &paths {
-                // A path that is not there is left out, which is how clients find out.
+                // Missing paths are left out, which is how clients detect them.
                 entries.extend(content.find_entry(commit, path)?);
             }
             describe(content, commit, &entries, expand)
@@ -76,7 +76,7 @@ pub(super) async fn paths_info(
     json_answer(&listed)
 }
 
-/// The paths of a form, as Python sends it, or of JSON, as JavaScript does.
+/// Parses the paths of a form, as Python sends it, or of JSON, as JavaScript does.
 fn wanted_paths(body: &[u8]) -> Result<(Vec<String>, bool), ApiError> {
     if body.trim_ascii_start().starts_with(b"{") {
         let wrong = || ApiError::bad_request("`paths` must be a list of strings");

@@ -1,4 +1,4 @@
-//! Doors to the parsers of the API; see `hub/fuzzing.rs`.
+//! Entry points to the parsers of the API; see `fuzzing.rs`.
 
 use axum::body::Bytes;
 use tokio::sync::mpsc::channel;
@@ -8,36 +8,36 @@ use super::ndjson::{BodyReader, Piece, read_commit_within};
 use crate::repository::fuzzing::with_content;
 use crate::repository::{self, GitFault};
 
-/// A commit as it was read.
+/// A parsed commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
     /// The first line of its message.
     pub summary: String,
     /// The rest of it.
     pub description: String,
-    /// The commit that it builds on, if that is given.
+    /// The parent commit, if one is given.
     pub parent: Option<String>,
-    /// What it changes, in order.
+    /// The changes, in order.
     pub changes: Vec<Change>,
 }
 
 /// One change of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A file of this path and content.
+    /// Adds or replaces a file, given its path and content.
     Put(String, Vec<u8>),
-    /// A file that goes.
+    /// Deletes a file.
     Delete(String),
-    /// A folder that goes.
+    /// Deletes a folder.
     DeleteFolder(String),
 }
 
-/// Reads the body of a commit. A content that is longer than `longest` takes the short way to the disk; without
+/// Parses the body of a commit. Content longer than `longest` is streamed to disk; without
 /// `is_whole` the body is cut off.
 ///
 /// # Errors
 ///
-/// Why it is no commit.
+/// Why it is not a valid commit.
 pub fn commit(pieces: &[&[u8]], is_whole: bool, longest: usize) -> Result<Commit, String> {
     let (sender, receiver) = channel(pieces.len() + 1);
     let data = pieces.iter().map(|piece| Bytes::copy_from_slice(piece));
@@ -68,7 +68,8 @@ pub fn commit(pieces: &[&[u8]], is_whole: bool, longest: usize) -> Result<Commit
     })
 }
 
-/// Which bytes of a file of this size a `Range` header asks for, the last one included, and the status of the answer.
+/// The bytes of a file of this size that a `Range` header requests, the last one inclusive, and the
+/// status of the response.
 #[must_use]
 pub fn byte_range(header: &str, size: u64) -> (u16, Option<(u64, u64)>) {
     match part(Some(header), size) {

@@ -1,4 +1,5 @@
-//! `GET /api/{models|datasets|spaces}/…`: what a repository is and which files it has; and the list of repositories.
+//! `GET /api/{models|datasets|spaces}/…`: information about a repository and its files, and the
+//! list of repositories.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::registry::{Repository, RepositoryType};
 use crate::repository::Entry;
 use crate::state::HubState;
 
-/// Repositories in one list.
+/// The maximum number of repositories in a list.
 const MOST_LISTED: usize = 1000;
 
 pub(super) async fn info(
@@ -48,7 +49,7 @@ pub(super) async fn info(
         .collect();
     let mut body = summary(&repository);
     complete(&mut body, sha, date);
-    // A pointer may say anything.
+    // Pointers may contain any size.
     let used = entries
         .iter()
         .filter_map(|entry| entry.size)
@@ -58,7 +59,8 @@ pub(super) async fn info(
     json_answer(&body)
 }
 
-/// `GET /api/models?author=…&search=…&limit=…`: what the caller may see, the newest first.
+/// `GET /api/models?author=…&search=…&limit=…`: the repositories that the caller may see, newest
+/// first.
 pub(super) async fn list(
     State(state): State<Arc<HubState>>,
     caller: Caller,

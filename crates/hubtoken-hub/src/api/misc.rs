@@ -1,4 +1,4 @@
-//! Small endpoints that clients ask in passing.
+//! Stubs for minor endpoints that clients call.
 
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 use crate::answers::{Answer, json_answer};
 use crate::extract::body::JsonBody;
 
-/// `GET /api/agent-harnesses`: asked by the Python client at its first use; there are none here.
+/// `GET /api/agent-harnesses`: the Python client calls this at its first use. There are none here.
 pub(super) async fn agent_harnesses() -> Result<Response, crate::answers::ApiError> {
     json_answer(&json!({ "standardEnvVars": [], "harnesses": {} }))
 }
 
-/// `POST /api/validate-yaml`: the Hub checks a README's metadata here. This one finds no fault with any.
+/// `POST /api/validate-yaml`: the real Hub checks a README's metadata here. This one accepts
+/// everything.
 pub(super) async fn validate_yaml(JsonBody(_): JsonBody<Value>) -> Answer {
     json_answer(&json!({ "errors": [], "warnings": [] }))
 }

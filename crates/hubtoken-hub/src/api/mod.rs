@@ -1,6 +1,8 @@
-//! The public HTTP API: the part of the Hub's own that its clients use for tokens and repositories.
+//! The public HTTP API: the part of the real Hub's API that its clients use for tokens and
+//! repositories.
 //!
-//! One file a family of endpoints. Paths, bodies and headers are the Hub's; `docs/differences.md` lists what differs.
+//! Each file implements one family of endpoints. Paths, bodies and headers are the real Hub's;
+//! `docs/differences.md` lists the differences.
 
 mod auth_check;
 mod commit;
@@ -86,7 +88,7 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
         )
 }
 
-/// The content of files, outside `/api/`.
+/// File contents, outside `/api/`.
 pub(crate) fn files() -> Router<Arc<HubState>> {
     let mut router = Router::new();
     for prefix in ["", "/datasets", "/spaces"] {

@@ -1,7 +1,8 @@
-//! The body of a commit: newline-delimited JSON, one operation a line.
+//! Parses the body of a commit: newline-delimited JSON, one operation per line.
 //!
-//! A body that stops early must never become a commit of its first half. The HTTP layer therefore says when the body
-//! is complete, and a reader that sees no such word reports an error instead of an end.
+//! A truncated body must never become a commit of its first half. The HTTP layer therefore marks
+//! the end of a complete body, and a reader that does not see the mark reports an error instead of
+//! an end.
 
 use std::io::{BufRead, Error, ErrorKind, Read};
 
@@ -17,16 +18,16 @@ use super::ndjson_line::{LONGEST_IN_MEMORY, Line, malformed, read_line};
 use crate::repository::lfs::{ObjectId, Pointer};
 use crate::repository::{Change, CommitRequest, Content, GitFault, RepositoryPath};
 
-/// Operations of one commit; each costs memory until the commit is made.
+/// The maximum number of operations in one commit; each takes memory until the commit is made.
 const MOST_CHANGES: usize = 200_000;
 
-/// A piece of a request's body on its way from the network to a blocking thread.
+/// A chunk of a request body, on its way from the network to a blocking thread.
 pub(super) enum Piece {
     Data(Bytes),
     End,
 }
 
-/// The receiving end, as a plain reader.
+/// The receiving end, as a blocking reader.
 pub(super) struct BodyReader {
     pieces: Receiver<Piece>,
     current: Bytes,
@@ -39,8 +40,8 @@ struct Operation {
     value: Fields,
 }
 
-/// What an operation says, each field once. Of two of one name some readers take the first and some the last, and of two
-/// contents only one could be in the object store already.
+/// The fields of an operation, each at most once. If a field is repeated, some parsers take the
+/// first and some the last, and of two contents only one could already be in the object store.
 struct Fields(serde_json::Map<String, serde_json::Value>);
 
 #[derive(Deserialize)]
@@ -68,7 +69,7 @@ struct LargeFile {
     #[serde(default)]
     algo: Option<String>,
     oid: String,
-    /// Left out where a file is copied that the Hub has already.
+    /// Absent when copying a file that the Hub already has.
     size: Option<u64>,
 }
 
@@ -96,7 +97,7 @@ impl<'de> Visitor<'de> for Once {
         let mut fields = serde_json::Map::new();
         while let Some((name, value)) = access.next_entry()? {
             if fields.insert(name, value).is_some() {
-                return Err(A::Error::custom("a field is there twice"));
+                return Err(A::Error::custom("a field is repeated"));
             }
         }
         Ok(Fields(fields))
@@ -146,7 +147,7 @@ impl BufRead for BodyReader {
     }
 }
 
-/// Reads the whole body; files go into the object store as they come.
+/// Parses the whole body; files go into the object store as they arrive.
 pub(super) fn read_commit(
     input: impl BufRead,
     content: &Content,
@@ -154,7 +155,7 @@ pub(super) fn read_commit(
     read_commit_within(input, content, LONGEST_IN_MEMORY)
 }
 
-/// The same with another bound for contents that are held in memory, which must make no difference.
+/// The same with a different limit for contents held in memory, which must not change the result.
 pub(super) fn read_commit_within(
     mut input: impl BufRead,
     content: &Content,
@@ -188,7 +189,7 @@ pub(super) fn read_commit_within(
             other => {
                 let other: String = other.escape_debug().take(50).collect();
                 return Err(malformed(&format!(
-                    "`{other}` is no operation this Hub knows"
+                    "`{other}` is not an operation that this Hub supports"
                 )));
             }
         }
@@ -228,11 +229,11 @@ fn put(file: File, line: &Line, content: &Content) -> Result<Change, GitFault> {
     Ok(Change::Put { path, blob })
 }
 
-/// A file whose content was sent to LFS before; git gets a pointer to it.
+/// A file whose content was uploaded to LFS before; git stores a pointer to it.
 fn put_large(file: &LargeFile, content: &Content) -> Result<Change, GitFault> {
     let path = RepositoryPath::parse(&file.path)?;
     if file.algo.as_deref().is_some_and(|name| name != "sha256") {
-        return Err(malformed("objects are known by their SHA-256"));
+        return Err(malformed("objects are identified by their SHA-256"));
     }
     let oid = ObjectId::parse(&file.oid)
         .ok_or_else(|| malformed("the object id is not a SHA-256 in hexadecimal"))?;
@@ -262,11 +263,11 @@ fn value<T: for<'de> Deserialize<'de>>(fields: Fields) -> Result<T, GitFault> {
     serde_json::from_value(fields.0.into()).map_err(|error| malformed(&no_content(&error)))
 }
 
-/// What the parser says, without the piece of the file that it may quote.
+/// The parser's message, without the part of the file that it may quote.
 fn no_content(error: &serde_json::Error) -> String {
     match error.classify() {
         serde_json::error::Category::Data => {
-            "a field is missing, is there twice or has the wrong type".to_owned()
+            "a field is missing, repeated or has the wrong type".to_owned()
         }
         _ => format!("it is not JSON (column {})", error.column()),
     }

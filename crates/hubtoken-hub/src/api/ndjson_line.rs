@@ -1,9 +1,9 @@
-//! One line of a commit's NDJSON body, in bounded memory.
+//! Reads one line of a commit's NDJSON body in bounded memory.
 //!
-//! A file is one JSON string in one line, base64 and all. Reading whole lines would need as much memory as the
-//! largest file has bytes, so a long `content` is taken out on the way: its bytes are decoded straight into the
-//! object store, and the JSON parser sees the line with an empty string in its place. A short one is left to the
-//! parser, which also knows the other encoding, `utf-8`.
+//! A file is one JSON string in one line, in base64. Reading whole lines would need as much memory
+//! as the largest file has bytes, so a long `content` is extracted while reading: its bytes are
+//! decoded straight into the object store, and the JSON parser sees an empty string in its place.
+//! Short content is left to the parser, which also supports the other encoding, `utf-8`.
 
 use std::io::BufRead;
 
@@ -13,30 +13,30 @@ use git2::Oid;
 
 use crate::repository::{BlobWriter, Content, GitFault};
 
-/// A `content` that is longer goes to the object store as it arrives.
+/// Longer `content` is streamed to the object store.
 pub(super) const LONGEST_IN_MEMORY: usize = 1 << 20;
-/// What a line may have beside a long `content`.
+/// The maximum size of a line, apart from a long `content`.
 const LONGEST_LINE: usize = 4 << 20;
 
-/// A line as the JSON parser gets it.
+/// A line as passed to the JSON parser.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     pub json: Vec<u8>,
-    /// The content that was taken out, already in the object store.
+    /// The extracted content, already in the object store.
     pub streamed: Option<Oid>,
 }
 
-/// Where in the JSON the reader is. Only as much of the grammar as is needed to find the one string: the parser
-/// afterwards refuses what is no JSON.
+/// The state of the scanner. It only tracks as much of the grammar as it takes to find the one
+/// string; the JSON parser afterwards rejects invalid JSON.
 #[derive(Default)]
 struct Scanner {
     depth: u32,
     place: Place,
-    /// Where in `Line::json` the current or the last string begins.
+    /// The offset in `Line::json` at which the current or last string begins.
     string_start: usize,
-    /// What the last string is the name of, if it is a name.
+    /// Which key the last string is, if it is a key.
     name: Name,
-    /// Whether the current or the last object within the line's own is what an operation says.
+    /// Whether the current or last nested object is the `value` of the operation.
     in_value: bool,
     /// Whether the current string is the content of a file.
     in_content: bool,
@@ -46,9 +46,9 @@ struct Scanner {
 enum Name {
     #[default]
     Other,
-    /// Of what an operation says.
+    /// The key `value`.
     Value,
-    /// Of a file's content.
+    /// The key `content`.
     Content,
 }
 
@@ -61,7 +61,7 @@ enum Place {
     AfterBackslash,
 }
 
-/// Base64 on its way into the object store.
+/// Base64 being decoded into the object store.
 struct Stream<'content> {
     writer: BlobWriter<'content>,
     carry: Vec<u8>,
@@ -111,7 +111,7 @@ pub(super) fn read_line(
             }
             let byte = rest[0];
             used += 1;
-            // A raw line break ends the line wherever it stands: inside a string it is no JSON anyway.
+            // A raw line break always ends the line: inside a string it is not valid JSON anyway.
             complete = byte == b'\n';
             if complete {
                 break;
@@ -121,7 +121,7 @@ pub(super) fn read_line(
             let content_length = line.json.len() - scanner.string_start;
             if scanner.in_content && content_length > longest && scanner.place == Place::InString {
                 if line.streamed.is_some() {
-                    return Err(malformed("it has two contents"));
+                    return Err(malformed("it has more than one `content`"));
                 }
                 let mut open = Stream {
                     writer: content.blob_writer()?,
@@ -188,7 +188,7 @@ impl Scanner {
 
 impl Stream<'_> {
     fn push(&mut self, text: &[u8]) -> Result<(), GitFault> {
-        // Groups of four stand on their own; what is left over waits for more.
+        // Groups of four decode independently; incomplete groups wait for more input.
         let mut text = text;
         if !self.carry.is_empty() {
             let wanted = (4 - self.carry.len()).min(text.len());
@@ -211,7 +211,9 @@ impl Stream<'_> {
             return Ok(());
         }
         if self.padded {
-            return Err(malformed("its content goes on after the end of the base64"));
+            return Err(malformed(
+                "its content continues after the end of the base64",
+            ));
         }
         self.padded = text.last() == Some(&b'=');
         let data = STANDARD

@@ -1,4 +1,4 @@
-//! The body of a commit in every state of disrepair, and in pieces of every size.
+//! Tests of the commit parser with malformed bodies and chunks of every size.
 
 use std::io::BufReader;
 
@@ -16,7 +16,7 @@ const HEADER: &str = "{\"key\":\"header\",\"value\":{\"summary\":\"s\"}}\n";
 
 fn content() -> Content {
     thread_local! {
-        // One for all tests of a thread, and removed with it.
+        // One store per test thread, removed with it.
         static STORE: (TempDir, Store) = store();
     }
     STORE.with(|(_, store)| store.open(&Repository::example("d1")).unwrap())
@@ -35,7 +35,7 @@ fn store() -> (TempDir, Store) {
     (folder, store)
 }
 
-/// Reads a body that arrives in pieces of this size.
+/// Parses a body that arrives in chunks of this size.
 fn read(body: &str, piece: usize) -> Result<CommitRequest, GitFault> {
     read_commit(BufReader::with_capacity(piece, body.as_bytes()), &content())
 }

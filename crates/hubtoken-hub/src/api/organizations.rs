@@ -1,7 +1,8 @@
-//! `POST /api/organizations/{name}/settings/tokens/…`: an administrator shuts a member's token out of the organization.
+//! `POST /api/organizations/{name}/settings/tokens/…`: an administrator revokes a member's token
+//! for the organization.
 //!
-//! The token goes on working elsewhere. One form names it by its id; the older one, by its value, is for whoever finds a
-//! token in the open.
+//! The token still works elsewhere. One form names it by its id; the older one, by its value, is
+//! for anyone who finds a leaked token.
 
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ pub(super) async fn revoke(
     caller: Caller,
     Path((organization, token)): Path<(String, String)>,
 ) -> Answer {
-    // An id and nothing else: a name would mean different tokens on different days.
+    // Only an id is accepted, because a name may refer to different tokens over time.
     if token.len() != 24 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(no_such_token());
     }
@@ -89,7 +90,8 @@ fn no_right(organization: &str) -> ApiError {
     ))
 }
 
-/// Nobody learns here which tokens exist: one of somebody who is no member is answered like none at all.
+/// A token of a user who is not a member gets the same response as an unknown one, so that the
+/// response does not reveal which tokens exist.
 fn no_such_token() -> ApiError {
     ApiError::new(
         axum::http::StatusCode::NOT_FOUND,

@@ -1,7 +1,8 @@
-//! `GET /api/{users|organizations}/{name}/overview`: that there is a user or an organization.
+//! `GET /api/{users|organizations}/{name}/overview`: confirms that a user or an organization
+//! exists.
 //!
-//! As on the real Hub everybody may ask. Only what is public is shown: not the address, nor who is
-//! a member of what.
+//! As on the real Hub, anyone may call it. Only public information is returned: no e-mail address,
+//! and no memberships.
 
 use std::sync::Arc;
 
@@ -54,7 +55,7 @@ pub(super) async fn organization(
     }))
 }
 
-/// The name is not repeated: it may be anything.
+/// The name is not repeated in the message, because it may be any text.
 fn missing(what: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, format!("This {what} does not exist"))
 }

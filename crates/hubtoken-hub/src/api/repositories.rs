@@ -1,4 +1,5 @@
-//! Repositories as a whole: `POST /api/repos/create`, `DELETE /api/repos/delete`, `PUT …/settings`.
+//! Operations on whole repositories: `POST /api/repos/create`, `DELETE /api/repos/delete`, `PUT
+//! …/settings`.
 
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ pub(super) async fn create(
     let kind = kind(body.kind.as_deref())?;
     let private = private(body.visibility.as_deref(), body.private)?.unwrap_or(false);
     let (owner, name) = owner(principal, body.organization, &body.name);
-    // A namespace that does not exist is answered like one that is not the caller's.
+    // A namespace that does not exist gets the same response as one the caller may not use.
     let namespace = match state.registry.namespace(&owner).await {
         Ok(namespace) => match may_create(principal, &namespace) {
             Ok(()) => namespace,
@@ -152,7 +153,7 @@ pub(super) fn gated_value(gate: Option<Gate>) -> Value {
     gate.map_or(Value::Bool(false), |gate| gate.as_str().into())
 }
 
-/// The Hub's word for a write that is not allowed speaks of pull requests, which make no sense here.
+/// The Hub's text for a forbidden write mentions pull requests, which do not apply here.
 fn cannot_manage(error: ApiError) -> ApiError {
     error.reworded(
         "Forbidden: pass",
@@ -180,7 +181,7 @@ fn private(visibility: Option<&str>, private: Option<bool>) -> Result<Option<boo
     }
 }
 
-/// The namespace: named as such, or as part of the name, or the caller's own.
+/// The namespace: given explicitly, or as part of the name, or else the caller's own.
 fn owner<'a>(
     principal: &Principal,
     organization: Option<String>,

@@ -1,7 +1,8 @@
 //! `GET` and `HEAD` on `/{id}/resolve/{revision}/{path}` (and `/raw/`): the content of a file.
 //!
-//! Files are served as plain text or as bytes, never as HTML or anything else that a browser would run: they are
-//! somebody's upload on the Hub's own origin. A pointer is served as what it points to, except as `raw`.
+//! Files are served as plain text or as bytes, never as HTML or anything else that a browser would
+//! execute: they are user uploads served from the Hub's own origin. An LFS pointer is served as the
+//! object it points to, except by `raw`.
 
 use std::fs::File;
 use std::ops::Range;
@@ -29,10 +30,10 @@ use crate::state::HubState;
 const X_LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
 const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
 
-/// What is read at once; larger files are streamed.
+/// Files up to this size are read at once; larger ones are streamed.
 const SMALL: u64 = 256 << 10;
 
-/// What RFC 5987 leaves unescaped in a file name.
+/// The characters that RFC 5987 leaves unescaped in a file name.
 const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -71,15 +72,15 @@ const TEXT: &[&str] = &[
     "yml",
 ];
 
-/// What is served for a file.
+/// Where the content of a file is read from.
 enum Source {
-    /// What is in git; small enough to be read at once.
+    /// A git object small enough to be read at once.
     Small(Oid),
-    /// An object of its own in git.
+    /// A loose git object.
     Loose(Box<LooseBlob>),
-    /// A large file in one of git's packs.
+    /// A large file in a git pack.
     Packed(Oid),
-    /// What a pointer in git points to.
+    /// The LFS object that a pointer refers to.
     Large(File),
 }
 
@@ -139,7 +140,7 @@ pub(super) async fn resolve(
     Ok(response)
 }
 
-/// Looks a file up. The content of a large one is not looked at yet.
+/// Looks a file up, without reading the content of large ones.
 fn find(
     content: &Content,
     revision: &str,
@@ -183,7 +184,7 @@ async fn read(
             if let Some(body) = packed(state, repository, oid, part.start, length).await {
                 return Ok(body);
             }
-            // Without git there is no other way than to read it whole.
+            // Without the `git` program, the whole object has to be read.
             oid
         }
         Source::Small(oid) => oid,

@@ -1,10 +1,11 @@
-//! A path that no route takes.
+//! Handles paths that match no route.
 //!
-//! Its errors have the form of the routes that it resembles: a client that asks for something that
-//! this Hub does not have, such as git-lfs for locks, must be able to read the answer.
+//! The errors have the format of the routes that the path resembles: a client that uses a feature
+//! this Hub does not have, such as git-lfs locks, must be able to read the response.
 //!
-//! Most lead nowhere. Some name a repository without a namespace, as the first models of the real Hub are named. This Hub
-//! has none of those, and clients must be told so in the words that they know, or `repo_exists("gpt2")` is an error.
+//! Most such paths are simply not found. Some name a repository without a namespace, like the
+//! oldest models on the real Hub. This Hub has none of those, and must respond as the real Hub does
+//! for a missing repository; otherwise `repo_exists("gpt2")` raises an error.
 
 use axum::extract::Request;
 
@@ -22,7 +23,7 @@ pub(crate) async fn unknown(request: Request) -> ApiError {
     }
 }
 
-/// In which form errors are written.
+/// The format of errors for a path.
 pub(crate) fn error_format(path: &str) -> ErrorFormat {
     let below = below_repository(path).unwrap_or_default();
     if below.starts_with("info/lfs/") {
@@ -39,7 +40,7 @@ pub(crate) fn error_format(path: &str) -> ErrorFormat {
     }
 }
 
-/// What of a path is below a repository's own address.
+/// The part of a path below a repository's own URL.
 fn below_repository(path: &str) -> Option<&str> {
     let path = path.strip_prefix('/')?;
     let path = ["datasets/", "spaces/"]

@@ -1,4 +1,4 @@
-//! `GET /api/whoami-v2` and `/oauth/userinfo`: who the token belongs to, and what it may do.
+//! `GET /api/whoami-v2` and `/oauth/userinfo`: the owner of the token, and its permissions.
 
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ fn identity(principal: &Principal) -> Value {
         "orgs": principal.memberships.iter().map(|membership| organization(principal, membership)).collect::<Vec<_>>(),
         "auth": auth(&principal.token),
     });
-    // A fine-grained token does not see the address, as on the Hub.
+    // As on the real Hub, fine-grained tokens do not see the e-mail address.
     if !matches!(principal.token.role, GrantedRole::FineGrained(_)) {
         body["email"] = json!(user.email);
         body["emailVerified"] = json!(user.email.is_some());

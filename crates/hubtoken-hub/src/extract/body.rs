@@ -1,4 +1,4 @@
-//! Request bodies and query parameters, read with the Hub's errors instead of the framework's.
+//! Request bodies and query parameters, with the Hub's errors instead of the framework's.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use serde::de::DeserializeOwned;
 
 use crate::answers::ApiError;
 
-/// How much of an unwanted body is read, and for how long.
+/// Limits for reading and discarding an unwanted body.
 const DRAINED_BYTES: usize = 64 << 20;
 const DRAINING: Duration = Duration::from_secs(10);
 
-/// A JSON body, whatever the content type says; an empty one is `{}`.
+/// A JSON body, regardless of the content type; an empty one is `{}`.
 pub(crate) struct JsonBody<T>(pub T);
 
-/// A whole body.
+/// A complete body.
 pub(crate) struct WholeBody(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for WholeBody {
@@ -45,7 +45,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let WholeBody(body) = WholeBody::from_request(request, state).await?;
         let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
-        // What the parser says may quote a value, and a value may be a secret.
+        // The parser's message may quote a value, and a value may be a secret.
         serde_json::from_slice(body).map(Self).map_err(|error| {
             ApiError::bad_request(match error.classify() {
                 serde_json::error::Category::Data => {
@@ -57,8 +57,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// Reads what is left of a body that nobody wants, within bounds. A connection that is closed with data unread is reset,
-/// and the client would never see the answer that says why.
+/// Reads and discards the rest of an unwanted body, within limits. A connection that is closed with
+/// unread data is reset, and the client would never see the response that states the reason.
 pub(crate) async fn drain(body: Body) {
     let mut body = std::pin::pin!(body);
     let reading = async {
@@ -75,14 +75,14 @@ pub(crate) async fn drain(body: Body) {
     let _ = tokio::time::timeout(DRAINING, reading).await;
 }
 
-/// A parameter of the query or of a form; the first if there are several.
+/// A parameter of a query or a form; the first if there are several.
 pub(crate) fn parameter(query: &str, wanted: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == wanted)
         .map(|(_, value)| value.into_owned())
 }
 
-/// Whether a parameter is there and true, in any of the spellings that clients use.
+/// Whether a parameter is present and true, in any of the spellings that clients use.
 pub(crate) fn flag(query: &str, wanted: &str) -> bool {
     parameter(query, wanted).is_some_and(|value| {
         value == "1" || value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("on")

@@ -1,4 +1,4 @@
-//! Which repository a request is about, and whether the sender may do there what it asks.
+//! The repository that a request addresses, and the check whether the caller may act on it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::peer::Peer;
 use crate::registry::{Origin, Principal, Repository, RepositoryType, Restriction};
 use crate::state::HubState;
 
-/// The parts of a path that name a repository and what is asked of it.
+/// The parts of a path that name a repository and the requested operation.
 #[derive(Clone, Debug)]
 pub(crate) struct Address {
     pub kind: RepositoryType,
@@ -22,7 +22,7 @@ pub(crate) struct Address {
     /// Branch, tag or hash; `main` if the path names none.
     pub revision: Option<String>,
     pub path: Option<String>,
-    /// Where the request came from.
+    /// The address of the client.
     peer: Option<IpAddr>,
 }
 
@@ -43,7 +43,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Address {
             Some(kind) => {
                 RepositoryType::parse_plural(&kind).ok_or_else(ApiError::page_not_found)?
             }
-            // Outside the API only the prefix tells; a model has none, and no user can be named like one.
+            // Outside the API only the prefix distinguishes types: a model has none, and no user
+            // can have such a name.
             None if parts.uri.path().starts_with("/datasets/") => RepositoryType::Dataset,
             None if parts.uri.path().starts_with("/spaces/") => RepositoryType::Space,
             None => RepositoryType::Model,
@@ -66,7 +67,7 @@ impl Address {
             .unwrap_or_else(|| crate::repository::DEFAULT_BRANCH.to_owned())
     }
 
-    /// Where in a path outside the API the word stands that says what is asked of a repository.
+    /// The index of the path segment that names the operation, in paths outside the API.
     pub(crate) fn place_of_verb(&self) -> usize {
         match self.kind {
             RepositoryType::Model => 3,
@@ -74,7 +75,7 @@ impl Address {
         }
     }
 
-    /// Without the ending that git's own addresses may have; no repository is called so.
+    /// Removes the ending that git URLs may have; no repository name ends with it.
     pub(crate) fn without_git_ending(mut self) -> Self {
         let length = self.name.len().saturating_sub(".git".len());
         if self
@@ -87,7 +88,7 @@ impl Address {
         self
     }
 
-    /// The repository, if the caller may do this there; otherwise the answer that the Hub gives.
+    /// The repository, if the caller may perform this action; otherwise the Hub's error.
     pub(crate) async fn open(
         &self,
         state: &Arc<HubState>,
@@ -155,7 +156,8 @@ pub(crate) async fn open(
     }
 }
 
-/// The answer to a token that an organization keeps out. To be told so for the first time is to ask.
+/// The response for a token that organization policy blocks. The first such response also files an
+/// approval request.
 pub(crate) async fn kept_out(
     state: &HubState,
     principal: &Principal,
@@ -169,7 +171,8 @@ pub(crate) async fn kept_out(
             .ask(organization_id, &principal.token.id, origin)
             .await;
         if let Err(error) = asked {
-            // Nobody would come to decide about a request that is not there.
+            // If the request cannot be filed, there is nothing for an administrator to decide
+            // about.
             return error.into();
         }
     }
