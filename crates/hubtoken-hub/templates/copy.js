@@ -1,5 +1,5 @@
-// The one thing that HTML cannot do: copy a value to the clipboard. Without this script, or where the
-// browser does not allow it, the value is selected and copied by hand.
+// Copies a value to the clipboard, the only thing that plain HTML cannot do. Without this script, or if
+// the browser does not allow it, the value is selected so that the user can copy it.
 "use strict";
 
 for (const button of document.querySelectorAll("[data-copy]")) {

@@ -120,7 +120,7 @@ def test_a_token_waits_is_approved_and_is_revoked(team: Team) -> None:
     assert PENDING in str(team.refusal(value))
     team.decide("ci", "Approve")
     assert team.refusal(value) is None
-    assert team.standing("ci") == "Let in"
+    assert team.standing("ci") == "Allowed"
 
     team.decide("ci", "Revoke")
     assert REVOKED in str(team.refusal(value))

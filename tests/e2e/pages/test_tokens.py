@@ -56,7 +56,7 @@ def test_the_whole_life_of_a_token(desk: Desk) -> None:
     assert alice.use(second) == "old laptop"
     alice.follow("Delete")
     alice.press("Delete the token")
-    assert page.get_by_text("was deleted and does not work any more.").is_visible()
+    assert page.get_by_text("was deleted and no longer works.").is_visible()
     assert alice.use(second) is None
     assert alice.rows() == []
     assert alice.complaints == []

@@ -1,7 +1,8 @@
-//! The addresses to which a page may send a visitor on.
+//! Validates the addresses to which a page may redirect a visitor.
 
-/// Where to go after signing in: a page of this Hub, or nowhere. `//elsewhere.example`, `/\elsewhere.example` and
-/// `https:…` are other sites to a browser, so only what begins with one of our own pages is followed.
+/// The page to open after signing in: a page of this Hub, or `None`. Browsers treat
+/// `//elsewhere.example`, `/\elsewhere.example` and `https:…` as other sites, so only paths that
+/// start with one of this Hub's own pages are accepted.
 pub(super) fn next_page(wanted: &str) -> Option<&str> {
     let path = wanted.split(['?', '#']).next().unwrap_or_default();
     let is_page = ["/settings", "/organizations"].iter().any(|own| {
@@ -11,7 +12,7 @@ pub(super) fn next_page(wanted: &str) -> Option<&str> {
     let is_plain = wanted
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    // A browser resolves `..` before it asks, and would leave the pages with it.
+    // A browser resolves `..` before sending the request, and could leave the pages that way.
     let stays = !path.contains("..") && !path.contains("//") && !path.contains('%');
     (is_page && is_plain && stays && wanted.len() <= 4096).then_some(wanted)
 }

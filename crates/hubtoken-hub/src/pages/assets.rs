@@ -1,7 +1,7 @@
-//! The stylesheet, the script and the icon: compiled in, and addressed by what is in them.
+//! The stylesheet, the script and the icon: compiled in, and addressed by content.
 //!
-//! The address of each holds a part of its digest, so that a browser may keep it for good and still never pairs a new
-//! page with an old stylesheet.
+//! The URL of each contains part of its digest, so that browsers may cache it forever but never
+//! combine a new page with an old stylesheet.
 
 use std::sync::{Arc, LazyLock};
 
@@ -21,7 +21,7 @@ const STYLE: (&str, &str) = (
 const SCRIPT: (&str, &str) = ("/static/copy.js", include_str!("../../templates/copy.js"));
 const ICON: (&str, &str) = ("/static/icon.svg", include_str!("../../templates/icon.svg"));
 
-/// The addresses that pages link to.
+/// The URLs that pages link to.
 #[derive(Debug)]
 pub(super) struct Links {
     pub style: String,

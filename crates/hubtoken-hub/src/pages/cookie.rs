@@ -1,8 +1,8 @@
-//! The cookie that says who is there.
+//! The session cookie.
 //!
-//! On https its name begins with `__Host-`, with which browsers refuse it from any other host, path or scheme. On
-//! loopback that prefix is not to be had, and cookies know no ports: the name holds the port, so that two Hubs on one
-//! machine do not sign each other's visitors out.
+//! On https its name begins with `__Host-`, so browsers reject it from any other host, path or
+//! scheme. On loopback that prefix is not available, and cookies ignore ports, so the name contains
+//! the port: two Hubs on one machine must not sign out each other's visitors.
 
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
@@ -27,8 +27,8 @@ pub(super) fn name(endpoint: &str) -> String {
     format!("hubtoken_session_{port}")
 }
 
-/// The id in the request's cookie. Two cookies of the name are none: one of them was planted, and which is anybody's
-/// guess.
+/// The id in the request's cookie. If there are two cookies with the name, both are ignored: one of
+/// them was planted, and there is no way to tell which.
 pub(super) fn read(headers: &HeaderMap, endpoint: &str) -> Option<Secret> {
     let name = name(endpoint);
     let mut values = headers
@@ -59,7 +59,7 @@ pub(super) fn set(endpoint: &str, id: &Secret) -> String {
     )
 }
 
-/// `Set-Cookie` that takes the cookie away.
+/// `Set-Cookie` that deletes the cookie.
 pub(super) fn clear(endpoint: &str) -> String {
     let secure = secure(endpoint);
     format!(

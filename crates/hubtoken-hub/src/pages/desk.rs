@@ -1,8 +1,8 @@
-//! The rules for signing in: how long it lasts, and how often it may be tried.
+//! The sign-in policy: how long a session lasts, and how often a password may be tried.
 //!
-//! Attempts are counted before the password is looked at, by user and by address, so that guesses made at once are
-//! counted as well. Signing in forgets the count of the user, not of the address: whoever has one account must not buy
-//! guesses at another with it.
+//! Attempts are counted before the password is checked, by user and by address, so that concurrent
+//! guesses are counted as well. A successful sign-in resets the count of the user but not of the
+//! address; otherwise the owner of one account could use it to gain more guesses at another.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -26,20 +26,21 @@ use hubtoken_core::hexadecimal;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignInPolicy {
-    /// A session ends after this time without a request.
+    /// Seconds without a request after which a session ends.
     pub idle_seconds: u32,
-    /// A session ends after this time, whatever is done with it.
+    /// Seconds after which a session ends regardless of activity.
     pub absolute_seconds: u32,
-    /// Attempts for one user in a window; signing in starts anew.
+    /// Attempts for one user per window; a successful sign-in resets the count.
     pub attempts_per_user: u32,
-    /// Attempts from one address in a window.
+    /// Attempts from one address per window.
     pub attempts_per_address: u32,
-    /// Length of the window.
+    /// Length of the window, in seconds.
     pub window_seconds: u32,
 }
 
 impl Default for SignInPolicy {
-    /// One hour idle, twelve in all; ten attempts a user and fifty an address in a quarter of an hour.
+    /// One hour idle and twelve hours in total; ten attempts per user and fifty per address in 15
+    /// minutes.
     fn default() -> Self {
         Self {
             idle_seconds: 3600,
@@ -51,7 +52,7 @@ impl Default for SignInPolicy {
     }
 }
 
-/// Where people sign in.
+/// Limits sign-in attempts.
 #[derive(Debug)]
 pub(crate) struct Desk {
     policy: SignInPolicy,
@@ -85,7 +86,7 @@ impl Desk {
         }
     }
 
-    /// Counts an attempt to sign in; beyond a limit it gives the seconds until the next may be made.
+    /// Counts a sign-in attempt; beyond a limit, returns the seconds until the next one is allowed.
     pub(super) fn count(
         &self,
         user: &str,
@@ -104,18 +105,18 @@ impl Desk {
         wait.map_or(Ok(()), Err)
     }
 
-    /// Forgets the attempts for a user who has signed in.
+    /// Resets the count of a user who has signed in.
     pub(super) fn forget(&self, user: &str) {
         self.by_user.forget(&of_user(user));
     }
 }
 
-/// By digest, since what is typed as a name may be long, or a password.
+/// By digest, since the text typed as a user name may be long, or a password.
 fn of_user(name: &str) -> Client {
     Client::User(hexadecimal::encode(&secret::digest(&names::key(name))))
 }
 
-/// Whoever has an address of IPv6 has 2^64 of them.
+/// A client with an IPv6 address has 2^64 of them, so a whole network counts as one.
 fn network(client: Client) -> Client {
     match client {
         Client::Address(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {

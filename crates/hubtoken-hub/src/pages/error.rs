@@ -1,4 +1,4 @@
-//! A page that says what went wrong and what to do about it.
+//! Error pages, which say what went wrong and what to do about it.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use super::view::{Frame, html};
 use crate::error::HubError;
 
-/// Why there is no other page. Boxed, since nearly every function here can return one.
+/// The error page to show. Boxed, because nearly every function here can return one.
 #[derive(Debug)]
 pub(super) struct PageError(Box<Words>);
 
@@ -24,10 +24,10 @@ struct Words {
     cause: Option<String>,
 }
 
-/// What a page answers.
+/// The result of a page handler.
 pub(super) type Page = Result<Response, PageError>;
 
-/// What kept the Hub from doing what it was asked; goes with the answer, for the log.
+/// The cause of a failure, attached to the response for the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Cause(pub String);
 
@@ -38,7 +38,7 @@ struct ErrorPage<'a> {
     title: &'a str,
     message: &'a str,
     link: Option<(&'a str, &'a str)>,
-    /// The request's id, where whoever runs the Hub can find more under it.
+    /// The id of the request, under which the operator finds more in the log.
     id: &'a str,
 }
 
@@ -75,12 +75,12 @@ impl PageError {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "That cannot be done here",
-            "This address does not take what the browser sent. Nothing was changed. Go back and use the buttons on \
+            "This page does not accept that request. Nothing was changed. Go back and use the buttons on \
              the page.",
         )
     }
 
-    /// Nobody is signed in: the way to the sign-in page, which knows the way back.
+    /// Redirects to the sign-in page, which leads back here afterwards.
     pub(super) fn sign_in_first(next: &str) -> Self {
         let mut error = Self::new(
             StatusCode::SEE_OTHER,
@@ -92,7 +92,8 @@ impl PageError {
         error
     }
 
-    /// Somebody sent a form and is signed out by now: what was typed must not vanish in a redirect unsaid.
+    /// A form was sent after its session had ended. An error page is shown, because a redirect
+    /// would silently drop what was typed.
     pub(super) fn signed_out(next: &str) -> Self {
         let mut error = Self::new(
             StatusCode::UNAUTHORIZED,
@@ -113,7 +114,7 @@ impl PageError {
             "The form could not be taken",
             "Nothing was changed. The form did not come from a page that this Hub gave to this browser, or the page \
              was opened before you signed in or out. Open the page again and repeat what you did. If you did not send \
-             a form at all, another site tried to do it in your name.",
+             a form at all, another site tried to send one in your name.",
         )
         .linked(back, "Open the page again")
     }
@@ -131,7 +132,7 @@ impl PageError {
         Self::new(
             StatusCode::FORBIDDEN,
             "Only an admin may do that",
-            "Nothing was changed. Ask an admin of the organization, or to be made one.",
+            "Nothing was changed. Ask an admin of the organization to do it, or to make you an admin.",
         )
     }
 
@@ -143,7 +144,7 @@ impl PageError {
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             "There were too many attempts",
-            "Nothing was changed. A password can be tried a few times only; wait a while, then try again.",
+            "Nothing was changed. A password can only be tried a few times. Wait, then try again.",
         )
         .with_retry_after(seconds)
     }
@@ -161,7 +162,7 @@ impl PageError {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "The form is too large",
-            "Nothing was changed. A form may have 64 KiB; name fewer repositories, or whole namespaces.",
+            "Nothing was changed. A form may have up to 64 KiB; name fewer repositories, or whole namespaces.",
         )
     }
 
@@ -185,11 +186,11 @@ impl PageError {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "That is not a form",
-            "Nothing was changed. These pages take what their own forms send. Programs use the Hub's API.",
+            "Nothing was changed. These pages only accept their own forms. Programs should use the Hub's API.",
         )
     }
 
-    /// The errors of the Hub name files and what SQLite said, and no secret.
+    /// The errors of the Hub name files and SQLite's messages, but no secrets.
     fn because(mut self, error: &HubError) -> Self {
         self.0.cause = Some(error.to_string());
         self
@@ -201,7 +202,7 @@ impl PageError {
     }
 }
 
-/// The sign-in page that leads on to another.
+/// The URL of the sign-in page that continues to `next`.
 pub(super) fn sign_in_address(next: &str) -> String {
     let query: String = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("next", next)
@@ -232,21 +233,21 @@ impl From<HubError> for PageError {
             HubError::DiskFull { .. } => Self::new(
                 StatusCode::INSUFFICIENT_STORAGE,
                 "The Hub's disk is full",
-                "Nothing was changed. Ask whoever runs this Hub to make room.",
+                "Nothing was changed. Ask the operator of this Hub to free some space.",
             )
             .because(&error),
-            // What is wrong with the machine is for its owner, not for whoever has a browser.
+            // Details of server failures are for the operator, not for visitors.
             _ => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 FAILED,
-                "It could not do what you asked. Try again; if it fails again, tell whoever runs this Hub.",
+                "It could not do what you asked. Try again; if it fails again, tell the operator of this Hub.",
             )
             .because(&error),
         }
     }
 }
 
-/// A message of the Hub's as a sentence of its own.
+/// Turns an error message of the Hub into a sentence.
 pub(super) fn sentence(message: &str) -> String {
     let mut letters = message.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string());
@@ -258,12 +259,12 @@ pub(super) fn sentence(message: &str) -> String {
     format!("{}{}{end}", first.unwrap_or_default(), letters.as_str())
 }
 
-/// The page of a failure, with the id under which the log has its cause.
+/// The page for a failure, with the request id under which the log has its cause.
 pub(super) fn failure(id: &str, cause: Cause) -> Response {
     let page = ErrorPage {
         frame: Frame::bare(),
         title: FAILED,
-        message: "It could not do what you asked. Try again; if it fails again, tell whoever runs this Hub, and name \
+        message: "It could not do what you asked. Try again; if it fails again, tell the operator of this Hub, and name \
                   this request:",
         link: Some(TOKENS),
         id,

@@ -1,8 +1,8 @@
-//! What a form sent. Reading it checks that it is this visitor's own; there is no other way to read one.
+//! Submitted forms. Reading a form verifies its CSRF token, and there is no other way to read one.
 //!
-//! A form that shows a value carries a key that works once and is stored with the session. The
-//! response to it is the page itself, since a redirect would have to carry the value, and
-//! reloading that page submits the form again.
+//! A form that shows a value carries a single-use key that is stored with the session. The response
+//! to it is the page itself, because a redirect would have to carry the value, and reloading that
+//! page submits the form again.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use super::error::PageError;
 use super::visitor::Visitor;
 use crate::extract::body::drain;
 
-/// Far more than the picker of permissions sends.
+/// Far more than the permission picker sends.
 const BYTES: usize = 64 << 10;
-/// How long a form may take to arrive; whoever is slower keeps a connection busy, and nothing else.
+/// How long a form may take to arrive. A slower client only occupies a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The fields of a form, in order. They may be passwords, and are wiped when dropped.
+/// The fields of a form, in order. They may contain passwords, so they are zeroed when dropped.
 #[derive(Debug)]
 pub(super) struct Form(Vec<(String, Zeroizing<String>)>);
 
 impl Form {
-    /// The value of a field; empty if it is not there.
+    /// The value of a field, or an empty string.
     pub(super) fn one(&self, name: &str) -> &str {
         self.0
             .iter()

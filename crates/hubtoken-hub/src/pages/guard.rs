@@ -1,4 +1,4 @@
-//! What holds for every page before and after it is made.
+//! The checks and headers that apply to every page.
 
 use std::sync::Arc;
 
@@ -18,13 +18,14 @@ use crate::extract::body::drain;
 use crate::peer::Peer;
 use crate::state::HubState;
 
-/// Nothing is loaded but our own stylesheet, script and icon; nothing is sent but to us; nobody frames us.
+/// Pages only load the Hub's own stylesheet, script and icon, only submit forms to the Hub, and
+/// cannot be framed.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; \
                       frame-ancestors 'none'; base-uri 'none'";
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Lets a request through to its page, or not, and makes every answer safe to be shown in a browser.
+/// Checks a request before it reaches its page, and makes every response safe for a browser.
 pub(crate) async fn surround(
     state: Arc<HubState>,
     id: HeaderValue,
@@ -36,8 +37,8 @@ pub(crate) async fn surround(
         Ok((request, visitor)) => (next.run(request).await, visitor),
         Err(response) => (response, None),
     };
-    // Whatever is not a page's own answer comes from the router, or from a part of the API that a path below the
-    // pages happens to reach; neither is for a browser.
+    // A response that is not from a page comes from the router, or from a part of the API that a
+    // path below the pages happens to match; neither is meant for a browser.
     if response.extensions().get::<ApiError>().is_some() {
         response = if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             PageError::method_not_allowed()
@@ -99,8 +100,9 @@ async fn admit(
     }
 }
 
-/// Whether a browser says that one of our own pages sent this. It says so in one header or the other, old browsers in
-/// `Origin` alone; where both are, both must be right, and where none is, it was no browser.
+/// Whether the browser says that one of the Hub's own pages sent this request. Browsers say so in
+/// one header or the other, old ones only in `Origin`. If both are present, both must match; if
+/// neither is, the client is not a browser.
 fn is_from_here(headers: &HeaderMap, own: &OwnHost) -> bool {
     let all = |name: HeaderName, is_right: &dyn Fn(&str) -> bool| {
         headers
@@ -125,7 +127,7 @@ fn add_headers(id: HeaderValue, headers: &mut HeaderMap) {
         ("content-security-policy", POLICY),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
-        // Not `no-referrer`, with which browsers send `Origin: null` with our own forms.
+        // Not `no-referrer`, which makes browsers send `Origin: null` with the Hub's own forms.
         ("referrer-policy", "same-origin"),
         ("vary", "Cookie"),
         ("x-content-type-options", "nosniff"),

@@ -1,21 +1,23 @@
-//! The pages for people: signing in, access tokens, what organizations are set to, and the audit log.
+//! The web pages: sign-in, access tokens, organization settings, and the audit log.
 //!
-//! They are what a person uses in a browser, so they are guarded against what browsers can be made to do. The rules
-//! hold for all of them, in one place each:
+//! They are used in a browser, so they are protected against what browsers can be made to do. Each
+//! rule is enforced in one place for all pages:
 //!
-//! - [`guard`]: the `Host` must be the Hub's own; what changes something must come from the Hub's own pages; every
-//!   answer carries a policy that lets no script but ours run and no other site frame it, and none may be stored.
-//! - [`visitor`]: a cookie says who is there. An `Authorization` header says nothing here: no access token can mint
-//!   another. A page that needs somebody signed in takes [`SignedIn`](visitor::SignedIn), and cannot forget to ask.
-//! - [`form`]: a form is read by [`Form`](form::Form) alone, which checks that it was filled in on a page that this
-//!   visitor was given.
+//! - [`guard`]: the `Host` must be the Hub's own, and requests that change something must come from
+//!   the Hub's own pages. Every response carries a policy that allows no foreign script and no
+//!   framing, and no response may be stored.
+//! - [`visitor`]: a cookie identifies the session. An `Authorization` header is ignored, so no
+//!   access token can create another. Pages that require a session take
+//!   [`SignedIn`](visitor::SignedIn), so none can forget the check.
+//! - [`form`]: forms are only read through [`Form`](form::Form), which verifies that the form was
+//!   served to this visitor.
 //! - [`view`]: templates are compiled in and escape everything.
 //!
-//! What changes something answers a `POST` with a redirect, so that a reload repeats nothing. The two that show a
-//! value once cannot: they answer with the page itself, since a value must be neither in a URL nor in the database, and
-//! their form carries a key that works once.
+//! A change is a `POST` that is answered with a redirect, so that a reload repeats nothing. The two
+//! changes that show a value once cannot redirect: they respond with the page itself, because a
+//! value must be neither in a URL nor in the database, and their forms carry a single-use key.
 //!
-//! Everything works without JavaScript. The one script there is adds the button that copies a value.
+//! Everything works without JavaScript. The only script adds the button that copies a value.
 
 mod address;
 mod assets;
@@ -42,7 +44,8 @@ use axum::routing::{get, post};
 use self::view::see_other;
 use super::state::HubState;
 
-/// Whether a path belongs to the pages. Everything below them is theirs, so that a mistyped address gets a page too.
+/// Whether a path belongs to the pages. Everything below them does, so that a mistyped address also
+/// gets an error page.
 pub(crate) fn owns(path: &str) -> bool {
     path == "/"
         || ["/settings", "/organizations", "/login", "/logout"]

@@ -1,4 +1,4 @@
-//! Times on a page: for people, in UTC, with the exact form beside it for programs.
+//! Times on a page: readable, in UTC, with the exact ISO form alongside for programs.
 
 use time::format_description::FormatItem;
 use time::macros::format_description;
@@ -42,18 +42,18 @@ pub(super) fn second(moment: OffsetDateTime) -> Moment {
     }
 }
 
-/// A day as a date field writes it.
+/// A day in the format of a date field.
 pub(super) fn field(day: Date) -> String {
     day.format(INPUT).unwrap_or_default()
 }
 
-/// The beginning of a day that a date field holds.
+/// The start of the day in a date field.
 pub(super) fn start_of(field: &str) -> Option<OffsetDateTime> {
     let day = Date::parse(field, INPUT).ok()?;
     Some(day.with_time(Time::MIDNIGHT).assume_utc())
 }
 
-/// The end of a day that a date field holds.
+/// The end of the day in a date field.
 pub(super) fn end_of(field: &str) -> Option<OffsetDateTime> {
     let day = Date::parse(field, INPUT).ok()?;
     Some(day.next_day()?.with_time(Time::MIDNIGHT).assume_utc())

@@ -1,4 +1,4 @@
-//! `/settings/password`: a new password, which signs everybody else out.
+//! `/settings/password`: changes the password, which ends all other sessions of the user.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::password;
 use crate::secret::Secret;
 use crate::state::HubState;
 
-/// In characters. Guessing is slow, but eight of them are the least that is worth the name.
+/// In characters. Guessing is rate-limited, but fewer than eight are too weak regardless.
 const SHORTEST: usize = 8;
 const LONGEST: usize = 1024;
 
@@ -64,7 +64,7 @@ pub(super) async fn change(
     let hash = password::hash(Secret::new(new.to_owned())).await?;
     let origin = signed_in.origin(&state);
     state.registry.set_password(user, &hash, &origin).await?;
-    // This browser's session has ended with all the others; it gets a new one, under a new id.
+    // All sessions have ended, including this browser's; it gets a new one under a new id.
     let id = begin(&state, user, &hash, &origin)
         .await?
         .ok_or_else(|| PageError::signed_out("/settings/password"))?;

@@ -1,13 +1,13 @@
-//! The permissions that the form of a fine-grained token offers, and the words for them.
+//! The permissions that the form of a fine-grained token offers, with their labels.
 //!
-//! The Hub's list is open: a token may have others, made through the API or asked for by a link. Those are shown under
-//! their own names and kept.
+//! The Hub's list is open: a token may have other permissions, set through the API or requested by
+//! a link. Those are shown under their own names and kept.
 
 use std::collections::BTreeSet;
 
 use hubtoken_core::role::permission::{self, Spelling};
 
-/// Permissions that belong together on the page.
+/// Permissions that are grouped on the page.
 pub(super) type Group = (&'static str, &'static [(&'static str, &'static str)]);
 
 const REPOSITORIES: Group = (
@@ -50,7 +50,7 @@ const COLLECTIONS: Group = (
     ],
 );
 
-/// On one's own namespace.
+/// On the user's own namespace.
 pub(super) const OWN: &[Group] = &[
     REPOSITORIES,
     INFERENCE,
@@ -98,7 +98,7 @@ pub(super) const REPOSITORY: &[Group] = &[(
     ],
 )];
 
-/// On nothing in particular.
+/// Not tied to a namespace or repository.
 pub(super) const GLOBAL: &[Group] = &[(
     "Discussions and posts",
     &[
@@ -110,7 +110,7 @@ pub(super) const GLOBAL: &[Group] = &[(
     ],
 )];
 
-/// A permission with its box to tick.
+/// A permission with its checkbox.
 #[derive(Debug)]
 pub(super) struct Choice {
     /// The permission itself.
@@ -119,14 +119,15 @@ pub(super) struct Choice {
     pub is_chosen: bool,
 }
 
-/// Boxes under one heading.
+/// Checkboxes under one heading.
 #[derive(Debug)]
 pub(super) struct Choices {
     pub heading: &'static str,
     pub choices: Vec<Choice>,
 }
 
-/// The boxes of a form: all that are offered, and those that were chosen without being offered.
+/// The checkboxes of a form: all that are offered, and those that are selected without being
+/// offered.
 pub(super) fn choices(offered: &[Group], chosen: &BTreeSet<String>) -> Vec<Choices> {
     let mut all: Vec<Choices> = offered
         .iter()
@@ -154,9 +155,9 @@ pub(super) fn choices(offered: &[Group], chosen: &BTreeSet<String>) -> Vec<Choic
             value: value.clone(),
             words: match permission::spelling(value) {
                 Spelling::Misspelled(suggestion) => {
-                    format!("Not known to this page. Did you mean {suggestion}?")
+                    format!("Unknown to this page. Did you mean {suggestion}?")
                 }
-                Spelling::Known | Spelling::Unfamiliar => "Not known to this page".to_owned(),
+                Spelling::Known | Spelling::Unfamiliar => "Unknown to this page".to_owned(),
             },
             is_chosen: true,
         })

@@ -39,7 +39,7 @@ struct SignInPage<'a> {
     mistakes: Mistakes,
 }
 
-/// `/`: whoever comes without a page in mind goes to their tokens, or signs in.
+/// `/`: goes to the user's tokens, or to the sign-in page.
 pub(super) async fn home(visitor: Visitor) -> Page {
     Ok(see_other(if visitor.session().is_some() {
         HOME
@@ -82,14 +82,16 @@ pub(super) async fn sign_in(
         return Ok(response);
     }
     let Some(id) = check_in(&state, &visitor, name, password).await? else {
-        // By name only if there is such a user: what people type here by mistake is their password.
+        // The name is only logged if there is such a user: users sometimes type their password here
+        // by mistake.
         let origin = visitor.origin(&state);
         let attempt = Subject::user(name);
         state
             .registry
             .record(Act::LoginFailed, attempt, &origin)
             .await?;
-        // Not which of the two is wrong: nobody can find out here who has an account.
+        // The message does not say which of the two is wrong, so that it does not reveal which
+        // accounts exist.
         let message = "User name or password is wrong.";
         let mut response = again(StatusCode::UNAUTHORIZED, message);
         insert(
@@ -100,7 +102,7 @@ pub(super) async fn sign_in(
         return Ok(response);
     };
     state.desk.forget(name);
-    // Whoever was signed in with this browser is so no more.
+    // End the session that this browser had before.
     if let Some(old) = visitor.session() {
         let origin = visitor.origin(&state);
         state.registry.end_session(old, &origin).await?;
@@ -128,7 +130,7 @@ pub(super) async fn sign_out(
     Ok(response)
 }
 
-/// Begins a session, if the password is right, under an id that nobody has seen before.
+/// Starts a session if the password is correct, under a new id.
 async fn check_in(
     state: &HubState,
     visitor: &Visitor,
@@ -152,7 +154,7 @@ async fn check_in(
     }
 }
 
-/// Begins a session for a user whose password, with this hash, was checked.
+/// Starts a session for a user whose password, with this hash, has been verified.
 pub(super) async fn begin(
     state: &HubState,
     user: &User,
@@ -167,7 +169,7 @@ pub(super) async fn begin(
     Ok(began.then_some(id))
 }
 
-/// Whether this is the password of whoever is signed in; counted like an attempt to sign in.
+/// Verifies the password of the signed-in user; counts as a sign-in attempt.
 pub(super) async fn confirm(
     state: &HubState,
     signed_in: &SignedIn,

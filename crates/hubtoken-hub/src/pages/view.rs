@@ -1,4 +1,4 @@
-//! What all pages have in common, and how a template becomes an answer.
+//! What all pages share, and how a template becomes a response.
 //!
 //! askama compiles the templates, so a template that does not fit its data is a build error, and
 //! everything in it is escaped. `pages/mod.rs` states which rule is enforced where: no page is
@@ -16,19 +16,19 @@ use super::assets::{LINKS, Links};
 #[derive(Debug)]
 pub(super) struct Frame {
     pub links: &'static Links,
-    /// The token of the forms on the page; see `visitor`.
+    /// The CSRF token of the forms on the page; see `visitor`.
     pub csrf: String,
     pub user: Option<String>,
     /// The organizations in the navigation.
     pub organizations: Vec<String>,
-    /// Which entry of the navigation this page is.
+    /// The navigation entry of this page.
     pub here: String,
-    /// What was done on the page before.
+    /// The result of the previous action.
     pub notice: Option<String>,
 }
 
 impl Frame {
-    /// For nobody in particular, without a form.
+    /// For an anonymous visitor, without a form.
     pub(super) fn bare() -> Self {
         Self {
             links: &LINKS,
@@ -49,7 +49,7 @@ impl Frame {
     }
 }
 
-/// A field of a form that cannot be taken as it is.
+/// A form field with an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mistake {
     /// The id of the field.
@@ -66,7 +66,7 @@ impl Mistake {
     }
 }
 
-/// All that is wrong with a form.
+/// All errors of a form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mistakes(pub Vec<Mistake>);
 
@@ -75,7 +75,7 @@ impl Mistakes {
         self.0.push(Mistake::new(field, message));
     }
 
-    /// What is wrong with one field.
+    /// The error of one field.
     pub(super) fn of(&self, field: &str) -> Option<&str> {
         self.0
             .iter()
@@ -84,9 +84,9 @@ impl Mistakes {
     }
 }
 
-/// A template as an answer.
+/// Renders a template as a response.
 pub(super) fn html(status: StatusCode, template: &impl Template) -> Response {
-    // Writing to memory fails only if a value in a template cannot be shown, and all are strings.
+    // Writing to memory only fails if a value cannot be displayed, and all values are strings.
     let (status, body) = template.render().map_or_else(
         |_| (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
         |body| (status, body),
@@ -100,7 +100,7 @@ pub(super) fn html(status: StatusCode, template: &impl Template) -> Response {
     response
 }
 
-/// Sends the browser on to another page, with a `GET`.
+/// Redirects the browser to another page, with a `GET`.
 pub(super) fn see_other(path: &str) -> Response {
     Redirect::to(path).into_response()
 }

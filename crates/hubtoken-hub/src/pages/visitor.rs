@@ -1,11 +1,12 @@
-//! Who is at the page.
+//! Identifies the visitor of a page.
 //!
-//! A visitor has a random id in a cookie before signing in too, so that the sign-in form can be tied to the browser
-//! that asked for it: otherwise another site could sign somebody in as somebody else, and have tokens made in the wrong
-//! account. Signing in gives a new id, so that one that was planted before is worth nothing after.
+//! A visitor has a random id in a cookie even before signing in, so that the sign-in form can be
+//! tied to the browser that requested it. Otherwise another site could sign a visitor in to a
+//! different account and have tokens created there. Signing in assigns a new id, so that an id
+//! planted beforehand becomes worthless.
 //!
-//! The token in the forms is a digest of the id with a word before it. It needs no storing, changes with the id, and
-//! leads back neither to the id nor to the digest by which the registry knows it.
+//! The CSRF token in the forms is a digest of the id with a prefix. It needs no storage, changes
+//! with the id, and reveals neither the id nor the digest under which the registry stores it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,24 +24,25 @@ use crate::secret::{self, Digest, Secret};
 use crate::state::HubState;
 use hubtoken_core::hexadecimal;
 
-/// How exactly `seen_at` is kept: to this part of the idle lifetime. A page that loads is not worth a write each time.
+/// The precision of `seen_at`, as a fraction of the idle lifetime. Loading a page is not worth a
+/// write each time.
 const SEEN_PARTS: i32 = 60;
 
-/// Whoever sent the request, signed in or not.
+/// The sender of a request, signed in or not.
 #[derive(Clone, Debug)]
 pub(super) struct Visitor(Arc<Parties>);
 
 #[derive(Debug)]
 struct Parties {
     id: Secret,
-    /// Whether the browser has the id already.
+    /// Whether the browser already has the id.
     known: bool,
     session: Option<Session>,
     address: Option<IpAddr>,
 }
 
 impl Visitor {
-    /// Finds out who is there.
+    /// Identifies the visitor.
     pub(super) async fn find(
         state: &HubState,
         headers: &axum::http::HeaderMap,
@@ -72,13 +74,13 @@ impl Visitor {
         })))
     }
 
-    /// Who does what the request asks for, as the audit log has it.
+    /// The actor of the request, as recorded in the audit log.
     pub(super) fn origin(&self, state: &HubState) -> Origin {
         let actor = self.session().map_or(Actor::Nobody, Session::actor);
         self.origin_of(actor, state)
     }
 
-    /// The same for somebody who is about to sign in, or fails to.
+    /// The same, for a visitor who is about to sign in or fails to.
     pub(super) fn origin_of(&self, actor: Actor, state: &HubState) -> Origin {
         Origin {
             actor,
@@ -91,12 +93,12 @@ impl Visitor {
         self.0.session.as_ref()
     }
 
-    /// The token of this visitor's forms.
+    /// The CSRF token of this visitor's forms.
     pub(super) fn csrf(&self) -> String {
         hexadecimal::encode(&secret::digest(&format!("form:{}", self.0.id.reveal())))
     }
 
-    /// The frame of a page with a form, for somebody who is not signed in.
+    /// The frame of a page with a form, for a visitor who is not signed in.
     pub(super) fn frame(&self) -> Frame {
         Frame {
             csrf: self.csrf(),
@@ -104,17 +106,17 @@ impl Visitor {
         }
     }
 
-    /// Whether a form is this visitor's.
+    /// Whether a form's CSRF token is this visitor's.
     pub(super) fn is_own_form(&self, token: &str) -> bool {
         secret::same(&secret::digest(token), &secret::digest(&self.csrf()))
     }
 
-    /// The cookie to set, should the browser have none.
+    /// The cookie to set, if the browser has none.
     pub(super) fn new_cookie(&self, endpoint: &str) -> Option<String> {
         (!self.0.known).then(|| cookie::set(endpoint, &self.0.id))
     }
 
-    /// The digest of the key of a form that may be sent once.
+    /// The digest of the single-use key of a form.
     pub(super) fn form_digest(key: &str) -> Digest {
         secret::digest(&format!("once:{key}"))
     }
@@ -124,7 +126,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, PageError> {
-        // `guard` has put it there; a page outside of it is no page.
+        // Inserted by `guard`; every page is behind it.
         parts
             .extensions
             .get::<Self>()
@@ -133,7 +135,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
     }
 }
 
-/// Somebody who is signed in. Whoever is not is sent to sign in first.
+/// A visitor who is signed in. Others are redirected to the sign-in page.
 #[derive(Clone, Debug)]
 pub(super) struct SignedIn {
     visitor: Visitor,
@@ -153,7 +155,7 @@ impl SignedIn {
         self.visitor.origin(state)
     }
 
-    /// The frame of a page, with the word that the last deed left for it.
+    /// The frame of a page, with the notice that the previous action left.
     pub(super) async fn frame(&self, state: &HubState, here: &str) -> Result<Frame, HubError> {
         let session = &self.session;
         let organizations = session.memberships.iter();
@@ -173,7 +175,7 @@ impl SignedIn {
         Ok(frame)
     }
 
-    /// Leaves a word for the next page.
+    /// Stores a notice for the next page.
     pub(super) async fn say(&self, state: &HubState, notice: &str) -> Result<(), HubError> {
         state
             .registry
@@ -181,7 +183,7 @@ impl SignedIn {
             .await
     }
 
-    /// Uses up the key of a form that may be sent once.
+    /// Uses up the single-use key of a form.
     pub(super) async fn once(&self, state: &HubState, key: &str) -> Result<(), PageError> {
         let digest = Visitor::form_digest(key);
         let first = state

@@ -1,4 +1,5 @@
-//! The pages as a person uses them: the life of a token, the form that a link fills in, members.
+//! The pages as a user sees them: the life cycle of a token, the form prefilled by a link, and
+//! members.
 
 use serde_json::{Value, json};
 
@@ -84,7 +85,7 @@ fn the_life_of_a_token() {
             .text()
             .contains("“laptop” is called “old laptop” now.")
     );
-    // Said once.
+    // The notice is only shown once.
     assert!(!browser.get(&page).text().contains("is called"));
     assert_eq!(status(&world, &first), 200);
 
@@ -128,7 +129,7 @@ fn a_reload_neither_makes_nor_shows_a_value_again() {
     let value = shown_value(&browser.submit_from(&form, &refresh, &[]));
     assert_eq!(browser.submit_from(&form, &refresh, &[]).status, 409);
     assert_eq!(status(&world, &value), 200);
-    // A form that was refused for a mistake may be sent again.
+    // A form that was rejected because of an error can be submitted again.
     let form = browser.get(NEW);
     assert_eq!(
         browser
@@ -226,7 +227,7 @@ fn mistakes_are_said_where_they_are() {
         ),
         (
             vec![("name", "x"), ("role", "fineGrained"), ("own", "a b")],
-            "is no permission",
+            "One of the permissions is not valid",
         ),
         (
             vec![
@@ -269,7 +270,7 @@ fn mistakes_are_said_where_they_are() {
                 ("role", "fineGrained"),
                 ("repository.0.may", "repo.write"),
             ],
-            "Name the repository, or take its permissions away.",
+            "Name the repository, or remove its permissions.",
         ),
     ] {
         let answer = browser.submit(NEW, NEW, &fields);
@@ -330,7 +331,7 @@ fn another_row_for_a_repository_needs_no_script() {
             && text.contains("name=\"repository.1\" value=\"\"")
     );
     assert!(!text.contains("role=\"alert\""));
-    // Also when none is filled in yet.
+    // Also if none is filled in yet.
     let more = browser.submit(
         NEW,
         NEW,
@@ -366,7 +367,7 @@ fn a_link_fills_the_form_in() {
         assert!(text.contains(part), "{part}");
     }
     assert_eq!(text.matches(" checked").count(), 6);
-    // A link fills in and makes nothing.
+    // A link prefills the form and creates nothing.
     assert_eq!(tokens(&world, "alice"), json!([]));
     for role in ["read", "write"] {
         let text = browser.get(&format!("{NEW}?tokenType={role}")).text();
@@ -415,7 +416,7 @@ fn permissions_are_changed_after_a_look_at_both() {
         Some(1)
     );
 
-    // The page that asks carries the form along.
+    // The confirmation page carries the form along.
     for part in [
         "name=\"own\" value=\"repo.write\"",
         "name=\"in.acme\" value=\"repo.content.read\"",
@@ -563,7 +564,7 @@ fn members_are_changed_by_admins_and_seen_by_members() {
             .contains("“carol” has the role write now.")
     );
     for (user, role, message) in [
-        ("carol", "read", "is a member already"),
+        ("carol", "read", "is already a member"),
         ("nobody", "read", "There is no user of this name."),
         ("acme", "read", "There is no user of this name."),
         ("robot", "boss", "Choose a role."),
@@ -572,7 +573,7 @@ fn members_are_changed_by_admins_and_seen_by_members() {
         assert_eq!(answer.status, 422);
         assert!(answer.text().contains(message), "{}", answer.text());
     }
-    // Nobody comes back because somebody else's page is old.
+    // A stale page cannot add a removed member again.
     assert_eq!(set(&alice, "robot", "read", "change").status, 409);
     assert_eq!(set(&alice, "carol", "contributor", "change").status, 303);
 

@@ -1,4 +1,4 @@
-//! The audit log on the pages: whose it is, what is found in it, and how it is turned.
+//! The audit log on the pages: who sees which entries, filters, and paging.
 
 use hubtoken_hub::{Hub, HubOptions, NewToken, OrganizationRole, Secret, TokenRole};
 use serde_json::json;
@@ -10,7 +10,7 @@ const OWN: &str = "/settings/audit-log";
 const WHOLE: &str = "/settings/audit-log/hub";
 const OF_ACME: &str = "/organizations/acme/settings/audit-log";
 
-/// The words of the entries on a page, in order.
+/// The action names of the entries on a page, in order.
 fn words(page: &Answer) -> Vec<String> {
     assert_eq!(page.status, 200, "{}", page.text());
     let text = page.text();
@@ -20,7 +20,7 @@ fn words(page: &Answer) -> Vec<String> {
         .collect()
 }
 
-/// The address behind a link of a page.
+/// The target of a link on a page.
 fn link(page: &Answer, name: &str) -> Option<String> {
     let text = page.text();
     let before = text.split_once(&format!("\">{name}</a>"))?.0;
@@ -61,7 +61,7 @@ fn a_person_sees_what_they_did_and_what_was_done_to_them() {
         )
     );
     assert!(text.contains("The admin key") && !text.contains("hers") && !text.contains("carol"));
-    // Nobody who is signed out, and nobody's else's.
+    // Not for visitors who are signed out, and no other user's entries.
     assert_eq!(Browser::new(&world).get(OWN).status, 303);
     assert_eq!(
         words(&Browser::signed_in(&world, "carol").get(OWN)),
@@ -88,7 +88,7 @@ fn from_where_somebody_else_did_it_is_not_told() {
     assert_eq!(bob.sign_in("bob", "wrong").status, 401);
     bob.sign_in("bob", PASSWORD);
     let own = bob.get(OWN).text();
-    // Signed in, failed to; and what alice did.
+    // A sign-in and a failed one, and alice's actions.
     assert_eq!(own.matches("127.0.0.1").count() - 1, 1, "{own}");
     assert_eq!(own.matches("not shown").count(), 1);
     let log = alice.get(OF_ACME).text();
@@ -109,7 +109,7 @@ fn an_organizations_log_is_for_its_admins() {
             "organization.create"
         ]
     );
-    // What members do elsewhere is not in it.
+    // It does not include what members do elsewhere.
     assert!(!page.text().contains("early bird") && !page.text().contains("login.ok</code>"));
     assert_eq!(Browser::signed_in(&world, "bob").get(OF_ACME).status, 403);
     assert_eq!(Browser::signed_in(&world, "carol").get(OF_ACME).status, 404);
@@ -150,7 +150,7 @@ fn the_whole_log_is_for_who_administers_the_hub() {
     alice.sign_in("alice", PASSWORD);
     assert!(!alice.get(OWN).text().contains(WHOLE));
     assert_eq!(alice.get(WHOLE).status, 404);
-    // An organization's admin is no administrator of the Hub; nor is that one an admin of organizations.
+    // An organization's admin is not an administrator of the Hub, and vice versa.
     hub.create_organization("acme", "Acme").unwrap();
     hub.set_member("acme", "alice", OrganizationRole::Admin)
         .unwrap();
@@ -176,8 +176,8 @@ fn entries_are_found_without_a_script() {
     assert_eq!(found("from=2026-01-04&what=login"), ["login.ok"]);
     assert_eq!(found("who=&what=&from=&to=").len(), 6);
     let none = alice.get(&format!("{OWN}?who=bob")).text();
-    assert!(none.contains("Nothing in the log fits the filter."));
-    // The form keeps what was asked for.
+    assert!(none.contains("No entries match the filter."));
+    // The form keeps the submitted values.
     let kept = alice
         .get(&format!(
             "{OWN}?who=alice&what=token.rename&from=2026-01-02"
@@ -191,13 +191,13 @@ fn entries_are_found_without_a_script() {
         assert!(kept.contains(part), "{part}");
     }
     for (query, message) in [
-        ("what=everything", "Choose something from the list."),
+        ("what=everything", "Choose an action from the list."),
         ("from=yesterday", "as year-month-day"),
         ("from=2026-01-03&to=2026-01-02", "before the first one"),
     ] {
         let page = alice.get(&format!("{OWN}?{query}"));
         assert_eq!(page.status, 422, "{query}");
-        // A log that leaves out the filter would look like an answer.
+        // Listing entries with the filter ignored would be misleading.
         assert!(page.text().contains(message) && !page.text().contains("<tbody"));
     }
     for odd in [
@@ -226,7 +226,7 @@ fn pages_are_turned_to_the_end_and_back() {
     let mut counts = vec![words(&first).len()];
     let mut page = first;
     while let Some(older) = link(&page, "Older") {
-        // The filter goes along, and what is entered meanwhile moves nothing.
+        // Links keep the filter, and entries added in the meantime do not shift the page.
         assert!(older.contains("what=token.create&before="), "{older}");
         world.token("alice", "meanwhile", "read");
         page = alice.get(&older);

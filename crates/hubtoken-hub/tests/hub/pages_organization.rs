@@ -9,7 +9,8 @@ const SETTINGS: &str = "/organizations/acme/settings";
 const TOKENS: &str = "/organizations/acme/settings/tokens";
 const MODEL: &str = "/api/models/acme/m/auth-check";
 
-/// A world in which alice administers acme, bob writes there, and acme has a private model.
+/// A world in which alice administers acme, bob has the role write there, and acme has a private
+/// model.
 fn world() -> World {
     let world = world_with_passwords();
     let role = json!({ "role": "write" });
@@ -73,7 +74,7 @@ fn a_policy_is_changed_after_a_look_at_what_it_does() {
     assert_eq!((review.status, policy(&world).as_str()), (200, "allow-all"));
     let text = review.text();
     assert!(text.contains("“ci”, hf_…") && text.contains("1 token of bob"));
-    // What a member calls a token that is not meant for the organization is the member's own business.
+    // The names of tokens that are not for the organization are their owner's private business.
     assert!(!text.contains("secret project"));
     assert_eq!((status(&world, &plain), status(&world, &ci)), (200, 200));
 
@@ -93,7 +94,7 @@ fn a_policy_is_changed_after_a_look_at_what_it_does() {
     assert!(text.contains("is “Require administrator approval” now."));
     assert!(text.contains("1 waiting") && !text.contains("secret project"));
 
-    // The form was of a policy that is no more.
+    // The form was for a policy that is no longer set.
     let again = alice.submit_from(&review, TOKENS, &fields);
     assert_eq!(again.status, 303);
     set(&world, "fine-grained-only");
@@ -104,7 +105,7 @@ fn a_policy_is_changed_after_a_look_at_what_it_does() {
     );
     let none = alice.submit(TOKENS, TOKENS, &[("policy", "<script>")]);
     assert_eq!(none.status, 422);
-    assert!(none.text().contains("Choose which tokens are let in."));
+    assert!(none.text().contains("Choose which tokens are allowed."));
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn a_token_is_approved_revoked_and_denied() {
     let alice = Browser::signed_in(&world, "alice");
     assert_eq!(status(&world, &value), 403);
 
-    // Asked first: looking changes nothing.
+    // The confirmation page changes nothing.
     let approve = format!("{TOKENS}/{token}/approve");
     let page = alice.get(&approve).text();
     assert!(page.contains("Approve the token?") && page.contains("acme: repo.write"));
@@ -125,7 +126,7 @@ fn a_token_is_approved_revoked_and_denied() {
     assert_eq!((done.status, done.header("location")), (303, TOKENS));
     assert_eq!(status(&world, &value), 200);
     let list = alice.get(TOKENS).text();
-    assert!(list.contains("“ci” of bob is let in now.") && list.contains("by alice"));
+    assert!(list.contains("“ci” of bob is now approved.") && list.contains("by alice"));
     assert!(list.contains(&value[33..]) && !list.contains(&value));
 
     assert_eq!(decide(&alice, &token, "deny").status, 409);
@@ -133,12 +134,7 @@ fn a_token_is_approved_revoked_and_denied() {
     let refused = world.get(MODEL, Some(&value));
     assert_eq!(refused.status, 403);
     assert!(refused.text().contains("has been revoked"));
-    assert!(
-        alice
-            .get(&approve)
-            .text()
-            .contains("takes back its revocation")
-    );
+    assert!(alice.get(&approve).text().contains("undoes its revocation"));
     assert_eq!(decide(&alice, &token, "approve").status, 303);
     assert_eq!(status(&world, &value), 200);
 
@@ -160,7 +156,7 @@ fn a_decision_is_about_what_was_seen() {
     let alice = Browser::signed_in(&world, "alice");
     let path = format!("{TOKENS}/{token}/approve");
     let page = alice.get(&path);
-    // Meanwhile its owner gives it more.
+    // In the meantime, the owner adds permissions.
     let more = json!([{ "entity": "acme", "permissions": ["repo.write", "org.write"] }]);
     let change = json!({ "role": "fineGrained", "scopes": more });
     let changed = world.admin("PUT", "users/bob/tokens/ci/permissions", Some(change));
@@ -178,7 +174,7 @@ fn a_decision_is_about_what_was_seen() {
     );
     assert_eq!(other.status, 200);
     assert_eq!(alice.submit_from(&page, &path, &[]).status, 409);
-    // Nor is it taken without a word of what was seen.
+    // The decision is also rejected without the digest of what was shown.
     let csrf = [("csrf", hidden(&page, "csrf").expect("a form"))];
     assert_eq!(alice.post(&path, &csrf).status, 409);
     assert_eq!(status(&world, &value), 403);
@@ -197,7 +193,7 @@ fn members_see_and_do_not_decide() {
     let text = page.text();
     assert_eq!(page.status, 200);
     assert!(text.contains("Require administrator approval") && !text.contains("type=\"radio\""));
-    assert!(text.contains("Waits for an admin") && text.contains("Kept out: only fine-grained"));
+    assert!(text.contains("Waits for an admin") && text.contains("Blocked: only fine-grained"));
     assert!(!text.contains("of an admin") && !text.contains("Audit log of acme"));
     assert!(!text.contains("/settings/audit-log\">Audit log</a></li>\n</ul>\n</nav>\n<h1>"));
     assert!(text.contains(&plain[33..]));
@@ -236,7 +232,7 @@ fn to_others_there_is_nothing() {
     fine(&world, "bob", "ci");
     let token = id(&world, "bob", "ci");
     let carol = Browser::signed_in(&world, "carol");
-    // Carol administers an organization of her own, which is no key to another one.
+    // Carol administers her own organization, which does not give her access to another one.
     world.admin("POST", "organizations", Some(json!({ "name": "beta" })));
     let admin = json!({ "role": "admin" });
     world.admin("PUT", "organizations/beta/members/carol", Some(admin));
@@ -262,7 +258,7 @@ fn to_others_there_is_nothing() {
         assert_eq!(carol.post(&path, &fields).status, 404, "{path}");
     }
     assert_eq!(policy(&world), "require-approval");
-    // A token is found by its id, not by its name.
+    // Tokens are found by id, not by name.
     let alice = Browser::signed_in(&world, "alice");
     assert_eq!(alice.get(&format!("{TOKENS}/ci/approve")).status, 404);
 }
@@ -279,7 +275,7 @@ fn nobody_revokes_a_token_of_their_own_and_a_dismissed_admin_decides_no_more() {
     assert!(!bob.get(TOKENS).text().contains(&format!("{token}/revoke")));
     let own = decide(&bob, &token, "revoke");
     assert_eq!(own.status, 409);
-    assert!(own.text().contains("cannot revoke tokens of their own"));
+    assert!(own.text().contains("cannot revoke their own tokens"));
 
     let path = format!("{TOKENS}/{token}/approve");
     let page = bob.get(&path);
@@ -339,7 +335,7 @@ fn a_long_list_has_pages() {
             "{page}"
         );
     }
-    // A policy that would bear on all of them says so, and is no longer than it has to be.
+    // The preview of a policy that affects all of them stays short.
     let review = alice.submit(TOKENS, TOKENS, &[("policy", "allow-all")]);
     assert!(review.text().contains("and 32 more"));
 }

@@ -1,11 +1,11 @@
-//! The audit log: one's own, an organization's for its admins, and the whole of it for who administers the Hub.
+//! The audit log: the user's own, an organization's for its admins, and the whole log for the Hub's
+//! administrators.
 //!
-//! A person sees what they did and what was done to them, but not from where somebody else did it. All three are read
-//! from the newest entry on; what is older is another page, named by the last entry of this one, so that a page costs
-//! the same wherever it is.
+//! Users see what they did and what was done to them, but not the address from which another user
+//! did it. All three list the newest entries first.
 //!
-//! A page of the audit log is identified by its last entry. Every page costs the same at any
-//! depth, and entries added in the meantime do not shift it.
+//! A page of the audit log is identified by the last entry of the page before. Every page costs the
+//! same at any depth, and entries added in the meantime do not shift it.
 
 mod row;
 mod wish;
@@ -41,14 +41,14 @@ struct AuditPage<'a> {
     mistakes: Mistakes,
 }
 
-/// Whose log it is.
+/// Which of the logs is shown.
 struct Place<'a> {
     heading: String,
     explanation: &'static str,
     /// The path of the page.
     path: String,
     tabs: Option<Tabs<'a>>,
-    /// Of somebody who administers the Hub: whether this is the whole log.
+    /// For an administrator of the Hub: whether this is the whole log.
     is_whole: Option<bool>,
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn own(
     let frame = signed_in.frame(&state, "audit").await?;
     let place = Place {
         heading: "Your audit log".to_owned(),
-        explanation: "What you did, and what was done to you and your tokens.",
+        explanation: "Your actions, and actions that affected you or your tokens.",
         path: "/settings/audit-log".to_owned(),
         tabs: None,
         is_whole: signed_in.session().is_administrator.then_some(false),
@@ -85,8 +85,8 @@ pub(super) async fn of_organization(
     let frame = signed_in.frame(&state, &here(membership)).await?;
     let place = Place {
         heading: format!("Audit log of {organization}"),
-        explanation: "What was done to the organization, its members, its repositories, and to tokens that asked to \
-                      be let in.",
+        explanation: "Changes to the organization, its members, its repositories, and the tokens that requested \
+                      approval.",
         path: format!("/organizations/{organization}/settings/audit-log"),
         tabs: Some(Tabs::of(membership, "audit")),
         is_whole: None,
@@ -98,7 +98,7 @@ pub(super) async fn of_organization(
     page(&state, frame, place, (filter, query), None).await
 }
 
-/// To others than those who administer the Hub there is no such page.
+/// For users who do not administer the Hub, this page does not exist.
 pub(super) async fn whole(
     State(state): State<Arc<HubState>>,
     signed_in: SignedIn,
@@ -110,7 +110,7 @@ pub(super) async fn whole(
     let frame = signed_in.frame(&state, "audit").await?;
     let place = Place {
         heading: "Audit log of the whole Hub".to_owned(),
-        explanation: "Everything that was done on this Hub, by anybody. You see it because you administer the Hub.",
+        explanation: "All actions on this Hub. You can see them because you administer the Hub.",
         path: "/settings/audit-log/hub".to_owned(),
         tabs: None,
         is_whole: Some(true),
@@ -119,7 +119,7 @@ pub(super) async fn whole(
     page(&state, frame, place, (filter, query), None).await
 }
 
-/// One page of a log. `reader` is whose own log it is.
+/// One page of a log. `reader` is the user whose own log it is.
 async fn page(
     state: &HubState,
     frame: Frame,
@@ -132,13 +132,13 @@ async fn page(
     let mut entries = match wish.narrow(filter, &mut mistakes) {
         Some(filter) => {
             let filter = AuditFilter {
-                // One more than is shown says whether there is another page.
+                // One more than is shown, to find out whether there is another page.
                 limit: Some(PAGE + 1),
                 ..filter
             };
             state.registry.audit(&filter).await?
         }
-        // A log that leaves out what was asked for must not look like an answer.
+        // An invalid filter must not return entries as if it had been applied.
         None => Vec::new(),
     };
     let shown = usize::try_from(PAGE).unwrap_or(usize::MAX);

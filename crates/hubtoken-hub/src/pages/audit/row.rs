@@ -1,4 +1,4 @@
-//! An entry of the audit log in words for people.
+//! An entry of the audit log, worded for users.
 
 use crate::pages::moment::{Moment, second};
 use crate::registry::{Act, AuditEntry, Subject};
@@ -9,9 +9,9 @@ pub(super) struct Row {
     /// Whether it was done with an access token.
     pub by_token: bool,
     pub what: &'static str,
-    /// The word of the log's own.
+    /// The name of the action in the log.
     pub word: &'static str,
-    /// What it was done to: its name, the last characters of a token, and the rest.
+    /// The object of the action: its name, the last characters of a token, and other details.
     pub subject: String,
     pub last4: Option<String>,
     pub rest: String,
@@ -19,7 +19,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// `reader` is whose own log it is, if it is somebody's.
+    /// `reader` is the user whose own log it is, if any.
     pub(super) fn new(entry: AuditEntry, reader: Option<&str>) -> Self {
         let is_of_another = entry
             .actor_name
@@ -34,7 +34,7 @@ impl Row {
             (Some(name), _) => name,
             (None, "admin-key") => "The admin key".to_owned(),
             (None, "program") => "The Hub's program".to_owned(),
-            (None, _) => "Somebody not signed in".to_owned(),
+            (None, _) => "Not signed in".to_owned(),
         };
         let (subject, rest) = subject(&entry.subject);
         Self {
@@ -51,7 +51,7 @@ impl Row {
     }
 }
 
-/// What an entry is about most, and what else it is about.
+/// The main object of an entry, and its other details.
 fn subject(subject: &Subject) -> (String, String) {
     let all = [
         ("", subject.token_name.as_ref()),
@@ -65,7 +65,8 @@ fn subject(subject: &Subject) -> (String, String) {
     let first = named.next().map(|(_, name)| name.clone());
     let mut rest: Vec<String> = named.map(|(word, name)| format!("{word}{name}")).collect();
     if subject.repository.is_some() {
-        // The name of a repository begins with its owner's; the user is somebody at its gate.
+        // The name of a repository already includes its owner; the user is the one whose access to
+        // it changed.
         rest.clear();
         if let Some(user) = &subject.user {
             rest.push(format!("for {user}"));
@@ -79,12 +80,12 @@ fn subject(subject: &Subject) -> (String, String) {
 
 pub(super) fn act_words(act: Act) -> &'static str {
     match act {
-        Act::TokenCreate => "Made a token",
+        Act::TokenCreate => "Created a token",
         Act::TokenRefresh => "Refreshed a token",
         Act::TokenRename => "Renamed a token",
         Act::TokenChange => "Changed a token's permissions",
         Act::TokenDelete => "Deleted a token",
-        Act::TokenRevoke => "Ended a token by its value",
+        Act::TokenRevoke => "Revoked a token by its value",
         Act::LoginOk => "Signed in",
         Act::LoginFailed => "Failed to sign in",
         Act::Logout => "Signed out",
@@ -94,15 +95,15 @@ pub(super) fn act_words(act: Act) -> &'static str {
         Act::MemberSet => "Added or changed a member",
         Act::MemberRemove => "Removed a member",
         Act::PolicySet => "Set the token policy",
-        Act::ApprovalRequest => "Asked for a token's approval",
+        Act::ApprovalRequest => "Requested a token's approval",
         Act::ApprovalApprove => "Approved a token",
         Act::ApprovalDeny => "Denied a token",
         Act::ApprovalRevoke => "Revoked a token",
         Act::RepositoryCreate => "Created a repository",
         Act::RepositorySettings => "Changed a repository's settings",
         Act::RepositoryDelete => "Deleted a repository",
-        Act::AccessGrant => "Let a user through a gate",
-        Act::AccessRevoke => "Closed a gate for a user",
+        Act::AccessGrant => "Granted access to a gated repository",
+        Act::AccessRevoke => "Revoked access to a gated repository",
     }
 }
 
@@ -130,7 +131,7 @@ mod tests {
             |actor, name, reader| Row::new(entry(actor, name, Subject::default()), reader).address;
         assert_eq!(address("user", Some("alice"), Some("alice")), "192.0.2.1");
         assert_eq!(address("user", Some("bob"), Some("alice")), "not shown");
-        // Whoever failed to sign in as oneself is worth knowing.
+        // Users should see failed sign-ins to their own account.
         assert_eq!(address("nobody", None, Some("alice")), "192.0.2.1");
         assert_eq!(address("user", Some("bob"), None), "192.0.2.1");
     }

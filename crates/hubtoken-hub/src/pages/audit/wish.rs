@@ -1,4 +1,4 @@
-//! Which entries are wished for: the filter of the page, as its address has it.
+//! The filter of the audit log page, as its query string has it.
 
 use std::sync::LazyLock;
 
@@ -7,13 +7,13 @@ use crate::pages::moment::{end_of, start_of};
 use crate::pages::view::Mistakes;
 use crate::registry::{Act, AuditFilter};
 
-/// Acts about one thing, for the list of choices.
+/// Actions on one kind of object, for the select box.
 #[derive(Debug)]
 pub(super) struct Group {
-    /// The first part of their words, which stands for all of them.
+    /// The common prefix of their names, which selects all of them.
     pub value: &'static str,
     pub name: &'static str,
-    /// Word and name of each.
+    /// Name and label of each action.
     pub acts: Vec<(&'static str, &'static str)>,
 }
 
@@ -51,14 +51,14 @@ fn group_words(value: &str) -> &'static str {
     }
 }
 
-/// The fields of the form, as they were typed.
+/// The fields of the form, as typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wish {
     pub who: String,
     pub what: String,
     pub from: String,
     pub to: String,
-    /// The last entry of the page before.
+    /// The last entry of the previous page.
     pub before: Option<i64>,
 }
 
@@ -85,7 +85,7 @@ impl Wish {
             .all(|field| field.is_empty())
     }
 
-    /// The filter, narrowed to what is wished for, or what is wrong with the wish.
+    /// Narrows the filter to the fields, or reports which fields are not valid.
     pub(super) fn narrow(
         &self,
         mut filter: AuditFilter,
@@ -101,7 +101,7 @@ impl Wish {
                 .any(|group| group.value == *what || group.acts.iter().any(|(act, _)| act == what))
         };
         if filter.act.as_ref().is_some_and(|what| !is_known(what)) {
-            mistakes.add("what", "Choose something from the list.");
+            mistakes.add("what", "Choose an action from the list.");
         }
         if !self.from.is_empty() {
             filter.since = start_of(&self.from);
@@ -123,7 +123,7 @@ impl Wish {
         mistakes.0.is_empty().then_some(filter)
     }
 
-    /// The address of a page of the log with this filter.
+    /// The URL of a page of the log with this filter.
     pub(super) fn address(&self, path: &str, before: Option<i64>) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in [

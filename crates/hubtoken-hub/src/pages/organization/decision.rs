@@ -1,4 +1,5 @@
-//! `/organizations/{name}/settings/tokens/{id}/{decision}`: approve, deny or revoke a member's token, after a look at it.
+//! `/organizations/{name}/settings/tokens/{id}/{decision}`: approves, denies or revokes a member's
+//! token after showing it.
 //!
 //! A decision carries a digest of what its page showed. The token's owner may change the token's
 //! permissions while an administrator is reading, and approving permissions that were not shown
@@ -43,8 +44,8 @@ struct DecisionPage<'a> {
     seen: String,
 }
 
-/// What can be decided about a token. A denial has no effect unless approvals are asked for, so that what keeps a token
-/// out for sure is offered in its place.
+/// The possible decisions about a token. A denial has no effect unless the policy requires
+/// approval, so a revocation, which always blocks the token, is offered instead.
 pub(super) fn choices(
     status: ApprovalStatus,
     policy: TokenPolicy,
@@ -106,11 +107,11 @@ pub(in crate::pages) async fn decide(
     let decision = Decision::parse(&decision).ok_or_else(PageError::not_found)?;
     let organization = &membership.organization.name;
     let approval = find(&state, organization, &id).await?;
-    // What the admin looked at is what the decision is about: its owner may have given it other permissions since, and
-    // another admin may have decided.
+    // The decision only applies to what the admin saw: the owner may have changed the permissions
+    // since, or another admin may have decided.
     if form.one("seen") != seen(&approval) {
         return Err(PageError::conflict(format!(
-            "“{}” has changed, or somebody else has decided, since you opened the page. Nothing was changed; look at \
+            "“{}” has changed, or another admin has decided, since you opened the page. Nothing was changed; look at \
              it again.",
             approval.token.name
         )));
@@ -123,15 +124,15 @@ pub(in crate::pages) async fn decide(
         .await?;
     let (token, user) = (&approval.token.name, &approval.user);
     let notice = match decision {
-        Decision::Approve => format!("“{token}” of {user} is let in now."),
+        Decision::Approve => format!("“{token}” of {user} is now approved."),
         Decision::Deny => format!("“{token}” of {user} was denied."),
-        Decision::Revoke => format!("“{token}” of {user} was revoked and is kept out."),
+        Decision::Revoke => format!("“{token}” of {user} was revoked and is now blocked."),
     };
     signed_in.say(&state, &notice).await?;
     Ok(see_other(&address(membership, "tokens")))
 }
 
-/// A token that asked, or was kept out, by its id. Any other is not there.
+/// Finds a token that requested approval or was revoked, by its id. Other tokens are not found.
 async fn find(state: &HubState, organization: &str, id: &str) -> Result<Approval, PageError> {
     let approvals = state.registry.approvals(organization).await?;
     approvals
@@ -140,7 +141,7 @@ async fn find(state: &HubState, organization: &str, id: &str) -> Result<Approval
         .ok_or_else(PageError::not_found)
 }
 
-/// What a page shows of a token that bears on the decision.
+/// Everything a page shows of a token that matters for the decision.
 fn seen(approval: &Approval) -> String {
     let role = role_words(&approval.token.role);
     let mut text = format!("{}\n{role}", approval.status.as_str());

@@ -1,26 +1,26 @@
-//! What another policy would do to the tokens that there are, told before it is set.
+//! Previews what another token policy would do to the existing tokens.
 //!
-//! A token with a scope on the organization is told by its name, since it would be listed once it asks. A read or write
-//! token says nothing of where it is meant for; what a member calls those, and how many there are for what, is not the
-//! organization's business, so they are counted.
+//! Fine-grained tokens scoped to the organization are listed by name, since they would appear in
+//! its request list anyway. Classic read and write tokens are only counted: their names are their
+//! owner's private business.
 
 use time::OffsetDateTime;
 
 use crate::registry::{Restriction, TokenPolicy, TokenStanding};
 
-/// More than these are counted.
+/// The maximum number of lines; further tokens are counted.
 const MOST_LINES: usize = 20;
 
-/// What becomes of the members' tokens, a line each.
+/// The effect on the members' tokens, one line each.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Effect {
-    /// Let in now, kept out then.
+    /// Allowed now, blocked then.
     pub shut_out: Vec<String>,
-    /// Let in now; then they wait for an approval.
+    /// Allowed now, blocked then until approved.
     pub to_be_approved: Vec<String>,
-    /// Kept out now, let in then.
+    /// Blocked now, allowed then.
     pub let_in: Vec<String>,
-    /// Kept out now and then.
+    /// Blocked now and then.
     pub still_out: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ struct Lists<'a> {
     still_out: List<'a>,
 }
 
-/// Tokens in the order in which they came, which is by user.
+/// Tokens in their original order, which is by user.
 #[derive(Default)]
 struct List<'a> {
     named: Vec<&'a TokenStanding>,

@@ -1,6 +1,6 @@
-//! `/organizations/{name}/settings/members`: who belongs to an organization, and in which role.
+//! `/organizations/{name}/settings/members`: the members of an organization and their roles.
 //!
-//! Members see the list, admins change it.
+//! Members see the list; admins can change it.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ struct Member {
     is_oneself: bool,
 }
 
-/// A role on the page.
+/// A role as shown on the page.
 struct Words {
     value: &'static str,
     name: &'static str,
@@ -63,7 +63,7 @@ pub(in crate::pages) async fn list(
     page(&state, &signed_in, membership, StatusCode::OK, None).await
 }
 
-/// Adds a member, or changes the role of one.
+/// Adds a member, or changes a member's role.
 pub(in crate::pages) async fn set(
     State(state): State<Arc<HubState>>,
     signed_in: SignedIn,
@@ -89,13 +89,14 @@ pub(in crate::pages) async fn set(
         .iter()
         .any(|(known, _)| known.eq_ignore_ascii_case(user));
     if form.one("step") == "add" && is_member {
-        let message = format!("“{user}” is a member already; change the role in the list.");
+        let message = format!("“{user}” is already a member; change the role in the list.");
         return refuse("user", message).await;
     }
     if form.one("step") != "add" && !is_member {
-        // Somebody else removed the member meanwhile; a change of role must not bring them back.
+        // Another admin removed the member in the meantime; changing the role must not add them
+        // again.
         return Err(PageError::conflict(format!(
-            "“{user}” is not a member any more. Nothing was changed."
+            "“{user}” is no longer a member. Nothing was changed."
         )));
     }
     match state
@@ -150,10 +151,7 @@ pub(in crate::pages) async fn remove(
         .registry
         .change_member_keeping_an_admin(&organization.name, &user, None, &signed_in.origin(&state))
         .await?;
-    let notice = format!(
-        "“{user}” is not a member of “{}” any more.",
-        organization.name
-    );
+    let notice = format!("“{user}” is no longer a member of “{}”.", organization.name);
     signed_in.say(&state, &notice).await?;
     Ok(see_other(&if user == signed_in.user() {
         "/settings/tokens".to_owned()
@@ -191,7 +189,7 @@ fn words(role: OrganizationRole) -> Words {
             "read every repository, create some, change their own",
         ),
         OrganizationRole::Read => ("read", "read every repository"),
-        OrganizationRole::NoAccess => ("no access", "nothing that the public may not do as well"),
+        OrganizationRole::NoAccess => ("no access", "only what the public may do"),
     };
     Words {
         value: role.as_str(),

@@ -1,6 +1,6 @@
 //! `/organizations/{name}/settings`: members, access tokens, audit log.
 //!
-//! Members see, admins change. To others the organization has no settings.
+//! Members can see them; admins can change them. For other users they do not exist.
 
 pub(super) mod decision;
 mod effect;
@@ -19,9 +19,9 @@ use crate::registry::{Membership, OrganizationRole};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tabs<'a> {
     pub organization: &'a str,
-    /// Which of them the page is.
+    /// The current tab.
     pub here: &'static str,
-    /// Whether those for admins are to be seen.
+    /// Whether the tabs for admins are shown.
     pub is_admin: bool,
 }
 
@@ -35,13 +35,14 @@ impl<'a> Tabs<'a> {
     }
 }
 
-/// Sends on to the first of the settings.
+/// Redirects to the first of the settings.
 pub(super) async fn index(signed_in: SignedIn, Path(name): Path<String>) -> Page {
     let membership = membership(&signed_in, &name)?;
     Ok(see_other(&address(membership, "members")))
 }
 
-/// The place of whoever is signed in. An organization that is not one's own is not there.
+/// The membership of the signed-in user. Organizations of which the user is not a member are not
+/// found.
 pub(super) fn membership<'a>(
     signed_in: &'a SignedIn,
     name: &str,
@@ -69,7 +70,7 @@ fn address(membership: &Membership, page: &str) -> String {
     )
 }
 
-/// The entry of the navigation; see `view`.
+/// The navigation entry; see `view`.
 pub(super) fn here(membership: &Membership) -> String {
     format!("organization/{}", membership.organization.name)
 }

@@ -1,7 +1,7 @@
-//! `/organizations/{name}/settings/tokens`: which tokens of its members an organization lets in.
+//! `/organizations/{name}/settings/tokens`: the organization's policy for its members' tokens.
 //!
-//! Admins set the policy, after a look at what it does to the tokens that there are, and decide about those that ask;
-//! see `decision`. Members see the policy and where their own tokens stand.
+//! Admins set the policy, after a preview of its effect on existing tokens, and decide about
+//! approval requests; see `decision`. Members see the policy and the status of their own tokens.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ use crate::state::HubState;
 
 /// Tokens on one page.
 const PAGE: usize = 50;
-/// Of one's own tokens; the list of all of them is elsewhere.
+/// The maximum number of the user's own tokens shown; all of them are listed elsewhere.
 const MOST_OWN: usize = 100;
 
 #[derive(Deserialize)]
@@ -66,7 +66,7 @@ struct ReviewPage<'a> {
     effect: Effect,
 }
 
-/// A token that asked to be let in, or was kept out.
+/// A token that requested approval or was revoked.
 struct Asked {
     id: String,
     name: String,
@@ -81,7 +81,7 @@ struct Asked {
     choices: Vec<(&'static str, &'static str)>,
 }
 
-/// A token of whoever looks.
+/// A token of the signed-in user.
 struct Own {
     id: String,
     name: String,
@@ -134,7 +134,7 @@ pub(in crate::pages) async fn list(
     page(&state, &signed_in, membership, place).await
 }
 
-/// Sets the policy: the first time it is asked whether that is meant.
+/// Sets the policy, after a confirmation page.
 pub(in crate::pages) async fn set(
     State(state): State<Arc<HubState>>,
     signed_in: SignedIn,
@@ -146,7 +146,7 @@ pub(in crate::pages) async fn set(
     let organization = &membership.organization.name;
     let Some(after) = TokenPolicy::parse(form.one("policy")) else {
         let mut mistakes = Mistakes::default();
-        mistakes.add("policy", "Choose which tokens are let in.");
+        mistakes.add("policy", "Choose which tokens are allowed.");
         let place = (StatusCode::UNPROCESSABLE_ENTITY, "", mistakes);
         return page(&state, &signed_in, membership, place).await;
     };
@@ -156,13 +156,14 @@ pub(in crate::pages) async fn set(
     }
     let notice = if before == after {
         format!(
-            "The token policy was “{}” already.",
+            "The token policy is already “{}”.",
             words::policy(after).name
         )
     } else if form.one("before") != before.as_str() {
-        // What was shown is not what would happen.
+        // The preview no longer matches what would happen.
         return Err(PageError::conflict(
-            "Somebody else changed the token policy meanwhile. Nothing was changed; look at it again.".to_owned(),
+            "Another admin has changed the token policy. Nothing was changed; review it again."
+                .to_owned(),
         ));
     } else {
         state

@@ -1,8 +1,8 @@
-//! Policies and approvals in words for people.
+//! Labels for policies and approvals.
 
 use crate::registry::{ApprovalStatus, Decision, GrantedScope, Restriction, TokenPolicy};
 
-/// A policy on a page: its name is the real Hub's.
+/// The labels of a policy; the name is the real Hub's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PolicyWords {
     pub value: &'static str,
@@ -20,15 +20,15 @@ pub(super) fn policy(policy: TokenPolicy) -> PolicyWords {
     let (name, meaning) = match policy {
         TokenPolicy::AllowAll => (
             "Allow access via User Access Tokens",
-            "Every token of a member is let in, as far as its own permissions go.",
+            "Every token of a member is allowed, within its own permissions.",
         ),
         TokenPolicy::FineGrainedOnly => (
             "Only access via fine-grained tokens",
-            "Read and write tokens are kept out, those of admins included.",
+            "Read and write tokens are blocked, including those of admins.",
         ),
         TokenPolicy::RequireApproval => (
             "Require administrator approval",
-            "Read and write tokens are kept out, and a fine-grained one until an admin has approved it. Fine-grained \
+            "Read and write tokens are blocked, and so are fine-grained ones until an admin approves them. Fine-grained \
              tokens of admins need no approval.",
         ),
     };
@@ -48,7 +48,7 @@ pub(super) fn status(status: ApprovalStatus) -> &'static str {
     }
 }
 
-/// A decision as a button says it.
+/// The label of a decision's button.
 pub(super) fn decision(decision: Decision) -> &'static str {
     match decision {
         Decision::Approve => "Approve",
@@ -57,19 +57,21 @@ pub(super) fn decision(decision: Decision) -> &'static str {
     }
 }
 
-/// Where a token of one's own stands.
+/// The status of the user's own token.
 pub(super) fn standing(restriction: Option<Restriction>) -> &'static str {
     match restriction {
-        None => "Let in",
-        Some(Restriction::FineGrainedOnly) => "Kept out: only fine-grained tokens are let in",
-        Some(Restriction::NotAsked) => "Needs approval, and asks for it when it is first used here",
+        None => "Allowed",
+        Some(Restriction::FineGrainedOnly) => "Blocked: only fine-grained tokens are allowed",
+        Some(Restriction::NotAsked) => {
+            "Needs approval, which it requests when it is first used here"
+        }
         Some(Restriction::Pending) => "Waits for an admin's approval",
         Some(Restriction::Denied) => "Denied by an admin",
         Some(Restriction::Revoked) => "Revoked by an admin",
     }
 }
 
-/// What a fine-grained token may do, a line for each place, in the order of their names.
+/// What a fine-grained token may do, one line per namespace or repository, sorted by name.
 pub(super) fn lines(scopes: &[GrantedScope]) -> Vec<String> {
     let mut lines: Vec<String> = scopes
         .iter()

@@ -1,4 +1,5 @@
-//! `/settings/tokens/{id}/permissions`: other permissions for a token, shown before and after, then confirmed.
+//! `/settings/tokens/{id}/permissions`: changes the permissions of a token, after showing both
+//! versions for confirmation.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -28,7 +29,7 @@ struct ReviewPage<'a> {
     token: &'a TokenInfo,
     before: Vec<String>,
     after: Vec<String>,
-    /// The form that is confirmed, carried along.
+    /// The confirmed form, carried along.
     fields: Vec<(&'a str, &'a str)>,
 }
 

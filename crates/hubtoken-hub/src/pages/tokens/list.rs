@@ -16,7 +16,7 @@ use crate::pages::visitor::SignedIn;
 use crate::registry::TokenInfo;
 use crate::state::HubState;
 
-/// Tokens on one page; somebody may have ten thousand.
+/// Tokens per page; a user may have ten thousand.
 const PAGE: usize = 100;
 
 #[derive(Deserialize)]
@@ -70,7 +70,7 @@ pub(in crate::pages) async fn list(
     let now = state.clock.now();
     let pages = tokens.len().div_ceil(PAGE).max(1);
     let page = place.page.parse().unwrap_or(1).clamp(1, pages);
-    // The newest first: it is the one that somebody comes to look for.
+    // Newest first: that is usually the one users look for.
     let rows = tokens
         .iter()
         .rev()

@@ -1,4 +1,4 @@
-//! `/settings/tokens/{id}` and what is done there: rename, refresh, delete. Each has a page that asks first.
+//! `/settings/tokens/{id}` and its actions: rename, refresh, delete. Each has a confirmation page.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -110,7 +110,7 @@ pub(in crate::pages) async fn delete(managed: Managed, _form: Form) -> Page {
         .delete_token(managed.user(), &managed.token.id, &managed.origin())
         .await?;
     let name = &managed.token.name;
-    let notice = format!("“{name}” was deleted and does not work any more.");
+    let notice = format!("“{name}” was deleted and no longer works.");
     managed.done_at("/settings/tokens", &notice).await
 }
 

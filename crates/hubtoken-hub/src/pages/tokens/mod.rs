@@ -1,4 +1,4 @@
-//! `/settings/tokens`: the access tokens of whoever is signed in.
+//! `/settings/tokens`: the access tokens of the signed-in user.
 
 pub(super) mod change;
 pub(super) mod list;
@@ -23,7 +23,7 @@ use crate::error::HubError;
 use crate::registry::{CreatedToken, GrantedRole, Origin, TokenInfo};
 use crate::state::HubState;
 
-/// The page that shows a value, this once.
+/// The page that shows a value once.
 #[derive(Template)]
 #[template(path = "token_value.html")]
 struct ValuePage<'a> {
@@ -45,7 +45,7 @@ fn value_page(frame: Frame, title: &str, created: &CreatedToken, status: StatusC
     html(status, &page)
 }
 
-/// A token of whoever is signed in, which the address names by its id, and all that its pages need beside it.
+/// A token of the signed-in user, addressed by its id, with everything its pages need.
 #[derive(Debug)]
 pub(super) struct Managed {
     state: Arc<HubState>,
@@ -85,12 +85,12 @@ impl Managed {
         self.signed_in.origin(&self.state)
     }
 
-    /// What the token is, in the words of the form.
+    /// The token as a filled-in form.
     fn wish(&self) -> Wish {
         Wish::from_token(&self.token, &self.signed_in.session().user.id)
     }
 
-    /// Goes on to the token's own page, where the notice is read.
+    /// Redirects to the token's own page, which shows the notice.
     async fn done(&self, notice: &str) -> Page {
         let page = format!("/settings/tokens/{}", self.token.id);
         self.done_at(&page, notice).await
@@ -102,7 +102,7 @@ impl Managed {
     }
 }
 
-/// A token of whoever is signed in, by its id. Other people's tokens are not there.
+/// A token of the signed-in user, by its id. Other users' tokens are not found.
 async fn own_token(
     state: &HubState,
     signed_in: &SignedIn,

@@ -1,4 +1,5 @@
-//! `/settings/tokens/new`: the form, which a link may fill in, and the value, which is shown once.
+//! `/settings/tokens/new`: the form, which a link may prefill, and the new value, which is shown
+//! once.
 
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ struct NewPage {
     today: String,
     picker: Picker,
     mistakes: Mistakes,
-    /// The key with which this form is sent once.
+    /// The single-use key of this form.
     once: String,
     focus_more: bool,
 }

@@ -1,4 +1,4 @@
-//! The part of a form in which the role and the permissions are chosen.
+//! The part of a form that selects the role and the permissions.
 
 use super::wish::{Wish, is_own_place};
 use crate::access::user_may_see;
@@ -8,10 +8,10 @@ use crate::pages::view::Mistakes;
 use crate::registry::{FineGrained, RepositoryType, Session};
 use crate::state::HubState;
 
-/// Repositories that are offered while a name is typed.
+/// Repositories suggested while a name is typed.
 const SUGGESTED: usize = 200;
 
-/// All the boxes, ticked as wished.
+/// All checkboxes, with the current selection.
 #[derive(Debug)]
 pub(super) struct Picker {
     pub role: String,
@@ -24,7 +24,7 @@ pub(super) struct Picker {
     pub suggestions: Vec<String>,
 }
 
-/// The boxes of another namespace.
+/// The checkboxes of another namespace.
 #[derive(Debug)]
 pub(super) struct Place {
     pub name: String,
@@ -32,7 +32,7 @@ pub(super) struct Place {
     pub chosen: usize,
 }
 
-/// The boxes of one repository.
+/// The checkboxes of one repository.
 #[derive(Debug)]
 pub(super) struct Row {
     pub number: usize,
@@ -43,7 +43,7 @@ pub(super) struct Row {
 }
 
 impl Picker {
-    /// `more` adds an empty row for one more repository.
+    /// `more` adds an empty row for another repository.
     pub(super) async fn new(
         state: &HubState,
         session: &Session,
@@ -82,7 +82,8 @@ impl Picker {
     }
 }
 
-/// The organizations of whoever is signed in, and whatever else the token has permissions on already.
+/// The organizations of the signed-in user, and all others on which the token already has
+/// permissions.
 fn places(session: &Session, wish: &Wish, present: Option<&FineGrained>) -> Vec<Place> {
     let mut names: Vec<String> = session
         .memberships
@@ -113,7 +114,7 @@ fn places(session: &Session, wish: &Wish, present: Option<&FineGrained>) -> Vec<
         .collect()
 }
 
-/// Repositories of one's own and of one's organizations, the newest first.
+/// Repositories of the user and of their organizations, newest first.
 async fn suggestions(state: &HubState, session: &Session) -> Result<Vec<String>, HubError> {
     let mut all = state.registry.repositories().await?;
     all.retain(|repository| {

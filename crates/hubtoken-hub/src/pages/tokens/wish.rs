@@ -1,4 +1,5 @@
-//! What a token is wished to be: as a link asks for it, as a form says it, or as a token is.
+//! The settings of a token in a form: prefilled by a link, submitted by a user, or taken from an
+//! existing token.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,32 +14,32 @@ use crate::registry::{
 use crate::state::HubState;
 use hubtoken_core::role::permission::is_well_formed;
 
-/// More rows than this are not read from a form.
+/// The maximum number of repository rows read from a form.
 const MOST_REPOSITORIES: usize = 200;
 
-/// Everything that the form of a token says.
+/// All fields of the token form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wish {
     pub name: String,
-    /// `read`, `write`, `fineGrained`, or nothing yet.
+    /// `read`, `write`, `fineGrained`, or empty if none is chosen.
     pub role: String,
-    /// Permissions on one's own namespace.
+    /// Permissions on the user's own namespace.
     pub own: BTreeSet<String>,
     /// Permissions on other namespaces, by name.
     pub places: BTreeMap<String, BTreeSet<String>>,
     /// Permissions on single repositories, in the order of the form.
     pub repositories: Vec<(String, BTreeSet<String>)>,
-    /// Rows for a repository that were on the form, empty ones included.
+    /// Repository rows on the form, including empty ones.
     pub rows: usize,
     pub global: BTreeSet<String>,
     pub can_read_gated_repos: bool,
-    /// The last day, as a date field writes it.
+    /// The last day, in the format of a date field.
     pub expires: String,
 }
 
 impl Wish {
-    /// What a link asks for, in the words of the real page's links. Permissions for organizations are asked for all of
-    /// them at once.
+    /// The fields requested by a link, in the format of the real page's links. Permissions for
+    /// organizations are requested for all of them at once.
     pub(super) fn from_query(query: &str) -> Self {
         let mut wish = Self::default();
         let (mut places, mut permissions) = (Vec::new(), BTreeSet::new());
@@ -69,7 +70,7 @@ impl Wish {
         wish
     }
 
-    /// What the form says.
+    /// The fields of a submitted form.
     pub(super) fn from_form(form: &Form) -> Self {
         let mut wish = Self {
             name: form.one("name").trim().to_owned(),
@@ -115,7 +116,7 @@ impl Wish {
         wish
     }
 
-    /// What a token is.
+    /// The fields of an existing token.
     pub(super) fn from_token(token: &TokenInfo, user_id: &str) -> Self {
         let mut wish = Self {
             name: token.name.clone(),
@@ -142,8 +143,8 @@ impl Wish {
         wish
     }
 
-    /// The role in the registry's words, or what is wrong with it. `present` is what the token is by now: what it
-    /// speaks of may stay, also where whoever is signed in could not choose it anew.
+    /// Validates the role and converts it for the registry. `present` is the token's current role:
+    /// what it contains may stay, even if the signed-in user could not choose it now.
     pub(super) async fn check_role(
         &self,
         state: &HubState,
@@ -185,7 +186,7 @@ impl Wish {
         for (number, (path, permissions)) in self.repositories.iter().enumerate() {
             let field = format!("repository-{number}");
             if path.is_empty() {
-                mistakes.add(field, "Name the repository, or take its permissions away.");
+                mistakes.add(field, "Name the repository, or remove its permissions.");
             } else if permissions.is_empty() {
                 mistakes.add(field, "Choose what the token may do with this repository.");
             } else if !may_choose(path, state, session, present).await? {
@@ -197,7 +198,7 @@ impl Wish {
         let all = scopes.iter().flat_map(|scope| &scope.permissions);
         for each in all.chain(&self.global) {
             if !is_well_formed(each) {
-                mistakes.add("own", "One of the permissions is no permission.");
+                mistakes.add("own", "One of the permissions is not valid.");
             } else if let Some((name, suggestion)) = misspelling(each, present) {
                 let message = format!(
                     "The Hub does not know the permission “{name}”. Did you mean “{suggestion}”?"
@@ -214,7 +215,7 @@ impl Wish {
         )
     }
 
-    /// What the token may do, a line each, for people.
+    /// What the token may do, one line each, worded for users.
     pub(super) fn lines(&self, user: &str) -> Vec<String> {
         match self.role.as_str() {
             "read" => return vec!["Read everything that you can read".to_owned()],
@@ -244,7 +245,7 @@ impl Wish {
             lines.push(format!("Everywhere: {}", joined(&self.global)));
         }
         if self.can_read_gated_repos {
-            lines.push("Read public gated repositories that you were let into".to_owned());
+            lines.push("Read public gated repositories that you have access to".to_owned());
         }
         if lines.is_empty() {
             lines.push("Nothing".to_owned());
@@ -264,7 +265,7 @@ impl Wish {
     }
 }
 
-/// Whether somebody may name a namespace in a token.
+/// Whether the user may name a namespace in a token.
 pub(super) fn is_own_place(place: &str, session: &Session, present: Option<&FineGrained>) -> bool {
     let is_member = session
         .memberships
@@ -279,7 +280,8 @@ pub(super) fn is_own_place(place: &str, session: &Session, present: Option<&Fine
         })
 }
 
-/// Whether somebody may name a repository in a token: whether it is there must not be learned here by others.
+/// Whether the user may name a repository in a token; the check must not reveal to other users
+/// whether it exists.
 async fn may_choose(
     path: &str,
     state: &HubState,
