@@ -1,8 +1,8 @@
-//! What the owner of a [`Hub`] can do with it, each a blocking call.
+//! The operations of a [`Hub`] that its owner can perform, each a blocking call.
 //!
 //! # Errors
-//! Every method returns the [`HubError`] that names what is wrong, [`HubError::Stopped`] after a stop, and
-//! [`HubError::OtherProcess`] in a process forked from the one that started the Hub.
+//! Every method returns the [`HubError`] that names what is wrong, [`HubError::Stopped`] after a
+//! stop, and [`HubError::OtherProcess`] in a process forked from the one that started the Hub.
 #![allow(clippy::missing_errors_doc, reason = "said once, above")]
 
 mod repositories;
@@ -43,7 +43,7 @@ impl Hub {
         })
     }
 
-    /// Gives a user a new password; whoever is signed in as the user is signed out.
+    /// Sets a user's password; all sessions of the user end.
     pub fn set_password(&self, name: &str, password: Secret) -> Result<(), HubError> {
         let name = name.to_owned();
         self.run(|state| async move {
@@ -52,7 +52,7 @@ impl Hub {
         })
     }
 
-    /// Makes a user the first administrator. A user who exists gets the password.
+    /// Makes a user the first administrator. If the user exists, their password is set.
     pub fn create_first_administrator(
         &self,
         name: &str,
@@ -93,7 +93,7 @@ impl Hub {
         })
     }
 
-    /// Makes a user a member of an organization, or changes the role of one.
+    /// Adds a user to an organization, or changes a member's role.
     pub fn set_member(
         &self,
         organization: &str,
@@ -120,13 +120,13 @@ impl Hub {
         })
     }
 
-    /// Which tokens of its members an organization lets in.
+    /// The organization's policy for its members' tokens.
     pub fn token_policy(&self, organization: &str) -> Result<TokenPolicy, HubError> {
         let organization = organization.to_owned();
         self.run(|state| async move { state.registry.token_policy(&organization).await })
     }
 
-    /// Sets that.
+    /// Sets the organization's policy for its members' tokens.
     pub fn set_token_policy(
         &self,
         organization: &str,
@@ -142,13 +142,15 @@ impl Hub {
         })
     }
 
-    /// The members' tokens that asked to be let in to an organization, or were revoked; those that wait come first.
+    /// The members' tokens that requested approval by an organization or were revoked; pending
+    /// requests come first.
     pub fn list_approvals(&self, organization: &str) -> Result<Vec<Approval>, HubError> {
         let organization = organization.to_owned();
         self.run(|state| async move { state.registry.approvals(&organization).await })
     }
 
-    /// Decides about a member's token, given its id, or its name among those that asked.
+    /// Decides about a member's token, given its id, or its name if it is among those that
+    /// requested approval.
     pub fn decide(
         &self,
         organization: &str,
@@ -166,7 +168,7 @@ impl Hub {
         })
     }
 
-    /// Entries of the audit log, the newest first; a thousand at most.
+    /// Entries of the audit log, newest first; at most a thousand.
     pub fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, HubError> {
         let filter = filter.clone();
         self.run(|state| async move { state.registry.audit(&filter).await })

@@ -1,9 +1,9 @@
-//! [`Hub`]: a Hub with its own threads, held by a program that knows nothing of async.
+//! [`Hub`]: a Hub that runs on its own threads, for programs that do not use async.
 //!
-//! After a `fork` the child has a copy of this handle, but none of the threads behind it. Every method looks first at
-//! the process id, before any lock that a thread of the parent may have held at that moment, and the copy is leaked
-//! when dropped: taking the runtime apart in the child would hang, and removing the folder would pull it from under
-//! the parent.
+//! After a `fork`, the child has a copy of this handle but none of the threads behind it. Every
+//! method checks the process id first, before taking any lock that one of the parent's threads may
+//! have held at the time of the fork. The copy is leaked when dropped: shutting down the runtime in
+//! the child would hang, and removing the folder would take it away from the parent.
 
 mod start;
 mod threads;
@@ -24,7 +24,7 @@ use super::server::Stop;
 use super::state::HubState;
 use super::tls::Certificate;
 
-/// A running Hub. Stops when dropped.
+/// A running Hub. It stops when dropped.
 #[derive(Debug)]
 pub struct Hub {
     endpoint: String,
@@ -34,7 +34,7 @@ pub struct Hub {
     started_by: u32,
     certificate: Option<Arc<Certificate>>,
     stop: watch::Sender<Stop>,
-    /// `None` once stopped; taken whole, so that whoever stops it has all of it.
+    /// `None` once stopped. Taken as a whole, so that one caller of `stop` owns all of it.
     running: Mutex<Option<Running>>,
 }
 
@@ -45,10 +45,10 @@ struct Running {
 }
 
 impl Hub {
-    /// Starts a Hub and returns once it answers.
+    /// Starts a Hub and returns once it accepts requests.
     ///
     /// # Errors
-    /// The [`HubError`] that says why it cannot start; nothing is left running then.
+    /// The [`HubError`] that says why it cannot start; in that case nothing is left running.
     pub fn start(options: &HubOptions) -> Result<Self, HubError> {
         options.check()?;
         let folder = DataFolder::open(options.data.as_deref())?;
@@ -79,23 +79,23 @@ impl Hub {
         })
     }
 
-    /// Where clients find it, such as `http://127.0.0.1:8080`.
+    /// The endpoint for clients, such as `http://127.0.0.1:8080`.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Where its owner finds administration and metrics: the endpoint itself, or for a public Hub an address on
-    /// loopback.
+    /// The endpoint for administration and metrics: the endpoint itself, or for a public Hub the
+    /// loopback address of its admin listener.
     #[must_use]
     pub fn local_endpoint(&self) -> &str {
         self.local.as_deref().unwrap_or(&self.endpoint)
     }
 
-    /// Reads the certificate's files again. Without TLS there is nothing to read.
+    /// Reloads the certificate files. Does nothing without TLS.
     ///
     /// # Errors
-    /// [`HubError::Certificate`]; the old certificate stays in use then.
+    /// [`HubError::Certificate`]; in that case the old certificate stays in use.
     pub fn reload_certificate(&self) -> Result<(), HubError> {
         let Some(certificate) = &self.certificate else {
             return Ok(());
@@ -104,7 +104,7 @@ impl Hub {
         self.with_running(|running| {
             let journal = &running.parts.state.journal;
             match &read {
-                Ok(()) => journal.write(LogLevel::Info, "the certificate was read again", &[]),
+                Ok(()) => journal.write(LogLevel::Info, "the certificate was reloaded", &[]),
                 Err(error) => journal.write(
                     LogLevel::Warn,
                     "the new certificate is not used",
@@ -127,23 +127,21 @@ impl Hub {
         &self.admin_key
     }
 
-    /// Requests received so far: of exactly this path, or all.
-    ///
-    /// # Errors
-    /// [`HubError::Stopped`] and [`HubError::OtherProcess`].
+    /// The number of requests received so far, for exactly this path or in total.
     pub fn request_count(&self, path: Option<&str>) -> Result<u64, HubError> {
         self.with_running(|running| running.parts.state.requests.count(path))
     }
 
-    /// Ends the wait of a [`Hub::stop`] that is under way, or to come: requests are cut off.
+    /// Ends the grace period of a [`Hub::stop`], whether in progress or still to come: open
+    /// requests are aborted.
     pub fn hurry(&self) {
         if self.started_by == std::process::id() {
             self.stop.send_replace(Stop::Now);
         }
     }
 
-    /// Stops it: requests under way may finish, a temporary folder is removed. Does nothing the second time, or in a
-    /// process forked from the one that started it.
+    /// Stops the Hub. Requests in progress may finish, and a temporary folder is removed. Does
+    /// nothing when called again, or in a process forked from the one that started the Hub.
     pub fn stop(&self) {
         if self.started_by != std::process::id() {
             return;
@@ -164,7 +162,7 @@ impl Hub {
         } = parts;
         state.begin_to_stop();
         state.journal.write(LogLevel::Info, "stopping", &[]);
-        // Not below what `hurry` has said.
+        // Keep the stronger signal if `hurry` was called.
         self.stop
             .send_modify(|stop| *stop = (*stop).max(Stop::Gently));
         let _ = threads.wait(async move {
@@ -182,7 +180,7 @@ impl Hub {
         folder.close();
     }
 
-    /// Runs a deed on the Hub's own threads and waits for it.
+    /// Runs an operation on the Hub's own threads and waits for it.
     pub(super) fn run<T, F>(&self, deed: impl FnOnce(Arc<HubState>) -> F) -> Result<T, HubError>
     where
         T: Send + 'static,
@@ -214,8 +212,8 @@ impl Drop for Hub {
         if self.started_by == std::process::id() {
             self.stop();
         } else {
-            // A thread of the parent may have held this lock at the fork, in which case nobody will ever release it;
-            // what cannot be taken out is replaced unseen.
+            // A thread of the parent may have held this lock at the fork, in which case it is never
+            // released. What cannot be taken out is replaced without being read.
             std::mem::forget(std::mem::take(&mut self.running));
         }
     }

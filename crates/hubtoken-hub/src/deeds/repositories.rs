@@ -1,4 +1,4 @@
-//! Repositories, and who is let through their gates.
+//! Operations on repositories, and on the users granted access to gated ones.
 
 use crate::error::HubError;
 use crate::handle::Hub;
@@ -7,7 +7,8 @@ use crate::registry::{Gate, GateChange, Repository, RepositoryChange, Repository
 use crate::state::HubState;
 
 impl Hub {
-    /// Creates a repository, `id` being `namespace/name`. It belongs to the user, or to the organization as a whole.
+    /// Creates a repository; `id` is `namespace/name`. It belongs to the user, or to the
+    /// organization as a whole.
     pub fn create_repository(
         &self,
         kind: RepositoryType,
@@ -58,7 +59,7 @@ impl Hub {
         )
     }
 
-    /// Gates a repository, or opens it again.
+    /// Gates a repository, or removes its gate.
     pub fn set_gated(
         &self,
         kind: RepositoryType,
@@ -75,7 +76,7 @@ impl Hub {
         )
     }
 
-    /// Switches all access to a repository off, or on again.
+    /// Disables all access to a repository, or enables it again.
     pub fn set_disabled(
         &self,
         kind: RepositoryType,
@@ -92,12 +93,12 @@ impl Hub {
         )
     }
 
-    /// Lets a user through the gate of a repository.
+    /// Grants a user access to a gated repository.
     pub fn grant_access(&self, kind: RepositoryType, id: &str, user: &str) -> Result<(), HubError> {
         self.let_through(kind, id, user, true)
     }
 
-    /// Takes that back.
+    /// Revokes a user's access to a gated repository.
     pub fn revoke_access(
         &self,
         kind: RepositoryType,
@@ -147,7 +148,7 @@ impl Hub {
     }
 }
 
-/// The repository of an id, which is `namespace/name`.
+/// Looks a repository up by its id, which is `namespace/name`.
 async fn found(state: &HubState, kind: RepositoryType, id: &str) -> Result<Repository, HubError> {
     let (namespace, name) = names::split_repository(id)?;
     state.registry.repository(kind, namespace, name).await

@@ -1,11 +1,11 @@
-//! Users' tokens.
+//! Operations on users' tokens.
 
 use crate::error::HubError;
 use crate::handle::Hub;
 use crate::registry::{CreatedToken, NewToken, TokenInfo, TokenRole};
 
 impl Hub {
-    /// Creates a token. Its value is in the answer and nowhere else.
+    /// Creates a token. Its value is only ever in this result.
     pub fn create_token(&self, user: &str, new: NewToken) -> Result<CreatedToken, HubError> {
         let user = user.to_owned();
         self.run(|state| async move {
@@ -38,7 +38,7 @@ impl Hub {
         })
     }
 
-    /// Gives a token another role. Organizations that approved it are asked again.
+    /// Changes a token's role. Organizations that approved it must approve it again.
     pub fn change_token(
         &self,
         user: &str,

@@ -1,4 +1,4 @@
-//! The start of a Hub: from its options to sockets that answer.
+//! Starts a Hub, from its options to sockets that accept requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,20 +20,20 @@ use crate::state::HubState;
 use crate::tls::Certificate;
 use crate::{listen, server};
 
-/// How often the files of a certificate are looked at.
+/// How often the certificate files are checked for changes.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
 
-/// All of a running Hub but its folder, which is there before and after.
+/// All parts of a running Hub except its folder, which outlives them.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) threads: Threads,
     pub(super) state: Arc<HubState>,
     pub(super) servers: Vec<JoinHandle<()>>,
-    /// The socket for the owner, which goes on answering until the others have ended.
+    /// The admin listener, which keeps answering until the others have ended.
     pub(super) owners: Option<(JoinHandle<()>, watch::Sender<Stop>)>,
 }
 
-/// What a start comes to, beside the parts.
+/// The results of a start.
 pub(super) struct Started {
     pub(super) endpoint: String,
     pub(super) local: Option<String>,
@@ -43,7 +43,7 @@ pub(super) struct Started {
     pub(super) parts: Parts,
 }
 
-/// Starts all of a Hub in a folder that is open.
+/// Starts a Hub in an open data folder.
 pub(super) fn start_in(options: &HubOptions, folder: &DataFolder) -> Result<Started, HubError> {
     let certificate = options.tls.as_ref().map(Certificate::load).transpose()?;
     let tls = certificate.as_ref().map(Certificate::server).transpose()?;
@@ -130,7 +130,7 @@ pub(super) fn start_in(options: &HubOptions, folder: &DataFolder) -> Result<Star
     })
 }
 
-/// Takes a renewed certificate into use, for as long as the threads run.
+/// Reloads the certificate whenever it is renewed, for as long as the threads run.
 async fn look_after(certificate: Arc<Certificate>, state: Arc<HubState>) {
     loop {
         tokio::time::sleep(CERTIFICATE_LOOK).await;

@@ -1,4 +1,4 @@
-//! The threads of a Hub, which belong to no runtime of the program that holds it.
+//! The Hub's own threads, independent of any runtime of the program that embeds it.
 
 use std::future::Future;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use crate::blocking;
 use crate::error::HubError;
 
 const THREADS: usize = 2;
-/// How long the threads may take to end after the connections did.
+/// How long the threads may take to end once the connections have ended.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The Hub's own threads. They are ended by one more, since a runtime that is dropped on a thread of another runtime
-/// panics, and a program may well hold a Hub in async code.
+/// The Hub's own threads. They are shut down from a separate thread: dropping a runtime on a thread
+/// of another runtime panics, and the embedding program may hold a Hub in async code.
 #[derive(Debug)]
 pub(super) struct Threads(Option<Runtime>);
 
@@ -40,8 +40,8 @@ impl Threads {
             .ok_or(HubError::Stopped)
     }
 
-    /// Runs a future on these threads and waits for it. Not `block_on`, which panics when the caller happens to be on
-    /// a thread of some other runtime.
+    /// Runs a future on these threads and waits for it. `block_on` is not used because it panics
+    /// when called on a thread of another runtime.
     pub(super) fn wait<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
