@@ -1,16 +1,18 @@
-//! The policy: who may do what to which repository. No input or output, so that the whole table can be tested.
+//! The authorization policy: which caller may do what to which repository. It does no I/O, so the
+//! whole table can be tested.
 //!
-//! Two things must agree. The *user's* right in the owning namespace says what the person may do at all; the
-//! *token's* right says how much of that was handed to this token. The smaller of the two counts. Beside that stand
-//! what the public may do, the gate, and the switch that disables a repository. Last comes what an organization says to
-//! its members' tokens: it only ever takes away, and only what the public may not do.
+//! Two rights are combined. The *user's* right in the owning namespace is the upper bound, and the
+//! *token's* right says how much of it was given to this token; the smaller of the two applies.
+//! Public access, the gate and the switch that disables a repository are then taken into account.
+//! The organization's token policy comes last: it can only take access away, and never access that
+//! the public has.
 
 use super::registry::{
     Entity, EntityType, GrantedRole, Membership, Namespace, OrganizationRole, Principal,
     Repository, RepositoryType, Restriction, User,
 };
 
-/// How far somebody may go in a repository.
+/// The level of access to a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Right {
     None,
@@ -18,7 +20,7 @@ pub(crate) enum Right {
     Write,
 }
 
-/// What is to be done to a repository.
+/// An operation on a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Its metadata and list of files.
@@ -31,37 +33,39 @@ pub(crate) enum Action {
     Manage,
 }
 
-/// Why it may not be done. Each is a different answer.
+/// The reason for a denial. Each is a different response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Denial {
-    /// Nobody is logged in, and the repository is not for everybody: it is not said whether it exists.
+    /// An anonymous request for a repository that is not public. The response does not reveal
+    /// whether it exists.
     LoginRequired,
-    /// Everybody may read it, but nobody is logged in who could write.
+    /// An anonymous write to a repository that is public to read.
     LoginRequiredToWrite,
-    /// It is not for this token, which is not told that it exists.
+    /// This token may not see the repository, and is not told that it exists.
     Invisible,
-    /// Nobody is logged in, and the repository is gated.
+    /// An anonymous request for a gated repository.
     GateClosedToAnonymous,
     /// The user was not granted access.
     GateClosed,
-    /// The user may, but the fine-grained token was not given gated repositories.
+    /// The user has access, but the fine-grained token does not include gated repositories.
     GateClosedToToken,
-    /// Access to the repository is switched off.
+    /// The repository is disabled.
     Disabled,
     /// It can be read, but not changed.
     ReadOnly,
-    /// All would be well, but the organization keeps this token out.
+    /// Access would be allowed, but the organization's policy blocks this token.
     KeptOut(Restriction),
 }
 
-/// Decides. `granted` says whether the user was let through the gate.
+/// Evaluates the policy. `granted` says whether the user was granted access through the gate.
 pub(crate) fn decide(
     caller: Option<&Principal>,
     repository: &Repository,
     granted: bool,
     action: Action,
 ) -> Result<(), Denial> {
-    // First what would hold without a policy: whoever may not see a repository anyway learns nothing from a policy.
+    // Evaluate without the organization's policy first, so that a caller who may not see a
+    // repository learns nothing about the policy.
     decide_without_policy(caller, repository, granted, action)?;
     let for_everybody = !repository.private
         && match action {
@@ -107,12 +111,12 @@ fn decide_without_policy(
     }
 }
 
-/// Why nothing may be created in a namespace.
+/// Why a repository may not be created in a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoCreation {
-    /// The user or the token has no right to.
+    /// The user or the token lacks the right.
     NoRight,
-    /// All would be well, but the organization keeps this token out.
+    /// Creation would be allowed, but the organization's policy blocks this token.
     KeptOut(Restriction),
 }
 
@@ -142,8 +146,8 @@ pub(crate) fn may_create(principal: &Principal, namespace: &Namespace) -> Result
     }
 }
 
-/// Whether the token may do what administrators do in an organization, as far as the token goes; the registry knows
-/// whether its user is one.
+/// Whether the token itself may be used to administer an organization. Whether its user is an
+/// administrator is checked by the registry.
 pub(crate) fn may_administer(principal: &Principal, organization_id: &str) -> bool {
     match &principal.token.role {
         GrantedRole::Read => false,
@@ -156,20 +160,21 @@ pub(crate) fn may_administer(principal: &Principal, organization_id: &str) -> bo
     }
 }
 
-/// What is missing to write.
+/// The right that is missing for a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shortage {
-    /// The user has nothing to do with the namespace.
+    /// The user is not a member of the namespace.
     NoMember,
-    /// The user's role in the organization.
+    /// The user's role in the organization does not allow it.
     Role(OrganizationRole),
-    /// The user may, but the token is for reading.
+    /// The user may write, but the token is read-only.
     ReadToken,
-    /// The user may, but it was not handed to this token.
+    /// The user may write, but this token was not granted the permission.
     FineGrainedToken,
 }
 
-/// What a caller lacks who may not write. What lies with the user comes first: no other token would help.
+/// Finds out why the caller may not write. Reasons that lie with the user come first, because no
+/// other token would help.
 pub(crate) fn shortage(principal: &Principal, repository: &Repository) -> Shortage {
     if right_of_user(principal, repository) < Right::Write {
         return role_in(principal, &repository.namespace_id)
@@ -188,7 +193,7 @@ fn pass_gate(
     right: Right,
 ) -> Result<(), Denial> {
     if repository.gated.is_none() || right >= Right::Read {
-        // A right of one's own is a membership: the gate is for outsiders.
+        // Users with a right of their own are members; the gate is for outsiders.
         return Ok(());
     }
     let Some(principal) = caller else {
@@ -213,7 +218,7 @@ fn effective_right(principal: &Principal, repository: &Repository) -> Right {
     right_of_user(principal, repository).min(right_of_token(principal, repository))
 }
 
-/// Whether a user may know that a repository exists, whatever token is in use.
+/// Whether a user may know that a repository exists, regardless of the token.
 pub(crate) fn user_may_see(
     user: &User,
     memberships: &[Membership],
@@ -255,7 +260,8 @@ fn right_of_token(principal: &Principal, repository: &Repository) -> Right {
     }
 }
 
-/// Writing includes reading; every other permission of the Hub's is about something else than content.
+/// Writing includes reading. Every other permission of the Hub concerns something other than
+/// content.
 fn permitted(permissions: &[String]) -> Right {
     if permissions
         .iter()

@@ -1,8 +1,9 @@
-//! Under which addresses the Hub is known, and whether a request was meant for one of them.
+//! Checks that a request is addressed to one of this Hub's own hosts.
 //!
-//! A browser can be made to send a request to any address; what it cannot be made to do is lie about the name that it
-//! was sent to. So a public Hub answers for its own host alone, and what is for its owner is answered on loopback alone,
-//! under loopback's own names: a foreign name that was pointed at this machine gets nothing.
+//! A browser can be made to send a request to any address, but not to lie about the host name that
+//! it used. A public Hub therefore accepts only its own host, and administration is served only on
+//! loopback, under loopback's own names. A foreign name that resolves to this machine (DNS
+//! rebinding) is rejected.
 //!
 //! A public Hub has two listeners. The public one answers for the base URL's host. The admin one
 //! is bound to loopback and serves administration and metrics. The listener that accepted a
@@ -15,30 +16,30 @@ use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 
 use super::answers::{ApiError, header_text};
 
-/// Through which socket a request came.
+/// The listener that accepted the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
-    /// The only one of a private Hub.
+    /// The only listener of a private Hub.
     Only,
-    /// The one of a public Hub for everybody.
+    /// The public listener of a public Hub.
     Public,
-    /// The one of a public Hub for its owner.
+    /// The admin listener of a public Hub.
     Local,
 }
 
-/// The addresses of one Hub.
+/// The hosts that one Hub answers for.
 #[derive(Clone, Debug)]
 pub(crate) struct Addresses {
-    /// The endpoint, as a header carries it.
+    /// The endpoint, as a header value.
     pub endpoint: HeaderValue,
-    /// The host of the endpoint, as a browser names it.
+    /// The host of the endpoint, as browsers send it.
     pub public: OwnHost,
-    /// The origins of the socket for the owner.
+    /// The hosts of the admin listener.
     local: Vec<String>,
 }
 
 impl Addresses {
-    /// The endpoint, and where the owner is served if that is elsewhere.
+    /// Takes the endpoint and, for a public Hub, the address of the admin listener.
     pub(crate) fn new(endpoint: &str, local: Option<&str>) -> Self {
         let (_, authority) = split(endpoint);
         let owners = local.map_or(authority, |local| split(local).1);
@@ -55,14 +56,14 @@ impl Addresses {
         }
     }
 
-    /// Whether the request is for this Hub. A private one answers under any name, as it always did: who can reach it
-    /// can also name it.
+    /// Whether the request is for this Hub. A private Hub accepts any name: anything that can reach
+    /// it can also name it.
     pub(crate) fn check<B>(&self, door: Door, request: &Request<B>) -> Result<(), ApiError> {
         if door == Door::Only {
             return Ok(());
         }
         let host = host(request.headers()).ok_or_else(|| {
-            ApiError::bad_request("The request must say for which host it is, once")
+            ApiError::bad_request("The request must have exactly one `Host` header")
         })?;
         let named = request.uri().authority().map(Authority::as_str);
         let own = |host: &str| match door {
@@ -79,7 +80,8 @@ impl Addresses {
         }
     }
 
-    /// Whether the request came where the owner is served, under a name of loopback's.
+    /// Whether the request came in through a listener that serves administration, under one of
+    /// loopback's names.
     pub(crate) fn is_for_owner(&self, door: Door, headers: &HeaderMap) -> bool {
         door != Door::Public && host(headers).is_some_and(|host| self.is_local(host))
     }
@@ -100,8 +102,9 @@ impl Addresses {
     }
 }
 
-/// The host of an endpoint, with its port if that is not the scheme's own. A `Host` may be in either case, and name the
-/// scheme's own port or leave it out; this is the one place that knows so.
+/// The host of an endpoint, with its port unless that is the scheme's default. A `Host` header may
+/// use either case and may include or omit the default port; this is the only place that handles
+/// that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OwnHost {
     scheme: String,
@@ -117,7 +120,7 @@ impl OwnHost {
         }
     }
 
-    /// As a browser names it.
+    /// The host as browsers send it.
     pub(crate) fn as_str(&self) -> &str {
         &self.plain
     }
@@ -139,13 +142,13 @@ impl OwnHost {
     }
 }
 
-/// The scheme and the authority of an endpoint.
+/// Splits an endpoint into scheme and authority.
 fn split(endpoint: &str) -> (&str, &str) {
     let (scheme, rest) = endpoint.split_once("://").unwrap_or(("http", endpoint));
     (scheme, rest.split('/').next().unwrap_or_default())
 }
 
-/// An authority in lower case, without the scheme's own port.
+/// An authority in lower case, without the scheme's default port.
 fn plain(scheme: &str, authority: &str) -> String {
     let own_port = if scheme == "https" { ":443" } else { ":80" };
     let authority = authority.to_ascii_lowercase();
@@ -155,7 +158,7 @@ fn plain(scheme: &str, authority: &str) -> String {
     }
 }
 
-/// The `Host` of a request, if there is one and only one.
+/// The `Host` of a request, if there is exactly one.
 pub(crate) fn host(headers: &HeaderMap) -> Option<&str> {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -164,7 +167,8 @@ pub(crate) fn host(headers: &HeaderMap) -> Option<&str> {
     }
 }
 
-/// The path of a request that says nothing secret and is asked by machines under any name.
+/// Whether the path is a health probe: it reveals nothing secret, and monitoring may call it under
+/// any host name.
 pub(crate) fn is_probe(uri: &Uri) -> bool {
     matches!(uri.path(), "/healthz" | "/readyz")
 }

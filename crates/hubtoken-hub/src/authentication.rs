@@ -1,7 +1,9 @@
-//! Who is asking: the token in the `Authorization` header, as a bearer or as basic authentication.
+//! Authenticates requests by the token in the `Authorization` header, as a bearer token or with
+//! basic authentication.
 //!
-//! A token is never taken from a URL. A header that is there and wrong is an error on every path; it never falls back
-//! to being anonymous, or a mistyped token would go unnoticed until something private is needed.
+//! A token is never taken from a URL. An invalid header is an error on every path and never falls
+//! back to anonymous access; otherwise a mistyped token would go unnoticed until something private
+//! is requested.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,27 +23,27 @@ use super::registry::{Actor, Origin, Principal};
 use super::secret::{self, Digest};
 use super::state::HubState;
 
-/// Whoever is asking.
+/// The caller of a request, authenticated or anonymous.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller(Option<Arc<Principal>>);
 
 impl Caller {
-    /// The owner of a valid token, or nobody.
+    /// The owner of a valid token, or `None` for an anonymous caller.
     pub(crate) fn principal(&self) -> Option<&Principal> {
         self.0.as_deref()
     }
 
-    /// The owner of a valid token, or the answer that says to log in.
+    /// The owner of a valid token, or the error that asks for a login.
     pub(crate) fn required(&self) -> Result<&Principal, ApiError> {
         self.principal().ok_or_else(ApiError::login_required)
     }
 
-    /// Nobody.
+    /// An anonymous caller.
     pub(crate) fn nobody() -> Self {
         Self(None)
     }
 
-    /// Whose requests this one is counted with.
+    /// The rate-limit key under which the request is counted.
     pub(crate) fn client(&self, extensions: &Extensions) -> Client {
         match self.principal() {
             Some(principal) => Client::User(principal.user.id.clone()),
@@ -50,14 +52,14 @@ impl Caller {
     }
 }
 
-/// The address of the connection.
+/// The rate-limit key for the address of the connection.
 pub(crate) fn address(extensions: &Extensions) -> Client {
     extensions
         .get::<Peer>()
         .map_or(Client::Unknown, |peer| Client::Address(peer.address))
 }
 
-/// The middleware has found out already; see `middleware`.
+/// Already determined by the middleware; see `middleware`.
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
 
@@ -70,11 +72,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// The administration API's caller, who showed the admin key; put there by its guard.
+/// Marks a caller of the administration API who presented the admin key; inserted by its guard.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdminKey;
 
-/// Who does what the request asks for, as the audit log has it.
+/// The actor of the request, as recorded in the audit log.
 impl FromRequestParts<Arc<HubState>> for Origin {
     type Rejection = Infallible;
 
@@ -96,7 +98,7 @@ impl FromRequestParts<Arc<HubState>> for Origin {
     }
 }
 
-/// Finds out who is asking.
+/// Authenticates the caller.
 pub(crate) async fn authenticate(
     state: &Arc<HubState>,
     headers: &HeaderMap,
@@ -105,7 +107,7 @@ pub(crate) async fn authenticate(
     let Some(header) = all.next() else {
         return Ok(Caller(None));
     };
-    // Two headers: one of them would have to be ignored, and which is anybody's guess.
+    // With two headers, one would have to be ignored, and there is no way to tell which.
     if all.next().is_some() {
         return Err(ApiError::invalid_credentials());
     }
@@ -117,13 +119,13 @@ pub(crate) async fn authenticate(
     recognize(state, &secret::digest(&token)).await
 }
 
-/// The digest of the token that a request shows, whether it is valid or not.
+/// The digest of the token that a request presents, whether the token is valid or not.
 pub(crate) fn shown_digest(headers: &HeaderMap) -> Option<Digest> {
     let token = token(headers.get(AUTHORIZATION)?.to_str().ok()?)?;
     Some(secret::digest(&token))
 }
 
-/// The owner of the token with a digest, as of now.
+/// The owner of the token with this digest, as of now.
 pub(crate) async fn recognize(state: &Arc<HubState>, digest: &Digest) -> Result<Caller, ApiError> {
     let now = state.clock.now();
     let principal = match state.registry.recall(digest, now) {
@@ -138,8 +140,8 @@ pub(crate) async fn recognize(state: &Arc<HubState>, digest: &Digest) -> Result<
     Ok(Caller(Some(principal)))
 }
 
-/// The token in a header: `Bearer hf_…`, or `Basic` with the token as the password (the user name is ignored), or as
-/// the user name with no password.
+/// Extracts the token from a header: `Bearer hf_…`, or `Basic` with the token as the password (the
+/// user name is ignored) or as the user name with an empty password.
 fn token(header: &str) -> Option<Zeroizing<String>> {
     let (scheme, credentials) = header.trim().split_once(' ')?;
     let credentials = credentials.trim();
@@ -155,7 +157,7 @@ fn token(header: &str) -> Option<Zeroizing<String>> {
     (!token.is_empty()).then_some(token)
 }
 
-/// The credentials of the administration API: a bearer, nothing else.
+/// The credentials of the administration API, which accepts only a bearer token.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<Zeroizing<String>> {
     let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = header.split_once(' ')?;

@@ -1,7 +1,8 @@
-//! Work that blocks: on threads that are there for it, so many at once.
+//! Runs blocking work on a dedicated thread pool, with limits on how much runs at once.
 //!
-//! The threads are one pool. What holds one for long has places of its own, fewer than there are threads, so that short
-//! work never waits for it: a commit holds a thread for as long as its client takes to send it.
+//! All blocking work shares one pool. Work that holds a thread for long has its own limit, lower
+//! than the number of threads, so that short work never waits for it: a commit holds a thread for
+//! as long as its client takes to send it.
 
 use std::io;
 use std::sync::Arc;
@@ -11,14 +12,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::HubError;
 
-/// Commits that are received at once.
+/// Commits received at once.
 pub(super) const UPLOADS: usize = 64;
-/// All threads; those that uploads leave are for short work.
+/// All threads. Those beyond the upload limit remain for short work.
 pub(super) const THREADS: usize = UPLOADS + 16;
-/// How long a request waits for a place.
+/// How long a request waits for a permit.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Runs work that blocks.
+/// Runs blocking work.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, HubError> {
@@ -27,7 +28,7 @@ pub(super) async fn blocking<T: Send + 'static>(
         .map_err(|_| HubError::Stopped)
 }
 
-/// The same, of work that can fail as reading and writing do.
+/// Runs blocking work that can fail with an I/O error.
 pub(super) async fn attempt<T: Send + 'static, E: From<io::Error> + Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, E> {
@@ -36,17 +37,17 @@ pub(super) async fn attempt<T: Send + 'static, E: From<io::Error> + Send + 'stat
         .unwrap_or_else(|_| Err(io::Error::other("the work was cut off").into()))
 }
 
-/// All places are taken, and none became free in time.
+/// The limit was reached, and no permit became free in time.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}; try again in a moment")]
 pub(crate) struct Busy(pub &'static str);
 
-/// Places for work of one kind.
+/// Limits how many requests of one kind run at once.
 #[derive(Debug)]
 pub(crate) struct Places {
     free: Arc<Semaphore>,
     patience: Duration,
-    /// What those are told who get none.
+    /// The message for requests that get no permit.
     taken: &'static str,
 }
 
@@ -59,7 +60,7 @@ impl Places {
         }
     }
 
-    /// A place, if one becomes free in time; it is given back when it is dropped.
+    /// Waits for a permit, which is released when dropped.
     pub(crate) async fn take(&self) -> Result<OwnedSemaphorePermit, Busy> {
         let free = Arc::clone(&self.free).acquire_owned();
         match tokio::time::timeout(self.patience, free).await {

@@ -1,4 +1,5 @@
-//! What time it is. A parameter, so that expiry and rate limits are tested without waiting.
+//! The current time, passed as a parameter so that expiry and rate limits can be tested without
+//! waiting.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,18 +8,18 @@ use time::OffsetDateTime;
 use time::format_description::FormatItem;
 use time::macros::format_description;
 
-/// Where the Hub reads the time.
+/// Where the Hub gets the time from.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> OffsetDateTime + Send + Sync>);
 
 impl Clock {
-    /// The time of the machine.
+    /// The system clock.
     #[must_use]
     pub fn system() -> Self {
         Self::new(OffsetDateTime::now_utc)
     }
 
-    /// A time of one's own making.
+    /// A custom clock, such as one that a test controls.
     #[must_use]
     pub fn new(now: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
@@ -35,18 +36,18 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// Milliseconds since 1970, the form in which the registry stores a time.
+/// Milliseconds since 1970, the form in which the registry stores times.
 pub(crate) fn to_milliseconds(moment: OffsetDateTime) -> i64 {
     moment.unix_timestamp() * 1000 + i64::from(moment.millisecond())
 }
 
-/// The other way; a time out of range, which the registry never stores, becomes 1970.
+/// The inverse. A time out of range, which the registry never stores, becomes 1970.
 pub(crate) fn from_milliseconds(milliseconds: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-/// `2026-01-02T03:04:05.000Z`, the one form of a time in the Hub's answers.
+/// `2026-01-02T03:04:05.000Z`, the only time format in the Hub's responses.
 pub(crate) fn iso(moment: OffsetDateTime) -> String {
     const FORMAT: &[FormatItem<'_>] =
         format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");

@@ -1,8 +1,8 @@
-//! The content of repositories, for the routes: work on it off the threads that answer, and the few deeds that touch the
-//! registry and git at once.
+//! Repository operations for the routes: git work that must not block the async threads, and the
+//! few operations that change both the registry and git.
 //!
-//! A commit is not tied to the request that started it. If the client disconnects, the commit
-//! still runs to completion, together with the cache invalidation that belongs to it.
+//! A commit is not tied to the request that started it. If the client disconnects, the commit still
+//! runs to completion, together with its cache invalidation.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::secret;
 use super::state::HubState;
 
 impl HubState {
-    /// Creates a repository: first its folder, then its row, so that a row always has a folder.
+    /// Creates a repository: its folder before its row, so that a row always has a folder.
     pub(crate) async fn create_repository(
         &self,
         kind: RepositoryType,
@@ -67,7 +67,7 @@ impl HubState {
         }
     }
 
-    /// Deletes a repository: first its row, so that nobody finds it half deleted.
+    /// Deletes a repository: its row first, so that no request finds it half deleted.
     pub(crate) async fn delete_repository(
         &self,
         repository: &Repository,
@@ -116,8 +116,9 @@ impl HubState {
     }
 }
 
-/// A user as the author of a commit; of one that nobody in particular made, its repository's owner. The addresses lead
-/// nowhere, so that nobody's own address ends up in a history that others can read.
+/// A user as the author of a commit; for commits that no particular user made, the repository's
+/// owner. The e-mail addresses are placeholders, so that no real address ends up in a history that
+/// others can read.
 pub(crate) fn author(name: &str, when: OffsetDateTime) -> Author {
     Author {
         name: name.to_owned(),

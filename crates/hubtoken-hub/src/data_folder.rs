@@ -1,11 +1,11 @@
-//! The folder in which a Hub keeps everything: made, locked, and left tidy.
+//! The folder that holds all of a Hub's data: creates it, locks it, and cleans up on close.
 //!
 //! ```text
 //! hub.sqlite3          the registry
 //! repositories/        bare git repositories by type and id
 //! lfs/                 large files by the repository's type and id
-//! git/                 the hook that asks about a push, and pushes on their way
-//! lfs-key              signs links to large files; 0600, made when it is first needed
+//! git/                 the pre-receive hook, and pushes in progress
+//! lfs-key              signs links to large files; 0600, created when first needed
 //! admin-key            the key of the administration API; 0600
 //! hub.json             endpoint and process id while a Hub runs; no secret
 //! hub.lock             locked by the system while a Hub runs
@@ -31,7 +31,7 @@ pub(crate) struct DataFolder {
 }
 
 impl DataFolder {
-    /// Takes a folder into use, or a temporary one.
+    /// Opens and locks a folder, or a new temporary one.
     pub(crate) fn open(wanted: Option<&Path>) -> Result<Self, HubError> {
         let (path, temporary) = if let Some(path) = wanted {
             create(path)?;
@@ -73,7 +73,7 @@ impl DataFolder {
         &self.path
     }
 
-    /// The key of the administration API: the one that is there, or a new one.
+    /// The key of the administration API: the existing one, or a new one.
     pub(crate) fn admin_key(&self) -> Result<Secret, HubError> {
         let path = self.path.join("admin-key");
         match fs::read_to_string(&path) {
@@ -101,7 +101,8 @@ impl DataFolder {
         }
     }
 
-    /// Says where the Hub listens: for everybody, and for its owner if that is elsewhere.
+    /// Announces where the Hub listens: its endpoint, and the admin listener's address if it has
+    /// one.
     pub(crate) fn announce(&self, endpoint: &str, local: Option<&str>) -> Result<(), HubError> {
         let mut announced = serde_json::json!({ "endpoint": endpoint, "pid": std::process::id() });
         if let Some(local) = local {
@@ -111,7 +112,8 @@ impl DataFolder {
         self.write("hub.json", text.as_bytes())
     }
 
-    /// Writes a file so that a reader sees all of it or nothing; 0600 from the first byte.
+    /// Writes a file atomically, so that readers see all of it or nothing; its mode is 0600 from
+    /// the first byte.
     fn write(&self, name: &str, content: &[u8]) -> Result<(), HubError> {
         let path = self.path.join(name);
         let write = || {
@@ -126,19 +128,21 @@ impl DataFolder {
         write().map_err(|error: std::io::Error| HubError::folder(&path, error))
     }
 
-    /// Gives the folder back: takes the announcement down, unlocks, and removes a temporary folder.
+    /// Releases the folder: removes the announcement, unlocks, and removes a temporary folder.
     pub(crate) fn close(self) {
         let _ = fs::remove_file(self.path.join("hub.json"));
-        // Explicitly, because a child forked from this process holds the same lock through its copy of the file.
+        // Explicitly, because a child forked from this process holds the same lock through its copy
+        // of the file descriptor.
         let _ = self.lock.unlock();
         if let Some(temporary) = self.temporary {
-            // What cannot be removed is in the system's temporary folder, which is cleaned anyway.
+            // Files that cannot be removed are in the system's temporary folder, which is cleaned
+            // anyway.
             let _ = temporary.close();
         }
     }
 }
 
-/// Makes the folder 0700 if it is not there; one that is there keeps its mode.
+/// Creates the folder with mode 0700 if it does not exist; an existing one keeps its mode.
 fn create(path: &Path) -> Result<(), HubError> {
     let fault = |error| HubError::folder(path, error);
     if path.is_dir() {

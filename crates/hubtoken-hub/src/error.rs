@@ -1,6 +1,7 @@
-//! Everything that can go wrong with a Hub, as its owner sees it. Each message says what happened and what to do.
+//! The errors of a Hub, as reported to its owner. Each message says what happened and what to do
+//! about it.
 //!
-//! What a *client* of the Hub sees is an answer, not one of these: see `answers`.
+//! A *client* of the Hub gets an HTTP response instead: see `answers`.
 
 use std::path::{Path, PathBuf};
 
@@ -8,47 +9,47 @@ use hubtoken_core::error::Error;
 use hubtoken_core::printable::printable;
 use hubtoken_core::repository::RepositoryType;
 
-/// Why something could not be done with a Hub.
+/// Why an operation on a Hub failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
     /// The host is reachable from other machines.
     #[error(
-        "without TLS the Hub listens on this machine only, and `{host}` is not a loopback address: use 127.0.0.1, ::1 \
-         or localhost. Another host must be an IP address, and needs a certificate and its key, without which tokens \
-         could be read on the way"
+        "without TLS the Hub only listens on this machine, and `{host}` is not a loopback address: use 127.0.0.1, ::1 \
+         or localhost. Any other host must be an IP address and needs a certificate and its key; without TLS, tokens \
+         could be read in transit"
     )]
     NotLoopback {
-        /// The host asked for.
+        /// The requested host.
         host: String,
     },
-    /// Another program has the port.
+    /// Another program is using the port.
     #[error(
-        "port {port} is taken on {host}: stop the program that has it, or use port 0 for a free one"
+        "port {port} is taken on {host}: stop the program that uses it, or use port 0 for a free one"
     )]
     PortTaken {
-        /// The host asked for.
+        /// The requested host.
         host: String,
-        /// The port asked for.
+        /// The requested port.
         port: u16,
     },
-    /// The address cannot be listened on.
+    /// The Hub cannot listen on the address.
     #[error("the Hub cannot listen on {address}: {source}")]
     Listen {
-        /// The address asked for.
+        /// The requested address.
         address: String,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The certificate or its key cannot be used.
     #[error("the certificate cannot be used, at {}: {reason}", path.display())]
     Certificate {
-        /// The file.
+        /// The certificate or key file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// An option makes no sense.
+    /// The value of an option is not valid.
     #[error("{what} is not usable: {reason}")]
     InvalidOption {
         /// Which option.
@@ -59,9 +60,9 @@ pub enum HubError {
     /// The data folder, or a file in it, cannot be used.
     #[error("the data folder cannot be used, at {}: {source}", path.display())]
     DataFolder {
-        /// Where it failed.
+        /// The file or folder that failed.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The data folder cannot be written.
@@ -79,28 +80,28 @@ pub enum HubError {
     FolderLocked {
         /// The folder.
         path: PathBuf,
-        /// Where the other Hub listens, if it says so.
+        /// Where the other Hub listens, if that is known.
         endpoint: Option<String>,
     },
-    /// The admin key's file does not hold an admin key.
-    #[error("{} does not hold an admin key: delete the file, and the next start makes a new key", path.display())]
+    /// The admin key file does not contain an admin key.
+    #[error("{} does not hold an admin key: delete the file, and the next start creates a new one", path.display())]
     InvalidAdminKey {
         /// The file.
         path: PathBuf,
     },
-    /// Another program keeps the database locked.
+    /// Another program has locked the database.
     #[error("the database {} is locked by another program: close it there and try again", path.display())]
     DatabaseLocked {
         /// The file.
         path: PathBuf,
     },
-    /// There is no room left for the database.
+    /// The disk is full and the database cannot grow.
     #[error("the disk is full, and {} cannot grow: nothing was changed. Make room and try again", path.display())]
     DiskFull {
         /// The file.
         path: PathBuf,
     },
-    /// The database is damaged, or is no database.
+    /// The database is damaged, or the file is not a database.
     #[error(
         "the database {} is damaged or not a database ({detail}). Nothing was changed: restore it from a backup, or \
          move it away to start with an empty one",
@@ -109,21 +110,21 @@ pub enum HubError {
     DatabaseCorrupt {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// SQLite's message.
         detail: String,
     },
-    /// The database was written by a newer version.
+    /// A newer version wrote the database.
     #[error(
-        "the database {} has schema {found}, and this version of hubtoken knows schemas up to {known}: use the \
+        "the database {} has schema {found}, and this version of hubtoken supports schemas up to {known}: use the \
          version that wrote it, or a newer one",
         path.display()
     )]
     NewerSchema {
         /// The file.
         path: PathBuf,
-        /// The schema found.
+        /// The schema that was found.
         found: i64,
-        /// The newest schema known.
+        /// The newest supported schema.
         known: i64,
     },
     /// The database failed in some other way.
@@ -131,43 +132,43 @@ pub enum HubError {
     Database {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// SQLite's message.
         detail: String,
     },
-    /// A name breaks the rules.
+    /// A name is not valid.
     #[error("`{name}` is not a valid name for {what}: {reason}")]
     InvalidName {
-        /// What was to be named.
+        /// What was being named.
         what: &'static str,
         /// The name.
         name: String,
         /// The rule it breaks.
         reason: &'static str,
     },
-    /// A token was asked for that cannot be.
-    #[error("the token cannot be made: {reason}")]
+    /// The requested token is not valid.
+    #[error("the token cannot be created: {reason}")]
     InvalidToken {
         /// Why.
         reason: String,
     },
-    /// A permission was asked for that is most likely another one, misspelled.
+    /// A requested permission is most likely a misspelling of another one.
     #[error("{}", hubtoken_core::role::permission::misspelled(name, suggestion))]
     MisspelledPermission {
-        /// What was asked for.
+        /// The requested permission.
         name: String,
-        /// What was most likely meant.
+        /// The permission that was most likely meant.
         suggestion: &'static str,
     },
     /// There is no such user.
     #[error("there is no user `{name}`: create it first, or check the spelling")]
     UnknownUser {
-        /// The name asked for.
+        /// The requested name.
         name: String,
     },
     /// There is no such organization.
     #[error("there is no organization `{name}`: create it first, or check the spelling")]
     UnknownOrganization {
-        /// The name asked for.
+        /// The requested name.
         name: String,
     },
     /// There is neither a user nor an organization of that name.
@@ -175,59 +176,59 @@ pub enum HubError {
         "there is no user and no organization `{name}`: create it first, or check the spelling"
     )]
     UnknownNamespace {
-        /// The name asked for.
+        /// The requested name.
         name: String,
     },
     /// The user has no such token.
-    #[error("`{user}` has no token `{token}`: list_tokens shows the names and ids there are")]
+    #[error("`{user}` has no token `{token}`: list_tokens shows the available names and ids")]
     UnknownToken {
         /// The owner.
         user: String,
-        /// The name or id asked for.
+        /// The requested name or id.
         token: String,
     },
     /// Several tokens have that name.
-    #[error("`{user}` has several tokens named `{name}`: say which by its id ({})", ids.join(", "))]
+    #[error("`{user}` has several tokens named `{name}`: use the id of one ({})", ids.join(", "))]
     AmbiguousToken {
         /// The owner.
         user: String,
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The ids of all tokens of that name.
+        /// The ids of all tokens with that name.
         ids: Vec<String>,
     },
-    /// No member of the organization has such a token, or none that asked to be let in.
+    /// No member of the organization has such a token, or none that requested approval.
     #[error(
-        "no member of `{organization}` has a token `{token}`: `hubtoken hub approval list` shows those that asked; any \
-         other must be named by its id"
+        "no member of `{organization}` has a token `{token}`: `hubtoken hub approval list` shows those that \
+         requested approval; any other must be named by its id"
     )]
     UnknownMemberToken {
         /// The organization.
         organization: String,
-        /// The name or id asked for.
+        /// The requested name or id.
         token: String,
     },
     /// The user does not administer the organization.
-    #[error("`{user}` is no administrator of `{organization}`: ask one of them")]
+    #[error("`{user}` is not an administrator of `{organization}`: ask one of its administrators")]
     NotAdministrator {
         /// The user.
         user: String,
         /// The organization.
         organization: String,
     },
-    /// Nobody revokes a token of their own for an organization.
+    /// Users cannot revoke their own tokens for an organization.
     #[error(
-        "administrators cannot revoke tokens of their own: delete it in the settings of your account instead"
+        "administrators cannot revoke their own tokens: delete the token in your account settings instead"
     )]
     OwnToken,
-    /// The decision has been made, and the other way.
+    /// The token has already been decided about, with a different result.
     #[error(
-        "the token `{token}` is {status} already, and what was let in once cannot be denied: revoke it"
+        "the token `{token}` is already {status}, and an approved token cannot be denied: revoke it instead"
     )]
     AlreadyDecided {
         /// The token's name.
         token: String,
-        /// Where it stands.
+        /// Its status.
         status: &'static str,
     },
     /// There is no such repository.
@@ -240,7 +241,7 @@ pub enum HubError {
     },
     /// A user or organization of that name exists.
     #[error(
-        "the name `{name}` is taken: users and organizations share their names, and case makes no difference"
+        "the name `{name}` is taken: users and organizations share one namespace, and case is ignored"
     )]
     NameTaken {
         /// The name.
@@ -251,11 +252,11 @@ pub enum HubError {
     RepositoryExists {
         /// Its type.
         kind: RepositoryType,
-        /// `namespace/name`, as it is spelled there.
+        /// `namespace/name`, as the existing repository spells it.
         id: String,
     },
-    /// The organization would be without an admin.
-    #[error("`{organization}` would be left without an admin: make somebody else an admin first")]
+    /// The organization would have no admin left.
+    #[error("`{organization}` would be left without an admin: make another member an admin first")]
     LastAdmin {
         /// The organization.
         organization: String,
@@ -263,22 +264,22 @@ pub enum HubError {
     /// The git repository cannot be read or written.
     #[error("the git repository failed: {detail}")]
     Repository {
-        /// What git said.
+        /// git's message.
         detail: String,
     },
-    /// The password would be guessed.
+    /// The password is too easy to guess.
     #[error("the password is too weak: {reason}. Choose a longer one, such as a few words")]
     WeakPassword {
         /// Why.
         reason: &'static str,
     },
-    /// The Hub has its first administrator already.
+    /// The Hub already has its first administrator.
     #[error(
-        "the Hub has an administrator, `{name}`, and nothing was changed: `hubtoken hub user password {name}` gives a \
-         new password to whoever holds the admin key"
+        "the Hub has an administrator, `{name}`, and nothing was changed: `hubtoken hub user password {name}` sets a \
+         new password with the admin key"
     )]
     HasAdministrator {
-        /// Who it is.
+        /// The administrator's name.
         name: String,
     },
     /// A backup cannot be made.
@@ -299,16 +300,16 @@ pub enum HubError {
         /// Why.
         detail: String,
     },
-    /// The system gives no random numbers.
-    #[error("the operating system gives no random numbers, without which no secret can be made")]
+    /// The system provides no random numbers.
+    #[error("the operating system provides no random numbers, so no secret can be created")]
     Random,
-    /// The threads of the Hub cannot be started.
+    /// The Hub's threads cannot be started.
     #[error("the Hub's threads cannot be started: {0}")]
     Runtime(std::io::Error),
     /// The Hub was stopped.
     #[error("this Hub was stopped: start a new one")]
     Stopped,
-    /// Another process started the Hub.
+    /// The Hub was started by another process.
     #[error(
         "this Hub belongs to process {started_by}, which started it: use its endpoint from here, or start a Hub after \
          the fork"
@@ -320,7 +321,7 @@ pub enum HubError {
 }
 
 impl HubError {
-    /// An input or output error in the data folder.
+    /// An I/O error in the data folder.
     pub(crate) fn folder(path: &Path, source: std::io::Error) -> Self {
         match source.kind() {
             std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied => {
@@ -340,7 +341,7 @@ impl From<&HubError> for Error {
     fn from(error: &HubError) -> Self {
         let message = printable(&error.to_string());
         match error {
-            // A slip of the caller's, as in the client.
+            // The caller's mistake, reported as in the client.
             HubError::MisspelledPermission { .. } => Self::InvalidArgument(message),
             _ => Self::Hub(message),
         }

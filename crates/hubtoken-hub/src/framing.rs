@@ -1,14 +1,16 @@
-//! Where one request ends and the next begins, watched more strictly than HTTP asks for.
+//! Strict HTTP/1.1 framing, enforced before hyper parses a connection, against request smuggling.
 //!
-//! A proxy and a Hub that disagree about it let one client speak for another: the end of the first request is taken for
-//! the beginning of somebody else's. hyper refuses most of what can be read in two ways, but not all of it. Where there
-//! is both a length and a transfer encoding it goes by the encoding and takes the length out of the headers, so nothing
-//! behind it can tell; and it takes lines that end without a carriage return. So the bytes are followed here, before
-//! hyper has them: heads line by line, bodies only counted. What a strict reader would not take is cut off at that
-//! place, and hyper is given something instead that is no HTTP by anybody's reading: it answers a head with 400, fails a
-//! body, and closes the connection.
+//! If a proxy and the Hub disagree about where a request ends, one client can speak for another:
+//! the rest of the first request is taken for the start of the next client's request. hyper rejects
+//! most ambiguous framing, but not all of it. If a request has both a length and a transfer
+//! encoding, hyper uses the encoding and removes the length from the headers, so no code behind it
+//! can notice. It also accepts lines that end without a carriage return. So this stream follows the
+//! bytes before hyper sees them: heads line by line, bodies only by length. Where a strict parser
+//! would reject the input, it is cut off, and hyper gets bytes that no parser accepts as HTTP
+//! instead. hyper then answers a head with 400, fails a body, and closes the connection.
 //!
-//! How long a head may be is hyper's to say, and so is what a line may hold; here it is only about ends.
+//! The size of a head and the contents of its lines are left to hyper; this module only checks
+//! where messages end.
 
 use std::io;
 use std::pin::Pin;
@@ -16,17 +18,17 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Ends any line wrongly, and then the head.
+/// Ends any line incorrectly, followed by the end of the head.
 pub(super) const NONSENSE: &[u8] = b"\r\0\r\n\r\n";
 
-/// The digits of the longest chunk that can be.
+/// The maximum number of digits in a chunk size.
 const MOST_DIGITS: usize = 16;
 
-/// A connection of which each request has one end.
+/// A connection on which the end of each request is unambiguous.
 pub(crate) struct FramedStream<S> {
     stream: S,
     framing: Framing,
-    /// What is still to be said in place of what was sent, once that was cut off.
+    /// What is left of the bytes that replace the input after it was cut off.
     nonsense: Option<&'static [u8]>,
 }
 
@@ -60,7 +62,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for FramedStream<S> {
         let left = this.nonsense.unwrap_or_default();
         let (now, later) = left.split_at(left.len().min(buffer.remaining()));
         if now.is_empty() {
-            // Neither more bytes nor their end: an end would keep hyper from answering. It closes when it has.
+            // Neither more bytes nor end of file: the latter would keep hyper from responding.
+            // hyper closes the connection once it has.
             return Poll::Pending;
         }
         buffer.put_slice(now);
@@ -99,40 +102,40 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for FramedStream<S> {
     }
 }
 
-/// Where in the bytes the doubt begins.
+/// The offset at which the framing becomes ambiguous.
 #[derive(Debug, PartialEq, Eq)]
 struct Ambiguous {
     at: usize,
 }
 
-/// What comes next.
+/// What the parser expects next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Next {
-    /// The line of a request, or an empty one before it.
+    /// A request line, or an empty line before it.
     #[default]
     Request,
     Header,
-    /// A body of which so much is left.
+    /// The remaining bytes of a body.
     Body(u64),
     ChunkSize,
-    /// A chunk of which so much is left.
+    /// The remaining bytes of a chunk.
     Chunk(u64),
     ChunkEnd,
     Trailer,
 }
 
-/// How far the bytes of a connection have been followed.
+/// The state of the parser.
 #[derive(Debug, Default)]
 struct Framing {
     next: Next,
-    /// The beginning of a line whose end has not come yet; hyper bounds how much it asks for.
+    /// The start of an incomplete line; hyper bounds how much it reads.
     line: Vec<u8>,
     length: Option<u64>,
     is_chunked: bool,
 }
 
 impl Framing {
-    /// Goes on, up to the end of what was read or to where it can be read in two ways.
+    /// Advances to the end of the input, or to the point where it is ambiguous.
     fn follow(&mut self, bytes: &[u8]) -> Result<(), Ambiguous> {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
@@ -167,7 +170,7 @@ impl Framing {
         Ok(())
     }
 
-    /// What comes after a line, given without its line feed; nothing if the line can be read in two ways.
+    /// The state after a line, given without its line feed; `None` if the line is ambiguous.
     fn after(&mut self, line: &[u8]) -> Option<Next> {
         let line = line.strip_suffix(b"\r")?;
         match self.next {
@@ -181,12 +184,12 @@ impl Framing {
             }),
             Next::ChunkEnd => line.is_empty().then_some(Next::ChunkSize),
             Next::Trailer => (!is_folded(line)).then_some(Next::Trailer),
-            // These are no lines.
+            // These are not line-based.
             Next::Body(_) | Next::Chunk(_) => None,
         }
     }
 
-    /// What comes after a head.
+    /// The state after a head.
     fn body(&mut self) -> Next {
         let length = self.length.take();
         if std::mem::take(&mut self.is_chunked) {
@@ -198,7 +201,7 @@ impl Framing {
         }
     }
 
-    /// Whether a header leaves no doubt about the end.
+    /// Whether a header leaves the end of the message unambiguous.
     fn header(&mut self, line: &[u8]) -> bool {
         if is_folded(line) {
             return false;
@@ -208,7 +211,7 @@ impl Framing {
             return false;
         };
         let value = value.get(1..).unwrap_or_default().trim_ascii();
-        // With a space before the colon it is no such header for one reader, and one for another.
+        // With a space before the colon, some parsers see this header and some do not.
         let is_spaced = name.trim_ascii_end().len() != name.len();
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
         if is("content-length") {
@@ -226,12 +229,12 @@ impl Framing {
     }
 }
 
-/// Whether a line goes on with the one before it, as lines once could.
+/// Whether a line continues the previous one (obsolete line folding).
 fn is_folded(line: &[u8]) -> bool {
     matches!(line.first(), Some(b' ' | b'\t'))
 }
 
-/// The size of a chunk, which an extension may follow.
+/// The size of a chunk, which may be followed by an extension.
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let digits = line.split(|byte| *byte == b';').next()?;
     if digits.len() > MOST_DIGITS {
@@ -240,7 +243,7 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
     number(digits, 16)
 }
 
-/// A number of digits alone: without a sign, which the standard library would take.
+/// Parses digits only: the standard library would also accept a sign.
 fn number(digits: &[u8], radix: u32) -> Option<u64> {
     let text = std::str::from_utf8(digits).ok()?;
     let all_digits = text.chars().all(|character| character.is_digit(radix));
@@ -251,7 +254,8 @@ fn number(digits: &[u8], radix: u32) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Follows bytes in pieces of a length, and says how far it came and what would come next.
+    /// Advances over `bytes` in chunks of `piece`; returns the next state, or the offset of the
+    /// ambiguity.
     fn follow(bytes: &[u8], piece: usize) -> Result<Next, usize> {
         let mut framing = Framing::default();
         for (number, part) in bytes.chunks(piece).enumerate() {
@@ -370,7 +374,7 @@ mod tests {
                 read.extend_from_slice(&buffer[..count]);
             }
             assert_eq!(read, expected);
-            // And then nothing, for ever.
+            // After that, the stream stays pending.
             let mut more = std::pin::pin!(stream.read(&mut buffer));
             let waits = std::future::poll_fn(|context| {
                 std::task::Poll::Ready(more.as_mut().poll(context).is_pending())

@@ -1,8 +1,8 @@
-//! Doors to the Hub's own parsers, for the targets in `fuzz/`.
+//! Entry points to the Hub's own parsers, for the targets in `fuzz/`.
 //!
-//! The parsers are the Hub's and nobody else's, so this is built with the feature `fuzzing` alone, which nothing that is
-//! used has. A door takes what comes from outside, in the pieces that it comes in, and gives what was made of it in
-//! plain types. What must hold of that the targets say.
+//! The parsers are internal to the Hub, so this is only built with the feature `fuzzing`, which no
+//! release build enables. Each entry point takes untrusted input in the chunks in which it arrives
+//! and returns the parsed result as plain types. The targets assert what must hold for it.
 
 pub(super) mod chunked_reader;
 
@@ -22,8 +22,8 @@ pub use super::repository::fuzzing::{
     COMMITTED, folder_path, ignored, new_path, old_path, resolved,
 };
 
-/// What hyper is given of a connection, by reads of `room` bytes; and whether the rest was cut off, as it could be read
-/// in two ways.
+/// What hyper receives of a connection that is read `room` bytes at a time, and whether the rest
+/// was cut off because its framing is ambiguous.
 #[must_use]
 pub fn framed(pieces: &[&[u8]], room: usize) -> (Vec<u8>, bool) {
     let mut stream = pin!(FramedStream::new(Arriving::new(pieces)));

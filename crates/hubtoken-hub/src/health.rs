@@ -1,7 +1,7 @@
-//! What monitoring asks: `/healthz`, `/readyz` and `/metrics`.
+//! The monitoring endpoints: `/healthz`, `/readyz` and `/metrics`.
 //!
-//! The first two say nothing that is worth hiding and answer everybody, under any host. `/metrics` is for the owner:
-//! on loopback, or for whoever shows the admin key.
+//! The first two reveal nothing sensitive and answer any client, under any host name. `/metrics` is
+//! restricted to the owner: it needs the admin listener or the admin key.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::metrics::Gauges;
 use super::peer::Peer;
 use super::state::HubState;
 
-/// Less room than this on the disk, and a commit may not end well.
+/// With less free disk space than this, a commit may fail.
 const LEAST_ROOM: u64 = 64 << 20;
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {
@@ -30,7 +30,7 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
         .route("/metrics", get(metrics))
 }
 
-/// The process is up.
+/// Reports that the process is up.
 async fn health() -> Response {
     text(
         StatusCode::OK,
@@ -39,11 +39,11 @@ async fn health() -> Response {
     )
 }
 
-/// Requests that come now will be answered; if not, why.
+/// Reports whether new requests will be served, and if not, why.
 async fn ready(State(state): State<Arc<HubState>>) -> Response {
     let mut reasons = Vec::new();
     if state.is_stopping() {
-        reasons.push("the Hub is about to end");
+        reasons.push("the Hub is shutting down");
     }
     if state.registry.census().await.is_err() {
         reasons.push("the database does not answer");
@@ -79,7 +79,7 @@ async fn metrics(State(state): State<Arc<HubState>>) -> Answer {
     ))
 }
 
-/// Lets a request for the metrics through, or not.
+/// Checks whether a request may read the metrics.
 pub(crate) fn guard(state: &HubState, door: Door, request: &Request) -> Result<(), ApiError> {
     let headers = request.headers();
     if bearer(headers).is_some_and(|key| is_admin_key(state, &key)) {
@@ -93,7 +93,7 @@ pub(crate) fn guard(state: &HubState, door: Door, request: &Request) -> Result<(
     Err(ApiError::page_not_found())
 }
 
-/// A web page of any kind has no business here.
+/// Web pages may not read the metrics.
 fn has_origin(headers: &HeaderMap) -> bool {
     headers.contains_key(axum::http::header::ORIGIN)
 }

@@ -1,10 +1,11 @@
-//! The Hub's log: one line an event, as text for people or as JSON for programs.
+//! The Hub's log: one line per event, as text for people or as JSON for programs.
 //!
-//! A line says what happened, when, to which route, for whom and how it ended. It never holds a header, a query, a body
-//! or a path: a token may stand in each of them, put there by mistake. Who asked is a user's name and a token's id.
+//! A line states what happened, when, on which route, for which user and with what result. It never
+//! contains a header, query, body or path, because any of them may contain a token by mistake. The
+//! caller is identified by user name and token id.
 //!
-//! A request leaves its line in a buffer and goes on; a thread of the log's own writes. A reader that is slow, or has
-//! gone away, costs lines (they are counted) and never an answer.
+//! A request puts its line into a buffer and continues; a dedicated thread writes it. If the reader
+//! is slow or gone, lines are lost (and counted), but no request waits.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -16,30 +17,30 @@ use serde_json::{Map, Value};
 
 use super::clock::{Clock, iso};
 
-/// Lines that wait for the writer, in bytes; further ones are lost.
+/// The size limit of the buffer, in bytes; lines beyond it are lost.
 const MOST_WAITING: usize = 1 << 20;
 
-/// How a line looks.
+/// The format of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// `2026-01-02T03:04:05.006Z info request method=GET …`.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What is worth a line.
+/// What is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     /// Nothing.
     #[default]
     Off,
-    /// What the Hub could not do, with its cause.
+    /// Failures of the Hub, with their cause.
     Error,
-    /// And what its owner should look into.
+    /// Also what the owner should look into.
     Warn,
-    /// And every request.
+    /// Also every request.
     Info,
 }
 
@@ -54,7 +55,7 @@ impl LogLevel {
     }
 }
 
-/// The log of a Hub. Cheap to ask whether a line is wanted.
+/// The log of a Hub. Checking whether a level is enabled is cheap.
 pub(crate) struct Journal {
     format: LogFormat,
     level: LogLevel,
@@ -77,7 +78,7 @@ struct Waiting {
 }
 
 impl Journal {
-    /// A log that keeps nothing.
+    /// A log that discards everything.
     pub(crate) fn silent() -> Self {
         Self {
             format: LogFormat::Text,
@@ -88,7 +89,7 @@ impl Journal {
         }
     }
 
-    /// A log that is written somewhere.
+    /// A log that writes its lines to an output.
     pub(crate) fn new(
         format: LogFormat,
         level: LogLevel,
@@ -121,17 +122,17 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Whether lines of a level are kept.
+    /// Whether lines of this level are written.
     pub(crate) fn keeps(&self, level: LogLevel) -> bool {
         level <= self.level
     }
 
-    /// Lines that could not be written.
+    /// The number of lines that could not be written.
     pub(crate) fn lost(&self) -> u64 {
         self.shared.lost.load(Ordering::Relaxed)
     }
 
-    /// Writes a line, if its level is kept. Fields that are null are left out.
+    /// Writes a line, if its level is enabled. Null fields are left out.
     pub(crate) fn write(&self, level: LogLevel, message: &str, fields: &[(&'static str, Value)]) {
         if !self.keeps(level) {
             return;
@@ -150,7 +151,7 @@ impl Journal {
             LogFormat::Text => {
                 let mut line = format!("{time} {} {message}", level.name());
                 for (name, value) in fields {
-                    // Writing to a string does not fail.
+                    // Writing to a string cannot fail.
                     let _ = match value {
                         Value::String(text) if is_plain(text) => write!(line, " {name}={text}"),
                         value => write!(line, " {name}={value}"),
@@ -164,7 +165,7 @@ impl Journal {
     }
 }
 
-/// Whether a text needs no quotes to be one field.
+/// Whether a value can be written without quotes.
 fn is_plain(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -187,7 +188,7 @@ impl Shared {
         }
     }
 
-    /// What has come since; `None` at the end.
+    /// The lines buffered since the last call; `None` at the end.
     fn next(&self) -> Option<Vec<u8>> {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waiting = self
@@ -202,7 +203,7 @@ impl Shared {
 }
 
 impl Drop for Journal {
-    /// The last lines are written; they are what is read first after an end.
+    /// Writes the remaining lines: after a shutdown, they are the first ones to be read.
     fn drop(&mut self) {
         if let Some(writer) = self.writer.take() {
             self.shared
@@ -235,7 +236,7 @@ mod tests {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0
                 .send(bytes.to_vec())
-                .map_err(|_| std::io::Error::other("nobody reads"))?;
+                .map_err(|_| std::io::Error::other("no reader"))?;
             Ok(bytes.len())
         }
 

@@ -1,23 +1,25 @@
-//! The embedded Hub: a small token authority that speaks the Hugging Face Hub's own HTTP.
+//! The embedded Hub: a small token authority that speaks the same HTTP API as the Hugging Face Hub.
 //!
-//! It creates, lists, refreshes and deletes access tokens by role and name, and guards repositories by them. It is
-//! one process with one folder and no set-up, so that tests, demos and teams without a network have a real Hub to
-//! authenticate against: clients of the Hub work against it unchanged.
+//! It creates, lists, refreshes and deletes access tokens by role and name, and uses them to guard
+//! repositories. It is one process with one folder and needs no setup, so tests, demos and teams
+//! without network access have a real Hub to authenticate against. Clients of the Hub work against
+//! it unchanged.
 //!
-//! A request goes one way:
+//! The path of a request:
 //!
 //! ```text
-//! server ─► middleware ─► api ──► access (pure policy) ──► registry (SQLite: who, which tokens, which repositories)
-//!           counted,      │                           └──► repository (git: content)
-//!           authenticated ├─► git ──┴─────────────────────────► git's own programs, on the same repositories
+//! server ─► middleware ─► api ──► access ──► registry (SQLite: users, tokens, repositories)
+//!           counted,      │             └──► repository (git: content)
+//!           authenticated ├─► git ──┴──────► git's own programs, on the same repositories
 //!                   │     └─► answers
 //!                   ├─────► inference ──► the servers that the operator names
 //!                   ├─────► admin (admin key only)
-//!                   └─────► pages (a person's session, in a browser)
+//!                   └─────► pages (a user's session, in a browser)
 //! ```
 //!
-//! [`Hub`] is the whole of it for a program that just wants one; [`app`] is the HTTP part alone, to be run in-process
-//! by tests. What differs from the real Hub is listed in `docs/differences.md`.
+//! [`Hub`] is the whole server, for programs that just want to run one. [`app`] is only the HTTP
+//! part, which tests can run in-process. Differences from the real Hub are listed in
+//! `docs/differences.md`.
 
 mod access;
 mod address;

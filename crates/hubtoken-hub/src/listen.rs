@@ -1,7 +1,8 @@
-//! The sockets of a Hub.
+//! Binds the sockets of a Hub.
 //!
-//! `localhost` means two addresses, and clients try `::1` first. Were only 127.0.0.1 taken, whoever has the same port
-//! on `::1` would be sent the tokens meant for this Hub; so both are taken, or none.
+//! `localhost` means two addresses, and clients try `::1` first. If the Hub only bound 127.0.0.1, a
+//! program on the same port of `::1` would receive the tokens meant for it. So it binds both or
+//! neither.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,10 +12,10 @@ use tokio::net::TcpListener;
 use super::error::HubError;
 use super::options::HubOptions;
 
-/// How many ports are tried when any will do and the other half of one is taken.
+/// How often a free port is tried when the other address's half of it is taken.
 const ATTEMPTS: u32 = 16;
 
-/// Takes the address of the options; says which port it became.
+/// Binds the address of the options; also returns the address with its actual port.
 pub(crate) async fn bind(options: &HubOptions) -> Result<(Vec<TcpListener>, SocketAddr), HubError> {
     let address = options.address()?;
     let taken = || HubError::PortTaken {
@@ -38,14 +39,14 @@ pub(crate) async fn bind(options: &HubOptions) -> Result<(Vec<TcpListener>, Sock
             Ok(second) => return Ok((vec![first, second], bound)),
             Err(error) if error.kind() == ErrorKind::AddrInUse && options.port != 0 => break,
             Err(error) if error.kind() == ErrorKind::AddrInUse => (),
-            // There is no IPv6 on this machine, so nobody else can be there either.
+            // This machine has no IPv6, so no other program can listen there either.
             Err(_) => return Ok((vec![first], bound)),
         }
     }
     Err(taken())
 }
 
-/// Takes an address on loopback for the owner of a public Hub; says which it became, as an endpoint.
+/// Binds a loopback address for the admin listener of a public Hub; also returns its endpoint.
 pub(crate) async fn bind_local(
     options: &HubOptions,
 ) -> Result<Option<(TcpListener, String)>, HubError> {

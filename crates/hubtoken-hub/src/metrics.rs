@@ -1,11 +1,9 @@
-//! What the Hub counts about itself, written as Prometheus reads it.
+//! The Hub's metrics, in Prometheus' text format.
 //!
-//! A label is a route's template, a method, a status or a word of ours, never a name, a path or anything else that a
-//! client chooses: so there are as many series as there are routes, however long the Hub runs and whoever asks. A
-//! request takes a shared lock and adds to a few atomic numbers.
-//!
-//! A time series is an atomic counter behind a shared lock; counting takes no lock that a request
-//! has to wait for.
+//! A label is a route template, a method, a status or a fixed word, never a name, a path or
+//! anything else that a client chooses. The number of series is therefore bounded by the number of
+//! routes, however long the Hub runs and whatever clients send. A request takes a shared lock and
+//! adds to a few atomic counters; it never waits for a lock held by another request.
 
 mod page;
 
@@ -16,31 +14,32 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 
-/// The upper ends of the histogram's buckets, in microseconds: from a look-up in memory to an upload.
+/// The upper bounds of the histogram's buckets, in microseconds: from an in-memory lookup to an
+/// upload.
 const BUCKETS: [u64; 12] = [
     250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000, 250_000, 1_000_000, 5_000_000,
     30_000_000,
 ];
-/// The statuses that are counted by themselves; any other one counts as `other`.
+/// The statuses that are counted individually; all others count as `other`.
 const STATUSES: [u16; 30] = [
     200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 400, 401, 403, 404, 405, 409, 412, 413, 415,
     416, 421, 422, 429, 431, 500, 501, 502, 503, 504, 507,
 ];
-/// Every route is known at compile time; this bounds what a mistake there could cost.
+/// All routes are known at compile time; this bounds the cost of a mistake there.
 const MOST_SERIES: usize = 1_000;
 
-/// How a request said who it is.
+/// The credentials of a request and whether they were accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// Nothing was shown.
+    /// No credentials.
     Nothing,
-    /// A token that is valid.
+    /// A valid token.
     Token,
-    /// A token that is unknown, deleted or expired, or no token at all.
+    /// A token that is unknown, deleted, expired or malformed.
     Refused,
     /// The admin key.
     AdminKey,
-    /// Something else, to the administration API.
+    /// Invalid credentials for the administration API.
     AdminRefused,
 }
 
@@ -53,12 +52,12 @@ pub(crate) struct Metrics {
     shown: [AtomicU64; 5],
     pub rate_limited: AtomicU64,
     pub foreign_hosts: AtomicU64,
-    /// Connections that are open now.
+    /// Connections that are currently open.
     pub connections: AtomicI64,
-    /// Connections that were closed unheard, since their address had too many.
+    /// Connections closed without being served, because their address had too many.
     pub connections_refused: AtomicU64,
     pub failed_handshakes: AtomicU64,
-    /// Commits that are being received.
+    /// Commits being received.
     pub uploads: AtomicI64,
 }
 
@@ -69,7 +68,7 @@ struct Series {
     microseconds: AtomicU64,
 }
 
-/// What is not counted but looked up when it is asked for.
+/// Values that are not counted but read when the metrics are requested.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Gauges {
     pub users: u64,
@@ -82,7 +81,7 @@ pub(crate) struct Gauges {
     pub stopping: bool,
 }
 
-/// Adds one while it lives.
+/// A gauge that is incremented while this guard lives.
 pub(crate) struct Under<'a>(&'a AtomicI64);
 
 impl<'a> Under<'a> {
@@ -147,10 +146,10 @@ impl Metrics {
     }
 }
 
-/// The route of a request that no route takes.
+/// The route label of requests that match no route.
 pub(crate) const UNKNOWN: &str = "(none)";
 
-/// The method as a word of ours: a client may send any.
+/// Maps the method to a fixed label, so that clients cannot create metric series.
 pub(crate) fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -164,7 +163,7 @@ pub(crate) fn method_name(method: &Method) -> &'static str {
     }
 }
 
-/// A look-up by a borrowed route, so that a request allocates nothing.
+/// Allows lookups by a borrowed route, so that counting allocates nothing.
 trait Key {
     fn parts(&self) -> (&str, &'static str);
 }

@@ -1,7 +1,7 @@
-//! What happens around every request: it is counted, its sender is found out, its answer gets the Hub's headers, and
-//! its end is written down.
+//! The middleware around every request: authenticates it, adds the Hub's headers to the response,
+//! counts it and logs it.
 //!
-//! Done in one place so that it holds for every path, unknown ones included.
+//! This is done in one place so that it applies to every path, including unknown ones.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use super::{admin, health, pages};
 const EXPOSED: &str = "X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,Accept-Ranges,\
                        Content-Range,X-Linked-Size,X-Linked-ETag,X-Xet-Hash";
 
-/// The headers that are the same on every answer.
+/// The headers that are the same on every response.
 const CONSTANT: [(HeaderName, HeaderValue); 6] = [
     named("x-powered-by", "huggingface-moon"),
     named("access-control-expose-headers", EXPOSED),
@@ -52,15 +52,15 @@ const fn named(name: &'static str, value: &'static str) -> (HeaderName, HeaderVa
     )
 }
 
-/// What the requests of one family of routes have in common.
+/// What all requests of one family of routes have in common.
 #[derive(Clone)]
 pub(crate) struct Family {
     pub state: Arc<HubState>,
-    /// The form of errors; `None` for paths that no route takes.
+    /// The error format; `None` for paths that match no route.
     pub errors: Option<ErrorFormat>,
 }
 
-/// What is known of a request by the time its answer is there.
+/// What is known about a request when its response is ready.
 struct Facts {
     begun: Instant,
     method: Method,
@@ -93,7 +93,7 @@ pub(crate) async fn surround(
     };
     if pages::owns(&path) {
         let id = facts.id.clone();
-        // Boxed, since every request's future is as large as the largest thing that it may wait for.
+        // Boxed, because a request's future is as large as the largest future it may await.
         let page = Box::pin(pages::guard::surround(
             Arc::clone(&state),
             id,
@@ -135,8 +135,9 @@ pub(crate) async fn surround(
     response
 }
 
-/// A proxy on this machine says for whom it asks. It appends the address that it saw, so the last one is its own word;
-/// whatever stands before came with the request.
+/// Takes the client's address from the local proxy's `X-Forwarded-For`. The proxy appends the
+/// address that it saw, so only the last one is trustworthy; everything before it came with the
+/// request.
 fn believe_proxy(request: &mut Request) {
     let Some(address) = forwarded_for(request.headers()) else {
         return;
@@ -153,7 +154,7 @@ fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
     last.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
 }
 
-/// Lets the request through, or not; says whether somebody is logged in.
+/// Checks whether the request may proceed; returns whether the caller is logged in.
 async fn admit(state: &Arc<HubState>, path: &str, request: &mut Request) -> Result<bool, ApiError> {
     let door = request
         .extensions()
@@ -184,7 +185,7 @@ async fn admit(state: &Arc<HubState>, path: &str, request: &mut Request) -> Resu
             if error.status() == StatusCode::UNAUTHORIZED {
                 state.metrics.shown(Shown::Refused);
             }
-            // Wrong tokens count as well, by address: guessing must not be free of the limit.
+            // Invalid tokens count as well, by address, so that guessing is rate-limited too.
             if path == "/api/whoami-v2" {
                 limit_whoami(state, &address(request.extensions()), false)?;
             }
@@ -223,7 +224,8 @@ fn limit_whoami(
     }
 }
 
-/// Counts the answer, and writes its line into the log: without path, query and headers, where a token may stand.
+/// Counts the response and logs it: without path, query and headers, any of which may contain a
+/// token.
 fn note(state: &HubState, facts: &Facts, status: StatusCode, error: Option<&str>) {
     let took = facts.begun.elapsed();
     let route = facts.route.as_ref().map_or(UNKNOWN, MatchedPath::as_str);
@@ -260,7 +262,7 @@ fn note(state: &HubState, facts: &Facts, status: StatusCode, error: Option<&str>
     );
 }
 
-/// With three digits after the point.
+/// In milliseconds, with three decimal places.
 fn milliseconds(duration: Duration) -> Value {
     let microseconds = u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
     json!(f64::from(microseconds) / 1000.0)
@@ -285,14 +287,16 @@ fn add_headers(
     for (name, value) in CONSTANT {
         headers.insert(name, value);
     }
-    // Constant, never a copy of the request's `Origin`: no web page of another site may read an answer.
+    // Constant, never a copy of the request's `Origin`, so that no web page of another site can
+    // read a response.
     headers.insert(ALLOW_ORIGIN, state.addresses.endpoint.clone());
     headers.insert(RATE_LIMIT, standing);
     headers.insert(RATE_LIMIT_POLICY, policy);
     headers.insert(REQUEST_ID, id);
 }
 
-/// The standing of a request that is not counted: a full window of the Hub's own.
+/// The rate-limit status of a request that is not counted: a full quota, with the real Hub's
+/// numbers.
 fn full_window(path: &str, logged_in: bool) -> (HeaderValue, HeaderValue) {
     let resolves = path.contains("/resolve/") || path.contains("/raw/");
     let (standing, policy) = match (resolves, logged_in) {

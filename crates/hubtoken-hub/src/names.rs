@@ -1,7 +1,7 @@
-//! The rules for names: which users, organizations, repositories and tokens can exist.
+//! The rules for names of users, organizations, repositories and tokens.
 //!
-//! They follow the Hub's own, because a name that works here must work there. Names also become parts of URLs, so
-//! the words that URLs need for themselves are reserved.
+//! They follow the real Hub's rules, because a name that works here must work there. Names also
+//! become parts of URLs, so words that the Hub's own URLs need are reserved.
 
 use super::error::HubError;
 
@@ -9,7 +9,7 @@ const LONGEST_NAMESPACE: usize = 42;
 const LONGEST_REPOSITORY: usize = 96;
 const LONGEST_TOKEN: usize = 100;
 
-/// First parts of the Hub's own paths; a user of that name would be unreachable.
+/// First segments of the Hub's own paths; a user with such a name would be unreachable.
 const RESERVED: &[&str] = &[
     "-",
     "admin",
@@ -45,12 +45,12 @@ const RESERVED: &[&str] = &[
     "v1",
 ];
 
-/// What two names have in common that the Hub holds to be the same.
+/// The form under which names are compared: two names with the same key are the same name.
 pub(crate) fn key(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
-/// Checks the name of a user or an organization.
+/// Checks the name of a user or organization.
 pub(crate) fn check_namespace(what: &'static str, name: &str) -> Result<(), HubError> {
     let is_reserved = || RESERVED.contains(&key(name).as_str());
     let unfit = unfit(name, LONGEST_NAMESPACE, "it has more than 42 characters")
@@ -66,7 +66,7 @@ pub(crate) fn check_repository(name: &str) -> Result<(), HubError> {
     fit("a repository", name, unfit)
 }
 
-/// Why neither a namespace nor a repository may have a name.
+/// The rules that namespaces and repositories share; returns the one that is broken.
 fn unfit(name: &str, longest: usize, too_long: &'static str) -> Option<&'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if name.is_empty() {
@@ -105,7 +105,7 @@ pub(crate) fn split_repository(id: &str) -> Result<(&str, &str), HubError> {
         })
 }
 
-/// Checks the name of a token, which may be any Unicode and may repeat.
+/// Checks the name of a token, which may be any Unicode text and need not be unique.
 pub(crate) fn check_token(name: &str) -> Result<(), HubError> {
     let reason = if name.trim().is_empty() {
         "it is empty"
@@ -116,7 +116,7 @@ pub(crate) fn check_token(name: &str) -> Result<(), HubError> {
     } else {
         return Ok(());
     };
-    // A control character must not reach a terminal through the message either.
+    // Control characters must not reach a terminal through the message either.
     let name = name
         .chars()
         .take(LONGEST_TOKEN)
@@ -129,7 +129,7 @@ pub(crate) fn check_token(name: &str) -> Result<(), HubError> {
     })
 }
 
-/// Checks a text that people read: a full name, an e-mail address, a permission.
+/// Checks a free-form text: a full name, an e-mail address, a permission.
 pub(crate) fn check_text(what: &'static str, text: &str) -> Result<(), HubError> {
     let reason = if text.chars().count() > 200 {
         "it has more than 200 characters"

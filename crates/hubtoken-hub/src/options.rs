@@ -1,9 +1,9 @@
-//! What a Hub can be told when it starts.
+//! The options with which a Hub is started.
 //!
-//! Two kinds of Hub come of it. A **private** one listens on loopback, over plain http, and one socket does for
-//! everything. A **public** one is reached from elsewhere, through TLS of its own or a proxy's, under its base URL; what
-//! is for its owner (administration, metrics) then has a second socket on loopback, so that no mistake in a proxy or a
-//! firewall shows it to anybody else.
+//! There are two kinds of Hub. A **private** one listens on loopback over plain http and serves
+//! everything through one socket. A **public** one is reached from other machines under its base
+//! URL, with TLS of its own or a proxy's. Its administration and metrics are then served on a
+//! second, loopback-only socket, so that no mistake in a proxy or firewall can expose them.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,25 +18,26 @@ use super::rate_limit::RateLimit;
 use super::registry::AUDIT_DAYS;
 use hubtoken_core::strict_url::Origin;
 
-/// The files of a certificate, in PEM. They are read again when they change.
+/// The certificate files, in PEM. They are reloaded when they change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The certificate, and after it those that lead to its root.
+    /// The certificate, followed by the intermediate certificates up to its root.
     pub certificate: PathBuf,
-    /// Its key, which nobody but its owner and group may read.
+    /// The private key, which only its owner and group may be able to read.
     pub key: PathBuf,
 }
 
-/// How much of the Hub one client may take up.
+/// Limits on what one client can use up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections served at once; more wait in the system's queue.
     pub connections: u32,
-    /// Connections of one address; further ones are closed. 0 is no limit. Loopback has none, since a proxy is there.
+    /// Connections per address; further ones are closed. 0 means no limit. Loopback has no limit,
+    /// since a proxy may be there.
     pub connections_per_address: u32,
-    /// How long a request's head, or the wait for the next request, may take.
+    /// How long the head of a request, or the wait for the next request, may take.
     pub header_seconds: u32,
-    /// How long nothing may move while a body is received or an answer is sent.
+    /// How long a transfer may stall while a body is received or a response is sent.
     pub stall_seconds: u32,
 }
 
@@ -51,42 +52,46 @@ impl Default for Limits {
     }
 }
 
-/// What a [`Hub`](super::Hub) can be told when it starts. The default is a throw-away Hub on a free port.
+/// The options of a [`Hub`](super::Hub). The default is a temporary Hub on a free port.
 #[derive(Clone, Debug)]
 pub struct HubOptions {
-    /// Folder for everything the Hub must remember; `None` is a temporary one that is removed at stop.
+    /// The folder for all persistent data; `None` is a temporary one that is removed at stop.
     pub data: Option<PathBuf>,
     /// Where to listen: `localhost` or a loopback address; any other address needs `tls`.
     pub host: String,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,
-    /// How often `GET /api/whoami-v2` may be asked by one user, or from one address by clients that
-    /// show no token; no limit by default.
+    /// How often one user may call `GET /api/whoami-v2`, or one address without a token; no limit
+    /// by default.
     pub whoami_limit: Option<RateLimit>,
-    /// For how many days entries of the audit log are kept; a year by default.
+    /// How many days entries of the audit log are kept; a year by default.
     pub audit_days: u32,
-    /// The certificate with which the Hub is served over TLS; none by default.
+    /// The certificate for serving over TLS; none by default.
     pub tls: Option<TlsFiles>,
-    /// Under which address clients know the Hub, such as `https://hub.example`; by default where it listens.
+    /// The address under which clients reach the Hub, such as `https://hub.example`; by default the
+    /// one it listens on.
     pub base_url: Option<String>,
-    /// Whether a proxy on this machine is in front, which speaks TLS with the world and plain http with the Hub. It is
-    /// then believed what it says of a client's address (the last one in `X-Forwarded-For`).
+    /// Set this when a proxy on this machine terminates TLS and forwards requests over plain http.
+    /// The last address in its `X-Forwarded-For` header is then trusted as the client's.
     pub behind_proxy: bool,
-    /// For a public Hub, the port on 127.0.0.1 for administration, health and metrics; 0 takes a free one.
+    /// For a public Hub, the port on 127.0.0.1 for administration, health and metrics; 0 takes a
+    /// free one.
     pub local_port: u16,
-    /// How much of the Hub one client may take up.
+    /// Limits on what one client can use up.
     pub limits: Limits,
-    /// How long requests under way may go on after the stop.
+    /// How long requests in progress may continue after the stop, in seconds.
     pub grace_seconds: u32,
     /// The servers behind the inference API; none by default.
     pub inference: InferenceOptions,
-    /// How a line of the log looks.
+    /// The format of a log line.
     pub log_format: LogFormat,
-    /// What is logged, to standard error; nothing by default.
+    /// What is logged to standard error; nothing by default.
     pub log_level: LogLevel,
-    /// Whether uploads by API send large files to LFS. `huggingface_hub` follows only with `HF_HUB_DISABLE_XET=1`.
+    /// Whether uploads through the API send large files to LFS. `huggingface_hub` only complies
+    /// with `HF_HUB_DISABLE_XET=1`.
     pub lfs: bool,
-    /// The folders in which the program `git` is looked for, as `PATH` has them; `None` is this process's `PATH`.
+    /// The folders to search for the program `git`, in the format of `PATH`; `None` uses this
+    /// process's `PATH`.
     pub search_path: Option<OsString>,
 }
 
@@ -114,11 +119,11 @@ impl Default for HubOptions {
 }
 
 impl HubOptions {
-    /// The address to listen on: without TLS, one that nobody outside this machine can reach.
+    /// The address to listen on: without TLS, one that other machines cannot reach.
     pub(crate) fn address(&self) -> Result<SocketAddr, HubError> {
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
         let address = if self.is_localhost() {
-            // Not looked up: whatever a hosts file says, this Hub must stay on this machine.
+            // Not resolved: whatever the hosts file says, this Hub must not leave this machine.
             Some(IpAddr::V4(Ipv4Addr::LOCALHOST))
         } else {
             host.parse::<IpAddr>()
@@ -136,12 +141,12 @@ impl HubOptions {
         self.host.eq_ignore_ascii_case("localhost")
     }
 
-    /// Whether it is for others than programs on this machine.
+    /// Whether programs on other machines are served.
     pub(crate) fn is_public(&self) -> bool {
         self.tls.is_some() || self.behind_proxy
     }
 
-    /// The base URL, or `http://host:port` for the port really taken.
+    /// The base URL, or `http://host:port` with the actual port.
     pub(crate) fn endpoint(&self, bound: SocketAddr) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         if let Some(base) = self
@@ -184,14 +189,14 @@ impl HubOptions {
             if self.tls.is_some() || !address.ip().is_loopback() {
                 return Err(invalid(
                     "behind_proxy",
-                    "it is for a proxy on this machine that speaks TLS for the Hub: listen on loopback, without a \
+                    "it is for a proxy on this machine that terminates TLS for the Hub: listen on loopback, without a \
                      certificate",
                 ));
             }
             if self.base_url.is_none() {
                 return Err(invalid(
                     "behind_proxy",
-                    "a proxy hides where clients find the Hub: say it with base_url",
+                    "behind a proxy, the Hub cannot know the address that clients use: set base_url",
                 ));
             }
         }
@@ -199,7 +204,7 @@ impl HubOptions {
             Some(text) => self.check_base_url(text),
             None if address.ip().is_unspecified() => Err(invalid(
                 "the host",
-                "with all addresses of the machine, base_url must say under which clients know the Hub",
+                "when listening on all addresses, set base_url to the address that clients use",
             )),
             None => Ok(()),
         }
@@ -208,7 +213,7 @@ impl HubOptions {
     fn check_base_url(&self, text: &str) -> Result<(), HubError> {
         let wrong = |reason: &str| invalid("base_url", reason);
         let base = Url::parse(text)
-            .map_err(|_| wrong("it is no URL; write it like https://hub.example"))?;
+            .map_err(|_| wrong("it is not a valid URL; write it like https://hub.example"))?;
         let is_bare = base.path() == "/"
             && base.query().is_none()
             && base.fragment().is_none()
@@ -221,18 +226,18 @@ impl HubOptions {
             None => return Err(wrong("it has no host")),
         };
         if !is_bare {
-            return Err(wrong("it is more than scheme, host and port"));
+            return Err(wrong("it may only have a scheme, a host and a port"));
         }
-        // Clients read it with parsers of their own, and send tokens there.
+        // Clients parse it with their own parsers and send tokens there.
         Origin::of(text).map_err(|problem| wrong(&format!("it {problem}")))?;
         match base.scheme() {
             "https" if self.is_public() => Ok(()),
             "https" => Err(wrong(
-                "nobody speaks https here: give a certificate, or say behind_proxy if a proxy does",
+                "the Hub does not serve https: give a certificate, or set behind_proxy if a proxy terminates TLS",
             )),
             "http" if on_this_machine && !self.is_public() => Ok(()),
             _ => Err(wrong(
-                "clients send tokens there, so it must be https; plain http is for this machine alone",
+                "clients send tokens there, so it must be https; plain http is only for this machine",
             )),
         }
     }

@@ -1,4 +1,4 @@
-//! Passwords: which ones are good enough, and how they are kept.
+//! Password rules, hashing and verification.
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
@@ -9,17 +9,18 @@ use super::error::HubError;
 use super::secret::Secret;
 
 const SHORTEST: usize = 12;
-/// Hashing takes time by the byte; nobody's password is longer.
+/// The time to hash grows with the length, and no real password is longer.
 const LONGEST: usize = 1024;
 const DIFFERENT: usize = 5;
-/// The hash that is checked when there is none to check, so that an unknown user takes as long as a known one. It has
-/// the form and the cost of the others; that it belongs to any password is as unlikely as guessing a token.
+/// The hash that is checked when there is none, so that an unknown user takes as long as a known
+/// one. It has the same form and cost as real hashes; that any password matches it is as unlikely
+/// as guessing a token.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-/// Hashing is dear by intent, in time and in memory: two passwords are looked at at a time, so that guessing cannot use
-/// up the machine.
+/// Password hashing is deliberately expensive, so at most two run at once; guessing cannot exhaust
+/// CPU or memory.
 static HASHERS: Semaphore = Semaphore::const_new(2);
 
-/// Refuses a password that would be guessed.
+/// Rejects a password that is easy to guess.
 pub(crate) fn check(password: &Secret, user: &str) -> Result<(), HubError> {
     let text = password.reveal();
     let mut different: Vec<char> = text.chars().collect();
@@ -34,20 +35,20 @@ pub(crate) fn check(password: &Secret, user: &str) -> Result<(), HubError> {
     } else if different.len() < DIFFERENT {
         "it has fewer than 5 different characters"
     } else if named && length < SHORTEST + user.chars().count() {
-        "it is little more than the user's name"
+        "it is too similar to the user's name"
     } else {
         return Ok(());
     };
     Err(HubError::WeakPassword { reason })
 }
 
-/// What the registry keeps of a password.
+/// Hashes a password for the registry.
 pub(crate) async fn hash(password: Secret) -> Result<String, HubError> {
     let _turn = HASHERS.acquire().await;
     blocking(move || hashed(&password)).await?
 }
 
-/// Whether a password belongs to a stored hash. Without a hash it takes as long, and says no.
+/// Whether a password matches a stored hash. Without a hash it takes as long and returns `false`.
 pub(crate) async fn verify(password: Secret, stored: Option<String>) -> Result<bool, HubError> {
     let _turn = HASHERS.acquire().await;
     blocking(move || {

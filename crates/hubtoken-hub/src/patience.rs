@@ -1,8 +1,9 @@
-//! How long the Hub waits for a client that has become slow, or only pretends to be.
+//! Time-outs for clients that are slow or stall on purpose.
 //!
-//! A connection costs the client nothing and the Hub a place. So a request's head has a time-out (hyper's own), a body
-//! must go on arriving, and an answer must go on being taken: each within the same number of seconds, and a body not a
-//! byte at a time.
+//! A connection costs the client nothing but occupies one of the Hub's slots. So the head of a
+//! request has a time-out (hyper's own), a body must keep arriving, and a response must keep being
+//! read, each within the same number of seconds. A body must also make real progress: single bytes
+//! do not reset its timer.
 
 use std::future::Future as _;
 use std::io;
@@ -16,15 +17,15 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// What of a body must arrive for the clock to be set back: a slower client than this and the time-out allow is not
-/// one that an upload could be expected of.
+/// How many bytes of a body must arrive to reset the timer. A client slower than this per time-out
+/// could not complete an upload anyway.
 const PROGRESS: usize = 16 << 10;
 
-/// A body that must go on arriving.
+/// A request body that must keep arriving.
 pub(crate) struct PatientBody {
     body: Incoming,
     patience: Duration,
-    /// Made at the first wait: most bodies are empty or there already.
+    /// Created at the first wait: most bodies are empty or already there.
     timer: Option<Pin<Box<Sleep>>>,
     since: usize,
 }
@@ -79,7 +80,7 @@ impl Body for PatientBody {
     }
 }
 
-/// A connection whose client must go on taking what is sent.
+/// A connection whose client must keep reading what is sent.
 pub(crate) struct PatientStream<S> {
     stream: S,
     patience: Duration,
@@ -114,7 +115,7 @@ impl<S> PatientStream<S> {
         ready!(self.timer.as_mut().poll(context));
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
-            "the client takes nothing",
+            "the client stopped reading",
         )))
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::address::Door;
 
-/// The other end of the connection, and through which door it came.
+/// The remote address of the connection, and the listener that accepted it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer {
     pub address: IpAddr,

@@ -1,7 +1,7 @@
-//! A body that is made while it is sent: what a task puts into a channel.
+//! A response body that is produced while it is sent, through a channel that a task writes to.
 //!
-//! The channel is short, so a client that is slow slows down whoever makes the body. When the client goes away the
-//! receiving end is dropped, and the task learns it from the channel.
+//! The channel is short, so a slow client slows down the producer. When the client disconnects, the
+//! receiving end is dropped and the task sees a closed channel.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
@@ -15,18 +15,18 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::blocking::attempt;
 
-/// Pieces that may wait for the client.
+/// Chunks that may wait for the client.
 const WAITING: usize = 4;
-/// How much is passed over at once that a client does not want.
+/// How many bytes are skipped at once.
 const SKIPPED: u64 = 4 << 20;
-/// How long a piece is, if there is so much.
+/// The size of a chunk, unless less is left.
 pub(crate) const PIECE: usize = 64 << 10;
 
-/// Where a task puts the pieces of a body. An error among them cuts the answer off, so that no client takes it for
-/// whole.
+/// The sending end of a body. An error cuts the response off, so that no client mistakes it for
+/// complete.
 pub(crate) type Pieces = Sender<io::Result<Bytes>>;
 
-/// Where they come out.
+/// The receiving end of a body.
 pub(crate) type Received = Receiver<io::Result<Bytes>>;
 
 struct Channel {
@@ -55,14 +55,14 @@ pub(crate) fn channel() -> (Pieces, Received) {
     mpsc::channel(WAITING)
 }
 
-/// The body of these pieces; what was taken out of the channel already comes first.
+/// A body made of these chunks, after `first`, which was already taken out of the channel.
 pub(crate) fn body(first: Bytes, rest: Received) -> Body {
     let first = (!first.is_empty()).then_some(first);
     Body::new(Channel { first, rest })
 }
 
-/// A body of so many bytes from a reader that blocks, after so many others. A thread is held for one piece at a time
-/// only: a hundred slow clients must not hold all threads.
+/// A body of `length` bytes from a blocking reader, after skipping `skip` bytes. A thread is only
+/// held while one chunk is read: a hundred slow clients must not occupy all threads.
 pub(crate) fn of_reader(reader: impl Read + Send + 'static, skip: u64, length: u64) -> Body {
     let (pieces, received) = channel();
     tokio::spawn(async move {
@@ -73,7 +73,7 @@ pub(crate) fn of_reader(reader: impl Read + Send + 'static, skip: u64, length: u
     body(Bytes::new(), received)
 }
 
-/// A part of a file, as a body.
+/// A body with a part of a file.
 pub(crate) fn of_file(mut file: File, part: &Range<u64>) -> io::Result<Body> {
     file.seek(SeekFrom::Start(part.start))?;
     Ok(of_reader(file, 0, part.end - part.start))

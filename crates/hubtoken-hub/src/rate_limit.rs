@@ -1,8 +1,9 @@
-//! Rate limits: fixed windows, as on the Hub, and the headers that tell a client where it stands.
+//! Rate limits: fixed windows, as on the Hub, and the headers that report a client's status.
 //!
-//! Every answer carries the headers. Only whoami and inference are really limited, and only if the owner asks for it:
-//! the first is the limit that bites people, the second the one that costs, and tests need them to be exact. A window begins with the first request in it, so a test
-//! that makes `quota` requests never straddles two windows.
+//! Every response carries the headers. Only whoami and inference are actually limited, and only if
+//! configured: the first is the limit that users run into, the second is the expensive one, and
+//! tests need both to be exact. A window begins with the first request in it, so a test that makes
+//! `quota` requests never straddles two windows.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,29 +11,29 @@ use std::sync::{Mutex, PoisonError};
 
 use time::OffsetDateTime;
 
-/// Windows kept before the old ones are swept out.
+/// The number of windows at which expired ones are removed.
 const SWEEP_AT: usize = 1024;
 
-/// How often a client may ask for something: `quota` times in `window_seconds`.
+/// How many requests a client may make: `quota` in `window_seconds`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// Requests allowed in one window.
     pub quota: u32,
-    /// Length of the window.
+    /// Length of the window, in seconds.
     pub window_seconds: u32,
 }
 
-/// Whose requests are counted together.
+/// The key under which requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Client {
     User(String),
     Token(String),
     Address(IpAddr),
-    /// Nobody logged in, and no connection either: a request made in-process.
+    /// Anonymous and without a connection: a request made in-process.
     Unknown,
 }
 
-/// Where a client stands in its window.
+/// A client's status in its current window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub bucket: &'static str,
@@ -40,7 +41,7 @@ pub(crate) struct Standing {
     pub window_seconds: u32,
     pub left: u32,
     pub reset_seconds: u32,
-    /// Whether this request is beyond the quota.
+    /// Whether this request exceeds the quota.
     pub exceeded: bool,
 }
 
@@ -91,7 +92,7 @@ impl RateLimiter {
             quota: self.limit.quota,
             window_seconds: self.limit.window_seconds,
             left: self.limit.quota.saturating_sub(window.count),
-            // Rounded up: a client that waits this long must find the next window open.
+            // Rounded up: a client that waits this long must be in the next window.
             reset_seconds: u32::try_from((rest + 999) / 1000).unwrap_or(self.limit.window_seconds),
             exceeded: window.count > self.limit.quota,
         }
@@ -99,7 +100,7 @@ impl RateLimiter {
 }
 
 impl RateLimiter {
-    /// Forgets what was counted for a client.
+    /// Resets the count of a client.
     pub(crate) fn forget(&self, client: &Client) {
         self.windows
             .lock()
@@ -109,7 +110,7 @@ impl RateLimiter {
 }
 
 impl Standing {
-    /// `RateLimit`.
+    /// The value of the `RateLimit` header.
     pub(crate) fn state(&self) -> String {
         format!(
             "\"{}\";r={};t={}",
@@ -117,7 +118,7 @@ impl Standing {
         )
     }
 
-    /// `RateLimit-Policy`.
+    /// The value of the `RateLimit-Policy` header.
     pub(crate) fn policy(&self) -> String {
         format!(
             "\"fixed window\";\"{}\";q={};w={}",
@@ -125,7 +126,7 @@ impl Standing {
         )
     }
 
-    /// What the Hub says to a client beyond the quota.
+    /// The Hub's message to a client that exceeded the quota.
     pub(crate) fn message(&self, logged_in: bool) -> String {
         let period = if self.window_seconds.is_multiple_of(60) {
             format!("{} minutes", self.window_seconds / 60)

@@ -1,7 +1,7 @@
-//! A JSON body that is written once and sent many times.
+//! A JSON body that is serialized once and sent many times.
 //!
-//! Writing an identity and hashing it for its `ETag` takes longer than everything else that a whoami
-//! does, and the result changes only with the principal that it describes. So the principal keeps it.
+//! Serializing an identity and hashing it for its `ETag` dominates the cost of a whoami, so the
+//! bytes are cached with the principal and invalidated together with it.
 
 use axum::body::Bytes;
 use serde::Serialize;

@@ -1,14 +1,15 @@
-//! The id of a request, by which a client's complaint is found in the log.
+//! Request ids, which link a client's report to its line in the log.
 //!
-//! It must differ from all others and need not be hard to guess, so it is a number that counts, beside one that was
-//! drawn when the Hub started; asking the system for randomness each time would cost more than the look-up of a token.
+//! An id must be unique but need not be unguessable, so it combines a counter with a random number
+//! drawn when the Hub starts. Asking the system for randomness on every request would cost more
+//! than looking up a token.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::HeaderValue;
 use hubtoken_core::hexadecimal::encode_into;
 
-/// Where ids come from.
+/// Generates request ids.
 #[derive(Debug)]
 pub(crate) struct RequestIds {
     drawn: u32,
@@ -18,7 +19,7 @@ pub(crate) struct RequestIds {
 impl RequestIds {
     pub(crate) fn new() -> Self {
         let mut drawn = [0; 4];
-        // Without randomness two runs may share their ids, which a reader of logs can live with.
+        // Without randomness, two runs may produce the same ids, which is acceptable in a log.
         let _ = getrandom::fill(&mut drawn);
         Self {
             drawn: u32::from_ne_bytes(drawn),
@@ -26,7 +27,8 @@ impl RequestIds {
         }
     }
 
-    /// `Root=1-`, eight hexadecimal digits of the time, and 24 that are this request's: the form of the Hub's own.
+    /// `Root=1-`, eight hexadecimal digits of the time, and 24 unique to the request: the format of
+    /// the real Hub.
     pub(crate) fn next(&self, unix_time: i64) -> HeaderValue {
         const FORM: &[u8; 40] = b"Root=1-00000000-000000000000000000000000";
         let mut text = *FORM;

@@ -1,16 +1,17 @@
-//! How many requests the Hub received, by path: what a test of a client wants to know.
+//! Counts the requests the Hub received, by path, for tests of clients.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-/// Paths counted one by one; further ones count in the total only, so that a Hub that runs for weeks stays small.
+/// Paths counted individually. Requests for further paths only count toward the total, so that a
+/// Hub that runs for weeks does not grow.
 const MOST_PATHS: usize = 10_000;
-/// The longest path that is counted by itself, in bytes: what clients send must not fill the memory.
+/// The longest path that is counted individually, in bytes, so that clients cannot fill the memory.
 const LONGEST_PATH: usize = 512;
 
-/// Requests received since the Hub started. A path that is known takes a shared lock and an atomic number, since all
-/// requests of a busy Hub come by here.
+/// Requests received since the Hub started. A known path takes a shared lock and an atomic
+/// increment, since every request of a busy Hub passes through here.
 #[derive(Debug, Default)]
 pub(crate) struct RequestLog {
     total: AtomicU64,
@@ -37,7 +38,7 @@ impl RequestLog {
             .fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Requests of exactly this path, or all.
+    /// The number of requests for exactly this path, or of all requests.
     pub(crate) fn count(&self, path: Option<&str>) -> u64 {
         let Some(path) = path else {
             return self.total.load(Ordering::Relaxed);

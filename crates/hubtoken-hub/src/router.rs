@@ -1,4 +1,4 @@
-//! All routes of a Hub, and what is around them.
+//! All routes of a Hub, and the layers around them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::middleware::{Family, surround};
 use super::state::HubState;
 use super::{admin, api, git, health, inference, lfs, pages};
 
-/// The largest body of a request, commits aside. A `preupload` of 256 files is far below it.
+/// The largest request body, except for commits. A `preupload` of 256 files is far below it.
 const BODY_BYTES: usize = 16 << 20;
 
 /// The HTTP part of a Hub.
@@ -21,8 +21,8 @@ pub fn app(state: Arc<HubState>) -> Router {
         let state = Arc::clone(&state);
         routes
             .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
-            // As one layer, the first one outermost: each layer costs every request a clone of all
-            // that is below it.
+            // As one layer, the first one outermost: each layer costs every request a clone of
+            // everything below it.
             .layer((
                 from_fn_with_state(Family { state, errors }, surround),
                 DefaultBodyLimit::max(BODY_BYTES),

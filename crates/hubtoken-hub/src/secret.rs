@@ -1,7 +1,8 @@
-//! Values that must stay secret: access tokens and the admin key.
+//! Secret values: access tokens and the admin key.
 //!
-//! The Hub keeps only a digest of either once it was shown. A plain SHA-256 is enough because a value carries
-//! more than 190 bits of entropy, so there is nothing to guess; passwords, which people choose, get argon2.
+//! Once a value has been shown, the Hub keeps only its digest. A plain SHA-256 is enough because a
+//! value carries more than 190 bits of entropy, so there is nothing to guess; passwords, which
+//! people choose, use argon2.
 
 use std::fmt;
 
@@ -14,20 +15,22 @@ use hubtoken_core::hexadecimal;
 
 const LETTERS: &[u8; 52] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const TOKEN_PREFIX: &str = "hf_";
-/// As long as the Hub's own, so that every detector of leaked tokens recognizes it; three of four accept letters only.
+/// The length of the real Hub's tokens, so that every detector of leaked tokens recognizes them;
+/// three of four such detectors accept only letters.
 const TOKEN_LETTERS: usize = 34;
 const ADMIN_KEY_PREFIX: &str = "hubtoken_admin_";
 const ADMIN_KEY_LETTERS: usize = 43;
 
-/// The SHA-256 of a secret: all that the registry knows of it.
+/// The SHA-256 of a secret, which is all that the registry stores of it.
 pub(crate) type Digest = [u8; 32];
 
-/// A secret value, zeroed when dropped. `Debug` shows a mask; [`Secret::reveal`] is the one way to the value.
+/// A secret value, zeroed when dropped. `Debug` shows a mask; [`Secret::reveal`] is the only way to
+/// read the value.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes over a value that is known already.
+    /// Wraps an existing value.
     #[must_use]
     pub fn new(value: String) -> Self {
         Self(Zeroizing::new(value))
@@ -48,7 +51,8 @@ impl Secret {
         while value.len() < prefix.len() + letters {
             getrandom::fill(bytes.as_mut_slice()).map_err(|_| HubError::Random)?;
             for byte in bytes.iter() {
-                // Bytes from 208 on are thrown away: 256 is no multiple of 52, and a remainder would favor letters.
+                // Discard bytes from 208 on: 256 is not a multiple of 52, and the remainder would
+                // favor some letters.
                 if *byte < 208 && value.len() < prefix.len() + letters {
                     value.push(char::from(LETTERS[usize::from(*byte % 52)]));
                 }
@@ -57,20 +61,20 @@ impl Secret {
         Ok(Self(value))
     }
 
-    /// 256 random bits for a cookie or a form, in hexadecimal.
+    /// 256 random bits in hexadecimal, for a cookie or a form.
     pub(crate) fn random_id() -> Result<Self, HubError> {
         let mut bytes = Zeroizing::new([0_u8; 32]);
         getrandom::fill(bytes.as_mut_slice()).map_err(|_| HubError::Random)?;
         Ok(Self(Zeroizing::new(hexadecimal::encode(bytes.as_slice()))))
     }
 
-    /// The value itself. Whoever calls this must neither log nor store it.
+    /// The value itself. Callers must neither log nor store it.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// The last four characters, by which people recognize a token in a list.
+    /// The last four characters, by which users recognize a token in a list.
     pub(crate) fn last4(&self) -> String {
         let mut last: Vec<char> = self.0.chars().rev().take(4).collect();
         last.reverse();
@@ -92,12 +96,13 @@ pub(crate) fn digest(value: &str) -> Digest {
     Sha256::digest(value.as_bytes()).into()
 }
 
-/// Compares digests, not values, so that neither the length nor the common prefix shows in the time taken.
+/// Compares digests rather than values, so that the time taken reveals neither the length nor a
+/// common prefix.
 pub(crate) fn same(left: &Digest, right: &Digest) -> bool {
     left.ct_eq(right).into()
 }
 
-/// A 24-digit hexadecimal id, the form of every id on the Hub.
+/// A 24-digit hexadecimal id, the format of every id on the Hub.
 pub(crate) fn object_id() -> Result<String, HubError> {
     let mut bytes = [0_u8; 12];
     getrandom::fill(&mut bytes).map_err(|_| HubError::Random)?;
@@ -138,7 +143,7 @@ mod tests {
                 *counts.entry(letter).or_insert(0_u32) += 1;
             }
         }
-        // 68 000 letters over 52 of them: about 1 308 each, with a standard deviation of 36.
+        // 68,000 letters over 52 of them: about 1,308 each, with a standard deviation of 36.
         assert_eq!(counts.len(), 52);
         assert!(
             counts.values().all(|count| (1000..1620).contains(count)),

@@ -1,5 +1,5 @@
-//! The listeners: HTTP/1.1 with keep-alive, over TLS or plain, bounded in what one client can take up, and stopped
-//! without cutting an answer in half.
+//! The listeners: HTTP/1.1 with keep-alive, with or without TLS, with limits on what one client can
+//! use up, and with a graceful shutdown that does not cut responses off.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
@@ -29,32 +29,32 @@ use super::patience::{PatientBody, PatientStream};
 use super::peer::Peer;
 use super::state::HubState;
 
-/// Far above what any client sends, tokens of the JWT kind included.
+/// Far more than any client sends, even with JWTs.
 const HEADER_BYTES: usize = 64 * 1024;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Whether the Hub is to end, and how.
+/// The state of the shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stop {
-    /// Not yet.
+    /// Running.
     No,
-    /// Once requests under way are answered.
+    /// Stops once the requests in progress are answered.
     Gently,
-    /// At once.
+    /// Stops immediately.
     Now,
 }
 
-/// A socket, and what holds for those who come through it.
+/// A listening socket and the settings for its connections.
 pub(crate) struct Doorway {
     pub listener: TcpListener,
     pub door: Door,
     pub tls: Option<Arc<ServerConfig>>,
     pub limits: Limits,
-    /// How long requests under way may go on after the stop.
+    /// How long requests in progress may continue after the stop.
     pub grace: Duration,
 }
 
-/// What a connection is served with.
+/// What is needed to serve a connection.
 #[derive(Clone)]
 struct Service {
     app: Router,
@@ -64,7 +64,7 @@ struct Service {
     limits: Limits,
 }
 
-/// Serves until told to stop, then lets requests under way finish for a while.
+/// Serves until told to stop, then gives requests in progress some time to finish.
 pub(crate) async fn serve(
     doorway: Doorway,
     app: Router,
@@ -101,7 +101,8 @@ pub(crate) async fn serve(
             state.metrics.refused_connection();
             continue;
         };
-        // Small answers must not wait for the next packet; if it cannot be set, they are late and nothing else.
+        // Small responses must not wait for the next packet. If the option cannot be set, they are
+        // merely late.
         let _ = stream.set_nodelay(true);
         let stall = Duration::from_secs(limits.stall_seconds.into());
         let stream = PatientStream::new(stream, stall);
@@ -135,7 +136,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// The place of a connection is free again only when it has ended.
+/// Releases a connection's slot, which must stay occupied until the connection has ended.
 fn leave(slot: Result<OwnedSemaphorePermit, tokio::sync::AcquireError>, visit: Visit) {
     drop((slot, visit));
 }
@@ -168,12 +169,12 @@ impl Service {
             .max_buf_size(HEADER_BYTES)
             .max_header_size(HEADER_BYTES)
             .serve_connection(TokioIo::new(FramedStream::new(stream)), service);
-        // A connection that breaks is the client's affair.
+        // A broken connection is not an error of the Hub.
         let _ = watcher.watch(connection).await;
     }
 }
 
-/// How many connections each address has.
+/// The number of connections per address.
 #[derive(Debug, Default)]
 struct Visitors(Mutex<HashMap<IpAddr, u32>>);
 
@@ -184,8 +185,8 @@ struct Visit {
 }
 
 impl Visitors {
-    /// Counts a connection, or says that it is one too many. An IPv6 client has a whole network of addresses to come
-    /// from, so those of one network are one.
+    /// Counts a connection, or returns `None` if its address has too many. An IPv6 client can use a
+    /// whole network of addresses, so all addresses of one network count as one.
     fn enter(self: &Arc<Self>, address: IpAddr, most: u32) -> Option<Visit> {
         let limited = most > 0 && !address.to_canonical().is_loopback();
         let address = match address.to_canonical() {
@@ -221,8 +222,8 @@ impl Drop for Visit {
     }
 }
 
-/// Takes the socket out of service for every process that has it: a child forked from this one holds a copy, and a
-/// mere close here would leave clients waiting in a queue that nobody serves.
+/// Shuts the socket down for every process that has it. A child forked from this one holds a copy,
+/// and closing only this one would leave clients waiting in a queue that no process serves.
 fn close(listener: TcpListener) {
     if let Ok(listener) = listener.into_std() {
         let _ = TcpStream::from(OwnedFd::from(listener)).shutdown(Shutdown::Both);
@@ -248,7 +249,7 @@ mod tests {
         assert!(enter("2001:db8::3").is_none());
         assert!(enter("2001:db8:0:1::1").is_some());
         drop(network);
-        // A proxy on this machine brings everybody.
+        // All connections through a local proxy come from loopback.
         let all: Vec<_> = (0..9).map(|_| enter("127.0.0.1").unwrap()).collect();
         drop(all);
         assert!(visitors.0.lock().unwrap().is_empty());

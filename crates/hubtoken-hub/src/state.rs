@@ -1,4 +1,4 @@
-//! Everything that the routes share.
+//! The state that all routes share.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -30,10 +30,11 @@ use super::request_log::RequestLog;
 use super::secret::{Digest, Secret};
 use hubtoken_core::env::{self, Environment as _, ProcessEnvironment};
 
-/// How exactly `last_used_at` is kept: one write a minute and token, at most.
+/// The precision of `last_used_at`: at most one write per minute and token.
 const LAST_USED_STEP: time::Duration = time::Duration::minutes(1);
 
-/// What the routes of one Hub share. Made by [`HubState::open`], served by [`app`](super::app).
+/// The state that the routes of one Hub share. Created by [`HubState::open`], served by
+/// [`app`](super::app).
 #[derive(Debug)]
 pub struct HubState {
     pub(crate) registry: Arc<dyn Registry>,
@@ -52,7 +53,7 @@ pub struct HubState {
     pub(crate) request_ids: RequestIds,
     pub(crate) git: Git,
     pub(crate) lfs: Lfs,
-    /// Commits that are being received.
+    /// Limits the commits being received.
     pub(crate) commits: Places,
     pub(crate) started: OffsetDateTime,
     stopping: AtomicBool,
@@ -61,7 +62,8 @@ pub struct HubState {
 }
 
 impl HubState {
-    /// Opens registry and repositories in a folder, and makes them agree if the last Hub there crashed.
+    /// Opens registry and repositories in a folder, and reconciles them if the last Hub there
+    /// crashed.
     ///
     /// # Errors
     /// The [`HubError`] that says what is wrong with the folder or the database.
@@ -98,7 +100,7 @@ impl HubState {
             request_ids: RequestIds::new(),
             git,
             lfs: Lfs::new(folder),
-            commits: Places::new(UPLOADS, "Too many uploads are under way"),
+            commits: Places::new(UPLOADS, "Too many uploads are in progress"),
             started: clock.now(),
             stopping: AtomicBool::default(),
             folder: folder.to_owned(),
@@ -113,7 +115,7 @@ impl HubState {
         })
     }
 
-    /// The same Hub with other rules for signing in at its pages.
+    /// The same Hub with a different sign-in policy for its pages.
     #[must_use]
     pub fn with_sign_in_policy(self, policy: SignInPolicy) -> Self {
         Self {
@@ -122,10 +124,10 @@ impl HubState {
         }
     }
 
-    /// The same Hub with servers behind its inference API.
+    /// The same Hub with upstream servers for its inference API.
     ///
     /// # Errors
-    /// [`HubError::InvalidOption`], which says what is wrong with them.
+    /// [`HubError::InvalidOption`], which says what is wrong with the options.
     pub fn with_inference(self, options: &InferenceOptions) -> Result<Self, HubError> {
         Ok(Self {
             inference: Inference::new(options)?,
@@ -133,7 +135,7 @@ impl HubState {
         })
     }
 
-    /// Looks for `git` here, in place of this process's own `PATH`.
+    /// Searches for `git` in these folders instead of this process's `PATH`.
     #[must_use]
     pub fn with_search_path(self, search_path: OsString) -> Self {
         Self {
@@ -142,27 +144,27 @@ impl HubState {
         }
     }
 
-    /// Whether uploads by API send large files to LFS.
+    /// Sets whether uploads through the API send large files to LFS.
     #[must_use]
     pub fn with_lfs(mut self, lfs: bool) -> Self {
         self.lfs.preferred = lfs;
         self
     }
 
-    /// Keeps entries of the audit log for this many days, in place of a year.
+    /// Keeps entries of the audit log for this many days instead of a year.
     #[must_use]
     pub fn with_audit_days(self, days: u32) -> Self {
         self.registry.keep_audit(days);
         self
     }
 
-    /// The tokens of a user, with their use as it is now.
+    /// The tokens of a user, with up-to-date usage counts.
     pub(crate) async fn list_tokens(&self, user: &str) -> Result<Vec<TokenInfo>, HubError> {
         self.inference.usage.write(&*self.registry).await?;
         self.registry.list_tokens(user).await
     }
 
-    /// What the program does in which the Hub is embedded.
+    /// The audit-log origin for actions of the embedding program.
     pub(crate) fn program(&self) -> Origin {
         Origin {
             actor: Actor::Program,
@@ -171,20 +173,20 @@ impl HubState {
         }
     }
 
-    /// Serves its owner elsewhere than everybody, and believes a proxy.
+    /// Sets the address of the admin listener, and whether a proxy is trusted.
     pub(crate) fn for_the_public(mut self, local: Option<&str>, behind_proxy: bool) -> Self {
         self.addresses = Addresses::new(&self.endpoint, local);
         self.behind_proxy = behind_proxy;
         self
     }
 
-    /// Keeps a log.
+    /// Sets the log.
     pub(crate) fn with_journal(mut self, journal: Journal) -> Self {
         self.journal = journal;
         self
     }
 
-    /// Says that it is about to end; whoever sends requests should look for another one.
+    /// Announces the shutdown through `/readyz`, so that load balancers send requests elsewhere.
     pub(crate) fn begin_to_stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
@@ -193,15 +195,16 @@ impl HubState {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Room on the disk of the data folder, in bytes, where the system tells.
+    /// Free space on the disk of the data folder, in bytes, if the system reports it.
     pub(crate) fn disk_free(&self) -> Option<u64> {
         let disk = rustix::fs::statvfs(&self.folder).ok()?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
-    /// Writes everything back and closes the database.
+    /// Writes all pending data and closes the database.
     pub async fn close(&self) {
-        // What cannot be written at the end is lost, as in a crash: these are figures, and nobody is left to ask.
+        // Usage counts that cannot be written now are lost, as in a crash. They are only
+        // statistics, and no caller is left to report the error to.
         let _ = self.inference.usage.write(&*self.registry).await;
         self.registry.close().await;
     }
@@ -227,7 +230,7 @@ impl HubState {
         self.registry.create_user(new, origin).await
     }
 
-    /// Gives a user a new password, which ends all their sessions at the pages.
+    /// Sets a user's password, which ends all their sessions at the pages.
     pub(crate) async fn set_password(
         &self,
         name: &str,
@@ -240,7 +243,7 @@ impl HubState {
         self.registry.set_password(&user, &hash, origin).await
     }
 
-    /// Makes a user the first administrator, with a password that will not be guessed.
+    /// Makes a user the first administrator, with a password that cannot be guessed.
     pub(crate) async fn create_first_administrator(
         &self,
         name: &str,
@@ -259,9 +262,9 @@ impl HubState {
         self.registry.create_first_administrator(new, origin).await
     }
 
-    /// Notes that a token was used, without making the request wait for it.
+    /// Records that a token was used, without making the request wait.
     pub(crate) fn note_use(self: &Arc<Self>, principal: &Principal, now: OffsetDateTime) {
-        // Whoever asks often is known by the principal alone, without the lock that all share.
+        // For frequent callers the principal alone suffices, without the shared lock.
         let seconds = now.unix_timestamp();
         let step = LAST_USED_STEP.whole_seconds();
         if seconds.saturating_sub(principal.noted.load(Ordering::Relaxed)) < step {
@@ -283,7 +286,7 @@ impl HubState {
         }
         let (state, id) = (Arc::clone(self), id.clone());
         tokio::spawn(async move {
-            // Nobody is waiting, and the next use tries again: a failure here is no one's error.
+            // No caller is waiting, and the next use tries again, so a failure is not reported.
             let _ = state.registry.touch_token(&id, now).await;
         });
     }

@@ -1,8 +1,8 @@
-//! The certificate of a Hub that speaks TLS, and its renewal while the Hub runs.
+//! The certificate of a Hub that serves TLS, and its renewal while the Hub runs.
 //!
-//! Certificates live for weeks, a Hub for months. So the files are read again when they change, or when somebody says
-//! so; connections that are open keep the old certificate, new ones get the new. A pair that cannot be used, such as a
-//! certificate whose key has not been written yet, leaves the old one in place.
+//! Certificates live for weeks, a Hub for months, so the files are reloaded when they change or on
+//! request. Open connections keep the old certificate; new ones get the new one. If the new pair
+//! cannot be used, such as when the key has not been written yet, the old one stays in place.
 
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -25,11 +25,11 @@ use super::options::TlsFiles;
 pub(crate) struct Certificate {
     files: TlsFiles,
     current: RwLock<Arc<CertifiedKey>>,
-    /// What the files looked like when they were read last.
+    /// The state of the files when they were last read.
     seen: Mutex<Look>,
 }
 
-/// When a file was written, which file it is, and how long; of certificate and key.
+/// Modification time, inode and length, of certificate and key.
 type Look = [Option<(i64, i64, u64, u64)>; 2];
 
 impl Certificate {
@@ -42,7 +42,7 @@ impl Certificate {
         }))
     }
 
-    /// What a connection is greeted with.
+    /// The TLS configuration for new connections.
     pub(crate) fn server(self: &Arc<Self>) -> Result<Arc<ServerConfig>, HubError> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -53,7 +53,7 @@ impl Certificate {
         Ok(Arc::new(config))
     }
 
-    /// Reads the files again.
+    /// Reloads the files.
     pub(crate) fn reload(&self) -> Result<(), HubError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let now = look(&self.files);
@@ -63,7 +63,7 @@ impl Certificate {
         Ok(())
     }
 
-    /// Reads the files again if they have changed; says whether they had.
+    /// Reloads the files if they have changed; returns whether they had.
     pub(crate) fn reload_if_changed(&self) -> Result<bool, HubError> {
         let same = *self.seen.lock().unwrap_or_else(PoisonError::into_inner) == look(&self.files);
         if same {
@@ -102,7 +102,7 @@ fn read(files: &TlsFiles) -> Result<Arc<CertifiedKey>, HubError> {
     if chain.is_empty() {
         return Err(refused(
             &files.certificate,
-            &"it holds no certificate in PEM",
+            &"it contains no certificate in PEM format",
         ));
     }
     let file = open(&files.key)?;
@@ -115,12 +115,12 @@ fn read(files: &TlsFiles) -> Result<Arc<CertifiedKey>, HubError> {
     if mode & 0o007 != 0 {
         return Err(refused(
             &files.key,
-            &"everybody on this machine may use it: take their rights away with chmod o-rwx",
+            &"every user of this machine can access it: remove their permissions with chmod o-rwx",
         ));
     }
-    // What the parser says of a key is kept to ourselves: it might quote it.
+    // The parser's message is not passed on, because it might quote the key.
     let key = PrivateKeyDer::from_pem_reader(file)
-        .map_err(|_| refused(&files.key, &"it holds no private key in PEM"))?;
+        .map_err(|_| refused(&files.key, &"it contains no private key in PEM format"))?;
     let certified = CertifiedKey::from_der(chain, key, &provider())
         .map_err(|error| refused(&files.certificate, &error))?;
     Ok(Arc::new(certified))

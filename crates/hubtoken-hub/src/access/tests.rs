@@ -88,7 +88,7 @@ fn fine(scoped: Vec<GrantedScope>) -> GrantedRole {
     })
 }
 
-/// See, read, write: `.` allowed, otherwise the first letter that tells the denials apart.
+/// See, read, write, manage: `.` if allowed, otherwise a letter that identifies the denial.
 fn row(caller: Option<&Principal>, repository: &Repository, granted: bool) -> String {
     [Action::See, Action::Read, Action::Write, Action::Manage]
         .into_iter()
@@ -148,7 +148,7 @@ fn fine_grained_tokens_do_what_their_scopes_say() {
             "....",
             "....",
         ),
-        // The same id under another type is another thing.
+        // The same id under another type is a different repository.
         (
             vec![scope(REPOSITORY, dataset, &["repo.write"])],
             "iiii",
@@ -156,7 +156,7 @@ fn fine_grained_tokens_do_what_their_scopes_say() {
         ),
         (vec![scope(ALICE, model, &["repo.write"])], "iiii", "..rr"),
         (vec![scope("d2", model, &["repo.write"])], "iiii", "..rr"),
-        // Permissions about something else, and one that only looks alike.
+        // Unrelated permissions, and one that only looks similar.
         (
             vec![scope(
                 ALICE,
@@ -167,7 +167,7 @@ fn fine_grained_tokens_do_what_their_scopes_say() {
             "..rr",
         ),
         (vec![scope(ALICE, user, &["repo.write.x"])], "iiii", "..rr"),
-        // The best of several counts.
+        // The strongest of several scopes applies.
         (
             vec![
                 scope(ALICE, user, &["repo.content.read"]),
@@ -191,7 +191,7 @@ fn fine_grained_tokens_do_what_their_scopes_say() {
             alice.token.role
         );
     }
-    // A scope gives nothing that the user does not have.
+    // A scope cannot grant more than the user has.
     let bob = principal("a2", None, fine(vec![scope(ALICE, user, &["repo.write"])]));
     assert_eq!(row(Some(&bob), &private, true), "iiii");
     let of_acme = repository(ACME);
@@ -251,7 +251,7 @@ fn the_gate() {
             bob.token.role
         );
     }
-    // The owner's own token needs a scope or the switch like any other.
+    // The owner's own token needs a scope or the gated-repositories switch like any other.
     assert_eq!(
         row(Some(&principal(ALICE, None, fine(vec![]))), &gated, false),
         ".trr"
@@ -260,7 +260,7 @@ fn the_gate() {
         row(Some(&principal(ALICE, None, can_read_gated)), &gated, false),
         "..rr"
     );
-    // Let through the gate is not let into a private repository.
+    // Access through the gate does not open a private repository.
     let closed = Repository {
         private: true,
         ..gated

@@ -1,4 +1,4 @@
-//! A connection whose bytes are all there, in the pieces that a target chose.
+//! An in-memory connection that delivers its bytes in the chunks that a target chose.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// A stream of bytes that come in these pieces.
+/// A stream that delivers these chunks.
 pub(crate) struct Arriving<'a>(VecDeque<&'a [u8]>);
 
 impl<'a> Arriving<'a> {

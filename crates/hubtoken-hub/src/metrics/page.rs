@@ -1,4 +1,4 @@
-//! The page of the metrics, in Prometheus' text format.
+//! Writes the metrics in Prometheus' text format.
 
 use std::fmt::{self, Display, Write as _};
 use std::sync::PoisonError;
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::{BUCKETS, Gauges, Metrics, RouteAndMethod, STATUSES, Series};
 
 impl Metrics {
-    /// Everything.
+    /// Writes all metrics.
     pub(crate) fn page(&self, gauges: &Gauges) -> String {
         let mut page = String::with_capacity(16 << 10);
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = self.write(&mut page, gauges);
         page
     }
@@ -31,7 +31,7 @@ impl Metrics {
             page,
             "authentications_total",
             "counter",
-            "What requests showed, and what came of it.",
+            "Requests by the credentials they presented and the result.",
         )?;
         for (count, result) in self.shown.iter().zip([
             "anonymous",
@@ -69,12 +69,12 @@ impl Metrics {
         )?;
         counter(
             "failed_handshakes_total",
-            "Connections that did not get through the TLS handshake.",
+            "Connections whose TLS handshake failed.",
             now(&self.failed_handshakes),
         )?;
         counter(
             "log_lines_lost_total",
-            "Lines that the log could not take.",
+            "Log lines that could not be written.",
             gauges.lost_log_lines,
         )
     }
@@ -100,11 +100,15 @@ impl Metrics {
         )?;
         gauge(
             "stopping",
-            "Whether the Hub is about to end.",
+            "Whether the Hub is shutting down.",
             &u8::from(gauges.stopping),
         )?;
         if let Some(free) = gauges.disk_free {
-            gauge("disk_free_bytes", "Room on the data folder's disk.", &free)?;
+            gauge(
+                "disk_free_bytes",
+                "Free space on the data folder's disk.",
+                &free,
+            )?;
         }
         head(page, "build_info", "gauge", "The version, as a label.")?;
         writeln!(
@@ -140,7 +144,7 @@ fn write_durations(page: &mut String, series: &[(&RouteAndMethod, &Series)]) -> 
         page,
         "request_duration_seconds",
         "histogram",
-        "Time from a request's head to its answer's.",
+        "Time from the head of a request to the head of its response.",
     )?;
     for ((route, method), series) in series {
         let labels = format!("route=\"{}\",method=\"{method}\"", Escaped(route));
@@ -168,7 +172,7 @@ fn write_durations(page: &mut String, series: &[(&RouteAndMethod, &Series)]) -> 
     Ok(())
 }
 
-/// What there is one number of.
+/// Writes a metric that has only one value.
 fn single(
     page: &mut String,
     name: &str,
@@ -194,7 +198,7 @@ fn seconds(microseconds: u64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// A label's value.
+/// A label value, escaped.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {

@@ -1,4 +1,4 @@
-//! What is counted, and how the page writes it.
+//! Tests of what is counted and of how it is written.
 
 use super::*;
 

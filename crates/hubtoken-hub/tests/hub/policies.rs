@@ -1,4 +1,4 @@
-//! Token policies over HTTP: who is kept out of what, in which words, and who decides.
+//! Token policies over HTTP: what they block, with which messages, and who may decide.
 
 use serde_json::{Value, json};
 
@@ -12,8 +12,8 @@ const REVOKED: &str = "Your token has been revoked by the organization administr
 const FINE_GRAINED_ONLY: &str = "Due to the organization token policy, only fine-grained tokens can access the resources of \
                                  this organization.";
 
-/// A world in which `root` administers acme, alice writes there and bob reads, with the private model `acme/m`, the
-/// public `acme/open` and the gated `acme/gated`.
+/// A world in which `root` administers acme, alice has the role write and bob the role read, with
+/// the private model `acme/m`, the public `acme/open` and the gated `acme/gated`.
 fn world() -> World {
     let world = World::populated();
     world.admin("POST", "users", Some(json!({ "name": "root" })));
@@ -54,7 +54,7 @@ fn restrictions(world: &World, token: &str) -> Value {
     answer["orgs"][0]["securityRestrictions"].clone()
 }
 
-/// Everything that touches the organization: what is asked, and what is answered where nothing is in the way.
+/// Requests for everything that belongs to the organization, with their responses.
 fn everything(world: &World, token: &str) -> Vec<(&'static str, Answer)> {
     let paths = [
         "/api/models/acme/m",
@@ -103,7 +103,7 @@ fn all_are_refused(world: &World, token: &str, message: &str, restriction: &str)
         assert_eq!(answer.verdict(), (403, "", message), "{what}");
         assert_eq!(with_code(&answer), "");
     }
-    // What is public stays so, and so does what is one's own.
+    // Public repositories and the user's own are not affected.
     for path in [
         "/api/models/acme/open",
         "/api/models/acme/open/auth-check",
@@ -128,7 +128,7 @@ fn unscoped_tokens_are_kept_out_where_only_fine_grained_ones_are_wanted() {
     set(&world, "fine-grained-only");
     all_are_refused(&world, &plain, FINE_GRAINED_ONLY, "token-policy");
     all_work(&world, &fine);
-    // With administrators it is no different.
+    // The same applies to administrators.
     let root = world.token("root", "w", "write");
     let verdict = world.get("/api/models/acme/m", Some(&root));
     assert_eq!(verdict.verdict(), (403, "", FINE_GRAINED_ONLY));
@@ -233,7 +233,7 @@ fn refreshing_keeps_an_approval_and_other_permissions_lose_it() {
 fn the_first_use_asks() {
     let world = world();
     set(&world, "require-approval");
-    // No scope on acme: it reaches no further than the gate, and asks there.
+    // Without a scope on acme, it only reaches the gate, and requests approval there.
     let body = json!({ "name": "gate", "role": "fineGrained", "canReadGatedRepos": true });
     let token = world.token_from("bob", body);
     let listed = || {
@@ -285,7 +285,7 @@ fn an_administrator_revokes_by_id_and_by_value() {
     let victim = world.token("alice", "leaked", "write");
     let listed = world.admin("GET", "users/alice/tokens", None).json();
     let id = listed[0]["id"].as_str().unwrap().to_owned();
-    // Not everybody, not with any token, and not everything.
+    // Not every user, not with every token, and not everything.
     let alice = world.token("alice", "mine", "write");
     let read = world.token("root", "r", "read");
     let scoped = world.fine("root", &[("acme", "repo.write")]);
@@ -325,7 +325,7 @@ fn an_administrator_revokes_by_id_and_by_value() {
     );
     let own = world.post(by_value, Some(&root), &json!({ "token": root }));
     assert_eq!(own.status, 403);
-    assert!(own.text().contains("of their own"), "{}", own.text());
+    assert!(own.text().contains("their own tokens"), "{}", own.text());
     all_work(&world, &victim);
 
     assert_eq!(world.post(&path(&id), Some(&root), &json!({})).status, 200);

@@ -1,4 +1,5 @@
-//! What a namespace has to say: roles in an organization and its policy, the right to create and to administer.
+//! Tests of namespace rules: organization roles, the token policy, and the rights to create and
+//! administer.
 
 use super::*;
 
@@ -105,7 +106,7 @@ fn an_organization_keeps_a_token_out_of_what_is_not_for_everybody() {
         (Write, scoped(), "kkkk", "..kk", ".kkk"),
         (Write, GrantedRole::Read, "kkrr", "..rr", ".krr"),
         (Read, GrantedRole::Write, "kkrr", "..rr", ".krr"),
-        // What would not be seen without a policy is not told of by one.
+        // The policy does not reveal what the caller could not see without it.
         (NoAccess, GrantedRole::Write, "iiii", "..rr", ".grr"),
         (Write, fine(vec![]), "iiii", "..rr", ".trr"),
     ] {
@@ -137,7 +138,7 @@ fn an_organization_keeps_a_token_from_creating() {
         Err(NoCreation::KeptOut(Restriction::Pending))
     );
     assert_eq!(create(write, GrantedRole::Write, elsewhere()), Ok(()));
-    // Without a right to, the policy is not the reason.
+    // Without the right, the policy is not given as the reason.
     assert_eq!(
         create(write, GrantedRole::Read, pending()),
         Err(NoCreation::NoRight)
