@@ -1,11 +1,13 @@
-//! What the embedded Hub bears, beside a bare axum handler that answers the same bytes in the same run.
+//! Measures the throughput of the embedded Hub, next to a bare axum handler that sends the same
+//! bytes in the same run.
 //!
-//! `make bench` runs it. The client is this program's own, since it must cost as little as it can on a machine of two
-//! cores: one thread, some connections that are kept open, one request under way on each. It shares those cores with
-//! the server that it asks, for the bare handler as for the Hub; so the ratio says how much of the server's cost is the
-//! Hub's, and the figures say what such a machine can do while it also asks.
+//! `make bench` runs it. It uses its own client, which must cost as little as possible on a machine
+//! with two cores: one thread, and a number of keep-alive connections with one request in flight on
+//! each. The client shares the cores with the server, for the bare handler as for the Hub. The
+//! ratio therefore shows the Hub's share of the server's cost, and the absolute figures show what
+//! such a machine can serve while also running the client.
 //!
-//! Nothing here fails because of a time.
+//! No assertion here depends on timing.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -22,9 +24,9 @@ use tokio::task::JoinSet;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Connections of the client.
+/// Connections opened by the client.
 const CONNECTIONS: usize = 64;
-/// Rounds of each server, which take turns.
+/// Rounds per server; the servers alternate.
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
 /// Tokens of one user, for the lists.
@@ -55,10 +57,10 @@ fn main() -> Outcome<()> {
     let body = one(address, &whoami)?;
     let started = resident();
     println!(
-        "whoami with a bearer: {CONNECTIONS} connections, {ROUNDS} rounds of {ROUND:?} in turns"
+        "whoami with a bearer: {CONNECTIONS} connections, {ROUNDS} rounds of {ROUND:?}, alternating"
     );
     let bare = Bare::start(body)?;
-    // What is around every request, without the look-up of a token.
+    // The cost of every request, without the token lookup.
     let nobody = format!("GET /api/agent-harnesses HTTP/1.1\r\nHost: {address}\r\n\r\n");
     let (mut floor, mut ours, mut around) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -72,7 +74,7 @@ fn main() -> Outcome<()> {
         report("no token", &mut around),
     );
     println!(
-        "  of what the bare handler answers: {:.2} with a token, {:.2} without",
+        "  relative to the bare handler: {:.2} with a token, {:.2} without",
         ours / floor,
         around / floor
     );
@@ -99,10 +101,10 @@ fn main() -> Outcome<()> {
         let median = times[LISTINGS / 2];
         let each = median.as_secs_f64() * 1e6 / f64::from(u32::try_from(count)?);
         per_token.push(each);
-        println!("  {count:>6} tokens {median:>12.2?}  {each:.2} us a token");
+        println!("  {count:>6} tokens {median:>12.2?}  {each:.2} us per token");
     }
     println!(
-        "  ten times as many take {:.2} times as long for each",
+        "  with ten times as many, each takes {:.2} times as long",
         per_token[1] / per_token[0]
     );
     println!(
@@ -124,7 +126,7 @@ fn new(name: &str, role: TokenRole) -> NewToken {
     }
 }
 
-/// The least that any axum server must do for such an answer, on as many threads as the Hub has.
+/// The minimum that any axum server must do for such a response, on as many threads as the Hub has.
 struct Bare {
     address: SocketAddr,
     _threads: tokio::runtime::Runtime,
@@ -156,7 +158,7 @@ fn report(name: &str, rounds: &mut [Round]) -> f64 {
     let median = &rounds[rounds.len() / 2];
     let at = |share: usize| median.latencies[(median.latencies.len() - 1) * share / 1000];
     println!(
-        "  {name:<10} {:>8.0} requests a second ({:.0} to {:.0}); p50 {} us, p99 {} us, p99.9 {} us",
+        "  {name:<10} {:>8.0} requests per second ({:.0} to {:.0}); p50 {} us, p99 {} us, p99.9 {} us",
         median.per_second,
         rounds[0].per_second,
         rounds[rounds.len() - 1].per_second,
@@ -167,7 +169,7 @@ fn report(name: &str, rounds: &mut [Round]) -> f64 {
     median.per_second
 }
 
-/// Asks for a while on all connections.
+/// Sends requests on all connections for a while.
 fn load(address: SocketAddr, request: &str) -> Outcome<Round> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -205,7 +207,7 @@ fn load(address: SocketAddr, request: &str) -> Outcome<Round> {
     })
 }
 
-/// Asks once, and returns the body.
+/// Sends one request and returns the body of the response.
 fn one(address: SocketAddr, request: &str) -> Outcome<Vec<u8>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -230,7 +232,7 @@ impl Connection {
         })
     }
 
-    /// Asks and reads the whole answer; says where its body begins.
+    /// Sends a request and reads the whole response; returns the offset of its body.
     async fn ask(&mut self, request: &str) -> Outcome<usize> {
         self.answer.clear();
         self.stream.write_all(request.as_bytes()).await?;
@@ -247,7 +249,7 @@ impl Connection {
     }
 }
 
-/// How long head and body are, once the head is whole; an answer that is not a success is an error.
+/// The lengths of head and body, once the head is complete; a response without success is an error.
 fn measured(answer: &[u8]) -> Outcome<Option<(usize, usize)>> {
     let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
         return Ok(None);
@@ -264,7 +266,7 @@ fn measured(answer: &[u8]) -> Outcome<Option<(usize, usize)>> {
     Ok(Some((end + 4, length.1.trim().parse()?)))
 }
 
-/// Memory in use, in KiB, where the system tells.
+/// Memory in use, in KiB, if the system reports it.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;

@@ -1,8 +1,8 @@
-//! The order of the Hub's rooms: see `docs/architecture.md`, which draws the same.
+//! Enforces the order of the Hub's modules, as drawn in `docs/architecture.md`.
 
 use import_order::Imports;
 
-/// Each room imports from those before it alone.
+/// Each module may only import from those before it.
 const ROOMS: [&str; 62] = [
     // Tools.
     "clock",
@@ -26,11 +26,11 @@ const ROOMS: [&str; 62] = [
     "access",
     "repository",
     "backup",
-    // Answers.
+    // Responses.
     "answers",
     "address",
     "peer",
-    // What the state holds of each client.
+    // Per-client state.
     "inference::options",
     "inference::upstream",
     "inference::usage",
@@ -47,7 +47,7 @@ const ROOMS: [&str; 62] = [
     "listen",
     "tls",
     "state",
-    // Who asks, and for what.
+    // Authentication and content.
     "authentication",
     "content",
     "extract",
@@ -60,7 +60,7 @@ const ROOMS: [&str; 62] = [
     "git",
     "api",
     "lfs",
-    // The whole.
+    // Assembly.
     "middleware",
     "router",
     "server",

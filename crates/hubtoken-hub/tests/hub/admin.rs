@@ -1,4 +1,4 @@
-//! The administration API: who may use it, and the life of a token.
+//! The administration API: access control, and the life cycle of a token.
 
 use axum::body::Body;
 use serde_json::json;
@@ -129,7 +129,7 @@ fn names_may_repeat_and_then_an_id_is_needed() {
         .filter(|token| world.get(WHOAMI, Some(token)).status == 200)
         .count();
     assert_eq!(alive, 1);
-    // One user's token is not another's.
+    // A user has no access to another user's token.
     assert_eq!(
         world.admin("DELETE", "users/bob/tokens/x", None).status,
         404

@@ -1,4 +1,4 @@
-//! Clients that mean no good: slow ones, greedy ones, and ones whose requests can be read in two ways.
+//! Hostile clients: slow ones, greedy ones, and ones that send ambiguous framing.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,11 +9,11 @@ use tempfile::TempDir;
 
 use crate::time::{HANG_LIMIT, until};
 
-/// Never over in a test that does not wait for it.
+/// Never elapses in a test that does not wait for it.
 const NEVER: u32 = 3600;
 
-/// A Hub that has little patience with heads, or with bodies and answers. Not with both: a machine that is busy may
-/// hold up what a test means to send in time.
+/// A Hub with a short time-out for heads, or for bodies and responses. Never for both: a busy
+/// machine may delay what a test means to send in time.
 fn impatient(header_seconds: u32, stall_seconds: u32) -> HubOptions {
     HubOptions {
         limits: Limits {
@@ -36,7 +36,7 @@ fn connect(hub: &Hub) -> TcpStream {
     stream
 }
 
-/// All that comes until the Hub closes; a connection that it resets has been closed as well.
+/// Reads until the Hub closes the connection; a reset counts as closed as well.
 fn rest(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
@@ -53,7 +53,7 @@ fn rest(stream: &mut TcpStream) -> String {
 
 fn said(hub: &Hub, request: &[u8]) -> String {
     let mut stream = connect(hub);
-    // The Hub may have heard enough before all of it is sent.
+    // The Hub may respond before everything is sent.
     let _ = stream.write_all(request);
     rest(&mut stream)
 }
@@ -96,9 +96,9 @@ fn a_head_that_never_ends_loses_its_connection() {
         };
         stream.write_all(head).unwrap();
     }
-    // All places are taken; this one waits until those have been thrown out.
+    // All slots are taken; this connection waits until the others have timed out.
     until(|| {
-        // Of a head that is late itself, nothing is learned.
+        // If its own head was late, the response proves nothing.
         let answer = said(
             &hub,
             b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
@@ -135,7 +135,7 @@ fn a_body_that_never_ends_is_cut_off() {
     assert_eq!(metric(&hub, "hubtoken_uploads"), "0");
 }
 
-/// A byte now and then is no progress, neither in a head nor in a body.
+/// Single bytes do not count as progress, neither in a head nor in a body.
 #[test]
 fn a_trickle_is_cut_off() {
     let hub = start(&impatient(NEVER, 1));
@@ -180,7 +180,7 @@ fn a_trickle_is_cut_off() {
     }
 }
 
-/// Whoever may write could take every thread otherwise, and need not even mean to.
+/// Otherwise any client that may write could occupy every thread, even unintentionally.
 #[test]
 fn uploads_that_take_long_hold_nobody_up() {
     let hub = start(&HubOptions {
@@ -241,9 +241,10 @@ fn an_answer_that_nobody_takes_is_given_up() {
     let mut greedy = connect(&hub);
     let request = "GET /alice/m/resolve/main/a HTTP/1.1\r\nHost: x\r\n\r\n";
     greedy.write_all(request.repeat(4).as_bytes()).unwrap();
-    // It is being answered, so its connection is counted, or was: it may have been given up already.
+    // The request is being answered, so its connection is or was counted: the Hub may already have
+    // closed it.
     let _ = greedy.read_exact(&mut [0; 8]);
-    // The one connection that is left is the one that asks.
+    // The only remaining connection is the one that requests the metrics.
     until(|| metric(&hub, "hubtoken_connections") == "1");
     assert!(rest(&mut greedy).len() < 4 * content.len());
 }
@@ -294,8 +295,9 @@ fn heads_and_bodies_have_a_largest_size() {
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }
 
-/// A proxy and a server that disagree where a request ends let one client speak for another. So what can be read in two
-/// ways is refused, and whatever follows on that connection is never taken for a request.
+/// If a proxy and a server disagree about where a request ends, one client can speak for another.
+/// So ambiguous requests are rejected, and nothing that follows on that connection is treated as a
+/// request.
 #[test]
 fn a_request_that_can_be_read_in_two_ways_is_refused() {
     let hub = start(&impatient(NEVER, NEVER));

@@ -43,7 +43,7 @@ fn it_tells_who_did_what() {
             json!(["token.create", "admin-key", null, "alice", "w", null]),
         ]
     );
-    // With which token it was done, by the id that the log has of it.
+    // The token that was used, by the id recorded in the log.
     assert_eq!(log[1]["actorToken"], log[2]["tokenId"]);
     assert_eq!(log[0]["at"], "2026-01-02T03:04:05.000Z");
     assert_eq!(log[0]["last4"], token[token.len() - 4..]);

@@ -1,4 +1,4 @@
-//! Backups of Hubs that run, are written to or are stopped, and Hubs from backups.
+//! Backups of running, busy and stopped Hubs, and Hubs restored from them.
 
 use std::collections::HashSet;
 use std::fs;
@@ -65,7 +65,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// What is in a folder, hidden files included.
+/// The contents of a folder, including hidden files.
 fn names(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder)
         .unwrap()
@@ -99,7 +99,7 @@ fn a_running_hub_comes_back_from_its_backup() {
                 .any(|part| part == secret.as_bytes())
         );
     }
-    // What comes later is not in it.
+    // Later changes are not in the backup.
     commit(&hub, &token, "b.txt", "later");
     hub.create_user("bob", "Bob", None, None).unwrap();
 
@@ -142,14 +142,14 @@ fn a_stopped_hub_and_a_folder_for_backups() {
     );
     let onto_it = restore(&made.path, &data).unwrap_err();
     assert!(onto_it.to_string().contains("not empty"), "{onto_it}");
-    // Onto an empty folder, a backup that was made without a repository being touched.
+    // Restores to an empty folder a backup that was made without touching a repository.
     let empty = room.path().join("empty");
     fs::create_dir(&empty).unwrap();
     restore(&made.path, &empty).unwrap();
     assert_eq!(mode(&empty), 0o700);
 }
 
-/// Writers go on while it is backed up: commits, new repositories, deletions, tokens.
+/// Writers continue during the backup: commits, new repositories, deletions, tokens.
 #[test]
 fn a_backup_under_load_is_a_hub() {
     let room = TempDir::new().unwrap();
@@ -188,7 +188,8 @@ fn a_backup_under_load_is_a_hub() {
                     let list = ask(&hub, "GET", "/api/models/alice/m/tree/main", &token, "");
                     assert!(list.starts_with("HTTP/1.1 200"), "{list}");
                 }
-                // It says so when a repository goes away under its hands, and leaves nothing.
+                // If a repository is deleted during the backup, it fails with an error and leaves
+                // nothing behind.
                 Err(HubError::Backup { reason }) => {
                     assert!(reason.contains("try again"), "{reason}");
                     assert!(!target.exists());
@@ -224,12 +225,13 @@ fn an_archive_that_was_cut_or_changed_is_refused_and_leaves_nothing() {
     };
     refuse(b"", "nothing");
     refuse(b"this is no archive", "text");
-    // At every record's border and between: a tar file that ends early is no error to every reader of tar.
+    // Cut off at every record boundary and in between: not every reader of tar rejects a truncated
+    // file.
     let end = bytes.len() - 1024;
     for length in (0..end).step_by(512).chain([1, 700, end - 1]) {
         refuse(&bytes[..length], &format!("cut at {length}"));
     }
-    // Each flipped byte of content or of what matters in a header is noticed.
+    // Every flipped byte in the content or in a relevant header field is detected.
     let mut accepted = HashSet::new();
     for place in (0..end).step_by(977) {
         let mut changed = bytes.clone();
@@ -240,7 +242,7 @@ fn an_archive_that_was_cut_or_changed_is_refused_and_leaves_nothing() {
             fs::remove_dir_all(&data).unwrap();
         }
     }
-    // Only padding, and fields that say who owns a file, may differ.
+    // Only padding and file-owner fields may differ.
     assert!(accepted.len() < 40, "{accepted:?}");
     assert!(
         names(room.path())
@@ -256,7 +258,7 @@ fn an_archive_without_an_object_is_refused() {
     let (hub, token) = populated(&data);
     commit(&hub, &token, "a.txt", "kept");
     hub.stop();
-    // Somebody's disk has lost an object.
+    // The disk has lost an object.
     let models = data.join("repositories/models");
     let objects = models.join(&names(&models)[0]).join("objects");
     let lost = names(&objects)

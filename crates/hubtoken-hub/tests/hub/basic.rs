@@ -1,4 +1,5 @@
-//! Basic authentication does wherever a bearer does: on every route, as the password and as the user name.
+//! Basic authentication works wherever bearer tokens do: on every route, with the token as password
+//! or user name.
 
 use axum::body::Body;
 use base64::Engine as _;
@@ -8,8 +9,8 @@ use serde_json::json;
 use super::upstream::Toy;
 use super::world::{ADMIN, Answer, World};
 
-/// A route, what is sent there, and what comes of it with alice's write token. What changes something is only asked in
-/// a way that can be asked again.
+/// A route, its request body, and the expected status with alice's write token. Requests that
+/// change something are only sent in a form that can be repeated.
 const ROUTES: &[(&str, &str, &str, u16)] = &[
     ("GET", "/api/whoami-v2", "", 200),
     ("GET", "/oauth/userinfo", "", 200),
@@ -172,7 +173,7 @@ fn administration_takes_its_key_as_a_bearer_alone() {
         assert_eq!(with(&basic(&pair)), 401);
     }
     assert_eq!(with(&format!("Bearer {token}")), 401);
-    // And its key opens nothing else.
+    // The admin key grants access to nothing else.
     let inference = json!({ "model": "m" });
     for path in ["/v1/embeddings", "/models/a/b"] {
         assert_eq!(world.post(path, Some(ADMIN), &inference).status, 401);

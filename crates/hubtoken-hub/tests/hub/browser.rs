@@ -1,4 +1,5 @@
-//! As much of a browser as the pages need: it keeps a cookie, fills in forms, and says where a form came from.
+//! As much of a browser as the pages need: it keeps a cookie, fills in forms, and sends the origin
+//! headers of a form.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -16,14 +17,14 @@ pub const HOST: &str = "127.0.0.1:8080";
 pub const COOKIE: &str = "hubtoken_session_8080";
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// Sends a request (method, path, headers, body) and takes the answer.
+/// Sends a request (method, path, headers, body) and returns the response.
 type Send<'world> = Box<dyn Fn(&str, &str, &[(&str, &str)], &str) -> Answer + 'world>;
 
 pub struct Browser<'world> {
     ask: Send<'world>,
     endpoint: String,
     cookie_name: String,
-    /// The value of the one cookie.
+    /// The value of the only cookie.
     pub cookie: RefCell<Option<String>>,
 }
 
@@ -39,7 +40,7 @@ impl<'world> Browser<'world> {
         }
     }
 
-    /// A browser that reaches a Hub over a connection, so that it has an address.
+    /// A browser that connects to a Hub over a socket, so that it has an address.
     pub fn over(hub: &Hub) -> Self {
         let endpoint = hub.endpoint().to_owned();
         let host = endpoint.strip_prefix("http://").unwrap().to_owned();
@@ -54,7 +55,7 @@ impl<'world> Browser<'world> {
         }
     }
 
-    /// A browser in which somebody has signed in.
+    /// A browser with a signed-in user.
     pub fn signed_in(world: &'world World, user: &str) -> Self {
         let browser = Self::new(world);
         let answer = browser.sign_in(user, PASSWORD);
@@ -71,7 +72,7 @@ impl<'world> Browser<'world> {
         self.send("GET", path, &[], "")
     }
 
-    /// Opens a page and sends a form from it, with the hidden fields of the page.
+    /// Opens a page and submits a form from it, with the hidden fields of the page.
     pub fn submit(&self, page: &str, action: &str, fields: &[(&str, &str)]) -> Answer {
         let opened = self.get(page);
         assert_eq!(opened.status, 200, "{page}: {}", opened.text());
@@ -93,7 +94,7 @@ impl<'world> Browser<'world> {
         self.post(action, &all)
     }
 
-    /// Sends a form just as it is given, as from a page of this Hub.
+    /// Submits a form exactly as given, as if from a page of this Hub.
     pub fn post<T: AsRef<str>>(&self, path: &str, fields: &[(&str, T)]) -> Answer {
         let headers = [
             ("origin", self.endpoint.as_str()),
@@ -123,7 +124,7 @@ impl<'world> Browser<'world> {
     }
 }
 
-/// One request over a connection of its own.
+/// One request over its own connection.
 fn over_connection(
     host: &str,
     method: &str,
@@ -185,7 +186,8 @@ pub fn shown_value(page: &Answer) -> String {
     rest.split_once('"').expect("a value").0.to_owned()
 }
 
-/// A world in which alice and bob have passwords; alice is an admin of acme, bob reads there.
+/// A world in which alice and bob have passwords; alice is an admin of acme, and bob has the role
+/// read there.
 pub fn world_with_passwords() -> World {
     populate(World::new())
 }
@@ -195,7 +197,7 @@ pub fn populate(world: World) -> World {
         let body = json!({ "name": user, "password": PASSWORD });
         assert_eq!(world.admin("POST", "users", Some(body)).status, 201);
     }
-    // A user without a password: there is no signing in.
+    // A user without a password cannot sign in.
     assert_eq!(
         world
             .admin("POST", "users", Some(json!({ "name": "robot" })))

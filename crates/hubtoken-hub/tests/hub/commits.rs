@@ -1,4 +1,4 @@
-//! Commits: whole or not at all, one after the other.
+//! Commits are atomic and applied one after the other.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -57,7 +57,7 @@ fn one_commit_many_operations_or_none() {
         world.get("/alice/m/resolve/main/b", Some(&token)).text(),
         "plain"
     );
-    // The second operation fails, so the first one is not done either.
+    // The second operation fails, so the first one is not applied either.
     let failing = [
         header(),
         file("c"),
@@ -71,7 +71,7 @@ fn one_commit_many_operations_or_none() {
         world.get("/alice/m/resolve/main/c", Some(&token)).status,
         404
     );
-    // A file takes the place of a folder, and the other way round.
+    // A file replaces a folder, and vice versa.
     assert_eq!(
         world
             .commit_lines(&token, "alice/m", &[header(), file("d")])
@@ -167,7 +167,7 @@ fn a_body_that_is_cut_off_is_no_commit() {
     );
 }
 
-/// A body that fails after its first piece, as one does whose connection breaks.
+/// A body that fails after its first chunk, as if the connection broke.
 struct CutOff(Option<Vec<u8>>);
 
 impl axum::body::HttpBody for CutOff {
@@ -221,7 +221,7 @@ fn parallel_commits_lose_nothing() {
     assert_eq!(log.header("x-total-count"), "41");
 }
 
-/// A body in the middle of which something happens.
+/// A body that pauses halfway while something else happens.
 struct Interrupted(Option<(Vec<u8>, Sender<()>, Receiver<()>)>);
 
 impl axum::body::HttpBody for Interrupted {

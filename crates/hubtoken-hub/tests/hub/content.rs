@@ -242,7 +242,7 @@ fn paths_that_lead_out_are_refused() {
             "{path}"
         );
     }
-    // A name that was pushed may have a backslash in it, and is looked up as it is.
+    // A pushed file may have a backslash in its name, and is looked up under exactly that name.
     let odd = world.get("/alice/m/resolve/main/a%5Cb", Some(&token));
     assert_eq!(odd.status, 404);
 }
@@ -302,7 +302,7 @@ fn branches_tags_and_the_log() {
             .status,
         200
     );
-    // Later, nobody could get at the commit of that hash.
+    // A branch with this name would make the commit with that hash unreachable.
     let hash = format!("{REPOSITORY}/branch/{}", "ab".repeat(20));
     assert_eq!(world.post(&hash, Some(&token), &json!({})).status, 400);
     assert_eq!(world.post(&branch, Some(&token), &json!({})).status, 409);

@@ -1,4 +1,5 @@
-//! A database that cannot be written: what is said, and that nothing is half done.
+//! A database that cannot be written: which errors are reported, and that nothing is left half
+//! done.
 
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use super::world::World;
 
 const WHOAMI: &str = "/api/whoami-v2";
 
-/// Holds the database as another program would, from a thread and a runtime of its own.
+/// Locks the database as another program would, on its own thread and runtime.
 struct Holder {
     runtime: tokio::runtime::Runtime,
     connection: Option<sqlx::SqliteConnection>,
@@ -66,7 +67,7 @@ fn a_locked_database_is_told_as_such_and_nothing_is_done() {
             "{path}: {}",
             answer.text()
         );
-        // Where the database lies is nothing for a client.
+        // Clients are not told where the database is.
         assert!(answer.text().contains("busy"), "{}", answer.text());
         assert!(
             !answer
@@ -74,7 +75,7 @@ fn a_locked_database_is_told_as_such_and_nothing_is_done() {
                 .contains(world.folder.path().to_str().unwrap())
         );
     }
-    // Whoever reads is not held up.
+    // Reads are not blocked.
     assert_eq!(world.get(WHOAMI, Some(&token)).status, 200);
     assert_eq!(log(), before);
     drop(holder);

@@ -1,4 +1,4 @@
-//! The program `git` against a whole Hub: what it clones, fetches and pushes, and what it is told.
+//! The `git` program against a complete Hub: clones, fetches, pushes, and the messages it gets.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::time::until;
 
-/// A Hub with `alice/m`, in which alice may write, and a folder to work in.
+/// A Hub with `alice/m`, in which alice may write, and a working folder.
 pub struct Desk {
     pub hub: Hub,
     pub folder: TempDir,
@@ -58,7 +58,7 @@ impl Desk {
         format!("{}/{path}", self.hub.endpoint())
     }
 
-    /// Runs git with a password that is never an argument.
+    /// Runs git with a password that is never passed as an argument.
     pub fn git(&self, folder: &Path, password: &str, arguments: &[&str]) -> Output {
         let mut command = Command::new("git");
         command
@@ -123,7 +123,7 @@ impl Desk {
         self.good(clone, "", &["rev-parse", "HEAD"])
     }
 
-    /// What the API serves.
+    /// What the API serves for a path.
     pub fn fetch(&self, password: &str, path: &str) -> (u16, Vec<u8>) {
         self.curl(password, path, "")
     }
@@ -139,7 +139,7 @@ impl Desk {
             .0
     }
 
-    /// Runs curl; the password is in what it reads, never an argument.
+    /// Runs curl; the password is passed on its standard input, never as an argument.
     pub fn curl(&self, password: &str, path: &str, more: &str) -> (u16, Vec<u8>) {
         let mut curl = Command::new("curl")
             .args([
@@ -174,13 +174,13 @@ impl Desk {
         )
     }
 
-    /// How many pushes are on their way.
+    /// The number of pushes in progress.
     pub fn pushes(&self) -> usize {
         let folder = self.hub.data().join("git/pushes");
         std::fs::read_dir(folder).map_or(0, Iterator::count)
     }
 
-    /// The bare repository on the disk.
+    /// The bare repository on disk.
     pub fn bare(&self) -> PathBuf {
         let models = self.hub.data().join("repositories/models");
         let id = self
@@ -392,7 +392,7 @@ fn a_commit_and_a_push_never_undo_each_other() {
     desk.good(&desk.bare(), "", &["fsck", "--strict"]);
 }
 
-/// A push as git sends it, written by hand so that it can be stopped in the middle.
+/// A push as git sends it, built by hand so that it can be stopped halfway.
 fn push_body(desk: &Desk, clone: &Path, old: &str, new: &str) -> Vec<u8> {
     let command = format!("{old} {new} refs/heads/main\0report-status side-band-64k");
     let mut body = format!("{:04x}{command}0000", command.len() + 4).into_bytes();
@@ -414,7 +414,7 @@ fn push_body(desk: &Desk, clone: &Path, old: &str, new: &str) -> Vec<u8> {
     body
 }
 
-/// Sends half of a push, and returns when git is at work on it.
+/// Sends half of a push, and returns once git is processing it.
 fn begin_push(desk: &Desk, token: &str, body: &[u8]) -> TcpStream {
     let host = desk.hub.endpoint().strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(host).unwrap();

@@ -1,4 +1,4 @@
-//! Requests on git's paths that are none of git's: each is refused, and git is not run in vain.
+//! Requests on git's paths that git would not send: each is rejected without running git.
 
 use std::io::Write as _;
 
@@ -53,7 +53,7 @@ fn the_challenge_is_one_that_git_heeds() {
     assert!(elsewhere.header("www-authenticate").starts_with("Bearer "));
 }
 
-/// `info` may be a user, and `refs` and `lfs` their repositories.
+/// `info` may be a user name, and `refs` and `lfs` repository names.
 #[test]
 fn the_api_answers_as_the_api_where_a_name_looks_like_git() {
     let (world, _) = prepared();
@@ -175,7 +175,7 @@ fn what_is_no_pkt_line_changes_nothing() {
     }
 }
 
-/// With that, git finds out whether it is let in before it sends a large push.
+/// git uses this to check for authorization before it sends a large push.
 #[test]
 fn a_push_of_nothing_is_taken() {
     let (world, token) = prepared();
@@ -186,7 +186,7 @@ fn a_push_of_nothing_is_taken() {
     }
 }
 
-/// A push without objects of its own: lines of an old hash, a new one and a name.
+/// A push without objects of its own: lines with an old hash, a new one and a reference name.
 fn push(commands: &[String]) -> Vec<u8> {
     let mut body = Vec::new();
     for (number, command) in commands.iter().enumerate() {
@@ -216,7 +216,7 @@ fn a_line_feed_in_a_name_hides_no_other_reference() {
     };
     for feeds in ["\n", "\n\n"] {
         let seen = format!("refs/tags/seen{feeds}x");
-        // The end of the question must not come before its last line, however fast it is read.
+        // The hook's input must not end before its last line, however fast it is read.
         for _ in 0..8 {
             let text = send(&[
                 format!("{zero} {head} {seen}"),

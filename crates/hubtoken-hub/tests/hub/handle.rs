@@ -1,4 +1,4 @@
-//! Whole Hubs: started, asked over loopback, stopped, and started again.
+//! Complete Hubs: started, called over loopback, stopped, and started again.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -33,7 +33,7 @@ fn write_token(hub: &Hub, user: &str, name: &str) -> Secret {
     .value
 }
 
-/// One request over a real connection; the whole answer as text.
+/// Sends one request over a real connection; returns the whole response as text.
 fn request(hub: &Hub, request: &str) -> String {
     let mut stream = TcpStream::connect(hub.endpoint().strip_prefix("http://").unwrap()).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -207,7 +207,7 @@ fn a_damaged_database_is_left_alone() {
             .unwrap()
             .starts_with("this is no database")
     );
-    // The folder is free again.
+    // The folder is unlocked again.
     std::fs::remove_file(&database).unwrap();
     Hub::start(&in_folder(folder.path())).unwrap();
 }
@@ -325,7 +325,7 @@ fn folders_and_registry_are_reconciled_at_start() {
     ] {
         std::fs::create_dir(models.join(half_done)).unwrap();
     }
-    // What git leaves behind when it is killed in the middle of a commit.
+    // What git leaves behind when it is killed during a commit.
     std::fs::write(settled.join("refs/heads/main.lock"), "").unwrap();
     for path in [&settled, &orphan] {
         std::fs::write(path.join("hubtoken-unsettled"), "").unwrap();
@@ -374,7 +374,7 @@ fn a_repository_without_its_content_says_so_and_can_be_deleted() {
     );
 }
 
-/// Does something to the database of a stopped Hub, as another program would.
+/// Modifies the database of a stopped Hub, as another program would.
 fn meddle(
     folder: &Path,
     statement: &'static str,
@@ -416,7 +416,7 @@ fn a_read_only_folder() {
     let folder = TempDir::new().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o555)).unwrap();
     if std::fs::write(folder.path().join("probe"), "").is_ok() {
-        // The superuser writes everywhere, and then there is nothing to see here.
+        // The superuser can write everywhere, so there is nothing to test.
         return;
     }
     let error = Hub::start(&in_folder(folder.path())).unwrap_err();
@@ -436,7 +436,7 @@ fn an_open_connection_does_not_hold_up_the_stop() {
     let mut buffer = [0; 64];
     assert!(idle.read(&mut buffer).unwrap() > 0);
     let stopping = std::thread::spawn(move || hub.stop());
-    // Not after the hour that a request under way would have.
+    // Without the hour of grace that a request in progress would get.
     until(|| stopping.is_finished());
     stopping.join().unwrap();
 }

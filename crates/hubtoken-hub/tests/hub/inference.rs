@@ -1,4 +1,4 @@
-//! The inference API, in-process: who may have which model answer, and what the upstream is asked.
+//! The inference API, in-process: who may use which model, and what is sent to the upstream.
 
 use axum::body::Body;
 use hubtoken_hub::{InferenceOptions, RateLimit, Upstream};
@@ -10,14 +10,14 @@ use super::world::{Answer, World};
 const CHAT: &str = "/v1/chat/completions";
 const NO_RIGHT: &str = "This authentication method does not have sufficient permissions to call Inference Providers on \
                         behalf of user alice";
-/// An address at which nobody listens; it must not be asked.
+/// An address on which no server listens; no request may be sent to it.
 const NOBODY: &str = "http://127.0.0.1:1";
 
 fn ask(world: &World, token: Option<&str>, model: &str) -> Answer {
     world.post(CHAT, token, &json!({ "model": model, "messages": [] }))
 }
 
-/// A world whose alice owns a public, a private and a gated model.
+/// A world in which alice owns a public, a private and a gated model.
 fn with_models(options: &InferenceOptions) -> (World, String) {
     let world = World::populated_with(options);
     let write = world.token("alice", "w", "write");
@@ -261,7 +261,7 @@ fn a_body_cannot_name_another_model_than_the_one_that_was_looked_at() {
     let answer = world.ask("POST", chat, Some(&bob), &compressed, Body::from("x"));
     assert_eq!(answer.status, 415);
     assert!(toy.seen().is_empty(), "{:?}", toy.seen());
-    // What is no model of this Hub is the upstream's affair.
+    // Models that are not on this Hub are left to the upstream.
     for body in ["{}", r#"{"model":"tgi"}"#, r#"{"model":"alice/open"}"#] {
         let answer = world.ask("POST", chat, Some(&bob), &[], Body::from(body));
         assert_eq!(answer.status, 200, "{body}");
@@ -311,7 +311,7 @@ fn paths_that_lead_elsewhere_reach_no_upstream() {
     }
     assert_eq!(world.get("/models/alice/tiny", Some(&token)).status, 405);
     assert!(toy.seen().is_empty());
-    // Below a model, and below the address that the operator gave.
+    // Below a model, and below the path of the operator's URL.
     let world = World::populated_with(&for_all(&format!("{}/llm/v1", toy.url)));
     let token = world.token("alice", "r", "read");
     for (path, expected) in [
@@ -346,7 +346,7 @@ fn a_token_has_a_limit_of_its_own_and_its_use_is_counted() {
         answer.header("ratelimit-policy"),
         "\"fixed window\";\"inference\";q=2;w=60"
     );
-    // What is refused counts as well, and says where the token stands.
+    // Rejected requests count as well, and report the token's rate-limit status.
     let wrong = world.post(CHAT, Some(&first), &json!({}));
     assert_eq!(
         (wrong.status, wrong.header("ratelimit")),

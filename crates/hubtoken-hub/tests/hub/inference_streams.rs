@@ -1,7 +1,8 @@
-//! The inference API over loopback: pieces pass as they come, and an end is an end on both sides.
+//! The inference API over loopback: chunks are forwarded as they arrive, and a disconnect on one
+//! side ends the other.
 //!
-//! Nothing is timed. Each side waits for proof of the other before it goes on, so that an answer or a body that is
-//! held back anywhere stops the test.
+//! Nothing is timed. Each side waits for proof from the other before it continues, so a response or
+//! body that is held back anywhere blocks the test.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -43,7 +44,7 @@ fn serve(options: InferenceOptions) -> Running {
 }
 
 impl Running {
-    /// Begins a request; the body is written by whoever asks.
+    /// Starts a request; the caller writes the body.
     fn begin(&self, framing: &str) -> TcpStream {
         let address = self.hub.endpoint().strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
@@ -76,14 +77,14 @@ fn read_until(stream: &mut TcpStream, end: &str) -> String {
     String::from_utf8(got).unwrap()
 }
 
-/// All that comes until the Hub closes, also if it resets the connection.
+/// Reads until the Hub closes or resets the connection.
 fn rest(stream: &mut TcpStream) -> String {
     let mut got = Vec::new();
     let _ = stream.read_to_end(&mut got);
     String::from_utf8(got).unwrap()
 }
 
-/// Something that a toy can send from its thread.
+/// A function with which a fake server can send values from its thread.
 fn teller<T: Send + 'static>(sender: Sender<T>) -> impl Fn(T) + Send + Sync {
     let sender = Mutex::new(sender);
     move |value| {
@@ -143,7 +144,8 @@ fn a_body_is_there_before_the_client_sends_the_rest() {
     assert!(rest(&mut stream).starts_with("HTTP/1.1 200"));
 }
 
-/// What is answered by a Hub with little patience; with more, where the machine is so busy that the toy had no chance.
+/// The response of a Hub with a short time-out, which is extended if the machine is too busy for
+/// the fake server to respond in time.
 fn given_enough_patience(toy: &Toy, too_early: &str) -> String {
     let mut answers = (0..8).map(|doubled| {
         let running = serve(InferenceOptions {

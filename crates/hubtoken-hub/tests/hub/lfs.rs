@@ -1,4 +1,4 @@
-//! Git LFS in-process: batches, links, what is taken and what is not, and what a commit makes of it.
+//! Git LFS in-process: batches, links, which uploads are accepted, and what commits make of them.
 
 use std::fmt::Write as _;
 
@@ -25,13 +25,13 @@ fn batch(world: &World, token: Option<&str>, operation: &str, data: &[u8]) -> An
     world.post(&format!("{OBJECTS}/batch"), token, &body)
 }
 
-/// The one object of an answer.
+/// The only object of a response.
 fn object(answer: &Answer) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()["objects"][0].clone()
 }
 
-/// Where a link leads, below the endpoint.
+/// The path of a link.
 fn href(object: &Value, action: &str) -> String {
     let href = object["actions"][action]["href"].as_str();
     let href = href.unwrap_or_else(|| panic!("no {action}: {object}"));
@@ -97,14 +97,14 @@ fn there_and_back() {
     let about = json!({ "oid": id_of(&data), "size": data.len() });
     let verified = world.post(&href(&wanted, "verify"), Some(&token), &about);
     assert_eq!(verified.status, 200);
-    // With the link alone as well, as git-lfs does it.
+    // The link alone suffices as well, as git-lfs uses it.
     let verify = href(&wanted, "verify");
     assert_eq!(world.post(&verify, None, &about).status, 200);
     let bare = verify.split('?').next().unwrap();
     assert_eq!(world.post(bare, None, &about).status, 401);
     let other = json!({ "oid": id_of(b"x"), "size": 1 });
     assert_eq!(world.post(&verify, None, &other).status, 403);
-    // There is nothing to send any more.
+    // There is nothing left to upload.
     assert_eq!(
         object(&batch(&world, Some(&token), "upload", &data)).get("actions"),
         None
@@ -201,7 +201,7 @@ fn what_is_not_what_was_announced_is_not_taken() {
         404
     );
     assert_eq!(put(&world, &link, b"hello"), 200);
-    // Also when it is there.
+    // Also if the object is already there.
     assert_eq!(put(&world, &link, b"hello"), 200);
     assert_eq!(put(&world, &link, b"hallo"), 422);
     let about = json!({ "oid": id_of(b"hello"), "size": 6 });
@@ -378,7 +378,7 @@ fn a_commit_needs_the_object_first() {
             .status,
         404
     );
-    // A pointer can come by git, or as a file, without what it points to.
+    // A pointer can arrive through git or as a file, without the object it points to.
     let text = format!(
         "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 5\n",
         id_of(b"hello")
@@ -515,7 +515,7 @@ fn a_large_file_in_git_is_streamed_with_ranges() {
         data[1_000_000..2_000_000]
     );
     assert_eq!(part("bytes=0-0").body, data[..1]);
-    // In a pack it is git that reads it.
+    // Packed objects are read by the `git` program.
     let models = world.folder.path().join("repositories/models");
     let bare = std::fs::read_dir(models)
         .unwrap()

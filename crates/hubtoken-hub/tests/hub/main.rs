@@ -1,4 +1,4 @@
-//! The embedded Hub: its HTTP in-process, and whole Hubs over loopback.
+//! Integration tests of the embedded Hub: its HTTP in-process, and complete Hubs over loopback.
 #![allow(
     clippy::expect_used,
     clippy::panic,

@@ -1,4 +1,4 @@
-//! Health and metrics, asked in-process.
+//! Health endpoints and metrics, in-process.
 
 use axum::body::Body;
 
@@ -18,7 +18,7 @@ fn a_hub_that_is_well_says_so() {
         let answer = world.get(path, None);
         assert_eq!((answer.status, answer.text().as_str()), (200, text));
         assert_eq!(answer.header("cache-control"), "no-store");
-        // Whatever a probe sends along.
+        // Whatever credentials a probe sends.
         assert_eq!(world.get(path, Some("hf_x")).status, 200);
     }
     assert_eq!(

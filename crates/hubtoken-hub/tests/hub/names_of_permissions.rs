@@ -1,4 +1,5 @@
-//! A misspelled permission: refused by the administration API and by the pages, unless the token has it already.
+//! Misspelled permissions are rejected by the administration API and by the pages, unless the token
+//! already has them.
 
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! `GET /api/users/{name}/overview` and `/api/organizations/{name}/overview`: what everybody may see of a namespace.
+//! `GET /api/users/{name}/overview` and `/api/organizations/{name}/overview`: the public
+//! information about a namespace.
 
 use serde_json::json;
 
@@ -46,7 +47,7 @@ fn what_does_not_exist_or_is_the_other_is_not_found() {
         let answer = world.get(path, None);
         let (status, code, message) = answer.verdict();
         assert_eq!((status, code), (404, ""), "{path}");
-        // A page that is missing is another thing, and clients tell them apart by the words.
+        // A missing page is a different error, and clients distinguish them by the message.
         assert!(message.ends_with("does not exist"), "{path}: {message}");
         assert!(!answer.text().contains("script"));
     }

@@ -1,4 +1,4 @@
-//! What browsers can be made to do, and what the pages do about it.
+//! Attacks through a browser, and the pages' defenses.
 
 use axum::body::Body;
 use serde_json::json;
@@ -59,7 +59,7 @@ fn every_page_carries_the_headers_that_protect_it() {
         assert_eq!(page.header("cache-control"), "no-store");
         assert!(page.header("access-control-allow-origin").is_empty());
         assert!(page.header("content-type").starts_with("text/html") || page.body.is_empty());
-        // Nothing that the policy would have to stop.
+        // Nothing that the content security policy would have to block.
         let text = page.text();
         for inline in [
             "<style",
@@ -129,7 +129,7 @@ fn a_form_needs_the_token_of_its_own_visitor() {
         );
     }
     assert_eq!(count(&world, "alice"), 0);
-    // Nor is anybody signed out, or in, by a form of others.
+    // Forms of other sites cannot sign users out or in.
     assert_eq!(alice.post("/logout", &[("csrf", "x")]).status, 403);
     assert_eq!(alice.get(TOKENS).status, 200);
     let fields = [("csrf", "x"), ("username", "alice"), ("password", PASSWORD)];
@@ -241,7 +241,7 @@ fn names_are_text_and_never_markup() {
             "onerror=alert(1)>",
             "\"><",
         ] {
-            // What is a page's own markup has no such thing.
+            // The pages' own markup does not contain these.
             let clean = text.replace("\"><span", "").replace("\"><strong", "");
             if markup == "\"><" {
                 assert!(!clean.contains("\"><script"), "{text}");
@@ -286,11 +286,11 @@ fn what_belongs_to_others_is_not_there() {
         (&left[0]["name"], &left[0]["id"]),
         (&json!("bobs"), &json!(id))
     );
-    // A token is found by its id here, not by its name.
+    // Tokens are found by id here, not by name.
     let carol = Browser::signed_in(&world, "carol");
     world.token("carol", "mine", "read");
     assert_eq!(carol.get(&format!("{TOKENS}/mine")).status, 404);
-    // An organization that is not one's own has no settings.
+    // Organizations of which the user is not a member have no settings page.
     for path in [
         "/organizations/acme/settings/members",
         "/organizations/acme/settings",
@@ -409,7 +409,7 @@ fn pages_are_for_their_own_paths_only() {
         assert!(!answer.header("content-type").contains("html"), "{path}");
         assert!(answer.header("content-security-policy").is_empty());
     }
-    // The API minds neither cookies nor hosts.
+    // The API ignores cookies and hosts.
     let token = world.token("alice", "x", "read");
     let bearer = format!("Bearer {token}");
     let headers = [

@@ -1,4 +1,5 @@
-//! What is done on the pages, beside what the audit log says of it: each deed is entered once, and nothing else is.
+//! Actions on the pages and their audit log entries: each action is recorded exactly once, and
+//! nothing else is recorded.
 
 use hubtoken_hub::{
     AuditEntry, AuditFilter, Hub, HubOptions, NewToken, OrganizationRole, Scope, Secret, TokenRole,
@@ -10,7 +11,8 @@ const TOKENS: &str = "/settings/tokens";
 const MEMBERS: &str = "/organizations/acme/settings/members";
 const ORGANIZATION_TOKENS: &str = "/organizations/acme/settings/tokens";
 
-/// A Hub with alice, who administers acme, bob, who reads there, and carol; each in front of a browser.
+/// A Hub with alice, who administers acme, bob, who has the role read there, and carol; each has a
+/// browser.
 struct Stage {
     hub: Hub,
     alice: Browser<'static>,
@@ -41,7 +43,7 @@ impl Stage {
         entries
     }
 
-    /// Opens a page of alice's, and sends its form.
+    /// Opens a page as alice and submits its form.
     fn by_alice(&self, path: &str, fields: &[(&str, &str)]) {
         let answer = self.alice.submit(path, path, fields);
         assert!(
@@ -57,7 +59,7 @@ impl Stage {
         found.expect("a token").id
     }
 
-    /// A token of bob's that asks to be let in.
+    /// Creates a token of bob's that requests approval.
     fn asking(&self, name: &str) {
         let role = TokenRole::FineGrained {
             scopes: vec![Scope {
@@ -86,7 +88,7 @@ impl Stage {
     }
 }
 
-/// Who did what to what; where and when is the same for all that is done here.
+/// Actor, action and object of an entry; time and address are the same for all actions here.
 fn told(entry: &AuditEntry) -> String {
     let subject = &entry.subject;
     let parts = [
@@ -101,7 +103,7 @@ fn told(entry: &AuditEntry) -> String {
     format!("{actor} {} {}", entry.act.as_str(), parts.join("|"))
 }
 
-/// What is done, and the entries that come of it.
+/// An action, and the entries it produces.
 type Deed = (&'static str, &'static [&'static str], fn(&Stage));
 
 const DEEDS: [Deed; 20] = [
@@ -211,7 +213,7 @@ const DEEDS: [Deed; 20] = [
         ] {
             assert_eq!(stage.alice.get(path).status, 200, "{path}");
         }
-        // A form of somebody else's.
+        // A form submitted with a foreign CSRF token.
         assert_eq!(stage.alice.post(MEMBERS, &[("csrf", "x")]).status, 403);
     }),
     (
@@ -245,7 +247,7 @@ fn every_deed_on_a_page_is_entered_once_with_who_did_it_and_from_where() {
         assert_eq!(found, expected, "{what}");
         for entry in new.iter().filter(|entry| entry.actor != "program") {
             assert_eq!(entry.address.as_deref(), Some("127.0.0.1"), "{what}");
-            // It was a person, with no token.
+            // The actor was a user, without a token.
             assert_eq!(entry.actor_token, None, "{what}");
         }
         before = entries.len();

@@ -1,4 +1,4 @@
-//! Signing in and out: sessions, their ends, and how often a password may be tried.
+//! Signing in and out: sessions, their expiry, and the limits on password attempts.
 
 use hubtoken_hub::SignInPolicy;
 
@@ -28,7 +28,7 @@ fn signing_in_leads_to_the_tokens_and_out_again() {
             .text()
             .contains("<strong>alice</strong>")
     );
-    // There is nothing to do at the sign-in page.
+    // The sign-in page redirects users who are already signed in.
     assert_eq!(browser.get("/login").header("location"), TOKENS);
 
     let out = browser.submit(TOKENS, "/logout", &[]);
@@ -94,7 +94,7 @@ fn signing_in_again_ends_the_session_before() {
     let fields = [("username", "alice"), ("password", PASSWORD)];
     assert_eq!(browser.submit_from(&form, "/login", &fields).status, 303);
     let old = browser.cookie.borrow().clone();
-    // Bob, in the same browser, from the page of whoever is signed in.
+    // Bob signs in with the same browser, from a page of the signed-in user.
     let page = browser.get(TOKENS);
     let fields = [("username", "bob"), ("password", PASSWORD)];
     assert_eq!(browser.submit_from(&page, "/login", &fields).status, 303);
@@ -166,7 +166,7 @@ fn guessing_ends_by_user_and_by_address() {
         (429, "900")
     );
     assert!(refused.text().contains("Wait 15 minutes"));
-    // Another user from the same address, until that has had enough.
+    // Another user from the same address, until the limit of the address is reached.
     assert_eq!(browser.sign_in("bob", "wrong").status, 401);
     assert_eq!(browser.sign_in("bob", PASSWORD).status, 303);
     assert_eq!(Browser::new(&world).sign_in("carol", PASSWORD).status, 429);

@@ -1,4 +1,5 @@
-//! A Hub that others reach, here through a proxy: who is answered, where, and what its owner alone may see.
+//! A public Hub behind a proxy: which requests each listener answers, and what is reserved for the
+//! owner.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,7 +9,7 @@ use hubtoken_hub::{Hub, HubError, HubOptions, NewToken, RateLimit, RepositoryTyp
 
 use crate::time::{HANG_LIMIT, until};
 
-/// A Hub and the port on which its proxy finds it.
+/// A Hub and the port on which its proxy connects to it.
 struct Public {
     hub: Hub,
     port: u16,
@@ -24,7 +25,8 @@ fn behind_proxy() -> Public {
         }),
         ..HubOptions::default()
     };
-    // A free port is not told by a Hub whose endpoint is its base URL; one that was free may be taken by now.
+    // A Hub with a base URL does not report its port, so a free one is picked here; it may be taken
+    // by the time the Hub starts.
     loop {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         options.port = free.local_addr().unwrap().port();
@@ -95,7 +97,7 @@ fn it_answers_for_its_own_host_alone() {
         "Host: hub.example\r\n",
     );
     assert!(matches!(status(&absolute), "400" | "421"), "{absolute}");
-    // Machines that look whether it is up know no name.
+    // Health probes may use any host name.
     assert_eq!(
         status(&world.public("/healthz", "Host: 10.0.0.1\r\n")),
         "200"
@@ -162,7 +164,7 @@ fn a_proxy_is_believed_for_whom_it_asks() {
     };
     assert_eq!(wrong("X-Forwarded-For: 192.0.2.1\r\n"), "401");
     assert_eq!(wrong("X-Forwarded-For: 192.0.2.1\r\n"), "429");
-    // What a client writes there itself comes before what the proxy adds.
+    // Addresses that the client sends itself come before the one that the proxy appends.
     assert_eq!(wrong("X-Forwarded-For: 192.0.2.9, 192.0.2.1\r\n"), "429");
     assert_eq!(wrong("X-Forwarded-For: 192.0.2.1, 192.0.2.9\r\n"), "401");
 }
@@ -201,7 +203,7 @@ fn a_request_under_way_is_finished() {
         &body[..10]
     )
     .unwrap();
-    // Until the Hub has begun to read it, there is nothing under way.
+    // Until the Hub has begun to read it, the request is not in progress.
     until(|| hub.request_count(None).unwrap() > 0);
     let stopping = {
         let hub = Arc::clone(&hub);

@@ -1,4 +1,5 @@
-//! Repositories: who may see, create, read, change and delete them, as clients are told.
+//! Repositories: who may see, create, read, change and delete them, and the responses that clients
+//! get.
 
 use axum::body::Body;
 use serde_json::{Value, json};

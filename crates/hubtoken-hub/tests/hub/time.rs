@@ -1,11 +1,11 @@
-//! What happens meanwhile is waited for, however long that takes.
+//! Waits for events without assuming how long they take.
 
 use std::time::{Duration, Instant};
 
-/// After this a test has hung, and should say so. Nothing else depends on it.
+/// A test that waits longer has hung and fails. Nothing else depends on this limit.
 pub const HANG_LIMIT: Duration = Duration::from_mins(5);
 
-/// Waits for an event that is sure to come.
+/// Waits for an event that is certain to happen.
 pub fn until(come: impl Fn() -> bool) {
     let started = Instant::now();
     while !come() {

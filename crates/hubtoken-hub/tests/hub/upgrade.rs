@@ -1,4 +1,4 @@
-//! A data folder of the version before: brought up to date once, after a copy.
+//! A data folder from an earlier version: upgraded once, after a copy was made.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -14,8 +14,8 @@ use tempfile::TempDir;
 use super::browser::{Browser, COOKIE, HOST};
 use super::world::World;
 
-/// What an earlier version left behind: a folder for each schema that there was.
-/// `tests/fixtures/data_folders` says how they are made.
+/// A data folder of an earlier version, one for each past schema. `tests/fixtures/data_folders`
+/// explains how they are made.
 fn packed(schema: i64) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
@@ -52,7 +52,7 @@ fn with_database<T>(path: &Path, work: impl AsyncFnOnce(&mut sqlx::SqliteConnect
         .block_on(async {
             let options = sqlx::sqlite::SqliteConnectOptions::new()
                 .filename(path)
-                // What was packed comes in the order of names.
+                // The packed tables are ordered by name.
                 .foreign_keys(false)
                 .create_if_missing(true);
             let mut connection = options.connect().await.unwrap();
@@ -75,20 +75,20 @@ fn start(folder: &Path) -> Hub {
     .unwrap()
 }
 
-/// The newest schema: the one that a new folder has.
+/// The newest schema, which a new folder has.
 fn newest() -> i64 {
     let folder = TempDir::new().unwrap();
     drop(start(folder.path()));
     schema(&folder.path().join("hub.sqlite3"))
 }
 
-/// All that the database is made of, and what is wrong with it.
+/// The database's schema, and the results of its integrity checks.
 fn shape(path: &Path) -> (Vec<String>, Vec<String>) {
     with_database(path, async |database| {
         let mut read = async |question: &'static str| -> Vec<String> {
             let rows = sqlx::query(question).fetch_all(&mut *database).await;
             let texts = rows.unwrap();
-            // How a step is indented is no difference.
+            // Indentation in a migration makes no difference.
             let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
             texts.iter().map(|row| plain(row.get(0))).collect()
         };
@@ -102,7 +102,7 @@ fn shape(path: &Path) -> (Vec<String>, Vec<String>) {
     })
 }
 
-/// The copies that are there.
+/// The existing copies.
 fn copies(folder: &Path) -> Vec<String> {
     let names = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<String> = names
@@ -126,7 +126,7 @@ fn what_every_earlier_version_left_is_there_and_works() {
         assert_eq!(schema(&database), earlier);
         let now = packed["packedAt"].as_i64().unwrap() + 60;
         let mut world = World::found(folder, now);
-        // Once more as a folder of the newest version.
+        // The second time, the folder already has the newest version.
         for _ in 0..2 {
             everything_works(&world, &packed, earlier);
             world = World::found(world.into_folder(), now);
@@ -183,7 +183,8 @@ fn everything_works(world: &World, packed: &Value, earlier: i64) {
     let grants = world.admin("GET", "repositories/model/acme/gated/grants", None);
     assert!(grants.text().contains("carol"), "{}", grants.text());
     for (path, content) in packed["content"].as_object().unwrap() {
-        // Since there are policies, acme lets in what it has approved, and that is for one of the two.
+        // Since policies exist, acme only allows tokens that it approved, and that is one of the
+        // two.
         let (reader, repositories) = if earlier < 2 {
             ("live", &["acme/m", "acme/gated"][..])
         } else {
@@ -204,7 +205,8 @@ fn everything_works(world: &World, packed: &Value, earlier: i64) {
         401
     );
 
-    // The policy, and what was decided about whom: whoever asked before there was anything to ask has asked nobody.
+    // The policy and the approvals: tokens used before policies existed have not requested
+    // approval.
     let policy = world.admin("GET", "organizations/acme/policy", None).json();
     let expected = if earlier < 2 {
         "allow-all"
@@ -237,7 +239,7 @@ fn everything_works(world: &World, packed: &Value, earlier: i64) {
     let entries = log["entries"].as_array().unwrap();
     assert_eq!(entries.len(), usize::from(earlier >= 2), "{log}");
 
-    // Who had signed in is still, and whoever has a password can.
+    // Existing sessions stay valid, and users with a password can sign in.
     let browser = Browser::new(world);
     if let Some(session) = packed["session"].as_str() {
         let cookie = format!("{COOKIE}={session}");
@@ -286,7 +288,7 @@ fn an_old_folder_is_brought_up_to_date_once_and_copied_first() {
     unpack(1, folder.path());
     let newest = newest();
     assert!(newest > 1);
-    // What a Hub left behind that was killed while it copied.
+    // Left behind by a Hub that was killed while copying.
     for ending in ["new", "new-journal"] {
         let name = format!("hub.sqlite3.before-{newest}.{ending}");
         std::fs::write(folder.path().join(name), "half").unwrap();
@@ -306,7 +308,7 @@ fn an_old_folder_is_brought_up_to_date_once_and_copied_first() {
     );
     assert_eq!(schema(&copy), 1);
 
-    // The second start has nothing to do, and leaves the copy as it was.
+    // The second start has nothing to do and leaves the copy as it is.
     let written = std::fs::metadata(&copy).unwrap().modified().unwrap();
     let hub = start(folder.path());
     assert_eq!(hub.list_users().unwrap().len(), 4);
@@ -316,7 +318,7 @@ fn an_old_folder_is_brought_up_to_date_once_and_copied_first() {
         written
     );
 
-    // The copy is a data folder's database by itself.
+    // The copy is usable as a data folder's database by itself.
     let back = TempDir::new().unwrap();
     std::fs::copy(&copy, back.path().join("hub.sqlite3")).unwrap();
     assert_eq!(start(back.path()).list_users().unwrap().len(), 3);
@@ -335,7 +337,7 @@ fn what_cannot_be_brought_up_to_date_is_left_alone() {
     let database = folder.path().join("hub.sqlite3");
     unpack(1, folder.path());
     with_database(&database, async |database| {
-        // In the way of a step.
+        // Conflicts with a migration step.
         database
             .execute("CREATE TABLE administrators (x INTEGER) STRICT")
             .await

@@ -1,4 +1,4 @@
-//! A toy of a server behind the inference API: what it answers, piece by piece, is up to the test.
+//! A fake upstream server for the inference API, whose responses the test controls chunk by chunk.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,24 +9,24 @@ use hubtoken_hub::{InferenceOptions, Upstream};
 
 use crate::time::HANG_LIMIT;
 
-/// A running toy. It stops accepting when it is dropped.
+/// A running fake server. It stops accepting connections when dropped.
 pub struct Toy {
     pub url: String,
-    /// The requests whose bodies came to their end.
+    /// The requests whose bodies arrived completely.
     whole: Arc<Mutex<Vec<Seen>>>,
     stopped: Arc<AtomicBool>,
 }
 
-/// A request as the toy got it.
+/// A request as the fake server received it.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub line: String,
-    /// The headers, in lower case, with a line break before and after each.
+    /// The headers in lower case, with a line break before and after each.
     pub headers: String,
     pub body: Vec<u8>,
 }
 
-/// One request to the toy, and the connection to answer it on.
+/// One request to the fake server, with the connection for its response.
 pub struct Exchange {
     stream: TcpStream,
     reader: BufReader<TcpStream>,
@@ -62,7 +62,7 @@ impl Toy {
         }
     }
 
-    /// Reads each request and gives one answer to all.
+    /// Reads each request and sends the same response to all.
     pub fn answering(answer: &str) -> Self {
         let answer = answer.to_owned();
         Self::start(move |exchange| {
@@ -81,7 +81,7 @@ impl Toy {
         self.whole.lock().unwrap().clone()
     }
 
-    /// A Hub's options with this as the server of all models.
+    /// Hub options with this as the upstream of all models.
     pub fn for_all(&self) -> InferenceOptions {
         for_all(&self.url)
     }
@@ -146,7 +146,7 @@ impl Exchange {
         self.headers[start..].lines().next()
     }
 
-    /// The whole body, or nothing if it broke off.
+    /// The whole body, or `None` if it was cut off.
     pub fn body(&mut self) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         if let Some(length) = self.header("content-length") {
@@ -169,7 +169,7 @@ impl Exchange {
         Some(body)
     }
 
-    /// The next piece of a chunked body: an empty one at its end, nothing if it broke off.
+    /// The next chunk of a chunked body: empty at its end, `None` if it was cut off.
     pub fn piece(&mut self) -> Option<Vec<u8>> {
         let mut size = String::new();
         self.reader.read_line(&mut size).ok()?;
@@ -181,7 +181,7 @@ impl Exchange {
     }
 
     pub fn send(&mut self, text: &str) {
-        // Whoever asked may be gone.
+        // The client may have disconnected.
         let _ = self.stream.write_all(text.as_bytes());
     }
 

@@ -1,4 +1,4 @@
-//! Who a token belongs to, and every way of not having one.
+//! whoami with valid tokens, and every way of not having one.
 
 use axum::body::Body;
 use base64::Engine as _;
@@ -146,7 +146,7 @@ fn no_token_and_bad_tokens() {
     ] {
         assert_eq!(world.get(path, Some("hf_nope")).verdict(), bad, "{path}");
     }
-    // The admin key is no access token.
+    // The admin key is not an access token.
     assert_eq!(world.get(WHOAMI, Some(super::world::ADMIN)).verdict(), bad);
     let token = world.token("alice", "w", "read");
     let twice = format!("Bearer {token}");
@@ -255,7 +255,7 @@ fn the_whoami_limit_is_exact_and_per_user() {
             .starts_with("We had to rate limit you")
     );
     assert_eq!(world.get(WHOAMI, Some(&bob)).status, 200);
-    // Guessing counts by address, and so does asking without a token.
+    // Guesses count by address, and so do requests without a token.
     assert_eq!(world.get(WHOAMI, Some("hf_x")).status, 401);
     assert_eq!(world.get(WHOAMI, None).status, 401);
     assert_eq!(world.get(WHOAMI, Some("hf_x")).status, 429);

@@ -1,4 +1,4 @@
-//! A Hub to test against: run in-process, on a clock that the test sets.
+//! A Hub for tests, run in-process on a clock that the test controls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -49,7 +49,7 @@ impl Answer {
             .map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Status, error code and error message: what a client decides by.
+    /// Status, error code and error message: the parts that clients base decisions on.
     pub fn verdict(&self) -> (u16, &str, &str) {
         (
             self.status,
@@ -83,7 +83,7 @@ impl World {
         )
     }
 
-    /// The world of a data folder that is there already, at a moment.
+    /// A world on an existing data folder, at a given time.
     pub fn found(folder: TempDir, now: i64) -> Self {
         let inference = InferenceOptions::default();
         Self::on(
@@ -128,12 +128,13 @@ impl World {
         }
     }
 
-    /// A world with `alice`, `bob`, and `acme`, in which alice writes and bob reads.
+    /// A world with `alice`, `bob`, and `acme`, in which alice has the role write and bob the role
+    /// read.
     pub fn populated() -> Self {
         Self::new().populate()
     }
 
-    /// The same with servers behind the inference API.
+    /// The same with upstream servers for the inference API.
     pub fn populated_with(inference: &InferenceOptions) -> Self {
         let rules = (None, SignInPolicy::default());
         Self::on(TempDir::new().unwrap(), START, rules, false, inference).populate()
@@ -165,7 +166,7 @@ impl World {
         world
     }
 
-    /// Ends the world, and leaves its folder.
+    /// Closes the Hub and returns its folder.
     pub fn into_folder(self) -> TempDir {
         let Self {
             folder,
@@ -178,7 +179,7 @@ impl World {
         folder
     }
 
-    /// The same, where uploads by API send large files to LFS.
+    /// The same, with uploads through the API sending large files to LFS.
     pub fn with_lfs() -> Self {
         Self::with_settings(None, SignInPolicy::default(), true).populate()
     }
@@ -243,7 +244,7 @@ impl World {
         )
     }
 
-    /// Makes a token and returns its value.
+    /// Creates a token and returns its value.
     pub fn token(&self, user: &str, name: &str, role: &str) -> String {
         self.token_from(user, json!({ "name": name, "role": role }))
     }
