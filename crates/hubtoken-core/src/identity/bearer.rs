@@ -1,8 +1,8 @@
-//! The token that a caller of a server has sent along.
+//! Reads and validates the token that a server's caller sent.
 //!
-//! It is somebody else's. So nothing around it is looked for when it is missing, nothing about it
-//! is kept on the disk, and it is sent to the Hub only if it looks like one of the Hub's tokens: a
-//! caller may have sent the key of quite another service.
+//! The token belongs to someone else. A missing one is therefore not looked up anywhere, nothing
+//! about it is written to disk, and it is sent to the Hub only if it looks like a Hub token: a
+//! caller may have sent the key of an unrelated service.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::source::Source;
 use crate::token::Token;
 
 impl Options {
-    /// For questions about the tokens of others: an old answer lets nobody in, and a caller who is
-    /// refused may come back as often as they like.
+    /// For checking other people's tokens. A stale answer never grants access, and a denied caller
+    /// may retry as often as it likes.
     #[must_use]
     pub fn for_bearers() -> Self {
         Self {
@@ -34,7 +34,7 @@ impl Options {
 ///
 /// # Errors
 ///
-/// [`Error::TokenFormat`] for what cannot be a token of the Hub. The message never shows the
+/// [`Error::TokenFormat`] for a value that cannot be a Hub token. The message never shows the
 /// value.
 ///
 /// ```

@@ -1,20 +1,20 @@
-//! So many of something in a stretch of time, and no more.
+//! A fixed-window limiter: at most so many events per interval.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::sync::lock;
 
-/// A number that is used up, and there again when a stretch of time is over.
+/// A quota that is replenished when its interval is over.
 pub struct Budget {
     number: u32,
     length: Duration,
-    // Since when, and how many.
+    // The start of the interval, and how many were taken since.
     used: Mutex<Option<(Instant, u32)>>,
 }
 
 impl Budget {
-    /// `number` in each stretch of `length`.
+    /// Allows `number` events per `length`.
     #[must_use]
     pub fn new(number: u32, length: Duration) -> Self {
         Self {
@@ -24,7 +24,7 @@ impl Budget {
         }
     }
 
-    /// Takes one, if there is one left.
+    /// Takes one if any are left, and returns whether it did.
     pub fn take(&self, now: Instant) -> bool {
         let mut used = lock(&self.used);
         match &mut *used {

@@ -1,6 +1,6 @@
-//! A bounded map of answers with the time at which each was asked for.
+//! A bounded map from keys to answers, each with the time of its request.
 //!
-//! The clock is the caller's: an answer's age is the difference of two parameters.
+//! The caller supplies the time: an answer's age is the difference of two parameters.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,11 +9,11 @@ use std::time::Instant;
 
 use crate::sync::lock;
 
-/// Answers by key; when there are too many, the oldest quarter goes.
+/// Answers by key. When the cache is full, the oldest quarter is evicted.
 pub struct Cache<K, V> {
     entries: Mutex<Entries<K, V>>,
     capacity: usize,
-    /// How many bytes all answers may have together, as `weigh` has it.
+    /// The limit on the total size of all answers, as measured by `weigh`.
     bytes: usize,
     weigh: fn(&V) -> usize,
 }
@@ -44,7 +44,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
         }
     }
 
-    /// The answer and when it was asked for, if that was not before `not_before`.
+    /// Returns the answer and the time of its request, unless that is before `not_before`.
     pub fn get(&self, key: &K, not_before: Option<Instant>) -> Option<(Instant, V)> {
         lock(&self.entries)
             .answers
@@ -53,7 +53,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
             .cloned()
     }
 
-    /// Keeps an answer that was asked for at `asked`, unless a later one is known.
+    /// Stores the answer to a request sent at `asked`, unless a later one is cached.
     pub fn insert(&self, key: K, asked: Instant, value: V) {
         let mut entries = lock(&self.entries);
         let replaced = match entries.answers.get(&key) {
@@ -73,18 +73,18 @@ impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
         }
     }
 
-    /// How many answers there are.
+    /// The number of answers.
     #[cfg(test)]
     pub fn count(&self) -> usize {
         lock(&self.entries).answers.len()
     }
 
-    /// Drops an answer.
+    /// Removes an answer, and returns whether there was one.
     pub fn remove(&self, key: &K) -> bool {
         self.remove_if(key, |_| true)
     }
 
-    /// Drops an answer if the time at which it was asked for says so; whether it did.
+    /// Removes an answer if `goes` accepts the time of its request, and returns whether it did.
     pub fn remove_if(&self, key: &K, goes: impl FnOnce(Instant) -> bool) -> bool {
         let mut entries = lock(&self.entries);
         if !entries
@@ -99,7 +99,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
         true
     }
 
-    /// Drops the answers whose key fits. Looks at all of them.
+    /// Removes the answers whose key matches. Scans all of them.
     pub fn remove_all(&self, fits: impl Fn(&K) -> bool) {
         lock(&self.entries).retain(self.weigh, |key, _| !fits(key));
     }
@@ -188,7 +188,7 @@ mod tests {
             assert_eq!(bytes(&cache), cache.count() * 10);
         }
         assert!(cache.count() > 5 && cache.get(&999, None).is_some());
-        // One that is replaced counts once, and one that is too large is not kept.
+        // A replaced answer counts once, and one that is too large is not stored.
         cache.insert(999, later(1_000), 20);
         assert_eq!(bytes(&cache), cache.count() * 10 + 10);
         assert!(cache.remove(&999));

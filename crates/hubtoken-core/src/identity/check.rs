@@ -1,13 +1,13 @@
-//! The Hub's own auth-check: whether a token may read or write one repository.
+//! The Hub's auth-check: whether a token may read or write one repository.
 //!
-//! Only the Hub knows which repositories are private, gated, disabled or there at all. Its *yes*
-//! is believed for a minute; every other answer is asked for anew, since a repository may be
-//! created or a gate opened at any moment.
+//! Only the Hub knows which repositories are private, gated, disabled or missing. An *allowed* is
+//! cached for a minute. Every other answer is requested again, since a repository may be created or
+//! a gate opened at any time.
 //!
-//! The Hub's error codes decide before its status does: a repository that is missing or gated is
-//! told with 401, 403 or 404. So do the words with which it tells what has no code of its own: that
-//! a repository is disabled, and that a token was given no gated repositories. A 401 without either
-//! may be about the token or not, which only whoami can tell.
+//! The Hub's error codes take precedence over its status: a missing or gated repository may be
+//! reported with 401, 403 or 404. So do the messages for the two cases without an error code: a
+//! disabled repository, and a token that may not access gated repositories. A 401 without either
+//! may or may not be about the token, and only whoami can tell.
 
 use super::failure::{Failure, message};
 use super::key::Key;
@@ -16,54 +16,54 @@ use crate::printable::printable;
 use crate::repository::RepositoryType;
 use crate::role::Role;
 
-/// How many characters of a plain body are read.
+/// How many characters of a plain-text body are read.
 const MAXIMUM_WORDS: usize = 500;
 
-/// A question: may this token do that there?
+/// A request: may this token read or write that repository?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Check {
     /// The token and its Hub.
     pub key: Key,
-    /// What sort of repository.
+    /// The repository's type.
     pub kind: RepositoryType,
-    /// Its user or organization.
+    /// The user or organization that owns it.
     pub namespace: String,
-    /// Its own name.
+    /// The repository's name, without the namespace.
     pub name: String,
     /// Read or write.
     pub role: Role,
 }
 
-/// The Hub's word.
+/// The Hub's decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Permit {
-    /// It may.
+    /// Access is allowed.
     Allowed,
-    /// The gate is closed to the user; the Hub's words.
+    /// The repository is gated and the user has no access; the Hub's message.
     Gated(String),
-    /// The fine-grained token was not given gated repositories; the Hub's words.
+    /// The fine-grained token may not access gated repositories; the Hub's message.
     GatedForToken(String),
-    /// The organization's policy keeps the token out; the Hub's words.
+    /// The organization's policy blocks the token; the Hub's message.
     Policy(String),
-    /// Access to the repository is switched off, whatever the token.
+    /// Access to the repository is disabled for every token.
     Disabled,
-    /// It may not; the Hub's words.
+    /// Access is denied; the Hub's message.
     Forbidden(String),
-    /// There is no such repository, as far as this token may know.
+    /// The repository does not exist, or is invisible to this token.
     NotFound,
 }
 
-/// An answer as it was heard.
+/// A parsed response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// The Hub's word on the repository.
+    /// The Hub's decision about the repository.
     Permit(Permit),
     /// A 401 that does not say whether it is about the repository or the token.
     Unauthorized,
 }
 
 impl Check {
-    /// The path of the question.
+    /// The path of the request.
     #[must_use]
     pub fn path(&self) -> String {
         format!(
@@ -91,11 +91,11 @@ impl Check {
     }
 }
 
-/// Reads the answer to a check.
+/// Parses the response to an auth-check.
 ///
 /// # Errors
 ///
-/// [`Failure`] for an answer that is none to this question.
+/// [`Failure`] if the response is not an answer to this request.
 pub(super) fn hear(answer: &Answer) -> Result<Heard, Failure> {
     let code = answer.header("x-error-code").unwrap_or_default();
     let words = || words_of(answer);
@@ -103,8 +103,7 @@ pub(super) fn hear(answer: &Answer) -> Result<Heard, Failure> {
         (200..=299, _) if is_plain_yes(&answer.body) => Permit::Allowed,
         (200..=299, _) => {
             return Err(Failure::Strange(
-                "it answered with something other than OK, as a proxy or a portal on the way \
-                 does"
+                "it answered with something other than OK, as a proxy or a captive portal does"
                     .to_owned(),
             ));
         }
@@ -120,7 +119,7 @@ pub(super) fn hear(answer: &Answer) -> Result<Heard, Failure> {
     Ok(Heard::Permit(permit))
 }
 
-/// The Hub's own words, also where they are a body of plain text.
+/// The Hub's message, which may be a plain-text body.
 fn words_of(answer: &Answer) -> String {
     let plain = || {
         let text = std::str::from_utf8(&answer.body).ok()?;
@@ -141,7 +140,7 @@ fn is_disabled(words: &str) -> bool {
         .contains("access to this resource is disabled")
 }
 
-/// The Hub tells these apart by their words alone.
+/// The Hub distinguishes these only by their message.
 fn forbidden(words: String) -> Permit {
     let lower = words.to_ascii_lowercase();
     if lower.contains("token policy")
@@ -154,7 +153,8 @@ fn forbidden(words: String) -> Permit {
     }
 }
 
-/// The Hub says `OK` or nothing; a captive portal answers every question with a page and 200.
+/// The Hub sends `OK` or nothing. A captive portal answers every request with a page and status
+/// 200.
 fn is_plain_yes(body: &[u8]) -> bool {
     let body = body.trim_ascii();
     body.is_empty() || body.eq_ignore_ascii_case(b"ok") || body.eq_ignore_ascii_case(b"\"ok\"")
@@ -190,7 +190,7 @@ mod tests {
             let gated = Permit::Gated(String::new());
             assert_eq!(told("GatedRepo"), Some(Heard::Permit(gated)));
         }
-        // Without a code, or with one of a later Hub, only whoami can tell.
+        // Without an error code, or with an unknown newer one, only whoami can tell.
         for code in ["", "SomethingNew"] {
             assert_eq!(
                 heard(401, code, "Invalid username or password.", ""),

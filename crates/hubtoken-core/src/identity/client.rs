@@ -1,4 +1,4 @@
-//! Asks the Hub about tokens, and remembers.
+//! Asks the Hub about tokens and caches the answers.
 
 mod denial;
 mod flying;
@@ -36,17 +36,18 @@ pub use memory::Grant;
 use memory::Memory;
 use question::{Question, Window};
 
-/// How many rejections of tokens that nobody knows are shared while one is believed: more would
-/// only push each other out, and wear the disk of a server that is sent made-up tokens.
+/// At most this many rejections of previously unseen tokens are shared per [`REJECTION_LIFETIME`].
+/// More would only evict each other, and wear out the disk of a server that receives made-up
+/// tokens.
 const SHARED_REJECTIONS: u32 = 64;
 
-/// An identity, and whether it is only the last that is known.
+/// An identity, and whether it is stale.
 pub struct Known {
-    /// Who it is.
+    /// The identity.
     pub identity: Arc<Identity>,
-    /// When it was asked for.
+    /// When it was requested.
     pub asked: Instant,
-    /// Its age and why no newer one could be had.
+    /// Its age, and why no newer one was available.
     pub stale: Option<(Duration, Failure)>,
 }
 
@@ -83,19 +84,20 @@ impl Default for Client {
     }
 }
 
-/// The moment before which an answer is too old; `None` when no answer can be.
+/// The oldest acceptable request time; `None` if that is before the clock's start, so that any
+/// answer is accepted.
 fn not_before(now: Instant, age: Duration) -> Option<Instant> {
     now.checked_sub(age)
 }
 
 impl Client {
-    /// A client that remembers nothing yet.
+    /// Creates a client with empty caches.
     #[must_use]
     pub fn new(pace: Pace) -> Self {
         Self::with_clock(pace, Clock::system())
     }
 
-    /// The same, at a time of one's own making.
+    /// Creates a client with empty caches and a clock of the caller's choice.
     #[must_use]
     pub fn with_clock(pace: Pace, clock: Clock) -> Self {
         Self {
@@ -112,13 +114,13 @@ impl Client {
         }
     }
 
-    /// Where this client reads the time.
+    /// The clock of this client.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// The way to a Hub. Opens nothing and asks nobody.
+    /// The connection settings for a Hub. Opens nothing and sends nothing.
     #[must_use]
     pub fn line(&self, endpoint: &Endpoint, settings: &Settings) -> Line {
         Line::new(
@@ -129,18 +131,19 @@ impl Client {
         )
     }
 
-    /// Drops the connections, so that the next question reads the certificates anew.
+    /// Drops the connections, so that the next request rereads the certificates.
     pub fn reconnect(&self) {
         self.transport.close();
     }
 
-    /// An identity that is known and young enough; asks nobody.
+    /// Returns the cached identity if it is fresh enough. Never sends a request.
     #[must_use]
     pub fn recall(&self, credential: &Credential, options: &Options) -> Option<Arc<Identity>> {
         self.recall_answer(credential, options)?.ok()
     }
 
-    /// What is known and young enough, be it that the Hub rejects the token; asks nobody.
+    /// Returns the cached answer if it is fresh enough, including a cached rejection. Never sends a
+    /// request.
     #[must_use]
     pub fn recall_answer(
         &self,
@@ -160,12 +163,12 @@ impl Client {
         window.trusts(rejection).then_some(Err(Failure::Rejected))
     }
 
-    /// Who a token belongs to.
+    /// Returns the account that a token belongs to.
     ///
     /// # Errors
     ///
-    /// [`Failure`], when the Hub rejects the token, or when nothing is known and no identity of
-    /// at most `max_stale` is.
+    /// [`Failure`], if the Hub rejects the token, or if it gives no answer and no identity of at
+    /// most `max_stale` is cached.
     pub fn identify(
         self: &Arc<Self>,
         credential: &Arc<Credential>,
@@ -176,7 +179,8 @@ impl Client {
         self.identify_within(credential, line, options, None, interrupt)
     }
 
-    /// The same; before a *no* also by an unanswered question of at most the age `unanswered`.
+    /// Like [`Self::identify`]. When rechecking before a denial, a request that went unanswered at
+    /// most `unanswered` ago also counts as an answer.
     fn identify_within(
         self: &Arc<Self>,
         credential: &Arc<Credential>,
@@ -185,7 +189,8 @@ impl Client {
         unanswered: Option<Duration>,
         interrupt: &dyn Interrupt,
     ) -> Result<Known, Failure> {
-        // Before any other process is asked or told of it: a failure is for its own caller alone.
+        // Checked before the shared cache or any other process is involved: this failure concerns
+        // only its own caller.
         credential.check_sendable().map_err(Failure::Setup)?;
         let key = Key::of(credential);
         let now = self.clock.now();
@@ -193,8 +198,8 @@ impl Client {
         let mut window = Window::new(now, options, end);
         window.unanswered = unanswered;
         let shared = line.shared(&key);
-        // The leader of a request in flight has just read the shared cache. Its followers read it only
-        // if the request fails: 64 threads that all read files would delay the one that asks.
+        // The leader of a request in flight has just read the shared cache. Its followers read it
+        // only if the request fails: 64 threads that all read files would delay the leader.
         let follows = self.identity_flights.is_running(&key, window.identity);
         let read_first = shared.as_ref().filter(|_| !follows);
         let outcome = self
@@ -203,7 +208,8 @@ impl Client {
             .unwrap_or_else(|| {
                 let ask = || {
                     line.check_open()?;
-                    // Also for who asks anew: the Hub has said that it will not answer.
+                    // Even if the caller wants a fresh answer: the Hub has said that it will not
+                    // give one.
                     self.limited(&key, LimitScope::Whoami, read_first)?;
                     self.ask(
                         &key,
@@ -215,8 +221,8 @@ impl Client {
                         &window,
                     )
                 };
-                // A flight may bring what another process learned, which is as old as its leader
-                // liked it; the next one may be led by this caller.
+                // A request in flight may return what another process learned, which is only as
+                // fresh as its leader required. This caller may lead the next request.
                 let mut outcome = ask();
                 if matches!(outcome, Err(Failure::Rejected))
                     && let Some(rejection) = self.memory.rejection(&key)
@@ -258,7 +264,7 @@ impl Client {
         }
     }
 
-    /// A failure that leaves an old rejection unconfirmed quotes it.
+    /// Adds the earlier rejection to a failure that left it unconfirmed.
     fn after_rejection(&self, key: &Key, shared: Option<&Shared>, failure: Failure) -> Failure {
         let now = self.clock.moment();
         let known = self
@@ -275,7 +281,7 @@ impl Client {
         }
     }
 
-    /// Boards the flight that asks whose a token is.
+    /// Joins or starts the whoami request for a token.
     #[expect(
         clippy::too_many_arguments,
         reason = "one call's parameters, passed on"
@@ -315,7 +321,8 @@ impl Client {
         )
     }
 
-    /// Why it would be in vain to ask, as a flight that has just landed may have found out.
+    /// The failure that makes another request pointless, if a request that has just completed
+    /// recorded one.
     fn in_vain(&self, key: &Key, window: &Window) -> Option<Failure> {
         let limited = self.limited(key, LimitScope::Whoami, None);
         limited.err().or_else(|| {
@@ -325,14 +332,14 @@ impl Client {
         })
     }
 
-    /// Whether the same question was answered with *yes* a short while ago.
+    /// Whether the same requirement was granted recently.
     #[must_use]
     pub fn is_granted(&self, grant: &Grant<'_>, max_age: Option<Duration>) -> bool {
         self.memory.is_granted(grant, self.clock.now(), max_age)
     }
 
-    /// Remembers a *yes*, with the times at which its two halves were asked for, until the known
-    /// end of its token.
+    /// Caches a grant until the known end of its token, with the times at which its identity and
+    /// its auth-check were requested.
     pub fn remember(
         &self,
         grant: Grant<'_>,
@@ -344,7 +351,7 @@ impl Client {
             .keep_grant(grant, self.clock.now(), identity, check, end);
     }
 
-    /// Drops everything that is known of a token.
+    /// Drops everything cached for a token.
     pub fn forget(&self, digest: Digest) {
         self.memory.forget(&digest);
         self.lookups.forget(|key| key.digest == digest);
@@ -353,13 +360,13 @@ impl Client {
         }
     }
 
-    /// Drops everything that is known of a token, also what the machine's processes share.
+    /// Drops everything cached for a token, including what the processes of this machine share.
     pub fn forget_shared(&self, settings: &Settings, digest: Digest) {
         self.places.of(settings);
         self.forget(digest);
     }
 
-    /// Drops everything that is known of the tokens of one Hub.
+    /// Drops everything cached for the tokens of one Hub.
     pub fn forget_endpoint(&self, endpoint: &Endpoint) {
         self.memory.forget_endpoint(endpoint);
         self.lookups.forget(|key| key.endpoint == *endpoint);
@@ -368,8 +375,8 @@ impl Client {
         }
     }
 
-    /// Drops everything that is known of the tokens of one Hub, also what the machine's processes
-    /// share.
+    /// Drops everything cached for the tokens of one Hub, including what the processes of this
+    /// machine share.
     pub fn forget_endpoint_shared(&self, settings: &Settings, endpoint: &Endpoint) {
         self.places.of(settings);
         self.forget_endpoint(endpoint);

@@ -1,5 +1,7 @@
-//! What time it is for a client. A parameter, so that lifetimes, rate limits and claims are tested
-//! without waiting, and no test's outcome depends on how long anything takes.
+//! The clock of a client.
+//!
+//! It is a parameter, so that lifetimes, rate limits and leases are tested without waiting, and no
+//! test's outcome depends on timing.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -9,25 +11,25 @@ use super::shared::Moment;
 
 static REPLACEMENT: OnceLock<Clock> = OnceLock::new();
 
-/// Where a client reads the time.
+/// A source of the current time.
 #[derive(Clone, Default)]
 pub struct Clock(Option<Arc<dyn Fn() -> Moment + Send + Sync>>);
 
 impl Clock {
-    /// The time of the machine, or what a test has put in its place.
+    /// The system clock, or its replacement in a test.
     #[must_use]
     pub fn system() -> Self {
         REPLACEMENT.get().cloned().unwrap_or_default()
     }
 
-    /// Puts another time in the place of the machine's, for every client that this process makes
-    /// from now on: for tests that start whole processes. Only the first call counts.
+    /// Replaces the system clock for every client that this process creates from now on, for tests
+    /// that start whole processes. Only the first call has an effect.
     pub fn replace_system(self) {
-        // A second replacement is refused by the cell, as documented.
+        // The cell ignores a second replacement, as documented.
         let _ = REPLACEMENT.set(self);
     }
 
-    /// A time of one's own making; its instants must not run backward.
+    /// A custom clock. Its instants must not run backward.
     #[must_use]
     pub fn new(now: impl Fn() -> Moment + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(now)))
@@ -39,7 +41,7 @@ impl Clock {
         self.0.as_ref().map_or_else(Moment::now, |now| now())
     }
 
-    /// The time for what stays within this process.
+    /// The time for ages within this process.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.0

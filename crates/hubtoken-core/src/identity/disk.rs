@@ -1,12 +1,11 @@
-//! The shared cache in a folder, for the processes of one machine.
+//! The shared cache on disk, for the processes of one machine.
 //!
-//! One small file for each thing that is known of a token, named by digests, 0600 from the first
-//! byte and replaced as a whole. It is not flushed to the disk: after a power cut there may be a
-//! file of nothing, which is a cache without that entry. A disk that is full, read-only or gone
-//! is a cache that is empty.
+//! Each record about a token is a small file, named by digests, created with mode 0600 and replaced
+//! atomically. Files are not flushed: after a power failure a file may be empty, which counts as a
+//! missing entry. A disk that is full, read-only or gone acts as an empty cache.
 //!
-//! A folder that others may write in, or that is not this user's, is left alone: who can write
-//! there could tell lies about the user's own tokens.
+//! A folder that others may write to, or that belongs to another user, is not used: whoever can
+//! write there could forge answers about the user's own tokens.
 
 mod lease;
 
@@ -20,8 +19,8 @@ use super::shared::{Claim, Kind, MAXIMUM_SIZE, Mark, Place, SharedCache};
 use crate::file;
 use crate::folder;
 
-/// How many files of each sort there may be. Rejections have their own small bound, so that a
-/// stream of made-up tokens evicts other rejections only.
+/// The maximum number of files of each kind. Rejections have their own small bound, so that a
+/// stream of made-up tokens evicts only other rejections.
 const BOUNDS: [(&str, usize); 8] = [
     (".json", 512),
     (".rejected", 64),
@@ -32,13 +31,13 @@ const BOUNDS: [(&str, usize); 8] = [
     (LOCK, 512),
     (NEW, 64),
 ];
-/// How many contents a process keeps before it looks again whether there are too many.
+/// After how many writes a process checks the bounds again.
 const SWEEP: u32 = 16;
 const LOCK: &str = ".lock";
-/// A file that is being written, or was when its process was killed.
+/// A temporary file: being written, or left by a killed process.
 const NEW: &str = ".new";
 
-/// A folder of identities.
+/// A folder of shared records.
 pub struct DiskCache {
     folder: PathBuf,
     kept: AtomicU32,
@@ -58,7 +57,7 @@ impl Kind {
 }
 
 impl DiskCache {
-    /// A cache in a folder, which is made when something is first kept.
+    /// A cache in a folder, which is created on the first write.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
         Self {
@@ -78,21 +77,21 @@ impl DiskCache {
             .join(format!("{}-{}{suffix}", place.token, place.hub))
     }
 
-    /// Whether the folder is there, and nobody but this user may write in it.
+    /// Whether the folder exists and only this user may write to it.
     fn is_private(&self) -> bool {
         self.folder
             .metadata()
             .is_ok_and(|metadata| metadata.is_dir() && is_private(&metadata))
     }
 
-    /// Makes the folder, and `HF_HOME` around it if that is not there either.
+    /// Creates the folder, and `HF_HOME` above it if needed.
     fn make_folder(&self) -> std::io::Result<()> {
         if self.is_private() {
             return Ok(());
         }
         let home = self.folder.parent().and_then(Path::parent);
         folder::make_private(&self.folder, home.unwrap_or(&self.folder))?;
-        // It may have been there.
+        // It may have existed with other permissions.
         if self.is_private() {
             Ok(())
         } else {
@@ -122,7 +121,7 @@ impl DiskCache {
             .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
     }
 
-    /// Removes the oldest quarter of a sort of which there are too many.
+    /// Removes the oldest files of each kind that exceeds its bound, down to three quarters of it.
     fn sweep(&self) {
         let mut sorts = BOUNDS.map(|_| Vec::new());
         for (name, path) in self.entries() {
@@ -154,7 +153,7 @@ fn is_private(metadata: &fs::Metadata) -> bool {
     metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
 }
 
-/// Elsewhere a home folder is private by default, and its modes say nothing.
+/// On other systems, home folders are private by default, and the mode is meaningless.
 #[cfg(not(unix))]
 fn is_private(_metadata: &fs::Metadata) -> bool {
     true
@@ -212,7 +211,7 @@ impl SharedCache for DiskCache {
     }
 
     fn is_claimed(&self, place: &Place) -> bool {
-        // The holder removes it when it is done.
+        // The holder removes the file when it is done.
         self.path(place, LOCK).exists()
     }
 

@@ -1,7 +1,7 @@
-//! Why the Hub did not answer a question, and how that is told.
+//! Why the Hub did not answer a request, and how that is reported.
 //!
-//! A failure is shared by everybody who waited for the same flight, and they may have got the
-//! same token from different places; the message is made for each of them, with their source.
+//! All callers that wait for the same request share its failure, and they may have found the same
+//! token in different sources. The message is therefore made for each caller, with its own source.
 
 use std::time::Duration;
 
@@ -13,32 +13,31 @@ use crate::error::{Error, UnknownKind};
 use crate::http::{Answer, NoAnswer};
 use crate::printable::printable;
 
-/// Why there is no answer to the question.
+/// Why a request has no answer.
 #[derive(Clone, Debug)]
 pub enum Failure {
-    /// The Hub does not know the token. The only failure that says something about it.
+    /// The Hub does not recognize the token. The only failure that says something about the token.
     Rejected,
     /// Too many requests.
     RateLimited {
-        /// Seconds to wait, when the Hub said so.
+        /// The number of seconds to wait, if the Hub said so.
         retry_after: Option<u64>,
     },
-    /// Nobody answered.
+    /// The Hub could not be reached.
     Unreachable(String),
-    /// The environment forbids requests.
+    /// The environment disables requests.
     Offline,
-    /// Somebody answered, but not as a Hub does.
+    /// A response that a Hub does not send.
     Strange(String),
-    /// The request could not be made.
+    /// The request could not be created.
     Setup(Error),
     /// The caller was interrupted.
     Interrupted,
-    /// The Hub did not know the token a while ago, and whether that is still so could not be
-    /// learned.
+    /// The Hub rejected the token earlier, and whether it still does could not be confirmed.
     RejectedBefore {
-        /// How long ago.
+        /// How long ago the rejection was.
         ago: Duration,
-        /// Why it could not be learned.
+        /// Why it could not be confirmed.
         why: Box<Failure>,
     },
 }
@@ -53,9 +52,10 @@ impl From<NoAnswer> for Failure {
 }
 
 impl Failure {
-    /// What an answer other than success amounts to, as far as every question shares it.
+    /// Classifies an unsuccessful response, in the way that is the same for every kind of request.
     ///
-    /// A 401 is not among it: whoami alone says that the Hub does not know a token.
+    /// A 401 is not classified as a rejection: only whoami can report that the Hub does not
+    /// recognize the token.
     #[must_use]
     pub fn of(answer: &Answer) -> Self {
         match answer.status {
@@ -64,7 +64,7 @@ impl Failure {
             },
             500.. => Self::Unreachable(format!("the Hub answered with status {}", answer.status)),
             404 => Self::Strange(
-                "it answered with status 404, as if it were no Hub. Look at the endpoint"
+                "it answered with status 404, so it may not be a Hub. Check the endpoint"
                     .to_owned(),
             ),
             status => Self::Strange(match message(answer) {
@@ -74,7 +74,7 @@ impl Failure {
         }
     }
 
-    /// Whether who takes another way to the Hub may fare better.
+    /// Whether another route to the Hub might succeed.
     #[must_use]
     pub fn is_of_the_way(&self) -> bool {
         matches!(
@@ -93,16 +93,16 @@ impl Failure {
     #[must_use]
     pub fn reason(&self, endpoint: &Endpoint) -> String {
         match self {
-            Self::Rejected => format!("{endpoint} does not know it"),
+            Self::Rejected => format!("{endpoint} does not recognize it"),
             Self::RateLimited { retry_after } => match retry_after {
                 Some(seconds) => {
-                    format!("{endpoint} limits the rate (try again in {seconds} seconds)")
+                    format!("{endpoint} limits the request rate (try again in {seconds} seconds)")
                 }
-                None => format!("{endpoint} limits the rate"),
+                None => format!("{endpoint} limits the request rate"),
             },
             Self::Unreachable(text) => format!("{text} ({endpoint})"),
-            Self::Offline => "HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) forbids requests".to_owned(),
-            Self::Strange(text) => format!("{endpoint} gave no sensible answer: {text}"),
+            Self::Offline => "HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) is set".to_owned(),
+            Self::Strange(text) => format!("{endpoint} did not answer as a Hub does: {text}"),
             Self::Setup(error) => error.to_string(),
             Self::Interrupted => "it was interrupted".to_owned(),
             Self::RejectedBefore { why, .. } => why.reason(endpoint),
@@ -121,8 +121,8 @@ impl Failure {
             Self::RejectedBefore { ago, why } => {
                 return why.into_error(credential).instead(|| {
                     format!(
-                        "whether {endpoint} knows the token {subject} by now is not known: \
-                         {reason}. Its last answer, {} ago, was that it does not know it",
+                        "{endpoint} rejected the token {subject} {} ago, and whether it still does \
+                         could not be checked: {reason}",
                         age(ago)
                     )
                 });
@@ -130,8 +130,9 @@ impl Failure {
             Self::Rejected => {
                 return Error::InvalidToken {
                     message: format!(
-                        "{endpoint} does not know the token {subject}: it was deleted, refreshed, \
-                         has expired, or is another Hub's. Make one at {}, then {mend}",
+                        "{endpoint} does not recognize the token {subject}: it was deleted or \
+                         refreshed, has expired, or belongs to another Hub. Create one at {}, then \
+                         {mend}",
                         endpoint.url("/settings/tokens"),
                         mend = credential.source.mend()
                     ),
@@ -145,15 +146,15 @@ impl Failure {
         };
         Error::Unknown {
             message: format!(
-                "nothing is known about the token {subject}: {reason}. The token may well be good"
+                "the token {subject} could not be checked: {reason}. It may still be valid"
             ),
             kind,
         }
     }
 }
 
-/// How long to wait after a 429, as the Hub's own client reads it: the `RateLimit` header when
-/// nothing remains, else `Retry-After`. Of several limits, the one that lasts longest.
+/// How long to wait after a 429, read as the Hub's own client does: the `RateLimit` header if
+/// nothing remains, else `Retry-After`. Of several limits, the longest.
 fn retry_after(answer: &Answer) -> Option<u64> {
     let limits = answer
         .headers
@@ -174,7 +175,7 @@ fn retry_after(answer: &Answer) -> Option<u64> {
         .or_else(|| answer.header("retry-after")?.trim().parse().ok())
 }
 
-/// The Hub's own words, at most a line of them.
+/// The Hub's error message, cut to one line.
 #[must_use]
 pub fn message(answer: &Answer) -> Option<String> {
     let text = answer
@@ -188,7 +189,7 @@ pub fn message(answer: &Answer) -> Option<String> {
     Some(printable(start.trim())).filter(|line| !line.is_empty())
 }
 
-/// An age in the largest unit that fits.
+/// A duration in the largest unit that fits.
 #[must_use]
 pub fn age(duration: Duration) -> String {
     let seconds = duration.as_secs();

@@ -1,54 +1,55 @@
-//! How old an answer may be for a *no* to rest on it.
+//! How old an answer may be for a denial to rest on it.
 //!
-//! A *yes* that is five minutes old costs little: at worst the expensive call fails after all. A
-//! *no* that is five minutes old sends its reader to the Hub to mend what is mended already. So
-//! before a *no* the Hub is asked once more, unless its last answer is seconds old. While the same
-//! *no* repeats, nothing is being mended, and the age doubles up to a bound: a loop of denied calls
-//! must not run into the rate limit. Time is a parameter of everything here.
+//! A grant that is five minutes old costs little: at worst the expensive call fails after all. A
+//! denial that is five minutes old sends the user to the Hub to fix something that is already
+//! fixed. So the Hub is asked once more before a denial, unless its last answer is only seconds
+//! old. While the same denial repeats, nothing is being fixed, and the age doubles up to a bound: a
+//! loop of denied calls must not run into the rate limit. Time is a parameter of every function
+//! here.
 //!
-//! The required freshness depends on how often the same request was denied: two seconds at first,
-//! doubling to a minute. The count grows only if the Hub was asked because the age had run out,
-//! and it is forgotten after five minutes without that request.
+//! The required freshness depends on how often the same requirement was denied: two seconds at
+//! first, doubling to a minute. The count grows only if the Hub was asked because the age had run
+//! out, and it is forgotten after five minutes without that requirement.
 
 use std::time::{Duration, Instant};
 
 use super::REJECTION_LIFETIME;
 
-/// After how long a *no* that was not confirmed again counts as a new one.
+/// How long after its last confirmation a denial counts as new.
 pub const REPEAT_MEMORY: Duration = Duration::from_mins(5);
 
-/// An age that doubles while the same *no* repeats.
+/// An age that doubles while the same denial repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DoublingAge {
-    /// For a *no* that was given for the first time.
+    /// For a denial that was given for the first time.
     pub first: Duration,
-    /// For one that repeats, however often.
+    /// The bound for a repeated denial.
     pub longest: Duration,
 }
 
-/// A *no* and how often the Hub has confirmed it.
+/// A denial, and how often the Hub has confirmed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeated {
     /// When the Hub was last asked because the age had run out.
     pub confirmed: Instant,
-    /// How often that changed nothing.
+    /// How often the answer was the same.
     pub times: u32,
 }
 
-/// The ages of one kind of caller.
+/// The maximum ages for one kind of caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Freshness {
-    /// For a denial that an identity leads to.
+    /// For a denial that follows from an identity.
     pub denial: DoublingAge,
-    /// For the answer that the Hub does not know the token.
+    /// For the Hub's rejection of a token.
     pub rejection: DoublingAge,
-    /// Whether the age counts for a question before a denial that nobody answered as well: who
-    /// refuses strangers does not ask a Hub in trouble for each of them.
+    /// Whether the age also applies to an unanswered request before a denial, so that a server that
+    /// denies unknown callers does not send one request for each of them to a Hub in trouble.
     pub patient: bool,
 }
 
 impl Freshness {
-    /// For a user's own token: whoever reads the *no* may be mending its cause.
+    /// For a user's own token: the user who reads the denial may be fixing its cause.
     pub const CLIENT: Self = Self {
         denial: DoublingAge {
             first: Duration::from_secs(2),
@@ -60,7 +61,7 @@ impl Freshness {
         },
         patient: false,
     };
-    /// For the tokens of a server's callers, who may ask as often as they like.
+    /// For the tokens of a server's callers, who may retry as often as they like.
     pub const SERVER: Self = Self {
         denial: DoublingAge::constant(REJECTION_LIFETIME),
         rejection: DoublingAge::constant(REJECTION_LIFETIME),
@@ -78,7 +79,7 @@ impl DoublingAge {
         }
     }
 
-    /// The age for a *no* with this history; one that was not confirmed lately counts as new.
+    /// The age for a denial with this history. One that was not confirmed recently counts as new.
     #[must_use]
     pub fn at(&self, history: Option<Repeated>, now: Instant) -> Duration {
         history
@@ -86,9 +87,9 @@ impl DoublingAge {
             .map_or(self.first, |repeated| self.after(repeated.times))
     }
 
-    /// The history of a *no* after one more, which rests on an answer that was asked for at
-    /// `asked`. It changes only if that was because the age had run out: a caller who asks the
-    /// Hub each time anyway does not make others wait longer.
+    /// The history of a denial after it was given once more, from an answer requested at `asked`.
+    /// It changes only if that request was due to the age: a caller that asks the Hub every time
+    /// anyway must not make others wait longer.
     #[must_use]
     pub fn confirm(&self, history: Option<Repeated>, asked: Instant) -> Repeated {
         let new = Repeated {
@@ -122,7 +123,7 @@ impl Repeated {
         now.saturating_duration_since(self.confirmed) >= REPEAT_MEMORY
     }
 
-    /// The one that was confirmed later.
+    /// The later confirmation of the two.
     #[must_use]
     pub fn later(one: Option<Self>, another: Option<Self>) -> Option<Self> {
         one.into_iter()
@@ -141,7 +142,7 @@ mod tests {
         Duration::from_secs(number)
     }
 
-    /// How long each *no* is trusted when the caller asks again as soon as it is not.
+    /// How long each denial is trusted if the caller asks again as soon as it is not.
     fn ages(age: DoublingAge, number: usize) -> Vec<u64> {
         let mut now = Instant::now();
         let mut history = None;

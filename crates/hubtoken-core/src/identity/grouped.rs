@@ -1,7 +1,6 @@
-//! A bounded map of answers that belong together: all that is known of one token.
+//! A bounded map of answers that are dropped together: everything known about one token.
 //!
-//! When a token dies, everything that was answered about it goes at once, without a look at what
-//! is known of the others.
+//! When a token dies, its answers are dropped at once, without scanning those of other tokens.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -11,7 +10,7 @@ use std::time::Instant;
 
 use crate::sync::lock;
 
-/// Answers by group and key; when it is full, the oldest quarter goes.
+/// Answers by group and key. When the cache is full, the oldest quarter is evicted.
 pub struct GroupedCache<G, K, V> {
     entries: Mutex<Entries<G, K, V>>,
     capacity: usize,
@@ -19,7 +18,7 @@ pub struct GroupedCache<G, K, V> {
 
 struct Entries<G, K, V> {
     groups: HashMap<G, HashMap<K, (Instant, V)>>,
-    /// How many answers there are in all groups.
+    /// The number of answers in all groups.
     count: usize,
 }
 
@@ -36,7 +35,7 @@ impl<G: Eq + Hash, K: Eq + Hash, V: Clone> GroupedCache<G, K, V> {
         }
     }
 
-    /// The answer and when it was asked for, if that was not before `not_before`.
+    /// Returns the answer and the time of its request, unless that is before `not_before`.
     pub fn get<Q>(&self, group: &G, key: &Q, not_before: Option<Instant>) -> Option<(Instant, V)>
     where
         K: Borrow<Q>,
@@ -50,7 +49,7 @@ impl<G: Eq + Hash, K: Eq + Hash, V: Clone> GroupedCache<G, K, V> {
             .cloned()
     }
 
-    /// Keeps an answer that was asked for at `asked`.
+    /// Stores the answer to a request sent at `asked`.
     pub fn insert(&self, group: G, key: K, asked: Instant, value: V) {
         let mut entries = lock(&self.entries);
         if entries.count >= self.capacity {
@@ -64,7 +63,7 @@ impl<G: Eq + Hash, K: Eq + Hash, V: Clone> GroupedCache<G, K, V> {
         entries.count += usize::from(replaced.is_none());
     }
 
-    /// Drops one answer.
+    /// Removes one answer.
     pub fn remove_one<Q>(&self, group: &G, key: &Q)
     where
         K: Borrow<Q>,
@@ -84,7 +83,7 @@ impl<G: Eq + Hash, K: Eq + Hash, V: Clone> GroupedCache<G, K, V> {
         }
     }
 
-    /// Drops a group.
+    /// Removes a group.
     pub fn remove(&self, group: &G) {
         let mut entries = lock(&self.entries);
         if let Some(dropped) = entries.groups.remove(group) {
@@ -92,14 +91,14 @@ impl<G: Eq + Hash, K: Eq + Hash, V: Clone> GroupedCache<G, K, V> {
         }
     }
 
-    /// Drops the groups that fit.
+    /// Removes the matching groups.
     pub fn remove_all(&self, fits: impl Fn(&G) -> bool) {
         let mut entries = lock(&self.entries);
         entries.groups.retain(|group, _| !fits(group));
         entries.count = entries.groups.values().map(HashMap::len).sum();
     }
 
-    /// How many answers there are.
+    /// The number of answers.
     #[cfg(test)]
     pub fn count(&self) -> usize {
         lock(&self.entries).count

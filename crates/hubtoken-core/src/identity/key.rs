@@ -1,4 +1,4 @@
-//! What answers are kept under: the token and its Hub.
+//! The cache key of an answer: the token and its Hub.
 
 use std::hash::{Hash, Hasher};
 
@@ -15,7 +15,7 @@ pub struct Key {
     pub endpoint: Endpoint,
 }
 
-/// By the token alone: hardly any is used at two Hubs.
+/// Hashes the token alone: hardly any token is used with two Hubs.
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.digest.hash(state);

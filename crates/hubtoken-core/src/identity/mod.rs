@@ -1,12 +1,12 @@
-//! Who a token belongs to, asked at most once.
+//! Finds out who a token belongs to, with at most one request.
 //!
-//! A cold cache and 64 threads make one request: the callers board a
-//! [single flight](crate::single_flight), the answer is [cached](cache) under the token's digest
-//! and its endpoint, and a caller that is interrupted leaves the flight to the others. Failures are
-//! shared with those who wait for the same flight and are not kept, except for a 401, which is
-//! believed for ten seconds at most. A denial rests on a [fresh](freshness) answer, and nothing
-//! outlives a token's [known end](crate::known_end). Processes of one machine [share](shared) what
-//! they learn, and ask once as well.
+//! With a cold cache, 64 threads send one request: the callers join a [single
+//! flight](crate::single_flight), the answer is [cached](cache) by the token's digest and its
+//! endpoint, and interrupting one caller does not cancel the request for the others. All callers
+//! that wait for a request share its failure. Failures are not cached, except for a 401, which is
+//! trusted for at most ten seconds. A denial rests on a [fresh](freshness) answer, and nothing
+//! outlives a token's [known end](crate::known_end). Processes of one machine [share](shared) their
+//! answers, so they send one request as well.
 
 pub mod bearer;
 pub mod budget;
@@ -28,27 +28,27 @@ use std::time::Duration;
 
 use freshness::Freshness;
 
-/// How long an identity is believed.
+/// How long an identity is trusted.
 pub const IDENTITY_LIFETIME: Duration = Duration::from_mins(5);
-/// How long an *allowed* auth-check is believed.
+/// How long an *allowed* auth-check is trusted.
 pub const CHECK_LIFETIME: Duration = Duration::from_mins(1);
-/// How long a 401 is believed at most.
+/// How long a 401 is trusted at most.
 pub const REJECTION_LIFETIME: Duration = Duration::from_secs(10);
-/// How old an identity may be when the Hub is away.
+/// How old an identity may be while the Hub is unreachable.
 pub const MAXIMUM_STALE: Duration = Duration::from_hours(24);
 /// How long to wait for the Hub.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The lifetimes of one call.
+/// The lifetimes for one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How old an answer may be; `None` for the lifetimes above, zero to ask again.
+    /// The maximum age of an answer. `None` uses the lifetimes above; zero requests it again.
     pub max_age: Option<Duration>,
-    /// How old an identity may be when the Hub is away.
+    /// How old an identity may be while the Hub is unreachable.
     pub max_stale: Duration,
     /// How long to wait for the Hub.
     pub timeout: Duration,
-    /// How old an answer may be that a *no* rests on; `max_age` bounds it as well.
+    /// The maximum age of an answer that a denial rests on, also bounded by `max_age`.
     pub freshness: Freshness,
 }
 

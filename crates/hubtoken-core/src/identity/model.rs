@@ -1,8 +1,8 @@
-//! What `GET /api/whoami-v2` says of a token.
+//! Parses the response of `GET /api/whoami-v2`.
 //!
-//! The answer is read tolerantly: fields may be missing, `null` or new, and a list may hold
-//! entries of a shape that nobody knows yet. Only an answer that names nobody is refused, since
-//! it is no answer to the question.
+//! Parsing is lenient: fields may be missing, `null` or new, and a list may hold entries of an
+//! unknown shape. Only a response that names no account is rejected, since it does not answer the
+//! request.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::endpoint::Endpoint;
 use crate::printable::plain;
 use crate::role::TokenRole;
 
-/// Who a token belongs to, and what it may do.
+/// The account that a token belongs to, and what the token may do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
     /// The Hub that answered.
@@ -24,11 +24,11 @@ pub struct Identity {
     pub user: String,
     /// `user`, `org` or `app`.
     pub kind: String,
-    /// The name for people.
+    /// The display name.
     pub full_name: Option<String>,
-    /// The e-mail address, when the token may see it.
+    /// The e-mail address, if the token may see it.
     pub email: Option<String>,
-    /// Whether the account is a paying one.
+    /// Whether the account has a paid PRO subscription.
     pub is_pro: Option<bool>,
     /// The organizations that the account belongs to.
     pub organizations: Vec<Organization>,
@@ -38,11 +38,11 @@ pub struct Identity {
     pub token_name: Option<String>,
     /// The token's role; `None` for OAuth, OIDC and app tokens, which have none.
     pub role: Option<TokenRole>,
-    /// When the token was made.
+    /// When the token was created.
     pub created_at: Option<OffsetDateTime>,
-    /// When the token ends.
+    /// When the token expires.
     pub expires_at: Option<OffsetDateTime>,
-    /// What a fine-grained token may do, and on what.
+    /// What a fine-grained token may do on specific entities.
     pub scopes: Vec<Scope>,
     /// What a fine-grained token may do everywhere.
     pub global_permissions: Vec<String>,
@@ -55,18 +55,19 @@ pub struct Identity {
 pub struct Organization {
     /// The organization's name.
     pub name: String,
-    /// The name for people.
+    /// The display name.
     pub full_name: Option<String>,
     /// `admin`, `write`, `contributor`, `read` or `no_access`; `None` when the Hub did not say.
     pub role_in_org: Option<String>,
-    /// What keeps this token out: `token-policy`, `token-revoked`, `mfa`, `sso`, `ip`, …
+    /// Why the organization blocks this token: `token-policy`, `token-revoked`, `mfa`, `sso`, `ip`,
+    /// …
     pub security_restrictions: Vec<String>,
-    /// Whether the account has a role in some resource group, which can be more than the role in
-    /// the organization.
+    /// Whether the account has a role in some resource group, which may exceed its role in the
+    /// organization.
     pub has_resource_groups: bool,
 }
 
-/// What a fine-grained token may do on one thing.
+/// What a fine-grained token may do on one entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     /// `user`, `org`, `model`, `dataset`, `space`, …; `None` for scopes without an entity.
@@ -77,7 +78,7 @@ pub struct Scope {
     pub permissions: Vec<String>,
 }
 
-/// The answer as it is on the wire; every field is optional and nothing unknown is refused.
+/// The response as sent. Every field is optional, and unknown fields are accepted.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
@@ -108,7 +109,7 @@ struct OrgAnswer {
     security_restrictions: Value,
     #[serde(default)]
     resource_groups: Value,
-    // Two flags of older Hubs, which gave way to `securityRestrictions`.
+    // Two flags of older Hubs, since replaced by `securityRestrictions`.
     #[serde(rename = "pendingSSO", default, deserialize_with = "lenient")]
     pending_sso: Option<bool>,
     #[serde(rename = "missingMFA", default, deserialize_with = "lenient")]
@@ -152,7 +153,7 @@ struct FineGrained {
     can_read_gated_repos: Option<bool>,
 }
 
-/// Replaces what would steer a terminal in every text of an answer: it is shown in messages.
+/// Removes terminal control characters from every string of the response, since messages show them.
 fn make_plain(value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -166,7 +167,7 @@ fn make_plain(value: &mut Value) {
     }
 }
 
-/// A field of an unexpected type is taken as missing: one odd field must not hide all the others.
+/// Treats a field of an unexpected type as missing: one odd field must not hide all the others.
 fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -176,7 +177,7 @@ where
     Ok(serde_json::from_value(value).ok())
 }
 
-/// The entries of a list that can be read; the others are passed over.
+/// The readable entries of a list. The others are skipped.
 fn entries<T: serde::de::DeserializeOwned>(value: Value) -> Vec<T> {
     match value {
         Value::Array(items) => items
@@ -192,7 +193,7 @@ fn moment(text: Option<&str>) -> Option<OffsetDateTime> {
 }
 
 impl Identity {
-    /// Whether one of the token's scopes lists a permission, whatever it is for.
+    /// Whether any of the token's scopes lists a permission, for whichever entity.
     #[must_use]
     pub fn lists(&self, permission: &str) -> bool {
         self.scopes
@@ -202,12 +203,12 @@ impl Identity {
             .any(|listed| listed == permission)
     }
 
-    /// Reads an answer.
+    /// Parses a response.
     ///
     /// # Errors
     ///
-    /// A description of what is wrong when the bytes are not JSON, or name nobody. It never
-    /// quotes the answer.
+    /// A description of the problem, if the bytes are not JSON or name no account. It never quotes
+    /// the response.
     pub fn parse(body: &[u8], endpoint: &Endpoint) -> Result<Self, String> {
         let mut value: Value =
             serde_json::from_slice(body).map_err(|_| "the answer is not JSON".to_owned())?;
@@ -266,8 +267,7 @@ impl Identity {
         Ok(identity)
     }
 
-    /// The membership in an organization; names are compared without regard to case, as the Hub
-    /// does.
+    /// The membership in an organization. Names are compared case-insensitively, as the Hub does.
     #[must_use]
     pub fn organization(&self, name: &str) -> Option<&Organization> {
         self.organizations

@@ -1,7 +1,7 @@
-//! Where answers are shared: one place for each setting that was used.
+//! Selects the shared cache for each setting in use.
 //!
-//! The only part that knows which kinds of place there are. A networked one is a second arm here,
-//! an implementation of [`SharedCache`], and a setting.
+//! This is the only module that knows which backends exist. A networked one needs a second branch
+//! here, an implementation of [`SharedCache`], and a setting.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -11,14 +11,14 @@ use super::shared::SharedCache;
 use crate::http::Settings;
 use crate::sync::lock;
 
-/// The places that were used: nearly always one.
+/// The shared caches in use: nearly always one.
 #[derive(Default)]
 pub(super) struct Places {
     folders: Mutex<Vec<(PathBuf, Arc<dyn SharedCache>)>>,
 }
 
 impl Places {
-    /// The place that an environment selects; `None` when nothing is shared.
+    /// The shared cache that the settings select; `None` if nothing is shared.
     pub(super) fn of(&self, settings: &Settings) -> Option<Arc<dyn SharedCache>> {
         settings
             .identities
@@ -36,7 +36,7 @@ impl Places {
         cache
     }
 
-    /// All places that were used so far.
+    /// All shared caches used so far.
     pub(super) fn all(&self) -> Vec<Arc<dyn SharedCache>> {
         let folders = lock(&self.folders);
         folders.iter().map(|(_, cache)| cache.clone()).collect()

@@ -1,8 +1,8 @@
-//! The thread on which requests run.
+//! The thread that runs requests.
 //!
-//! Callers wait on a condition variable and can walk away from it; the request needs somewhere to
-//! live meanwhile. One thread with a small runtime serves a process. It is started with the first
-//! request and belongs to the process that started it: see [`crate::process`].
+//! Callers wait on a condition variable and may stop waiting, so the request needs a thread that
+//! outlives the call. One thread with a small runtime serves the whole process. It is started by
+//! the first request and belongs to the process that started it: see [`crate::process`].
 
 use std::sync::OnceLock;
 
@@ -21,7 +21,7 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// [`Error::Unknown`] when the system gives no thread.
+    /// [`Error::Unknown`] if the system cannot start a thread.
     pub fn handle(&self) -> Result<&Handle, Error> {
         self.handle
             .get_or_init(start)
@@ -38,7 +38,7 @@ fn start() -> Result<Handle, String> {
     let handle = runtime.handle().clone();
     std::thread::Builder::new()
         .name("hubtoken".to_owned())
-        // Ends with the process: a daemon, as Python calls it.
+        // Ends with the process, like a Python daemon thread.
         .spawn(move || runtime.block_on(std::future::pending::<()>()))
         .map_err(|error| error.to_string())?;
     Ok(handle)

@@ -1,21 +1,21 @@
-//! What processes tell each other about tokens, so that all of them ask the Hub once.
+//! Shares answers between processes, so that all of them together send one request.
 //!
-//! 64 ranks of a training job start at the same moment with the same token. Threads meet in a
-//! [flight](crate::single_flight); processes meet in a place where all of them look, and who asks
-//! holds a claim meanwhile, as [`turn`] tells. What that place must do is written in [`SharedCache`].
+//! The 64 ranks of a training job start at the same time with the same token. Threads share a
+//! [request in flight](crate::single_flight); processes share a cache, and the one that sends the
+//! request holds a lease meanwhile, as described in [`turn`]. [`SharedCache`] defines what the
+//! backend must do.
 //!
-//! Five things are worth telling: an identity, a rejection (so that 64 processes with a dead
-//! token do not ask one after the other), until when the Hub wants no more questions, to those
-//! who waited for a question, that it failed, and how often a question was answered with *no*, so
-//! that a loop of new processes is as patient as one process. None of them holds the token. What is read is not
-//! trusted: it must be whole, of this version, about this token at this Hub, and not from the
-//! future. The clock here is the wall's, since processes have no other in common, and it may be
-//! set at any time: what lies in the future is treated as absent, and a rate limit never lasts
-//! longer than an hour. No failure of the place is told to anybody: a cache that does not work is
-//! no cache.
+//! Five things are shared: an identity; a rejection, so that 64 processes with a dead token do not
+//! send one request after the other; the end of a rate limit; a failed request, for those that
+//! waited for it; and how often a requirement was denied, so that a loop of new processes backs off
+//! as one process does. None of them contains the token. What is read is not trusted: it must be
+//! complete, of this version, about this token at this Hub, and not from the future. Ages use the
+//! wall clock, the only one that processes have in common, and it may be set at any time: a record
+//! from the future counts as absent, and a rate limit never lasts longer than an hour. Backend
+//! errors are not reported: a cache that does not work acts as an empty one.
 //!
-//! The shared cache judges nothing and never fails. This module decides what a record means
-//! (version, endpoint, whole digest, age, and a body that contains nothing like a token); the
+//! The shared cache interprets nothing and never fails. This module decides what a record means
+//! (version, endpoint, full digest, age, and a body that contains nothing like a token); the
 //! backend stores bytes and leases. Process memory is consulted first, so a warm call touches no
 //! disk.
 
@@ -44,22 +44,22 @@ pub use moment::Moment;
 use record::{FailureRecord, Record, RepeatedRecord};
 pub use turn::{Lead, Pace, Turn};
 
-/// How long a rate limit is believed at most.
+/// How long a rate limit is trusted at most.
 pub const MAXIMUM_LIMIT: Duration = Duration::from_hours(1);
 
-/// One token at one Hub, in a shared cache.
+/// The entry of one token at one Hub in a shared cache.
 #[derive(Clone)]
 pub struct Shared {
     cache: Arc<dyn SharedCache>,
     place: Place,
     endpoint: Endpoint,
     digest: String,
-    /// The digest of the way to the Hub; empty when it is not said.
+    /// The digest of the route to the Hub; empty if unspecified.
     way: String,
 }
 
 impl Shared {
-    /// A token's part of a cache.
+    /// A token's entry in a cache.
     #[must_use]
     pub fn new(cache: Arc<dyn SharedCache>, digest: &Digest, endpoint: &Endpoint) -> Self {
         Self {
@@ -74,14 +74,15 @@ impl Shared {
         }
     }
 
-    /// The same, for those who ask by one way: what fails on another is none of their affair.
+    /// The same entry for processes that use one route. Failures on other routes do not concern
+    /// them.
     #[must_use]
     pub fn by(self, way: String) -> Self {
         Self { way, ..self }
     }
 
-    /// Who the token belongs to, when that was asked, and the end that is known of the token
-    /// besides the identity's own.
+    /// Returns the token's identity, when it was requested, and the token's end as known from
+    /// sources other than the identity.
     #[must_use]
     pub fn identity(&self, now: Moment) -> Option<(Instant, Identity, KnownEnd)> {
         let (asked, record) = self.read(Kind::Identity, now)?;
@@ -90,7 +91,7 @@ impl Shared {
         Some((asked, Identity::parse(&body, &self.endpoint).ok()?, end))
     }
 
-    /// When the Hub was asked last and did not know the token, and how often that repeated.
+    /// When the Hub last rejected the token, and how often that was repeated.
     #[must_use]
     pub fn rejection(&self, now: Moment) -> Option<(Instant, Repeated)> {
         let (asked, record) = self.read(Kind::Rejection, now)?;
@@ -104,7 +105,7 @@ impl Shared {
         ))
     }
 
-    /// For how long the Hub still wants to be left alone.
+    /// How long the Hub's rate limit still lasts.
     #[must_use]
     pub fn limit(&self, scope: LimitScope, now: Moment) -> Option<Duration> {
         let (_, record) = self.read(scope.kind(), now)?;
@@ -113,8 +114,9 @@ impl Shared {
         (!left.is_zero() && longest <= MAXIMUM_LIMIT).then_some(left)
     }
 
-    /// Why the question failed that was asked under one of some claims by this way, if it was asked
-    /// at `not_before` or later and was given at least `patience`, or failed sooner.
+    /// Why a request failed that was sent under one of the leases `claims` and over this route. It
+    /// must have been sent at `not_before` or later, and must have had a time-out of at least
+    /// `patience` or have failed for another reason.
     #[must_use]
     pub fn failure(
         &self,
@@ -138,7 +140,7 @@ impl Shared {
         .then(|| failure.into_failure())
     }
 
-    /// Keeps the Hub's answer, unless it holds the token or what looks like one.
+    /// Stores the Hub's answer, unless it contains the token or what looks like one.
     pub fn keep_identity(&self, asked: Moment, body: &[u8], credential: &Credential) {
         for kind in [Kind::Limit, Kind::Rejection, Kind::Failure] {
             self.cache.remove(&self.place, kind);
@@ -146,7 +148,7 @@ impl Shared {
         let Ok(identity) = serde_json::from_slice::<Value>(body) else {
             return;
         };
-        // Written anew, so that no escape hides a part of it.
+        // Serialized again, so that no escape sequence hides a part of the token.
         let text = identity.to_string();
         if !holds_secret(&text) && !text.contains(credential.token.expose()) {
             let mut record = self.record(asked);
@@ -156,31 +158,31 @@ impl Shared {
         }
     }
 
-    /// Drops what is known of the token.
+    /// Removes the token's identity.
     pub fn drop_identity(&self) {
         self.cache.remove(&self.place, Kind::Identity);
     }
 
-    /// Keeps that the token is dead, and how often that repeated.
+    /// Stores a rejection, and how often it was repeated.
     pub fn keep_rejection(&self, asked: Moment, repeated: Repeated) {
         let mut record = self.record(asked);
         record.repeated = Some(RepeatedRecord::of(repeated, asked));
         self.write(Kind::Rejection, &record);
     }
 
-    /// Keeps that the Hub wants to be left alone from now on; for an hour at most.
+    /// Stores a rate limit that starts now and lasts at most an hour.
     pub fn keep_limit(&self, scope: LimitScope, now: Moment, length: Duration) {
         let length = length.min(MAXIMUM_LIMIT);
         let mut record = self.record(now);
         record.until = Some(now.milliseconds().saturating_add(
-            // At most an hour's.
+            // At most an hour, so it fits.
             u64::try_from(length.as_millis()).unwrap_or_default(),
         ));
         self.write(scope.kind(), &record);
     }
 
-    /// Tells those who waited for a claim that its question failed. `gave_up_after` is how long
-    /// it was given, if that was over.
+    /// Stores the failure of a request for the processes that waited for its lease. `gave_up_after`
+    /// is the request's time-out, if that was the reason.
     pub fn keep_failure(
         &self,
         asked: Moment,
@@ -192,7 +194,8 @@ impl Shared {
         let Some(told) = FailureRecord::of(claim, failure, gave_up_after, &self.way) else {
             return;
         };
-        // The Hub's own words may be among it. Half a token is enough to keep them back.
+        // The text may quote the Hub. Even half of the token in it keeps the record from being
+        // stored.
         let value = credential.token.expose();
         let half = value.get(value.len() / 2..).unwrap_or(value);
         let mut record = self.record(asked);

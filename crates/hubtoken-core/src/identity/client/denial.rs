@@ -1,13 +1,13 @@
-//! Before a *no* the Hub is asked once more.
+//! Asks the Hub once more before a denial.
 //!
-//! What was decided by an identity from memory or from the disk may be out of date, and a reader
-//! of the *no* may just have mended its cause. How old an identity may be for a *no* depends on
-//! how often the same *no* was given, which this client remembers and shares. The same age counts
-//! for a rate limit without a length: the Hub did say to stop.
+//! A decision based on a cached identity may be out of date, and the user who reads the denial may
+//! just have fixed its cause. How old an identity may be for a denial depends on how often the same
+//! denial was given, which this client caches and shares. The same age applies to a rate limit
+//! without a duration: the Hub did say to stop.
 //!
-//! Whatever is not a *yes* based on an identity from before the call is decided again, based on an
-//! identity that is fresh enough. The age is measured from the start of the call, so a Hub that
-//! takes seconds to answer is not asked twice.
+//! A decision that is not a grant is repeated with a sufficiently fresh identity if it rests on one
+//! from before the call. The age is measured from the start of the call, so a Hub that takes
+//! seconds to answer is not asked twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +23,15 @@ use crate::interrupt::Interrupt;
 use crate::token::Digest;
 
 impl Client {
-    /// The identity that a *no* may rest on, if it is another than the one that is known.
+    /// Returns a fresh identity for a denial to rest on, or `None` if the given one is fresh
+    /// enough.
     ///
-    /// What was asked for since the call `started` is as fresh as can be, however slow the Hub is.
+    /// An identity requested after the call `started` is always fresh enough, however slow the Hub
+    /// is.
     ///
     /// # Errors
     ///
-    /// [`Failure`], when that could not be learned; then the *no* is none any more.
+    /// [`Failure`], if the Hub gave no such identity. The denial is then not valid.
     pub fn reconsider(
         self: &Arc<Self>,
         (grant, started): (&Grant<'_>, Moment),
@@ -54,8 +56,9 @@ impl Client {
             .map(Some)
     }
 
-    /// Whose a token is, by an answer of at most `age`. The patient ask no more often than that
-    /// even if nobody answers.
+    /// Returns the account that a token belongs to, from an answer of at most `age`. With
+    /// [`patient`](crate::identity::freshness::Freshness::patient) set, requests that go unanswered
+    /// are not repeated sooner than that either.
     ///
     /// # Errors
     ///
@@ -81,7 +84,8 @@ impl Client {
             return Err(failure);
         }
         let outcome = self.identify_within(credential, line, &anew, Some(age), interrupt);
-        // The flight has kept that, unless somebody else began it, or it is still in the air.
+        // The request itself has recorded this, unless another caller started it or it is still in
+        // flight.
         let shared = line.shared(&key);
         match &outcome {
             Err(Failure::RateLimited { retry_after: None })
@@ -102,7 +106,7 @@ impl Client {
         outcome
     }
 
-    /// Notes that a question was answered with *no*, by an identity that will do for that.
+    /// Records that a requirement was denied on the basis of a sufficiently fresh identity.
     pub fn note_denial(&self, grant: &Grant<'_>, known: &Known, line: &Line, options: &Options) {
         self.memory.drop_grant(grant);
         let question = Digest::of(&grant.question);
@@ -131,7 +135,7 @@ impl Client {
         }
     }
 
-    /// Forgets all denials of a token, since its rights have changed.
+    /// Forgets all denials of a token, because its rights have changed.
     pub fn end_denials(&self, key: &Key, line: &Line) {
         self.memory.drop_denials(key);
         if let Some(shared) = line.shared(key) {
@@ -139,7 +143,7 @@ impl Client {
         }
     }
 
-    /// How often a question was answered with *no*, by this process or by another one.
+    /// How often a requirement was denied, by this process or another one.
     fn denial(&self, grant: &Grant<'_>, line: &Line, now: Moment) -> Option<Repeated> {
         let question = Digest::of(&grant.question);
         let shared = line.shared(&grant.key);

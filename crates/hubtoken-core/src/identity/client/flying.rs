@@ -1,4 +1,4 @@
-//! How a caller boards a flight, and how a flight always lands.
+//! Coalesces concurrent requests, and ensures that each one completes.
 
 use std::future::Future;
 use std::hash::Hash;
@@ -11,15 +11,15 @@ use crate::identity::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::single_flight::{Boarding, Flight, Flights, Gone};
 
-/// Where the flights of a question are, each with the way that its leader took.
+/// Selects the in-flight requests of one kind. Each result carries its leader's route to the Hub.
 type Hangar<K, A> = fn(&Client) -> &Flights<K, (Way, Result<A, Failure>)>;
 
 impl Client {
-    /// Boards the flight for a key, or starts it.
+    /// Joins the request in flight for a key, or starts one.
     ///
-    /// Who follows a leader that takes another way to the Hub takes its answer, and not a failure of
-    /// that way.
-    #[expect(clippy::too_many_arguments, reason = "one place for both questions")]
+    /// A follower whose leader uses another route to the Hub accepts its answer, but not a failure
+    /// of that route.
+    #[expect(clippy::too_many_arguments, reason = "shared by all kinds of requests")]
     pub(super) fn fly<K, A, R>(
         self: &Arc<Self>,
         (flights, way): (Hangar<K, A>, Way),
@@ -35,7 +35,7 @@ impl Client {
         A: Clone + Send + Sync + 'static,
         R: Future<Output = Result<A, Failure>> + Send + 'static,
     {
-        // The request has its own time-out; a little more lets it be the one that tells.
+        // The request has its own time-out. One more second lets that one report the failure.
         let longest = timeout + Duration::from_secs(1);
         let known = || Some((way, recall(self)?));
         let flight = loop {
@@ -81,7 +81,7 @@ fn wait<T: Clone>(
     })
 }
 
-/// Ends a flight whatever happens to its request, so that nobody waits for one that crashed.
+/// Completes the request whatever happens to it, so that no caller waits for one that crashed.
 struct Landing<K, A>
 where
     K: Clone + Eq + Hash,

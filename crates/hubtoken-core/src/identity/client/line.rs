@@ -1,7 +1,7 @@
-//! The way to one Hub.
+//! The settings and the client for reaching one Hub.
 //!
-//! It is known before anybody is asked, and made when somebody is: certificates are read, and a
-//! client is built, by the one process of many that asks, not by those that wait for what it learns.
+//! They are known before any request, but the client is built only for one: among many processes,
+//! only the leader reads certificates and builds a client. The followers do neither.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::identity::failure::Failure;
 use crate::identity::key::Key;
 use crate::identity::shared::{Shared, SharedCache};
 
-/// The way to one Hub, as it was when the environment could be read.
+/// How to reach one Hub, from the environment as it was when it was read.
 #[derive(Clone)]
 pub struct Line {
     transport: Arc<Transport>,
@@ -35,7 +35,7 @@ impl Line {
         }
     }
 
-    /// The same way, with another place for what is shared.
+    /// The same connection with another shared cache.
     #[must_use]
     pub fn sharing(self, cache: Arc<dyn SharedCache>) -> Self {
         Self {
@@ -49,12 +49,12 @@ impl Line {
         Some(Shared::new(cache, &key.digest, &key.endpoint))
     }
 
-    /// What tells this way from others to the same Hub.
+    /// Distinguishes this route from others to the same Hub.
     pub(super) fn way(&self) -> Way {
         self.settings.way(&self.endpoint)
     }
 
-    /// Whether requests are allowed at all.
+    /// Fails if requests are disabled.
     pub(super) fn check_open(&self) -> Result<(), Failure> {
         if self.settings.offline {
             return Err(Failure::Offline);
@@ -62,7 +62,7 @@ impl Line {
         Ok(())
     }
 
-    /// The client that takes this way. The first use builds it, which may read certificates.
+    /// The client for this route. The first use builds it, which may read certificates.
     pub(super) fn http(&self) -> Result<HubClient, Failure> {
         self.check_open()?;
         self.transport

@@ -1,16 +1,14 @@
-//! Questions about names: what a namespace has, and whether there is such a namespace.
+//! Looks up names: the repositories of a namespace, and whether a namespace exists.
 //!
-//! They serve an error message or a warning, so they decide nothing and may fail: they are sent
-//! side by side, take two seconds together at most, and are not sent while the Hub limits the rate.
-//! Who asks about the same name at the same time waits for the same answers. They are what the
-//! token may see, so no other token is told of them.
+//! Lookups serve an error message or a warning, so they decide nothing and may fail. Their requests
+//! are sent in parallel, take at most two seconds in total, and are not sent during a rate limit.
 //!
-//! Name lookups wait for both kinds of rate limit. A limit on lookups themselves stops nothing
-//! else, because lookups are only advice.
+//! Lookups wait for both kinds of rate limit. A limit on lookups themselves stops nothing else,
+//! because lookups are only advice.
 //!
 //! The result of a lookup belongs to the token that made it: it lists what that token may see.
-//! Calls about the same name share one lookup. A failed lookup is repeated only for an error
-//! message, not for a warning, and of all calls that could warn about a name, one does.
+//! Concurrent calls about the same name share one lookup. A failed lookup is repeated only for an
+//! error message, not for a warning, and of all calls that could warn about a name, only one does.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -34,44 +32,46 @@ use crate::similar_repositories::Missing;
 use crate::single_flight::Flights;
 use crate::sync::lock;
 
-/// How long all questions of one lookup may take together.
+/// The time limit for all requests of one lookup together.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// How many names are looked up in a process.
+/// How many names a process looks up at most.
 const NAMES: usize = 1_024;
-/// How long the Hub's word that a namespace does not exist is trusted: it may be made meanwhile.
+/// How long a namespace is cached as missing: it may be created in the meantime.
 const ABSENCE_LIFETIME: Duration = Duration::from_secs(2);
-/// How long the Hub's word that it does is trusted.
+/// How long an existing namespace is cached.
 const NAMESPACE_LIFETIME: Duration = Duration::from_mins(1);
 
-/// What a name stands for on a Hub.
+/// What a namespace refers to on a Hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Namespace {
     /// A user.
     User,
     /// An organization.
     Organization,
-    /// Neither, as far as the token can see.
+    /// Neither, or invisible to the token.
     Absent,
 }
 
-/// A name, as one token sees it.
+/// A name as seen by one token.
 type Name = (Key, String);
-/// What is found, or why not.
+/// What was found, or why the lookup failed.
 type Found<T> = Result<T, Failure>;
 type Repositories = Arc<[SimilarRepository]>;
 
-/// What has been looked up.
+/// Cached lookups.
 pub(super) struct Lookups {
-    /// By repository, where the Hub has answered.
+    /// Similar repositories by name, once the Hub has answered.
     repositories: Mutex<HashMap<Name, Repositories>>,
     repository_flights: Flights<Name, (Way, Found<Repositories>)>,
-    /// The repositories about which the Hub was asked and did not answer. Only an error about one of them asks again.
+    /// Names whose lookup the Hub did not answer. Only an error about such a repository repeats the
+    /// lookup.
     unanswered: Mutex<HashSet<Name>>,
-    /// Until when the Hub wants no look-ups. They are advice, so their limit stops nothing else.
+    /// Until when the Hub rate-limits lookups. Lookups are only advice, so this limit stops nothing
+    /// else.
     limits: Cache<Key, Instant>,
-    /// The repositories whose similar names have been handed out to be reported.
+    /// The repositories whose similar names were already returned for a warning.
     reported: Mutex<HashSet<(Endpoint, String)>>,
-    /// By namespace.
+    /// Lookups by namespace.
     namespaces: Cache<Name, Namespace>,
     namespace_flights: Flights<Name, (Way, Found<Option<Namespace>>)>,
 }
@@ -91,7 +91,7 @@ impl Default for Lookups {
 }
 
 impl Lookups {
-    /// Drops what is known of the names that some tokens see.
+    /// Drops the lookups of the matching tokens.
     pub(super) fn forget(&self, fits: impl Fn(&Key) -> bool) {
         lock(&self.repositories).retain(|(key, _), _| !fits(key));
         lock(&self.unanswered).retain(|(key, _)| !fits(key));
@@ -99,24 +99,24 @@ impl Lookups {
         self.namespaces.remove_all(|(key, _)| fits(key));
     }
 
-    /// Whether this call is the one that reports what is like a name.
+    /// Whether this call is the one that warns about a name.
     fn reports(&self, endpoint: &Endpoint, id: &str) -> bool {
         let mut reported = lock(&self.reported);
         reported.len() < NAMES && reported.insert((endpoint.clone(), id.to_owned()))
     }
 }
 
-/// What is like a missing repository.
+/// Repositories with a name similar to a missing one's.
 pub struct Similar {
-    /// The repositories, the nearest first.
+    /// The repositories, the closest first.
     pub repositories: Repositories,
-    /// Whether an earlier call has been given them to report.
+    /// Whether an earlier call already received them for its warning.
     pub is_reported: bool,
 }
 
 impl Client {
-    /// What may have been meant by the name of a repository that is missing. The Hub is asked once
-    /// a name, until it answers, and of the calls that are to report it one is told so.
+    /// Suggests repositories that the name of a missing one may have meant. Each name is looked up
+    /// until the Hub answers, and of all calls that would warn about it, only one is told to do so.
     ///
     /// # Errors
     ///
@@ -183,8 +183,8 @@ impl Client {
         })
     }
 
-    /// Whether the Hub knows a user or an organization of that name; `None` when it does not say.
-    /// A user's and an organization's name are never the same.
+    /// Returns whether a name is a user or an organization; `None` if the Hub does not say. A user
+    /// and an organization never share a name.
     ///
     /// # Errors
     ///
@@ -239,7 +239,7 @@ impl Client {
         Ok(unless_interrupted(outcome)?.flatten())
     }
 
-    /// What requests are made with, unless they are forbidden or not welcome.
+    /// The client for lookups, unless requests are disabled or rate-limited.
     fn ready(&self, credential: &Credential, line: &Line) -> Option<HubClient> {
         let key = Key::of(credential);
         line.check_open().ok()?;
@@ -252,7 +252,7 @@ impl Client {
         line.http().ok()
     }
 
-    /// Asks several questions side by side; `None` for each that was not answered in time.
+    /// Sends several requests in parallel; `None` for each that got no answer in time.
     async fn ask_all(
         &self,
         http: &HubClient,
@@ -293,7 +293,7 @@ impl Client {
     }
 }
 
-/// What was found; nothing, where the Hub could not be asked.
+/// Maps every failure except an interruption to `None`.
 fn unless_interrupted<T>(found: Found<T>) -> Result<Option<T>, Failure> {
     match found {
         Ok(found) => Ok(Some(found)),
@@ -302,21 +302,22 @@ fn unless_interrupted<T>(found: Found<T>) -> Result<Option<T>, Failure> {
     }
 }
 
-/// Whether asking again would bring the same.
+/// Whether repeating the request would give the same answer.
 fn is_answer(answer: &Answer) -> bool {
     answer.status < 500 && !matches!(answer.status, 408 | 429)
 }
 
-/// What two overviews, a user's and an organization's, say of a namespace: it is what one of them
-/// is there for, and does not exist if the Hub says so of both. A server that has no such pages
-/// answers with 404 as well, in other words.
+/// Interprets the overview pages of a namespace, as a user and as an organization. The namespace is
+/// whichever page exists, and is missing if the Hub says so for both. A server without such pages
+/// also answers with 404, but with another message.
 fn found(overviews: &[Option<Answer>]) -> Option<Namespace> {
     let is_missing = |answer: &Answer| {
         answer.status == 404
             && message(answer).is_some_and(|words| !words.to_lowercase().contains("the page"))
     };
     let is_there = |answer: &Option<Answer>| answer.as_ref().is_some_and(|it| it.status == 200);
-    // Both at once is a server that answers everything with 200: no word on a user.
+    // If both exist, the server answers everything with 200, which does not prove that a user
+    // exists.
     let mut there = [Namespace::Organization, Namespace::User]
         .into_iter()
         .zip(overviews.iter().rev());

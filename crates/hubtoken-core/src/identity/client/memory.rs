@@ -1,21 +1,21 @@
-//! What a client remembers, and what each answer means for the rest of it.
+//! The client's in-memory caches, and how each answer affects the others.
 //!
-//! A server sees many tokens, and most of those that it has never seen before may be made up. So
-//! what a *no* leaves behind has bounds of its own: a rejection pushes out other rejections, and
-//! nothing that was answered with *yes*. It also looks at nothing but its own token, since a
-//! stream of made-up tokens must not make the others wait.
+//! A server sees many tokens, and most of those it has never seen before may be made up. Rejections
+//! and denials therefore have bounds of their own: a rejection evicts only other rejections, never
+//! a positive answer. It also touches only its own token, since a stream of made-up tokens must not
+//! slow down the others.
 //!
-//! What was answered with *yes* is kept with the end of its token, as far as that is known, and is
-//! gone after it. It is also gone when something else is heard later: another identity, another
-//! end, a *no* of the auth-check. Who keeps a *yes* keeps it first and then looks whether something
-//! later is known, and who hears something keeps that first and then drops what it ends; so neither
-//! escapes the other, whichever comes first.
+//! A positive answer is cached with the token's end, if known, and is invalid afterwards. It is
+//! also dropped when a later answer contradicts it: another identity, another end, a denial from
+//! the auth-check. A grant is inserted first and then checked against later answers; a later answer
+//! is inserted first and then drops the grants it invalidates. So neither can miss the other,
+//! whichever comes first.
 //!
-//! A *yes* is cached as a whole. A granted request is kept with the times of its two halves
-//! (identity, auth-check), so the next `require_role` is a single lookup. A *no*, an unknown
-//! verdict, and the right to create a repository that does not exist yet are never cached. Each
-//! entry carries the earliest known end of its token, after which the entry is invalid; the wall
-//! clock is read only where an end is known.
+//! A grant is cached as a whole, with the times of its two halves (identity, auth-check), so the
+//! next `require_role` is a single lookup. A denial, an unknown verdict, and the right to create a
+//! repository that does not exist yet are never cached. Each entry carries the earliest known end
+//! of its token, after which the entry is invalid; the wall clock is read only where an end is
+//! known.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -34,40 +34,40 @@ use crate::identity::{CHECK_LIFETIME, IDENTITY_LIFETIME};
 use crate::known_end::KnownEnd;
 use crate::token::Digest;
 
-/// How many identities are kept.
+/// The maximum number of identities.
 const IDENTITIES: usize = 16_384;
-/// How many bytes all identities may have together. One has a few hundred, or one for each of its
-/// organizations and scopes.
+/// The maximum total size of all identities. Each takes a few hundred bytes, and about a hundred
+/// more per organization and scope.
 const IDENTITY_BYTES: usize = 64 * 1024 * 1024;
-/// How many rejections, and how many rate limits, are kept.
+/// The maximum number of rejections, and of rate limits.
 const REJECTIONS: usize = 1_024;
-/// How many allowed auth-checks, and how many decisions, are kept.
+/// The maximum number of allowed auth-checks, and of granted decisions.
 const CHECKS: usize = 16_384;
-/// How many denials are kept: how often each was repeated.
+/// The maximum number of denials, each with its repeat count.
 const DENIALS: usize = 4_096;
 
-/// A decision that was made, so that the next call need not make it again.
+/// A granted requirement, cached so that the next call need not evaluate it again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Grant<'a> {
     /// The token and its Hub.
     pub key: Key,
-    /// The question, in the caller's own words.
+    /// The requirement, as a string chosen by the caller.
     pub question: Cow<'a, str>,
 }
 
-/// Everything that is known, by token.
+/// All caches of a client, by token.
 pub(super) struct Memory {
     identities: Cache<Key, (Arc<Identity>, KnownEnd)>,
     rejections: Cache<Key, Repeated>,
-    /// When the auth-check refused something to a token last.
+    /// When the auth-check last denied something to a token.
     refusals: Cache<Key, Instant>,
-    /// Until when the Hub wants to be left alone.
+    /// Until when the Hub's rate limit lasts.
     limits: Cache<(Key, LimitScope), Instant>,
     checks: GroupedCache<Key, Check, KnownEnd>,
     grants: GroupedCache<Key, String, (Instant, Option<Instant>, KnownEnd)>,
-    /// How often a question was answered with *no*, by the digest of the question.
+    /// How often a requirement was denied, by the requirement's digest.
     denials: GroupedCache<Key, Digest, Repeated>,
-    /// Questions before a *no* that nobody answered.
+    /// Requests before a denial that went unanswered.
     unanswered: Cache<Key, Failure>,
 }
 
@@ -88,7 +88,7 @@ impl Default for Memory {
     }
 }
 
-/// About how many bytes an identity has.
+/// The approximate size of an identity in bytes.
 fn weight(identity: &Identity) -> usize {
     let list = |texts: &[String]| texts.iter().map(|text| text.len() + 24).sum::<usize>();
     let organizations = identity.organizations.iter().map(|organization| {
@@ -111,7 +111,7 @@ fn weight(identity: &Identity) -> usize {
 }
 
 impl Memory {
-    /// An identity that was asked for at `limit` or later, and has not ended.
+    /// Returns an identity that was requested at `limit` or later and has not expired.
     pub(super) fn identity(
         &self,
         key: &Key,
@@ -121,18 +121,18 @@ impl Memory {
         (!end.is_over()).then_some((asked, identity))
     }
 
-    /// The end that is known of a token, by its last identity.
+    /// The token's known end, from its last identity.
     fn end(&self, key: &Key) -> KnownEnd {
         let known = self.identities.get(key, None);
         known.map(|(_, (_, end))| end).unwrap_or_default()
     }
 
-    /// When the Hub was asked last and did not know the token, and how often that repeated.
+    /// When the Hub last rejected the token, and how often that was repeated.
     pub(super) fn rejection(&self, key: &Key) -> Option<(Instant, Repeated)> {
         self.rejections.get(key, None)
     }
 
-    /// For how long the Hub still wants to be left alone.
+    /// How long the Hub's rate limit still lasts.
     pub(super) fn limit(&self, key: &Key, scope: LimitScope, now: Instant) -> Option<Duration> {
         let (_, end) = self.limits.get(&(key.clone(), scope), None)?;
         let left = end.checked_duration_since(now)?;
@@ -144,7 +144,7 @@ impl Memory {
         (!end.is_over()).then_some(asked)
     }
 
-    /// Keeps an identity; `end` is what is known of the token's besides.
+    /// Caches an identity. `end` is the token's end as known from other sources.
     pub(super) fn keep_identity(
         &self,
         key: &Key,
@@ -152,7 +152,7 @@ impl Memory {
         identity: Arc<Identity>,
         end: KnownEnd,
     ) {
-        // An identity from the disk may be older than what this process has learned since.
+        // An identity from disk may be older than what this process has learned since.
         let limit = (key.clone(), LimitScope::Whoami);
         self.limits.remove_if(&limit, |kept| kept <= asked);
         self.unanswered.remove_if(key, |kept| kept <= asked);
@@ -169,8 +169,8 @@ impl Memory {
         }
     }
 
-    /// Keeps that a token is dead, and drops what it had, unless that was asked for later.
-    /// Whether it had an identity.
+    /// Caches a rejection and drops what was cached for the token, unless the Hub accepted the
+    /// token in a later request. Returns whether an identity was cached.
     pub(super) fn keep_rejection(&self, key: &Key, asked: Instant, repeated: Repeated) -> bool {
         if self.identities.get(key, Some(asked)).is_some() {
             return false;
@@ -183,13 +183,14 @@ impl Memory {
         known
     }
 
-    /// Keeps that the Hub wants to be left alone from now on; for an hour at most.
+    /// Caches a rate limit that starts now and lasts at most an hour.
     pub(super) fn keep_limit(&self, key: Key, scope: LimitScope, now: Instant, length: Duration) {
         self.limits
             .insert((key, scope), now, now + length.min(MAXIMUM_LIMIT));
     }
 
-    /// Keeps that a check was allowed; `end` is what is known of the token's besides its identity.
+    /// Caches an allowed auth-check. `end` is the token's end as known from sources other than its
+    /// identity.
     pub(super) fn keep_check(&self, check: &Check, asked: Instant, end: KnownEnd) {
         let end = end.earlier(self.end(&check.key));
         let key = &check.key;
@@ -199,15 +200,15 @@ impl Memory {
         }
     }
 
-    /// Drops a check that the Hub has answered in another way, and every decision about the token:
-    /// which of them rest on the check is not written down.
+    /// Drops an auth-check with another outcome, and every grant of the token: which of them rest
+    /// on the check is not recorded.
     pub(super) fn drop_check(&self, check: &Check, asked: Instant) {
         self.refusals.insert(check.key.clone(), asked, asked);
         self.checks.remove_one(&check.key, check);
         self.grants.remove(&check.key);
     }
 
-    /// Whether something was heard later than what a *yes* rests on: the `identity` and the `check`.
+    /// Whether a later answer contradicts what a grant rests on: the `identity` and the `check`.
     fn is_outdated(&self, key: &Key, identity: Option<Instant>, check: Option<Instant>) -> bool {
         let is_later = |heard: Option<Instant>, than: Option<Instant>| {
             heard.zip(than).is_some_and(|(heard, than)| heard > than)
@@ -258,12 +259,12 @@ impl Memory {
         }
     }
 
-    /// Drops a decision that has become another.
+    /// Drops a grant whose decision has changed.
     pub(super) fn drop_grant(&self, grant: &Grant<'_>) {
         self.grants.remove_one(&grant.key, grant.question.as_ref());
     }
 
-    /// How often a question was answered with *no*.
+    /// How often a requirement was denied.
     pub(super) fn denial(&self, key: &Key, question: &Digest) -> Option<Repeated> {
         let (_, repeated) = self.denials.get(key, question, None)?;
         Some(repeated)
@@ -274,12 +275,12 @@ impl Memory {
             .insert(key, question, repeated.confirmed, repeated);
     }
 
-    /// Forgets how often the questions about a token were answered with *no*.
+    /// Forgets how often the token's requirements were denied.
     pub(super) fn drop_denials(&self, key: &Key) {
         self.denials.remove(key);
     }
 
-    /// Why nobody answered the question before a *no*, if that was asked at `limit` or later.
+    /// Why a request before a denial went unanswered, if it was sent at `limit` or later.
     pub(super) fn unanswered(&self, key: &Key, limit: Option<Instant>) -> Option<Failure> {
         let (_, failure) = self.unanswered.get(key, limit)?;
         Some(failure)

@@ -1,8 +1,8 @@
-//! One question to the Hub's auth-check.
+//! Sends a request to the Hub's auth-check.
 //!
-//! The Hub's error codes take precedence over its status. A 401 about a repository without an
-//! error code is trusted only after one fresh whoami, which all callers that wait for the same
-//! auth-check share.
+//! The Hub's error codes take precedence over its status. A 401 about a repository without an error
+//! code is trusted only after one fresh whoami, which all callers that wait for the same auth-check
+//! share.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,11 +18,11 @@ use crate::identity::{CHECK_LIFETIME, Options};
 use crate::interrupt::Interrupt;
 
 impl Client {
-    /// Whether a repository may be read or written, by the Hub's own word, and when it was given.
+    /// Returns the Hub's decision on reading or writing a repository, and when it was requested.
     ///
     /// # Errors
     ///
-    /// [`Failure`]. Never an old answer: a stale *yes* is none.
+    /// [`Failure`]. Never returns a stale answer: an old *allowed* proves nothing.
     pub fn check(
         self: &Arc<Self>,
         check: &Check,
@@ -68,7 +68,7 @@ impl Client {
         match known? {
             (asked, Heard::Permit(permit)) => Ok((asked, permit)),
             (asked, Heard::Unauthorized) => {
-                // Followers of one check follow one question to whoami as well.
+                // Callers that share one auth-check also share one whoami.
                 let since = Options {
                     max_age: Some(asked.elapsed()),
                     max_stale: Duration::ZERO,
@@ -76,14 +76,14 @@ impl Client {
                 };
                 self.identify(credential, line, &since, interrupt)?;
                 Err(Failure::Strange(format!(
-                    "it answered with status 401 about {}, although it knows the token",
+                    "it answered with status 401 about {}, although it accepts the token",
                     check.page()
                 )))
             }
         }
     }
 
-    /// Keeps a rate limit that another question than whoami has run into.
+    /// Caches a rate limit that a request other than whoami ran into.
     pub(super) fn obey(&self, key: &Key, failure: &Failure, shared: Option<&Shared>) {
         if let Failure::RateLimited {
             retry_after: Some(seconds),

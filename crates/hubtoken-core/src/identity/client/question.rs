@@ -1,11 +1,11 @@
-//! One question to whoami: from another process that has the answer, or from the Hub.
+//! Sends a whoami request, or takes the answer from another process that has it.
 //!
 //! A rate limit is honored even with `max_age=0`: asking again is the caller's choice, but waiting
 //! is the Hub's requirement. The limit is kept per token, and only if the Hub said how long it
 //! lasts.
 //!
-//! There are two kinds. The Hub limits whoami by a stricter measure of its own. Such a limit does
-//! not apply to the auth-check, since a known identity would otherwise be useless. A limit that an
+//! There are two kinds. The Hub limits whoami more strictly than other requests. Such a limit does
+//! not apply to the auth-check, since a cached identity would otherwise be useless. A limit that an
 //! auth-check runs into applies to every request, and an answer from whoami does not lift it.
 
 use std::sync::Arc;
@@ -22,24 +22,27 @@ use crate::identity::shared::{LimitScope, Moment, Shared, Turn};
 use crate::identity::{IDENTITY_LIFETIME, Options};
 use crate::known_end::KnownEnd;
 
-/// A longer wait for another process shortens the question of one's own.
+/// A longer wait for another process is deducted from the time-out of this process's request.
 const WAITED: Duration = Duration::from_millis(10);
 
-/// From when an answer may be.
+/// Which cached answers are fresh enough.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     now: Instant,
-    /// `None` for any time.
+    /// The earliest request time; `None` accepts any.
     pub(super) identity: Option<Instant>,
-    /// Before a *no*: how old its being unanswered may be for that to be the answer.
+    /// Before a denial: how recently a request must have gone unanswered for that to count as the
+    /// answer.
     pub(super) unanswered: Option<Duration>,
-    /// How old a rejection may be, by how often it repeated, and at most.
+    /// How old a rejection may be, depending on how often it was repeated; bounded by
+    /// `oldest_rejection`.
     pub(super) rejection: DoublingAge,
     oldest_rejection: Duration,
 }
 
 impl Window {
-    /// The answers that will do; of a token whose known end has passed, no *yes* from before.
+    /// The answers that are fresh enough. Once the token's known end has passed, no earlier
+    /// positive answer is fresh enough.
     pub(super) fn new(now: Instant, options: &Options, end: KnownEnd) -> Self {
         let identity = if end.is_over() {
             Duration::ZERO
@@ -55,7 +58,7 @@ impl Window {
         }
     }
 
-    /// For an identity that stands in, while no rejection does.
+    /// The answers that may stand in while the Hub is unreachable. Rejections never do.
     pub(super) fn stale(now: Instant, options: &Options, end: KnownEnd) -> Self {
         let max_stale = if end.is_over() {
             Duration::ZERO
@@ -71,14 +74,14 @@ impl Window {
         }
     }
 
-    /// Whether a rejection is young enough to be the answer.
+    /// Whether a rejection is fresh enough to be the answer.
     pub(super) fn trusts(&self, (asked, repeated): (Instant, Repeated)) -> bool {
         let age = self.rejection.at(Some(repeated), self.now);
         self.now.saturating_duration_since(asked) <= age.min(self.oldest_rejection)
     }
 }
 
-/// What a flight needs to learn whose a token is.
+/// The parameters of a whoami request.
 pub(super) struct Question {
     pub(super) key: Key,
     pub(super) credential: Arc<Credential>,
@@ -86,19 +89,19 @@ pub(super) struct Question {
     pub(super) timeout: Duration,
     pub(super) shared: Option<Shared>,
     pub(super) window: Window,
-    /// Whether it is not to be asked again soon, if nobody answers.
+    /// Whether an unanswered request must not be repeated soon.
     pub(super) patient: bool,
 }
 
 impl Client {
-    /// What another process has learned of a token, if it is young enough.
+    /// Returns what another process has learned about a token, if it is fresh enough.
     pub(super) fn told(&self, key: &Key, shared: &Shared, window: &Window) -> Option<Answered> {
         let now = self.clock.moment();
         if let Some((asked, identity, end)) = shared.identity(now)
             && window.identity.is_none_or(|limit| asked >= limit)
         {
             self.memory.keep_identity(key, asked, identity.into(), end);
-            // By the same way as everything from memory, which knows when a token ends.
+            // Read back from memory, which checks the token's end.
             if let Some(known) = self.memory.identity(key, window.identity) {
                 return Some(Ok(known));
             }
@@ -110,8 +113,8 @@ impl Client {
         })
     }
 
-    /// The Hub's wish to be left alone, told to this process or to another one. What limits the Hub
-    /// limits whoami as well.
+    /// Fails during a rate limit that this process or another one received. A limit on all requests
+    /// also applies to whoami.
     pub(super) fn limited(
         &self,
         key: &Key,
@@ -127,15 +130,15 @@ impl Client {
         let whoami = (scope == LimitScope::Whoami).then(|| left(LimitScope::Whoami));
         match whoami.flatten().max(left(LimitScope::Hub)) {
             Some(left) => Err(Failure::RateLimited {
-                // Rounded up: to come a second late is better than to be refused again.
+                // Rounded up: retrying a second late is better than being rejected again.
                 retry_after: Some(left.as_secs() + u64::from(left.subsec_nanos() > 0)),
             }),
             None => Ok(()),
         }
     }
 
-    /// Learns who a token belongs to, and keeps that nobody told it before the flight lands: who
-    /// comes after that finds it, and asks no second time.
+    /// Fetches the identity and caches a failure before the request completes, so that later
+    /// callers find it and do not repeat the request.
     pub(super) async fn learn(self: Arc<Self>, question: Question, asked: Instant) -> Answered {
         let outcome = self.seek(&question, asked).await;
         if let Err(failure) = &outcome {
@@ -160,7 +163,7 @@ impl Client {
         }
     }
 
-    /// From another process that asks right now, or from the Hub.
+    /// From another process that is sending the request, or from the Hub.
     async fn seek(&self, question: &Question, mut asked: Instant) -> Answered {
         let Some(shared) = question.shared.clone() else {
             return self.whoami(question, question.timeout, asked).await;
@@ -191,7 +194,7 @@ impl Client {
             asked = self.clock.now();
         }
         let moment = self.clock.moment();
-        // The time-out of a request is real time, whatever the clock says.
+        // A request's time-out is real time, independent of the client's clock.
         let begun = Instant::now();
         let request = self.whoami(question, timeout, asked);
         let outcome = lead.run(&self.pace, &self.clock, request).await;
@@ -202,7 +205,7 @@ impl Client {
         outcome
     }
 
-    /// Asks `GET /api/whoami-v2` and keeps the answer.
+    /// Sends `GET /api/whoami-v2` and caches the answer.
     async fn whoami(&self, question: &Question, timeout: Duration, asked: Instant) -> Answered {
         let Question {
             key,
@@ -241,7 +244,8 @@ impl Client {
         Ok((asked, identity))
     }
 
-    /// Drops what a token had and remembers that it is dead: both questions learn it.
+    /// Drops what was cached for a token and caches its rejection, for whoami and the auth-check
+    /// alike.
     fn reject(&self, question: &Question, asked: Instant, moment: Moment) {
         let key = &question.key;
         let shared = question.shared.as_ref();

@@ -1,12 +1,13 @@
-//! The claim of who asks: a lock of the operating system on a file of its own.
+//! The leader's lease: an operating-system lock on a file of its own.
 //!
-//! A process that dies gives the lock back, whether it wants to or not. What the lock cannot tell
-//! is whether its holder still runs, so the file holds a [`Mark`] that is written anew while the
-//! request is under way. The holder removes the file when it is done, so that a server that meets
-//! a million tokens leaves no million files; whoever had it open meanwhile sees that the path no
-//! longer leads to it, and opens it again. Who takes a claim over removes the file without having
-//! its lock, and does so under a lock of the folder: of many who see at once that a claim shows
-//! nothing, the slowest would otherwise remove the claim that the fastest has made since.
+//! The lock of a process that dies is released automatically. The lock cannot show whether its
+//! holder still makes progress, so the file also holds a [`Mark`], which is rewritten while the
+//! request is running. The holder removes the file when it is done, so that a server that sees a
+//! million tokens does not leave a million files; a process that had the file open notices that the
+//! path no longer leads to it, and opens the path again. A process that breaks a stale lease
+//! removes the file without holding its lock. It does so under a lock on the folder: if many
+//! processes notice a stale lease at once, the slowest could otherwise remove the new lease that
+//! the fastest has already acquired.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -14,12 +15,12 @@ use std::path::{Path, PathBuf};
 
 use crate::identity::shared::{Claim, Lease, Mark};
 
-/// The length of a mark in its file: two numbers in hexadecimal, a space and a line break.
+/// The length of a mark in its file: two hexadecimal numbers, a space and a newline.
 const LENGTH: usize = 34;
-/// How often a file that was removed while it was opened is opened again at once.
+/// How often opening is retried at once if the file was removed in between.
 const TRIES: usize = 3;
 
-/// A claim that is held.
+/// A lease that is held.
 struct FileLease {
     file: File,
     path: PathBuf,
@@ -33,27 +34,29 @@ impl Lease for FileLease {
 
     fn renew(&mut self) {
         self.mark.beats += 1;
-        // Who cannot write looks dead, and is taken for it: others then ask for themselves.
+        // A holder that cannot write appears stale and loses the lease. Other processes then send
+        // requests of their own.
         let _ = write(&mut self.file, self.mark);
     }
 }
 
 impl Drop for FileLease {
     fn drop(&mut self) {
-        // While it is held; and not what somebody has put there who took over.
+        // Removed before the lock is released, and only if the file still holds this lease and not
+        // one acquired after a takeover.
         if at(&self.path).claim == self.mark.claim {
             let _ = fs::remove_file(&self.path);
         }
-        // Said aloud: a forked child has the file open as well, and would keep the lock.
+        // Unlocked explicitly: a forked child also has the file open and would keep the lock.
         let _ = self.file.unlock();
     }
 }
 
-/// Tries to hold the claim in a file.
+/// Tries to acquire the lease in a file.
 ///
 /// # Errors
 ///
-/// Those of the operating system: there are no claims here.
+/// Those of the operating system, in which case leases are unsupported here.
 pub(super) fn try_claim(path: &Path) -> io::Result<Claim> {
     for _ in 0..TRIES {
         let mut file = open(path)?;
@@ -65,7 +68,7 @@ pub(super) fn try_claim(path: &Path) -> io::Result<Claim> {
                     beats: 0,
                 };
                 if let Err(error) = write(&mut file, mark) {
-                    // A disk that is full takes no answer either.
+                    // If the disk is full, an answer could not be stored either.
                     let _ = fs::remove_file(path);
                     return Err(error);
                 }
@@ -82,27 +85,27 @@ pub(super) fn try_claim(path: &Path) -> io::Result<Claim> {
     Ok(Claim::Busy(Mark::default()))
 }
 
-/// Ends the claim in a file, if it still shows this mark.
+/// Breaks the lease in a file, if it still shows this mark.
 pub(super) fn take_over(path: &Path, mark: Mark) {
-    // Where a folder cannot be locked, one more request is what that may cost.
+    // If the folder cannot be locked, the worst case is one extra request.
     let folder = path.parent().and_then(|folder| File::open(folder).ok());
     if let Some(folder) = &folder
         && matches!(folder.try_lock(), Err(TryLockError::WouldBlock))
     {
-        // Somebody else does it right now; who asked looks again.
+        // Another process is already breaking the lease. The caller checks again later.
         return;
     }
     if at(path) == mark {
         let _ = fs::remove_file(path);
     }
     if let Some(folder) = folder {
-        // Said aloud, as below.
+        // Unlocked explicitly, as in `FileLease::drop`.
         let _ = folder.unlock();
     }
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    // What a link points to is nobody's claim, and not to be written to.
+    // A symlink's target is not a lease file and must not be written to.
     if path
         .symlink_metadata()
         .is_ok_and(|metadata| !metadata.is_file())
@@ -116,7 +119,7 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Whether a path leads to an open file, and not to another one, or to none.
+/// Whether a path still leads to an open file.
 #[cfg(unix)]
 fn leads_to(path: &Path, file: &File) -> bool {
     use std::os::unix::fs::MetadataExt as _;
@@ -127,7 +130,7 @@ fn leads_to(path: &Path, file: &File) -> bool {
     identity(&there) == identity(&here)
 }
 
-/// Elsewhere a file cannot be told from another, and one more request is what that may cost.
+/// On other systems, files cannot be compared. The worst case is one extra request.
 #[cfg(not(unix))]
 fn leads_to(path: &Path, _file: &File) -> bool {
     path.exists()
@@ -142,7 +145,7 @@ fn at(path: &Path) -> Mark {
     File::open(path).map_or_else(|_| Mark::default(), |mut file| read(&mut file))
 }
 
-/// The mark in a file; a file that holds none is one that shows nothing.
+/// Reads the mark in a file; the default if it holds none.
 fn read(file: &mut File) -> Mark {
     let mut bytes = [0; LENGTH];
     let text = file

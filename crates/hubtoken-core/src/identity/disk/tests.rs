@@ -42,8 +42,8 @@ fn a_disk_that_does_not_work_is_an_empty_cache() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    // Nobody, root included, makes a folder in a file or in `/proc`; a disk that is full
-    // fails by the same way.
+    // Not even root can create a folder inside a file or in `/proc`. A full disk fails in the same
+    // way.
     for broken in [file.join("below"), "/proc/hubtoken/identities".into()] {
         let disk = DiskCache::new(broken);
         disk.put(&place(0), Kind::Identity, b"{}");
@@ -58,7 +58,7 @@ fn a_claim_shows_that_its_holder_lives() {
     let folder = tempfile::tempdir().unwrap();
     let disk = DiskCache::new(folder.path().to_owned());
     let Claim::Held(mut lease) = disk.try_claim(&place(0)) else {
-        unreachable!("nobody else is here");
+        unreachable!("the lease is free");
     };
     let mark = || match disk.try_claim(&place(0)) {
         Claim::Busy(mark) => mark,
@@ -70,7 +70,7 @@ fn a_claim_shows_that_its_holder_lives() {
     lease.renew();
     let second = mark();
     assert_eq!((second.claim, second.beats), (first.claim, 1));
-    // What has been renewed since is left alone.
+    // A lease that was renewed since is left alone.
     disk.take_over(&place(0), first);
     assert_eq!(mark(), second);
     disk.take_over(&place(0), second);
@@ -78,7 +78,7 @@ fn a_claim_shows_that_its_holder_lives() {
         unreachable!("it was taken over");
     };
     assert_ne!(other.claim(), first.claim);
-    // The first holder comes back, and takes nothing with it when it goes.
+    // The first holder resumes, and removes nothing when it finishes.
     lease.renew();
     drop(lease);
     assert_eq!(mark().claim, other.claim());
@@ -92,12 +92,12 @@ fn claims_are_taken_over_one_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let disk = DiskCache::new(folder.path().to_owned());
     let Claim::Held(_lease) = disk.try_claim(&place(0)) else {
-        unreachable!("nobody else is here");
+        unreachable!("the lease is free");
     };
     let Claim::Busy(mark) = disk.try_claim(&place(0)) else {
         unreachable!("it is held");
     };
-    // Somebody is about to, and has not looked yet whether the claim is still the same.
+    // Another process is about to break the lease, and has not yet compared the mark.
     let other = std::fs::File::open(folder.path()).unwrap();
     other.lock().unwrap();
     disk.take_over(&place(0), mark);
@@ -140,7 +140,7 @@ fn what_stands_where_a_file_should_is_left_alone() {
         assert!(path.is_dir());
     }
     assert!(matches!(disk.try_claim(&place(1)), Claim::Impossible));
-    // Too large, or no text.
+    // Too large, or not text.
     for content in [vec![b' '; 300_000], vec![0xff]] {
         std::fs::write(disk.path(&place(2), ".json"), content).unwrap();
         assert!(disk.get(&place(2), Kind::Identity).is_none());
@@ -162,7 +162,7 @@ fn no_link_is_written_through_and_no_pipe_is_waited_for() {
     disk.put(&place(1), Kind::Identity, b"{}");
     assert_eq!(disk.get(&place(1), Kind::Identity).unwrap(), b"{}");
     assert_eq!(std::fs::read_to_string(&precious).unwrap(), "mine");
-    // To nowhere: nothing is made there.
+    // A dangling link: nothing is created at its target.
     let nowhere = folder.path().join("nowhere");
     std::os::unix::fs::symlink(&nowhere, disk.path(&place(2), LOCK)).unwrap();
     assert!(matches!(disk.try_claim(&place(2)), Claim::Impossible));
@@ -202,7 +202,8 @@ fn a_folder_that_others_may_write_in_is_not_believed() {
 #[test]
 fn a_folder_of_somebody_else_is_not_believed() {
     use std::os::unix::fs::MetadataExt as _;
-    // Whoever runs this: the root folder or, for root, somebody's home that is made here.
+    // For an ordinary user, the root folder belongs to someone else. Root creates a folder and
+    // gives it away.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("identities");
     DiskCache::new(path.clone()).put(&place(0), Kind::Identity, b"{}");

@@ -1,52 +1,52 @@
-//! What a place that processes share must be able to do.
+//! The interface of a cache that processes share.
 //!
-//! The [disk](crate::identity::disk) is one for the processes of a machine; a server that many
-//! machines can reach would be another. Such a place keeps bytes and judges nothing, and what
-//! fails in it fails silently: the answer is then *nothing is known*, or *there are no claims
-//! here*. Its methods are called between the steps of a request, so each must return within
-//! milliseconds, also when the place is far away and does not answer: it bounds its own time.
+//! The [disk](crate::identity::disk) cache serves the processes of one machine; a server that many
+//! machines can reach would be another. A backend stores bytes and interprets nothing. Its errors
+//! are silent: the result is then that nothing is cached, or that leases are unsupported. Its
+//! methods are called between the steps of a request, so each must bound its own time and return
+//! within milliseconds, even if the backend is remote and does not respond.
 //!
 //! `disk.rs` is the only backend so far; the tests have one in memory that satisfies the same
-//! contract. A backend on a network would be chosen in `places.rs`.
+//! contract. A networked backend would be selected in `places.rs`.
 
 use crate::endpoint::Endpoint;
 use crate::token::Digest;
 
-/// The largest content that is kept, in bytes; an identity has one or two thousand.
+/// The largest record, in bytes. An identity takes one or two thousand.
 pub const MAXIMUM_SIZE: u64 = 256 * 1024;
 
-/// What is kept of a token.
+/// The kind of a record about a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Who it belongs to.
+    /// The account it belongs to.
     Identity,
-    /// That the Hub does not know it.
+    /// The Hub does not recognize the token.
     Rejection,
-    /// That the Hub wants to hear no whoami for a while.
+    /// The Hub limits whoami requests for a while.
     Limit,
-    /// That the Hub wants to be left alone altogether for a while.
+    /// The Hub limits all requests for a while.
     HubLimit,
-    /// That somebody asked in vain. For those who waited for that question, and nobody else.
+    /// A request failed. Only for the processes that waited for that request.
     Failure,
-    /// How often questions about it were answered with *no*.
+    /// How often its requirements were denied.
     Denials,
 }
 
-/// What a rate limit is about.
+/// What a rate limit applies to.
 ///
-/// The Hub limits whoami by a stricter measure of its own. If that counted for the auth-check too,
-/// an identity that is known would be of no use for minutes. What limits any other question is the
-/// measure for all of them.
+/// The Hub limits whoami more strictly than other requests. If such a limit also applied to the
+/// auth-check, a cached identity would be useless for minutes. A limit on any other request applies
+/// to all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LimitScope {
-    /// Whoami alone.
+    /// Whoami requests only.
     Whoami,
-    /// Every question.
+    /// All requests.
     Hub,
 }
 
 impl LimitScope {
-    /// What is kept of such a limit.
+    /// The kind of record for such a limit.
     pub(super) fn kind(self) -> Kind {
         match self {
             Self::Whoami => Kind::Limit,
@@ -55,17 +55,17 @@ impl LimitScope {
     }
 }
 
-/// Where the content about one token at one Hub lies.
+/// The cache key for one token at one Hub.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The start of the token's digest, in hexadecimal.
     pub token: String,
-    /// The start of the digest of the Hub's address, in hexadecimal.
+    /// The start of the digest of the Hub's URL, in hexadecimal.
     pub hub: String,
 }
 
 impl Place {
-    /// The part of the name that stands for a token.
+    /// The token's part of the key.
     #[must_use]
     pub fn of_token(digest: &Digest) -> String {
         let mut text = digest.hex();
@@ -73,7 +73,7 @@ impl Place {
         text
     }
 
-    /// The part of the name that stands for a Hub.
+    /// The Hub's part of the key.
     #[must_use]
     pub fn of_hub(endpoint: &Endpoint) -> String {
         let mut text = Digest::of(endpoint.as_str()).hex();
@@ -82,50 +82,50 @@ impl Place {
     }
 }
 
-/// The sign of life of somebody who asks.
+/// A leader's heartbeat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
-    /// A random number that tells this claim from all others.
+    /// A random lease ID.
     pub claim: u64,
-    /// How often it was renewed.
+    /// How often the lease was renewed.
     pub beats: u64,
 }
 
-/// The outcome of a try to be the one who asks.
+/// The result of trying to become the leader.
 pub enum Claim {
-    /// Nobody else is, until this is dropped.
+    /// This process is the leader until the lease is dropped.
     Held(Box<dyn Lease>),
-    /// Somebody else is, and this is the last that they showed.
+    /// Another process is the leader; its last heartbeat.
     Busy(Mark),
-    /// There are no claims here; everybody asks for themselves.
+    /// Leases are unsupported here. Each process sends its own request.
     Impossible,
 }
 
-/// A claim that is held. It is given back when it is dropped, and when its process ends.
+/// A lease that is held. It is released when dropped, and when its process ends.
 pub trait Lease: Send + Sync {
-    /// The number of this claim.
+    /// The lease ID.
     fn claim(&self) -> u64;
-    /// Shows that its holder lives.
+    /// Sends a heartbeat.
     fn renew(&mut self);
 }
 
-/// A place that processes share.
+/// A cache that processes share.
 pub trait SharedCache: Send + Sync {
-    /// The content, of at most [`MAXIMUM_SIZE`] bytes.
+    /// Returns a record of at most [`MAXIMUM_SIZE`] bytes.
     fn get(&self, place: &Place, kind: Kind) -> Option<Vec<u8>>;
-    /// Replaces the content as a whole.
+    /// Replaces a record atomically.
     fn put(&self, place: &Place, kind: Kind, content: &[u8]);
-    /// Removes the content.
+    /// Removes a record.
     fn remove(&self, place: &Place, kind: Kind);
-    /// Removes all content about a token, about a Hub, or about a token at a Hub.
+    /// Removes all records about a token, about a Hub, or about a token at a Hub.
     fn forget(&self, token: Option<&str>, hub: Option<&str>);
-    /// Tries to be the only one who asks about a token; does not wait.
+    /// Tries to acquire the lease for a token. Does not wait.
     fn try_claim(&self, place: &Place) -> Claim;
-    /// A glance between two tries: whether the claim may still be held. It must cost next to
-    /// nothing, and may say *yes* for as long as it likes; *no* sends who waits to look.
+    /// Checks between two polls whether the lease may still be held. Must be very cheap. Returning
+    /// `true` is always correct; `false` makes a waiting process poll at once.
     fn is_claimed(&self, _place: &Place) -> bool {
         true
     }
-    /// Ends a claim that has shown nothing new since `mark`; one that has is left alone.
+    /// Breaks a lease without a heartbeat since `mark`. A lease that was renewed is left alone.
     fn take_over(&self, place: &Place, mark: Mark);
 }

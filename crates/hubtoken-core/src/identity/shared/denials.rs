@@ -1,21 +1,21 @@
-//! How often questions about a token were answered with *no*, told to other processes.
+//! Shares how often a token's requirements were denied.
 //!
-//! All questions about one token lie in one small record. Two processes that write at the same
-//! time lose one of two updates, which costs a question to the Hub and nothing else.
+//! All requirements of one token share a small record. If two processes write at the same time, one
+//! of the updates is lost, which only costs an extra request to the Hub.
 //!
-//! The count of denials is keyed by the digest of the request and shared in a record of its own,
-//! so a shell loop of new processes backs off as one process does.
+//! The count of denials is keyed by the digest of the requirement, so a shell loop of new processes
+//! backs off as one process does.
 
 use super::record::{DenialRecord, RepeatedRecord};
 use super::{Kind, Moment, Shared};
 use crate::identity::freshness::Repeated;
 use crate::token::Digest;
 
-/// How many questions are kept of a token; the oldest goes first.
+/// How many requirements are stored per token. The oldest is evicted first.
 const QUESTIONS: usize = 32;
 
 impl Shared {
-    /// How often a question was answered with *no*.
+    /// How often a requirement was denied.
     #[must_use]
     pub fn denial(&self, question: &Digest, now: Moment) -> Option<Repeated> {
         let question = question.hex();
@@ -27,7 +27,7 @@ impl Shared {
             .read(now)
     }
 
-    /// Keeps how often a question was answered with *no*.
+    /// Stores how often a requirement was denied.
     pub fn keep_denial(&self, question: &Digest, repeated: Repeated, now: Moment) {
         let question = question.hex();
         let mut record = self.record(now);
@@ -42,7 +42,7 @@ impl Shared {
         self.write(Kind::Denials, &record);
     }
 
-    /// Forgets how often the questions about the token were answered with *no*.
+    /// Removes the token's denial counts.
     pub fn drop_denials(&self) {
         self.cache.remove(&self.place, Kind::Denials);
     }

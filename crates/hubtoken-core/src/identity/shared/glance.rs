@@ -1,16 +1,15 @@
-//! Glances between two looks, by those who wait for another process.
+//! Cheap checks for the end of a lease, between two polls for the answer.
 //!
-//! A look costs a dozen system calls, a glance one, so that an answer is found soon after it is
-//! there without 64 processes keeping the machine busy that one of them needs in order to ask.
-//! Glances grow rare with the time that was waited: who has waited long for a Hub waits a
-//! sixteenth longer, and no longer than until the next look.
+//! A poll costs a dozen system calls, a check only one. So an answer is found soon after it is
+//! there, while 64 waiting processes leave the CPU to the leader. The longer the wait, the rarer
+//! the checks: they add at most a sixteenth to the time waited, and never delay past the next poll.
 
 use std::time::Duration;
 
 /// The first pause.
 const FIRST: Duration = Duration::from_millis(2);
 
-/// The pause before the next glance.
+/// The pause before the next check.
 pub(super) struct Glances {
     pause: Duration,
 }
@@ -22,7 +21,7 @@ impl Default for Glances {
 }
 
 impl Glances {
-    /// Waits for `look`, or until a glance shows that the claim is gone.
+    /// Waits for `look`, or until a check shows that the lease is gone.
     pub(super) async fn wait(&mut self, look: Duration, is_claimed: impl Fn() -> bool) {
         let mut left = look;
         while !left.is_zero() {

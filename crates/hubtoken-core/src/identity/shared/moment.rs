@@ -2,17 +2,17 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// One moment on both clocks: other processes know the wall's only, and that one may be set.
+/// One point in time on both clocks. Other processes share only the wall clock, which may be set.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     /// For ages within this process.
     pub instant: Instant,
-    /// For other processes: the time since 1970.
+    /// For other processes: the time since the Unix epoch.
     pub wall: Duration,
 }
 
 impl Moment {
-    /// Now.
+    /// The current time.
     #[must_use]
     pub fn now() -> Self {
         Self {
@@ -23,20 +23,20 @@ impl Moment {
         }
     }
 
-    /// The wall's time in milliseconds, as it is written down.
+    /// The wall-clock time in milliseconds, as it is stored.
     #[must_use]
     pub fn milliseconds(&self) -> u64 {
         u64::try_from(self.wall.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// An earlier instant as it is written down.
+    /// An earlier instant in milliseconds, as it is stored.
     #[must_use]
     pub fn milliseconds_at(&self, past: Instant) -> u64 {
         let age = self.instant.saturating_duration_since(past);
         u64::try_from(self.wall.saturating_sub(age).as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// When something happened by the wall's clock; `None` if that is yet to come.
+    /// Converts a stored time to an instant; `None` if it is in the future.
     #[must_use]
     pub fn past(&self, milliseconds: u64) -> Option<Instant> {
         let age = self.wall.checked_sub(Duration::from_millis(milliseconds))?;

@@ -1,7 +1,7 @@
-//! What is written down, and read back without being trusted.
+//! The format of shared records, which are not trusted when read back.
 //!
-//! Processes share no clock but the wall clock, so it is trusted only as far as necessary. A
-//! record from the future counts as absent. A rate limit counts from the time it was reported to
+//! The wall clock is the only one that processes share, so it is trusted only as far as necessary.
+//! A record from the future counts as absent. A rate limit counts from the time it was reported to
 //! its end, an hour at most, so that setting the clock cannot lock anyone out.
 
 use std::time::{Duration, Instant};
@@ -15,69 +15,69 @@ use crate::identity::freshness::Repeated;
 use crate::known_end::KnownEnd;
 use crate::printable::{holds_secret, printable};
 
-/// The version of what is written; anything else is passed over.
+/// The version of the format. Other versions are ignored.
 const VERSION: u32 = 1;
-/// How much of a failure's text is read back, in characters.
+/// How many characters of a failure's text are read back.
 const MAXIMUM_TEXT: usize = 500;
 
-/// One content of a shared cache. Which fields there are depends on what it tells.
+/// A record in a shared cache. Its kind determines which fields are set.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Record {
     version: u32,
     endpoint: String,
     digest: String,
-    /// When the Hub was asked, in Unix milliseconds.
+    /// When the request was sent, in Unix milliseconds.
     pub(super) asked_at: u64,
     /// The end of a rate limit, in Unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) until: Option<u64>,
-    /// The body of the Hub's answer.
+    /// The body of the Hub's response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) identity: Option<Value>,
-    /// The token's end, in Unix milliseconds, where it is known from elsewhere than the body.
+    /// The token's end, in Unix milliseconds, if known from a source other than the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ends_at: Option<u64>,
-    /// Why a question was in vain.
+    /// Why a request failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) failure: Option<FailureRecord>,
     /// How often a rejection was repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) repeated: Option<RepeatedRecord>,
-    /// How often each question was answered with *no*, the latest last.
+    /// How often each requirement was denied, the most recent last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) denials: Vec<DenialRecord>,
 }
 
-/// A *no* and how often it was given.
+/// A denial, and how often it was repeated.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) struct RepeatedRecord {
-    /// When the Hub has confirmed it, in Unix milliseconds.
+    /// When the Hub confirmed it, in Unix milliseconds.
     confirmed_at: u64,
     times: u32,
 }
 
-/// One question that was answered with *no*.
+/// A denied requirement.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct DenialRecord {
-    /// The question's digest, in hexadecimal.
+    /// The requirement's digest, in hexadecimal.
     pub(super) question: String,
     #[serde(flatten)]
     pub(super) repeated: RepeatedRecord,
 }
 
-/// A question that was asked in vain.
+/// A failed request.
 #[derive(Serialize, Deserialize)]
 pub(super) struct FailureRecord {
-    /// The number of the claim under which it was asked.
+    /// The ID of the lease under which it was sent.
     pub(super) claim: u64,
-    /// How long it was given, in milliseconds, if it failed because that was over.
+    /// Its time-out in milliseconds, if that was the reason for the failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) gave_up_after: Option<u64>,
-    /// The digest of the way by which it was asked.
+    /// The digest of the route over which it was sent.
     pub(super) way: String,
-    /// The sort of failure.
+    /// The kind of failure.
     kind: FailureKind,
-    /// What happened, in words.
+    /// A description.
     text: String,
 }
 
@@ -90,7 +90,7 @@ enum FailureKind {
 }
 
 impl Record {
-    /// The beginning of a record about a token at a Hub.
+    /// A new record about a token at a Hub.
     pub(super) fn new(endpoint: &str, digest: &str, asked: Moment) -> Self {
         Self {
             version: VERSION,
@@ -101,7 +101,7 @@ impl Record {
         }
     }
 
-    /// Reads a record and when the Hub was asked, if it is whole, of this version, about this
+    /// Reads a record and the time of its request, if it is complete, of this version, about this
     /// token at this Hub, and not from the future.
     pub(super) fn read(
         content: &[u8],
@@ -120,7 +120,7 @@ impl Record {
         serde_json::to_vec(self).ok()
     }
 
-    /// The end of the token besides the one in the body.
+    /// The token's end as known from sources other than the body.
     pub(super) fn end(&self) -> KnownEnd {
         self.ends_at
             .map(KnownEnd::at_unix_milliseconds)
@@ -136,7 +136,7 @@ impl RepeatedRecord {
         }
     }
 
-    /// `None` for one from the future.
+    /// `None` for a time in the future.
     pub(super) fn read(self, now: Moment) -> Option<Repeated> {
         Some(Repeated {
             confirmed: now.past(self.confirmed_at)?,
@@ -146,8 +146,8 @@ impl RepeatedRecord {
 }
 
 impl FailureRecord {
-    /// What others are told of a failure; `None` when it is the asker's own affair, or told
-    /// otherwise, or its words hold what looks like a token.
+    /// The record that other processes receive; `None` if the failure concerns only this caller, is
+    /// shared in another way, or has a text that contains what looks like a token.
     pub(super) fn of(
         claim: u64,
         failure: &Failure,
@@ -174,7 +174,7 @@ impl FailureRecord {
         })
     }
 
-    /// Whether it counts whatever the way is.
+    /// Whether the failure is independent of the route.
     pub(super) fn is_the_hubs(&self) -> bool {
         matches!(self.kind, FailureKind::RateLimited)
     }

@@ -42,7 +42,7 @@ fn names(folder: &std::path::Path) -> Vec<String> {
     names
 }
 
-/// A moment at which the wall's clock has been set forward or back, and no time has passed.
+/// The same instant after the wall clock was set forward or back.
 fn set(now: Moment, forward: bool, length: Duration) -> Moment {
     let wall = if forward {
         now.wall.checked_add(length)
@@ -55,7 +55,7 @@ fn set(now: Moment, forward: bool, length: Duration) -> Moment {
     }
 }
 
-/// Now, in whole milliseconds: what is written down has no more.
+/// The current time in whole milliseconds, which is what records store.
 fn now() -> Moment {
     let now = Moment::now();
     Moment {
@@ -117,7 +117,7 @@ fn a_clock_that_is_set_back_makes_nothing_fresh_and_locks_nobody_out() {
         assert!(shared.limit(LimitScope::Whoami, back).is_none());
         let failure = shared.failure(back, &[7], None, Duration::ZERO);
         assert!(failure.is_none());
-        // And what is learned anew is believed by the clock as it is now.
+        // Later answers are trusted by the clock as it is now.
         shared.keep_limit(LimitScope::Whoami, back, Duration::from_secs(5));
         assert_eq!(
             shared.limit(LimitScope::Whoami, later(back, 2)),
@@ -138,7 +138,7 @@ fn a_clock_that_is_set_forward_makes_everything_old_and_nothing_last() {
         shared.keep_limit(LimitScope::Whoami, now, HOUR);
         shared.keep_rejection(now, once(now));
         let on = set(now, true, length);
-        // A process that has been up for less than that has no instant so early.
+        // A process with a shorter uptime cannot represent such an early instant.
         let age = |asked: Instant| on.instant.saturating_duration_since(asked);
         assert!(
             shared
@@ -185,12 +185,12 @@ fn a_failure_is_for_those_who_waited_for_it() {
     assert!(told(&[7], None, Duration::ZERO));
     assert!(!told(&[], asked, second));
     assert!(!told(&[3], asked, second));
-    // Asked before this caller would have it, or given up sooner than it would.
+    // Sent before this caller's limit, or with a shorter time-out than this caller's.
     assert!(!told(&[7], Some(now.instant + second), second));
     assert!(!told(&[7], asked, second * 11));
     shared.keep_identity(now, br#"{"name":"alice"}"#, &credential());
     assert!(!told(&[7], asked, second));
-    // What is somebody's own affair is not told.
+    // Failures that concern only the caller are not shared.
     for own in [Failure::Rejected, Failure::Offline, Failure::Interrupted] {
         shared.keep_failure(now, 7, &own, None, &credential());
         assert!(!told(&[7], asked, second));
@@ -277,7 +277,7 @@ fn other_processes_know_how_often_a_no_was_given() {
     shared.keep_denial(&question, third, later(now, 5));
     assert_eq!(shared.denial(&question, later(now, 9)), Some(third));
     assert_eq!(shared.denial(&other, now), None);
-    // From the future, as after a clock that was set back.
+    // From the future, as after the clock was set back.
     assert_eq!(shared.denial(&question, set(now, false, HOUR)), None);
     for number in 0..100 {
         let question = Digest::of(&number.to_string());

@@ -1,30 +1,29 @@
-//! Whose turn it is to ask, among processes.
+//! Elects the process that sends a request.
 //!
-//! One asks, the others wait for what it learns. Three things can go wrong, and none of them may
-//! turn one request into many, or stop anybody for ever.
+//! One process, the leader, sends the request, and the others wait for the answer. Three things can
+//! go wrong, and none of them may turn one request into many, or block a process forever.
 //!
-//! *The Hub is slow.* That is no reason to send it more requests: while who asks is alive, the
-//! others wait, each as long as its own time-out allows, and then say that nobody answered.
+//! *The Hub is slow.* More requests would not help, so the followers wait as long as the leader is
+//! alive. Each waits until its own time-out and then reports that no answer came.
 //!
-//! *Who asks is stopped*, by SIGSTOP, a debugger, a frozen container. Its claim stays, and says
-//! nothing about its life; so it renews the claim ten times a second, from the thread that waits
-//! for the Hub. Who waits watches that sign with a clock of its own, which nobody can set, and
-//! ends a claim that has shown nothing new for two seconds. One of those who wait then holds the
-//! next claim, and the others go on waiting, for it. A machine that is so busy that a living
-//! process shows nothing for that long gets one more request. A claim is not renewed for longer
-//! than a minute: a caller with a very long time-out must not make the others wait for a
-//! connection that has died.
+//! *The leader is stopped*, by SIGSTOP, a debugger or a frozen container. It keeps its lease, which
+//! does not show whether it is running. So it renews the lease ten times a second, from the thread
+//! that waits for the Hub. Followers measure the time since the last heartbeat with their own
+//! monotonic clock, which cannot be set, and break a lease without a heartbeat for two seconds. One
+//! of them acquires the next lease, and the others wait for it. On a machine so busy that a running
+//! leader misses its heartbeats for that long, the Hub gets one extra request. A lease is not
+//! renewed for longer than a minute: a caller with a very long time-out must not make the others
+//! wait for a dead connection.
 //!
-//! *The Hub fails*, and 63 others would ask it again, one after the other. So a failure is written
-//! down under the number of its claim, and whoever has seen that number while waiting takes it as
-//! the answer. Nobody who comes later has seen it, so a failure is never kept. One exception: who
-//! allowed less time than another process says nothing to it about a Hub that is slow.
+//! *The Hub fails*, and 63 other processes would ask it again, one after the other. A failure is
+//! therefore recorded under its lease ID, and every process that was waiting on that lease returns
+//! it. Later processes never saw that ID, so failures are not cached. Exception: a time-out is not
+//! shared with processes whose own time-out is longer.
 //!
-//! Processes ask once, as threads do. The leader holds a lease; on disk, the lease is a lock of
-//! the operating system. Followers check every 15 ms whether the answer is in
-//! `$HF_HOME/hubtoken/identities`. Between two checks they only glance at whether the lease is
-//! gone: at first every 2 ms, then less often the longer they have waited. A check costs a dozen
-//! system calls, a glance one.
+//! The leader holds a lease; on disk, the lease is an operating-system lock. Followers poll every
+//! 15 ms for the answer in `$HF_HOME/hubtoken/identities`. Between two polls they only check
+//! whether the lease is gone: at first every 2 ms, then less often the longer they have waited. A
+//! poll costs a dozen system calls, a check one.
 
 use std::time::{Duration, Instant};
 
@@ -32,19 +31,19 @@ use super::glance::Glances;
 use super::{Claim, Lease, Mark, Shared};
 use crate::identity::clock::Clock;
 
-/// The paces of asking among processes. Tests have quicker ones.
+/// The timing of leases. Tests use shorter ones.
 ///
-/// How often somebody looks and shows that it lives is real time, and decides nothing; what is
-/// decided by time, is decided by the [`Clock`].
+/// Polls and heartbeats run in real time, which affects no outcome. All decisions about time use
+/// the [`Clock`].
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// How often who waits looks whether there is an answer.
+    /// How often followers poll for an answer.
     pub look: Duration,
-    /// How often who asks shows that it lives.
+    /// How often the leader sends a heartbeat.
     pub beat: Duration,
-    /// How long a claim may show nothing new; half the time-out of who waits, if that is less.
+    /// How long a lease may lack a heartbeat; half the follower's time-out, if that is less.
     pub grace: Duration,
-    /// How long a claim is renewed at most.
+    /// How long a lease is renewed at most.
     pub longest: Duration,
 }
 
@@ -59,30 +58,30 @@ impl Default for Pace {
     }
 }
 
-/// What became of waiting.
+/// The result of an election.
 pub enum Turn<T> {
-    /// It is this process's turn to ask.
+    /// This process sends the request.
     Ask(Lead),
-    /// Another one has answered.
+    /// Another process has the answer.
     Answered(T),
-    /// Another one still asks, and the time is up.
+    /// Another process is still waiting for the Hub, and the time is up.
     TimedOut,
 }
 
-/// The right to ask, until it is dropped.
+/// The right to send the request, until it is dropped.
 pub struct Lead {
-    // `None` where there are no claims.
+    // `None` if leases are unsupported.
     lease: Option<Box<dyn Lease>>,
 }
 
 impl Lead {
-    /// The number of the claim.
+    /// The lease ID.
     #[must_use]
     pub fn claim(&self) -> Option<u64> {
         self.lease.as_ref().map(|lease| lease.claim())
     }
 
-    /// Runs a request, and shows meanwhile that it is under way.
+    /// Runs a request while sending heartbeats.
     pub async fn run<T>(
         &mut self,
         pace: &Pace,
@@ -104,16 +103,16 @@ impl Lead {
     }
 }
 
-/// The last sign of life of who asks, and since when it has been the last.
+/// The leader's last heartbeat, and when it was first seen.
 struct Watch {
     mark: Mark,
     since: Instant,
 }
 
 impl Shared {
-    /// Waits until nobody else asks, or somebody has `answered`, or `timeout` is over.
+    /// Waits until no other process leads, `answered` returns an answer, or `timeout` is over.
     ///
-    /// `answered` is told the numbers of the claims for which this call has waited.
+    /// `answered` receives the IDs of the leases that this call has waited for.
     pub async fn turn<T>(
         &self,
         pace: &Pace,
@@ -127,15 +126,16 @@ impl Shared {
         let mut watch: Option<Watch> = None;
         let mut glances = Glances::default();
         loop {
-            // Before the claim is tried: a crowd that takes it in turn, only to find the answer,
-            // would wait for itself.
+            // Checked before trying the lease. Otherwise all followers would acquire it one after
+            // another, only to find the answer, and would wait for each other.
             if !waited_for.is_empty()
                 && let Some(answer) = answered(&waited_for)
             {
                 return Turn::Answered(answer);
             }
             let claim = self.cache.try_claim(&self.place);
-            // And with it: the last holder may have left an answer meanwhile.
+            // Checked again with the lease: its last holder may have stored an answer in the
+            // meantime.
             if !matches!(claim, Claim::Busy(_))
                 && let Some(answer) = answered(&waited_for)
             {

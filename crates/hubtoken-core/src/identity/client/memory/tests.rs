@@ -102,7 +102,7 @@ fn tokens_in_use_outlive_those_that_came_once() {
     let memory = Memory::default();
     let start = Instant::now();
     let minute = |number: u64| start + Duration::from_mins(number);
-    // A server's regulars are asked about anew every five minutes; strangers come and go.
+    // A server's regular tokens are requested again every five minutes; unknown ones come and go.
     for number in 0..100_u64 {
         for regular in 0..1_000 {
             let name = format!("regular {regular}");
@@ -138,7 +138,7 @@ fn a_rejection_ends_all_that_a_token_had_and_nothing_of_the_others() {
     assert!(memory.identity(&key("b"), None).is_some());
     assert!(memory.is_allowed(&check("b"), None).is_some());
     assert!(memory.is_granted(&grant("b"), later, None));
-    // One that was asked for before what is known is no news.
+    // A rejection from before the cached identity changes nothing.
     assert!(!memory.keep_rejection(&key("b"), start, once(start)));
     assert!(memory.identity(&key("b"), None).is_some());
     assert_eq!(memory.rejection(&key("b")), None);
@@ -167,7 +167,7 @@ fn a_limit_lasts_an_hour_at_most_and_ends_with_a_success() {
     memory.keep_limit(key("a"), LimitScope::Hub, start, hour);
     memory.keep_identity(&key("a"), start, alice(), NO_END);
     assert_eq!(memory.limit(&key("a"), LimitScope::Whoami, start), None);
-    // An answer from before it, as another process wrote it down, lifts no limit.
+    // An earlier answer, as shared by another process, does not lift the limit.
     let later = start + Duration::from_secs(1);
     memory.keep_limit(key("a"), LimitScope::Whoami, later, hour);
     memory.keep_unanswered(key("a"), later, Failure::Offline);
@@ -177,7 +177,7 @@ fn a_limit_lasts_an_hour_at_most_and_ends_with_a_success() {
         Some(hour)
     );
     assert!(memory.unanswered(&key("a"), None).is_some());
-    // A limit of the other questions is not lifted by an answer of whoami.
+    // A whoami answer does not lift a limit on other requests.
     assert_eq!(memory.limit(&key("a"), LimitScope::Hub, start), Some(hour));
 }
 
@@ -217,7 +217,7 @@ fn a_yes_ends_with_its_token_wherever_the_end_was_told() {
     ] {
         let memory = Memory::default();
         memory.keep_identity(&key("a"), start, identity, end);
-        // The check and the grant of another source, which does not tell the end itself.
+        // The check and the grant of another source, which does not report the end itself.
         memory.keep_check(&check("a"), start, NO_END);
         assert_eq!(memory.identity(&key("a"), None).is_none(), is_over);
         assert_eq!(memory.is_allowed(&check("a"), None).is_none(), is_over);
@@ -245,7 +245,7 @@ fn a_yes_ends_with_another_identity_and_with_another_end() {
         (later, with_role("write"), NO_END, true),
         (later, with_role("read"), NO_END, false),
         (later, with_role("write"), end, false),
-        // An answer from before is no news.
+        // An earlier answer changes nothing.
         (start, with_role("read"), NO_END, true),
     ] {
         let memory = Memory::default();
@@ -290,7 +290,7 @@ fn a_success_ends_a_rejection_and_its_history() {
     let later = start + Duration::from_secs(1);
     memory.keep_identity(&key("a"), later, alice(), NO_END);
     assert_eq!(memory.rejection(&key("a")), None);
-    // An answer from before does not.
+    // An earlier answer does not.
     memory.keep_rejection(&key("b"), later, once(later));
     memory.keep_identity(&key("b"), start, alice(), NO_END);
     assert!(memory.rejection(&key("b")).is_some());
