@@ -1,9 +1,9 @@
-//! Requests to a Hub.
+//! Sends requests to a Hub.
 //!
-//! A request goes to its endpoint and nowhere else: redirects are followed by hand and within the
-//! endpoint's origin only, since the header would travel with them. A Hub on this machine is
-//! never asked through a proxy, whatever the environment says. Answers are bounded in size, and
-//! time-outs in length, because a Hub can be down in many ways.
+//! A request goes to its endpoint and nowhere else. Redirects are followed manually and only within
+//! the endpoint's origin, since the `Authorization` header would go along. A Hub on this machine is
+//! never reached through a proxy, whatever the environment says. Response sizes and waiting times
+//! are bounded, because a Hub can fail in many ways.
 
 mod certificates;
 #[cfg(test)]
@@ -41,22 +41,23 @@ use log::LoggedRequest;
 pub use proxy::ProxyName;
 pub use way::Way;
 
-/// The largest answer that is read, in bytes. An identity with a thousand organizations fits.
+/// The largest response body that is read, in bytes. An identity with a thousand organizations
+/// fits.
 const MAXIMUM_BODY: usize = 4 * 1024 * 1024;
 /// How many redirects within the endpoint are followed.
 const MAXIMUM_REDIRECTS: usize = 5;
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the environment says of the way to a Hub.
+/// The environment's settings for reaching a Hub.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     certificates: Certificates,
     proxy: Option<proxy::Named>,
     no_proxy: Option<String>,
-    /// Whether requests are forbidden.
+    /// Whether requests are disabled.
     pub offline: bool,
-    /// The folder of what processes share of their answers; `None` when they share nothing.
+    /// The folder of the cache that processes share; `None` if they share nothing.
     pub identities: Option<PathBuf>,
 }
 
@@ -77,7 +78,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// The same, with nothing shared between processes.
+    /// The same settings, with nothing shared between processes.
     #[must_use]
     pub fn unshared(self) -> Self {
         Self {
@@ -86,13 +87,13 @@ impl Settings {
         }
     }
 
-    /// The certificates that are trusted.
+    /// The trusted certificates.
     #[must_use]
     pub fn certificates(&self) -> &Certificates {
         &self.certificates
     }
 
-    /// Whether requests take the same way: where answers are kept does not count.
+    /// Whether requests use the same route. Where answers are cached does not matter.
     fn same_way(&self, other: &Self) -> bool {
         self.certificates == other.certificates
             && self.proxy == other.proxy
@@ -100,7 +101,7 @@ impl Settings {
     }
 }
 
-/// An answer, read to its end.
+/// A response, read to its end.
 #[derive(Debug)]
 pub struct Answer {
     /// The status code.
@@ -119,27 +120,27 @@ impl Answer {
     }
 }
 
-/// Why there is no answer. None of these says anything about a token.
+/// Why there is no response. None of these says anything about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoAnswer {
-    /// Nobody answered, or not in time, or not to the end.
+    /// No response, or not in time, or an incomplete one.
     Unreachable(String),
-    /// Somebody answered something that is no Hub's answer.
+    /// A response that a Hub does not send.
     Strange(String),
 }
 
-/// A client for one way to a Hub.
+/// A client for one route to a Hub.
 #[derive(Clone)]
 pub struct HubClient {
     http: reqwest::Client,
-    /// What its requests go through.
+    /// The proxy that its requests go through.
     proxy: Option<ProxyName>,
 }
 
 /// How a Hub is reached.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Route {
-    /// Plain http on this machine; no setting counts.
+    /// Plain HTTP on this machine, independent of all settings.
     Local,
     /// Without a proxy.
     Direct,
@@ -164,35 +165,35 @@ impl Route {
     }
 }
 
-/// The HTTP clients of a process, one for each way to a Hub.
+/// The HTTP clients of a process, one per route to a Hub.
 #[derive(Default)]
 pub struct Transport {
     clients: Mutex<Vec<Kept>>,
 }
 
-/// A client, and what it was made of.
+/// A client, and the settings it was built from.
 struct Kept {
     settings: Settings,
     route: Route,
-    /// What the named certificates were like.
+    /// The state of the named certificate files.
     stamp: Stamp,
     client: HubClient,
 }
 
 impl Transport {
-    /// The client for an endpoint. Made once, and anew when the certificates that the environment
-    /// names have changed; certificates are read only for https.
+    /// Returns the client for an endpoint. It is built once, and again when the certificates that
+    /// the environment names have changed. Certificates are read only for https.
     ///
     /// # Errors
     ///
-    /// [`Error::Configuration`] when the environment names certificates or a proxy that cannot be
+    /// [`Error::Configuration`] if the environment names certificates or a proxy that cannot be
     /// used.
     pub fn client(&self, endpoint: &Endpoint, settings: &Settings) -> Result<HubClient, Error> {
         let route = Route::of(endpoint, settings);
         if route == Route::Proxied && endpoint.as_str().starts_with("https://[") {
             return Err(Error::Configuration(format!(
-                "{endpoint} is an IPv6 address, and hubtoken asks such an address without a proxy \
-                 only. Give the Hub a name, or list its address in NO_PROXY; nothing was sent"
+                "{endpoint} is an IPv6 address, which hubtoken cannot reach through a proxy. Give \
+                 the Hub a name, or list its address in NO_PROXY; nothing was sent"
             )));
         }
         let stamp = match route {
@@ -219,7 +220,7 @@ impl Transport {
         Ok(client)
     }
 
-    /// Drops all clients, so that certificates are read anew.
+    /// Drops all clients, so that certificates are read again.
     pub fn close(&self) {
         lock(&self.clients).clear();
     }
@@ -253,7 +254,7 @@ fn build(route: Route, settings: &Settings) -> Result<HubClient, Error> {
     })
 }
 
-/// Asks a path of an endpoint.
+/// Sends a `GET` request to a path of an endpoint.
 ///
 /// # Errors
 ///
@@ -273,9 +274,9 @@ pub async fn get(
     .await
 }
 
-/// Asks an endpoint to do something, with a JSON body or without one.
+/// Sends a request with a method and an optional JSON body to an endpoint.
 ///
-/// No redirect is followed: what changes something is not sent twice.
+/// Redirects are not followed: a request that changes something is not sent twice.
 ///
 /// # Errors
 ///
@@ -335,10 +336,10 @@ pub fn no_answer_within(time: Duration) -> String {
     format!("no answer within {} seconds", time.as_secs_f64())
 }
 
-/// Puts the secret into its header, marked as one.
+/// Adds the `Authorization` header, marked as sensitive.
 fn authorize(request: RequestBuilder, authorization: &str) -> Result<RequestBuilder, NoAnswer> {
     let mut value = HeaderValue::from_str(authorization)
-        .map_err(|_| NoAnswer::Strange("the token cannot stand in a header".to_owned()))?;
+        .map_err(|_| NoAnswer::Strange("the token cannot be sent in a header".to_owned()))?;
     value.set_sensitive(true);
     Ok(request.header(AUTHORIZATION, value))
 }
@@ -374,9 +375,9 @@ async fn follow(
     )))
 }
 
-/// Where an answer redirects to, if that is the same Hub.
+/// The target of a redirect, if it is on the same Hub.
 fn redirection(endpoint: &Endpoint, response: &reqwest::Response) -> Result<String, NoAnswer> {
-    let nowhere = || NoAnswer::Strange("it redirects to nowhere".to_owned());
+    let nowhere = || NoAnswer::Strange("it redirects without a valid target".to_owned());
     let text = response
         .headers()
         .get(LOCATION)

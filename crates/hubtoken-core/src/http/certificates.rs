@@ -1,9 +1,9 @@
-//! Which certificates are trusted: those that the environment names, or the system's.
+//! Finds the trusted certificates: those that the environment names, or else the system's.
 //!
-//! The library that finds them reads the process's environment by itself, in its own way: a variable
-//! that is set to nothing names a file for it. So it is only ever handed paths. A folder in
-//! `SSL_CERT_DIR` may be missing as long as something else that is named holds a certificate, as for
-//! OpenSSL, since lists of folders are written for many machines at once.
+//! The library that loads them also reads the process's environment, in its own way: to it, an
+//! empty variable names a file. So it is only ever given paths. A folder in `SSL_CERT_DIR` may be
+//! missing if something else that is named holds a certificate, as for OpenSSL, since such lists
+//! are written for many machines at once.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -18,21 +18,21 @@ use crate::printable::printable_path;
 
 type Der = CertificateDer<'static>;
 
-/// The files and folders of certificates that the environment names, in place of the system's.
+/// The certificate files and folders that the environment names, which replace the system's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Certificates {
     /// Each with the variable that names it.
     named: Vec<(&'static str, PathBuf)>,
 }
 
-/// What a file or folder was like when it was read.
+/// The state of a file or folder when it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stamp(Vec<Option<[i64; 6]>>);
 
 impl Certificates {
-    /// Reads the environment. A variable that is blank is not set.
+    /// Reads the environment. A blank variable counts as unset.
     pub(super) fn read(environment: &dyn Environment) -> Self {
-        // As it is: a path that is not text names a file all the same.
+        // Not converted to text: a path that is not UTF-8 still names a file.
         let value = |name| {
             let value = environment.get(name)?;
             let is_blank = value.to_str().is_some_and(|text| text.trim().is_empty());
@@ -52,17 +52,17 @@ impl Certificates {
         }
     }
 
-    /// Whether the system's count.
+    /// Whether the system's certificates are used.
     #[must_use]
     pub fn is_systems(&self) -> bool {
         self.named.is_empty()
     }
 
-    /// The certificates.
+    /// Loads the certificates.
     ///
     /// # Errors
     ///
-    /// [`Error::Configuration`] when there are none.
+    /// [`Error::Configuration`] if there are none.
     pub(super) fn load(&self) -> Result<Vec<Der>, Error> {
         if self.is_systems() {
             let found = of_system();
@@ -96,7 +96,7 @@ impl Certificates {
         }
     }
 
-    /// That none of the certificates can be used.
+    /// The error if none of the certificates can be used.
     pub(super) fn useless(&self) -> Error {
         match self.named.first() {
             Some((variable, path)) => {
@@ -109,7 +109,7 @@ impl Certificates {
         }
     }
 
-    /// What tells whether the files and folders have changed; of the system's nothing is looked at.
+    /// Shows whether the files and folders have changed. The system's certificates are not watched.
     pub(super) fn stamp(&self) -> Stamp {
         Stamp(self.named.iter().map(|(_, path)| stamp(path)).collect())
     }
@@ -183,7 +183,7 @@ fn load_one(path: &Path) -> Result<Vec<Der>, String> {
         return Ok(found);
     }
     Err(if text.contains("BEGIN TRUSTED CERTIFICATE") {
-        "holds certificates in a form of OpenSSL's own (TRUSTED CERTIFICATE). Write each anew with \
+        "holds certificates in OpenSSL's own format (TRUSTED CERTIFICATE). Convert each with \
          `openssl x509 -in OLD -out NEW`"
             .to_owned()
     } else {
@@ -191,8 +191,8 @@ fn load_one(path: &Path) -> Result<Vec<Der>, String> {
     })
 }
 
-/// The certificates of a text, as OpenSSL reads it: an editor's mark at the start and the oldest of
-/// the labels are no hindrance.
+/// The certificates in a text, read as OpenSSL does: a byte order mark at the start and the oldest
+/// of the labels are accepted.
 fn of_text(text: &str) -> Vec<Der> {
     let text = text
         .trim_start_matches('\u{feff}')
@@ -210,7 +210,7 @@ fn unusable(variable: &str, path: &Path, problem: &str) -> Error {
     ))
 }
 
-/// Where systems keep all certificates in one file, the first that is there counts.
+/// Files in which systems keep all certificates. The first that exists is used.
 #[cfg(all(unix, not(target_os = "macos")))]
 const FILES: [&str; 12] = [
     "/etc/ssl/certs/ca-certificates.crt",
@@ -226,7 +226,7 @@ const FILES: [&str; 12] = [
     "/etc/openssl/certs/ca-certificates.crt",
     "/etc/certs/ca-certificates.crt",
 ];
-/// Where they keep one file for each.
+/// Folders in which systems keep one file per certificate.
 #[cfg(all(unix, not(target_os = "macos")))]
 const FOLDERS: [&str; 6] = [
     "/etc/ssl/certs",
@@ -237,13 +237,13 @@ const FOLDERS: [&str; 6] = [
     "/etc/certs/CA",
 ];
 
-/// The system's certificates, by the places that OpenSSL is built for.
+/// The system's certificates, from the locations that OpenSSL is built for.
 #[cfg(all(unix, not(target_os = "macos")))]
 fn of_system() -> Vec<Der> {
     let there = |path: &&Path| path.exists();
     let file = FILES.into_iter().map(Path::new).find(there);
     let mut folders = FOLDERS.into_iter().map(Path::new).filter(there);
-    // Together, so that a file of the folder is not read twice.
+    // Together, so that a file inside the folder is not read twice.
     let mut found = rustls_native_certs::load_certs_from_paths(file, folders.next()).certs;
     for folder in folders {
         found.extend(rustls_native_certs::load_certs_from_paths(None, Some(folder)).certs);
@@ -253,8 +253,8 @@ fn of_system() -> Vec<Der> {
     found
 }
 
-/// The system's certificates, from its own store. The library has no door to that store which does
-/// not look at the environment first.
+/// The system's certificates, from its own store. Every function of the library that reads this
+/// store looks at the environment first.
 #[cfg(not(all(unix, not(target_os = "macos"))))]
 fn of_system() -> Vec<Der> {
     rustls_native_certs::load_native_certs().certs

@@ -1,4 +1,4 @@
-//! Whom the environment makes trusted.
+//! Which certificates the environment makes trusted.
 #![allow(clippy::unwrap_used)]
 use std::path::Path;
 use std::process::Command;
@@ -62,7 +62,7 @@ fn the_file_and_the_folders_count_together() {
         count(&[(SSL_CERT_FILE, &file), (SSL_CERT_DIR, &folder)]),
         Ok(2)
     );
-    // One that is missing among others is written for another machine.
+    // A missing path among others is meant for another machine.
     let missing = root.path().join("missing");
     assert_eq!(
         count(&[(SSL_CERT_DIR, &missing), (SSL_CERT_DIR, &folder)]),
@@ -90,7 +90,7 @@ fn the_system_has_certificates() {
 #[test]
 fn the_systems_certificates_are_found_whatever_the_process_has_in_its_environment() {
     if Certificates::default().load().is_err() {
-        // A machine without any.
+        // A machine without any certificates.
         return;
     }
     let name = "http::certificates_tests::the_system_has_certificates";

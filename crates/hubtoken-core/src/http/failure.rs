@@ -1,8 +1,8 @@
-//! Why a request has no answer, in a sentence.
+//! Explains in one sentence why a request has no response.
 //!
-//! The libraries below report for those who write programs: a TLS error in the form of its `Debug`,
-//! a proxy's failure as one of the Hub. What went wrong is looked for in the chain of causes, and each
-//! kind has a sentence of its own that says who it was and what to do. None of them says anything
+//! The libraries below report errors for programmers: a TLS error in its `Debug` form, a proxy's
+//! failure as one of the Hub. The actual cause is looked up in the chain of sources, and each kind
+//! has its own sentence that says which side failed and what to do. None of them says anything
 //! about a token.
 
 use std::error::Error;
@@ -13,15 +13,15 @@ use rustls::{AlertDescription, CertificateError};
 use super::proxy::ProxyName;
 use super::{NoAnswer, tls};
 
-/// What the connection library calls a name that it could not look up.
+/// The connection library's text for a failed name lookup.
 const DNS: &str = "dns error";
-/// How the errors of a proxy begin.
+/// How a proxy's errors begin.
 const TUNNEL: &str = "tunnel error: ";
 const SOCKS: &str = "SOCKS error: ";
-/// That a name was looked up in vain on this side of a SOCKS proxy.
+/// The text for a name that this side of a SOCKS proxy could not resolve.
 const SOCKS_DNS: &str = "error resolving for socks proxy";
 
-/// Why there is no answer.
+/// Explains why there is no response.
 pub(super) fn describe(error: &reqwest::Error, proxy: Option<&ProxyName>) -> NoAnswer {
     let causes = causes(error);
     if let Some(proxy) = proxy
@@ -61,9 +61,9 @@ pub(super) fn describe(error: &reqwest::Error, proxy: Option<&ProxyName>) -> NoA
             (_, None) => format!("the Hub cannot be reached: {text}"),
         }
     } else if has_text(&causes, "invalid HTTP version") {
-        "what answers does not speak http; is it a port for https?".to_owned()
+        "the server does not speak http; is it a port for https?".to_owned()
     } else if error.is_body() || error.is_decode() {
-        format!("the answer broke off: {text}")
+        format!("the answer was cut off: {text}")
     } else if text.contains("closed") {
         "the Hub closed the connection without an answer".to_owned()
     } else {
@@ -71,7 +71,7 @@ pub(super) fn describe(error: &reqwest::Error, proxy: Option<&ProxyName>) -> NoA
     })
 }
 
-/// The cause of an error in a few words, without a URL and without a library's `Debug`.
+/// The cause of an error in a few words, without a URL and without a library's `Debug` output.
 pub fn cause(error: &(dyn Error + 'static)) -> String {
     let causes = causes(error);
     match find::<rustls::Error>(&causes) {
@@ -80,13 +80,14 @@ pub fn cause(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// An error's causes, outermost first, without the error itself: its words have the URL.
+/// An error's causes, outermost first. The error itself is left out, since its text contains the
+/// URL.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
     std::iter::successors(below(error), |cause| below(*cause)).collect()
 }
 
-/// What an error is about. The source of an input-output error is its inner error's, which would
-/// leave that one out.
+/// The cause of an error. `source()` of an I/O error skips its inner error, so that one is taken
+/// directly.
 fn below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error
         .downcast_ref::<io::Error>()
@@ -101,7 +102,7 @@ fn find<'a, T: Error + 'static>(causes: &[&'a (dyn Error + 'static)]) -> Option<
     causes.iter().find_map(|cause| cause.downcast_ref())
 }
 
-/// What the system says: libraries wrap it into others that say nothing.
+/// The operating system's error. Libraries wrap it in others that add nothing.
 fn io_error<'a>(causes: &[&'a (dyn Error + 'static)]) -> Option<&'a io::Error> {
     let mut errors = causes
         .iter()
@@ -116,10 +117,10 @@ fn has_text(causes: &[&(dyn Error + 'static)], text: &str) -> bool {
     causes.iter().any(|cause| cause.to_string().contains(text))
 }
 
-/// What the system says, or else the innermost cause.
+/// The operating system's message, or else that of the innermost cause.
 fn plain(causes: &[&(dyn Error + 'static)]) -> String {
     if has_text(causes, DNS) {
-        return "its name is not known; look at the spelling and at the network".to_owned();
+        return "its name cannot be resolved; check the spelling and the network".to_owned();
     }
     match io_error(causes).map(|error| (error.kind(), error)) {
         Some((ErrorKind::ConnectionRefused, _)) => "the connection was refused".to_owned(),
@@ -132,7 +133,7 @@ fn plain(causes: &[&(dyn Error + 'static)]) -> String {
         )) => "the connection was closed".to_owned(),
         Some((ErrorKind::TimedOut, _)) => "no connection in time".to_owned(),
         Some((ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable, _)) => {
-            "there is no way to it from here".to_owned()
+            "there is no route to it from here".to_owned()
         }
         Some((_, error)) if error.get_ref().is_none() => error.to_string(),
         _ => causes
@@ -141,12 +142,12 @@ fn plain(causes: &[&(dyn Error + 'static)]) -> String {
     }
 }
 
-/// That it was the proxy which failed, if it was.
+/// The explanation if the proxy failed, otherwise `None`.
 fn proxy_failure(causes: &[&(dyn Error + 'static)], proxy: &ProxyName) -> Option<String> {
     if has_text(causes, SOCKS_DNS) {
         return Some(format!(
-            "the Hub's name is not known here, and the proxy {proxy} was not asked for it; socks5h \
-             (or socks4a) asks it"
+            "the Hub's name cannot be resolved here, and the proxy {proxy} was not asked to \
+             resolve it; use socks5h (or socks4a) for that"
         ));
     }
     let after = |start: &str| {
@@ -165,7 +166,7 @@ fn proxy_failure(causes: &[&(dyn Error + 'static)], proxy: &ProxyName) -> Option
             text => format!("the proxy {proxy} cannot be reached: {text}"),
         },
         "proxy authorization required" => {
-            format!("the proxy {proxy} wants a user and a password, or others")
+            format!("the proxy {proxy} requires a user and a password, or different ones")
         }
         "credentials not accepted" => {
             format!("the proxy {proxy} does not accept the user and the password")
@@ -173,9 +174,9 @@ fn proxy_failure(causes: &[&(dyn Error + 'static)], proxy: &ProxyName) -> Option
         "server does not support user/pass authentication"
         | "server implements authentication incorrectly" => {
             if proxy.has_user {
-                format!("the proxy {proxy} takes no user and password; name it without them")
+                format!("the proxy {proxy} takes no user and password; remove them")
             } else {
-                format!("the proxy {proxy} wants a user and a password")
+                format!("the proxy {proxy} requires a user and a password")
             }
         }
         "unsuccessful" => format!("the proxy {proxy} refuses to connect to the Hub"),
@@ -191,12 +192,12 @@ fn proxy_failure(causes: &[&(dyn Error + 'static)], proxy: &ProxyName) -> Option
     })
 }
 
-/// What went wrong between `who` and this machine while they agreed on TLS.
+/// Explains a failed TLS handshake with `who`.
 fn tls_failure(who: &str, error: &rustls::Error) -> String {
     if tls::is_authority(error) {
         return format!(
             "{who} presents the certificate of an authority as its own. If it is yours, name that \
-             very certificate in SSL_CERT_FILE"
+             certificate in SSL_CERT_FILE"
         );
     }
     match error {
@@ -206,25 +207,25 @@ fn tls_failure(who: &str, error: &rustls::Error) -> String {
         }
         rustls::Error::AlertReceived(alert) => match alert {
             AlertDescription::HandshakeFailure => format!(
-                "{who} and hubtoken have no version or cipher of TLS in common, or it wants a \
-                 certificate of its clients, and hubtoken has none"
+                "{who} and hubtoken have no TLS version or cipher in common, or it requires client \
+                 certificates, which hubtoken does not have"
             ),
             AlertDescription::ProtocolVersion | AlertDescription::InsufficientSecurity => {
-                format!("{who} and hubtoken have no version or cipher of TLS in common")
+                format!("{who} and hubtoken have no TLS version or cipher in common")
             }
             AlertDescription::CertificateRequired
             | AlertDescription::BadCertificate
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied => {
-                format!("{who} wants a certificate of its clients, and hubtoken has none")
+                format!("{who} requires client certificates, which hubtoken does not have")
             }
             AlertDescription::UnrecognisedName => {
-                format!("{who} does not know the name that it is called by")
+                format!("{who} does not recognize the requested host name")
             }
-            _ => format!("{who} broke off while TLS was agreed on"),
+            _ => format!("{who} aborted the TLS handshake"),
         },
         rustls::Error::PeerIncompatible(_) => {
-            format!("{who} and hubtoken have no version or cipher of TLS in common")
+            format!("{who} and hubtoken have no TLS version or cipher in common")
         }
         _ => format!("{who} and hubtoken could not agree on TLS"),
     }
@@ -237,7 +238,7 @@ fn certificate_failure(who: &str, problem: &CertificateError) -> String {
              is wrong"
         ),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            format!("the certificate of {who} is not valid yet; look at this machine's clock")
+            format!("the certificate of {who} is not valid yet; check this machine's clock")
         }
         CertificateError::UnknownIssuer => format!(
             "the certificate of {who} comes from an authority that is not trusted here. If it is \
@@ -254,15 +255,16 @@ fn certificate_failure(who: &str, problem: &CertificateError) -> String {
         }
         CertificateError::Revoked => format!("the certificate of {who} has been revoked"),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            format!("the certificate of {who} is not one for servers")
+            format!("the certificate of {who} is not meant for servers")
         }
         CertificateError::BadSignature => format!(
-            "the certificate of {who} does not fit its key, or the one that it was signed with, or \
-             such a key is too weak (RSA below 2048 bits)"
+            "the certificate of {who} does not match its key or the key that signed it, or one of \
+             these keys is too weak (RSA below 2048 bits)"
         ),
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => format!(
-            "the certificate of {who} has a key, or a signature, of a kind that hubtoken does not know"
+            "the certificate of {who} has a key or a signature of a kind that hubtoken does not \
+             support"
         ),
         CertificateError::BadEncoding => {
             format!("the certificate of {who} cannot be read")

@@ -1,4 +1,4 @@
-//! What is said of connections that fail, by servers and proxies that do.
+//! How connection failures are reported, with servers and proxies that fail.
 #![allow(clippy::unwrap_used)]
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -18,8 +18,8 @@ fn write_bundle(path: &Path) {
     std::fs::write(path, params.self_signed(&key).unwrap().pem()).unwrap();
 }
 
-/// What a question is told whose every connection hears one answer and is closed. `%` stands for the
-/// port.
+/// The report for a request whose connections all receive one response and are then closed. `%`
+/// stands for the port.
 fn told(hub: &str, proxy: &str, answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
@@ -76,12 +76,12 @@ fn a_socks_proxy_says_whether_it_wants_a_password() {
         (
             "socks5h://127.0.0.1:%",
             b"\x05\xff",
-            "wants a user and a password",
+            "requires a user and a password",
         ),
         (
             "socks5h://127.0.0.1:%",
             b"\x05\x02",
-            "wants a user and a password",
+            "requires a user and a password",
         ),
         (
             "socks5h://u:p@127.0.0.1:%",

@@ -1,9 +1,9 @@
-//! The proxy that the environment names, and the Hubs that are asked without it.
+//! Reads the proxy that the environment names, and the hosts that bypass it.
 //!
-//! A proxy that is not understood must never mean none: the token would go out on a way that its
-//! owner has closed. So the address is read here, whole, and what the HTTP library gets is built
-//! anew from its parts in a form that it is known to read. `NO_PROXY` is read here as well, since
-//! the library knows no ports in it.
+//! An unreadable proxy setting must never mean "no proxy": the token would take a route that its
+//! owner has closed. So the URL is parsed here completely, and the HTTP library receives one
+//! rebuilt from its parts, in a form that it is known to read. `NO_PROXY` is parsed here as well,
+//! since the library does not support ports in it.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -19,12 +19,12 @@ use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::strict_url::{UrlProblem, check_proxy};
 
-/// The schemes, in the library's spelling, and the port of each.
+/// The schemes, as the library spells them, and their default ports.
 const SCHEMES: [(&str, &str, u16); 7] = [
     ("http", "http", 80),
     ("https", "https", 443),
-    // As the name of a scheme alone it says nothing of names; they are left to the proxy, so that
-    // nothing leaves this machine beside it.
+    // Without a version, the scheme does not say who resolves names. They are left to the proxy, so
+    // that no DNS query bypasses it.
     ("socks", "socks5h", 1080),
     ("socks5", "socks5", 1080),
     ("socks5h", "socks5h", 1080),
@@ -32,16 +32,16 @@ const SCHEMES: [(&str, &str, u16); 7] = [
     ("socks4a", "socks4a", 1080),
 ];
 
-/// What a variable says, not yet read.
+/// The value of a variable, not yet parsed.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Named {
     variable: &'static str,
-    /// `None` when it is not text. It may hold a password.
+    /// `None` if it is not text. May hold a password.
     value: Option<Zeroizing<String>>,
 }
 
 impl Named {
-    /// The first of the variables that is set to something.
+    /// The first variable that is set and not blank.
     pub(super) fn read(environment: &dyn Environment) -> Option<Self> {
         env::HTTPS_PROXY
             .into_iter()
@@ -65,17 +65,17 @@ impl Named {
             })
     }
 
-    /// The value as it is. It may hold a password.
+    /// The raw value. May hold a password.
     pub(super) fn spelled(&self) -> &str {
         self.value.as_ref().map_or("", |value| value.as_str())
     }
 
-    /// Reads the address.
+    /// Parses the URL.
     ///
     /// # Errors
     ///
-    /// [`Error::Configuration`], or [`Error::UntrustedEndpoint`] for an address that programs read
-    /// differently; both name the variable and never its value.
+    /// [`Error::Configuration`], or [`Error::UntrustedEndpoint`] for a URL that programs read
+    /// differently. Both name the variable and never its value.
     pub(super) fn parse(&self) -> Result<ProxyServer, Error> {
         let refused = |problem: &str| {
             Error::Configuration(format!(
@@ -101,7 +101,7 @@ impl Named {
             ));
         }
         match check_proxy(text) {
-            // Said better below, where the schemes of proxies are known.
+            // Reported better below, where the proxy schemes are known.
             Ok(()) | Err(UrlProblem::NotAUrl | UrlProblem::Scheme | UrlProblem::NoHost) => {}
             Err(UrlProblem::UserInfo) => {
                 return Err(untrusted(
@@ -114,7 +114,7 @@ impl Named {
     }
 }
 
-/// A proxy, understood.
+/// A parsed proxy.
 pub(super) struct ProxyServer {
     /// In the form that the library reads. May hold a password.
     pub(super) address: Zeroizing<String>,
@@ -122,11 +122,11 @@ pub(super) struct ProxyServer {
     pub(super) name: ProxyName,
 }
 
-/// A proxy's address without user and password, and where it was named.
+/// A proxy's URL without user name and password, and the variable that named it.
 #[derive(Clone, Debug)]
 pub struct ProxyName {
     text: Arc<str>,
-    /// Whether a user or a password is sent to it.
+    /// Whether a user name or a password is sent to it.
     pub(super) has_user: bool,
 }
 
@@ -157,7 +157,8 @@ impl ProxyServer {
         if rest.is_empty() || rest.starts_with('/') {
             return Err("it has no host");
         }
-        // A scheme that URL parsers treat like any Hub's: host and port have one reading.
+        // A scheme that URL parsers treat like a Hub's, so that host and port can be read in only
+        // one way.
         let url = Zeroizing::new(format!("http://{rest}"));
         let url = Url::parse(&url).map_err(|_| "its host or port cannot be read")?;
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
@@ -167,7 +168,7 @@ impl ProxyServer {
         let port = match url.port() {
             Some(0) => return Err("its port is 0"),
             Some(port) => port,
-            // A URL parser leaves out the port 80 that was written.
+            // A URL parser drops an explicit port 80.
             None if writes_port(rest) => 80,
             None => default_port,
         };
@@ -193,14 +194,15 @@ impl ProxyServer {
     }
 }
 
-/// Whether what ends a host stands before an `@`: a password is written as it is.
+/// Whether a character that ends the host comes before an `@`, as in a password that is not
+/// encoded.
 fn splits_user_info(text: &str) -> bool {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     rest.split_once(['/', '?', '#'])
         .is_some_and(|(_, behind)| behind.contains('@'))
 }
 
-/// Whether the part of a URL behind its scheme ends in a port.
+/// Whether the part of a URL after its scheme ends in a port.
 fn writes_port(rest: &str) -> bool {
     let authority = rest.split('/').next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
@@ -208,17 +210,18 @@ fn writes_port(rest: &str) -> bool {
         .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// A user or a password with every letter that could mean something written as a number.
+/// A user name or a password with every character that could have a meaning percent-encoded.
 fn spelled(encoded: &str) -> Zeroizing<String> {
     let bytes = Zeroizing::new(percent_decode_str(encoded).collect::<Vec<u8>>());
     Zeroizing::new(percent_encode(&bytes, NON_ALPHANUMERIC).to_string())
 }
 
-/// Whether `NO_PROXY` takes a URL out of what goes through the proxy.
+/// Whether `NO_PROXY` exempts a URL from the proxy.
 ///
-/// Entries are separated by commas or white space, as for curl. `*` is every host; a name is that
-/// host and those below it, with or without a leading dot (or `*.`); an address is that address, or
-/// with a length behind it a network. With a port only that port is meant, as for requests.
+/// Entries are separated by commas or white space, as for curl. `*` matches every host. A name
+/// matches that host and its subdomains, with or without a leading dot (or `*.`). An address
+/// matches itself, or a network if a prefix length follows. An entry with a port matches only that
+/// port, as for requests.
 pub(super) fn is_exempt(list: &str, url: &str) -> bool {
     let Ok(url) = Url::parse(url) else {
         return false;
@@ -258,7 +261,7 @@ fn covers(entry: &str, host: &Host<String>, port: u16) -> bool {
         (Err(_), Host::Domain(host)) => {
             let name = name.strip_prefix("*.").unwrap_or(name);
             let name = name.trim_start_matches('.').trim_end_matches('.');
-            // In the spelling of URLs, which is that of the host.
+            // Normalized as in URLs, like the host.
             let Ok(Host::Domain(name)) = Host::parse(name) else {
                 return false;
             };
@@ -269,7 +272,7 @@ fn covers(entry: &str, host: &Host<String>, port: u16) -> bool {
     }
 }
 
-/// An entry's host and its port, if it has one. An IPv6 address has one only behind brackets.
+/// An entry's host and its optional port. An IPv6 address has a port only after brackets.
 fn without_port(entry: &str) -> (&str, Option<&str>) {
     match entry.rsplit_once(':') {
         Some((host, port)) if host.ends_with(']') || !host.contains(':') => (host, Some(port)),

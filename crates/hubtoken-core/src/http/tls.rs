@@ -1,12 +1,12 @@
-//! Whom a Hub's certificate is believed from.
+//! Decides which server certificates are trusted.
 //!
-//! By default the system's authorities; where the environment names a file or folders, those in them
-//! and no others. One rule goes beyond what rustls does by itself. The certificate that
-//! `openssl req -x509` makes says of itself that it is an authority, and a server that presents an
-//! authority's certificate as its own is refused by rustls, while OpenSSL, and so curl and requests,
-//! accept it when it is one that they were told to trust. It is accepted here as well, but only if
-//! it is byte for byte one of the certificates in the named bundle and nothing else is wrong with it:
-//! its name, its dates and its purpose are checked, and the handshake has to be signed with its key.
+//! By default these are the system's authorities; if the environment names a file or folders, those
+//! in them and no others. One rule goes beyond rustls. A certificate made by `openssl req -x509`
+//! claims to be an authority, and rustls rejects a server that presents an authority's certificate
+//! as its own. OpenSSL, and therefore curl and requests, accept it if it is among the trusted
+//! certificates. It is accepted here as well, but only if it is byte for byte one of the
+//! certificates in the named bundle and nothing else is wrong with it: its name, its dates and its
+//! purpose are checked, and its key must sign the handshake.
 
 use std::sync::Arc;
 
@@ -27,17 +27,17 @@ use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage};
 use super::certificates::Certificates;
 use crate::error::Error;
 
-/// How to speak TLS: trusting the certificates that are named, or the system's. They are read only
-/// when they are needed.
+/// The TLS configuration that trusts the named certificates, or the system's. They are read only
+/// for https.
 ///
 /// # Errors
 ///
-/// [`Error::Configuration`] when there are no certificates to trust.
+/// [`Error::Configuration`] if there are no certificates to trust.
 pub fn client_config(is_secure: bool, trusted: &Certificates) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|_| unusable("this version of rustls knows no protocol"))?;
+        .map_err(|_| unusable("this version of rustls supports no protocol"))?;
     let mut roots = RootCertStore::empty();
     if !is_secure {
         return Ok(builder.with_root_certificates(roots).with_no_client_auth());
@@ -61,7 +61,7 @@ fn unusable(problem: &str) -> Error {
     Error::Configuration(format!("TLS cannot be set up: {problem}"))
 }
 
-/// Checks certificates as rustls does, and accepts one from the bundle as a server's own.
+/// Verifies certificates as rustls does, and also accepts a bundled one as a server's own.
 #[derive(Debug)]
 struct BundleVerifier {
     inner: Arc<WebPkiServerVerifier>,
@@ -80,7 +80,7 @@ impl BundleVerifier {
         Ok(Self { inner, bundle })
     }
 
-    /// Whether a server's certificate is one of the bundle, to the byte.
+    /// Whether a server's certificate is byte for byte one of the bundle.
     fn holds(&self, certificate: &CertificateDer<'_>) -> bool {
         self.bundle
             .iter()
@@ -139,7 +139,7 @@ impl ServerCertVerifier for BundleVerifier {
     }
 }
 
-/// Whether an error says that a server presents the certificate of an authority as its own.
+/// Whether the error is that a server presents an authority's certificate as its own.
 pub(super) fn is_authority(error: &rustls::Error) -> bool {
     let rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(other))) = error
     else {
@@ -151,8 +151,8 @@ pub(super) fn is_authority(error: &rustls::Error) -> bool {
     )
 }
 
-/// Checks what webpki has not looked at, or not in every version: it stops at the first thing that
-/// it finds wrong.
+/// Checks what webpki may not have checked, depending on its version: it stops at the first
+/// problem.
 fn check_purpose_and_dates(
     certificate: &CertificateDer<'_>,
     now: UnixTime,

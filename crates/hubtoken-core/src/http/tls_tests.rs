@@ -1,4 +1,4 @@
-//! Which certificates are accepted, in handshakes that take place in memory.
+//! Which certificates are accepted, in handshakes that run in memory.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -19,7 +19,7 @@ use super::tls::client_config;
 use crate::env::SSL_CERT_FILE;
 use crate::error::Error;
 
-/// What a server presents and signs with.
+/// The certificate and key of a server.
 #[derive(Debug)]
 struct Identity(Arc<CertifiedKey>);
 
@@ -29,7 +29,7 @@ impl ResolvesServerCert for Identity {
     }
 }
 
-/// As `openssl req -x509` makes it: an authority's, signed with its own key.
+/// A certificate like that of `openssl req -x509`: an authority's, self-signed.
 fn openssl_like(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -54,7 +54,8 @@ fn trusted(path: &Path) -> Certificates {
     Certificates::from(&[(SSL_CERT_FILE, path)][..])
 }
 
-/// Lets a client that trusts `bundle` meet a server; what the client says of it.
+/// Runs a handshake between a client that trusts `bundle` and a server. Returns the client's
+/// result.
 fn meet(bundle: &[&Made], server: &Made, key: &KeyPair, name: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bundle.pem");
@@ -119,13 +120,13 @@ fn nothing_else_may_be_wrong_with_it() {
             assert!(!told.contains(word), "{told}");
         }
     };
-    // Another key: the certificate is copied, and its key is not to be had.
+    // Another key: the certificate was copied, but not its key.
     refused(
         &[&made],
         &made,
         &other.key,
         "localhost",
-        "does not fit its key",
+        "does not match its key",
     );
     // Another name.
     refused(&[&made], &made, &made.key, "127.0.0.1", "another name");
@@ -136,7 +137,7 @@ fn nothing_else_may_be_wrong_with_it() {
         "localhost.example",
         "another name",
     );
-    // Another certificate, of the same names.
+    // Another certificate for the same names.
     refused(&[&other], &made, &made.key, "localhost", "authority");
     let mut past = openssl_like("localhost");
     past.not_before = date_time_ymd(2001, 1, 1);
@@ -162,7 +163,7 @@ fn nothing_else_may_be_wrong_with_it() {
         &client,
         &client.key,
         "localhost",
-        "not one for servers",
+        "not meant for servers",
     );
     let mut signer = openssl_like("localhost");
     signer.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -172,7 +173,7 @@ fn nothing_else_may_be_wrong_with_it() {
         &signer,
         &signer.key,
         "localhost",
-        "not one for servers",
+        "not meant for servers",
     );
     let mut nameless = CertificateParams::default();
     nameless.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -193,7 +194,7 @@ fn an_authority_that_signs_servers_is_no_server_unless_it_is_named() {
     let key = KeyPair::generate().unwrap();
     let certificate = openssl_like("localhost").signed_by(&key, &issuer).unwrap();
     let sub = Made { certificate, key };
-    // Signed by an authority of the bundle, and an authority itself, but not in the bundle.
+    // Signed by an authority of the bundle and an authority itself, but not in the bundle.
     let told = meet(&[&authority], &sub, &sub.key, "localhost").unwrap_err();
     assert!(told.contains("authority as its own"), "{told}");
     assert_eq!(

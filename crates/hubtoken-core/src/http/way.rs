@@ -1,7 +1,8 @@
-//! What the way to a Hub depends on.
+//! Identifies the route to a Hub.
 //!
-//! Processes and threads tell each other what the Hub said of a token. That nobody answered is said
-//! of a way as well: a proxy that is down is nothing to those who have another, or none.
+//! Processes and threads share what the Hub said about a token. A missing response is shared only
+//! within a route: a proxy that is down does not matter to callers with another proxy, or with
+//! none.
 
 use std::fmt::Write as _;
 
@@ -12,13 +13,13 @@ use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::token::Digest;
 
-/// A way to a Hub, to be compared with others. It can hold no password back: it is a digest.
+/// A route to a Hub, for comparison. Reveals no password: it is a digest.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Way(Digest);
 
 impl Way {
-    /// For others on this machine. Made with the token, so that no password of a proxy can be found
-    /// by trying, unless the token is known.
+    /// The form in which other processes on this machine see it. Derived with the token, so that a
+    /// proxy password cannot be guessed from it without knowing the token.
     #[must_use]
     pub fn told(&self, credential: &Credential) -> String {
         let text = format!("{}\n{}", credential.token.expose(), self.0.hex());
@@ -27,13 +28,13 @@ impl Way {
 }
 
 impl Settings {
-    /// The way to an endpoint.
+    /// The route to an endpoint.
     #[must_use]
     pub fn way(&self, endpoint: &Endpoint) -> Way {
         let route = Route::of(endpoint, self);
         let mut text = Zeroizing::new(String::new());
         if route != Route::Local {
-            // It cannot fail.
+            // Cannot fail.
             let _ = writeln!(text, "{:?}", self.certificates);
         }
         if let (Route::Proxied, Some(named)) = (route, &self.proxy) {
