@@ -1,10 +1,9 @@
-//! The decision, free of I/O: token role × fine-grained scopes × role in the organization × whose
-//! namespace it is.
+//! Decides what a token may do, without I/O: token role × fine-grained scopes × role in the
+//! organization × owner of the namespace.
 //!
-//! [`authorize`] is pure: it knows what whoami said and nothing else. It decides what whoami can
-//! decide and says so when it cannot: whether a repository is public, gated or there at all is
-//! known to the Hub alone. The *reason* names what is missing, because "invalid token" helps
-//! nobody.
+//! [`authorize`] is pure: its only input is whoami's response. It decides what whoami can decide
+//! and otherwise says that it cannot: only the Hub knows whether a repository is public, gated, or
+//! exists at all. The *reason* names what is missing, because "invalid token" does not help.
 
 mod remedy;
 
@@ -16,19 +15,19 @@ use crate::role::permission::{self, Spelling};
 use crate::role::{Need, READ, Role, Target, TokenRole, WRITE};
 pub(crate) use remedy::Remedy;
 
-/// The three answers. Unknown is never reported as denied.
+/// The three outcomes. Unknown is never reported as denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It may be done.
+    /// The action is allowed.
     Allowed,
-    /// It may not be done, and the verdict says what is missing.
+    /// The action is denied, and the verdict says what is missing.
     Denied,
-    /// Only the Hub could say.
+    /// Only the Hub can decide.
     Unknown,
 }
 
 impl Outcome {
-    /// The word.
+    /// The outcome's name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,26 +41,27 @@ impl Outcome {
 /// A decision with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// The answer.
+    /// The outcome.
     pub outcome: Outcome,
-    /// One sentence, without a full stop.
+    /// One sentence, without a period.
     pub reason: String,
     /// Whether the token itself lacks the right, whatever its user may do.
     pub by_token: bool,
-    /// The sort of denial, should it come to one.
+    /// The kind of denial, if the outcome is one.
     pub kind: DenialKind,
-    /// What was needed and what there is; also for an unknown, to explain the Hub's refusal.
+    /// What was needed and what the token has. Also set for an unknown, to explain a denial by the
+    /// Hub.
     pub denial: Denial,
-    /// The permission that was most likely meant, where the one that was asked about is misspelled
-    /// and no scope of the token lists it.
+    /// The permission that was most likely meant, if the requested one is misspelled and no scope
+    /// of the token lists it.
     pub suggestion: Option<&'static str>,
-    /// The target's namespace, where it is neither the user's own nor one of their organizations:
-    /// whether it exists at all is known to the Hub alone.
+    /// The target's namespace, if it is neither the user's own nor one of their organizations. Only
+    /// the Hub knows whether it exists.
     pub foreign_namespace: Option<String>,
 }
 
 impl Verdict {
-    /// Whether to belong to the target's namespace is what would help.
+    /// Whether the remedy is to become a member of the target's namespace.
     pub(crate) fn wants_membership(&self) -> bool {
         self.outcome == Outcome::Denied
             && self.foreign_namespace.as_ref().is_some_and(|namespace| {
@@ -69,7 +69,7 @@ impl Verdict {
             })
     }
 
-    /// The error for a misspelled permission, if that is what was asked about.
+    /// The error if the requested permission is misspelled.
     #[must_use]
     pub fn misspelling(&self) -> Option<Error> {
         let suggestion = self.suggestion?;
@@ -82,8 +82,9 @@ impl Verdict {
 
 /// Decides whether an identity may do something.
 ///
-/// It judges the identity that it is handed, however old that is, and asks nobody. Before a *no*
-/// is told, [`Client::reconsider`](crate::identity::client::Client::reconsider) has a fresh one.
+/// It evaluates the given identity, whatever its age, and sends no request. Before a denial is
+/// reported, [`Client::reconsider`](crate::identity::client::Client::reconsider) provides a fresh
+/// one.
 ///
 /// # Example
 ///
@@ -112,7 +113,7 @@ pub fn authorize(identity: &Identity, need: &Need, target: &Target) -> Verdict {
     }
     match &identity.role {
         None => question.unknown_by_token(format!(
-            "{} have no role that whoami could tell",
+            "whoami reports no role for {}",
             match identity.authentication.as_deref() {
                 Some("oauth") => "OAuth tokens",
                 Some("app_token" | "app_token_as_user") => "app tokens",
@@ -133,10 +134,10 @@ pub fn authorize(identity: &Identity, need: &Need, target: &Target) -> Verdict {
     }
 }
 
-/// Said where the user's own role is what is missing.
+/// Begins the reason if only the user's own role is missing.
 const GOOD_TOKEN: &str = "the token would do, but ";
 
-/// One call's parameters, so that each rule reads as a sentence.
+/// The parameters of one evaluation, so that each rule reads as a sentence.
 struct Question<'a> {
     identity: &'a Identity,
     need: &'a Need,
@@ -144,8 +145,8 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// The verdict on a permission that neither this version nor a scope of the token knows:
-    /// whether a role includes it, nothing here can say.
+    /// The verdict on a permission that neither this version nor a scope of the token lists:
+    /// nothing here can say whether a role includes it.
     fn unknown_permission(&self) -> Option<Verdict> {
         let Need::Permission(name) = self.need else {
             return None;
@@ -168,12 +169,12 @@ impl Question<'_> {
         };
         let mut verdict = self.unknown(reason);
         verdict.suggestion = suggestion;
-        // A link would ask for a permission that may not exist.
+        // A link would request a permission that may not exist.
         verdict.denial.remedy_url = None;
         Some(verdict)
     }
 
-    /// The target's namespace, if the user has nothing to do with it.
+    /// The target's namespace, if it is neither the user's nor one of their organizations'.
     fn foreign_namespace(&self) -> Option<String> {
         let namespace = self.target.namespace()?;
         let is_own = namespace.eq_ignore_ascii_case(&self.identity.user)
@@ -181,8 +182,8 @@ impl Question<'_> {
         (!is_own).then(|| namespace.to_owned())
     }
 
-    /// What the token's user may do, by the namespace: their own, their organization's, or
-    /// somebody else's.
+    /// What the token's user may do, depending on the namespace: their own, their organization's,
+    /// or another one.
     fn person_may(&self) -> Verdict {
         let Some(namespace) = self.target.namespace() else {
             return self.allowed(format!("its role is {}", self.role_name()));
@@ -199,8 +200,8 @@ impl Question<'_> {
                 ))
                 .with(Remedy::Membership(namespace.to_owned()), self.identity),
             None => self.unknown(format!(
-                "{namespace} is somebody else's namespace: {} can read there what is public or \
-                 shared",
+                "{namespace} is another account's namespace: {} can read only public or shared \
+                 content there",
                 self.identity.user
             )),
         }
@@ -209,16 +210,16 @@ impl Question<'_> {
     fn member_may(&self, organization: &Organization) -> Verdict {
         let by_role = self.role_may(organization);
         let restrictions = &organization.security_restrictions;
-        // Whoever lacks the role would be refused without a policy as well.
+        // A user without the role would be denied even without a policy.
         if restrictions.is_empty() || by_role.outcome == Outcome::Denied {
             return by_role;
         }
         let name = &organization.name;
         let reason = format!(
-            "the organization {name} keeps this token out ({})",
+            "the organization {name} blocks this token ({})",
             restrictions.join(", ")
         );
-        // What is public can be read all the same.
+        // Public content can be read regardless.
         let mut verdict = if self.need.changes_something() {
             self.denied(reason)
         } else {
@@ -235,21 +236,21 @@ impl Question<'_> {
         let name = &organization.name;
         let Some(role) = organization.role_in_org.as_deref() else {
             return self.unknown(format!(
-                "the Hub did not tell the role in the organization {name}"
+                "the Hub did not report the role in the organization {name}"
             ));
         };
         let user = &self.identity.user;
         let higher_role = || Remedy::HigherRole(name.clone());
         let may = match (role, self.need.changes_something()) {
             ("admin" | "write", _) | ("contributor" | "read", false) => true,
-            // A contributor creates repositories and changes those; whose a repository is, only
-            // the Hub knows.
+            // A contributor may create repositories and change those; only the Hub knows who
+            // created a repository.
             ("contributor", true) => match self.target {
                 Target::Repository { .. } => {
                     return self
                         .unknown(format!(
-                            "{user} is a contributor of {name}, who may write to their own \
-                             repositories"
+                            "{user} is a contributor to {name} and may write only to their own \
+                             repositories there"
                         ))
                         .with(higher_role(), self.identity);
                 }
@@ -258,8 +259,8 @@ impl Question<'_> {
             ("no_access", false) => {
                 return self
                     .unknown(format!(
-                        "{user} has the role no_access in the organization {name}: only what is \
-                         public can be read"
+                        "{user} has the role no_access in the organization {name}: only public \
+                         content can be read"
                     ))
                     .with(higher_role(), self.identity);
             }
@@ -286,25 +287,25 @@ impl Question<'_> {
         verdict.with(higher_role(), self.identity)
     }
 
-    /// The token lacks the right. Another one helps only if its user has it, which whoami may not
-    /// tell.
+    /// The token lacks the right. Another token helps only if its user has the right, which whoami
+    /// may not say.
     fn token_lacks(&self, reason: String) -> Verdict {
         let user = self.person_may();
         if user.outcome == Outcome::Denied && self.comes_first(&user) {
             return Verdict {
                 by_token: true,
                 reason: format!(
-                    "{}; besides, {reason}",
+                    "{}; also, {reason}",
                     user.reason.trim_start_matches(GOOD_TOKEN)
                 ),
                 ..user
             };
         }
-        // A policy lets in by the form that asks for its approval.
+        // For a policy, the form that creates the token also requests its approval.
         let is_open =
             user.outcome == Outcome::Unknown && user.kind != DenialKind::OrganizationPolicy;
         let (reason, remedy) = if is_open {
-            let reason = format!("{reason}; besides, {}", user.reason);
+            let reason = format!("{reason}; also, {}", user.reason);
             (reason, Remedy::TokenAndRight)
         } else {
             (reason, Remedy::Token(self.form()))
@@ -316,16 +317,16 @@ impl Question<'_> {
         .with(remedy, self.identity)
     }
 
-    /// Whether what lies with the user goes before what the token lacks. A policy does only if it
-    /// wants another kind of token altogether: who adds the missing scope asks to be let in by
-    /// that, or would have to do both.
+    /// Whether the user's problem is reported before the token's. A policy is, but only if it
+    /// requires another kind of token altogether: adding the missing scope either requests the
+    /// policy's approval or is needed in addition to it.
     fn comes_first(&self, user: &Verdict) -> bool {
         let is_role = user.kind == DenialKind::InsufficientRole;
         let is_fine_grained = matches!(self.identity.role, Some(TokenRole::FineGrained));
         is_role || !is_fine_grained
     }
 
-    /// Nothing can be told by the token. Another one helps only if its user has the right.
+    /// The token does not settle the question. Another token helps only if its user has the right.
     fn unknown_by_token(&self, reason: String) -> Verdict {
         let user = self.person_may();
         let verdict = self.unknown(reason);
@@ -350,11 +351,11 @@ impl Question<'_> {
         };
         if matches!(self.target, Target::Anything) {
             return match self.need {
-                // A fine-grained token has a role on a target only.
+                // A fine-grained token has a role only on specific targets.
                 Need::Role(role) => Verdict {
                     by_token: true,
                     ..self.denied(format!(
-                        "it is fine-grained and has no role in general: {}. Ask with repo=",
+                        "it is fine-grained and has no role in general: {}. Pass repo=",
                         self.listed()
                     ))
                 }
@@ -393,7 +394,7 @@ impl Question<'_> {
             self.listed()
         );
         if self.need.as_role() == Some(Role::Read) {
-            // A public ungated repository needs no right to be read.
+            // Reading a public, ungated repository requires no right.
             self.unknown_by_token(reason)
         } else {
             self.token_lacks(reason)
@@ -476,7 +477,7 @@ impl Question<'_> {
         self.verdict(Outcome::Unknown, reason)
     }
 
-    /// What fills the form in that makes a right token, as far as it can be.
+    /// The query that prefills the form for creating a suitable token, as far as possible.
     fn form(&self) -> String {
         let fine_grained = matches!(self.identity.role, Some(TokenRole::FineGrained));
         match self.need {
@@ -495,7 +496,7 @@ impl Question<'_> {
 }
 
 impl Verdict {
-    /// The same, with what would help.
+    /// The same verdict with a remedy.
     fn with(mut self, remedy: Remedy, identity: &Identity) -> Self {
         remedy.put_into(&mut self.denial, &identity.endpoint);
         self

@@ -1,6 +1,6 @@
-//! Roles, permissions and targets: what can be needed, and on what.
+//! Roles, permissions and targets: what can be required, and on what.
 //!
-//! Whether a token has it is decided in [`authorization`](crate::authorization).
+//! [`authorization`](crate::authorization) decides whether a token has it.
 
 pub mod permission;
 mod target;
@@ -16,20 +16,20 @@ pub(crate) use target::is_name;
 /// The role of a user access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenRole {
-    /// Everything that its user can read.
+    /// May read whatever its user can read.
     Read,
-    /// The same, and write wherever its user may write.
+    /// May also write wherever its user can write.
     Write,
-    /// Only what its scopes list.
+    /// May do only what its scopes list.
     FineGrained,
-    /// Counts as write; known from the Hub's specification only.
+    /// Counts as write; known only from the Hub's specification.
     God,
     /// A role of a later Hub.
     Other(String),
 }
 
 impl TokenRole {
-    /// The role for the Hub's word.
+    /// The role for the Hub's term.
     #[must_use]
     pub fn from_wire(word: &str) -> Self {
         match word {
@@ -41,7 +41,7 @@ impl TokenRole {
         }
     }
 
-    /// The word for people.
+    /// The display name.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -57,14 +57,14 @@ impl TokenRole {
 /// The two roles that can be required: `read` < `write`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// To see content.
+    /// Read content.
     Read,
-    /// To change it.
+    /// Change content.
     Write,
 }
 
 impl Role {
-    /// Reads a role.
+    /// Parses a role.
     ///
     /// # Errors
     ///
@@ -74,13 +74,13 @@ impl Role {
             "read" => Ok(Self::Read),
             "write" => Ok(Self::Write),
             _ => Err(Error::InvalidArgument(
-                "a role is \"read\" or \"write\"; ask for a finer right with require_permission"
+                "a role is \"read\" or \"write\"; use require_permission for a finer right"
                     .to_owned(),
             )),
         }
     }
 
-    /// The word.
+    /// The role's name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -89,7 +89,7 @@ impl Role {
         }
     }
 
-    /// The permission that a fine-grained token needs for it.
+    /// The permission that a fine-grained token needs for this role.
     #[must_use]
     pub fn permission(self) -> &'static str {
         match self {
@@ -105,13 +105,13 @@ pub const READ: &str = "repo.content.read";
 pub const WRITE: &str = "repo.write";
 
 /// What a `read` token may do although the permission's name does not end in `.read`: the Hub's
-/// documents name inference among the uses of a read token.
+/// documentation lists inference among the uses of a read token.
 const ALSO_READ: [&str; 2] = [
     "inference.serverless.write",
     "inference.endpoints.infer.write",
 ];
 
-/// What is needed.
+/// What is required.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
     /// A role.
@@ -121,13 +121,13 @@ pub enum Need {
 }
 
 impl Need {
-    /// Reads a permission. Whether it is spelt right is looked at later, when the token's scopes
-    /// are known: what they list counts as given.
+    /// Parses a permission. Its spelling is checked later, when the token's scopes are known: what
+    /// they list counts as granted.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] for text that cannot be one: the Hub's permissions are words
-    /// with dots between them.
+    /// [`Error::InvalidArgument`] for text that cannot be a permission: the Hub's permissions are
+    /// words separated by dots.
     pub fn permission_named(text: &str) -> Result<Self, Error> {
         if permission::is_well_formed(text) {
             return Ok(Self::Permission(text.to_owned()));
@@ -135,8 +135,7 @@ impl Need {
         Err(permission::malformed())
     }
 
-    /// The permission that was most likely meant, where what was named is not one that hubtoken
-    /// knows.
+    /// The permission that was most likely meant, if the given one is not known to hubtoken.
     #[must_use]
     pub fn suggestion(&self) -> Option<&'static str> {
         match self {
@@ -148,7 +147,7 @@ impl Need {
         }
     }
 
-    /// The role that amounts to the same on a repository, if there is one.
+    /// The role that is equivalent on a repository, if there is one.
     #[must_use]
     pub fn as_role(&self) -> Option<Role> {
         match self {
@@ -159,7 +158,7 @@ impl Need {
         }
     }
 
-    /// The word.
+    /// The name of the role or permission.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {

@@ -1,11 +1,11 @@
-//! What would help against a *no*.
+//! Chooses the advice that goes with a denial.
 //!
-//! Advice that cannot help costs more than none: a user makes a token, waits for it to be
-//! approved, and is denied again. So each cause has a remedy of its own, and what lies with the
-//! user is never blamed on the token.
+//! Advice that cannot help is worse than none: a user creates a token, waits for its approval, and
+//! is denied again. So each cause has its own remedy, and the user's missing rights are never
+//! blamed on the token.
 //!
-//! What the user, the organization, or the repository must change is reported before what the
-//! token lacks, since in that case no other token would help.
+//! What the user, the organization, or the repository must change is reported before what the token
+//! lacks, since in that case no other token would help.
 
 use crate::endpoint::Endpoint;
 use crate::error::Denial;
@@ -15,43 +15,43 @@ use crate::role::TokenRole;
 /// What would help.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Remedy {
-    /// Another token of the same user; the query of the form that makes it.
+    /// Another token of the same user; the query of the form that creates it.
     Token(String),
-    /// For a fine-grained token that was asked for a role on nothing in particular: a token that
-    /// has one; the query of the form.
+    /// For a fine-grained token that needs a role without a specific target: a token that has one;
+    /// the query of the form.
     RoleInGeneral(String),
-    /// A fine-grained token, since no other is let in; the query of the form.
+    /// A fine-grained token, since no other kind is allowed; the query of the form.
     FineGrained(String),
-    /// Perhaps another token: whether its user has the right, whoami does not tell.
+    /// Perhaps another token: whoami does not say whether its user has the right.
     TokenAndRight,
-    /// To belong to the namespace.
+    /// Membership in the namespace.
     Membership(String),
-    /// A namespace of one's own, since this one is another user's.
+    /// A namespace of the user's own, since this one is another user's.
     OwnNamespace,
     /// A higher role in the organization.
     HigherRole(String),
-    /// That the organization lets this token in.
+    /// Approval of this token by the organization.
     Admission(String),
-    /// A second factor for the account.
+    /// Two-factor authentication for the account.
     SecondFactor,
-    /// A session of the organization's single sign-on.
+    /// A single sign-on session with the organization.
     SingleSignOn(String),
     /// Another network.
     Network,
-    /// That a fine-grained token may read gated repositories.
+    /// Permission for a fine-grained token to read gated repositories.
     GatedRepositories,
-    /// To be let through the gate; the repository's page.
+    /// Access to the gated repository; its page.
     Access(String),
-    /// Its owner, or the Hub's operator, who can enable it again.
+    /// The owner or the Hub's operator, who can enable the repository again.
     Owner,
-    /// A name that exists; the reason says which.
+    /// An existing name; the reason says which.
     Name,
-    /// Nothing that is known; the repository's page may say more.
+    /// Nothing known; the repository's page may say more.
     Page(String),
 }
 
 impl Remedy {
-    /// What lets a token in that an organization keeps out, by what whoami says of it.
+    /// The remedy for a token that an organization blocks, from the restrictions that whoami lists.
     pub(crate) fn for_restrictions(
         identity: &Identity,
         organization: &str,
@@ -68,7 +68,7 @@ impl Remedy {
         known.unwrap_or_else(|| Self::Admission(organization.to_owned()))
     }
 
-    /// What lets a token in that a policy keeps out, by the Hub's own words.
+    /// The remedy for a token that a policy blocks, from the Hub's message.
     pub(crate) fn for_words(
         identity: &Identity,
         organization: &str,
@@ -81,8 +81,9 @@ impl Remedy {
         Self::for_policy(identity, organization, permission)
     }
 
-    /// What lets a token in that is kept out for its kind, or for want of an approval: no policy
-    /// lets in fewer fine-grained tokens than others, and only those can be approved.
+    /// The remedy for a token that is blocked because of its kind or for lack of approval. Every
+    /// policy that allows some kind of token also allows fine-grained ones, and only those can be
+    /// approved.
     fn for_policy(identity: &Identity, organization: &str, permission: &str) -> Self {
         match identity.role {
             Some(TokenRole::Read | TokenRole::Write | TokenRole::God) => Self::FineGrained(
@@ -92,7 +93,7 @@ impl Remedy {
         }
     }
 
-    /// Writes it into a denial.
+    /// Writes the remedy into a denial.
     pub(crate) fn put_into(self, denial: &mut Denial, endpoint: &Endpoint) {
         denial.advice = self.advice();
         denial.remedy_url = self.path().map(|path| endpoint.url(&path));
@@ -100,9 +101,9 @@ impl Remedy {
 
     pub(super) fn advice(&self) -> Option<&'static str> {
         Some(match self {
-            Self::Token(_) => "Make a token that will do",
-            Self::RoleInGeneral(_) => "Or make a token that has the role everywhere",
-            Self::FineGrained(_) => "Make a fine-grained token",
+            Self::Token(_) => "Create a token that has it",
+            Self::RoleInGeneral(_) => "Or create a token that has the role everywhere",
+            Self::FineGrained(_) => "Create a fine-grained token",
             Self::Membership(_) => {
                 "Another token does not help: ask to be invited, or use a namespace of your own"
             }
@@ -118,7 +119,7 @@ impl Remedy {
             }
             Self::Access(_) => "Ask for access",
             Self::Owner => "No token helps; only its owner or the Hub's operator can enable it",
-            Self::Name => "Another token does not help: look at the name",
+            Self::Name => "Another token does not help: check the name",
             Self::Page(_) => return None,
         })
     }

@@ -1,4 +1,4 @@
-//! The table of who may do what, as far as whoami can tell.
+//! A table of who may do what, as far as whoami can tell.
 
 use super::*;
 use crate::endpoint::Endpoint;
@@ -6,7 +6,7 @@ use crate::error::DenialKind;
 use crate::identity::model::{Identity, Organization, Scope};
 use crate::repository::RepositoryType;
 
-/// `acme: write` and so on: the organizations of a test's user.
+/// An identity. `acme: write` and so on are the user's organizations.
 fn identity(
     role: Option<&str>,
     organizations: &[(&str, &str)],
@@ -80,7 +80,7 @@ fn plain_roles() {
     let read = identity(Some("read"), &organizations, &[]);
     let write = identity(Some("write"), &organizations, &[]);
     let god = identity(Some("god"), &organizations, &[]);
-    // What is needed, on what, with a read token, with a write token.
+    // What is needed, on what; the outcome with a read token and with a write token.
     for (need, on, with_read, with_write) in [
         ("read", "-", "allowed", "allowed"),
         ("write", "-", "denied", "allowed"),
@@ -145,9 +145,9 @@ fn fine_grained_scopes() {
         ("write", "alice/tiny", "allowed"),
         ("write", "datasets/alice/tiny", "denied"),
         ("read", "acme/x", "allowed"),
-        // The scope says yes, the role in the organization says no.
+        // The scope allows it, but the role in the organization does not.
         ("write", "acme/x", "denied"),
-        // Nothing on the namespace: public repositories can be read all the same.
+        // No scope on the namespace: public repositories can still be read.
         ("read", "lab/x", "unknown"),
         ("read", "datasets/lab/data", "allowed"),
         ("read", "bob/shared", "unknown"),
@@ -203,7 +203,7 @@ fn a_permission_that_nobody_knows_is_unknown_whatever_the_role() {
             }
         }
     }
-    // What a scope lists counts as given, on what it is for.
+    // What a scope lists counts as granted, on the scope's entity.
     for name in ["quantum.entangle", "repo.wirte"] {
         assert_eq!(outcome(&fine, name, "-"), "allowed");
         assert_eq!(outcome(&fine, name, "acme/"), "allowed");
@@ -282,7 +282,7 @@ fn remedies_fill_in_the_form() {
     );
 }
 
-/// What is advised, and the path of the page, with which something is denied or not known.
+/// The advice for a denied or unknown outcome, and the path of its page.
 fn remedy(identity: &Identity, need: &str, on: &str) -> (&'static str, String) {
     let need = Role::parse(need).map_or_else(|_| Need::Permission(need.to_owned()), Need::Role);
     let denial = authorize(identity, &need, &target(on)).denial;
@@ -294,7 +294,7 @@ fn remedy(identity: &Identity, need: &str, on: &str) -> (&'static str, String) {
 #[test]
 #[expect(clippy::too_many_lines, reason = "one table")]
 fn a_remedy_would_help() {
-    const TOKEN: &str = "Make a token that will do";
+    const TOKEN: &str = "Create a token that has it";
     const JOIN: &str =
         "Another token does not help: ask to be invited, or use a namespace of your own";
     const BOTH: &str = "Another token helps only if its user has the right as well";
@@ -314,7 +314,7 @@ fn a_remedy_would_help() {
     let new = |query: &str| format!("/settings/tokens/new?{query}");
     let scoped = |query: &str| new(&format!("tokenType=fineGrained&{query}"));
     for (token, need, on, advice, path) in [
-        // The token lacks it, and its user has it.
+        // The token lacks the right, but its user has it.
         (&read, "write", "-", TOKEN, new("tokenType=write")),
         (&read, "write", "alice/x", TOKEN, new("tokenType=write")),
         (&read, "write", "writers/x", TOKEN, new("tokenType=write")),
@@ -354,15 +354,15 @@ fn a_remedy_would_help() {
             scoped("ownUserPermissions=repo.content.read"),
         ),
         (&oauth, "write", "alice/x", TOKEN, new("tokenType=write")),
-        // No fine-grained token has a role in general.
+        // A fine-grained token never has a role in general.
         (
             &fine,
             "write",
             "-",
-            "Or make a token that has the role everywhere",
+            "Or create a token that has the role everywhere",
             new("tokenType=write"),
         ),
-        // The user lacks it, whatever the token.
+        // The user lacks the right, whatever the token.
         (&read, "write", "bob/x", JOIN, "/bob".to_owned()),
         (&write, "write", "bob/x", JOIN, "/bob".to_owned()),
         (&fine, "write", "bob/x", JOIN, "/bob".to_owned()),
@@ -374,7 +374,7 @@ fn a_remedy_would_help() {
         (&write, "write", "makers/x", HIGHER, members("makers")),
         (&write, "write", "strangers/x", HIGHER, members("strangers")),
         (&write, "read", "strangers/x", HIGHER, members("strangers")),
-        // Whether the user has it, whoami does not tell.
+        // Whoami does not say whether the user has the right.
         (&read, "write", "makers/x", BOTH, String::new()),
         (&read, "write", "silent/x", BOTH, String::new()),
         (&fine, "write", "makers/x", BOTH, String::new()),
@@ -389,7 +389,7 @@ fn a_remedy_would_help() {
         (&fine, "user.billing.read", "bob/", BOTH, String::new()),
         (&fine, "org.members.read", "bob/", BOTH, String::new()),
         (&fine, "org.members.read", "silent/", BOTH, String::new()),
-        // Nothing is known that would.
+        // There is no known remedy.
         (&write, "read", "bob/x", "", String::new()),
         (&fine, "read", "bob/x", "", String::new()),
         (&write, "write", "silent/x", "", String::new()),
@@ -406,7 +406,7 @@ fn a_remedy_would_help() {
 
 #[test]
 fn a_policy_is_met_by_what_it_lets_in() {
-    const FINE: &str = "Make a fine-grained token";
+    const FINE: &str = "Create a fine-grained token";
     const ADMISSION: &str = "Ask an administrator of the organization";
     let settings = || "/organizations/acme/settings".to_owned();
     let form = || {
@@ -423,12 +423,12 @@ fn a_policy_is_met_by_what_it_lets_in() {
             ADMISSION,
             settings(),
         ),
-        // To add the scope is to ask for the approval.
+        // Adding the scope also requests the approval.
         (
             "fineGrained",
             &[],
             "token-policy",
-            "Make a token that will do",
+            "Create a token that has it",
             form(),
         ),
         ("write", &[], "token-revoked", ADMISSION, settings()),
@@ -463,7 +463,7 @@ fn a_policy_is_met_by_what_it_lets_in() {
             "{role} {restriction}"
         );
     }
-    // Who lacks the role would not be let in by another token either.
+    // A user without the role would be denied with any token.
     let mut reader = identity(Some("write"), &[("acme", "read")], &[]);
     reader.organizations[0].security_restrictions = vec!["token-policy".to_owned()];
     assert_eq!(

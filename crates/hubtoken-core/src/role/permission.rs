@@ -1,11 +1,10 @@
-//! The names of the Hub's permissions, and what to make of a name that is not among them.
+//! The names of the Hub's permissions, and how unlisted names are treated.
 //!
-//! The Hub's list is open: a later Hub has permissions that this version has never heard of, and a
-//! token may have them. So a name that is not on the list is not wrong for that; but a name that
-//! differs from one on the list by a letter or two is most likely a slip, and a slip that passes
-//! for a permission is found out when the expensive job fails. There is one list and one rule for
-//! the whole of hubtoken: the client, the command line, the servers' middleware and the embedded
-//! Hub.
+//! The Hub's list is open: a later Hub may have permissions that this version does not know, and a
+//! token may have them. So an unlisted name is not necessarily wrong. But a name that differs from
+//! a listed one by a letter or two is most likely a typo, and an undetected typo would surface only
+//! when the expensive job fails. All of hubtoken uses this one list and rule: the client, the
+//! command line, the servers' middleware and the embedded Hub.
 
 use crate::edits;
 use crate::error::Error;
@@ -49,22 +48,22 @@ pub const KNOWN: [&str; 35] = [
     "sql-console.embed.write",
 ];
 
-/// The embedded Hub's error code for a misspelled permission. Its command line reports that, and no
-/// other mistake of a request, as wrong usage.
+/// The embedded Hub's error code for a misspelled permission. The command line reports this error
+/// as wrong usage, unlike any other error in a request.
 pub const MISSPELLED: &str = "MisspelledPermission";
 
-/// What a name is to this version.
+/// How this version classifies a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
     /// One of [`KNOWN`].
     Known,
     /// Most likely this permission, misspelled.
     Misspelled(&'static str),
-    /// Well-formed, and like nothing that is known: perhaps a permission of a later Hub.
+    /// Well-formed, but unlike any known permission: perhaps from a later Hub.
     Unfamiliar,
 }
 
-/// Looks a name up.
+/// Classifies a name.
 ///
 /// ```
 /// use hubtoken_core::role::permission::{Spelling, spelling};
@@ -72,7 +71,7 @@ pub enum Spelling {
 /// assert_eq!(spelling("repo.write"), Spelling::Known);
 /// let suggestion = Spelling::Misspelled("inference.serverless.write");
 /// assert_eq!(spelling("inference.serverles.write"), suggestion);
-/// // Another last word is another permission, and not a slip.
+/// // Another last word is another permission, and not a typo.
 /// assert_eq!(spelling("repo.read"), Spelling::Unfamiliar);
 /// ```
 #[must_use]
@@ -86,7 +85,7 @@ pub fn spelling(name: &str) -> Spelling {
     edits::nearest(name, others).map_or(Spelling::Unfamiliar, Spelling::Misspelled)
 }
 
-/// Whether a name can be a permission at all: words with dots between them.
+/// Whether a name can be a permission at all: words separated by dots.
 #[must_use]
 pub fn is_well_formed(name: &str) -> bool {
     let is_word = |word: &str| {
@@ -98,11 +97,11 @@ pub fn is_well_formed(name: &str) -> bool {
     name.contains('.') && name.len() <= 100 && name.split('.').all(is_word)
 }
 
-/// Makes sure that a name is not misspelled, where no token could list it; tells whether it is known.
+/// Rejects a misspelled name where no token could list it. Returns whether the name is known.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidArgument`] for a name that is not well-formed, and for a misspelled one.
+/// [`Error::InvalidArgument`] for a name that is malformed or misspelled.
 pub fn check(name: &str) -> Result<bool, Error> {
     if !is_well_formed(name) {
         return Err(malformed());
@@ -116,22 +115,22 @@ pub fn check(name: &str) -> Result<bool, Error> {
     }
 }
 
-/// The sentence for a misspelled name.
+/// The message for a misspelled name.
 #[must_use]
 pub fn misspelled(name: &str, suggestion: &str) -> String {
     format!("`{name}` is not a permission that hubtoken knows: did you mean `{suggestion}`?")
 }
 
-/// The error for what is not well-formed.
+/// The error for a malformed name.
 pub(super) fn malformed() -> Error {
     Error::InvalidArgument(
-        "a permission is words with dots between them, such as \"repo.write\" or \
+        "a permission consists of words separated by dots, such as \"repo.write\" or \
          \"inference.serverless.write\""
             .to_owned(),
     )
 }
 
-/// `repo.read` beside `repo.write`: whoever writes it means what is written.
+/// `repo.read` next to `repo.write` is intentional, not a typo.
 fn only_last_word_is_another(name: &str, known: &str) -> bool {
     let (Some((stem, last)), Some((known_stem, _))) =
         (name.rsplit_once('.'), known.rsplit_once('.'))

@@ -1,4 +1,4 @@
-//! What something is to be done on: a repository, a namespace, or nothing in particular.
+//! The target of a requirement: a repository, a namespace, or nothing in particular.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::repository::RepositoryType;
 use crate::token::recognize;
 
 impl RepositoryType {
-    /// Reads an argument: a type in the singular or the plural.
+    /// Parses a type in the singular or the plural.
     ///
     /// # Errors
     ///
@@ -24,7 +24,7 @@ impl RepositoryType {
     }
 }
 
-/// What it is to be done on.
+/// The target of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Nothing in particular.
@@ -33,22 +33,22 @@ pub enum Target {
     Namespace(String),
     /// A repository, which may not exist yet.
     Repository {
-        /// What sort of repository.
+        /// The repository's type.
         kind: RepositoryType,
-        /// Its user or organization.
+        /// The user or organization that owns it.
         namespace: String,
-        /// Its own name.
+        /// The repository's name, without the namespace.
         name: String,
     },
 }
 
 impl Target {
-    /// Reads a repository as people name it: `acme/tiny`, `tiny` for one's own, or with its type
-    /// before it, `datasets/acme/tiny`.
+    /// Parses a repository as users write it: `acme/tiny`, `tiny` in their own namespace, or with
+    /// its type first, `datasets/acme/tiny`.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] when it is none of these.
+    /// [`Error::InvalidArgument`] if it is none of these.
     pub fn repository(
         text: &str,
         kind: RepositoryType,
@@ -78,11 +78,11 @@ impl Target {
         })
     }
 
-    /// Reads the name of a user or an organization.
+    /// Parses the name of a user or an organization.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] when it cannot be one.
+    /// [`Error::InvalidArgument`] if it cannot be one.
     ///
     /// ```
     /// use hubtoken_core::role::Target;
@@ -124,14 +124,14 @@ fn invalid_repository() -> Error {
     )
 }
 
-/// How many characters of what is not a name are shown.
+/// How many characters of an invalid name are shown.
 const SHOWN: usize = 60;
 
-/// So many letters and digits in a row are not a word of a name.
+/// An unbroken run of this many letters and digits is not a word of a name.
 const KEY_LENGTH: usize = 20;
 
-/// Whether a text may be a token that was put where a name belongs: it must go neither into a
-/// message nor into an address. `sk-telecom-research` begins like a key, and is a name.
+/// Whether a text may be a token passed in place of a name. A token must not appear in a message or
+/// a URL. `sk-telecom-research` begins like a key, but is a name.
 fn looks_like_a_token(text: &str) -> bool {
     let text = text.trim();
     let has_long_run = || {
@@ -141,7 +141,7 @@ fn looks_like_a_token(text: &str) -> bool {
     holds_secret(text) || (recognize(text).is_some() && has_long_run())
 }
 
-/// Whether a text can be the name of a user, an organization or a repository; such a name needs no
+/// Whether a text can be the name of a user, an organization or a repository. Such a name needs no
 /// escaping in a path.
 pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty()

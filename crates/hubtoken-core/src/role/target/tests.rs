@@ -1,4 +1,4 @@
-//! What is a name, and what only stands where one belongs.
+//! Which texts are names, and which are only passed in their place.
 
 use super::*;
 
