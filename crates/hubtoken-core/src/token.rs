@@ -1,9 +1,9 @@
-//! The secret itself.
+//! Holds the secret value of a token.
 //!
-//! A [`Token`] is a value that passed every check that can be made without asking anybody: it may
-//! be sent in an `Authorization` header, and it is not a mask or a placeholder that somebody
-//! pasted. It has no `Display`, its `Debug` shows a mask, it compares in constant time, and its
-//! buffer is overwritten when it is dropped. The value leaves through [`Token::expose`] alone.
+//! A [`Token`] is a value that passed every check that needs no request: it can be sent in an
+//! `Authorization` header, and it is not a mask or a placeholder that was pasted. It has no
+//! `Display`, its `Debug` shows a mask, comparison takes constant time, and its buffer is
+//! overwritten when it is dropped. Only [`Token::expose`] returns the value.
 
 mod digest;
 mod format;
@@ -40,31 +40,31 @@ const SHOWN: usize = 4;
 pub struct Token {
     value: Zeroizing<String>,
     kind: TokenKind,
-    /// Taken when it is first asked for.
+    /// Computed on first use.
     digest: OnceLock<Digest>,
 }
 
 impl Token {
-    /// Reads a token as people and files give it.
+    /// Parses a token as users and files provide it.
     ///
     /// White space around the value, line breaks, a byte order mark and one pair of quotes are
     /// removed. `None` is a blank value, which means "not set".
     ///
     /// # Errors
     ///
-    /// [`Error::TokenFormat`] when the value cannot be a token: it has white space or control
-    /// characters inside, characters that a bearer token never has (RFC 6750, section 2.1), is a
-    /// mask or a placeholder, or is some other secret. The message never shows the value.
+    /// [`Error::TokenFormat`] if the value cannot be a token: it has white space or control
+    /// characters inside, has characters that a bearer token cannot have (RFC 6750, section 2.1),
+    /// is a mask or a placeholder, or is some other secret. The message never shows the value.
     pub fn parse(raw: &str) -> Result<Option<Self>, Error> {
         // An exact copy: no reallocation leaves a part of the value behind.
         Self::of_clean(Zeroizing::new(clean(raw).to_owned()))
     }
 
-    /// As [`Token::parse`], of a text that is not needed any more: a clean one is not copied.
+    /// Like [`Token::parse`], but consumes the text: a clean one is not copied.
     ///
     /// # Errors
     ///
-    /// As [`Token::parse`].
+    /// As for [`Token::parse`].
     pub fn take(raw: Zeroizing<String>) -> Result<Option<Self>, Error> {
         if clean(&raw).len() == raw.len() {
             Self::of_clean(raw)
@@ -87,23 +87,22 @@ impl Token {
         }
     }
 
-    /// The value. The only way to it.
+    /// Returns the value. Nothing else does.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.value
     }
 
-    /// What sort of token it is.
+    /// The kind of token.
     #[must_use]
     pub fn kind(&self) -> TokenKind {
         self.kind
     }
 
-    /// What the value looks like, if it looks like the key of another service: "an API key of
-    /// `OpenAI`".
+    /// Describes the value if it looks like the key of another service: "an API key of `OpenAI`".
     #[must_use]
     pub fn foreign_service(&self) -> Option<&'static str> {
-        // No shape of another service begins like a token of the Hub.
+        // A Hub token's prefix never begins another service's key.
         if self.kind == TokenKind::Opaque {
             service_key::recognize(&self.value)
         } else {
@@ -117,9 +116,10 @@ impl Token {
         *self.digest.get_or_init(|| Digest::of(&self.value))
     }
 
-    /// The prefix and the last four characters around U+2026, which no HTTP header can carry.
+    /// The prefix and the last four characters, joined by U+2026, which an HTTP header cannot
+    /// carry.
     ///
-    /// A short value shows its prefix only.
+    /// For a short value, only the prefix is shown.
     #[must_use]
     pub fn mask(&self) -> String {
         let (prefix, _) = split_prefix(&self.value);

@@ -1,4 +1,5 @@
-//! What stands for a token where its value must not be: the key of caches and of records.
+//! The digest that represents a token wherever its value must not appear, such as in cache keys and
+//! records.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -7,11 +8,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::hexadecimal;
 
-/// The SHA-256 of a token's value: what caches are keyed by.
+/// The SHA-256 of a token's value, used as a cache key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
-/// By its first bytes, which are as random as all of them.
+/// Hashes only the first bytes, which are as random as the rest.
 impl Hash for Digest {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write(&self.0[..8]);
@@ -25,8 +26,8 @@ impl Digest {
         Self(Sha256::digest(value.as_bytes()).into())
     }
 
-    /// The first eight bytes in hexadecimal: enough to tell tokens apart, too little to search
-    /// for a value of 34 random characters.
+    /// The first eight bytes in hexadecimal: enough to tell tokens apart, too few to recover a
+    /// value of 34 random characters.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         hexadecimal::encode(&self.0[..8])
@@ -38,7 +39,7 @@ impl Digest {
         hexadecimal::encode(&self.0)
     }
 
-    /// Reads back what [`Digest::hex`] wrote.
+    /// Parses the output of [`Digest::hex`].
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
         hexadecimal::decode(text).map(Self)

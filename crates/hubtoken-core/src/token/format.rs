@@ -1,19 +1,20 @@
-//! What can be a token, and what is only lying where one should be.
+//! Decides which values can be tokens.
 //!
-//! People paste masks from a list, placeholders from a page, whole lines of a file. Each is told by
-//! what it looks like, without asking anybody, and refused in words that never show the value.
+//! Users paste masks from a list, placeholders from a page, whole lines of a file. Each is
+//! recognized by its form, without a request, and rejected with a message that never shows the
+//! value.
 
 use zeroize::Zeroizing;
 
 use super::kind::split_prefix;
 
-/// The longest value that is taken for a token, in bytes.
+/// The maximum length of a token in bytes.
 ///
-/// OAuth and OIDC tokens carry a JWT of some hundred characters; common servers refuse a header
-/// of more than 8 KiB.
+/// OAuth and OIDC tokens contain a JWT of several hundred characters. Common servers reject a
+/// header of more than 8 KiB.
 pub const MAXIMUM_LENGTH: usize = 8_000;
 
-/// Secrets that belong to the Hub, but that no `Authorization: Bearer` header should carry.
+/// Secrets of the Hub that must not be sent as `Authorization: Bearer`.
 const NOT_ACCESS_TOKENS: [(&str, &str); 2] = [
     (
         "hf_oauth__refresh_",
@@ -25,7 +26,7 @@ const NOT_ACCESS_TOKENS: [(&str, &str); 2] = [
     ),
 ];
 
-/// Words that people leave where a token should be.
+/// Placeholders that are often left in place of a token.
 const PLACEHOLDERS: [&str; 20] = [
     "access_token",
     "changeme",
@@ -49,10 +50,10 @@ const PLACEHOLDERS: [&str; 20] = [
     "masked",
 ];
 
-/// A value of this length after its prefix is no such word.
+/// A value with at least this many characters after its prefix is not a placeholder.
 const LONGEST_PLACEHOLDER: usize = 34;
 
-/// White space, and the invisible characters that a copy from a page or an editor brings along.
+/// White space, and the invisible characters that come along when copying from a page or an editor.
 fn is_invisible(character: char) -> bool {
     character.is_whitespace()
         || matches!(
@@ -61,7 +62,7 @@ fn is_invisible(character: char) -> bool {
         )
 }
 
-/// What is left of a value without what people and files put around it.
+/// Strips what users and files put around a value.
 pub(super) fn clean(raw: &str) -> &str {
     let trimmed = raw.trim_matches(is_invisible);
     for quote in ['"', '\''] {
@@ -75,11 +76,12 @@ pub(super) fn clean(raw: &str) -> &str {
     trimmed
 }
 
-/// Why a value cannot be a token, in words that do not show it.
+/// Why a value cannot be a token, in a message that does not show it.
 pub(super) fn find_problem(value: &str) -> Option<String> {
     let (prefix, _) = split_prefix(value);
     let illegal = value.bytes().position(|byte| !LEGAL[usize::from(byte)]);
-    // A mask and most placeholders have an illegal character as well, which says less about them.
+    // Masks and most placeholders also contain an illegal character, but that would be a less
+    // helpful message.
     if illegal.is_some() && value.contains(['*', '…', '•']) {
         return Some(
             "this is a masked token, as a list or a log shows it, not the token itself. Copy the \
@@ -115,7 +117,7 @@ pub(super) fn find_problem(value: &str) -> Option<String> {
         .map(|(_, what)| format!("this is {what}; give the access token instead"))
 }
 
-/// Which bytes a bearer token may have (RFC 6750, section 2.1).
+/// The bytes that a bearer token may contain (RFC 6750, section 2.1).
 const LEGAL: [bool; 256] = {
     let mut legal = [false; 256];
     let mut byte: u8 = 0;
@@ -127,7 +129,7 @@ const LEGAL: [bool; 256] = {
     legal
 };
 
-/// What sort of illegal character there is, and where.
+/// Describes an illegal character and its position.
 fn find_illegal(value: &str, position: usize) -> String {
     if let Some(position) = value.chars().position(char::is_whitespace) {
         return format!(
@@ -140,7 +142,7 @@ fn find_illegal(value: &str, position: usize) -> String {
             "there is a control character inside the value (after {position} characters)"
         );
     }
-    format!("there is a character in the value (after {position} bytes) that no bearer token has")
+    format!("the value has a character (after {position} bytes) that bearer tokens cannot contain")
 }
 
 fn is_placeholder(value: &str, prefix: &str) -> bool {
@@ -154,7 +156,7 @@ fn is_placeholder(value: &str, prefix: &str) -> bool {
     if one_character_only || (xxx(rest.get(..3)) && xxx(rest.get(rest.len().saturating_sub(3)..))) {
         return true;
     }
-    // Words are shorter than any token.
+    // Placeholders are shorter than any token.
     if rest.len() >= LONGEST_PLACEHOLDER {
         return false;
     }

@@ -1,9 +1,9 @@
-//! What sort of token a value is.
+//! The kinds of tokens.
 
-/// What sort of token a value is, told from its prefix.
+/// The kind of a token, recognized by its prefix.
 ///
-/// The prefixes are the Hub's; a value without a known prefix is [`TokenKind::Opaque`], since a
-/// team's own Hub may issue anything.
+/// The prefixes are the Hub's. A value without a known prefix is [`TokenKind::Opaque`], since a
+/// team's own Hub may issue any value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenKind {
     /// A user access token: `hf_…`, or `api_…` before 2022.
@@ -22,7 +22,7 @@ pub enum TokenKind {
     Opaque,
 }
 
-/// Prefixes from the longest to the shortest: the first that matches decides.
+/// The prefixes from the longest to the shortest. The first match decides.
 const PREFIXES: [(&str, TokenKind); 7] = [
     ("hf_oauth_", TokenKind::OAuth),
     ("api_org_", TokenKind::Organization),
@@ -40,7 +40,7 @@ impl TokenKind {
         split_prefix(value).1
     }
 
-    /// The name that is shown to people and to Python.
+    /// The name shown to users and in Python.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl TokenKind {
     }
 }
 
-/// The prefix of a value, which may be empty, and what it says.
+/// The prefix of a value, which may be empty, and the kind that it stands for.
 pub(super) fn split_prefix(value: &str) -> (&'static str, TokenKind) {
     PREFIXES
         .iter()

@@ -1,21 +1,21 @@
-//! Keys of other services, told by their shape.
+//! Recognizes keys of other services by their format.
 //!
-//! People keep many keys in one file of variables, and paste the wrong one. A value with one of
-//! these shapes is not sent to any Hub: whoever runs that Hub, or reads its log, would have the
-//! key. Only shapes that the services document, or that secret scanners (gitleaks, `TruffleHog`,
-//! GitHub's secret scanning) agree on, are here, and only those with a prefix or another mark of
-//! their own: artifact stores and mirrors issue tokens of their own shapes, JWTs and 40 hexadecimal
-//! digits among them, which must go on to work there.
+//! Users keep many keys in one file of variables and paste the wrong one. A value in one of these
+//! formats is not sent to any Hub, whose operator or logs would then have the key. The list
+//! contains only formats that the services document, or that secret scanners (gitleaks,
+//! `TruffleHog`, GitHub's secret scanning) agree on, and only those with a distinctive prefix or
+//! mark: artifact stores and mirrors issue tokens in formats of their own, including JWTs and 40
+//! hexadecimal digits, and those must keep working there.
 //!
-//! The same shapes are looked for in what is shown: see [`crate::printable`].
+//! The same formats are redacted in output: see [`crate::printable`].
 
-/// A shape: what begins with the prefix and goes on with enough characters of the alphabet.
+/// A format: a prefix followed by enough characters of an alphabet.
 struct Shape {
     what: &'static str,
     prefix: &'static str,
     alphabet: fn(u8) -> bool,
-    /// How many characters follow the prefix at least. Shorter than the services' own: a key that
-    /// was cut off when it was copied is as much out of place.
+    /// The minimum number of characters after the prefix. Smaller than the services' own lengths,
+    /// since a key that was truncated when copied must not be sent either.
     shortest: usize,
 }
 
@@ -61,14 +61,14 @@ fn hexadecimal(byte: u8) -> bool {
     byte.is_ascii_hexdigit()
 }
 
-/// The first that fits decides, so a longer prefix stands before a shorter one.
+/// The first match decides, so longer prefixes come before shorter ones.
 const SHAPES: [Shape; 76] = [
     shape("an API key of Anthropic", "sk-ant-", word, 8),
     shape("an API key of OpenRouter", "sk-or-v1-", word, 8),
     shape("an API key of OpenAI", "sk-proj-", word, 8),
     shape("an API key of OpenAI", "sk-svcacct-", word, 8),
     shape("an API key of OpenAI", "sk-admin-", word, 8),
-    // DeepSeek, Moonshot and LiteLLM write theirs in the same way.
+    // DeepSeek, Moonshot and LiteLLM use the same format.
     shape(
         "an API key of OpenAI or of a service like it",
         "sk-",
@@ -98,7 +98,7 @@ const SHAPES: [Shape; 76] = [
     shape("a token of Slack", "xoxa-", word, 8),
     shape("a token of Slack", "xoxb-", word, 8),
     shape("a token of Slack", "xoxc-", word, 8),
-    // Often copied from a cookie, with %2B and its like in it.
+    // Often copied from a cookie, with escapes such as %2B.
     shape("a token of Slack", "xoxd-", escaped, 8),
     shape("a token of Slack", "xoxe.xox", word, 8),
     shape("a token of Slack", "xoxe-", word, 8),
@@ -158,7 +158,7 @@ const SHAPES: [Shape; 76] = [
     ),
 ];
 
-/// What a value looks like, if it looks like the key of another service: "an API key of `OpenAI`".
+/// Describes a value if it looks like the key of another service: "an API key of `OpenAI`".
 pub(crate) fn recognize(value: &str) -> Option<&'static str> {
     let by_prefix = SHAPES.iter().find(|shape| {
         value.strip_prefix(shape.prefix).is_some_and(|rest| {
@@ -171,15 +171,15 @@ pub(crate) fn recognize(value: &str) -> Option<&'static str> {
         .or_else(|| is_azure_secret(value).then_some("a client secret of Azure"))
 }
 
-/// An unbroken run of so many letters and digits tells a key from words with hyphens.
+/// An unbroken run of this many letters and digits distinguishes a key from hyphenated words.
 const UNBROKEN: usize = 16;
-/// A prefix that is no longer, and ends in a separator, may begin words of prose as well: `sk-`.
+/// A prefix up to this length that ends in a separator may also begin ordinary words: `sk-`.
 const COMMON_PREFIX: usize = 4;
 
-/// The key that begins at a position of a text: how long its prefix and the whole of it are.
+/// The key that begins at a position of a text: the lengths of its prefix and of the whole key.
 ///
-/// Stricter than [`recognize`] about prefixes that ordinary words share, since a text is no value:
-/// `sk-learn-some-long-name` is not a key.
+/// Stricter than [`recognize`] about prefixes that ordinary words share, since the text is not a
+/// single value: `sk-learn-some-long-name` is not a key.
 pub(crate) fn key_at(text: &str, position: usize) -> Option<(usize, usize)> {
     let text = text.as_bytes().get(position..)?;
     let run = |bytes: &[u8], fits: fn(u8) -> bool| {
@@ -211,8 +211,8 @@ pub(crate) fn key_at(text: &str, position: usize) -> Option<(usize, usize)> {
     })
 }
 
-/// The pairs of characters that begin a key, by the first character: nearly no place of a text
-/// needs a closer look.
+/// The pairs of characters that can begin a key, indexed by the first character. Hardly any
+/// position of a text needs a closer check.
 pub(crate) const fn beginnings() -> [u128; 128] {
     let mut pairs = [0; 128];
     let mut index = 0;

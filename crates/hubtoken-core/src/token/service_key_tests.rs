@@ -1,4 +1,4 @@
-//! What is told as the key of another service, and what is not.
+//! What is recognized as the key of another service, and what is not.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn made(template: &str) -> String {
         .replace("{}", &"Fake0Fake1Fa".repeat(4))
 }
 
-/// A key, made up by [`made`], and whose it is.
+/// A key, made up by [`made`], and its service.
 const KEYS: &[(&str, &str)] = &[
     ("sk-ant-api03-{}AA", "Anthropic"),
     ("sk-or-v1-{x}", "OpenRouter"),
@@ -124,12 +124,12 @@ fn tokens_of_hubs_and_mirrors_are_not_taken_for_keys() {
         "AKCp{}FakeFakeFakeFakeFakeF",
         "cmVmdGtuOjAx{}",
         "NpmToken.{}",
-        // Gitea's, GitHub's old and Weights & Biases' old: 40 hexadecimal digits.
+        // Gitea's, GitHub's old and Weights & Biases' old tokens: 40 hexadecimal digits.
         "0123456789abcdef0123456789abcdef01234567",
         "ms-01234567-89ab-cdef-0123-456789abcdef",
         "team-FakeFakeFakeFakeFakeFakeFakeFakeXX",
         "some.other/token+68==",
-        // Too short, or with characters that such keys do not have.
+        // Too short, or with characters that such keys do not contain.
         "sk-short",
         "sk-learn.datasets/secret",
         "AKIA",

@@ -1,4 +1,4 @@
-//! What is taken for a token, what is refused, and how much of one is shown.
+//! What is accepted as a token, what is rejected, and how much of a token is shown.
 
 use proptest::prelude::*;
 
