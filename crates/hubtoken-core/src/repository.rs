@@ -1,8 +1,8 @@
-//! What a repository is: one of three types, and an id.
+//! The types and ids of repositories.
 
 use std::fmt;
 
-/// What sort of repository.
+/// The type of a repository.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RepositoryType {
     /// A model.
@@ -15,7 +15,7 @@ pub enum RepositoryType {
 }
 
 impl RepositoryType {
-    /// All of them.
+    /// All types.
     pub const ALL: [Self; 3] = [Self::Model, Self::Dataset, Self::Space];
 
     /// `model`, `dataset` or `space`.
@@ -38,7 +38,7 @@ impl RepositoryType {
         }
     }
 
-    /// What stands before the id in every other URL: nothing for a model.
+    /// What precedes the id in every other URL: nothing for a model.
     #[must_use]
     pub fn prefix(self) -> &'static str {
         match self {
@@ -48,13 +48,13 @@ impl RepositoryType {
         }
     }
 
-    /// Reads `model`, `dataset` or `space`.
+    /// Parses `model`, `dataset` or `space`.
     #[must_use]
     pub fn parse(kind: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|each| each.as_str() == kind)
     }
 
-    /// Reads `models`, `datasets` or `spaces`.
+    /// Parses `models`, `datasets` or `spaces`.
     #[must_use]
     pub fn parse_plural(kind: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|each| each.plural() == kind)
@@ -67,10 +67,10 @@ impl fmt::Display for RepositoryType {
     }
 }
 
-/// A repository whose name is like that of a missing one.
+/// A repository with a name similar to that of a missing one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimilarRepository {
-    /// Its type.
+    /// The repository's type.
     pub kind: RepositoryType,
     /// `namespace/name`, as the Hub spells it.
     pub id: String,

@@ -1,10 +1,10 @@
-//! The question of the main job: will this token do?
+//! Checks whether a token satisfies a requirement.
 //!
-//! Three steps, one way: identify the token, decide what whoami can decide, and where a
-//! repository is meant let the Hub have the last word. The answer is *yes*, or an error that says
-//! what is missing; when nothing could be learned it is an error of its own kind, because a
-//! time-out says nothing about a token. A *no* rests on a fresh identity: what the user has just
-//! mended must not be denied by what was remembered before.
+//! There are three steps: identify the token, decide what whoami can decide, and for a repository
+//! let the Hub make the final decision. The result is success or an error that says what is
+//! missing. If nothing could be determined, it is an error of its own kind, because a time-out says
+//! nothing about a token. A denial rests on a fresh identity: what the user has just fixed must not
+//! be denied because of a cached answer.
 
 mod absence;
 
@@ -27,7 +27,7 @@ use crate::role::{Need, Role, Target, TokenRole, permission};
 use crate::similar_repositories::MissingRepository;
 use absence::Existence;
 
-/// Said of a repository that is switched off.
+/// The reason for a disabled repository.
 const DISABLED: &str = "access to the repository is disabled on the Hub, for every token";
 
 /// What is required of a token.
@@ -35,34 +35,34 @@ const DISABLED: &str = "access to the repository is disabled on the Hub, for eve
 pub struct Requirement {
     /// The role or permission.
     pub need: Need,
-    /// The repository as the caller names it, and its type.
+    /// The repository as the caller wrote it, and its type.
     pub repository: Option<(String, RepositoryType)>,
-    /// A user or organization, when no repository is meant.
+    /// A user or organization, if no repository is given.
     pub namespace: Option<String>,
-    /// Whether a repository that does not exist yet will not do.
+    /// Whether a repository that does not exist yet is an error.
     pub must_exist: bool,
 }
 
-/// What a check found out beside its *yes*.
+/// What a successful check found out.
 #[derive(Clone, Debug, Default)]
 pub struct Assurance {
-    /// A sentence to warn with when the answer rests on a stale identity.
+    /// A warning if the result rests on a stale identity.
     pub stale: Option<String>,
-    /// Whether the repository exists, where the Hub was asked.
+    /// Whether the repository exists, if the Hub was asked.
     pub presence: Option<Presence>,
 }
 
 /// Whether a repository exists.
 #[derive(Clone, Debug)]
 pub enum Presence {
-    /// It does.
+    /// It exists.
     Exists,
-    /// It does not, as far as the token can tell; or not yet, and would be created.
+    /// It does not exist, as far as the token can tell, or does not exist yet and would be created.
     Missing(MissingRepository),
 }
 
 impl Assurance {
-    /// The repository that is not there, if that is what the *yes* is about.
+    /// The missing repository, if the repository does not exist.
     #[must_use]
     pub fn missing(&self) -> Option<&MissingRepository> {
         match &self.presence {
@@ -71,7 +71,7 @@ impl Assurance {
         }
     }
 
-    /// `true` or `false`; `None` where the Hub was not asked.
+    /// `true` or `false`; `None` if the Hub was not asked.
     #[must_use]
     pub fn exists(&self) -> Option<bool> {
         self.presence
@@ -81,15 +81,16 @@ impl Assurance {
 }
 
 impl Requirement {
-    /// What it is to be done on; a bare name is in the token's own namespace.
+    /// The target; a bare name is in the token's own namespace.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] when it makes no sense.
+    /// [`Error::InvalidArgument`] if the repository or the namespace is invalid, or if both are
+    /// given.
     pub fn target(&self, own_namespace: &str) -> Result<Target, Error> {
         match (&self.repository, &self.namespace) {
             (Some(_), Some(_)) => Err(Error::InvalidArgument(
-                "give repo= or namespace=, not both".to_owned(),
+                "pass repo= or namespace=, not both".to_owned(),
             )),
             (Some((text, kind)), None) => Target::repository(text, *kind, own_namespace),
             (None, Some(namespace)) => Target::namespace_named(namespace),
@@ -115,7 +116,7 @@ impl Requirement {
         }
     }
 
-    /// Whether the answer is known to be *yes*; asks nobody.
+    /// Whether the requirement is cached as granted. Never sends a request.
     #[must_use]
     pub fn is_granted(
         &self,
@@ -123,26 +124,26 @@ impl Requirement {
         credential: &Credential,
         max_age: Option<Duration>,
     ) -> bool {
-        // Where no auth-check is needed, what was granted says nothing of whether there is anything.
+        // Without an auth-check, a grant does not prove that the repository exists.
         let is_about_existence = self.must_exist && self.need.as_role().is_none();
         !is_about_existence
             && !credential.expires_at.is_over()
             && client.is_granted(&self.grant(credential), max_age)
     }
 
-    /// Makes sure that a token will do.
+    /// Checks that a token satisfies the requirement.
     ///
     /// A permission that no scope of the token lists and that this version does not know is
-    /// unknown, and one that is most likely misspelled is an error of the caller's, whatever the
-    /// token may do. Which of them it is depends on the token's scopes, so a misspelling is
-    /// reported as one only by an identity that is not stale; without one the failure says what was
+    /// unknown. One that is most likely misspelled is the caller's error, whatever the token may
+    /// do. The distinction depends on the token's scopes, so a misspelling is reported as such only
+    /// with an identity that is not stale. Without one, the failure names the permission that was
     /// most likely meant.
     ///
     /// # Errors
     ///
-    /// [`Error::AccessDenied`], [`Error::InvalidToken`] and [`Error::RepositoryNotFound`] when it
-    /// will not; [`Error::Unknown`] when that could not be learned; [`Error::InvalidArgument`] for a
-    /// misspelled permission.
+    /// [`Error::AccessDenied`], [`Error::InvalidToken`] and [`Error::RepositoryNotFound`] if it
+    /// does not; [`Error::Unknown`] if that could not be determined; [`Error::InvalidArgument`] for
+    /// a misspelled permission.
     pub fn check(
         &self,
         client: &Arc<Client>,
@@ -151,11 +152,11 @@ impl Requirement {
         options: &Options,
         interrupt: &dyn Interrupt,
     ) -> Result<Assurance, Error> {
-        // What no answer could mend is told before anybody is asked.
+        // Errors that no answer could fix are reported before any request.
         self.target("somebody")?;
         if self.must_exist && self.repository.is_none() {
             return Err(Error::InvalidArgument(
-                "say with repo= which repository must exist".to_owned(),
+                "pass repo= to say which repository must exist".to_owned(),
             ));
         }
         let question = Question {
@@ -223,13 +224,14 @@ impl Requirement {
         })
     }
 
-    /// Adds what was most likely meant, where a permission is misspelled and nothing could be learned.
+    /// Adds the most likely permission, if the given one is misspelled and nothing could be
+    /// determined.
     fn with_suggestion(&self, error: Error) -> Error {
         match (error, self.need.suggestion()) {
             (Error::Unknown { message, kind }, Some(suggestion)) => {
                 let misspelled = permission::misspelled(&self.need.to_string(), suggestion);
                 Error::Unknown {
-                    message: format!("{message}. Besides, {misspelled}"),
+                    message: format!("{message}. Also, {misspelled}"),
                     kind,
                 }
             }
@@ -238,25 +240,25 @@ impl Requirement {
     }
 }
 
-/// What the Hub's *yes* rests on.
+/// What a successful check rests on.
 enum Checked {
-    /// Its auth-check.
+    /// The Hub's auth-check.
     Hub(Instant),
-    /// The right to create a repository that does not exist yet. Never remembered: it may be
-    /// created by somebody else.
+    /// The right to create a repository that does not exist yet. Never cached: another user may
+    /// create it.
     Creation,
-    /// The repository is there, and whoami has said the rest.
+    /// The repository exists, and whoami decided the rest.
     Existence,
-    /// The repository is not there, and whoami has said the rest. Never remembered either.
+    /// The repository does not exist, and whoami decided the rest. Never cached either.
     Absence,
 }
 
-/// The sentence that goes with a stale identity.
+/// The warning for a stale identity.
 #[must_use]
 pub fn stale_warning(credential: &Credential, known: &Known) -> Option<String> {
     known.stale.as_ref().map(|(since, failure)| {
         format!(
-            "what is known of the token {} is {} old, because {}",
+            "the cached identity of the token {} is {} old, because {}",
             credential.describe(),
             age(*since),
             failure.reason(&credential.endpoint)
@@ -264,7 +266,7 @@ pub fn stale_warning(credential: &Credential, known: &Known) -> Option<String> {
     })
 }
 
-/// One call's parameters.
+/// The parameters of one check.
 struct Question<'a> {
     client: &'a Arc<Client>,
     credential: &'a Arc<Credential>,
@@ -287,8 +289,8 @@ impl Question<'_> {
             .map_err(|failure| self.failed(failure))
     }
 
-    /// Decides by an identity. Whatever is not a *yes* rests on a fresh one, which then takes the
-    /// place of `known`, unless the Hub itself decides what the identity leaves open.
+    /// Evaluates an identity. Anything but a grant rests on a fresh identity, which then replaces
+    /// `known`, unless the Hub itself decides what the identity leaves open.
     fn judge(
         &self,
         known: &mut Known,
@@ -304,7 +306,7 @@ impl Question<'_> {
             return Ok(verdict);
         }
         if let Some((_, failure)) = &known.stale {
-            // Rights may have been given since: an old *no* is no denial.
+            // Rights may have been granted since then, so an old denial is not reported as one.
             return Err(self.unconfirmed(failure.clone(), known, &verdict));
         }
         let anew = self
@@ -334,8 +336,8 @@ impl Question<'_> {
         Ok(verdict)
     }
 
-    /// An old *no* that could not be confirmed is an unknown; it is quoted. An old *unknown* was no
-    /// answer.
+    /// An old denial that could not be confirmed becomes an unknown that quotes it. An old unknown
+    /// has nothing to quote.
     fn unconfirmed(&self, failure: Failure, known: &Known, verdict: &Verdict) -> Error {
         let endpoint = &self.credential.endpoint;
         let reason = failure.reason(endpoint);
@@ -343,7 +345,7 @@ impl Question<'_> {
         self.failed(failure).instead(|| {
             if !is_denied {
                 return format!(
-                    "whether the token {} can {} is not known: {}. Nor could it be asked again: \
+                    "whether the token {} can {} is not known: {}. Asking the Hub again failed: \
                      {reason}",
                     self.subject(&known.identity),
                     deed(&verdict.denial),
@@ -351,8 +353,8 @@ impl Question<'_> {
                 );
             }
             format!(
-                "whether the token {} can {} by now is not known: {reason}. What {endpoint} said \
-                 {} ago was: {}",
+                "whether the token {} can {} is not known: {reason}. The answer of {endpoint} {} \
+                 ago was: {}",
                 self.subject(&known.identity),
                 deed(&verdict.denial),
                 age(known.asked.elapsed()),
@@ -361,7 +363,7 @@ impl Question<'_> {
         })
     }
 
-    /// The auth-check of a repository; `None` for another kind of target.
+    /// The auth-check for a repository; `None` for another kind of target.
     fn question_of(&self, target: &Target, role: Role) -> Option<Check> {
         let Target::Repository {
             kind,
@@ -429,7 +431,8 @@ impl Question<'_> {
             ),
             Permit::Disabled => Err(self.disabled(identity, verdict)),
             Permit::Forbidden(words) => {
-                // What whoami tells explains it best; else there are only the Hub's own words.
+                // A reason based on whoami is the best explanation; otherwise there is only the
+                // Hub's message.
                 let (kind, reason) = match verdict.outcome {
                     Outcome::Allowed => (DenialKind::Other, words),
                     Outcome::Denied => return Err(self.denied(identity, verdict)),
@@ -487,7 +490,7 @@ impl Question<'_> {
         self.refused(identity, verdict, kind, DISABLED, Some(Remedy::Owner))
     }
 
-    /// A denial for another reason than the verdict's, perhaps with another remedy.
+    /// A denial with another reason than the verdict's, and optionally another remedy.
     fn refused(
         &self,
         identity: &Identity,
@@ -526,8 +529,8 @@ impl Question<'_> {
     }
 }
 
-/// Whether a token may read no gated repositories at all, so that access for its user would not
-/// help it. One that was given this repository by name needs no such permission.
+/// Whether a token may not read any gated repository, so that granting its user access would not
+/// help. A token with a scope on this very repository does not need that permission.
 fn lacks_gated_access(identity: &Identity, verdict: &Verdict) -> bool {
     identity.role == Some(TokenRole::FineGrained)
         && !identity.can_read_gated_repos

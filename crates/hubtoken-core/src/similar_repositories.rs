@@ -1,10 +1,10 @@
-//! A repository that does not exist yet: which ones of its namespace may have been meant.
+//! Finds existing repositories that the name of a missing one may have meant.
 //!
-//! A training job names a repository that it will create, so one that is missing is no error; and
-//! a name with a slip in it looks just the same. So where a repository is missing, the Hub is asked
-//! what else its namespace has: in the same type what is at most two edits away, in the other
-//! types what has exactly that name. This is the pure half: the questions, and what the answers
-//! show. `identity::client::lookup` asks.
+//! A training job names a repository that it will create, so a missing one is not an error, but a
+//! mistyped name looks just the same. So for a missing repository, the Hub is asked what else its
+//! namespace contains: of the same type, names at most two edits away; of the other types, exactly
+//! the same name. This module is the pure half: it builds the requests and interprets the
+//! responses. `identity::client::lookup` sends them.
 
 use std::sync::Arc;
 
@@ -18,28 +18,28 @@ use crate::role::Target;
 
 /// How many similar names are reported.
 const REPORTED: usize = 3;
-/// How many repositories of the namespace are compared: as many as the Hub lists at once.
+/// How many repositories of the namespace are compared: as many as the Hub lists per page.
 const COMPARED: usize = 1000;
 
-/// A repository that is not there, and that may be created.
+/// A repository that does not exist and may be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingRepository {
     /// The Hub.
     pub endpoint: Endpoint,
-    /// Its type.
+    /// The repository's type.
     pub kind: RepositoryType,
     /// `namespace/name`.
     pub id: String,
-    /// What may have been meant, the nearest first.
+    /// Repositories that may have been meant, the closest first.
     pub similar: Arc<[SimilarRepository]>,
-    /// Whether the similar names have been reported for this name before.
+    /// Whether the similar names were already reported for this name.
     pub is_reported: bool,
-    /// Whether what is needed would create it.
+    /// Whether the required action would create it.
     pub would_be_created: bool,
 }
 
 impl MissingRepository {
-    /// That it does not exist yet.
+    /// A sentence that says that it does not exist.
     #[must_use]
     pub fn sentence(&self) -> String {
         let rest = if self.would_be_created {
@@ -55,8 +55,9 @@ impl MissingRepository {
         )
     }
 
-    /// What may have been meant; `None` when nothing is like it. `argument` is how the caller says
-    /// which of another type is meant: `repo_type="dataset"` in Python, `--repo-type dataset` in a shell.
+    /// Names the repositories that may have been meant; `None` if there are none. `argument` is how
+    /// the caller selects another type: `repo_type="dataset"` in Python, `--repo-type dataset` in a
+    /// shell.
     #[must_use]
     pub fn suggestion(&self, argument: fn(&SimilarRepository) -> String) -> Option<String> {
         let suggestion = suggestion(self.kind, &self.similar, argument)?;
@@ -64,7 +65,7 @@ impl MissingRepository {
     }
 }
 
-/// "there is a dataset of that name: …; did you mean …?", for what has been found.
+/// "there is a dataset of that name: …; did you mean …?", for the given repositories.
 #[must_use]
 pub fn suggestion(
     kind: RepositoryType,
@@ -86,7 +87,7 @@ pub fn suggestion(
     (!clauses.is_empty()).then(|| clauses.join("; "))
 }
 
-/// The repository in question.
+/// A missing repository.
 #[derive(Clone, Copy)]
 pub struct Missing<'a> {
     kind: RepositoryType,
@@ -122,7 +123,7 @@ impl<'a> Missing<'a> {
         }
     }
 
-    /// Its type.
+    /// The repository's type.
     #[must_use]
     pub fn kind(&self) -> RepositoryType {
         self.kind
@@ -134,16 +135,16 @@ impl<'a> Missing<'a> {
         format!("{}/{}", self.namespace, self.name)
     }
 
-    /// The listings to ask for, that of its own type first.
+    /// The paths of the listings to request, with the repository's own type first.
     #[must_use]
     pub fn paths(&self) -> Vec<String> {
-        // Names are letters, digits, `-`, `_` and `.`: they need no escaping. `expand` keeps what
-        // is listed short.
+        // Names consist of letters, digits, `-`, `_` and `.`, so they need no escaping. `expand`
+        // keeps the listing short.
         self.kinds()
             .map(|kind| {
                 let listing = format!("/api/{}?author={}", kind.plural(), self.namespace);
                 if kind == self.kind {
-                    // A search finds whole words, and the slip may be anywhere.
+                    // The Hub's search finds whole words, and the typo may be anywhere.
                     format!("{listing}&limit={COMPARED}&expand=private")
                 } else {
                     format!(
@@ -155,7 +156,8 @@ impl<'a> Missing<'a> {
             .collect()
     }
 
-    /// What the answers show, in the order of [`paths`](Self::paths); failures are left out.
+    /// The repositories found in the responses, which are in the order of [`paths`](Self::paths).
+    /// Failures are skipped.
     #[must_use]
     pub fn similar(&self, answers: &[Option<Answer>]) -> Vec<SimilarRepository> {
         let mut found = Vec::new();
@@ -166,7 +168,7 @@ impl<'a> Missing<'a> {
                 .filter_map(|id| {
                     let (_, name) = id.split_once('/')?;
                     let edits = edits::between(self.name, name)?;
-                    // The same name in the same type is what the Hub has just denied.
+                    // The Hub has just said that the same name does not exist in the same type.
                     let is_similar = if kind == self.kind {
                         !name.eq_ignore_ascii_case(self.name)
                     } else {
@@ -182,7 +184,7 @@ impl<'a> Missing<'a> {
         found
     }
 
-    /// Its own type, then the others.
+    /// The repository's own type, then the others.
     fn kinds(&self) -> impl Iterator<Item = RepositoryType> + use<> {
         let own = self.kind;
         let others = RepositoryType::ALL
@@ -191,7 +193,7 @@ impl<'a> Missing<'a> {
         std::iter::once(own).chain(others)
     }
 
-    /// The ids in a listing that are what they should be: the Hub's words are shown to people.
+    /// The valid ids in a listing. Others are dropped, since messages show them.
     fn listed(&self, answer: Option<&Answer>) -> Vec<String> {
         let body = answer
             .filter(|answer| answer.status == 200)
@@ -203,7 +205,7 @@ impl<'a> Missing<'a> {
             .iter()
             .filter_map(|entry| entry.get("id")?.as_str())
             .filter_map(|id| {
-                // A name without a namespace is not of this one.
+                // An id without a namespace does not belong to this one.
                 match Target::repository(id, self.kind, "").ok()? {
                     Target::Repository {
                         namespace, name, ..

@@ -1,8 +1,9 @@
-//! What is not there: a repository, or the whole namespace.
+//! Reports a repository or a namespace that does not exist.
 //!
-//! Both are most often a slip in a name, and the advice that goes with a denial ("make a token that
-//! will do") helps nobody then. So before a *no* about another's namespace is reported, the Hub is
-//! asked whether there is such a namespace; where it cannot be asked, the *no* stays as it is.
+//! The cause is usually a typo in a name, and then the advice that goes with a denial ("create a
+//! token that has it") does not help. So before a denial in a foreign namespace is reported, the
+//! Hub is asked whether that namespace exists. If it cannot be asked, the denial is reported
+//! unchanged.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,22 +20,22 @@ use crate::repository::SimilarRepository;
 use crate::role::{Role, Target};
 use crate::similar_repositories::{Missing, MissingRepository, suggestion};
 
-/// How long a question may take that only adds a word.
+/// The time limit for a request that only improves a message.
 const EXTRA_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the Hub says of a repository's existence.
+/// What is known about a repository's existence.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Existence {
-    /// It is there.
+    /// It exists.
     There,
-    /// It is not, as far as the token can tell.
+    /// It does not exist, as far as the token can tell.
     Missing,
     /// The Hub was not asked, or did not answer.
     Open,
 }
 
 impl Question<'_> {
-    /// Makes sure that a repository exists, whatever may be done with it.
+    /// Checks that a repository exists, whatever the token may do with it.
     pub(super) fn find(
         &self,
         identity: &Identity,
@@ -46,13 +47,13 @@ impl Question<'_> {
         };
         match self.auth_check(&check)? {
             (_, Permit::NotFound) => Err(self.not_found(identity, target, verdict)),
-            // One that is gated or closed to the token is there.
+            // A repository that is gated or closed to the token exists.
             _ => Ok(()),
         }
     }
 
-    /// Whether a repository exists that whoami alone decides about. A slip in its name is worth a
-    /// word and no more: what the Hub does not answer is left open.
+    /// Looks up a repository in a case that whoami alone decides. A typo in its name only deserves
+    /// a warning, so without the Hub's answer this remains open.
     pub(super) fn look_for(&self, target: &Target) -> Result<Existence, Error> {
         let Some(check) = self.question_of(target, Role::Read) else {
             return Ok(Existence::Open);
@@ -60,13 +61,13 @@ impl Question<'_> {
         match self.try_auth_check(&check)? {
             None => Ok(Existence::Open),
             Some(Permit::NotFound) => Ok(Existence::Missing),
-            // One that is gated or closed to the token is there.
+            // A repository that is gated or closed to the token exists.
             Some(_) => Ok(Existence::There),
         }
     }
 
-    /// The denial of a token that itself lacks the right. In another's namespace the Hub is asked
-    /// before whether the repository is disabled, which no other token mends.
+    /// The denial for a token that itself lacks the right. Outside the user's own namespace, the
+    /// Hub is asked first whether the repository is disabled, which no other token could change.
     pub(super) fn denied_by_token(
         &self,
         identity: &Identity,
@@ -86,7 +87,7 @@ impl Question<'_> {
         self.denied(identity, verdict)
     }
 
-    /// An auth-check that may fail: `None` where nothing could be learned in time.
+    /// An optional auth-check: `None` if it gave no result in time.
     fn try_auth_check(&self, check: &Check) -> Result<Option<Permit>, Error> {
         let options = Options {
             timeout: self.options.timeout.min(EXTRA_TIMEOUT),
@@ -99,12 +100,12 @@ impl Question<'_> {
         match asked {
             Ok((_, permit)) => Ok(Some(permit)),
             Err(Error::Unknown { .. }) => Ok(None),
-            // Interrupted, or told meanwhile that the token is not known.
+            // Interrupted, or the token has been rejected in the meantime.
             Err(error) => Err(error),
         }
     }
 
-    /// The repository that is missing, and what may have been meant by its name.
+    /// The missing repository, and those that its name may have meant.
     pub(super) fn missing(
         &self,
         target: &Target,
@@ -134,7 +135,7 @@ impl Question<'_> {
         }))
     }
 
-    /// The error for a repository that is not there, as far as the token can tell.
+    /// The error for a repository that does not exist, as far as the token can tell.
     pub(super) fn not_found(
         &self,
         identity: &Identity,
@@ -183,8 +184,8 @@ impl Question<'_> {
         Ok((hint, none))
     }
 
-    /// The error for a namespace that does not exist, or whose only member is its user; `None` for
-    /// any other, and where that is not known.
+    /// The error for a namespace that does not exist or belongs to a single other user; `None` for
+    /// any other namespace, or if that is unknown.
     pub(super) fn no_such_namespace(
         &self,
         identity: &Identity,
@@ -192,9 +193,9 @@ impl Question<'_> {
     ) -> Option<Error> {
         let namespace = verdict.foreign_namespace.as_deref()?;
         let (reason, remedy) = match self.namespace(namespace) {
-            // No token helps, so there is no page to make one on.
+            // No token helps, so the denial does not link to the page for creating one.
             Ok(Some(Namespace::Absent)) => (self.absent(identity, namespace), Remedy::Name),
-            // Nor can anybody be invited.
+            // A user's namespace cannot have other members.
             Ok(Some(Namespace::User)) if verdict.wants_membership() => {
                 let user = &identity.user;
                 let reason = format!(
@@ -221,7 +222,7 @@ impl Question<'_> {
             .map_err(|failure| self.failed(failure))
     }
 
-    /// That a namespace does not exist, and what may have been meant.
+    /// The message for a namespace that does not exist; `None` if it exists or if that is unknown.
     fn unknown_namespace(
         &self,
         identity: &Identity,
@@ -234,7 +235,7 @@ impl Question<'_> {
         Ok(is_absent.then(|| self.absent(identity, namespace)))
     }
 
-    /// The sentence for a namespace that does not exist.
+    /// The message for a namespace that does not exist.
     fn absent(&self, identity: &Identity, namespace: &str) -> String {
         let own = identity
             .organizations
@@ -250,7 +251,7 @@ impl Question<'_> {
     }
 }
 
-/// The name with its type, which Python and a shell take alike.
+/// The id with its type, in the form that both Python and the command line accept.
 fn prefixed(similar: &SimilarRepository) -> String {
     format!("{}{}", similar.kind.prefix(), similar.id)
 }
