@@ -1,8 +1,8 @@
-//! Which Hub a token belongs to, and the one place that decides which host may see a token.
+//! Identifies the Hub that a token belongs to, and decides which hosts may receive the token.
 //!
-//! An [`Endpoint`] is a scheme, a host and a port, with an optional path for Hubs behind a
-//! prefix. It can only be made for https, or for plain http to this machine, so code that holds
-//! one may send a token there. It never holds a user name or a password and is safe to print.
+//! An [`Endpoint`] is a scheme, a host and a port, with an optional path for Hubs behind a prefix.
+//! It can only be created for https, or for plain http to this machine, so code that holds one may
+//! send a token there. It never contains a user name or a password and is safe to print.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -19,37 +19,39 @@ pub const DEFAULT: &str = "https://huggingface.co";
 /// The Hub's staging system, which `HUGGINGFACE_CO_STAGING` selects.
 pub const STAGING: &str = "https://hub-ci.huggingface.co";
 
-/// Hosts of Hugging Face that take a token of huggingface.co as well, and run nobody else's code.
+/// Hosts of Hugging Face that also accept a token of huggingface.co, and run only Hugging Face's
+/// code.
 ///
-/// Not the containers of inference endpoints (`*.endpoints.huggingface.cloud`) and not Spaces
-/// (`*.hf.space`): what runs there is written by their users.
+/// Excludes the containers of inference endpoints (`*.endpoints.huggingface.cloud`) and Spaces
+/// (`*.hf.space`), which run their users' code.
 const SIBLING_HOSTS: [&str; 4] = [
     "api-inference.huggingface.co",
     "api.endpoints.huggingface.cloud",
     "datasets-server.huggingface.co",
     "router.huggingface.co",
 ];
-/// Domains of Hugging Face. Nothing goes there that does not begin like a token of the Hub.
+/// Domains of Hugging Face. They receive only values that begin like a Hub token.
 const OWN_DOMAINS: [&str; 4] = ["huggingface.co", "huggingface.cloud", "hf.co", "hf.space"];
 
 thread_local! {
-    /// What this thread read last, which is nearly always what it reads next: a server names the
-    /// same Hub with each question. Not shared, so that a fork finds no lock.
+    /// The last endpoint that this thread parsed, which is nearly always the next one as well: a
+    /// server names the same Hub with every request. Thread-local, so that a fork never finds a
+    /// held lock.
     static LAST: RefCell<Option<(Box<str>, Endpoint)>> = const { RefCell::new(None) };
 }
 
-/// Whose a URL is, seen from an endpoint.
+/// The owner of a URL, as seen from an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipient {
-    /// The endpoint's own: same scheme, host and port.
+    /// The endpoint itself: same scheme, host and port.
     Own,
-    /// One of the hosts that huggingface.co itself uses, over https and the usual port.
+    /// One of the hosts that huggingface.co itself uses, over https and the default port.
     Sibling,
-    /// Another server's. No token of the endpoint goes there.
+    /// Another server, which never receives a token of the endpoint.
     Foreign(Origin),
 }
 
-/// A Hub: scheme, host, port and perhaps a path.
+/// A Hub: scheme, host, port and optional path.
 ///
 /// ```
 /// use hubtoken_core::endpoint::Endpoint;
@@ -67,7 +69,7 @@ pub struct Endpoint {
     secure: bool,
 }
 
-/// By the text, from which the rest follows.
+/// Hashes only the text, which determines the other fields.
 impl Hash for Endpoint {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.text.hash(state);
@@ -75,13 +77,13 @@ impl Hash for Endpoint {
 }
 
 impl Endpoint {
-    /// Reads an endpoint.
+    /// Parses an endpoint.
     ///
     /// # Errors
     ///
-    /// [`Error::UntrustedEndpoint`] for text that is not a URL, or one that some parser could read
-    /// otherwise ([`crate::strict_url`]), has a user name, query or fragment, or would send a token
-    /// over plain http to another machine.
+    /// [`Error::UntrustedEndpoint`] for text that is not a URL, that some parser could read
+    /// differently ([`crate::strict_url`]), that has a user name, query or fragment, or that would
+    /// send a token over plain http to another machine.
     pub fn parse(text: &str) -> Result<Self, Error> {
         LAST.with_borrow_mut(|last| match last {
             Some((known, endpoint)) if **known == *text => Ok(endpoint.clone()),
@@ -97,7 +99,7 @@ impl Endpoint {
         let untrusted =
             |problem: UrlProblem| Error::UntrustedEndpoint(format!("the endpoint {problem}"));
         let origin = Origin::of(text).map_err(untrusted)?;
-        // It was read alike just now; this is for the text.
+        // The check above has succeeded; this parse provides the normalized text.
         let url = Url::parse(text).map_err(|_| untrusted(UrlProblem::NotAUrl))?;
         if url.query().is_some() || url.fragment().is_some() {
             return Err(Error::UntrustedEndpoint(
@@ -107,8 +109,8 @@ impl Endpoint {
         let loopback = is_loopback(origin.host());
         if !origin.is_secure() && !loopback {
             return Err(Error::UntrustedEndpoint(format!(
-                "a token is not sent over plain http to {}: anybody on the way could read it. Use \
-                 https; plain http is for this machine only (127.0.0.1, ::1, localhost)",
+                "a token is not sent over plain http to {}: anyone on the network could read it. \
+                 Use https; plain http is for this machine only (127.0.0.1, ::1, localhost)",
                 origin.host()
             )));
         }
@@ -137,13 +139,13 @@ impl Endpoint {
         &self.text
     }
 
-    /// Whether it is on this machine. Such an endpoint is never asked through a proxy.
+    /// Whether it is on this machine. Such an endpoint is never reached through a proxy.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.loopback
     }
 
-    /// Whether it is asked over TLS.
+    /// Whether requests use TLS.
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.secure
@@ -155,8 +157,8 @@ impl Endpoint {
         &*self.text == DEFAULT
     }
 
-    /// Whether it is a host of Hugging Face: the public Hub, its staging system, and what else
-    /// they run. Others' Hubs may have tokens of any shape.
+    /// Whether it is a host of Hugging Face: the public Hub, its staging system, or another of
+    /// their services. Other Hubs may have tokens of any form.
     #[must_use]
     pub fn is_hugging_face(&self) -> bool {
         let Ok(origin) = Origin::of(&self.text) else {
@@ -171,26 +173,28 @@ impl Endpoint {
         })
     }
 
-    /// The URL of a path on this Hub; `path` starts with a slash.
+    /// The URL of a path on this Hub. `path` starts with a slash.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.text)
     }
 
-    /// Whether a URL has this endpoint's scheme, host and port, so that the token may go there.
+    /// Whether a URL has this endpoint's scheme, host and port, so that the token may be sent
+    /// there.
     ///
-    /// The path does not count: a Hub serves files beside its API. A URL that not every parser
-    /// reads alike is never the endpoint's.
+    /// The path does not matter: a Hub also serves files outside its API. A URL that parsers may
+    /// read differently never belongs to the endpoint.
     #[must_use]
     pub fn owns(&self, url: &str) -> bool {
         matches!(self.recipient(url), Ok(Recipient::Own))
     }
 
-    /// Whose a URL is: the one place that decides where a token of this endpoint may go.
+    /// Decides whether a token of this endpoint may be sent to a URL. All such decisions are made
+    /// here.
     ///
     /// # Errors
     ///
-    /// [`UrlProblem`] for a URL that not every parser reads alike.
+    /// [`UrlProblem`] for a URL that parsers may read differently.
     ///
     /// ```
     /// use hubtoken_core::endpoint::{Endpoint, Recipient};
@@ -219,8 +223,8 @@ impl Endpoint {
     }
 }
 
-/// Loopback by the literal: 127/8, `::1` and `localhost`. No name is looked up, since a name's
-/// answer can change between the check and the connection.
+/// Whether the host is a loopback literal: 127/8, `::1` or `localhost`. Names are not resolved,
+/// since the result can change between the check and the connection.
 fn is_loopback(host: &Host<String>) -> bool {
     match host {
         Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),

@@ -1,32 +1,32 @@
-//! One error type, free of Python.
+//! The crate's error type, independent of Python.
 //!
-//! Each variant is one class of the Python tree (`python/hubtoken/errors.py` draws it). A message
-//! says what happened, with which token (masked) from which source, and what to do next; it never
-//! holds a value. Errors are cheap to clone, since the followers of a single flight share the
-//! leader's.
+//! Each variant corresponds to one class of the Python hierarchy (shown in
+//! `python/hubtoken/errors.py`). A message says what happened, with which token (masked) from which
+//! source, and what to do next. It never contains a token's value. Errors are cheap to clone, since
+//! the followers of a single flight share the leader's.
 
 use std::sync::Arc;
 
 use crate::repository::SimilarRepository;
 use crate::trace::Trace;
 
-/// What was needed, what there is, and where the right thing is made.
+/// What was required, what the token has, and where to fix it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Denial {
-    /// The role or permission that was asked for.
+    /// The required role or permission.
     pub required: String,
     /// What the token has.
     pub actual: Option<String>,
     /// The repository or namespace.
     pub target: Option<String>,
-    /// What would help, in the imperative; `None` when nothing is known that would.
+    /// What would help, in the imperative; `None` if nothing known would.
     pub advice: Option<&'static str>,
-    /// The page on which that is done.
+    /// The page for doing that.
     pub remedy_url: Option<String>,
 }
 
 impl Denial {
-    /// ". Make a token that will do: https://…", to follow a reason.
+    /// ". Create a token that has it: https://…", to follow a reason.
     #[must_use]
     pub fn remedy(&self) -> String {
         match (self.advice, &self.remedy_url) {
@@ -38,34 +38,34 @@ impl Denial {
     }
 }
 
-/// What sort of denial it is.
+/// The kind of a denial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DenialKind {
-    /// The Hub refused and none of the other kinds fits.
+    /// Denied by the Hub for another reason than those below.
     Other,
-    /// The token's role or scopes, or its user's role in the organization, are not enough.
+    /// The token's role or scopes, or its user's role in the organization, are insufficient.
     InsufficientRole,
-    /// The repository's gate has not been passed.
+    /// The repository is gated and access has not been granted.
     Gated,
-    /// The organization's policy keeps the token out.
+    /// The organization's policy blocks the token.
     OrganizationPolicy,
     /// Access to the repository is disabled on the Hub, for every token.
     Disabled,
 }
 
-/// Why nothing is known.
+/// Why nothing could be determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnknownKind {
-    /// The answer made no sense, or the question has none.
+    /// An invalid response, or a question that has no answer.
     Other,
     /// No answer: connection refused, time-out, TLS failure.
     Unreachable,
-    /// Too many requests; the Hub may say for how many seconds to wait.
+    /// Too many requests. The Hub may say how many seconds to wait.
     RateLimited {
-        /// Seconds to wait, when the Hub said so.
+        /// The number of seconds to wait, if the Hub said so.
         retry_after: Option<u64>,
     },
-    /// The environment forbids requests.
+    /// The environment disables requests.
     Offline,
 }
 
@@ -77,59 +77,59 @@ pub enum Error {
     TokenNotFound {
         /// What happened and what to do.
         message: String,
-        /// What each source answered.
+        /// The result of each source.
         trace: Arc<Trace>,
     },
     /// A value cannot be a token.
     #[error("{0}")]
     TokenFormat(String),
-    /// The Hub does not know the token.
+    /// The Hub does not recognize the token.
     #[error("{message}")]
     InvalidToken {
         /// What happened and what to do.
         message: String,
-        /// Where the token came from, which is where to mend it.
+        /// The token's source, which is where to fix it.
         source_name: String,
     },
-    /// The token is good, but not for this.
+    /// The token is valid, but lacks a right.
     #[error("{message}")]
     AccessDenied {
         /// What happened and what to do.
         message: String,
-        /// What sort of denial.
+        /// The kind of denial.
         kind: DenialKind,
-        /// The particulars.
+        /// The details.
         denial: Box<Denial>,
     },
-    /// The repository does not exist, or this token must not know of it.
+    /// The repository does not exist, or is invisible to this token.
     #[error("{message}")]
     RepositoryNotFound {
         /// What happened and what to do.
         message: String,
-        /// What may have been meant, the nearest first.
+        /// Repositories that may have been meant, the closest first.
         similar: Arc<[SimilarRepository]>,
     },
-    /// Nothing is known against the token.
+    /// Nothing could be determined about the token.
     #[error("{message}")]
     Unknown {
         /// What happened and what to do.
         message: String,
-        /// Why nothing is known.
+        /// Why nothing could be determined.
         kind: UnknownKind,
     },
-    /// The token must not go there.
+    /// The token must not be sent there.
     #[error("{0}")]
     UntrustedEndpoint(String),
     /// A file of tokens cannot be read or written.
     #[error("{0}")]
     Store(String),
-    /// A configuration file is broken, or names what it may not.
+    /// A configuration file is invalid, or contains something that it must not.
     #[error("{0}")]
     Configuration(String),
     /// An argument that no call could accept.
     #[error("{0}")]
     InvalidArgument(String),
-    /// The embedded Hub could not start, or could not do what it was asked.
+    /// The embedded Hub could not start, or could not carry out a request.
     #[error("{0}")]
     Hub(String),
     /// The caller asked to stop waiting.
@@ -147,7 +147,7 @@ impl Error {
         }
     }
 
-    /// The same kind of unknown with another message; any other error stays as it is.
+    /// The same kind of unknown with another message. Any other error is returned unchanged.
     #[must_use]
     pub fn instead(self, message: impl FnOnce() -> String) -> Self {
         match self {
@@ -159,7 +159,7 @@ impl Error {
         }
     }
 
-    /// Puts words before the message and keeps the class.
+    /// Prefixes the message and keeps the class.
     #[must_use]
     pub fn context(self, prefix: &str) -> Self {
         let join = |message: String| format!("{prefix}: {message}");

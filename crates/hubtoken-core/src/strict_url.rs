@@ -1,41 +1,41 @@
-//! URLs that every parser reads alike.
+//! Accepts only URLs that every parser reads in the same way.
 //!
-//! Who sees a token is decided on one reading of a URL, and the request goes out by another: the
-//! decision is made here, the connection by requests, httpx, `http.client`, curl or git. Parsers
-//! differ on purpose (WHATWG's, which browsers and the `url` crate follow, repairs what RFC 3986
-//! forbids), so a URL can name one host to the judge and another to the client: `\` is a slash to
-//! some, `@` ends a password to others, `0x7f.1` is a name or an address, a tab vanishes or does
-//! not. Instead of guessing which client will read it, a URL that leaves room for a second reading
-//! is refused, on its text, before any parser has repaired it.
+//! This module decides which host may receive a token, but requests, httpx, `http.client`, curl or
+//! git makes the connection, with its own URL parser. Parsers differ deliberately (WHATWG's, which
+//! browsers and the `url` crate follow, repairs what RFC 3986 forbids), so a URL can name one host
+//! to the check and another to the client: some read `\` as a slash, others end a password at `@`,
+//! `0x7f.1` is a name or an address, a tab is dropped or kept. Instead of guessing which client
+//! will read it, this module rejects a URL that allows a second reading, based on its text, before
+//! any parser has repaired it.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// What keeps a URL from being read alike, to follow "the endpoint" or "the address". Never a part
-/// of the URL: its path and query may hold secrets.
+/// Why parsers may read a URL differently, to follow "the endpoint" or "the address". Never
+/// contains a part of the URL, whose path and query may hold secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlProblem {
-    /// It has no scheme, or not exactly two slashes behind it.
+    /// It has no scheme, or not exactly two slashes after it.
     #[error("is not a URL; write it like https://huggingface.co")]
     NotAUrl,
     /// Its scheme is neither https nor http.
-    #[error("has another scheme than https or http")]
+    #[error("has a scheme other than https or http")]
     Scheme,
-    /// There is no host in it.
+    /// It has no host.
     #[error("has no host; write it like https://huggingface.co")]
     NoHost,
-    /// It holds a user name or a password.
+    /// It contains a user name or a password.
     #[error("holds a user name or a password; write the address alone")]
     UserInfo,
-    /// It holds a backslash.
+    /// It contains a backslash.
     #[error("holds a backslash, which some programs read as a slash and others do not")]
     Backslash,
-    /// It holds white space or control characters.
+    /// It contains white space or control characters.
     #[error("holds white space or control characters, which some programs drop and others do not")]
     WhiteSpace,
-    /// Its host is encoded, not ASCII, or has characters that no host has.
+    /// Its host is encoded, is not ASCII, or has characters that hosts cannot have.
     #[error(
         "has a host that programs read differently; write it in plain ASCII letters, digits, dots \
          and hyphens (an international name in its xn-- form)"
@@ -53,11 +53,11 @@ pub enum UrlProblem {
 }
 
 impl UrlProblem {
-    /// The problem of an address that a server wrote: without advice, which its user cannot follow.
+    /// The problem with a URL that a server sent, without advice, since the user cannot change it.
     #[must_use]
     pub fn of_server(self) -> String {
         match self {
-            Self::NotAUrl => "is not a whole URL".to_owned(),
+            Self::NotAUrl => "is not a complete URL".to_owned(),
             problem => {
                 let text = problem.to_string();
                 let end = text.find("; write").unwrap_or(text.len());
@@ -67,7 +67,7 @@ impl UrlProblem {
     }
 }
 
-/// Where a request goes: scheme, host and port, the same to every parser.
+/// The origin of a request: scheme, host and port, the same for every parser.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     secure: bool,
@@ -76,7 +76,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Reads the origin of a URL that every parser reads alike.
+    /// Parses the origin of a URL that every parser reads in the same way.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Origin {
             host: read_host(host)?,
             port: port.unwrap_or(if secure { 443 } else { 80 }),
         };
-        // Our own requests take this reading, which is stricter about international names.
+        // Our own requests use this parser, which is stricter about international names.
         let read = Url::parse(text).map_err(|_| UrlProblem::Host)?;
         let same_host = read.host().map(|host| host.to_owned()) == Some(origin.host.clone());
         if same_host && read.port_or_known_default() == Some(origin.port) {
@@ -121,7 +121,7 @@ impl Origin {
         }
     }
 
-    /// Whether it is asked over TLS.
+    /// Whether requests use TLS.
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.secure
@@ -133,14 +133,14 @@ impl Origin {
         &self.host
     }
 
-    /// The port, also when the URL does not name it.
+    /// The port, even if the URL omits it.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 }
 
-/// Without the port where it is the scheme's own.
+/// Without the scheme's default port.
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, usual) = if self.secure {
@@ -157,12 +157,12 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Whether a proxy's address is read alike by all. It may hold a user name and a password, and any
-/// scheme or none: which of them can be used is for the HTTP client to say.
+/// Checks that every parser reads a proxy's URL in the same way. It may contain a user name and a
+/// password, and any scheme or none: the HTTP client decides which schemes it supports.
 ///
 /// # Errors
 ///
-/// [`UrlProblem`], which repeats nothing of the address.
+/// [`UrlProblem`], which repeats nothing of the URL.
 ///
 /// ```
 /// use hubtoken_core::strict_url::{UrlProblem, check_proxy};
@@ -181,7 +181,8 @@ pub fn check_proxy(text: &str) -> Result<(), UrlProblem> {
     let host = authority
         .rsplit_once('@')
         .map_or(Ok(authority), |(user, host)| {
-            // A second `@` would have to be encoded: the two ends are not told apart alike.
+            // Parsers disagree on which of two `@` ends the user info, so one inside it must be
+            // encoded.
             if user.contains('@') {
                 Err(UrlProblem::UserInfo)
             } else {
@@ -192,7 +193,8 @@ pub fn check_proxy(text: &str) -> Result<(), UrlProblem> {
     read_host(host).map(|_| ())
 }
 
-/// Whether the target of a redirect is read alike by all: a whole URL, or what stands for its path.
+/// Checks that every parser reads the target of a redirect in the same way: a full URL, or a
+/// relative reference.
 ///
 /// # Errors
 ///
@@ -211,7 +213,7 @@ pub fn check_reference(text: &str) -> Result<(), UrlProblem> {
     }
 }
 
-/// What no parser may meet anywhere in a URL.
+/// Rejects characters that must not occur anywhere in a URL.
 fn check_characters(text: &str) -> Result<(), UrlProblem> {
     if text.is_empty() {
         return Err(UrlProblem::NotAUrl);
@@ -233,12 +235,12 @@ fn is_scheme(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
-/// What stands before the path, the query and the fragment.
+/// The part before the path, the query and the fragment.
 fn authority(rest: &str) -> &str {
     rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
-/// The host and the port, if there is one.
+/// The host and the optional port.
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), UrlProblem> {
     // A colon inside brackets belongs to the address.
     let after_address = match authority.rfind(']') {
@@ -274,7 +276,8 @@ fn read_host(host: &str) -> Result<Host<String>, UrlProblem> {
         return Err(UrlProblem::Host);
     }
     let last = host.rsplit('.').next().unwrap_or_default();
-    // To some parsers such a host is an IPv4 address (WHATWG URL, "ends in a number"; inet_aton).
+    // Some parsers treat such a host as an IPv4 address (WHATWG URL, "ends in a number";
+    // inet_aton).
     let hexadecimal = last
         .strip_prefix("0x")
         .or_else(|| last.strip_prefix("0X"))
@@ -285,7 +288,7 @@ fn read_host(host: &str) -> Result<Host<String>, UrlProblem> {
             .map(Host::Ipv4)
             .map_err(|_| UrlProblem::Address);
     }
-    // An empty label is a dot at either end, or two in a row.
+    // An empty label means a leading or trailing dot, or two dots in a row.
     if host.split('.').any(str::is_empty) || host.starts_with('-') {
         return Err(UrlProblem::Host);
     }

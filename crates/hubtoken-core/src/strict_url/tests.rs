@@ -1,4 +1,4 @@
-//! What is refused, and that nothing else decides where a request goes.
+//! What is rejected, and that nothing else decides where a request goes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -143,7 +143,7 @@ fn redirects_are_read_as_they_are_written() {
     }
 }
 
-/// Two hosts, and between them what parsers quarrel about.
+/// Two hosts, joined by something that parsers read differently.
 fn quarrels() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("127.0.0.1"),
