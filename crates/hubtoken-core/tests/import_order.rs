@@ -1,4 +1,4 @@
-//! The order of the core's rooms: see `docs/architecture.md`, which draws the same.
+//! Checks the import order of the core's top-level modules, as drawn in `docs/architecture.md`.
 
 use import_order::Imports;
 
@@ -12,7 +12,7 @@ const ROOMS: [&str; 33] = [
     "edits",
     "hexadecimal",
     "strict_url",
-    // Nouns.
+    // The data types.
     "repository",
     "trace",
     "error",
@@ -30,11 +30,11 @@ const ROOMS: [&str; 33] = [
     "paths",
     "role",
     "http",
-    // Keep.
+    // Storing tokens.
     "store",
-    // Find.
+    // Finding tokens.
     "resolve",
-    // Know.
+    // Identifying tokens.
     "similar_repositories",
     "identity",
     "authorization",

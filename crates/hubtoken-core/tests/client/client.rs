@@ -1,4 +1,4 @@
-//! The Hub client against servers that answer badly, or not at all.
+//! The Hub client against servers that send bad responses, or none.
 
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
@@ -46,7 +46,7 @@ fn ask(client: &Arc<Client>, endpoint: &str, options: &Options) -> Result<Known,
     client.identify(&credential, &line, options, &Never)
 }
 
-/// The error that a caller sees for an answer.
+/// The error that a caller sees for a response.
 fn error(answer: String) -> Error {
     let server = Server::start(answer);
     match ask(&Arc::default(), server.endpoint(), &usual()) {
@@ -82,7 +82,7 @@ fn no_bad_answer_says_anything_about_the_token() {
             "{message}"
         );
         assert!(
-            message.contains("may well be good") && !message.contains(TOKEN),
+            message.contains("may still be valid") && !message.contains(TOKEN),
             "{message}"
         );
     }
@@ -178,7 +178,7 @@ fn a_stale_identity_stands_in_while_the_hub_is_away() {
     let known = ask(&client, server.endpoint(), &again(Duration::from_hours(1)));
     assert!(known.is_ok_and(|known| known.stale.is_some()));
     assert!(ask(&client, server.endpoint(), &again(Duration::ZERO)).is_err());
-    // A rejection is an answer, and nothing stands in for it.
+    // A rejection is an answer, so no stale identity replaces it.
     server.set_answer(answer(401, "", ""));
     let failure = ask(&client, server.endpoint(), &again(Duration::from_hours(1))).err();
     assert!(matches!(failure, Some(Failure::Rejected)));

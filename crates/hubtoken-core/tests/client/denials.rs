@@ -1,6 +1,6 @@
-//! A *no* is fresh: what was remembered before denies nothing by itself, in this process and in
-//! those that share the disk. Ages are made by writing down when something was asked, and are so
-//! far from every bound that no outcome depends on how long a test takes.
+//! A denial is fresh: a cached answer alone denies nothing, in this process and in those that share
+//! the disk. Ages are simulated with recorded request times, and are so far from every bound that
+//! no outcome depends on how long a test takes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const READER: &str =
     r#"{"name":"alice","auth":{"type":"access_token","accessToken":{"role":"read"}}}"#;
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
-/// Ages that no test comes near to.
+/// Ages far above those in the tests.
 const CALM: Options = Options {
     max_age: Some(Duration::from_hours(24)),
     max_stale: Duration::from_hours(24),
@@ -40,7 +40,7 @@ const CALM: Options = Options {
         patient: true,
     },
 };
-/// Nothing from before will do for a *no*.
+/// No earlier answer is fresh enough for a denial.
 const STRICT: Options = Options {
     freshness: Freshness {
         denial: DoublingAge::constant(Duration::ZERO),
@@ -50,7 +50,7 @@ const STRICT: Options = Options {
     ..CALM
 };
 
-/// A moment that long ago.
+/// The time that long ago.
 fn ago(age: Duration) -> Moment {
     let now = Moment::now();
     Moment {
@@ -65,7 +65,7 @@ fn shared(folder: &Path, server: &Server) -> Shared {
     Shared::new(cache, &credential.token.digest(), &credential.endpoint)
 }
 
-/// Writes down that another process asked whose the token is.
+/// Stores an identity as if another process had requested it.
 fn remember(folder: &Path, server: &Server, body: &str, age: Duration) {
     let credential = credential(server.endpoint());
     shared(folder, server).keep_identity(ago(age), body.as_bytes(), &credential);
@@ -95,7 +95,7 @@ fn require(
         .map(|_| ())
 }
 
-/// As a new process does.
+/// Requires a role as a new process does.
 fn require_anew(folder: &Path, server: &Server, options: &Options) -> Result<(), Error> {
     require(&Arc::default(), folder, server, options)
 }
@@ -123,7 +123,7 @@ fn an_old_no_is_asked_again_and_an_old_yes_is_not() {
     for (body, age, requests) in [
         (READER, 2 * MINUTE, 1),
         (ALICE, 2 * MINUTE, 0),
-        // Older than any identity is believed.
+        // Older than any identity is trusted.
         (ALICE, 10 * MINUTE, 1),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
@@ -142,7 +142,7 @@ fn a_no_of_a_moment_ago_is_told_again_without_a_question() {
     remember(folder.path(), &server, READER, HOUR / 2);
     assert!(is_denied(&require_anew(folder.path(), &server, &CALM)));
     assert_eq!(server.requests(), 0);
-    // What the caller asks for bounds it all the same.
+    // The caller's `max_age` bounds it as well.
     let younger = Options {
         max_age: Some(10 * MINUTE),
         ..CALM
@@ -206,7 +206,7 @@ fn a_repeated_no_is_counted_across_processes_and_a_yes_ends_the_count() {
         Some((path, serde_json::from_str(&text).expect("JSON")))
     };
     for times in 0..8 {
-        // More than a minute is older than any age; less than five is not forgotten.
+        // More than a minute exceeds every age; less than five is not forgotten.
         remember(folder.path(), &server, READER, 2 * MINUTE);
         if let Some((path, mut record)) = denied() {
             let record: &mut serde_json::Value = &mut record;
@@ -223,7 +223,8 @@ fn a_repeated_no_is_counted_across_processes_and_a_yes_ends_the_count() {
         let text = record.to_string();
         assert!(!text.contains("hf_") && !text.contains("write"), "{text}");
     }
-    // 128 times two seconds is more than a minute: the bound. Half of it is not asked about.
+    // 128 times two seconds exceeds the bound of a minute. An answer half that old is not requested
+    // again.
     remember(folder.path(), &server, READER, Duration::from_secs(10));
     assert!(is_denied(&require_anew(
         folder.path(),
@@ -257,7 +258,7 @@ fn a_no_that_nobody_confirms_is_an_unknown_that_quotes_it() {
         let server = Server::start(bad.clone());
         remember(folder.path(), &server, READER, 2 * HOUR);
         let client = Arc::default();
-        // Asked once, however often it is called.
+        // One request, however often it is called.
         for _ in 0..3 {
             let outcome = require(&client, folder.path(), &server, &CALM);
             let Err(Error::Unknown {
@@ -280,7 +281,7 @@ fn a_no_that_nobody_confirms_is_an_unknown_that_quotes_it() {
         }
         assert_eq!(server.requests(), 1, "{bad}");
         if matches!(kind, UnknownKind::RateLimited { .. }) {
-            // Another process obeys the limit, also one without a length.
+            // Another process obeys the limit, even one without a duration.
             assert!(require_anew(folder.path(), &server, &CALM).is_err());
             assert_eq!(server.requests(), 1, "{bad}");
         }
@@ -337,7 +338,7 @@ fn many_with_an_old_no_ask_once() {
             let (threads, folder, server, barrier) = (&threads, folder.path(), &server, &barrier);
             scope.spawn(move || {
                 barrier.wait();
-                // One half as threads of a process, the other as processes.
+                // Half of them are threads of one process, the others are separate processes.
                 let outcome = if number % 2 == 0 {
                     require(threads, folder, server, &CALM)
                 } else {
@@ -425,7 +426,7 @@ fn a_rejection_that_nobody_confirms_is_an_unknown_that_quotes_it() {
             std::mem::discriminant(&kind)
         );
         assert!(
-            message.contains("was that it does not know it"),
+            message.contains("whether it still does could not be checked"),
             "{message}"
         );
     }

@@ -1,4 +1,4 @@
-//! The client from outside, against servers that this process runs.
+//! The client's public interface, against servers that this process runs.
 #![allow(
     clippy::expect_used,
     clippy::panic,

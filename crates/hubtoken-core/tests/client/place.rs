@@ -1,5 +1,5 @@
-//! A shared place in memory, as small as one can be: what a networked one has to do, and no more.
-//! And a wrapper around any place that tells what those have seen who wait there.
+//! A minimal shared cache in memory, which shows what a networked one must do, and a wrapper around
+//! any shared cache that reports what the waiting clients have seen.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,11 +18,11 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 struct State {
     contents: HashMap<(Place, Kind), Vec<u8>>,
     claims: HashMap<Place, Mark>,
-    /// The number of the last claim.
+    /// The last lease ID.
     last: u64,
 }
 
-/// A place in memory.
+/// A shared cache in memory.
 #[derive(Clone, Default)]
 pub struct MemoryCache {
     state: Arc<Mutex<State>>,
@@ -108,21 +108,20 @@ impl SharedCache for MemoryCache {
     }
 }
 
-/// What one who waits has seen: the last sign of life of who asks, and how often it was this one.
+/// What a follower has seen: the leader's last heartbeat, and how often it saw that one.
 #[derive(Clone, Copy)]
 struct Sight {
     mark: Mark,
     times: usize,
 }
 
-/// A place, and what those have seen who waited there for somebody else. Each client asks from a
-/// thread of its own.
+/// A shared cache that records what its followers have seen. Each client runs on its own thread.
 pub struct Watched {
     inner: Box<dyn SharedCache>,
     seen: Mutex<HashMap<ThreadId, Sight>>,
     held: AtomicUsize,
     failures: AtomicUsize,
-    /// For how many to wait before a failure is written down.
+    /// How many followers must wait before a failure is stored.
     audience: AtomicUsize,
 }
 
@@ -137,41 +136,42 @@ impl Watched {
         })
     }
 
-    /// How many have seen that somebody else asks.
+    /// How many followers have seen a leader.
     pub fn waiting(&self) -> usize {
         lock(&self.seen).len()
     }
 
-    /// How many have seen the same sign of life twice: they have begun to count the time.
+    /// How many followers have seen the same heartbeat twice: they have started to measure the
+    /// time.
     pub fn counting(&self) -> usize {
         let seen = lock(&self.seen);
         seen.values().filter(|sight| sight.times > 1).count()
     }
 
-    /// The newest sign of life that anybody has seen.
+    /// The newest heartbeat that any follower has seen.
     pub fn newest(&self) -> u64 {
         let seen = lock(&self.seen);
         let beats = seen.values().map(|sight| sight.mark.beats);
-        beats.max().expect("somebody waits")
+        beats.max().expect("a follower")
     }
 
-    /// Whether all who wait have seen a newer sign of life.
+    /// Whether all followers have seen a newer heartbeat.
     pub fn all_have_seen_more_than(&self, beats: u64) -> bool {
         let seen = lock(&self.seen);
         seen.values().all(|sight| sight.mark.beats > beats)
     }
 
-    /// How many claims there were.
+    /// How many leases were acquired.
     pub fn held(&self) -> usize {
         self.held.load(Ordering::SeqCst)
     }
 
-    /// Writes down failures only when so many wait.
+    /// Delays storing a failure until this many followers wait.
     pub fn tell_failures_to(&self, audience: usize) {
         self.audience.store(audience, Ordering::SeqCst);
     }
 
-    /// How many failures were written down.
+    /// How many failures were stored.
     pub fn failures(&self) -> usize {
         self.failures.load(Ordering::SeqCst)
     }
@@ -203,7 +203,7 @@ impl SharedCache for Watched {
     fn try_claim(&self, place: &Place) -> Claim {
         let claim = self.inner.try_claim(place);
         match claim {
-            // A mark that is not written yet tells nobody for whom to wait.
+            // A heartbeat that is not written yet does not name a lease to wait for.
             Claim::Busy(mark) if mark.claim != 0 => {
                 let mut seen = lock(&self.seen);
                 let sight = seen

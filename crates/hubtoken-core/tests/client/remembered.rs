@@ -1,5 +1,5 @@
-//! What is remembered gives way to what is heard later: a *yes* to a newer *no* and to an end that
-//! is learned meanwhile, questions to a rate limit, and a name that is looked up to nobody.
+//! Cached answers give way to later ones: a grant ends with a newer denial, or when an end of its
+//! token becomes known. A rate limit stops requests, and a name lookup stops nothing.
 
 use std::path::Path;
 use std::sync::{Arc, Barrier};
@@ -31,7 +31,7 @@ const GATE_OF_TOKEN: &str = "Please enable access to public gated repositories i
                              fine-grained token settings to view this repository.";
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A Hub, and a process that asks it.
+/// A Hub, and a process that uses it.
 struct World {
     server: Server,
     time: HandClock,
@@ -73,7 +73,7 @@ fn must_exist(repository: &str) -> Requirement {
     }
 }
 
-/// As the callers of the crate do it.
+/// Checks a requirement as the crate's callers do.
 fn ask(
     client: &Arc<Client>,
     folder: &Path,
@@ -119,14 +119,14 @@ impl World {
         )
     }
 
-    /// As a process that is started now.
+    /// Checks a requirement as a new process does.
     fn require_anew(&self, requirement: &Requirement) -> Result<Assurance, Error> {
         let client = client(&self.time);
         let folder = self.folder.path();
         ask(&client, folder, &self.server, requirement, &usual())
     }
 
-    /// `whoami(max_age=0)`, a moment later.
+    /// `whoami(max_age=0)`, a little later.
     fn whoami_anew(&self) -> bool {
         self.time.pass(Duration::from_millis(1));
         let credential = credential(self.server.endpoint());
@@ -171,7 +171,7 @@ fn a_yes_ends_with_an_end_that_is_learned_after_it() {
     }
     world.server.set_route(WHOAMI, answer(200, "", ENDED));
     assert!(world.whoami_anew());
-    // Only the Hub itself can say *yes* now.
+    // Only the Hub itself can grant it now.
     for (question, asked) in questions.iter().zip([(3, 1), (4, 2)]) {
         assert!(world.require(question, &usual()).is_ok());
         assert_eq!(world.asked(), asked);
@@ -230,7 +230,7 @@ fn a_yes_ends_with_a_newer_no_of_the_auth_check() {
         assert!(world.require(&question, &usual()).is_ok());
         world.server.set_route(CHECK, refusal);
         world.time.pass(Duration::from_millis(1));
-        // From the caller's point of view both are the same question.
+        // To the caller, both are the same request.
         for options in [anew(), usual(), usual()] {
             let outcome = world.require(&question, &options);
             let told = denial(outcome).0;
@@ -250,7 +250,7 @@ fn a_rate_limit_of_the_auth_check_is_obeyed_by_all_processes_until_it_ends() {
         assert!(is_limited(&world.require_anew(&question)));
     }
     assert_eq!(world.asked().1, 1);
-    // What whoami decides is known, and an answer to it does not lift the limit.
+    // What whoami decides is cached, and its answer does not lift the limit.
     assert!(world.require(&write(None), &usual()).is_ok());
     world.server.set_route(CHECK, answer(200, "", "OK"));
     assert!(is_limited(&world.require(&question, &usual())));
@@ -280,9 +280,9 @@ fn what_only_the_auth_check_decides_is_asked_also_by_an_old_identity() {
     let assurance = world.require(&question, &usual()).expect("the Hub's yes");
     assert!(assurance.stale.is_some());
     assert_eq!(world.asked(), (2, 2));
-    // What nobody decides quotes no *no*.
+    // An undecided request does not quote a denial.
     let Err(Error::Unknown { message, .. }) = world.require(&write(None), &usual()) else {
-        panic!("nobody knows");
+        panic!("unknown expected");
     };
     assert!(!message.contains("ago was"), "{message}");
 }
@@ -364,7 +364,7 @@ fn a_name_is_looked_up_once_and_reported_once_however_many_ask() {
 #[test]
 fn every_error_about_a_missing_repository_has_the_hint() {
     let world = missing();
-    // A failure is not remembered.
+    // A failure is not cached.
     let route = "/api/models?";
     world.server.set_route(route, answer(503, "", ""));
     let question = must_exist("alice/trainedd");
@@ -380,7 +380,7 @@ fn every_error_about_a_missing_repository_has_the_hint() {
     let outcomes = at_once(8, || hints(world.require(&question, &usual())));
     assert_eq!(outcomes, [true; 8]);
     assert_eq!(world.server.requests_for(route), 2);
-    // An error is no warning: the one that is due still comes.
+    // An error does not replace the warning, which is still due.
     let assurance = world.require(&write(Some("alice/trainedd")), &usual());
     let assurance = assurance.expect("it would be created");
     assert!(!assurance.missing().expect("it is missing").is_reported);
@@ -398,7 +398,7 @@ fn a_rate_limit_of_a_listing_is_obeyed() {
         "/api/models/alice/another/auth-check",
         answer(404, code, ""),
     );
-    // They are advice: what was asked for itself goes on.
+    // Lookups are only advice: the request itself succeeds.
     for name in ["alice/trainedd", "alice/another"] {
         let outcome = world.require(&write(Some(name)), &usual());
         assert!(outcome.is_ok(), "{outcome:?}");

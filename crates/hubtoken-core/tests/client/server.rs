@@ -1,4 +1,4 @@
-//! A server that answers as it is told and remembers what it was asked.
+//! A server that sends configured responses and records the requests.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -13,11 +13,11 @@ pub struct Server {
 
 struct Shared {
     answer: Mutex<String>,
-    /// Answers of their own, by the start of the path.
+    /// Responses for specific paths, by the start of the path.
     routes: Mutex<Vec<(String, String)>>,
-    /// The paths that were asked for.
+    /// The requested paths.
     paths: Mutex<Vec<String>>,
-    /// Whether questions lie there until the gate is opened.
+    /// Whether requests wait until the gate is opened.
     closed: Mutex<bool>,
     opened: Condvar,
     requests: AtomicUsize,
@@ -26,7 +26,7 @@ struct Shared {
     stopped: AtomicBool,
 }
 
-/// A whole HTTP answer.
+/// A complete HTTP response.
 pub fn answer(status: u16, headers: &str, body: &str) -> String {
     format!(
         "HTTP/1.1 {status} x\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}",
@@ -35,7 +35,7 @@ pub fn answer(status: u16, headers: &str, body: &str) -> String {
 }
 
 impl Server {
-    /// Starts a server that gives one answer to everything.
+    /// Starts a server that sends the same response to every request.
     pub fn start(answer: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
@@ -67,7 +67,7 @@ impl Server {
         &self.endpoint
     }
 
-    /// Changes the answer.
+    /// Changes the response.
     pub fn set_answer(&self, answer: String) {
         *self
             .shared
@@ -76,7 +76,7 @@ impl Server {
             .unwrap_or_else(PoisonError::into_inner) = answer;
     }
 
-    /// Gives an answer of its own to what begins with `path`.
+    /// Sets the response for paths that begin with `path`.
     pub fn set_route(&self, path: &str, answer: String) {
         let mut routes = self
             .shared
@@ -87,7 +87,7 @@ impl Server {
         routes.push((path.to_owned(), answer));
     }
 
-    /// How many requests arrived for what begins with `path`.
+    /// How many requests arrived for paths that begin with `path`.
     pub fn requests_for(&self, path: &str) -> usize {
         let paths = self
             .shared
@@ -97,7 +97,7 @@ impl Server {
         paths.iter().filter(|asked| asked.starts_with(path)).count()
     }
 
-    /// Answers nothing from now on, until the gate is opened.
+    /// Sends no response from now on, until the gate is opened.
     pub fn close_gate(&self) -> Gate {
         *self
             .shared
@@ -122,11 +122,11 @@ impl Server {
     }
 }
 
-/// What holds a server's answers back.
+/// Holds back a server's responses.
 pub struct Gate(Arc<Shared>);
 
 impl Gate {
-    /// Lets all answers go, also those to come.
+    /// Releases all responses, present and future.
     pub fn open(&self) {
         *self.0.closed.lock().unwrap_or_else(PoisonError::into_inner) = false;
         self.0.opened.notify_all();

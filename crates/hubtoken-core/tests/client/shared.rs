@@ -1,7 +1,6 @@
-//! What processes of one machine share: this binary runs itself again as each of them.
+//! What the processes of one machine share. This binary starts itself again as each of them.
 //!
-//! All of them have a clock that stands still, so that nothing becomes of a claim because the
-//! machine is busy.
+//! Their clocks stand still, so that a busy machine never makes a lease stale.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::Path;
@@ -41,13 +40,13 @@ fn again() -> Options {
     }
 }
 
-/// A client that remembers nothing, at a time.
+/// A client with empty caches and the given clock.
 fn client(time: &HandClock) -> Arc<Client> {
     Arc::new(Client::with_clock(Pace::default(), time.clock()))
 }
 
-/// Asks as a new process would: with a client that remembers nothing. A moment after the one
-/// before, so that each knows which answer is the newer one.
+/// Sends a request as a new process would: with empty caches. Each call is a little later than the
+/// last, so that it is clear which answer is newer.
 fn ask(home: &Path, endpoint: &str, time: &HandClock, options: &Options) -> Result<Known, Failure> {
     time.pass(Duration::from_millis(10));
     ask_with(&client(time), home, endpoint, options, &[])
@@ -74,7 +73,7 @@ fn user(known: Result<Known, Failure>) -> String {
     known.expect("an identity").identity.user.clone()
 }
 
-/// Asks as `ask_with` does, by a place that tells what those see who wait.
+/// Like `ask_with`, but through a cache that reports what its followers see.
 fn ask_watched(
     client: &Arc<Client>,
     cache: &Arc<Watched>,
@@ -87,14 +86,14 @@ fn ask_watched(
     client.identify(&credential, &line, &usual(), &Never)
 }
 
-/// The place that a home has, watched.
+/// The shared cache of a home folder, wrapped.
 fn watched(home: &Path) -> Arc<Watched> {
     let environment = Fixed::from([("HF_HOME", home.to_str().expect("text"))]);
     let folder = Settings::read(&environment).identities.expect("a folder");
     Watched::new(DiskCache::new(folder))
 }
 
-/// Notices that its caller waits for a request, as nobody else is asked whether to go on.
+/// Detects that its caller is waiting for a request: only then is it asked whether to continue.
 #[derive(Default)]
 struct Waits(AtomicBool);
 
@@ -136,7 +135,8 @@ fn a_follower_of_a_failed_request_uses_what_another_process_learned() {
         };
         until(|| waits.0.load(Ordering::SeqCst));
         drop(gate);
-        // It failed, unless the follower was faster: then memory has an identity, a stale one to it.
+        // It failed, unless the follower was faster: then memory holds an identity, which is a
+        // stale one to the leader.
         if let Ok(known) = leader.join().expect("no panic") {
             assert!(known.stale.is_some());
         }
@@ -148,7 +148,7 @@ fn a_follower_of_a_failed_request_uses_what_another_process_learned() {
     assert_eq!(server.requests(), 2);
 }
 
-/// A process that asks when it is told to, and says when it waits for another one.
+/// A process that sends a request on command and reports when it waits for another one.
 #[test]
 #[ignore = "run by the other tests, in processes of their own"]
 fn process() {
@@ -199,13 +199,13 @@ impl Process {
         process
     }
 
-    /// Waits until it says something.
+    /// Waits for a line of its output.
     fn hear(&mut self, word: &str) {
         let mut said = self.said.by_ref().map_while(Result::ok);
         assert!(said.any(|line| line == word));
     }
 
-    /// Lets it ask.
+    /// Lets it send its request.
     fn release(&mut self) {
         let mut stdin = self.child.stdin.take().expect("a pipe");
         stdin.write_all(b"go\n").expect("it listens");
@@ -227,7 +227,7 @@ fn many_processes_make_one_request() {
     let mut processes: Vec<Process> = (0..PROCESSES)
         .map(|_| Process::start(home.path(), server.endpoint()))
         .collect();
-    // One asks, and all the others wait for it.
+    // One sends a request, and all the others wait for it.
     let (first, others) = processes.split_first_mut().expect("some");
     first.release();
     until(|| server.requests() == 1);
@@ -262,7 +262,7 @@ fn a_process_that_is_killed_gives_the_lock_back() {
     process.child.kill().expect("it runs");
     process.child.wait().expect("it is dead");
     gate.open();
-    // Its clock stands still: whoever had to wait for the claim would wait for ever.
+    // Its clock stands still: a client that had to wait for the lease would wait forever.
     let known = ask(
         home.path(),
         server.endpoint(),
@@ -317,7 +317,7 @@ fn the_next_process_knows_and_asks_on_demand() {
     assert_eq!(asked(&again()), "bob");
     assert_eq!(asked(&usual()), "bob");
     assert_eq!(server.requests(), 2);
-    // Forgotten by one process is forgotten by all.
+    // Dropped by one process means dropped for all.
     let one = client(&time);
     let known = ask_with(&one, home.path(), server.endpoint(), &again(), &[]);
     assert_eq!(user(known), "bob");
@@ -327,7 +327,7 @@ fn the_next_process_knows_and_asks_on_demand() {
     one.forget(credential(server.endpoint()).token.digest());
     assert_eq!(asked(&usual()), "bob");
     assert_eq!(server.requests(), 5);
-    // The switch.
+    // The off switch.
     let off = [("HUBTOKEN_DISABLE_CACHE", "1")];
     let known = ask_with(
         &client(&time),
@@ -359,7 +359,7 @@ fn a_rate_limit_is_every_process_s() {
     time.pass(Duration::from_secs(30));
     assert!(ask(home.path(), server.endpoint(), &time, &usual()).is_err());
     assert_eq!(server.requests(), 2);
-    // One without a time is nobody's.
+    // A limit without a duration is not shared.
     let server = Server::start(answer(429, "", ""));
     for _ in 0..2 {
         assert!(ask(home.path(), server.endpoint(), &time, &again()).is_err());
@@ -379,7 +379,7 @@ fn a_rejection_is_every_process_s_and_ends_what_was_known() {
         assert!(matches!(failure, Some(Failure::Rejected)));
     }
     assert_eq!(server.requests(), 2);
-    // For a while.
+    // For a limited time.
     time.pass(REJECTION_LIFETIME);
     let failure = ask(home.path(), server.endpoint(), &time, &usual()).err();
     assert!(matches!(failure, Some(Failure::Rejected)));

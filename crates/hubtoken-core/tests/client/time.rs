@@ -1,5 +1,5 @@
-//! Time as these tests have it: it passes when a test says so, and what happens meanwhile is waited
-//! for, however long that takes.
+//! Time under the control of the tests: it passes only when a test says so, and the events in
+//! between are awaited, however long they take.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use hubtoken_core::identity::clock::Clock;
 use hubtoken_core::identity::shared::Moment;
 
-/// After this a test has hung, and should say so. Nothing else depends on it.
+/// After this time a test has hung and must fail. Nothing else depends on it.
 pub const HANG_LIMIT: Duration = Duration::from_mins(5);
 
-/// Waits for an event that is sure to come.
+/// Waits for an event that is sure to occur.
 pub fn until(come: impl Fn() -> bool) {
     let started = Instant::now();
     while !come() {
@@ -20,21 +20,21 @@ pub fn until(come: impl Fn() -> bool) {
     }
 }
 
-/// A clock that stands still until it is moved.
+/// A clock that stands still until it is advanced.
 #[derive(Clone, Default)]
 pub struct HandClock {
-    /// Milliseconds.
+    /// In milliseconds.
     passed: Arc<AtomicU64>,
 }
 
 impl HandClock {
-    /// Lets some time pass.
+    /// Advances the clock.
     pub fn pass(&self, length: Duration) {
         let length = u64::try_from(length.as_millis()).expect("no age of the world");
         self.passed.fetch_add(length, Ordering::SeqCst);
     }
 
-    /// What a client takes for the time.
+    /// The clock for a client.
     pub fn clock(&self) -> Clock {
         static START: LazyLock<Moment> = LazyLock::new(Moment::now);
         let passed = self.passed.clone();

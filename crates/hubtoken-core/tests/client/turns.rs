@@ -1,7 +1,8 @@
-//! One request for all who wait, whatever happens to it: on the disk, and in a place in memory
-//! that stands for a networked one. Each client is what a process has; `shared.rs` has real ones.
+//! One request for all waiting clients, whatever happens to it: on disk, and in a memory cache that
+//! stands in for a networked one. Each client has what a process has; `shared.rs` uses real
+//! processes.
 //!
-//! The time by which they wait for each other passes when a test says so.
+//! The time that waiting is measured in passes only when a test says so.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,10 +47,10 @@ fn patient() -> Options {
     }
 }
 
-/// Lets time pass while somebody asks and shows it: in steps after each of which all who wait have
-/// seen a new sign of life.
+/// Lets time pass while a leader is alive, in steps. After each step, all followers have seen a new
+/// heartbeat.
 fn pass_while_it_lives(cache: &Watched, time: &HandClock, length: Duration) {
-    // Less than a claim may show nothing new.
+    // Shorter than a lease may go without a heartbeat.
     const STEP: Duration = Duration::from_secs(29);
     let mut passed = Duration::ZERO;
     while passed < length {
@@ -60,8 +61,8 @@ fn pass_while_it_lives(cache: &Watched, time: &HandClock, length: Duration) {
     }
 }
 
-/// What many clients learn that ask at once; `meanwhile` is called when one has asked the Hub and
-/// all the others wait for it.
+/// The results of many clients that send requests at once. `meanwhile` is called when one of them
+/// has reached the Hub and all the others wait for it.
 fn together(
     cache: &Arc<Watched>,
     server: &Server,
@@ -80,7 +81,7 @@ fn together(
     })
 }
 
-/// Runs a test with each sort of place.
+/// Runs a test with each kind of shared cache.
 fn in_each_place(test: impl Fn(Arc<Watched>)) {
     let folder = tempfile::tempdir().expect("a folder");
     test(Watched::new(DiskCache::new(folder.path().join("cache"))));
@@ -110,7 +111,7 @@ fn a_slow_hub_is_asked_once() {
         let gate = server.close_gate();
         let time = HandClock::default();
         let outcomes = together(&cache, &server, &time, || {
-            // Longer than a claim may show nothing new: this one goes on showing it.
+            // Longer than a lease may go without a heartbeat, but this one keeps sending them.
             pass_while_it_lives(&cache, &time, PACE.grace * 3);
             gate.open();
         });
@@ -173,7 +174,7 @@ fn a_failure_is_the_answer_for_all_who_waited_and_for_nobody_else() {
                 assert!(is_it(&failure), "{failure:?}");
             }
             assert_eq!(server.requests(), 1);
-            // Who comes later has waited for nothing.
+            // A later client has not waited for the failure.
             server.set_answer(answer(200, "", ALICE));
             assert!(ask(&cache, &server, &time, &patient()).is_ok());
             assert_eq!(server.requests(), 2);
@@ -211,7 +212,7 @@ fn the_impatience_of_one_is_no_answer_for_another() {
     in_each_place(|cache| {
         let server = Server::start(answer(200, "", ALICE));
         let gate = server.close_gate();
-        // The impatience lasts until there is somebody who could take it for an answer.
+        // The failure is held back until a follower could take it for an answer.
         cache.tell_failures_to(1);
         let time = HandClock::default();
         std::thread::scope(|scope| {
@@ -224,7 +225,8 @@ fn the_impatience_of_one_is_no_answer_for_another() {
             until(|| cache.held() == 1);
             let follower = scope.spawn(move || ask(cache, server, time, &patient()));
             until(|| cache.failures() == 1);
-            // Nobody was answered so far; the follower is, because it asks.
+            // No client has an answer so far. The follower gets one, because it sends a request
+            // itself.
             gate.open();
             assert!(follower.join().expect("no panic").is_ok());
             assert!(leader.join().expect("no panic").is_err());
@@ -242,9 +244,9 @@ fn a_claim_that_shows_nothing_is_taken_over_by_one() {
             token: Place::of_token(&credential.token.digest()),
             hub: Place::of_hub(&credential.endpoint),
         };
-        // Somebody who holds the claim and does nothing, as a process does that is stopped.
+        // A leader that holds the lease and does nothing, like a stopped process.
         let Claim::Held(lease) = cache.try_claim(&place) else {
-            panic!("nobody else is here");
+            panic!("the lease is free");
         };
         let gate = server.close_gate();
         let time = HandClock::default();
@@ -254,10 +256,10 @@ fn a_claim_that_shows_nothing_is_taken_over_by_one() {
                 .collect();
             until(|| cache.counting() == CLIENTS);
             assert_eq!(server.requests(), 0);
-            // All of them see at once that it shows nothing.
+            // All of them notice at once that it is stale.
             time.pass(PACE.grace);
             until(|| server.requests() >= 1);
-            // What the one who was stopped gives back is no longer its own.
+            // The stopped leader releases a lease that it no longer owns.
             drop(lease);
             gate.open();
             callers
@@ -274,7 +276,7 @@ fn a_claim_that_shows_nothing_is_taken_over_by_one() {
 fn a_claim_is_not_renewed_for_ever() {
     in_each_place(|cache| {
         let server = Server::start(answer(200, "", ALICE));
-        // The first connection has died, and the caller would wait for it for a long time.
+        // The first connection has died, and its caller would wait for it for a long time.
         let gate = server.close_gate();
         let time = HandClock::default();
         let endless = Options {
@@ -283,7 +285,7 @@ fn a_claim_is_not_renewed_for_ever() {
         };
         std::thread::scope(|scope| {
             let (cache, server, time) = (&cache, &server, &time);
-            // In here, so that a test that hangs opens it.
+            // Moved here, so that a hanging test opens it.
             let gate = gate;
             let stuck = scope.spawn(move || ask(cache, server, time, &endless));
             until(|| server.requests() == 1);
@@ -291,8 +293,8 @@ fn a_claim_is_not_renewed_for_ever() {
             until(|| cache.waiting() == 1);
             time.pass(PACE.longest);
             until(|| {
-                // How soon the last sign of life is seen does not matter: time passes only after
-                // one that was seen twice, and so it does until there is no new one.
+                // How soon the last heartbeat is seen does not matter: time passes only after one
+                // was seen twice, and continues to pass until there is no new one.
                 if cache.counting() == 1 {
                     time.pass(PACE.grace);
                 }
