@@ -1,8 +1,8 @@
-//! Holds the order of a package's modules: which file imports which is read from its `use` lines and
-//! its paths, and what points upward or in a circle is reported.
+//! Checks the import order of a package's modules. It reads the imports of each file from its `use`
+//! lines and its paths, and reports those that point upward or form a cycle.
 //!
-//! A package stays readable as long as its rooms (the modules at the top of `src`) have an order in
-//! which each one imports only from those before it. Nothing but a test keeps such an order.
+//! A package stays readable as long as its top-level modules (its rooms) have an order in which
+//! each imports only from those before it. Only a test can maintain such an order.
 
 mod paths;
 
@@ -11,27 +11,28 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A module by the names that lead to it from the package's root.
+/// A module path, from the package's root.
 type Module = Vec<String>;
 
-/// The files of a package and what each of them imports.
+/// The files of a package and their imports.
 pub struct Imports(BTreeMap<Module, BTreeSet<Module>>);
 
 impl Imports {
-    /// Reads a package by its folder, which is `env!("CARGO_MANIFEST_DIR")` in its own tests.
+    /// Reads the package in a folder, which is `env!("CARGO_MANIFEST_DIR")` in the package's own
+    /// tests.
     ///
     /// # Errors
     ///
-    /// As [`Imports::read`].
+    /// As for [`Imports::read`].
     pub fn of_package(folder: &str) -> io::Result<Self> {
         Self::read(&Path::new(folder).join("src"))
     }
 
-    /// Reads every file below a `src` folder but tests, which may import as they like.
+    /// Reads every file below a `src` folder except tests, which may import anything.
     ///
     /// # Errors
     ///
-    /// What the disk says.
+    /// Those of the file system.
     pub fn read(src: &Path) -> io::Result<Self> {
         let mut files = Vec::new();
         collect(src, &mut files)?;
@@ -52,11 +53,11 @@ impl Imports {
         Ok(Self(imports))
     }
 
-    /// Imports that break the order of rooms: of a room that comes later, or that is not listed.
+    /// Imports that break the order of rooms: those from a later or an unlisted room.
     ///
-    /// `rooms` are the names of modules, each of which may import from those before it. A module is in
-    /// the room with its own name or with that of the nearest module above it: `git::service` may stand
-    /// before the rest of `git`.
+    /// `rooms` are the names of modules, each of which may import from those before it. A module
+    /// belongs to the room with its own name, or else with the name of its nearest listed ancestor:
+    /// `git::service` may come before the rest of `git`.
     #[must_use]
     pub fn upward(&self, rooms: &[&str]) -> Vec<String> {
         let place = |module: &Module| {
@@ -71,7 +72,7 @@ impl Imports {
                 continue;
             }
             let Some(own) = place(module) else {
-                found.push(format!("{} is in no room", name(module)));
+                found.push(format!("{} is not in any room", name(module)));
                 continue;
             };
             let later = targets
@@ -83,8 +84,7 @@ impl Imports {
         found
     }
 
-    /// The files that import each other, directly or through others, where neither is the other's
-    /// parent.
+    /// The files that import each other, directly or indirectly, unless one is the other's parent.
     #[must_use]
     pub fn circles(&self) -> Vec<String> {
         let mut left: BTreeMap<&Module, BTreeSet<&Module>> = self
@@ -95,7 +95,8 @@ impl Imports {
                 (module, targets.collect())
             })
             .collect();
-        // What imports nothing that is left is in no circle, and neither is what nothing imports.
+        // A file without remaining imports is in no cycle, and neither is one without remaining
+        // importers.
         loop {
             let before = left.len();
             let known: BTreeSet<&Module> = left.keys().copied().collect();
@@ -144,7 +145,7 @@ fn module_of(file: &Path) -> Option<Module> {
     Some(names)
 }
 
-/// The file that a path leads to, as far as it leads through files.
+/// The file that a path leads to: that of its longest prefix that names a file.
 fn resolve(module: &Module, path: &[String], files: &BTreeMap<Module, PathBuf>) -> Option<Module> {
     let mut at = module.clone();
     let mut rest = path;
@@ -178,7 +179,7 @@ fn resolve(module: &Module, path: &[String], files: &BTreeMap<Module, PathBuf>) 
     files.contains_key(&at).then_some(at)
 }
 
-/// Whether one is the other's parent, or further above it.
+/// Whether one is the other's ancestor.
 fn is_family(one: &Module, other: &Module) -> bool {
     one.starts_with(other) || other.starts_with(one)
 }
@@ -220,7 +221,7 @@ mod tests {
         );
         assert_eq!(
             imports.upward(&["a", "b"]),
-            ["a imports b", "c is in no room"]
+            ["a imports b", "c is not in any room"]
         );
     }
 

@@ -1,7 +1,7 @@
-//! The paths in a file that may lead to another file of the package.
+//! Extracts the paths in a file that may lead to another file of the package.
 
-/// The names of each path: those of `use` lines, with their braces taken apart, and those that begin
-/// with `crate` or `super` anywhere else.
+/// The segments of each path: those of `use` lines with their braces expanded, and those anywhere
+/// else that begin with `crate` or `super`.
 pub(crate) fn of(text: &str) -> Vec<Vec<String>> {
     let code = without_tests(&without_comments(text));
     let mut paths = Vec::new();
@@ -25,13 +25,13 @@ fn without_comments(text: &str) -> String {
         .join("\n")
 }
 
-/// Tests stand at the end of a file.
+/// Tests are at the end of a file.
 fn without_tests(text: &str) -> String {
     let end = text.find("#[cfg(test)]\nmod tests {");
     text[..end.unwrap_or(text.len())].to_owned()
 }
 
-/// What is imported, if a statement imports: its last line may follow an attribute or a block.
+/// The import in a statement, if it is one. Its last line may follow an attribute or a block.
 fn use_tree(statement: &str) -> Option<&str> {
     let starts = statement.match_indices("use ").map(|(start, _)| start);
     let start = starts
