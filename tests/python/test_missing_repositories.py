@@ -208,7 +208,7 @@ def test_a_namespace_that_does_not_exist_is_said_to_be_missing(
         message = str(caught.value)
         assert says in message
         assert "not a member" not in message
-        assert "Make a token" not in message
+        assert "Create a token" not in message
         assert caught.value.remedy_url is None
     for must_exist in (False, True):
         with pytest.raises(hubtoken.RepositoryNotFoundError) as missing:

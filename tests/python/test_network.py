@@ -112,7 +112,7 @@ def test_the_older_schemes_look_names_up_here(
     with proxying(port) as proxy:
         clean_environment.setenv("ALL_PROXY", f"{scheme}://{proxy.address}")
         text = complaint(hubtoken.HubUnreachableError, f"https://hub.invalid:{port}")
-        assert "name is not known here" in text
+        assert "name cannot be resolved here" in text
         assert "socks5h" in text
         assert proxy.asked == []
 
@@ -245,7 +245,7 @@ def test_a_proxy_that_is_not_there_is_named(
 @pytest.mark.parametrize(
     ("scheme", "refusal", "part"),
     [
-        ("http", b"HTTP/1.1 407 No\r\n\r\n", "wants a user and a password"),
+        ("http", b"HTTP/1.1 407 No\r\n\r\n", "requires a user and a password"),
         ("http", b"HTTP/1.1 403 No\r\n\r\n", "refuses to connect"),
         ("http", b"HTTP/1.1 502 No\r\n\r\n", "refuses to connect"),
         ("http", b"", "closed the connection"),
@@ -336,7 +336,7 @@ def foreign() -> Iterator[str]:
     ("situation", "part"),
     [
         (refused, "the Hub cannot be reached: the connection was refused"),
-        (unknown_host, "its name is not known"),
+        (unknown_host, "its name cannot be resolved"),
         (plain_port, "the Hub does not speak TLS at this port"),
         (tls_port, "closed the connection without an answer"),
         (closing, "closed the connection without an answer"),

@@ -68,7 +68,7 @@ def test_a_bare_401_is_believed_only_if_whoami_confirms_it(home: Path, message: 
     with serving(hub(http(401, **headers))) as server:
         token = handed_over(endpoint=server.endpoint)
         assert hubtoken.whoami(token).user == "alice"
-        with pytest.raises(hubtoken.VerdictUnknownError, match="although it knows the token"):
+        with pytest.raises(hubtoken.VerdictUnknownError, match="although it accepts the token"):
             hubtoken.require_role("read", token, repo="bob/x")
         assert asked(server.requests) == 2
         assert hubtoken.whoami(token).user == "alice"
@@ -251,6 +251,6 @@ def test_a_policy_for_fine_grained_tokens_leads_to_the_form_for_one(real: Hub) -
             error = caught.value
             form = "?tokenType=fineGrained&orgs=acme&orgPermissions=repo.write"
             assert error.remedy_url == f"{real.endpoint}{NEW_TOKEN}{form}"
-            assert "Make a fine-grained token" in str(error)
+            assert "Create a fine-grained token" in str(error)
     finally:
         real.set_token_policy("acme", "allow-all")

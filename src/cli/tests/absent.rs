@@ -242,7 +242,7 @@ fn a_namespace_that_does_not_exist_is_said_to_be_missing() {
                 message.contains(&says) && message.contains(near),
                 "{message}"
             );
-            assert!(!message.contains("not a member") && !message.contains("Make a token"));
+            assert!(!message.contains("not a member") && !message.contains("Create a token"));
             assert_eq!(value["error"]["remedy_url"], Value::Null);
         }
     }

@@ -65,7 +65,9 @@ def refusal(token: HubToken, says: str) -> errors.OrganizationPolicyError:
     message = str(denied.value)
     assert says in message
     advice = (
-        "Make a fine-grained token" if says == FINE_GRAINED else "administrator of the organization"
+        "Create a fine-grained token"
+        if says == FINE_GRAINED
+        else "administrator of the organization"
     )
     assert advice in message
     assert "invalid" not in message.lower()
