@@ -1,7 +1,7 @@
-"""A server's question of every request: whose is this token? Answered from memory.
+"""Measures the check that a server makes for every request: whose token is this? From the cache.
 
-A thousand callers take turns. What two threads or two processes do together is given as the time
-from one answer to the next, of whichever of them: 10,000 ns are 100,000 checks a second.
+A thousand callers take turns. For two concurrent threads or processes, the result is the time from
+one answer to the next of either of them: 10,000 ns are 100,000 checks a second.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CALLERS = 1_000
-# Of each of two at once, in a round.
+# By each of two concurrent threads or processes, per round.
 CHECKS = 20_000
 WORKERS = 2
 PROCESS_ROUNDS = 3
@@ -37,7 +37,7 @@ def taking_turns(check: Callable[[str], object], tokens: list[str]) -> Callable[
 
 
 def many(check: Callable[[str], object], tokens: list[str]) -> None:
-    """As many as one of two does in a round."""
+    """The checks that one of two makes per round."""
     for token in itertools.islice(itertools.cycle(tokens), CHECKS):
         check(token)
 
@@ -79,7 +79,7 @@ def in_processes(which: str) -> float:
 
 
 def checks() -> dict[str, Callable[[str], object]]:
-    """The two libraries' ways to ask."""
+    """The checks of the two libraries."""
     from huggingface_hub import HfApi
 
     api = HfApi()
@@ -91,7 +91,7 @@ def checks() -> dict[str, Callable[[str], object]]:
 
 
 def worker(which: str) -> None:
-    """One of two processes: fills its memory, waits for its start, tells its milliseconds."""
+    """One of two processes: fills its cache, waits for the start, and prints its milliseconds."""
     check = checks()[which]
     tokens = [random_token() for _ in range(CALLERS)]
     for token in tokens:

@@ -1,6 +1,6 @@
-"""The check that a training script or a server makes again and again: answered from memory.
+"""Measures the check that a training script or a server repeats: answered from the cache.
 
-Without `repo=` the working directory decides which project's configuration counts, so that asking
+Without `repo=`, the working directory decides which project's configuration applies, so asking
 the system for it, as `os.getcwd` does, is the least that such a call can cost.
 """
 
@@ -22,7 +22,7 @@ def nothing() -> None:
 
 
 def rows(hub: Hub) -> list[Row]:
-    """huggingface_hub keeps whoami on request, an auth-check never."""
+    """huggingface_hub caches whoami on request, but never an auth-check."""
     from huggingface_hub import HfApi
 
     hub.create_user("alice")

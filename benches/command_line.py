@@ -1,8 +1,8 @@
-"""What a verb costs in a shell: whole processes, started in turns.
+"""Measures what a verb costs in a shell: complete processes, started in turns.
 
-The script that starts a Python program is written by whoever installs it. pip before 25 writes one
-that imports `re`, which costs more than hubtoken does; pip 25 and later, and uv, write one that
-does not. Both are measured. git's helper is measured apart: it need not be Python at all.
+The script that starts a Python program is written by its installer. pip before 25 writes one that
+imports `re`, which costs more than hubtoken does; pip 25 and later, and uv, write one that does
+not. Both are measured. git's helper is measured separately, since it need not be Python at all.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if __name__ == "__main__":
 
 @dataclass(frozen=True)
 class Command:
-    """One program, what it reads, and what must be in its answer."""
+    """One program, its input, and what its output must contain."""
 
     words: tuple[str, ...]
     answer: str
@@ -62,9 +62,9 @@ class Command:
 
 
 def in_turns(commands: list[Command], rounds: int) -> list[float]:
-    """The first command's median, and those of the others as their ratios to it give them.
+    """The first command's median, and those of the others, derived from their ratios to it.
 
-    Ratios are taken round by round, since the machine's pace drifts.
+    Ratios are computed round by round, since the machine's speed drifts.
     """
     for command in commands:
         command.run()  # into the page cache, byte code written
@@ -77,7 +77,7 @@ def in_turns(commands: list[Command], rounds: int) -> list[float]:
 
 
 def random_token() -> str:
-    """A token in the right form that no Hub has issued."""
+    """A token in the right format that no Hub has issued."""
     return "hf_" + "".join(secrets.choice(string.ascii_letters) for _ in range(34))
 
 
@@ -104,7 +104,7 @@ def wrapper(folder: Path, body: str) -> str:
 
 
 def verbs(scripts: dict[str, str], token: str) -> list[Row]:
-    """Two verbs that ask nobody, beside the same of `hf`."""
+    """Two verbs that send no request, beside the same of `hf`."""
     bare = Command((sys.executable, "-c", "pass"), "")
     hf = str(SCRIPTS / f"hf{SUFFIX}")
     last = f"app-{TOKENS - 1}"
@@ -129,7 +129,7 @@ def verbs(scripts: dict[str, str], token: str) -> list[Row]:
 
 
 def git_get(script: str, folder: Path, token: str) -> list[Row]:
-    """Git's question, beside the helper that comes with git and reads one file."""
+    """Git's request, beside the helper that comes with git and reads one file."""
     file = folder / "git-credentials"
     file.write_text(f"https://hf_user:{token}@{HOST}\n", encoding="utf-8")
     file.chmod(0o600)
@@ -151,8 +151,8 @@ def git_get(script: str, folder: Path, token: str) -> list[Row]:
 
 
 def rows(folder: Path) -> list[Row]:
-    """Verbs, then git."""
-    # Else `hf` asks the package index for a newer version, and is slower for it.
+    """The verbs, then git."""
+    # Otherwise `hf` asks the package index for a newer version, which makes it slower.
     os.environ["HF_HUB_DISABLE_UPDATE_CHECK"] = "1"
     os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
     token = store(folder)

@@ -1,4 +1,4 @@
-"""What `import hubtoken` adds to a process: whole processes, started in turns."""
+"""Measures what `import hubtoken` adds to a process: complete processes, started in turns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def start(statement: str) -> None:
 
 
 def rows() -> list[Row]:
-    """The ratios are taken round by round, since the machine's pace drifts."""
+    """The ratios are computed round by round, since the machine's speed drifts."""
     for statement in STATEMENTS:
         start(statement)  # into the page cache, byte code written
     rounds = [

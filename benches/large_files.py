@@ -1,10 +1,10 @@
-"""Large files through the embedded Hub: how fast, and in how much memory.
+"""Measures large files through the embedded Hub: speed and memory.
 
-Run by hand: `python benches/large_files.py`; `--help` tells how to have less of it. A Hub in a
-process of its own takes and gives a file of a gigabyte, by git, by LFS and by download; sixty-four
-clients download at once; and a snapshot of ten thousand files is taken. The memory is the most that
-the Hub's process ever had (`VmHWM`), reset before each part; what git's own programs had is told
-apart.
+Run it directly: `python benches/large_files.py`; `--help` lists options for smaller runs. A Hub in
+a separate process receives and serves a file of a gigabyte, by git, by LFS and by download;
+sixty-four clients download at once; and a snapshot of ten thousand files is downloaded. The memory
+is the peak of the Hub's process (`VmHWM`), reset before each part; that of git's own programs is
+reported separately.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PIECE = MEGABYTE
 
 
 class Watch:
-    """The memory of a process and of those that it starts."""
+    """The memory of a process and of its descendants."""
 
     def __init__(self, process: int) -> None:
         self.process = process
@@ -53,14 +53,14 @@ class Watch:
             self.children = max([self.children, *map(most_memory, descendants(self.process))])
 
     def end(self) -> tuple[int, int]:
-        """The most of the process itself, and of the largest of the others, in MiB."""
+        """The peak of the process itself, and of the largest of the others, in MiB."""
         self._stop.set()
         self._thread.join()
         return most_memory(self.process) // 1024, self.children // 1024
 
 
 def most_memory(process: int) -> int:
-    """In KiB; nothing if the process has gone."""
+    """In KiB; 0 if the process has ended."""
     try:
         text = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -70,7 +70,7 @@ def most_memory(process: int) -> int:
 
 
 def descendants(process: int) -> list[int]:
-    """The processes that a process has started, and theirs."""
+    """The descendants of a process."""
     found = []
     for task in Path(f"/proc/{process}/task").glob("*/children"):
         try:
@@ -84,7 +84,7 @@ def descendants(process: int) -> list[int]:
 
 @contextmanager
 def measured(what: str, hub: Served, megabytes: float) -> Iterator[None]:
-    """Print how long a part took, and in how much memory."""
+    """Print how long a part took, and how much memory it used."""
     watch = Watch(hub.process.pid)
     begun = time.perf_counter()
     yield
@@ -95,7 +95,7 @@ def measured(what: str, hub: Served, megabytes: float) -> Iterator[None]:
 
 
 def write_random(path: Path, megabytes: int) -> str:
-    """A file that cannot be made smaller; its SHA-256."""
+    """Write a file that cannot be compressed; returns its SHA-256."""
     digest = hashlib.sha256()
     with path.open("wb") as file:
         for _ in range(megabytes):
@@ -106,14 +106,14 @@ def write_random(path: Path, megabytes: int) -> str:
 
 
 def pieces(path: Path) -> Iterator[bytes]:
-    """The content of a file."""
+    """The content of a file, in chunks."""
     with path.open("rb") as file:
         while piece := file.read(PIECE):
             yield piece
 
 
 def received(client: httpx.Client, url: str, headers: dict[str, str] | None = None) -> str:
-    """Download, and say the SHA-256."""
+    """Download a file; returns its SHA-256."""
     digest = hashlib.sha256()
     with client.stream("GET", url, headers=headers) as answer:
         answer.raise_for_status()
@@ -140,13 +140,13 @@ class Bench:
         self.url = f"{self.hub.endpoint}/alice/m"
 
     def link(self, operation: str, oid: str, size: int) -> str:
-        """Where a large file is sent or fetched."""
+        """The URL that a large file is uploaded to or downloaded from."""
         body = {"operation": operation, "objects": [{"oid": oid, "size": size}]}
         answer = self.client.post(f"{self.url}.git/info/lfs/objects/batch", json=body)
         return str(answer.json()["objects"][0]["actions"][operation]["href"])
 
     def lfs(self, large: Path, digest: str) -> None:
-        """One large file there and back by LFS."""
+        """One large file, up and down, by LFS."""
         size = large.stat().st_size
         with httpx.Client(trust_env=False, timeout=600) as bare:
             target = self.link("upload", digest, size)
@@ -216,7 +216,7 @@ class Bench:
 
 
 def main() -> None:
-    """Run it in a folder of its own, which goes away."""
+    """Run it in a temporary folder."""
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     parser = argparse.ArgumentParser(description="Large files through the embedded Hub")
     parser.add_argument("--megabytes", type=int, default=1024, help="of the large file")

@@ -1,9 +1,9 @@
-"""64 processes ask who a token is, and nobody knows yet, as when a job starts on a machine.
+"""Measures 64 processes that request the same identity, which is not cached, as when a job starts.
 
-Each is an interpreter of its own, started and with its library imported before the clock runs. All
-of them wait at one pipe and are let go when it is closed. The time is until the last of them has
-its answer; none ends before that, since an interpreter that ends takes up a processor for longer
-than a question does, and a job's processes go on.
+Each is a separate interpreter, started and with its library imported before the clock runs. All of
+them wait at one pipe and are released when it is closed. The time runs until the last of them has
+its answer; none exits before that, since an exiting interpreter occupies a processor for longer
+than a request does, and a job's processes keep running.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PROCESSES = 64
 ROUNDS = 3
 DELAY = 0.05
 
-# The token comes through a pipe, as it should: a command line is everybody's to read.
+# The token comes through a pipe, as it should: a command line is visible to every user.
 PROGRAM = """
 import os, sys
 {prepare}
@@ -81,7 +81,7 @@ def let_go(library: tuple[str, str], hub: SlowHub) -> tuple[float, float]:
 
 
 def rows() -> list[Row]:
-    """They take turns, as everywhere."""
+    """The libraries take turns, as in all benchmarks."""
     taken: list[list[tuple[float, float]]] = [[], []]
     with slow_hub(DELAY) as hub:
         for _ in range(ROUNDS):

@@ -1,8 +1,8 @@
-"""What the benchmarks share: rounds, medians, and one table.
+"""Shared code of the benchmarks: rounds, medians, and one table.
 
-A figure alone says little, since it moves with the machine. So each script measures the floor
-(the least that any program would have to do), hubtoken and huggingface_hub in the same run, in
-turns, and the ratios are what is quoted. Nothing here fails because of a time.
+A single figure means little, since it varies with the machine. Each script therefore measures the
+floor (the least that any program would have to do), hubtoken and huggingface_hub in the same run,
+in turns, and the ratios are what is quoted. Nothing here fails because of a time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROUNDS = 15
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement: three medians and what was aimed at; huggingface_hub may have no peer."""
+    """One measurement: three medians and the target; huggingface_hub may have no equivalent."""
 
     what: str
     unit: str
@@ -39,17 +39,17 @@ class Row:
 
     @property
     def over_floor(self) -> float:
-        """How many times the floor hubtoken takes."""
+        """How many times as long as the floor hubtoken takes."""
         return self.ours / self.floor
 
     @property
     def peer_over_ours(self) -> float | None:
-        """How many times hubtoken's time huggingface_hub takes."""
+        """How many times as long as hubtoken huggingface_hub takes."""
         return None if self.peer is None else self.peer / self.ours
 
 
 def isolate(folder: Path) -> None:
-    """Live in `folder`: no token, cache or config of the person who runs this has a say."""
+    """Use `folder` as home, so that no token, cache or configuration of the user has an effect."""
     for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING", "HUBTOKEN"))]:
         del os.environ[name]
     os.environ.update(
@@ -66,7 +66,7 @@ def isolate(folder: Path) -> None:
 def nanoseconds(
     floor: Callable[[], object], ours: Callable[[], object], peer: Callable[[], object]
 ) -> tuple[float, float, float]:
-    """The median time of one call of each; they take turns, round by round."""
+    """The median time of one call of each function; they take turns, round by round."""
     functions = (floor, ours, peer)
     numbers = []
     for function in functions:
@@ -107,7 +107,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def table(rows: Iterable[Row]) -> str:
-    """Rows side by side, with what each floor is underneath."""
+    """Rows side by side, with a description of each floor below."""
     rows = list(rows)
     lines = [HEADINGS, *(cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
@@ -123,7 +123,7 @@ def table(rows: Iterable[Row]) -> str:
 
 
 def report(rows: list[Row]) -> None:
-    """Print the table, or with `--json` the rows, which is how `run.py` asks."""
+    """Print the table, or with `--json` the rows, which `run.py` reads."""
     if "--json" in sys.argv[1:]:
         print(json.dumps([asdict(row) for row in rows]))
     else:

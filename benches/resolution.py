@@ -1,4 +1,4 @@
-"""Finding the token, one call: from the environment, and from an unchanged token file."""
+"""Measures one token lookup: from the environment, and from an unchanged token file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOKEN = "hf_" + "".join(secrets.choice(string.ascii_letters) for _ in range(34))
 
 
 def rows(folder: Path) -> list[Row]:
-    """The file comes first: nothing is set, and both libraries go on to it."""
+    """The file comes first: no variable is set, and both libraries continue to the file."""
     from huggingface_hub import get_token
 
     file = folder / "huggingface" / "token"

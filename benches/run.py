@@ -1,6 +1,6 @@
-"""Run every benchmark and print one table: what `make bench` does.
+"""Runs every benchmark and prints one table, for `make bench`.
 
-Each script has a process of its own, because what one imports would flatter the next.
+Each script runs in a separate process, because the imports of one would speed up the next.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def measured(script: str) -> list[Row]:
 
 
 def main() -> None:
-    """Measure, then show."""
+    """Measure, then print."""
     peers = f"hubtoken {version('hubtoken')}, huggingface_hub {version('huggingface_hub')}"
     print(f"{peers}, Python {platform.python_version()}, {platform.machine()}\n", flush=True)
     print(table(row for script in SCRIPTS for row in measured(script)))

@@ -1,8 +1,8 @@
-"""What a guarded request costs: the middleware's check from memory, and the way through the Hub.
+"""Measures a guarded request: the middleware's check from the cache, and the path through the Hub.
 
 The first is a call of the application in this process, without a server. The second is one small
-answer of a model server in a process of its own, over connections that are kept open: asked
-directly, and through the inference API, which checks the token and passes the answer on.
+response of a model server in a separate process, over persistent connections: requested directly,
+and through the inference API, which checks the token and forwards the response.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ async def application(_scope: object, _receive: object, _send: object) -> None:
 
 
 def calling(app: Callable[..., Coroutine[Any, Any, None]], token: str) -> Callable[[], None]:
-    """A request in this process; what is known already never waits."""
+    """A request in this process; a cached answer never waits."""
     headers = [(b"host", b"x"), (b"authorization", f"Bearer {token}".encode())]
 
     def call() -> None:
@@ -52,7 +52,7 @@ def calling(app: Callable[..., Coroutine[Any, Any, None]], token: str) -> Callab
 
 
 def guarded_calls(endpoint: str) -> Row:
-    """The middleware beside nothing, and beside a check that is written with huggingface_hub."""
+    """The middleware beside no check, and beside one that is written with huggingface_hub."""
     from huggingface_hub import HfApi
 
     import hubtoken
@@ -73,7 +73,7 @@ def guarded_calls(endpoint: str) -> Row:
 
 
 def model_server() -> None:
-    """One small answer to everything, for one connection after the other: the other process."""
+    """The other process: one small response to every request, one connection after the other."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         print(listener.getsockname()[1], flush=True)
         while True:
@@ -110,7 +110,7 @@ def serving_models() -> Iterator[str]:
             assert child.stdout is not None
             yield f"http://127.0.0.1:{int(child.stdout.readline())}"
         finally:
-            # Those that it forked end with their connections.
+            # The processes that it forked end with their connections.
             child.kill()
 
 

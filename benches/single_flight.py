@@ -1,14 +1,15 @@
-"""64 threads ask who a token is, and nobody knows yet: how many requests reach the Hub?
+"""Measures 64 threads that request the same identity, which is not cached.
 
-Two Hubs answer: the embedded one, at once, and one that takes 50 ms, as over a real network,
-which is where callers without a single flight pile up. The second is a process of its own, as every
-Hub is: in this one it would wait for its turn behind the 64 threads.
+The rows also show how many requests are sent. There are two Hubs: the embedded one, which responds
+at once, and one that takes 50 ms, as over a real network, which is where callers without request
+coalescing pile up. The second is a separate process, as every real Hub is: in this one it would
+compete with the 64 threads.
 
-The threads are started before the clock runs. They wait at a barrier, and the time is from when it
-opens until the last of them has its answer. A second time includes the start and the end of the
-threads. The floor is one plain request of the standard library's, by one thread, to the same Hub.
-How much the threads themselves take is shown by the same 64 threads when each of them only sleeps
-for 50 ms, and when all of them wait for one event of Python's own that is set after 50 ms.
+The threads are started before the clock runs. They wait at a barrier, and the time runs from its
+opening until the last of them has its answer. A second time includes the start and the end of the
+threads. The floor is one plain request of the standard library, by one thread, to the same Hub. How
+much the threads themselves take is shown by the same 64 threads when each of them only sleeps for
+50 ms, and when all of them wait for one Python event that is set after 50 ms.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ DELAY = 0.05
 
 
 def all_at_once(ask: Callable[[], object]) -> tuple[float, float]:
-    """The time from when `THREADS` threads are let go until all have called, in milliseconds.
+    """The time from the release of `THREADS` threads until all have called, in milliseconds.
 
-    And the time with the start and the end of the threads.
+    And the time that includes the start and the end of the threads.
     """
     opened: list[float] = []
     ended: list[float] = []
@@ -60,7 +61,7 @@ def all_at_once(ask: Callable[[], object]) -> tuple[float, float]:
 
 
 def waited_for_one_event() -> float:
-    """The same time when all threads wait for one event, which is set after the Hub's delay."""
+    """The same time if all threads wait for one event, which is set after the Hub's delay."""
     answered = threading.Event()
     asked = threading.Event()
 

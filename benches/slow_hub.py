@@ -1,7 +1,7 @@
-"""A Hub that knows every token, and takes its time, as over a real network; and what starts it.
+"""A Hub that accepts every token and responds after a delay, as over a real network.
 
-It runs in this process, or in one of its own: where threads of this process are measured, the Hub's
-would queue for the same interpreter.
+It runs in this process, or in a separate one: if threads of this process are measured, the Hub's
+threads would compete for the same interpreter.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ IDENTITY = {
     },
 }
 
-# Where it tells how many requests it had.
+# The path that returns how many requests it has received.
 COUNT = "/count"
 
 
 class SlowHub(ThreadingHTTPServer):
-    """Answers whoami after some seconds, and counts."""
+    """Answers whoami after some seconds, and counts the requests."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -57,17 +57,17 @@ class SlowHub(ThreadingHTTPServer):
 
     @property
     def endpoint(self) -> str:
-        """Where it listens."""
+        """The address that it listens on."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
 class SlowHandler(BaseHTTPRequestHandler):
-    """One whoami."""
+    """Handles one whoami request."""
 
     server: SlowHub
 
     def do_GET(self) -> None:
-        """Wait, then answer the same to everyone."""
+        """Wait, then give every caller the same response."""
         if self.path == COUNT:
             body = str(self.server.count).encode()
         else:
@@ -82,7 +82,7 @@ class SlowHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -100,14 +100,14 @@ def slow_hub(delay: float) -> Iterator[SlowHub]:
 
 
 class DistantHub:
-    """A slow Hub in a process of its own."""
+    """A slow Hub in a separate process."""
 
     def __init__(self, port: int) -> None:
         self.port = port
 
     @property
     def endpoint(self) -> str:
-        """Where it listens."""
+        """The address that it listens on."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -116,7 +116,7 @@ class DistantHub:
         return int(self.request(COUNT))
 
     def request(self, path: str) -> bytes:
-        """Ask it as plainly as possible: one connection of the standard library, one request."""
+        """Send a minimal request: one connection of the standard library, one request."""
         with closing(HTTPConnection("127.0.0.1", self.port)) as connection:
             connection.request("GET", path)
             return connection.getresponse().read()
@@ -124,7 +124,7 @@ class DistantHub:
 
 @contextmanager
 def distant_hub(delay: float) -> Iterator[DistantHub]:
-    """A running one in a process of its own."""
+    """A running one in a separate process."""
     with subprocess.Popen(
         [sys.executable, __file__, str(delay)],
         stdin=subprocess.PIPE,
@@ -138,7 +138,7 @@ def distant_hub(delay: float) -> Iterator[DistantHub]:
 
 
 def random_token() -> str:
-    """A token in the right form."""
+    """A token in the right format."""
     return "hf_" + "".join(secrets.choice(string.ascii_letters) for _ in range(34))
 
 

@@ -1,4 +1,4 @@
-"""The named tokens of a machine: listing 1, 10 and 1,000 of them, and finding one by its name."""
+"""Measures a machine's named tokens: listing 1, 10 and 1,000 of them, and finding one by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MICRO = 1_000.0
 
 
 def fake() -> str:
-    """A value in the right form."""
+    """A value in the right format."""
     return "hf_" + "".join(secrets.choice(string.ascii_letters) for _ in range(34))
 
 

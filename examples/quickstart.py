@@ -1,8 +1,8 @@
-"""The whole story of a token, on a Hub of its own: what `make demo` runs.
+"""The whole life of a token, on an embedded Hub: what `make demo` runs.
 
-A script that trains for eight hours should learn in its first second whether its token will do.
-Everything here is real: a Hub that listens on loopback, a private repository, and the client
-libraries as they are. Nothing outside a temporary folder is read or written.
+A script that trains for eight hours should learn in its first second whether its token is good
+enough. Everything here is real: a Hub that listens on loopback, a private repository, and the
+unmodified client libraries. Nothing outside a temporary folder is read or written.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from hubtoken import HubToken
 
 MODEL = "acme/tiny"
-TRAINED = "alice/tiny-trained"  # not there yet: it is what the training will make
+TRAINED = "alice/tiny-trained"  # does not exist yet: the training will create it
 WORDS = ("<unk>", "hello", "hub")
 
-# The libraries keep silent about progress, telemetry and what is not installed.
+# Silence the libraries' output about progress, telemetry and packages that are not installed.
 QUIET = {
     "DO_NOT_TRACK": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -92,7 +92,7 @@ def publish(folder: Path, write: HubToken) -> None:
 
 
 def resolve(read: HubToken, write: HubToken) -> None:
-    """The same question, asked with the token in three places."""
+    """The same check, with the token in three places."""
     from huggingface_hub import login
 
     login(read.reveal())  # stores it as `laptop`, as `hf auth login` does
@@ -106,7 +106,7 @@ def resolve(read: HubToken, write: HubToken) -> None:
 
 
 def check(token: HubToken, label: str) -> None:
-    """Ask before the training, not after it."""
+    """Check before the training, not after it."""
     try:
         hubtoken.require_role("write", token, repo=TRAINED)
     except errors.AccessDeniedError as error:
@@ -129,7 +129,7 @@ def load(token: str | bool, label: str) -> None:
 
 
 def refresh(hub: Hub, old: HubToken) -> None:
-    """A new value for the same token; the old one is dead at once."""
+    """A new value for the same token; the old one is invalid at once."""
     new = hub.refresh_token("alice", "training")
     tell("new value", f"{new}: {hubtoken.whoami(new).role} token of {hubtoken.whoami(new).user}")
     try:
@@ -139,7 +139,7 @@ def refresh(hub: Hub, old: HubToken) -> None:
 
 
 def main() -> None:
-    """Tell it."""
+    """Tell the story."""
     home = Path.cwd()
     folder = Path(tempfile.mkdtemp(prefix="hubtoken-demo-"))
     try:
@@ -147,14 +147,14 @@ def main() -> None:
             settle(folder, hub)
             print(f"A Hub is running at {hub.endpoint}, just for this.")
 
-            heading("1. alice makes a token for each purpose. Their values are never shown.")
+            heading("1. alice creates a token for each purpose. Their values are never shown.")
             read, write, fine_grained = make_tokens(hub)
             for token in (read, write, fine_grained):
                 identity = hubtoken.whoami(token)
                 tell(f"{identity.token_name}", f"{identity.role:<13}{token}")
             publish(folder, write)
 
-            heading("2. Which token is used? The nearest one, and it says where it is from.")
+            heading("2. Which token is used? The nearest one, and it reports its source.")
             resolve(read, write)
 
             heading("3. Before eight hours of training: will this token push the result?")

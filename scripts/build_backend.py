@@ -1,15 +1,15 @@
-"""Build hubtoken: maturin, with git's helper beside the extension module.
+"""Builds hubtoken with maturin, with git's helper beside the extension module.
 
-maturin builds one kind of thing for a wheel, an extension module or programs. What else is to be
-in it may lie in a folder, whose `scripts` end up beside the interpreter. So the helper is built
-here, laid there while maturin runs, and taken away again: the next build, with other options or
-for another machine, never finds an old one.
+maturin builds one kind of artifact for a wheel: an extension module or programs. Other files can be
+placed in a folder, whose `scripts` end up beside the interpreter. The helper is therefore built
+here, placed in that folder while maturin runs, and removed again: the next build, with other
+options or for another machine, never finds an old one.
 
 The helper is installed among the wheel's scripts, not inside the package, because its path is
-written into git's configuration and must survive an upgrade of Python.
+written to git's configuration and must survive an upgrade of Python.
 
-`pip` and every other front end of PEP 517 find this file by `pyproject.toml`. By hand it takes
-maturin's own verbs and options:
+`pip` and every other PEP 517 front end find this file through `pyproject.toml`. On the command line
+it accepts maturin's own verbs and options:
 
     python scripts/build_backend.py develop --locked
     python scripts/build_backend.py build --release --out dist
@@ -57,7 +57,7 @@ __all__ = [
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = "git-credential-hubtoken"
 FEATURE = "git-helper"
-# Where maturin looks, by the name of the extension module.
+# Where maturin looks, named after the extension module.
 DATA = ROOT / "hubtoken._core.data"
 
 
@@ -82,16 +82,16 @@ def build_editable(
 
 
 def pep517_options(config_settings: Mapping[str, Any] | None) -> list[str]:
-    """The options of a build that a front end asks for, which is no developer's."""
+    """The options of a build by a front end, which is not a developer's."""
     hide_paths()
     return options(maturin.get_maturin_pep517_args(config_settings), profile="release")
 
 
 def hide_paths() -> None:
-    """Have the compiler write `cargo` for where cargo keeps the crates' sources.
+    """Make the compiler write `cargo` for the folder where cargo keeps the crates' sources.
 
-    Panics name the file that they are in, which would tell everybody whose machine built the wheel.
-    Flags that somebody has given to cargo in a stronger way win over these.
+    Panics contain the path of their source file, which would reveal whose machine built the wheel.
+    Flags that are passed to cargo in a way with higher precedence override these.
     """
     home = os.environ.get("CARGO_HOME") or str(Path.home() / ".cargo")
     flags = os.environ.get("CARGO_BUILD_RUSTFLAGS", "")
@@ -101,11 +101,11 @@ def hide_paths() -> None:
 
 
 def options(arguments: Sequence[str], profile: str) -> list[str]:
-    """Those of maturin's options that count for the helper, as cargo has them.
+    """Select maturin's options that apply to the helper, in cargo's form.
 
     Args:
         arguments: maturin's options.
-        profile: What maturin builds if none of them says so.
+        profile: The profile that maturin builds if none of them selects one.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-r", "--release", action="store_const", const="release", dest="profile")
@@ -121,7 +121,7 @@ def options(arguments: Sequence[str], profile: str) -> list[str]:
 
 @contextmanager
 def helper(arguments: Sequence[str]) -> Iterator[Path]:
-    """The helper, where maturin finds it, for as long as the context lasts.
+    """Keep the helper where maturin finds it, for as long as the context lasts.
 
     Args:
         arguments: cargo's options.
@@ -139,7 +139,7 @@ def helper(arguments: Sequence[str]) -> Iterator[Path]:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Keep other builds of this tree waiting: they would lay another helper into the folder."""
+    """Make other builds of this tree wait: they would place another helper in the folder."""
     if sys.platform == "win32":
         yield
         return
@@ -168,7 +168,7 @@ def build_helper(arguments: Sequence[str]) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run a verb of maturin's that builds."""
+    """Run one of maturin's build verbs."""
     known = options(arguments, profile="dev")
     if "dev" not in known:
         hide_paths()

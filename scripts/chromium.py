@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
-# It talks to the embedded Hub and to nobody else. There is no sandbox for root in a container; what
-# it opens is our own.
+# It only connects to the embedded Hub. root has no sandbox in a container; the pages it opens are
+# our own.
 ARGUMENTS = (
     "--headless",
     "--no-sandbox",

@@ -1,6 +1,6 @@
 """Makes a screenshot a quarter of its size: 256 colors are plenty for a page of text.
 
-Without a library for images: what a browser writes is one simple kind of PNG.
+It needs no image library: browsers write one simple kind of PNG.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ RGB = 3
 def reduce(png: bytes) -> bytes:
     """The same picture (8 bits, RGB, not interlaced) with at most 256 colors.
 
-    The most frequent ones stay as they are; the others become the one that is nearest.
+    The most frequent ones stay as they are; the others are replaced by the nearest.
     """
     chunks = dict[bytes, bytes]()
     for kind, data in _chunks(png):
         chunks[kind] = chunks.get(kind, b"") + data
     width, height, *form = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
     if form != [8, 2, 0, 0, 0]:
-        raise ValueError(f"this is not the kind of picture that is read here: {form}")
+        raise ValueError(f"this kind of PNG is not supported: {form}")
     pixels = _unfiltered(zlib.decompress(chunks[b"IDAT"]), width * RGB, height)
     colors = [pixels[at : at + RGB] for at in range(0, len(pixels), RGB)]
     kinds = [color for color, _ in Counter(colors).most_common()]
@@ -48,7 +48,7 @@ def reduce(png: bytes) -> bytes:
 
 
 def _nearest(color: bytes, kept: list[bytes]) -> int:
-    """The number of the color, or of the one that looks most like it."""
+    """The index of the color, or of the one that is most similar."""
     if color in kept:
         return kept.index(color)
     red, green, blue = color
@@ -76,7 +76,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _unfiltered(raw: bytes, stride: int, height: int) -> bytes:
-    """The pixels, each of which was written as its difference from neighbors (PNG, part 9)."""
+    """The pixels, each of which is stored as its difference from neighbors (PNG, part 9)."""
     whole = bytearray()
     above = bytearray(stride)
     for row in range(height):

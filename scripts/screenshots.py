@@ -1,7 +1,7 @@
 """Write the screenshots of the pages into docs/pages/: `make screenshots`.
 
 Each page is shown light, dark and on a phone, from a Hub that is filled for it and removed again.
-The value of a token on them was never one.
+The token values in them were never valid.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def organization(page: Page, look: str) -> None:
 
 
 def member(browser: Browser, hub: Hub, look: str) -> None:
-    """What a member sees of the organization's tokens."""
+    """A member's view of the organization's tokens."""
     context = browser.new_context(base_url=hub.endpoint, locale="en-US", **LOOKS[look])  # type: ignore[arg-type]
     page = context.new_page()
     page.goto("/login?next=/organizations/acme/settings/tokens")
@@ -156,7 +156,7 @@ def member(browser: Browser, hub: Hub, look: str) -> None:
 
 
 def main() -> None:
-    """Write all, or those of one look."""
+    """Write all screenshots, or those of one look."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("looks", nargs="*", default=list(LOOKS), metavar="LOOK")
     looks = parser.parse_args().looks

@@ -1,4 +1,4 @@
-"""An installed wheel works, with nothing else installed: a Hub of its own accepts its own token."""
+"""Checks that an installed wheel works on its own: its Hub accepts a token that it issued."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Write `python/hubtoken/_core.pyi` from the compiled module, or check that it is up to date.
 
-PyO3 records what it knows of each function, class and docstring inside the library, and maturin
-reads it out. What comes out is right but rough: annotations given by hand in Rust arrive as
-quoted strings whose names are not imported, and nothing is formatted. This script finishes it,
-so that editors show the same help as the running module, and so that a change of the Rust
-interface cannot be committed without its stub.
+PyO3 records each function, class and docstring inside the library, and maturin extracts them. The
+result is correct but rough: annotations written by hand in Rust become quoted strings whose names
+are not imported, and nothing is formatted. This script finishes it, so that editors show the same
+help as the running module, and so that a change of the Rust interface cannot be committed without
+its stub.
 
     python scripts/stubs.py            # write the stub
     python scripts/stubs.py --check    # exit 1 and show the difference if it is stale
@@ -25,7 +25,7 @@ STUB = ROOT / "python" / "hubtoken" / "_core.pyi"
 
 BANNER = "# Written by `make stubs` from the Rust source. Do not edit.\n\n"
 
-# Where a name that appears in a hand-written annotation comes from.
+# The module of each name that appears in a hand-written annotation.
 IMPORTABLE = {
     "Activation": "hubtoken.activation",
     "Any": "typing",
@@ -45,7 +45,7 @@ IMPORTABLE = {
 
 
 def quoted_names(tree: ast.Module) -> set[str]:
-    """The names inside quoted annotations, which PyO3 passes on without looking into them."""
+    """The names inside quoted annotations, which PyO3 passes on unchanged."""
     names: set[str] = set()
     for node in ast.walk(tree):
         annotations: list[ast.expr | None] = []
@@ -61,7 +61,7 @@ def quoted_names(tree: ast.Module) -> set[str]:
 
 
 def drop_class_property(text: str) -> str:
-    """Leave out `HubToken.__class__`: typeshed knows it, as a property that can be set."""
+    """Leave out `HubToken.__class__`: typeshed declares it, as a property that can be set."""
     lines = text.splitlines(keepends=True)
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef) and node.name == "__class__":
@@ -94,7 +94,7 @@ def add_imports(text: str) -> str:
 
 
 def ruff(text: str, *arguments: str) -> str:
-    """Pass `text` through one ruff command; its settings are given here, not found."""
+    """Pass `text` through a ruff command, with explicit settings only."""
     command = [sys.executable, "-m", "ruff", *arguments, "--stdin-filename", STUB.name, "-"]
     return subprocess.run(
         command, input=text, capture_output=True, text=True, check=True, cwd=ROOT
@@ -126,7 +126,7 @@ def generate() -> str:
 
 
 def main() -> None:
-    """Write or check, as asked."""
+    """Write or check the stub."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when stale")
     check = parser.parse_args().check

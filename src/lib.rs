@@ -1,7 +1,7 @@
-//! The faces of hubtoken: the `hubtoken` command and, with the feature `python`, the extension
-//! module `hubtoken._core`.
+//! The user-facing layers of hubtoken: the `hubtoken` command and, with the feature `python`, the
+//! extension module `hubtoken._core`.
 //!
-//! They wrap [`hubtoken_core`] and `hubtoken_hub`, and decide nothing.
+//! They only wrap [`hubtoken_core`] and `hubtoken_hub`; all decisions are made there.
 
 pub mod cli;
 #[cfg(feature = "python")]

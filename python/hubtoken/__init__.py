@@ -8,7 +8,7 @@ Example:
 """
 
 # `json`, `typing`, `re`, `logging` and `pathlib` each cost more to import than the whole extension.
-# Code that needs one of them imports it where it is used; tests/python/test_exports.py holds that.
+# Import them where they are used; tests/python/test_exports.py enforces this.
 
 from hubtoken._core import (
     HubToken,
@@ -117,10 +117,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Imports at first use what many programs never need: the errors alone cost as much again."""
+    """Imports on first use what many programs never need: the errors alone double the cost."""
     if name.startswith("_") or name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # Not `importlib.import_module`: importing `importlib` would be the dearest of all.
+    # Not `importlib.import_module`: importing `importlib` would be the most expensive of all.
     if name == "hub":
         import hubtoken.hub
 
@@ -143,7 +143,7 @@ def __dir__() -> "list[str]":
 
 
 def _register() -> None:
-    """Tells the core which thread imports it, and lets a forked child start with its own state."""
+    """Reports the importing thread to the core, and gives a forked child its own state."""
     import os
 
     from hubtoken._core import after_fork, after_import

@@ -1,4 +1,4 @@
-"""``python -m hubtoken``: the ``hubtoken`` command where its script is not on the path."""
+"""``python -m hubtoken``: runs the ``hubtoken`` command if its script is not on the path."""
 
 import sys
 

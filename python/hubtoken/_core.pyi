@@ -60,16 +60,16 @@ The version of hubtoken.
 
 @final
 class Approval:
-    """A token that asked an organization of an embedded Hub to be let in, or was shut out of it."""
+    """A token that requested access to an organization of an embedded Hub, or was revoked there."""
     @property
     def asked_at(self, /) -> datetime:
-        """When the token asked; when it was revoked, if it never did."""
+        """When the token requested access; when it was revoked, if it never did."""
     @property
     def decided_at(self, /) -> datetime | None:
-        """When somebody decided."""
+        """When it was decided."""
     @property
     def decided_by(self, /) -> str | None:
-        """Who decided: a user's name, or `admin-key` or `program`."""
+        """Who decided: a user's name, `admin-key` or `program`."""
     @property
     def status(self, /) -> str:
         """`pending`, `approved`, `denied` or `revoked`."""
@@ -78,53 +78,53 @@ class Approval:
         """The token."""
     @property
     def user(self, /) -> str:
-        """The member whose token it is."""
+        """The member who owns the token."""
 
 @final
 class AuditEntry:
-    """A line of an embedded Hub's audit log: who did what to what, when, and from where."""
+    """An entry of an embedded Hub's audit log: who did what to what, when, and from where."""
     @property
     def act(self, /) -> str:
-        """What was done, such as `token.create`."""
+        """The action, such as `token.create`."""
     @property
     def actor(self, /) -> str:
-        """Who did it: `user`, `admin-key`, `program` or `nobody`."""
+        """What kind of actor it was: `user`, `admin-key`, `program` or `nobody`."""
     @property
     def actor_name(self, /) -> str | None:
-        """The name of the user who did it."""
+        """The name of the acting user."""
     @property
     def actor_token(self, /) -> str | None:
-        """The id of the token with which the user did it."""
+        """The ID of the token that the acting user used."""
     @property
     def address(self, /) -> str | None:
-        """The address it was done from."""
+        """The address that the action came from."""
     @property
     def at(self, /) -> datetime:
-        """When it was done."""
+        """When the action happened."""
     @property
     def detail(self, /) -> str | None:
-        """What it became: a role, a policy, settings."""
+        """The new value: a role, a policy, settings."""
     @property
     def id(self, /) -> int:
-        """Grows from entry to entry."""
+        """The entry's ID, which grows from entry to entry."""
     @property
     def last4(self, /) -> str | None:
         """The last four characters of that token's value; of the new one, after a refresh."""
     @property
     def organization(self, /) -> str | None:
-        """The organization it was done in."""
+        """The organization that the action applied to."""
     @property
     def repository(self, /) -> str | None:
-        """The repository it was done to."""
+        """The repository that the action applied to."""
     @property
     def token_id(self, /) -> str | None:
-        """The id of the token it was done to."""
+        """The ID of the token that the action applied to."""
     @property
     def token_name(self, /) -> str | None:
-        """The name of the token it was done to."""
+        """The name of the token that the action applied to."""
     @property
     def user(self, /) -> str | None:
-        """The user it was done to."""
+        """The user that the action applied to."""
 
 @final
 class Hub:
@@ -133,41 +133,41 @@ class Hub:
     Clients of the Hub work against it unchanged. Use it with `with`, or call `start` and `stop`.
 
     Args:
-        data: The folder for everything that it must remember; `None` for a temporary one that is
-            removed at the end.
-        host: `127.0.0.1`, `localhost` or `::1`; with a certificate any address of the machine.
+        data: The folder for persistent data; `None` for a temporary one that is removed at the
+            end.
+        host: `127.0.0.1`, `localhost` or `::1`; with a certificate, any address of the machine.
         port: The port; 0 for a free one.
-        whoami_limit: How many whoami calls are answered in a window; `None` for all.
+        whoami_limit: How many whoami requests are answered per window; `None` for no limit.
         whoami_window: The length of a window, in seconds.
-        audit_days: For how many days the audit log is kept.
-        tls_cert: The file of the certificate, and of those that lead to its root, in PEM. It is
-            read again when it changes.
-        tls_key: The file of its key, which nobody but owner and group may read.
-        base_url: Under which address clients know the Hub, such as `https://hub.example`. A Hub
-            with a certificate or behind a proxy answers for that host alone.
-        behind_proxy: Whether a proxy on this machine speaks TLS for the Hub. It is believed what
-            it says of clients' addresses in `X-Forwarded-For`.
-        local_port: The port on 127.0.0.1 for administration and metrics, when others reach the
-            Hub; 0 for a free one.
-        connections: How many connections are served at once.
-        connections_per_address: How many of them one address may have; 0 for any number.
+        audit_days: How many days the audit log is kept.
+        tls_cert: The file with the certificate and its chain, in PEM. It is reloaded when it
+            changes.
+        tls_key: The file with its key, which only owner and group may be able to read.
+        base_url: The public address of the Hub, such as `https://hub.example`. A Hub with a
+            certificate or behind a proxy only accepts requests for that host.
+        behind_proxy: Whether a reverse proxy on this machine terminates TLS. Its
+            `X-Forwarded-For` header is then trusted.
+        local_port: The port on 127.0.0.1 for administration and metrics, if the Hub has a public
+            address; 0 for a free one.
+        connections: The maximum number of concurrent connections.
+        connections_per_address: The maximum number of them per address; 0 for no limit.
         upstreams: The servers behind the inference API, by model: `{"alice/tiny":
-            "http://127.0.0.1:8000"}`; `"*"` is every other model.
-        upstream_keys: The files of the keys that they want, by model. Nobody but owner and group
-            may read them.
-        upstream_timeout: How long such a server may say nothing, in seconds.
-        inference_limit: How many requests to models a token may make in a window; `None` for any
-            number.
+            "http://127.0.0.1:8000"}`; `"*"` stands for all other models.
+        upstream_keys: The files with the keys for these servers, by model. Only owner and group
+            may be able to read them.
+        upstream_timeout: How long such a server may stay silent, in seconds.
+        inference_limit: How many inference requests a token may send per window; `None` for no
+            limit.
         inference_window: The length of that window, in seconds.
-        grace: How long requests under way may go on when the Hub stops, in seconds.
-        log_format: `"text"` or `"json"`: how a line looks that is written to standard error.
+        grace: How long requests in progress may continue when the Hub stops, in seconds.
+        log_format: `"text"` or `"json"`: the format of the log, which goes to standard error.
         log_level: `"off"`, `"error"`, `"warn"` or `"info"`.
-        lfs: Whether uploads by API send large files to Git LFS. `huggingface_hub` follows only where
-            `HF_HUB_DISABLE_XET=1` is set; `git lfs` works either way.
+        lfs: Whether uploads by API send large files to Git LFS. `huggingface_hub` only supports
+            that with `HF_HUB_DISABLE_XET=1`; `git lfs` works either way.
 
     Raises:
-        ValueError: A word is none of these, one of `tls_cert` and `tls_key` is missing, or
-            `upstream_keys` names a model that `upstreams` does not.
+        ValueError: An argument has none of its allowed values, one of `tls_cert` and `tls_key` is
+            missing, or `upstream_keys` names a model that `upstreams` does not.
 
     Example:
         >>> import hubtoken
@@ -210,14 +210,14 @@ class Hub:
     def admin_key(self, /) -> str:
         """The key of the administration API, as a `str` whose `repr` is masked."""
     def approve_token(self, /, organization: str, token: str) -> Approval:
-        """Lets a token in to an organization. Also takes a revocation back.
+        """Approves a token for an organization. Also reverts a revocation.
 
         Args:
             organization: The organization.
-            token: The token's id, or its name if only one of those that asked has it.
+            token: The token's ID, or its name if only one listed token has it.
 
         Returns:
-            Where the token stands now.
+            The new status of the token.
         """
     def audit(
         self,
@@ -233,15 +233,16 @@ class Hub:
         """Reads the audit log: who did what to what, when, and from where.
 
         Args:
-            user: What this user did, and what was done to them.
-            organization: What was done in this organization.
-            act: What was done, such as `"token.refresh"`, or `"token"` for all of its kind.
-            since: Not before this; a `datetime` with a time zone.
-            before: Entries with a smaller id than this: the next page.
-            limit: How many entries; 1000 at most.
+            user: Only actions by this user, or on this user.
+            organization: Only actions in this organization.
+            act: Only this action, such as `"token.refresh"`, or `"token"` for all actions on
+                tokens.
+            since: Only entries from this time on; a `datetime` with a time zone.
+            before: Only entries with a smaller ID than this, for the next page.
+            limit: The maximum number of entries; at most 1000.
 
         Returns:
-            The entries, the newest first.
+            The entries, newest first.
 
         Example:
             >>> import hubtoken
@@ -261,24 +262,23 @@ class Hub:
         global_permissions: Sequence[str] | None = None,
         can_read_gated_repos: bool = False,
     ) -> None:
-        """Gives a token other permissions. Organizations that approved it are asked again.
+        """Changes a token's permissions. Organizations that approved it must approve it again.
 
         Args:
-            user: Whose token it is.
-            token: Its name or id.
+            user: The owner of the token.
+            token: The token's name or ID.
             role: `"read"`, `"write"` or `"fine-grained"`.
-            scopes: For a fine-grained token, permissions by what they are for, as in
-                `create_token`.
-            global_permissions: For a fine-grained token, permissions for everything.
-            can_read_gated_repos: For a fine-grained token, whether it reads the public gated
+            scopes: For a fine-grained token, permissions by entity, as in `create_token`.
+            global_permissions: For a fine-grained token, permissions that apply everywhere.
+            can_read_gated_repos: For a fine-grained token, whether it can read the public gated
                 repositories that its user may read.
         """
     def create_organization(self, /, name: str, *, fullname: str | None = None) -> None:
         """Creates an organization.
 
         Args:
-            name: The name; users and organizations share theirs.
-            fullname: The name for people.
+            name: The name; users and organizations share one namespace.
+            fullname: The display name.
         """
     def create_repository(
         self, /, repo: str, *, type: str = "model", private: bool = False, gated: str | None = None
@@ -288,7 +288,7 @@ class Hub:
         Args:
             repo: `namespace/name`.
             type: `"model"`, `"dataset"` or `"space"`.
-            private: Whether only those see it who may read its namespace.
+            private: Whether it is only visible to users with access to its namespace.
             gated: `"auto"` or `"manual"` for a gate; `None` for none.
         """
     def create_token(
@@ -303,25 +303,25 @@ class Hub:
         can_read_gated_repos: bool = False,
         expires_in: float | None = None,
     ) -> HubToken:
-        """Creates a token. The Hub keeps a digest; the value is in what is returned and nowhere else.
+        """Creates a token. The Hub only stores a digest, so the value is available only here.
 
         Args:
-            user: Whose token it is.
+            user: The owner of the token.
             name: The token's name.
             role: `"read"`, `"write"` or `"fine-grained"`.
-            scopes: For a fine-grained token, permissions by what they are for: `"alice"` (a user
-                or an organization), `"alice/tiny"` (a model), `"datasets/alice/x"`,
-                `"spaces/alice/x"`. A repository must exist.
-            global_permissions: For a fine-grained token, permissions for everything.
-            can_read_gated_repos: For a fine-grained token, whether it reads the public gated
+            scopes: For a fine-grained token, permissions by entity: `"alice"` (a user or an
+                organization), `"alice/tiny"` (a model), `"datasets/alice/x"`, `"spaces/alice/x"`. A
+                repository must exist.
+            global_permissions: For a fine-grained token, permissions that apply everywhere.
+            can_read_gated_repos: For a fine-grained token, whether it can read the public gated
                 repositories that its user may read.
-            expires_in: After how many seconds the token ends; `None` for never.
+            expires_in: The lifetime in seconds; `None` for a token that does not expire.
 
         Returns:
             The token, for this Hub.
 
         Raises:
-            hubtoken.errors.HubError: There is no such user, scope or role.
+            hubtoken.errors.HubError: The user, a scope or the role does not exist.
         """
     def create_user(
         self,
@@ -335,42 +335,42 @@ class Hub:
         """Creates a user.
 
         Args:
-            name: The name; users and organizations share theirs.
-            fullname: The name for people.
+            name: The name; users and organizations share one namespace.
+            fullname: The display name.
             email: The e-mail address.
-            password: A password, of which only an argon2 hash is kept.
+            password: A password, of which only an argon2 hash is stored.
         """
     @property
     def data(self, /) -> str:
         """The data folder."""
     def delete_token(self, /, user: str, token: str) -> None:
-        """Deletes a token. It dies at once.
+        """Deletes a token, which is invalid at once.
 
         Args:
-            user: Whose token it is.
-            token: Its name or id.
+            user: The owner of the token.
+            token: The token's name or ID.
         """
     def deny_token(self, /, organization: str, token: str) -> Approval:
-        """Turns down a token that an organization never let in.
+        """Denies a token that an organization never approved.
 
         Args:
             organization: The organization.
-            token: The token's id, or its name if only one of those that asked has it.
+            token: The token's ID, or its name if only one listed token has it.
 
         Returns:
-            Where the token stands now.
+            The new status of the token.
         """
     @property
     def endpoint(self, /) -> str:
-        """Where clients find the Hub, such as `http://127.0.0.1:8080`."""
+        """The address that clients use, such as `http://127.0.0.1:8080`."""
     def environ(self, /) -> dict[str, str]:
-        """The variables that point the Hub's libraries at this Hub.
+        """The variables that make the Hub's libraries use this Hub.
 
         Returns:
             A dictionary with `HF_ENDPOINT`.
         """
     def grant_access(self, /, repo: str, user: str, *, type: str = "model") -> None:
-        """Lets a user through a repository's gate.
+        """Grants a user access to a gated repository.
 
         Args:
             repo: `namespace/name`.
@@ -378,46 +378,46 @@ class Hub:
             type: `"model"`, `"dataset"` or `"space"`.
         """
     def list_approvals(self, /, organization: str) -> list[Approval]:
-        """Lists the members' tokens that asked an organization to be let in, or were shut out.
+        """Lists the members' tokens that requested access to an organization, or were revoked there.
 
         Args:
             organization: The organization.
 
         Returns:
-            The approvals; those that wait come first.
+            The approvals, pending ones first.
         """
     def list_tokens(self, /, user: str) -> list[TokenInfo]:
         """Lists a user's tokens, without their values.
 
         Args:
-            user: Whose tokens.
+            user: The owner of the tokens.
 
         Returns:
-            The tokens, the oldest first.
+            The tokens, oldest first.
         """
     @property
     def local_endpoint(self, /) -> str:
-        """Where administration and metrics are: the endpoint, or when others reach the Hub an address
-        on loopback.
+        """The address for administration and metrics: the endpoint, or for a Hub with a public
+        address, a separate one on loopback.
         """
     def refresh_token(self, /, user: str, token: str) -> HubToken:
-        """Gives a token a new value. The old one dies at once.
+        """Gives a token a new value. The old one is invalid at once.
 
         Args:
-            user: Whose token it is.
-            token: Its name or id.
+            user: The owner of the token.
+            token: The token's name or ID.
 
         Returns:
             The token with its new value.
         """
     def reload_certificate(self, /) -> None:
-        """Reads the certificate's files again; new connections get the new one.
+        """Reloads the certificate's files; new connections use the new one.
 
         Raises:
             hubtoken.errors.HubError: They cannot be used; the old certificate stays in use.
         """
     def remove_member(self, /, organization: str, user: str) -> None:
-        """Ends a membership.
+        """Removes a user from an organization.
 
         Args:
             organization: The organization.
@@ -427,39 +427,39 @@ class Hub:
         """Renames a token.
 
         Args:
-            user: Whose token it is.
-            token: Its name or id.
+            user: The owner of the token.
+            token: The token's name or ID.
             name: The new name.
         """
     def request_count(self, /, path: str | None = None) -> int:
         """How many requests have been received.
 
         Args:
-            path: Of this path only, such as `/api/whoami-v2`.
+            path: Only count requests to this path, such as `/api/whoami-v2`.
 
         Returns:
             The number.
         """
     def revoke_token(self, /, organization: str, token: str) -> Approval:
-        """Shuts a token out of an organization, whatever its policy says. It works elsewhere.
+        """Blocks a token from an organization, whatever its policy says. It still works elsewhere.
 
         Args:
             organization: The organization.
-            token: The token's id, or its name if only one of those that asked has it.
+            token: The token's ID, or its name if only one listed token has it.
 
         Returns:
-            Where the token stands now.
+            The new status of the token.
         """
     def set_disabled(self, /, repo: str, disabled: bool, *, type: str = "model") -> None:
         """Disables a repository, or enables it again.
 
         Args:
             repo: `namespace/name`.
-            disabled: Whether nobody may use it.
+            disabled: Whether all access to it is denied.
             type: `"model"`, `"dataset"` or `"space"`.
         """
     def set_gated(self, /, repo: str, gated: str | None, *, type: str = "model") -> None:
-        """Opens or closes a repository's gate.
+        """Sets or removes a repository's gate.
 
         Args:
             repo: `namespace/name`.
@@ -467,7 +467,7 @@ class Hub:
             type: `"model"`, `"dataset"` or `"space"`.
         """
     def set_member(self, /, organization: str, user: str, role: str) -> None:
-        """Makes a user a member of an organization, or changes their role.
+        """Adds a user to an organization, or changes the user's role.
 
         Args:
             organization: The organization.
@@ -475,12 +475,12 @@ class Hub:
             role: `"admin"`, `"write"`, `"contributor"`, `"read"` or `"no_access"`.
         """
     def set_token_policy(self, /, organization: str, policy: str) -> None:
-        """Sets which tokens of its members an organization lets in. It holds at once.
+        """Sets which of its members' tokens an organization accepts. It takes effect at once.
 
         Args:
             organization: The organization.
-            policy: `"allow-all"`; `"fine-grained-only"`; or `"require-approval"`, which lets in
-                fine-grained tokens that an administrator approved, and those of administrators.
+            policy: `"allow-all"`; `"fine-grained-only"`; or `"require-approval"`, which accepts
+                fine-grained tokens that an administrator approved or owns.
 
         Example:
             >>> import hubtoken
@@ -491,18 +491,18 @@ class Hub:
             'fine-grained-only'
         """
     def start(self, /) -> Hub:
-        """Starts the Hub and returns once it answers. Does nothing when it is running.
+        """Starts the Hub and returns once it accepts connections. Does nothing if it is running.
 
         Returns:
             The Hub itself.
 
         Raises:
-            hubtoken.errors.HubError: It cannot start; the message says why and what to do.
+            hubtoken.errors.HubError: It cannot start; the message has the reason and the fix.
         """
     def stop(self, /) -> None:
-        """Stops the Hub; a temporary data folder is removed. Does nothing when it is not running."""
+        """Stops the Hub and removes a temporary data folder. Does nothing if it is not running."""
     def token_policy(self, /, organization: str) -> str:
-        """Tells which tokens of its members an organization lets in.
+        """Returns which of its members' tokens an organization accepts.
 
         Args:
             organization: The organization.
@@ -513,27 +513,27 @@ class Hub:
 
 @final
 class HubToken:
-    """A Hugging Face token, opaque: it is masked wherever it is shown.
+    """A Hugging Face token that is opaque: it is masked wherever it is shown.
 
-    Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub, or make
-    one of a text: as a converter (`type=HubToken` of `argparse`, of a dataclass or of attrs) it
-    never shows the value. It is not a `str`; `reveal()` gives one where a library wants it. As
-    `auth=` of `requests` and `httpx` it sets the header for its own Hub only. A pickle carries where
-    it came from and not the value, but for the one that `multiprocessing` hands to a process that it
-    starts.
+    Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub, or create
+    one from text: as a converter (`type=HubToken` of `argparse`, of a dataclass or of attrs) it
+    never shows the value. It is not a `str`; `reveal()` returns one for libraries that need it. As
+    `auth=` of `requests` and `httpx` it sets the header for its own Hub only. A pickle carries its
+    source but not the value, except in the pickle that `multiprocessing` passes to a process that
+    it starts.
 
-    A value on a command line can be seen by every user of the machine, and the shell keeps it in
-    its history. Prefer the environment variable `HF_TOKEN`, which `hubtoken.resolve_token()` reads.
+    A value on a command line is visible to every user of the machine, and the shell keeps it in its
+    history. Prefer the environment variable `HF_TOKEN`, which `hubtoken.resolve_token()` reads.
 
     Args:
-        token: The value. A `HubToken` is given back as it is.
+        token: The value. A `HubToken` is returned unchanged.
         endpoint: The Hub that it belongs to; `None` for `HF_ENDPOINT`, or `https://huggingface.co`.
 
     Raises:
         hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder. Not a
             `ValueError`, whose value argument parsers print; for `argparse` itself it is an
             `argparse.ArgumentTypeError` with the same message.
-        hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token, or a
+        hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens, or a
             `HubToken` belongs to another.
         TypeError: The value is neither text nor a `HubToken`.
 
@@ -548,9 +548,9 @@ class HubToken:
     def __call__(self, /, request: object) -> Any:
         """Sets the header of a request, for `auth=` of `requests` and `httpx`.
 
-        A token of huggingface.co also goes to those of its own other hosts where no code of others
-        runs, such as `router.huggingface.co`. A request to any other server is left as it is, with
-        one warning for each server.
+        A token of huggingface.co is also sent to those of its other hosts that run no user code,
+        such as `router.huggingface.co`. A request to any other server is not changed, with one
+        warning for each server.
 
         Args:
             request: The request.
@@ -561,8 +561,8 @@ class HubToken:
         Raises:
             hubtoken.errors.UntrustedEndpointError: Some parser could read the request's URL as
                 another address.
-            hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
-                another service.
+            hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
+                of another service.
         """
     def __copy__(self, /) -> HubToken: ...
     def __deepcopy__(self, memo: object, /) -> HubToken: ...
@@ -571,17 +571,17 @@ class HubToken:
     def __hash__(self, /) -> int: ...
     def __new__(cls, /, token: str | HubToken, *, endpoint: str | None = None) -> HubToken: ...
     def __reduce__(self, /) -> tuple[Any, ...]:
-        """What a pickle carries: a reference, and the value only while `multiprocessing` pickles what
-        it hands to a process that it is starting.
+        """The pickled form: a reference, and the value only while `multiprocessing` pickles what it
+        passes to a process that it is starting.
         """
     def activate(self, /) -> Activation:
         """Makes the Hub's libraries in this process send this token on their own.
 
-        Works at once, and replaces what the same thread activated before without `with`.
-        `hubtoken.deactivate()`, or `.deactivate()` of what is returned, restores what was before
-        any activation. With `with` it lasts for the block, and what was active before it is active
-        again after it; inside a block only another `with` may follow. Pushes that run in the
-        background outlive a `with`. Activate before worker processes are started: a
+        Takes effect at once, and replaces what the same thread activated before without `with`.
+        `hubtoken.deactivate()`, or `.deactivate()` of the returned object, restores the state
+        before any activation. With `with` it lasts for the block, and afterwards the previous
+        activation applies again; inside a block only another `with` may follow. Pushes that run in
+        the background outlive a `with`. Activate before worker processes are started: a
         `HubTokenWarning` names those that keep the token that they were started with.
 
         Returns:
@@ -590,10 +590,10 @@ class HubToken:
         Raises:
             hubtoken.errors.ConfigurationError: Implicit tokens are disabled; a different token is
                 active in another thread, or in a `with` block of another thread or task; or the
-                call is inside a `with` block of its own and is not another `with`.
+                call is inside a `with` block of the same thread and is not another `with`.
             hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub.
-            hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
-                another service.
+            hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
+                of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
 
         Example:
@@ -606,17 +606,17 @@ class HubToken:
     def basic_auth(self, /, username: str = "hf_user") -> tuple[str, str]:
         """The user name and password of basic authentication (RFC 7617), for `auth=` or git.
 
-        A pair of strings goes wherever it is sent: prefer `auth=token`.
+        A pair of strings is sent to any server: prefer `auth=token`.
 
         Args:
-            username: Any name; the Hub does not look at it.
+            username: Any name; the Hub ignores it.
 
         Returns:
             The name, and the value as a `str` whose `repr` is masked.
 
         Raises:
-            hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
-                another service.
+            hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
+                of another service.
 
         Example:
             >>> import hubtoken
@@ -628,11 +628,11 @@ class HubToken:
         """The value of a bearer `Authorization` header (RFC 6750), as a `str` whose `repr` is masked.
 
         Returns:
-            `Bearer ` and the value.
+            `Bearer ` followed by the value.
 
         Raises:
-            hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
-                another service.
+            hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
+                of another service.
 
         Example:
             >>> import hubtoken
@@ -651,12 +651,12 @@ class HubToken:
 
         Returns:
             A new dictionary with `HF_TOKEN`, `HF_ENDPOINT` and `HUBTOKEN_TOKEN_ORIGIN`, which
-            tells the child where the token came from, and without the variables that would keep
-            the libraries from sending the token.
+            contains the token's source for the child, and without the variables that would keep the
+            libraries from sending the token.
 
         Raises:
-            hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
-                another service.
+            hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
+                of another service.
 
         Example:
             >>> import hubtoken
@@ -666,25 +666,26 @@ class HubToken:
         """
     @property
     def fingerprint(self, /) -> str:
-        """The first eight bytes of the value's SHA-256, in hexadecimal: tells tokens apart in a log."""
+        """The first eight bytes of the value's SHA-256, in hexadecimal: distinguishes tokens in a log."""
     def headers(self, /, url: str | None = None) -> dict[str, str]:
         """The headers that carry the token.
 
-        A token of huggingface.co also goes to those of its own other hosts where no code of others
-        runs, such as `router.huggingface.co`.
+        A token of huggingface.co is also sent to those of its other hosts that run no user code,
+        such as `router.huggingface.co`.
 
         Args:
-            url: Where they will be sent. Refused if that is not the token's own Hub, or if some
+            url: Where they will be sent. Rejected if that is not the token's own Hub, or if some
                 parser could read it as another address.
 
         Returns:
             A dictionary with `Authorization`.
 
         Raises:
-            hubtoken.errors.UntrustedEndpointError: The URL is another server's, or holds a user
-                name, a backslash, white space, an encoded host, an odd port or an odd IP address.
-            hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
-                another service.
+            hubtoken.errors.UntrustedEndpointError: The URL belongs to another server, or contains a
+                user name, a backslash, white space, an encoded host, an odd port or an odd IP
+                address.
+            hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
+                of another service.
 
         Example:
             >>> import hubtoken
@@ -694,12 +695,12 @@ class HubToken:
         """
     @property
     def kind(self, /) -> str:
-        """What sort of token it is: `user-access`, `organization`, `oauth`, `jwt`, `app`, `s3` or
+        """The kind of the token: `user-access`, `organization`, `oauth`, `jwt`, `app`, `s3` or
         `opaque`.
         """
     @property
     def profile(self, /) -> str | None:
-        """The name of the stored token; `None` when it came from elsewhere."""
+        """The name of the stored token; `None` if it came from elsewhere."""
     def reveal(self, /) -> str:
         """The value, as a `str` whose `repr` is masked. Printing or formatting it shows the value.
 
@@ -725,7 +726,7 @@ class HubToken:
 
 @final
 class Identity:
-    """Who a token belongs to, and what it may do: the Hub's answer to whoami."""
+    """Who a token belongs to, and what it may do, as the Hub reports it."""
     @property
     def authentication(self, /) -> str | None:
         """How the request was authenticated: `access_token`, `oauth`, `app_token`, …"""
@@ -734,25 +735,25 @@ class Identity:
         """Whether a fine-grained token may read public gated repositories."""
     @property
     def created_at(self, /) -> datetime | None:
-        """When the token was made."""
+        """When the token was created."""
     @property
     def email(self, /) -> str | None:
-        """The e-mail address, when the token may see it."""
+        """The e-mail address, if the token may read it."""
     @property
     def endpoint(self, /) -> str:
         """The Hub that answered."""
     @property
     def expires_at(self, /) -> datetime | None:
-        """When the token ends."""
+        """When the token expires."""
     @property
     def full_name(self, /) -> str | None:
-        """The account's name for people."""
+        """The account's display name."""
     @property
     def global_permissions(self, /) -> list[str]:
-        """What a fine-grained token may do everywhere."""
+        """The permissions of a fine-grained token that apply everywhere."""
     @property
     def is_pro(self, /) -> bool | None:
-        """Whether the account is a paying one; `None` when the Hub did not say."""
+        """Whether the account is a paid one; `None` if the Hub did not report it."""
     @property
     def organizations(self, /) -> list[Organization]:
         """The organizations that the account belongs to."""
@@ -761,7 +762,7 @@ class Identity:
         """`read`, `write`, `fine-grained` or `god`; `None` for OAuth, OIDC and app tokens."""
     @property
     def scopes(self, /) -> list[Scope]:
-        """What a fine-grained token may do, and on what."""
+        """The permissions of a fine-grained token, by entity."""
     @property
     def token_name(self, /) -> str | None:
         """The token's name on the Hub."""
@@ -777,20 +778,20 @@ class Organization:
     """A membership in an organization."""
     @property
     def full_name(self, /) -> str | None:
-        """The organization's name for people."""
+        """The organization's display name."""
     @property
     def name(self, /) -> str:
         """The organization's name."""
     @property
     def role_in_org(self, /) -> str | None:
-        """`admin`, `write`, `contributor`, `read` or `no_access`; `None` when the Hub did not say."""
+        """`admin`, `write`, `contributor`, `read` or `no_access`; `None` if the Hub did not report it."""
     @property
     def security_restrictions(self, /) -> list[str]:
-        """What keeps this token out: `token-policy`, `token-revoked`, `mfa`, `sso`, `ip`."""
+        """What blocks this token: `token-policy`, `token-revoked`, `mfa`, `sso`, `ip`."""
 
 @final
 class Scope:
-    """What a fine-grained token may do on one thing."""
+    """The permissions of a fine-grained token on one entity."""
     @property
     def entity_name(self, /) -> str | None:
         """`alice`, `acme`, `alice/tiny`, …"""
@@ -812,46 +813,46 @@ class StoredToken:
     """
     @property
     def active(self, /) -> bool:
-        """Whether it is the active token, which every library uses when it is given none."""
+        """Whether it is the active token, which every library uses if it is given none."""
     @property
     def created_at(self, /) -> datetime | None:
-        """When the token was made (UTC); `None` when that is not known."""
+        """When the token was created (UTC); `None` if that is unknown."""
     @property
     def endpoint(self, /) -> str:
         """The Hub that the token belongs to."""
     @property
     def expires_at(self, /) -> datetime | None:
-        """When the token ends (UTC), which may be past; `None` when it does not end, or that is not
-        known.
+        """When the token expires (UTC), which may be in the past; `None` if it does not expire, or
+        that is unknown.
         """
     @property
     def name(self, /) -> str:
         """The name."""
     @property
     def role(self, /) -> str | None:
-        """The role at login; `None` when it is not known."""
+        """The role at login; `None` if it is unknown."""
     @property
     def token(self, /) -> HubToken:
         """The token."""
     @property
     def user(self, /) -> str | None:
-        """The account; `None` when `huggingface_hub` stored the token."""
+        """The account; `None` if `huggingface_hub` stored the token."""
 
 @final
 class TokenInfo:
     """A token of a user of an embedded Hub, without its value."""
     @property
     def created_at(self, /) -> datetime:
-        """When the token was made."""
+        """When the token was created."""
     @property
     def expires_at(self, /) -> datetime | None:
-        """When the token ends."""
+        """When the token expires."""
     @property
     def id(self, /) -> str:
-        """24 hexadecimal digits; stays the same when the token is refreshed."""
+        """24 hexadecimal digits; unchanged when the token is refreshed."""
     @property
     def inference_requests(self, /) -> int:
-        """How many requests the token had a model answer."""
+        """How many inference requests the token has sent."""
     @property
     def last4(self, /) -> str:
         """The last four characters of the value."""
@@ -860,41 +861,41 @@ class TokenInfo:
         """When the token was last used, to the minute."""
     @property
     def name(self, /) -> str:
-        """The token's name; names may repeat."""
+        """The token's name, which need not be unique."""
     @property
     def role(self, /) -> str:
         """`read`, `write` or `fine-grained`."""
 
 @final
 class Trace:
-    """What each source of tokens answered.
+    """The status of each source of tokens.
 
-    `print(trace)` and a notebook show it line by line; it holds masks, never values.
+    `print(trace)` and a notebook show it line by line; it contains masks, never values.
     """
     def __reduce__(self, /) -> tuple[Any, ...]:
-        """A trace crosses process boundaries with the error that carries it."""
+        """Pickles the trace, which crosses process boundaries with the error that carries it."""
     @property
     def endpoint(self, /) -> str | None:
-        """The Hub that the token belongs to; `None` when there is no token."""
+        """The Hub that the token belongs to; `None` if there is no token."""
     @property
     def source(self, /) -> str | None:
-        """Where the token that is used comes from, such as `env:HF_TOKEN`; `None` when there is none."""
+        """The source of the token that is used, such as `env:HF_TOKEN`; `None` if there is none."""
     @property
     def steps(self, /) -> list[TraceStep]:
-        """The answers, in the order of asking."""
+        """The steps, in the order in which the sources are tried."""
 
 @final
 class TraceStep:
-    """One source's answer."""
+    """The status of one source."""
     @property
     def answer(self, /) -> str:
         """`found`, `shadowed`, `absent`, `skipped`, `refused`, `broken` or `ignored`."""
     @property
     def detail(self, /) -> str:
-        """What there is to say about it; may be empty."""
+        """Details; may be empty."""
     @property
     def mask(self, /) -> str | None:
-        """The source's token, masked; `None` when it has none."""
+        """The source's token, masked; `None` if it has none."""
     @property
     def source(self, /) -> str:
         """The source, such as `env:HF_TOKEN` or `file:/home/alice/.cache/huggingface/token`."""
@@ -903,45 +904,45 @@ class TraceStep:
 class Verdict:
     """A decision with its reason.
 
-    As a condition, allowed is true and denied is false; an unknown is neither, and raises
-    `VerdictUnknownError` with its reason.
+    In a condition, allowed is true and denied is false; unknown is neither, and raises
+    `VerdictUnknownError` with the reason.
     """
     def __bool__(self, /) -> bool:
-        """Whether it is allowed. Raises `VerdictUnknownError` when that is not known."""
+        """Whether it is allowed. Raises `VerdictUnknownError` if that is unknown."""
     @property
     def actual(self, /) -> str | None:
-        """What there is."""
+        """The role or permission that the token has."""
     @property
     def outcome(self, /) -> str:
         """`allowed`, `denied` or `unknown`. Unknown is never a denial."""
     @property
     def reason(self, /) -> str:
-        """Why, in a sentence."""
+        """The reason, as a sentence."""
     @property
     def remedy_url(self, /) -> str | None:
-        """The page on which a right token is made; `None` when there is nothing to mend."""
+        """The page where a suitable token can be created; `None` if a new token would not help."""
     @property
     def required(self, /) -> str:
-        """What was needed."""
+        """The role or permission that is needed."""
     @property
     def target(self, /) -> str | None:
         """The repository or namespace; `None` for the Hub as a whole."""
 
 def activation_origin(token: HubToken) -> str:
-    """What says where a token came from that `activate()` puts into `HF_TOKEN`.
+    """The description of a token's source that `activate()` passes to child processes.
 
     Args:
         token: The token.
 
     Returns:
-        The text for `HUBTOKEN_TOKEN_ORIGIN`, which holds a fingerprint and not the value.
+        The text for `HUBTOKEN_TOKEN_ORIGIN`, which contains a fingerprint and not the value.
     """
 
 def after_fork() -> None:
-    """Starts a forked child with a state of its own. Registered with `os.register_at_fork`."""
+    """Gives a forked child fresh state. Registered with `os.register_at_fork`."""
 
 def after_import() -> None:
-    """Notes whether the thread that imports hubtoken is the main one, which runs signal handlers."""
+    """Records whether the thread that imports hubtoken is the main one, which runs signal handlers."""
 
 def ambient_endpoint() -> str:
     """The Hub that ambient tokens belong to: `HF_ENDPOINT`, or `https://huggingface.co`.
@@ -950,7 +951,7 @@ def ambient_endpoint() -> str:
         The endpoint, without a trailing slash.
 
     Raises:
-        hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` is no place for a token.
+        hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
     """
 
 def authorize(
@@ -961,28 +962,29 @@ def authorize(
     namespace: str | None = None,
     repo_type: str = "model",
 ) -> Verdict:
-    """Decides from an identity alone whether something may be done. Asks nobody.
+    """Decides from an identity alone whether something is allowed. Sends no request.
 
-    It judges the identity that it is handed, however old that is. `whoami` may return one of five
-    minutes ago: before you deny by it, hand over `whoami(token, max_age=2)`, as `require_role` does.
+    It judges the identity that it is given, however old that is. `whoami` may return one that is
+    five minutes old: before you deny access, pass `whoami(token, max_age=2)`, as `require_role`
+    does.
 
-    The verdict is a condition: `if hubtoken.authorize(identity, "read", repo=…):` goes on where it is
-    allowed, not where it is denied, and raises where it is unknown.
+    The verdict works as a condition: `if hubtoken.authorize(identity, "read", repo=…):` runs its
+    block if access is allowed, skips it if access is denied, and raises if that is unknown.
 
     Args:
         identity: What `whoami` returned.
         need: `"read"`, `"write"`, or a permission such as `"inference.serverless.write"`.
         repo: As for `require_role`.
-        namespace: A user or organization, when no repository is meant.
+        namespace: A user or organization, if no repository is meant.
         repo_type: As for `require_role`.
 
     Returns:
-        The verdict. It is unknown where only the Hub could say: whether somebody else's repository
-        is public, for instance; and for a permission that neither this version nor a scope of the
-        token knows.
+        The verdict. It is unknown if only the Hub could decide, for instance whether another user's
+        repository is public; and for a permission that neither this version nor a scope of the
+        token lists.
 
     Raises:
-        ValueError: An argument makes no sense; a permission is misspelled, and no scope of the token
+        ValueError: An argument is invalid; a permission is misspelled, and no scope of the token
             lists it under that name.
 
     Example:
@@ -999,14 +1001,14 @@ def authorize(
     """
 
 def check_repository(repo: str, repo_type: str) -> None:
-    """Makes sure that a repository is named as it can be. For `hubtoken.asgi`.
+    """Checks that a repository's name and type are valid. For `hubtoken.asgi`.
 
     Args:
         repo: `namespace/name`.
         repo_type: As for `require_role`.
 
     Raises:
-        ValueError: It cannot be the name of a repository, or the type is not one.
+        ValueError: The name or the type is not valid.
     """
 
 def explain(
@@ -1015,7 +1017,7 @@ def explain(
     endpoint: str | None = None,
     profile: str | None = None,
 ) -> Trace:
-    """Tells which token is used, and what every other source says.
+    """Returns which token is used, and the status of every other source.
 
     Args:
         token: As for `resolve_token`.
@@ -1023,10 +1025,10 @@ def explain(
         profile: As for `resolve_token`.
 
     Returns:
-        The trace, also when there is no token.
+        The trace, even if there is no token.
 
     Raises:
-        hubtoken.errors.HubTokenError: As for `resolve_token`, but for a missing token.
+        hubtoken.errors.HubTokenError: As for `resolve_token`, except for a missing token.
 
     Example:
         >>> import hubtoken
@@ -1035,7 +1037,7 @@ def explain(
     """
 
 def forget_answer() -> None:
-    """Forgets which token the environment has. For `activate()`, which changes it."""
+    """Clears the cached token of the environment. For `activate()`, which changes it."""
 
 def identify(
     token: str | HubToken,
@@ -1045,33 +1047,34 @@ def identify(
     max_stale: float | None = None,
     timeout: float | None = None,
 ) -> Identity:
-    """Asks the Hub whose the token is that a caller has sent: for servers.
+    """Identifies the owner of a token that a caller has sent: for servers.
 
-    Like `whoami`, but for a token that is not one's own. A blank token is an error, and no other is
-    looked for. A value that does not begin like a token of the Hub is sent to nobody. An old
-    answer lets nobody in, unless `max_stale` says so. What is learned stays in this process's
-    memory, within bounds, and reaches no disk.
+    Like `whoami`, but for tokens of other users. A blank token is an error, and no other token is
+    used in its place. A value without the prefix of a Hub token is not sent. A stale answer admits
+    no caller unless `max_stale` allows it. Answers are cached in this process's memory, within
+    bounds, and never written to disk.
 
-    A call takes about a microsecond while the answer is known, and a request to the Hub when it is
-    not. So that an event loop does not wait for the Hub, ask `recall` first, and then
+    A call takes about a microsecond if the answer is cached, and a request to the Hub if it is not.
+    To keep an event loop from waiting for the Hub, call `recall` first, and then
     `await asyncio.to_thread(hubtoken.identify, token)`.
 
     Args:
         token: The token, without the word `Bearer`.
         endpoint: The Hub that it is for; `HF_ENDPOINT`, or `https://huggingface.co`, by default.
-        max_age: How old an answer may be, in seconds; 0 asks again. By default 300, and 10 for the
-            answer that the Hub does not know the token.
-        max_stale: How old an answer may be when the Hub is away, in seconds; 0 by default.
+        max_age: The maximum age of a cached answer, in seconds; 0 always sends a request. By
+            default 300, and 10 for the answer that the Hub rejects the token.
+        max_stale: The maximum age of an answer if the Hub is unavailable, in seconds; 0 by default.
         timeout: How long to wait for the Hub, in seconds; 10 by default.
 
     Returns:
         The identity.
 
     Raises:
-        hubtoken.errors.TokenFormatError: This is no token of the Hub. Answer with status 401.
-        hubtoken.errors.InvalidTokenError: The Hub does not know the token. Answer with status 401.
-        hubtoken.errors.VerdictUnknownError: The Hub could not be asked. Answer with status 503.
-        hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token.
+        hubtoken.errors.TokenFormatError: The value is not a token of the Hub. Respond with status
+            401.
+        hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
+        hubtoken.errors.VerdictUnknownError: The Hub could not be reached. Respond with status 503.
+        hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
 
     Example:
         >>> import hubtoken
@@ -1090,24 +1093,24 @@ def identify_anew(
     max_age: float | None = None,
     timeout: float | None = None,
 ) -> Identity:
-    """Asks whose a caller's token is before the caller is refused. For `hubtoken.asgi`.
+    """Checks whose a caller's token is before the caller is rejected. For `hubtoken.asgi`.
 
     Args:
         token: As for `identify`.
         endpoint: As for `identify`.
-        max_age: How old an answer may be, in seconds; 10 at most, and by default.
+        max_age: The maximum age of a cached answer, in seconds; at most 10, which is the default.
         timeout: As for `identify`.
 
     Returns:
         The identity.
 
     Raises:
-        hubtoken.errors.HubTokenError: As for `identify`. What the Hub did not answer it is not
-            asked again before the same time has passed.
+        hubtoken.errors.HubTokenError: As for `identify`. A request that the Hub did not answer is
+            not repeated before the same time has passed.
     """
 
 def is_known_permission(permission: str) -> bool:
-    """Makes sure that a permission is spelt right, where there is no token whose scopes could list it.
+    """Checks the spelling of a permission, where there is no token whose scopes could list it.
 
     Args:
         permission: The permission.
@@ -1116,47 +1119,47 @@ def is_known_permission(permission: str) -> bool:
         Whether this version knows it.
 
     Raises:
-        ValueError: It is misspelled, or cannot be a permission.
+        ValueError: It is misspelled, or is not a valid permission.
     """
 
 def is_sent_anyway(token: HubToken, instead: dict[str, str | None] | None = None) -> bool:
-    """Whether `huggingface_hub` sends this very token when it is given none.
+    """Whether `huggingface_hub` sends this very token if it is given none.
 
     Args:
         token: The token.
-        instead: Variables that are taken to have these values; `None` for one that is not set.
+        instead: Variables that are assumed to have these values; `None` for one that is not set.
 
     Returns:
-        Whether activation has nothing to do.
+        Whether activation would change nothing.
     """
 
 def login(
     token: str | HubToken | None = None, *, name: str | None = None, endpoint: str | None = None
 ) -> StoredToken:
-    """Stores a token on this machine, after the Hub has said whose it is.
+    """Stores a token on this machine, after the Hub has identified it.
 
-    The token becomes the active one, which every library uses, unless it belongs to another Hub
-    than `HF_ENDPOINT`: every library would send it to the wrong one. A warning says so when a
-    variable such as `HF_TOKEN` goes before it.
+    The token becomes the active one, which every library uses, unless it belongs to a Hub other
+    than `HF_ENDPOINT`: every library would send it to the wrong one. Warns if a variable such as
+    `HF_TOKEN` takes precedence over it.
 
     Args:
-        token: The token; `None` asks for it at the terminal, or in the notebook, without showing
+        token: The token; `None` prompts for it at the terminal, or in the notebook, without showing
             it.
-        name: The name to store it under; `None` for what the Hub calls it.
+        name: The name to store it under; `None` for the Hub's name.
         endpoint: The Hub that the token belongs to; `None` for `HF_ENDPOINT`.
 
     Returns:
         The stored token.
 
     Raises:
-        hubtoken.errors.TokenNotFoundError: There is no terminal to ask for the token.
+        hubtoken.errors.TokenNotFoundError: There is no terminal to prompt for the token.
         hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder, or looks like
-            the key of another service; or the name holds a token.
-        hubtoken.errors.InvalidTokenError: The Hub does not know the token.
-        hubtoken.errors.VerdictUnknownError: The Hub could not be asked (away, a rate limit,
-            offline); nothing was stored.
-        hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token, or is not
-            the one of a `HubToken` that was handed over.
+            the key of another service; or the name contains a token.
+        hubtoken.errors.InvalidTokenError: The Hub rejects the token.
+        hubtoken.errors.VerdictUnknownError: The Hub could not be reached (unavailable, a rate
+            limit, offline); nothing was stored.
+        hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens, or is not
+            that of the given `HubToken`.
         hubtoken.errors.StoreError: The files cannot be read or written.
 
     Example:
@@ -1171,7 +1174,7 @@ def login(
 def logout(name: str | None = None) -> None:
     """Removes a stored token from this machine. It stays valid on the Hub.
 
-    A warning says so when a variable such as `HF_TOKEN` goes on being used.
+    Warns if a variable such as `HF_TOKEN` is still used.
 
     Args:
         name: The stored token; `None` for all of them and the active one, as
@@ -1192,11 +1195,11 @@ def main() -> int:
     """Runs the `hubtoken` command with the arguments in `sys.argv`.
 
     Returns:
-        The exit code: 0 yes or done, 1 no, 2 wrong usage, 3 could not be known, 130 interrupted.
+        The exit code: 0 yes or done, 1 no, 2 wrong usage, 3 unknown, 130 interrupted.
     """
 
 def normalized_endpoint(text: str) -> str:
-    """An endpoint as hubtoken writes it, so that two of them can be compared.
+    """Normalizes an endpoint, so that endpoints can be compared.
 
     Args:
         text: The endpoint.
@@ -1205,15 +1208,15 @@ def normalized_endpoint(text: str) -> str:
         The endpoint, without a trailing slash, its host in lower case.
 
     Raises:
-        hubtoken.errors.UntrustedEndpointError: It is no place for a token.
+        hubtoken.errors.UntrustedEndpointError: It must not receive tokens.
     """
 
 def recall(
     token: str | HubToken, *, endpoint: str | None = None, max_age: float | None = None
 ) -> Identity | None:
-    """Tells whose the token is that a caller has sent, if that is known already: for event loops.
+    """Identifies the owner of a token that a caller has sent, from the cache only: for event loops.
 
-    It asks nobody and never waits. `identify` is the one that asks.
+    It sends no request and never waits. `identify` sends one if needed.
 
     Args:
         token: As for `identify`.
@@ -1221,12 +1224,13 @@ def recall(
         max_age: As for `identify`.
 
     Returns:
-        The identity; `None` when the Hub has to be asked.
+        The identity; `None` if a request to the Hub is needed.
 
     Raises:
-        hubtoken.errors.TokenFormatError: This is no token of the Hub. Answer with status 401.
-        hubtoken.errors.InvalidTokenError: The Hub does not know the token. Answer with status 401.
-        hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token.
+        hubtoken.errors.TokenFormatError: The value is not a token of the Hub. Respond with status
+            401.
+        hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
+        hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
 
     Example:
         >>> import hubtoken
@@ -1235,10 +1239,10 @@ def recall(
     """
 
 def reload() -> None:
-    """Forgets what was found, so that the next call looks again.
+    """Clears cached tokens, so that the next call resolves them again.
 
-    Files are noticed when they change, a configuration within a second. This is for the rest: a
-    secret of a notebook that was granted or changed meanwhile, a command that would hand out
+    Changes to files are noticed, changes to a configuration within a second. This is for the rest:
+    a notebook secret that was granted or changed in the meantime, or a command that would return
     another token by now.
 
     Example:
@@ -1254,11 +1258,11 @@ def rename(old: str, new: str) -> str:
         new: Its new name.
 
     Returns:
-        The new name as it is stored: what the file cannot carry is replaced.
+        The new name as stored: characters that the file cannot represent are replaced.
 
     Raises:
-        ValueError: There is no stored token of the old name, or one of the new name already.
-        hubtoken.errors.TokenFormatError: The new name holds a token.
+        ValueError: There is no stored token of the old name, or the new name is taken.
+        hubtoken.errors.TokenFormatError: The new name contains a token.
         hubtoken.errors.StoreError: The files cannot be read or written.
 
     Example:
@@ -1280,7 +1284,7 @@ def require_of_caller(
     max_age: float | None = None,
     timeout: float | None = None,
 ) -> None:
-    """Makes sure that a caller's token will do, where the Hub itself has to say. For
+    """Checks that a caller's token has the access that is needed, where only the Hub can decide. For
     `hubtoken.asgi`.
 
     Args:
@@ -1311,20 +1315,21 @@ def require_permission(
     on_unknown: str = "raise",
     must_exist: bool = False,
 ) -> HubToken:
-    """Makes sure that a token has one of the Hub's finer permissions.
+    """Checks that a token has one of the Hub's finer permissions.
 
-    `read` and `write` tokens have what their role includes; a fine-grained token has what its
-    scopes list. Only `repo.content.read` and `repo.write` on a repository are asked of the Hub
-    itself; for all others, what whoami tells decides. With `repo=` the Hub is asked all the same
-    whether there is such a repository: one that is missing passes, is logged and warned of as by
-    `require_role`, unless `must_exist` says that it will not do; and where the Hub does not say,
-    nothing is said.
+    `read` and `write` tokens have the permissions of their role; a fine-grained token has those
+    that its scopes list. Only `repo.content.read` and `repo.write` on a repository are checked by
+    the Hub itself; for all others, the whoami response decides. With `repo=`, the Hub is still
+    asked whether the repository exists: a missing one passes, and is logged and warned about as by
+    `require_role`, unless `must_exist` rejects it. If the Hub does not answer that, nothing is
+    reported.
 
-    What a scope of the token lists counts as given, whatever its name. Any other name within two
-    edits of a permission that hubtoken knows is taken for a slip, and a well-formed name that is
-    like none of them is *unknown*, whatever the token's role: it may be a later Hub's. Without the
-    Hub's word on the scopes (it is away, or limits the rate) a slip cannot be told from such a
-    name; then the unknown says what was most likely meant, and `on_unknown="allow"` warns of it.
+    A permission that a scope of the token lists counts as granted, whatever its name. Any other
+    name within two edits of a permission that hubtoken knows is treated as a typo, and a
+    well-formed name that resembles none of them is *unknown*, whatever the token's role: it may
+    belong to a later version of the Hub. If the Hub cannot report the scopes (it is unavailable, or
+    limits the rate), a typo cannot be distinguished from such a name; the result is then unknown
+    and names what was most likely meant, and `on_unknown="allow"` warns about it.
 
     Args:
         permission: A permission such as `"inference.serverless.write"`.
@@ -1346,8 +1351,8 @@ def require_permission(
     Raises:
         hubtoken.errors.HubTokenError: As for `require_role`.
         hubtoken.errors.VerdictUnknownError: Also for a permission that this version does not know.
-        ValueError: The permission is misspelled, or cannot be one; what `repo` or `namespace` names
-            cannot be a name.
+        ValueError: The permission is misspelled or not a valid one; `repo` or `namespace` is not a
+            valid name.
 
     Example:
         >>> import hubtoken
@@ -1377,37 +1382,38 @@ def require_role(
     on_unknown: str = "raise",
     must_exist: bool = False,
 ) -> HubToken:
-    """Makes sure that a token will do, before the expensive call.
+    """Checks that a token has a role, before the expensive call.
 
-    A cold call asks the Hub once who the token is, and with `repo=` once whether it may; a call
-    within the answers' lifetimes asks nobody. Before a *no* the Hub is asked once more, unless it
-    answered less than 2 seconds ago (doubling to 60 while the same *no* repeats), so that what has
-    just been mended counts at once. Organization roles and fine-grained scopes count.
+    The first call requests the token's identity from the Hub, and with `repo=` also whether it has
+    access; a call within the answers' lifetimes sends no request. Before a *no*, the Hub is asked
+    once more, unless it answered less than 2 seconds ago (doubling to 60 while the same *no*
+    repeats), so that a fix takes effect at once. Organization roles and fine-grained scopes count.
 
-    A repository that does not exist yet is no obstacle to `write`: the right to create it decides.
+    A repository that does not exist yet does not prevent `write`: the right to create it decides.
     That it is missing is logged (logger `hubtoken`, level `INFO`), and a `HubTokenWarning` names
     what may have been meant: repositories of that namespace within two edits, and one of another
-    type that has exactly that name. The Hub is asked for those once a name, for two seconds at
-    most, and not while it limits the rate.
+    type with exactly that name. The Hub is asked for those once per name, for at most two seconds,
+    and not while it limits the rate.
 
-    What a project's configuration says counts where the caller says nothing: its `role`, and its
-    `repo`, which is then the target.
+    A project's configuration provides the defaults: its `role`, and its `repo`, which is then the
+    target.
 
     Args:
         role: `"read"` or `"write"`; `None` for the project's.
         token: As for `resolve_token`.
-        repo: The repository: `"name"` for one's own, `"namespace/name"`, or with its type before
-            it, `"datasets/namespace/name"`; `None` for the project's, if it names one; `False` for
-            none in particular.
+        repo: The repository: `"name"` in your own namespace, `"namespace/name"`, or with a type
+            prefix, `"datasets/namespace/name"`; `None` for the project's, if it names one; `False`
+            for none in particular.
         repo_type: `"model"`, `"dataset"` or `"space"`.
         endpoint: As for `resolve_token`.
         profile: As for `resolve_token`.
-        max_age: How old answers may be, in seconds; 0 asks again. 300 for the identity and 60 for
-            the Hub's word on a repository by default. No answer is used after the known end of
-            the token.
-        max_stale: How old an identity may be when the Hub is away, in seconds; 24 hours by default.
+        max_age: The maximum age of cached answers, in seconds; 0 always sends a request. By default
+            300 for the identity and 60 for the Hub's answer about a repository. No answer is used
+            after the token is known to have expired.
+        max_stale: The maximum age of an identity if the Hub is unavailable, in seconds; 24 hours by
+            default.
         timeout: How long to wait for each answer, in seconds; 10 by default.
-        on_unknown: What to do when nothing could be learned: `"raise"`, `"warn"` or `"allow"`.
+        on_unknown: What to do if the result is unknown: `"raise"`, `"warn"` or `"allow"`.
         must_exist: Whether a repository that does not exist yet is a `RepositoryNotFoundError`.
 
     Returns:
@@ -1416,16 +1422,16 @@ def require_role(
     Raises:
         hubtoken.errors.InsufficientRoleError: The token's role, its scopes, or its user's role in
             the organization are not enough; the message says which.
-        hubtoken.errors.RepositoryDisabledError: The repository is switched off for every token.
-        hubtoken.errors.AccessDeniedError: The Hub refuses for another reason.
-        hubtoken.errors.InvalidTokenError: The Hub does not know the token.
+        hubtoken.errors.RepositoryDisabledError: The repository is disabled for every token.
+        hubtoken.errors.AccessDeniedError: The Hub denies access for another reason.
+        hubtoken.errors.InvalidTokenError: The Hub rejects the token.
         hubtoken.errors.RepositoryNotFoundError: There is nothing to read, or with `must_exist`
             nothing at all.
-        hubtoken.errors.VerdictUnknownError: Nothing could be learned; or a *no* of before could not
-            be confirmed, and is quoted.
+        hubtoken.errors.VerdictUnknownError: The result is unknown; or an earlier *no* could not be
+            confirmed, and is quoted.
         hubtoken.errors.TokenNotFoundError: There is no token.
         hubtoken.errors.ConfigurationError: The project's configuration is broken; or the call names
-            no role, and a file does that does not count, since it is another user's.
+            no role, and one is named by a file that is ignored because it belongs to another user.
         ValueError: Neither the caller nor the project names a role; `must_exist` without a
             repository.
 
@@ -1452,29 +1458,30 @@ def resolve_token(
 ) -> HubToken | None:
     """Finds the token to use.
 
-    Sources are asked in order: the argument, `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, what a
-    configuration file names (a stored token, a command, a token file), the active token file of
+    Sources are tried in order: the argument, `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the source that
+    a configuration file names (a stored token, a command, a token file), the active token file of
     `huggingface_hub`, and in a Colab or Kaggle notebook its secret `HF_TOKEN`. Files are read again
-    when they change. A command's token is used for five minutes, or until a minute before the end
-    that it told; a notebook is asked once, and waited for during 60 seconds
-    (`HUBTOKEN_SOURCE_TIMEOUT`). The Hub is not asked.
+    when they change. A command's token is reused for five minutes, or until a minute before the
+    expiry that it reported; a notebook is asked once, for at most 60 seconds
+    (`HUBTOKEN_SOURCE_TIMEOUT`). No request is sent to the Hub.
 
     Args:
         token: A token as text or as `HubToken`; `True` for the environment's; `False` for none;
             `None` for the environment's unless `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set.
         endpoint: The Hub that the token is for, such as `https://huggingface.co`.
         profile: The name of a stored token, which is then the only source.
-        required: Whether absence is an error. Broken sources that were asked for by name are
-            errors in any case.
+        required: Whether a missing token is an error. Broken sources that were requested by name
+            are errors in any case.
 
     Returns:
-        The token; `None` for `token=False`, or when there is none and it is not required.
+        The token; `None` for `token=False`, or if there is none and it is not required.
 
     Raises:
         hubtoken.errors.TokenNotFoundError: No source has a token; the message lists them.
         hubtoken.errors.TokenFormatError: The argument is blank, a mask or a placeholder.
         hubtoken.errors.UntrustedEndpointError: The token belongs to another Hub.
-        hubtoken.errors.ConfigurationError: A configuration file is broken or says what it may not.
+        hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
+            not.
         hubtoken.errors.StoreError: The stored tokens cannot be read.
 
     Example:
@@ -1492,24 +1499,24 @@ def restore(
     value: str | None = None,
     ends_at: int | None = None,
 ) -> HubToken:
-    """Makes a `HubToken` of what a pickle carried. Asks nobody and reads nothing.
+    """Restores a `HubToken` from a pickle. Sends no request and reads no source.
 
     Args:
         source: The source's label.
-        profile: The name of the stored token, if it was one.
+        profile: The name of the stored token, if it is one.
         endpoint: The Hub.
         fingerprint: The fingerprint.
         mask: The mask.
-        value: The value, in the pickle for a process that was being started alone.
-        ends_at: When the value is known to end, in Unix milliseconds.
+        value: The value, only in the pickle for a process that is being started.
+        ends_at: When the value is known to expire, in Unix milliseconds.
 
     Returns:
-        The token if it came along or is alive in this process, else one that is looked for at first
-        use.
+        The token if the pickle carries it or it is alive in this process, else one that is looked
+        up on first use.
     """
 
 def restore_trace(steps: list[tuple[str, str, str | None, str]], endpoint: str | None) -> Trace:
-    """Makes a `Trace` of what a pickle carried.
+    """Restores a `Trace` from a pickle.
 
     Args:
         steps: Source, answer, mask and detail of each step.
@@ -1520,9 +1527,9 @@ def restore_trace(steps: list[tuple[str, str, str | None, str]], endpoint: str |
     """
 
 def stored_tokens() -> list[StoredToken]:
-    """The tokens that are stored on this machine, by `hubtoken` or by `huggingface_hub`.
+    """Returns the tokens that are stored on this machine, by `hubtoken` or by `huggingface_hub`.
 
-    Nobody is asked over the network. A stored value that is no token is left out with a warning.
+    No request is sent. A stored value that is not a token is left out with a warning.
 
     Returns:
         The stored tokens, in the order of the file.
@@ -1537,10 +1544,10 @@ def stored_tokens() -> list[StoredToken]:
     """
 
 def switch(name: str) -> None:
-    """Makes a stored token the active one, which every library uses when it is given none.
+    """Makes a stored token the active one, which every library uses if it is given none.
 
-    A warning says so when a variable such as `HF_TOKEN` goes before it, and when it looks like the
-    key of another service.
+    Warns if a variable such as `HF_TOKEN` takes precedence over it, or if it looks like the key of
+    another service.
 
     Args:
         name: The stored token.
@@ -1568,28 +1575,30 @@ def whoami(
     max_stale: float | None = None,
     timeout: float | None = None,
 ) -> Identity:
-    """Asks the Hub who a token belongs to.
+    """Returns whose a token is, as the Hub reports it.
 
-    An answer is believed for 300 seconds, and that the Hub does not know the token for 2, which
-    double to 10 while it is so. However many threads or processes of this machine ask at
-    once, the Hub is asked once. For the tokens of others, see `identify`.
+    An answer is cached for 300 seconds, and a rejection for 2, doubling to 10 while it persists.
+    However many threads or processes of this machine call this at once, only one request is sent.
+    For the tokens of other users, see `identify`.
 
     Args:
         token: As for `resolve_token`.
         endpoint: As for `resolve_token`.
         profile: As for `resolve_token`.
-        max_age: How old an answer may be, in seconds; 0 asks again.
-        max_stale: How old an answer may be when the Hub is away, in seconds; 24 hours by default.
+        max_age: The maximum age of a cached answer, in seconds; 0 always sends a request.
+        max_stale: The maximum age of an answer if the Hub is unavailable, in seconds; 24 hours by
+            default.
         timeout: How long to wait for the Hub, in seconds; 10 by default.
 
     Returns:
         The identity.
 
     Raises:
-        hubtoken.errors.InvalidTokenError: The Hub does not know the token.
-        hubtoken.errors.VerdictUnknownError: The Hub could not be asked, or made no sense.
+        hubtoken.errors.InvalidTokenError: The Hub rejects the token.
+        hubtoken.errors.VerdictUnknownError: The Hub could not be reached, or its response is
+            invalid.
         hubtoken.errors.TokenNotFoundError: There is no token.
-        hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+        hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key of
             another service; it was not sent.
 
     Example:

@@ -1,18 +1,18 @@
-"""Making a checked token the one that the Hub's libraries send on their own.
+"""Makes a checked token the one that the Hub's libraries send by default.
 
-``huggingface_hub`` reads ``HF_TOKEN`` at each call, so that is where an active token goes, by way
-of ``os.environ``. Nothing is set where that library would send the same token anyway: its own
-refresh of an OAuth token keeps working. A second variable, ``HUBTOKEN_TOKEN_ORIGIN``, tells this
-process and its children where the token in ``HF_TOKEN`` came from, so that no message blames a
-variable that the user never set.
+``huggingface_hub`` reads ``HF_TOKEN`` on each call, so activation sets it in ``os.environ``.
+Nothing is set if that library would send the same token anyway, so that its own refresh of an OAuth
+token keeps working. A second variable, ``HUBTOKEN_TOKEN_ORIGIN``, records the source of the token
+in ``HF_TOKEN`` for this process and its children, so that no message blames a variable that the
+user never set.
 
 The state machine
 -----------------
 
-Activation is for the whole process, which therefore has one state: at most one *plain* activation
-for each thread, and above them the open ``with`` *blocks* in the order in which they were entered.
-The innermost block is in force, or without blocks the plain activation (those of several threads
-have the same token), or nothing.
+Activation applies to the whole process, which therefore has one state: at most one *plain*
+activation per thread, and above them the open ``with`` *blocks* in the order in which they were
+entered. The innermost block is in force, or without blocks the plain activation (those of several
+threads have the same token), or nothing.
 
 A single activation is ``plain``, ``replaced``, ``waiting``, a ``block``, or ``over``:
 
@@ -20,16 +20,16 @@ A single activation is ``plain``, ``replaced``, ``waiting``, a ``block``, or ``o
 ``activate()``                makes a plain one, which takes effect at once and replaces the
                               thread's earlier plain one, whatever asyncio task made that: the
                               cells of a notebook are tasks of one thread
-the same, inside a ``with``   raises where the result is dropped, tested or assigned, also by way of
-block of its own              a function that returns it, since the end of the block would leave
-                              open what is in force; anywhere else it is waiting and without effect,
-                              and the end of the block warns if it still is
-``__enter__``                 of a plain one takes back what its own call did: what the call had
+the same, inside a ``with``   raises if the result is dropped, tested or assigned, also through a
+block of the same thread      function that returns it, since it would be unclear what is in force
+                              after the block. Otherwise it is waiting and has no effect, and the
+                              end of the block warns if it still is
+``__enter__``                 of a plain one undoes what its own call did: what the call had
                               replaced is plain again, unless its handle was deactivated meanwhile.
-                              The activation, plain or waiting, is then the innermost block. Of
-                              any other it raises
-``__exit__``                  ends it; a second time does nothing
-``Activation.deactivate()``   the same. Ending a plain one does not bring back what it had replaced,
+                              The activation, plain or waiting, is then the innermost block.
+                              Any other activation raises
+``__exit__``                  ends it; a second call does nothing
+``Activation.deactivate()``   the same. Ending a plain one does not restore what it had replaced,
                               and ending a block leaves those that were opened after it in force
 ``hubtoken.deactivate()``     ends the plain activations of all threads, and the blocks that may
                               never end: their thread or task has ended, or they are inherited
@@ -39,12 +39,12 @@ block of its own              a function that returns it, since the end of the b
 of a different token, or another thread or asyncio task has an open block of one. The same token is
 never a conflict.
 
-A forked child has one thread. What other threads of the parent had activated is handed to that
-thread as one plain activation, so the child begins with the token that its parent had in force. The
+A forked child has one thread. What other threads of the parent had activated becomes one plain
+activation of that thread, so the child starts with the token that its parent had in force. The
 blocks of the thread that forked are *inherited*: most children never leave them, so they have no
-owner, conflict with nothing, and do not count as a block of one's own. ``activate()`` in the child
-replaces them as it replaces a plain activation (``__enter__`` takes that back as well), and a child
-that does leave them ends them.
+owner, conflict with nothing, and do not count as blocks of the child's thread. ``activate()`` in
+the child replaces them as it replaces a plain activation (``__enter__`` undoes that as well), and a
+child that does leave them ends them.
 """
 
 # ruff: noqa: SLF001 - the functions below and the classes above them are one piece
@@ -83,8 +83,7 @@ __all__ = ["Activation", "activate", "deactivate"]
 class Activation:
     """An active token.
 
-    Use it with ``with``, call :meth:`deactivate`, or leave the token active to the end of the
-    process.
+    Use it with ``with``, call :meth:`deactivate`, or leave the token active until the process ends.
     """
 
     __slots__ = ("_entry", "_replaced")
@@ -100,10 +99,10 @@ class Activation:
         return self._entry.token
 
     def deactivate(self) -> None:
-        """Ends this activation, and restores what was before. A second call does nothing.
+        """Ends this activation, and restores the previous state. A second call does nothing.
 
         While other activations last, the innermost of them is in force. One that was replaced by a
-        later call is over already.
+        later call has already ended.
         """
         with STATE.lock:
             entry = self._entry
@@ -149,7 +148,7 @@ class Activation:
         return entry.token
 
     def _warn_or_undo(self, stale: "str | None") -> None:
-        """Warns of workers; where warnings are errors, nothing is set."""
+        """Warns about workers; if warnings are errors, undoes the activation."""
         try:
             _warn_of_workers(stale)
         except BaseException:
@@ -162,7 +161,7 @@ class Activation:
             raise
 
     def _take_back(self) -> None:
-        """Undoes what the call of ``activate()`` did."""
+        """Undoes what the call to ``activate()`` did."""
         if self._entry.state == PLAIN:
             take_back(self._entry, self._replaced)
 
@@ -172,11 +171,11 @@ class Activation:
         error: "BaseException | None",
         traceback: "TracebackType | None",
     ) -> None:
-        """Restores what was before."""
+        """Restores the previous state."""
         self.deactivate()
 
     def __del__(self) -> None:
-        """Warns where a token that seems to be active never was."""
+        """Warns if a token that seems to be active never was."""
         if self._entry.state == WAITING:
             self._entry.state = OVER
             _warn_of_unused(self._entry, WAITING)
@@ -187,19 +186,19 @@ class Activation:
 
 
 def activate(token: "HubToken") -> Activation:
-    """Makes the Hub's libraries send a token on their own.
+    """Makes the Hub's libraries send a token by default.
 
     Args:
         token: The token.
 
     Returns:
-        The activation, which ends it.
+        The activation, whose methods end it.
 
     Raises:
         hubtoken.errors.ConfigurationError: Implicit tokens are disabled; a different token is
             active in another thread, or in a ``with`` block of another thread or asyncio task; or
-            the call is inside a ``with`` block of its own and is not another ``with``. Nothing is
-            set then.
+            the call is inside a ``with`` block of the same thread or task and is not another
+            ``with``. Nothing is changed then.
         hubtoken.errors.UntrustedEndpointError: ``huggingface_hub`` is bound to another Hub.
         hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
     """
@@ -209,10 +208,10 @@ def activate(token: "HubToken") -> Activation:
     if _is_on("HF_HUB_DISABLE_IMPLICIT_TOKEN"):
         raise ConfigurationError(
             "HF_HUB_DISABLE_IMPLICIT_TOKEN keeps the Hub's libraries from sending a token on "
-            "their own, so none can be activated. Unset it, or hand over token=token.reveal()"
+            "their own, so none can be activated. Unset it, or pass token=token.reveal()"
         )
     with STATE.lock:
-        # Where the libraries go now: an imported huggingface_hub read HF_ENDPOINT at its import.
+        # The endpoint that the libraries use now: huggingface_hub reads HF_ENDPOINT on import.
         _check_endpoint(token)
         caller = calling()
         check_conflict(token, caller)
@@ -223,11 +222,11 @@ def activate(token: "HubToken") -> Activation:
             if is_statement(sys._getframe(1)):
                 raise ConfigurationError(
                     f"the token {STATE.blocks[-1].token!r} is active in this with block, which "
-                    f"says when it ends. Use `with token.activate():` for a block inside of it, "
+                    f"determines when it ends. Use `with token.activate():` for a nested block, "
                     f"or activate {token!r} before or after the block"
                 )
             entry = Entry(token, WAITING)
-            # Not the ones that were entered: a block may last for as long as the process.
+            # Not the ones that were entered: a block may last as long as the process.
             waiting = [one for one in own[-1].waiting if one.state == WAITING]
             own[-1].waiting = [*waiting, entry]
             return Activation(entry, [])
@@ -241,13 +240,13 @@ def activate(token: "HubToken") -> Activation:
 
 
 def deactivate() -> None:
-    """Ends what ``token.activate()`` without ``with`` made active, and restores what was before.
+    """Ends what ``token.activate()`` without ``with`` made active, and restores the previous state.
 
-    For ``token.activate()`` on a line of its own, such as a cell of a notebook. ``HF_TOKEN`` is
-    again what it was before the first activation. Does nothing when nothing is active. An open
-    ``with`` block keeps its token until it ends, and then none is active. One that may never end is
-    ended too: its thread or asyncio task has ended, or it was entered before the fork that made
-    this process.
+    For ``token.activate()`` as a statement, such as in a notebook cell. ``HF_TOKEN`` is again what
+    it was before the first activation. Does nothing if nothing is active. An open ``with`` block
+    keeps its token until it ends, and then none is active. A block that may never end is ended too:
+    its thread or asyncio task has ended, or it was entered before the fork that created this
+    process.
 
     Example:
         >>> import hubtoken
@@ -280,7 +279,7 @@ def _check_endpoint(token: "HubToken") -> None:
         advice = "set HF_ENDPOINT before the first import"
     else:
         bound = ambient_endpoint()
-        how = "huggingface_hub will go to"
+        how = "huggingface_hub will use"
         advice = "set HF_ENDPOINT"
     if bound != token.endpoint:
         raise UntrustedEndpointError(
@@ -290,8 +289,8 @@ def _check_endpoint(token: "HubToken") -> None:
 
 
 def _warn_of_unused(entry: Entry, was: str) -> None:
-    """Warns, once, of an activation that was for a ``with`` and was not entered."""
-    # Too late for a warning when the interpreter ends: nothing can be imported any more.
+    """Warns, once, about an activation that was meant for a ``with`` and was not entered."""
+    # Too late for a warning while the interpreter shuts down: nothing can be imported any more.
     if was != WAITING or entry.told or sys.is_finalizing():
         return
     entry.told = True
@@ -302,18 +301,18 @@ def _warn_of_unused(entry: Entry, was: str) -> None:
 
 
 def _warn_of_workers(happened: "str | None") -> None:
-    """Warns of processes that do not notice that another token is active."""
+    """Warns about processes that do not notice that another token is active."""
     if happened is None:
         return
     from hubtoken.workers import describe
 
     found, advice = describe()
     if found:
-        _warn(f"{happened}, but {found} started before, with the token of that time. {advice}")
+        _warn(f"{happened}, but {found} started earlier, with the previous token. {advice}")
 
 
 def _warn(text: str) -> None:
-    """Warns at the line outside of this package, and of ``contextlib``, that led here."""
+    """Warns at the line outside of this package, and of ``contextlib``, that made the call."""
     import warnings
 
     from hubtoken.errors import HubTokenWarning

@@ -1,6 +1,6 @@
-"""What is active in this process: the plain activations, the open blocks, and the environment.
+"""The state of activation in this process: plain activations, open blocks, and the environment.
 
-The rules are those of ``activation.py``; here is what they work on.
+The rules are those of ``activation.py``; this module holds the state that they apply to.
 """
 
 import os
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PLAIN = "active"
 REPLACED = "replaced by a later one"
-WAITING = "not active before its with block is entered"
+WAITING = "not active until its with block is entered"
 BLOCK = "active in a with block"
 OVER = "no longer active"
 
@@ -28,7 +28,7 @@ _ORIGIN = "HUBTOKEN_TOKEN_ORIGIN"
 
 
 class Thread:
-    """Stands for a thread. Not its number, which the next thread may get."""
+    """Represents a thread. Not by its number, which a later thread may reuse."""
 
     __slots__ = ("_thread",)
 
@@ -41,7 +41,7 @@ class Thread:
 
 
 class Entry:
-    """One activation, as the process keeps it; its handle may be lost."""
+    """One activation, as the process tracks it; its handle may be lost."""
 
     __slots__ = ("inherited", "owner", "state", "thread", "token", "told", "waiting")
 
@@ -51,16 +51,16 @@ class Entry:
         self.thread = _thread()
         # Of a block: the thread and the asyncio task that entered it.
         self.owner: _Owner | None = None
-        # Of a block: whether it was entered before the fork that made this process.
+        # Of a block: whether it was entered before the fork that created this process.
         self.inherited = False
-        # Of a block: what was activated inside of it for another `with`.
+        # Of a block: activations created inside of it for another `with`.
         self.waiting: list[Entry] = []
-        # Whether it was told that it never was active.
+        # Whether the warning that it never was active has been emitted.
         self.told = False
 
 
 class State:
-    """What is active in this process."""
+    """The state of activation in this process."""
 
     __slots__ = ("before", "blocks", "enforced", "lock", "plain")
 
@@ -68,13 +68,13 @@ class State:
         self.lock = threading.RLock()
         self.plain: dict[Thread, Entry] = {}
         self.blocks: list[Entry] = []
-        # What the environment was last made to fit.
+        # The token that the environment was last set for.
         self.enforced: HubToken | None = None
-        # The variables as they were before they were set; empty: they are not set.
+        # The variables as they were before they were set; empty if they are not set.
         self.before: dict[str, str | None] = {}
 
     def in_force(self) -> "HubToken | None":
-        """The token that is to be sent."""
+        """The token that the libraries should send."""
         if self.blocks:
             return self.blocks[-1].token
         return next((entry.token for entry in self.plain.values()), None)
@@ -85,17 +85,17 @@ _HERE = threading.local()
 
 
 def enforce(*, anew: bool = False) -> "str | None":
-    """Makes the environment fit what is in force.
+    """Makes the environment match what is in force.
 
     Args:
-        anew: Also where nothing else is in force than before: the environment may have been
-            changed by others.
+        anew: Whether to do so even if nothing else is in force than before: other code may have
+            changed the environment.
 
     Returns:
-        What happened to which token, for a warning, if processes that were started before have
-        another environment now.
+        A description of the change, for a warning, if processes that were started earlier now have
+        another environment.
     """
-    # The process ends, and nothing can be imported any more: it has no environment to hand on.
+    # The process is exiting, and nothing can be imported any more: no child will inherit from it.
     if sys.is_finalizing():
         return None
     from hubtoken._core import activation_origin, forget_answer, is_sent_anyway
@@ -144,7 +144,7 @@ def _thread() -> Thread:
 
 
 def forget_ended_threads() -> None:
-    """Keeps one plain activation of those that threads have left behind; all are of one token."""
+    """Keeps one plain activation of those left by ended threads; all have the same token."""
     ended = [thread for thread in STATE.plain if not thread.lives()]
     for thread in ended[1:]:
         STATE.plain.pop(thread).state = OVER
@@ -158,7 +158,7 @@ def calling() -> "_Owner":
         try:
             task = asyncio.current_task()
         except RuntimeError:
-            # No event loop runs in this thread, so there is no task.
+            # No event loop is running in this thread, so there is no task.
             task = None
     return _thread(), task
 
@@ -187,10 +187,10 @@ def end_left_blocks() -> None:
 
 
 def replace(entry: Entry) -> "list[Entry]":
-    """Makes an activation its thread's plain one.
+    """Makes an activation the plain one of its thread.
 
     Returns:
-        What it replaces: the thread's earlier one, and the blocks that are inherited.
+        What it replaces: the thread's earlier one, and the inherited blocks.
     """
     replaced = [block for block in STATE.blocks if block.inherited]
     STATE.blocks = [block for block in STATE.blocks if block not in replaced]
@@ -204,7 +204,7 @@ def replace(entry: Entry) -> "list[Entry]":
 
 
 def take_back(entry: Entry, replaced: "list[Entry]") -> None:
-    """Undoes `replace`, but for what was ended meanwhile."""
+    """Undoes `replace`, except for what was ended in the meantime."""
     del STATE.plain[entry.thread]
     blocks = []
     for one in replaced:
@@ -216,12 +216,12 @@ def take_back(entry: Entry, replaced: "list[Entry]") -> None:
         else:
             one.state = PLAIN
             STATE.plain[one.thread] = one
-    # They are older than whatever this process has entered.
+    # They are older than everything this process has entered.
     STATE.blocks[:0] = blocks
 
 
 def check_conflict(token: "HubToken", caller: "_Owner") -> None:
-    """Raises where a different token is active elsewhere."""
+    """Raises if a different token is active elsewhere."""
     from hubtoken.errors import ConfigurationError
 
     others = [entry for thread, entry in STATE.plain.items() if thread is not caller[0]]
@@ -236,12 +236,12 @@ def check_conflict(token: "HubToken", caller: "_Owner") -> None:
             advice = "wait for its with block to end"
         raise ConfigurationError(
             f"the token {entry.token!r} is active in {where}, and a process has "
-            f"one active token. Hand over token=token.reveal() instead, or {advice}"
+            f"one active token. Pass token=token.reveal() instead, or {advice}"
         )
 
 
 def _hold() -> None:
-    """Before a fork: no other thread is halfway through a change."""
+    """Runs before a fork, so that no other thread is halfway through a change."""
     STATE.lock.acquire()
 
 
@@ -250,9 +250,9 @@ def _release() -> None:
 
 
 def _adopt() -> None:
-    """In a forked child: this thread is the only one, and has what the others had activated.
+    """In a forked child: this thread is the only one, and takes over what the others had activated.
 
-    Its own blocks are inherited: a worker never leaves them, and what forks inside of them does.
+    Its own blocks are inherited: a worker never leaves them, code that forks inside of them does.
     """
     STATE.lock = threading.RLock()
     here, token = _thread(), STATE.in_force()

@@ -1,22 +1,22 @@
-"""Let callers into a server by their Hub token: ASGI middleware, and a dependency for FastAPI.
+"""Authenticates a server's callers by their Hub token: ASGI middleware and a FastAPI dependency.
 
-:class:`TokenAuthentication` goes around any ASGI application (Starlette, FastAPI, Litestar, Quart,
+:class:`TokenAuthentication` wraps any ASGI application (Starlette, FastAPI, Litestar, Quart,
 Django); :func:`require_bearer` guards single routes of FastAPI. Both take the token from the
-``Authorization`` header, as a bearer or as the password of basic authentication, ask the Hub whose
-it is, and answer as RFC 6750 has it:
+``Authorization`` header, as a bearer token or as the password of basic authentication, ask the Hub
+whose it is, and respond as RFC 6750 specifies:
 
 ====  ===========================================================================
-401   no token (``Bearer realm=…``), or one that the Hub does not know
+401   no token (``Bearer realm=…``), or one that the Hub rejects
       (``error="invalid_token"``)
 400   more than one ``Authorization`` header (``error="invalid_request"``)
-403   the token is good, but not for this (``error="insufficient_scope"``)
-429   the Hub limits the rate for this token; ``Retry-After`` says for how long
-503   the Hub cannot say: it does not answer, or too many wait for it. Nothing is
-      known against the token; ``Retry-After`` is there as well
+403   the token is valid, but not for this (``error="insufficient_scope"``)
+429   the Hub limits the rate for this token; ``Retry-After`` has the delay
+503   unknown: the Hub does not answer, or too many requests are waiting for it.
+      This says nothing about the token; ``Retry-After`` is set as well
 ====  ===========================================================================
 
-While the answer is known, a check takes microseconds and no thread. When the Hub has to be asked,
-a thread of this module's own waits for it, and never the event loop. No answer, error or log
+While the answer is cached, a check takes microseconds and no thread. If a request to the Hub is
+needed, a thread of this module waits for it, never the event loop. No response, error or log
 contains a token.
 """
 
@@ -63,17 +63,17 @@ if TYPE_CHECKING:
 __all__ = ["TokenAuthentication", "require_bearer"]
 
 _REALM = "Hugging Face Hub"
-# Questions to the Hub at once, and how many more may wait for their turn.
+# Concurrent requests to the Hub, and how many more may be queued.
 _THREADS = 16
 _WAITING = 256
-# When to come again if the Hub is away, in seconds.
+# When to retry if the Hub is unavailable, in seconds.
 _AGAIN = 5
-# How old an identity may be for a refusal, in seconds; the Hub is asked no more often than that.
+# The maximum age of an identity for a denial, in seconds; also the minimum time between requests.
 _DENIAL_AGE = 10.0
 
 
 class _Refusal(Exception):  # noqa: N818 - it is an answer, not an error
-    """What a caller is told who is not let in."""
+    """The response to a caller that is not admitted."""
 
     def __init__(
         self, status: int, message: str, *, error: "str | None" = None, again: "int | None" = None
@@ -85,7 +85,7 @@ class _Refusal(Exception):  # noqa: N818 - it is an answer, not an error
         self.again = again
 
     def headers(self) -> "dict[str, str]":
-        """The headers that go with it."""
+        """The headers of the response."""
         found = {"Cache-Control": "no-store"}
         if self.status in {400, 401, 403}:
             challenge = f'Bearer realm="{_REALM}"'
@@ -98,7 +98,7 @@ class _Refusal(Exception):  # noqa: N818 - it is an answer, not an error
 
 
 def _plain(text: str) -> str:
-    """A text as RFC 6750 lets a description be: printable ASCII without quotes."""
+    """Text that RFC 6750 allows in a description: printable ASCII without quotes."""
     return "".join(
         letter if " " <= letter <= "~" and letter not in '"\\' else "'" if letter == '"' else "?"
         for letter in text
@@ -106,7 +106,7 @@ def _plain(text: str) -> str:
 
 
 def _token(headers: "Iterable[tuple[bytes, bytes]]") -> str:
-    """The token that a request carries."""
+    """The token of a request."""
     found = [value for name, value in headers if name.lower() == b"authorization"]
     if len(found) > 1:
         raise _Refusal(400, "There is more than one Authorization header", error="invalid_request")
@@ -118,7 +118,7 @@ def _token(headers: "Iterable[tuple[bytes, bytes]]") -> str:
         try:
             pair = base64.b64decode(credentials, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
-            # Not chained: what was decoded is in the cause.
+            # Not chained: the cause contains what was decoded.
             raise _invalid() from None
         user, _, password = pair.partition(":")
         return password or user
@@ -130,15 +130,15 @@ def _invalid() -> _Refusal:
 
 
 def _unknown(error: VerdictUnknownError, before: str = "") -> _Refusal:
-    """The Hub cannot say; `before` is what it said the last time."""
+    """The Hub did not give an answer; `before` is its last one."""
     if isinstance(error, RateLimitedError):
         again = _AGAIN if error.retry_after is None else max(1, error.retry_after)
         return _Refusal(429, f"The Hub limits the rate for this token{before}", again=again)
-    return _Refusal(503, f"The Hub cannot be asked about this token{before}", again=_AGAIN)
+    return _Refusal(503, f"The Hub cannot be reached to check this token{before}", again=_AGAIN)
 
 
 class _Threads:
-    """Threads that wait for the Hub: some, and not those that the application uses itself."""
+    """A limited number of threads that wait for the Hub, separate from the application's own."""
 
     def __init__(self) -> None:
         self._process = 0
@@ -146,17 +146,17 @@ class _Threads:
         self._places = threading.BoundedSemaphore(_WAITING)
 
     async def run(self, work: "Callable[[], _T]") -> "_T":
-        """Do the work on a thread; refuse when too many wait already."""
+        """Run the work on a thread; reject it if too many are waiting already."""
         if self._pool is None or self._process != os.getpid():
-            # A forked child has the pool, and none of its threads.
+            # A forked child inherits the pool but none of its threads.
             self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="hubtoken-asgi")
             self._places = threading.BoundedSemaphore(_WAITING)
             self._process = os.getpid()
         places = self._places
         if not places.acquire(blocking=False):
-            raise _Refusal(503, "Too many callers wait for the Hub. Try again later", again=1)
+            raise _Refusal(503, "Too many requests wait for the Hub. Try again later", again=1)
         future = self._pool.submit(work)
-        # A caller who goes away while the Hub is asked leaves the place to the thread.
+        # If a caller disconnects while the Hub is asked, the thread keeps its slot until it ends.
         future.add_done_callback(lambda _: places.release())
         return await asyncio.wrap_future(future)
 
@@ -181,26 +181,26 @@ class _Check:
         if require is not None and not is_role:
             if "." not in require:
                 raise ValueError(
-                    'require is "read", "write", None, or a permission such as '
+                    'require must be "read", "write", None, or a permission such as '
                     '"inference.serverless.write"'
                 )
-            # Told when the server starts, and not to its callers: no token is at hand whose scopes
-            # could list it.
+            # Reported when the server starts, not to its callers: no token is available whose
+            # scopes could list it.
             self._is_known = is_known_permission(require)
             if not self._is_known:
                 warnings.warn(
                     f"this version of hubtoken does not know the permission {require!r}: only "
-                    "tokens whose scopes list it are let in",
+                    "tokens whose scopes list it are admitted",
                     HubTokenWarning,
                     stacklevel=3,
                 )
         if repo is not None and repo.count("/") != 1:
-            raise ValueError("repo is written namespace/name")
+            raise ValueError("repo must have the form namespace/name")
         if repo is not None:
-            # What cannot be a name is told when the server starts as well.
+            # An invalid name is reported when the server starts as well.
             check_repository(repo, repo_type)
         if require is None and repo is not None:
-            raise ValueError("repo says where something is required: say what, with require")
+            raise ValueError("repo needs require, the role or permission that is needed on it")
         self._require = require
         self._repo = repo
         self._repo_type = repo_type
@@ -209,7 +209,7 @@ class _Check:
         self._timeout = timeout
 
     async def __call__(self, headers: "Iterable[tuple[bytes, bytes]]") -> "Identity":
-        """Whose the request is; raises what its sender is told otherwise."""
+        """The identity of the caller; raises the response that rejects it otherwise."""
         token = _token(headers)
         try:
             identity = recall(token, endpoint=self._endpoint, max_age=self._max_age)
@@ -220,7 +220,7 @@ class _Check:
         except (TokenFormatError, InvalidTokenError):
             raise _invalid() from None
         except (AccessDeniedError, RepositoryNotFoundError):
-            # Their own texts are for the owner of the token, and say where it came from.
+            # Their own messages are for the owner of the token, and contain its source.
             message = f"The token does not allow {self._require} on {self._repo}"
             raise _Refusal(403, message, error="insufficient_scope") from None
         except VerdictUnknownError as error:
@@ -232,7 +232,7 @@ class _Check:
         )
 
     async def _allowed(self, identity: "Identity", token: str, *, is_new: bool) -> "Identity":
-        """The identity, if it will do; before it does not, the Hub's latest word."""
+        """The identity, if it is allowed; before a denial, the Hub's latest answer is used."""
         if self._require is None:
             return identity
         verdict = self._judge(identity, self._require)
@@ -245,10 +245,10 @@ class _Check:
         if verdict.outcome == "denied":
             raise _Refusal(403, verdict.reason, error="insufficient_scope")
         if verdict.outcome == "unknown" and not self._is_known:
-            # The Hub has no say in it.
+            # The Hub cannot decide this.
             raise _Refusal(503, verdict.reason, again=_AGAIN)
         if verdict.outcome == "unknown":
-            # Only the Hub can say, for instance whether somebody else's repository is public.
+            # Only the Hub can decide, for instance whether another user's repository is public.
             await _threads.run(lambda: self._ask_hub(token))
         return identity
 
@@ -256,7 +256,7 @@ class _Check:
         return authorize(identity, require, repo=self._repo, repo_type=self._repo_type)
 
     async def _latest(self, token: str, verdict: "Verdict") -> "Identity":
-        """An identity that is new enough for a refusal."""
+        """An identity that is recent enough for a denial."""
         age = _DENIAL_AGE if self._max_age is None else min(_DENIAL_AGE, self._max_age)
         identity = recall(token, endpoint=self._endpoint, max_age=age)
         if identity is not None:
@@ -283,30 +283,30 @@ class _Check:
 
 
 class TokenAuthentication:
-    """ASGI middleware that lets in those whose Hub token is good enough.
+    """ASGI middleware that admits callers whose Hub token is good enough.
 
     HTTP requests and websockets are guarded, the latter before they are accepted; lifespan events
-    pass. The application finds the caller in ``scope["hubtoken.identity"]``, which Starlette and
-    FastAPI also show as ``request.state.identity``.
+    pass through. The application finds the caller in ``scope["hubtoken.identity"]``, which
+    Starlette and FastAPI also expose as ``request.state.identity``.
 
-    Browsers ask for cross-origin permission without a token, so middleware that answers them (CORS)
-    goes outside of this one.
+    Browsers send CORS preflight requests without a token, so middleware that answers them must wrap
+    this one.
 
     Args:
-        app: The application that is guarded.
+        app: The application to guard.
         require: ``"read"`` or ``"write"``, a permission such as ``"inference.serverless.write"``,
-            or ``None`` for any token that the Hub knows. Without ``repo``, a fine-grained token has
-            no role and is let in by a permission only. A permission that this version does not know
-            lets in those whose scopes list it; the others are answered with 503.
+            or ``None`` for any token that the Hub accepts. Without ``repo``, a fine-grained token
+            has no role and is only admitted by a permission. For a permission that this version
+            does not know, tokens whose scopes list it are admitted; the others get status 503.
         repo: The repository on which it is required, as ``namespace/name``.
         repo_type: ``"model"``, ``"dataset"`` or ``"space"``.
         endpoint: The Hub; ``HF_ENDPOINT``, or ``https://huggingface.co``, by default.
-        max_age: How old the Hub's answer may be, in seconds; 300 by default.
+        max_age: The maximum age of the Hub's answer, in seconds; 300 by default.
         timeout: How long to wait for the Hub, in seconds; 10 by default.
         public: Paths that need no token, such as ``("/healthz",)``.
 
     Raises:
-        ValueError: An argument makes no sense.
+        ValueError: An argument is invalid.
 
     Example:
         >>> import asyncio
@@ -335,7 +335,7 @@ class TokenAuthentication:
         public: "Collection[str]" = (),
     ) -> None:
         if isinstance(public, str):
-            raise ValueError("public is a collection of paths, not one path")  # noqa: TRY004
+            raise ValueError("public must be a collection of paths, not one path")  # noqa: TRY004
         self._app = app
         self._check = _Check(require, repo, repo_type, endpoint, max_age, timeout)
         self._public = frozenset(public)
@@ -375,11 +375,11 @@ async def _refuse(refusal: _Refusal, send: "_Send", kind: str) -> None:
 async def _refuse_websocket(
     refusal: _Refusal, scope: "_Scope", receive: "_Receive", send: "_Send"
 ) -> None:
-    await receive()  # the wish to connect
+    await receive()  # the connect event
     if "websocket.http.response" in (scope.get("extensions") or {}):
         await _refuse(refusal, send, "websocket.http.response")
     else:
-        # The server makes a bare 403 of it.
+        # The server turns this into a bare 403.
         await send({"type": "websocket.close", "code": 1008, "reason": ""})
 
 
@@ -392,10 +392,10 @@ def require_bearer(  # noqa: PLR0913 - the parts of the rule, by name
     max_age: "float | None" = None,
     timeout: "float | None" = None,
 ) -> "Callable[..., Awaitable[Identity]]":
-    """Make a dependency of FastAPI's that lets in those whose Hub token is good enough.
+    """Create a FastAPI dependency that admits callers whose Hub token is good enough.
 
-    The OpenAPI document shows the scheme, and the interactive page has its button. It guards HTTP
-    routes; for websockets there is :class:`TokenAuthentication`.
+    The OpenAPI document lists the scheme, and the interactive page has its button. It guards HTTP
+    routes; for websockets, use :class:`TokenAuthentication`.
 
     Args:
         require: As for :class:`TokenAuthentication`.
@@ -410,7 +410,7 @@ def require_bearer(  # noqa: PLR0913 - the parts of the rule, by name
 
     Raises:
         ImportError: FastAPI is not installed.
-        ValueError: An argument makes no sense.
+        ValueError: An argument is invalid.
 
     Example:
         >>> from hubtoken.asgi import require_bearer
@@ -418,7 +418,7 @@ def require_bearer(  # noqa: PLR0913 - the parts of the rule, by name
         ...     require_bearer("everything")
         ... except ValueError as error:
         ...     print(error)
-        require is "read", "write", None, or a permission such as "inference.serverless.write"
+        require must be "read", "write", None, or a permission such as "inference.serverless.write"
     """
     check = _Check(require, repo, repo_type, endpoint, max_age, timeout)
     from fastapi import HTTPException, Request, Security
@@ -430,7 +430,7 @@ def require_bearer(  # noqa: PLR0913 - the parts of the rule, by name
 
     async def identity(
         request: Request,
-        # Read by OpenAPI alone: the check reads the header itself, and takes `Basic` as well.
+        # Only for OpenAPI: the check reads the header itself, and accepts `Basic` as well.
         _shown: HTTPAuthorizationCredentials | None = Security(scheme),  # noqa: B008 - FastAPI's way
     ) -> Identity:
         try:

@@ -1,8 +1,8 @@
-"""Whether the result of a call becomes the subject of a ``with``, as far as its caller shows it.
+"""Determines from bytecode whether the result of a call becomes the subject of a ``with``.
 
-Inside a ``with`` block of its own, ``token.activate()`` on a line of its own is a mistake and
+Inside a ``with`` block of the same thread, ``token.activate()`` as a statement is a mistake and
 ``with token.activate():`` is not, and the call cannot see the difference. The bytecode after it
-can: where the result is dropped, tested or assigned, no ``with`` statement takes it. Where it is
+can: if the result is dropped, tested or assigned, no ``with`` statement takes it. If it is
 returned, the caller of that function decides. In doubt the answer is no, and the activation waits
 for its ``with``.
 """
@@ -13,39 +13,39 @@ if TYPE_CHECKING:
 
 __all__ = ["is_statement"]
 
-# What may stand between a call and what takes its result.
+# Instructions that may appear between a call and the one that takes its result.
 _PASSED_OVER = ("CACHE", "EXTENDED_ARG", "NOP", "NOT_TAKEN", "TO_BOOL")
-# What takes a copy of a value, and what ends the last one.
+# Instructions that take a copy of a value, or drop the last one.
 _ONE_LESS = ("STORE_", "POP_JUMP_FORWARD_", "POP_JUMP_IF_", "POP_TOP")
 _TAKES = ("POP_TOP", "POP_JUMP_", "JUMP_IF_FALSE_OR_POP", "PRINT_EXPR", "UNARY_NOT")
 # `INTRINSIC_PRINT`: an interactive interpreter shows the result.
 _PRINT = 1
-# Generators, coroutines and asynchronous generators return to what drives them.
+# Generators, coroutines and asynchronous generators return to the code that drives them.
 _DRIVEN = 0x20 | 0x80 | 0x200
 _TAKEN, _LEFT, _RETURNED = True, False, None
 
 
 def is_statement(caller: "FrameType") -> bool:
-    """Tell whether the result of a call is dropped, tested or assigned.
+    """Determine whether the result of a call is dropped, tested or assigned.
 
     Args:
         caller: The frame whose current instruction is the call.
 
     Returns:
-        ``True`` for ``f()``, ``name = f()`` and ``if f():``, also where a function has returned
-        the result to there; ``False`` for ``with f():``, for ``g(f())`` and for whatever this
-        version of Python compiles in a way that is not known here.
+        ``True`` for ``f()``, ``name = f()`` and ``if f():``, including where a function has
+        returned the result to there; ``False`` for ``with f():``, for ``g(f())`` and for anything
+        that this version of Python compiles in an unknown way.
     """
     import opcode
 
     frame: FrameType | None = caller
     while frame is not None:
         code, call = frame.f_code, frame.f_lasti
-        # Python 3.11 calls a function of its own behind the instruction.
+        # Python 3.11 calls an inner function after the instruction and its cache entries.
         while call > 0 and opcode.opname[code.co_code[call]] == "CACHE":
             call -= 2
         name = opcode.opname[code.co_code[call]]
-        # An attribute or an operator runs functions too, and what it does with them is its own.
+        # An attribute or an operator runs functions too, but may do anything with their results.
         if frame is not caller and not name.startswith(("CALL", "PRECALL")):
             return False
         fate = _fate(code, call, passes_on=frame is not caller)
@@ -60,19 +60,19 @@ def is_statement(caller: "FrameType") -> bool:
 def _fate(  # noqa: C901 - one walk over a table of instructions
     code: "CodeType", call: int, *, passes_on: bool
 ) -> "bool | None":
-    """What becomes of the result of a call at an offset.
+    """What happens to the result of a call at an offset.
 
     Args:
         code: The code.
         call: The offset.
-        passes_on: Whether a name that is returned at once counts as returned: decorators do so.
+        passes_on: Whether a name that is returned at once counts as returned, as in decorators.
     """
     import opcode
 
     raw = code.co_code
-    # Python 3.11 does some calls in the instruction before `CALL`.
+    # Python 3.11 makes some calls in the instruction before `CALL`.
     is_early = opcode.opname[raw[call]] == "PRECALL"
-    # Copies of the result that lie on it, and whether other values do.
+    # Copies of the result on top of the stack, and whether other values are above them.
     copies, covered = 0, False
     offset, wide = call, 0
     while (offset := offset + 2) < len(raw):
@@ -93,7 +93,7 @@ def _fate(  # noqa: C901 - one walk over a table of instructions
             offset = _target(raw, offset, argument) - 2
         elif copies and name.startswith(_ONE_LESS) and name != "STORE_FAST_STORE_FAST":
             copies, covered = copies - 1, name == "STORE_FAST_LOAD_FAST"
-            # An activation counts as true, and is something.
+            # An activation is true, and not None.
             if name.endswith(("IF_TRUE", "IF_NOT_NONE")):
                 offset = _target(raw, offset, argument) - 2
         elif name.startswith("STORE_"):
@@ -108,7 +108,7 @@ def _fate(  # noqa: C901 - one walk over a table of instructions
 
 
 def _target(raw: bytes, offset: int, argument: int) -> int:
-    """Where a jump forward goes."""
+    """The target of a forward jump."""
     import opcode
 
     if raw[offset] in opcode.hasjabs:

@@ -1,28 +1,28 @@
-"""Every way in which hubtoken fails, as one tree.
+"""All errors and warnings of hubtoken, as one tree.
 
 ::
 
     HubTokenError
     ├── TokenNotFoundError          .trace
     ├── TokenFormatError            the value cannot be a token; never shows it
-    ├── InvalidTokenError           the Hub said 401: .source says where to mend it
+    ├── InvalidTokenError           the Hub rejects the token: .source is where to fix it
     ├── AccessDeniedError(PermissionError)    .required .actual .target .remedy_url
     │   ├── InsufficientRoleError
     │   ├── GatedRepoError
     │   ├── OrganizationPolicyError           pending, denied or revoked by the organization
-    │   └── RepositoryDisabledError           switched off on the Hub, for every token
+    │   └── RepositoryDisabledError           disabled on the Hub, for every token
     ├── RepositoryNotFoundError
-    ├── VerdictUnknownError         nothing is known against the token
+    ├── VerdictUnknownError         no answer, which says nothing about the token
     │   ├── HubUnreachableError(ConnectionError)
     │   ├── RateLimitedError        .retry_after
     │   └── OfflineError
-    ├── UntrustedEndpointError      the token must not go there
-    ├── ConfigurationError          a configuration file is broken or says what it may not
+    ├── UntrustedEndpointError      the token must not be sent there
+    ├── ConfigurationError          a configuration file is broken, or contains what it must not
     ├── LoginError                  .error_code (RFC 8628, RFC 6749)
-    ├── HubError                    the embedded Hub could not start or do what it was asked
-    └── StoreError(OSError)         a file of tokens cannot be read or written
+    ├── HubError                    the embedded Hub could not start, or a request to it failed
+    └── StoreError(OSError)         a token file cannot be read or written
 
-A message says what happened, with which token (masked) from which source, and what to do next.
+A message contains what happened, with which token (masked) from which source, and what to do next.
 ``VerdictUnknownError`` is not a denial: a time-out, a rate limit or offline mode says nothing
 about a token.
 """
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 
 class HubTokenError(Exception):
-    """Anything that hubtoken raises on purpose."""
+    """The base class of all errors that hubtoken raises."""
 
     def __reduce__(self) -> "tuple[object, ...]":
         """Pickle by the message and the attributes, so that errors cross process boundaries."""
@@ -72,23 +72,23 @@ class TokenNotFoundError(HubTokenError):
     """No source has a token.
 
     Attributes:
-        trace: What each source answered; ``None`` when no source was asked.
+        trace: The status of each source; ``None`` if no source was tried.
     """
 
     trace: "Trace | None" = None
 
 
 class TokenFormatError(HubTokenError):
-    """A value cannot be a token: a mask, a placeholder, an illegal character.
+    """A value is not a valid token: a mask, a placeholder, an illegal character.
 
-    Or it is not to be sent to its Hub, since it looks like the key of another service.
+    Or it must not be sent to its Hub, since it looks like the key of another service.
 
     Not a ``ValueError``, because ``argparse`` and ``pydantic`` print the value of one.
     """
 
 
 class InvalidTokenError(HubTokenError):
-    """The Hub does not know the token: it was deleted, refreshed, or has expired.
+    """The Hub rejects the token: it was deleted, refreshed, or has expired.
 
     Attributes:
         source: Where the token came from, such as ``env:HF_TOKEN``.
@@ -98,13 +98,13 @@ class InvalidTokenError(HubTokenError):
 
 
 class AccessDeniedError(HubTokenError, PermissionError):
-    """The token is good, but not for this.
+    """The token is valid, but not for this.
 
     Attributes:
         required: The role or permission that is needed.
-        actual: What there is, such as ``read`` or ``role read in acme``.
+        actual: The role or permission there is, such as ``read`` or ``role read in acme``.
         target: The repository or namespace; ``None`` for the Hub as a whole.
-        remedy_url: The page on which a right token is made or access is asked for.
+        remedy_url: The page where a suitable token can be created or access can be requested.
     """
 
     required: "str | None" = None
@@ -122,7 +122,7 @@ class GatedRepoError(AccessDeniedError):
 
 
 class OrganizationPolicyError(AccessDeniedError):
-    """The organization's token policy keeps the token out."""
+    """The organization's token policy blocks the token."""
 
 
 class RepositoryDisabledError(AccessDeniedError):
@@ -130,22 +130,22 @@ class RepositoryDisabledError(AccessDeniedError):
 
 
 class RepositoryNotFoundError(HubTokenError):
-    """The repository does not exist, or the token must not know of it."""
+    """The repository does not exist, or the token must not learn that it does."""
 
 
 class VerdictUnknownError(HubTokenError):
-    """Nothing could be learned. Nothing is known against the token."""
+    """The result is unknown. This says nothing about the token."""
 
 
 class HubUnreachableError(VerdictUnknownError, ConnectionError):
-    """The Hub did not answer: refused, timed out, or broken off."""
+    """The Hub could not be reached: the connection was refused, timed out, or broke."""
 
 
 class RateLimitedError(VerdictUnknownError):
     """The Hub limits the rate.
 
     Attributes:
-        retry_after: Seconds to wait, when the Hub said so.
+        retry_after: Seconds to wait, if the Hub reported them.
     """
 
     retry_after: "int | None" = None
@@ -156,15 +156,15 @@ class OfflineError(VerdictUnknownError):
 
 
 class UntrustedEndpointError(HubTokenError):
-    """The token does not belong to that endpoint, or the endpoint is no place for a token."""
+    """The token does not belong to that endpoint, or the endpoint must not receive tokens."""
 
 
 class ConfigurationError(HubTokenError):
-    """A configuration file is broken, or says what it may not."""
+    """A configuration file is broken, or contains what it must not."""
 
 
 class LoginError(HubTokenError):
-    """A log-in did not succeed.
+    """A login did not succeed.
 
     Attributes:
         error_code: The code of RFC 6749 or RFC 8628, such as ``expired_token``.
@@ -174,24 +174,24 @@ class LoginError(HubTokenError):
 
 
 class HubError(HubTokenError):
-    """The embedded Hub could not start, or could not do what it was asked."""
+    """The embedded Hub could not start, or a request to it failed."""
 
 
 class StoreError(HubTokenError, OSError):
-    """A file of tokens cannot be read or written."""
+    """A token file cannot be read or written."""
 
 
 class HubTokenWarning(UserWarning):
     """Something that hubtoken passed over, such as an unreadable token file.
 
-    Shown with file and number of the line that it is about, and without the line itself: by
-    ``warnings``, by pytest, and by hooks that hand the warning, its ``str()`` or its ``args[0]`` on
-    to ``warnings.formatwarning``. A hook that makes a text of its own of the message, or reads the
-    line by itself, decides for itself what it shows.
+    Shown with the file and line number that it is about, and without the source line: by
+    ``warnings``, by pytest, and by hooks that pass the warning, its ``str()`` or its ``args[0]`` on
+    to ``warnings.formatwarning``. A hook that formats the message itself, or reads the line itself,
+    decides on its own what it shows.
     """
 
     def __init__(self, *args: object) -> None:
-        """Keep a message as one that withholds the line, wherever it is handed on."""
+        """Wrap the message so that it withholds the source line, wherever it is passed."""
         super().__init__(*(_Message(part) if type(part) is str else part for part in args))
 
     def __str__(self) -> str:
@@ -202,7 +202,7 @@ class HubTokenWarning(UserWarning):
 
 
 class _Message(str):
-    """The message of a warning: it is asked for where the warning is formatted, as that is."""
+    """The message of a warning. It is converted with `str` or formatted when the warning is."""
 
     __slots__ = ()
 
@@ -222,12 +222,12 @@ class _Message(str):
 
 
 def _withhold_line(message: object) -> None:
-    """Keeps ``warnings`` from showing the line of source that a warning is about.
+    """Keeps ``warnings`` from showing the source line that a warning is about.
 
-    That line may be ``hubtoken.login("hf_…")``, and a log is no place for it. Who emits a warning
-    has no say in what is shown of it, so this looks at who asks for the message: the function
-    that formats a warning (that of ``warnings``, or pytest's) holds it as a ``WarningMessage``,
-    and reads the line after the message, unless there is one already.
+    That line may be ``hubtoken.login("hf_…")``, which must not end up in a log. The code that emits
+    a warning cannot control what is shown of it, so this inspects the code that reads the message:
+    the function that formats a warning (that of ``warnings``, or pytest's) holds it as a
+    ``WarningMessage``, and reads the line after the message, unless there is one already.
     """
     import sys
 
@@ -244,4 +244,4 @@ def _withhold_line(message: object) -> None:
 
 
 class StaleIdentityWarning(HubTokenWarning):
-    """What is known of a token is old, because the Hub cannot be asked."""
+    """An identity or answer from the cache is old, because the Hub cannot be reached."""

@@ -15,7 +15,7 @@ try:
     from hubtoken._core import Approval, AuditEntry, Hub, TokenInfo
 except ImportError as _error:
     raise ImportError(
-        "this build of hubtoken is without the embedded Hub (its Cargo feature `hub`)"
+        "this build of hubtoken has no embedded Hub (the Cargo feature `hub`)"
     ) from _error
 
 __all__ = ["Approval", "AuditEntry", "Hub", "TokenInfo"]
@@ -24,7 +24,7 @@ _RUNNING: "weakref.WeakSet[Hub]" = weakref.WeakSet()
 
 
 def _stop_at_exit(hub: Hub) -> None:
-    """Stops a Hub at the end of the program, should nobody else do it."""
+    """Stops a Hub at the end of the program, unless that has been done."""
     if not _RUNNING:
         atexit.register(_stop_all)
     _RUNNING.add(hub)

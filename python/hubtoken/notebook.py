@@ -1,24 +1,24 @@
-"""The vaults that notebook services have for their users' secrets.
+"""Reads the secret vaults of notebook services.
 
-Google Colab's is asked through ``google.colab.userdata``, Kaggle's through
-``kaggle_secrets.UserSecretsClient``. Both exist inside their notebooks only, may show the user a
-dialog, and may take as long as they like, so they are asked in a thread of their own and nobody
-waits longer than hubtoken's own deadline. What they say beside an answer is not passed on: the
-texts of their errors quote whatever the service sent.
+Google Colab's is read through ``google.colab.userdata``, Kaggle's through
+``kaggle_secrets.UserSecretsClient``. Both exist only inside their notebooks, may show the user a
+dialog, and may take arbitrarily long, so they are read in a separate thread and no caller waits
+longer than hubtoken's own deadline. The messages of their errors are not passed on: they quote
+whatever the service sent.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SECRET = "HF_TOKEN"  # noqa: S105 - the secret's name in the vault, as huggingface_hub has it
+SECRET = "HF_TOKEN"  # noqa: S105 - the secret's name in the vault, as in huggingface_hub
 
 
 def vaults() -> "list[str]":
-    """Tell which vaults this process may ask.
+    """List the vaults that this process can read.
 
     Returns:
-        Some of ``colab`` and ``kaggle``; nothing outside their notebooks.
+        Some of ``colab`` and ``kaggle``; an empty list outside their notebooks.
 
     Example:
         >>> from hubtoken import notebook
@@ -34,12 +34,12 @@ def vaults() -> "list[str]":
 
 
 def ask(name: str, tell: "Callable[[str, str], object]") -> None:
-    """Ask a vault for the secret ``HF_TOKEN``, in a thread of its own.
+    """Read the secret ``HF_TOKEN`` from a vault, in a separate thread.
 
     Args:
         name: ``colab`` or ``kaggle``.
         tell: Called once, from that thread: with ``"value"`` and the value, ``"absent"`` or
-            ``"refused"`` and nothing, ``"failed"`` and the name of the exception.
+            ``"refused"`` and an empty string, ``"failed"`` and the name of the exception.
     """
     import contextvars
     import threading
@@ -49,13 +49,13 @@ def ask(name: str, tell: "Callable[[str, str], object]") -> None:
     def answer() -> None:
         try:
             told = vault()
-        except Exception as error:  # noqa: BLE001 - a vault may raise anything; it is told
+        except Exception as error:  # noqa: BLE001 - a vault may raise anything; it is reported
             told = ("failed", type(error).__name__)
         tell(*told)
 
-    # Notebook kernels find the cell that asks through the context of the thread that runs it.
+    # Notebook kernels find the calling cell through the context of the thread that runs it.
     context = contextvars.copy_context()
-    # A daemon: a vault that never answers does not keep the process from ending.
+    # A daemon: a vault that never answers does not keep the process alive.
     threading.Thread(
         target=context.run, args=(answer,), name=f"hubtoken-{name}-vault", daemon=True
     ).start()
@@ -101,7 +101,7 @@ def _ask_kaggle() -> "tuple[str, str]":
     except kaggle_secrets.CredentialError:
         return "refused", ""
     except Exception as error:
-        # There is no class for it in most versions of the module.
+        # Most versions of the module have no class for it.
         if type(error).__name__ == "NotFoundError" or "No user secrets exist" in str(error):
             return "absent", ""
         raise

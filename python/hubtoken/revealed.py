@@ -1,9 +1,9 @@
 """The text that ``HubToken.reveal()`` returns.
 
-A library that wants a string gets a real one. Only its ``repr`` is masked, which keeps the value
-out of debuggers, tracebacks with locals and dictionaries that are printed. **Printing or
-formatting it shows the value**: that is what a string does. A pickle of it is that of a plain
-``str``, so that it can be loaded where hubtoken is not installed; a copy stays masked.
+A library that needs a string gets a real one. Only its ``repr`` is masked, which keeps the value
+out of debuggers, tracebacks with locals and printed dictionaries. **Printing or formatting it
+shows the value**, as for any string. It pickles as a plain ``str``, so that it can be loaded where
+hubtoken is not installed; a copy stays masked.
 """
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ __all__ = ["RevealedToken"]
 
 
 class RevealedToken(str):
-    """A token's value, or a header made of it. ``print`` and f-strings show it."""
+    """A token's value, or a header that contains it. ``print`` and f-strings show it."""
 
     __slots__ = ()
 
@@ -27,7 +27,7 @@ class RevealedToken(str):
         return str, (str.__str__(self),)
 
     def __copy__(self) -> "Self":
-        """The same object: a copy by way of ``__reduce__`` would lose the mask."""
+        """The same object: a copy through ``__reduce__`` would lose the mask."""
         return self
 
     def __deepcopy__(self, memo: object) -> "Self":

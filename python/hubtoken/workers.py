@@ -1,12 +1,12 @@
-"""Processes that were started earlier, and keep the environment of that time.
+"""Finds processes that were started earlier, and still have the environment of that time.
 
-``activate()`` changes this process's environment, and a new process inherits it. A pool that is
-running already does not notice: its workers go on with the token that they were started with. The
-same holds for the fork server of ``multiprocessing``, which hands the environment of its own start
-to every process that it starts later. ``multiprocess``, which ``datasets`` uses for ``num_proc=``,
-is a copy of ``multiprocessing`` with children and a fork server of its own.
+``activate()`` changes this process's environment, and a new process inherits it. A running pool
+does not notice: its workers continue with the token that they were started with. The same is true
+of the fork server of ``multiprocessing``, which passes the environment it was started with to every
+process that it starts later. ``multiprocess``, which ``datasets`` uses for ``num_proc=``, is a copy
+of ``multiprocessing`` with its own children and fork server.
 
-Nothing is imported to find them: where ``multiprocessing`` is not loaded, it has no children.
+Nothing is imported to find them: if ``multiprocessing`` is not loaded, it has no children.
 """
 
 import os
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["describe"]
 
 _ADVICE = (
-    "Activate before a pool is made, or shut it down and make another. Where that cannot be, hand "
-    "the token to each worker as it starts: "
+    "Activate before a pool is created, or shut it down and create another. If that is impossible, "
+    "pass the token to each worker as it starts: "
     "initializer=hubtoken.HubToken.activate, initargs=(token,)"
 )
 _LOKY_ADVICE = (
@@ -28,16 +28,16 @@ _LOKY_ADVICE = (
     "joblib.externals.loky.get_reusable_executor().shutdown()"
 )
 _PACKAGES = ("multiprocessing", "multiprocess")
-# Both carry loky; joblib has a copy of its own.
+# Both contain loky; joblib bundles a copy.
 _LOKY = ("loky.reusable_executor", "joblib.externals.loky.reusable_executor")
 
 
 def describe() -> "tuple[str, str]":
-    """Tell which processes keep an earlier environment.
+    """Describe the processes that have an earlier environment.
 
     Returns:
         Two texts for a message: the processes, such as ``2 child processes of multiprocessing``,
-        and what to do about them. Both are empty if none of them lives.
+        and what to do about them. Both are empty if there are none.
     """
     loky = _loky_workers()
     found = []
@@ -56,7 +56,7 @@ def describe() -> "tuple[str, str]":
 
 
 def _children(package: str) -> "set[int]":
-    """The process ids of this process's own live children."""
+    """The process IDs of this process's live children."""
     process = sys.modules.get(f"{package}.process")
     if process is None:
         return set()
@@ -77,7 +77,7 @@ def _fork_server_runs(package: str) -> bool:
 
 
 def _is_live_child(pid: int) -> bool:
-    """Whether a child lives, without taking its exit status from the code that waits for it."""
+    """Whether a child is alive, without taking its exit status from the code that waits for it."""
     if not hasattr(os, "waitid"):
         try:
             os.kill(pid, 0)
@@ -87,13 +87,13 @@ def _is_live_child(pid: int) -> bool:
     try:
         ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
-        # Gone, or the parent's, of which this process is a fork.
+        # It has ended, or is a child of the parent that forked this process.
         return False
     return ended is None
 
 
 def _loky_workers() -> "set[int]":
-    """The process ids of the live workers of loky's shared executors."""
+    """The process IDs of the live workers of loky's shared executors."""
     modules = [sys.modules.get(name) for name in _LOKY]
     return {pid for module in modules if module is not None for pid in _workers_of(module)}
 
@@ -101,7 +101,7 @@ def _loky_workers() -> "set[int]":
 def _workers_of(module: "ModuleType") -> "set[int]":
     executor = getattr(module, "_executor", None)
     processes = getattr(executor, "_processes", None) or {}
-    # Copied at once: the executor's own thread removes workers that have ended.
+    # Copied at once: the executor's thread removes workers that have ended.
     own = os.getpid()
     return {
         worker.pid

@@ -1,9 +1,9 @@
-//! git's helper as a program of its own.
+//! git's credential helper as a standalone program, so that git does not start an interpreter for
+//! each request.
 //!
-//! git starts a helper for each question, and starting an interpreter takes ten times as long as
-//! git's own helpers take in all. This program shares the verb's code, so there is one
-//! implementation and one contract. The linker drops what it does not reach (clap, the HTTP
-//! client, TLS, tokio), and the binary is 1 MB.
+//! Starting an interpreter takes ten times as long as a complete run of git's own helpers. This
+//! program shares the verb's code, so there is one implementation and one contract. The linker
+//! drops what it does not reach (clap, the HTTP client, TLS, tokio), and the binary is 1 MB.
 
 use std::io::{IsTerminal as _, stderr, stdin, stdout};
 use std::process::ExitCode;

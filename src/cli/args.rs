@@ -1,4 +1,4 @@
-//! The options that several verbs share.
+//! Options that several verbs share.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use crate::env::Environment;
 use crate::error::Error;
 use crate::resolve::ambient_endpoint;
 
-/// Which token is meant.
+/// Selects the token.
 #[derive(clap::Args, Default)]
 pub struct TokenArgs {
-    /// Use the stored token of this name and no other
+    /// Use only the stored token of this name
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
     /// The Hub that the token must belong to
-    // Text, since clap would repeat a value that it cannot read, and it may hold a password.
+    // A string: clap would repeat a value that it cannot parse, and it may contain a password.
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
 }
 
 impl TokenArgs {
-    /// The Hub that was named.
+    /// The Hub given with `--endpoint`.
     ///
     /// # Errors
     ///
@@ -30,7 +30,7 @@ impl TokenArgs {
     }
 }
 
-/// The Hub that `--endpoint` names, or else the one that ambient tokens belong to.
+/// The Hub given with `--endpoint`, or else the one that ambient tokens belong to.
 ///
 /// # Errors
 ///
@@ -45,7 +45,7 @@ pub fn endpoint_or_ambient(
     }
 }
 
-/// The value of `--endpoint`.
+/// Parses the value of `--endpoint`.
 fn endpoint(text: &str) -> Result<Endpoint, Error> {
     Endpoint::parse(text).map_err(|error| error.context("--endpoint"))
 }
@@ -58,7 +58,7 @@ pub struct TimeoutArgs {
     pub timeout: Option<Duration>,
 }
 
-/// A time in seconds, with or without a fraction.
+/// Parses a number of seconds, with or without a fraction.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     text.parse()
         .ok()

@@ -1,4 +1,4 @@
-//! The command line as clap reads it: the verbs, and which module runs each of them.
+//! The command line as clap parses it: the verbs, and the module that runs each of them.
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -26,8 +26,8 @@ Examples:
 Exit codes:
   0    yes, or done
   1    no: denied, rejected, not found, no token, not done
-  2    wrong usage, or a configuration that makes no sense
-  3    not known: the Hub could not be asked, which says nothing about the token
+  2    wrong usage, or an invalid configuration
+  3    unknown: the Hub could not be reached, which says nothing about the token
   130  stopped by Ctrl-C
 
 A token is never an argument: set HF_TOKEN, or log in with `hubtoken login`."
@@ -36,18 +36,19 @@ pub struct Args {
     /// What to do.
     #[command(subcommand)]
     pub verb: Command,
-    /// What everybody takes.
+    /// Options of every verb.
     #[command(flatten)]
     _shared: GlobalArgs,
 }
 
-/// Read here for help and for checking; [`Output`](super::output::Output) looks for them earlier.
+/// Parsed here for the help and for validation; [`Output`](super::output::Output) reads them
+/// earlier.
 #[derive(clap::Args)]
 struct GlobalArgs {
     /// Write one JSON object to standard output and nothing else; a failure is under "error"
     #[arg(long, global = true)]
     json: bool,
-    /// When to use colors; auto is on a terminal, unless `NO_COLOR` is set
+    /// When to use colors; auto means on a terminal, unless `NO_COLOR` is set
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     color: Color,
 }
@@ -63,23 +64,23 @@ enum Color {
 /// The verbs.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Show who the token belongs to, where it comes from, and what it hides
+    /// Show who the token belongs to, where it comes from, and which other tokens it hides
     Status(status::Args),
-    /// Show the user and the role, in one line
+    /// Show the user and the role on one line
     Whoami(whoami::Args),
-    /// Check that the token will do, for scripts and job prologues
+    /// Check that the token has the access that is needed, for scripts and job prologues
     Require(require::Args),
-    /// Show which source the token comes from, without asking the Hub
+    /// Show which source the token comes from, without contacting the Hub
     Explain(explain::Args),
-    /// Store a token on this machine, after a look whether the Hub knows it
+    /// Check a token with the Hub and store it on this machine
     Login(login::Args),
     /// Remove a stored token from this machine
     Logout(logout::Args),
-    /// List the stored tokens, without asking the Hub
+    /// List the stored tokens, without contacting the Hub
     List(list::Args),
     /// Make a stored token the active one
     Switch(switch::Args),
-    /// Use a stored token in this folder, and nowhere else
+    /// Use a stored token in this folder and nowhere else
     Use(use_profile::Args),
     /// Give a stored token another name
     Rename(rename::Args),
@@ -87,15 +88,15 @@ pub enum Command {
     Token(token::Args),
     /// Run a command with the token in its environment
     Run(run::Args),
-    /// Have git ask hubtoken for the Hub's password
+    /// Make git get the Hub's password from hubtoken
     SetupGit(setup_git::Args),
-    /// Answer git's question for a password; git runs this
+    /// Answer git's request for a password; git runs this
     GitCredential(git_credential::Args),
-    /// Run an embedded Hub, and administer it
+    /// Run an embedded Hub and administer it
     Hub(hub::Args),
 }
 
-/// Runs a verb and tells its failure, if it has one.
+/// Runs a verb and reports its failure, if it fails.
 pub fn dispatch(verb: Command, context: &Context<'_>, output: &Output<'_, '_>) -> Code {
     let done = match verb {
         Command::Status(arguments) => status::run(&arguments, context, output),

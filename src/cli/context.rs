@@ -1,4 +1,4 @@
-//! What the command line reads and where it writes.
+//! The environment that one run of the command line reads from and writes to.
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -15,60 +15,60 @@ use crate::identity::client::Client;
 use crate::interrupt::Interrupt;
 use crate::resolve::Resolver;
 
-/// The surroundings of one run, and what it remembers while it lasts.
+/// The environment of one run, and the state it keeps while it lasts.
 pub struct Context<'a> {
     /// The environment variables.
     pub environment: &'a dyn Environment,
-    /// The working directory; `None` when it is gone.
+    /// The working directory; `None` if it no longer exists.
     pub folder: Option<PathBuf>,
-    /// The file of the program that runs; `None` when it is found by its name.
+    /// The path of the running program; `None` if it is found by its name.
     pub program: Option<PathBuf>,
-    /// Where questions come from.
+    /// Standard input.
     pub stdin: Input<'a>,
-    /// Where a token may be typed, or read from.
+    /// Reads a token that is typed or piped in.
     pub prompt: &'a dyn Prompt,
-    /// Where answers go.
+    /// Standard output.
     pub stdout: Stream<'a>,
-    /// Where problems go.
+    /// Standard error.
     pub stderr: Stream<'a>,
-    /// The terminal's width in columns; `None` when there is no terminal, and nothing is wrapped.
+    /// The terminal's width in columns; `None` if there is no terminal, and text is not wrapped.
     pub width: Option<usize>,
-    /// The time.
+    /// The current time.
     pub now: OffsetDateTime,
-    /// Ctrl-C.
+    /// Reports Ctrl-C.
     pub interrupt: &'a (dyn Interrupt + Sync),
-    /// Who gives this process up for another program.
+    /// Replaces this process with another program.
     pub launcher: &'a dyn Exec,
-    /// The chain of sources. It warns of each broken source once, so each run needs a new one.
+    /// The chain of sources. It warns about each broken source once, so each run needs a new one.
     pub resolver: Resolver,
-    /// The client of the program that runs the command; `None` for a client of the command's own.
-    // Borrowed, so that git's helper, which never asks the Hub, is built without an HTTP client.
+    /// The client of the program that runs the command; `None` to create one for this run.
+    // Borrowed, so that git's helper, which sends no requests, is built without an HTTP client.
     pub client: Option<&'a Arc<Client>>,
 }
 
 impl Context<'_> {
-    /// The client that asks the Hub. A verb calls this once.
+    /// The client that sends requests to the Hub. A verb calls this once.
     #[must_use]
     pub fn client(&self) -> Arc<Client> {
         self.client.map_or_else(Arc::default, Arc::clone)
     }
 }
 
-/// A place to read from.
+/// An input stream.
 pub struct Input<'a> {
     /// The reader.
     pub reader: RefCell<&'a mut dyn Read>,
-    /// Whether it is a terminal, where somebody types.
+    /// Whether it is a terminal.
     pub is_terminal: bool,
 }
 
 impl<'a> Input<'a> {
-    /// A reader that is no terminal.
+    /// A reader that is not a terminal.
     pub fn from(reader: &'a mut dyn Read) -> Self {
         Self::new(reader, false)
     }
 
-    /// A reader that is a terminal, or is not.
+    /// A reader, and whether it is a terminal.
     pub fn new(reader: &'a mut dyn Read, is_terminal: bool) -> Self {
         Self {
             reader: RefCell::new(reader),
@@ -77,16 +77,16 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Somebody who types, or a pipe in their place.
+/// Reads secrets from a terminal or a pipe.
 pub trait Prompt {
-    /// All of it, or the first `limit` bytes.
+    /// Reads everything, or the first `limit` bytes.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] when it cannot be read as text.
+    /// [`Error::InvalidArgument`] if it is not text.
     fn read(&self, limit: u64) -> Result<Zeroizing<String>, Error>;
 
-    /// A line that is typed without being shown; `None` when nobody sits at a terminal.
+    /// Reads a line without echoing it; `None` if there is no terminal.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ pub trait Prompt {
     fn ask_hidden(&self, prompt: &str) -> Result<Option<Zeroizing<String>>, Error>;
 }
 
-/// Standard input that is a text, and no terminal.
+/// Standard input with fixed text and no terminal.
 pub struct NoPrompt<'a>(pub &'a str);
 
 impl Prompt for NoPrompt<'_> {
@@ -107,16 +107,16 @@ impl Prompt for NoPrompt<'_> {
     }
 }
 
-/// A place to write to.
+/// An output stream.
 pub struct Stream<'a> {
     /// The writer. It is flushed after every write.
     pub writer: RefCell<&'a mut dyn Write>,
-    /// Whether it is a terminal, where colors are of use.
+    /// Whether it is a terminal, so that colors make sense.
     pub is_terminal: bool,
 }
 
 impl<'a> Stream<'a> {
-    /// A writer that is no terminal.
+    /// A writer that is not a terminal.
     pub fn to(writer: &'a mut dyn Write) -> Self {
         Self {
             writer: RefCell::new(writer),
@@ -124,7 +124,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// A writer that is a terminal, or is not.
+    /// A writer, and whether it is a terminal.
     pub fn new(writer: &'a mut dyn Write, is_terminal: bool) -> Self {
         Self {
             writer: RefCell::new(writer),

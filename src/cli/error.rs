@@ -1,4 +1,4 @@
-//! What went wrong, as an exit code, a JSON object and a sentence.
+//! Failures of a verb, as an exit code, a JSON object, and a message.
 
 use serde_json::{Map, Value, json};
 
@@ -6,18 +6,18 @@ use super::exit_code::Code;
 use crate::error::{Denial, DenialKind, Error, UnknownKind};
 use crate::trace::{Step, Trace};
 
-/// Why a verb did not do what it was asked.
+/// Why a verb failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// The core's own error.
+    /// An error of the core.
     Core(Error),
-    /// The command line makes no sense.
+    /// The command line is invalid.
     Usage(String),
-    /// The git program is missing, or refuses.
+    /// The git program is missing or fails.
     Git(String),
-    /// A command was not started.
+    /// A command could not be started.
     Command {
-        /// The shell's code for it.
+        /// The exit code that a shell uses for it.
         code: Code,
         /// Which command, and why.
         message: String,
@@ -89,8 +89,8 @@ impl Failure {
         }
     }
 
-    /// The sentence. Without the list of sources, for which there is the trace, and without the
-    /// advice to hand over an argument, which a command line does not take.
+    /// The message. It omits the list of sources, which the trace shows, and the advice to pass an
+    /// argument, which the command line does not accept.
     pub fn message(&self) -> String {
         match self {
             Self::Usage(message) | Self::Git(message) | Self::Command { message, .. } => {
@@ -106,7 +106,7 @@ impl Failure {
         }
     }
 
-    /// What each source answered, when no source had a token.
+    /// The status of each source, if no source had a token.
     pub fn trace(&self) -> Option<&Trace> {
         match self {
             Self::Core(Error::TokenNotFound { trace, .. }) => Some(trace),
@@ -123,7 +123,7 @@ impl Failure {
         Value::Object(object)
     }
 
-    /// The same, beside a trace that is told anyway.
+    /// The same, for output that contains the trace anyway.
     pub fn to_json_without_trace(&self) -> Value {
         Value::Object(self.to_map())
     }

@@ -1,22 +1,22 @@
-//! Giving this process up for another program.
+//! Replaces this process with another program, for `hubtoken run`.
 //!
-//! On Unix the program takes the process over, so its signals, its exit code and its process id
-//! are its own, and nobody is left in between. Python ignores SIGPIPE and blocks or ignores other
-//! signals, which a program would inherit; Rust gives SIGPIPE and the signal mask back before it
-//! executes, and the Python layer gives back the rest.
+//! On Unix the program takes over the process, so its signals, exit code, and process ID are its
+//! own, and no parent process stays in between. Python ignores SIGPIPE and blocks or ignores other
+//! signals, which the program would inherit; Rust restores SIGPIPE and the signal mask before it
+//! executes, and the Python layer restores the rest.
 
 use std::io;
 use std::process::Command;
 
-/// Somebody who gives the process up.
+/// Replaces the current process.
 pub trait Exec {
     /// Executes a command in place of this process.
     ///
-    /// Comes back only with the reason why it could not.
+    /// Returns only if that fails, with the reason.
     fn launch(&self, command: &mut Command) -> io::Error;
 }
 
-/// Really does it.
+/// The real implementation.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReplaceProcess;
 
@@ -27,7 +27,7 @@ impl Exec for ReplaceProcess {
         command.exec()
     }
 
-    /// Where a process cannot be taken over, this one waits and passes the exit code on.
+    /// Where a process cannot be replaced, this one waits and passes on the exit code.
     #[cfg(not(unix))]
     fn launch(&self, command: &mut Command) -> io::Error {
         match command.status() {

@@ -1,6 +1,6 @@
-//! Exit codes, which are the same for every verb, since job prologues act on them.
+//! Exit codes, which are the same for every verb because job prologues act on them.
 
-/// What a verb's end amounts to.
+/// The result of a verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Code {
@@ -8,14 +8,14 @@ pub enum Code {
     Success = 0,
     /// No: denied, rejected, not found, no token, not done.
     Refused = 1,
-    /// The question makes no sense, or the configuration does not.
+    /// Wrong usage, or an invalid configuration.
     Usage = 2,
-    /// Nothing could be learned. It says nothing about the token.
+    /// The Hub could not be reached, which says nothing about the token.
     Unknown = 3,
-    /// The command that was to run cannot be executed, as shells have it.
+    /// The command to run cannot be executed, as in a shell.
     CommandNotExecutable = 126,
-    /// The command that was to run was not found, as shells have it.
+    /// The command to run was not found, as in a shell.
     CommandNotFound = 127,
-    /// Stopped by Ctrl-C: 128 and the number of the signal, as shells have it.
+    /// Stopped by Ctrl-C: 128 plus the number of the signal, as in a shell.
     Interrupted = 130,
 }

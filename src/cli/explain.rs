@@ -1,4 +1,4 @@
-//! `hubtoken explain`: which source has the token, which it hides, and which are broken.
+//! `hubtoken explain`: which source has the token, which others it hides, and which are broken.
 
 use serde_json::json;
 
@@ -9,15 +9,15 @@ use super::exit_code::Code;
 use super::output::Output;
 use super::token_context;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken explain
   hubtoken explain --json | jq -r '.trace[] | select(.answer == \"shadowed\") | .source'
 
-The Hub is not asked. Exit codes: 0 a token was found; 1 no source has one; 2 the configuration
-makes no sense.")]
+No request is sent. Exit codes: 0 a token was found; 1 no source has one; 2 the configuration
+is invalid.")]
 pub struct Args {
     #[command(flatten)]
     which: TokenArgs,
@@ -27,7 +27,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// A source that was asked for by name and is broken.
+/// A source that was requested by name is broken.
 pub fn run(
     arguments: &Args,
     context: &Context<'_>,

@@ -1,7 +1,7 @@
-//! `hubtoken git-credential`: what git asks for a password.
+//! `hubtoken git-credential`: answers git's request for a password.
 //!
-//! Standard output is git's alone: whatever stands there is taken for an attribute. So there is
-//! no JSON here, and problems go to standard error, where git shows them to the user.
+//! Standard output belongs to git, which takes every line on it for an attribute. There is
+//! therefore no JSON here, and problems go to standard error, where git shows them to the user.
 
 use std::ffi::OsString;
 
@@ -15,21 +15,20 @@ use crate::git::protocol::{self, Attributes, ProtocolError};
 use crate::printable::printable;
 use crate::resolve::Inputs;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
-git runs this; `hubtoken setup-git` tells it to. To see what git would get:
+git runs this after `hubtoken setup-git`. To see what git would get:
 
   printf 'url=https://huggingface.co\\n\\n' | git credential fill
 
-`get` answers with the token of the folder it runs in, and only if git speaks to that token's own
-Hub; otherwise it answers nothing. `store` and `erase` do nothing: the tokens have a place of their
-own.
+`get` prints the token of the folder it runs in, but only if git is talking to that token's own
+Hub; otherwise it prints nothing. `store` and `erase` do nothing: hubtoken stores its tokens itself.
 
-Exit codes: 0 an answer, or nothing to say; 1 the configuration names a profile that is
-not stored; 2 git's question or the configuration makes no sense.")]
+Exit codes: 0 a token, or none for this host; 1 the configuration names a profile that is
+not stored; 2 git's request or the configuration is invalid.")]
 pub struct Args {
-    /// get, store or erase; anything else does nothing, as git asks of helpers
+    /// get, store or erase; anything else does nothing, as git requires of helpers
     operation: String,
 }
 
@@ -37,7 +36,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// The question is malformed, or the configuration is broken.
+/// The request is malformed, or the configuration is broken.
 pub fn run(
     arguments: &Args,
     context: &Context<'_>,
@@ -51,11 +50,11 @@ pub fn run(
     answer(&arguments.operation, context, output)
 }
 
-/// The verb as a program of its own, which git gives one argument.
+/// The verb as a standalone program, which git calls with one argument.
 ///
 /// # Errors
 ///
-/// As [`run`]; there is another number of arguments.
+/// As [`run`], and if the number of arguments differs.
 pub fn alone(
     operations: &[OsString],
     context: &Context<'_>,
@@ -63,7 +62,7 @@ pub fn alone(
 ) -> Result<Code, Failure> {
     let [operation] = operations else {
         return Err(Failure::Usage(
-            "git runs this with get, store or erase, and writes its question to standard input; \
+            "git runs this with get, store or erase, and writes its request to standard input; \
              `hubtoken setup-git` tells it to"
                 .to_owned(),
         ));
@@ -79,14 +78,14 @@ fn answer(
     match operation {
         "get" => get(context, output),
         "store" | "erase" => {
-            // Read and dropped, so that git is not cut short; what it says changes nothing here.
+            // Read and dropped, so that git can finish writing; the contents do not matter.
             let _ = protocol::read(&mut **context.stdin.reader.borrow_mut());
             Ok(Code::Success)
         }
         other => {
             if context.stdin.is_terminal {
                 output.note(&format!(
-                    "`{}` is nothing that this helper does; it knows get, store and erase",
+                    "`{}` is not an operation of this helper; it supports get, store and erase",
                     printable(other)
                 ));
             }
@@ -98,7 +97,7 @@ fn answer(
 fn get(context: &Context<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
     if context.stdin.is_terminal {
         output.note(
-            "git runs this and writes its question to standard input: protocol=https, \
+            "git runs this and writes its request to standard input: protocol=https, \
              host=huggingface.co, and a blank line",
         );
     }

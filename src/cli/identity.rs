@@ -1,7 +1,7 @@
-//! A token and its identity, as JSON and as rows.
+//! Renders a token and its identity as JSON and as rows.
 //!
-//! The JSON fields are named as the attributes of the Python classes, so that a script can move
-//! from one to the other.
+//! The JSON fields have the names of the Python attributes, so that a script can move from one to
+//! the other.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -13,7 +13,7 @@ use crate::credential::Credential;
 use crate::identity::model::{Identity, Organization, Scope};
 use crate::role::TokenRole;
 
-/// A token as JSON: everything but the value.
+/// A token as JSON, without its value.
 pub fn token_json(credential: &Credential) -> Value {
     json!({
         "mask": credential.token.mask(),
@@ -58,12 +58,12 @@ pub fn identity_json(identity: &Identity) -> Value {
     })
 }
 
-/// A time as RFC 3339 has it.
+/// A time in RFC 3339.
 pub fn timestamp(moment: OffsetDateTime) -> Option<String> {
     moment.format(&Rfc3339).ok()
 }
 
-/// The role in a word; tokens without one are named by how they were authenticated.
+/// The role as one word; a token without a role is described by how it was authenticated.
 pub fn role_name(identity: &Identity) -> String {
     match (&identity.role, &identity.authentication) {
         (Some(role), _) => role.name().to_owned(),
@@ -72,7 +72,7 @@ pub fn role_name(identity: &Identity) -> String {
     }
 }
 
-/// The rows about the account and what the token may do.
+/// The rows about the account and the token's permissions.
 pub fn identity_rows(page: &mut Layout, identity: &Identity, now: OffsetDateTime) {
     let full_name = identity
         .full_name
@@ -92,7 +92,7 @@ pub fn identity_rows(page: &mut Layout, identity: &Identity, now: OffsetDateTime
         page.row("created", &date(moment));
     }
     let expires = identity.expires_at.map_or_else(
-        || "never, as far as the Hub says".to_owned(),
+        || "never, according to the Hub".to_owned(),
         |moment| format!("{} ({})", date(moment), distance(moment, now)),
     );
     page.row("expires", &expires);
@@ -111,12 +111,12 @@ fn membership(organization: &Organization) -> String {
     let role = organization
         .role_in_org
         .as_deref()
-        .unwrap_or("role not told");
+        .unwrap_or("role not reported");
     if organization.security_restrictions.is_empty() {
         role.to_owned()
     } else {
         format!(
-            "{role}, kept out by {}",
+            "{role}, blocked by {}",
             organization.security_restrictions.join(", ")
         )
     }
@@ -153,7 +153,7 @@ fn rights(identity: &Identity) -> Vec<(String, String)> {
     rights
 }
 
-/// A moment to the minute, in UTC.
+/// A time to the minute, in UTC.
 pub fn date(moment: OffsetDateTime) -> String {
     moment
         .to_offset(time::UtcOffset::UTC)
@@ -163,7 +163,7 @@ pub fn date(moment: OffsetDateTime) -> String {
         .unwrap_or_default()
 }
 
-/// How far off a moment is.
+/// How far in the future or past a time is.
 fn distance(moment: OffsetDateTime, now: OffsetDateTime) -> String {
     let minutes = (moment - now).whole_minutes();
     if minutes < 0 {

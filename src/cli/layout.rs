@@ -1,8 +1,8 @@
-//! Text for people: rows, lists and paragraphs, wrapped to the terminal.
+//! Lays out text for terminals: rows, lists, and paragraphs, wrapped to the width.
 //!
-//! Much of what is shown was written by others (names on a Hub, its messages, paths), so control
-//! characters and marks that turn the direction of writing are replaced before anything is
-//! styled: no answer of a Hub moves the cursor.
+//! Much of what is shown comes from others (names on a Hub, its messages, paths), so control
+//! characters and bidirectional marks are replaced before anything is styled: nothing that a Hub
+//! sends can move the cursor.
 
 use anstyle::{AnsiColor, Style};
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
@@ -11,14 +11,14 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::printable::plain;
 use crate::trace::{Answer, Trace};
 
-/// Where the value of a row begins.
+/// The column where the value of a row begins.
 const LABEL: usize = 14;
-/// Sources longer than this push their line to the right instead of everybody's.
+/// Sources longer than this only push their own line to the right.
 const SOURCE: usize = 44;
-/// Narrower than this, wrapping makes nothing more readable.
+/// Wrapping to less than this does not improve readability.
 const NARROWEST: usize = 30;
 
-/// A text that grows downwards.
+/// Text that is built line by line.
 pub struct Layout {
     text: String,
     color: bool,
@@ -45,7 +45,7 @@ impl Layout {
         self.styled_row(label, Style::new(), value);
     }
 
-    /// A row whose value stands out.
+    /// A row whose value is highlighted.
     pub fn strong_row(&mut self, label: &str, value: &str) {
         self.styled_row(label, Style::new().bold(), value);
     }
@@ -69,7 +69,7 @@ impl Layout {
         }
     }
 
-    /// A table with a line of titles; it is not wrapped.
+    /// A table with a header line; it is not wrapped.
     pub fn table(&mut self, titles: &[String], rows: &[Vec<String>]) {
         let rows: Vec<Vec<String>> = rows
             .iter()
@@ -103,7 +103,7 @@ impl Layout {
         }
     }
 
-    /// A line that is not wrapped, to be copied.
+    /// A line that is not wrapped, so that it can be copied.
     #[cfg(feature = "hub")]
     pub fn line(&mut self, text: &str) {
         let text = clean(text);
@@ -120,7 +120,7 @@ impl Layout {
         }
     }
 
-    /// What each source answered, a line each.
+    /// The status of each source, one per line.
     pub fn trace(&mut self, trace: &Trace) {
         let width = column(trace.steps.iter().map(|step| step.source.as_str()));
         for step in &trace.steps {
@@ -163,7 +163,7 @@ impl Layout {
         }
     }
 
-    /// The lines of a text, broken at spaces; its own line breaks stay.
+    /// Breaks text into lines at spaces; existing line breaks are kept.
     fn wrap(&self, text: &str, indent: usize) -> Vec<String> {
         let limit = self.width.map_or(usize::MAX, |width| {
             width.saturating_sub(indent).max(NARROWEST)
@@ -196,14 +196,14 @@ fn column<'a>(items: impl Iterator<Item = &'a str>) -> usize {
         .unwrap_or_default()
 }
 
-/// Fills a text up with spaces to a number of terminal columns. A Chinese character takes two of
-/// them, and a combining accent none, so counting characters would not line up.
+/// Pads a text with spaces to a number of terminal columns. A Chinese character takes two of
+/// them, and a combining accent none, so counting characters would misalign them.
 fn pad(text: &str, width: usize) -> String {
     let missing = width.saturating_sub(text.width());
     format!("{text}{}", " ".repeat(missing))
 }
 
-/// A text without characters that do something to a terminal instead of being shown.
+/// Replaces characters that would control a terminal instead of being shown.
 pub fn clean(text: &str) -> String {
     plain(text).into_owned()
 }

@@ -1,4 +1,4 @@
-//! `hubtoken list`: the stored tokens, from the files alone.
+//! `hubtoken list`: the stored tokens, read from the files alone.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -14,22 +14,22 @@ use crate::printable::printable;
 use crate::store::Entry;
 use crate::token::Token;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken list
   hubtoken list --json | jq -r '.tokens[] | select(.active) | .name'
 
-The Hub is not asked. User, role and age are what it said at login; a token that `hf auth login`
-stored shows `-`. Exit codes: 0 also when there is none; 2 the files cannot be read.")]
+No request is sent. User, role and age are what the Hub reported at login; a token that
+`hf auth login` stored shows `-`. Exit codes: 0 even if there is none; 2 the files cannot be read.")]
 pub struct Args {}
 
 /// Runs the verb.
 ///
 /// # Errors
 ///
-/// Files that cannot be read.
+/// The files cannot be read.
 pub fn run(context: &Context<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
     let machine = token_context::machine(context)?;
     let entries = machine.list()?.collect::<Result<Vec<_>, _>>()?;

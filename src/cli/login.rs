@@ -1,4 +1,4 @@
-//! `hubtoken login`: store a token that the Hub knows.
+//! `hubtoken login`: stores a token that the Hub accepts.
 
 use std::sync::Arc;
 
@@ -22,25 +22,25 @@ use crate::source::Source;
 use crate::store::name;
 use crate::token::Token;
 
-/// The longest standard input that is read, in bytes.
+/// The maximum length of standard input, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  hubtoken login                             asks for the token, and does not show it
+  hubtoken login                             prompts for the token, and does not show it
   hubtoken login --token-stdin < token.txt
   hubtoken login --name ci --endpoint https://hub.example --token-stdin < token.txt
 
 The token becomes the active one, unless it belongs to another Hub than HF_ENDPOINT: every library
 would send it to the wrong one. Exit codes: 0 it is stored; 1 the Hub rejects it; 2 wrong usage; 3
-the Hub could not be asked, and nothing was stored.")]
+the Hub could not be reached, and nothing was stored.")]
 pub struct Args {
     /// Read the token from standard input
     #[arg(long)]
     token_stdin: bool,
-    /// The name to store it under, instead of what the Hub calls it
+    /// The name to store it under, instead of the Hub's name for it
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// The Hub that the token belongs to
@@ -54,7 +54,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// No token, one that the Hub does not know, or files that cannot be written.
+/// No token, one that the Hub rejects, or files that cannot be written.
 pub fn run(
     arguments: &Args,
     context: &Context<'_>,
@@ -89,7 +89,7 @@ pub fn run(
         &login::record(&identity),
         wanted.is_some(),
     )?;
-    let shadow = token_context::shadow(context, "goes before the active token", "");
+    let shadow = token_context::shadow(context, "takes precedence over the active token", "");
     saved.warnings.extend(shadow.filter(|_| saved.active));
     for warning in &saved.warnings {
         output.warning(warning);
@@ -135,11 +135,11 @@ fn read(
         context.prompt.read(LONGEST)?
     } else {
         output.note(&format!(
-            "A token is made at {endpoint}/settings/tokens. What you type or paste is not shown."
+            "Create a token at {endpoint}/settings/tokens. What you type or paste is not shown."
         ));
         context.prompt.ask_hidden("Token: ")?.ok_or_else(|| {
             Failure::Usage(
-                "there is no terminal to ask for the token; hand it over on standard input with \
+                "there is no terminal to prompt for the token; pass it on standard input with \
                  --token-stdin"
                     .to_owned(),
             )

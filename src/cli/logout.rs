@@ -1,4 +1,4 @@
-//! `hubtoken logout`: remove stored tokens from this machine.
+//! `hubtoken logout`: removes stored tokens from this machine.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use super::token_context;
 use crate::http::Settings;
 use crate::printable::printable;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -18,8 +18,9 @@ Examples:
   hubtoken logout ci
   hubtoken logout --all
 
-The token stays valid on the Hub: delete it there as well if somebody else may have it. Exit codes:
-0 it is gone; 1 there is no active token; 2 no token of this name, or files that cannot be written.")]
+The token stays valid on the Hub: delete it there as well if it may have leaked. Exit codes:
+0 it was removed; 1 there is no active token; 2 no token of this name, or files that cannot be
+written.")]
 pub struct Args {
     /// The stored token [default: the active one]
     name: Option<String>,
@@ -44,7 +45,7 @@ pub fn run(
         Some(name) => machine.remove(name)?,
         None => machine.remove_active()?,
     };
-    let shadow = token_context::shadow(context, "goes on being used", " to be without a token");
+    let shadow = token_context::shadow(context, "is still used", " to be without a token");
     removed.warnings.extend(shadow);
     let settings = Settings::read(context.environment);
     let client = context.client();
@@ -66,10 +67,10 @@ pub fn run(
         let mut page = output.page();
         page.paragraph(&match removed.names.as_slice() {
             [] if done => {
-                "the active token, which had no name, is gone from this machine".to_owned()
+                "the active token, which had no name, was removed from this machine".to_owned()
             }
             [] => "there was nothing to log out".to_owned(),
-            names => printable(&format!("gone from this machine: {}", names.join(", "))),
+            names => printable(&format!("removed from this machine: {}", names.join(", "))),
         });
         output.show(&page);
     }

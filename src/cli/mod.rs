@@ -1,14 +1,14 @@
-//! The command line: `hubtoken`.
+//! The command line, `hubtoken`: the library's checks for shells, scripts, and job prologues.
 //!
-//! It answers the questions of the library in a shell: which token is in use, whose it is, and
-//! whether it will do. [`run`] knows nothing of the process it runs in: what it reads, where it
-//! writes and what it remembers is a [`Context`], so that tests need no process, two runs in one
-//! process are independent, and the Python layer decides nothing.
+//! It reports which token is in use, whose it is, and whether it has the access that is needed.
+//! [`run`] does not access the process it runs in: everything it reads, writes, and remembers is
+//! in a [`Context`]. Tests therefore need no process, two runs in one process are independent, and
+//! the Python layer makes no decisions.
 //!
 //! Exit codes are the same for every verb, since job prologues act on them: see [`Code`]. With
 //! `--json` each verb writes one object to standard output and nothing else; a failure is an
-//! object under `error`. Without it the answer goes to standard output and what went wrong to
-//! standard error, each once.
+//! object under `error`. Without it, results go to standard output and problems to standard error,
+//! each once.
 
 mod args;
 mod command;
@@ -95,7 +95,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, context: &Context<'_>)
     output.finish(code) as u8
 }
 
-/// Runs `git-credential` alone, for the program that does nothing else.
+/// Runs `git-credential` alone, for the standalone helper program.
 ///
 /// `arguments` begin with the program's name. git adds one, the operation.
 ///
@@ -136,7 +136,7 @@ pub fn run_git_helper(arguments: impl IntoIterator<Item = OsString>, context: &C
 }
 
 fn parse(arguments: Vec<OsString>, context: &Context<'_>, output: &Output<'_, '_>) -> Code {
-    // The width is the context's, so that clap asks no terminal of its own accord.
+    // The width comes from the context, so that clap does not query a terminal itself.
     let command = Args::command().term_width(context.width.unwrap_or(0));
     let parsed = command
         .try_get_matches_from(arguments)

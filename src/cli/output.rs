@@ -1,8 +1,9 @@
-//! Where a verb's words go: standard output or standard error, as text or JSON, with colors or
-//! without.
+//! Writes a verb's results to standard output and its problems to standard error, as text or JSON,
+//! with or without colors.
 //!
-//! A reader that has gone away (`hubtoken explain | head -1`) is no problem of ours, so a closed
-//! pipe ends the writing and nothing else. What else keeps an answer from being written is told,
+//! A reader that has gone away (`hubtoken explain | head -1`) is not an error, so a closed pipe
+//! only ends the output. Any other write error is reported, since a script must not mistake silence
+//! for a result.
 //! since a script must not take silence for an answer.
 
 use std::cell::{Cell, RefCell};
@@ -18,11 +19,11 @@ use super::exit_code::Code;
 use super::layout::Layout;
 use crate::env;
 
-/// The writer of one run.
+/// The output of one run.
 pub struct Output<'a, 'w> {
     context: &'a Context<'w>,
     json: bool,
-    /// Whether a note or a warning has a place in the verb's object.
+    /// Whether the verb's JSON object has a field for notes and warnings.
     has_object: Cell<bool>,
     quiet: Cell<bool>,
     colors: [bool; 2],
@@ -30,8 +31,8 @@ pub struct Output<'a, 'w> {
 }
 
 impl<'a, 'w> Output<'a, 'w> {
-    /// Looks for `--json` and `--color` itself, because they also count when the rest of the
-    /// command line cannot be read.
+    /// Looks for `--json` and `--color` itself, because they also apply if the rest of the command
+    /// line cannot be parsed.
     pub fn new(context: &'a Context<'w>, arguments: &[OsString]) -> Self {
         let words: Vec<&str> = arguments
             .iter()
@@ -63,23 +64,23 @@ impl<'a, 'w> Output<'a, 'w> {
         }
     }
 
-    /// Whether the answer is to be JSON.
+    /// Whether the output is JSON.
     pub fn is_json(&self) -> bool {
         self.json
     }
 
-    /// From here on only usage errors are told.
+    /// From here on, only usage errors are written.
     pub fn set_quiet(&self) {
         self.quiet.set(true);
     }
 
-    /// From here on notes and warnings are written with `--json` as well: the verb has no object of
-    /// its own to put them into.
+    /// From here on, notes and warnings are written with `--json` as well: the verb has no JSON
+    /// object that could contain them.
     pub fn has_no_object(&self) {
         self.has_object.set(false);
     }
 
-    /// Whether there is no other place for a note or a warning than standard error.
+    /// Whether standard error is the only channel for a note or a warning.
     fn is_told(&self) -> bool {
         let is_in_object = self.json && self.has_object.get();
         !self.quiet.get() && !is_in_object
@@ -97,12 +98,12 @@ impl<'a, 'w> Output<'a, 'w> {
         }
     }
 
-    /// Writes text to standard output as it is.
+    /// Writes text to standard output unchanged.
     pub fn raw(&self, text: &str) {
         self.bytes(text.as_bytes());
     }
 
-    /// Writes bytes to standard output as they are.
+    /// Writes bytes to standard output unchanged.
     pub fn bytes(&self, bytes: &[u8]) {
         self.write_bytes(&self.context.stdout, bytes);
     }
@@ -114,7 +115,7 @@ impl<'a, 'w> Output<'a, 'w> {
         }
     }
 
-    /// Writes a note to standard error; in JSON it is the verb's to put into its object.
+    /// Writes a note to standard error; with JSON, the verb includes it in its object.
     pub fn note(&self, text: &str) {
         if self.is_told() {
             let mut page = self.error_page();
@@ -123,12 +124,12 @@ impl<'a, 'w> Output<'a, 'w> {
         }
     }
 
-    /// Writes a warning to standard error; in JSON it is the verb's to put into its object.
+    /// Writes a warning to standard error; with JSON, the verb includes it in its object.
     pub fn warning(&self, text: &str) {
         self.labeled("warning", AnsiColor::Yellow, text);
     }
 
-    /// Writes the sentence of a failure to standard error, where there is no JSON to hold it.
+    /// Writes the message of a failure to standard error, unless it is reported as JSON.
     pub fn problem(&self, failure: &Failure) {
         self.labeled("error", AnsiColor::Red, &failure.message());
     }
@@ -149,7 +150,7 @@ impl<'a, 'w> Output<'a, 'w> {
         Layout::new(self.colors[1], self.context.width)
     }
 
-    /// Tells a failure and gives its exit code.
+    /// Reports a failure and returns its exit code.
     pub fn failed(&self, failure: &Failure) -> Code {
         let code = failure.code();
         if code == Code::Usage {
@@ -170,7 +171,7 @@ impl<'a, 'w> Output<'a, 'w> {
         code
     }
 
-    /// Help, the version, or what is wrong with the command line, in clap's words.
+    /// Writes help, the version, or a usage error, in clap's words.
     pub fn clap(&self, error: &clap::Error) -> Code {
         let is_answer = !error.use_stderr();
         if !is_answer && self.json {
@@ -210,14 +211,14 @@ impl<'a, 'w> Output<'a, 'w> {
         }
     }
 
-    /// The exit code, after a look whether everything could be written.
+    /// The exit code, after checking that all output could be written.
     pub fn finish(self, code: Code) -> Code {
         let Some(problem) = self.problem.take() else {
             return code;
         };
-        let text = format!("error: the answer cannot be written: {problem}\n");
+        let text = format!("error: the output cannot be written: {problem}\n");
         let mut writer = self.context.stderr.writer.borrow_mut();
-        // Nobody is left to tell when this fails as well; the exit code says it.
+        // If this fails as well, the exit code is all that is left to report it.
         let _ = writer
             .write_all(text.as_bytes())
             .and_then(|()| writer.flush());

@@ -1,4 +1,4 @@
-//! `hubtoken rename`: give a stored token another name, on this machine only.
+//! `hubtoken rename`: gives a stored token another name, on this machine only.
 
 use serde_json::json;
 
@@ -9,14 +9,14 @@ use super::output::Output;
 use super::token_context;
 use crate::printable::printable;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken rename ci ci-old
 
-The Hub's own name for the token stays. Exit codes: 0 done; 2 no token of the old name, one of the
-new name already, or files that cannot be written.")]
+The token keeps its name on the Hub. Exit codes: 0 done; 2 no token of the old name, the new name
+is taken, or files that cannot be written.")]
 pub struct Args {
     /// The stored token
     old: String,

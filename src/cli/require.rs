@@ -1,4 +1,4 @@
-//! `hubtoken require`: will this token do? The exit code is the answer.
+//! `hubtoken require`: whether the token has the access that is needed, as an exit code.
 
 use std::time::Duration;
 
@@ -18,30 +18,30 @@ use crate::require::{Assurance, Requirement};
 use crate::resolve::defaults::Defaults;
 use crate::role::{Need, Role};
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken require write --repo acme/model && python train.py
   hubtoken require read --repo squad --repo-type dataset --quiet
-  hubtoken require write --repo acme/model --must-exist   # one that is there already
+  hubtoken require write --repo acme/model --must-exist   # only if it exists
   hubtoken require --permission inference.serverless.write --namespace acme
-  hubtoken require write --on-unknown warn   # go on when the Hub is away
+  hubtoken require write --on-unknown warn   # continue if the Hub is down
   hubtoken require                           # the role and the repository of the project
 
-Without ROLE the project's `role` counts, and without --repo and --namespace its `repo`: both stand
-in hubtoken.toml, or under [tool.hubtoken] in pyproject.toml.
+Without ROLE the project's `role` applies, and without --repo and --namespace its `repo`. Both are
+set in hubtoken.toml, or under [tool.hubtoken] in pyproject.toml.
 
-A repository that does not exist yet will do for `write` if the token may create it; the answer says
-so, and warns where the namespace has one of a similar name. --must-exist takes none of those. A bare
-name is in the user's own namespace.
+For `write`, a repository that does not exist yet is allowed if the token may create it; the output
+says so, and warns if the namespace has one of a similar name. --must-exist denies it. A name
+without a namespace is in the user's own.
 
-A permission that is misspelled is wrong usage, unless a scope of the token lists it under that name.
+A misspelled permission is wrong usage, unless a scope of the token lists it under that name.
 
 Exit codes: 0 allowed; 1 denied, rejected, not found, no token; 2 wrong usage or configuration;
-3 not known, because the Hub could not be asked.")]
+3 unknown, because the Hub could not be reached.")]
 pub struct Args {
-    /// The role that is needed; without it the project's
+    /// The role that is needed [default: the project's]
     #[arg(value_enum, conflicts_with = "permission")]
     role: Option<RoleName>,
     /// One of the Hub's permissions instead of a role, such as inference.serverless.write
@@ -50,7 +50,7 @@ pub struct Args {
     /// The repository that it is needed on
     #[arg(long, value_name = "NAMESPACE/NAME")]
     repo: Option<String>,
-    /// What sort of repository it is
+    /// The type of the repository
     #[arg(
         long,
         value_enum,
@@ -59,10 +59,10 @@ pub struct Args {
         requires = "repo"
     )]
     repo_type: TypeName,
-    /// On no repository in particular, whatever the project says
+    /// Ignore the project's repository and check the role on no repository in particular
     #[arg(long, conflicts_with = "repo")]
     no_repo: bool,
-    /// A repository that does not exist yet will not do
+    /// Reject a repository that does not exist yet
     #[arg(long, conflicts_with_all = ["no_repo", "namespace"])]
     must_exist: bool,
     /// The user or organization that it is needed on
@@ -70,20 +70,20 @@ pub struct Args {
     namespace: Option<String>,
     #[command(flatten)]
     which: TokenArgs,
-    /// How many seconds old a remembered answer may be; 0 asks the Hub again
+    /// The maximum age of a cached answer in seconds; 0 always sends a request
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     max_age: Option<Duration>,
     #[command(flatten)]
     wait: TimeoutArgs,
-    /// What to do when nothing could be learned: fail with code 3, warn and go on, or go on
+    /// What to do if the Hub could not be reached: fail with code 3, warn and continue, or continue
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     on_unknown: OnUnknown,
-    /// Write nothing, unless the usage is wrong
+    /// Write nothing except usage errors
     #[arg(long, short)]
     quiet: bool,
 }
 
-/// The roles that can be asked for.
+/// The roles that can be required.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum RoleName {
     /// Reading.
@@ -135,7 +135,7 @@ enum OnUnknown {
 ///
 /// # Errors
 ///
-/// Everything but *yes*.
+/// Every result except *yes*.
 pub fn run(
     arguments: &Args,
     context: &Context<'_>,
@@ -186,7 +186,7 @@ pub fn run(
             Ok(code)
         }
         Some(failure) if code == Code::Success => {
-            // A slip of the caller's own is not passed over in silence, as in Python.
+            // A typo of the caller's is not ignored silently, as in Python.
             let is_slip = requirement.need.suggestion().is_some();
             if is_slip || arguments.on_unknown == OnUnknown::Warn {
                 output.warning(&failure.message());
@@ -219,7 +219,7 @@ fn check(
     Ok(())
 }
 
-/// What is to be warned of although the answer is *yes*.
+/// Warnings that apply although the result is *yes*.
 pub fn warnings(assurance: &Assurance) -> Vec<String> {
     let suggestion = assurance
         .missing()
@@ -231,15 +231,15 @@ fn type_option(similar: &SimilarRepository) -> String {
     format!("--repo-type {}", similar.kind.as_str())
 }
 
-/// What must exist has to be named.
+/// Checks that `--must-exist` comes with a repository.
 ///
 /// # Errors
 ///
-/// [`Failure::Usage`] where it is not.
+/// [`Failure::Usage`] if it does not.
 pub fn needs_repository(must_exist: bool, repo: Option<&String>) -> Result<(), Failure> {
     if must_exist && repo.is_none() {
         return Err(Failure::Usage(
-            "say with --repo which repository must exist".to_owned(),
+            "--must-exist needs --repo, the repository that must exist".to_owned(),
         ));
     }
     Ok(())
@@ -254,7 +254,7 @@ impl Args {
             Some(_) => return Err(Failure::Usage("the permission is blank".to_owned())),
             None => Need::Role(self.role(defaults)?),
         };
-        // Most permissions are no repository's.
+        // Most permissions do not apply to repositories.
         let may_default = self.permission.is_none() && self.namespace.is_none() && !self.no_repo;
         let repo = self.repo.clone();
         let repo = repo.or_else(|| defaults.repo.clone().filter(|_| may_default));
@@ -269,7 +269,7 @@ impl Args {
 }
 
 impl Args {
-    /// The role that was named, or else the project's.
+    /// The role that was given, or else the project's.
     fn role(&self, defaults: &Defaults) -> Result<Role, Failure> {
         if let Some(role) = self.role {
             return Ok(role.into());
@@ -291,7 +291,7 @@ fn target(requirement: &Requirement) -> Option<String> {
         .or_else(|| requirement.namespace.clone())
 }
 
-/// What is told.
+/// The verb's output.
 struct Answer {
     required: String,
     target: Option<String>,
@@ -302,7 +302,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// `allowed` is `null` when nothing could be learned.
+    /// `allowed` is `null` if the result is unknown.
     fn to_json(&self, allowed: Option<bool>, failure: Option<&Failure>) -> Value {
         let not_found = match failure {
             Some(Failure::Core(Error::RepositoryNotFound { similar, .. })) => Some(similar),

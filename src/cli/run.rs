@@ -1,4 +1,4 @@
-//! `hubtoken run`: another program, with the token in its environment.
+//! `hubtoken run`: runs another program with the token in its environment.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -20,7 +20,7 @@ use crate::resolve::placed;
 use crate::role::Need;
 use crate::source::Placement;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -28,23 +28,23 @@ Examples:
   hubtoken run --role write --repo acme/model -- python train.py
   hubtoken run --profile ci -- hf download acme/private
 
-The command takes the place of hubtoken, so signals and its exit code are its own. It gets HF_TOKEN
-and HF_ENDPOINT. With --role, or where the project names a `role`, the token is checked first, and
-the command is not started unless the answer is yes.
+The command replaces hubtoken, so signals and the exit code are its own. It gets HF_TOKEN
+and HF_ENDPOINT. With --role, or if the project names a `role`, the token is checked first, and
+the command is only started if the result is yes.
 
 Exit codes before the command runs: 1 denied, rejected, no token; 2 wrong usage or configuration;
-3 not known, because the Hub could not be asked; 126 the command cannot be executed; 127 it was not
-found.")]
+3 unknown, because the Hub could not be reached; 126 the command cannot be executed; 127 it was
+not found.")]
 pub struct Args {
     #[command(flatten)]
     which: TokenArgs,
-    /// Check first that the token has this role; without it the project's, if that names one
+    /// First check that the token has this role [default: the project's, if it names one]
     #[arg(long, value_enum)]
     role: Option<RoleName>,
-    /// The repository that the role is needed on; without it the project's
+    /// The repository that the role is needed on [default: the project's]
     #[arg(long, value_name = "NAMESPACE/NAME")]
     repo: Option<String>,
-    /// What sort of repository it is
+    /// The type of the repository
     #[arg(
         long,
         value_enum,
@@ -53,10 +53,10 @@ pub struct Args {
         requires = "repo"
     )]
     repo_type: TypeName,
-    /// A repository that does not exist yet will not do
+    /// Reject a repository that does not exist yet
     #[arg(long)]
     must_exist: bool,
-    /// Check nothing, whatever the project says
+    /// Check nothing, even if the project names a role
     #[arg(long, conflicts_with_all = ["role", "repo", "must_exist"])]
     no_check: bool,
     #[command(flatten)]
@@ -79,7 +79,7 @@ pub fn run(
     let Some((program, rest)) = arguments.command.split_first() else {
         return Err(Failure::Usage("name a command after `--`".to_owned()));
     };
-    // What is on standard output is the command's.
+    // Standard output belongs to the command.
     output.has_no_object();
     let requirement = arguments.requirement(context, output)?;
     let session = Session::open(context, &arguments.which)?;
@@ -89,7 +89,7 @@ pub fn run(
     if let Some(requirement) = &requirement {
         check(requirement, arguments, &session, context, output)?;
     }
-    // The command would send it.
+    // The command would send the token.
     session.credential.check_sendable()?;
     let mut command = Command::new(program);
     command.args(rest);
@@ -122,7 +122,7 @@ fn check(
 }
 
 impl Args {
-    /// What is checked before the command is started, if anything is.
+    /// What to check before the command is started, if anything.
     fn requirement(
         &self,
         context: &Context<'_>,
@@ -142,7 +142,7 @@ impl Args {
         let Some(role) = role else {
             return if self.repo.is_some() || self.must_exist {
                 Err(Failure::Usage(
-                    "say with --role what is needed on the repository".to_owned(),
+                    "--repo needs --role, the role that is needed on it".to_owned(),
                 ))
             } else {
                 Ok(None)
@@ -159,8 +159,8 @@ impl Args {
     }
 }
 
-/// Sets the token and its Hub, and takes out what would win over them or keep the token from
-/// being sent. The rest is inherited.
+/// Sets the token and its Hub, and removes variables that would take precedence over them or keep
+/// the token from being sent. The rest is inherited.
 fn hand_over(command: &mut Command, credential: &Credential) {
     command
         .env(env::HF_TOKEN, credential.token.expose())
@@ -176,7 +176,7 @@ fn hand_over(command: &mut Command, credential: &Credential) {
     }
 }
 
-/// The codes are the shell's.
+/// Uses the exit codes of shells.
 fn failure(program: &str, problem: &io::Error) -> Failure {
     let program = printable(program);
     let (code, message) = match problem.kind() {

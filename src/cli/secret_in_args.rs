@@ -1,36 +1,36 @@
-//! Tokens do not belong on a command line.
+//! Rejects tokens on the command line.
 //!
-//! Everybody on the machine can read the arguments of a process, and the shell writes them into
-//! its history. So no verb takes a token, and the arguments are looked through before anything
-//! else reads them: an ordinary message about a wrong argument would repeat it.
+//! Any user of the machine can read the arguments of a process, and shells write them to their
+//! history. No verb therefore takes a token, and the arguments are scanned before they are parsed:
+//! an ordinary message about an invalid argument would repeat it.
 
 use std::ffi::OsString;
 
 use crate::printable::{holds_secret, holds_token};
 
-/// The problem with a command line that holds a token, in words that do not repeat it.
+/// The message about a command line that contains a token. It does not repeat the token.
 pub fn find(arguments: &[OsString]) -> Option<String> {
     let arguments = arguments.iter().map(|argument| argument.to_string_lossy());
     let own = arguments.clone().take_while(|argument| argument != "--");
     let handed_on = arguments.clone().skip_while(|argument| argument != "--");
-    // The key of another service may be what the command that `run` executes is for.
+    // A key of another service may be meant for the command that `run` executes.
     if own.clone().any(|argument| holds_secret(&argument))
         || handed_on.into_iter().any(|argument| holds_token(&argument))
     {
         return Some(
             "an argument looks like a token, or like the key of another service. It is not \
-             repeated here, but everybody on this machine can see the arguments of a process, and \
+             repeated here, but every user of this machine can see the arguments of a process, and \
              the shell keeps them in its history: make a new one and delete that one. Hand a token \
              over in the environment variable HF_TOKEN, or log in with `hubtoken login`"
                 .to_owned(),
         );
     }
-    // What follows `--` is for the command that `run` executes, whose options are its own.
+    // What follows `--` is for the command that `run` executes, with its own options.
     own.into_iter()
         .any(|argument| argument == "--token" || argument.starts_with("--token="))
         .then(|| {
-            "there is no --token: everybody on this machine can see the arguments of a process. \
-             Hand a token over in the environment variable HF_TOKEN, or log in with `hubtoken login`"
+            "there is no --token: every user of this machine can see the arguments of a process. \
+             Pass a token in the environment variable HF_TOKEN, or log in with `hubtoken login`"
                 .to_owned()
         })
 }

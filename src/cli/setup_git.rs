@@ -1,4 +1,4 @@
-//! `hubtoken setup-git`: git asks hubtoken for the Hub's password.
+//! `hubtoken setup-git`: makes git get the Hub's password from hubtoken.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::exit_code::Code;
 use super::output::Output;
 use crate::git::setup::{self, Git, Scope};
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -17,20 +17,20 @@ Examples:
   hubtoken setup-git --local         for the repository in this folder alone
   hubtoken setup-git --undo
 
-git then uses the token of the folder that it runs in, for that Hub alone. For that Hub its other
-helpers are left aside; for all other hosts nothing changes. Doing it again changes nothing.
+git then uses the token of the folder that it runs in, for that Hub alone. Its other helpers are
+disabled for that Hub; nothing changes for other hosts. Running it again changes nothing.
 
 Exit codes: 0 done, or nothing to do; 1 git is missing, or cannot write its configuration; 2 wrong
 usage.")]
 pub struct Args {
-    /// The Hub to set up, if not the public one or what `HF_ENDPOINT` points to
-    // Text, since clap would repeat a value that it cannot read, and it may hold a password.
+    /// The Hub to set up, if not the public one or that of `HF_ENDPOINT`
+    // A string: clap would repeat a value that it cannot parse, and it may contain a password.
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
-    /// Write the user's configuration, which is the default
+    /// Write to the user's configuration, which is the default
     #[arg(long, conflicts_with = "local")]
     global: bool,
-    /// Write the configuration of the repository in this folder
+    /// Write to the configuration of the repository in this folder
     #[arg(long)]
     local: bool,
     /// Remove what this verb has written, and nothing else
@@ -42,7 +42,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// git is missing or refuses.
+/// git is missing or fails.
 pub fn run(
     arguments: &Args,
     context: &Context<'_>,
@@ -85,13 +85,13 @@ pub fn run(
              {helper}, after an empty value that leaves other helpers aside for this Hub alone. \
              `hubtoken setup-git --undo` takes both back"
         ),
-        (false, false) => format!("git asks hubtoken for {endpoint} already; nothing was changed"),
+        (false, false) => format!("git already asks hubtoken for {endpoint}; nothing was changed"),
         (true, true) => format!(
             "git no longer asks hubtoken for {endpoint}: {key} was removed from its {scope} \
              configuration"
         ),
         (true, false) => format!(
-            "git's {scope} configuration has nothing of hubtoken's for {endpoint}; nothing was \
+            "git's {scope} configuration has no entry of hubtoken's for {endpoint}; nothing was \
              changed"
         ),
     });

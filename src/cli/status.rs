@@ -1,7 +1,7 @@
-//! `hubtoken status`: who am I, with which token, from where, and what it hides.
+//! `hubtoken status`: whose the token is, where it comes from, and which other tokens it hides.
 //!
-//! What this machine knows is shown even when the Hub cannot be asked, because that is when
-//! people look.
+//! What this machine knows is shown even if the Hub cannot be reached, because that is when users
+//! run it.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::recipient::objection;
 use crate::resolve::ambient_endpoint;
 use crate::trace::{Answer, Trace};
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -31,8 +31,8 @@ Examples:
   hubtoken status --profile ci
   hubtoken status --json | jq -r .identity.role
 
-Exit codes: 0 the token is good; 1 no token, or the Hub rejects it; 2 the configuration makes no
-sense; 3 the Hub could not be asked, and what is known without it is shown.")]
+Exit codes: 0 the token is valid; 1 no token, or the Hub rejects it; 2 the configuration is invalid;
+3 the Hub could not be reached, and only what this machine knows is shown.")]
 pub struct Args {
     #[command(flatten)]
     which: TokenArgs,
@@ -40,7 +40,7 @@ pub struct Args {
     wait: TimeoutArgs,
 }
 
-/// What is known.
+/// What is known about the token.
 #[derive(Default)]
 struct Report {
     endpoint: Option<Endpoint>,
@@ -55,7 +55,7 @@ struct Report {
 ///
 /// # Errors
 ///
-/// An endpoint that is none, and an interrupt. All else is part of the report.
+/// An invalid endpoint, or an interrupt. Every other failure is part of the report.
 pub fn run(
     arguments: &Args,
     context: &Context<'_>,
@@ -81,7 +81,7 @@ pub fn run(
 
 fn gather(arguments: &Args, context: &Context<'_>) -> Result<Report, Failure> {
     let mut report = Report {
-        // Without a token, where one would go is still worth knowing.
+        // Even without a token, the Hub it would be sent to is worth showing.
         endpoint: ambient_endpoint(context.environment).ok(),
         ..Report::default()
     };
@@ -95,8 +95,8 @@ fn gather(arguments: &Args, context: &Context<'_>) -> Result<Report, Failure> {
             return Ok(report);
         }
     };
-    // A source behind the one that is used may be broken in a way that stops the whole trace;
-    // then the used one is still worth showing.
+    // A source after the one in use may be broken in a way that aborts the whole trace; the one in
+    // use is still worth showing.
     report.trace = token_context::explain(context, &arguments.which).unwrap_or_default();
     match session.identify(&token_context::fresh(arguments.wait.timeout)) {
         Ok(known) => report.identity = Some(known.identity),

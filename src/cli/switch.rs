@@ -1,4 +1,4 @@
-//! `hubtoken switch`: make a stored token the active one.
+//! `hubtoken switch`: makes a stored token the active one.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::output::Output;
 use super::token_context;
 use crate::printable::printable;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -34,7 +34,7 @@ pub fn run(
 ) -> Result<Code, Failure> {
     let switched = token_context::machine(context)?.switch(&arguments.name)?;
     let name = switched.name;
-    let shadow = token_context::shadow(context, "goes before the active token", "");
+    let shadow = token_context::shadow(context, "takes precedence over the active token", "");
     let warnings: Vec<String> = switched.warnings.into_iter().chain(shadow).collect();
     for warning in &warnings {
         output.warning(warning);

@@ -1,4 +1,4 @@
-//! `hubtoken token`: the value, for `$(…)`.
+//! `hubtoken token`: prints the value, for `$(…)`.
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -11,18 +11,18 @@ use super::identity::token_json;
 use super::output::Output;
 use super::token_context::Session;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   HF_TOKEN=$(hubtoken token --profile ci) ./job
 
-On a terminal, and with --json, the value is masked unless --reveal asks for it. The Hub is not
-asked. Exit codes: 0 a token was found; 1 no source has one; 2 the configuration makes no sense.")]
+On a terminal, and with --json, the value is masked unless --reveal is given. No request is sent.
+Exit codes: 0 a token was found; 1 no source has one; 2 the configuration is invalid.")]
 pub struct Args {
     #[command(flatten)]
     which: TokenArgs,
-    /// Show the value also on a terminal, and in JSON
+    /// Show the value even on a terminal, and in JSON
     #[arg(long)]
     reveal: bool,
 }

@@ -1,4 +1,4 @@
-//! The token that a verb is about, and the way to its Hub.
+//! The token that a verb works with, and the connection to its Hub.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -21,16 +21,16 @@ use crate::resolve::{Argument, Inputs, Request, ambient_endpoint};
 use crate::store::machine::Machine;
 use crate::trace::Trace;
 
-/// A token that was found, ready to be asked about.
+/// A token that was found, with everything needed to check it.
 pub struct Session<'a> {
     interrupt: &'a dyn Interrupt,
-    /// The client that asks about it.
+    /// The client that sends requests about it.
     pub client: Arc<Client>,
     /// The token.
     pub credential: Arc<Credential>,
     settings: Settings,
     line: OnceCell<Line>,
-    /// Sources that were passed over because they are broken.
+    /// Warnings about broken sources that were passed over.
     pub warnings: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ impl<'a> Session<'a> {
             .resolver
             .resolve(&request, &inputs(context).with_outside(&outside))?;
         let credential = resolution.credential.ok_or_else(|| Error::TokenNotFound {
-            message: "no token was asked for".to_owned(),
+            message: "no token was requested".to_owned(),
             trace: Arc::new(resolution.trace.clone()),
         })?;
         Ok(Self {
@@ -60,14 +60,14 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The way to its Hub. Not made before somebody goes it: the machine's certificates take
-    /// longer to read than many a verb takes altogether.
+    /// The connection to its Hub. Created on first use: loading the machine's certificates takes
+    /// longer than many a complete verb.
     pub fn line(&self) -> &Line {
         self.line
             .get_or_init(|| self.client.line(&self.credential.endpoint, &self.settings))
     }
 
-    /// Asks the Hub whose it is.
+    /// Requests the token's identity from the Hub.
     ///
     /// # Errors
     ///
@@ -79,7 +79,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What all the sources answer, without asking the Hub.
+/// The status of all sources, without a request to the Hub.
 ///
 /// # Errors
 ///
@@ -91,7 +91,7 @@ pub fn explain(context: &Context<'_>, which: &TokenArgs) -> Result<Trace, Error>
         .explain(&request(which)?, &inputs(context).with_outside(&outside))
 }
 
-/// What the folder's project says of itself.
+/// The defaults of the folder's project.
 ///
 /// # Errors
 ///
@@ -102,12 +102,12 @@ pub fn defaults(context: &Context<'_>) -> Result<Defaults, Error> {
         .defaults(context.environment, context.folder.as_deref())
 }
 
-/// What has not been told yet of the files that do not count.
+/// Warnings about ignored files that have not been reported yet.
 pub fn warnings(context: &Context<'_>, defaults: &Defaults) -> Vec<String> {
     context.resolver.new_warnings(defaults.warnings())
 }
 
-/// Whose project files count, with the exceptions of the user's own configuration.
+/// Which project files are trusted, including the exceptions in the user's own configuration.
 ///
 /// # Errors
 ///
@@ -116,7 +116,7 @@ pub fn trust(context: &Context<'_>) -> Result<Trust, Error> {
     Trust::of_user(context.environment)
 }
 
-/// What the chain may ask: a command, and no notebook.
+/// What slow sources of the chain may use: a command, but no notebook.
 pub fn shell<'a>(context: &Context<'a>) -> Shell<'a> {
     Shell {
         variables: context.environment.all(),
@@ -124,7 +124,7 @@ pub fn shell<'a>(context: &Context<'a>) -> Shell<'a> {
     }
 }
 
-/// For "who am I", which asks about now: no remembered answer will do.
+/// For identity verbs, which report the current state: cached answers are not accepted.
 pub fn fresh(timeout: Option<Duration>) -> Options {
     Options {
         max_stale: Duration::ZERO,
@@ -132,7 +132,7 @@ pub fn fresh(timeout: Option<Duration>) -> Options {
     }
 }
 
-/// The lifetimes of a check.
+/// How old the answers of a check may be, and how long it may take.
 pub fn options(max_age: Option<Duration>, timeout: Option<Duration>) -> Options {
     let default = Options::default();
     Options {
@@ -152,7 +152,8 @@ pub fn machine<'a>(context: &Context<'a>) -> Result<Machine<'a>, Error> {
     Machine::new(&Paths::new(context.environment), ambient, context.interrupt)
 }
 
-/// That a variable goes before the active token, if one does: see [`shadow_warning`].
+/// The warning that a variable takes precedence over the active token, if one does: see
+/// [`shadow_warning`].
 pub fn shadow(context: &Context<'_>, effect: &str, purpose: &str) -> Option<String> {
     shadow_warning(context.environment, effect, purpose)
 }

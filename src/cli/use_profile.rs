@@ -1,7 +1,7 @@
-//! `hubtoken use`: a stored token for one folder.
+//! `hubtoken use`: selects a stored token for one folder.
 //!
-//! One token per app: the folder's own configuration names the token, so that its programs use it
-//! and no other folder's do.
+//! This gives each application its own token: the folder's configuration names the token, so that
+//! only programs in that folder use it.
 
 use serde_json::json;
 
@@ -18,24 +18,24 @@ use crate::resolve::placed::shadow_warning;
 use crate::resolve::{Argument, Inputs, Request};
 use crate::store::machine::foreign_warning;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken use ci          programs in this folder, and below it, use the stored token `ci`
-  hubtoken use --undo      they use what everybody uses
+  hubtoken use --undo      they use the default token again
 
-It writes profile = \"ci\" into the folder's hubtoken.toml, or into its pyproject.toml if that has
+It writes profile = \"ci\" to the folder's hubtoken.toml, or to its pyproject.toml if that has
 a [tool.hubtoken] table. Nothing outside the folder changes; `hubtoken switch` is for that.
-`huggingface_hub` itself does not read it: `hubtoken run -- COMMAND` and activate() hand it the token.
+`huggingface_hub` does not read it itself: `hubtoken run -- COMMAND` and activate() pass the token.
 
-Exit codes: 0 done; 1 no token of this name; 2 a configuration that makes no sense, or a file that
-cannot be written.")]
+Exit codes: 0 done; 1 no token of this name; 2 an invalid configuration, or a file that cannot be
+written.")]
 pub struct Args {
     /// The stored token
     #[arg(required_unless_present = "undo", conflicts_with = "undo")]
     name: Option<String>,
-    /// Take the folder's own choice back
+    /// Remove the folder's choice
     #[arg(long)]
     undo: bool,
 }
@@ -52,12 +52,12 @@ pub fn run(
 ) -> Result<Code, Failure> {
     let Some(folder) = context.folder.as_deref() else {
         return Err(
-            Error::Store("the working directory is gone, or cannot be told".to_owned()).into(),
+            Error::Store("the working directory is gone, or cannot be read".to_owned()).into(),
         );
     };
     let mut warnings = Vec::new();
     if let Some(name) = &arguments.name {
-        // Before anything is written: it is stored, and it is a token.
+        // Before anything is written, checks that the token is stored and valid.
         let found = context.resolver.resolve(
             &Request {
                 argument: Argument::Ambient,
@@ -75,12 +75,12 @@ pub fn run(
         &token_context::trust(context)?,
     )?;
     if arguments.name.is_some() {
-        let effect = "goes before what a folder names";
+        let effect = "takes precedence over the token that a folder names";
         warnings.extend(shadow_warning(context.environment, effect, ""));
     }
     if let Some(hidden) = &pinned.hides {
         warnings.push(format!(
-            "{} no longer counts here: the nearest file does, as a whole",
+            "{} no longer applies here: only the nearest file does, as a whole",
             printable_path(hidden)
         ));
     }
@@ -112,9 +112,9 @@ pub fn run(
                 format!("`{name}` is the token that {file} names")
             }
             (Some(name), true) => format!("`{name}` is the token of this folder: {file}"),
-            (Some(name), false) => format!("`{name}` is the token of this folder already: {file}"),
-            (None, true) => format!("this folder has no token of its own any more: {file}"),
-            (None, false) => "this folder has no token of its own".to_owned(),
+            (Some(name), false) => format!("`{name}` is already the token of this folder: {file}"),
+            (None, true) => format!("this folder no longer names a token: {file}"),
+            (None, false) => "this folder does not name a token".to_owned(),
         }));
         output.show(&page);
     }

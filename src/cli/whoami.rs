@@ -1,4 +1,4 @@
-//! `hubtoken whoami`: the user and the role, and no more.
+//! `hubtoken whoami`: shows the user and the role, and nothing else.
 
 use serde_json::json;
 
@@ -10,15 +10,15 @@ use super::identity::{identity_json, role_name, token_json};
 use super::output::Output;
 use super::token_context::{self, Session};
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken whoami                            alice (write)
   hubtoken whoami --json | jq -r .identity.user
 
-Exit codes: 0 the token is good; 1 no token, or the Hub rejects it; 2 the configuration makes no
-sense; 3 the Hub could not be asked.")]
+Exit codes: 0 the token is valid; 1 no token, or the Hub rejects it; 2 the configuration is invalid;
+3 the Hub could not be reached.")]
 pub struct Args {
     #[command(flatten)]
     which: TokenArgs,
@@ -30,7 +30,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// No token, or no answer.
+/// No token, or no answer from the Hub.
 pub fn run(
     arguments: &Args,
     context: &Context<'_>,

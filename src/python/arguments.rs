@@ -1,5 +1,5 @@
-//! What the functions of the module have in common: how they read arguments and the environment,
-//! and how they warn.
+//! Shared helpers of the module's functions: parsing arguments, reading the environment, and
+//! emitting warnings.
 
 use std::ffi::CString;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::error::Error;
 use crate::identity::Options;
 use crate::resolve::Inputs;
 
-/// The environment, read while attached.
+/// The resolver's inputs, read while attached to the interpreter.
 pub fn inputs() -> Inputs<'static> {
     Inputs::read(&ProcessEnvironment, std::env::current_dir().ok())
 }
 
-/// An endpoint argument.
+/// Parses an endpoint argument.
 pub fn parse_endpoint(endpoint: Option<&str>) -> PyResult<Option<Endpoint>> {
     endpoint
         .map(|text| Endpoint::parse(text).map_err(|error| error.context("endpoint=")))
@@ -37,7 +37,7 @@ pub fn token_text<'a>(text: &'a Bound<'_, PyString>) -> PyResult<&'a str> {
     })
 }
 
-/// Lifetimes in seconds, as Python gives them; `defaults` for what it does not give.
+/// Converts lifetimes in seconds; `defaults` applies to those that are not given.
 pub fn options(
     defaults: Options,
     max_age: Option<f64>,
@@ -48,14 +48,14 @@ pub fn options(
         value
             .map(|value| {
                 Duration::try_from_secs_f64(value).map_err(|_| {
-                    PyValueError::new_err(format!("{name} is a number of seconds, zero or more"))
+                    PyValueError::new_err(format!("{name} must be a number of seconds, 0 or more"))
                 })
             })
             .transpose()
     };
     if timeout == Some(0.0) {
         return Err(PyValueError::new_err(
-            "timeout is a positive number of seconds",
+            "timeout must be a positive number of seconds",
         ));
     }
     Ok(Options {
@@ -66,16 +66,16 @@ pub fn options(
     })
 }
 
-/// Emits a warning at the caller.
+/// Emits a warning attributed to the caller.
 pub fn warn(py: Python<'_>, category: &Bound<'_, PyAny>, text: &str) -> PyResult<()> {
     warn_at(py, category, text, 1)
 }
 
-/// Emits a warning at the caller, or `level - 1` frames above.
+/// Emits a warning attributed to the caller, or to a frame `level - 1` above it.
 ///
-/// The line of source there is not shown, since it may hold a token: `HubTokenWarning` sees to
-/// that, where Python's module `warnings` shows it. If nobody has imported that, the interpreter
-/// would show the line by itself.
+/// The source line is not shown, since it may contain a token: `HubTokenWarning` hides it from
+/// Python's module `warnings`. If that module has not been imported, the interpreter would show the
+/// line itself.
 pub fn warn_at(
     py: Python<'_>,
     category: &Bound<'_, PyAny>,

@@ -1,8 +1,8 @@
-//! What `hubtoken.asgi` asks about the callers of a server.
+//! Identity and permission checks of a server's callers, for `hubtoken.asgi`.
 //!
-//! As `identify`, it keeps nothing of them on the disk. A caller who is refused may come back as
-//! often as they like, so before a *no* the Hub is asked at most once in ten seconds a token,
-//! whether it answers or not.
+//! As with `identify`, nothing about them is written to disk. A rejected caller may retry as often
+//! as it likes, so before a *no* at most one request per token is sent to the Hub in ten seconds,
+//! whether the Hub answers or not.
 
 use pyo3::prelude::*;
 
@@ -20,20 +20,20 @@ use crate::repository::RepositoryType;
 use crate::require::Requirement;
 use crate::role::{Need, Role, Target};
 
-/// Asks whose a caller's token is before the caller is refused. For `hubtoken.asgi`.
+/// Checks whose a caller's token is before the caller is rejected. For `hubtoken.asgi`.
 ///
 /// Args:
 ///     token: As for `identify`.
 ///     endpoint: As for `identify`.
-///     max_age: How old an answer may be, in seconds; 10 at most, and by default.
+///     max_age: The maximum age of a cached answer, in seconds; at most 10, which is the default.
 ///     timeout: As for `identify`.
 ///
 /// Returns:
 ///     The identity.
 ///
 /// Raises:
-///     hubtoken.errors.HubTokenError: As for `identify`. What the Hub did not answer it is not
-///         asked again before the same time has passed.
+///     hubtoken.errors.HubTokenError: As for `identify`. A request that the Hub did not answer is
+///         not repeated before the same time has passed.
 #[pyfunction]
 #[pyo3(signature = (
     token: "str",
@@ -65,7 +65,7 @@ pub fn identify_anew(
     .map_err(|failure| signals.to_python(failure.into_error(&credential)))
 }
 
-/// Makes sure that a caller's token will do, where the Hub itself has to say. For
+/// Checks that a caller's token has the access that is needed, where only the Hub can decide. For
 /// `hubtoken.asgi`.
 ///
 /// Args:
@@ -118,14 +118,14 @@ pub fn require_of_caller(
     .map_err(|error| signals.to_python(error))
 }
 
-/// Makes sure that a repository is named as it can be. For `hubtoken.asgi`.
+/// Checks that a repository's name and type are valid. For `hubtoken.asgi`.
 ///
 /// Args:
 ///     repo: `namespace/name`.
 ///     repo_type: As for `require_role`.
 ///
 /// Raises:
-///     ValueError: It cannot be the name of a repository, or the type is not one.
+///     ValueError: The name or the type is not valid.
 #[pyfunction]
 pub fn check_repository(repo: &str, repo_type: &str) -> PyResult<()> {
     let kind = RepositoryType::from_argument(repo_type).map_err(to_python)?;

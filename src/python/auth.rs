@@ -1,4 +1,4 @@
-//! `auth=`: whether a request that another library makes carries the token.
+//! `auth=`: decides whether a request of another library carries the token.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -12,25 +12,26 @@ use crate::endpoint::Recipient;
 use crate::strict_url::{Origin, UrlProblem};
 use crate::sync::lock;
 
-/// How many servers are remembered as warned about; a crawler must not fill the memory.
+/// How many servers are remembered as warned about; a crawler must not exhaust memory.
 const MAXIMUM_WARNED: usize = 1024;
-/// Where a warning is not placed: in the libraries that call, but in what calls them.
+/// Libraries that a warning is not attributed to; it is attributed to their caller.
 const LIBRARIES: [&str; 4] = ["requests", "httpx", "httpx2", "hubtoken"];
 
-/// The servers that were warned about. Only held for a look, by threads that are attached to the
+/// The servers that were warned about. Held only briefly, by threads that are attached to the
 /// interpreter; Python forks while attached, so no child inherits it locked.
 static WARNED: Mutex<Option<HashSet<Origin>>> = Mutex::new(None);
 
-/// Whether a request to this URL carries the token. Warns once of each server that is not to see it.
+/// Whether a request to this URL carries the token. Warns once about each server that must not
+/// receive it.
 ///
 /// # Errors
 ///
-/// The URL can be read as another address, or the warning was made an error.
+/// Some parser could read the URL as another address, or the warning was turned into an error.
 pub fn may_see(py: Python<'_>, credential: &Credential, url: &str) -> PyResult<bool> {
     match credential.endpoint.recipient(url) {
         Ok(Recipient::Own | Recipient::Sibling) => Ok(true),
         Ok(Recipient::Foreign(origin)) => warn_once(py, credential, origin).map(|()| false),
-        // Nothing that any library would send: no address, or another protocol.
+        // No library would send this: it is not an address, or it has another protocol.
         Err(UrlProblem::NotAUrl | UrlProblem::Scheme) if !resembles_http(url) => Ok(false),
         Err(_) => credential.check_url(url).map(|()| false).map_err(to_python),
     }
@@ -53,19 +54,19 @@ fn warn_once(py: Python<'_>, credential: &Credential, origin: Origin) -> PyResul
         return Ok(());
     }
     let text = format!(
-        "no token was sent to {origin}: {} belongs to {}. If {origin} is to have it, hand it over \
-         with `.reveal()`",
+        "no token was sent to {origin}: {} belongs to {}. To send it there anyway, \
+         use `.reveal()`",
         credential.describe(),
         credential.endpoint
     );
     let category = py.get_type::<classes::HubTokenWarning>();
     warn_at(py, &category, &text, level(py))?;
-    // Where warnings are errors, the next request fails as well.
+    // If warnings are errors, the next request fails as well.
     lock(&WARNED).get_or_insert_default().insert(origin);
     Ok(())
 }
 
-/// How many frames above is the first that is in none of the libraries.
+/// How many frames above the current one the first frame outside the libraries is.
 fn level(py: Python<'_>) -> i32 {
     let mut frame = py
         .import("sys")

@@ -1,4 +1,4 @@
-//! `authorize`: the pure decision.
+//! `authorize`: decides from an identity alone, without a request.
 
 use pyo3::prelude::*;
 
@@ -12,8 +12,8 @@ use crate::role::{Need, Role, permission};
 
 /// A decision with its reason.
 ///
-/// As a condition, allowed is true and denied is false; an unknown is neither, and raises
-/// `VerdictUnknownError` with its reason.
+/// In a condition, allowed is true and denied is false; unknown is neither, and raises
+/// `VerdictUnknownError` with the reason.
 #[pyclass(name = "Verdict", module = "hubtoken", frozen)]
 pub struct PyVerdict(Verdict);
 
@@ -25,19 +25,19 @@ impl PyVerdict {
         self.0.outcome.name()
     }
 
-    /// Why, in a sentence.
+    /// The reason, as a sentence.
     #[getter]
     fn reason(&self) -> &str {
         &self.0.reason
     }
 
-    /// What was needed.
+    /// The role or permission that is needed.
     #[getter]
     fn required(&self) -> &str {
         &self.0.denial.required
     }
 
-    /// What there is.
+    /// The role or permission that the token has.
     #[getter]
     fn actual(&self) -> Option<&str> {
         self.0.denial.actual.as_deref()
@@ -49,13 +49,13 @@ impl PyVerdict {
         self.0.denial.target.as_deref()
     }
 
-    /// The page on which a right token is made; `None` when there is nothing to mend.
+    /// The page where a suitable token can be created; `None` if a new token would not help.
     #[getter]
     fn remedy_url(&self) -> Option<&str> {
         self.0.denial.remedy_url.as_deref()
     }
 
-    /// Whether it is allowed. Raises `VerdictUnknownError` when that is not known.
+    /// Whether it is allowed. Raises `VerdictUnknownError` if that is unknown.
     fn __bool__(&self) -> PyResult<bool> {
         match self.0.outcome {
             Outcome::Allowed => Ok(true),
@@ -69,28 +69,29 @@ impl PyVerdict {
     }
 }
 
-/// Decides from an identity alone whether something may be done. Asks nobody.
+/// Decides from an identity alone whether something is allowed. Sends no request.
 ///
-/// It judges the identity that it is handed, however old that is. `whoami` may return one of five
-/// minutes ago: before you deny by it, hand over `whoami(token, max_age=2)`, as `require_role` does.
+/// It judges the identity that it is given, however old that is. `whoami` may return one that is
+/// five minutes old: before you deny access, pass `whoami(token, max_age=2)`, as `require_role`
+/// does.
 ///
-/// The verdict is a condition: `if hubtoken.authorize(identity, "read", repo=…):` goes on where it is
-/// allowed, not where it is denied, and raises where it is unknown.
+/// The verdict works as a condition: `if hubtoken.authorize(identity, "read", repo=…):` runs its
+/// block if access is allowed, skips it if access is denied, and raises if that is unknown.
 ///
 /// Args:
 ///     identity: What `whoami` returned.
 ///     need: `"read"`, `"write"`, or a permission such as `"inference.serverless.write"`.
 ///     repo: As for `require_role`.
-///     namespace: A user or organization, when no repository is meant.
+///     namespace: A user or organization, if no repository is meant.
 ///     repo_type: As for `require_role`.
 ///
 /// Returns:
-///     The verdict. It is unknown where only the Hub could say: whether somebody else's repository
-///     is public, for instance; and for a permission that neither this version nor a scope of the
-///     token knows.
+///     The verdict. It is unknown if only the Hub could decide, for instance whether another user's
+///     repository is public; and for a permission that neither this version nor a scope of the
+///     token lists.
 ///
 /// Raises:
-///     ValueError: An argument makes no sense; a permission is misspelled, and no scope of the token
+///     ValueError: An argument is invalid; a permission is misspelled, and no scope of the token
 ///         lists it under that name.
 ///
 /// Example:
@@ -143,7 +144,7 @@ pub fn authorize(
     decide().map(PyVerdict).map_err(to_python)
 }
 
-/// Makes sure that a permission is spelt right, where there is no token whose scopes could list it.
+/// Checks the spelling of a permission, where there is no token whose scopes could list it.
 ///
 /// Args:
 ///     permission: The permission.
@@ -152,7 +153,7 @@ pub fn authorize(
 ///     Whether this version knows it.
 ///
 /// Raises:
-///     ValueError: It is misspelled, or cannot be a permission.
+///     ValueError: It is misspelled, or is not a valid permission.
 #[pyfunction]
 pub fn is_known_permission(permission: &str) -> PyResult<bool> {
     permission::check(permission).map_err(to_python)

@@ -1,4 +1,5 @@
-//! Asks the chain of sources for a token, and warns of the sources that it passed over.
+//! Resolves a token through the chain of sources, and warns about the sources that were passed
+//! over.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::process::Process;
 use crate::resolve::Request;
 use crate::trace::Trace;
 
-/// Asks the chain for a token.
+/// Resolves a token.
 pub fn resolve(
     py: Python<'_>,
     process: &Process,
@@ -33,7 +34,7 @@ pub fn find(
     let inputs = inputs().with_outside(&outside);
     let resolve = || process.resolver.resolve(request, &inputs);
     let outcome = if request.is_answered_by_its_argument() {
-        // To let the interpreter go and take it back would cost more, above all among threads.
+        // Releasing and reacquiring the interpreter would cost more, especially with many threads.
         resolve()
     } else {
         py.detach(resolve)
@@ -50,7 +51,7 @@ pub fn find(
     }
 }
 
-/// Warns of the sources in a trace that are broken or refuse, of each once.
+/// Warns about the sources in a trace that are broken or refuse access, once for each.
 pub fn warn_of(py: Python<'_>, process: &Process, trace: &Trace) -> PyResult<()> {
     for warning in process.resolver.warnings(trace) {
         warn(py, &py.get_type::<classes::HubTokenWarning>(), &warning)?;

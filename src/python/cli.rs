@@ -1,4 +1,4 @@
-//! The `hubtoken` command's way in.
+//! The entry point of the `hubtoken` command.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Read as _, stderr, stdin, stdout};
@@ -20,7 +20,7 @@ use crate::resolve::Resolver;
 /// Runs the `hubtoken` command with the arguments in `sys.argv`.
 ///
 /// Returns:
-///     The exit code: 0 yes or done, 1 no, 2 wrong usage, 3 could not be known, 130 interrupted.
+///     The exit code: 0 yes or done, 1 no, 2 wrong usage, 3 unknown, 130 interrupted.
 #[pyfunction]
 #[pyo3(signature = () -> "int")]
 pub fn main(py: Python<'_>) -> PyResult<u8> {
@@ -33,7 +33,7 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
     let program = program(arguments.first(), interpreter, folder.as_deref());
     let signals = Signals::default();
     // The process's client already has a thread and connections, and a logout clears its caches
-    // too. The chain is new, since each command gives its own warnings.
+    // too. The resolver is new, since each command emits its own warnings.
     let process = process::current_checked();
     Ok(py.detach(|| {
         let (mut input, mut output, mut errors) = (stdin(), stdout(), stderr());
@@ -63,8 +63,8 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
     }))
 }
 
-/// The `hubtoken` script: what `sys.argv` begins with, or for `python -m hubtoken`, where that is a
-/// module, the one beside the interpreter. `None` when it is no file.
+/// The `hubtoken` script: the first item of `sys.argv`, or for `python -m hubtoken`, where that is
+/// a module, the script beside the interpreter. `None` if it is not a file.
 fn program(
     first: Option<&OsString>,
     interpreter: Option<OsString>,
@@ -86,13 +86,13 @@ fn program(
         .find(|program| program.is_absolute() && program.is_file())
 }
 
-/// Gives back what Python has taken, and then the process.
+/// Restores the signals that Python changed, and then replaces the process.
 struct FromPython;
 
 impl Exec for FromPython {
     fn launch(&self, command: &mut Command) -> io::Error {
-        // Python ignores these at its start, and its own `subprocess` restores them as well. A
-        // system that has none of them has nothing to give back. SIGPIPE is Rust's to restore.
+        // Python ignores these at startup, and its own `subprocess` restores them as well. A system
+        // without these signals has nothing to restore. Rust restores SIGPIPE.
         Python::attach(|py| {
             for name in ["SIGXFZ", "SIGXFSZ"] {
                 let restored: PyResult<()> = (|| {
@@ -101,7 +101,7 @@ impl Exec for FromPython {
                     signal.call_method1("signal", (signal.getattr(name)?, default))?;
                     Ok(())
                 })();
-                // Not the main thread, or no such signal: the command runs all the same.
+                // Not the main thread, or no such signal: the command runs anyway.
                 drop(restored);
             }
         });
@@ -114,7 +114,7 @@ struct StandardInput;
 
 impl Prompt for StandardInput {
     fn read(&self, limit: u64) -> Result<Zeroizing<String>, Error> {
-        // A pipe of any length: what is read is bounded, and never grows out of its buffer.
+        // A pipe may have any length: what is read is bounded, and never outgrows its buffer.
         let capacity = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut text = Zeroizing::new(String::with_capacity(capacity));
         stdin()
@@ -131,7 +131,7 @@ impl Prompt for StandardInput {
         if !stdin().is_terminal() {
             return Ok(None);
         }
-        // Python's own prompt: it turns the echo off and on again, also when Ctrl-C ends it.
+        // Python's own prompt: it turns echo off and on again, even if Ctrl-C ends it.
         Python::attach(|py| {
             let getpass = py.import("getpass")?.getattr("getpass")?;
             getpass.call1((prompt,))?.extract::<String>()

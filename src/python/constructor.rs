@@ -1,10 +1,10 @@
-//! `HubToken("hf_…")`: a token of a text, for converters.
+//! `HubToken("hf_…")`: creates a token from text, for converters.
 //!
-//! Converters call their type with a text and show the text when that fails: `argparse` and click
-//! print the value of a `ValueError` or a `TypeError`. So a bad value raises `TokenFormatError`, which
-//! is neither. To `argparse` that would be an error of the program, with a traceback instead of its
-//! own line on usage; it has an exception of its own for a bad value, whose message it prints as
-//! it is.
+//! Converters call their type with a text and show that text if the call fails: `argparse` and
+//! click print the value of a `ValueError` or a `TypeError`. A bad value therefore raises
+//! `TokenFormatError`, which is neither. `argparse` would treat that as an error of the program,
+//! with a traceback instead of a usage line; it has its own exception for bad values, whose message
+//! it prints unchanged.
 
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ use crate::credential::Credential;
 use crate::process;
 use crate::resolve::{Argument, Request};
 
-/// The library that has an exception of its own for a bad value.
+/// The library that has its own exception for a bad value.
 const ARGPARSE: &str = "argparse";
 
-/// The credential of a text.
+/// The credential for a text.
 pub fn credential(token: &Bound<'_, PyAny>, endpoint: Option<&str>) -> PyResult<Arc<Credential>> {
     let Ok(text) = token.cast::<PyString>() else {
         // The type's name, never the value.
@@ -39,7 +39,7 @@ pub fn credential(token: &Bound<'_, PyAny>, endpoint: Option<&str>) -> PyResult<
     needed(chain::resolve(token.py(), &process::current(), &request)?)
 }
 
-/// The error as the caller shows it without the value.
+/// The error in a form that the caller shows without the value.
 pub fn for_caller(py: Python<'_>, error: PyErr) -> PyErr {
     if error.is_instance_of::<PyTypeError>(py) || !is_argparse(py).unwrap_or_default() {
         return error;
@@ -51,7 +51,7 @@ pub fn for_caller(py: Python<'_>, error: PyErr) -> PyErr {
     own.map_or(error, PyErr::from_value)
 }
 
-/// Whether the frame that calls is one of `argparse`.
+/// Whether the calling frame belongs to `argparse`.
 fn is_argparse(py: Python<'_>) -> PyResult<bool> {
     let frame = py.import("sys")?.getattr("_getframe")?.call0()?;
     let name = frame.getattr("f_globals")?.get_item("__name__")?;

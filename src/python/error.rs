@@ -1,8 +1,8 @@
-//! The one mapping from core errors to the classes of `python/hubtoken/errors.py`.
+//! Maps core errors to the classes of `python/hubtoken/errors.py`.
 //!
-//! Exception classes are defined in `python/hubtoken/errors.py`, where they are easy to read and
-//! to document, and are imported on first use: twenty classes cost half as much as the whole
-//! extension. One function maps the Rust error type to them, without a catch-all arm.
+//! The exception classes are defined in Python, where they are easy to read and to document, and
+//! are imported on first use: twenty classes cost half as much as the whole extension. One function
+//! maps the Rust error type to them, without a catch-all arm.
 
 use std::sync::Arc;
 

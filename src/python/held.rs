@@ -1,9 +1,9 @@
-//! What a `HubToken` holds: a token, or the reference that a pickle carried in its place.
+//! The contents of a `HubToken`: a token, or the reference that a pickle carried in its place.
 //!
-//! Unpickling does no I/O and never fails for want of the token, since an exception there hangs a
-//! pool of processes. So a token that is not alive in this process is looked for in the quick
-//! sources when it is first used. One pickle alone carries the value: that which `multiprocessing`
-//! writes into the pipe of a process that it is starting.
+//! Unpickling does no I/O and never fails because the token is missing, since an exception there
+//! hangs a process pool. A token that is not alive in this process is therefore looked up in the
+//! quick sources on first use. Only one kind of pickle carries the value: the one that
+//! `multiprocessing` writes to the pipe of a process that it is starting.
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,21 +16,21 @@ use crate::live;
 use crate::process;
 use crate::token_reference::Reference;
 
-/// A token, or where to find it.
+/// A token, or a reference to it.
 pub enum Held {
     /// The token.
     Live(Arc<Credential>),
-    /// Unpickled where the token was not alive; looked for at first use.
+    /// Unpickled where the token was not alive; looked up on first use.
     Detached {
-        /// What the pickle carried.
+        /// The reference that the pickle carried.
         reference: Reference,
-        /// What was found.
+        /// The token, once it has been found.
         found: OnceLock<Arc<Credential>>,
     },
 }
 
 impl Held {
-    /// The credential; for an unpickled token this is its first use.
+    /// The credential; an unpickled token is looked up here on first use.
     pub fn credential(&self, py: Python<'_>) -> PyResult<Arc<Credential>> {
         match self {
             Self::Live(credential) => Ok(credential.clone()),
@@ -55,7 +55,7 @@ impl Held {
         }
     }
 
-    /// What a pickle carries.
+    /// The reference that a pickle carries.
     pub fn reference(&self) -> Reference {
         match self {
             Self::Live(credential) => Reference::of(credential),
@@ -63,7 +63,7 @@ impl Held {
         }
     }
 
-    /// The token as it may be shown.
+    /// The token in masked form.
     pub fn mask(&self) -> String {
         match self {
             Self::Live(credential) => credential.token.mask(),
@@ -72,7 +72,7 @@ impl Held {
     }
 }
 
-/// Looks for a token in the quick sources. Asks nothing that could take long or show a dialogue.
+/// Looks up a token in the quick sources. Skips every source that could be slow or show a dialog.
 fn revive(py: Python<'_>, reference: &Reference) -> PyResult<Arc<Credential>> {
     let process = process::current();
     let inputs = inputs();

@@ -1,8 +1,8 @@
-//! `hubtoken.hub.Hub`: the embedded Hub's face, which is documentation and signatures.
+//! `hubtoken.hub.Hub`: the Python class of the embedded Hub, with its signatures and docstrings.
 //!
-//! PyO3 takes one block of methods for a class, and their docstrings are Python's, so this file grows
-//! with the class. What the methods do is in `hub_embedded`; what their arguments mean, in
-//! `hub_options` and `hub_words`.
+//! PyO3 requires a single block of methods per class, and their docstrings are Python's, so this
+//! file grows with the class. The methods are implemented in `hub_embedded`; their arguments are
+//! parsed in `hub_options` and `hub_words`.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -24,41 +24,41 @@ use crate::hub::{AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, Secre
 /// Clients of the Hub work against it unchanged. Use it with `with`, or call `start` and `stop`.
 ///
 /// Args:
-///     data: The folder for everything that it must remember; `None` for a temporary one that is
-///         removed at the end.
-///     host: `127.0.0.1`, `localhost` or `::1`; with a certificate any address of the machine.
+///     data: The folder for persistent data; `None` for a temporary one that is removed at the
+///         end.
+///     host: `127.0.0.1`, `localhost` or `::1`; with a certificate, any address of the machine.
 ///     port: The port; 0 for a free one.
-///     whoami_limit: How many whoami calls are answered in a window; `None` for all.
+///     whoami_limit: How many whoami requests are answered per window; `None` for no limit.
 ///     whoami_window: The length of a window, in seconds.
-///     audit_days: For how many days the audit log is kept.
-///     tls_cert: The file of the certificate, and of those that lead to its root, in PEM. It is
-///         read again when it changes.
-///     tls_key: The file of its key, which nobody but owner and group may read.
-///     base_url: Under which address clients know the Hub, such as `https://hub.example`. A Hub
-///         with a certificate or behind a proxy answers for that host alone.
-///     behind_proxy: Whether a proxy on this machine speaks TLS for the Hub. It is believed what
-///         it says of clients' addresses in `X-Forwarded-For`.
-///     local_port: The port on 127.0.0.1 for administration and metrics, when others reach the
-///         Hub; 0 for a free one.
-///     connections: How many connections are served at once.
-///     connections_per_address: How many of them one address may have; 0 for any number.
+///     audit_days: How many days the audit log is kept.
+///     tls_cert: The file with the certificate and its chain, in PEM. It is reloaded when it
+///         changes.
+///     tls_key: The file with its key, which only owner and group may be able to read.
+///     base_url: The public address of the Hub, such as `https://hub.example`. A Hub with a
+///         certificate or behind a proxy only accepts requests for that host.
+///     behind_proxy: Whether a reverse proxy on this machine terminates TLS. Its
+///         `X-Forwarded-For` header is then trusted.
+///     local_port: The port on 127.0.0.1 for administration and metrics, if the Hub has a public
+///         address; 0 for a free one.
+///     connections: The maximum number of concurrent connections.
+///     connections_per_address: The maximum number of them per address; 0 for no limit.
 ///     upstreams: The servers behind the inference API, by model: `{"alice/tiny":
-///         "http://127.0.0.1:8000"}`; `"*"` is every other model.
-///     upstream_keys: The files of the keys that they want, by model. Nobody but owner and group
-///         may read them.
-///     upstream_timeout: How long such a server may say nothing, in seconds.
-///     inference_limit: How many requests to models a token may make in a window; `None` for any
-///         number.
+///         "http://127.0.0.1:8000"}`; `"*"` stands for all other models.
+///     upstream_keys: The files with the keys for these servers, by model. Only owner and group
+///         may be able to read them.
+///     upstream_timeout: How long such a server may stay silent, in seconds.
+///     inference_limit: How many inference requests a token may send per window; `None` for no
+///         limit.
 ///     inference_window: The length of that window, in seconds.
-///     grace: How long requests under way may go on when the Hub stops, in seconds.
-///     log_format: `"text"` or `"json"`: how a line looks that is written to standard error.
+///     grace: How long requests in progress may continue when the Hub stops, in seconds.
+///     log_format: `"text"` or `"json"`: the format of the log, which goes to standard error.
 ///     log_level: `"off"`, `"error"`, `"warn"` or `"info"`.
-///     lfs: Whether uploads by API send large files to Git LFS. `huggingface_hub` follows only where
-///         `HF_HUB_DISABLE_XET=1` is set; `git lfs` works either way.
+///     lfs: Whether uploads by API send large files to Git LFS. `huggingface_hub` only supports
+///         that with `HF_HUB_DISABLE_XET=1`; `git lfs` works either way.
 ///
 /// Raises:
-///     ValueError: A word is none of these, one of `tls_cert` and `tls_key` is missing, or
-///         `upstream_keys` names a model that `upstreams` does not.
+///     ValueError: An argument has none of its allowed values, one of `tls_cert` and `tls_key` is
+///         missing, or `upstream_keys` names a model that `upstreams` does not.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -151,25 +151,25 @@ impl PyHub {
         })))
     }
 
-    /// Starts the Hub and returns once it answers. Does nothing when it is running.
+    /// Starts the Hub and returns once it accepts connections. Does nothing if it is running.
     ///
     /// Returns:
     ///     The Hub itself.
     ///
     /// Raises:
-    ///     hubtoken.errors.HubError: It cannot start; the message says why and what to do.
+    ///     hubtoken.errors.HubError: It cannot start; the message has the reason and the fix.
     #[pyo3(signature = () -> "Hub")]
     fn start<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
         if slf.get().0.start(py)? {
-            // A temporary folder is removed also when the program ends without stopping the Hub.
+            // A temporary folder is removed even if the program ends without stopping the Hub.
             py.import("hubtoken.hub")?
                 .call_method1("_stop_at_exit", (&slf,))?;
         }
         Ok(slf)
     }
 
-    /// Stops the Hub; a temporary data folder is removed. Does nothing when it is not running.
+    /// Stops the Hub and removes a temporary data folder. Does nothing if it is not running.
     #[pyo3(signature = () -> "None")]
     fn stop(&self, py: Python<'_>) {
         self.0.stop(py);
@@ -186,20 +186,20 @@ impl PyHub {
         self.stop(py);
     }
 
-    /// Where clients find the Hub, such as `http://127.0.0.1:8080`.
+    /// The address that clients use, such as `http://127.0.0.1:8080`.
     #[getter]
     fn endpoint(&self) -> PyResult<String> {
         Ok(self.0.hub()?.endpoint().to_owned())
     }
 
-    /// Where administration and metrics are: the endpoint, or when others reach the Hub an address
-    /// on loopback.
+    /// The address for administration and metrics: the endpoint, or for a Hub with a public
+    /// address, a separate one on loopback.
     #[getter]
     fn local_endpoint(&self) -> PyResult<String> {
         Ok(self.0.hub()?.local_endpoint().to_owned())
     }
 
-    /// Reads the certificate's files again; new connections get the new one.
+    /// Reloads the certificate's files; new connections use the new one.
     ///
     /// Raises:
     ///     hubtoken.errors.HubError: They cannot be used; the old certificate stays in use.
@@ -220,7 +220,7 @@ impl PyHub {
         revealed(py, self.0.hub()?.admin_key().reveal())
     }
 
-    /// The variables that point the Hub's libraries at this Hub.
+    /// The variables that make the Hub's libraries use this Hub.
     ///
     /// Returns:
     ///     A dictionary with `HF_ENDPOINT`.
@@ -234,7 +234,7 @@ impl PyHub {
     /// How many requests have been received.
     ///
     /// Args:
-    ///     path: Of this path only, such as `/api/whoami-v2`.
+    ///     path: Only count requests to this path, such as `/api/whoami-v2`.
     ///
     /// Returns:
     ///     The number.
@@ -246,10 +246,10 @@ impl PyHub {
     /// Creates a user.
     ///
     /// Args:
-    ///     name: The name; users and organizations share theirs.
-    ///     fullname: The name for people.
+    ///     name: The name; users and organizations share one namespace.
+    ///     fullname: The display name.
     ///     email: The e-mail address.
-    ///     password: A password, of which only an argon2 hash is kept.
+    ///     password: A password, of which only an argon2 hash is stored.
     #[pyo3(signature = (
         name: "str",
         *,
@@ -275,8 +275,8 @@ impl PyHub {
     /// Creates an organization.
     ///
     /// Args:
-    ///     name: The name; users and organizations share theirs.
-    ///     fullname: The name for people.
+    ///     name: The name; users and organizations share one namespace.
+    ///     fullname: The display name.
     #[pyo3(signature = (name: "str", *, fullname: "str | None" = None) -> "None")]
     fn create_organization(
         &self,
@@ -290,7 +290,7 @@ impl PyHub {
         Ok(())
     }
 
-    /// Makes a user a member of an organization, or changes their role.
+    /// Adds a user to an organization, or changes the user's role.
     ///
     /// Args:
     ///     organization: The organization.
@@ -309,7 +309,7 @@ impl PyHub {
             .change(py, |hub| hub.set_member(organization, user, role))
     }
 
-    /// Ends a membership.
+    /// Removes a user from an organization.
     ///
     /// Args:
     ///     organization: The organization.
@@ -320,25 +320,25 @@ impl PyHub {
             .change(py, |hub| hub.remove_member(organization, user))
     }
 
-    /// Creates a token. The Hub keeps a digest; the value is in what is returned and nowhere else.
+    /// Creates a token. The Hub only stores a digest, so the value is available only here.
     ///
     /// Args:
-    ///     user: Whose token it is.
+    ///     user: The owner of the token.
     ///     name: The token's name.
     ///     role: `"read"`, `"write"` or `"fine-grained"`.
-    ///     scopes: For a fine-grained token, permissions by what they are for: `"alice"` (a user
-    ///         or an organization), `"alice/tiny"` (a model), `"datasets/alice/x"`,
-    ///         `"spaces/alice/x"`. A repository must exist.
-    ///     global_permissions: For a fine-grained token, permissions for everything.
-    ///     can_read_gated_repos: For a fine-grained token, whether it reads the public gated
+    ///     scopes: For a fine-grained token, permissions by entity: `"alice"` (a user or an
+    ///         organization), `"alice/tiny"` (a model), `"datasets/alice/x"`, `"spaces/alice/x"`. A
+    ///         repository must exist.
+    ///     global_permissions: For a fine-grained token, permissions that apply everywhere.
+    ///     can_read_gated_repos: For a fine-grained token, whether it can read the public gated
     ///         repositories that its user may read.
-    ///     expires_in: After how many seconds the token ends; `None` for never.
+    ///     expires_in: The lifetime in seconds; `None` for a token that does not expire.
     ///
     /// Returns:
     ///     The token, for this Hub.
     ///
     /// Raises:
-    ///     hubtoken.errors.HubError: There is no such user, scope or role.
+    ///     hubtoken.errors.HubError: The user, a scope or the role does not exist.
     #[pyo3(signature = (
         user: "str",
         *,
@@ -378,10 +378,10 @@ impl PyHub {
     /// Lists a user's tokens, without their values.
     ///
     /// Args:
-    ///     user: Whose tokens.
+    ///     user: The owner of the tokens.
     ///
     /// Returns:
-    ///     The tokens, the oldest first.
+    ///     The tokens, oldest first.
     #[pyo3(signature = (user: "str") -> "list[TokenInfo]")]
     fn list_tokens(&self, py: Python<'_>, user: &str) -> PyResult<Vec<PyTokenInfo>> {
         let tokens = self.0.ask(py, |hub| hub.list_tokens(user))?;
@@ -391,8 +391,8 @@ impl PyHub {
     /// Renames a token.
     ///
     /// Args:
-    ///     user: Whose token it is.
-    ///     token: Its name or id.
+    ///     user: The owner of the token.
+    ///     token: The token's name or ID.
     ///     name: The new name.
     #[pyo3(signature = (user: "str", token: "str", name: "str") -> "None")]
     fn rename_token(&self, py: Python<'_>, user: &str, token: &str, name: &str) -> PyResult<()> {
@@ -401,16 +401,15 @@ impl PyHub {
         Ok(())
     }
 
-    /// Gives a token other permissions. Organizations that approved it are asked again.
+    /// Changes a token's permissions. Organizations that approved it must approve it again.
     ///
     /// Args:
-    ///     user: Whose token it is.
-    ///     token: Its name or id.
+    ///     user: The owner of the token.
+    ///     token: The token's name or ID.
     ///     role: `"read"`, `"write"` or `"fine-grained"`.
-    ///     scopes: For a fine-grained token, permissions by what they are for, as in
-    ///         `create_token`.
-    ///     global_permissions: For a fine-grained token, permissions for everything.
-    ///     can_read_gated_repos: For a fine-grained token, whether it reads the public gated
+    ///     scopes: For a fine-grained token, permissions by entity, as in `create_token`.
+    ///     global_permissions: For a fine-grained token, permissions that apply everywhere.
+    ///     can_read_gated_repos: For a fine-grained token, whether it can read the public gated
     ///         repositories that its user may read.
     #[pyo3(signature = (
         user: "str",
@@ -443,11 +442,11 @@ impl PyHub {
         Ok(())
     }
 
-    /// Gives a token a new value. The old one dies at once.
+    /// Gives a token a new value. The old one is invalid at once.
     ///
     /// Args:
-    ///     user: Whose token it is.
-    ///     token: Its name or id.
+    ///     user: The owner of the token.
+    ///     token: The token's name or ID.
     ///
     /// Returns:
     ///     The token with its new value.
@@ -457,11 +456,11 @@ impl PyHub {
         self.0.token(&created)
     }
 
-    /// Deletes a token. It dies at once.
+    /// Deletes a token, which is invalid at once.
     ///
     /// Args:
-    ///     user: Whose token it is.
-    ///     token: Its name or id.
+    ///     user: The owner of the token.
+    ///     token: The token's name or ID.
     #[pyo3(signature = (user: "str", token: "str") -> "None")]
     fn delete_token(&self, py: Python<'_>, user: &str, token: &str) -> PyResult<()> {
         self.0.change(py, |hub| hub.delete_token(user, token))
@@ -472,7 +471,7 @@ impl PyHub {
     /// Args:
     ///     repo: `namespace/name`.
     ///     type: `"model"`, `"dataset"` or `"space"`.
-    ///     private: Whether only those see it who may read its namespace.
+    ///     private: Whether it is only visible to users with access to its namespace.
     ///     gated: `"auto"` or `"manual"` for a gate; `None` for none.
     #[pyo3(signature = (
         repo: "str",
@@ -495,7 +494,7 @@ impl PyHub {
         Ok(())
     }
 
-    /// Opens or closes a repository's gate.
+    /// Sets or removes a repository's gate.
     ///
     /// Args:
     ///     repo: `namespace/name`.
@@ -514,7 +513,7 @@ impl PyHub {
         Ok(())
     }
 
-    /// Lets a user through a repository's gate.
+    /// Grants a user access to a gated repository.
     ///
     /// Args:
     ///     repo: `namespace/name`.
@@ -530,7 +529,7 @@ impl PyHub {
     ///
     /// Args:
     ///     repo: `namespace/name`.
-    ///     disabled: Whether nobody may use it.
+    ///     disabled: Whether all access to it is denied.
     ///     type: `"model"`, `"dataset"` or `"space"`.
     #[pyo3(signature = (repo: "str", disabled: "bool", *, r#type: "str" = "model") -> "None")]
     fn set_disabled(
@@ -546,7 +545,7 @@ impl PyHub {
         Ok(())
     }
 
-    /// Tells which tokens of its members an organization lets in.
+    /// Returns which of its members' tokens an organization accepts.
     ///
     /// Args:
     ///     organization: The organization.
@@ -559,12 +558,12 @@ impl PyHub {
         Ok(policy.as_str())
     }
 
-    /// Sets which tokens of its members an organization lets in. It holds at once.
+    /// Sets which of its members' tokens an organization accepts. It takes effect at once.
     ///
     /// Args:
     ///     organization: The organization.
-    ///     policy: `"allow-all"`; `"fine-grained-only"`; or `"require-approval"`, which lets in
-    ///         fine-grained tokens that an administrator approved, and those of administrators.
+    ///     policy: `"allow-all"`; `"fine-grained-only"`; or `"require-approval"`, which accepts
+    ///         fine-grained tokens that an administrator approved or owns.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -580,27 +579,27 @@ impl PyHub {
             .change(py, |hub| hub.set_token_policy(organization, policy))
     }
 
-    /// Lists the members' tokens that asked an organization to be let in, or were shut out.
+    /// Lists the members' tokens that requested access to an organization, or were revoked there.
     ///
     /// Args:
     ///     organization: The organization.
     ///
     /// Returns:
-    ///     The approvals; those that wait come first.
+    ///     The approvals, pending ones first.
     #[pyo3(signature = (organization: "str") -> "list[Approval]")]
     fn list_approvals(&self, py: Python<'_>, organization: &str) -> PyResult<Vec<PyApproval>> {
         let approvals = self.0.ask(py, |hub| hub.list_approvals(organization))?;
         Ok(approvals.into_iter().map(PyApproval).collect())
     }
 
-    /// Lets a token in to an organization. Also takes a revocation back.
+    /// Approves a token for an organization. Also reverts a revocation.
     ///
     /// Args:
     ///     organization: The organization.
-    ///     token: The token's id, or its name if only one of those that asked has it.
+    ///     token: The token's ID, or its name if only one listed token has it.
     ///
     /// Returns:
-    ///     Where the token stands now.
+    ///     The new status of the token.
     #[pyo3(signature = (organization: "str", token: "str") -> "Approval")]
     fn approve_token(
         &self,
@@ -611,27 +610,27 @@ impl PyHub {
         self.0.decide(py, organization, token, Decision::Approve)
     }
 
-    /// Turns down a token that an organization never let in.
+    /// Denies a token that an organization never approved.
     ///
     /// Args:
     ///     organization: The organization.
-    ///     token: The token's id, or its name if only one of those that asked has it.
+    ///     token: The token's ID, or its name if only one listed token has it.
     ///
     /// Returns:
-    ///     Where the token stands now.
+    ///     The new status of the token.
     #[pyo3(signature = (organization: "str", token: "str") -> "Approval")]
     fn deny_token(&self, py: Python<'_>, organization: &str, token: &str) -> PyResult<PyApproval> {
         self.0.decide(py, organization, token, Decision::Deny)
     }
 
-    /// Shuts a token out of an organization, whatever its policy says. It works elsewhere.
+    /// Blocks a token from an organization, whatever its policy says. It still works elsewhere.
     ///
     /// Args:
     ///     organization: The organization.
-    ///     token: The token's id, or its name if only one of those that asked has it.
+    ///     token: The token's ID, or its name if only one listed token has it.
     ///
     /// Returns:
-    ///     Where the token stands now.
+    ///     The new status of the token.
     #[pyo3(signature = (organization: "str", token: "str") -> "Approval")]
     fn revoke_token(
         &self,
@@ -645,15 +644,16 @@ impl PyHub {
     /// Reads the audit log: who did what to what, when, and from where.
     ///
     /// Args:
-    ///     user: What this user did, and what was done to them.
-    ///     organization: What was done in this organization.
-    ///     act: What was done, such as `"token.refresh"`, or `"token"` for all of its kind.
-    ///     since: Not before this; a `datetime` with a time zone.
-    ///     before: Entries with a smaller id than this: the next page.
-    ///     limit: How many entries; 1000 at most.
+    ///     user: Only actions by this user, or on this user.
+    ///     organization: Only actions in this organization.
+    ///     act: Only this action, such as `"token.refresh"`, or `"token"` for all actions on
+    ///         tokens.
+    ///     since: Only entries from this time on; a `datetime` with a time zone.
+    ///     before: Only entries with a smaller ID than this, for the next page.
+    ///     limit: The maximum number of entries; at most 1000.
     ///
     /// Returns:
-    ///     The entries, the newest first.
+    ///     The entries, newest first.
     ///
     /// Example:
     ///     >>> import hubtoken

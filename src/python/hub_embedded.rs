@@ -1,7 +1,7 @@
-//! What stands behind `hubtoken.hub.Hub`: a Hub of this process, which runs or does not.
+//! The implementation of `hubtoken.hub.Hub`: a Hub in this process, running or not.
 //!
-//! Every question to it is asked detached. After one that changes what a token may do, this process
-//! forgets what it knew of the Hub's tokens.
+//! Every call to it is made detached from the interpreter. After a call that changes what a token
+//! may do, this process invalidates its cached answers about the Hub's tokens.
 
 use std::sync::{Arc, Mutex};
 
@@ -22,16 +22,16 @@ use crate::sync::lock;
 use crate::token::Token;
 use crate::{live, process};
 
-/// A Hub with the options that it starts with.
+/// A Hub with its start options.
 pub struct Embedded {
     options: HubOptions,
     running: Mutex<Option<Arc<Hub>>>,
-    /// Held while it starts, which others may ask for at the same time.
+    /// Held while it starts, since several threads may start it at the same time.
     starting: Mutex<()>,
 }
 
 impl Embedded {
-    /// One that does not run yet.
+    /// A Hub that is not running yet.
     pub fn new(options: HubOptions) -> Self {
         Self {
             options,
@@ -40,7 +40,7 @@ impl Embedded {
         }
     }
 
-    /// Starts it, and tells whether there was anything to start.
+    /// Starts it, and returns whether it was not running before.
     pub fn start(&self, py: Python<'_>) -> PyResult<bool> {
         let start = || {
             let _starting = lock(&self.starting);
@@ -54,7 +54,7 @@ impl Embedded {
         py.detach(start).map_err(|error| hub_error(&error))
     }
 
-    /// Stops it, if it runs.
+    /// Stops it, if it is running.
     pub fn stop(&self, py: Python<'_>) {
         let hub = lock(&self.running).take();
         if let Some(hub) = hub {
@@ -63,7 +63,7 @@ impl Embedded {
         }
     }
 
-    /// Where clients find it, if it runs.
+    /// The address that clients use, if it is running.
     pub fn address(&self) -> Option<String> {
         lock(&self.running)
             .as_ref()
@@ -79,7 +79,7 @@ impl Embedded {
         })
     }
 
-    /// Asks the running Hub something.
+    /// Calls the running Hub.
     pub fn ask<T: Send>(
         &self,
         py: Python<'_>,
@@ -89,7 +89,7 @@ impl Embedded {
         asked(py, &hub, question)
     }
 
-    /// Asks it for something after which what was known of its tokens may no longer be true.
+    /// Calls it for a change that may make cached answers about its tokens wrong.
     pub fn change<T: Send>(
         &self,
         py: Python<'_>,
@@ -101,7 +101,7 @@ impl Embedded {
         Ok(done)
     }
 
-    /// Decides about a token of an organization's member.
+    /// Decides about the token of an organization's member.
     pub fn decide(
         &self,
         py: Python<'_>,
@@ -113,12 +113,12 @@ impl Embedded {
             .map(PyApproval)
     }
 
-    /// A token that the Hub has just made, as a token for this Hub.
+    /// A token that the Hub has just created, as a `HubToken` for this Hub.
     pub fn token(&self, created: &CreatedToken) -> PyResult<PyHubToken> {
         let hub = self.hub()?;
         let credential = || {
             let token = Token::parse(created.value.reveal())?
-                .ok_or_else(|| Error::Hub("the Hub made a blank token".to_owned()))?;
+                .ok_or_else(|| Error::Hub("the Hub created a blank token".to_owned()))?;
             let credential = Arc::new(Credential {
                 token,
                 source: Source::Argument,
@@ -141,7 +141,7 @@ fn asked<T: Send>(
         .map_err(|error| hub_error(&error))
 }
 
-/// Drops what this process knows of a Hub's tokens.
+/// Drops this process's cached answers about a Hub's tokens.
 fn forget(hub: &Hub) {
     if let Ok(endpoint) = Endpoint::parse(hub.endpoint()) {
         let settings = Settings::read(&ProcessEnvironment);

@@ -1,4 +1,4 @@
-//! The arguments of `hubtoken.hub.Hub`, and what they mean in Rust.
+//! Converts the arguments of `hubtoken.hub.Hub` to their Rust types.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,18 +10,18 @@ use crate::env::ProcessEnvironment;
 use crate::http::Settings;
 use crate::hub::{InferenceOptions, LogFormat, LogLevel, RateLimit, TlsFiles, Upstream};
 
-/// The files of a certificate.
+/// The certificate and its key.
 pub fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> PyResult<Option<TlsFiles>> {
     match (certificate, key) {
         (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
         (None, None) => Ok(None),
         _ => Err(PyValueError::new_err(
-            "tls_cert and tls_key belong together: give both, or neither",
+            "tls_cert and tls_key belong together: pass both, or neither",
         )),
     }
 }
 
-/// How many requests are answered in a window of some seconds.
+/// How many requests are answered per window of the given length.
 pub fn quota(requests: Option<u32>, window_seconds: u32) -> Option<RateLimit> {
     requests.map(|quota| RateLimit {
         quota,
@@ -29,7 +29,7 @@ pub fn quota(requests: Option<u32>, window_seconds: u32) -> Option<RateLimit> {
     })
 }
 
-/// The inference API. Models' servers are believed by the certificates that the client believes.
+/// The inference API. Inference servers' certificates are verified as the client verifies others.
 pub fn inference(
     upstreams: Vec<Upstream>,
     limit: Option<RateLimit>,
@@ -67,16 +67,18 @@ pub fn upstreams(
     }
 }
 
-/// How a line of the log looks.
+/// Parses the format of the log.
 pub fn log_format(text: &str) -> PyResult<LogFormat> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
-        _ => Err(PyValueError::new_err("log_format is \"text\" or \"json\"")),
+        _ => Err(PyValueError::new_err(
+            "log_format must be \"text\" or \"json\"",
+        )),
     }
 }
 
-/// What is logged.
+/// Parses the log level.
 pub fn log_level(text: &str) -> PyResult<LogLevel> {
     match text {
         "off" => Ok(LogLevel::Off),
@@ -84,7 +86,7 @@ pub fn log_level(text: &str) -> PyResult<LogLevel> {
         "warn" => Ok(LogLevel::Warn),
         "info" => Ok(LogLevel::Info),
         _ => Err(PyValueError::new_err(
-            "log_level is \"off\", \"error\", \"warn\" or \"info\"",
+            "log_level must be \"off\", \"error\", \"warn\" or \"info\"",
         )),
     }
 }

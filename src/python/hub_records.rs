@@ -1,4 +1,4 @@
-//! What the embedded Hub keeps of tokens, decisions and actions, as Python sees it.
+//! Python classes for the embedded Hub's records: tokens, approvals, and audit entries.
 
 use pyo3::prelude::*;
 use time::OffsetDateTime;
@@ -11,13 +11,13 @@ pub struct PyTokenInfo(pub TokenInfo);
 
 #[pymethods]
 impl PyTokenInfo {
-    /// 24 hexadecimal digits; stays the same when the token is refreshed.
+    /// 24 hexadecimal digits; unchanged when the token is refreshed.
     #[getter]
     fn id(&self) -> &str {
         &self.0.id
     }
 
-    /// The token's name; names may repeat.
+    /// The token's name, which need not be unique.
     #[getter]
     fn name(&self) -> &str {
         &self.0.name
@@ -39,7 +39,7 @@ impl PyTokenInfo {
         &self.0.last4
     }
 
-    /// When the token was made.
+    /// When the token was created.
     #[getter]
     fn created_at(&self) -> OffsetDateTime {
         self.0.created_at
@@ -51,13 +51,13 @@ impl PyTokenInfo {
         self.0.last_used_at
     }
 
-    /// When the token ends.
+    /// When the token expires.
     #[getter]
     fn expires_at(&self) -> Option<OffsetDateTime> {
         self.0.expires_at
     }
 
-    /// How many requests the token had a model answer.
+    /// How many inference requests the token has sent.
     #[getter]
     fn inference_requests(&self) -> u64 {
         self.0.inference_requests
@@ -73,13 +73,13 @@ impl PyTokenInfo {
     }
 }
 
-/// A token that asked an organization of an embedded Hub to be let in, or was shut out of it.
+/// A token that requested access to an organization of an embedded Hub, or was revoked there.
 #[pyclass(name = "Approval", module = "hubtoken.hub", frozen)]
 pub struct PyApproval(pub Approval);
 
 #[pymethods]
 impl PyApproval {
-    /// The member whose token it is.
+    /// The member who owns the token.
     #[getter]
     fn user(&self) -> &str {
         &self.0.user
@@ -97,19 +97,19 @@ impl PyApproval {
         self.0.status.as_str()
     }
 
-    /// When the token asked; when it was revoked, if it never did.
+    /// When the token requested access; when it was revoked, if it never did.
     #[getter]
     fn asked_at(&self) -> OffsetDateTime {
         self.0.asked_at
     }
 
-    /// When somebody decided.
+    /// When it was decided.
     #[getter]
     fn decided_at(&self) -> Option<OffsetDateTime> {
         self.0.decided_at
     }
 
-    /// Who decided: a user's name, or `admin-key` or `program`.
+    /// Who decided: a user's name, `admin-key` or `program`.
     #[getter]
     fn decided_by(&self) -> Option<&str> {
         self.0.decided_by.as_deref()
@@ -125,73 +125,73 @@ impl PyApproval {
     }
 }
 
-/// A line of an embedded Hub's audit log: who did what to what, when, and from where.
+/// An entry of an embedded Hub's audit log: who did what to what, when, and from where.
 #[pyclass(name = "AuditEntry", module = "hubtoken.hub", frozen)]
 pub struct PyAuditEntry(pub AuditEntry);
 
 #[pymethods]
 impl PyAuditEntry {
-    /// Grows from entry to entry.
+    /// The entry's ID, which grows from entry to entry.
     #[getter]
     fn id(&self) -> i64 {
         self.0.id
     }
 
-    /// When it was done.
+    /// When the action happened.
     #[getter]
     fn at(&self) -> OffsetDateTime {
         self.0.at
     }
 
-    /// What was done, such as `token.create`.
+    /// The action, such as `token.create`.
     #[getter]
     fn act(&self) -> &'static str {
         self.0.act.as_str()
     }
 
-    /// Who did it: `user`, `admin-key`, `program` or `nobody`.
+    /// What kind of actor it was: `user`, `admin-key`, `program` or `nobody`.
     #[getter]
     fn actor(&self) -> &str {
         &self.0.actor
     }
 
-    /// The name of the user who did it.
+    /// The name of the acting user.
     #[getter]
     fn actor_name(&self) -> Option<&str> {
         self.0.actor_name.as_deref()
     }
 
-    /// The id of the token with which the user did it.
+    /// The ID of the token that the acting user used.
     #[getter]
     fn actor_token(&self) -> Option<&str> {
         self.0.actor_token.as_deref()
     }
 
-    /// The address it was done from.
+    /// The address that the action came from.
     #[getter]
     fn address(&self) -> Option<&str> {
         self.0.address.as_deref()
     }
 
-    /// The user it was done to.
+    /// The user that the action applied to.
     #[getter]
     fn user(&self) -> Option<&str> {
         self.0.subject.user.as_deref()
     }
 
-    /// The organization it was done in.
+    /// The organization that the action applied to.
     #[getter]
     fn organization(&self) -> Option<&str> {
         self.0.subject.organization.as_deref()
     }
 
-    /// The id of the token it was done to.
+    /// The ID of the token that the action applied to.
     #[getter]
     fn token_id(&self) -> Option<&str> {
         self.0.subject.token_id.as_deref()
     }
 
-    /// The name of the token it was done to.
+    /// The name of the token that the action applied to.
     #[getter]
     fn token_name(&self) -> Option<&str> {
         self.0.subject.token_name.as_deref()
@@ -203,13 +203,13 @@ impl PyAuditEntry {
         self.0.subject.token_last4.as_deref()
     }
 
-    /// The repository it was done to.
+    /// The repository that the action applied to.
     #[getter]
     fn repository(&self) -> Option<&str> {
         self.0.subject.repository.as_deref()
     }
 
-    /// What it became: a role, a policy, settings.
+    /// The new value: a role, a policy, settings.
     #[getter]
     fn detail(&self) -> Option<&str> {
         self.0.subject.detail.as_deref()

@@ -1,4 +1,4 @@
-//! The words of the embedded Hub's Python face, and what they mean in Rust.
+//! Parses the string arguments of the embedded Hub's Python class.
 
 use std::collections::HashMap;
 
@@ -9,54 +9,54 @@ use time::{Duration, OffsetDateTime};
 use super::error::to_python;
 use crate::hub::{Gate, OrganizationRole, RepositoryType, Scope, TokenPolicy, TokenRole};
 
-/// A type of repository.
+/// Parses a repository type.
 pub fn kind(text: &str) -> PyResult<RepositoryType> {
     RepositoryType::from_argument(text).map_err(to_python)
 }
 
-/// A gate.
+/// Parses a gate.
 pub fn gate(text: Option<&str>) -> PyResult<Option<Gate>> {
     match text {
         None => Ok(None),
         Some("auto") => Ok(Some(Gate::Auto)),
         Some("manual") => Ok(Some(Gate::Manual)),
         Some(_) => Err(PyValueError::new_err(
-            "gated is \"auto\", \"manual\" or None",
+            "gated must be \"auto\", \"manual\" or None",
         )),
     }
 }
 
-/// A role in an organization.
+/// Parses a role in an organization.
 pub fn organization_role(text: &str) -> PyResult<OrganizationRole> {
     OrganizationRole::parse(text).ok_or_else(|| {
         let [others @ .., last] = OrganizationRole::ALL.map(|role| format!("{:?}", role.as_str()));
         PyValueError::new_err(format!(
-            "a role in an organization is {} or {last}",
+            "a role in an organization must be {} or {last}",
             others.join(", ")
         ))
     })
 }
 
-/// An organization's token policy.
+/// Parses an organization's token policy.
 pub fn token_policy(text: &str) -> PyResult<TokenPolicy> {
     TokenPolicy::parse(text).ok_or_else(|| {
         PyValueError::new_err(
-            "a token policy is \"allow-all\", \"fine-grained-only\" or \"require-approval\"",
+            "a token policy must be \"allow-all\", \"fine-grained-only\" or \"require-approval\"",
         )
     })
 }
 
-/// What a fine-grained token may do, as Python says it.
+/// The permissions of a fine-grained token, as Python passes them.
 pub struct Grants {
-    /// Permissions by what they are for.
+    /// Permissions by entity.
     pub scopes: Option<HashMap<String, Vec<String>>>,
-    /// Permissions for everything.
+    /// Permissions that apply everywhere.
     pub global_permissions: Option<Vec<String>>,
-    /// Whether it reads public gated repositories.
+    /// Whether it can read public gated repositories.
     pub can_read_gated_repos: bool,
 }
 
-/// A token's role.
+/// Parses a token's role.
 pub fn token_role(role: &str, grants: Grants) -> PyResult<TokenRole> {
     let fine_grained = grants.scopes.is_some()
         || grants.global_permissions.is_some()
@@ -81,15 +81,15 @@ pub fn token_role(role: &str, grants: Grants) -> PyResult<TokenRole> {
             can_read_gated_repos: grants.can_read_gated_repos,
         }),
         _ => Err(PyValueError::new_err(
-            "role is \"read\", \"write\" or \"fine-grained\"",
+            "role must be \"read\", \"write\" or \"fine-grained\"",
         )),
     }
 }
 
-/// The moment that is some seconds from now.
+/// The time that is `seconds` from now.
 pub fn expiry(seconds: f64) -> PyResult<OffsetDateTime> {
     Duration::checked_seconds_f64(seconds)
         .filter(|duration| duration.is_positive())
         .and_then(|duration| OffsetDateTime::now_utc().checked_add(duration))
-        .ok_or_else(|| PyValueError::new_err("expires_in is a positive number of seconds"))
+        .ok_or_else(|| PyValueError::new_err("expires_in must be a positive number of seconds"))
 }

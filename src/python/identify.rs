@@ -1,4 +1,4 @@
-//! `identify` and `recall`: whose a caller's token is.
+//! `identify` and `recall`: whose a caller's token is, for servers.
 
 use std::sync::Arc;
 
@@ -19,33 +19,34 @@ use crate::identity::{Options, bearer};
 use crate::process;
 use crate::resolve::ambient_endpoint;
 
-/// Asks the Hub whose the token is that a caller has sent: for servers.
+/// Identifies the owner of a token that a caller has sent: for servers.
 ///
-/// Like `whoami`, but for a token that is not one's own. A blank token is an error, and no other is
-/// looked for. A value that does not begin like a token of the Hub is sent to nobody. An old
-/// answer lets nobody in, unless `max_stale` says so. What is learned stays in this process's
-/// memory, within bounds, and reaches no disk.
+/// Like `whoami`, but for tokens of other users. A blank token is an error, and no other token is
+/// used in its place. A value without the prefix of a Hub token is not sent. A stale answer admits
+/// no caller unless `max_stale` allows it. Answers are cached in this process's memory, within
+/// bounds, and never written to disk.
 ///
-/// A call takes about a microsecond while the answer is known, and a request to the Hub when it is
-/// not. So that an event loop does not wait for the Hub, ask `recall` first, and then
+/// A call takes about a microsecond if the answer is cached, and a request to the Hub if it is not.
+/// To keep an event loop from waiting for the Hub, call `recall` first, and then
 /// `await asyncio.to_thread(hubtoken.identify, token)`.
 ///
 /// Args:
 ///     token: The token, without the word `Bearer`.
 ///     endpoint: The Hub that it is for; `HF_ENDPOINT`, or `https://huggingface.co`, by default.
-///     max_age: How old an answer may be, in seconds; 0 asks again. By default 300, and 10 for the
-///         answer that the Hub does not know the token.
-///     max_stale: How old an answer may be when the Hub is away, in seconds; 0 by default.
+///     max_age: The maximum age of a cached answer, in seconds; 0 always sends a request. By
+///         default 300, and 10 for the answer that the Hub rejects the token.
+///     max_stale: The maximum age of an answer if the Hub is unavailable, in seconds; 0 by default.
 ///     timeout: How long to wait for the Hub, in seconds; 10 by default.
 ///
 /// Returns:
 ///     The identity.
 ///
 /// Raises:
-///     hubtoken.errors.TokenFormatError: This is no token of the Hub. Answer with status 401.
-///     hubtoken.errors.InvalidTokenError: The Hub does not know the token. Answer with status 401.
-///     hubtoken.errors.VerdictUnknownError: The Hub could not be asked. Answer with status 503.
-///     hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token.
+///     hubtoken.errors.TokenFormatError: The value is not a token of the Hub. Respond with status
+///         401.
+///     hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
+///     hubtoken.errors.VerdictUnknownError: The Hub could not be reached. Respond with status 503.
+///     hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -81,9 +82,9 @@ pub fn identify(
     ask(py, &credential, &settings, &options).map(PyIdentity)
 }
 
-/// Tells whose the token is that a caller has sent, if that is known already: for event loops.
+/// Identifies the owner of a token that a caller has sent, from the cache only: for event loops.
 ///
-/// It asks nobody and never waits. `identify` is the one that asks.
+/// It sends no request and never waits. `identify` sends one if needed.
 ///
 /// Args:
 ///     token: As for `identify`.
@@ -91,12 +92,13 @@ pub fn identify(
 ///     max_age: As for `identify`.
 ///
 /// Returns:
-///     The identity; `None` when the Hub has to be asked.
+///     The identity; `None` if a request to the Hub is needed.
 ///
 /// Raises:
-///     hubtoken.errors.TokenFormatError: This is no token of the Hub. Answer with status 401.
-///     hubtoken.errors.InvalidTokenError: The Hub does not know the token. Answer with status 401.
-///     hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token.
+///     hubtoken.errors.TokenFormatError: The value is not a token of the Hub. Respond with status
+///         401.
+///     hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
+///     hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -119,7 +121,7 @@ pub fn recall(
     known(&credential(py, token, endpoint)?, &options)
 }
 
-/// What is known of a token; that the Hub does not know it is an error.
+/// The cached answer for a token; a cached rejection is an error.
 fn known(credential: &Arc<Credential>, options: &Options) -> PyResult<Option<PyIdentity>> {
     process::current()
         .client

@@ -1,4 +1,4 @@
-//! What `whoami` returns.
+//! `Identity`, the result of `whoami`, and the classes it contains.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::identity::model::{Identity, Organization, Scope};
 use crate::role::TokenRole;
 use crate::trace::Trace;
 
-/// Who a token belongs to, and what it may do: the Hub's answer to whoami.
+/// Who a token belongs to, and what it may do, as the Hub reports it.
 #[pyclass(name = "Identity", module = "hubtoken", frozen)]
 pub struct PyIdentity(pub Arc<Identity>);
 
@@ -35,19 +35,19 @@ impl PyIdentity {
         &self.0.kind
     }
 
-    /// The account's name for people.
+    /// The account's display name.
     #[getter]
     fn full_name(&self) -> Option<&str> {
         self.0.full_name.as_deref()
     }
 
-    /// The e-mail address, when the token may see it.
+    /// The e-mail address, if the token may read it.
     #[getter]
     fn email(&self) -> Option<&str> {
         self.0.email.as_deref()
     }
 
-    /// Whether the account is a paying one; `None` when the Hub did not say.
+    /// Whether the account is a paid one; `None` if the Hub did not report it.
     #[getter]
     fn is_pro(&self) -> Option<bool> {
         self.0.is_pro
@@ -82,25 +82,25 @@ impl PyIdentity {
         self.0.role.as_ref().map(TokenRole::name)
     }
 
-    /// When the token was made.
+    /// When the token was created.
     #[getter]
     fn created_at(&self) -> Option<OffsetDateTime> {
         self.0.created_at
     }
 
-    /// When the token ends.
+    /// When the token expires.
     #[getter]
     fn expires_at(&self) -> Option<OffsetDateTime> {
         self.0.expires_at
     }
 
-    /// What a fine-grained token may do, and on what.
+    /// The permissions of a fine-grained token, by entity.
     #[getter]
     fn scopes(&self) -> Vec<PyScope> {
         self.0.scopes.iter().cloned().map(PyScope).collect()
     }
 
-    /// What a fine-grained token may do everywhere.
+    /// The permissions of a fine-grained token that apply everywhere.
     #[getter]
     fn global_permissions(&self) -> Vec<String> {
         self.0.global_permissions.clone()
@@ -134,19 +134,19 @@ impl PyOrganization {
         &self.0.name
     }
 
-    /// The organization's name for people.
+    /// The organization's display name.
     #[getter]
     fn full_name(&self) -> Option<&str> {
         self.0.full_name.as_deref()
     }
 
-    /// `admin`, `write`, `contributor`, `read` or `no_access`; `None` when the Hub did not say.
+    /// `admin`, `write`, `contributor`, `read` or `no_access`; `None` if the Hub did not report it.
     #[getter]
     fn role_in_org(&self) -> Option<&str> {
         self.0.role_in_org.as_deref()
     }
 
-    /// What keeps this token out: `token-policy`, `token-revoked`, `mfa`, `sso`, `ip`.
+    /// What blocks this token: `token-policy`, `token-revoked`, `mfa`, `sso`, `ip`.
     #[getter]
     fn security_restrictions(&self) -> Vec<String> {
         self.0.security_restrictions.clone()
@@ -161,7 +161,7 @@ impl PyOrganization {
     }
 }
 
-/// What a fine-grained token may do on one thing.
+/// The permissions of a fine-grained token on one entity.
 #[pyclass(name = "Scope", module = "hubtoken", frozen)]
 pub struct PyScope(Scope);
 
@@ -194,11 +194,11 @@ impl PyScope {
     }
 }
 
-/// The token that a question is about: `token=False` asks about nobody.
+/// The resolved token, which is required: `token=False` is an error.
 pub fn needed(credential: Option<Arc<Credential>>) -> PyResult<Arc<Credential>> {
     credential.ok_or_else(|| {
         super::error::to_python(Error::TokenNotFound {
-            message: "token=False asks for no token, and this needs one".to_owned(),
+            message: "token=False requests no token, but one is needed here".to_owned(),
             trace: Arc::new(Trace::default()),
         })
     })

@@ -1,8 +1,8 @@
-//! Ctrl-C while a call waits.
+//! Checks for Ctrl-C while a call waits.
 //!
-//! Python runs signal handlers in its main thread alone. So a thread that is known to be another
-//! one has nothing to ask while it waits: 63 threads that wait for one answer would queue for the
-//! interpreter twenty times a second, and whoever is about to answer them would queue behind.
+//! Python runs signal handlers only in its main thread. A thread that is known not to be the main
+//! one therefore does not check while it waits: otherwise 63 threads that wait for one answer would
+//! queue for the interpreter twenty times a second, and delay the thread that brings the answer.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,18 +17,18 @@ thread_local! {
     static IS_MAIN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether some thread was found to be the main one. Not behind a lock, which a fork could find
-/// held by a thread that waits.
+/// Whether some thread was identified as the main one. Not behind a lock, which a fork could
+/// copy while a waiting thread holds it.
 static IS_KNOWN: AtomicBool = AtomicBool::new(false);
 
-/// Notes whether the thread that imports hubtoken is the main one, as it nearly always is.
+/// Records whether the thread that imports hubtoken is the main one, as it nearly always is.
 pub fn imported(py: Python<'_>) {
     if is_main(py).unwrap_or_default() {
         this_is_main();
     }
 }
 
-/// Notes that this thread is the main one: after a fork it is the only one.
+/// Records that this thread is the main one: after a fork it is the only one.
 pub fn this_is_main() {
     IS_MAIN.set(true);
     IS_KNOWN.store(true, Ordering::Relaxed);
@@ -37,8 +37,8 @@ pub fn this_is_main() {
 fn is_main(py: Python<'_>) -> PyResult<bool> {
     let modules = py.import("sys")?.getattr("modules")?;
     if !modules.contains("threading")? {
-        // Nobody has started a thread in Python's way. The system's first thread is the main one,
-        // where it tells; elsewhere it stays unknown.
+        // No thread was started through Python. The system's first thread is the main one, if the
+        // system reports it; elsewhere this stays unknown.
         return Ok(is_first_thread());
     }
     let threading = modules.get_item("threading")?;
@@ -46,7 +46,7 @@ fn is_main(py: Python<'_>) -> PyResult<bool> {
     main.eq(threading.call_method0("get_ident")?)
 }
 
-/// Whether the system calls this thread by the process's own number, as Linux does.
+/// Whether the system gives this thread the process's own ID, as Linux does.
 fn is_first_thread() -> bool {
     std::fs::read_link("/proc/thread-self").is_ok_and(|link| {
         let mut names = link.iter();
@@ -59,7 +59,7 @@ fn may_be_main() -> bool {
     IS_MAIN.get() || !IS_KNOWN.load(Ordering::Relaxed)
 }
 
-/// Lets Python's signal handlers run, and keeps what they raised.
+/// Lets Python's signal handlers run, and stores the exception they raised.
 #[derive(Default)]
 pub struct Signals {
     raised: Mutex<Option<PyErr>>,
@@ -83,7 +83,7 @@ impl Interrupt for Signals {
 }
 
 impl Signals {
-    /// The exception for a core error; an interruption is what the signal handler raised.
+    /// The exception for a core error; for an interruption, the one that the signal handler raised.
     pub fn to_python(&self, error: Error) -> PyErr {
         let raised = self
             .raised

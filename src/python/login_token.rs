@@ -1,4 +1,4 @@
-//! The token to log in with: one that is handed over, or one that somebody types.
+//! Gets the token to log in with, from an argument or a prompt.
 
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ pub fn given(
         .map_err(to_python)
 }
 
-/// Asks for a token by Python's own prompt, which a notebook replaces by its own.
+/// Prompts for a token through Python's own prompt, which a notebook replaces with its own.
 fn ask(py: Python<'_>) -> PyResult<Zeroizing<String>> {
     let getpass = py.import("getpass")?;
     let cannot_hide = getpass.getattr("GetPassWarning")?;
@@ -71,7 +71,7 @@ fn ask(py: Python<'_>) -> PyResult<Zeroizing<String>> {
     kept.call_method1("__exit__", (py.None(), py.None(), py.None()))?;
     match typed {
         Ok(typed) => Ok(Zeroizing::new(typed.extract()?)),
-        // No terminal, one that shows what is typed, or a notebook that runs without anybody.
+        // No terminal, one that echoes input, or a notebook that runs unattended.
         Err(error)
             if error.matches(py, &cannot_hide)?
                 || error.is_instance_of::<PyEOFError>(py)
@@ -79,10 +79,10 @@ fn ask(py: Python<'_>) -> PyResult<Zeroizing<String>> {
         {
             let mut trace = Trace::default();
             trace.note("argument", Answer::Absent, "not given");
-            trace.note("terminal", Answer::Absent, "nobody can be asked there");
+            trace.note("terminal", Answer::Absent, "not interactive");
             Err(to_python(Error::TokenNotFound {
-                // Not by an argument: a value that is written into a program stays there.
-                message: "there is no terminal to ask for the token without showing it. Set \
+                // Does not suggest an argument: a value that is written into a program stays there.
+                message: "there is no terminal to prompt for the token without showing it. Set \
                           HF_TOKEN, which needs no login, or run `hubtoken login --token-stdin` \
                           in a shell, with the token on its standard input"
                     .to_owned(),
@@ -93,7 +93,7 @@ fn ask(py: Python<'_>) -> PyResult<Zeroizing<String>> {
     }
 }
 
-/// Reads a token where one must be.
+/// Parses a token that must not be blank.
 pub fn parse(text: &str) -> Result<Token, Error> {
     Token::parse(text)?.ok_or_else(|| Error::TokenFormat("no token was given".to_owned()))
 }

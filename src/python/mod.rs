@@ -1,16 +1,16 @@
-//! The extension module `hubtoken._core`: thin wrappers that decide nothing.
+//! The extension module `hubtoken._core`: thin wrappers around the core that make no decisions.
 //!
-//! Each wrapper reads the environment while attached to the interpreter, detaches for whatever may
-//! take long, and turns core errors into the classes of `python/hubtoken/errors.py`.
+//! Each wrapper reads the environment while attached to the interpreter, detaches for every
+//! operation that may be slow, and maps core errors to the classes of `python/hubtoken/errors.py`.
 //!
-//! - The wheel is `abi3-py310`: one for all versions from 3.10 on.
-//! - Every blocking call releases the interpreter and can be interrupted with Ctrl-C. After a `fork`,
-//!   nothing that the parent created (client, runtime, thread, lock) is used: state carries its process
-//!   ID.
-//! - The stub `_core.pyi` is generated: PyO3 puts signatures and docstrings into the library, maturin
-//!   extracts them, and `scripts/stubs.py` adds the imports that hand-written annotations need and
-//!   formats the rest. `make test` fails when the stub is stale, and stubtest compares it with the
-//!   running module.
+//! - The wheel is `abi3-py310`: a single one for all versions from 3.10 on.
+//! - Every blocking call releases the interpreter and can be interrupted with Ctrl-C. After a
+//!   `fork`, nothing that the parent created (client, runtime, thread, lock) is used: state carries
+//!   its process ID.
+//! - The stub `_core.pyi` is generated: PyO3 embeds signatures and docstrings in the library,
+//!   maturin extracts them, and `scripts/stubs.py` adds the imports that hand-written annotations
+//!   need and formats the rest. `make test` fails if the stub is stale, and stubtest compares it
+//!   with the running module.
 
 #![expect(
     clippy::doc_link_with_quotes,
@@ -113,7 +113,7 @@ mod _core {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 }
 
-/// Notes whether the thread that imports hubtoken is the main one, which runs signal handlers.
+/// Records whether the thread that imports hubtoken is the main one, which runs signal handlers.
 #[pyfunction]
 fn after_import(py: Python<'_>) {
     #[cfg(feature = "test-clock")]
@@ -121,14 +121,14 @@ fn after_import(py: Python<'_>) {
     interrupt::imported(py);
 }
 
-/// Starts a forked child with a state of its own. Registered with `os.register_at_fork`.
+/// Gives a forked child fresh state. Registered with `os.register_at_fork`.
 #[pyfunction]
 fn after_fork() {
     crate::process::forked();
     interrupt::this_is_main();
 }
 
-/// Forgets which token the environment has. For `activate()`, which changes it.
+/// Clears the cached token of the environment. For `activate()`, which changes it.
 #[pyfunction]
 fn forget_answer() {
     crate::process::current().resolver.forget_answer();
@@ -140,7 +140,7 @@ fn forget_answer() {
 ///     The endpoint, without a trailing slash.
 ///
 /// Raises:
-///     hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` is no place for a token.
+///     hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
 #[pyfunction]
 fn ambient_endpoint() -> PyResult<String> {
     crate::resolve::ambient_endpoint(&crate::env::ProcessEnvironment)
@@ -148,7 +148,7 @@ fn ambient_endpoint() -> PyResult<String> {
         .map_err(error::to_python)
 }
 
-/// An endpoint as hubtoken writes it, so that two of them can be compared.
+/// Normalizes an endpoint, so that endpoints can be compared.
 ///
 /// Args:
 ///     text: The endpoint.
@@ -157,7 +157,7 @@ fn ambient_endpoint() -> PyResult<String> {
 ///     The endpoint, without a trailing slash, its host in lower case.
 ///
 /// Raises:
-///     hubtoken.errors.UntrustedEndpointError: It is no place for a token.
+///     hubtoken.errors.UntrustedEndpointError: It must not receive tokens.
 #[pyfunction]
 fn normalized_endpoint(text: &str) -> PyResult<String> {
     crate::endpoint::Endpoint::parse(text)

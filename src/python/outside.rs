@@ -1,11 +1,9 @@
-//! What the chain may ask from within an interpreter: a command, and the notebook's vault.
+//! Gives the chain access to slow sources from within an interpreter: a command, and a notebook's
+//! vault.
 //!
-//! The vaults are asked by `hubtoken.notebook`, in a thread of Python's own: a vault that hangs
-//! then hangs in Python's code, which the interpreter can end, and never in ours.
-//!
-//! A vault is asked on a thread of Python's own. If the vault hangs forever, it hangs in Python
-//! code, which the interpreter can end. A Rust thread that the interpreter had to terminate there
-//! would take the whole process down with it.
+//! `hubtoken.notebook` reads the vaults, on a Python thread. If a vault hangs forever, it hangs in
+//! Python code, which the interpreter can end. A Rust thread that the interpreter had to terminate
+//! there would take down the whole process.
 
 use std::sync::Mutex;
 
@@ -23,14 +21,14 @@ use crate::resolve::outside::Outside;
 use crate::source::Notebook;
 use crate::sync::lock;
 
-/// The surroundings of one call. Its methods attach to the interpreter themselves.
+/// The environment of one call. Its methods attach to the interpreter themselves.
 #[derive(Default)]
 pub struct Surroundings {
     signals: Signals,
 }
 
 impl Surroundings {
-    /// The exception for a core error; an interruption is what the signal handler raised.
+    /// The exception for a core error; for an interruption, the one that the signal handler raised.
     pub fn to_python(&self, error: Error) -> PyErr {
         self.signals.to_python(error)
     }
@@ -46,20 +44,20 @@ impl Outside for Surroundings {
     }
 
     fn vaults(&self) -> Vec<Notebook> {
-        // A notebook whose own modules are in disorder has no vault.
+        // A notebook whose own modules are broken has no vault.
         Python::attach(|py| vaults(py).unwrap_or_default())
     }
 
     fn ask_vault(&self, notebook: Notebook, tell: Tell) {
         Python::attach(|py| {
-            // What is not told is told as a failure.
+            // Without an answer, this counts as a failure.
             let _ = ask(py, notebook, tell);
         });
     }
 }
 
 fn vaults(py: Python<'_>) -> PyResult<Vec<Notebook>> {
-    // Two cheap looks: nearly every process is no notebook, and should not import for nothing.
+    // Two cheap checks: nearly every process is not a notebook, and should import nothing.
     let modules = py
         .import("sys")?
         .getattr("modules")?
@@ -92,8 +90,8 @@ fn ask(py: Python<'_>, notebook: Notebook, tell: Tell) -> PyResult<()> {
                 "value" => Told::value(text),
                 "absent" => Told::Absent,
                 "refused" => Told::Refused,
-                // The name of an exception, never its text, which may be anything.
-                _ => Told::Failed(format!("cannot be asked: {}", text.as_str())),
+                // The name of an exception, never its message, which may contain anything.
+                _ => Told::Failed(format!("cannot be read: {}", text.as_str())),
             });
         }
         PyResult::Ok(())

@@ -1,4 +1,4 @@
-//! What a pickle calls to have its objects again: a token, or the trace of an error.
+//! The functions that a pickle calls to restore its objects: a token, or the trace of an error.
 
 use std::sync::{Arc, OnceLock};
 
@@ -19,20 +19,20 @@ use crate::token::Token;
 use crate::token_reference::Reference;
 use crate::trace::{Answer, Step, Trace};
 
-/// Makes a `HubToken` of what a pickle carried. Asks nobody and reads nothing.
+/// Restores a `HubToken` from a pickle. Sends no request and reads no source.
 ///
 /// Args:
 ///     source: The source's label.
-///     profile: The name of the stored token, if it was one.
+///     profile: The name of the stored token, if it is one.
 ///     endpoint: The Hub.
 ///     fingerprint: The fingerprint.
 ///     mask: The mask.
-///     value: The value, in the pickle for a process that was being started alone.
-///     ends_at: When the value is known to end, in Unix milliseconds.
+///     value: The value, only in the pickle for a process that is being started.
+///     ends_at: When the value is known to expire, in Unix milliseconds.
 ///
 /// Returns:
-///     The token if it came along or is alive in this process, else one that is looked for at first
-///     use.
+///     The token if the pickle carries it or it is alive in this process, else one that is looked
+///     up on first use.
 #[pyfunction]
 #[pyo3(signature = (
     source: "str",
@@ -53,7 +53,7 @@ pub fn restore(
     ends_at: Option<u64>,
 ) -> PyResult<PyHubToken> {
     let reference = Reference {
-        // A source of a later version cannot be asked again: as good as an argument.
+        // A source of a later version cannot be looked up again: treat it as an argument.
         source: Source::parse(source, profile).unwrap_or(Source::Argument),
         endpoint: Endpoint::parse(endpoint).map_err(|_| damaged())?,
         fingerprint,
@@ -84,7 +84,7 @@ pub fn restore(
     })
 }
 
-/// Makes a `Trace` of what a pickle carried.
+/// Restores a `Trace` from a pickle.
 ///
 /// Args:
 ///     steps: Source, answer, mask and detail of each step.

@@ -1,4 +1,4 @@
-//! `require_role` and `require_permission`.
+//! `require_role` and `require_permission`: check a token before an expensive operation.
 
 use std::sync::Arc;
 
@@ -25,37 +25,38 @@ use crate::require::{Assurance, Requirement};
 use crate::resolve::defaults::Defaults;
 use crate::role::{Need, Role};
 
-/// Makes sure that a token will do, before the expensive call.
+/// Checks that a token has a role, before the expensive call.
 ///
-/// A cold call asks the Hub once who the token is, and with `repo=` once whether it may; a call
-/// within the answers' lifetimes asks nobody. Before a *no* the Hub is asked once more, unless it
-/// answered less than 2 seconds ago (doubling to 60 while the same *no* repeats), so that what has
-/// just been mended counts at once. Organization roles and fine-grained scopes count.
+/// The first call requests the token's identity from the Hub, and with `repo=` also whether it has
+/// access; a call within the answers' lifetimes sends no request. Before a *no*, the Hub is asked
+/// once more, unless it answered less than 2 seconds ago (doubling to 60 while the same *no*
+/// repeats), so that a fix takes effect at once. Organization roles and fine-grained scopes count.
 ///
-/// A repository that does not exist yet is no obstacle to `write`: the right to create it decides.
+/// A repository that does not exist yet does not prevent `write`: the right to create it decides.
 /// That it is missing is logged (logger `hubtoken`, level `INFO`), and a `HubTokenWarning` names
 /// what may have been meant: repositories of that namespace within two edits, and one of another
-/// type that has exactly that name. The Hub is asked for those once a name, for two seconds at
-/// most, and not while it limits the rate.
+/// type with exactly that name. The Hub is asked for those once per name, for at most two seconds,
+/// and not while it limits the rate.
 ///
-/// What a project's configuration says counts where the caller says nothing: its `role`, and its
-/// `repo`, which is then the target.
+/// A project's configuration provides the defaults: its `role`, and its `repo`, which is then the
+/// target.
 ///
 /// Args:
 ///     role: `"read"` or `"write"`; `None` for the project's.
 ///     token: As for `resolve_token`.
-///     repo: The repository: `"name"` for one's own, `"namespace/name"`, or with its type before
-///         it, `"datasets/namespace/name"`; `None` for the project's, if it names one; `False` for
-///         none in particular.
+///     repo: The repository: `"name"` in your own namespace, `"namespace/name"`, or with a type
+///         prefix, `"datasets/namespace/name"`; `None` for the project's, if it names one; `False`
+///         for none in particular.
 ///     repo_type: `"model"`, `"dataset"` or `"space"`.
 ///     endpoint: As for `resolve_token`.
 ///     profile: As for `resolve_token`.
-///     max_age: How old answers may be, in seconds; 0 asks again. 300 for the identity and 60 for
-///         the Hub's word on a repository by default. No answer is used after the known end of
-///         the token.
-///     max_stale: How old an identity may be when the Hub is away, in seconds; 24 hours by default.
+///     max_age: The maximum age of cached answers, in seconds; 0 always sends a request. By default
+///         300 for the identity and 60 for the Hub's answer about a repository. No answer is used
+///         after the token is known to have expired.
+///     max_stale: The maximum age of an identity if the Hub is unavailable, in seconds; 24 hours by
+///         default.
 ///     timeout: How long to wait for each answer, in seconds; 10 by default.
-///     on_unknown: What to do when nothing could be learned: `"raise"`, `"warn"` or `"allow"`.
+///     on_unknown: What to do if the result is unknown: `"raise"`, `"warn"` or `"allow"`.
 ///     must_exist: Whether a repository that does not exist yet is a `RepositoryNotFoundError`.
 ///
 /// Returns:
@@ -64,16 +65,16 @@ use crate::role::{Need, Role};
 /// Raises:
 ///     hubtoken.errors.InsufficientRoleError: The token's role, its scopes, or its user's role in
 ///         the organization are not enough; the message says which.
-///     hubtoken.errors.RepositoryDisabledError: The repository is switched off for every token.
-///     hubtoken.errors.AccessDeniedError: The Hub refuses for another reason.
-///     hubtoken.errors.InvalidTokenError: The Hub does not know the token.
+///     hubtoken.errors.RepositoryDisabledError: The repository is disabled for every token.
+///     hubtoken.errors.AccessDeniedError: The Hub denies access for another reason.
+///     hubtoken.errors.InvalidTokenError: The Hub rejects the token.
 ///     hubtoken.errors.RepositoryNotFoundError: There is nothing to read, or with `must_exist`
 ///         nothing at all.
-///     hubtoken.errors.VerdictUnknownError: Nothing could be learned; or a *no* of before could not
-///         be confirmed, and is quoted.
+///     hubtoken.errors.VerdictUnknownError: The result is unknown; or an earlier *no* could not be
+///         confirmed, and is quoted.
 ///     hubtoken.errors.TokenNotFoundError: There is no token.
 ///     hubtoken.errors.ConfigurationError: The project's configuration is broken; or the call names
-///         no role, and a file does that does not count, since it is another user's.
+///         no role, and one is named by a file that is ignored because it belongs to another user.
 ///     ValueError: Neither the caller nor the project names a role; `must_exist` without a
 ///         repository.
 ///
@@ -135,20 +136,21 @@ pub fn require_role<'py>(
     Call::new(which, requirement, max_age, max_stale, timeout, on_unknown)?.check(py, &process)
 }
 
-/// Makes sure that a token has one of the Hub's finer permissions.
+/// Checks that a token has one of the Hub's finer permissions.
 ///
-/// `read` and `write` tokens have what their role includes; a fine-grained token has what its
-/// scopes list. Only `repo.content.read` and `repo.write` on a repository are asked of the Hub
-/// itself; for all others, what whoami tells decides. With `repo=` the Hub is asked all the same
-/// whether there is such a repository: one that is missing passes, is logged and warned of as by
-/// `require_role`, unless `must_exist` says that it will not do; and where the Hub does not say,
-/// nothing is said.
+/// `read` and `write` tokens have the permissions of their role; a fine-grained token has those
+/// that its scopes list. Only `repo.content.read` and `repo.write` on a repository are checked by
+/// the Hub itself; for all others, the whoami response decides. With `repo=`, the Hub is still
+/// asked whether the repository exists: a missing one passes, and is logged and warned about as by
+/// `require_role`, unless `must_exist` rejects it. If the Hub does not answer that, nothing is
+/// reported.
 ///
-/// What a scope of the token lists counts as given, whatever its name. Any other name within two
-/// edits of a permission that hubtoken knows is taken for a slip, and a well-formed name that is
-/// like none of them is *unknown*, whatever the token's role: it may be a later Hub's. Without the
-/// Hub's word on the scopes (it is away, or limits the rate) a slip cannot be told from such a
-/// name; then the unknown says what was most likely meant, and `on_unknown="allow"` warns of it.
+/// A permission that a scope of the token lists counts as granted, whatever its name. Any other
+/// name within two edits of a permission that hubtoken knows is treated as a typo, and a
+/// well-formed name that resembles none of them is *unknown*, whatever the token's role: it may
+/// belong to a later version of the Hub. If the Hub cannot report the scopes (it is unavailable, or
+/// limits the rate), a typo cannot be distinguished from such a name; the result is then unknown
+/// and names what was most likely meant, and `on_unknown="allow"` warns about it.
 ///
 /// Args:
 ///     permission: A permission such as `"inference.serverless.write"`.
@@ -170,8 +172,8 @@ pub fn require_role<'py>(
 /// Raises:
 ///     hubtoken.errors.HubTokenError: As for `require_role`.
 ///     hubtoken.errors.VerdictUnknownError: Also for a permission that this version does not know.
-///     ValueError: The permission is misspelled, or cannot be one; what `repo` or `namespace` names
-///         cannot be a name.
+///     ValueError: The permission is misspelled or not a valid one; `repo` or `namespace` is not a
+///         valid name.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -232,7 +234,7 @@ pub fn require_permission<'py>(
         .check(py, &process::current())
 }
 
-/// The role and the repository, the project's where the caller says nothing.
+/// The role and the repository, with the project's as defaults.
 fn defaulted(
     py: Python<'_>,
     process: &Process,
@@ -274,7 +276,7 @@ fn no_role(defaults: &Defaults) -> PyErr {
     ))
 }
 
-/// A `repo=` that was given; `False` is none.
+/// A `repo=` argument; `False` means none.
 fn named(repo: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     if let Ok(flag) = repo.cast::<PyBool>()
         && !flag.is_true()
@@ -295,7 +297,7 @@ fn repository(repo: Option<&str>, repo_type: &str) -> PyResult<Option<(String, R
     Ok(repo.map(|text| (text.to_owned(), kind)))
 }
 
-/// What to do when nothing could be learned.
+/// What to do if the result is unknown.
 #[derive(Clone, Copy)]
 enum OnUnknown {
     Raise,
@@ -310,13 +312,13 @@ impl OnUnknown {
             "warn" => Ok(Self::Warn),
             "allow" => Ok(Self::Allow),
             _ => Err(PyValueError::new_err(
-                "on_unknown is \"raise\", \"warn\" or \"allow\"",
+                "on_unknown must be \"raise\", \"warn\" or \"allow\"",
             )),
         }
     }
 }
 
-/// Tells what a *yes* rests on, where that is worth a word.
+/// Reports noteworthy details of a *yes*: a stale identity, or a missing repository.
 fn report(py: Python<'_>, assurance: &Assurance) -> PyResult<()> {
     if let Some(stale) = &assurance.stale {
         warn(py, &py.get_type::<classes::StaleIdentityWarning>(), stale)?;
@@ -366,7 +368,7 @@ impl<'a, 'py> Call<'a, 'py> {
     }
 
     fn check(&self, py: Python<'py>, process: &Process) -> PyResult<Bound<'py, PyHubToken>> {
-        // It is given back as it is.
+        // It is returned unchanged.
         let given = self.which.handed_over();
         let credential = match given {
             Some(token) => Some(token.get().credential(py)?),
@@ -401,10 +403,10 @@ impl<'a, 'py> Call<'a, 'py> {
         }
     }
 
-    /// An unknown is raised, warned about or passed over; everything else is raised.
+    /// An unknown is raised, warned about or ignored; everything else is raised.
     fn settle(&self, py: Python<'py>, error: Error, signals: &Signals) -> PyResult<()> {
         match (&error, self.on_unknown) {
-            // A slip of the caller's own is not passed over in silence, whatever the Hub would say.
+            // A typo of the caller's is not ignored silently, whatever the Hub would answer.
             (Error::Unknown { .. }, OnUnknown::Allow)
                 if self.requirement.need.suggestion().is_none() =>
             {

@@ -19,29 +19,30 @@ use crate::resolve::Recall;
 
 /// Finds the token to use.
 ///
-/// Sources are asked in order: the argument, `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, what a
-/// configuration file names (a stored token, a command, a token file), the active token file of
+/// Sources are tried in order: the argument, `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the source that
+/// a configuration file names (a stored token, a command, a token file), the active token file of
 /// `huggingface_hub`, and in a Colab or Kaggle notebook its secret `HF_TOKEN`. Files are read again
-/// when they change. A command's token is used for five minutes, or until a minute before the end
-/// that it told; a notebook is asked once, and waited for during 60 seconds
-/// (`HUBTOKEN_SOURCE_TIMEOUT`). The Hub is not asked.
+/// when they change. A command's token is reused for five minutes, or until a minute before the
+/// expiry that it reported; a notebook is asked once, for at most 60 seconds
+/// (`HUBTOKEN_SOURCE_TIMEOUT`). No request is sent to the Hub.
 ///
 /// Args:
 ///     token: A token as text or as `HubToken`; `True` for the environment's; `False` for none;
 ///         `None` for the environment's unless `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set.
 ///     endpoint: The Hub that the token is for, such as `https://huggingface.co`.
 ///     profile: The name of a stored token, which is then the only source.
-///     required: Whether absence is an error. Broken sources that were asked for by name are
-///         errors in any case.
+///     required: Whether a missing token is an error. Broken sources that were requested by name
+///         are errors in any case.
 ///
 /// Returns:
-///     The token; `None` for `token=False`, or when there is none and it is not required.
+///     The token; `None` for `token=False`, or if there is none and it is not required.
 ///
 /// Raises:
 ///     hubtoken.errors.TokenNotFoundError: No source has a token; the message lists them.
 ///     hubtoken.errors.TokenFormatError: The argument is blank, a mask or a placeholder.
 ///     hubtoken.errors.UntrustedEndpointError: The token belongs to another Hub.
-///     hubtoken.errors.ConfigurationError: A configuration file is broken or says what it may not.
+///     hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
+///         not.
 ///     hubtoken.errors.StoreError: The stored tokens cannot be read.
 ///
 /// Example:
@@ -71,7 +72,7 @@ pub fn resolve_token(
     let process = process::current();
     match find(py, &process, which)? {
         Ok(found) => Ok(found.map(PyHubToken::from)),
-        // Absence is what the caller allowed; a broken source is still to be heard of.
+        // The caller accepts a missing token, but a broken source must still be reported.
         Err(Error::TokenNotFound { trace, .. }) if !required && profile.is_none() => {
             warn_of(py, &process, &trace)?;
             Ok(None)
@@ -80,7 +81,7 @@ pub fn resolve_token(
     }
 }
 
-/// Tells which token is used, and what every other source says.
+/// Returns which token is used, and the status of every other source.
 ///
 /// Args:
 ///     token: As for `resolve_token`.
@@ -88,10 +89,10 @@ pub fn resolve_token(
 ///     profile: As for `resolve_token`.
 ///
 /// Returns:
-///     The trace, also when there is no token.
+///     The trace, even if there is no token.
 ///
 /// Raises:
-///     hubtoken.errors.HubTokenError: As for `resolve_token`, but for a missing token.
+///     hubtoken.errors.HubTokenError: As for `resolve_token`, except for a missing token.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -124,10 +125,10 @@ pub fn explain(
         .map_err(|error| outside.to_python(error))
 }
 
-/// Forgets what was found, so that the next call looks again.
+/// Clears cached tokens, so that the next call resolves them again.
 ///
-/// Files are noticed when they change, a configuration within a second. This is for the rest: a
-/// secret of a notebook that was granted or changed meanwhile, a command that would hand out
+/// Changes to files are noticed, changes to a configuration within a second. This is for the rest:
+/// a notebook secret that was granted or changed in the meantime, or a command that would return
 /// another token by now.
 ///
 /// Example:
@@ -140,7 +141,7 @@ pub fn reload() {
     process.client.reconnect();
 }
 
-/// Asks the chain for the wrappers.
+/// Resolves a token for the wrappers.
 pub fn resolve(
     py: Python<'_>,
     process: &Process,

@@ -21,30 +21,30 @@ use crate::resolve::placed::shadow_warning;
 use crate::store::machine::Machine;
 use crate::store::{Entry, name as stored_name};
 
-/// Stores a token on this machine, after the Hub has said whose it is.
+/// Stores a token on this machine, after the Hub has identified it.
 ///
-/// The token becomes the active one, which every library uses, unless it belongs to another Hub
-/// than `HF_ENDPOINT`: every library would send it to the wrong one. A warning says so when a
-/// variable such as `HF_TOKEN` goes before it.
+/// The token becomes the active one, which every library uses, unless it belongs to a Hub other
+/// than `HF_ENDPOINT`: every library would send it to the wrong one. Warns if a variable such as
+/// `HF_TOKEN` takes precedence over it.
 ///
 /// Args:
-///     token: The token; `None` asks for it at the terminal, or in the notebook, without showing
+///     token: The token; `None` prompts for it at the terminal, or in the notebook, without showing
 ///         it.
-///     name: The name to store it under; `None` for what the Hub calls it.
+///     name: The name to store it under; `None` for the Hub's name.
 ///     endpoint: The Hub that the token belongs to; `None` for `HF_ENDPOINT`.
 ///
 /// Returns:
 ///     The stored token.
 ///
 /// Raises:
-///     hubtoken.errors.TokenNotFoundError: There is no terminal to ask for the token.
+///     hubtoken.errors.TokenNotFoundError: There is no terminal to prompt for the token.
 ///     hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder, or looks like
-///         the key of another service; or the name holds a token.
-///     hubtoken.errors.InvalidTokenError: The Hub does not know the token.
-///     hubtoken.errors.VerdictUnknownError: The Hub could not be asked (away, a rate limit,
-///         offline); nothing was stored.
-///     hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token, or is not
-///         the one of a `HubToken` that was handed over.
+///         the key of another service; or the name contains a token.
+///     hubtoken.errors.InvalidTokenError: The Hub rejects the token.
+///     hubtoken.errors.VerdictUnknownError: The Hub could not be reached (unavailable, a rate
+///         limit, offline); nothing was stored.
+///     hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens, or is not
+///         that of the given `HubToken`.
 ///     hubtoken.errors.StoreError: The files cannot be read or written.
 ///
 /// Example:
@@ -96,9 +96,9 @@ pub fn login(
     .map_err(|error| signals.to_python(error))?;
     warn_of(py, &saved.warnings)?;
     if saved.active {
-        warn_of_shadow(py, "goes before the active token", "")?;
+        warn_of_shadow(py, "takes precedence over the active token", "")?;
     }
-    // Not as it is listed: another process may have changed that already.
+    // Not the entry as it is now listed: another process may have changed that already.
     let entry = Entry {
         token: login_token::parse(credential.token.expose()),
         name: saved.name,
@@ -114,7 +114,7 @@ pub fn login(
 
 /// Removes a stored token from this machine. It stays valid on the Hub.
 ///
-/// A warning says so when a variable such as `HF_TOKEN` goes on being used.
+/// Warns if a variable such as `HF_TOKEN` is still used.
 ///
 /// Args:
 ///     name: The stored token; `None` for all of them and the active one, as
@@ -145,13 +145,13 @@ pub fn logout(py: Python<'_>, name: Option<&str>) -> PyResult<()> {
         process::current().client.forget_shared(&settings, *digest);
     }
     warn_of(py, &removed.warnings)?;
-    warn_of_shadow(py, "goes on being used", " to be without a token")
+    warn_of_shadow(py, "is still used", " to be without a token")
 }
 
-/// Makes a stored token the active one, which every library uses when it is given none.
+/// Makes a stored token the active one, which every library uses if it is given none.
 ///
-/// A warning says so when a variable such as `HF_TOKEN` goes before it, and when it looks like the
-/// key of another service.
+/// Warns if a variable such as `HF_TOKEN` takes precedence over it, or if it looks like the key of
+/// another service.
 ///
 /// Args:
 ///     name: The stored token.
@@ -177,7 +177,7 @@ pub fn switch(py: Python<'_>, name: &str) -> PyResult<()> {
         .detach(|| machine.switch(name))
         .map_err(|error| signals.to_python(error))?;
     warn_of(py, &switched.warnings)?;
-    warn_of_shadow(py, "goes before the active token", "")
+    warn_of_shadow(py, "takes precedence over the active token", "")
 }
 
 /// Gives a stored token another name, on this machine only.
@@ -187,11 +187,11 @@ pub fn switch(py: Python<'_>, name: &str) -> PyResult<()> {
 ///     new: Its new name.
 ///
 /// Returns:
-///     The new name as it is stored: what the file cannot carry is replaced.
+///     The new name as stored: characters that the file cannot represent are replaced.
 ///
 /// Raises:
-///     ValueError: There is no stored token of the old name, or one of the new name already.
-///     hubtoken.errors.TokenFormatError: The new name holds a token.
+///     ValueError: There is no stored token of the old name, or the new name is taken.
+///     hubtoken.errors.TokenFormatError: The new name contains a token.
 ///     hubtoken.errors.StoreError: The files cannot be read or written.
 ///
 /// Example:
@@ -210,9 +210,9 @@ pub fn rename(py: Python<'_>, old: &str, new: &str) -> PyResult<String> {
         .map_err(|error| signals.to_python(error))
 }
 
-/// The tokens that are stored on this machine, by `hubtoken` or by `huggingface_hub`.
+/// Returns the tokens that are stored on this machine, by `hubtoken` or by `huggingface_hub`.
 ///
-/// Nobody is asked over the network. A stored value that is no token is left out with a warning.
+/// No request is sent. A stored value that is not a token is left out with a warning.
 ///
 /// Returns:
 ///     The stored tokens, in the order of the file.
@@ -257,7 +257,7 @@ fn warn_of(py: Python<'_>, warnings: &[String]) -> PyResult<()> {
     Ok(())
 }
 
-/// Warns of a variable that goes before the active token.
+/// Warns about a variable that takes precedence over the active token.
 fn warn_of_shadow(py: Python<'_>, effect: &str, purpose: &str) -> PyResult<()> {
     let shadow = shadow_warning(&ProcessEnvironment, effect, purpose);
     warn_of(py, shadow.as_slice())

@@ -1,4 +1,4 @@
-//! `StoredToken`: one of the tokens that are stored on this machine.
+//! `StoredToken`: a token that is stored on this machine.
 
 use std::sync::{Arc, OnceLock};
 
@@ -34,7 +34,7 @@ pub struct PyStoredToken {
     created_at: Option<i64>,
     expires_at: Option<i64>,
     active: bool,
-    /// Made when the token is asked for: a list has many, and few of them are.
+    /// Created on demand: a list has many tokens, and few of them are used.
     credential: OnceLock<Arc<Credential>>,
 }
 
@@ -76,32 +76,32 @@ impl PyStoredToken {
         self.endpoint.to_string()
     }
 
-    /// The account; `None` when `huggingface_hub` stored the token.
+    /// The account; `None` if `huggingface_hub` stored the token.
     #[getter]
     fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
-    /// The role at login; `None` when it is not known.
+    /// The role at login; `None` if it is unknown.
     #[getter]
     fn role(&self) -> Option<&str> {
         self.role.as_deref()
     }
 
-    /// When the token was made (UTC); `None` when that is not known.
+    /// When the token was created (UTC); `None` if that is unknown.
     #[getter]
     fn created_at(&self) -> Option<OffsetDateTime> {
         self.created_at.and_then(moment)
     }
 
-    /// When the token ends (UTC), which may be past; `None` when it does not end, or that is not
-    /// known.
+    /// When the token expires (UTC), which may be in the past; `None` if it does not expire, or
+    /// that is unknown.
     #[getter]
     fn expires_at(&self) -> Option<OffsetDateTime> {
         self.expires_at.and_then(moment)
     }
 
-    /// Whether it is the active token, which every library uses when it is given none.
+    /// Whether it is the active token, which every library uses if it is given none.
     #[getter]
     fn active(&self) -> bool {
         self.active
@@ -118,7 +118,7 @@ impl PyStoredToken {
 }
 
 impl PyStoredToken {
-    /// A line of the list of stored tokens.
+    /// The Python object for an entry of the list of stored tokens.
     pub fn new(entry: Entry) -> Result<Self, Error> {
         Ok(Self {
             name: entry.name,

@@ -1,6 +1,6 @@
-//! A clock that tests set, for the processes that they start: a file that holds the time.
+//! A clock that tests set for the processes they start: a file that contains the time.
 //!
-//! It is compiled in by the feature `test-clock` alone, which no wheel has.
+//! It is only compiled in with the feature `test-clock`, which no wheel has.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,11 +9,11 @@ use crate::env::{Environment as _, ProcessEnvironment};
 use crate::identity::clock::Clock;
 use crate::identity::shared::Moment;
 
-/// Names the file.
+/// The variable that names the file.
 const HUBTOKEN_TEST_CLOCK: &str = "HUBTOKEN_TEST_CLOCK";
 
-/// Has every client of this process read the time from the file, in milliseconds since 1970, if one
-/// is named. A nanosecond passes at each reading, so that no two moments are the same.
+/// Makes every client of this process read the time from the file, in milliseconds since 1970, if
+/// one is named. Each reading adds a nanosecond, so that no two times are the same.
 pub fn install() {
     let Some(path) = ProcessEnvironment.get(HUBTOKEN_TEST_CLOCK) else {
         return;

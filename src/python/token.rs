@@ -20,27 +20,27 @@ use crate::resolve::{Inputs, placed};
 use crate::source::Placement;
 use crate::token::TokenKind;
 
-/// A Hugging Face token, opaque: it is masked wherever it is shown.
+/// A Hugging Face token that is opaque: it is masked wherever it is shown.
 ///
-/// Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub, or make
-/// one of a text: as a converter (`type=HubToken` of `argparse`, of a dataclass or of attrs) it
-/// never shows the value. It is not a `str`; `reveal()` gives one where a library wants it. As
-/// `auth=` of `requests` and `httpx` it sets the header for its own Hub only. A pickle carries where
-/// it came from and not the value, but for the one that `multiprocessing` hands to a process that it
-/// starts.
+/// Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub, or create
+/// one from text: as a converter (`type=HubToken` of `argparse`, of a dataclass or of attrs) it
+/// never shows the value. It is not a `str`; `reveal()` returns one for libraries that need it. As
+/// `auth=` of `requests` and `httpx` it sets the header for its own Hub only. A pickle carries its
+/// source but not the value, except in the pickle that `multiprocessing` passes to a process that
+/// it starts.
 ///
-/// A value on a command line can be seen by every user of the machine, and the shell keeps it in
-/// its history. Prefer the environment variable `HF_TOKEN`, which `hubtoken.resolve_token()` reads.
+/// A value on a command line is visible to every user of the machine, and the shell keeps it in its
+/// history. Prefer the environment variable `HF_TOKEN`, which `hubtoken.resolve_token()` reads.
 ///
 /// Args:
-///     token: The value. A `HubToken` is given back as it is.
+///     token: The value. A `HubToken` is returned unchanged.
 ///     endpoint: The Hub that it belongs to; `None` for `HF_ENDPOINT`, or `https://huggingface.co`.
 ///
 /// Raises:
 ///     hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder. Not a
 ///         `ValueError`, whose value argument parsers print; for `argparse` itself it is an
 ///         `argparse.ArgumentTypeError` with the same message.
-///     hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token, or a
+///     hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens, or a
 ///         `HubToken` belongs to another.
 ///     TypeError: The value is neither text nor a `HubToken`.
 ///
@@ -67,7 +67,7 @@ impl From<Held> for PyHubToken {
 }
 
 impl PyHubToken {
-    /// The credential; for an unpickled token this is its first use.
+    /// The credential; an unpickled token is looked up here on first use.
     pub fn credential(&self, py: Python<'_>) -> PyResult<Arc<Credential>> {
         self.0.credential(py)
     }
@@ -77,7 +77,7 @@ impl PyHubToken {
         self.0.live()
     }
 
-    /// Makes a token of a text; a `HubToken` stays the same object.
+    /// Creates a token from text; a `HubToken` stays the same object.
     fn make<'py>(token: &Bound<'py, PyAny>, endpoint: Option<&str>) -> PyResult<Bound<'py, Self>> {
         let py = token.py();
         let Ok(token) = token.cast::<Self>() else {
@@ -93,7 +93,7 @@ impl PyHubToken {
         Ok(token.clone())
     }
 
-    /// Refuses a value that its Hub must not be sent, before something else sends it.
+    /// Rejects a value that must not be sent to its Hub, before another library sends it.
     fn check_sendable(&self, py: Python<'_>) -> PyResult<()> {
         self.credential(py)?.check_sendable().map_err(to_python)
     }
@@ -144,17 +144,17 @@ impl PyHubToken {
         self.0.reference().source.to_string()
     }
 
-    /// The name of the stored token; `None` when it came from elsewhere.
+    /// The name of the stored token; `None` if it came from elsewhere.
     #[getter]
     fn profile(&self) -> Option<String> {
         self.0.reference().source.profile().map(str::to_owned)
     }
 
-    /// What sort of token it is: `user-access`, `organization`, `oauth`, `jwt`, `app`, `s3` or
+    /// The kind of the token: `user-access`, `organization`, `oauth`, `jwt`, `app`, `s3` or
     /// `opaque`.
     #[getter]
     fn kind(&self) -> &'static str {
-        // A mask keeps the prefix, which is what tells the kind.
+        // A mask keeps the prefix, which determines the kind.
         TokenKind::of(&self.0.mask()).name()
     }
 
@@ -164,7 +164,7 @@ impl PyHubToken {
         self.0.reference().endpoint.to_string()
     }
 
-    /// The first eight bytes of the value's SHA-256, in hexadecimal: tells tokens apart in a log.
+    /// The first eight bytes of the value's SHA-256, in hexadecimal: distinguishes tokens in a log.
     #[getter]
     fn fingerprint(&self) -> String {
         self.0.reference().fingerprint
@@ -173,11 +173,11 @@ impl PyHubToken {
     /// The value of a bearer `Authorization` header (RFC 6750), as a `str` whose `repr` is masked.
     ///
     /// Returns:
-    ///     `Bearer ` and the value.
+    ///     `Bearer ` followed by the value.
     ///
     /// Raises:
-    ///     hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
-    ///         another service.
+    ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
+    ///         of another service.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -191,21 +191,22 @@ impl PyHubToken {
 
     /// The headers that carry the token.
     ///
-    /// A token of huggingface.co also goes to those of its own other hosts where no code of others
-    /// runs, such as `router.huggingface.co`.
+    /// A token of huggingface.co is also sent to those of its other hosts that run no user code,
+    /// such as `router.huggingface.co`.
     ///
     /// Args:
-    ///     url: Where they will be sent. Refused if that is not the token's own Hub, or if some
+    ///     url: Where they will be sent. Rejected if that is not the token's own Hub, or if some
     ///         parser could read it as another address.
     ///
     /// Returns:
     ///     A dictionary with `Authorization`.
     ///
     /// Raises:
-    ///     hubtoken.errors.UntrustedEndpointError: The URL is another server's, or holds a user
-    ///         name, a backslash, white space, an encoded host, an odd port or an odd IP address.
-    ///     hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
-    ///         another service.
+    ///     hubtoken.errors.UntrustedEndpointError: The URL belongs to another server, or contains a
+    ///         user name, a backslash, white space, an encoded host, an odd port or an odd IP
+    ///         address.
+    ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
+    ///         of another service.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -224,17 +225,17 @@ impl PyHubToken {
 
     /// The user name and password of basic authentication (RFC 7617), for `auth=` or git.
     ///
-    /// A pair of strings goes wherever it is sent: prefer `auth=token`.
+    /// A pair of strings is sent to any server: prefer `auth=token`.
     ///
     /// Args:
-    ///     username: Any name; the Hub does not look at it.
+    ///     username: Any name; the Hub ignores it.
     ///
     /// Returns:
     ///     The name, and the value as a `str` whose `repr` is masked.
     ///
     /// Raises:
-    ///     hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
-    ///         another service.
+    ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
+    ///         of another service.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -254,12 +255,12 @@ impl PyHubToken {
     ///
     /// Returns:
     ///     A new dictionary with `HF_TOKEN`, `HF_ENDPOINT` and `HUBTOKEN_TOKEN_ORIGIN`, which
-    ///     tells the child where the token came from, and without the variables that would keep
-    ///     the libraries from sending the token.
+    ///     contains the token's source for the child, and without the variables that would keep the
+    ///     libraries from sending the token.
     ///
     /// Raises:
-    ///     hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
-    ///         another service.
+    ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
+    ///         of another service.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -286,7 +287,7 @@ impl PyHubToken {
             env::HUBTOKEN_TOKEN_ORIGIN,
             placed::origin(&credential, Placement::Environ),
         )?;
-        // These would win over what was just set, or keep it from being sent.
+        // These would take precedence over what was just set, or keep it from being sent.
         let mut winners = vec![env::HF_OIDC_RESOURCE, env::HF_HUB_DISABLE_IMPLICIT_TOKEN];
         if credential.endpoint.as_str() != STAGING {
             winners.push(env::HUGGINGFACE_CO_STAGING);
@@ -299,11 +300,11 @@ impl PyHubToken {
 
     /// Makes the Hub's libraries in this process send this token on their own.
     ///
-    /// Works at once, and replaces what the same thread activated before without `with`.
-    /// `hubtoken.deactivate()`, or `.deactivate()` of what is returned, restores what was before
-    /// any activation. With `with` it lasts for the block, and what was active before it is active
-    /// again after it; inside a block only another `with` may follow. Pushes that run in the
-    /// background outlive a `with`. Activate before worker processes are started: a
+    /// Takes effect at once, and replaces what the same thread activated before without `with`.
+    /// `hubtoken.deactivate()`, or `.deactivate()` of the returned object, restores the state
+    /// before any activation. With `with` it lasts for the block, and afterwards the previous
+    /// activation applies again; inside a block only another `with` may follow. Pushes that run in
+    /// the background outlive a `with`. Activate before worker processes are started: a
     /// `HubTokenWarning` names those that keep the token that they were started with.
     ///
     /// Returns:
@@ -312,10 +313,10 @@ impl PyHubToken {
     /// Raises:
     ///     hubtoken.errors.ConfigurationError: Implicit tokens are disabled; a different token is
     ///         active in another thread, or in a `with` block of another thread or task; or the
-    ///         call is inside a `with` block of its own and is not another `with`.
+    ///         call is inside a `with` block of the same thread and is not another `with`.
     ///     hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub.
-    ///     hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
-    ///         another service.
+    ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
+    ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
     ///
     /// Example:
@@ -335,9 +336,9 @@ impl PyHubToken {
 
     /// Sets the header of a request, for `auth=` of `requests` and `httpx`.
     ///
-    /// A token of huggingface.co also goes to those of its own other hosts where no code of others
-    /// runs, such as `router.huggingface.co`. A request to any other server is left as it is, with
-    /// one warning for each server.
+    /// A token of huggingface.co is also sent to those of its other hosts that run no user code,
+    /// such as `router.huggingface.co`. A request to any other server is not changed, with one
+    /// warning for each server.
     ///
     /// Args:
     ///     request: The request.
@@ -348,8 +349,8 @@ impl PyHubToken {
     /// Raises:
     ///     hubtoken.errors.UntrustedEndpointError: Some parser could read the request's URL as
     ///         another address.
-    ///     hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
-    ///         another service.
+    ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
+    ///         of another service.
     #[pyo3(signature = (request: "object") -> "Any")]
     fn __call__<'py>(
         &self,
@@ -365,7 +366,7 @@ impl PyHubToken {
         Ok(request)
     }
 
-    /// The truth, but for code of `huggingface_hub`, which would ignore the token in silence.
+    /// The real class, except for code of `huggingface_hub`, which would silently ignore the token.
     #[getter]
     fn __class__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyType>> {
         let py = slf.py();
@@ -379,7 +380,7 @@ impl PyHubToken {
         };
         let equal = match (self.live(), other.get().live()) {
             (Some(own), Some(other)) => own.token == other.token,
-            // A detached one has no value to compare.
+            // A detached token has no value to compare.
             _ => self.0.reference().fingerprint == other.get().0.reference().fingerprint,
         };
         Ok(equal.into_pyobject(py)?.to_owned().into_any().unbind())
@@ -417,8 +418,8 @@ impl PyHubToken {
         slf
     }
 
-    /// What a pickle carries: a reference, and the value only while `multiprocessing` pickles what
-    /// it hands to a process that it is starting.
+    /// The pickled form: a reference, and the value only while `multiprocessing` pickles what it
+    /// passes to a process that it is starting.
     #[pyo3(signature = () -> "tuple[Any, ...]")]
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         static RESTORE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -453,14 +454,14 @@ impl PyHubToken {
     }
 }
 
-/// Whether `huggingface_hub` sends this very token when it is given none.
+/// Whether `huggingface_hub` sends this very token if it is given none.
 ///
 /// Args:
 ///     token: The token.
-///     instead: Variables that are taken to have these values; `None` for one that is not set.
+///     instead: Variables that are assumed to have these values; `None` for one that is not set.
 ///
 /// Returns:
-///     Whether activation has nothing to do.
+///     Whether activation would change nothing.
 #[pyfunction]
 #[pyo3(signature = (
     token: "HubToken",
@@ -488,13 +489,13 @@ pub fn is_sent_anyway(
     Ok(py.detach(|| inputs.is_sent_anyway(&credential.token)))
 }
 
-/// What says where a token came from that `activate()` puts into `HF_TOKEN`.
+/// The description of a token's source that `activate()` passes to child processes.
 ///
 /// Args:
 ///     token: The token.
 ///
 /// Returns:
-///     The text for `HUBTOKEN_TOKEN_ORIGIN`, which holds a fingerprint and not the value.
+///     The text for `HUBTOKEN_TOKEN_ORIGIN`, which contains a fingerprint and not the value.
 #[pyfunction]
 #[pyo3(signature = (token: "HubToken") -> "str")]
 pub fn activation_origin(py: Python<'_>, token: &PyHubToken) -> PyResult<String> {

@@ -1,4 +1,4 @@
-//! `token=`, `endpoint=` and `profile=`: which token a call is about.
+//! `token=`, `endpoint=` and `profile=`: which token a call uses.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -8,7 +8,7 @@ use super::arguments::{parse_endpoint, token_text};
 use super::token::PyHubToken;
 use crate::resolve::{Argument, Request};
 
-/// The three arguments as Python gives them.
+/// The three arguments as Python passes them.
 #[derive(Clone, Copy)]
 pub struct TokenArgument<'a, 'py> {
     /// `token=`.
@@ -25,14 +25,14 @@ impl<'a, 'py> TokenArgument<'a, 'py> {
         self.token.is_none() && self.endpoint.is_none() && self.profile.is_none()
     }
 
-    /// A `HubToken` that is meant as it is, and needs no chain.
+    /// A `HubToken` that is used as it is, without the chain.
     pub fn handed_over(&self) -> Option<&'a Bound<'py, PyHubToken>> {
         self.token
             .filter(|_| self.endpoint.is_none() && self.profile.is_none())
             .and_then(|token| token.cast::<PyHubToken>().ok())
     }
 
-    /// What the chain is asked for.
+    /// The request to the chain.
     pub fn request(&self, py: Python<'_>) -> PyResult<Request<'a>> {
         Ok(Request {
             argument: argument(py, self.token)?,
@@ -42,7 +42,7 @@ impl<'a, 'py> TokenArgument<'a, 'py> {
     }
 }
 
-/// A `token=` argument.
+/// Parses a `token=` argument.
 pub fn argument<'a>(py: Python<'_>, token: Option<&'a Bound<'_, PyAny>>) -> PyResult<Argument<'a>> {
     let Some(token) = token else {
         return Ok(Argument::Ambient);

@@ -1,32 +1,32 @@
-//! `Trace` and `TraceStep`: what each source of tokens answered.
+//! `Trace` and `TraceStep`: the status of each source of tokens.
 
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::trace::{Step, Trace};
 
-/// What each source of tokens answered.
+/// The status of each source of tokens.
 ///
-/// `print(trace)` and a notebook show it line by line; it holds masks, never values.
+/// `print(trace)` and a notebook show it line by line; it contains masks, never values.
 #[pyclass(name = "Trace", module = "hubtoken", frozen)]
 #[derive(Clone)]
 pub struct PyTrace(pub Trace);
 
 #[pymethods]
 impl PyTrace {
-    /// The answers, in the order of asking.
+    /// The steps, in the order in which the sources are tried.
     #[getter]
     fn steps(&self) -> Vec<PyTraceStep> {
         self.0.steps.iter().cloned().map(PyTraceStep).collect()
     }
 
-    /// Where the token that is used comes from, such as `env:HF_TOKEN`; `None` when there is none.
+    /// The source of the token that is used, such as `env:HF_TOKEN`; `None` if there is none.
     #[getter]
     fn source(&self) -> Option<String> {
         self.0.found().map(|step| step.source.clone())
     }
 
-    /// The Hub that the token belongs to; `None` when there is no token.
+    /// The Hub that the token belongs to; `None` if there is no token.
     #[getter]
     fn endpoint(&self) -> Option<String> {
         self.0.endpoint.clone()
@@ -40,7 +40,7 @@ impl PyTrace {
         self.0.to_string()
     }
 
-    /// A trace crosses process boundaries with the error that carries it.
+    /// Pickles the trace, which crosses process boundaries with the error that carries it.
     #[pyo3(signature = () -> "tuple[Any, ...]")]
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let steps: Vec<PickledStep> = self
@@ -61,10 +61,10 @@ impl PyTrace {
     }
 }
 
-/// What a pickle carries of a step: source, answer, mask and detail.
+/// The pickled form of a step: source, answer, mask, and detail.
 pub type PickledStep = (String, String, Option<String>, String);
 
-/// One source's answer.
+/// The status of one source.
 #[pyclass(name = "TraceStep", module = "hubtoken", frozen)]
 pub struct PyTraceStep(Step);
 
@@ -82,13 +82,13 @@ impl PyTraceStep {
         self.0.answer.name()
     }
 
-    /// The source's token, masked; `None` when it has none.
+    /// The source's token, masked; `None` if it has none.
     #[getter]
     fn mask(&self) -> Option<&str> {
         self.0.mask.as_deref()
     }
 
-    /// What there is to say about it; may be empty.
+    /// Details; may be empty.
     #[getter]
     fn detail(&self) -> &str {
         &self.0.detail

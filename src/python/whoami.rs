@@ -1,4 +1,4 @@
-//! `whoami`, and how the Hub is asked whose a token is.
+//! `whoami`, and the request for a token's identity.
 
 use std::sync::Arc;
 
@@ -19,28 +19,30 @@ use crate::identity::model::Identity;
 use crate::process;
 use crate::require::stale_warning;
 
-/// Asks the Hub who a token belongs to.
+/// Returns whose a token is, as the Hub reports it.
 ///
-/// An answer is believed for 300 seconds, and that the Hub does not know the token for 2, which
-/// double to 10 while it is so. However many threads or processes of this machine ask at
-/// once, the Hub is asked once. For the tokens of others, see `identify`.
+/// An answer is cached for 300 seconds, and a rejection for 2, doubling to 10 while it persists.
+/// However many threads or processes of this machine call this at once, only one request is sent.
+/// For the tokens of other users, see `identify`.
 ///
 /// Args:
 ///     token: As for `resolve_token`.
 ///     endpoint: As for `resolve_token`.
 ///     profile: As for `resolve_token`.
-///     max_age: How old an answer may be, in seconds; 0 asks again.
-///     max_stale: How old an answer may be when the Hub is away, in seconds; 24 hours by default.
+///     max_age: The maximum age of a cached answer, in seconds; 0 always sends a request.
+///     max_stale: The maximum age of an answer if the Hub is unavailable, in seconds; 24 hours by
+///         default.
 ///     timeout: How long to wait for the Hub, in seconds; 10 by default.
 ///
 /// Returns:
 ///     The identity.
 ///
 /// Raises:
-///     hubtoken.errors.InvalidTokenError: The Hub does not know the token.
-///     hubtoken.errors.VerdictUnknownError: The Hub could not be asked, or made no sense.
+///     hubtoken.errors.InvalidTokenError: The Hub rejects the token.
+///     hubtoken.errors.VerdictUnknownError: The Hub could not be reached, or its response is
+///         invalid.
 ///     hubtoken.errors.TokenNotFoundError: There is no token.
-///     hubtoken.errors.TokenFormatError: It is no token of its Hub, but looks like the key of
+///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key of
 ///         another service; it was not sent.
 ///
 /// Example:
@@ -92,7 +94,7 @@ pub fn whoami(
     .map(PyIdentity)
 }
 
-/// Asks the Hub, and warns of an identity that is only the last that is known.
+/// Requests the identity, and warns if it is only a stale one from the cache.
 pub fn ask(
     py: Python<'_>,
     credential: &Arc<Credential>,

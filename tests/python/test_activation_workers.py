@@ -48,7 +48,7 @@ def test_a_live_process_is_warned_of_and_a_dead_one_is_not(method: str, home: Pa
     for warning in (first, second):
         assert "1 child process of multiprocessing" in warning["text"]
         assert ("fork server" in warning["text"]) == (method == "forkserver")
-        assert "Activate before a pool is made" in warning["text"]
+        assert "Activate before a pool is created" in warning["text"]
         assert "initializer=hubtoken.HubToken.activate" in warning["text"]
 
 

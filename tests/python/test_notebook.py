@@ -62,10 +62,10 @@ def test_a_vault_has_the_token(home: Path, service: str) -> None:
         ("colab", "number", "absent", None),
         ("colab", "blank", "absent", None),
         ("colab", "not granted", "refused", "not granted its secret HF_TOKEN"),
-        ("colab", "broken", "broken", "cannot be asked: BackendError"),
+        ("colab", "broken", "broken", "cannot be read: BackendError"),
         ("kaggle", "no user secrets", "absent", None),
         ("kaggle", "not authorized", "refused", "not granted its secret HF_TOKEN"),
-        ("kaggle", "broken", "broken", "cannot be asked: BackendError"),
+        ("kaggle", "broken", "broken", "cannot be read: BackendError"),
     ],
 )
 def test_refusal_absence_and_failure_are_told_apart(

@@ -71,5 +71,5 @@ def test_what_is_frequent_stays_and_what_is_rare_becomes_what_is_near() -> None:
 
 
 def test_another_kind_of_picture_is_refused() -> None:
-    with pytest.raises(ValueError, match="not the kind of picture"):
+    with pytest.raises(ValueError, match="kind of PNG is not supported"):
         palette.reduce(picture([bytes(5)], 1, color_type=6))

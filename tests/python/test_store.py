@@ -258,9 +258,9 @@ def test_a_variable_that_goes_before_the_active_token_is_told(
 ) -> None:
     value = site.token()
     clean_environment.setenv(variable, fake_token())
-    with pytest.warns(hubtoken.HubTokenWarning, match=f"{variable} is set and goes before"):
+    with pytest.warns(hubtoken.HubTokenWarning, match=f"{variable} is set and takes precedence"):
         hubtoken.login(value)
-    with pytest.warns(hubtoken.HubTokenWarning, match=f"{variable} is set and goes before"):
+    with pytest.warns(hubtoken.HubTokenWarning, match=f"{variable} is set and takes precedence"):
         hubtoken.switch("ci")
     with pytest.warns(hubtoken.HubTokenWarning, match=f"{variable} is set and goes on"):
         hubtoken.logout()

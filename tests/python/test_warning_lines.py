@@ -44,7 +44,7 @@ def script(home: Path, text: str) -> Path:
     return path
 
 
-# Each makes `login` warn that HF_TOKEN goes before what it stores.
+# Each makes `login` warn that HF_TOKEN takes precedence over what it stores.
 LOGIN = 'hubtoken.login("{value}")'
 SETUPS = {
     "a plain script": "import hubtoken\n",

@@ -1,8 +1,9 @@
-//! The administration API of a Hub that runs, found through its data folder.
+//! Sends requests to the administration API of a running Hub, which is found through its data
+//! folder.
 //!
-//! The folder says where the Hub listens (`hub.json`) and holds the key (`admin-key`). A Hub that
-//! crashed leaves both behind, and by now the port may be another program's, so the key is only
-//! sent while somebody holds the folder's lock.
+//! The folder contains the Hub's local address (`hub.json`) and its key (`admin-key`). A Hub that
+//! crashed leaves both behind, and another program may have taken its port, so the key is only sent
+//! while a process holds the folder's lock.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -25,12 +26,12 @@ use crate::identity::failure::message;
 use crate::interrupt::Interrupt;
 use crate::role::permission;
 
-/// The largest file of a data folder that is read here, in bytes.
+/// The maximum size of a file that is read from a data folder, in bytes.
 const MAXIMUM_FILE: u64 = 4096;
-/// What stays as it is in a part of a path.
+/// The characters that are not escaped in a path segment.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
-/// Which Hub is meant.
+/// Selects the Hub.
 #[derive(clap::Args)]
 pub struct DataArgs {
     /// The data folder of the Hub; without it, the one in `HUBTOKEN_HUB_DATA`
@@ -39,7 +40,7 @@ pub struct DataArgs {
 }
 
 impl DataArgs {
-    /// The folder, if one was named.
+    /// The folder that was given, with `--data` or in `HUBTOKEN_HUB_DATA`.
     pub fn folder(&self, context: &Context<'_>) -> Option<PathBuf> {
         let named = self.data.clone().or_else(|| {
             context
@@ -52,12 +53,12 @@ impl DataArgs {
             Some(folder) => folder.join(named),
             None => named,
         };
-        // Without the `.` of `./hub`, since it is shown.
+        // Without the `.` of `./hub`, for display.
         Some(folder.components().collect())
     }
 }
 
-/// A way to the API.
+/// A client of the administration API.
 pub struct Admin<'a> {
     endpoint: Endpoint,
     key: Zeroizing<String>,
@@ -67,11 +68,11 @@ pub struct Admin<'a> {
 }
 
 impl<'a> Admin<'a> {
-    /// Finds the Hub.
+    /// Connects to the Hub.
     ///
     /// # Errors
     ///
-    /// No folder was named, or no Hub runs there.
+    /// No folder was given, or no Hub is running there.
     pub fn open(place: &DataArgs, context: &'a Context<'_>) -> Result<Self, Failure> {
         let folder = place.folder(context).ok_or_else(|| {
             Failure::Usage(
@@ -92,7 +93,7 @@ impl<'a> Admin<'a> {
         })
     }
 
-    /// Reads what is at a path.
+    /// Sends a GET request to a path.
     ///
     /// # Errors
     ///
@@ -101,11 +102,11 @@ impl<'a> Admin<'a> {
         self.ask(Method::GET, parts, None)
     }
 
-    /// Asks, and returns the JSON of the answer; `null` for an empty one.
+    /// Sends a request and returns the JSON of the response; `null` if it is empty.
     ///
     /// # Errors
     ///
-    /// [`Error::Hub`] in the Hub's words, [`Error::Unknown`] when it does not answer.
+    /// [`Error::Hub`] with the Hub's message, [`Error::Unknown`] if it does not respond.
     pub fn ask(
         &self,
         method: Method,
@@ -115,7 +116,7 @@ impl<'a> Admin<'a> {
         self.ask_with(method, parts, &[], body)
     }
 
-    /// Asks with parameters, as [`ask`](Self::ask) does without.
+    /// Sends a request with query parameters; otherwise as [`ask`](Self::ask).
     ///
     /// # Errors
     ///
@@ -129,9 +130,9 @@ impl<'a> Admin<'a> {
     ) -> Result<Value, Failure> {
         let mut path = "/-/hubtoken/v1".to_owned();
         for part in parts {
-            // A dot or two would be taken for a step up, and a blank part for another address.
+            // A dot segment would be resolved, and an empty one would change the route.
             if matches!(*part, "" | "." | "..") {
-                return Err(Failure::Usage(format!("`{part}` is no name")));
+                return Err(Failure::Usage(format!("`{part}` is not a valid name")));
             }
             path.push('/');
             path.extend(utf8_percent_encode(part, PART));
@@ -158,15 +159,15 @@ impl<'a> Admin<'a> {
                 self.endpoint
             ))
         })?;
-        // An answer may hold a new token.
+        // The response may contain a new token.
         let bytes = Zeroizing::new(answer.body);
         match answer.status {
             200..=299 if bytes.is_empty() => Ok(Value::Null),
             200..=299 => serde_json::from_slice(&bytes).map_err(|_| {
-                unreachable(format!("what {} answered is not JSON", self.endpoint)).into()
+                unreachable(format!("the response of {} is not JSON", self.endpoint)).into()
             }),
             401 => Err(Error::Hub(format!(
-                "the Hub at {} does not accept the key in {}: is it another Hub's folder?",
+                "the Hub at {} does not accept the key in {}: is the folder another Hub's?",
                 self.endpoint,
                 self.folder.join("admin-key").display()
             ))
@@ -187,7 +188,7 @@ impl<'a> Admin<'a> {
     }
 }
 
-/// Where the Hub of a folder listens.
+/// Reads from the folder where its Hub listens.
 fn find(folder: &Path) -> Result<Endpoint, Error> {
     let announced = read(&folder.join("hub.json"))?.ok_or_else(|| nobody(folder))?;
     if !is_locked(folder) {
@@ -195,18 +196,18 @@ fn find(folder: &Path) -> Result<Endpoint, Error> {
     }
     let strange = || {
         Error::Hub(format!(
-            "{} does not say where a Hub listens on this machine",
+            "{} does not contain the address of a Hub on this machine",
             folder.join("hub.json").display()
         ))
     };
     let announced: Value = serde_json::from_str(&announced).map_err(|_| strange())?;
-    // A Hub that others reach has an address of its own for its owner.
+    // A Hub that is reachable from other machines has a separate local address for administration.
     let text = announced
         .get("local")
         .or_else(|| announced.get("endpoint"))
         .and_then(Value::as_str)
         .ok_or_else(strange)?;
-    // An embedded Hub is on this machine; its key goes nowhere else.
+    // An embedded Hub is on this machine; its key is never sent to another one.
     Endpoint::parse(text)
         .ok()
         .filter(Endpoint::is_loopback)
@@ -224,7 +225,7 @@ fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Error> {
 
 fn nobody(folder: &Path) -> Error {
     unreachable(format!(
-        "no Hub runs with the data folder {0}. Start it with `hubtoken hub serve --data {0}`",
+        "no Hub is running with the data folder {0}. Start it with `hubtoken hub serve --data {0}`",
         folder.display()
     ))
 }

@@ -1,4 +1,4 @@
-//! `hubtoken hub approval`: the tokens that an organization was asked to let in.
+//! `hubtoken hub approval`: lists and decides the approval requests of an organization.
 
 use clap::Subcommand;
 use reqwest::Method;
@@ -11,7 +11,7 @@ use crate::cli::error::Failure;
 use crate::cli::exit_code::Code;
 use crate::cli::output::Output;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -19,8 +19,8 @@ Examples:
   hubtoken hub approval approve acme laptop
   hubtoken hub approval revoke acme 64b0c0ffee0000000000a001
 
-A token is on the list once it asked: by being made with a scope on the organization, or by its first
-use there. It is named by its id, or by its name if only one of those on the list has it.")]
+A token is listed once it has requested access: when it is created with a scope on the organization,
+or on its first use there. Select it by its ID, or by its name if only one on the list has it.")]
 pub struct Args {
     #[command(subcommand)]
     verb: Command,
@@ -28,18 +28,18 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List the tokens that asked, those that wait first
+    /// List the tokens that requested access, pending ones first
     List {
         /// The organization
         organization: String,
         #[command(flatten)]
         place: DataArgs,
     },
-    /// Let a token in; also takes a revocation back
+    /// Approve a token; also reverts a revocation
     Approve(TokenArgs),
-    /// Turn down a token that was never let in
+    /// Deny a token that was never approved
     Deny(TokenArgs),
-    /// Keep a token out of the organization, whatever the policy says; it works elsewhere
+    /// Block a token from the organization, whatever the policy says; it still works elsewhere
     Revoke(TokenArgs),
 }
 
@@ -47,7 +47,7 @@ enum Command {
 struct TokenArgs {
     /// The organization
     organization: String,
-    /// The token's id or name
+    /// The token's ID or name
     token: String,
     #[command(flatten)]
     place: DataArgs,
@@ -57,7 +57,7 @@ struct TokenArgs {
 ///
 /// # Errors
 ///
-/// The Hub's own, or that none runs.
+/// The Hub reports an error, or no Hub is running.
 pub fn run(
     arguments: Args,
     context: &Context<'_>,
@@ -86,9 +86,9 @@ pub fn run(
                 })
             });
         }
-        Command::Approve(which) => (which, "approve", "let in to"),
-        Command::Deny(which) => (which, "deny", "turned down by"),
-        Command::Revoke(which) => (which, "revoke", "shut out of"),
+        Command::Approve(which) => (which, "approve", "approved by"),
+        Command::Deny(which) => (which, "deny", "denied by"),
+        Command::Revoke(which) => (which, "revoke", "revoked by"),
     };
     run_admin(&which.place, context, output, |admin| {
         let path = [

@@ -1,4 +1,4 @@
-//! `hubtoken hub audit`: who did what to what, when, and from where.
+//! `hubtoken hub audit`: shows who did what to what, when, and from where.
 
 use reqwest::Method;
 use serde_json::{Map, Value};
@@ -15,10 +15,10 @@ use crate::cli::exit_code::Code;
 use crate::cli::identity::timestamp;
 use crate::cli::output::Output;
 
-/// The Hub answers a page of so many entries.
+/// How many entries the Hub returns per page.
 const PAGE: u32 = 1000;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,29 +26,29 @@ Examples:
   hubtoken hub audit --user alice --since 2026-01-31
   hubtoken hub audit --organization acme --act approval --json
 
-The newest entries come first. An entry names a token by its id, its name and the last four characters,
-never by its value.")]
+The newest entries come first. An entry identifies a token by its ID, its name and its last four
+characters, never by its value.")]
 pub struct Args {
-    /// What this user did, and what was done to them
+    /// Actions by this user, and on this user
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// What was done in this organization
+    /// Actions in this organization
     #[arg(long, value_name = "NAME")]
     organization: Option<String>,
-    /// What was done: token.refresh, or token for all of its kind
+    /// Only this action, such as token.refresh, or token for all actions on tokens
     #[arg(long, value_name = "ACT")]
     act: Option<String>,
-    /// Not before this day or moment, in UTC
+    /// Not before this day or time, in UTC
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<OffsetDateTime>,
-    /// How many entries
+    /// The maximum number of entries
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     limit: u32,
     #[command(flatten)]
     place: DataArgs,
 }
 
-/// A day, or a moment of one.
+/// Parses a day, or a time on a day.
 fn moment(text: &str) -> Result<OffsetDateTime, String> {
     OffsetDateTime::parse(text, &Rfc3339)
         .or_else(|_| {
@@ -62,7 +62,7 @@ fn moment(text: &str) -> Result<OffsetDateTime, String> {
 ///
 /// # Errors
 ///
-/// The Hub's own, or that none runs.
+/// The Hub reports an error, or no Hub is running.
 pub fn run(
     arguments: &Args,
     context: &Context<'_>,
@@ -74,7 +74,7 @@ pub fn run(
 }
 
 impl Args {
-    /// Reads page after page.
+    /// Reads entries page by page.
     fn entries(&self, admin: &Admin<'_>) -> Result<Vec<Value>, Failure> {
         let mut entries = Vec::new();
         let mut before: Option<i64> = None;
@@ -106,7 +106,7 @@ impl Args {
     }
 }
 
-/// In JSON an entry has all its fields; in the table a person reads some of them in one column.
+/// In JSON an entry has all its fields; the table combines some of them into one column.
 fn reply(entries: Vec<Value>, is_json: bool) -> Reply {
     let (items, columns): (Value, &[&str]) = if is_json {
         (entries.into(), &[])
@@ -122,7 +122,7 @@ fn reply(entries: Vec<Value>, is_json: bool) -> Reply {
     }
 }
 
-/// An entry as a person reads it.
+/// An entry as a table row.
 fn row(entry: &Value) -> Value {
     let text = |field: &str| entry[field].as_str().map(ToOwned::to_owned);
     let token = text("token_name")

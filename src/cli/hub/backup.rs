@@ -1,4 +1,4 @@
-//! `hubtoken hub backup` and `restore`: a Hub in one file, and a Hub from one.
+//! `hubtoken hub backup` and `restore`: save a Hub to one file, and restore it from one.
 
 use std::path::PathBuf;
 
@@ -14,32 +14,32 @@ use crate::cli::output::Output;
 use crate::error::Error;
 use crate::hub::{self, Backup, HubError};
 
-/// What `backup` takes.
+/// Arguments of `backup`.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken hub backup --data /srv/hub /backup           in a folder: hub-<time>.tar
   hubtoken hub backup --data /srv/hub /backup/hub.tar
 
-The Hub may run, and be written to, meanwhile. The file holds users, digests of tokens, hashes of
-passwords and all repositories, so keep it as you keep the data folder; its mode is 0600. The admin
-key is not in it.")]
+The Hub may be running and in use. The file contains users, digests of tokens, hashes of passwords
+and all repositories, so protect it like the data folder; its mode is 0600. It does not contain the
+admin key.")]
 pub struct BackupArguments {
-    /// The file to write, which must not be there; or a folder, in which it is named by the time
+    /// The file to write, which must not exist; or a folder, where the file is named after the time
     target: PathBuf,
     #[command(flatten)]
     place: DataArgs,
 }
 
-/// What `restore` takes.
+/// Arguments of `restore`.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken hub restore --data /srv/hub /backup/hub.tar
 
-The data folder must be empty or not be there. Everything is checked first: each file against its
-digest, the database, and that each repository has all that its branches and tags lead to. Tokens
-and passwords work as they did; the next start makes a new admin key.")]
+The data folder must be empty or not exist. Everything is checked first: each file against its
+digest, the database, and that each repository has every object that its branches and tags need.
+Tokens and passwords work as before; the next start creates a new admin key.")]
 pub struct RestoreArguments {
     /// The file that `hubtoken hub backup` wrote
     archive: PathBuf,
@@ -51,7 +51,7 @@ pub struct RestoreArguments {
 ///
 /// # Errors
 ///
-/// There is no Hub in the folder, or it cannot be read or written.
+/// The folder contains no Hub, or a file cannot be read or written.
 pub fn backup(
     arguments: &BackupArguments,
     context: &Context<'_>,
@@ -64,11 +64,11 @@ pub fn backup(
     Ok(Code::Success)
 }
 
-/// Restores one.
+/// Restores a backup.
 ///
 /// # Errors
 ///
-/// The file is no whole backup, or the folder is not empty.
+/// The file is not a complete backup, or the folder is not empty.
 pub fn restore(
     arguments: &RestoreArguments,
     context: &Context<'_>,

@@ -1,4 +1,4 @@
-//! What is done to a data folder without asking the Hub that may run in it.
+//! The data folder for verbs that work on it without a request to the Hub.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,11 @@ use super::admin_client::DataArgs;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 
-/// The folder that is meant.
+/// The data folder that was given.
 ///
 /// # Errors
 ///
-/// None was named.
+/// No folder was given.
 pub fn folder(place: &DataArgs, context: &Context<'_>) -> Result<PathBuf, Failure> {
     place.folder(context).ok_or_else(|| {
         Failure::Usage(

@@ -1,4 +1,4 @@
-//! `hubtoken hub init`: a data folder with its first administrator.
+//! `hubtoken hub init`: creates a data folder with its first administrator.
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::cli::output::Output;
 use crate::error::Error;
 use crate::hub::{Hub, HubError, HubOptions, Secret};
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -21,13 +21,13 @@ Examples:
   hubtoken hub init --data /srv/hub --admin alice --password-stdin < password.txt
 
 There is no default password. The one that is typed is not shown, and must have 12 characters or
-more. The folder is made if it is not there; no Hub may run in it. It works once: a Hub that has an
-administrator keeps the one it has.")]
+more. The folder is created if it does not exist; no Hub may be running in it. This works only once:
+a Hub that has an administrator is not changed.")]
 pub struct Args {
-    /// The first administrator's name; a user of that name who is there already becomes it
+    /// The first administrator's name; an existing user of that name becomes the administrator
     #[arg(long, value_name = "NAME")]
     admin: String,
-    /// The name for people
+    /// The display name
     #[arg(long, value_name = "NAME")]
     fullname: Option<String>,
     /// The e-mail address
@@ -44,7 +44,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// The folder cannot be used, the password is weak, or there is an administrator already.
+/// The folder cannot be used, the password is weak, or an administrator already exists.
 pub fn run(
     arguments: &Args,
     context: &Context<'_>,
@@ -53,7 +53,7 @@ pub fn run(
     let data = folder(&arguments.place, context)?;
     let password = password_prompt::password(arguments.password_stdin, context, output)?;
     let name = &arguments.admin;
-    // A Hub that nobody is told of, for a moment: it knows how to make a folder and a user.
+    // A Hub that runs only briefly and is not announced: it can create a folder and a user.
     let hub = Hub::start(&HubOptions {
         data: Some(data.clone()),
         ..HubOptions::default()

@@ -1,4 +1,4 @@
-//! `hubtoken hub member`: who belongs to an organization, with which role.
+//! `hubtoken hub member`: manages the members of an organization and their roles.
 
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -14,7 +14,7 @@ use crate::cli::exit_code::Code;
 use crate::cli::output::Output;
 use crate::hub::OrganizationRole;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,7 +27,7 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Take a user in, or change the role
+    /// Add a user, or change the user's role
     Set {
         #[command(flatten)]
         who: MemberArgs,
@@ -44,7 +44,7 @@ enum Command {
         #[command(flatten)]
         place: DataArgs,
     },
-    /// Put a user out
+    /// Remove a user
     Remove {
         #[command(flatten)]
         who: MemberArgs,
@@ -61,7 +61,7 @@ struct MemberArgs {
     user: String,
 }
 
-/// The words of [`OrganizationRole`], which clap also lists in the help.
+/// Parses an [`OrganizationRole`]; clap also lists the values in the help.
 fn organization_role() -> impl TypedValueParser<Value = OrganizationRole> {
     let words = OrganizationRole::ALL.map(OrganizationRole::as_str);
     PossibleValuesParser::new(words)
@@ -78,7 +78,7 @@ impl MemberArgs {
 ///
 /// # Errors
 ///
-/// The Hub's own, or that none runs.
+/// The Hub reports an error, or no Hub is running.
 pub fn run(
     arguments: Args,
     context: &Context<'_>,

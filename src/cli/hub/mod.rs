@@ -1,7 +1,8 @@
-//! `hubtoken hub`: runs an embedded Hub, and administers one that runs.
+//! `hubtoken hub`: runs an embedded Hub, and administers a running one.
 //!
-//! `serve` is the Hub itself; `init`, `backup` and `restore` work on its data folder. The other verbs speak to it as any program could: over HTTP, with
-//! the admin key from its data folder. So they work while it serves, and see what it sees.
+//! `serve` is the Hub itself; `init`, `backup` and `restore` work on its data folder. The other
+//! verbs send requests to it like any other program: over HTTP, with the admin key from its data
+//! folder. They therefore work while it serves, and see the same state.
 
 mod admin_client;
 mod approval;
@@ -29,7 +30,7 @@ use super::error::Failure;
 use super::exit_code::Code;
 use super::output::Output;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -48,11 +49,11 @@ enum Command {
     /// Run a Hub in the foreground
     // Boxed, since its many options would make every verb as large.
     Serve(Box<serve::Args>),
-    /// Make a data folder with its first administrator
+    /// Create a data folder with its first administrator
     Init(init::Args),
-    /// Back up a Hub, also while it runs
+    /// Back up a Hub, which may be running
     Backup(backup::BackupArguments),
-    /// Make a data folder from a backup
+    /// Create a data folder from a backup
     Restore(backup::RestoreArguments),
     /// Create, list, rename, refresh and delete access tokens
     Token(token::Args),
@@ -64,9 +65,9 @@ enum Command {
     Member(member::Args),
     /// Create, list and delete repositories
     Repository(repository::Args),
-    /// Show and set which tokens of its members an organization lets in
+    /// Show and set which of its members' tokens an organization accepts
     Policy(policy::Args),
-    /// List the tokens that asked an organization to be let in, and decide about them
+    /// List the tokens that requested access to an organization, and decide about them
     Approval(approval::Args),
     /// Show who did what, when, and from where
     Audit(audit::Args),
@@ -76,7 +77,7 @@ enum Command {
 ///
 /// # Errors
 ///
-/// As the verb below.
+/// As the subcommand.
 pub fn run(
     arguments: Args,
     context: &Context<'_>,

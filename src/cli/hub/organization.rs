@@ -1,4 +1,4 @@
-//! `hubtoken hub organization`: organizations.
+//! `hubtoken hub organization`: creates and lists organizations.
 
 use clap::Subcommand;
 use reqwest::Method;
@@ -12,7 +12,7 @@ use crate::cli::error::Failure;
 use crate::cli::exit_code::Code;
 use crate::cli::output::Output;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -29,7 +29,7 @@ enum Command {
     Create {
         /// Its name
         name: String,
-        /// The name for people
+        /// The display name
         #[arg(long, value_name = "NAME")]
         fullname: Option<String>,
         #[command(flatten)]
@@ -46,7 +46,7 @@ enum Command {
 ///
 /// # Errors
 ///
-/// The Hub's own, or that none runs.
+/// The Hub reports an error, or no Hub is running.
 pub fn run(
     arguments: Args,
     context: &Context<'_>,
@@ -63,7 +63,7 @@ pub fn run(
             Ok(Reply::Done {
                 field: "organization",
                 value: renamed(made),
-                sentence: format!("organization {name} is created"),
+                sentence: format!("organization {name} was created"),
             })
         }),
         Command::List { place } => run_admin(&place, context, output, |admin| {

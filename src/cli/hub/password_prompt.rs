@@ -1,4 +1,5 @@
-//! A new password, typed or piped; never an argument, which everybody on the machine could read.
+//! Reads a new password, typed or piped; never an argument, which every user of the machine could
+//! read.
 
 use zeroize::Zeroizing;
 
@@ -6,14 +7,14 @@ use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output::Output;
 
-/// The longest standard input that is read, in bytes.
+/// The maximum length of standard input, in bytes.
 const LONGEST: u64 = 4096;
 
-/// Reads a password: from standard input up to the end of its line, or typed twice without being shown.
+/// Reads a password: the only line of standard input, or typed twice without echo.
 ///
 /// # Errors
 ///
-/// There is no terminal, what was typed differs, or Ctrl-C.
+/// There is no terminal, the two entries differ, or Ctrl-C.
 pub fn password(
     from_stdin: bool,
     context: &Context<'_>,
@@ -25,7 +26,7 @@ pub fn password(
         let line = line.strip_suffix('\r').unwrap_or(line);
         if line.contains(['\n', '\r', '\0']) {
             return Err(Failure::Usage(
-                "standard input holds more than one line: a password is one".to_owned(),
+                "standard input has more than one line: a password is one line".to_owned(),
             ));
         }
         return Ok(Zeroizing::new(line.to_owned()));
@@ -34,14 +35,14 @@ pub fn password(
     let ask = |prompt| {
         context.prompt.ask_hidden(prompt)?.ok_or_else(|| {
             Failure::Usage(
-                "there is no terminal to ask for the password; hand it over on standard input \
+                "there is no terminal to prompt for the password; pass it on standard input \
                  with --password-stdin"
                     .to_owned(),
             )
         })
     };
     let first = ask("Password: ")?;
-    let second = ask("Once more: ")?;
+    let second = ask("Repeat the password: ")?;
     if *first == *second {
         Ok(first)
     } else {

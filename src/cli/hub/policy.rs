@@ -1,4 +1,4 @@
-//! `hubtoken hub policy`: which tokens of its members an organization lets in.
+//! `hubtoken hub policy`: shows and sets which of its members' tokens an organization accepts.
 
 use clap::{Subcommand, ValueEnum};
 use reqwest::Method;
@@ -13,16 +13,16 @@ use crate::cli::exit_code::Code;
 use crate::cli::output::Output;
 use crate::error::Error;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   hubtoken hub policy set acme require-approval
   hubtoken hub policy get acme
 
-allow-all lets in all tokens of its members, fine-grained-only those with the role fine-grained,
-require-approval those of them that an administrator approved, and those of administrators. What is
-public stays so for everybody.")]
+allow-all accepts all tokens of its members, fine-grained-only only fine-grained ones, and
+require-approval only fine-grained ones that an administrator approved or owns. Public content
+stays public.")]
 pub struct Args {
     #[command(subcommand)]
     verb: Command,
@@ -37,11 +37,11 @@ enum Command {
         #[command(flatten)]
         place: DataArgs,
     },
-    /// Set the policy, which holds at once
+    /// Set the policy, which takes effect at once
     Set {
         /// The organization
         organization: String,
-        /// Which tokens are let in
+        /// Which tokens are accepted
         #[arg(value_enum)]
         policy: PolicyName,
         #[command(flatten)]
@@ -70,7 +70,7 @@ impl PolicyName {
 ///
 /// # Errors
 ///
-/// The Hub's own, or that none runs.
+/// The Hub reports an error, or no Hub is running.
 pub fn run(
     arguments: Args,
     context: &Context<'_>,
@@ -95,7 +95,7 @@ pub fn run(
         let answer = admin.ask(method, &path, body.as_ref())?;
         let policy = answer["policy"]
             .as_str()
-            .ok_or_else(|| Error::Hub("the Hub answered without a policy".to_owned()))?;
+            .ok_or_else(|| Error::Hub("the Hub's response has no policy".to_owned()))?;
         Ok(Reply::Done {
             field: "policy",
             value: policy.into(),

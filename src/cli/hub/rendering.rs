@@ -1,7 +1,7 @@
-//! The Hub's answers in the command line's own words.
+//! Renders the Hub's responses as the command line's JSON and tables.
 //!
-//! The Hub writes `createdAt`, as huggingface.co does; the command line's JSON has one spelling
-//! for all verbs, the one of the Python attributes.
+//! The Hub writes `createdAt`, as huggingface.co does; the command line's JSON uses one spelling
+//! for all verbs, that of the Python attributes.
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -13,41 +13,41 @@ use crate::cli::identity::date;
 use crate::cli::output::Output;
 use crate::error::Error;
 
-/// What a verb shows.
+/// The output of a verb.
 pub enum Reply {
-    /// What was done: an object with one field, or a sentence.
+    /// The result of an action: an object with one field, or a sentence.
     Done {
         /// The field of the JSON object.
         field: &'static str,
         /// Its value.
         value: Value,
-        /// The same for people.
+        /// The same as text.
         sentence: String,
     },
-    /// What there is: an object with one field, or a table of some of its fields.
+    /// A list: an object with one field, or a table of some of the items' fields.
     List {
         /// The field of the JSON object.
         field: &'static str,
-        /// The Hub's own objects.
+        /// The objects of the Hub's response.
         items: Value,
-        /// The fields that are columns of the table.
+        /// The fields that are shown as columns of the table.
         columns: &'static [&'static str],
     },
-    /// A token's new value, alone on standard output.
+    /// A token's new value, written alone to standard output.
     TokenValue {
-        /// The Hub's answer: `token` and `info`.
+        /// The Hub's response: `token` and `info`.
         answer: Value,
-        /// Whose value it is.
+        /// Which token it is.
         subject: String,
     },
 }
 
 impl Reply {
-    /// Writes it.
+    /// Writes the reply.
     ///
     /// # Errors
     ///
-    /// [`Error::Hub`] when the Hub answered without the value.
+    /// [`Error::Hub`] if the Hub's response has no value.
     pub fn show(self, output: &Output<'_, '_>) -> Result<(), Failure> {
         match self {
             Self::Done {
@@ -66,7 +66,7 @@ impl Reply {
     }
 }
 
-/// An answer with the command line's field names.
+/// A response with the command line's field names.
 pub fn renamed(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(renamed).collect(),
@@ -105,7 +105,7 @@ fn field_name(name: &str) -> String {
     }
 }
 
-/// Shows a deed: an object with one field, or a sentence.
+/// Shows the result of an action: an object with one field, or a sentence.
 pub fn done(output: &Output<'_, '_>, field: &str, value: Value, sentence: &str) {
     if output.is_json() {
         let mut object = Map::new();
@@ -139,17 +139,17 @@ fn listed(output: &Output<'_, '_>, field: &str, items: Value, columns: &[&str]) 
     output.show(&page);
 }
 
-/// Writes a new value: the only place that does.
+/// Writes a new value. No other code writes one.
 fn show_value(mut answer: Value, subject: &str, output: &Output<'_, '_>) -> Result<(), Failure> {
     let value = match answer.get_mut("token").map(Value::take) {
         Some(Value::String(value)) => Zeroizing::new(value),
-        _ => return Err(Error::Hub("the Hub answered without a token".to_owned()).into()),
+        _ => return Err(Error::Hub("the Hub's response has no token".to_owned()).into()),
     };
     let info = renamed(answer.get_mut("info").map(Value::take).unwrap_or_default());
     if output.is_json() {
         let info = Zeroizing::new(info.to_string());
-        // By hand, so that no other copy of the value is left behind. A token needs no escaping,
-        // but it is the Hub's word.
+        // Quoted by hand, so that no other copy of the value is left in memory. A token needs no
+        // escaping, but the Hub's response is not trusted to contain one.
         let quoted = Zeroizing::new(Value::from(value.as_str()).to_string());
         output.raw(&Zeroizing::new(format!(
             "{{\"token\":{},\"info\":{},\"error\":null}}\n",

@@ -1,4 +1,4 @@
-//! `hubtoken hub repository`: repositories, as an administrator makes them.
+//! `hubtoken hub repository`: creates, lists, and deletes repositories as an administrator.
 
 use clap::{Subcommand, ValueEnum};
 use reqwest::Method;
@@ -12,7 +12,7 @@ use crate::cli::error::Failure;
 use crate::cli::exit_code::Code;
 use crate::cli::output::Output;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -30,10 +30,10 @@ enum Command {
     Create {
         #[command(flatten)]
         which: TokenArgs,
-        /// Only for those who may see its namespace's private things
+        /// Only visible to users with access to the namespace's private repositories
         #[arg(long)]
         private: bool,
-        /// Readers have to ask: let in by themselves, or by hand
+        /// Readers must request access, which is granted automatically or manually
         #[arg(long, value_enum, value_name = "HOW")]
         gated: Option<Gate>,
         #[command(flatten)]
@@ -55,10 +55,10 @@ enum Command {
 
 #[derive(clap::Args)]
 struct TokenArgs {
-    /// Its namespace and name
+    /// The repository
     #[arg(value_name = "NAMESPACE/NAME")]
     repository: String,
-    /// What sort it is
+    /// The type of the repository
     #[arg(long = "type", value_enum, default_value_t, value_name = "TYPE")]
     kind: TypeName,
 }
@@ -100,7 +100,7 @@ impl Gate {
 ///
 /// # Errors
 ///
-/// The Hub's own, or that none runs.
+/// The Hub reports an error, or no Hub is running.
 pub fn run(
     arguments: Args,
     context: &Context<'_>,
@@ -122,7 +122,7 @@ pub fn run(
             Ok(Reply::Done {
                 field: "repository",
                 value: renamed(made),
-                sentence: format!("{kind} {id} is created"),
+                sentence: format!("{kind} {id} was created"),
             })
         }),
         Command::List { place } => run_admin(&place, context, output, |admin| {
@@ -146,7 +146,7 @@ pub fn run(
                 Ok(Reply::Done {
                     field: "deleted",
                     value: json!({ "type": kind, "name": id }),
-                    sentence: format!("{kind} {id} is deleted"),
+                    sentence: format!("{kind} {id} was deleted"),
                 })
             })
         }

@@ -1,4 +1,4 @@
-//! What every administrative verb does: it opens the Hub, asks it, and shows its answer.
+//! The flow of every administrative verb: connect to the Hub, send the request, show the response.
 
 use super::admin_client::{Admin, DataArgs};
 use super::rendering::Reply;
@@ -7,11 +7,11 @@ use crate::cli::error::Failure;
 use crate::cli::exit_code::Code;
 use crate::cli::output::Output;
 
-/// Opens the Hub of a data folder, has a verb ask it, and shows the reply as JSON or as text.
+/// Connects to the Hub of a data folder, runs a verb, and shows its reply as JSON or as text.
 ///
 /// # Errors
 ///
-/// The Hub's own, or that none runs.
+/// The Hub reports an error, or no Hub is running.
 pub fn run_admin(
     place: &DataArgs,
     context: &Context<'_>,

@@ -1,4 +1,4 @@
-//! `hubtoken hub serve`: a Hub in the foreground.
+//! `hubtoken hub serve`: runs a Hub in the foreground.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,11 +20,11 @@ use crate::error::Error;
 use crate::hub::{Hub, HubError, HubOptions, Limits, LogFormat, LogLevel, RateLimit, TlsFiles};
 use crate::interrupt::Interrupt;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  hubtoken hub serve                         a throw-away Hub on a free port
+  hubtoken hub serve                         a temporary Hub on a free port
   hubtoken hub serve --data ./hub --port 8080
   hubtoken hub serve --whoami-limit 5 --whoami-window 60
   hubtoken hub serve --data /srv/hub --host 0.0.0.0 --port 443 --base-url https://hub.example \\
@@ -32,27 +32,27 @@ Examples:
   hubtoken hub serve --data /srv/hub --port 8080 --base-url https://hub.example --behind-proxy
   hubtoken hub serve --upstream alice/tiny=http://127.0.0.1:8000 --upstream '*=http://127.0.0.1:8001'
 
-Everything is kept in the data folder. When neither --data nor HUBTOKEN_HUB_DATA names one, it is a
+All data is stored in the data folder. If neither --data nor HUBTOKEN_HUB_DATA names one, it is a
 temporary one that is removed at the end.
 
-With a certificate or a proxy it is for other machines too, and answers for the host of its base URL
-alone. Administration and /metrics then have an address of their own on this machine.
+With a certificate or a proxy, other machines can use the Hub, and it only accepts requests for the
+host of its base URL. Administration and /metrics then have a separate address on this machine.
 
-Ctrl-C and SIGTERM stop it; requests under way may finish, and the exit code is 0. The second one
-ends it at once. SIGHUP reads the certificate again; without one it stops the Hub, as a closed
-terminal does.
-With --json it writes one line once it answers: endpoint, local_endpoint, data, admin_key_file,
-temporary, process_id.")]
+Ctrl-C and SIGTERM stop it; requests in progress may finish, and the exit code is 0. A second one
+stops it at once. SIGHUP reloads the certificate; without a certificate it stops the Hub, as when a
+terminal is closed.
+With --json it writes one line once it accepts connections: endpoint, local_endpoint, data,
+admin_key_file, temporary, process_id.")]
 pub struct Args {
     #[command(flatten)]
     place: DataArgs,
-    /// Where to listen: localhost or a loopback address; with a certificate any address
+    /// The address to listen on: localhost or a loopback address; with a certificate, any address
     #[arg(long, default_value = "127.0.0.1", value_name = "HOST")]
     host: String,
-    /// The port to listen on; 0 takes a free one
+    /// The port to listen on; 0 selects a free one
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     port: u16,
-    /// How often a user may ask who they are in one window; without it, without limit
+    /// How many whoami requests a user may send per window; unlimited by default
     #[arg(long, value_name = "COUNT")]
     whoami_limit: Option<u32>,
     /// The length of that window in seconds
@@ -63,55 +63,57 @@ pub struct Args {
         requires = "whoami_limit"
     )]
     whoami_window: u32,
-    /// For how many days the audit log is kept
+    /// How many days the audit log is kept
     #[arg(long, default_value_t = 365, value_name = "DAYS")]
     audit_days: u32,
-    /// The certificate to serve with, and those that lead to its root, in PEM
+    /// The certificate and its chain, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
-    /// Its key in PEM, which others must not be able to read
+    /// The certificate's key in PEM, which other users must not be able to read
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Under which address clients know the Hub, such as <https://hub.example>
+    /// The public address of the Hub, such as <https://hub.example>
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
-    /// A proxy on this machine speaks TLS for the Hub; what it says of clients' addresses is believed
+    /// A proxy on this machine terminates TLS for the Hub; its X-Forwarded-For header is trusted
     #[arg(long, requires = "base_url", conflicts_with = "tls_cert")]
     behind_proxy: bool,
-    /// The port on 127.0.0.1 for administration, health and metrics, when others reach the Hub
+    /// The port on 127.0.0.1 for administration, health and metrics, if the Hub has a public
+    /// address
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     local_port: u16,
-    /// Connections served at once
+    /// The maximum number of concurrent connections
     #[arg(long, default_value_t = Limits::default().connections, value_name = "COUNT")]
     connections: u32,
-    /// Connections of one address; 0 is no limit
+    /// The maximum number of connections per address; 0 means no limit
     #[arg(
         long,
         default_value_t = Limits::default().connections_per_address,
         value_name = "COUNT"
     )]
     connections_per_address: u32,
-    /// How long uploads and other requests under way may go on after the first signal
+    /// How long uploads and other requests in progress may continue after the first signal
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     grace: u32,
     #[command(flatten)]
     upstreams: Upstreams,
-    /// How a line of the log looks, which goes to standard error
+    /// The format of the log, which goes to standard error
     #[arg(long, default_value = "text", value_name = "FORMAT")]
     log_format: Format,
     /// What is logged
     #[arg(long, default_value = "warn", value_name = "LEVEL")]
     log_level: Level,
-    /// Uploads by API send large files to Git LFS, which some clients follow with Xet disabled alone
+    /// Uploads by API send large files to Git LFS, which some clients support only with Xet
+    /// disabled
     #[arg(long)]
     lfs: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
-    /// A line for people
+    /// Plain text
     Text,
-    /// A JSON object on one line
+    /// One JSON object per line
     Json,
 }
 
@@ -119,11 +121,11 @@ enum Format {
 enum Level {
     /// Nothing
     Off,
-    /// What the Hub could not do, with its cause
+    /// Failures of the Hub, with their cause
     Error,
-    /// And what its owner should look into
+    /// Also what the owner of the Hub should look into
     Warn,
-    /// And every request
+    /// Also every request
     Info,
 }
 
@@ -166,7 +168,7 @@ impl Args {
     }
 }
 
-/// Runs the verb until it is stopped.
+/// Runs the Hub until it is stopped.
 ///
 /// # Errors
 ///
@@ -180,7 +182,8 @@ pub fn run(
     let hub = Hub::start(&arguments.options(data.clone(), context)?).map_err(failed)?;
     let has_certificate = arguments.tls_cert.is_some();
     let stopped = async {
-        // Listened for before the Hub is announced: whoever reads of it may stop it at once.
+        // Installed before the Hub is announced: a client may stop it as soon as it reads the
+        // address.
         let signals = Signals::listen(has_certificate);
         announce(&hub, data.is_none(), output);
         signals?.first(&hub).await;
@@ -220,7 +223,7 @@ pub fn run(
     }
 }
 
-/// Ctrl-C for the second time: the first one may still be seen for a while.
+/// The second Ctrl-C: the first one may stay visible for a while.
 struct ReloadSignal<'a> {
     interrupt: &'a dyn Interrupt,
     rested: AtomicBool,
@@ -236,7 +239,7 @@ impl Interrupt for ReloadSignal<'_> {
     }
 }
 
-/// The signals that end a Hub, and the one that has it read its certificate again.
+/// The signals that stop a Hub, and the one that makes it reload its certificate.
 struct Signals {
     terminate: Signal,
     hangup: Signal,
@@ -246,7 +249,7 @@ struct Signals {
 impl Signals {
     fn listen(has_certificate: bool) -> Result<Self, Error> {
         let listen = |kind| {
-            signal(kind).map_err(|error| Error::Hub(format!("no signal can be heard: {error}")))
+            signal(kind).map_err(|error| Error::Hub(format!("signals cannot be received: {error}")))
         };
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
@@ -255,7 +258,7 @@ impl Signals {
         })
     }
 
-    /// Waits for one that ends the Hub.
+    /// Waits for a signal that stops the Hub.
     async fn first(mut self, hub: &Hub) {
         loop {
             tokio::select! {
@@ -264,7 +267,7 @@ impl Signals {
                     if !self.has_certificate {
                         return;
                     }
-                    // What is wrong with it is in the log; the old one stays.
+                    // The problem is in the log; the old certificate stays in use.
                     let _ = hub.reload_certificate();
                 }
             }
@@ -321,7 +324,7 @@ fn announce(hub: &Hub, temporary: bool, output: &Output<'_, '_>) {
     output.show(&page);
 }
 
-/// A path as a shell reads it.
+/// A path, quoted for a shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);

@@ -1,7 +1,7 @@
-//! `hubtoken hub token`: the access tokens of a Hub's users.
+//! `hubtoken hub token`: manages the access tokens of a Hub's users.
 //!
-//! `create` and `refresh` are the one place where the command line writes a token's value: to
-//! standard output, alone, so that a script can take it. The words around it go elsewhere.
+//! Only `create` and `refresh` write a token's value: alone to standard output, so that a script
+//! can capture it. Everything else they report goes to standard error.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::cli::exit_code::Code;
 use crate::cli::identity::timestamp;
 use crate::cli::output::Output;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -29,9 +29,9 @@ Examples:
       --scope alice/model=repo.write --scope datasets/acme/x=repo.content.read
   hubtoken hub token list alice
   hubtoken hub token change alice ci --role fine-grained --scope alice=repo.content.read
-  hubtoken hub token refresh alice laptop    # a new value; the old one dies at once
+  hubtoken hub token refresh alice laptop    # a new value; the old one is invalid at once
 
-`create` and `refresh` write the value to standard output, this once and alone.")]
+`create` and `refresh` write only the value to standard output. It is not shown again.")]
 pub struct Args {
     #[command(subcommand)]
     verb: Command,
@@ -43,7 +43,7 @@ enum Command {
     Create(Create),
     /// List the tokens of a user
     List {
-        /// Whose tokens
+        /// The owner of the tokens
         user: String,
         #[command(flatten)]
         place: DataArgs,
@@ -55,25 +55,25 @@ enum Command {
         /// The new name
         new_name: String,
     },
-    /// Give a token other permissions; organizations that approved it are asked again
+    /// Change a token's permissions; organizations that approved it must approve it again
     Change {
         #[command(flatten)]
         which: TokenArgs,
         #[command(flatten)]
         permissions: Permissions,
     },
-    /// Give a token a new value and write it to standard output; the old one dies at once
+    /// Give a token a new value and write it to standard output; the old one is invalid at once
     Refresh(TokenArgs),
-    /// Delete a token, which dies at once
+    /// Delete a token, which is invalid at once
     Delete(TokenArgs),
 }
 
-/// A token that is there.
+/// Selects an existing token.
 #[derive(clap::Args)]
 struct TokenArgs {
-    /// Whose token
+    /// The owner of the token
     user: String,
-    /// Its name or id
+    /// The token's name or ID
     token: String,
     #[command(flatten)]
     place: DataArgs,
@@ -81,14 +81,14 @@ struct TokenArgs {
 
 #[derive(clap::Args)]
 struct Create {
-    /// Whose token
+    /// The owner of the token
     user: String,
-    /// A name, to tell it from the others
+    /// The token's name
     #[arg(long)]
     name: String,
     #[command(flatten)]
     permissions: Permissions,
-    /// After how many seconds it ends; without it, never
+    /// The lifetime in seconds; without it, the token does not expire
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     expires_in: Option<Duration>,
     #[command(flatten)]
@@ -97,14 +97,14 @@ struct Create {
 
 #[derive(clap::Args)]
 struct Permissions {
-    /// What it may do
+    /// The token's role
     #[arg(long, value_enum)]
     role: RoleName,
-    /// What a fine-grained token may do on one thing: alice, alice/model, datasets/alice/x; again
-    /// for more
+    /// Permissions of a fine-grained token on an entity: alice, alice/model, datasets/alice/x; may
+    /// be repeated
     #[arg(long, value_name = "ENTITY=PERMISSION[,…]")]
     scope: Vec<String>,
-    /// What a fine-grained token may do everywhere; again for more
+    /// Permissions of a fine-grained token that apply everywhere; may be repeated
     #[arg(long, value_name = "PERMISSION", value_delimiter = ',')]
     global: Vec<String>,
     /// Let a fine-grained token read public gated repositories
@@ -123,7 +123,7 @@ enum RoleName {
 ///
 /// # Errors
 ///
-/// The Hub's own, or that none runs.
+/// The Hub reports an error, or no Hub is running.
 pub fn run(
     arguments: Args,
     context: &Context<'_>,
@@ -187,7 +187,7 @@ pub fn run(
             Ok(Reply::Done {
                 field: "deleted",
                 value: json!({ "user": which.user, "token": which.token }),
-                sentence: format!("{which} is deleted"),
+                sentence: format!("{which} was deleted"),
             })
         }),
     }
@@ -198,7 +198,7 @@ impl TokenArgs {
         ["users", &self.user, "tokens", &self.token]
     }
 
-    /// The path of something that belongs to the token.
+    /// The path of one of the token's resources.
     fn path_to<'a>(&'a self, last: &'a str) -> [&'a str; 5] {
         ["users", &self.user, "tokens", &self.token, last]
     }
@@ -246,7 +246,7 @@ impl Create {
                 .ok()
                 .and_then(|duration| context.now.checked_add(duration))
                 .and_then(timestamp)
-                .ok_or_else(|| Failure::Usage("--expires-in is too far away".to_owned()))?;
+                .ok_or_else(|| Failure::Usage("--expires-in is too far ahead".to_owned()))?;
             body["expiresAt"] = end.into();
         }
         Ok(body)
@@ -256,7 +256,7 @@ impl Create {
 fn scope(text: &str) -> Result<Value, Failure> {
     let wrong = || {
         Failure::Usage(format!(
-            "`{text}` is no scope; write it like alice/model=repo.write or alice=repo.content.read,repo.write"
+            "`{text}` is not a valid scope; write it like alice/model=repo.write or alice=repo.content.read,repo.write"
         ))
     };
     let (entity, permissions) = text.split_once('=').ok_or_else(wrong)?;

@@ -1,4 +1,4 @@
-//! `hubtoken hub` in a build without the embedded Hub.
+//! `hubtoken hub` in a build without the embedded Hub: always an error.
 
 use std::ffi::OsString;
 
@@ -7,7 +7,7 @@ use super::error::Failure;
 use super::exit_code::Code;
 use super::output::Output;
 
-/// Whatever follows: it gets the same answer.
+/// Accepts any arguments, since all of them fail the same way.
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Args {
@@ -15,7 +15,7 @@ pub struct Args {
     _rest: Vec<OsString>,
 }
 
-/// Says that it is not there.
+/// Reports that this build has no embedded Hub.
 ///
 /// # Errors
 ///
@@ -26,7 +26,7 @@ pub fn run(
     _output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     Err(Failure::Usage(
-        "this build of hubtoken has no embedded Hub: it was made without the Cargo feature `hub`. \
+        "this build of hubtoken has no embedded Hub: it was built without the Cargo feature `hub`. \
          Install a build that has it"
             .to_owned(),
     ))

@@ -1,4 +1,4 @@
-//! The options of `hubtoken hub serve` that say where inference is done.
+//! The options of `hubtoken hub serve` that configure the inference servers.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,21 +10,21 @@ use crate::hub::{InferenceOptions, RateLimit, Upstream};
 
 #[derive(clap::Args)]
 pub(super) struct Upstreams {
-    /// The server that answers for a model, such as alice/tiny=<http://127.0.0.1:8000>; `*` is
-    /// every other model; again for more
+    /// The inference server of a model, such as alice/tiny=<http://127.0.0.1:8000>; `*` stands for
+    /// all other models; may be repeated
     #[arg(long, value_name = "MODEL=URL")]
     upstream: Vec<String>,
-    /// The file of the key that the server of a model wants; again for more
+    /// The file with the key for the inference server of a model; may be repeated
     #[arg(long, value_name = "MODEL=FILE", requires = "upstream")]
     upstream_key: Vec<String>,
-    /// How long such a server may say nothing
+    /// How long an inference server may stay silent
     #[arg(
         long,
         default_value_t = InferenceOptions::default().patience_seconds,
         value_name = "SECONDS"
     )]
     upstream_timeout: u32,
-    /// How often a token may ask models in one window; without it, without limit
+    /// How many inference requests a token may send per window; unlimited by default
     #[arg(long, value_name = "COUNT")]
     inference_limit: Option<u32>,
     /// The length of that window in seconds

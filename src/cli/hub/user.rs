@@ -1,4 +1,4 @@
-//! `hubtoken hub user`: accounts.
+//! `hubtoken hub user`: creates and lists accounts, and sets their passwords.
 
 use clap::Subcommand;
 use reqwest::Method;
@@ -13,7 +13,7 @@ use crate::cli::error::Failure;
 use crate::cli::exit_code::Code;
 use crate::cli::output::Output;
 
-/// What the verb takes.
+/// The verb's arguments.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -29,11 +29,12 @@ pub struct Args {
 #[derive(Subcommand)]
 enum Command {
     /// Create a user
-    // A password would be seen in the arguments; a Hub of one's own knows users by their tokens.
+    // No password option: it would be visible in the arguments, and a private Hub identifies users
+    // by their tokens.
     Create {
         /// The user's name
         name: String,
-        /// The name for people
+        /// The display name
         #[arg(long, value_name = "NAME")]
         fullname: Option<String>,
         /// The e-mail address
@@ -42,7 +43,7 @@ enum Command {
         #[command(flatten)]
         place: DataArgs,
     },
-    /// Give a user another password, with which they sign in
+    /// Set the password with which a user signs in
     Password {
         /// The user's name
         name: String,
@@ -63,7 +64,7 @@ enum Command {
 ///
 /// # Errors
 ///
-/// The Hub's own, or that none runs.
+/// The Hub reports an error, or no Hub is running.
 pub fn run(
     arguments: Args,
     context: &Context<'_>,
@@ -81,7 +82,7 @@ pub fn run(
             Ok(Reply::Done {
                 field: "user",
                 value: renamed(user),
-                sentence: format!("user {name} is created"),
+                sentence: format!("user {name} was created"),
             })
         }),
         Command::Password {

@@ -1,4 +1,5 @@
-//! What is not there: misspelled permissions, repositories that would be created, unknown namespaces.
+//! Things that do not exist: misspelled permissions, repositories that would be created, unknown
+//! namespaces.
 
 use serde_json::json;
 
@@ -34,7 +35,7 @@ fn a_misspelled_permission_is_wrong_usage_with_a_suggestion() {
         }
         let known = site.machine.run(&["require", "--permission", MEANT]);
         assert_eq!(known.code, 0, "{known:?}");
-        // Another last word is another permission, and this version does not know it.
+        // Another last component is a different permission, which this version does not know.
         let value = site
             .machine
             .json(&["require", "--permission", "repo.read"], 3);
@@ -69,7 +70,7 @@ fn the_hub_takes_no_misspelled_permission_from_its_command_line() {
     let change = ["token", "change", "alice", "x", "--role", "fine-grained"];
     let ran = site.hub(&[&change[..], &["--scope", "alice=repo.wirte"]].concat());
     assert_eq!(ran.code, 2, "{ran:?}");
-    // Malformed is another mistake, and the Hub's to report.
+    // A malformed permission is a different mistake, which the Hub reports.
     let ran = site.hub(&[&change[..], &["--scope", "alice=write"]].concat());
     assert!(
         ran.code == 1 && ran.err.contains("is not a valid permission"),

@@ -106,9 +106,9 @@ fn an_organization_sets_a_policy_and_decides() {
         "{shown}"
     );
     for (verb, which, says) in [
-        ("deny", "ci", "turned down by acme"),
-        ("approve", id, "let in to acme"),
-        ("revoke", "ci", "shut out of acme"),
+        ("deny", "ci", "denied by acme"),
+        ("approve", id, "approved by acme"),
+        ("revoke", "ci", "revoked by acme"),
     ] {
         let ran = site.hub(&["approval", verb, "acme", which]);
         assert_eq!(ran.code, 0, "{ran:?}");
@@ -157,9 +157,9 @@ fn administration_without_a_hub_says_so_and_sends_no_key() {
     assert!(nothing.err.contains("HUBTOKEN_HUB_DATA"), "{nothing:?}");
     let empty = machine.run(&["hub", "user", "list", "--data", "empty"]);
     assert_eq!(empty.code, 3);
-    assert!(empty.err.contains("no Hub runs"), "{empty:?}");
+    assert!(empty.err.contains("no Hub is running"), "{empty:?}");
 
-    // A Hub that crashed left its files, and another program has its port.
+    // A Hub that crashed left its files behind, and another program has its port.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -171,5 +171,5 @@ fn administration_without_a_hub_says_so_and_sends_no_key() {
     machine.write("crashed/hub.lock", "");
     let crashed = machine.run(&["hub", "user", "list", "--data", "crashed"]);
     assert_eq!(crashed.code, 3, "{crashed:?}");
-    assert!(listener.accept().is_err(), "the key went to a stranger");
+    assert!(listener.accept().is_err(), "the key went elsewhere");
 }

@@ -1,4 +1,4 @@
-//! git's verbs: what goes to git, and what does not.
+//! git's verbs: what git receives, and what it does not.
 
 use super::*;
 use crate::cli::run_git_helper;
@@ -6,8 +6,8 @@ use crate::cli::run_git_helper;
 const QUESTION: &str = "protocol=https\nhost=huggingface.co\n\n";
 
 impl Machine {
-    /// Runs the verb, and the program that does nothing else: both say the same. A run that
-    /// answers shows the token, so no secret is searched for.
+    /// Runs the verb and the standalone program, whose output must be the same. The output contains
+    /// the token, so it is not searched for secrets.
     fn credential(&self, operation: &str, question: &str) -> Ran {
         let verb = self.ask(question, |context| {
             run(
@@ -54,7 +54,7 @@ fn git_gets_the_token_for_its_own_hub() {
         "protocol=https\nhost=github.com\n\n",
         "host=huggingface.co\n",
         "",
-        // Not written as every parser reads it.
+        // Not a form that every parser reads the same way.
         "protocol=https\nhost=huggingface.co:\n\n",
         "protocol=https\nhost=huggingface.co:0443\n\n",
         "protocol=https\nhost=huggingface.co.\n\n",
@@ -77,7 +77,7 @@ fn git_gets_no_key_of_another_service() {
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
     assert!(ran.err.contains("a token of GitHub") && ran.err.contains("HF_TOKEN"));
     assert!(!ran.err.contains("Fake"), "{}", ran.err);
-    // Nothing would be sent, so there is nothing to say.
+    // No token would be sent, so there is nothing to report.
     let ran = machine.credential("get", "protocol=https\nhost=github.com\n\n");
     assert_eq!((ran.code, ran.out + &ran.err), (0, String::new()));
 }

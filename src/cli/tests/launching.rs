@@ -1,4 +1,4 @@
-//! `hubtoken run`: what the command gets, and that it is really executed.
+//! `hubtoken run`: what the command receives, and that it is really executed.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use super::*;
 use crate::cli::ReplaceProcess;
 use crate::env::{Environment as _, ProcessEnvironment};
 
-/// Keeps what was to be executed.
+/// Records what would have been executed.
 struct Keeps {
     seen: Mutex<Option<Seen>>,
     answer: ErrorKind,
@@ -111,7 +111,7 @@ fn nothing_is_started_without_a_yes() {
 const CHILD: &str = "cli::tests::launching::really";
 const SCRIPT: &str = "HUBTOKEN_TEST_SCRIPT";
 
-/// Is executed by itself: as the child it gives its process up for a shell.
+/// Runs in a child process, which it replaces with a shell.
 #[cfg(unix)]
 #[test]
 fn really() {
@@ -140,7 +140,7 @@ fn really() {
     };
     assert_eq!(run("exit 7").status.code(), Some(7));
     assert_eq!(run("kill -TERM $$").status.signal(), Some(15));
-    // The test's own process ignores SIGPIPE, as every program in Rust and Python does.
+    // The test process ignores SIGPIPE, as every Rust and Python program does.
     let piped = run("kill -PIPE $$; echo survived");
     assert_eq!(piped.status.signal(), Some(13), "{piped:?}");
     let seen = run("echo \"<$HF_TOKEN>\"; test -z \"${HF_OIDC_RESOURCE+x}\"");

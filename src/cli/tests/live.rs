@@ -1,9 +1,9 @@
-//! The verbs that ask a Hub, against an embedded one.
+//! The verbs that send requests to a Hub, against an embedded one.
 
 use super::*;
 use crate::hub::{Hub, HubOptions, RateLimit};
 
-/// A Hub with alice, who writes in acme and reads in others, and a machine beside it.
+/// A Hub with alice, who may write in acme and read in others, and a machine that uses it.
 pub(super) struct Site {
     pub(super) machine: Machine,
     pub(super) hub: Hub,
@@ -48,18 +48,18 @@ impl Site {
         self.machine.run(&[&["hub"], arguments].concat())
     }
 
-    /// Makes a token through the command line and returns its value.
+    /// Creates a token through the command line and returns its value.
     pub(super) fn token(&self, name: &str, rest: &[&str]) -> String {
         let ran = self.hub(&[&["token", "create", "alice", "--name", name], rest].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
-        // The value is alone on standard output, for `$(…)`.
+        // The value is written alone to standard output, for `$(…)`.
         let value = ran.out.trim_end().to_owned();
         assert!(value.starts_with("hf_") && !value.contains(char::is_whitespace));
         assert!(!ran.err.contains(&value));
         value
     }
 
-    /// Uses a token from here on; no later output may show it.
+    /// Uses a token from here on; no later output may contain it.
     pub(super) fn log_in(&mut self, value: String) {
         self.machine.set("HF_TOKEN", &value);
         self.machine.secrets.push(value);

@@ -1,11 +1,12 @@
-//! What needs no Hub: the command line itself, the trace, and what is told when nobody answers.
+//! Tests without a Hub: the command line itself, the trace, and reports when the Hub is
+//! unreachable.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::TcpListener;
 
 use super::*;
 
-/// Nobody listens there: the listener is gone.
+/// An endpoint where nothing listens: its listener has been closed.
 fn closed_endpoint() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
@@ -237,7 +238,7 @@ fn on_unknown_decides_what_an_unreachable_hub_means() {
 
 #[test]
 fn an_interrupt_is_code_130() {
-    // Connections wait in the system's queue: it hangs.
+    // Connections wait in the system's backlog, so requests hang.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let machine = Machine::with(&[("HF_TOKEN", FIRST), ("HF_ENDPOINT", &endpoint)]);
@@ -272,7 +273,7 @@ fn colors_are_for_terminals() {
     assert!(piped.out.contains('\u{1b}'));
 }
 
-/// A reader that went away, or a disk that is full.
+/// A reader that went away, or a full disk.
 struct Broken(ErrorKind);
 
 impl Write for Broken {

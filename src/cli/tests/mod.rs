@@ -1,5 +1,5 @@
-//! The command line on a machine of its own: a folder as home, a map as environment, two buffers
-//! as terminal. Every run is searched for the secrets in use, and for escape sequences.
+//! Runs the command line on a simulated machine: a folder as home, a map as environment, two
+//! buffers as terminal. Every output is searched for the secrets in use and for escape sequences.
 
 #[cfg(feature = "hub")]
 mod absent;
@@ -43,14 +43,14 @@ struct Machine {
     client: Arc<Client>,
 }
 
-/// What a run left behind.
+/// The result of a run.
 struct Ran {
     code: u8,
     out: String,
     err: String,
 }
 
-/// Executes nothing.
+/// An [`Exec`] that executes nothing.
 struct Nobody;
 
 impl Exec for Nobody {
@@ -59,7 +59,7 @@ impl Exec for Nobody {
     }
 }
 
-/// Ctrl-C after a number of looks.
+/// Ctrl-C after a number of checks.
 struct After(AtomicUsize);
 
 impl Interrupt for After {

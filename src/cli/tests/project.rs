@@ -1,4 +1,4 @@
-//! A folder's own token, and what its project needs.
+//! A folder's token, and the requirements of its project.
 
 use super::*;
 
@@ -37,7 +37,7 @@ fn a_folder_uses_its_own_token_until_that_is_undone() {
     assert_eq!(machine.json(&["use", "--undo"], 0)["profile"], Value::Null);
     assert!(!file.exists());
     assert_eq!(machine.run(&["explain"]).code, 1);
-    // Nothing but the folder's file was touched.
+    // Only the folder's file was changed.
     assert!(
         !machine
             .home
@@ -116,7 +116,7 @@ fn the_projects_need_counts_where_nothing_is_said() {
         assert_eq!(value["required"], required, "{arguments:?}");
         assert_eq!(value["target"], target, "{arguments:?}");
     }
-    // A command is checked as well, and not when that is not wanted.
+    // A command is checked as well, unless `--no-check` is given.
     assert_eq!(machine.run(&["run", "--", "x"]).code, 3);
     assert_eq!(machine.run(&["run", "--no-check", "--", "x"]).code, 126);
     for wrong in [
@@ -141,10 +141,10 @@ fn a_command_of_the_users_configuration_hands_out_the_token() {
     let script = "token_command = ['sh', '-c', 'echo $VALUE']";
     machine.write(".config/hubtoken/config.toml", script);
     assert_eq!(source(&machine), ("command:sh".into(), "hf_…keAA".into()));
-    // A folder's own token goes before it.
+    // A folder's token takes precedence.
     assert_eq!(machine.run(&["use", "lab"]).code, 0);
     assert_eq!(source(&machine).1, "hf_…akBB");
-    // One run starts it once, also where both the token and the trace are asked for.
+    // Each run starts it once, even if both the token and the trace are needed.
     let counted = "token_command = ['sh', '-c', 'echo started >> started.txt; echo $VALUE']";
     machine.write(".config/hubtoken/config.toml", counted);
     assert_eq!(machine.run(&["use", "--undo"]).code, 0);
@@ -152,7 +152,7 @@ fn a_command_of_the_users_configuration_hands_out_the_token() {
     assert_eq!(machine.run(&["status"]).code, 3);
     let started = machine.home.path().join(".config/hubtoken/started.txt");
     assert_eq!(std::fs::read_to_string(started).unwrap(), "started\n");
-    // A project that names one is refused.
+    // A project that names one is rejected.
     machine.write("hubtoken.toml", script);
     let ran = machine.run(&["explain"]);
     assert_eq!(ran.code, 2, "{ran:?}");

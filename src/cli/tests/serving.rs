@@ -1,4 +1,4 @@
-//! `hubtoken hub serve`, from its first line to its end.
+//! `hubtoken hub serve`, from its first line to its exit.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// After this a test has hung, and should say so.
+/// A test that takes longer than this has hung.
 const HANG_LIMIT: Duration = Duration::from_mins(5);
 
 struct Flag(AtomicBool);
@@ -17,7 +17,7 @@ impl Interrupt for Flag {
     }
 }
 
-/// Standard output as another thread reads it.
+/// Standard output, read by another thread.
 struct Pipe(Sender<Vec<u8>>);
 
 impl Write for Pipe {
@@ -31,7 +31,7 @@ impl Write for Pipe {
     }
 }
 
-/// Serves while something is done with what it announced.
+/// Serves while `visit` runs with the line that was announced.
 fn serve(machine: &Machine, arguments: &[&str], visit: impl FnOnce(&str)) -> u8 {
     let flag = Flag(AtomicBool::new(false));
     let (sender, receiver): (_, Receiver<Vec<u8>>) = channel();

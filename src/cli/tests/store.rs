@@ -1,10 +1,10 @@
-//! Logging in, listing, switching and logging out against an embedded Hub.
+//! Logging in, listing, switching, and logging out against an embedded Hub.
 
 use super::live::Site;
 use super::*;
 
 impl Site {
-    /// Logs in with a new token; no later output may show it.
+    /// Logs in with a new token; no later output may contain it.
     fn store(&mut self, name: &str, rest: &[&str]) -> String {
         let value = self.token(name, &["--role", "write"]);
         self.machine.stdin = format!("{value}\n");
@@ -37,7 +37,7 @@ fn the_life_of_a_stored_token() {
     assert_eq!(site.machine.run(&["switch", "mine"]).code, 2);
     let masked = site.machine.json(&["token", "--profile", "theirs"], 0);
     assert_eq!(masked["value"], Value::Null);
-    // Shown when asked for, which the search for secrets must not see.
+    // Shown on request, which the search for secrets must not report.
     site.machine.secrets.retain(|secret| *secret != laptop);
     let shown = site.machine.run(&["token", "--profile", "theirs"]);
     assert_eq!(shown.out, format!("{laptop}\n"));

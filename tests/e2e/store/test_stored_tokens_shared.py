@@ -134,7 +134,7 @@ def test_logging_out_while_a_variable_is_set(world: World, runner: Runner, varia
     set_for = HubtokenCommand(runner, {variable: value})
     HfCommand(runner).login(value_of(world, "read"))
     done = set_for.run("hubtoken", "logout", "--all", "--json")
-    assert f"{variable} is set and goes on being used" in done.stdout
+    assert f"{variable} is set and is still used" in done.stdout
     assert not (folder / "token").exists()
     our.login(value_of(world, "read"))
     # `hf` removes the files, and then says that it failed.
