@@ -1,1 +1,1 @@
-"""Tests: `rust` of the core, `python` of its Python face, `e2e` of real clients on a real Hub."""
+"""Tests: `python` of the Python layer, `e2e` of real clients with a real Hub, and Rust tests."""

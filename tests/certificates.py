@@ -1,4 +1,4 @@
-"""Certificates of an authority that tests make, as files that a Hub reads."""
+"""Certificates of a test authority, as files that a Hub reads."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 def write_certificate(
     folder: Path, authority: trustme.CA, name: str = "localhost"
 ) -> dict[str, Any]:
-    """A certificate and its key, as options of a Hub."""
+    """Write a certificate and its key; returns them as options of a Hub."""
     issued = authority.issue_cert(name)
     certificate, key = folder / "cert.pem", folder / "key.pem"
     chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
     key.touch(mode=0o600)
-    # In one step each, as a program that renews certificates does it.
+    # Each is replaced atomically, as programs that renew certificates do.
     for path, content in ((key, issued.private_key_pem.bytes()), (certificate, chain)):
         unfinished = path.with_suffix(".new")
         unfinished.touch(mode=0o600)

@@ -13,7 +13,7 @@ _HOME = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give this process (each xdist worker is one) an empty home of its own."""
+    """Give this process (each xdist worker is one) its own empty home."""
     config.stash[_HOME] = tempfile.TemporaryDirectory(prefix="hubtoken-tests-")
     clean_process(Path(config.stash[_HOME].name))
 
@@ -25,7 +25,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home directory, which this test's process and its children see as theirs."""
+    """An empty home directory, used by this test's process and its children."""
     home = tmp_path / "home"
     home.mkdir()
     for name, value in home_variables(home).items():

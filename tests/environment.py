@@ -1,8 +1,8 @@
-"""The environment that tests run in: nobody's home, nobody's token, nobody's proxy.
+"""The environment that tests run in: without the user's home, tokens, or proxies.
 
-The clients under test read dozens of variables, many of them once, at import. So the process is
-cleaned before the first import (see `tests/conftest.py`), and a child process starts from
-`child_environment`, which copies nothing but what a program needs to start.
+The clients under test read dozens of variables, many of them once, at import. The process is
+therefore cleaned before the first import (see `tests/conftest.py`), and a child process starts from
+`child_environment`, which copies only what a program needs to start.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# After so many seconds a test has hung, and should say so. Nothing else depends on it.
+# A test that takes longer than this has hung. Nothing else depends on it.
 HANG_LIMIT = 300.0
 
-# By prefix: whatever a developer's machine has set for the Hub, its libraries or us.
+# By prefix: whatever is set on a developer's machine for the Hub, its libraries or hubtoken.
 STEERING_PREFIXES = ("HF_", "HUGGING", "HUBTOKEN", "TRANSFORMERS_", "DATASETS_", "OAUTH_", "XDG_")
 STEERING_NAMES = frozenset(
     {
@@ -45,7 +45,7 @@ STEERING_NAMES = frozenset(
     }
 )
 
-# Nothing but the embedded Hub is spoken to, and nothing is printed but what a test looks at.
+# Only the embedded Hub is contacted, and only what a test inspects is printed.
 QUIET = {
     "DO_NOT_TRACK": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -59,7 +59,7 @@ QUIET = {
 
 
 def steers(name: str) -> bool:
-    """Whether a variable of this name could change what a test sees."""
+    """Whether a variable of this name could change a test's result."""
     upper = name.upper()
     return upper in STEERING_NAMES or upper.startswith(STEERING_PREFIXES)
 
@@ -78,19 +78,19 @@ def home_variables(home: Path) -> dict[str, str]:
 
 
 def clean_process(home: Path) -> None:
-    """Make this process's environment a clean one that lives in `home`."""
+    """Replace this process's environment with a clean one that uses `home`."""
     for name in [name for name in os.environ if steers(name)]:
         del os.environ[name]
     os.environ.update(home_variables(home) | QUIET)
 
 
 def child_environment(home: Path, **variables: str) -> dict[str, str]:
-    """The whole environment of a child process that lives in `home`."""
+    """The complete environment of a child process that uses `home`."""
     inherited = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
     fixed = {"LANG": "C.UTF-8", "PYTHONUTF8": "1"}
     return inherited | fixed | home_variables(home) | QUIET | variables
 
 
 def fake_token() -> str:
-    """A token in the right form that no Hub has issued: 37 characters, new at each call."""
+    """A token in the right format that no Hub has issued: 37 characters, new on each call."""
     return "hf_" + "".join(secrets.choice(string.ascii_letters) for _ in range(34))

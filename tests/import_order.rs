@@ -1,4 +1,4 @@
-//! The order of the faces: the command knows nothing of Python.
+//! Checks the import order of the root package: the command must not import the Python layer.
 
 use import_order::Imports;
 

@@ -1,4 +1,5 @@
-//! `Range`: a part is never empty and always in the file, and the simple forms mean what they say.
+//! Fuzzes `Range`: a range is never empty and always inside the file, and the simple forms have
+//! their documented meaning.
 #![no_main]
 
 use hubtoken_hub::fuzzing::byte_range;

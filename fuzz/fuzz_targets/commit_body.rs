@@ -1,5 +1,6 @@
-//! The body of a commit: the same in pieces of any size, never a commit if it is cut off, and line by line what a plain
-//! JSON parser finds. A content that takes the short way to the disk is the one that the others would have been.
+//! Fuzzes the body of a commit: the result is the same for chunks of any size, a truncated body is
+//! never a commit, and each line means what a plain JSON parser finds. Content that is written to
+//! disk through the fast path is the same as through the other paths.
 #![no_main]
 
 use base64::Engine as _;
@@ -21,7 +22,7 @@ fuzz_target!(|input: &[u8]| {
     }
     let pieces: Vec<&[u8]> = input.chunks(5).collect();
     let streamed = commit(&pieces, true, 8);
-    // What is wrong with it may be told in other words.
+    // The error message may differ.
     assert_eq!(commit(&[input], true, 8).ok(), streamed.clone().ok());
     if streamed.is_ok() {
         assert_eq!(streamed, whole);
@@ -35,7 +36,7 @@ fuzz_target!(|input: &[u8]| {
             continue;
         }
         serde_json::from_slice::<IgnoredAny>(line).expect("a line of a commit is JSON");
-        // What nobody asks for may be a number that is too large to be kept.
+        // Unused fields may contain numbers that are too large to be represented.
         match serde_json::from_slice(line) {
             Ok(value) => lines.push(value),
             Err(_) => return,
@@ -44,7 +45,7 @@ fuzz_target!(|input: &[u8]| {
     let mut changes = read.changes.iter();
     let mut is_plain = !input.contains(&b'\\');
     for line in &lines {
-        // A parser of structures takes an array of the fields as well.
+        // A struct parser also accepts an array of the fields.
         let (key, value) = match line {
             Value::Array(fields) => (&fields[0], &fields[1]),
             object => (&object["key"], &object["value"]),
@@ -77,7 +78,7 @@ fuzz_target!(|input: &[u8]| {
                 let path = path.strip_suffix('/').unwrap_or(&path).to_owned();
                 assert_eq!(changes.next(), Some(&Change::DeleteFolder(path)));
             }
-            other => panic!("an operation nobody knows: {other}"),
+            other => panic!("an unknown operation: {other}"),
         }
     }
     assert_eq!(changes.next(), None);

@@ -1,5 +1,5 @@
-//! A compressed body: the same in pieces of any size, never more than the limit, never much at once, and what gzip
-//! itself makes of it.
+//! Fuzzes a compressed body: the result is the same for chunks of any size, never exceeds the
+//! limit, is never large at once, and matches that of gzip itself.
 #![no_main]
 
 use std::io::Read as _;
@@ -8,7 +8,7 @@ use flate2::bufread::GzDecoder;
 use hubtoken_hub::fuzzing::inflated;
 use libfuzzer_sys::fuzz_target;
 
-/// The best ratio that there is makes this of a kilobyte, and the decoder's buffer adds its own.
+/// At the best possible ratio, a kilobyte expands to this much, plus the decoder's buffer.
 const AT_ONCE: usize = (1 << 20) + (64 << 10);
 
 fuzz_target!(|input: (u32, &[u8])| {

@@ -1,5 +1,6 @@
-//! A configuration: any text is read or refused, a message never shows a secret of it, a project's
-//! file steers no secret, and pinning a profile changes the profile alone.
+//! Fuzzes a configuration: any text is parsed or rejected, a message never shows a secret of it, a
+//! project's file cannot control where secrets come from or go to, and pinning a profile changes
+//! only the profile.
 #![no_main]
 
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The address of a Hub: plain http is for loopback only, its text holds no secret, and reading
-//! that text again gives the same Hub.
+//! Fuzzes the address of a Hub: plain http is only accepted for loopback, its text contains no
+//! secret, and parsing that text again gives the same Hub.
 #![no_main]
 
 use hubtoken_core::endpoint::Endpoint;
@@ -21,7 +21,7 @@ fuzz_target!(|input: (&str, &str)| {
     assert!(Endpoint::parse(shown).is_ok_and(|again| again == endpoint));
     assert!(endpoint.owns(&endpoint.url("/api/whoami-v2")));
     if endpoint.owns(url) {
-        // Nothing is repaired: what is approved begins as it is written.
+        // Nothing is repaired: an accepted endpoint starts as it was written.
         let scheme = if endpoint.is_secure() {
             "https://"
         } else {

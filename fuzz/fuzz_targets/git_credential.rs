@@ -1,5 +1,5 @@
-//! git's credential protocol: what was read and written again means the same, no value can forge a
-//! line, and the helper tells nothing to another host.
+//! Fuzzes git's credential protocol: reading and writing preserves the meaning, no value can forge
+//! a line, and the helper reveals nothing to another host.
 #![no_main]
 
 use hubtoken_core::env::Fixed;
@@ -17,7 +17,7 @@ fuzz_target!(|input: &[u8]| {
     let Ok(attributes) = Attributes::parse(&question) else {
         return;
     };
-    // What the protocol cannot carry is refused; the rest comes back as it was.
+    // What the protocol cannot represent is rejected; the rest is unchanged after a round trip.
     if let Ok(written) = attributes.encode() {
         let again = Attributes::parse(&written).expect("what was written can be read");
         assert!(again == attributes, "a value changed on its way");
@@ -35,6 +35,6 @@ fuzz_target!(|input: &[u8]| {
         let hosts: [&[u8]; 3] = [b"hub.example", b"hub.example:", b"hub.example:443"];
         let same_host = hosts.iter().any(|host| asked.eq_ignore_ascii_case(host));
         let https = attributes.protocol.as_deref() == Some(b"https");
-        assert!(!tells || (same_host && https), "told to another host");
+        assert!(!tells || (same_host && https), "revealed to another host");
     }
 });

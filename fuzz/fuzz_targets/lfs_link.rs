@@ -1,5 +1,5 @@
-//! Links to large files: whatever is not, letter by letter, a link of this Hub for this repository and this object
-//! within its hour allows nothing.
+//! Fuzzes links to large files: anything that is not exactly a link of this Hub for this repository
+//! and this object, within its hour, grants no access.
 #![no_main]
 
 use std::sync::OnceLock;
@@ -11,8 +11,8 @@ const OID: [u8; 32] = [7; 32];
 const SIZE: u64 = 5;
 const LIFETIME: u32 = 3600;
 
-/// What is laid over a link from a place of it on, or stands there instead of it; another object, named by a place and a
-/// difference; another repository; and the moment.
+/// Bytes that overwrite a link from an offset on, or replace it; another object, given by an offset
+/// and a difference; another repository; and the time.
 type Asked<'a> = (
     (u8, &'a [u8]),
     Option<&'a str>,

@@ -1,5 +1,5 @@
-//! Pointers to large files: what is read and written again is read as the same, and what is read has git-lfs' own form,
-//! so that a client and the Hub agree which files are pointers.
+//! Fuzzes pointers to large files: a pointer is unchanged after a round trip, and every accepted
+//! pointer has git-lfs's own form, so that a client and the Hub agree on which files are pointers.
 #![no_main]
 
 use hubtoken_hub::fuzzing::{pointer, pointer_text};
@@ -13,7 +13,7 @@ fuzz_target!(|content: &[u8]| {
     };
     let text = pointer_text(oid, size);
     assert_eq!(pointer(text.as_bytes()), Some((oid, size)));
-    // As git-lfs decodes it: `version`, extensions, `oid`, `size`, in that order and once.
+    // As git-lfs decodes it: `version`, extensions, `oid`, `size`, in that order and once each.
     assert!(content.len() <= 1024);
     let lines: Vec<&str> = std::str::from_utf8(content)
         .expect("a pointer is text")

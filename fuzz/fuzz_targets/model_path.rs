@@ -1,5 +1,5 @@
-//! A path below a model: it is read as it stands or not at all, and at the model's server it leads nowhere else than it
-//! says, however that server reads paths.
+//! Fuzzes a path below a model: it is used unchanged or rejected, and the model's server resolves
+//! it to what it says, however that server parses paths.
 #![no_main]
 
 use hubtoken_hub::fuzzing::asked_below;
@@ -11,12 +11,12 @@ fuzz_target!(|path: &str| {
         return;
     };
     let asked = path.split(['?', '#']).next().unwrap_or_default();
-    // The address of a whole URL is the client's affair; its path is what counts.
+    // How a complete URL is parsed is the client's responsibility; only its path matters here.
     let whole = format!(
         "/models/{model}{}",
         below.strip_suffix('/').unwrap_or(&below)
     );
-    assert!(asked.ends_with(&whole), "{asked} is no {whole}");
+    assert!(asked.ends_with(&whole), "{asked} does not end with {whole}");
     let names: Vec<&str> = model.split('/').collect();
     assert!(names.len() <= 2);
     assert!(!names.iter().any(|name| matches!(*name, "" | "." | "..")));

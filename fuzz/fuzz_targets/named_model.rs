@@ -1,5 +1,6 @@
-//! The model that a body names: the same in pieces of any size, known for good once it is known, and the one that a
-//! parser finds, whether it takes the first or the last of two, and whether case makes a difference to it.
+//! Fuzzes the model that a body names: the result is the same for chunks of any size, does not
+//! change once it is known, and is the one that a parser finds, whether it uses the first or the
+//! last of two fields, and whether it is case-sensitive.
 #![no_main]
 
 use std::fmt;
@@ -9,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-/// The longest model that is taken, even if each of its letters is an escape.
+/// The longest model that is accepted, even if each of its characters is escaped.
 const SHORT: usize = 1024 / 12;
 
 fuzz_target!(|body: &[u8]| {
@@ -44,7 +45,7 @@ fuzz_target!(|body: &[u8]| {
     }
 });
 
-/// The fields of an object in their order, those of one name as well.
+/// The fields of an object in order, including duplicates.
 struct Object(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Object {

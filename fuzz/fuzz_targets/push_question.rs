@@ -1,5 +1,5 @@
-//! What git's hook asks of a push: read to the end or not at all, whatever the pieces, and nothing is let in but
-//! branches and tags that mean themselves.
+//! Fuzzes the input of git's push hook: it is read completely or rejected, whatever the chunks, and
+//! only unambiguous branches and tags are accepted.
 #![no_main]
 
 use hubtoken_hub::fuzzing::push;
@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|question: &[u8]| {
     let whole = push(&[question]);
-    // What comes after an empty line is nobody's question, and is not to be waited for.
+    // Data after an empty line belongs to no push, and must not be waited for.
     let end = question.windows(2).position(|pair| pair == b"\n\n");
     let (asked, rest) = question.split_at(end.map_or(question.len(), |end| end + 2));
     for size in [1, 41] {

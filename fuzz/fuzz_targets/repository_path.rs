@@ -1,5 +1,6 @@
-//! Paths and revisions of a repository, and `.gitignore`: no path leads out of it or to git's own files, a revision is a
-//! name or a hash and no expression, and a line that is a file's own name ignores it whatever stands before.
+//! Fuzzes paths and revisions of a repository, and `.gitignore`: no path leads out of it or to
+//! git's own files, a revision is a name or a hash and never an expression, and a line with a
+//! file's own name ignores that file, whatever precedes it.
 #![no_main]
 
 use std::path::{Component, Path};
@@ -40,7 +41,7 @@ fuzz_target!(|input: (&str, &str)| {
     }
 });
 
-/// A letter that means itself in a pattern.
+/// A character that stands for itself in a pattern.
 fn escaped(letter: char) -> impl Iterator<Item = char> {
     let is_special = letter.is_ascii_punctuation() && letter != '/' || letter == ' ';
     is_special.then_some('\\').into_iter().chain([letter])

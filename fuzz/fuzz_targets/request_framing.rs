@@ -1,5 +1,6 @@
-//! Where requests end: the same in pieces of any size, and what can be read in two ways is cut off there and nowhere
-//! else. Of what is let through hyper finds no request, and no body, that a strict reader does not find as well.
+//! Fuzzes where requests end: the result is the same for chunks of any size, and only ambiguous
+//! requests are cut off, at the ambiguity. In what is accepted, hyper finds no request and no body
+//! that a strict parser does not find as well.
 #![no_main]
 
 use std::convert::Infallible;
@@ -37,8 +38,8 @@ fuzz_target!(|input: &[u8]| {
     );
 });
 
-/// The whole requests in these bytes, read with all of them at hand, and the place of the line feed at which one can be
-/// read in two ways.
+/// The complete requests in these bytes, parsed with all bytes available, and the offset of the
+/// line feed where the framing becomes ambiguous.
 fn strictly(bytes: &[u8]) -> (Requests, Option<usize>) {
     let mut requests = Requests::new();
     let mut reader = Strict { bytes, at: 0 };
@@ -56,7 +57,7 @@ struct Strict<'a> {
     at: usize,
 }
 
-/// The place of the doubt, or nothing where the bytes end.
+/// The offset of the ambiguity, or nothing if the bytes end.
 type Ended = Option<usize>;
 
 impl<'a> Strict<'a> {
@@ -103,7 +104,7 @@ impl<'a> Strict<'a> {
             None => Vec::new(),
             Some(length) => self.take(*length)?.to_vec(),
         };
-        // As hyper tells it, which has no other words for it.
+        // Normalized by hyper's own type, as in the requests that hyper reports.
         let target = Uri::try_from(target).map_or(Vec::new(), |uri| uri.to_string().into_bytes());
         Ok((target, body))
     }
@@ -160,7 +161,7 @@ fn digits(text: &[u8], radix: u32) -> Option<u64> {
     (!text.is_empty()).then_some(number)
 }
 
-/// The whole requests that hyper finds.
+/// The complete requests that hyper finds.
 fn served(bytes: &[u8]) -> Requests {
     let found = Arc::new(Mutex::new(Requests::new()));
     let service = service_fn(|request: Request<Incoming>| {
@@ -182,7 +183,7 @@ fn served(bytes: &[u8]) -> Requests {
                 }
             }
             let mut response = Response::new(String::new());
-            // So that nothing but requests comes after a CONNECT.
+            // So that only requests follow a CONNECT.
             *response.status_mut() = hyper::StatusCode::NOT_FOUND;
             Ok::<_, Infallible>(response)
         }
@@ -208,7 +209,7 @@ impl Wake for Bell {
     }
 }
 
-/// A connection whose client waits when it has sent all.
+/// A connection whose client waits after it has sent everything.
 struct Wire(Vec<u8>, usize);
 
 impl Read for Wire {

@@ -1,5 +1,5 @@
-//! `stored_tokens`: any text is read or refused, and an edit changes the entry that is meant and
-//! no other.
+//! Fuzzes `stored_tokens`: any text is parsed or rejected, and an edit changes only the intended
+//! entry.
 #![no_main]
 
 use hubtoken_core::store::document::Document;

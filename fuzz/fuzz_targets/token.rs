@@ -1,5 +1,5 @@
-//! The cleaning of a pasted token: what comes out is fit for a header, cleaning it again changes
-//! nothing, and neither the mask nor a refusal shows the value.
+//! Fuzzes the cleaning of a pasted token: the result is valid in a header, cleaning it again
+//! changes nothing, and neither the mask nor an error shows the value.
 #![no_main]
 
 use hubtoken_core::printable::{holds_secret, printable};
@@ -27,8 +27,8 @@ fuzz_target!(|text: &str| {
     assert!(again == token);
     let mask = token.mask();
     assert!(mask.contains('\u{2026}') && !mask.contains(value));
-    // A shorter one may stand in the name of its kind.
+    // A shorter one may be part of its kind's name.
     assert!(value.len() < 16 || !format!("{token:?}").contains(value));
-    // A mask is not taken for a token.
+    // A mask is not accepted as a token.
     assert!(Token::parse(&mask).is_err());
 });

@@ -1,5 +1,5 @@
-//! What a `token_command` writes: any bytes are understood or refused, nothing is made up, and a
-//! refusal repeats none of them.
+//! Fuzzes the output of a `token_command`: any bytes are parsed or rejected, nothing is made up,
+//! and an error repeats none of them.
 #![no_main]
 
 use hubtoken_core::resolve::command::understand;

@@ -1,5 +1,5 @@
-//! An answer of whoami: any bytes are an identity or refused, what is shown of it steers no
-//! terminal, and every question can be put to it.
+//! Fuzzes a whoami response: any bytes are an identity or rejected, what is shown of it cannot
+//! control a terminal, and every permission check on it ends with a verdict.
 #![no_main]
 
 use hubtoken_core::authorization::authorize;

@@ -308,7 +308,7 @@ def _warn_of_workers(happened: "str | None") -> None:
 
     found, advice = describe()
     if found:
-        _warn(f"{happened}, but {found} started earlier, with the previous token. {advice}")
+        _warn(f"{happened}, but {found} started before that, with the previous token. {advice}")
 
 
 def _warn(text: str) -> None:

@@ -36,7 +36,7 @@ def desk() -> Iterator[Desk]:
 
 @pytest.fixture
 def runner(world: World, home: Path) -> Runner:
-    """A runner whose home is this test's."""
+    """A runner that uses this test's home."""
     return Runner(home=home, endpoint=world.endpoint)
 
 

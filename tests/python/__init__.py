@@ -1,1 +1,1 @@
-"""Tests of the Python face, one file a module."""
+"""Tests of the Python layer, one file per module."""

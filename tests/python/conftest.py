@@ -1,4 +1,4 @@
-"""Every test of the Python face starts with no token anywhere and in an empty directory."""
+"""Every test of the Python layer starts without any token and in an empty directory."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def clean_environment(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[pytest.MonkeyPatch]:
-    """No token, no project config, no cache of either; set variables with what this yields.
+    """No token, project configuration, or cache; yields a `monkeypatch` for setting variables.
 
     The process itself is cleaned once in `tests/conftest.py`; here each test gets its own home
-    and its own working directory, since a project's config is looked for from there upwards.
+    and its own working directory, since project configuration is searched from there upwards.
     """
     project = tmp_path / "project"
     project.mkdir()

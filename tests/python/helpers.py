@@ -1,4 +1,4 @@
-"""What the tests of the Python face share: tokens, children, and what a leak looks like."""
+"""Shared code of the Python tests: tokens, child processes, and the detection of leaks."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ DEADLINE = HANG_LIMIT
 
 
 def handed_over(value: str | None = None, endpoint: str | None = None) -> HubToken:
-    """A token that came as an argument; a new fake one if no value is given."""
+    """A token passed as an argument; a new fake one if no value is given."""
     token = hubtoken.resolve_token(value or fake_token(), endpoint=endpoint)
     assert token is not None
     return token
 
 
 def ambient(**options: Any) -> HubToken:
-    """The token that the environment has."""
+    """The token of the environment."""
     token = hubtoken.resolve_token(**options)
     assert token is not None
     return token
 
 
 def forms(secret: str) -> Iterator[str]:
-    """The shapes in which a secret could leave: as it is, in base64, in a URL."""
+    """The forms in which a secret could leak: unchanged, in base64, in a URL."""
     yield secret
-    # Long enough a part to be nothing else, whatever stands before it.
+    # A part that is long enough to be unambiguous, whatever precedes it.
     yield secret[4:-4]
     yield quote(secret, safe="")
     for user in ("", ":", "hf_user:", "user:", "alice:", "x-access-token:"):
@@ -48,7 +48,7 @@ def forms(secret: str) -> Iterator[str]:
 
 
 def leaks(text: str | bytes, *secrets: str) -> list[str]:
-    """Which secrets a text holds, in whatever form; their masks, so that the test leaks none."""
+    """The secrets that a text contains, in any form; as masks, so that the test leaks none."""
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     return [
         f"{secret[:3]}…{secret[-4:]}"
@@ -65,7 +65,7 @@ def run_program(
     without: tuple[str, ...] = (),
     **variables: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `programs/<name>.py` to its end; JSON goes in through stdin, secrets too."""
+    """Run `programs/<name>.py` to its end; JSON is passed through stdin, including secrets."""
     environment = child_environment(home, PYTHONPATH=str(ROOT), **variables)
     for absent in without:
         del environment[absent]
@@ -82,6 +82,6 @@ def run_program(
 
 
 def answer_of(done: subprocess.CompletedProcess[str]) -> Any:
-    """The JSON in a program's last line."""
+    """The JSON on a program's last line."""
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,7 +1,7 @@
-"""Proxies that speak SOCKS 4, 4a and 5, or CONNECT, and remember what they were asked.
+"""Proxies that speak SOCKS 4, 4a and 5, or CONNECT, and record their requests.
 
-All connections end at one server on this machine, whatever host is asked for: a client that reaches
-it has gone through the proxy, since its endpoint's name is known nowhere else.
+All connections end at one server on this machine, whatever host is requested: a client that reaches
+it has used the proxy, since its endpoint's name is unknown everywhere else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Guards against a test that never ends; nothing is measured by it.
+# Guards against a test that never ends; it measures nothing.
 DEADLINE = 60.0
 
 
@@ -29,12 +29,12 @@ class Proxy(socketserver.ThreadingTCPServer):
     def __init__(self, target: int, **behavior: Any) -> None:
         """Listen; `target` is the port on this machine that all connections end at."""
         self.target = target
-        # What is asked for: the protocol, the host as it was written, the port.
+        # The requests: the protocol, the host as it was written, the port.
         self.asked: list[tuple[str, str, int]] = []
         self.connections = 0
-        # User and password that are wanted.
+        # The required user and password.
         self.credentials: tuple[str, str] | None = behavior.get("credentials")
-        # What is answered in place of a connection.
+        # A response in place of a connection.
         self.refusal: bytes | None = behavior.get("refusal")
         super().__init__(("127.0.0.1", 0), _Handler)
 
@@ -49,7 +49,7 @@ class Proxy(socketserver.ThreadingTCPServer):
         return super().get_request()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that went away is what some tests are about."""
+        """Log nothing: some tests are about clients that disconnect."""
 
 
 class _Handler(socketserver.BaseRequestHandler):

@@ -1,4 +1,4 @@
-"""Records on the disk as another process has left them, of any age: so that no test has to wait."""
+"""Records on disk as another process would have written them, of any age, so that no test waits."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def write(home: Path, token: HubToken, suffix: str, age: float, **fields: Any) -
 
 
 def body(role: str = "read", user: str = "alice", **more: Any) -> dict[str, Any]:
-    """What whoami says of a token."""
+    """The whoami response for a token."""
     auth = {"type": "access_token", "accessToken": {"displayName": "ci", "role": role}}
     return {"type": "user", "name": user, "auth": auth, **more}
 
 
 def identity(home: Path, token: HubToken, age: float, **said: Any) -> None:
-    """Another process has asked whose the token is."""
+    """Another process has requested the token's identity."""
     write(home, token, ".json", age, identity=body(**said))
 
 
 def rejection(home: Path, token: HubToken, age: float) -> None:
-    """Another process was told that the Hub does not know the token."""
+    """Another process has received a rejection of the token."""
     write(home, token, ".rejected", age)

@@ -1,7 +1,7 @@
-"""Servers that are no Hub: they answer as they are told, badly as a rule, and remember who asked.
+"""Servers that are not a Hub: they respond as the test says, usually badly, and record requests.
 
 A server's behavior is a function from a request to the bytes that are sent back, so that a test
-can send what no HTTP library would: half an answer, none at all, junk for headers.
+can send what no HTTP library would: half a response, none at all, junk for headers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DEADLINE = HANG_LIMIT
 
 @dataclass(frozen=True)
 class Request:
-    """What somebody asked."""
+    """A request that was received."""
 
     path: str
     headers: dict[str, str]
@@ -38,7 +38,7 @@ class Request:
 def http(
     status: int, body: bytes | str = b"", *, length: int | None = None, **headers: str
 ) -> bytes:
-    """A whole answer; `length` is what it claims, `_` in a header's name stands for `-`."""
+    """A complete response; `length` is what it claims, `_` in a header's name stands for `-`."""
     content = body.encode() if isinstance(body, str) else body
     lines = [
         f"HTTP/1.1 {status} Whatever",
@@ -50,7 +50,7 @@ def http(
 
 
 def identity(user: str = "alice", role: str = "write", **more: object) -> bytes:
-    """The answer of a Hub that knows the token."""
+    """The response of a Hub that accepts the token."""
     body: dict[str, Any] = {
         "type": "user",
         "name": user,
@@ -60,7 +60,7 @@ def identity(user: str = "alice", role: str = "write", **more: object) -> bytes:
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Listens on a free port of this machine. `behavior` may be exchanged at any time."""
+    """Listens on a free port of this machine. `behavior` may be replaced at any time."""
 
     daemon_threads = True
     block_on_close = False
@@ -71,7 +71,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.behavior = behavior
         self.requests: list[Request] = []
         self.connections = 0
-        # Whether the connection stays open, silent, after an answer.
+        # Whether the connection stays open and silent after a response.
         self.lingers = False
         self.asked = threading.Event()
         self.closing = threading.Event()
@@ -79,21 +79,21 @@ class Server(socketserver.ThreadingTCPServer):
 
     @property
     def endpoint(self) -> str:
-        """Where it listens."""
+        """The address that it listens on."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def hang(self, _request: Request) -> bytes:
-        """A behavior: nothing, until the server is closed."""
+        """A behavior: no response until the server is closed."""
         self.closing.wait(DEADLINE)
         return b""
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Count the connection, also one on which nothing is asked."""
+        """Count the connection, even if no request is sent on it."""
         self.connections += 1
         return super().get_request()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that went away is what some tests are about."""
+        """Log nothing: some tests are about clients that disconnect."""
 
 
 class _Handler(socketserver.StreamRequestHandler):
@@ -115,7 +115,7 @@ class _Handler(socketserver.StreamRequestHandler):
 
 @contextmanager
 def serving(behavior: Callable[[Request], bytes] | bytes) -> Iterator[Server]:
-    """A running server; bytes are its answer to everything."""
+    """A running server; if `behavior` is bytes, they are the response to every request."""
     answer = behavior
     server = Server((lambda _: answer) if isinstance(answer, bytes) else answer)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -131,7 +131,7 @@ def serving(behavior: Callable[[Request], bytes] | bytes) -> Iterator[Server]:
 
 @contextmanager
 def hanging() -> Iterator[Server]:
-    """A server that takes the question and never answers."""
+    """A server that accepts requests and never responds."""
     with serving(b"") as server:
         server.behavior = server.hang
         yield server

@@ -1,4 +1,4 @@
-"""An active token is what the Hub's libraries send, and what was before comes back."""
+"""An active token is what the Hub's libraries send, and afterwards the previous state is back."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_it_is_sent_and_what_was_before_comes_back(
 
 
 def test_the_variable_holds_a_plain_string() -> None:
-    # `os.environ` is copied, printed and handed on by everybody.
+    # Many programs copy, print and pass on `os.environ`.
     with handed_over().activate():
         assert type(os.environ["HF_TOKEN"]) is str
 
@@ -142,7 +142,7 @@ def test_nothing_is_set_where_the_libraries_send_it_anyway(
     alone.setenv("HF_TOKEN", f" {value}\n")
     with handed_over(value).activate():
         assert os.environ["HF_TOKEN"] == f" {value}\n"
-    # OIDC would win over the variable, so that is not sending it anyway.
+    # OIDC would take precedence over the variable, so the token would not be sent anyway.
     alone.setenv("HF_OIDC_RESOURCE", "models/a/b")
     with handed_over(value).activate():
         assert "HF_OIDC_RESOURCE" not in os.environ
@@ -175,7 +175,7 @@ def test_it_is_refused_where_implicit_tokens_are_disabled(
 
 
 def in_thread(token: HubToken) -> str:
-    """What becomes of an activation in another thread, which ends it at once."""
+    """The outcome of an activation in another thread, which ends it at once."""
     try:
         with token.activate():
             return os.environ["HF_TOKEN"]
@@ -193,11 +193,11 @@ def test_another_thread_cannot_activate_a_different_token() -> None:
             assert f"hf_…{first.reveal()[-4:]}" in refused
             assert leaks(refused, first.reveal(), second.reveal()) == []
             assert state() == was
-            # The same token is no conflict.
+            # The same token does not conflict.
             same = handed_over(first.reveal())
             assert pool.submit(in_thread, same).result(DEADLINE) == first.reveal()
             assert state() == was
-        # And once it is over, it may.
+        # And once it has ended, it may.
         assert pool.submit(in_thread, second).result(DEADLINE) == second.reveal()
     assert "HF_TOKEN" not in os.environ
 

@@ -1,4 +1,4 @@
-"""A plain call inside one's own block is refused however it is written, and a `with` never is."""
+"""A plain call inside a block of the same thread is rejected in any form, and a `with` never is."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Holder:
     """Has a property that activates."""
 
     def __init__(self, token: HubToken) -> None:
-        """Keep it."""
+        """Store the token."""
         self.token = token
 
     @property
@@ -97,7 +97,7 @@ class Holder:
 
 
 def run(source: str, token: HubToken, where: str) -> list[str | None]:
-    """Run it, and tell what was active."""
+    """Run it, and return what was active."""
     seen: list[str | None] = []
 
     def note() -> None:

@@ -1,4 +1,4 @@
-"""A forked worker that is started inside a `with` block can activate, as the documents advise."""
+"""A forked worker that is started inside a `with` block can activate, as the documentation says."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.usefixtures("alone"),
     pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system"),
-    # Newer Pythons warn of a fork where other threads run.
+    # Newer Python versions warn about a fork while other threads are running.
     pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning"),
-    # The block's end says that the workers of a test have kept their environment.
+    # The end of the block warns that the workers of a test have kept their environment.
     pytest.mark.filterwarnings("ignore:.*started before:hubtoken.HubTokenWarning"),
 ]
 
@@ -94,13 +94,13 @@ def test_a_worker_activates(how: Callable[[HubToken], str | None], same: bool, w
 
 
 def in_child(what: Callable[[], Any]) -> Any:
-    """What a forked child makes of it, which goes on where it was."""
+    """The result in a forked child, which continues from the same state."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             answer = what()
-        except BaseException as error:  # noqa: BLE001 - all of it is told
+        except BaseException as error:  # noqa: BLE001 - everything is reported
             answer = repr(error)
         os.write(writer, json.dumps(answer).encode())
         os._exit(0)
@@ -164,7 +164,7 @@ def test_what_a_child_enters_gives_the_block_back() -> None:
         seen = [sent()]
         with kept:
             seen.append(sent())
-            # Now it is a block of the child's own.
+            # Now it is the child's own block.
             with pytest.raises(hubtoken.ConfigurationError, match="Use `with token"):
                 first.activate()
         return [*seen, sent()]
@@ -172,7 +172,7 @@ def test_what_a_child_enters_gives_the_block_back() -> None:
     with first.activate():
         values = [second.reveal(), second.reveal(), first.reveal()]
         assert in_child(enter) == values
-        # And so in a child of a child.
+        # The same in a child of a child.
         assert in_child(lambda: in_child(enter)) == values
 
 

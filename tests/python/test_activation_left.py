@@ -1,4 +1,4 @@
-"""A block whose thread or task has ended can be ended, and locks nothing for good."""
+"""A block whose thread or task has ended can be ended, and blocks nothing forever."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_block_that_was_left_is_ended_by_the_function(
     hubtoken.deactivate()
     assert "HF_TOKEN" not in os.environ
     with second.activate():
-        # That it is left after all changes nothing.
+        # Leaving it late changes nothing.
         stack.close()
         assert os.environ["HF_TOKEN"] == second.reveal()
     assert "HF_TOKEN" not in os.environ

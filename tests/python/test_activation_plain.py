@@ -1,4 +1,4 @@
-"""Activation without `with`: a later call replaces an earlier one, and blocks restore what was."""
+"""Activation without `with`: a later call replaces an earlier one, and blocks restore the state."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("alone", "inactive")
 
 NEEDS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-# Newer Pythons warn of a fork where other threads run, which is what is looked at here.
+# Newer Python versions warn about a fork while other threads are running, which is tested here.
 AMONG_THREADS = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 
 
@@ -60,7 +60,7 @@ def test_a_later_call_replaces_an_earlier_one(alone: pytest.MonkeyPatch) -> None
     handles = [token.activate() for token in tokens]
     assert sent() == tokens[2].reveal()
     assert ["replaced" in repr(handle) for handle in handles] == [True, True, False]
-    # What was replaced is over: to end it again changes nothing.
+    # What was replaced has ended: ending it again changes nothing.
     handles[0].deactivate()
     assert sent() == tokens[2].reveal()
     handles[2].deactivate()
@@ -81,7 +81,7 @@ def test_the_function_ends_what_has_no_handle() -> None:
 
 
 def test_each_task_of_a_thread_replaces_what_another_has_activated() -> None:
-    # As the cells of a notebook do: each is a task of its own.
+    # As in the cells of a notebook: each is a separate task.
     first, second = handed_over(), handed_over()
 
     async def cell(token: HubToken) -> None:
@@ -105,7 +105,7 @@ def test_a_block_restores_the_plain_one_before_it(how: str) -> None:
         if how == "raised":
             raise LookupError
     assert sent() == first.reveal()
-    # And not once more for a handle that is entered late.
+    # And not again for a handle that is entered late.
     kept = second.activate()
     assert sent() == second.reveal()
     with kept:
@@ -181,7 +181,7 @@ def test_inside_ones_own_block_a_plain_call_raises(
     outer = handed_over()
     inner = outer if same else handed_over()
     with outer.activate():
-        # Often enough for an interpreter that rewrites its instructions after a few calls.
+        # Often enough for an interpreter that specializes its bytecode after a few calls.
         messages = []
         for _ in range(50):
             with pytest.raises(hubtoken.ConfigurationError, match="Use `with token") as caught:
@@ -229,7 +229,7 @@ def test_what_is_never_entered_inside_a_block_is_told_at_its_end() -> None:
             assert "not active" in repr(handles[0])
             assert caught == []
         assert ["never was active" in str(warning.message) for warning in caught] == [True]
-        # Once, whatever becomes of the handle.
+        # Once, whatever happens to the handle.
         handles.pop().deactivate()
         gc.collect()
     assert len(caught) == 1
@@ -279,7 +279,7 @@ def test_a_plain_one_of_a_thread_that_has_ended_is_still_another_threads() -> No
         pool.submit(first.activate).result(DEADLINE)
     assert sent() == first.reveal()
     for _ in range(8):
-        # New threads may get the number of the one that has ended.
+        # New threads may reuse the number of the one that has ended.
         with ThreadPoolExecutor(1) as pool:
             done = pool.submit(second.activate)
             with pytest.raises(hubtoken.ConfigurationError, match="deactivate"):
@@ -322,13 +322,13 @@ def test_where_implicit_tokens_are_disabled_deactivation_still_works(
 
 
 def in_child(what: Callable[[], Any]) -> Any:
-    """What a forked child makes of it."""
+    """The result in a forked child."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             answer = what()
-        except BaseException as error:  # noqa: BLE001 - all of it is told
+        except BaseException as error:  # noqa: BLE001 - everything is reported
             answer = repr(error)
         os.write(writer, json.dumps(answer).encode())
         os._exit(0)

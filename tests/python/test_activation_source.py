@@ -35,7 +35,7 @@ def inactive() -> Iterator[None]:
 
 
 def token_from(source: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> HubToken:
-    """A token from a source, which the libraries would not send on their own."""
+    """A token from a source, which the libraries would not send by default."""
     value, folder = fake_token(), home / "huggingface"
     folder.mkdir()
     if source == "argument":
@@ -49,7 +49,7 @@ def token_from(source: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> HubT
     if source == "config":
         (home.parent / "project" / "hubtoken.toml").write_text('profile = "ci"\n')
     token = ambient(profile="ci") if source == "store" else ambient()
-    # Something else in the way, so that there is something to activate.
+    # Another token in the way, so that there is something to activate.
     monkeypatch.setenv("HF_TOKEN", fake_token())
     return token
 
@@ -115,7 +115,7 @@ def test_the_source_is_the_innermost_ones() -> None:
             assert ambient() == inner
         assert ambient() == outer
         assert ambient().source == "argument"
-        # An active token that is activated again has come from where it came from.
+        # An active token that is activated again keeps its source.
         with ambient().activate():
             assert ambient().source == "argument"
 
@@ -166,7 +166,7 @@ def test_warnings_of_the_store_do_not_tell_to_unset_the_variable(
 
 
 def in_child(*command: str) -> str:
-    """What a program says that inherits this process's environment."""
+    """The output of a program that inherits this process's environment."""
     done = subprocess.run(
         [sys.executable, *command], capture_output=True, text=True, check=False, timeout=DEADLINE
     )
@@ -185,7 +185,7 @@ def test_a_child_process_knows_where_the_token_came_from(
     status = in_child("-m", "hubtoken", "status")
     assert "activated from store:ci" in status
     assert leaks(explained + status, token.reveal()) == []
-    # A child with a token of its own says nothing of ours.
+    # A child with its own token reports nothing about ours.
     os.environ["HF_TOKEN"] = fake_token()
     assert in_child("-c", program).strip() == "env:HF_TOKEN"
 
@@ -215,7 +215,7 @@ def test_what_an_environment_is_made_for_knows_where_the_token_came_from(
         alone.setenv("HF_ENDPOINT", server.endpoint)
         token = token_from(source, home, alone)
         if other:
-            # Its own `HUBTOKEN_TOKEN_ORIGIN` must not be handed on.
+            # Its own `HUBTOKEN_TOKEN_ORIGIN` must not be passed on.
             handed_over(endpoint=server.endpoint).activate()
         made = token.environ()
         assert token.fingerprint in made["HUBTOKEN_TOKEN_ORIGIN"]

@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("alone")
 
 TOKENS = 3
-# From here on the numbers of threads that have ended.
+# Numbers from here on are threads that have ended.
 ENDED = 100
 # A thread and one of its tasks. Thread 2 runs no event loop.
 ACTORS = [(0, 0), (0, 1), (1, 0), (2, None)]
 
 
 class Worker:
-    """A thread that does what it is told, in one of its tasks where it has some."""
+    """A thread that runs functions for the test, in one of its tasks if it has any."""
 
     def __init__(self, tasks: int) -> None:
         """Start it."""
@@ -83,7 +83,7 @@ class Worker:
             self._loop.call_soon_threadsafe(self._queues[task].put_nowait, job)
 
     def call(self, task: int | None, what: Callable[[], Any]) -> Any:
-        """Do it there, and give back its result or its error."""
+        """Run it there, and return its result or its error."""
         done: Future[Any] = Future()
         self._put(task, (what, done))
         return done.result(DEADLINE)
@@ -105,7 +105,7 @@ def _do(what: Callable[[], Any], done: Future[Any]) -> None:
 
 @dataclass
 class Known:
-    """What the model knows of one activation."""
+    """The model's state of one activation."""
 
     handle: Activation | None
     token: int
@@ -118,13 +118,13 @@ class Known:
 
 @dataclass
 class Model:
-    """Everything that is active, in the model."""
+    """The state of everything that is active, in the model."""
 
     plain: dict[int, Known] = field(default_factory=dict)
     blocks: list[Known] = field(default_factory=list)
 
     def in_force(self) -> int | None:
-        """Which token is sent."""
+        """The token that is sent."""
         if self.blocks:
             return self.blocks[-1].token
         return next((known.token for known in self.plain.values()), None)
@@ -136,11 +136,11 @@ class Model:
         return any(known.token != token for known in others)
 
     def is_inside(self, actor: tuple[int, int | None]) -> bool:
-        """Whether an actor has a block of its own open."""
+        """Whether an actor has an open block of its own."""
         return any(not block.inherited and block.owner == actor for block in self.blocks)
 
     def replace(self, known: Known) -> None:
-        """A plain one takes the place of its thread's earlier one, and of inherited blocks."""
+        """A plain one replaces its thread's earlier one, and inherited blocks."""
         known.replaced = [block for block in self.blocks if block.inherited]
         self.blocks = [block for block in self.blocks if not block.inherited]
         if known.thread in self.plain:
@@ -150,7 +150,7 @@ class Model:
         self.plain[known.thread] = known
 
     def take_back(self, known: Known) -> None:
-        """As if it never had been."""
+        """As if it had never existed."""
         del self.plain[known.thread]
         back = [one for one in known.replaced if one.state == "replaced"]
         for one in back:
@@ -160,7 +160,7 @@ class Model:
         self.blocks = [one for one in back if one.inherited] + self.blocks
 
     def fork(self, thread: int) -> None:
-        """In the child there is one thread."""
+        """In the child there is only one thread."""
         token = self.in_force()
         own = [block for block in self.blocks if block.owner and block.owner[0] == thread]
         for block in own:
@@ -177,7 +177,7 @@ class Model:
         self.blocks, self.plain = own, {} if entry is None else {thread: entry}
 
     def end(self, known: Known) -> None:
-        """It is active no more, wherever it was."""
+        """It is no longer active, wherever it was."""
         if known.state == "plain":
             del self.plain[known.thread]
         elif known.state == "block":
@@ -203,29 +203,29 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(set_before=st.booleans())
     def environment(self, *, set_before: bool) -> None:
-        """Something else in the variable, or nothing."""
+        """Another value in the variable, or nothing."""
         self.before = fake_token() if set_before else None
         os.environ.pop("HF_TOKEN", None)
         if self.before is not None:
             os.environ["HF_TOKEN"] = self.before
 
     def call(self, actor: tuple[int, int | None], what: Callable[[], Any]) -> Any:
-        """Do something as an actor."""
+        """Run a function as an actor."""
         return self.workers[actor[0]].call(actor[1], what)
 
     def refused(self, actor: tuple[int, int | None], what: Callable[[], Any]) -> None:
-        """Do what raises."""
+        """Run a function that raises."""
         with pytest.raises(hubtoken.ConfigurationError):
             self.call(actor, what)
 
     @rule(target=handles, actor=actors, number=numbers)
     def activate(self, actor: tuple[int, int | None], number: int) -> Any:
-        """On a line of its own."""
+        """As a statement."""
         token, model = self.tokens[number], self.model
 
         def plain() -> Activation:
             handle = token.activate()
-            return handle  # noqa: RET504 - a line of its own
+            return handle  # noqa: RET504 - a separate statement
 
         if model.conflicts(actor, number) or model.is_inside(actor):
             self.refused(actor, plain)
@@ -236,7 +236,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(target=handles, actor=actors, number=numbers)
     def begin(self, actor: tuple[int, int | None], number: int) -> Any:
-        """As `with token.activate():` does, by way of a stack."""
+        """As `with token.activate():` does, through an exit stack."""
         token, model = self.tokens[number], self.model
         stack = contextlib.ExitStack()
 
@@ -247,7 +247,7 @@ class Machine(RuleBasedStateMachine):
                 activations.append(activation)
                 return activation
 
-            # In no `assert`: pytest would assign each part of it to a name.
+            # Not in an `assert`: pytest would assign each part of it to a name.
             given = stack.enter_context(keep(token.activate()))
             assert given is token
             return activations[0]
@@ -279,7 +279,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(actor=actors)
     def fork(self, actor: tuple[int, int | None]) -> None:
-        """What a child does first. The other threads go on here, as threads that are new."""
+        """The first step of a child. The other threads continue here, as new threads."""
         self.call(actor, activation_state._adopt)  # noqa: SLF001 - a fork would end the test
         self.model.fork(actor[0])
 
@@ -303,7 +303,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(known=consumes(handles), actor=actors, how=st.sampled_from(["deactivate", "exit"]))
     def end(self, known: Known, actor: tuple[int, int | None], how: str) -> None:
-        """By whatever thread, in whatever order."""
+        """By any thread, in any order."""
         self.model.end(known)
         handle = known.handle
         assert handle is not None

@@ -1,4 +1,4 @@
-"""Activation warns of the live processes that keep the old token, and of no others."""
+"""Activation warns about live processes that keep the old token, and about no others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def digest(value: str) -> str:
 
 
 def outcome(how: str, method: str, home: Path, value: str | None = None) -> dict[str, Any]:
-    """What a program was warned of; its warnings hold no value."""
+    """A program's warnings, which contain no value."""
     value = value or fake_token()
     done = run_program("stale_workers", home, {"how": how, "method": method, "value": value})
     answer: dict[str, Any] = answer_of(done)
@@ -63,7 +63,7 @@ def test_an_executor_that_was_started_before_keeps_its_environment(method: str, 
     answer = outcome("executor", method, home, value)
     assert answer["before"] == answer["old"] == EMPTY
     assert len(answer["alive"]) == 1
-    # What the warning says of the fork server is true: it hands on what it was started with.
+    # The warning about the fork server is true: it passes on the environment it was started with.
     assert answer["new"] == (EMPTY if method == "forkserver" else digest(value))
 
 
@@ -76,7 +76,7 @@ def test_a_fork_server_of_a_block_hands_its_token_on_after_it(home: Path) -> Non
     assert [warning["text"].partition(" started")[0] for warning in answer["alive"]] == [
         f"{happened}, but the fork server of multiprocessing"
     ]
-    # One that was killed is gone, and its exit status is left to the code that waits for it.
+    # A killed worker is gone, and its exit status is left to the code that waits for it.
     assert answer["new"] == EMPTY
 
 

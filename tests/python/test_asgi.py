@@ -1,4 +1,4 @@
-"""Middleware for other people's servers, in-process: who is let in, what the others hear."""
+"""Middleware for third-party servers, in-process: who is admitted, and what the others receive."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ CHALLENGE = 'Bearer realm="Hugging Face Hub"'
 
 @dataclass
 class Answer:
-    """What came of a request."""
+    """The outcome of a request."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     scopes: list[Any] = field(default_factory=list)
 
     @property
     def status(self) -> int:
-        """The status; 200 when the application was reached."""
+        """The status; 200 if the application was reached."""
         return 200 if self.scopes else int(self.messages[0]["status"])
 
     def header(self, name: str) -> str | None:
-        """A header of a refusal."""
+        """A header of a rejection."""
         found = dict(self.messages[0]["headers"]).get(name.lower().encode())
         return None if found is None else found.decode()
 
     @property
     def body(self) -> Any:
-        """The body of a refusal."""
+        """The body of a rejection."""
         return json.loads(self.messages[1]["body"])
 
 
@@ -224,7 +224,7 @@ def test_the_loop_goes_on_while_the_hub_is_asked() -> None:
         options = {"endpoint": endpoint}
         first = asyncio.create_task(ask(options, bearer(slow)))
         await asyncio.to_thread(asked.wait, 60)
-        # Let in on a loop that would otherwise stand still.
+        # Admitted on a loop that would otherwise be blocked.
         second = await ask(options, bearer(quick))
         third = await ask(options, bearer(quick))
         assert not first.done()
@@ -258,7 +258,7 @@ def test_so_many_wait_for_the_hub_and_no_more(monkeypatch: pytest.MonkeyPatch) -
 
     with serving(behave) as server:
         assert asyncio.run(crowd(server.endpoint)) == [503, 200, 200]
-        # The places are free again.
+        # The slots are free again.
         again = asyncio.run(ask({"endpoint": server.endpoint}, bearer(fake_token())))
         assert again.status == 200
 

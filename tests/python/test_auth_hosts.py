@@ -1,4 +1,4 @@
-"""`auth=`: a token of huggingface.co goes to that Hub's own other hosts, and to no others."""
+"""`auth=`: a token of huggingface.co is sent to that Hub's own other hosts, and to no others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FOREIGN = (
     "https://hub{}.example/",
     "http://plain{}.huggingface.co/",
 )
-# Of each server is warned once in a process, so each test names its own.
+# Each server is warned about once per process, so each test uses another one.
 number = count()
 
 
@@ -40,7 +40,7 @@ def fresh(template: str) -> str:
 
 
 class Sent(BaseAdapter):
-    """Sends nothing: answers as it is told, and keeps what would have gone out."""
+    """Sends nothing: responds as configured, and records what would have been sent."""
 
     def __init__(self, *answers: tuple[int, str]) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Sent(BaseAdapter):
         self.requests: list[requests.PreparedRequest] = []
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
-        """Answer as told."""
+        """Respond as configured."""
         self.requests.append(request)
         response = requests.Response()
         response.status_code, location = self.answers.pop(0) if self.answers else (200, "")

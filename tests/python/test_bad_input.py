@@ -10,7 +10,7 @@ from tests.python.helpers import answer_of, leaks, run_program
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The start of a case's name, and the error that it must end in; the longest start that fits.
+# The prefix of a case's name, and the error that it must end in; the longest prefix applies.
 EXPECTED = {
     "": "?",
     "argument: ": "TokenFormatError",
@@ -63,7 +63,7 @@ def test_every_bad_input_is_told_clearly_and_no_secret_gets_out(tmp_path: Path) 
     assert len(keys) >= 2
     secrets += [key.read_text().strip() for key in keys]
 
-    # What the search finds, were it there.
+    # The search itself works.
     assert leaks("x" + secrets[0] + "y", *secrets) == [f"hf_…{secrets[0][-4:]}"]
     assert leaks(done.stdout, *secrets) == []
     assert leaks(done.stderr, *secrets) == []

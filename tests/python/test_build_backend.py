@@ -1,4 +1,4 @@
-"""What is built beside the extension module, and that nothing of it stays behind."""
+"""What is built beside the extension module, and that none of it is left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many threads make one request, a fork breaks nothing, and Ctrl-C is obeyed."""
+"""Many threads share one request, a fork breaks nothing, and Ctrl-C works."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WHOAMI = "/api/whoami-v2"
 def all_at_once(
     ask: Callable[[], object], started: Callable[[], None] = lambda: None
 ) -> list[object]:
-    """The outcomes of as many threads, exceptions included; `started` is called meanwhile."""
+    """The outcomes of that many threads, exceptions included; `started` is called meanwhile."""
     barrier = threading.Barrier(THREADS)
     outcomes: list[object] = []
 
@@ -91,11 +91,11 @@ def test_64_threads_make_one_request_of_a_slow_hub() -> None:
         value = fake_token()
 
         def release() -> None:
-            # The request is on its way; whoever comes later finds it there, or its answer.
+            # The request is in flight; later callers join it, or get its answer.
             assert server.asked.wait(DEADLINE)
             gate.set()
 
-        # Each thread has a token object of its own: the value counts.
+        # Each thread has a separate token object: only the value counts.
         outcomes = all_at_once(
             lambda: hubtoken.whoami(value, endpoint=server.endpoint).user, release
         )
@@ -104,8 +104,8 @@ def test_64_threads_make_one_request_of_a_slow_hub() -> None:
 
 
 def test_followers_share_the_leaders_error() -> None:
-    # Long enough for all to board the flight, which fails for all of them. Whoever comes when it
-    # has landed leads another one: the machine was too busy, and they are given more time.
+    # Long enough for all threads to join the request in flight, which fails for all of them. A
+    # thread that comes later leads another one: the machine was too busy, and they get more time.
     for seconds in (2, 10, 60, HANG_LIMIT):
         with hanging() as server:
             token = handed_over(endpoint=server.endpoint)
@@ -166,7 +166,7 @@ def test_asking_again_does_not_take_an_answer_that_is_under_way() -> None:
         assert server.asked.wait(DEADLINE)
         for gate in gates:
             gate.set()
-        # Asked after the first question was: the first answer, a 401, is too old for it.
+        # Requested after the first request was sent: the first answer, a 401, is too old for it.
         assert hubtoken.whoami(token, max_age=0).user == "bob"
         thread.join(DEADLINE)
         assert len(first) == 1
@@ -211,7 +211,7 @@ def test_ctrl_c_ends_the_wait_and_leaves_the_answer_to_others(other: bool, home:
             assert child.stdout.readline() == "ready\n"
             assert server.asked.wait(DEADLINE)
             child.send_signal(signal.SIGINT)
-            # While the Hub still hangs: the interruption came first.
+            # While the Hub still hangs: the interrupt came first.
             assert child.stdout.readline() == "interrupted\n"
             gate.set()
             answer = child.stdout.readline()

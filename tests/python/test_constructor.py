@@ -1,4 +1,4 @@
-"""`HubToken("hf_…")`, as it is and as a converter: no value is shown, also when it is a bad one."""
+"""`HubToken("hf_…")`, by itself and as a converter: no value is shown, not even an invalid one."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_only_argparse_gets_its_own_exception() -> None:
 
 @dataclasses.dataclass
 class Settings:
-    """A configuration that converts by hand, as data classes do."""
+    """A configuration that converts explicitly, like data classes."""
 
     token: HubToken
 

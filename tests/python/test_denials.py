@@ -1,6 +1,6 @@
-"""A *no* is fresh: what has just been mended on the Hub counts at once, wherever one asks.
+"""A *no* is fresh: a fix on the Hub takes effect at once, through every interface.
 
-Ages are written into the records that processes share, so that no outcome depends on a clock.
+Ages are written to the records that processes share, so that no outcome depends on a clock.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-# Guards against a test that never ends; nothing is measured by it.
+# Guards against a test that never ends; it measures nothing.
 DEADLINE = 60.0
-# Older than what a denial may rest on, and young enough for everything else.
+# Too old for a denial, and fresh enough for everything else.
 OLD = 120.0
 
 
 def command(home: Path, token: hubtoken.HubToken, *arguments: str) -> tuple[int, str]:
-    """Run `hubtoken` in a process of its own: the exit code and what it said."""
+    """Run `hubtoken` in a separate process: the exit code and its output."""
     variables = {"HF_TOKEN": token.reveal(), "HF_ENDPOINT": token.endpoint}
     done = subprocess.run(
         [sys.executable, "-m", "hubtoken", *arguments],
@@ -102,7 +102,7 @@ def test_a_denial_ends_in_the_process_that_was_denied(home: Path) -> None:
         with pytest.raises(hubtoken.InsufficientRoleError):
             hubtoken.require_role("write", token)
         server.behavior = lambda _: identity(role="write")
-        # Five minutes it took once; a guard, and no measure of how long it takes.
+        # It once took five minutes; a guard, not a measurement.
         deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline:
             try:
@@ -190,7 +190,7 @@ def test_a_remembered_rejection_is_asked_again(home: Path) -> None:
             try:
                 ask(token)
             except hubtoken.VerdictUnknownError:
-                # The same answer to the question about the repository makes no sense.
+                # The same response to the request about the repository is invalid.
                 assert len(server.requests) == 2
         token = handed_over(endpoint=server.endpoint)
         remembered.rejection(home, token, 9)
@@ -210,7 +210,7 @@ def test_a_rejection_that_nobody_confirms_is_unknown_and_quoted(home: Path) -> N
 
 
 def ask_server(token: hubtoken.HubToken, **options: Any) -> tuple[int, str]:
-    """Send one request through the middleware: the status, and what was said."""
+    """Send one request through the middleware: the status, and the body."""
     messages: list[Any] = []
 
     async def app(_scope: Any, _receive: Any, _send: Any) -> None:
@@ -242,7 +242,7 @@ def test_a_loop_of_refused_callers_costs_a_server_one_question() -> None:
 def test_a_server_asks_again_before_it_refuses(
     home: Path, clean_environment: pytest.MonkeyPatch
 ) -> None:
-    # Any answer from before is too old for a refusal.
+    # Any earlier answer is too old for a denial.
     clean_environment.setattr(asgi, "_DENIAL_AGE", 0.0)
     with serving(identity(role="read")) as server:
         token = handed_over(endpoint=server.endpoint)
@@ -261,7 +261,7 @@ def test_a_server_asks_again_before_it_refuses(
         assert "its role is read" in said
         server.behavior = lambda _: identity(role="write")
         assert ask_server(other)[0] == 200
-    # Other people's tokens leave nothing on the disk.
+    # Other users' tokens leave nothing on disk.
     assert not list(home.rglob("*.json"))
 
 
@@ -271,7 +271,7 @@ def test_a_server_keeps_what_the_hub_says_of_a_repository_off_the_disk(home: Pat
 
     with serving(behave) as server:
         token = handed_over(endpoint=server.endpoint)
-        # A repository of somebody else: only the Hub knows whether it is public.
+        # A repository of another user: only the Hub knows whether it is public.
         assert ask_server(token, repo="bob/x")[0] == 403
         for _ in range(2):
             guarded = asgi._Check("read", "bob/x", "model", server.endpoint, None, None)  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""What `import hubtoken` gives, and what it costs."""
+"""The exports of `import hubtoken`, and its cost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-# Each of these costs more than the whole of hubtoken.
+# Each of these costs more than all of hubtoken.
 DEAR = {
     "asyncio",
     "dataclasses",

@@ -1,4 +1,4 @@
-"""A key of another service is found, shown as what it is, and sent nowhere."""
+"""A key of another service is recognized, shown as what it is, and never sent."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SHAPES = (
 
 
 class Message:
-    """What `requests` and `httpx` hand to `auth=`."""
+    """What `requests` and `httpx` pass to `auth=`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -60,7 +60,7 @@ def fetch_with_urllib(token: HubToken) -> None:
         pass
 
 
-# Everything that sends the ambient token, or hands it to what sends it.
+# Everything that sends the ambient token, or passes it to what sends it.
 SENDERS: dict[str, Callable[[], object]] = {
     "whoami": hubtoken.whoami,
     "whoami(token=True)": lambda: hubtoken.whoami(True),
@@ -96,7 +96,7 @@ def test_a_key_of_another_service_is_sent_to_no_hub(
 ) -> None:
     clean_environment.setenv("HF_TOKEN", key)
     clean_environment.setenv("HF_ENDPOINT", server.endpoint)
-    # Another token would do; to use it instead would be as wrong.
+    # Another token would work; using it instead would be just as wrong.
     clean_environment.setenv("HUGGING_FACE_HUB_TOKEN", fake_token())
     with pytest.raises(TokenFormatError, match=KEYS[key]) as caught:
         SENDERS[name]()
@@ -112,7 +112,7 @@ def test_the_public_hub_gets_nothing_that_begins_otherwise(
     value: str, clean_environment: pytest.MonkeyPatch
 ) -> None:
     clean_environment.setenv("HF_TOKEN", value)
-    # Nothing is asked, so nothing needs to be there.
+    # No request is sent, so no server is needed.
     clean_environment.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     for send in SENDERS.values():
         with pytest.raises(TokenFormatError) as caught:
@@ -142,7 +142,7 @@ def test_it_counts_as_found_and_is_shown_as_what_it_is(
     clean_environment.setenv("HUGGING_FACE_HUB_TOKEN", other)
     token = ambient()
     assert (token.source, token.kind) == ("env:HF_TOKEN", "opaque")
-    # To hand it over by hand is what `reveal()` is for.
+    # `reveal()` is the way to pass it explicitly.
     assert token.reveal() == key
     trace = hubtoken.explain()
     found, shadowed = [step for step in trace.steps if step.answer in ("found", "shadowed")]

@@ -1,4 +1,4 @@
-"""The embedded Hub from Python: what it refuses, what it keeps, what it leaves behind."""
+"""The embedded Hub from Python: what it rejects, what it stores, what it leaves behind."""
 
 from __future__ import annotations
 

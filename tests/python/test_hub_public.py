@@ -1,4 +1,4 @@
-"""A Hub for other machines: TLS, its renewal, and what keeps it from starting."""
+"""A Hub for other machines: TLS, its renewal, and what prevents it from starting."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.python.helpers import DEADLINE
 
 
 def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    """A context that trusts the authority alone."""
+    """A context that trusts only the authority."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
@@ -30,7 +30,7 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 def ask(
     endpoint: str, authority: trustme.CA, path: str = "/api/agent-harnesses", host: str = ""
 ) -> http.client.HTTPResponse:
-    """One request over TLS to where the Hub listens; the answer, read."""
+    """One request over TLS to the Hub's address; the response, read completely."""
     port = urlsplit(endpoint).port
     assert port is not None
     connection = http.client.HTTPSConnection(
@@ -46,7 +46,7 @@ def ask(
 
 
 def serial(endpoint: str, authority: trustme.CA) -> str:
-    """Which certificate the Hub greets with."""
+    """The serial number of the Hub's certificate."""
     port = urlsplit(endpoint).port
     assert port is not None
     context = trusting(authority)
@@ -75,7 +75,7 @@ def test_clients_speak_tls_with_it(tmp_path: Path, clean_environment: pytest.Mon
         announced = json.loads((Path(hub.data) / "hub.json").read_text())
         assert announced["endpoint"] == hub.endpoint
         assert announced["local"] == hub.local_endpoint
-        # Plain http to the socket that speaks TLS gets nothing.
+        # Plain http to the TLS socket gets nothing.
         port = urlsplit(hub.endpoint).port
         assert port is not None
         with socket.create_connection(("localhost", port), timeout=DEADLINE) as plain:
@@ -113,7 +113,7 @@ def test_a_renewed_certificate_is_taken_into_use(tmp_path: Path) -> None:
         hub.reload_certificate()
         second = serial(hub.endpoint, authority)
         assert second != first
-        # A pair that does not belong together leaves the one that does in place.
+        # A pair that does not match leaves the valid one in place.
         key = tmp_path / "key.pem"
         key.write_bytes(authority.issue_cert("localhost").private_key_pem.bytes())
         with pytest.raises(hubtoken.HubError, match="certificate"):

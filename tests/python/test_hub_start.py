@@ -1,4 +1,4 @@
-"""What keeps an embedded Hub from starting is said, and nothing is lost by it."""
+"""What prevents an embedded Hub from starting is reported, and no data is lost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_folder_that_is_read_only_is_said_to_be(tmp_path: Path) -> None:
 
 
 def test_a_file_system_that_is_read_only_is_said_to_be() -> None:
-    # Nobody, not even root, makes a file there.
+    # No user, not even root, can create a file there.
     with pytest.raises(hubtoken.HubError, match="/proc/hubtoken"):
         Hub("/proc/hubtoken-test").start()
 
@@ -85,7 +85,7 @@ def test_a_damaged_database_is_said_to_be_and_left_alone(damage: str, tmp_path: 
         Hub(path).start()
     assert str(file) in str(caught.value)
     assert file.read_bytes() == broken
-    # What was good comes back with its backup.
+    # Restoring the valid file repairs it.
     file.write_bytes(whole)
     with Hub(path) as hub:
         assert hub.list_tokens("alice") == []

@@ -1,4 +1,4 @@
-"""Whose a caller's token is: what servers ask, and what strangers can do to them."""
+"""Whose a caller's token is: the calls of servers, and attacks by their callers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_hub_is_asked_once_and_nothing_reaches_the_disk(home: Path) -> None:
 def test_the_environment_names_the_hub(clean_environment: pytest.MonkeyPatch) -> None:
     with serving(identity()) as server:
         clean_environment.setenv("HF_ENDPOINT", server.endpoint)
-        # The server's own token is nobody else's.
+        # The server's own token is not used for callers.
         clean_environment.setenv("HF_TOKEN", fake_token())
         value = fake_token()
         assert hubtoken.identify(value).user == "alice"
@@ -170,7 +170,7 @@ def test_made_up_tokens_push_out_nobody_and_leave_little_behind(ask: Any, home: 
     if ask is hubtoken.identify:
         assert files == []
     else:
-        # As many rejections as are believed at once, and everybody who is somebody.
+        # As many rejections as are cached at once, and all callers with an identity.
         assert files.count(".json") == 20
         assert files.count(".rejected") <= 80
         assert set(files) == {".json", ".rejected"}
@@ -217,7 +217,7 @@ def test_the_pages_second_example_keeps_the_event_loop_free(
     async def serve() -> list[str]:
         asking = [asyncio.create_task(names["user"](value)) for _ in range(8)]
         assert await asyncio.to_thread(server.asked.wait, DEADLINE)
-        # The Hub does not answer, and the loop runs: it is this task that lets it.
+        # The Hub does not answer while the loop runs: this task releases it.
         gate.set()
         return await asyncio.wait_for(asyncio.gather(*asking), DEADLINE)
 

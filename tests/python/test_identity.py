@@ -1,4 +1,4 @@
-"""A Hub that is down, odd or hostile says nothing about a token, and never gets another's."""
+"""A Hub that is down, odd or hostile says nothing about a token, and never gets another Hub's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.python.servers import Request, hanging, http, identity, serving
 
 @dataclass(frozen=True)
 class Bad:
-    """An answer, the error that it must become, and a part of what is said."""
+    """A response, the error that it must become, and a part of the message."""
 
     answer: bytes
     error: type[hubtoken.HubTokenError]
@@ -92,14 +92,14 @@ def test_only_a_401_is_an_invalid_token() -> None:
         assert f"hf_…{value[-4:]} from the argument" in message
         assert f"{server.endpoint}/settings/tokens" in message
         assert leaks(message, value) == []
-        # It is believed for a while, and asked about again on demand.
+        # It is cached for a while, and requested again on demand.
         with pytest.raises(hubtoken.InvalidTokenError):
             hubtoken.require_role("read", token)
         assert len(server.requests) == 1
         with pytest.raises(hubtoken.InvalidTokenError):
             hubtoken.whoami(token, max_age=0)
         assert len(server.requests) == 2
-        # A token that is mended meanwhile is known at once when asked again.
+        # A token that becomes valid meanwhile is accepted at once when requested again.
         server.behavior = lambda _: identity()
         assert hubtoken.whoami(token, max_age=0).user == "alice"
         assert hubtoken.whoami(token).user == "alice"
@@ -126,10 +126,10 @@ def test_a_rate_limit_says_how_long_to_wait(headers: dict[str, Any], seconds: in
         assert caught.value.retry_after == seconds
         server.behavior = lambda _: identity()
         if seconds is None:
-            # Not believed: the next call asks again.
+            # Not cached: the next call sends a request.
             assert hubtoken.whoami(token).user == "alice"
         else:
-            # The Hub's wish is obeyed, also by who asks anew.
+            # The Hub's delay is respected, even for calls that bypass the cache.
             with pytest.raises(hubtoken.RateLimitedError) as caught:
                 hubtoken.whoami(token, max_age=0)
             assert caught.value.retry_after is not None
@@ -147,7 +147,7 @@ def test_a_hub_that_hangs_is_given_up() -> None:
 
 
 def test_a_hub_that_falls_silent_is_given_up() -> None:
-    # The head and a part of the body arrive; the rest never does, and the connection stays.
+    # The head and a part of the body arrive; the rest never does, and the connection stays open.
     with serving(http(200, '{"name":', length=100)) as server:
         server.lingers = True
         token = handed_over(endpoint=server.endpoint)
@@ -194,7 +194,7 @@ def test_the_last_known_identity_stands_in_with_a_warning(
         token = handed_over(endpoint=server.endpoint)
         assert hubtoken.whoami(token).user == "alice"
         server.behavior = lambda _: answer
-        # Young enough: nobody is asked.
+        # Fresh enough: no request is sent.
         assert hubtoken.whoami(token).user == "alice"
         with pytest.warns(hubtoken.StaleIdentityWarning, match="old, because") as caught:
             assert hubtoken.whoami(token, max_age=0).user == "alice"
@@ -204,7 +204,7 @@ def test_the_last_known_identity_stands_in_with_a_warning(
             assert hubtoken.require_role("write", token, max_age=0) is token
         with pytest.raises(error):
             hubtoken.whoami(token, max_age=0, max_stale=0)
-        # A stale identity never stands in for the Hub's word on a repository.
+        # A stale identity never replaces the Hub's answer about a repository.
         with pytest.raises(error):
             hubtoken.require_role("read", token, repo="acme/tiny")
 
@@ -216,7 +216,7 @@ def test_an_old_identity_never_hides_a_401() -> None:
         server.behavior = lambda _: http(401)
         with pytest.raises(hubtoken.InvalidTokenError):
             hubtoken.whoami(token, max_age=0)
-        # And is forgotten: what comes after has nothing to stand in.
+        # And is invalidated: nothing is left that could replace later answers.
         server.behavior = lambda _: http(503)
         with pytest.raises((hubtoken.InvalidTokenError, UNREACHABLE)):
             hubtoken.whoami(token)
@@ -232,7 +232,7 @@ def test_a_401_from_either_question_ends_both(dying: str) -> None:
         return identity() if "whoami" in request.path else http(200, "OK")
 
     def half_dead(request: Request) -> bytes:
-        # Only whoami says that a token is dead; it confirms what another question was told.
+        # Only whoami reports that a token is invalid; it confirms the answer to another request.
         is_dead = dying in request.path or (dying == "auth-check" and checked.is_set())
         if "auth-check" in request.path:
             checked.set()

@@ -1,4 +1,4 @@
-"""A token goes to its Hub alone, and what a Hub says cannot steer a terminal."""
+"""A token is sent to its Hub alone, and what a Hub sends cannot control a terminal."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_an_endpoint_that_is_no_place_for_a_token(
 
 
 def is_raw(text: str) -> bool:
-    """Whether a text could steer a terminal."""
+    """Whether a text could control a terminal."""
     return any(unicodedata.category(character) == "Cc" for character in text)
 
 

@@ -51,7 +51,7 @@ def test_the_main_thread_is_interrupted_whoever_imported_or_forked(
             assert ready == "ready"
             assert server.asked.wait(DEADLINE)
             os.kill(int(process), signal.SIGINT)
-            # While the Hub still hangs: the interruption came first.
+            # While the Hub still hangs: the interrupt came first.
             assert child.stdout.readline() == "KeyboardInterrupt\n"
             gate.set()
             assert child.wait(DEADLINE) == 0

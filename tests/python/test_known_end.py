@@ -1,6 +1,6 @@
-"""A *yes* ends with its token: nothing that is remembered outlives a known end.
+"""A *yes* ends with its token: no cached answer outlives a known expiry.
 
-The ends are years ago or years away, so that no outcome depends on a clock.
+The expiries are years ago or years away, so that no outcome depends on a clock.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WHOAMI, CHECK = "/api/whoami-v2", "/api/models/alice/x/auth-check/write"
 
 
 def hub(end: str | None = None) -> Any:
-    """A Hub that knows every token, which ends then."""
+    """A Hub that accepts every token, which expires at `end`."""
     auth: dict[str, Any] = {"type": "access_token", "accessToken": {"role": "write"}}
     if end is not None:
         auth["expiresAt"] = end
@@ -70,13 +70,13 @@ def test_what_another_process_learned_does_not_outlive_the_end(home: Path) -> No
         assert hubtoken.whoami(token).user == "alice"
         assert paths(server) == [WHOAMI]
         server.behavior = lambda _: http(503)
-        # Nor does it stand in for the Hub that is away.
+        # Nor does it replace an answer of a Hub that is unavailable.
         with pytest.raises(hubtoken.HubUnreachableError):
             hubtoken.whoami(token)
 
 
 def stored(home: Path, value: str, endpoint: str, end: str, where: str) -> None:
-    """Store a token whose end is told by `huggingface_hub`'s file or by ours."""
+    """Store a token whose expiry is recorded in `huggingface_hub`'s file or in ours."""
     folder = home / "huggingface"
     folder.mkdir(exist_ok=True)
     field = f"expires_at = {end}\n" if where == "theirs" else ""
@@ -99,12 +99,12 @@ def test_what_the_store_says_of_the_end_counts(
         for _ in range(3):
             hubtoken.require_role("write", profile="ci", repo="alice/x")
         assert paths(server) == [WHOAMI, CHECK] * asked
-        # The same token from the list of stored tokens knows its end as well.
+        # The same token from the list of stored tokens has a known expiry as well.
         [entry] = hubtoken.stored_tokens()
         server.requests.clear()
         hubtoken.whoami(entry.token)
         assert len(server.requests) == (0 if asked == 1 else 1)
-        # And from an argument, of which nothing is known but what was learned with the others.
+        # And from an argument, where only cached answers about the same value are known.
         server.requests.clear()
         hubtoken.whoami(handed_over(entry.token.reveal(), endpoint=server.endpoint))
         assert len(server.requests) == (0 if asked == 1 else 1)
@@ -129,7 +129,7 @@ def test_what_a_command_says_of_the_end_counts(home: Path, end: int, asked: int)
 
 def test_a_server_lets_nobody_in_by_what_it_knew_before_the_end() -> None:
     async def app(_scope: Any, _receive: Any, _send: Any) -> None:
-        """Let in."""
+        """Admitted."""
 
     async def never(*_: Any) -> Any:
         raise AssertionError

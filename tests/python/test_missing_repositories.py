@@ -1,4 +1,4 @@
-"""A repository or a namespace that is not there, and what may have been meant by its name."""
+"""A repository or a namespace that does not exist, and what may have been meant by its name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture
 def token(hub: Hub) -> Iterator[HubToken]:
-    """A write token of alice's, the only one of this test's."""
+    """A write token of alice's, for a single test."""
     token = hub.create_token("alice", name="w", role="write")
     yield token
     hub.delete_token("alice", "w")
@@ -117,7 +117,7 @@ def test_a_repository_that_must_exist_is_looked_for_by_name(token: HubToken) -> 
 
 def test_a_permission_of_no_auth_check_needs_a_repository_as_well(token: HubToken) -> None:
     for permission in ("repo.write", "repo.content.read", "discussion.write"):
-        # A *yes* that does not need it says nothing of whether there is anything.
+        # A *yes* that does not depend on it does not report whether the repository exists.
         if permission == "discussion.write":
             hubtoken.require_permission(permission, token, repo="alice/not-there")
         with pytest.raises(hubtoken.RepositoryNotFoundError):
@@ -242,7 +242,7 @@ def test_another_users_namespace_has_no_invitations(hub: Hub, token: HubToken) -
         assert "invited" not in str(caught.value)
         assert "namespace of your own" in str(caught.value)
         assert caught.value.remedy_url is None
-    # An organization has.
+    # An organization has one.
     hub.create_organization("closed")
     with pytest.raises(hubtoken.InsufficientRoleError, match="ask to be invited"):
         hubtoken.require_role("write", token, repo="closed/x")
@@ -261,7 +261,7 @@ def test_a_namespace_of_its_own_hub_only_is_asked_for() -> None:
         with pytest.raises(hubtoken.AccessDeniedError, match="no user or organization `acmee`"):
             hubtoken.require_role("write", token, repo="acmee/x")
         server.requests.clear()
-        # What cannot be a name goes into no path.
+        # An invalid name is never part of a path.
         with pytest.raises(ValueError, match="name of a user or an organization"):
             hubtoken.require_permission("job.write", token, namespace="../x?y")
         assert server.requests == []
@@ -276,7 +276,7 @@ def overviews(requests: list[Request]) -> list[str]:
 
 
 def answering(rest: bytes, who: bytes | None = None) -> Callable[[Request], bytes]:
-    """A Hub without the repository, which answers everything else alike."""
+    """A Hub without the repository, which responds to everything else alike."""
     whoami = who or identity()
 
     def answer(request: Request) -> bytes:
@@ -307,7 +307,7 @@ def test_a_listing_that_fails_changes_nothing(name: str) -> None:
         assert hubtoken.require_role("write", token, repo="alice/new") is token
         assert len(listings(server.requests)) == 3
         assert all(request.authorization for request in server.requests)
-        # Once a name, whatever came of it.
+        # Once per name, whatever the outcome.
         assert hubtoken.require_role("write", token, repo="alice/new") is token
         assert len(listings(server.requests)) == 3
 
@@ -339,7 +339,7 @@ def test_a_namespace_that_cannot_be_asked_about_keeps_its_words(rest: bytes) -> 
 
 
 def test_nothing_is_looked_up_while_the_hub_limits_the_rate() -> None:
-    """An identity is known, and a question for a newer one was refused."""
+    """An identity is cached, and a request for a newer one was rate-limited."""
     limited = http(429, '{"error":"slow"}', Retry_After="60")
     with serving(answering(http(200, "[]"))) as server:
         token = handed_over(endpoint=server.endpoint)

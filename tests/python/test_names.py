@@ -1,4 +1,4 @@
-"""The names of users and organizations: read as names, before anybody is asked."""
+"""The names of users and organizations are validated before a request is sent."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def nobody(_scope: Any, _receive: Any, _send: Any) -> None:
 
 
 def is_harmless(message: str, name: str) -> bool:
-    """Whether a message steers no terminal and repeats no token."""
+    """Whether a message cannot control a terminal and repeats no token."""
     return message.isprintable() and (name.strip() not in message or len(name) < 30)
 
 

@@ -1,4 +1,4 @@
-"""Proxies and TLS: what goes which way, and a sentence for each thing that can be wrong."""
+"""Proxies and TLS: which requests use which path, and a clear message for every failure."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-# A name that nothing but the proxy knows, and an address that belongs to no machine (RFC 5737).
+# A name that only the proxy knows, and an address that no machine has (RFC 5737).
 NAME = "hub.test"
 NUMBER = "192.0.2.7"
-# Words that only those who write programs understand.
+# Words that only programmers understand.
 DEBUG = ("Error(", "InvalidContentType", "Other(", "Os {", "Custom {", "NotValid", "UnknownIssuer")
 
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Who signs the certificates of this file."""
+    """The authority that signs the certificates of this file."""
     return trustme.CA()
 
 
 @contextlib.contextmanager
 def tls_server(certificate: trustme.LeafCert) -> Iterator[int]:
-    """A Hub that knows everybody, over https; its port."""
+    """A Hub that accepts every token, over https; its port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     with Server(("127.0.0.1", 0), Answering) as server:
@@ -53,7 +53,7 @@ def tls_server(certificate: trustme.LeafCert) -> Iterator[int]:
 def port(
     authority: trustme.CA, tmp_path: Path, clean_environment: pytest.MonkeyPatch
 ) -> Iterator[int]:
-    """A Hub whose certificate is trusted, under names that nobody else knows."""
+    """A Hub with a trusted certificate, under names that only the proxy knows."""
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     clean_environment.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     with tls_server(authority.issue_cert(NAME, NUMBER, "localhost", "127.0.0.1")) as port:
@@ -61,12 +61,12 @@ def port(
 
 
 def whoami(host: str, port: int) -> str:
-    """Who the Hub at that place says it is."""
+    """The user that the Hub at that address reports."""
     return str(hubtoken.whoami(handed_over(endpoint=f"https://{host}:{port}")).user)
 
 
 def complaint(error: type[Exception], endpoint: str, timeout: float = DEADLINE) -> str:
-    """What is said of a Hub that does not answer."""
+    """The message about a Hub that cannot be reached."""
     with pytest.raises(error) as raised:
         hubtoken.whoami(handed_over(endpoint=endpoint), timeout=timeout)
     text = str(raised.value)
@@ -142,7 +142,7 @@ def test_this_machine_is_asked_without_a_proxy_whoever_was_asked_before(
             assert whoami(host, port) == "alice"
             assert whoami(NAME, port) == "alice"
         assert [host for _, host, _ in proxy.asked] == [NAME] * len(proxy.asked)
-        # Both ways were gone twice, and each kept its connections to itself.
+        # Both paths were used twice, each with its own connections.
         assert proxy.asked
 
 
@@ -170,7 +170,7 @@ def test_exceptions_are_asked_without_the_proxy(
         clean_environment.setenv("ALL_PROXY", f"socks5h://{proxy.address}")
         clean_environment.setenv(variable, exceptions.format(name=NAME, port=port))
         if direct:
-            # Nobody but the proxy knows the name.
+            # Only the proxy knows the name.
             text = complaint(hubtoken.HubUnreachableError, f"https://{NAME}:{port}")
             assert "proxy" not in text
             assert proxy.connections == 0
@@ -195,7 +195,7 @@ def test_a_proxy_that_is_not_understood_is_an_error_before_anything_is_sent(
     text = complaint(hubtoken.ConfigurationError, f"https://{NAME}:{port}")
     assert text.startswith("ALL_PROXY ")
     assert "geheim" not in text
-    # Where it does not count, it is no obstacle.
+    # Where it does not apply, it has no effect.
     assert whoami("localhost", port) == "alice"
 
 
@@ -292,17 +292,17 @@ def test_a_hub_that_is_slow_behind_a_proxy(
 
 
 def refused() -> Iterator[str]:
-    """Nothing listens."""
+    """No server is listening."""
     yield f"http://127.0.0.1:{closed_port()}"
 
 
 def unknown_host() -> Iterator[str]:
-    """A name that is never given to a machine (RFC 2606)."""
+    """A name that no machine ever has (RFC 2606)."""
     yield "https://hub.invalid"
 
 
 def plain_port() -> Iterator[str]:
-    """A server that speaks http where https was expected, and says so at once."""
+    """A server that speaks http where https was expected, and sends it at once."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
@@ -321,13 +321,13 @@ def tls_port() -> Iterator[str]:
 
 
 def closing() -> Iterator[str]:
-    """A server that hangs up at once."""
+    """A server that closes connections at once."""
     with serving(b"") as server:
         yield server.endpoint
 
 
 def foreign() -> Iterator[str]:
-    """A certificate of an authority that nobody has heard of."""
+    """A certificate of an unknown authority."""
     with tls_server(trustme.CA().issue_cert("localhost")) as port:
         yield f"https://localhost:{port}"
 

@@ -1,4 +1,4 @@
-"""The vaults of Colab and Kaggle: asked last, once, in time, and in their own notebooks only."""
+"""The vaults of Colab and Kaggle: used last, once, with a deadline, and only in their notebooks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def outcome(
     variables: dict[str, str] | None = None,
     **request: Any,
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """What the resolutions came to, and how the vault was asked. Nothing else holds the value."""
+    """The results of the resolutions, and the vault's requests. Nothing else contains the value."""
     value = fake_token()
     done = run_program(
         "notebook",
@@ -74,7 +74,7 @@ def test_refusal_absence_and_failure_are_told_apart(
     answers, asked = outcome(home, service, behavior, optional=2)
     assert answers[0]["error"] == "TokenNotFoundError"
     assert answers[0]["steps"][service] == answer
-    # The error says it all; who can do without a token is warned, once.
+    # The error contains everything; callers that need no token are warned, once.
     assert [len(each["warnings"]) for each in answers] == [0, words is not None, 0]
     if words is not None:
         assert words in answers[0]["message"]
@@ -138,7 +138,7 @@ def test_a_vault_is_not_asked_for_nothing(
 @pytest.mark.parametrize(
     ("service", "variables"),
     [
-        # Modules that somebody installed, in another notebook or in none.
+        # Modules that are installed in another notebook or in none.
         ("colab elsewhere", {}),
         ("kaggle elsewhere", {}),
         ("colab", {"VERTEX_PRODUCT": "COLAB_ENTERPRISE"}),
@@ -160,7 +160,7 @@ def test_a_forked_child_knows_the_answer_and_does_not_ask_colab(home: Path) -> N
     answers, _ = outcome(home, "colab", "has it", fork=True)
     assert answers[-1]["source"] == "colab"
     assert answers[-1]["asked"] == []
-    # Forked before the notebook asked: it has no connection to the page.
+    # Forked before the notebook's vault was read: the child has no connection to the page.
     answers, asked = outcome(home, "colab", "has it", fork_first=True)
     assert answers[0]["error"] == "TokenNotFoundError"
     assert answers[0]["asked"] == []

@@ -1,4 +1,4 @@
-"""Screenshots are made smaller without being changed where it shows."""
+"""Screenshots are made smaller without visible changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def picture(rows: list[bytes], width: int, color_type: int = 2) -> bytes:
-    """A PNG of rows that are filtered already."""
+    """A PNG of rows that are already filtered."""
     header = struct.pack(">IIBBBBB", width, len(rows), 8, color_type, 0, 0, 0)
     return (
         palette.SIGNATURE

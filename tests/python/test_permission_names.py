@@ -1,4 +1,4 @@
-"""A permission's name: listed by a scope, known, misspelled, or of a later Hub."""
+"""A permission's name: listed by a scope, known, misspelled, or of a later Hub version."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SLIP = "inference.serverles.write"
 MEANT = "inference.serverless.write"
-# Well-formed, and like nothing that this version knows.
+# Well-formed, and similar to nothing that this version knows.
 NEW = "quantum.entangle.write"
 
 
@@ -56,7 +56,7 @@ def tokens(hub: Hub) -> dict[str, HubToken]:
 
 
 def of_role(role: str, *permissions: str) -> bytes:
-    """What whoami says of a token of a role; a fine-grained one has these permissions."""
+    """The whoami response for a token of a role; a fine-grained one has these permissions."""
     token: dict[str, Any] = {"displayName": "ci", "role": role}
     if role == "fineGrained":
         entity = {"_id": "a" * 24, "type": "user", "name": "alice"}
@@ -96,7 +96,7 @@ def test_a_misspelled_permission_is_a_value_error_that_suggests(
             ask()
         assert f"`{slip}`" in str(caught.value)
         assert f"`{meant}`" in str(caught.value)
-        # Nowhere a link that would make the misspelled permission.
+        # No link that would create the misspelled permission.
         assert "settings/tokens" not in str(caught.value)
 
 
@@ -124,7 +124,7 @@ def test_what_a_scope_lists_counts_as_given(tokens: dict[str, HubToken]) -> None
     token = tokens["fine"]
     assert hubtoken.require_permission(NEW, token) is token
     assert hubtoken.require_permission(NEW, token, namespace="acme") is token
-    # The name is the Hub's, so this is a plain denial.
+    # The Hub knows the name, so this is a plain denial.
     with pytest.raises(hubtoken.InsufficientRoleError):
         hubtoken.require_permission(NEW, token, namespace="alice")
 
@@ -154,7 +154,7 @@ def test_without_the_scopes_a_slip_is_unknown_and_says_what_was_meant(answer: by
         with pytest.raises(hubtoken.VerdictUnknownError, match="did you mean") as caught:
             hubtoken.require_permission(SLIP, token)
         assert MEANT in str(caught.value)
-        # A scope might list it, so this is no error; but it is not passed over in silence.
+        # A scope might list it, so this is not an error; but it is not ignored silently.
         for on_unknown in ("allow", "warn"):
             with pytest.warns(hubtoken.HubTokenWarning, match=MEANT):
                 assert hubtoken.require_permission(SLIP, token, on_unknown=on_unknown) is token
@@ -169,7 +169,7 @@ def test_a_stale_identity_makes_no_error_of_a_slip() -> None:
         with pytest.raises(ValueError, match=MEANT):
             hubtoken.require_permission(SLIP, token)
         server.behavior = lambda _: http(503)
-        # Meanwhile a scope may list it.
+        # A scope may list it by now.
         with pytest.raises(hubtoken.HubUnreachableError, match=MEANT):
             hubtoken.require_permission(SLIP, token, max_age=0)
 

@@ -1,4 +1,4 @@
-"""A pickle carries where a token came from, never the token, and never makes anybody hang."""
+"""A pickle carries a token's source, never the token, and never makes a process hang."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write_stored(home: Path, value: str) -> None:
 def unpickled_elsewhere(
     token: HubToken, home: Path, later: dict[str, str] | None = None, **variables: str
 ) -> dict[str, Any]:
-    """What a process that never had the token makes of its pickle."""
+    """The result of unpickling in a process that never had the token."""
     request = {"pickle": base64.b64encode(pickle.dumps(token)).decode(), "set": later or {}}
     done = run_program("unpickle", home, request, without=(), **variables)
     answer: dict[str, Any] = answer_of(done)
@@ -113,7 +113,7 @@ def test_a_child_without_the_token_is_told_why_at_first_use(
 
 def test_an_argument_is_detached_elsewhere(home: Path) -> None:
     value = fake_token()
-    # Even where the environment has it: nobody said that it is meant.
+    # Even if the environment has it: the caller did not select it.
     answer = unpickled_elsewhere(handed_over(value), home, HF_TOKEN=fake_token())
     assert answer["error"] == "TokenNotFoundError"
     assert "argument" in answer["message"]
@@ -187,7 +187,7 @@ def test_a_detached_token_fails_wherever_it_is_used_and_shows_itself_all_the_sam
         with pytest.raises(hubtoken.TokenNotFoundError) as caught:
             use()
         assert leaks(str(caught.value), value) == []
-    # It is pickled again as it came, compared and hashed.
+    # It is pickled again unchanged, compared and hashed.
     again = pickle.loads(pickle.dumps(lost))  # noqa: S301 - our own
     assert again == lost
     assert hash(again) == hash(lost)

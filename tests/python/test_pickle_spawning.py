@@ -1,4 +1,4 @@
-"""A token gets into a worker that is being started, by the one pickle that carries its value."""
+"""A token reaches a worker that is being started, through the one pickle that carries its value."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def digest(value: str) -> str:
 
 
 def outcome(how: str, method: str, value: str, home: Path, *, environment: bool = False) -> Any:
-    """What the workers made of the token; the value is in no file and in no output."""
+    """The results of the workers; the value is in no file and in no output."""
     request = {"how": how, "method": method, "value": value, "environment": environment}
     done = run_program("spawning", home, request)
     answer = answer_of(done)
@@ -61,7 +61,7 @@ def test_a_data_set_with_a_token_works_in_the_workers_of_a_loader(method: str, h
 @pytest.mark.parametrize("how", ["pool_initializer", "pool_activated", "executor_initializer"])
 def test_an_argument_of_an_initializer_arrives(how: str, method: str, home: Path) -> None:
     value = fake_token()
-    # And what comes through a queue afterwards is the token that the worker has by now.
+    # And a later one through a queue is the token that the worker has by now.
     assert outcome(how, method, value, home) == [digest(value)] * 2
 
 
@@ -88,7 +88,7 @@ def test_other_threads_pickles_carry_nothing_meanwhile(method: str, home: Path) 
 
 @pytest.fixture
 def spawning() -> Iterator[None]:
-    """This thread is starting a process, as far as `multiprocessing` can tell."""
+    """This thread is starting a process, according to `multiprocessing`."""
     set_popen: Any = context.set_spawning_popen
     set_popen(object())
     yield

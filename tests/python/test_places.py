@@ -1,4 +1,4 @@
-"""Where files are looked for and written: folders of others, devices, and what cannot be read."""
+"""Where files are read and written: other users' folders, devices, and unreadable files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STRANGER = 23456
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[Hub]:
-    """Alice, who may write."""
+    """Alice, with write access."""
     with Hub() as hub:
         hub.create_user("alice")
         yield hub
@@ -47,7 +47,7 @@ def token(hub: Hub) -> str:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that other users can reach, which those of pytest are not."""
+    """A folder that other users can reach, unlike those of pytest."""
     with tempfile.TemporaryDirectory(prefix="hubtoken-place-") as name:
         path = Path(name).resolve()
         path.chmod(0o755)
@@ -68,7 +68,7 @@ def elsewhere(
     delete: bool = False,
     **variables: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run code in a working directory, with `hubtoken` and `command` at hand."""
+    """Run code in a working directory, with `hubtoken` and `command` available."""
     request = {"folder": str(folder), "user": user, "lock": lock, "delete": delete, "code": code}
     return subprocess.run(
         [sys.executable, str(PROGRAMS / "elsewhere.py")],
@@ -120,10 +120,10 @@ def test_a_folder_that_may_not_be_searched_is_no_obstacle(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "code 1" not in done.stdout, done.stdout + done.stderr
     assert "code 2" not in done.stdout, done.stdout + done.stderr
-    # It ends in `run`, which gives the process to the command.
+    # It ends in `run`, which replaces the process with the command.
     assert done.stdout.count("code 0") == LOOKING.count("command(") - 1
     assert "no role: name a role" in done.stdout
-    # It is no news to who works there, but it is in the trace.
+    # Not reported to the user who works there, but it is in the trace.
     assert "passed over" not in done.stderr
     assert f"cannot be looked for: {folder}/hubtoken.toml: permission denied\n" in done.stdout
 
@@ -132,7 +132,7 @@ def test_a_folder_above_that_may_not_be_searched_is_no_obstacle(
     home: Path, place: Path, hub: Hub, token: str
 ) -> None:
     (place / "locked" / "a" / "b").mkdir(parents=True)
-    # Further up there is a project, and it counts.
+    # There is a project in a parent folder, and it applies.
     (place / "hubtoken.toml").write_text('role = "write"\n')
     code = 'command("require")\nprint(hubtoken.explain())'
     if IS_ROOT:
@@ -161,7 +161,7 @@ def test_a_folder_that_is_gone_has_no_project(
     code += '\ncommand("use", "ci")\ncommand("use", "--undo")\n'
     done = elsewhere(home, folder, code, delete=True, HF_TOKEN=token, HF_ENDPOINT=hub.endpoint)
     assert done.returncode == 0, done.stdout + done.stderr
-    # Only `use` has nothing to write to.
+    # Only `use` has no folder to write to.
     assert done.stdout.count("code 2") == 2, done.stdout + done.stderr
     assert "the working directory is gone" in done.stderr
 
@@ -205,7 +205,7 @@ def test_a_home_that_may_not_be_searched_has_no_configuration(
 
 @pytest.fixture
 def shared(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder like `/tmp`, in which this process works, a level down."""
+    """A folder like `/tmp`; this process works one level below."""
     shared = place / "shared"
     (shared / "work").mkdir(parents=True)
     shared.chmod(0o1777)
@@ -215,7 +215,7 @@ def shared(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def store(name: str) -> str:
-    """A stored token, without a Hub that knows it."""
+    """Store a token, without a Hub that knows it."""
     value = fake_token()
     path = Path(os.environ["HF_HOME"]) / "stored_tokens"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -318,7 +318,7 @@ def test_a_user_of_a_shared_folder_learns_that_a_file_was_passed_over(shared: Pa
         (STRANGER, OTHER, None, False),
         (OTHER, STRANGER, None, False),
         (STRANGER, STRANGER, None, False),
-        # Only root listens to it.
+        # Only root reads it.
         (STRANGER, STRANGER, STRANGER, False),
     ],
 )
@@ -358,13 +358,13 @@ def test_whose_files_count_for_root(
 def counted(
     home: Path, place: Path, file: int, folder: int, sudo: int | None, user: int | None
 ) -> bool:
-    """Whether a file counts; that it does not is no error, and is said."""
+    """Whether a file is trusted; an untrusted one is not an error, but is reported."""
     path = place / "hubtoken.toml"
     path.write_text('profile = "chosen"\n')
     path.chmod(0o644)
     os.chown(path, file, file)
     os.chown(place, folder, folder)
-    # What is not a number is no user.
+    # A value that is not a number is not a user.
     sudo_uid = "" if sudo is None else str(sudo)
     done = elsewhere(
         home,
@@ -377,7 +377,7 @@ def counted(
     assert done.returncode == 0, done.stderr
     passed_over = [line for line in done.stdout.splitlines() if "another user" in line]
     assert all("refused" in line and str(path) in line for line in passed_over), passed_over
-    # A file that counts names a token that is not stored.
+    # A trusted file names a token that is not stored.
     lines = [line for line in done.stdout.splitlines() if f"config:{path} " in line]
     assert any(" broken " in line for line in lines) is not bool(passed_over), done.stdout
     return not passed_over
@@ -435,7 +435,7 @@ def test_gits_helper_passes_over_what_does_not_count(shared: Path, home: Path) -
         check=False,
         timeout=DEADLINE,
     )
-    # Nobody has a token, and git asks its user.
+    # There is no token, and git prompts its user.
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert "was passed over: any user can write" in done.stderr
 
@@ -449,7 +449,7 @@ def fifo(path: Path) -> None:
 
 
 def unix_socket(path: Path) -> None:
-    """A socket that nobody listens on any more."""
+    """A socket without a listener."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
 
@@ -521,7 +521,7 @@ def test_whatever_makes_the_home_of_the_hub_makes_it_private(
     modes = {
         path.name: stat.S_IMODE(path.stat().st_mode) for path in place.rglob("*") if path.is_dir()
     }
-    # `~/.cache` is everybody's, and made as everybody makes it.
+    # `~/.cache` is shared, and created as other programs create it.
     assert modes.pop("cache") == 0o777 & ~mask
     assert modes["huggingface"] == 0o700
     assert set(modes.values()) == {0o700}

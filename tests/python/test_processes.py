@@ -1,4 +1,4 @@
-"""What the processes of a machine learn of a token, they learn once."""
+"""All processes of a machine share one request about a token."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ FEW = 6
 
 
 def moment_after(home: Path) -> Path:
-    """The clock of a home, which stands still while processes ask; a moment later than it was.
+    """The clock of a home, which stands still while processes send requests; slightly advanced.
 
-    What becomes of a claim, and whether an answer is still believed, then depends on no machine
-    that is busy.
+    Lease expiry and cache freshness then do not depend on how busy the machine is.
     """
     clock = home / "clock"
     now = int(clock.read_text()) if clock.exists() else int(time.time() * 1000)
@@ -35,7 +34,7 @@ def moment_after(home: Path) -> Path:
 
 
 def ask(home: Path, number: int, request: dict[str, Any], **variables: str) -> list[dict[str, Any]]:
-    """What as many cold processes learn that are all let go at once."""
+    """The results of that many cold processes that are released at once."""
     clock = moment_after(home)
     environment = child_environment(
         home, PYTHONPATH=str(ROOT), HUBTOKEN_TEST_CLOCK=str(clock), **variables
@@ -96,7 +95,7 @@ def test_64_processes_with_a_dead_token_make_one_request(home: Path) -> None:
 @pytest.mark.parametrize("header", [{"Retry_After": "120"}, {"RateLimit": '"whoami";r=0;t=120'}])
 def test_64_processes_obey_one_rate_limit(header: dict[str, Any], home: Path) -> None:
     with serving(http(429, **header)) as server:
-        # Asking anew is a wish of the caller, waiting one of the Hub's.
+        # Bypassing the cache is the caller's choice; waiting is required by the Hub.
         request = {"value": fake_token(), "endpoint": server.endpoint, "max_age": 0}
         outcomes = ask(home, PROCESSES, request)
         assert {outcome["error"] for outcome in outcomes} == {"RateLimitedError"}
@@ -109,7 +108,7 @@ def test_a_stale_identity_is_said_to_be_stale_in_every_process(home: Path) -> No
         request = {"value": fake_token(), "endpoint": server.endpoint}
         assert ask(home, 1, request) == [{"user": "alice", "warnings": []}]
         server.behavior = lambda _: http(503)
-        # Young enough: nobody is asked, and nothing is to be said.
+        # Fresh enough: no request is sent, and there is nothing to warn about.
         assert ask(home, 1, request) == [{"user": "alice", "warnings": []}]
         assert len(server.requests) == 1
         stale = {"user": "alice", "warnings": ["StaleIdentityWarning"]}

@@ -1,4 +1,4 @@
-"""What a project says of itself: its profile, the role that it needs, its repository."""
+"""A project's configuration: its profile, the role that it needs, its repository."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[Hub]:
-    """Alice, who has a model, and who reads in acme."""
+    """Alice, who has a model, and who may read in acme."""
     with Hub() as hub:
         hub.create_user("alice")
         hub.create_organization("acme")
@@ -34,12 +34,12 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture(scope="module")
 def token(hub: Hub) -> HubToken:
-    """Alice's, for writing."""
+    """Alice's write token."""
     return hub.create_token("alice", name="w", role="write")
 
 
 def project(text: str, name: str = "hubtoken.toml") -> Path:
-    """This project's file, as of now."""
+    """Write the project's file."""
     path = Path.cwd() / name
     path.write_text(text)
     hubtoken.reload()
@@ -47,7 +47,7 @@ def project(text: str, name: str = "hubtoken.toml") -> Path:
 
 
 def checks(hub: Hub, token: HubToken, role: Any = None, **options: Any) -> list[str]:
-    """Which questions `require_role` asks the Hub."""
+    """The checks that `require_role` sends to the Hub."""
     paths = [
         f"/api/{kind}/{name}/auth-check{end}"
         for kind, name in (("models", "alice/model"), ("datasets", "alice/numbers"))
@@ -72,7 +72,7 @@ def test_the_projects_role_and_repository_count_where_nothing_is_said(
     ]
     assert checks(hub, token, repo=False) == []
     project('[tool.hubtoken]\nrole = "read"\nrepo = "datasets/alice/numbers"', "pyproject.toml")
-    # The nearest `hubtoken.toml` goes before it.
+    # The nearest `hubtoken.toml` takes precedence.
     assert checks(hub, token) == ["/api/models/alice/model/auth-check/write"]
     os.remove("hubtoken.toml")  # noqa: PTH107 - relative, as the configuration is looked for
     hubtoken.reload()
@@ -85,7 +85,7 @@ def test_the_projects_repository_is_checked_and_named(token: HubToken) -> None:
         hubtoken.require_role(token=token)
     assert caught.value.target == "acme/model"
     assert hubtoken.require_role(token=token, repo=False) is token
-    # A finer permission is mostly no repository's.
+    # Most finer permissions do not apply to repositories.
     assert hubtoken.require_permission("inference.serverless.write", token) is token
 
 
@@ -137,7 +137,7 @@ def test_a_folder_that_is_gone_is_no_project(
 def test_a_folder_that_vanishes_while_it_is_looked_through(
     tmp_path: Path, clean_environment: pytest.MonkeyPatch
 ) -> None:
-    """Folders come and go under the search, and it always comes to an end that makes sense."""
+    """Folders come and go during the search, which always ends with a valid result."""
     clean_environment.setenv("HF_TOKEN", fake_token())
     inner = tmp_path / "a" / "b" / "c"
     inner.mkdir(parents=True)
@@ -164,7 +164,7 @@ def test_a_folder_that_vanishes_while_it_is_looked_through(
 
 
 def test_a_command_hands_out_the_token(home: Path) -> None:
-    """Once for many threads; its failure is told, and Ctrl-C ends the wait for it."""
+    """Once for many threads; its failure is reported, and Ctrl-C ends the wait for it."""
     value = fake_token()
     answer = answer_of(run_program("command", home, {"value": value}))
     assert answer["source"] == ["command:sh"] * 16
@@ -176,7 +176,7 @@ def test_a_command_hands_out_the_token(home: Path) -> None:
 
 
 def test_a_token_is_still_the_callers(token: HubToken) -> None:
-    """A default target asks about the token that was handed over."""
+    """With a default target, the token that was passed is still the one that is checked."""
     project('role = "write"\nrepo = "alice/model"')
     dead = handed_over(endpoint=token.endpoint)
     with pytest.raises(hubtoken.InvalidTokenError):

@@ -1,4 +1,4 @@
-"""What the Hub says of a repository, and that it says nothing of the token."""
+"""What the Hub reports about a repository, and that this says nothing about the token."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ NEW_TOKEN = "/settings/tokens/new"
 
 
 def hub(about_repository: bytes, about_token: bytes | None = None) -> Any:
-    """A Hub with an answer to everything but whoami."""
+    """A Hub with one response to everything but whoami."""
     return lambda request: (
         (about_token or identity()) if request.path == WHOAMI else about_repository
     )
 
 
 def asked(requests: list[Request]) -> int:
-    """How often whoami was asked."""
+    """How many whoami requests were sent."""
     return sum(request.path == WHOAMI for request in requests)
 
 
@@ -46,7 +46,7 @@ def test_a_repository_that_is_missing_says_nothing_of_the_token(home: Path, stat
         assert hubtoken.whoami(token).user == "alice"
         assert hubtoken.require_role("write", token, repo="alice/new") is token
         assert asked(server.requests) == 1
-        # Nor in the processes that share the disk.
+        # Nor in the processes that share the disk cache.
         assert command(home, token, "require", "write")[0] == 0
         assert asked(server.requests) == 1
 
@@ -73,7 +73,7 @@ def test_a_bare_401_is_believed_only_if_whoami_confirms_it(home: Path, message: 
         assert asked(server.requests) == 2
         assert hubtoken.whoami(token).user == "alice"
         assert command(home, token, "require", "write")[0] == 0
-        # The token dies.
+        # The token becomes invalid.
         server.behavior = hub(http(401, **headers), http(401))
         with pytest.raises(hubtoken.InvalidTokenError):
             hubtoken.require_role("read", token, repo="bob/x")
@@ -120,7 +120,7 @@ def test_a_disabled_repository_is_an_error_of_its_own(home: Path, answer: bytes,
 
 @pytest.fixture(scope="module")
 def real() -> Iterator[Hub]:
-    """Alice administers acme, carol contributes to it, and bob has nothing to do with it."""
+    """Alice administers acme, carol contributes to it, and bob is not a member."""
     with Hub() as running:
         for name in ("alice", "bob", "carol"):
             running.create_user(name)
@@ -199,7 +199,7 @@ def test_scope_on_the_own_namespace_does_not_help_in_another(real: Hub, permissi
     assert NEW_TOKEN not in str(caught.value)
     assert "Another token" in str(caught.value)
     assert caught.value.remedy_url is None
-    # In one's own it does.
+    # In the user's own namespace it does.
     with pytest.raises(hubtoken.InsufficientRoleError, match="ownUserPermissions"):
         hubtoken.require_permission(permission, token, namespace="alice")
 
@@ -211,7 +211,7 @@ def narrow(real: Hub, user: str, role: str) -> Any:
 
 @pytest.mark.parametrize("role", ["read", "fine-grained"])
 def test_what_a_token_lacks_is_not_blamed_for_what_no_token_mends(real: Hub, role: str) -> None:
-    # Disabled, and not for want of a right: another token would be denied as well.
+    # Disabled, not forbidden: another token would be denied as well.
     token = narrow(real, "alice", role)
     with pytest.raises(hubtoken.RepositoryDisabledError) as off:
         hubtoken.require_role("write", token, repo="acme/off")
@@ -219,7 +219,7 @@ def test_what_a_token_lacks_is_not_blamed_for_what_no_token_mends(real: Hub, rol
     with pytest.raises(hubtoken.InsufficientRoleError, match=NEW_TOKEN):
         hubtoken.require_role("write", token, repo="acme/model")
     real.delete_token("alice", f"narrow-alice-{role}")
-    # Whose the repository is, whoami does not tell.
+    # whoami does not report who owns the repository.
     token = narrow(real, "carol", role)
     with pytest.raises(hubtoken.InsufficientRoleError, match="carol is a contributor") as open_:
         hubtoken.require_role("write", token, repo="acme/model")

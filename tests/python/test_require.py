@@ -1,4 +1,4 @@
-"""`require_role` and `require_permission`: what they take and refuse, and how they say it."""
+"""`require_role` and `require_permission`: what they accept and reject, and their messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[Hub]:
-    """Alice, who administers acme; bob, who reads there; carol, who does not belong."""
+    """Alice, who administers acme; bob, who may read there; carol, who is not a member."""
     with Hub() as hub:
         for name in ("alice", "bob", "carol"):
             hub.create_user(name)
@@ -257,7 +257,7 @@ def test_what_is_not_known_is_raised_warned_about_or_passed_over(answer: bytes) 
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert hubtoken.require_role("write", token, on_unknown="allow") is token
-        # Passed over is not remembered as allowed.
+        # Ignoring an unknown is not cached as allowed.
         with pytest.raises(hubtoken.VerdictUnknownError):
             hubtoken.require_role("write", token)
 
@@ -281,7 +281,7 @@ def test_a_token_without_a_role_needs_a_repository() -> None:
         for role in ("read", "write"):
             with pytest.raises(hubtoken.VerdictUnknownError, match="OAuth"):
                 hubtoken.require_role(role, token)
-            # The Hub's own word decides: this one says yes to everything.
+            # The Hub's own answer decides: this one allows everything.
             assert hubtoken.require_role(role, token, repo="acme/tiny") is token
 
 

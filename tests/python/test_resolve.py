@@ -1,4 +1,4 @@
-"""`resolve_token` and `explain` as Python sees them: arguments, moments, warnings, traces."""
+"""`resolve_token` and `explain` as Python sees them: arguments, timing, warnings, traces."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_token_does_not_change_hubs(clean_environment: pytest.MonkeyPatch) -> 
             hubtoken.resolve_token(token, endpoint="https://hub.example")
         assert "https://hub.example" in str(caught.value)
         assert f"hf_…{value[-4:]}" in str(caught.value)
-    # The text itself, handed over for that Hub, is the caller's decision.
+    # Passing the text itself for that Hub is the caller's decision.
     assert handed_over(value, "https://hub.example/").endpoint == "https://hub.example"
     clean_environment.setenv("HF_ENDPOINT", "https://hub.example")
     assert ambient(endpoint="https://HUB.example:443").endpoint == "https://hub.example"
@@ -163,7 +163,7 @@ def test_a_broken_source_is_warned_about_once_and_at_the_caller(
     clean_environment: pytest.MonkeyPatch,
 ) -> None:
     value, good = fake_token(), fake_token()
-    # A position of its own in the message: a process warns once of the same problem.
+    # A unique position in the message: a process warns only once about the same problem.
     clean_environment.setenv("HF_TOKEN", value * 3 + " x" * 3)
     clean_environment.setenv("HUGGING_FACE_HUB_TOKEN", good)
     with pytest.warns(hubtoken.HubTokenWarning, match="HF_TOKEN was passed over") as caught:

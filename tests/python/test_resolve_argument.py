@@ -1,4 +1,4 @@
-"""What is handed over or stands in a variable: cleaned, or refused without showing it."""
+"""A token from an argument or a variable: cleaned, or rejected without showing it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class Text(str):
-    """A text of one's own class."""
+    """A subclass of `str`."""
 
     __slots__ = ()
 
 
 class Secretive:
-    """Prints what it holds, as settings objects do."""
+    """Prints its contents, as settings objects do."""
 
     def __init__(self, value: str) -> None:
         self.value = value
@@ -37,7 +37,7 @@ def test_a_text_of_any_class_is_a_token() -> None:
     value = fake_token()
     token = handed_over(Text(value))
     assert token.reveal() == value
-    # What another call revealed is a text as well.
+    # Text revealed by another call is accepted as well.
     assert handed_over(token.reveal()) == token
 
 
@@ -136,7 +136,7 @@ def test_the_same_in_a_variable_is_passed_over_with_a_warning(
         warnings.simplefilter("always")
         token = ambient()
     assert (token.reveal(), token.source) == (good, "env:HUGGING_FACE_HUB_TOKEN")
-    # Once for each problem: another test of this process may have had the same.
+    # Once for each problem: another test of this process may have caused the same one.
     assert all(issubclass(warning.category, hubtoken.HubTokenWarning) for warning in caught)
     assert leaks("".join(str(warning.message) for warning in caught), broken) == []
     step = next(step for step in hubtoken.explain().steps if step.source == "env:HF_TOKEN")

@@ -1,7 +1,7 @@
-"""The same answer as `huggingface_hub` where that library answers, a good one where it fails.
+"""The same result as `huggingface_hub` where that library has one, a good one where it fails.
 
-Each case is an environment and some files, shown to both libraries in a process of its own, since
-the other one reads its paths at import.
+Each case is an environment and some files, read by both libraries in a separate process, since the
+other one reads its paths at import.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.python.helpers import answer_of, leaks, run_program
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Made once, so that a table can name them; new in each process all the same.
+# Created once, so that a table can name them; still new in each process.
 ONE, TWO, THREE = fake_token(), fake_token(), fake_token()
 DEFAULT = "huggingface/token"
 
@@ -33,7 +33,7 @@ class Case:
     files: dict[str, str | bytes] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
-    # What huggingface_hub makes of it, where that is not the same: an error, or another value.
+    # The result of huggingface_hub, if it differs: an error, or another value.
     theirs: str | None = "the same"
 
 
@@ -108,7 +108,7 @@ BETTER = {
     "a blank HF_TOKEN before the legacy variable": Case(
         TWO, {"HF_TOKEN": " ", "HUGGING_FACE_HUB_TOKEN": TWO}, {DEFAULT: THREE}, theirs=THREE
     ),
-    # A blank variable is the working directory there, and not set here.
+    # For huggingface_hub a blank variable is the working directory; here it counts as not set.
     "a blank HF_HOME": Case(
         ONE, {"HF_HOME": ""}, {"cache/huggingface/token": ONE, "token": TWO}, theirs=TWO
     ),
@@ -118,7 +118,7 @@ BETTER = {
 
 
 def told(value: str | None) -> str | None:
-    """As the program tells it: a digest for a value, the name for an error."""
+    """As the program prints it: a digest for a value, the name for an error."""
     if value is None or value.endswith("Error"):
         return value
     return hashlib.sha256(value.encode()).hexdigest()

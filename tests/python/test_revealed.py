@@ -1,4 +1,4 @@
-"""What is revealed is a plain string to every pickle, and stays masked in copies."""
+"""A revealed token is a plain string to every pickle, and stays masked in copies."""
 
 from __future__ import annotations
 

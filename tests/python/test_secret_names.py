@@ -1,4 +1,4 @@
-"""A token that was put where a name or a path belongs is refused, and shown nowhere."""
+"""A token in place of a name or a path is rejected, and never shown."""
 
 from __future__ import annotations
 

@@ -25,10 +25,10 @@ CREATED, EXPIRES = "2024-01-02T03:04:05.000Z", "2199-12-31T00:00:00.000Z"
 
 
 class Site:
-    """A Hub that knows some tokens, by the name and the account that each was given."""
+    """A Hub that knows some tokens, with the name and the account of each."""
 
     def __init__(self) -> None:
-        """Nobody is known yet."""
+        """No token is known yet."""
         self.known: dict[str, dict[str, object]] = {}
         self.server: Server
 
@@ -45,7 +45,7 @@ class Site:
         return value
 
     def answer(self, request: Request) -> bytes:
-        """What whoami says."""
+        """The whoami response."""
         value = (request.authorization or "").removeprefix("Bearer ")
         if value not in self.known:
             return http(401, '{"error":"Invalid user token."}')
@@ -63,7 +63,7 @@ def site(clean_environment: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 def files(home: Path) -> dict[str, str]:
-    """What lies in `HF_HOME`, but for the lock."""
+    """The files in `HF_HOME`, except for the lock."""
     folder = home / "huggingface"
     if not folder.exists():
         return {}
@@ -151,7 +151,7 @@ def test_a_hubtoken_goes_to_its_own_hub(site: Site) -> None:
 
 
 def closed_endpoint() -> str:
-    """Where nobody listens."""
+    """An endpoint where nothing listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -392,7 +392,7 @@ def test_a_notebook_without_anybody_says_so(clean_environment: pytest.MonkeyPatc
     clean_environment.setattr("getpass.getpass", getpass)
     with pytest.raises(hubtoken.TokenNotFoundError, match="HF_TOKEN") as caught:
         hubtoken.login()
-    # A value in the program itself is no advice.
+    # Writing the value into the program is not suggested.
     assert "hubtoken.login(" not in str(caught.value)
     assert caught.value.trace is not None
     assert caught.value.trace.source is None

@@ -1,4 +1,4 @@
-"""The store on a full disk, on a read-only one, and in folders of other people."""
+"""The store on a full disk, on a read-only one, and in other users' folders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOBODY = 65_534
 
 @cache
 def own_mounts() -> list[str]:
-    """What a program is started with so that it may mount something, if that can be had."""
+    """The command prefix that lets a program mount something, if that is possible."""
     rest = ["--mount", "--propagation", "private"]
     for command in (["unshare", *rest], ["unshare", "--user", "--map-root-user", *rest]):
         trial = [*command, "sh", "-c", "mount -t tmpfs tmpfs /mnt"]
@@ -45,7 +45,7 @@ def needs(fault: str) -> None:
 
 
 def run(fault: str, home: Path) -> Any:
-    """What `store_faults.py` says of a fault."""
+    """The output of `store_faults.py` for a fault."""
     needs(fault)
     prefix = own_mounts() if fault in {"full", "read-only"} else []
     tokens = [fake_token() for _ in range(3)]
@@ -72,7 +72,7 @@ FAULTS = ["full", "read-only", "file size", "not ours"]
 def test_what_cannot_be_written_fails_whole_and_what_is_there_is_read(
     fault: str,
 ) -> None:
-    # The way to a home is open; to the folders of pytest it is not.
+    # Other users can reach this home, unlike the folders of pytest.
     with tempfile.TemporaryDirectory() as home:
         Path(home).chmod(0o755)
         answer = run(fault, Path(home))
@@ -112,5 +112,5 @@ def test_a_folder_keeps_mode_and_owner_and_its_files_are_private_from_the_first_
     answer = answer_of(done)
     assert answer["seen"] == ["0600"]
     assert answer["folder"] == [mode, answer["us"] if owner is None else owner]
-    # Who writes in somebody else's home does not take the files away.
+    # Writing to another user's home does not change the owner of the files.
     assert answer["owners"] == [answer["us"] if owner is None else owner]

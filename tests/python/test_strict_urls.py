@@ -1,4 +1,4 @@
-"""A URL that is approved goes, with every client, to the host and port that it was approved for."""
+"""Every client sends a request for an approved URL to the host and port it was approved for."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ENDPOINTS = (
     "https://hub.example:8443",
 )
 DEADLINE = 60.0
-# What parsers quarrel about, before, in and after the host.
+# What parsers disagree about, before, in and after the host.
 PIECES = (
     *("@", "\\", "/", "//", ":", "?", "#", ";", "%40", "%2f", "%5c", "%00", ".", "..", "\t", "\n"),
     *("\r", " ", "\x00", "\x7f", "\u00a0", "\u3002", "\uff0f", "\uff20", "é", "[", "]", "&", "|"),
@@ -55,7 +55,7 @@ def token_of(endpoint: str) -> HubToken:
 
 
 def approves(endpoint: str, url: str) -> bool:
-    """Whether the token of an endpoint would be put into a request for this URL."""
+    """Whether the token of an endpoint would be added to a request for this URL."""
     try:
         token_of(endpoint).headers(url)
     except UntrustedEndpointError:
@@ -75,11 +75,11 @@ def plain(host: str | None) -> str:
 
 
 def readings(url: str) -> Iterator[tuple[str, tuple[str, int]]]:
-    """Where the clients would connect, each by its own parser."""
+    """The addresses that the clients would connect to, each by its own parser."""
     usual = {"https": 443, "http": 80}
     parts = urlsplit(url)
     yield "urllib.parse", (plain(parts.hostname), parts.port or usual[parts.scheme])
-    legacy = urllib.request.Request(url)  # noqa: S310 - read, and not opened
+    legacy = urllib.request.Request(url)  # noqa: S310 - parsed, not opened
     host = urlsplit(f"//{legacy.host}")
     yield "urllib.request", (plain(host.hostname), host.port or usual[legacy.type])
     prepared = requests.Request("GET", url).prepare()
@@ -94,7 +94,7 @@ def readings(url: str) -> Iterator[tuple[str, tuple[str, int]]]:
 
 
 def own_url(endpoint: str) -> st.SearchStrategy[str]:
-    """URLs that begin like the endpoint, and go on with what parsers quarrel about."""
+    """URLs that start like the endpoint, and continue with what parsers disagree about."""
     pieces = st.lists(st.sampled_from(PIECES), max_size=5).map("".join)
     scheme, rest = endpoint.split("://")
     return st.one_of(
@@ -122,7 +122,7 @@ def test_what_is_approved_goes_where_it_was_approved_for(data: st.DataObject) ->
 
 
 class Proxy(socketserver.ThreadingTCPServer):
-    """Notes where clients want to be connected to, and connects nobody."""
+    """Records where clients want to connect, and connects none of them."""
 
     daemon_threads = True
 
@@ -155,7 +155,7 @@ def proxying() -> Iterator[Proxy]:
 
 
 def curl_connects(urls: list[str]) -> list[str]:
-    """Where the real curl wants to be connected to for each of the URLs, in their order."""
+    """The addresses that the real curl wants to connect to for each of the URLs, in order."""
 
     def quoted(text: str) -> str:
         return text.replace("\\", "\\\\").replace('"', '\\"')
@@ -175,7 +175,7 @@ def curl_connects(urls: list[str]) -> list[str]:
         return proxy.asked
 
 
-# Approved ones with everything in them that may stand in a path, a query and a fragment.
+# Approved ones with everything that is allowed in a path, a query and a fragment.
 APPROVED = (
     "/",
     "",
@@ -265,8 +265,8 @@ def test_an_oddly_written_url_is_refused_by_headers_and_auth(template: str) -> N
             ask(url, token)
         for server in (own, other):
             for request in server.requests:
-                # A library may repair the URL before `auth=` sees it; then it is sent to its own
-                # Hub and to no other.
+                # A library may repair the URL before `auth=` sees it; then the token is sent to its
+                # own Hub and to no other.
                 assert server is own or request.authorization is None
 
 
@@ -313,7 +313,7 @@ def test_an_oddly_written_endpoint_is_refused_wherever_it_is_named(
         hubtoken.resolve_token()
     clean_environment.delenv("HF_TOKEN")
     clean_environment.delenv("HF_ENDPOINT")
-    # In a file it stands in quotes, and what is around it there does not count.
+    # In the file the URL is quoted, and whitespace around it does not count.
     text = text.strip()
     if text == "https://huggingface.co":
         return

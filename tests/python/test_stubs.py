@@ -1,4 +1,4 @@
-"""The script that finishes the generated stub: what it must add, and what it must leave."""
+"""The script that finishes the generated stub: what it must add, and what it must not change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS: whom hubtoken trusts, and that the environment's certificates are honored."""
+"""TLS: which authorities hubtoken trusts, and that it uses the environment's certificates."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ BODY = json.dumps(
 
 
 class Answering(http.server.BaseHTTPRequestHandler):
-    """A Hub that knows everybody."""
+    """A Hub that accepts every token."""
 
     def do_GET(self) -> None:
-        """Who it is."""
+        """Respond with an identity."""
         self.send_response(200)
         self.send_header("Content-Length", str(len(BODY)))
         self.end_headers()
         self.wfile.write(BODY)
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Refused handshakes are what is tested; they are not reported."""
+    """Failed handshakes are what is tested; they are not logged."""
 
     def handle_error(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def https(authority: trustme.CA) -> Iterator[str]:
-    """A server on this machine with a certificate of the authority; where it listens."""
+    """A server on this machine with a certificate of the authority; its address."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     with Server(("127.0.0.1", 0), Answering) as server:

@@ -1,4 +1,4 @@
-"""`HubToken` cannot leak by accident, and is what it says where it must be used."""
+"""`HubToken` cannot leak by accident, and is the real value where it must be used."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def printed(token: HubToken) -> str:
 
 @dataclasses.dataclass
 class Settings:
-    """What a program may keep a token in."""
+    """A class in which a program may store a token."""
 
     token: HubToken
     others: dict[str, HubToken]
@@ -323,7 +323,7 @@ def test_its_fingerprint_is_of_the_digest(token: HubToken, value: str) -> None:
 
 
 class Message:
-    """What `requests` and `httpx` hand to `auth=`."""
+    """What `requests` and `httpx` pass to `auth=`."""
 
     def __init__(self, url: object) -> None:
         self.url = url
@@ -337,7 +337,7 @@ def test_as_auth_it_sets_the_header_for_its_own_hub_only(token: HubToken, value:
     for url in (ELSEWHERE, "http://huggingface.co/", "", None, "https://cdn.huggingface.co/"):
         other = Message(url)
         with warnings.catch_warnings():
-            # Of which there is one for each server; see `test_auth_hosts.py`.
+            # One is emitted for each server; see `test_auth_hosts.py`.
             warnings.simplefilter("ignore", hubtoken.HubTokenWarning)
             assert token(other) is other
         assert other.headers == {}

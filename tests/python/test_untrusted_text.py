@@ -1,7 +1,7 @@
-"""Text that comes from elsewhere: it must not steer a terminal, and must not carry a token along.
+"""Untrusted text must not control a terminal, and must not carry a token along.
 
-A Hub, a proxy or a careless paste decides what stands in names and messages; we decide what of it
-is shown.
+Names and messages come from a Hub, a proxy or a careless paste; hubtoken decides what is shown of
+them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A warning shows file and number of the caller's line, and never the line, which may hold a token.
+"""A warning shows file and line number of the caller, but never the line, which may hold a token.
 
 Filters, `-W error`, `logging` and once per location work as for any other warning.
 """
@@ -148,13 +148,13 @@ def test_a_recorded_warning_has_its_message_file_and_number(
         )
         assert shown.count("\n") == 1
         assert "hubtoken.login" not in shown
-        # What asks for a line gets it.
+        # A caller that passes a line gets it.
         shown = warnings.formatwarning(
             warning.message, warning.category, warning.filename, warning.lineno, "a line"
         )
         assert shown.endswith("  a line\n")
         assert str(warning.message).startswith("HF_TOKEN is set")
-        # Also what is formatted later, from its text.
+        # Including what is formatted later, from its text.
         for text in (str(warning.message), warning.message.args[0]):  # type: ignore[union-attr]
             shown = warnings.formatwarning(text, warning.category, warning.filename, warning.lineno)
             assert shown.count("\n") == 1

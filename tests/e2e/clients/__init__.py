@@ -1,1 +1,1 @@
-"""Each client by itself: libraries, commands, notebooks, guarded servers."""
+"""Each client separately: libraries, commands, notebooks, guarded servers."""

@@ -1,4 +1,4 @@
-"""Other people's servers: FastAPI under uvicorn, guarded by a dependency and by the middleware."""
+"""Third-party servers: FastAPI under uvicorn, guarded by a dependency and by the middleware."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 pytest.importorskip("fastapi")
 
-# By operation of the table: what is required, and on what.
+# By operation in the table: what is required, and on what.
 RULES = {"read": ("read", PRIVATE), "write": ("write", SCRATCH)}
 
 
 @contextmanager
 def running(app: Any) -> Iterator[str]:
-    """An application under uvicorn, in a thread of its own."""
+    """An application under uvicorn, in its own thread."""
     import uvicorn
 
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on")
@@ -61,7 +61,7 @@ def application(endpoint: str) -> Any:
         guard = require_bearer(require, repo=repo, endpoint=endpoint)
 
         @app.get(f"/dependency/{name}")
-        async def by_dependency(identity: Any = Depends(guard)) -> str:  # noqa: B008, FAST002 - made here
+        async def by_dependency(identity: Any = Depends(guard)) -> str:  # noqa: B008, FAST002 - created here
             return str(identity.user)
 
         app.mount(

@@ -1,4 +1,4 @@
-"""The `hf` command with tokens of the embedded Hub, and ours finding what `hf` has stored."""
+"""The `hf` command with tokens of the embedded Hub, and ours using what `hf` has stored."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_exit_codes_tell_denied_from_unknown(world: World, runner: Runner) -> No
     assert refused.returncode == 1
     assert deleted not in refused.stdout + refused.stderr
     assert runner.run("hubtoken", "require", "everything").returncode == 2
-    # A token of which nothing is known on this machine yet.
+    # A token that this machine has no cached answer about.
     unasked = world.value("write")
     assert unasked is not None
     offline = {"HF_TOKEN": unasked, "HF_HUB_OFFLINE": "1"}

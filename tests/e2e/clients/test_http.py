@@ -59,7 +59,7 @@ def test_httpx(world: World, case: Case) -> None:
 def test_curl(world: World, runner: Runner, case: Case) -> None:
     scheme, url = url_of(world, case.operation)
     value = world.value(case.kind)
-    # Through stdin: an argument would be seen by every user of the machine.
+    # Through stdin: an argument would be visible to every user of the machine.
     config = [f'url = "{url}"', "silent", 'output = "/dev/null"', 'write-out = "%{http_code}"']
     if value is not None and scheme == "bearer":
         config.append(f'header = "Authorization: Bearer {value}"')

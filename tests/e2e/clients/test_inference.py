@@ -32,14 +32,14 @@ STREAM = {"model": PRIVATE, "messages": MESSAGES, "stream": True}
 
 @pytest.fixture
 def gated(world: World) -> Iterator[ModelServer]:
-    """The shared Hub's model server, which sends an event only when it is let."""
+    """The shared Hub's model server, which sends an event only when the test allows it."""
     world.models.gate = threading.Semaphore(0)
     yield world.models
     world.models.gate = None
 
 
 def inference(world: World, kind: str, path: str) -> InferenceClient:
-    """A client of the path, as its documentation says it is made for a server of one's own."""
+    """A client of the path, configured as its documentation describes for self-hosted servers."""
     from huggingface_hub import InferenceClient
 
     # Without a token the library sends none: there is no token in this process's home.
@@ -49,7 +49,7 @@ def inference(world: World, kind: str, path: str) -> InferenceClient:
 
 
 def observe(world: World, operation: str, kind: str) -> str:
-    """What became of an operation, in the words of the table."""
+    """The outcome of an operation, in the words of the table."""
     from huggingface_hub.errors import HfHubHTTPError
 
     model = f"/models/{PRIVATE}"
@@ -191,7 +191,7 @@ def test_the_options_of_a_hub() -> None:
             }
             url = f"{hub.endpoint}/v1/embeddings"
             answers = [httpx.post(url, **ask)]
-            # One a minute. A machine may be so busy that the minute is over by now.
+            # One per minute. On a busy machine the minute may be over by now.
             while answers[-1].status_code == 200:
                 answers.append(httpx.post(url, **ask))
             *allowed, beyond = answers

@@ -1,6 +1,6 @@
-"""`transformers` and `datasets` against the embedded Hub, each in a process of its own.
+"""`transformers` and `datasets` against the embedded Hub, each in a separate process.
 
-One process answers for all kinds of token: the libraries take seconds to import.
+One process runs all kinds of token: the libraries take seconds to import.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def answers(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What each library answered, by kind of token; a library is only run when asked for."""
+    """The result of each library, by kind of token; a library is only run on demand."""
     runner = Runner(tmp_path_factory.mktemp("libraries"), world.endpoint)
     tokens = {kind: world.value(kind) or False for kind in KINDS}
 
@@ -70,7 +70,7 @@ def test_a_data_set_is_pushed_where_large_files_go_to_lfs(home: Path) -> None:
 
 
 def test_elsewhere_the_library_loses_its_own_file(world: World, runner: Runner) -> None:
-    """It deletes what it wrote once it believes it uploaded; `docs/uses.md` says so."""
+    """It deletes its file once it assumes that it has uploaded it; see `docs/uses.md`."""
     pytest.importorskip("datasets")
     request = {"repo": world.new_name(), "token": world.value("write")}
     assert runner.program("push_dataset", request) == "FileNotFoundError"

@@ -1,4 +1,4 @@
-"""Files as `huggingface_hub` handles them beyond single ones: folders, and its file system."""
+"""Many files at once with `huggingface_hub`: folders, and its file system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FILES = 200
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """What is in a folder, without what the library notes there."""
+    """The contents of a folder, without the library's own notes."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
@@ -38,7 +38,7 @@ def test_a_large_folder_goes_up_and_comes_down(tmp_path: Path, *, lfs: bool) -> 
         api = HfApi(endpoint=hub.endpoint, token=value)
         api.create_repo("alice/large", private=True)
         commits = [api.upload_folder(repo_id="alice/large", folder_path=folder) for _ in range(2)]
-        # The second time there is nothing to send.
+        # The second upload has nothing to send.
         assert commits[0].oid == commits[1].oid
         asked = hub.request_count("/alice/large.git/info/lfs/objects/batch")
         assert asked == (2 if lfs else 0)

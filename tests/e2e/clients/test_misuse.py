@@ -1,7 +1,7 @@
-"""A HubToken handed to `huggingface_hub` in place of the string never goes unnoticed.
+"""A HubToken passed to `huggingface_hub` in place of the string never goes unnoticed.
 
 `huggingface_hub` ignores a `token=` that is not a string and sends the ambient one, so a script
-would run as somebody else. Each call must stop, and say how to do it right.
+would run as another user. Each call must fail, with a message that names the fix.
 """
 
 from __future__ import annotations

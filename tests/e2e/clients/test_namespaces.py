@@ -1,4 +1,4 @@
-"""The real client asks about users and organizations, as `require_role` does."""
+"""The real client looks up users and organizations, as `require_role` does."""
 
 from __future__ import annotations
 

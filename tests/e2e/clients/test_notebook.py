@@ -1,6 +1,6 @@
-"""A real notebook kernel that is Colab's as far as it can tell: its shell, its modules, its vault.
+"""A real notebook kernel that hubtoken takes for Colab's: its shell, its modules, its vault.
 
-The vault here answers only while a cell is running, and from whatever thread it is asked, as
+The vault here answers only while a cell is running, and on any thread, as
 Colab's does over the kernel's own connection to the page.
 """
 
@@ -88,7 +88,7 @@ class Notebook:
 
     @property
     def asked(self) -> list[str]:
-        """For which secrets the vault was asked."""
+        """The secrets that were requested from the vault."""
         path = self.folder / "asked"
         return path.read_text().splitlines() if path.exists() else []
 
@@ -99,7 +99,7 @@ def _text(output: Any) -> str:
 
 @pytest.fixture
 def notebook(runner: Runner, tmp_path: Path) -> Notebook:
-    """A notebook of this test's own."""
+    """A notebook for a single test."""
     return Notebook(runner, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Activation in a real notebook kernel, where every cell is an asyncio task of its own."""
+"""Activation in a real notebook kernel, where every cell is a separate asyncio task."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_later_cell_replaces_what_an_earlier_one_has_activated(
     )
     assert "role read" in first
     assert "role write" in second
-    # What made this fail: the cells are different tasks.
+    # The reason why this once failed: the cells are different tasks.
     assert first.split()[-1] != second.split()[-1]
     assert block.split() == ["read", "refused"]
     assert "role write" in after

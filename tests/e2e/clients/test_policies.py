@@ -1,4 +1,4 @@
-"""An organization's token policy, as the real client and `require_role` meet it."""
+"""An organization's token policy, as the real client and `require_role` report it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def upload(token: HubToken) -> None:
 
 
 def refusal(token: HubToken, says: str) -> errors.OrganizationPolicyError:
-    """What `require_role` raises; the client meets the same, in the Hub's own words."""
+    """What `require_role` raises; the client gets the same, in the Hub's own words."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -99,7 +99,7 @@ def test_only_fine_grained_tokens(hub: Hub) -> None:
     assert hub.token_policy("acme") == "fine-grained-only"
     refusal(plain, FINE_GRAINED)
     works(scoped)
-    # The token itself is good: elsewhere it goes on working.
+    # The token itself is valid: it still works elsewhere.
     assert hubtoken.require_role("write", plain, repo="bob/own") is plain
     hub.set_token_policy("acme", "allow-all")
     works(plain)
@@ -118,7 +118,7 @@ def test_a_token_waits_is_approved_and_revoked(hub: Hub) -> None:
     approved = hub.approve_token("acme", approval.token.id)
     assert (approved.status, approved.decided_by) == ("approved", "program")
     works(token)
-    # A new value is the same token.
+    # A new value does not make it another token.
     token = hub.refresh_token("bob", "ci")
     works(token)
     hub.change_token("bob", "ci", role="fine-grained", scopes={**SCOPES, "bob": ["repo.write"]})
@@ -164,7 +164,7 @@ def test_policy_does_not_cover_public_repositories(hub: Hub) -> None:
 
 
 def test_a_leaked_value_is_shut_out_over_http(hub: Hub) -> None:
-    """As the Hub's documentation shows it for scanners of secrets."""
+    """As the Hub's documentation describes it for secret scanners."""
     admin = hub.create_token("alice", name="admin", role="write")
     leaked = hub.create_token("bob", name="leaked", role="write")
 

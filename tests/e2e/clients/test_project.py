@@ -1,4 +1,4 @@
-"""One token per project: two folders, two stored tokens, and every program uses its folder's."""
+"""One token per project: two folders, two stored tokens; every program uses its folder's token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.e2e.support.runner import Runner
     from tests.e2e.support.world import World
 
-# By their paths: `run` looks for programs on PATH, where there may be others.
+# By path: `run` searches PATH, which may contain others.
 PYTHON, HF = sys.executable, str(SCRIPTS / "hf")
 SENT = "import huggingface_hub; print(huggingface_hub.get_token())"
 ACTIVATED = (
@@ -61,7 +61,7 @@ def test_every_program_uses_its_folders_token(
         assert f"password={value}\n" in told.stdout, told.stderr
     whoami = runner.run("hubtoken", "run", "--", HF, "auth", "whoami", folder=folder)
     assert "alice" in whoami.stdout, whoami.stderr
-    # Elsewhere nothing has changed: `hf` and hubtoken use the active token.
+    # Nothing has changed elsewhere: `hf` and hubtoken use the active token.
     assert runner.run("hf", "auth", "token").stdout.split()[-1] == world.value("write")
     listed = json.loads(runner.run("hubtoken", "list", "--json").stdout)["tokens"]
     assert {token["name"]: token["active"] for token in listed} == {"read": False, "write": True}
@@ -83,7 +83,7 @@ def test_a_project_is_checked_before_its_command_runs(
 
 
 def test_a_command_is_a_source_for_every_program(world: World, runner: Runner) -> None:
-    """As a password manager: the token is in nobody's environment and in no file."""
+    """Like a password manager: the token is in no environment and in no file."""
     value = world.value("write")
     assert value is not None
     vault = runner.home / "vault"
@@ -100,6 +100,6 @@ def test_a_command_is_a_source_for_every_program(world: World, runner: Runner) -
     question = f"url={world.endpoint}\n\n"
     told = runner.run("hubtoken", "git-credential", "get", stdin=question)
     assert f"password={value}\n" in told.stdout, told.stderr
-    # What it hands out by now is what counts.
+    # The token that it returns by now is used.
     vault.write_text(fake_token())
     assert runner.run("hubtoken", "whoami").returncode == 1

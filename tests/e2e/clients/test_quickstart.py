@@ -1,4 +1,4 @@
-"""`make demo`: the story is told, on one screen, and no secret is in it."""
+"""`make demo`: the story is complete, fits on one screen, and contains no secret."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 
-# A whole token, as gitleaks and others look for one.
+# A complete token, as gitleaks and other scanners search for it.
 WHOLE_TOKEN = re.compile(r"hf_[A-Za-z0-9]{34}")
 
 
 def test_story_fits_one_screen_and_holds_no_secret(runner: Runner) -> None:
     pytest.importorskip("transformers")
-    # Ambient settings of the reader must not get into the story.
+    # Ambient settings must not influence the story.
     variables = {"HF_TOKEN": "", "HF_ENDPOINT": ""}
     done = runner.run("python", str(ROOT / "examples" / "quickstart.py"), variables=variables)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""`docs/uses.md` says what the matrix says."""
+"""`docs/uses.md` agrees with the matrix."""
 
 from __future__ import annotations
 

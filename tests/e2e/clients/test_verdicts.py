@@ -1,4 +1,4 @@
-"""What `require_role` says beforehand is what the real client then meets."""
+"""The verdict of `require_role` agrees with what the real client then gets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hubtoken import HubToken
     from tests.e2e.support.world import World
 
-# What says no, for certain. `VerdictUnknownError` is not among them: here everything is known.
+# Certain denials. `VerdictUnknownError` is not among them: nothing is unknown here.
 DENIALS = (
     errors.AccessDeniedError,
     errors.InvalidTokenError,
@@ -29,7 +29,7 @@ DENIALS = (
 
 
 class Question(NamedTuple):
-    """A question to `require_role`, and the operation that then shows who was right."""
+    """A check by `require_role`, and the operation that then shows whether it was right."""
 
     operation: str
     role: str
@@ -47,7 +47,7 @@ QUESTIONS = (
     Question("upload private", "write", names.PRIVATE),
     Question("upload public", "write", names.PUBLIC),
     Question("upload scratch", "write", names.SCRATCH),
-    # Not there yet: the right to create in the namespace decides.
+    # Does not exist yet: the right to create in the namespace decides.
     Question("create own", "write", "alice/not-there-yet"),
     Question("create in org", "write", "acme/not-there-yet"),
 )

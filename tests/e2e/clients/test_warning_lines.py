@@ -1,4 +1,4 @@
-"""In a notebook a warning shows no line of the cell, which may hold a token."""
+"""In a notebook a warning shows no line of the cell, which may contain a token."""
 
 from __future__ import annotations
 

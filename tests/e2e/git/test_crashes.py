@@ -1,10 +1,10 @@
 """`kill -9` during pushes, commits and uploads of large files, at a new random point each time.
 
-What must hold after each crash: what was acknowledged is there, whole; what was not is there whole
-or not at all; git finds no fault with the repository; nothing half done is left; and the next try
-works.
+Invariants after each crash: acknowledged data is present and complete; unacknowledged data is
+complete or absent; git reports no problem with the repository; nothing half-finished is left; and
+the next attempt works.
 
-`TEST_GIT_CRASHES` says how often.
+`TEST_GIT_CRASHES` sets the number of crashes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CRASHES = int(os.environ.get("TEST_GIT_CRASHES", "3"))
-# The longest that the Hub may work before it is killed, in seconds.
+# The longest time that the Hub may work before it is killed, in seconds.
 LONGEST = 1.5
 REPO = "alice/m"
 
@@ -48,13 +48,13 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Client:
-    """Requests with alice's token, each over a connection of its own."""
+    """Requests with alice's token, each over a separate connection."""
 
     endpoint: str
     token: str = field(repr=False)
 
     def ask(self, method: str, path: str, body: bytes = b"", *, bare: bool = False) -> Any:
-        """The body of a good answer; `bare` is without the token."""
+        """The body of a successful response; `bare` is without the token."""
         address = urlsplit(self.endpoint)
         assert address.hostname is not None
         headers = {} if bare else {"Authorization": f"Bearer {self.token}"}
@@ -69,14 +69,14 @@ class Client:
         return content
 
     def batch(self, operation: str, content: bytes) -> Any:
-        """What LFS says of one object."""
+        """The LFS response for one object."""
         oid = hashlib.sha256(content).hexdigest()
         body = {"operation": operation, "objects": [{"oid": oid, "size": len(content)}]}
         path = f"/{REPO}.git/info/lfs/objects/batch"
         return json.loads(self.ask("POST", path, json.dumps(body).encode()))["objects"][0]
 
     def link(self, operation: str, content: bytes) -> str:
-        """Where one object is sent or fetched."""
+        """The URL that one object is uploaded to or downloaded from."""
         href = urlsplit(self.batch(operation, content)["actions"][operation]["href"])
         return f"{href.path}?{href.query}"
 
@@ -86,7 +86,7 @@ class Life:
 
     def __init__(self, home: Path, data: Path, seed: int) -> None:
         self.home, self.data = home, data
-        self.random = random.Random(seed)  # noqa: S311 - a moment, not a secret
+        self.random = random.Random(seed)  # noqa: S311 - a time, not a secret
         self.clone = home / "clone"
         self.numbers = itertools.count()
         with Served(home, data) as hub:
@@ -105,10 +105,10 @@ class Life:
         """Alice's git."""
         return Git(self.home, hub.endpoint, self.token)
 
-    # What the workers do, over and over, until the Hub is gone.
+    # The work of the workers, repeated until the Hub is gone.
 
     def push(self, hub: Served, ledger: Ledger) -> bool:
-        """Push a commit with a file that git does not make smaller."""
+        """Push a commit with a file that git cannot compress."""
         git = self.git(hub)
         size = self.random.choice([100, 2_000_000])
         name = f"push-{next(self.numbers)}"
@@ -141,7 +141,7 @@ class Life:
         return True
 
     def crash(self) -> int:
-        """Let it work, kill it, and see what is left; say how much was done."""
+        """Let it work, kill it, and check what is left; returns how much was done."""
         deeds = (self.push, self.commit, self.upload)
         ledgers = [Ledger() for _ in deeds]
 
@@ -169,7 +169,7 @@ class Life:
         return sum(len(ledger.done) for ledger in ledgers)
 
     def check(self, hub: Served, pushed: Ledger, committed: Ledger, uploaded: Ledger) -> None:
-        """See that what was acknowledged is there, and that the next try works."""
+        """Check that acknowledged data is present, and that the next attempt works."""
         client = Client(hub.endpoint, self.token)
         tree = json.loads(client.ask("GET", f"/api/models/{REPO}/tree/main?recursive=true"))
         assert set(committed.done) <= {entry["path"] for entry in tree}
@@ -187,7 +187,7 @@ class Life:
         assert self.push(hub, again)
         assert self.commit(hub, again)
         assert self.upload(hub, again)
-        # The clone goes on from what the Hub has.
+        # The clone continues from the Hub's state.
         self.inspect("fsck", "--strict", "--no-dangling")
 
     def inspect(self, *arguments: str) -> str:
@@ -207,4 +207,4 @@ def test_no_crash_loses_what_was_acknowledged(home: Path, tmp_path: Path) -> Non
     print(f"TEST_CRASH_SEED={seed}")  # noqa: T201 - shown when it fails
     life = Life(home, tmp_path / "data", seed)
     done = sum(life.crash() for _ in range(CRASHES))
-    print(f"{CRASHES} crashes, {done} deeds acknowledged")  # noqa: T201
+    print(f"{CRASHES} crashes, {done} actions acknowledged")  # noqa: T201

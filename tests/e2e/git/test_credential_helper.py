@@ -1,7 +1,7 @@
-"""The real git asking hubtoken, and `hubtoken run` giving its process up.
+"""The real git with hubtoken as its helper, and `hubtoken run` replacing its process.
 
-The helper is a program of its own, and a verb where that program is not installed. One contract
-holds for both, so each test runs with both.
+The helper is a standalone program, or a verb if that program is not installed. Both have the same
+contract, so each test runs with both.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def variables(home: Path) -> dict[str, str]:
-    """A git that reads one configuration, this test's, and never asks at a terminal."""
+    """A git that reads only this test's configuration, and never prompts at a terminal."""
     return {
         "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -48,9 +48,9 @@ def variables(home: Path) -> dict[str, str]:
 class Helper:
     """One of the two helpers."""
 
-    # What is run for the helper itself; git's operation follows.
+    # The command line of the helper itself; git appends its operation.
     command: tuple[str, ...]
-    # The `hubtoken` that sets this one up.
+    # The `hubtoken` that sets up this helper.
     hubtoken: str
 
 
@@ -62,7 +62,7 @@ def helper(request: pytest.FixtureRequest, tmp_path: Path) -> Helper:
         program = SCRIPTS / "git-credential-hubtoken"
         assert program.exists(), "the build has left git's helper out"
         return Helper(command=(str(program),), hubtoken=str(hubtoken))
-    # Alone in its folder, as after an installation without the program.
+    # Alone in its folder, as after an installation without the standalone program.
     copy = tmp_path / "it's a folder" / "hubtoken"
     copy.parent.mkdir()
     shutil.copy(hubtoken, copy)
@@ -70,14 +70,14 @@ def helper(request: pytest.FixtureRequest, tmp_path: Path) -> Helper:
 
 
 def question(url: str, **more: str) -> str:
-    """What git is asked about a URL."""
+    """The input of git for a URL."""
     parts = urlsplit(url)
     lines = {"protocol": parts.scheme, "host": parts.netloc, **more}
     return "".join(f"{key}={value}\n" for key, value in lines.items()) + "\n"
 
 
 def answers(text: str) -> dict[str, str]:
-    """Git's own answer, as a table."""
+    """Git's own output, as a table."""
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
 
@@ -344,7 +344,7 @@ def test_what_git_may_say_besides_is_heard_and_answers_are_gits_alone(
 )
 def test_line_breaks_inside_values_are_refused(runner: Runner, helper: Helper, text: str) -> None:
     value = fake_token()
-    # As bytes: Python would take a line break of another system for its own.
+    # As bytes: Python would treat other systems' line breaks as its own.
     done = subprocess.run(
         [*helper.command, "get"],
         env=runner.environment(HF_TOKEN=value, HF_ENDPOINT="https://huggingface.co"),
@@ -371,7 +371,7 @@ def test_run_passes_the_token_the_exit_code_and_signals(world: World, runner: Ru
     )
     assert shown.stdout == f"{value} {world.endpoint} gone\n", shown.stderr
     assert runner.run(*shell, "exit 7", variables=variables).returncode == 7
-    # Not SIGINT: a parent in the background ignores it, and `run` rightly hands that down.
+    # Not SIGINT: a parent in the background ignores it, and `run` correctly passes that on.
     for number in (signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
         done = runner.run(*shell, f"kill -{int(number)} $$; exit 9", variables=variables)
         assert done.returncode == -number, done.stderr
@@ -385,7 +385,7 @@ def test_run_starts_nothing_without_a_yes(world: World, runner: Runner) -> None:
     variables = {"HF_TOKEN": value}
     command = ("--role", "write", "--repo", PRIVATE, "--", "touch", "started")
     assert runner.run("hubtoken", "run", *command, variables=variables).returncode == 1
-    # What was learned a moment ago holds offline too; of another token nothing is known.
+    # A cached answer is valid offline too; nothing is cached about another token.
     unasked = world.value("write")
     assert unasked is not None
     offline = {"HF_TOKEN": unasked, "HF_HUB_OFFLINE": "1"}

@@ -1,4 +1,4 @@
-"""The real git with hubtoken as its helper: a key of another service reaches no Hub."""
+"""The real git with hubtoken as its helper: a key of another service is sent to no Hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`benches/large_files.py` runs, on less than it measures."""
+"""`benches/large_files.py` runs, with smaller files than it measures."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The real git and git-lfs against the embedded Hub, by operation and kind of token.
 
-A kind of token that is refused must also be told why, in git's own output.
+If a kind of token is rejected, git's own output must also contain the reason.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def clone_public(git: Git, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def push_to(repo: str) -> Callable[[Git, Path], subprocess.CompletedProcess[str]]:
-    """A push of something new to a branch of its own."""
+    """A push of a new file to a new branch."""
 
     def push(git: Git, folder: Path) -> subprocess.CompletedProcess[str]:
         git.good("init", "--quiet", str(folder))
@@ -77,7 +77,7 @@ def test_matrix(world: World, home: Path, tmp_path: Path, case: Case) -> None:
 
 
 def push_large(git: Git, folder: Path) -> subprocess.CompletedProcess[str]:
-    """A push of a large file to a branch of its own."""
+    """A push of a large file to a new branch."""
     git.good("init", "--quiet", str(folder))
     git.track(folder, "*.large")
     name = uuid.uuid4().hex[:12]
@@ -87,7 +87,7 @@ def push_large(git: Git, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def large_file(world: World, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """What is in the large file of `alice/private`, pushed there once."""
+    """The content of the large file in `alice/private`, pushed there once."""
     home = tmp_path_factory.mktemp("large")
     git = Git(home, world.endpoint, world.value("write"), lfs=True)
     folder = home / "clone"
@@ -145,7 +145,7 @@ def test_git_and_the_library_see_the_same(world: World, home: Path, tmp_path: Pa
 
 
 def test_a_pointer_without_its_object_is_told(world: World, home: Path, tmp_path: Path) -> None:
-    """Whoever pushes without git-lfs pushes pointers; the push is taken, the file is not there."""
+    """Without git-lfs, a client pushes pointers; the push is accepted, the file is missing."""
     token = world.value("write")
     git = Git(home, world.endpoint, token)
     repo = world.new_name()
@@ -166,7 +166,7 @@ ignore_content_deprecation = pytest.mark.filterwarnings("ignore:Use 'content=:De
 
 @pytest.fixture(scope="module")
 def large_hub() -> Iterator[tuple[Hub, HubToken]]:
-    """A Hub that sends large files to LFS, and a token that writes."""
+    """A Hub that sends large files to LFS, and a token with write access."""
     with Hub(lfs=True) as hub:
         hub.create_user("alice")
         yield hub, hub.create_token("alice", name="write", role="write")
@@ -204,7 +204,7 @@ def test_the_library_and_git_lfs_share_large_files(
     )
     assert (got / "a.bin").read_bytes() == content
     assert (got / "b.bin").read_bytes() == other
-    # The same again costs no upload, and a copy within the repository neither.
+    # Uploading the same file again sends nothing, nor does a copy within the repository.
     api.upload_file(path_or_fileobj=content, path_in_repo="c.bin", repo_id="alice/large")
     assert "c.bin" in api.list_repo_files("alice/large")
 

@@ -1,1 +1,1 @@
-"""The Hub as a service: started, stopped, killed, attacked, out of room."""
+"""The Hub as a service: started, stopped, killed, attacked, out of disk space."""

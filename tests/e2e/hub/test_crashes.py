@@ -1,11 +1,11 @@
 """`kill -9` while tokens are refreshed and policies change, at a new random point each time.
 
-What must hold after each crash: what was acknowledged is there; what was not is there whole or
-not at all; no value of a token is both dead and alive; and the audit log has an entry for each deed
-that is there, and no other.
+Invariants after each crash: acknowledged changes are present; unacknowledged ones are complete or
+absent; no value of a token is both valid and invalid; and the audit log has an entry for each
+change that is present, and no other.
 
-`TEST_CRASHES` says how often; a thousand take some minutes. `test_kills.py` kills what is not
-served: backups, restores and upgrades.
+`TEST_CRASHES` sets the number of crashes; a thousand take some minutes. `test_kills.py` kills
+processes that do not serve: backups, restores and upgrades.
 """
 
 from __future__ import annotations
@@ -30,34 +30,34 @@ if TYPE_CHECKING:
 
 CRASHES = int(os.environ.get("TEST_CRASHES", "8"))
 POLICIES = ("allow-all", "fine-grained-only", "require-approval")
-# So many deeds at most are acknowledged before the Hub is killed, and so many seconds at most it
-# goes on after that: a random point of whatever it does then, however long that takes.
+# At most this many actions are acknowledged before the Hub is killed, and at most this many seconds
+# later: a random point of whatever it is doing then, however long that takes.
 MOST = 40
 LONGEST = 0.01
-# From so many crashes on, each kind of deed was cut off before its commit and after it.
+# With this many crashes, each kind of action was interrupted both before and after its commit.
 LONG_RUN = 500
 
 
 @dataclass
 class Ledger:
-    """What one worker did: what was acknowledged, and what may have happened beside it."""
+    """The actions of one worker: those acknowledged, and one that may have happened as well."""
 
     # In the order in which they were acknowledged.
     done: list[Any] = field(default_factory=list)
-    # Asked for when the Hub died: it may have been done, or not.
+    # The action in progress when the Hub died: it may or may not have happened.
     open: Any = None
-    # Nothing that a dead Hub explains.
+    # A failure that a dead Hub does not explain.
     failure: BaseException | None = None
 
 
 class Life:
-    """A Hub that is killed again and again, and what its clients know of it."""
+    """A Hub that is killed again and again, and what its clients know about it."""
 
     def __init__(self, hub: Served, seed: int) -> None:
-        self.random = random.Random(seed)  # noqa: S311 - a moment, not a secret
+        self.random = random.Random(seed)  # noqa: S311 - a time, not a secret
         self.ledgers = [Ledger() for _ in range(4)]
         self.acknowledged = 0
-        # What became of the deeds that were under way.
+        # The outcomes of the actions in progress.
         self.spread: Counter[str] = Counter()
         client = hub.connect()
         for user in ("alice", "bob"):
@@ -79,7 +79,7 @@ class Life:
         self.seen = client.admin("GET", "audit?limit=1")["entries"][0]["id"]
         client.close()
 
-    # What the workers do, over and over.
+    # The work of the workers, repeated.
 
     def refresh(self, client: Connection, ledger: Ledger) -> None:
         """Give alice's token a new value."""
@@ -107,7 +107,7 @@ class Life:
         ledger.open = None
 
     def make_and_delete(self, client: Connection, ledger: Ledger) -> None:
-        """Make a token, and delete every other one."""
+        """Create a token, and delete every other one."""
         name = f"t{next(self.names)}"
         ledger.open = ("create", name)
         made = client.admin("POST", "users/bob/tokens", {"name": name, "role": "read"})
@@ -119,7 +119,7 @@ class Life:
         ledger.open = None
 
     def crash(self, hub: Served) -> None:
-        """Let it work, and kill it at some moment."""
+        """Let it work, and kill it at some point."""
         workers = (self.refresh, self.set_policy, self.decide, self.make_and_delete)
         self.ledgers = [Ledger() for _ in workers]
         ready = threading.Barrier(len(workers) + 1, timeout=HANG_LIMIT)
@@ -133,7 +133,7 @@ class Life:
                     deed(client, ledger)
             except (OSError, http.client.HTTPException):
                 client.close()
-            except BaseException as failure:  # noqa: BLE001 - raised by who looks
+            except BaseException as failure:  # noqa: BLE001 - raised by the check
                 ledger.failure = failure
 
         threads = [
@@ -156,7 +156,7 @@ class Life:
             thread.join()
 
     def look(self, hub: Served) -> None:
-        """See what the last crash has left."""
+        """Check what the last crash has left."""
         for ledger in self.ledgers:
             if ledger.failure is not None:
                 raise ledger.failure
@@ -174,7 +174,7 @@ class Life:
         entered: list[Any],
         shown: Callable[[Any], Any] = lambda deed: deed,
     ) -> None:
-        """The log has what was acknowledged, in order, and at most the one deed under way."""
+        """The log has the acknowledged actions, in order, and at most the one in progress."""
         acknowledged = [shown(deed) for deed in ledger.done]
         assert entered[: len(acknowledged)] == acknowledged
         more = entered[len(acknowledged) :]
@@ -187,7 +187,7 @@ class Life:
             self.spread[f"{kind} {'done' if more else 'not done'}"] += 1
 
     def entries(self, client: Connection) -> list[dict[str, Any]]:
-        """What the log has since the last look, the oldest first."""
+        """The log's entries since the last check, oldest first."""
         found: list[dict[str, Any]] = []
         query = "audit?limit=1000"
         while True:
@@ -208,7 +208,7 @@ class Life:
         decisions: Ledger,
         made: Ledger,
     ) -> None:
-        """See that all parts agree."""
+        """Check that all parts agree."""
         entries = self.entries(client)
 
         def entered(act: str) -> list[dict[str, Any]]:
@@ -238,13 +238,13 @@ class Life:
     def check_refresh(
         self, client: Connection, ledger: Ledger, entries: list[dict[str, Any]]
     ) -> None:
-        """One value lives, and all others are dead."""
+        """One value is valid, and all others are not."""
         values = [self.ci, *ledger.done]
         self.assert_done(
             "refresh", ledger, [entry["last4"] for entry in entries], lambda value: value[-4:]
         )
         one_more = len(entries) > len(ledger.done)
-        # Where the last refresh was not acknowledged, nobody knows the value that lives.
+        # If the last refresh was not acknowledged, the valid value is unknown.
         expected = [401] * (len(values) - 1) + [401 if one_more else 200]
         assert [client.status(value) for value in values] == expected
         self.dead = (self.dead + values[:-1])[-50:]
@@ -262,7 +262,7 @@ class Life:
         assert client.status(self.ci) == 200
 
     def check_made(self, client: Connection, ledger: Ledger, entries: list[dict[str, Any]]) -> None:
-        """Tokens are there if they were made, and gone if they were deleted."""
+        """Tokens exist if they were created, and not if they were deleted."""
         words = {"token.create": "create", "token.delete": "delete"}
         deeds = [
             (words[entry["act"]], entry["tokenName"])
@@ -284,7 +284,7 @@ class Life:
         assert {item["name"] for item in listed} == {"f", *self.alive, *unknown}
         for value in self.alive.values():
             assert client.status(value) == 200
-        # Not ever more: a folder that grows would slow the next rounds.
+        # Keeps their number constant: a growing folder would slow down the next rounds.
         for item in listed:
             if item["name"] != "f":
                 client.admin("DELETE", f"users/bob/tokens/{item['id']}")
@@ -304,8 +304,8 @@ def test_no_crash_loses_what_was_acknowledged(home: Path, tmp_path: Path) -> Non
             life.crash(hub)
     with Served(home, data) as hub:
         life.look(hub)
-    print(f"{CRASHES} crashes, {life.acknowledged} deeds acknowledged")  # noqa: T201
+    print(f"{CRASHES} crashes, {life.acknowledged} actions acknowledged")  # noqa: T201
     for what, count in sorted(life.spread.items()):
-        print(f"  under way: {what}: {count}")  # noqa: T201
+        print(f"  in progress: {what}: {count}")  # noqa: T201
     # A long run has hit both sides of every commit.
     assert CRASHES < LONG_RUN or len(life.spread) == 2 * len(life.ledgers)

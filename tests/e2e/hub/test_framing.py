@@ -1,8 +1,8 @@
-"""Requests whose end is in doubt, over bare sockets: through both doors, in the clear and over TLS.
+"""Requests whose end is ambiguous, over bare sockets: on both listeners, in the clear and over TLS.
 
-What follows such a request on its connection would be somebody else's request to a proxy that reads
-its end otherwise. So each is refused with 400, its connection is closed, and what was hidden behind
-it is never answered.
+Data after such a request on its connection would be another client's request to a proxy that parses
+its end differently. Each is therefore rejected with 400, its connection is closed, and the hidden
+request is never answered.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MOST_HEADERS = 100
 
 @dataclass(frozen=True)
 class Door:
-    """A socket of the Hub, and what it wants to be called."""
+    """A socket of the Hub, and the host name that it expects."""
 
     port: int
     host: str
@@ -39,7 +39,7 @@ class Door:
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[socket.socket]:
-        """A connection, greeted over TLS where that is spoken."""
+        """A connection, with a TLS handshake if the listener uses TLS."""
         with socket.create_connection(("localhost", self.port), timeout=DEADLINE) as plain:
             if self.context is None:
                 yield plain
@@ -51,7 +51,7 @@ class Door:
         """Send bytes, and read until the Hub closes."""
         answer = b""
         with self.connect() as stream:
-            # The Hub may have heard enough before all of it is sent, and close with bytes unread.
+            # The Hub may have read enough before everything is sent, and close with bytes unread.
             with contextlib.suppress(OSError):
                 stream.sendall(request)
             with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
@@ -60,19 +60,19 @@ class Door:
         return answer
 
     def request(self, head: bytes, body: bytes = b"", path: bytes = b"/healthz") -> bytes:
-        """A request with further lines in its head."""
+        """A request with additional lines in its head."""
         first = b"POST " + path + b" HTTP/1.1\r\nHost: " + self.host.encode() + b"\r\n"
         return first + head + b"\r\n" + body
 
     @property
     def hidden(self) -> bytes:
-        """What must not be answered."""
+        """A request that must not be answered."""
         return f"GET /healthz HTTP/1.1\r\nHost: {self.host}\r\nConnection: close\r\n\r\n".encode()
 
 
 @pytest.fixture(scope="module")
 def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Door]]:
-    """The doors of a Hub that has a certificate, and the one of a Hub that has none."""
+    """The listeners of a Hub with a certificate, and that of a Hub without one."""
     folder: Path = tmp_path_factory.mktemp("doors")
     authority = trustme.CA()
     issued = authority.issue_cert("localhost")
@@ -102,12 +102,12 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Door]]
 
 @pytest.fixture(params=["only", "local", "public"])
 def door(request: pytest.FixtureRequest, doors: dict[str, Door]) -> Door:
-    """Each door in turn."""
+    """Each listener in turn."""
     return doors[request.param]
 
 
 def assert_refused(answer: bytes, status: int = 400) -> None:
-    """One answer of this status, and then the end."""
+    """One response with this status, and then the end."""
     assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer
     assert answer.count(b"HTTP/1.") == 1, answer
 

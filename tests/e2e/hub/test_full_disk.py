@@ -1,4 +1,4 @@
-"""A disk that is full: said as such, nothing half done, and all well again once there is room."""
+"""A full disk: reported as such, nothing half-finished, and all well again once there is space."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """Makes a file system of so many megabytes, where one may be mounted."""
+    """Creates a file system of so many megabytes, if mounting is possible."""
     mount = shutil.which("mount")
     folder = tmp_path / "small"
 
@@ -52,7 +52,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 
 
 def fill(folder: Path) -> Path:
-    """Leave no room at all."""
+    """Leave no space at all."""
     filling = folder / "filling"
     with filling.open("wb", buffering=0) as file:
         for size in (65536, 1024, 1):
@@ -63,7 +63,7 @@ def fill(folder: Path) -> Path:
 
 
 def assert_full(answer: tuple[int, object, object], *hidden: object) -> None:
-    """It says that the disk is full, when to come back, and not where the disk is."""
+    """The response reports the full disk and when to retry, but not where the disk is."""
     status, body, headers = answer
     assert isinstance(body, dict)
     assert (status, headers["Retry-After"]) == (507, "60"), body  # type: ignore[index]
@@ -73,9 +73,9 @@ def assert_full(answer: tuple[int, object, object], *hidden: object) -> None:
 
 
 def use_up(client: Connection, key: str, value: str, data: Path) -> str:
-    """Refresh until that is refused three times; the value that is left."""
+    """Refresh until that is rejected three times; returns the value that is left."""
     refused = 0
-    # The log of the database has some room of its own left; it ends as well.
+    # The database's log has some space of its own left, which runs out as well.
     for _ in range(400):
         path = "/-/hubtoken/v1/users/alice/tokens/ci/refresh"
         status, answer, headers = client.ask("POST", path, key)
@@ -155,7 +155,7 @@ def test_an_upload_for_which_there_is_no_room_leaves_nothing(
             kept[f"{number}.txt"] = content
         else:
             pytest.fail("twelve megabytes took forty commits")
-        # With nothing left at all, and once more when there is room.
+        # With no space left at all, and again once there is some.
         filling = fill(disk)
         assert_full(upload("none.txt", base64.b64encode(os.urandom(90_000)).decode()), data)
         create = ("POST", "/api/repos/create", token, {"name": "other"})
@@ -166,7 +166,7 @@ def test_an_upload_for_which_there_is_no_room_leaves_nothing(
         listed = client.ask("GET", "/api/models/alice/m/tree/main", token)[1]
         assert {entry["path"] for entry in listed} == {".gitattributes", *kept}
         filling.unlink()
-        # The room that the refused ones took has been given back.
+        # The space that the rejected uploads took has been released.
         assert upload("small.txt", base64.b64encode(os.urandom(90_000)).decode())[0] == 200
         (repository,) = (data / "repositories" / "models").iterdir()
         assert client.ask(*create)[0] == 200
@@ -211,7 +211,7 @@ def test_an_upgrade_for_which_there_is_no_room_is_not_begun(
     data = disk / "data"
     content = unpack(1, data, crowd=1_000)
     database = data / "hub.sqlite3"
-    # Room to begin, and not to copy it.
+    # Enough space to start, but not to copy it.
     assert database.stat().st_size > room
     filling = fill(disk)
     os.truncate(filling, filling.stat().st_size - room)
@@ -222,7 +222,7 @@ def test_an_upgrade_for_which_there_is_no_room_is_not_begun(
         assert "full" in message or "No space left" in message, message
         copies = [path for path in data.glob("hub.sqlite3.before-*") if ".new" not in path.name]
         assert copies == []
-        # Looked at elsewhere: here is no room even to read it.
+        # Inspected elsewhere: there is not even space to read it here.
         shutil.copytree(data, home / "looked-at", dirs_exist_ok=True)
         with contextlib.closing(sqlite3.connect(home / "looked-at" / "hub.sqlite3")) as opened:
             assert opened.execute("PRAGMA user_version").fetchone() == (1,)

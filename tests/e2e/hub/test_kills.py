@@ -1,9 +1,9 @@
-"""`kill -9` of backups, restores and upgrades, at random points of what they do.
+"""`kill -9` of backups, restores and upgrades, at random points.
 
-A point is chosen within the deed itself: a process is killed some time after the first trace of
-the deed shows, spread over a little more than the time that the deed takes; one in ten is killed
-before.
-`TEST_CRASHES` says how often each kind is killed; where a kill fell is printed.
+A point is chosen within the operation itself: a process is killed some time after the first trace
+of the operation appears, spread over a little more than the time that the operation takes; one in
+ten is killed before.
+`TEST_CRASHES` sets how often each kind is killed; the points of the kills are printed.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KILLS = int(os.environ.get("TEST_CRASHES", "5"))
-# From so many on, every part of a deed was hit.
+# With this many kills, every part of an operation was hit.
 LONG_RUN = 500
-# How often a deed is looked at, in seconds.
+# How often an operation is checked, in seconds.
 STEP = 0.0005
 REPOSITORIES, FILES = 4, 4
 
 
 @dataclass
 class Deed:
-    """Something that a process does, with a trace of when it begins and when it is done."""
+    """An operation of a process, with traces of its start and its end."""
 
     home: Path
     begun: Callable[[], bool]
@@ -71,7 +71,7 @@ class Deed:
             time.sleep(STEP)
 
     def measure(self, arguments: list[str]) -> None:
-        """See how long it takes when nobody kills it."""
+        """Measure how long it takes without a kill."""
         with self.process(arguments) as process:
             self.wait(self.begun, process)
             begun = time.monotonic()
@@ -82,7 +82,7 @@ class Deed:
     def kill(self, arguments: list[str]) -> None:
         """Start it and kill it."""
         with self.process(arguments) as process:
-            if random.random() < 0.1:  # noqa: S311 - a moment, no secret
+            if random.random() < 0.1:  # noqa: S311 - a time, not a secret
                 moment = random.uniform(0, 0.1)  # noqa: S311
             else:
                 self.wait(self.begun, process)
@@ -92,13 +92,13 @@ class Deed:
         self.spread[self.where()] += 1
 
     def where(self) -> str:
-        """Where the kill fell."""
+        """The point of the kill."""
         if self.done():
             return "after"
         return "within" if self.begun() else "before"
 
     def told(self, what: str) -> None:
-        """Print where the kills fell."""
+        """Print the points of the kills."""
         print(f"{what}: {self.took * 1000:.0f} ms, {dict(self.spread)}")  # noqa: T201
         assert sum(self.spread.values()) == KILLS
         assert KILLS < LONG_RUN or len(self.spread) == 3
@@ -128,7 +128,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 def assert_whole(home: Path, data: Path, token: str) -> None:
-    """A Hub starts on a folder, and all is there."""
+    """A Hub starts with a folder, and all data is present."""
     with serving(home, data) as hub:
         assert hub.ask("GET", "/readyz")[0] == 200
         for number in range(REPOSITORIES):
@@ -139,7 +139,7 @@ def assert_whole(home: Path, data: Path, token: str) -> None:
 
 
 def traced(folder: Path, pattern: str) -> Callable[[], bool]:
-    """Whether something of a name is in a folder."""
+    """Whether a folder contains something that matches a pattern."""
     return lambda: next(folder.glob(pattern), None) is not None
 
 
@@ -164,7 +164,7 @@ def test_a_backup_that_is_killed_is_whole_or_has_no_name(
         deed.kill(arguments)
         if not target.exists():
             if number % 10 == 0:
-                # What a killed one left is in nobody's way.
+                # What a killed process left behind does not get in the way.
                 assert run(home, *arguments[4:]).returncode == 0
             else:
                 continue
@@ -203,7 +203,7 @@ def test_a_restore_that_is_killed_leaves_no_half_folder(
         if not target.exists():
             if number % 10 != 0:
                 continue
-            # What a killed one left is in nobody's way.
+            # What a killed process left behind does not get in the way.
             assert run(home, *arguments[4:]).returncode == 0
         assert_whole(home, target, token)
     deed.told("restore")
@@ -214,14 +214,14 @@ TOKENS = 20_000
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A data folder of the first schema, with enough in it to take a while to copy; a token."""
+    """A data folder of the first schema, large enough to take a while to copy; a token."""
     folder = tmp_path_factory.mktemp("old") / "data"
     content = unpack(1, folder, crowd=TOKENS)
     return folder, str(content["values"]["live"])
 
 
 def asked(path: Path, question: str) -> object:
-    """What a database answers."""
+    """The result of a database query."""
     with contextlib.closing(sqlite3.connect(path)) as database:
         return database.execute(question).fetchone()[0]
 
@@ -247,7 +247,7 @@ def test_an_upgrade_that_is_killed_is_done_or_not_begun(old: tuple[Path, str], h
         schema = asked(database, "PRAGMA user_version")
         assert asked(database, "PRAGMA integrity_check") == "ok"
         copies = [path for path in data.glob("hub.sqlite3.before-*") if ".new" not in path.name]
-        # No change without a copy, and no copy that is not whole.
+        # No change without a copy, and every copy is complete.
         assert schema == 1 or copies
         for copy in copies:
             assert asked(copy, "PRAGMA user_version") == 1

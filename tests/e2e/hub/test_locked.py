@@ -1,4 +1,4 @@
-"""A database or a folder in somebody else's hands: what waits, what is said, and what is kept."""
+"""A database or a folder locked by another process: what waits, what is reported, what is kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Another program at the same file: it takes the lock, says so, and lets go at the end of its input.
+# Another program with the same file: it takes the lock, says so, and releases it at end of input.
 HOLDER = """
 import sqlite3, sys
 database = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -33,7 +33,7 @@ database.close()
 
 @contextlib.contextmanager
 def held(home: Path, data: Path, how: str) -> Iterator[None]:
-    """The database in the hands of another process."""
+    """The database, locked by another process."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(data / "hub.sqlite3"), how],
         env=child_environment(home),
@@ -63,7 +63,7 @@ def test_a_locked_database_is_told_as_such_and_nothing_is_lost(
         assert client.status(value) == 200
         before = client.admin("GET", "audit?limit=1000")["entries"]
         with held(home, data, how):
-            # All at once: they wait in one line, not one after the other for ever.
+            # All at once: they wait in one queue, not one after the other forever.
             answers: list[tuple[int, Any, str | None]] = []
 
             def write(method: str, path: str, body: object) -> None:
@@ -82,7 +82,7 @@ def test_a_locked_database_is_told_as_such_and_nothing_is_lost(
             ]
             for thread in threads:
                 thread.start()
-            # Whoever reads is not held up, by those who wait neither.
+            # Readers are not blocked, not even by waiting writers.
             assert client.status(value) == 200
             assert client.admin("GET", "audit?limit=1000")["entries"] == before
             for thread in threads:
@@ -110,14 +110,14 @@ def test_a_write_that_waits_is_done_when_the_lock_is_given_back(home: Path, tmp_
             path = "/-/hubtoken/v1/users"
             answers.append(hub.connect().ask("POST", path, hub.key, {"name": "bob"})[0])
 
-        # Where the machine is so busy that the Hub's patience ends first, it says so, and nothing
-        # has happened.
+        # If the machine is so busy that the Hub's time-out expires first, the Hub reports it, and
+        # nothing has happened.
         while answers[-1:] in ([], [503]):
             answers.clear()
             thread = threading.Thread(target=write)
             with held(home, data, "IMMEDIATE"):
                 thread.start()
-                # Half a second in its hands: no answer comes from there but that one.
+                # Locked for another half second: only that one answer arrives.
                 thread.join(timeout=0.5)
                 assert answers in ([], [503])
             thread.join()
@@ -139,7 +139,7 @@ def test_a_folder_has_one_hub(home: Path, tmp_path: Path) -> None:
         assert told.returncode == 1
         assert hub.endpoint in told.stderr
         assert "Traceback" not in told.stderr
-        # The first one goes on, and is still the one that is announced.
+        # The first one continues, and is still the one that is announced.
         client.admin("POST", "users", {"name": "bob"})
         announced = json.loads((data / "hub.json").read_text("utf-8"))
         assert announced["endpoint"] == hub.endpoint
@@ -164,7 +164,7 @@ def test_a_hub_under_test_ends_also_when_its_test_fails(home: Path, tmp_path: Pa
     assert hub.process.poll() is not None
     with pytest.raises(ConnectionRefusedError):
         hub.connect().admin("GET", "users")
-    # And when it does not even start.
+    # And if it does not even start.
     refused = Served(home, tmp_path / "data", "--host", "no host")
     with pytest.raises(AssertionError), refused:
         pass

@@ -1,4 +1,4 @@
-"""What a Hub has been told survives it."""
+"""A Hub's data survives a restart."""
 
 from __future__ import annotations
 

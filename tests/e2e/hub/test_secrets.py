@@ -1,4 +1,4 @@
-"""No value, password, key or session is anywhere but where it has to be: all are searched for."""
+"""Values, passwords, keys and sessions are only where they have to be: all are searched for."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def raw(secret: str) -> list[bytes]:
 
 @dataclass
 class Day:
-    """A long day at a Hub, and what was told and shown in it."""
+    """A long day at a Hub, with everything that was sent and shown."""
 
     hub: Served
     client: Connection
@@ -57,24 +57,24 @@ class Day:
     values: list[str] = field(default_factory=list)
 
     def ask(self, method: str, path: str, token: str, body: object = None) -> Any:
-        """Ask, and remember what was answered."""
+        """Send a request, and record the response."""
         status, answer, headers = self.client.ask(method, path, token, body)
         self.told.append((status, answer, list(headers.items())))
         return answer
 
     def admin(self, method: str, path: str, body: object = None) -> Any:
-        """Administer."""
+        """Send an administrative request."""
         return self.ask(method, f"/-/hubtoken/v1/{path}", self.hub.key, body)
 
     def shown_once(self, answer: Any) -> str:
-        """A value, told where it was made, which is the one place; elsewhere it would be found."""
+        """A value from the response that created it, the only one that may contain it."""
         value = str(answer["token"])
         self.values.append(value)
         self.told.pop()
         return value
 
     def tokens(self) -> tuple[str, str, str]:
-        """People, a policy, and tokens that are made, refreshed and approved."""
+        """People, a policy, and tokens that are created, refreshed and approved."""
         self.admin("POST", "users", {"name": "alice", "password": PASSWORDS[0]})
         self.admin("POST", "organizations", {"name": "acme"})
         self.admin("PUT", "organizations/acme/members/alice", {"role": "write"})
@@ -91,13 +91,13 @@ class Day:
         return root, first, second
 
     def mistakes(self, root: str, first: str, second: str) -> None:
-        """Everything in the wrong place, in all the ways in which it comes to be there."""
+        """Every secret in the wrong place, in all the ways in which that happens."""
         stranger = fake_token()
         self.values.append(stranger)
         for token in (first, second, stranger, PASSWORDS[0], self.hub.key):
             self.ask("GET", "/api/whoami-v2", token)
             self.ask("GET", "/-/hubtoken/v1/users", token)
-            # What looks like no secret is repeated to whoever typed it.
+            # What does not look like a secret is repeated to the user who typed it.
             typed = "x" if token in PASSWORDS else token
             self.ask("DELETE", f"/-/hubtoken/v1/users/alice/tokens/{typed}", self.hub.key)
             self.ask("GET", f"/api/models/alice/{typed}", second)
@@ -105,7 +105,7 @@ class Day:
             revoke = "/api/organizations/acme/settings/tokens/revoke"
             self.ask("POST", revoke, root, {"token": token, "extra": token})
             self.ask("POST", "/api/repos/create", second, {"name": "x", "organization": "acme"})
-        # A name that is refused is repeated to whoever typed it; it is kept nowhere.
+        # A rejected name is repeated to the user who typed it; it is not stored.
         self.admin("POST", "users", {"name": PASSWORDS[0]})
         self.told.pop()
         for path in (
@@ -124,7 +124,7 @@ class Day:
         for name, password in (("alice", PASSWORDS[5]), (PASSWORDS[4], PASSWORDS[0])):
             refused = visitor.submit("/login", {"username": name, "password": password})
             assert refused.status != 303
-        # What was typed as a name is still in its field for whoever typed it; it is kept nowhere.
+        # A typed name is still in its field for the user who typed it; it is not stored.
         assert PASSWORDS[4] in visitor.pages.pop().text
         signed_in = visitor.submit("/login", {"username": "alice", "password": PASSWORDS[0]})
         assert signed_in.status == 303, signed_in.text
@@ -140,7 +140,7 @@ class Day:
 
 
 def of_the_system(hub: Served) -> dict[str, bytes]:
-    """What everybody on this machine can see of a process, where the system shows it."""
+    """What every user of this machine can see of a process, if the system shows it."""
     folder = Path("/proc") / str(hub.process.pid)
     return {
         name: (folder / name).read_bytes()
@@ -201,20 +201,20 @@ def test_nothing_that_was_secret_is_kept_or_told(
     assert len(visitor.form_tokens) >= 4
     for name, content in {**places, "pages": pages}.items():
         assert leaks(content, *secrets) == [], name
-        # A form's token is where its form is, and what the browser was told to keep in no page.
+        # A form's token is only in its form, and what the browser must store is in no page.
         of_pages = visitor.ids if name == "pages" else visitor.ids | visitor.form_tokens
         assert leaks(content, *of_pages) == [], name
         assert [part for secret in of_pages for part in raw(secret) if part in content] == [], name
         if not name.endswith("admin-key"):
             assert leaks(content, hub.key) == [], name
-        # What is kept of a password is in the database, and nowhere else.
+        # What is stored of a password is only in the database.
         if not ("hub.sqlite3" in name or name == "backup"):
             assert HASH.encode() not in content, name
     assert_hashes_are_of_passwords(data)
 
 
 def assert_hashes_are_of_passwords(data: Path) -> None:
-    """The one column of hashes has hashes with a salt of their own, and no other column has any."""
+    """The one column of hashes has hashes with separate salts, and no other column has any."""
     with contextlib.closing(sqlite3.connect(data / "hub.sqlite3")) as database:
         tables = [
             row[0]

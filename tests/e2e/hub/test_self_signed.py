@@ -1,6 +1,6 @@
-"""A Hub with the certificate that `openssl req -x509` makes: curl and requests beside hubtoken.
+"""A Hub with a certificate from `openssl req -x509`: curl and requests beside hubtoken.
 
-Whatever those two accept, hubtoken accepts, and what they refuse, it refuses.
+hubtoken accepts and rejects the same certificates as those two.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Certificate:
 
 
 def make(folder: Path, name: str, *options: str) -> Certificate:
-    """What the first line of every manual makes."""
+    """The certificate from the first line of every manual."""
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
     subprocess.run(
         [
@@ -76,7 +76,7 @@ def with_requests(url: str, bundle: Path) -> bool:
 
 
 def whoami(endpoint: str, bundle: Path, token: str, home: Path) -> tuple[bool, str]:
-    """Whether hubtoken trusts it, and what it says."""
+    """Whether hubtoken trusts it, and its message."""
     done = subprocess.run(
         [sys.executable, "-m", "hubtoken", "whoami", "--json"],
         env=child_environment(
@@ -98,7 +98,7 @@ def whoami(endpoint: str, bundle: Path, token: str, home: Path) -> tuple[bool, s
 
 @pytest.fixture
 def folder(home: Path) -> Path:
-    """Where certificates lie."""
+    """A folder of certificates."""
     folder = home / "tls"
     folder.mkdir()
     return folder
@@ -125,7 +125,7 @@ def test_a_self_signed_certificate_that_is_named_is_accepted(home: Path, folder:
             assert curl(endpoint, bundle, home) is accepted
             assert with_requests(endpoint, bundle) is accepted
             assert "CaUsedAsEndEntity" not in text
-        # Under another name it is refused by all of them.
+        # Under another name all of them reject it.
         other_name = endpoint.replace("127.0.0.1", "localhost")
         ours, text = whoami(other_name, made.certificate, token, home)
         assert (ours, "for another name" in text) == (False, True)

@@ -1,4 +1,4 @@
-"""`hubtoken hub` as a team runs it: made, served, watched, backed up, stopped and killed."""
+"""`hubtoken hub` as a team runs it: created, served, monitored, backed up, stopped and killed."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_the_log_says_who_did_what_and_holds_no_secret(home: Path) -> None:
         assert hub.ask("GET", f"/{wrong}/{wrong}/nowhere", headers={"Cookie": wrong})[0] == 404
         assert hub.ask("GET", "/api/whoami-v2", token=wrong)[0] == 401
         hub.admin("PUT", "users/alice/password", {"password": PASSWORD})
-        # What the Hub cannot do has its cause in the log.
+        # The cause of a Hub's failure is in the log.
         hub.ask("POST", "/api/repos/create", token=token, body={"name": "m"})
         shutil.rmtree(data / "repositories" / "models")
         assert hub.ask("GET", "/alice/m/resolve/main/a", token=token)[0] == 500
@@ -215,7 +215,7 @@ def test_an_upload_of_the_real_client_is_finished_before_the_end(home: Path) -> 
             hub.process.terminate()
             wait_until_closed(hub)
             assert hub.process.poll() is None
-            # It goes on, and is told that it worked.
+            # It continues, and its client gets a success response.
             relay.go_on.set()
             client.join(DEADLINE)
             assert hub.ended() == 0
@@ -234,7 +234,7 @@ def test_the_deadline_ends_an_upload_that_does_not(home: Path) -> None:
         upload = begin_upload(hub, token, commit("a.txt"))
         hub.process.terminate()
         assert hub.ended() == 0
-        # Nobody was told that it worked.
+        # No success response was sent.
         with pytest.raises((http.client.HTTPException, ConnectionError)):
             upload.getresponse()
         upload.close()
@@ -251,7 +251,7 @@ def test_the_second_signal_ends_it_at_once(second: signal.Signals, home: Path) -
         hub.process.terminate()
         with pytest.raises(subprocess.TimeoutExpired):
             hub.process.wait(timeout=0.5)
-        # It may be between the two waits, so it is sent until it is heard.
+        # It may be between the two waits, so the signal is repeated until it has an effect.
         end = time.monotonic() + DEADLINE
         while hub.process.poll() is None and time.monotonic() < end:
             hub.process.send_signal(second)

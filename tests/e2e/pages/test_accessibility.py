@@ -1,4 +1,4 @@
-"""The pages for everybody: names and headings, the keyboard, contrast, a phone."""
+"""Accessibility of the pages: names and headings, the keyboard, contrast, a phone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DESKTOP = {"width": 1100, "height": 800}
 
 
 def addresses(desk: Desk, person: Person) -> list[str]:
-    """Every page, as somebody sees it who has a bit of everything."""
+    """Every page, for a user who has a bit of everything."""
     organization = f"team-{person.name}"
     desk.hub.create_organization(organization)
     desk.hub.set_member(organization, person.name, "admin")
@@ -79,7 +79,7 @@ def test_every_page_is_clean(desk: Desk, scheme: str, viewport: dict[str, int]) 
         page.goto(address)
         look(alice, address)
     page.goto(NEW)
-    # Past the browser's own checks, to see ours.
+    # Bypass the browser's own checks, to see ours.
     page.locator("form.token").evaluate("form => form.noValidate = true")
     alice.press("Create the token")
     assert page.get_by_role("alert").is_visible()
@@ -117,7 +117,7 @@ def test_the_keyboard_is_enough(desk: Desk) -> None:
         pytest.fail(f"{name} is not reached")
 
     page.goto("/login")
-    # The page puts the focus there itself, a moment after it is loaded.
+    # The page sets the focus itself, shortly after it is loaded.
     page.wait_for_function("document.activeElement.tagName === 'INPUT'")
     page.keyboard.type(alice.name)
     tab_to("Password")
@@ -126,7 +126,7 @@ def test_the_keyboard_is_enough(desk: Desk) -> None:
     page.wait_for_url(f"**{TOKENS}")
     tab_to("Skip to the content")
     page.keyboard.press("Enter")
-    # Past the navigation at once.
+    # Skips the navigation at once.
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.innerText") == "New token"
     page.keyboard.press("Enter")

@@ -23,12 +23,12 @@ pytestmark = pytest.mark.skipif(chromium.find() is None, reason="there is no Chr
 
 @pytest.fixture
 def make_site() -> Iterator[Callable[[str], int]]:
-    """Makes such sites, which last as long as the test."""
+    """Creates such sites, which last as long as the test."""
     with ExitStack() as sites:
         yield lambda page: sites.enter_context(another_site(page))
 
 
-# `localhost` is another site; 127.0.0.1 on another port is the same one, whose cookies go along.
+# `localhost` is another site; 127.0.0.1 on another port is the same site, whose cookies are sent.
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_another_site_makes_no_token(
     desk: Desk, make_site: Callable[[str], int], host: str
@@ -44,7 +44,7 @@ def test_another_site_makes_no_token(
         )
         page.goto(f"http://{host}:{make_site(form)}/")
         alice.press("Win a prize")
-        # From another site the cookie does not even come along.
+        # From another site the cookie is not even sent.
         assert page.locator("h1").inner_text() in {
             "The form could not be taken",
             "You are signed out",
@@ -89,7 +89,7 @@ def test_names_are_text_and_never_markup(desk: Desk) -> None:
     page.goto(f"{NEW}?orgs={MARKUP}&ownUserPermissions={MARKUP}&tokenType={MARKUP}")
     assert page.evaluate("window.owned === undefined")
     assert page.locator("img[src=x]").count() == 0
-    # Had one got through, the policy would have stopped it, and the browser would have said so.
+    # If one had got through, the policy would have stopped it, and the browser would report it.
     assert alice.complaints == []
 
 

@@ -1,4 +1,4 @@
-"""The pages over https: the cookie, and what the Hub's administrator sees."""
+"""The pages over https: the cookie, and the administrator's view."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ def test_over_https_the_cookie_is_for_this_host_alone(home: Path, browser: Brows
         press(page, "Create the token")
         value = page.get_by_label("Value").input_value()
         assert hub.ask("GET", "/api/whoami-v2", token=value)[0] == 200
-        # A browser takes a cookie of that name from nowhere else, so that nobody plants one.
+        # A browser accepts a cookie of that name from nowhere else, so it cannot be planted.
         page.evaluate("document.cookie = '__Host-hubtoken_session=planted; path=/settings'")
         page.evaluate("document.cookie = '__Host-hubtoken_session=planted; path=/; secure'")
         assert [each["value"] for each in context.cookies()] == [cookie["value"]]
 
-        # Who was made the administrator sees everything that was done on the Hub, and no value.
+        # The administrator sees every action on the Hub, and no value.
         page.goto("/settings/audit-log")
         with page.expect_navigation():
             page.get_by_role("link", name="The whole Hub").click()
@@ -83,7 +83,7 @@ def test_over_https_the_cookie_is_for_this_host_alone(home: Path, browser: Brows
         assert value[-4:] in page.content()
 
         press(page, "Sign out")
-        # A new visitor's id, and nobody's session.
+        # A new visitor's ID, without a session.
         (after,) = context.cookies()
         assert after["value"] != cookie["value"]
         page.goto(TOKENS)

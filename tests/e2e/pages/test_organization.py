@@ -24,7 +24,7 @@ REVOKED = "has been revoked by the organization administrator"
 
 @dataclass
 class Team:
-    """An organization with a private model, its admin and a member, each in front of a browser."""
+    """An organization with a private model, its admin and a member, each with a browser."""
 
     name: str
     admin: Person
@@ -37,11 +37,11 @@ class Team:
 
     @property
     def settings(self) -> str:
-        """Where its pages begin."""
+        """The path of its pages."""
         return f"/organizations/{self.name}/settings"
 
     def refusal(self, value: str) -> str | None:
-        """What `huggingface_hub` is told when it uploads with a token; nothing if that works."""
+        """The error that `huggingface_hub` gets on an upload with a token; nothing if it works."""
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HfHubHTTPError
 
@@ -55,7 +55,7 @@ class Team:
         return None
 
     def set_policy(self, name: str) -> None:
-        """Set the token policy as the admin does it, after the look at what it does."""
+        """Set the token policy as the admin does it, after the review of its effect."""
         self.admin.page.goto(f"{self.settings}/tokens")
         self.admin.role(name).check()
         self.admin.press("Review the change")
@@ -63,7 +63,7 @@ class Team:
         assert f"is “{name}” now." in self.admin.page.get_by_role("status").inner_text()
 
     def decide(self, name: str, decision: str) -> None:
-        """Decide about a token of the member's as the admin does it."""
+        """Decide about one of the member's tokens as the admin does it."""
         page = self.admin.page
         page.goto(f"{self.settings}/tokens")
         self.admin.follow(f"{decision} {name} of {self.member.name}")
@@ -72,7 +72,7 @@ class Team:
         assert self.member.name in page.get_by_role("status").inner_text()
 
     def standing(self, name: str) -> str:
-        """What the member is told of a token of their own."""
+        """The status that the member sees for one of their tokens."""
         self.member.page.goto(f"{self.settings}/tokens")
         row = self.member.page.get_by_role("row", name=name)
         return row.get_by_role("cell").nth(2).inner_text()
@@ -80,7 +80,7 @@ class Team:
 
 @pytest.fixture
 def team(desk: Desk) -> Team:
-    """A team that no other test knows; both are signed in."""
+    """A new team that no other test uses; both are signed in."""
     admin, member = desk.sit(), desk.sit()
     name = f"team-{admin.name}"
     desk.hub.create_organization(name)
@@ -93,7 +93,7 @@ def team(desk: Desk) -> Team:
 
 
 def make_fine(team: Team, name: str) -> str:
-    """A token that the member makes for the organization, on the page."""
+    """A token that the member creates for the organization, on the page."""
     page = team.member.page
     asked = f"tokenType=fineGrained&orgs={team.name}&orgPermissions=repo.content.read"
     page.goto(f"{TOKENS}/new?{asked}&orgPermissions=repo.write")
@@ -113,7 +113,7 @@ def test_a_token_waits_is_approved_and_is_revoked(team: Team) -> None:
     assert page.get_by_text("1 waiting").is_visible()
     assert value[-4:] in page.content()
     assert value not in page.content()
-    # What it may do is seen before anything is decided.
+    # Its permissions are shown before anything is decided.
     team.admin.follow(f"Approve ci of {team.member.name}")
     assert page.get_by_text(f"{team.name}: repo.content.read, repo.write").is_visible()
     team.admin.follow("Cancel")
@@ -125,7 +125,7 @@ def test_a_token_waits_is_approved_and_is_revoked(team: Team) -> None:
     team.decide("ci", "Revoke")
     assert REVOKED in str(team.refusal(value))
     assert team.standing("ci") == "Revoked by an admin"
-    # Elsewhere it goes on working.
+    # It still works elsewhere.
     assert team.member.use(value) == "ci"
 
     other = make_fine(team, "other")
@@ -133,7 +133,7 @@ def test_a_token_waits_is_approved_and_is_revoked(team: Team) -> None:
     assert PENDING in str(team.refusal(other))
     assert team.standing("other") == "Denied by an admin"
 
-    # All of it is in the log, with who did it and from where.
+    # All of it is in the log, with the actor and the address.
     page.goto(f"{team.settings}/audit-log")
     words = page.locator("tbody code.under").all_inner_texts()
     assert words[:6] == [
@@ -153,7 +153,7 @@ def test_a_token_waits_is_approved_and_is_revoked(team: Team) -> None:
     assert page.get_by_label("What").input_value() == "approval.revoke"
     team.admin.follow("Clear")
     assert page.locator("tbody tr").count() > 1
-    # The member sees what was done to the token, and not from where.
+    # The member sees the actions on the token, but not the addresses.
     team.member.page.goto("/settings/audit-log")
     row = team.member.page.get_by_role("row", name="approval.revoke")
     assert team.admin.name in row.inner_text()
@@ -176,7 +176,7 @@ def test_a_policy_says_beforehand_what_it_does(team: Team) -> None:
     assert kept_out.is_visible()
     assert "my secret project" not in page.content()
     team.admin.follow("Cancel")
-    # It was a look.
+    # It was only a preview.
     assert team.refusal(plain) is None
     team.set_policy(FINE_GRAINED)
     assert "only fine-grained tokens" in str(team.refusal(plain))
@@ -249,7 +249,7 @@ def test_another_site_decides_nothing(team: Team, host: str) -> None:
     assert csrf
     assert seen
     fields = {"policy": "allow-all", "before": "require-approval", "step": "confirm"}
-    # Even one that has found out everything that the forms carry.
+    # Even a member who has found out everything that the forms contain.
     for address, form in (
         (f"{team.admin.hub.endpoint}{team.settings}/tokens", {"csrf": csrf, **fields}),
         (page.url, {"csrf": csrf, "seen": seen}),
@@ -276,7 +276,7 @@ def test_a_member_decides_nothing_and_a_stranger_sees_nothing(team: Team, desk: 
     token = team.admin.hub.list_approvals(team.name)[0].token.id
 
     def send(path: str, **fields: str) -> int:
-        """Post a form from the page itself, as somebody does who has opened the console."""
+        """Post a form from the page itself, as from the browser's console."""
         return int(
             page.evaluate(
                 """async ([path, fields]) => {
@@ -287,7 +287,7 @@ def test_a_member_decides_nothing_and_a_stranger_sees_nothing(team: Team, desk: 
             )
         )
 
-    # The policy of the pages lets no script connect, so the request is sent around it.
+    # The policy of the pages forbids scripts to connect, so the request is sent around it.
     answer = page.request.post(
         f"{team.settings}/tokens",
         form={"csrf": str(csrf), "policy": "allow-all", "step": "confirm"},

@@ -42,7 +42,7 @@ def test_the_whole_life_of_a_token(desk: Desk) -> None:
     assert alice.use(first) == "old laptop"
 
     alice.follow("Refresh")
-    # Asked first: nothing has happened yet.
+    # Only the confirmation page: nothing has happened yet.
     assert alice.use(first) == "old laptop"
     alice.press("Refresh the token")
     second = alice.shown_value()
@@ -102,7 +102,7 @@ def test_a_denial_leads_to_the_form_that_mends_it(desk: Desk) -> None:
     remedy = caught.value.remedy_url
     assert remedy is not None
     alice.page.goto(remedy)
-    # Nobody is signed in: the way leads through the sign-in page and on.
+    # Not signed in: the link leads through the sign-in page and on.
     page = alice.sign_in()
     assert page.url == remedy
     page.get_by_label("Name", exact=True).fill("strong")
@@ -129,7 +129,7 @@ def test_a_link_of_the_real_page_fills_the_form_in(desk: Desk) -> None:
     ]
     page.goto(f"{NEW}?tokenType=write")
     assert alice.role("Write").is_checked()
-    # What counts for a fine-grained token only is out of the way.
+    # What only applies to fine-grained tokens is hidden.
     assert not page.get_by_role("heading", name="Permissions of a fine-grained token").is_visible()
     assert alice.rows() == []
 
@@ -167,7 +167,7 @@ def test_two_browsers_at_once(desk: Desk) -> None:
     value = here.create_token("shared")
     assert there.rows() == ["shared"]
 
-    # Both have the page open that deletes it; the second is told that it is gone.
+    # Both have the page open that deletes it; the second gets the message that it is gone.
     for person in (here, there):
         person.page.goto(TOKENS)
         person.follow("Manage")
@@ -177,7 +177,7 @@ def test_two_browsers_at_once(desk: Desk) -> None:
     assert there.page.get_by_role("heading", name="There is nothing here").is_visible()
     assert here.use(value) is None
 
-    # A new password signs the other one out, and not this one.
+    # A new password signs out the other session, but not this one.
     here.page.goto("/settings/password")
     here.page.get_by_label("Current password").fill(PASSWORD)
     here.page.get_by_label("New password", exact=True).fill("another horse battery")

@@ -28,7 +28,7 @@ BESIDE_ONE = 30
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """A Hub's whoami, and its refresh with refresh tokens that are good once."""
+    """A Hub's whoami, and its refresh with single-use refresh tokens."""
 
     server: _Hub
     protocol_version = "HTTP/1.1"
@@ -102,14 +102,14 @@ def refreshing_hub() -> Iterator[_Hub]:
 
 @pytest.fixture
 def quick_home() -> Iterator[Path]:
-    """A home in memory where that can be had: a slow disk would keep a crowd waiting too long."""
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own in it
+    """A home in memory if possible: a slow disk would keep many processes waiting too long."""
+    memory = Path("/dev/shm")  # noqa: S108 - a separate folder in it
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as home:
         yield Path(home)
 
 
 def stored(home: Path) -> configparser.ConfigParser:
-    """The file as `huggingface_hub` reads it; an error if that could not."""
+    """The file as `huggingface_hub` reads it; an error if it cannot."""
     parser = configparser.ConfigParser(interpolation=None)
     path = home / "huggingface" / "stored_tokens"
     parser.read_string(path.read_text(encoding="utf-8"))
@@ -133,7 +133,7 @@ def test_a_hundred_processes_and_a_refresh_lose_nothing(quick_home: Path) -> Non
         expected = {name_of(lasting): lasting for _, lasting in pairs}
         assert set(parser.sections()) == {*expected, "oauth-alice"}
         assert all(parser[name]["hf_token"] == value for name, value in expected.items())
-        # The refresh token that the Hub will take next, and nobody has used one twice.
+        # The Hub's next refresh token; none was used twice.
         assert hub.renewals > 0
         assert hub.rejected == 0
         assert parser["oauth-alice"]["refresh_token"] == hub.refresh

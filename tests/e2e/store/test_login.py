@@ -1,4 +1,4 @@
-"""Logging in by hand: at a terminal, from a pipe, in a notebook; and beside a broken file."""
+"""Interactive logins: at a terminal, from a pipe, in a notebook; and beside a broken file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ at_terminal = pytest.mark.skipif(os.name != "posix", reason="a terminal of one's
 
 
 def type_in(runner: Runner, way: str, typed: str) -> Any:
-    """What a command shows when something is typed at its prompt."""
+    """The output of a command when something is typed at its prompt."""
     command, prompt = PROMPTS[way]
     return runner.program("terminal", {"command": command, "prompt": prompt, "typed": typed})
 
@@ -81,7 +81,7 @@ def test_a_pipe_that_has_no_token_or_two(world: World, runner: Runner) -> None:
         assert done.returncode == 1, (stdin[:10], done.stdout)
         assert json.loads(done.stdout)["error"]["kind"] == "TokenFormatError"
         assert value not in done.stdout + done.stderr
-    # Nobody is asked at a pipe, and nothing is taken from it unasked.
+    # There is no prompt on a pipe, and nothing is read from it without --token-stdin.
     done = login(runner, f"{value}\n")
     assert done.returncode == 2
     assert "--token-stdin" in json.loads(done.stdout)["error"]["message"]
@@ -126,7 +126,7 @@ def test_a_notebook_that_runs_without_anybody_says_what_to_do(runner: Runner) ->
 
 
 def test_a_program_without_a_terminal_says_what_to_do(runner: Runner) -> None:
-    # A session of its own: no terminal behind the pipes either.
+    # A separate session: no terminal behind the pipes either.
     program = "import os; os.setsid() if os.getpid() != os.getsid(0) else None\n"
     program += "import hubtoken; hubtoken.login()"
     done = runner.run(sys.executable, "-c", program, stdin="something")

@@ -26,7 +26,7 @@ def value_of(world: World, kind: str) -> str:
 
 
 @pytest.mark.parametrize("first", ["theirs", "ours"])
-# Command with command, library with library: each call is a process, and these are enough.
+# Commands with commands, libraries with libraries: each call is a process, and these are enough.
 @pytest.mark.parametrize(("theirs", "ours"), list(zip(THEIRS, OURS, strict=True)))
 def test_what_one_stores_the_other_uses_and_removes(
     world: World, runner: Runner, theirs: str, ours: str, first: str
@@ -60,7 +60,7 @@ def test_what_one_stores_the_other_uses_and_removes(
     for actor in actors:
         assert actor.list() == {}
         assert actor.token() is None
-    # Nothing is left that a login by the other would run into.
+    # Nothing is left that would break a login with the other.
     other.login(read)
     assert one.list() == {"read": True}
 
@@ -92,7 +92,7 @@ def test_both_look_where_the_variables_say(
     assert one.list() == other.list() == {"read": False, "write": True}
     one.switch("read")
     assert (one.token(), other.token()) == (read, read)
-    # Not where they would be without the variable.
+    # Not in the default location without the variable.
     assert (folder / "stored_tokens").exists()
     assert not (home / "huggingface" / "token").exists()
     other.logout()
@@ -101,7 +101,7 @@ def test_both_look_where_the_variables_say(
 
 
 def write_stored(folder: Path, text: str) -> Path:
-    """The file as somebody has left it."""
+    """The file as a user has left it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "stored_tokens"
     path.write_text(text, encoding="utf-8")
@@ -137,7 +137,7 @@ def test_logging_out_while_a_variable_is_set(world: World, runner: Runner, varia
     assert f"{variable} is set and is still used" in done.stdout
     assert not (folder / "token").exists()
     our.login(value_of(world, "read"))
-    # `hf` removes the files, and then says that it failed.
+    # `hf` removes the files, and then reports a failure.
     done = HfCommand(runner, {variable: value}).run("hf", "auth", "logout", code=1)
     assert value not in done.stderr + done.stdout
     assert (our.list(), our.token()) == ({}, None)

@@ -1,1 +1,1 @@
-"""What the tests share, and is no test: the world they run in, ways to drive programs, servers."""
+"""Shared code of the tests: the world they run in, ways to drive programs, servers."""

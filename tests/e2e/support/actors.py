@@ -1,6 +1,6 @@
-"""The four ways to the stored tokens, behind one interface: two libraries, two commands."""
+"""The four interfaces to the stored tokens, with one API: two libraries, two commands."""
 
-# ruff: noqa: D102 - what each verb does is said once, by `Actor`
+# ruff: noqa: D102 - each verb is documented once, in `Actor`
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody who uses one of them, with some variables set."""
+    """A user of one of them, with some variables set."""
 
     runner: Runner
     variables: dict[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Actor:
     def run(
         self, *command: str, stdin: str = "", code: int = 0
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command that must end with a code."""
+        """Run a command that must end with this code."""
         done = self.runner.run(*command, variables=self.variables, stdin=stdin)
         assert done.returncode == code, (command[:3], done.stdout, done.stderr)
         return done
@@ -112,12 +112,12 @@ class HubtokenCommand(Actor):
 
 
 class Library(Actor):
-    """A library, in a process for each verb: what one remembers is not what this is about."""
+    """A library, in one process per verb: in-process caches are not tested here."""
 
     name = ""
 
     def ask(self, verb: str, argument: object = None) -> Any:
-        """What came back."""
+        """The result."""
         request = {"library": self.name, "verb": verb, "argument": argument}
         return self.runner.program("store_verb", request, self.variables)
 

@@ -1,4 +1,4 @@
-"""What the tests of the pages share: people in front of a browser, and a Hub that knows them."""
+"""Shared code of the page tests: users with a browser, and a Hub that knows them."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ NEW = "/settings/tokens/new"
 
 @dataclass(frozen=True)
 class Desk:
-    """A Hub, and a Chromium in which anybody can sit down."""
+    """A Hub, and a Chromium that any user can use."""
 
     hub: Hub
     browser: Browser
 
     def new_user(self) -> str:
-        """Somebody with a password, whom no other test knows."""
+        """A user with a password, not used by any other test."""
         name = f"user-{uuid.uuid4().hex[:10]}"
         self.hub.create_user(name, password=PASSWORD)
         return name
 
     def sit(self, **options: Any) -> Person:
-        """Somebody new, in a browser of their own."""
+        """A new user with a new browser context."""
         context = self.browser.new_context(base_url=self.hub.endpoint, **options)
         context.set_default_timeout(HANG_LIMIT * 1000)
         return Person(self.hub, self.new_user(), context)
@@ -41,7 +41,7 @@ class Desk:
 
 @dataclass
 class Person:
-    """Somebody in front of a browser."""
+    """A user with a browser."""
 
     hub: Hub
     name: str
@@ -49,18 +49,18 @@ class Person:
     complaints: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Open the first page, and listen to what the browser complains about."""
+        """Open the first page, and record what the browser complains about."""
         self.page = self.context.new_page()
         self.page.on("console", self._listen)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def _listen(self, message: Any) -> None:
-        # A status of 4xx is an answer like any other, and Chromium says it as an error.
+        # A 4xx status is a normal response here, but Chromium logs it as an error.
         if message.type == "error" and "Failed to load resource" not in message.text:
             self.complaints.append(message.text)
 
     def press(self, name: str) -> None:
-        """Press a button that leads to another page, and wait for that."""
+        """Press a button that leads to another page, and wait for that page."""
         with self.page.expect_navigation():
             self.page.get_by_role("button", name=name).click()
 
@@ -79,11 +79,11 @@ class Person:
         return self.page
 
     def role(self, words: str) -> Locator:
-        """The button of a role, whose name goes on to say what it is."""
+        """The button of a role, whose name also contains its description."""
         return self.page.get_by_role("radio", name=re.compile(f"^{words}"))
 
     def create_token(self, name: str, role: str = "Read") -> str:
-        """Make a token on the page, and read its value."""
+        """Create a token on the page, and read its value."""
         page = self.page
         page.goto(TOKENS)
         self.follow("New token")
@@ -102,7 +102,7 @@ class Person:
         return self.page.locator("tbody th").all_inner_texts()
 
     def use(self, value: str) -> str | None:
-        """What `huggingface_hub` learns with a token: its name, or nothing if it is refused."""
+        """The token name that `huggingface_hub` gets for a token; nothing if it is rejected."""
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HfHubHTTPError
 

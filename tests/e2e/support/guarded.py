@@ -1,6 +1,6 @@
-"""A git server behind a lock: the least that `git ls-remote` asks for, given for the right key.
+"""A guarded git server: the minimum that `git ls-remote` needs, served for the right key.
 
-It speaks the older of git's protocols over HTTP, in which a file lists the references.
+It implements the older of git's protocols over HTTP, in which a file lists the references.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ FILES = {"info/refs": REFERENCES, "HEAD": "ref: refs/heads/main\n"}
 
 
 class GuardedServer(ThreadingHTTPServer):
-    """Answers requests that carry `key` as `Authorization`; `challenge` goes to all others."""
+    """Serves requests that carry `key` as `Authorization`; all others get `challenge`."""
 
     daemon_threads = True
 
@@ -24,7 +24,7 @@ class GuardedServer(ThreadingHTTPServer):
 
     @property
     def endpoint(self) -> str:
-        """Where it listens."""
+        """The address that it listens on."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
@@ -32,7 +32,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: GuardedServer
 
     def do_GET(self) -> None:
-        """Give a file, or ask for the key."""
+        """Serve a file, or require the key."""
         presented = self.headers["Authorization"]
         self.server.presented.append(presented)
         path = self.path.partition("?")[0].partition(".git/")[2]
@@ -52,4 +52,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
+        """Log nothing."""

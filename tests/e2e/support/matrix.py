@@ -1,13 +1,13 @@
-"""Who may do what, for every client and every kind of token: the one place where it is written.
+"""The access matrix of every client and every kind of token: its single definition.
 
-`works` is what it says. A number is the HTTP status that the client reports. `refused` is said
-where a library hides the status behind an error of its own (`transformers`, `datasets`) or where
-a program only has an exit code (`hf`, `git`).
+`works` means success. A number is the HTTP status that the client reports. `refused` is used where
+a library hides the status behind an error of its own (`transformers`, `datasets`) or where a
+program only has an exit code (`hf`, `git`).
 
-The fine-grained token reads `alice/private` and the data set, writes `alice/scratch`, and that
-is all: it calls no inference; reading what is public needs no right. A deleted token is refused
-even where no token would do: a bad credential never degrades to none. git shows its token only
-where it is asked for one, so what is public it clones with any.
+The fine-grained token reads `alice/private` and the data set, writes `alice/scratch`, and that is
+all: it has no inference permission; reading public content needs none. A deleted token is rejected
+even where no token is needed: a bad credential never degrades to none. git only sends its token
+when it is asked for one, so it clones public repositories with any token.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Case(NamedTuple):
 
 
 def read_table(table: str) -> list[Case]:
-    """Every cell but the ones that make no sense (`-`)."""
+    """Every cell except the impossible ones (`-`)."""
     header, *rows = [line for line in table.splitlines() if line]
     if tuple(header.split()[1:]) != KINDS:
         raise ValueError("the columns are not the kinds of token")

@@ -1,4 +1,4 @@
-"""A model server as small as one can be: it speaks like vLLM and TGI, and knows one sentence."""
+"""A minimal model server: it has the API of vLLM and TGI, and knows one sentence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEADLINE = HANG_LIMIT
 
 
 class ModelServer(ThreadingHTTPServer):
-    """Answers on a free port of this machine, and remembers what it was asked."""
+    """Answers on a free port of this machine, and records the requests."""
 
     daemon_threads = True
 
@@ -31,22 +31,22 @@ class ModelServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
-        # With a gate, an event is sent when it was opened once more.
+        # With a gate, each event is sent only after the gate is opened once more.
         self.gate: threading.Semaphore | None = None
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def secure(self, authority: trustme.CA) -> None:
-        """Answer over TLS alone, with a certificate of the authority."""
+        """Only answer over TLS, with a certificate of the authority."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(context)
-        # The handshake is the connection's own thread's.
+        # The handshake runs in the connection's own thread.
         self.socket = context.wrap_socket(
             self.socket, server_side=True, do_handshake_on_connect=False
         )
         self.url = f"https://localhost:{self.server_port}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that goes away is what some tests are about."""
+        """Log nothing: some tests are about clients that disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _answer(path: str, asked: dict[str, Any]) -> object:

@@ -1,4 +1,4 @@
-"""`hubtoken hub` as whoever operates it types it: its verbs, and a Hub in a process of its own."""
+"""`hubtoken hub` as an operator types it: its verbs, and a Hub in a separate process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(home: Path, *arguments: str | Path, stdin: str = "") -> subprocess.Compl
     )
 
 
-# A parent in the background ignores Ctrl-C and hands that down; this Hub is to hear it.
+# A parent in the background ignores Ctrl-C and passes that on; this Hub must receive it.
 HEARING = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
     "os.execv(sys.argv[1], sys.argv[1:])"
@@ -49,7 +49,7 @@ HEARING = (
 
 @contextlib.contextmanager
 def serving(home: Path, data: Path, *arguments: str) -> Iterator[Served]:
-    """A Hub in a process of its own; killed at the end if it still runs."""
+    """A Hub in a separate process; killed at the end if it is still running."""
     log = home / f"log-{len(list(home.glob('log-*')))}"
     with (
         log.open("wb") as errors,
@@ -88,11 +88,11 @@ class Served:
 
     @property
     def endpoint(self) -> str:
-        """Where clients find it."""
+        """The address that clients use."""
         return str(self.announced["endpoint"])
 
     def connect(self) -> http.client.HTTPConnection:
-        """A connection of one's own."""
+        """A new connection."""
         address = urlsplit(self.announced["local_endpoint"])
         assert address.hostname is not None
         return http.client.HTTPConnection(address.hostname, address.port, timeout=DEADLINE)
@@ -106,7 +106,7 @@ class Served:
         body: object = None,
         headers: dict[str, str] | None = None,
     ) -> tuple[int, Any]:
-        """One request; status and JSON, or text."""
+        """Send a request; returns status and JSON, or text."""
         connection = self.connect()
         try:
             all_headers = dict(headers or {})
@@ -131,7 +131,7 @@ class Served:
         return answer
 
     def token(self, user: str) -> str:
-        """A new write token of a user who may be new as well."""
+        """A new write token of a user, who is created if necessary."""
         with contextlib.suppress(AssertionError):
             self.admin("POST", "users", {"name": user})
         made = self.admin("POST", f"users/{user}/tokens", {"name": "t", "role": "write"})
@@ -159,7 +159,7 @@ def commit(name: str, content: str = "x") -> str:
 
 
 def begin_upload(hub: Served, token: str, body: str) -> http.client.HTTPConnection:
-    """An upload of which all is sent but the end, and which the Hub has begun to read."""
+    """An upload of which everything is sent but the end, and which the Hub has begun to read."""
     connection = hub.connect()
     connection.putrequest("POST", "/api/models/alice/m/commit/main")
     connection.putheader("Authorization", f"Bearer {token}")
@@ -178,7 +178,7 @@ def wait_for_upload(hub: Served) -> None:
 
 
 def wait_until_closed(hub: Served) -> None:
-    """Wait until nobody new is let in."""
+    """Wait until no new connection is accepted."""
     end = time.monotonic() + DEADLINE
     while time.monotonic() < end:
         try:

@@ -1,4 +1,4 @@
-"""What people do with `huggingface_hub`, by the names that the matrix has for it."""
+"""The operations with `huggingface_hub`, by their names in the matrix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Client:
-    """What an operation needs: the client with its token, the world, and a folder to write in."""
+    """What an operation needs: the client with its token, the world, and a writable folder."""
 
     world: World
     api: HfApi
@@ -26,7 +26,7 @@ class Client:
 
     @property
     def cache(self) -> Path:
-        """An empty cache, so that nothing is answered from an earlier download."""
+        """An empty cache, so that no earlier download is reused."""
         return self.folder / "cache"
 
 
@@ -155,7 +155,7 @@ OPERATIONS: dict[str, Callable[[Client], None]] = {
 
 
 def observe(client: Client, operation: str) -> str:
-    """What came of it, in the words of the matrix."""
+    """The outcome, in the words of the matrix."""
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
@@ -166,7 +166,7 @@ def observe(client: Client, operation: str) -> str:
 
 
 def connect(world: World, kind: str, folder: Path) -> Client:
-    """The client as a user makes it, with the token of that kind."""
+    """The client as a user creates it, with the token of that kind."""
     from huggingface_hub import HfApi
 
     token = world.value(kind) or False

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Records what was asked; answers 200, or sends on to where its server says."""
+    """Records the request; responds with 200, or redirects to where its server says."""
 
     server: OtherServer
 
@@ -23,11 +23,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
+        """Log nothing."""
 
 
 class OtherServer(ThreadingHTTPServer):
-    """Keeps the headers of every request."""
+    """Records the headers of every request."""
 
     daemon_threads = True
 
@@ -38,5 +38,5 @@ class OtherServer(ThreadingHTTPServer):
 
     @property
     def endpoint(self) -> str:
-        """Where it listens."""
+        """The address that it listens on."""
         return f"http://127.0.0.1:{self.server_port}"

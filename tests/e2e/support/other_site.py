@@ -1,4 +1,4 @@
-"""A site of somebody else that attacks the Hub's pages, and names that are markup."""
+"""A malicious site that attacks the Hub's pages, and names that are markup."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
+        """Log nothing."""
 
 
 class _Site(ThreadingHTTPServer):
@@ -35,7 +35,7 @@ class _Site(ThreadingHTTPServer):
 
 @contextmanager
 def another_site(page: str) -> Iterator[int]:
-    """A site of somebody else, of one page; its port."""
+    """A malicious site with one page; its port."""
     with _Site(("127.0.0.1", 0), _Handler) as site:
         site.page = f"<!doctype html><title>elsewhere</title>{page}"
         threading.Thread(target=site.serve_forever, daemon=True).start()
@@ -46,6 +46,6 @@ def another_site(page: str) -> Iterator[int]:
 
 
 def foreign_form(action: str, **fields: str) -> str:
-    """A form that looks like something else."""
+    """A form that looks harmless."""
     inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in fields.items())
     return f'<form method="post" action="{action}">{inputs}<button>Win a prize</button></form>'

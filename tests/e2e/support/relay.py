@@ -1,4 +1,4 @@
-"""A link between a client and a Hub that stops for a while in the middle of what is sent."""
+"""A relay between a client and a Hub that pauses in the middle of the data."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ PIECE = 65536
 
 
 class Relay:
-    """Hands on what comes, and holds back what a connection sends beyond some bytes until told."""
+    """Forwards data, and holds back what a connection sends beyond some bytes until released."""
 
     def __init__(self, endpoint: str, after: int) -> None:
-        """Say for which Hub, and after how many bytes of one connection to stop."""
+        """Set the Hub, and after how many bytes of one connection to stop."""
         address = urlsplit(endpoint)
         self._hub = (str(address.hostname), address.port or 80)
         self._after = after
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = [self._listener]
         self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        # Set when a connection has got so far.
+        # Set when a connection has got that far.
         self.stopped = threading.Event()
         self.go_on = threading.Event()
 

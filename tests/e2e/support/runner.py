@@ -1,4 +1,4 @@
-"""Starts real programs in a home of their own, pointed at the Hub."""
+"""Starts real programs in a separate home, configured for the Hub."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCRIPTS = Path(sys.executable).parent
 
 @dataclass(frozen=True)
 class Runner:
-    """Starts programs in a home of their own, pointed at the Hub."""
+    """Starts programs in a separate home, configured for the Hub."""
 
     home: Path
     endpoint: str
@@ -57,7 +57,7 @@ class Runner:
     ) -> Any:
         """Run `programs/<name>.py`: JSON goes in through stdin, JSON comes out as its last line.
 
-        Secrets go in that way too: an argument would be seen by every user of the machine.
+        Secrets are passed that way too: an argument would be visible to every user of the machine.
         """
         script = str(PROGRAMS / f"{name}.py")
         done = self.run("python", script, variables=variables, stdin=json.dumps(request))

@@ -1,4 +1,4 @@
-"""A Hub in a process of its own, which can be killed, and its administration over plain HTTP."""
+"""A Hub in a separate process, which can be killed, and its administration over plain HTTP."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Served:
-    """`hubtoken hub serve` on a data folder; ended with the block, also when a test fails.
+    """`hubtoken hub serve` on a data folder; ended with the block, even if a test fails.
 
     >>> with Served(home, data) as hub:
     ...     hub.connect().admin("GET", "users")
     """
 
     def __init__(self, home: Path, data: Path, *options: str) -> None:
-        """Say what to serve, and with which further options."""
+        """Set what to serve, and with which additional options."""
         self._data = data
         self._log_path = home / "served.log"
         self._command = [
@@ -36,7 +36,7 @@ class Served:
         self._connections: list[Connection] = []
 
     def __enter__(self) -> Self:
-        """Start it, and wait until it says where it listens."""
+        """Start it, and wait until it prints its address."""
         with self._log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command,
@@ -61,24 +61,24 @@ class Served:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it, whatever has happened."""
+        """Stop it in any case."""
         self.kill()
         for connection in self._connections:
             connection.close()
 
     def connect(self) -> Connection:
-        """A connection of one's own, one for each thread; closed with the Hub."""
+        """A new connection, one for each thread; closed with the Hub."""
         connection = Connection(self.announced["local_endpoint"], self.key)
         self._connections.append(connection)
         return connection
 
     def kill(self) -> None:
-        """End it as a crash would, in the middle of whatever it does."""
+        """Kill it as in a crash, in the middle of whatever it is doing."""
         self.process.kill()
         self._ended()
 
     def stop(self) -> str:
-        """End it as a service manager would; what it wrote to its standard output meanwhile."""
+        """Stop it as a service manager would; returns what it wrote to standard output."""
         self.process.terminate()
         said = self._ended()
         assert self.process.returncode == 0
@@ -94,7 +94,7 @@ class Served:
 
 
 class Connection:
-    """Requests over one connection that is kept open."""
+    """Requests over one persistent connection."""
 
     def __init__(self, endpoint: str, key: str) -> None:
         address = urlsplit(endpoint)
@@ -107,13 +107,13 @@ class Connection:
     def ask(
         self, method: str, path: str, token: str, body: object = None
     ) -> tuple[int, Any, http.client.HTTPMessage]:
-        """Ask; raise `OSError` or `HTTPException` when there is no answer."""
+        """Send a request; raises `OSError` or `HTTPException` if there is no response."""
         return self.send(method, path, token, None if body is None else json.dumps(body))
 
     def send(
         self, method: str, path: str, token: str, body: str | None
     ) -> tuple[int, Any, http.client.HTTPMessage]:
-        """Ask, with a body as it is."""
+        """Send a request with a raw body."""
         data = None if body is None else body.encode()
         headers = {"Authorization": f"Bearer {token}"}
         self._http.request(method, path, body=data, headers=headers)
@@ -126,13 +126,13 @@ class Connection:
         return answer.status, parsed, answer.headers
 
     def admin(self, method: str, path: str, body: object = None) -> Any:
-        """Administer; the answer must be a good one."""
+        """Send an administrative request, which must succeed."""
         status, answer, _ = self.ask(method, f"/-/hubtoken/v1/{path}", self._key, body)
         assert status < 300, (status, answer)
         return answer
 
     def status(self, token: str) -> int:
-        """What whoami says of a token."""
+        """The whoami status of a token."""
         return self.ask("GET", "/api/whoami-v2", token)[0]
 
     def close(self) -> None:

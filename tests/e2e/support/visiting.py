@@ -1,4 +1,4 @@
-"""As much of a browser as the pages need, without one: it keeps the cookie and fills in forms."""
+"""A minimal browser for the pages: it stores the cookie and fills in forms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Page:
-    """What the Hub answered."""
+    """The Hub's response."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -36,7 +36,7 @@ class Page:
 
 @dataclass
 class Visitor:
-    """Somebody at the pages, who remembers every secret that the pages handed out."""
+    """A visitor of the pages, who records every secret that the pages contained."""
 
     endpoint: str
     cookie: str | None = None

@@ -1,4 +1,4 @@
-"""The program `git` in a home of its own, with a token that it asks for as a password."""
+"""The program `git` in a separate home, with a token that it gets as a password."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.environment import child_environment
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Answers git's question with the token, which is never an argument nor in a file.
+# Answers git's request with the token, which is never in an argument or a file.
 HELPER = '!f() { test -z "$TEST_TOKEN" || printf "username=me\\npassword=%s\\n" "$TEST_TOKEN"; }; f'
 
 SETTINGS = {
@@ -68,13 +68,13 @@ class Git:
         )
 
     def good(self, *arguments: str, folder: Path | None = None) -> str:
-        """Run it; it must do what it was told."""
+        """Run it; it must succeed."""
         done = self.run(*arguments, folder=folder)
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done.stdout.strip()
 
     def url(self, repo: str) -> str:
-        """Where a repository is."""
+        """The URL of a repository."""
         return f"{self.endpoint}/{repo}"
 
     def clone(self, repo: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -82,7 +82,7 @@ class Git:
         return self.run("clone", "--quiet", self.url(repo), str(folder))
 
     def commit(self, folder: Path, **files: bytes) -> str:
-        """Commit files to a clone; say what the commit is called."""
+        """Commit files to a clone; returns the commit's hash."""
         for name, content in files.items():
             (folder / name).write_bytes(content)
         self.good("add", "--all", folder=folder)
@@ -90,7 +90,7 @@ class Git:
         return self.good("rev-parse", "HEAD", folder=folder)
 
     def track(self, folder: Path, pattern: str) -> None:
-        """Have files of a pattern in LFS, and git-lfs send them before a push."""
+        """Keep files of a pattern in LFS, and make git-lfs send them before a push."""
         with (folder / ".gitattributes").open("a", encoding="utf-8") as attributes:
             attributes.write(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n")
         self.good("lfs", "install", "--local", folder=folder)

@@ -1,12 +1,12 @@
-"""The little world that the end-to-end tests share: who there is, what they own, their tokens.
+"""The small world that the end-to-end tests share: users, what they own, and their tokens.
 
     alice   owns a private model with a tokenizer in it, a public model, a private data set and
             `alice/scratch`, which her fine-grained token may write to; is an admin of `acme`
     bob     is a member of `acme` with the role `read`
-    carol   belongs to nothing
+    carol   is a member of no organization
     acme    an organization with a private and a gated model
 
-It is made once for a process and only added to: a test that changes something makes its own
+It is created once per process and only added to: a test that changes something creates its own
 repository or token first (`World.new_name`).
 """
 
@@ -32,7 +32,7 @@ DATASET = "alice/numbers"
 ORGANIZATION_MODEL = "acme/private"
 GATED = "acme/gated"
 
-# What alice's fine-grained token may do, and no more.
+# The permissions of alice's fine-grained token.
 SCOPES = {
     PRIVATE: ["repo.content.read"],
     f"datasets/{DATASET}": ["repo.content.read"],
@@ -57,20 +57,20 @@ class World:
         return self.hub.endpoint
 
     def token(self, kind: str) -> HubToken | None:
-        """The token of alice of one of `KINDS`; there is none of the kind `none`."""
+        """Alice's token of one of `KINDS`; `None` for the kind `none`."""
         return self.tokens[kind]
 
     def value(self, kind: str) -> str | None:
-        """What a client is handed: the string itself."""
+        """What is passed to a client: the string itself."""
         token = self.tokens[kind]
         return None if token is None else token.reveal()
 
     def new_name(self, owner: str = "alice") -> str:
-        """The name of a repository that nobody has made yet."""
+        """A name for a repository that does not exist yet."""
         return f"{owner}/{uuid.uuid4().hex[:12]}"
 
     def new_token(self, user: str, role: str, **options: object) -> HubToken:
-        """One more token, for a test that will use it up."""
+        """A new token, for a test that will use it up."""
         return self.hub.create_token(user, name=uuid.uuid4().hex[:12], role=role, **options)  # type: ignore[arg-type]
 
 
@@ -90,7 +90,7 @@ def write_tokenizer(folder: Path) -> None:
 
 
 def write_dataset(folder: Path) -> None:
-    """Three rows in a file that `datasets` reads without being told how."""
+    """Three rows in a file that `datasets` detects by itself."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "train.csv").write_text(ROWS, encoding="utf-8")
 
@@ -116,7 +116,7 @@ def make_world(hub: Hub, folder: Path, models: ModelServer) -> World:
     api.create_repo(DATASET, repo_type="dataset", private=True)
     api.upload_folder(repo_id=DATASET, repo_type="dataset", folder_path=folder / "dataset")
 
-    # Last, because a scope names a repository that is there.
+    # Last, because a scope names an existing repository.
     deleted = hub.create_token("alice", name="deleted", role="write")
     hub.delete_token("alice", "deleted")
     return World(

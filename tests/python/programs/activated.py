@@ -1,4 +1,4 @@
-"""What `huggingface_hub` sends while a token is active, and for which Hub it may be."""
+"""What `huggingface_hub` sends while a token is active, and for which Hub that is possible."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import hubtoken
 
 
 def digest(value: str | None) -> str | None:
-    """Tells values apart without showing them."""
+    """Distinguishes values without showing them."""
     return None if value is None else hashlib.sha256(value.encode()).hexdigest()
 
 

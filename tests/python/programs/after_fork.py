@@ -1,6 +1,6 @@
 """Uses a token and its Hub in children that were forked after the parent had used them.
 
-How the fork happens is the request's `how`. Whatever hangs here is ended by the test's deadline.
+The request's `how` selects the kind of fork. The test's deadline ends anything that hangs here.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ CHILDREN = 4
 
 
 def ask(token: hubtoken.HubToken) -> str:
-    """One question that reaches the Hub."""
+    """Send one request that reaches the Hub."""
     return hubtoken.whoami(token, max_age=0).user
 
 
 def in_child(token: hubtoken.HubToken) -> str:
-    """Fork, ask in the child, and tell what it was told."""
+    """Fork, send a request in the child, and return its outcome."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             answer = f"{ask(token)} {hubtoken.whoami(token).user}"
-        except BaseException as error:  # noqa: BLE001 - all of it is told
+        except BaseException as error:  # noqa: BLE001 - everything is reported
             answer = repr(error)
         os.write(writer, answer.encode())
         os._exit(0)
@@ -54,7 +54,7 @@ def pool(token: hubtoken.HubToken) -> list[str]:
 
 
 def threads(token: hubtoken.HubToken) -> list[str]:
-    """Children are forked while other threads of the parent ask without a pause."""
+    """Children are forked while other threads of the parent send requests continuously."""
     stop = threading.Event()
     failures: list[str] = []
     asked = threading.Barrier(CHILDREN + 1)
@@ -79,7 +79,7 @@ def threads(token: hubtoken.HubToken) -> list[str]:
 
 
 def main() -> None:
-    """Use it once, then fork as asked."""
+    """Use it once, then fork as requested."""
     request = json.load(sys.stdin)
     token = hubtoken.resolve_token(request["value"], endpoint=request["endpoint"])
     assert token is not None

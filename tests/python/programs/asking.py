@@ -1,7 +1,7 @@
-"""One of many processes: says `ready`, waits for a line, asks, and tells what came of it.
+"""One of many processes: prints `ready`, waits for a line, sends a request, prints the outcome.
 
-The first line is JSON: the token's value and further arguments of `whoami`. With `full_disk`, no
-byte can be written to any file from then on.
+The first line is JSON: the token's value and further arguments of `whoami`. With `full_disk`, all
+writes to files fail from then on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def fill_disk() -> None:
 
 
 def ask(value: str, arguments: dict[str, Any]) -> dict[str, object]:
-    """The user or the error, and what was warned of."""
+    """The user or the error, and the warnings."""
     answer: dict[str, object] = {}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -36,7 +36,7 @@ def ask(value: str, arguments: dict[str, Any]) -> dict[str, object]:
 
 
 def main() -> None:
-    """Ask when told to."""
+    """Send the request when the parent says so."""
     arguments = json.loads(sys.stdin.readline())
     value = arguments.pop("value")
     if arguments.pop("full_disk", False):

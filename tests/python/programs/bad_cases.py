@@ -1,7 +1,7 @@
-"""The bad inputs: malformed tokens, broken files and configurations, endpoints that are no Hub.
+"""The bad inputs: malformed tokens, broken files and configurations, endpoints that are not a Hub.
 
-Every case is given its secret by the vault at the moment of use: no local variable of these
-programs holds one, so that a traceback with locals shows what hubtoken's frames hold and no more.
+Every case gets its secret from the vault at the time of use: no local variable of these programs
+contains one, so that a traceback with locals shows only what hubtoken's frames contain.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def tokens(vault: Vault) -> Iterator[Case]:
 
 
 def files(vault: Vault) -> Iterator[Case]:
-    """The token file, in all the shapes that a path can have."""
+    """The token file, as every kind of file system object."""
 
     def file(make: Callable[[str], bytes]) -> object:
         return at(vault.plant("file/token", make(vault.new())))
@@ -169,7 +169,7 @@ def configurations(vault: Vault) -> Iterator[Case]:
 
 
 def endpoints(vault: Vault) -> Iterator[Case]:
-    """Endpoints that are none, and servers that are no Hub."""
+    """Invalid endpoints, and servers that are not a Hub."""
 
     def argument(pattern: str) -> object:
         return hubtoken.whoami(vault.new(), endpoint=vault.fill(pattern))
@@ -211,7 +211,7 @@ def endpoints(vault: Vault) -> Iterator[Case]:
 
 
 def hubs(vault: Vault) -> Iterator[Case]:
-    """An embedded Hub that cannot start, and one that refuses."""
+    """An embedded Hub that cannot start, and one that rejects requests."""
     home = vault.folder.parent
 
     def made(name: str) -> Path:

@@ -1,7 +1,7 @@
-"""Feeds hubtoken every bad input and shows all that comes of it, as careless programs do.
+"""Passes hubtoken every bad input and prints everything that results, as careless programs do.
 
 Everything that can be printed of an error is printed: message, `repr`, arguments, attributes,
-traceback with locals, logging, warnings, its pickle. The test looks for secrets in it.
+traceback with locals, logging, warnings, its pickle. The test searches it for secrets.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HOME = Path.cwd()
 
 
 class Vault:
-    """Makes the secrets, and plants them; what it planted must be the same in the end."""
+    """Creates the secrets and the files; in the end the files must be unchanged."""
 
     def __init__(self) -> None:
         self.folder = HOME / "planted"
@@ -40,7 +40,7 @@ class Vault:
         self._planted: dict[Path, str] = {}
 
     def new(self) -> str:
-        """A secret of its own for each use, so that a leak names its place."""
+        """A new secret for each use, so that a leak identifies its source."""
         letters = (secrets.choice(string.ascii_letters) for _ in range(34))
         self._secrets.append("hf_" + "".join(letters))
         return self._secrets[-1]
@@ -50,13 +50,13 @@ class Vault:
         return pattern.format(self.new())
 
     def token(self, endpoint: str | None = None) -> HubToken:
-        """A good token around a secret."""
+        """A valid token for a new secret."""
         token = hubtoken.resolve_token(self.new(), endpoint=endpoint)
         assert token is not None
         return token
 
     def keep(self, token: HubToken) -> HubToken:
-        """Note a secret that a Hub made."""
+        """Record a secret that a Hub created."""
         self._secrets.append(str(token.reveal()))
         return token
 
@@ -76,7 +76,7 @@ class Vault:
         return path
 
     def pipe(self) -> Path:
-        """A pipe that nobody writes to: who opens it waits for ever."""
+        """A pipe without a writer: opening it blocks forever."""
         path = self.folder / "pipe"
         os.mkfifo(path)
         return path
@@ -84,10 +84,10 @@ class Vault:
     def ambient(
         self, *, profile: str | None = None, folder: Path | None = None, **variables: str
     ) -> object:
-        """Resolve in an environment, and show the trace, the tool's output, and what it gives."""
+        """Resolve in an environment, and show the trace, the command's output, and the result."""
         before = dict(os.environ)
         os.environ.update(variables)
-        # No local of this frame is to be in a traceback.
+        # A traceback must contain no local of this frame.
         variables.clear()
         os.chdir(folder or HOME)
         hubtoken.reload()
@@ -109,7 +109,7 @@ class Vault:
             assert hashlib.sha256(path.read_bytes()).hexdigest() == digest, f"{path} was changed"
 
     def write_down(self) -> None:
-        """Tell the test the secrets, in the one file that it does not search."""
+        """Write the secrets for the test, to the one file that it does not search."""
         (self.folder / "secrets.json").write_text(json.dumps(self._secrets))
 
 

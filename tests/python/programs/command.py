@@ -1,4 +1,4 @@
-"""Finds its token through a `token_command`, from many threads, and is interrupted in the end."""
+"""Resolves its token through a `token_command`, in many threads, and is interrupted at the end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def configure(home: Path, script: str) -> None:
 
 
 def main() -> None:
-    """Three commands: one that works, one that fails, one that takes for ever."""
+    """Three commands: one that works, one that fails, one that never ends."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     value = json.loads(sys.stdin.read())["value"]
     os.environ["TEST_VALUE"] = value

@@ -1,7 +1,7 @@
 """Runs some code in a working directory, as another user or as this one.
 
-In: `{"folder": …, "user": …, "lock": …, "delete": …, "code": …}`. Root becomes `user`; for anybody
-else, `lock` takes the right to search the folder away, which root would not feel. All of hubtoken
+Input: `{"folder": …, "user": …, "lock": …, "delete": …, "code": …}`. Root becomes `user`; for other
+users, `lock` removes the right to search the folder, which would not affect root. All of hubtoken
 is imported before that: the other user may not be able to read it.
 """
 
@@ -18,7 +18,7 @@ import hubtoken.activation
 import hubtoken.errors
 from hubtoken import _core
 
-# `run` gives the process away, with all that is not written yet.
+# `run` replaces the process, and would lose unwritten output.
 sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 request = json.load(sys.stdin)
 folder = Path(request["folder"])

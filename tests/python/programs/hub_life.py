@@ -1,4 +1,4 @@
-"""Ends a Hub in all the ways in which a program can end, and tells where its folder was."""
+"""Ends a Hub in all the ways in which a program can end, and prints where its folder was."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 import hubtoken
 from hubtoken.hub import Hub
 
-# Kept to the end, so that nothing but the end of the program stops them.
+# Kept to the end, so that only the end of the program stops them.
 KEPT: list[Hub] = []
 
 
 def in_child(hub: Hub) -> None:
-    """A forked child stops the Hub, asks it, drops it and ends, none of which is its business."""
+    """A forked child stops, calls and drops the Hub, and exits; none of that may affect the Hub."""
     child = os.fork()
     if child:
         assert os.waitpid(child, 0)[1] == 0
@@ -30,14 +30,14 @@ def in_child(hub: Hub) -> None:
     hub.stop()
     KEPT.clear()
     del hub
-    # Not os._exit: what is registered for the end of a program runs in the child as well.
+    # Not os._exit: exit handlers must run in the child as well.
     sys.exit(code)
 
 
 def main() -> None:
     """Start a Hub, then do what the request says."""
     request = json.load(sys.stdin)
-    # The system's temporary folder is this test's own.
+    # This test has a separate temporary folder.
     tempfile.tempdir = None
     hub = Hub(request.get("data")).start()
     KEPT.append(hub)

@@ -1,6 +1,6 @@
-"""Waits for a Hub in the main thread, which Ctrl-C reaches, and perhaps in another one as well.
+"""Waits for a Hub in the main thread, which Ctrl-C reaches, and optionally in another one as well.
 
-Says `ready` before it asks. The last line tells what became of both.
+Prints `ready` before it sends the request. The last line has the outcomes of both.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ LONG = 300.0
 
 
 def main() -> None:
-    """Ask, be interrupted, and let the other thread have its answer."""
-    # A parent in the background ignores Ctrl-C and hands that down; this one wants to hear it.
+    """Send a request, be interrupted, and let the other thread get its answer."""
+    # A parent in the background ignores Ctrl-C and passes that on; this one must receive it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     request = json.loads(sys.stdin.readline())
     token = hubtoken.resolve_token(request["value"], endpoint=request["endpoint"])
@@ -34,7 +34,7 @@ def main() -> None:
     print("ready", flush=True)  # noqa: T201 - the test waits for it
     outcome = "nothing"
     try:
-        # Inside: once the other has asked, the signal may come at any moment.
+        # Inside: once the other has sent its request, the signal may arrive at any time.
         if request["other"]:
             thread.start()
         hubtoken.whoami(token, timeout=LONG)

@@ -1,7 +1,7 @@
-"""Waits for a Hub where it is not plain which thread Ctrl-C reaches.
+"""Waits for a Hub where it is unclear which thread Ctrl-C reaches.
 
 `imported`: hubtoken was imported by another thread. `forked`: another thread has forked, so that
-it is the main one in the child. Says `ready` and the process's number before it asks.
+it is the main one in the child. Prints `ready` and the process ID before it sends the request.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def run_in_thread(work: object) -> None:
 
 
 def ask(request: dict[str, str]) -> None:
-    """Asks, and tells what became of it."""
+    """Sends the request, and prints the outcome."""
     import hubtoken
 
     print("ready", os.getpid(), flush=True)  # noqa: T201 - the test waits for it
@@ -38,7 +38,7 @@ def ask(request: dict[str, str]) -> None:
 
 
 def fork_and_ask(request: dict[str, str]) -> None:
-    """Asks in a child, whose only thread is this one."""
+    """Sends the request in a child, whose only thread is this one."""
     child = os.fork()
     if child == 0:
         ask(request)
@@ -47,7 +47,7 @@ def fork_and_ask(request: dict[str, str]) -> None:
 
 
 def main() -> None:
-    """Prepare as the request says, then ask."""
+    """Prepare as requested, then send the request."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     request = json.loads(sys.stdin.readline())
     if request["case"] == "imported":

@@ -1,4 +1,4 @@
-"""Keeps a database locked until its stdin is closed; says `locked` once it has it."""
+"""Keeps a database locked until its stdin is closed; prints `locked` once it has the lock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def main() -> None:
-    """A lock belongs to a process, so it takes another one to lock somebody out."""
+    """A lock belongs to a process, so blocking a process takes another one."""
     database = sqlite3.connect(sys.argv[1], isolation_level=None)
     database.execute("PRAGMA locking_mode=EXCLUSIVE")
     database.execute("BEGIN EXCLUSIVE")

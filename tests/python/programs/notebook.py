@@ -1,7 +1,7 @@
-"""A process that takes itself for a notebook, with a vault that does what it is told.
+"""A process that looks like a notebook, with a vault whose behavior the test selects.
 
-The request says which service's modules there are and what the vault does when it is asked. The
-last line tells what resolution came to, and how often the vault was asked.
+The request names the service whose modules exist, and the vault's behavior. The last line has the
+results of the resolutions, and the requests to the vault.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class BackendError(Exception):
 
 
 def vault(behavior: str, value: str) -> Callable[[str], Any]:
-    """Answers a question for a secret."""
+    """Answers a request for a secret."""
 
     def get(label: str) -> Any:
         ASKED.append(f"{label} in {threading.current_thread().name}")
-        # Long enough for every thread to come and ask as well.
+        # Long enough for every thread to send its request as well.
         time.sleep(0.05)
         if behavior == "hang":
             GATE.wait()
@@ -71,7 +71,7 @@ def module(name: str, **attributes: Any) -> types.ModuleType:
 
 
 def install(service: str, behavior: str, value: str) -> None:
-    """Puts a service's modules where its notebooks have them."""
+    """Creates a service's modules as in its notebooks."""
     get = vault(behavior, value)
     if "colab" in service:
         userdata = module(
@@ -95,7 +95,7 @@ def install(service: str, behavior: str, value: str) -> None:
 
 
 def resolve(*, required: bool = True) -> dict[str, Any]:
-    """One resolution, and what it warned of."""
+    """One resolution, and its warnings."""
     import hubtoken
 
     with warnings.catch_warnings(record=True) as caught:
@@ -116,7 +116,7 @@ def resolve(*, required: bool = True) -> dict[str, Any]:
 
 
 def forked() -> dict[str, Any]:
-    """What a forked child finds."""
+    """The result in a forked child."""
     receive, send = os.pipe()
     child = os.fork()
     if child == 0:
@@ -157,7 +157,7 @@ def main() -> None:
         answers.append(forked())
     if request.get("release"):
         GATE.set()
-        # Nothing but a test that hangs ends this otherwise.
+        # Only a hanging test is ended by this.
         deadline = time.monotonic() + 300
         while "source" not in answers[-1] and time.monotonic() < deadline:
             answers.append(resolve())

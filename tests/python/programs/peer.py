@@ -1,4 +1,4 @@
-"""Asks huggingface_hub and hubtoken, in the same environment, which token is used."""
+"""Prints which token huggingface_hub and hubtoken use in the same environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def ours() -> str | None:
-    """What hubtoken answers."""
+    """The token that hubtoken uses."""
     token = hubtoken.resolve_token(required=False)
     return None if token is None else token.reveal()
 
@@ -31,7 +31,7 @@ def told(ask: Callable[[], str | None]) -> str | None:
 
 
 def main() -> None:
-    """Ask both, twice: the second answer may come from memory."""
+    """Resolve with both, twice: the second answer may come from a cache."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         answers = {"theirs": told(get_token), "ours": told(ours), "again": told(ours)}

@@ -1,4 +1,4 @@
-"""Hands a token to worker processes in every way there is, and looks for the value on the way."""
+"""Passes a token to worker processes in every way, and searches for the value in transit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEPT: list[Any] = []
 
 
 def use(token: Any) -> str:
-    """What a worker makes of a token."""
+    """The result of using a token in a worker."""
     try:
         return hashlib.sha256(token.reveal().encode()).hexdigest()
     except hubtoken.HubTokenError as error:
@@ -28,22 +28,22 @@ def use(token: Any) -> str:
 
 
 def use_ambient(_: object = None) -> str:
-    """What a worker sends on its own."""
+    """The token that a worker sends by default."""
     return hashlib.sha256(os.environ.get("HF_TOKEN", "").encode()).hexdigest()
 
 
 def keep(token: Any) -> None:
-    """An initializer that keeps what it is given."""
+    """An initializer that stores its argument."""
     KEPT.append(token)
 
 
 def use_kept(_: object = None) -> str:
-    """What an initializer has kept."""
+    """The result of using what an initializer has stored."""
     return use(KEPT[0])
 
 
 def use_with_command_line(token: Any, answers: Any) -> None:
-    """The answer of a process, and whether the value is where other users see it."""
+    """The result of a process, and whether the value is visible to other users."""
     command = Path("/proc/self/cmdline")
     shown = command.read_bytes() if command.exists() else b""
     answers.put([use(token), token.reveal().encode() in shown])
@@ -57,7 +57,7 @@ class Nosy:
         self.token = token
 
     def __getstate__(self) -> dict[str, Any]:
-        """Write a checkpoint on the way, as libraries do."""
+        """Write a checkpoint meanwhile, as libraries do."""
         import cloudpickle
         import joblib
 
@@ -69,19 +69,19 @@ class Nosy:
 
 
 def use_nosy(nosy: Nosy, answers: Any) -> None:
-    """The answer of a process whose argument is nosy."""
+    """The result of a process whose argument is nosy."""
     answers.put([use(nosy.token), False])
 
 
 class Dataset:
-    """Something with a token in it that has many items."""
+    """An object that contains a token and has many items."""
 
     def __init__(self, token: Any) -> None:
         """Keep the token."""
         self.token = token
 
     def __getitem__(self, index: int) -> str:
-        """The item is what its token is worth."""
+        """The item is the result of using its token."""
         return f"{index} {use(self.token)}"
 
 
@@ -160,7 +160,7 @@ def executor_initializer(context: Any, token: Any) -> Any:
 
 
 def while_another_spawns(context: Any, token: Any) -> Any:
-    """Pickled by this thread again and again, while another thread starts processes."""
+    """Pickled by this thread repeatedly, while another thread starts processes."""
     stop, leaked = threading.Event(), []
     value = token.reveal().encode()
 
@@ -181,7 +181,7 @@ def while_another_spawns(context: Any, token: Any) -> Any:
 
 
 def main() -> None:
-    """Do what is asked, and look at all files that were written meanwhile."""
+    """Run the requested way, and search all files that were written meanwhile."""
     request = json.load(sys.stdin)
     value = request["value"]
     if request["environment"]:

@@ -1,4 +1,4 @@
-"""Starts workers before, inside and after activation, and tells what hubtoken warned of."""
+"""Starts workers before, inside and after activation, and prints hubtoken's warnings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def sent(_: object = None) -> str:
-    """What this process sends on its own."""
+    """The token that this process sends by default."""
     return hashlib.sha256(os.environ.get("HF_TOKEN", "").encode()).hexdigest()
 
 
@@ -35,14 +35,14 @@ def context_of(method: str) -> Any:
 
 
 def fork_server() -> Any:
-    """The fork server, which has no public side."""
+    """The fork server, which has no public API."""
     from multiprocessing import forkserver
 
     return vars(forkserver)["_forkserver"]
 
 
 def warned(what: Callable[[], object]) -> list[dict[str, Any]]:
-    """The warnings that come of it."""
+    """The warnings that it causes."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         what()
@@ -85,7 +85,7 @@ def ended_unseen(method: str, token: hubtoken.HubToken) -> dict[str, Any]:
     worker = context.Process(target=sent)
     worker.start()
     assert worker.pid is not None
-    # Not by its sentinel, which is closed a moment before the process can be waited for.
+    # Not by its sentinel, which is closed shortly before the process can be waited for.
     os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
     dead = warned(token.activate) + warned(hubtoken.deactivate)
     worker.join()
@@ -105,7 +105,7 @@ def executor(method: str, token: hubtoken.HubToken) -> dict[str, Any]:
 
 
 def fork_server_inside(_: str, token: hubtoken.HubToken) -> dict[str, Any]:
-    """A fork server that is started inside a block, and hands its environment on after it."""
+    """A fork server that is started inside a block, and passes on its environment afterwards."""
     context = context_of("forkserver")
 
     def block() -> None:
@@ -140,7 +140,7 @@ def loky(_: str, token: hubtoken.HubToken) -> dict[str, Any]:
 
 
 def multiprocess_pool(method: str, token: hubtoken.HubToken) -> dict[str, Any]:
-    """A pool of `multiprocess`, as `datasets` makes one for `num_proc=`."""
+    """A pool of `multiprocess`, as `datasets` creates one for `num_proc=`."""
     import multiprocess
     from multiprocess import forkserver as module
 
@@ -170,7 +170,7 @@ def unchanged(method: str, token: hubtoken.HubToken) -> dict[str, Any]:
 
 
 def forked(_: str, token: hubtoken.HubToken) -> dict[str, Any]:
-    """In a forked child, which lists its parent's children and fork server and has none."""
+    """In a forked child, which lists its parent's children and fork server but has none."""
     context = context_of("forkserver")
     with context.Pool(1) as pool:
         pool.apply(sent)
@@ -184,7 +184,7 @@ def forked(_: str, token: hubtoken.HubToken) -> dict[str, Any]:
 
 
 def errors(method: str, token: hubtoken.HubToken) -> dict[str, Any]:
-    """Where warnings are errors."""
+    """If warnings are errors."""
     context = context_of(method)
     answers, leave = context.Queue(), context.Event()
     worker = context.Process(target=wait, args=(answers, leave))
@@ -196,7 +196,7 @@ def errors(method: str, token: hubtoken.HubToken) -> dict[str, Any]:
         for _ in range(2):
             try:
                 token.activate()
-            except hubtoken.HubTokenWarning:  # noqa: PERF203 - that is what is looked at
+            except hubtoken.HubTokenWarning:  # noqa: PERF203 - that is what is tested
                 raised.append(sent())
     other = hubtoken.resolve_token("hf_" + "Fake" * 8 + "XX")
     assert other is not None
@@ -217,7 +217,7 @@ def errors(method: str, token: hubtoken.HubToken) -> dict[str, Any]:
 
 
 def places(method: str, token: hubtoken.HubToken) -> dict[str, Any]:
-    """Where the warnings point to."""
+    """The locations that the warnings report."""
     context = context_of(method)
     answers, leave = context.Queue(), context.Event()
     worker = context.Process(target=wait, args=(answers, leave))
@@ -245,7 +245,7 @@ def places(method: str, token: hubtoken.HubToken) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Do what is asked."""
+    """Run what is requested."""
     request = json.load(sys.stdin)
     token = hubtoken.resolve_token(request["value"])
     assert token is not None

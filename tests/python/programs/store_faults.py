@@ -1,7 +1,7 @@
-"""Uses the store where it cannot be written to, and says what each verb did.
+"""Uses the store where it cannot be written to, and prints the outcome of each verb.
 
-The parent says what is wrong (`fault`) with which folder. What needs a mount is done in a mount
-namespace of this process, which the parent has made, and is gone with it.
+The parent selects the fault (`fault`) and the folder. Faults that need a mount use a mount
+namespace of this process, which the parent has created and which ends with it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import hubtoken
 
-# Before anything is taken away from this process, which may then not read the interpreter's files.
+# Before this process loses access, possibly even to the interpreter's files.
 import hubtoken.errors
 from hubtoken import _core
 
@@ -32,7 +32,7 @@ PAGE = 4096
 
 
 def mounted(folder: Path) -> None:
-    """Put a small disk of its own on the folder."""
+    """Mount a small disk on the folder."""
     options = "size=64k,mode=0755"
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
 
@@ -56,14 +56,14 @@ def limit_files(size: int) -> None:
 
 
 def become_nobody() -> None:
-    """Give up every right."""
+    """Give up all privileges."""
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(NOBODY)
 
 
 def nothing() -> None:
-    """For a fault that cannot be taken back."""
+    """For a fault that cannot be reverted."""
 
 
 def faults(folder: Path) -> dict[str, tuple[Callable[[], None], Callable[[], None]]]:
@@ -92,7 +92,7 @@ def snapshot(folder: Path) -> dict[str, Any]:
 
 
 def outcome(verb: Callable[[], object]) -> list[str]:
-    """What became of a call: `ok`, or the error's class and words."""
+    """The outcome of a call: `ok`, or the error's class and message."""
     try:
         verb()
     except Exception as error:  # noqa: BLE001 - the parent judges
@@ -119,7 +119,7 @@ def command(*arguments: str) -> Callable[[], None]:
 
 
 def main() -> None:
-    """Log in, break, try everything, mend, try again."""
+    """Log in, break, try everything, repair, try again."""
     request = json.load(sys.stdin)
     fault = request["fault"]
     first, second, third = request["tokens"]
@@ -130,7 +130,7 @@ def main() -> None:
     hubtoken.login(first, name="one")
     hubtoken.login(second, name="two")
     if fault == "not ours":
-        # Others may read, as in a home that an administrator has filled.
+        # Other users may read, as in a home that an administrator has filled.
         folder.chmod(0o755)
         for path in folder.iterdir():
             if path.is_file():

@@ -1,4 +1,4 @@
-"""Writes in a folder of a given owner and mode, with no umask, and says what it saw meanwhile."""
+"""Writes in a folder of a given owner and mode, without a umask, and prints what it observed."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import hubtoken
 
 
 def main() -> None:
-    """Tell what the token looks like before and after its first use."""
+    """Print the token's state before and after its first use."""
     request = json.load(sys.stdin)
     token = pickle.loads(base64.b64decode(request["pickle"]))  # noqa: S301 - our own
     answer = {
@@ -22,7 +22,7 @@ def main() -> None:
         "kind": token.kind,
         "fingerprint": token.fingerprint,
     }
-    # After unpickling: what is set now is seen at the first use.
+    # After unpickling: variables set now are used on first use.
     os.environ.update(request.get("set", {}))
     try:
         answer["digest"] = hashlib.sha256(token.reveal().encode()).hexdigest()

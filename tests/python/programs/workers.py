@@ -1,4 +1,4 @@
-"""Hands a token to the workers of a multiprocessing pool, as trainers do."""
+"""Passes a token to the workers of a multiprocessing pool, as trainers do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import hubtoken
 
 
 def use(token: hubtoken.HubToken) -> list[str]:
-    """What a worker makes of the token."""
+    """The result of using the token in a worker."""
     shown = repr(token)
     try:
         return [shown, hashlib.sha256(token.reveal().encode()).hexdigest()]
@@ -21,7 +21,7 @@ def use(token: hubtoken.HubToken) -> list[str]:
 
 
 def main() -> None:
-    """Resolve as asked, then let two workers use the token."""
+    """Resolve as requested, then let two workers use the token."""
     request = json.load(sys.stdin)
     if request["source"] == "environment":
         os.environ["HF_TOKEN"] = request["value"]

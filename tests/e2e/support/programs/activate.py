@@ -1,4 +1,4 @@
-"""A training script in small: check the token, activate it, then never mention it again."""
+"""A minimal training script: check the token, activate it, then never mention it again."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ private = request["repo"]
 
 
 def words() -> str:
-    """Load without `token=`, afresh."""
+    """Load without `token=`, without a cache."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(private, force_download=True)
     except OSError:

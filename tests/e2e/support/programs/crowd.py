@@ -1,7 +1,7 @@
-"""Many processes that share one store: some are hubtoken's, some `huggingface_hub`'s.
+"""Many processes that share one store: some use hubtoken, some `huggingface_hub`.
 
-They are forked once everything is imported, and start together. What is asked for comes in through
-stdin; a child that fails says why on standard error and ends with 1.
+They are forked once everything is imported, and start together. The request comes in through stdin;
+a child that fails writes the reason to standard error and exits with 1.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROUNDS = 3
 
 
 def unless_gone(verb: Callable[[str], object], argument: str, says: str) -> None:
-    """Do it; that somebody has removed what it is about is no failure."""
+    """Run the verb; it is not a failure if another process has removed its entry."""
     try:
         verb(argument)
     except ValueError as error:
@@ -49,10 +49,10 @@ def hubtoken_verbs(passing: str, lasting: str) -> None:
 
 
 def huggingface_hub_refreshes() -> None:
-    """Ask for the token, which is refreshed each time since it always is about to end."""
+    """Get the token, which is refreshed each time since it is always about to expire."""
     for _ in range(ROUNDS):
         _auth._OAUTH_REFRESH_CACHE = None  # noqa: SLF001 - as in a new process
-        # None while a process has just logged the active token out.
+        # None if a process has just logged out the active token.
         huggingface_hub.get_token()
 
 
@@ -64,12 +64,12 @@ def huggingface_hub_verbs(values: list[str]) -> None:
         verbs += [(huggingface_hub.auth_switch, name) for name in names]
         verbs.append((huggingface_hub.logout, f"name-{value[-8:]}"))
         for verb, argument in verbs:
-            # What it has just written, or read, may be gone again.
+            # What it has just written or read may already be gone.
             unless_gone(verb, argument, "not found")
 
 
 def beside_a_careless_writer(passing: str, lasting: str) -> None:
-    """As `hubtoken_verbs`, where any entry may be gone: others write what they read before."""
+    """As `hubtoken_verbs`, but any entry may be gone: others write back what they read earlier."""
     for _ in range(ROUNDS):
         name = hubtoken.login(passing).name
         for verb in (hubtoken.switch, hubtoken.logout):
@@ -87,7 +87,7 @@ def start(verb: Callable[..., None], *arguments: object, gate: int) -> int:
         os.read(gate, 1)
         verb(*arguments)
         code = 0
-    except BaseException:  # noqa: BLE001 - the process ends here, whatever it was
+    except BaseException:  # noqa: BLE001 - the process ends here in any case
         traceback.print_exc()
     finally:
         sys.stderr.flush()
@@ -95,7 +95,7 @@ def start(verb: Callable[..., None], *arguments: object, gate: int) -> int:
 
 
 def main() -> None:
-    """Start everybody, let them go, and count who failed."""
+    """Start all processes, release them, and count the failures."""
     request = json.load(sys.stdin)
     waiting, gate = os.pipe()
     parts: list[tuple[Callable[..., None], tuple[object, ...]]] = []

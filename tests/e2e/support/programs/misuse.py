@@ -1,4 +1,4 @@
-"""Passes a HubToken itself where a library wants the string; answers what each call said."""
+"""Passes a HubToken itself where a library expects the string; prints the outcome of each call."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Pushes a data set and loads it again; answers what came of it."""
+"""Pushes a data set and loads it again; prints the outcome."""
 
 import json
 import sys

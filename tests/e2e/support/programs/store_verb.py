@@ -1,4 +1,4 @@
-"""One verb of one of the two libraries on the stored tokens, in a process of its own."""
+"""One verb of one of the two libraries on the stored tokens, in a separate process."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def hubtoken_verb(verb: str, argument: Any) -> Any:
 
 
 def main() -> None:
-    """Do it, and say what came back."""
+    """Run it, and print the result."""
     request = json.load(sys.stdin)
     libraries = {"huggingface_hub": huggingface_hub_verb, "hubtoken": hubtoken_verb}
     with warnings.catch_warnings():

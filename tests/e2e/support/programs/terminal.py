@@ -1,4 +1,4 @@
-"""Runs a command at a terminal of its own: waits for a prompt, types, and says what was shown."""
+"""Runs a command at a new terminal: waits for a prompt, types, and prints what was shown."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import termios
 
 
 def read_until(terminal: int, shown: bytearray, wanted: bytes) -> None:
-    """Read what the command shows, until it has shown something or is done."""
+    """Read the command's output until it contains `wanted` or ends."""
     while wanted not in shown:
         try:
             part = os.read(terminal, 4096)
-        except OSError:  # Linux's way to say that nobody is there any more
+        except OSError:  # Linux reports a closed terminal this way
             return
         if not part:
             return
@@ -27,13 +27,13 @@ def main() -> None:
     request = json.load(sys.stdin)
     child, terminal = pty.fork()
     if child == 0:
-        # A parent in the background ignores Ctrl-C and hands that down; who types is to be heard.
+        # A parent in the background ignores Ctrl-C and passes that on; the typed one must arrive.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execvp(request["command"][0], request["command"])  # noqa: S606
     shown = bytearray()
     read_until(terminal, shown, request["prompt"].encode())
     prompted = request["prompt"].encode() in shown
-    # The prompt is written once the echo is off.
+    # The prompt is written once echo is off.
     echo = bool(termios.tcgetattr(terminal)[3] & termios.ECHO) if prompted else None
     if prompted:
         os.write(terminal, request["typed"].encode())

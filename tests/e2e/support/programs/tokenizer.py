@@ -1,6 +1,6 @@
-"""Loads a tokenizer with each token it is given; answers what came of each.
+"""Loads a tokenizer with each token it is given; prints each outcome.
 
-A process of its own, because `transformers` reads HF_ENDPOINT once, at import, as a user's does.
+A separate process, because `transformers` reads HF_ENDPOINT only once, at import.
 """
 
 import json
@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 
 
 def load(repo: str, token: str | bool) -> str:
-    """The words of the matrix, or the error itself where it is none of them."""
+    """The words of the matrix, or the error itself for any other outcome."""
     with tempfile.TemporaryDirectory() as cache:
         try:
             tokenizer = AutoTokenizer.from_pretrained(repo, token=token, cache_dir=cache)
