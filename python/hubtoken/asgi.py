@@ -312,7 +312,7 @@ class TokenAuthentication:
         >>> import asyncio
         >>> from hubtoken.asgi import TokenAuthentication
         >>> async def app(scope, receive, send):
-        ...     print("let in")
+        ...     print("admitted")
         >>> guarded = TokenAuthentication(app, "read")
         >>> async def show(message):
         ...     print(message.get("status", "end"))

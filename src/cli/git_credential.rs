@@ -63,7 +63,7 @@ pub fn alone(
     let [operation] = operations else {
         return Err(Failure::Usage(
             "git runs this with get, store or erase, and writes its request to standard input; \
-             `hubtoken setup-git` tells it to"
+             run `hubtoken setup-git` once"
                 .to_owned(),
         ));
     };
