@@ -1073,7 +1073,7 @@ def identify(
         hubtoken.errors.TokenFormatError: The value is not a token of the Hub. Respond with status
             401.
         hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
-        hubtoken.errors.VerdictUnknownError: The Hub could not be reached. Respond with status 503.
+        hubtoken.errors.VerdictUnknownError: The Hub gave no answer. Respond with status 503.
         hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
 
     Example:
@@ -1156,8 +1156,8 @@ def login(
         hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder, or looks like
             the key of another service; or the name contains a token.
         hubtoken.errors.InvalidTokenError: The Hub rejects the token.
-        hubtoken.errors.VerdictUnknownError: The Hub could not be reached (unavailable, a rate
-            limit, offline); nothing was stored.
+        hubtoken.errors.VerdictUnknownError: The Hub gave no answer (unavailable, a rate limit,
+            offline); nothing was stored.
         hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens, or is not
             that of the given `HubToken`.
         hubtoken.errors.StoreError: The files cannot be read or written.
@@ -1595,8 +1595,7 @@ def whoami(
 
     Raises:
         hubtoken.errors.InvalidTokenError: The Hub rejects the token.
-        hubtoken.errors.VerdictUnknownError: The Hub could not be reached, or its response is
-            invalid.
+        hubtoken.errors.VerdictUnknownError: The Hub gave no answer, or an invalid one.
         hubtoken.errors.TokenNotFoundError: There is no token.
         hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key of
             another service; it was not sent.

@@ -75,7 +75,7 @@ pub struct Args {
     max_age: Option<Duration>,
     #[command(flatten)]
     wait: TimeoutArgs,
-    /// What to do if the Hub could not be reached: fail with code 3, warn and continue, or continue
+    /// What to do if the result is unknown: fail with code 3, warn and continue, or continue
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     on_unknown: OnUnknown,
     /// Write nothing except usage errors

@@ -45,7 +45,7 @@ use crate::resolve::ambient_endpoint;
 ///     hubtoken.errors.TokenFormatError: The value is not a token of the Hub. Respond with status
 ///         401.
 ///     hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
-///     hubtoken.errors.VerdictUnknownError: The Hub could not be reached. Respond with status 503.
+///     hubtoken.errors.VerdictUnknownError: The Hub gave no answer. Respond with status 503.
 ///     hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
 ///
 /// Example:

@@ -41,8 +41,8 @@ use crate::store::{Entry, name as stored_name};
 ///     hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder, or looks like
 ///         the key of another service; or the name contains a token.
 ///     hubtoken.errors.InvalidTokenError: The Hub rejects the token.
-///     hubtoken.errors.VerdictUnknownError: The Hub could not be reached (unavailable, a rate
-///         limit, offline); nothing was stored.
+///     hubtoken.errors.VerdictUnknownError: The Hub gave no answer (unavailable, a rate limit,
+///         offline); nothing was stored.
 ///     hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens, or is not
 ///         that of the given `HubToken`.
 ///     hubtoken.errors.StoreError: The files cannot be read or written.

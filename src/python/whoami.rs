@@ -39,8 +39,7 @@ use crate::require::stale_warning;
 ///
 /// Raises:
 ///     hubtoken.errors.InvalidTokenError: The Hub rejects the token.
-///     hubtoken.errors.VerdictUnknownError: The Hub could not be reached, or its response is
-///         invalid.
+///     hubtoken.errors.VerdictUnknownError: The Hub gave no answer, or an invalid one.
 ///     hubtoken.errors.TokenNotFoundError: There is no token.
 ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key of
 ///         another service; it was not sent.
