@@ -142,7 +142,7 @@ impl Args {
         let Some(role) = role else {
             return if self.repo.is_some() || self.must_exist {
                 Err(Failure::Usage(
-                    "--repo needs --role, the role that is needed on it".to_owned(),
+                    "--repo and --must-exist need --role, the role to check".to_owned(),
                 ))
             } else {
                 Ok(None)
