@@ -41,7 +41,7 @@ def is_statement(caller: "FrameType") -> bool:
     frame: FrameType | None = caller
     while frame is not None:
         code, call = frame.f_code, frame.f_lasti
-        # Python 3.11 calls an inner function after the instruction and its cache entries.
+        # If a Python function is called, Python 3.11 points to a cache entry after the instruction.
         while call > 0 and opcode.opname[code.co_code[call]] == "CACHE":
             call -= 2
         name = opcode.opname[code.co_code[call]]

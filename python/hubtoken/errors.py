@@ -202,7 +202,7 @@ class HubTokenWarning(UserWarning):
 
 
 class _Message(str):
-    """The message of a warning. It is converted with `str` or formatted when the warning is."""
+    """The message of a warning. It is only read when the warning is formatted."""
 
     __slots__ = ()
 

@@ -73,9 +73,9 @@ pub fn warn(py: Python<'_>, category: &Bound<'_, PyAny>, text: &str) -> PyResult
 
 /// Emits a warning attributed to the caller, or to a frame `level - 1` above it.
 ///
-/// The source line is not shown, since it may contain a token: `HubTokenWarning` hides it from
-/// Python's module `warnings`. If that module has not been imported, the interpreter would show the
-/// line itself.
+/// The source line is not shown, since it may contain a token: `HubTokenWarning` hides it when
+/// Python's module `warnings` shows the warning. That module is imported here, because without it
+/// the interpreter would show the line itself.
 pub fn warn_at(
     py: Python<'_>,
     category: &Bound<'_, PyAny>,
