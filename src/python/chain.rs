@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::arguments::{inputs, warn};
 use super::error::{classes, to_python};
-use super::outside::Surroundings;
+use super::host::PythonHost;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::live;
@@ -30,8 +30,8 @@ pub fn find(
     process: &Process,
     request: &Request<'_>,
 ) -> PyResult<Result<Option<Arc<Credential>>, Error>> {
-    let outside = Surroundings::default();
-    let inputs = inputs().with_outside(&outside);
+    let host = PythonHost::default();
+    let inputs = inputs().with_outside(&host);
     let resolve = || process.resolver.resolve(request, &inputs);
     let outcome = if request.is_answered_by_its_argument() {
         // Releasing and reacquiring the interpreter would cost more, especially with many threads.
@@ -46,7 +46,7 @@ pub fn find(
             resolution.credential.iter().for_each(live::register);
             Ok(Ok(resolution.credential))
         }
-        Err(error @ Error::Interrupted) => Err(outside.to_python(error)),
+        Err(error @ Error::Interrupted) => Err(host.to_python(error)),
         Err(error) => Ok(Err(error)),
     }
 }

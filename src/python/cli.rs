@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::interrupt::Signals;
+use super::signals::Signals;
 use crate::cli::{self, Context, Exec, Input, Prompt, ReplaceProcess, Stream};
 use crate::env::Fixed;
 use crate::error::Error;

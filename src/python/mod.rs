@@ -30,33 +30,25 @@ mod chain;
 mod cli;
 mod constructor;
 mod error;
-mod guard;
-mod held;
+mod host;
 #[cfg(feature = "hub")]
 mod hub;
-#[cfg(feature = "hub")]
-mod hub_embedded;
-#[cfg(feature = "hub")]
-mod hub_options;
-#[cfg(feature = "hub")]
-mod hub_records;
-#[cfg(feature = "hub")]
-mod hub_words;
+mod huggingface_hub_guard;
 mod identify;
 mod identity;
-mod interrupt;
 mod log;
 mod login_token;
-mod outside;
 mod pickle;
 mod require;
 mod resolve;
+mod signals;
 mod store;
 mod stored_token;
 #[cfg(feature = "test-clock")]
 mod test_clock;
 mod token;
 mod token_argument;
+mod token_state;
 mod trace;
 mod whoami;
 
@@ -81,7 +73,7 @@ mod _core {
     use super::hub::PyHub;
     #[cfg(feature = "hub")]
     #[pymodule_export]
-    use super::hub_records::{PyApproval, PyAuditEntry, PyTokenInfo};
+    use super::hub::records::{PyApproval, PyAuditEntry, PyTokenInfo};
     #[pymodule_export]
     use super::identify::{identify, recall};
     #[pymodule_export]
@@ -118,14 +110,14 @@ mod _core {
 fn after_import(py: Python<'_>) {
     #[cfg(feature = "test-clock")]
     test_clock::install();
-    interrupt::imported(py);
+    signals::imported(py);
 }
 
 /// Gives a forked child fresh state. Registered with `os.register_at_fork`.
 #[pyfunction]
 fn after_fork() {
     crate::process::forked();
-    interrupt::this_is_main();
+    signals::this_is_main();
 }
 
 /// Clears the cached token of the environment. For `activate()`, which changes it.

@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 
 use super::arguments::parse_endpoint;
 use super::error::to_python;
-use super::held::Held;
 use super::token::PyHubToken;
+use super::token_state::TokenState;
 use super::trace::{PickledStep, PyTrace};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
@@ -76,7 +76,7 @@ pub fn restore(
             live::register(&credential);
             credential.into()
         }
-        None => Held::Detached {
+        None => TokenState::Detached {
             reference,
             found: OnceLock::new(),
         }

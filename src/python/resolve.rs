@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use super::arguments::inputs;
 use super::chain::{self, warn_of};
 use super::error::to_python;
-use super::outside::Surroundings;
+use super::host::PythonHost;
 use super::token::PyHubToken;
 use super::token_argument::TokenArgument;
 use super::trace::PyTrace;
@@ -112,8 +112,8 @@ pub fn explain(
     profile: Option<&str>,
 ) -> PyResult<PyTrace> {
     let process = process::current();
-    let outside = Surroundings::default();
-    let inputs = inputs().with_outside(&outside);
+    let host = PythonHost::default();
+    let inputs = inputs().with_outside(&host);
     let request = TokenArgument {
         token,
         endpoint,
@@ -122,7 +122,7 @@ pub fn explain(
     .request(py)?;
     py.detach(|| process.resolver.explain(&request, &inputs))
         .map(PyTrace)
-        .map_err(|error| outside.to_python(error))
+        .map_err(|error| host.to_python(error))
 }
 
 /// Clears cached tokens, so that the next call resolves them again.

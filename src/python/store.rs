@@ -5,9 +5,9 @@ use pyo3::types::PyList;
 
 use super::arguments::{parse_endpoint, warn};
 use super::error::{classes, to_python};
-use super::interrupt::Signals;
 use super::log;
 use super::login_token;
+use super::signals::Signals;
 use super::stored_token::PyStoredToken;
 use crate::env::ProcessEnvironment;
 use crate::http::Settings;

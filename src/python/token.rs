@@ -11,8 +11,8 @@ use super::arguments::parse_endpoint;
 use super::auth;
 use super::constructor;
 use super::error::to_python;
-use super::guard;
-use super::held::Held;
+use super::huggingface_hub_guard;
+use super::token_state::TokenState;
 use crate::credential::Credential;
 use crate::endpoint::STAGING;
 use crate::env::{self, Environment as _, ProcessEnvironment};
@@ -52,17 +52,17 @@ use crate::token::TokenKind;
 ///     >>> hubtoken.HubToken(token) is token
 ///     True
 #[pyclass(name = "HubToken", module = "hubtoken", frozen, weakref)]
-pub struct PyHubToken(Held);
+pub struct PyHubToken(TokenState);
 
 impl From<Arc<Credential>> for PyHubToken {
     fn from(credential: Arc<Credential>) -> Self {
-        Self(Held::Live(credential))
+        Self(TokenState::Live(credential))
     }
 }
 
-impl From<Held> for PyHubToken {
-    fn from(held: Held) -> Self {
-        Self(held)
+impl From<TokenState> for PyHubToken {
+    fn from(state: TokenState) -> Self {
+        Self(state)
     }
 }
 
@@ -370,7 +370,7 @@ impl PyHubToken {
     #[getter]
     fn __class__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyType>> {
         let py = slf.py();
-        guard::refuse(py, || slf.get().__repr__())?;
+        huggingface_hub_guard::refuse(py, || slf.get().__repr__())?;
         Ok(py.get_type::<Self>())
     }
 

@@ -7,9 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 
-use super::error::to_python;
-use super::hub_records::PyApproval;
-use super::token::PyHubToken;
+use super::records::PyApproval;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
@@ -17,6 +15,8 @@ use crate::error::Error;
 use crate::http::Settings;
 use crate::hub::{CreatedToken, Decision, Hub, HubError, HubOptions};
 use crate::known_end::KnownEnd;
+use crate::python::error::to_python;
+use crate::python::token::PyHubToken;
 use crate::source::Source;
 use crate::sync::lock;
 use crate::token::Token;

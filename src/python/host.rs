@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use zeroize::Zeroizing;
 
-use super::interrupt::Signals;
+use super::signals::Signals;
 use crate::env::{self, Environment as _, Fixed, ProcessEnvironment};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
@@ -23,18 +23,18 @@ use crate::sync::lock;
 
 /// The environment of one call. Its methods attach to the interpreter themselves.
 #[derive(Default)]
-pub struct Surroundings {
+pub struct PythonHost {
     signals: Signals,
 }
 
-impl Surroundings {
+impl PythonHost {
     /// The exception for a core error; for an interruption, the one that the signal handler raised.
     pub fn to_python(&self, error: Error) -> PyErr {
         self.signals.to_python(error)
     }
 }
 
-impl Outside for Surroundings {
+impl Outside for PythonHost {
     fn variables(&self) -> Fixed {
         Python::attach(|_| ProcessEnvironment.all())
     }

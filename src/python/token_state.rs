@@ -17,7 +17,7 @@ use crate::process;
 use crate::token_reference::Reference;
 
 /// A token, or a reference to it.
-pub enum Held {
+pub enum TokenState {
     /// The token.
     Live(Arc<Credential>),
     /// Unpickled where the token was not alive; looked up on first use.
@@ -29,7 +29,7 @@ pub enum Held {
     },
 }
 
-impl Held {
+impl TokenState {
     /// The credential; an unpickled token is looked up here on first use.
     pub fn credential(&self, py: Python<'_>) -> PyResult<Arc<Credential>> {
         match self {

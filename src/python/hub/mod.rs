@@ -1,8 +1,12 @@
 //! `hubtoken.hub.Hub`: the Python class of the embedded Hub, with its signatures and docstrings.
 //!
 //! PyO3 requires a single block of methods per class, and their docstrings are Python's, so this
-//! file grows with the class. The methods are implemented in `hub_embedded`; their arguments are
-//! parsed in `hub_options` and `hub_words`.
+//! file grows with the class. The methods are implemented in `running`; their arguments are parsed
+//! in `arguments`.
+
+mod arguments;
+pub mod records;
+mod running;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -11,10 +15,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use time::OffsetDateTime;
 
-use super::hub_embedded::Embedded;
-use super::hub_options;
-use super::hub_records::{PyApproval, PyAuditEntry, PyTokenInfo};
-use super::hub_words::{Grants, expiry, gate, kind, organization_role, token_policy, token_role};
+use self::arguments::{Grants, expiry, gate, kind, organization_role, token_policy, token_role};
+use self::records::{PyApproval, PyAuditEntry, PyTokenInfo};
+use self::running::Embedded;
 use super::token::{PyHubToken, revealed};
 use crate::env::{self, Environment as _, ProcessEnvironment};
 use crate::hub::{AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, Secret};
@@ -127,9 +130,9 @@ impl PyHub {
             data,
             host: host.to_owned(),
             port,
-            whoami_limit: hub_options::quota(whoami_limit, whoami_window),
+            whoami_limit: arguments::quota(whoami_limit, whoami_window),
             audit_days,
-            tls: hub_options::tls(tls_cert, tls_key)?,
+            tls: arguments::tls(tls_cert, tls_key)?,
             base_url,
             behind_proxy,
             local_port,
@@ -138,14 +141,14 @@ impl PyHub {
                 connections_per_address,
                 ..Limits::default()
             },
-            inference: hub_options::inference(
-                hub_options::upstreams(upstreams, upstream_keys)?,
-                hub_options::quota(inference_limit, inference_window),
+            inference: arguments::inference(
+                arguments::upstreams(upstreams, upstream_keys)?,
+                arguments::quota(inference_limit, inference_window),
                 upstream_timeout,
             ),
             grace_seconds: grace,
-            log_format: hub_options::log_format(log_format)?,
-            log_level: hub_options::log_level(log_level)?,
+            log_format: arguments::log_format(log_format)?,
+            log_level: arguments::log_level(log_level)?,
             lfs,
             search_path: ProcessEnvironment.get(env::PATH),
         })))
