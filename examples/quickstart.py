@@ -99,7 +99,7 @@ def resolve(read: HubToken, write: HubToken) -> None:
     Path("hubtoken.toml").write_text('profile = "laptop"\n', encoding="utf-8")
     tell("from config", hubtoken.resolve_token())
     os.environ["HF_TOKEN"] = write.reveal()
-    hubtoken.reload()
+    hubtoken.clear_cache()
     tell("environment", hubtoken.resolve_token())
     tell("argument", hubtoken.resolve_token(read.reveal()))
     del os.environ["HF_TOKEN"]

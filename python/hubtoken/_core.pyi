@@ -28,7 +28,9 @@ __all__ = [
     "after_import",
     "ambient_endpoint",
     "authorize",
+    "cached_identity",
     "check_repository",
+    "clear_cache",
     "explain",
     "forget_answer",
     "identify",
@@ -39,9 +41,7 @@ __all__ = [
     "logout",
     "main",
     "normalized_endpoint",
-    "recall",
-    "reload",
-    "rename",
+    "rename_token",
     "require_of_caller",
     "require_permission",
     "require_role",
@@ -49,7 +49,7 @@ __all__ = [
     "restore",
     "restore_trace",
     "stored_tokens",
-    "switch",
+    "switch_token",
     "whoami",
 ]
 
@@ -1000,6 +1000,32 @@ def authorize(
         go on
     """
 
+def cached_identity(
+    token: str | HubToken, *, endpoint: str | None = None, max_age: float | None = None
+) -> Identity | None:
+    """Tells whose the token is that a caller has sent, if that is known already: for event loops.
+
+    It asks nobody and never waits. `identify` is the one that asks.
+
+    Args:
+        token: As for `identify`.
+        endpoint: As for `identify`.
+        max_age: As for `identify`.
+
+    Returns:
+        The identity; `None` when the Hub has to be asked.
+
+    Raises:
+        hubtoken.errors.TokenFormatError: This is no token of the Hub. Answer with status 401.
+        hubtoken.errors.InvalidTokenError: The Hub does not know the token. Answer with status 401.
+        hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token.
+
+    Example:
+        >>> import hubtoken
+        >>> hubtoken.cached_identity("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX") is None
+        True
+    """
+
 def check_repository(repo: str, repo_type: str) -> None:
     """Checks that a repository's name and type are valid. For `hubtoken.asgi`.
 
@@ -1009,6 +1035,31 @@ def check_repository(repo: str, repo_type: str) -> None:
 
     Raises:
         ValueError: The name or the type is not valid.
+    """
+
+def clear_cache() -> None:
+    """Drops what this process has cached, so that the next call looks again.
+
+    This drops the token that was found, the configuration files and the answers of commands and
+    notebooks that led to it, this process's identities and decisions, and its connections to the
+    Hub. What the processes of this machine share on the disk stays: `whoami()` may return an
+    identity from there, while `whoami(max_age=0)` asks the Hub. A rate limit of the Hub's stays as
+    well.
+
+    Files are noticed when they change, a configuration within a second. This is for the rest: a
+    secret of a notebook that was granted or changed meanwhile, a command that would hand out
+    another token by now.
+
+    Example:
+        >>> import hubtoken
+        >>> with hubtoken.hub.Hub() as hub:
+        ...     hub.create_user("alice")
+        ...     token = hub.create_token("alice", name="laptop", role="read")
+        ...     hubtoken.identify(token).user
+        ...     hubtoken.clear_cache()
+        ...     hubtoken.cached_identity(token) is None
+        'alice'
+        True
     """
 
 def explain(
@@ -1054,8 +1105,8 @@ def identify(
     no caller unless `max_stale` allows it. Answers are cached in this process's memory, within
     bounds, and never written to disk.
 
-    A call takes about a microsecond if the answer is cached, and a request to the Hub if it is not.
-    To keep an event loop from waiting for the Hub, call `recall` first, and then
+    A call takes about a microsecond while the answer is known, and a request to the Hub when it is
+    not. So that an event loop does not wait for the Hub, ask `cached_identity` first, and then
     `await asyncio.to_thread(hubtoken.identify, token)`.
 
     Args:
@@ -1211,46 +1262,7 @@ def normalized_endpoint(text: str) -> str:
         hubtoken.errors.UntrustedEndpointError: It must not receive tokens.
     """
 
-def recall(
-    token: str | HubToken, *, endpoint: str | None = None, max_age: float | None = None
-) -> Identity | None:
-    """Identifies the owner of a token that a caller has sent, from the cache only: for event loops.
-
-    It sends no request and never waits. `identify` sends one if needed.
-
-    Args:
-        token: As for `identify`.
-        endpoint: As for `identify`.
-        max_age: As for `identify`.
-
-    Returns:
-        The identity; `None` if a request to the Hub is needed.
-
-    Raises:
-        hubtoken.errors.TokenFormatError: The value is not a token of the Hub. Respond with status
-            401.
-        hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
-        hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
-
-    Example:
-        >>> import hubtoken
-        >>> hubtoken.recall("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX") is None
-        True
-    """
-
-def reload() -> None:
-    """Clears cached tokens, so that the next call resolves them again.
-
-    Changes to files are noticed, changes to a configuration within a second. This is for the rest:
-    a notebook secret that was granted or changed in the meantime, or a command that would return
-    another token by now.
-
-    Example:
-        >>> import hubtoken
-        >>> hubtoken.reload()
-    """
-
-def rename(old: str, new: str) -> str:
+def rename_token(old: str, new: str) -> str:
     """Gives a stored token another name, on this machine only.
 
     Args:
@@ -1268,7 +1280,7 @@ def rename(old: str, new: str) -> str:
     Example:
         >>> import hubtoken
         >>> try:
-        ...     hubtoken.rename("ci", "old ci")
+        ...     hubtoken.rename_token("ci", "old ci")
         ... except ValueError as error:
         ...     print(error)
         there is no stored token `ci`: no token is stored
@@ -1543,8 +1555,8 @@ def stored_tokens() -> list[StoredToken]:
         ...     print(stored.name, stored.endpoint, stored.expires_at, stored.active)
     """
 
-def switch(name: str) -> None:
-    """Makes a stored token the active one, which every library uses if it is given none.
+def switch_token(name: str) -> None:
+    """Makes a stored token the active one, which every library uses when it is given none.
 
     Warns if a variable such as `HF_TOKEN` takes precedence over it, or if it looks like the key of
     another service.
@@ -1560,7 +1572,7 @@ def switch(name: str) -> None:
     Example:
         >>> import hubtoken
         >>> try:
-        ...     hubtoken.switch("ci")
+        ...     hubtoken.switch_token("ci")
         ... except ValueError as error:
         ...     print(error)
         there is no stored token `ci`: no token is stored

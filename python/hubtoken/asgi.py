@@ -29,7 +29,7 @@ import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
-from hubtoken import authorize, identify, recall
+from hubtoken import authorize, cached_identity, identify
 from hubtoken._core import (
     check_repository,
     identify_anew,
@@ -212,7 +212,7 @@ class _Check:
         """The identity of the caller; raises the response that rejects it otherwise."""
         token = _token(headers)
         try:
-            identity = recall(token, endpoint=self._endpoint, max_age=self._max_age)
+            identity = cached_identity(token, endpoint=self._endpoint, max_age=self._max_age)
             is_new = identity is None
             if identity is None:
                 identity = await _threads.run(lambda: self._identify(token))
@@ -258,7 +258,7 @@ class _Check:
     async def _latest(self, token: str, verdict: "Verdict") -> "Identity":
         """An identity that is recent enough for a denial."""
         age = _DENIAL_AGE if self._max_age is None else min(_DENIAL_AGE, self._max_age)
-        identity = recall(token, endpoint=self._endpoint, max_age=age)
+        identity = cached_identity(token, endpoint=self._endpoint, max_age=age)
         if identity is not None:
             return identity
         try:

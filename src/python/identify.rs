@@ -1,4 +1,4 @@
-//! `identify` and `recall`: whose a caller's token is, for servers.
+//! `identify` and `cached_identity`: whose a caller's token is, for servers.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use crate::resolve::ambient_endpoint;
 /// bounds, and never written to disk.
 ///
 /// A call takes about a microsecond if the answer is cached, and a request to the Hub if it is not.
-/// To keep an event loop from waiting for the Hub, call `recall` first, and then
+/// To keep an event loop from waiting for the Hub, call `cached_identity` first, and then
 /// `await asyncio.to_thread(hubtoken.identify, token)`.
 ///
 /// Args:
@@ -102,7 +102,7 @@ pub fn identify(
 ///
 /// Example:
 ///     >>> import hubtoken
-///     >>> hubtoken.recall("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX") is None
+///     >>> hubtoken.cached_identity("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX") is None
 ///     True
 #[pyfunction]
 #[pyo3(signature = (
@@ -111,7 +111,7 @@ pub fn identify(
     endpoint: "str | None" = None,
     max_age: "float | None" = None,
 ) -> "Identity | None")]
-pub fn recall(
+pub fn cached_identity(
     py: Python<'_>,
     token: &Bound<'_, PyAny>,
     endpoint: Option<&str>,

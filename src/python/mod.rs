@@ -75,15 +75,15 @@ mod _core {
     #[pymodule_export]
     use super::hub::records::{PyApproval, PyAuditEntry, PyTokenInfo};
     #[pymodule_export]
-    use super::identify::{identify, recall};
+    use super::identify::{cached_identity, identify};
     #[pymodule_export]
     use super::identity::{PyIdentity, PyOrganization, PyScope};
     #[pymodule_export]
     use super::require::{require_permission, require_role};
     #[pymodule_export]
-    use super::resolve::{explain, reload, resolve_token};
+    use super::resolve::{clear_cache, explain, resolve_token};
     #[pymodule_export]
-    use super::store::{login, logout, rename, stored_tokens, switch};
+    use super::store::{login, logout, rename_token, stored_tokens, switch_token};
     #[pymodule_export]
     use super::stored_token::PyStoredToken;
     #[pymodule_export]

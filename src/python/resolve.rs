@@ -1,4 +1,4 @@
-//! `resolve_token`, `explain` and `reload`.
+//! `resolve_token`, `explain` and `clear_cache`.
 
 use std::sync::Arc;
 
@@ -125,7 +125,12 @@ pub fn explain(
         .map_err(|error| host.to_python(error))
 }
 
-/// Clears cached tokens, so that the next call resolves them again.
+/// Clears what this process has cached, so that the next call starts over.
+///
+/// This drops the resolved token with the configuration files and the output of commands and
+/// notebooks that led to it, this process's identities and decisions, and its connections to the
+/// Hub. What the processes of this machine share on disk stays: `whoami()` may return an identity
+/// from there, while `whoami(max_age=0)` asks the Hub. A rate limit set by the Hub stays as well.
 ///
 /// Changes to files are noticed, changes to a configuration within a second. This is for the rest:
 /// a notebook secret that was granted or changed in the meantime, or a command that would return
@@ -133,12 +138,21 @@ pub fn explain(
 ///
 /// Example:
 ///     >>> import hubtoken
-///     >>> hubtoken.reload()
+///     >>> with hubtoken.hub.Hub() as hub:
+///     ...     hub.create_user("alice")
+///     ...     token = hub.create_token("alice", name="laptop", role="read")
+///     ...     hubtoken.identify(token).user
+///     ...     hubtoken.clear_cache()
+///     ...     hubtoken.cached_identity(token) is None
+///     'alice'
+///     True
 #[pyfunction]
-pub fn reload() {
+#[pyo3(signature = () -> "None")]
+pub fn clear_cache() {
     let process = process::current();
     process.resolver.reload();
     process.client.reconnect();
+    process.client.clear();
 }
 
 /// Resolves a token for the wrappers.

@@ -1,4 +1,4 @@
-//! `login`, `logout`, `switch`, `rename` and `stored_tokens`.
+//! `login`, `logout`, `switch_token`, `rename_token` and `stored_tokens`.
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -164,13 +164,13 @@ pub fn logout(py: Python<'_>, name: Option<&str>) -> PyResult<()> {
 /// Example:
 ///     >>> import hubtoken
 ///     >>> try:
-///     ...     hubtoken.switch("ci")
+///     ...     hubtoken.switch_token("ci")
 ///     ... except ValueError as error:
 ///     ...     print(error)
 ///     there is no stored token `ci`: no token is stored
 #[pyfunction]
 #[pyo3(signature = (name: "str") -> "None")]
-pub fn switch(py: Python<'_>, name: &str) -> PyResult<()> {
+pub fn switch_token(py: Python<'_>, name: &str) -> PyResult<()> {
     let signals = Signals::default();
     let machine = machine(&signals)?;
     let switched = py
@@ -197,13 +197,13 @@ pub fn switch(py: Python<'_>, name: &str) -> PyResult<()> {
 /// Example:
 ///     >>> import hubtoken
 ///     >>> try:
-///     ...     hubtoken.rename("ci", "old ci")
+///     ...     hubtoken.rename_token("ci", "old ci")
 ///     ... except ValueError as error:
 ///     ...     print(error)
 ///     there is no stored token `ci`: no token is stored
 #[pyfunction]
 #[pyo3(signature = (old: "str", new: "str") -> "str")]
-pub fn rename(py: Python<'_>, old: &str, new: &str) -> PyResult<String> {
+pub fn rename_token(py: Python<'_>, old: &str, new: &str) -> PyResult<String> {
     let signals = Signals::default();
     let machine = machine(&signals)?;
     py.detach(|| machine.rename(old, new))

@@ -26,10 +26,10 @@ def clean_environment(
     project = tmp_path / "project"
     project.mkdir()
     monkeypatch.chdir(project)
-    hubtoken.reload()
+    hubtoken.clear_cache()
     assert not (home / "huggingface").exists()
     yield monkeypatch
-    hubtoken.reload()
+    hubtoken.clear_cache()
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def test_warnings_of_the_store_do_not_tell_to_unset_the_variable(
 ) -> None:
     token = token_from("store", home, alone)
     with pytest.warns(hubtoken.HubTokenWarning, match="HF_TOKEN is set .* unset it"):
-        hubtoken.switch("ci")
+        hubtoken.switch_token("ci")
     del os.environ["HF_TOKEN"]
     (home / "huggingface" / "token").write_text(fake_token())
     token.activate()

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def test_the_hub_is_asked_once_and_nothing_reaches_the_disk(home: Path) -> None:
     value = fake_token()
     with serving(identity()) as server:
-        assert hubtoken.recall(value, endpoint=server.endpoint) is None
+        assert hubtoken.cached_identity(value, endpoint=server.endpoint) is None
         assert server.connections == 0
         for _ in range(3):
             assert hubtoken.identify(value, endpoint=server.endpoint).user == "alice"
-        known = hubtoken.recall(value, endpoint=server.endpoint)
+        known = hubtoken.cached_identity(value, endpoint=server.endpoint)
         assert known is not None
         assert known.user == "alice"
         assert [request.authorization for request in server.requests] == [f"Bearer {value}"]
@@ -66,7 +66,7 @@ def test_what_cannot_be_a_token_of_the_hub_is_sent_to_nobody(
     clean_environment.setenv("HF_TOKEN", fake_token())
     secret = fake_token()
     with serving(identity()) as server:
-        for ask in (hubtoken.identify, hubtoken.recall):
+        for ask in (hubtoken.identify, hubtoken.cached_identity):
             with pytest.raises(hubtoken.TokenFormatError, match=says) as caught:
                 ask(value.format(secret), endpoint=server.endpoint)
             assert leaks(str(caught.value), secret) == []
@@ -76,7 +76,7 @@ def test_what_cannot_be_a_token_of_the_hub_is_sent_to_nobody(
 @pytest.mark.parametrize("value", [None, True, False, b"hf_Fake", 7])
 def test_only_text_and_tokens_are_taken(value: Any, clean_environment: pytest.MonkeyPatch) -> None:
     clean_environment.setenv("HF_TOKEN", fake_token())
-    for ask in (hubtoken.identify, hubtoken.recall):
+    for ask in (hubtoken.identify, hubtoken.cached_identity):
         with pytest.raises(TypeError, match="takes a str or a HubToken"):
             ask(value)
 
@@ -94,7 +94,7 @@ def test_a_token_goes_to_its_own_hub_only() -> None:
 def test_a_rejection_is_known_for_a_while_and_asked_about_on_demand() -> None:
     value = fake_token()
     with serving(http(401)) as server:
-        for ask in (hubtoken.identify, hubtoken.identify, hubtoken.recall):
+        for ask in (hubtoken.identify, hubtoken.identify, hubtoken.cached_identity):
             with pytest.raises(hubtoken.InvalidTokenError) as caught:
                 ask(value, endpoint=server.endpoint)
             assert caught.value.source == "argument"
@@ -225,4 +225,4 @@ def test_the_pages_second_example_keeps_the_event_loop_free(
         clean_environment.setenv("HF_ENDPOINT", server.endpoint)
         assert asyncio.run(serve()) == ["alice"] * 8
         assert len(server.requests) == 1
-        assert hubtoken.recall(value) is not None
+        assert hubtoken.cached_identity(value) is not None

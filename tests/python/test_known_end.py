@@ -142,4 +142,4 @@ def test_a_server_lets_nobody_in_by_what_it_knew_before_the_end() -> None:
         for _ in range(3):
             asyncio.run(guarded(scope, never, never))
         assert paths(server) == [WHOAMI] * 3
-        assert hubtoken.recall(token) is None
+        assert hubtoken.cached_identity(token) is None

@@ -89,8 +89,8 @@ def test_many_threads_ask_once(home: Path, service: str) -> None:
     assert len(asked) == 1
 
 
-def test_reload_asks_again(home: Path) -> None:
-    _, asked = outcome(home, "colab", "not granted", reload=True)
+def test_clear_cache_asks_again(home: Path) -> None:
+    _, asked = outcome(home, "colab", "not granted", clear_cache=True)
     assert len(asked) == 2
 
 

@@ -210,7 +210,7 @@ def shared(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (shared / "work").mkdir(parents=True)
     shared.chmod(0o1777)
     monkeypatch.chdir(shared / "work")
-    hubtoken.reload()
+    hubtoken.clear_cache()
     return shared
 
 
@@ -230,12 +230,12 @@ def test_a_file_in_a_folder_of_all_does_not_choose_the_token(
     admin, own = store("admin"), store("own")
     (Path(os.environ["HF_HOME"]) / "token").write_text(own)
     (shared / "hubtoken.toml").write_text('profile = "admin"\n')
-    hubtoken.reload()
+    hubtoken.clear_cache()
     with pytest.warns(hubtoken.HubTokenWarning, match="any user can write to its folder"):
         assert ambient().reveal() == own
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        hubtoken.reload()
+        hubtoken.clear_cache()
         # Once is enough.
         assert ambient().reveal() == own
     steps = {step.source: step for step in hubtoken.explain().steps}
@@ -254,14 +254,14 @@ def test_exceptions_stand_in_the_users_own_configuration(shared: Path) -> None:
     own = Path(os.environ["XDG_CONFIG_HOME"]) / "hubtoken" / "config.toml"
     own.parent.mkdir(parents=True)
     own.write_text(f"safe_directories = [{str(shared)!r}]\n")
-    hubtoken.reload()
+    hubtoken.clear_cache()
     assert ambient().reveal() == admin
 
 
 def test_a_project_cannot_vouch_for_itself(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     (place / "hubtoken.toml").write_text(f"safe_directories = [{str(place)!r}]\n")
-    hubtoken.reload()
+    hubtoken.clear_cache()
     with pytest.raises(hubtoken.ConfigurationError, match="vouch for itself"):
         ambient()
 
@@ -295,14 +295,14 @@ command("run", "--no-check", "--", "echo", "ran unchecked")
 def test_a_nearer_file_that_counts_is_enough(shared: Path) -> None:
     (shared / "hubtoken.toml").write_text('role = "write"\n')
     (shared / "work" / "hubtoken.toml").write_text('repo = "a/b"\n')
-    hubtoken.reload()
+    hubtoken.clear_cache()
     with pytest.raises(ValueError, match="name a role"):
         hubtoken.require_role()
 
 
 def test_a_user_of_a_shared_folder_learns_that_a_file_was_passed_over(shared: Path) -> None:
     (shared / "hubtoken.toml").write_text('repo = "a/b"\n')
-    hubtoken.reload()
+    hubtoken.clear_cache()
     with pytest.raises(ValueError, match=r"hubtoken\.toml was passed over"):
         hubtoken.require_role()
 
@@ -480,7 +480,7 @@ def test_what_is_no_file_is_neither_replaced_nor_removed(
     deeds: dict[str, Callable[[], object]] = {
         "login": lambda: hubtoken.login(token),
         "logout": hubtoken.logout,
-        "switch": lambda: hubtoken.switch("ci"),
+        "switch": lambda: hubtoken.switch_token("ci"),
     }
     with pytest.raises(hubtoken.StoreError, match="regular files only"):
         deeds[deed]()

@@ -42,7 +42,7 @@ def project(text: str, name: str = "hubtoken.toml") -> Path:
     """Write the project's file."""
     path = Path.cwd() / name
     path.write_text(text)
-    hubtoken.reload()
+    hubtoken.clear_cache()
     return path
 
 
@@ -75,7 +75,7 @@ def test_the_projects_role_and_repository_count_where_nothing_is_said(
     # The nearest `hubtoken.toml` takes precedence.
     assert checks(hub, token) == ["/api/models/alice/model/auth-check/write"]
     os.remove("hubtoken.toml")  # noqa: PTH107 - relative, as the configuration is looked for
-    hubtoken.reload()
+    hubtoken.clear_cache()
     assert checks(hub, token) == ["/api/datasets/alice/numbers/auth-check"]
 
 
@@ -156,7 +156,7 @@ def test_a_folder_that_vanishes_while_it_is_looked_through(
     thread.start()
     try:
         for _ in range(300):
-            hubtoken.reload()
+            hubtoken.clear_cache()
             assert hubtoken.explain().source == "env:HF_TOKEN"
     finally:
         done.set()

@@ -171,7 +171,7 @@ def test_a_broken_source_is_warned_about_once_and_at_the_caller(
     assert [warning.filename for warning in caught] == [__file__]
     assert leaks(str(caught[0].message), value, good) == []
     # Warnings are errors in these tests: a second one would fail.
-    hubtoken.reload()
+    hubtoken.clear_cache()
     assert ambient().reveal() == good
 
 

@@ -52,7 +52,7 @@ def test_a_secret_is_no_new_name(secret: str, clean_environment: pytest.MonkeyPa
         hubtoken.login(fake_token(), name="ci")
         asked = len(server.requests)
         with pytest.raises(TokenFormatError) as renamed:
-            hubtoken.rename("ci", f"my {secret}")
+            hubtoken.rename_token("ci", f"my {secret}")
         with pytest.raises(TokenFormatError) as named:
             hubtoken.login(fake_token(), name=secret)
         assert len(server.requests) == asked
@@ -65,7 +65,7 @@ def test_a_stored_value_of_any_shape_is_no_new_name(home: Path) -> None:
     value = "correct-horse-battery-staple"
     store(home, "ci", value)
     with pytest.raises(TokenFormatError) as caught:
-        hubtoken.rename("ci", value)
+        hubtoken.rename_token("ci", value)
     assert value not in str(caught.value)
 
 
@@ -86,7 +86,7 @@ def test_a_name_that_another_program_stored_is_shown_in_a_safe_form(
         import os
 
         assert LETTERS[:20] not in os.environ["HUBTOKEN_TOKEN_ORIGIN"]
-    hubtoken.switch(stored.name)
+    hubtoken.switch_token(stored.name)
     hubtoken.logout(stored.name)
     assert hubtoken.stored_tokens() == []
 
@@ -95,9 +95,9 @@ def test_a_name_that_another_program_stored_is_shown_in_a_safe_form(
 def test_a_secret_as_a_name_is_not_repeated(secret: str) -> None:
     for call in (
         lambda: hubtoken.resolve_token(profile=secret),
-        lambda: hubtoken.switch(secret),
+        lambda: hubtoken.switch_token(secret),
         lambda: hubtoken.logout(secret),
-        lambda: hubtoken.rename(secret, "ci"),
+        lambda: hubtoken.rename_token(secret, "ci"),
     ):
         with pytest.raises((TokenFormatError, ValueError)) as caught:
             call()
@@ -149,7 +149,7 @@ def test_a_key_of_another_service_is_chosen_with_a_warning(home: Path) -> None:
     key = f"sk-proj-{LETTERS}"
     store(home, "ci", key)
     with pytest.warns(hubtoken.HubTokenWarning, match="looks like an API key of OpenAI"):
-        hubtoken.switch("ci")
+        hubtoken.switch_token("ci")
     for verb in ("switch", "use"):
         done = command(home, verb, "ci")
         assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Named tokens by the Python face: `login`, `logout`, `switch`, `rename`, `stored_tokens`."""
+"""Named tokens in Python: `login`, `logout`, `switch_token`, `rename_token`, `stored_tokens`."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_a_login_elsewhere_is_stored_for_there(site: Site, home: Path) -> None:
         assert (stored.active, stored.endpoint) == (False, server.endpoint)
         assert files(home)["token"] == mine
         with pytest.raises(hubtoken.UntrustedEndpointError, match="HF_ENDPOINT"):
-            hubtoken.switch("team")
+            hubtoken.switch_token("team")
         assert hubtoken.whoami(profile="team").user == "alice"
     assert {request.authorization for request in site.server.requests} == {f"Bearer {mine}"}
 
@@ -222,15 +222,15 @@ def test_switching_renaming_and_logging_out(site: Site, home: Path) -> None:
     hubtoken.login(first)
     hubtoken.login(second)
     assert names() == {"one": False, "two": True}
-    hubtoken.switch("one")
+    hubtoken.switch_token("one")
     assert names() == {"one": True, "two": False}
     found = hubtoken.resolve_token()
     assert found is not None
     assert found.reveal() == first
-    assert hubtoken.rename("two", "DEFAULT") == "DEFAULT~89dbf710"
-    assert hubtoken.rename("DEFAULT", "DEFAULT") == "DEFAULT~89dbf710"
+    assert hubtoken.rename_token("two", "DEFAULT") == "DEFAULT~89dbf710"
+    assert hubtoken.rename_token("DEFAULT", "DEFAULT") == "DEFAULT~89dbf710"
     with pytest.raises(ValueError, match="already"):
-        hubtoken.rename("one", "DEFAULT")
+        hubtoken.rename_token("one", "DEFAULT")
     hubtoken.logout("one")
     assert "token" not in files(home)
     assert hubtoken.resolve_token(required=False) is None
@@ -240,8 +240,8 @@ def test_switching_renaming_and_logging_out(site: Site, home: Path) -> None:
 
 @pytest.mark.parametrize(
     "verb",
-    [hubtoken.switch, hubtoken.logout, lambda name: hubtoken.rename(name, "new")],
-    ids=["switch", "logout", "rename"],
+    [hubtoken.switch_token, hubtoken.logout, lambda name: hubtoken.rename_token(name, "new")],
+    ids=["switch_token", "logout", "rename_token"],
 )
 def test_a_name_that_is_not_there_is_told_with_those_that_are(
     site: Site, verb: Callable[[str], object]
@@ -261,7 +261,7 @@ def test_a_variable_that_goes_before_the_active_token_is_told(
     with pytest.warns(hubtoken.HubTokenWarning, match=f"{variable} is set and takes precedence"):
         hubtoken.login(value)
     with pytest.warns(hubtoken.HubTokenWarning, match=f"{variable} is set and takes precedence"):
-        hubtoken.switch("ci")
+        hubtoken.switch_token("ci")
     with pytest.warns(hubtoken.HubTokenWarning, match=f"{variable} is set and goes on"):
         hubtoken.logout()
     assert names() == {}
@@ -290,7 +290,7 @@ def test_any_name_is_stored_and_found(site: Site, name: str) -> None:
     found = hubtoken.resolve_token(profile=stored.name)
     assert found is not None
     assert found.reveal() == value
-    hubtoken.switch(name)
+    hubtoken.switch_token(name)
     hubtoken.logout(name)
     assert names() == {"other": False}
 
@@ -346,7 +346,7 @@ def test_a_broken_file_is_told_and_set_aside_and_never_quoted(
     told = []
     for verb in (
         hubtoken.stored_tokens,
-        lambda: hubtoken.switch("a"),
+        lambda: hubtoken.switch_token("a"),
         lambda: hubtoken.logout("a"),
     ):
         with pytest.raises(hubtoken.StoreError, match="cannot be understood") as caught:

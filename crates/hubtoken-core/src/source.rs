@@ -141,11 +141,11 @@ impl Source {
             }
             Self::File(_) => "log in again with `hubtoken login`".to_owned(),
             Self::Command(program) => format!(
-                "check what `{}` prints, and call hubtoken.reload() in a long-running program",
+                "check what `{}` prints, and call hubtoken.clear_cache() in a long-running program",
                 printable(program)
             ),
             Self::Vault(notebook) => format!(
-                "put a valid one into the notebook's secrets ({}) and call hubtoken.reload()",
+                "put a valid one into the notebook's secrets ({}) and call hubtoken.clear_cache()",
                 notebook.place()
             ),
             Self::Placed { origin, by } => {

@@ -90,7 +90,7 @@ class Vault:
         # A traceback must contain no local of this frame.
         variables.clear()
         os.chdir(folder or HOME)
-        hubtoken.reload()
+        hubtoken.clear_cache()
         try:
             show("explain", lambda: print(hubtoken.explain(profile=profile)))  # noqa: T201
             tool = Path(sys.executable).with_name("hubtoken")

@@ -20,7 +20,7 @@ def configure(home: Path, script: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     script = f"echo run >> {home}/runs; {script}"
     (folder / "config.toml").write_text(f"token_command = ['sh', '-c', '''{script}''']")
-    hubtoken.reload()
+    hubtoken.clear_cache()
 
 
 def main() -> None:

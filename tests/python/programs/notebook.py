@@ -150,8 +150,8 @@ def main() -> None:
         thread.join()
     answers += [resolve() for _ in range(request.get("times", 1))]
     answers += [resolve(required=False) for _ in range(request.get("optional", 0))]
-    if request.get("reload"):
-        hubtoken.reload()
+    if request.get("clear_cache"):
+        hubtoken.clear_cache()
         answers.append(resolve())
     if request.get("fork"):
         answers.append(forked())

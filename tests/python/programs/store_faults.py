@@ -148,8 +148,8 @@ def main() -> None:
     writing: dict[str, Callable[[], object]] = {
         "login": lambda: hubtoken.login(third, name="three"),
         "login again": lambda: hubtoken.login(third, name="one"),
-        "switch": lambda: hubtoken.switch("one"),
-        "rename": lambda: hubtoken.rename("one", "new"),
+        "switch": lambda: hubtoken.switch_token("one"),
+        "rename": lambda: hubtoken.rename_token("one", "new"),
         "logout": lambda: hubtoken.logout("one"),
         "logout of the active one": lambda: hubtoken.logout("two"),
     }

@@ -47,9 +47,9 @@ def main() -> None:
         hubtoken.login(request["tokens"][0], name="one")
         hubtoken.login(request["tokens"][1], name="two")
         for number in range(ROUNDS):
-            hubtoken.switch("one" if number % 2 else "two")
-            hubtoken.rename("one", "between")
-            hubtoken.rename("between", "one")
+            hubtoken.switch_token("one" if number % 2 else "two")
+            hubtoken.rename_token("one", "between")
+            hubtoken.rename_token("between", "one")
     finally:
         done.set()
         watcher.join()

@@ -351,6 +351,13 @@ impl Client {
             .keep_grant(grant, self.clock.now(), identity, check, end);
     }
 
+    /// Drops everything that this process has cached for tokens, except rate limits, which only the
+    /// Hub can lift. What the machine's processes share stays.
+    pub fn clear(&self) {
+        self.memory.clear();
+        self.lookups.clear();
+    }
+
     /// Drops everything cached for a token.
     pub fn forget(&self, digest: Digest) {
         self.memory.forget(&digest);

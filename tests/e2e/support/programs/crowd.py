@@ -38,14 +38,14 @@ def hubtoken_verbs(passing: str, lasting: str) -> None:
     """Log in, switch, rename and log out; leave one token behind."""
     for _ in range(ROUNDS):
         name = hubtoken.login(passing).name
-        hubtoken.switch(OAUTH)
-        hubtoken.rename(name, f"{name}-renamed")
-        hubtoken.switch(f"{name}-renamed")
+        hubtoken.switch_token(OAUTH)
+        hubtoken.rename_token(name, f"{name}-renamed")
+        hubtoken.switch_token(f"{name}-renamed")
         hubtoken.logout(f"{name}-renamed")
-        hubtoken.switch(OAUTH)
+        hubtoken.switch_token(OAUTH)
         assert any(stored.name == OAUTH for stored in hubtoken.stored_tokens())
     hubtoken.login(lasting)
-    hubtoken.switch(OAUTH)
+    hubtoken.switch_token(OAUTH)
 
 
 def huggingface_hub_refreshes() -> None:
@@ -72,7 +72,7 @@ def beside_a_careless_writer(passing: str, lasting: str) -> None:
     """As `hubtoken_verbs`, but any entry may be gone: others write back what they read earlier."""
     for _ in range(ROUNDS):
         name = hubtoken.login(passing).name
-        for verb in (hubtoken.switch, hubtoken.logout):
+        for verb in (hubtoken.switch_token, hubtoken.logout):
             unless_gone(verb, name, "there is no stored token")
     hubtoken.login(lasting)
 

@@ -42,11 +42,11 @@ def hubtoken_verb(verb: str, argument: Any) -> Any:
             found = hubtoken.resolve_token(required=False)
             return found and found.reveal()
         case "switch":
-            hubtoken.switch(argument)
+            hubtoken.switch_token(argument)
         case "logout":
             hubtoken.logout(argument)
         case "rename":
-            return hubtoken.rename(*argument)
+            return hubtoken.rename_token(*argument)
         case "list":
             return {stored.name: stored.active for stored in hubtoken.stored_tokens()}
         case "whoami":

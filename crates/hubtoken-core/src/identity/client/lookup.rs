@@ -93,9 +93,18 @@ impl Default for Lookups {
 impl Lookups {
     /// Drops the lookups of the matching tokens.
     pub(super) fn forget(&self, fits: impl Fn(&Key) -> bool) {
+        self.limits.remove_all(&fits);
+        self.forget_names(fits);
+    }
+
+    /// Drops what is known of all names, but not until when the Hub wants no look-ups.
+    pub(super) fn clear(&self) {
+        self.forget_names(|_| true);
+    }
+
+    fn forget_names(&self, fits: impl Fn(&Key) -> bool) {
         lock(&self.repositories).retain(|(key, _), _| !fits(key));
         lock(&self.unanswered).retain(|(key, _)| !fits(key));
-        self.limits.remove_all(&fits);
         self.namespaces.remove_all(|(key, _)| fits(key));
     }
 

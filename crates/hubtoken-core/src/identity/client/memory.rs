@@ -298,11 +298,20 @@ impl Memory {
         self.forget_all(|key| key.endpoint == *endpoint);
     }
 
+    /// Forgets everything but until when the Hub wants to be left alone.
+    pub(super) fn clear(&self) {
+        self.forget_answers(|_| true);
+    }
+
     fn forget_all(&self, fits: impl Fn(&Key) -> bool) {
+        self.limits.remove_all(|(key, _)| fits(key));
+        self.forget_answers(fits);
+    }
+
+    fn forget_answers(&self, fits: impl Fn(&Key) -> bool) {
         self.identities.remove_all(&fits);
         self.rejections.remove_all(&fits);
         self.refusals.remove_all(&fits);
-        self.limits.remove_all(|(key, _)| fits(key));
         self.checks.remove_all(&fits);
         self.grants.remove_all(&fits);
         self.denials.remove_all(&fits);

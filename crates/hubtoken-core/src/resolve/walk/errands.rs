@@ -131,7 +131,7 @@ impl Walk<'_> {
                 Answer::Refused,
                 format!(
                     "this notebook was not granted its secret HF_TOKEN. Grant it ({}), then call \
-                     hubtoken.reload()",
+                     hubtoken.clear_cache()",
                     notebook.place()
                 ),
             ),

@@ -73,6 +73,24 @@ fn a_million_made_up_tokens_evict_nothing_that_is_in_use() {
 }
 
 #[test]
+fn clearing_drops_all_answers_and_keeps_a_rate_limit() {
+    let memory = Memory::default();
+    let now = Instant::now();
+    let (key, dead) = (key("a"), key("dead"));
+    memory.keep_identity(&key, now, alice(), NO_END);
+    memory.keep_check(&check("a"), now, NO_END);
+    memory.keep_grant(grant("a"), now, now, Some(now), NO_END);
+    memory.keep_rejection(&dead, now, once(now));
+    memory.keep_limit(dead.clone(), LimitScope::Hub, now, Duration::from_mins(1));
+    memory.clear();
+    assert!(memory.identity(&key, None).is_none());
+    assert!(memory.is_allowed(&check("a"), None).is_none());
+    assert!(!memory.is_granted(&grant("a"), now, None));
+    assert!(memory.rejection(&dead).is_none());
+    assert!(memory.limit(&dead, LimitScope::Hub, now).is_some());
+}
+
+#[test]
 fn memory_is_bounded_however_much_the_hub_says_of_each() {
     let memory = Memory::default();
     let scope = r#"{"entity":{"type":"model","name":"acme/model"},"permissions":["repo.write"]}"#;
