@@ -24,6 +24,7 @@ from hubtoken._core import (
     cached_identity,
     clear_cache,
     explain,
+    get_token,
     identify,
     login,
     logout,
@@ -102,10 +103,12 @@ __all__ = [
     "deactivate",
     "errors",
     "explain",
+    "get_token",
     "hub",
     "identify",
     "login",
     "logout",
+    "notebook_login",
     "rename_token",
     "require_permission",
     "require_role",
@@ -115,9 +118,27 @@ __all__ = [
     "whoami",
 ]
 
+# `login` asks in a notebook as well, for which `huggingface_hub` has a second name.
+notebook_login = login
+
+# Names of `huggingface_hub`, and names that this module had before 0.1.0, each with its counterpart
+# here. Neither `dir()` nor `hasattr()` knows them.
+_RENAMED = {
+    "HfFolder": "`hubtoken.resolve_token`, `hubtoken.login`, and `hubtoken.logout`",
+    "auth_check": "`hubtoken.require_role(..., repo=...)`",
+    "auth_list": "`hubtoken.stored_tokens`",
+    "auth_switch": "`hubtoken.switch_token`",
+    "recall": "`hubtoken.cached_identity`",
+    "reload": "`hubtoken.clear_cache`",
+    "rename": "`hubtoken.rename_token`",
+    "switch": "`hubtoken.switch_token`",
+}
+
 
 def __getattr__(name: str) -> object:
     """Imports on first use what many programs never need: the errors alone double the cost."""
+    if name in _RENAMED:
+        raise AttributeError(f"hubtoken has no `{name}`; use {_RENAMED[name]}")
     if name.startswith("_") or name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     # Not `importlib.import_module`: importing `importlib` would be the most expensive of all.

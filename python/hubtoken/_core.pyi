@@ -33,6 +33,7 @@ __all__ = [
     "clear_cache",
     "explain",
     "forget_answer",
+    "get_token",
     "identify",
     "identify_anew",
     "is_known_permission",
@@ -1003,9 +1004,9 @@ def authorize(
 def cached_identity(
     token: str | HubToken, *, endpoint: str | None = None, max_age: float | None = None
 ) -> Identity | None:
-    """Tells whose the token is that a caller has sent, if that is known already: for event loops.
+    """Returns the cached identity behind a token that a caller has sent: for event loops.
 
-    It asks nobody and never waits. `identify` is the one that asks.
+    It sends no request and never waits; `identify` sends one.
 
     Args:
         token: As for `identify`.
@@ -1013,7 +1014,7 @@ def cached_identity(
         max_age: As for `identify`.
 
     Returns:
-        The identity; `None` when the Hub has to be asked.
+        The identity; `None` when none is cached, so that the Hub has to be asked.
 
     Raises:
         hubtoken.errors.TokenFormatError: This is no token of the Hub. Answer with status 401.
@@ -1089,6 +1090,27 @@ def explain(
 
 def forget_answer() -> None:
     """Clears the cached token of the environment. For `activate()`, which changes it."""
+
+def get_token() -> str | None:
+    """Finds the token to use, as a `str`: `huggingface_hub.get_token()` under its own name.
+
+    It returns the value of what `resolve_token(required=False)` finds. Prefer `resolve_token()`: a
+    `HubToken` is masked wherever it is shown and sent to its own Hub only, while a `str` shows the
+    value when it is printed or formatted, and goes wherever it is sent.
+
+    Returns:
+        The value, as a `str` whose `repr` is masked; `None` when there is no token.
+
+    Raises:
+        hubtoken.errors.ConfigurationError: A configuration file is broken or says what it may not.
+        hubtoken.errors.StoreError: The stored tokens cannot be read.
+        hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` is no place for a token.
+
+    Example:
+        >>> import hubtoken
+        >>> hubtoken.get_token() is None
+        True
+    """
 
 def identify(
     token: str | HubToken,

@@ -82,9 +82,9 @@ pub fn identify(
     ask(py, &credential, &settings, &options).map(PyIdentity)
 }
 
-/// Identifies the owner of a token that a caller has sent, from the cache only: for event loops.
+/// Returns the cached identity behind a token that a caller has sent: for event loops.
 ///
-/// It sends no request and never waits. `identify` sends one if needed.
+/// It sends no request and never waits; `identify` sends one.
 ///
 /// Args:
 ///     token: As for `identify`.
@@ -92,7 +92,7 @@ pub fn identify(
 ///     max_age: As for `identify`.
 ///
 /// Returns:
-///     The identity; `None` if a request to the Hub is needed.
+///     The identity; `None` if none is cached.
 ///
 /// Raises:
 ///     hubtoken.errors.TokenFormatError: The value is not a token of the Hub. Respond with status

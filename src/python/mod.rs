@@ -81,7 +81,7 @@ mod _core {
     #[pymodule_export]
     use super::require::{require_permission, require_role};
     #[pymodule_export]
-    use super::resolve::{clear_cache, explain, resolve_token};
+    use super::resolve::{clear_cache, explain, get_token, resolve_token};
     #[pymodule_export]
     use super::store::{login, logout, rename_token, stored_tokens, switch_token};
     #[pymodule_export]

@@ -1,14 +1,15 @@
-//! `resolve_token`, `explain` and `clear_cache`.
+//! `resolve_token`, `get_token`, `explain` and `clear_cache`.
 
 use std::sync::Arc;
 
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 use super::arguments::inputs;
 use super::chain::{self, warn_of};
 use super::error::to_python;
 use super::host::PythonHost;
-use super::token::PyHubToken;
+use super::token::{PyHubToken, revealed};
 use super::token_argument::TokenArgument;
 use super::trace::PyTrace;
 use crate::credential::Credential;
@@ -78,6 +79,33 @@ pub fn resolve_token(
             Ok(None)
         }
         Err(error) => Err(to_python(error)),
+    }
+}
+
+/// Finds the token to use, as a `str`: `huggingface_hub.get_token()` under its own name.
+///
+/// It returns the value of what `resolve_token(required=False)` finds. Prefer `resolve_token()`: a
+/// `HubToken` is masked wherever it is shown and sent to its own Hub only, while a `str` shows the
+/// value when it is printed or formatted, and goes wherever it is sent.
+///
+/// Returns:
+///     The value, as a `str` whose `repr` is masked; `None` if there is no token.
+///
+/// Raises:
+///     hubtoken.errors.ConfigurationError: A configuration file is not valid.
+///     hubtoken.errors.StoreError: The stored tokens cannot be read.
+///     hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
+///
+/// Example:
+///     >>> import hubtoken
+///     >>> hubtoken.get_token() is None
+///     True
+#[pyfunction]
+#[pyo3(signature = () -> "str | None")]
+pub fn get_token(py: Python<'_>) -> PyResult<Option<Bound<'_, PyString>>> {
+    match resolve_token(py, None, None, None, false)? {
+        Some(token) => revealed(py, token.credential(py)?.token.expose()).map(Some),
+        None => Ok(None),
     }
 }
 

@@ -64,6 +64,50 @@ def test_every_error_is_exported_at_the_top() -> None:
     assert set(errors.__all__) <= set(hubtoken.__all__)
 
 
+RENAMED = {
+    "HfFolder": ["resolve_token", "login", "logout"],
+    "auth_check": ["require_role"],
+    "auth_list": ["stored_tokens"],
+    "auth_switch": ["switch_token"],
+    "recall": ["cached_identity"],
+    "reload": ["clear_cache"],
+    "rename": ["rename_token"],
+    "switch": ["switch_token"],
+}
+
+
+@pytest.mark.parametrize("name", RENAMED)
+def test_a_name_of_another_library_or_of_before_is_an_error_that_names_ours(name: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(hubtoken, name)
+    message = str(caught.value)
+    assert message.startswith(f"hubtoken has no `{name}`; use `hubtoken.")
+    for ours in RENAMED[name]:
+        assert f"`hubtoken.{ours}" in message
+        assert callable(getattr(hubtoken, ours))
+
+
+@pytest.mark.parametrize("name", RENAMED)
+def test_such_a_name_is_not_there(name: str) -> None:
+    assert not hasattr(hubtoken, name)
+    assert getattr(hubtoken, name, None) is None
+    assert name not in dir(hubtoken)
+    # Python words this error itself, whatever the module says.
+    with pytest.raises(ImportError, match=f"^cannot import name '{name}' from 'hubtoken'"):
+        exec(f"from hubtoken import {name}")  # noqa: S102 - the statement is what is tested
+
+
+@pytest.mark.parametrize("name", ["auth", "Switch", "_core_", "__path_hook__"])
+def test_an_unknown_name_has_pythons_usual_message(name: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(hubtoken, name)
+    assert str(caught.value) == f"module 'hubtoken' has no attribute '{name}'"
+
+
+def test_notebook_login_is_login() -> None:
+    assert hubtoken.notebook_login is hubtoken.login
+
+
 def is_documented(owner: type, name: str, member: object) -> bool:
     if callable(member) or hasattr(member, "__get__"):
         return bool((member.__doc__ or "").strip())
