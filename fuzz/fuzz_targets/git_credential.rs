@@ -2,7 +2,7 @@
 //! a line, and the helper reveals nothing to another host.
 #![no_main]
 
-use hubtoken_core::env::Fixed;
+use hubtoken_core::env::StaticEnvironment;
 use hubtoken_core::git::helper;
 use hubtoken_core::git::protocol::{Attributes, read};
 use hubtoken_core::resolve::Inputs;
@@ -22,7 +22,8 @@ fuzz_target!(|input: &[u8]| {
         let again = Attributes::parse(&written).expect("what was written can be read");
         assert!(again == attributes, "a value changed on its way");
     }
-    let environment = Fixed::from([("HF_TOKEN", VALUE), ("HF_ENDPOINT", "https://hub.example")]);
+    let environment =
+        StaticEnvironment::from([("HF_TOKEN", VALUE), ("HF_ENDPOINT", "https://hub.example")]);
     let inputs = Inputs::read(&environment, None);
     if let Ok(answer) = helper::get(&attributes, &inputs)
         && let Some(answer) = answer.attributes

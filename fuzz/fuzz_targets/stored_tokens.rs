@@ -2,8 +2,8 @@
 //! entry.
 #![no_main]
 
-use hubtoken_core::store::document::Document;
-use hubtoken_core::store::{format, name};
+use hubtoken_core::store::ini_document::IniDocument;
+use hubtoken_core::store::{ini, name};
 use libfuzzer_sys::fuzz_target;
 
 const VALUE: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
@@ -12,8 +12,8 @@ type Entries = Vec<(String, Option<String>, Option<String>)>;
 
 /// All entries but one: names, and the fields that `huggingface_hub` reads.
 fn others(text: &str, except: &str) -> Entries {
-    let sections = format::parse(text).expect("what was written can be read");
-    let field = |section: &format::Section, key| section.get(key).map(|value| value.to_string());
+    let sections = ini::parse(text).expect("what was written can be read");
+    let field = |section: &ini::Section, key| section.get(key).map(|value| value.to_string());
     sections
         .iter()
         .filter(|section| section.name != except)
@@ -31,8 +31,8 @@ fn sorted(mut entries: Entries) -> Entries {
 
 fuzz_target!(|input: (&str, &str)| {
     let (text, wanted) = input;
-    let parsed = format::parse(text);
-    let Ok(mut document) = Document::parse(text) else {
+    let parsed = ini::parse(text);
+    let Ok(mut document) = IniDocument::parse(text) else {
         assert!(parsed.is_err(), "a document refuses what the format reads");
         return;
     };
@@ -47,7 +47,7 @@ fuzz_target!(|input: (&str, &str)| {
     document
         .set(&name, &[("hf_token", Some(VALUE)), ("expires_at", None)])
         .expect("set");
-    let sections = format::parse(document.text()).expect("readable after set");
+    let sections = ini::parse(document.text()).expect("readable after set");
     let entry = sections
         .iter()
         .find(|section| section.name == name)

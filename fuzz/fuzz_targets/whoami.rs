@@ -5,9 +5,10 @@
 use hubtoken_core::authorization::authorize;
 use hubtoken_core::endpoint::Endpoint;
 use hubtoken_core::identity::model::Identity;
-use hubtoken_core::printable::plain;
 use hubtoken_core::repository::RepositoryType;
-use hubtoken_core::role::{Need, Role, Target};
+use hubtoken_core::role::{Required, Role};
+use hubtoken_core::sanitize::replace_controls;
+use hubtoken_core::target::Target;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
@@ -16,22 +17,22 @@ fuzz_target!(|body: &[u8]| {
         return;
     };
     assert!(!identity.user.is_empty());
-    assert_eq!(plain(&identity.user), identity.user);
+    assert_eq!(replace_controls(&identity.user), identity.user);
     let own = format!("{}/model", identity.user);
     let mut targets = vec![Target::Anything];
     for name in [own.as_str(), "acme/model", "model"] {
         targets.extend(Target::repository(name, RepositoryType::Model, &identity.user).ok());
     }
-    let needs = [
-        Some(Need::Role(Role::Read)),
-        Some(Need::Role(Role::Write)),
-        Need::permission_named("inference.serverless.write").ok(),
+    let requirements = [
+        Some(Required::Role(Role::Read)),
+        Some(Required::Role(Role::Write)),
+        Required::permission_named("inference.serverless.write").ok(),
     ];
-    for need in needs.iter().flatten() {
+    for required in requirements.iter().flatten() {
         for target in &targets {
-            let verdict = authorize(&identity, need, target);
+            let verdict = authorize(&identity, required, target);
             assert!(!verdict.reason.is_empty());
-            assert_eq!(plain(&verdict.reason), verdict.reason);
+            assert_eq!(replace_controls(&verdict.reason), verdict.reason);
         }
     }
 });

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use hubtoken::cli::{self, Context, Input, NoPrompt, ReplaceProcess, Stream};
 use hubtoken::env::ProcessEnvironment;
-use hubtoken::interrupt::Never;
+use hubtoken::interrupt::NeverInterrupted;
 use hubtoken::resolve::Resolver;
 use time::OffsetDateTime;
 
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         stderr: Stream::new(&mut errors, errors_are_terminal),
         width: None,
         now: OffsetDateTime::now_utc(),
-        interrupt: &Never,
+        interrupt: &NeverInterrupted,
         launcher: &ReplaceProcess,
         resolver: Resolver::default(),
         client: None,

@@ -172,7 +172,7 @@ pub fn trace_json(trace: &Trace) -> Value {
     let step = |step: &Step| {
         json!({
             "source": step.source,
-            "answer": step.answer.name(),
+            "answer": step.status.name(),
             "mask": step.mask,
             "detail": step.detail,
         })

@@ -12,8 +12,8 @@ use super::output::Output;
 use super::token_context;
 use crate::git::helper;
 use crate::git::protocol::{self, Attributes, ProtocolError};
-use crate::printable::printable;
 use crate::resolve::Inputs;
+use crate::sanitize::redacted;
 
 /// The verb's arguments.
 #[derive(clap::Args)]
@@ -55,7 +55,7 @@ pub fn run(
 /// # Errors
 ///
 /// As [`run`], and if the number of arguments differs.
-pub fn alone(
+pub fn run_standalone(
     operations: &[OsString],
     context: &Context<'_>,
     output: &Output<'_, '_>,
@@ -86,7 +86,7 @@ fn answer(
             if context.stdin.is_terminal {
                 output.note(&format!(
                     "`{}` is not an operation of this helper; it supports get, store and erase",
-                    printable(other)
+                    redacted(other)
                 ));
             }
             Ok(Code::Success)
@@ -104,8 +104,8 @@ fn get(context: &Context<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> 
     let usage = |error: ProtocolError| Failure::Usage(error.to_string());
     let input = protocol::read(&mut **context.stdin.reader.borrow_mut()).map_err(usage)?;
     let asked = Attributes::parse(&input).map_err(usage)?;
-    let outside = token_context::shell(context);
-    let inputs = Inputs::read(context.environment, context.folder.clone()).with_outside(&outside);
+    let host = token_context::shell(context);
+    let inputs = Inputs::read(context.environment, context.folder.clone()).with_host(&host);
     let answer = helper::get(&asked, &inputs)?;
     for warning in &answer.warnings {
         output.warning(warning);

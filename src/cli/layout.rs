@@ -8,8 +8,8 @@ use anstyle::{AnsiColor, Style};
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::printable::plain;
-use crate::trace::{Answer, Trace};
+use crate::sanitize::replace_controls;
+use crate::trace::{SourceStatus, Trace};
 
 /// The column where the value of a row begins.
 const LABEL: usize = 14;
@@ -124,17 +124,17 @@ impl Layout {
     pub fn trace(&mut self, trace: &Trace) {
         let width = column(trace.steps.iter().map(|step| step.source.as_str()));
         for step in &trace.steps {
-            let color = match step.answer {
-                Answer::Found => Some(AnsiColor::Green),
-                Answer::Shadowed | Answer::Ignored => Some(AnsiColor::Yellow),
-                Answer::Broken | Answer::Refused => Some(AnsiColor::Red),
-                Answer::Absent | Answer::Skipped => None,
+            let color = match step.status {
+                SourceStatus::Found => Some(AnsiColor::Green),
+                SourceStatus::Shadowed | SourceStatus::Ignored => Some(AnsiColor::Yellow),
+                SourceStatus::Broken | SourceStatus::Refused => Some(AnsiColor::Red),
+                SourceStatus::Absent | SourceStatus::Skipped => None,
             };
             let style = match color {
                 Some(color) => Style::new().fg_color(Some(color.into())),
                 None => Style::new().dimmed(),
             };
-            let answer = self.paint(style, &format!("{:8}", step.answer.name()));
+            let answer = self.paint(style, &format!("{:8}", step.status.name()));
             let mask = step.mask.as_deref().unwrap_or_default();
             let comma = if mask.is_empty() || step.detail.is_empty() {
                 ""
@@ -205,7 +205,7 @@ fn pad(text: &str, width: usize) -> String {
 
 /// Replaces characters that would control a terminal instead of being shown.
 pub fn clean(text: &str) -> String {
-    plain(text).into_owned()
+    replace_controls(text).into_owned()
 }
 
 #[cfg(test)]

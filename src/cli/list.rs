@@ -10,7 +10,7 @@ use super::identity::{date, timestamp};
 use super::output::Output;
 use super::token_context;
 use crate::paths;
-use crate::printable::printable;
+use crate::sanitize::redacted;
 use crate::store::Entry;
 use crate::token::Token;
 
@@ -31,9 +31,9 @@ pub struct Args {}
 ///
 /// The files cannot be read.
 pub fn run(context: &Context<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
-    let machine = token_context::machine(context)?;
-    let entries = machine.list()?.collect::<Result<Vec<_>, _>>()?;
-    let path = machine.path();
+    let token_store = token_context::token_store(context)?;
+    let entries = token_store.list()?.collect::<Result<Vec<_>, _>>()?;
+    let path = token_store.path();
     if output.is_json() {
         let tokens: Value = entries
             .iter()
@@ -70,7 +70,7 @@ pub fn run(context: &Context<'_>, output: &Output<'_, '_>) -> Result<Code, Failu
 
 fn to_json(entry: &Entry, place: &str) -> Value {
     json!({
-        "name": printable(&entry.name),
+        "name": redacted(&entry.name),
         "mask": entry.token.as_ref().ok().map(Token::mask),
         "user": entry.user,
         "role": entry.role,
@@ -93,7 +93,7 @@ fn row(entry: &Entry, place: &str, now: OffsetDateTime) -> Vec<String> {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     vec![
         if entry.active { "*" } else { "" }.to_owned(),
-        printable(&entry.name),
+        redacted(&entry.name),
         entry
             .token
             .as_ref()

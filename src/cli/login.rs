@@ -14,10 +14,10 @@ use super::token_context;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::expiry::Expiry;
 use crate::http::Settings;
-use crate::known_end::KnownEnd;
 use crate::login;
-use crate::printable::printable;
+use crate::sanitize::redacted;
 use crate::source::Source;
 use crate::store::name;
 use crate::token::Token;
@@ -64,29 +64,29 @@ pub fn run(
     if let Some(name) = &arguments.name {
         name::check(name)?;
     }
-    let machine = token_context::machine(context)?;
+    let token_store = token_context::token_store(context)?;
     let credential = Arc::new(Credential {
         token: read(arguments, context, output, &endpoint)?,
         source: Source::Argument,
         endpoint,
-        expires_at: KnownEnd::default(),
+        expires_at: Expiry::default(),
     });
     let client = context.client();
-    let line = client.line(&credential.endpoint, &Settings::read(context.environment));
+    let connection = client.connect(&credential.endpoint, &Settings::read(context.environment));
     let identity = client
         .identify(
             &credential,
-            &line,
+            &connection,
             &token_context::fresh(arguments.wait.timeout),
             context.interrupt,
         )
         .map_err(|failure| failure.into_error(&credential))?
         .identity;
     let wanted = arguments.name.clone();
-    let mut saved = machine.save(
+    let mut saved = token_store.save(
         &wanted.clone().unwrap_or_else(|| login::name(&identity)),
         &credential.token,
-        &login::record(&identity),
+        &login::metadata(&identity),
         wanted.is_some(),
     )?;
     let shadow = token_context::shadow(context, "takes precedence over the active token", "");
@@ -96,7 +96,7 @@ pub fn run(
     }
     if output.is_json() {
         output.object(&json!({
-            "name": printable(&saved.name),
+            "name": redacted(&saved.name),
             "active": saved.active,
             "endpoint": credential.endpoint.as_str(),
             "token": token_json(&credential),
@@ -119,7 +119,7 @@ pub fn run(
         "{} ({}) is stored as `{}` {active}",
         identity.user,
         role_name(&identity),
-        printable(&saved.name)
+        redacted(&saved.name)
     ));
     output.show(&page);
     Ok(Code::Success)

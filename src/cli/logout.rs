@@ -8,7 +8,7 @@ use super::exit_code::Code;
 use super::output::Output;
 use super::token_context;
 use crate::http::Settings;
-use crate::printable::printable;
+use crate::sanitize::redacted;
 
 /// The verb's arguments.
 #[derive(clap::Args)]
@@ -39,18 +39,18 @@ pub fn run(
     context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let machine = token_context::machine(context)?;
+    let token_store = token_context::token_store(context)?;
     let mut removed = match &arguments.name {
-        _ if arguments.all => machine.remove_all()?,
-        Some(name) => machine.remove(name)?,
-        None => machine.remove_active()?,
+        _ if arguments.all => token_store.remove_all()?,
+        Some(name) => token_store.remove(name)?,
+        None => token_store.remove_active()?,
     };
     let shadow = token_context::shadow(context, "is still used", " to be without a token");
     removed.warnings.extend(shadow);
     let settings = Settings::read(context.environment);
     let client = context.client();
     for digest in &removed.tokens {
-        client.forget_shared(&settings, *digest);
+        client.invalidate_shared(&settings, *digest);
     }
     for warning in &removed.warnings {
         output.warning(warning);
@@ -58,7 +58,7 @@ pub fn run(
     let done = removed.active || !removed.names.is_empty();
     if output.is_json() {
         output.object(&json!({
-            "names": removed.names.iter().map(|name| printable(name)).collect::<Vec<_>>(),
+            "names": removed.names.iter().map(|name| redacted(name)).collect::<Vec<_>>(),
             "active": removed.active,
             "warnings": removed.warnings,
             "error": null,
@@ -70,7 +70,7 @@ pub fn run(
                 "the active token, which had no name, was removed from this machine".to_owned()
             }
             [] => "there was nothing to log out".to_owned(),
-            names => printable(&format!("removed from this machine: {}", names.join(", "))),
+            names => redacted(&format!("removed from this machine: {}", names.join(", "))),
         });
         output.show(&page);
     }

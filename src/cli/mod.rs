@@ -60,13 +60,13 @@ use output::Output;
 ///
 /// ```
 /// use hubtoken::cli::{self, Input, ReplaceProcess, Stream, NoPrompt, Context};
-/// use hubtoken::env::Fixed;
-/// use hubtoken::interrupt::Never;
+/// use hubtoken::env::StaticEnvironment;
+/// use hubtoken::interrupt::NeverInterrupted;
 /// use hubtoken::resolve::Resolver;
 ///
 /// let (mut output, mut errors, mut input) = (Vec::new(), Vec::new(), std::io::empty());
 /// let context = Context {
-///     environment: &Fixed::default(),
+///     environment: &StaticEnvironment::default(),
 ///     folder: None,
 ///     program: None,
 ///     stdin: Input::from(&mut input),
@@ -75,7 +75,7 @@ use output::Output;
 ///     stderr: Stream::to(&mut errors),
 ///     width: None,
 ///     now: time::OffsetDateTime::UNIX_EPOCH,
-///     interrupt: &Never,
+///     interrupt: &NeverInterrupted,
 ///     launcher: &ReplaceProcess,
 ///     resolver: Resolver::default(),
 ///     client: None,
@@ -101,14 +101,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, context: &Context<'_>)
 ///
 /// ```
 /// use hubtoken::cli::{self, Input, ReplaceProcess, Stream, NoPrompt, Context};
-/// use hubtoken::env::Fixed;
-/// use hubtoken::interrupt::Never;
+/// use hubtoken::env::StaticEnvironment;
+/// use hubtoken::interrupt::NeverInterrupted;
 /// use hubtoken::resolve::Resolver;
 ///
 /// let (mut output, mut errors) = (Vec::new(), Vec::new());
 /// let mut input: &[u8] = b"protocol=https\nhost=huggingface.co\n\n";
 /// let context = Context {
-///     environment: &Fixed::from([("HF_TOKEN", "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")]),
+///     environment: &StaticEnvironment::from([(
+///         "HF_TOKEN",
+///         "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX",
+///     )]),
 ///     folder: None,
 ///     program: None,
 ///     stdin: Input::from(&mut input),
@@ -117,7 +120,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, context: &Context<'_>)
 ///     stderr: Stream::to(&mut errors),
 ///     width: None,
 ///     now: time::OffsetDateTime::UNIX_EPOCH,
-///     interrupt: &Never,
+///     interrupt: &NeverInterrupted,
 ///     launcher: &ReplaceProcess,
 ///     resolver: Resolver::default(),
 ///     client: None,
@@ -130,7 +133,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, context: &Context<'_>)
 pub fn run_git_helper(arguments: impl IntoIterator<Item = OsString>, context: &Context<'_>) -> u8 {
     let output = Output::new(context, &[]);
     let operations: Vec<OsString> = arguments.into_iter().skip(1).collect();
-    let code = git_credential::alone(&operations, context, &output)
+    let code = git_credential::run_standalone(&operations, context, &output)
         .unwrap_or_else(|failure| output.failed(&failure));
     output.finish(code) as u8
 }

@@ -7,7 +7,7 @@ use super::error::Failure;
 use super::exit_code::Code;
 use super::output::Output;
 use super::token_context;
-use crate::printable::printable;
+use crate::sanitize::redacted;
 
 /// The verb's arguments.
 #[derive(clap::Args)]
@@ -34,12 +34,12 @@ pub fn run(
     context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let name = token_context::machine(context)?.rename(&arguments.old, &arguments.new)?;
+    let name = token_context::token_store(context)?.rename(&arguments.old, &arguments.new)?;
     if output.is_json() {
         output.object(&json!({ "name": name, "error": null }));
     } else {
         let mut page = output.page();
-        page.paragraph(&printable(&format!("`{}` is now `{name}`", arguments.old)));
+        page.paragraph(&redacted(&format!("`{}` is now `{name}`", arguments.old)));
         output.show(&page);
     }
     Ok(Code::Success)

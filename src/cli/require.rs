@@ -15,8 +15,8 @@ use super::token_context::{self, Session};
 use crate::error::Error;
 use crate::repository::{RepositoryType, SimilarRepository};
 use crate::require::{Assurance, Requirement};
-use crate::resolve::defaults::Defaults;
-use crate::role::{Need, Role};
+use crate::resolve::project_defaults::Defaults;
+use crate::role::{Required, Role};
 
 /// The verb's arguments.
 #[derive(clap::Args)]
@@ -147,7 +147,7 @@ pub fn run(
     let defaults = token_context::defaults(context)?;
     let requirement = arguments.requirement(&defaults)?;
     let mut answer = Answer {
-        required: requirement.need.to_string(),
+        required: requirement.required.to_string(),
         target: target(&requirement),
         token: Value::Null,
         endpoint: Value::Null,
@@ -187,7 +187,7 @@ pub fn run(
         }
         Some(failure) if code == Code::Success => {
             // A typo of the caller's is not ignored silently, as in Python.
-            let is_slip = requirement.need.suggestion().is_some();
+            let is_slip = requirement.required.suggestion().is_some();
             if is_slip || arguments.on_unknown == OnUnknown::Warn {
                 output.warning(&failure.message());
             }
@@ -211,7 +211,7 @@ fn check(
     answer.assurance = requirement.check(
         &session.client,
         &session.credential,
-        session.line(),
+        session.connection(),
         &options,
         context.interrupt,
     )?;
@@ -247,12 +247,12 @@ pub fn needs_repository(must_exist: bool, repo: Option<&String>) -> Result<(), F
 
 impl Args {
     fn requirement(&self, defaults: &Defaults) -> Result<Requirement, Failure> {
-        let need = match &self.permission {
+        let required = match &self.permission {
             Some(permission) if !permission.trim().is_empty() => {
-                Need::permission_named(permission.trim())?
+                Required::permission_named(permission.trim())?
             }
             Some(_) => return Err(Failure::Usage("the permission is blank".to_owned())),
-            None => Need::Role(self.role(defaults)?),
+            None => Required::Role(self.role(defaults)?),
         };
         // Most permissions do not apply to repositories.
         let may_default = self.permission.is_none() && self.namespace.is_none() && !self.no_repo;
@@ -260,7 +260,7 @@ impl Args {
         let repo = repo.or_else(|| defaults.repo.clone().filter(|_| may_default));
         needs_repository(self.must_exist, repo.as_ref())?;
         Ok(Requirement {
-            need,
+            required,
             repository: repo.map(|repo| (repo, self.repo_type.into())),
             namespace: self.namespace.clone(),
             must_exist: self.must_exist,

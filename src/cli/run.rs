@@ -14,10 +14,10 @@ use super::token_context::{self, Session};
 use crate::credential::Credential;
 use crate::endpoint::STAGING;
 use crate::env;
-use crate::printable::printable;
 use crate::require::Requirement;
 use crate::resolve::placed;
-use crate::role::Need;
+use crate::role::Required;
+use crate::sanitize::redacted;
 use crate::source::Placement;
 
 /// The verb's arguments.
@@ -108,7 +108,7 @@ fn check(
     let assurance = requirement.check(
         &session.client,
         &session.credential,
-        session.line(),
+        session.connection(),
         &token_context::options(None, arguments.wait.timeout),
         context.interrupt,
     )?;
@@ -151,7 +151,7 @@ impl Args {
         let repo = self.repo.clone().or(defaults.repo);
         needs_repository(self.must_exist, repo.as_ref())?;
         Ok(Some(Requirement {
-            need: Need::Role(role),
+            required: Required::Role(role),
             repository: repo.map(|repo| (repo, self.repo_type.into())),
             namespace: None,
             must_exist: self.must_exist,
@@ -178,7 +178,7 @@ fn hand_over(command: &mut Command, credential: &Credential) {
 
 /// Uses the exit codes of shells.
 fn failure(program: &str, problem: &io::Error) -> Failure {
-    let program = printable(program);
+    let program = redacted(program);
     let (code, message) = match problem.kind() {
         ErrorKind::NotFound => (Code::CommandNotFound, format!("{program}: not found")),
         kind => (

@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 
-use crate::printable::{holds_secret, holds_token};
+use crate::sanitize::{contains_secret, contains_token};
 
 /// The message about a command line that contains a token. It does not repeat the token.
 pub fn find(arguments: &[OsString]) -> Option<String> {
@@ -14,8 +14,10 @@ pub fn find(arguments: &[OsString]) -> Option<String> {
     let own = arguments.clone().take_while(|argument| argument != "--");
     let handed_on = arguments.clone().skip_while(|argument| argument != "--");
     // A key of another service may be meant for the command that `run` executes.
-    if own.clone().any(|argument| holds_secret(&argument))
-        || handed_on.into_iter().any(|argument| holds_token(&argument))
+    if own.clone().any(|argument| contains_secret(&argument))
+        || handed_on
+            .into_iter()
+            .any(|argument| contains_token(&argument))
     {
         return Some(
             "an argument looks like a token, or like the key of another service. It is not \

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::identity::model::Identity;
 use crate::recipient::objection;
 use crate::resolve::ambient_endpoint;
-use crate::trace::{Answer, Trace};
+use crate::trace::{SourceStatus, Trace};
 
 /// The verb's arguments.
 #[derive(clap::Args)]
@@ -140,17 +140,17 @@ impl Report {
             identity_rows(page, identity, context.now);
         }
         for (label, answer) in [
-            ("shadowed", Answer::Shadowed),
-            ("broken", Answer::Broken),
-            ("refused", Answer::Refused),
-            ("not read", Answer::Ignored),
-            ("skipped", Answer::Skipped),
+            ("shadowed", SourceStatus::Shadowed),
+            ("broken", SourceStatus::Broken),
+            ("refused", SourceStatus::Refused),
+            ("not read", SourceStatus::Ignored),
+            ("skipped", SourceStatus::Skipped),
         ] {
             let steps: Vec<_> = self
                 .trace
                 .steps
                 .iter()
-                .filter(|step| step.answer == answer)
+                .filter(|step| step.status == answer)
                 .map(|step| {
                     let mask = step.mask.as_deref().unwrap_or_default();
                     let comma = if mask.is_empty() { "" } else { ", " };

@@ -7,7 +7,7 @@ use super::error::Failure;
 use super::exit_code::Code;
 use super::output::Output;
 use super::token_context;
-use crate::printable::printable;
+use crate::sanitize::redacted;
 
 /// The verb's arguments.
 #[derive(clap::Args)]
@@ -32,7 +32,7 @@ pub fn run(
     context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let switched = token_context::machine(context)?.switch(&arguments.name)?;
+    let switched = token_context::token_store(context)?.switch(&arguments.name)?;
     let name = switched.name;
     let shadow = token_context::shadow(context, "takes precedence over the active token", "");
     let warnings: Vec<String> = switched.warnings.into_iter().chain(shadow).collect();
@@ -40,10 +40,10 @@ pub fn run(
         output.warning(warning);
     }
     if output.is_json() {
-        output.object(&json!({ "name": printable(&name), "warnings": warnings, "error": null }));
+        output.object(&json!({ "name": redacted(&name), "warnings": warnings, "error": null }));
     } else {
         let mut page = output.page();
-        page.paragraph(&printable(&format!("`{name}` is the active token")));
+        page.paragraph(&redacted(&format!("`{name}` is the active token")));
         output.show(&page);
     }
     Ok(Code::Success)

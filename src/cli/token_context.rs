@@ -10,15 +10,15 @@ use crate::credential::Credential;
 use crate::error::Error;
 use crate::http::Settings;
 use crate::identity::Options;
-use crate::identity::client::{Client, Known, Line};
+use crate::identity::client::{Client, HubConnection, IdentityAnswer};
 use crate::interrupt::Interrupt;
 use crate::paths::Paths;
-use crate::resolve::defaults::Defaults;
-use crate::resolve::outside::Shell;
+use crate::resolve::host::ProcessHost;
 use crate::resolve::placed::shadow_warning;
+use crate::resolve::project_defaults::Defaults;
 use crate::resolve::trust::Trust;
 use crate::resolve::{Argument, Inputs, Request, ambient_endpoint};
-use crate::store::machine::Machine;
+use crate::store::token_store::TokenStore;
 use crate::trace::Trace;
 
 /// A token that was found, with everything needed to check it.
@@ -29,7 +29,7 @@ pub struct Session<'a> {
     /// The token.
     pub credential: Arc<Credential>,
     settings: Settings,
-    line: OnceCell<Line>,
+    connection: OnceCell<HubConnection>,
     /// Warnings about broken sources that were passed over.
     pub warnings: Vec<String>,
 }
@@ -42,10 +42,10 @@ impl<'a> Session<'a> {
     /// As [`Resolver::resolve`](crate::resolve::Resolver::resolve).
     pub fn open(context: &'a Context<'_>, which: &TokenArgs) -> Result<Self, Error> {
         let request = request(which)?;
-        let outside = shell(context);
+        let host = shell(context);
         let resolution = context
             .resolver
-            .resolve(&request, &inputs(context).with_outside(&outside))?;
+            .resolve(&request, &inputs(context).with_host(&host))?;
         let credential = resolution.credential.ok_or_else(|| Error::TokenNotFound {
             message: "no token was requested".to_owned(),
             trace: Arc::new(resolution.trace.clone()),
@@ -55,16 +55,18 @@ impl<'a> Session<'a> {
             client: context.client(),
             credential,
             settings: Settings::read(context.environment),
-            line: OnceCell::new(),
+            connection: OnceCell::new(),
             warnings: context.resolver.warnings(&resolution.trace),
         })
     }
 
     /// The connection to its Hub. Created on first use: loading the machine's certificates takes
     /// longer than many a complete verb.
-    pub fn line(&self) -> &Line {
-        self.line
-            .get_or_init(|| self.client.line(&self.credential.endpoint, &self.settings))
+    pub fn connection(&self) -> &HubConnection {
+        self.connection.get_or_init(|| {
+            self.client
+                .connect(&self.credential.endpoint, &self.settings)
+        })
     }
 
     /// Requests the token's identity from the Hub.
@@ -72,9 +74,9 @@ impl<'a> Session<'a> {
     /// # Errors
     ///
     /// As [`Client::identify`].
-    pub fn identify(&self, options: &Options) -> Result<Known, Error> {
+    pub fn identify(&self, options: &Options) -> Result<IdentityAnswer, Error> {
         self.client
-            .identify(&self.credential, self.line(), options, self.interrupt)
+            .identify(&self.credential, self.connection(), options, self.interrupt)
             .map_err(|failure| failure.into_error(&self.credential))
     }
 }
@@ -85,10 +87,10 @@ impl<'a> Session<'a> {
 ///
 /// As [`Resolver::explain`](crate::resolve::Resolver::explain).
 pub fn explain(context: &Context<'_>, which: &TokenArgs) -> Result<Trace, Error> {
-    let outside = shell(context);
+    let host = shell(context);
     context
         .resolver
-        .explain(&request(which)?, &inputs(context).with_outside(&outside))
+        .explain(&request(which)?, &inputs(context).with_host(&host))
 }
 
 /// The defaults of the folder's project.
@@ -117,8 +119,8 @@ pub fn trust(context: &Context<'_>) -> Result<Trust, Error> {
 }
 
 /// What slow sources of the chain may use: a command, but no notebook.
-pub fn shell<'a>(context: &Context<'a>) -> Shell<'a> {
-    Shell {
+pub fn shell<'a>(context: &Context<'a>) -> ProcessHost<'a> {
+    ProcessHost {
         variables: context.environment.all(),
         interrupt: context.interrupt,
     }
@@ -146,10 +148,10 @@ pub fn options(max_age: Option<Duration>, timeout: Option<Duration>) -> Options 
 ///
 /// # Errors
 ///
-/// As [`Machine::new`]; a broken `HF_ENDPOINT`.
-pub fn machine<'a>(context: &Context<'a>) -> Result<Machine<'a>, Error> {
+/// As [`TokenStore::new`]; a broken `HF_ENDPOINT`.
+pub fn token_store<'a>(context: &Context<'a>) -> Result<TokenStore<'a>, Error> {
     let ambient = ambient_endpoint(context.environment)?;
-    Machine::new(&Paths::new(context.environment), ambient, context.interrupt)
+    TokenStore::new(&Paths::new(context.environment), ambient, context.interrupt)
 }
 
 /// The warning that a variable takes precedence over the active token, if one does: see
@@ -176,15 +178,18 @@ mod tests {
 
     use super::super::{Input, NoPrompt, ReplaceProcess, Stream};
     use super::*;
-    use crate::env::{Fixed, HF_TOKEN};
-    use crate::interrupt::Never;
+    use crate::env::{HF_TOKEN, StaticEnvironment};
+    use crate::interrupt::NeverInterrupted;
     use crate::resolve::Resolver;
 
     #[test]
     fn a_verb_that_asks_nobody_makes_no_way_to_the_hub() {
         let (mut output, mut errors, mut input) = (Vec::new(), Vec::new(), std::io::empty());
         let context = Context {
-            environment: &Fixed::from([(HF_TOKEN, "hf_SessionFakeFakeFakeFakeFakeFakeFakeAA")]),
+            environment: &StaticEnvironment::from([(
+                HF_TOKEN,
+                "hf_SessionFakeFakeFakeFakeFakeFakeFakeAA",
+            )]),
             folder: None,
             program: None,
             stdin: Input::from(&mut input),
@@ -193,14 +198,14 @@ mod tests {
             stderr: Stream::to(&mut errors),
             width: None,
             now: OffsetDateTime::UNIX_EPOCH,
-            interrupt: &Never,
+            interrupt: &NeverInterrupted,
             launcher: &ReplaceProcess,
             resolver: Resolver::default(),
             client: None,
         };
         let session = Session::open(&context, &TokenArgs::default()).unwrap();
-        assert!(session.line.get().is_none());
-        session.line();
-        assert!(session.line.get().is_some());
+        assert!(session.connection.get().is_none());
+        session.connection();
+        assert!(session.connection.get().is_some());
     }
 }

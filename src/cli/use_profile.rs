@@ -12,11 +12,11 @@ use super::output::Output;
 use super::token_context;
 use crate::error::Error;
 use crate::paths;
-use crate::printable::{printable, printable_path};
 use crate::resolve::pin::pin;
 use crate::resolve::placed::shadow_warning;
 use crate::resolve::{Argument, Inputs, Request};
-use crate::store::machine::foreign_warning;
+use crate::sanitize::{redacted, redacted_path};
+use crate::store::token_store::foreign_warning;
 
 /// The verb's arguments.
 #[derive(clap::Args)]
@@ -78,10 +78,10 @@ pub fn run(
         let effect = "takes precedence over the token that a folder names";
         warnings.extend(shadow_warning(context.environment, effect, ""));
     }
-    if let Some(hidden) = &pinned.hides {
+    if let Some(hidden) = &pinned.shadows {
         warnings.push(format!(
             "{} no longer applies here: only the nearest file does, as a whole",
-            printable_path(hidden)
+            redacted_path(hidden)
         ));
     }
     if let Some(objection) = &pinned.objection {
@@ -89,7 +89,7 @@ pub fn run(
             "{} was written, and does not count yet: {objection}. Take away that right, or list \
              the folder in HUBTOKEN_SAFE_DIRECTORIES, or in safe_directories of your own \
              configuration",
-            printable_path(&pinned.file)
+            redacted_path(&pinned.file)
         ));
     }
     for warning in &warnings {
@@ -107,7 +107,7 @@ pub fn run(
         let home = paths::home(context.environment);
         let file = paths::display(&pinned.file, home.as_deref());
         let mut page = output.page();
-        page.paragraph(&printable(&match (&arguments.name, pinned.changed) {
+        page.paragraph(&redacted(&match (&arguments.name, pinned.changed) {
             (Some(name), true) if pinned.objection.is_some() => {
                 format!("`{name}` is the token that {file} names")
             }

@@ -15,10 +15,11 @@ use super::signals::Signals;
 use crate::env::ProcessEnvironment;
 use crate::http::Settings;
 use crate::identity::Options;
-use crate::process;
+use crate::process_state;
 use crate::repository::RepositoryType;
 use crate::require::Requirement;
-use crate::role::{Need, Role, Target};
+use crate::role::{Required, Role};
+use crate::target::Target;
 
 /// Checks whose a caller's token is before the caller is rejected. For `hubtoken.asgi`.
 ///
@@ -49,17 +50,17 @@ pub fn identify_anew(
     max_age: Option<f64>,
     timeout: Option<f64>,
 ) -> PyResult<PyIdentity> {
-    let options = options(Options::for_bearers(), max_age, None, timeout)?;
+    let options = options(Options::for_callers(), max_age, None, timeout)?;
     let credential = credential(py, token, endpoint)?;
-    let process = process::current_checked();
+    let process = process_state::current_after_pid_check();
     let settings = Settings::read(&ProcessEnvironment).unshared();
-    let line = process.client.line(&credential.endpoint, &settings);
+    let connection = process.client.connect(&credential.endpoint, &settings);
     let signals = Signals::default();
     let age = options.freshness.denial.first;
     log::detached(py, || {
         process
             .client
-            .identify_anew(&credential, &line, &options, age, &signals)
+            .identify_fresh(&credential, &connection, &options, age, &signals)
     })?
     .map(|known| PyIdentity(known.identity))
     .map_err(|failure| signals.to_python(failure.into_error(&credential)))
@@ -101,18 +102,24 @@ pub fn require_of_caller(
     max_age: Option<f64>,
     timeout: Option<f64>,
 ) -> PyResult<()> {
-    let options = options(Options::for_bearers(), max_age, None, timeout)?;
+    let options = options(Options::for_callers(), max_age, None, timeout)?;
     let requirement = requirement(need, repo, repo_type)?;
     let credential = credential(py, token, endpoint)?;
-    let process = process::current_checked();
+    let process = process_state::current_after_pid_check();
     if requirement.is_granted(&process.client, &credential, options.max_age) {
         return Ok(());
     }
     let settings = Settings::read(&ProcessEnvironment).unshared();
-    let line = process.client.line(&credential.endpoint, &settings);
+    let connection = process.client.connect(&credential.endpoint, &settings);
     let signals = Signals::default();
     log::detached(py, || {
-        requirement.check(&process.client, &credential, &line, &options, &signals)
+        requirement.check(
+            &process.client,
+            &credential,
+            &connection,
+            &options,
+            &signals,
+        )
     })?
     .map(|_| ())
     .map_err(|error| signals.to_python(error))
@@ -136,12 +143,12 @@ pub fn check_repository(repo: &str, repo_type: &str) -> PyResult<()> {
 
 fn requirement(need: &str, repo: Option<&str>, repo_type: &str) -> PyResult<Requirement> {
     let kind = RepositoryType::from_argument(repo_type).map_err(to_python)?;
-    let need = match Role::parse(need) {
-        Ok(role) => Need::Role(role),
-        Err(_) => Need::permission_named(need).map_err(to_python)?,
+    let required = match Role::parse(need) {
+        Ok(role) => Required::Role(role),
+        Err(_) => Required::permission_named(need).map_err(to_python)?,
     };
     Ok(Requirement {
-        need,
+        required,
         repository: repo.map(|text| (text.to_owned(), kind)),
         namespace: None,
         must_exist: false,

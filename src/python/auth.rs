@@ -10,7 +10,7 @@ use super::error::{classes, to_python};
 use crate::credential::Credential;
 use crate::endpoint::Recipient;
 use crate::strict_url::{Origin, UrlProblem};
-use crate::sync::lock;
+use crate::sync::lock_ignoring_poison;
 
 /// How many servers are remembered as warned about; a crawler must not exhaust memory.
 const MAXIMUM_WARNED: usize = 1024;
@@ -47,7 +47,7 @@ fn resembles_http(url: &str) -> bool {
 }
 
 fn warn_once(py: Python<'_>, credential: &Credential, origin: Origin) -> PyResult<()> {
-    let is_known = lock(&WARNED)
+    let is_known = lock_ignoring_poison(&WARNED)
         .as_ref()
         .is_some_and(|warned| warned.contains(&origin) || warned.len() >= MAXIMUM_WARNED);
     if is_known {
@@ -62,7 +62,9 @@ fn warn_once(py: Python<'_>, credential: &Credential, origin: Origin) -> PyResul
     let category = py.get_type::<classes::HubTokenWarning>();
     warn_at(py, &category, &text, level(py))?;
     // If warnings are errors, the next request fails as well.
-    lock(&WARNED).get_or_insert_default().insert(origin);
+    lock_ignoring_poison(&WARNED)
+        .get_or_insert_default()
+        .insert(origin);
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use crate::authorization::{self, Outcome, Verdict};
 use crate::error::Error;
 use crate::repository::RepositoryType;
 use crate::require::Requirement;
-use crate::role::{Need, Role, permission};
+use crate::role::{Required, Role, permission};
 
 /// A decision with its reason.
 ///
@@ -123,9 +123,9 @@ pub fn authorize(
 ) -> PyResult<PyVerdict> {
     let decide = || {
         let requirement = Requirement {
-            need: match Role::parse(need) {
-                Ok(role) => Need::Role(role),
-                Err(_) => Need::permission_named(need)?,
+            required: match Role::parse(need) {
+                Ok(role) => Required::Role(role),
+                Err(_) => Required::permission_named(need)?,
             },
             repository: match repo {
                 Some(text) => Some((text.to_owned(), RepositoryType::from_argument(repo_type)?)),
@@ -135,7 +135,7 @@ pub fn authorize(
             must_exist: false,
         };
         let target = requirement.target(&identity.0.user)?;
-        let verdict = authorization::authorize(&identity.0, &requirement.need, &target);
+        let verdict = authorization::authorize(&identity.0, &requirement.required, &target);
         match verdict.misspelling() {
             Some(error) => Err(error),
             None => Ok(verdict),

@@ -10,15 +10,15 @@ use super::error::{classes, to_python};
 use super::host::PythonHost;
 use crate::credential::Credential;
 use crate::error::Error;
-use crate::live;
-use crate::process::Process;
+use crate::live_tokens;
+use crate::process_state::ProcessState;
 use crate::resolve::Request;
 use crate::trace::Trace;
 
 /// Resolves a token.
 pub fn resolve(
     py: Python<'_>,
-    process: &Process,
+    process: &ProcessState,
     request: &Request<'_>,
 ) -> PyResult<Option<Arc<Credential>>> {
     find(py, process, request)?.map_err(to_python)
@@ -27,11 +27,11 @@ pub fn resolve(
 /// The same. The outer error is Python's, the inner one the chain's.
 pub fn find(
     py: Python<'_>,
-    process: &Process,
+    process: &ProcessState,
     request: &Request<'_>,
 ) -> PyResult<Result<Option<Arc<Credential>>, Error>> {
     let host = PythonHost::default();
-    let inputs = inputs().with_outside(&host);
+    let inputs = inputs().with_host(&host);
     let resolve = || process.resolver.resolve(request, &inputs);
     let outcome = if request.is_answered_by_its_argument() {
         // Releasing and reacquiring the interpreter would cost more, especially with many threads.
@@ -42,8 +42,8 @@ pub fn find(
     match outcome {
         Ok(resolution) => {
             warn_of(py, process, &resolution.trace)?;
-            // While attached again: see `live`.
-            resolution.credential.iter().for_each(live::register);
+            // While attached again: see `live_tokens`.
+            resolution.credential.iter().for_each(live_tokens::register);
             Ok(Ok(resolution.credential))
         }
         Err(error @ Error::Interrupted) => Err(host.to_python(error)),
@@ -52,7 +52,7 @@ pub fn find(
 }
 
 /// Warns about the sources in a trace that are broken or refuse access, once for each.
-pub fn warn_of(py: Python<'_>, process: &Process, trace: &Trace) -> PyResult<()> {
+pub fn warn_of(py: Python<'_>, process: &ProcessState, trace: &Trace) -> PyResult<()> {
     for warning in process.resolver.warnings(trace) {
         warn(py, &py.get_type::<classes::HubTokenWarning>(), &warning)?;
     }

@@ -12,9 +12,9 @@ use zeroize::Zeroizing;
 
 use super::signals::Signals;
 use crate::cli::{self, Context, Exec, Input, Prompt, ReplaceProcess, Stream};
-use crate::env::Fixed;
+use crate::env::StaticEnvironment;
 use crate::error::Error;
-use crate::process;
+use crate::process_state;
 use crate::resolve::Resolver;
 
 /// Runs the `hubtoken` command with the arguments in `sys.argv`.
@@ -28,13 +28,13 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
     let arguments: Vec<OsString> = sys.getattr("argv")?.extract()?;
     let interpreter: Option<OsString> = sys.getattr("executable")?.extract()?;
     // Read while attached; the command itself runs detached and reads this copy.
-    let environment = Fixed::of_process();
+    let environment = StaticEnvironment::of_process();
     let folder = std::env::current_dir().ok();
     let program = program(arguments.first(), interpreter, folder.as_deref());
     let signals = Signals::default();
     // The process's client already has a thread and connections, and a logout clears its caches
     // too. The resolver is new, since each command emits its own warnings.
-    let process = process::current_checked();
+    let process = process_state::current_after_pid_check();
     Ok(py.detach(|| {
         let (mut input, mut output, mut errors) = (stdin(), stdout(), stderr());
         let input_is_terminal = input.is_terminal();

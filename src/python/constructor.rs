@@ -16,7 +16,7 @@ use super::arguments::{parse_endpoint, token_text};
 use super::chain;
 use super::identity::needed;
 use crate::credential::Credential;
-use crate::process;
+use crate::process_state;
 use crate::resolve::{Argument, Request};
 
 /// The library that has its own exception for a bad value.
@@ -36,7 +36,11 @@ pub fn credential(token: &Bound<'_, PyAny>, endpoint: Option<&str>) -> PyResult<
         endpoint: parse_endpoint(endpoint)?,
         profile: None,
     };
-    needed(chain::resolve(token.py(), &process::current(), &request)?)
+    needed(chain::resolve(
+        token.py(),
+        &process_state::current(),
+        &request,
+    )?)
 }
 
 /// The error in a form that the caller shows without the value.

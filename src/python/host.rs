@@ -12,14 +12,14 @@ use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use zeroize::Zeroizing;
 
 use super::signals::Signals;
-use crate::env::{self, Environment as _, Fixed, ProcessEnvironment};
+use crate::env::{self, Environment as _, ProcessEnvironment, StaticEnvironment};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
-use crate::process;
-use crate::resolve::errand::{Tell, Told};
-use crate::resolve::outside::Outside;
+use crate::process_state;
+use crate::resolve::host::Host;
+use crate::resolve::slow_source::{Responder, SourceAnswer};
 use crate::source::Notebook;
-use crate::sync::lock;
+use crate::sync::lock_ignoring_poison;
 
 /// The environment of one call. Its methods attach to the interpreter themselves.
 #[derive(Default)]
@@ -34,8 +34,8 @@ impl PythonHost {
     }
 }
 
-impl Outside for PythonHost {
-    fn variables(&self) -> Fixed {
+impl Host for PythonHost {
+    fn variables(&self) -> StaticEnvironment {
         Python::attach(|_| ProcessEnvironment.all())
     }
 
@@ -48,10 +48,10 @@ impl Outside for PythonHost {
         Python::attach(|py| vaults(py).unwrap_or_default())
     }
 
-    fn ask_vault(&self, notebook: Notebook, tell: Tell) {
+    fn ask_vault(&self, notebook: Notebook, responder: Responder) {
         Python::attach(|py| {
             // Without an answer, this counts as a failure.
-            let _ = ask(py, notebook, tell);
+            let _ = ask(py, notebook, responder);
         });
     }
 }
@@ -62,7 +62,7 @@ fn vaults(py: Python<'_>) -> PyResult<Vec<Notebook>> {
         .import("sys")?
         .getattr("modules")?
         .cast_into::<PyDict>()?;
-    let may_be_colab = modules.contains("google.colab")? && !process::is_forked();
+    let may_be_colab = modules.contains("google.colab")? && !process_state::is_forked();
     let may_be_kaggle = env::text(&ProcessEnvironment, env::KAGGLE_USER_SECRETS_TOKEN).is_some();
     if !may_be_colab && !may_be_kaggle {
         return Ok(Vec::new());
@@ -80,25 +80,25 @@ fn vaults(py: Python<'_>) -> PyResult<Vec<Notebook>> {
         .collect())
 }
 
-fn ask(py: Python<'_>, notebook: Notebook, tell: Tell) -> PyResult<()> {
-    let tell = Mutex::new(Some(tell));
-    let told = move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+fn ask(py: Python<'_>, notebook: Notebook, responder: Responder) -> PyResult<()> {
+    let responder = Mutex::new(Some(responder));
+    let callback = move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
         let (answer, text): (String, String) = arguments.extract()?;
         let text = Zeroizing::new(text);
-        if let Some(tell) = lock(&tell).take() {
-            tell.tell(match answer.as_str() {
-                "value" => Told::value(text),
-                "absent" => Told::Absent,
-                "refused" => Told::Refused,
+        if let Some(responder) = lock_ignoring_poison(&responder).take() {
+            responder.send(match answer.as_str() {
+                "value" => SourceAnswer::value(text),
+                "absent" => SourceAnswer::Absent,
+                "refused" => SourceAnswer::Refused,
                 // The name of an exception, never its message, which may contain anything.
-                _ => Told::Failed(format!("cannot be read: {}", text.as_str())),
+                _ => SourceAnswer::Failed(format!("cannot be read: {}", text.as_str())),
             });
         }
         PyResult::Ok(())
     };
-    let told = PyCFunction::new_closure(py, None, None, told)?;
+    let callback = PyCFunction::new_closure(py, None, None, callback)?;
     py.import("hubtoken.notebook")?
         .getattr("ask")?
-        .call1((notebook.name(), told))?;
+        .call1((notebook.name(), callback))?;
     Ok(())
 }

@@ -15,8 +15,8 @@ use crate::credential::Credential;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::http::Settings;
-use crate::identity::{Options, bearer};
-use crate::process;
+use crate::identity::{Options, caller_token};
+use crate::process_state;
 use crate::resolve::ambient_endpoint;
 
 /// Identifies the owner of a token that a caller has sent: for servers.
@@ -73,7 +73,7 @@ pub fn identify(
     max_stale: Option<f64>,
     timeout: Option<f64>,
 ) -> PyResult<PyIdentity> {
-    let options = options(Options::for_bearers(), max_age, max_stale, timeout)?;
+    let options = options(Options::for_callers(), max_age, max_stale, timeout)?;
     let credential = credential(py, token, endpoint)?;
     if let Some(known) = known(&credential, &options)? {
         return Ok(known);
@@ -117,15 +117,15 @@ pub fn cached_identity(
     endpoint: Option<&str>,
     max_age: Option<f64>,
 ) -> PyResult<Option<PyIdentity>> {
-    let options = options(Options::for_bearers(), max_age, None, None)?;
+    let options = options(Options::for_callers(), max_age, None, None)?;
     known(&credential(py, token, endpoint)?, &options)
 }
 
 /// The cached answer for a token; a cached rejection is an error.
 fn known(credential: &Arc<Credential>, options: &Options) -> PyResult<Option<PyIdentity>> {
-    process::current()
+    process_state::current()
         .client
-        .recall_answer(credential, options)
+        .cached_answer(credential, options)
         .transpose()
         .map(|known| known.map(PyIdentity))
         .map_err(|failure| to_python(failure.into_error(credential)))
@@ -159,5 +159,5 @@ pub fn credential(
             "the caller's token is not text that could be sent".to_owned(),
         ))
     })?;
-    bearer::read(value, endpoint).map_err(to_python)
+    caller_token::read(value, endpoint).map_err(to_python)
 }

@@ -13,11 +13,11 @@ use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
-use crate::known_end::KnownEnd;
+use crate::expiry::Expiry;
 use crate::resolve::{Argument, ambient_endpoint};
 use crate::source::Source;
 use crate::token::Token;
-use crate::trace::{Answer, Trace};
+use crate::trace::{SourceStatus, Trace};
 
 /// The token to log in with; a `HubToken` keeps its own Hub.
 pub fn given(
@@ -52,7 +52,7 @@ pub fn given(
                 token,
                 source,
                 endpoint,
-                expires_at: KnownEnd::default(),
+                expires_at: Expiry::default(),
             }))
         })
         .map_err(to_python)
@@ -78,8 +78,8 @@ fn ask(py: Python<'_>) -> PyResult<Zeroizing<String>> {
                 || error.is_instance_of::<PyNotImplementedError>(py) =>
         {
             let mut trace = Trace::default();
-            trace.note("argument", Answer::Absent, "not given");
-            trace.note("terminal", Answer::Absent, "not interactive");
+            trace.note("argument", SourceStatus::Absent, "not given");
+            trace.note("terminal", SourceStatus::Absent, "not interactive");
             Err(to_python(Error::TokenNotFound {
                 // Does not suggest an argument: a value that is written into a program stays there.
                 message: "there is no terminal to prompt for the token without showing it. Set \

@@ -116,14 +116,16 @@ fn after_import(py: Python<'_>) {
 /// Gives a forked child fresh state. Registered with `os.register_at_fork`.
 #[pyfunction]
 fn after_fork() {
-    crate::process::forked();
+    crate::process_state::after_fork();
     signals::this_is_main();
 }
 
 /// Clears the cached token of the environment. For `activate()`, which changes it.
 #[pyfunction]
 fn forget_answer() {
-    crate::process::current().resolver.forget_answer();
+    crate::process_state::current()
+        .resolver
+        .clear_last_resolution();
 }
 
 /// The Hub that ambient tokens belong to: `HF_ENDPOINT`, or `https://huggingface.co`.

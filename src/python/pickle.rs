@@ -12,12 +12,12 @@ use super::trace::{PickledStep, PyTrace};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::known_end::KnownEnd;
-use crate::live;
+use crate::expiry::Expiry;
+use crate::live_tokens;
 use crate::source::Source;
 use crate::token::Token;
-use crate::token_reference::Reference;
-use crate::trace::{Answer, Step, Trace};
+use crate::token_reference::TokenReference;
+use crate::trace::{SourceStatus, Step, Trace};
 
 /// Restores a `HubToken` from a pickle. Sends no request and reads no source.
 ///
@@ -52,14 +52,14 @@ pub fn restore(
     value: Option<&str>,
     ends_at: Option<u64>,
 ) -> PyResult<PyHubToken> {
-    let reference = Reference {
+    let reference = TokenReference {
         // A source of a later version cannot be looked up again: treat it as an argument.
         source: Source::parse(source, profile).unwrap_or(Source::Argument),
         endpoint: Endpoint::parse(endpoint).map_err(|_| damaged())?,
         fingerprint,
         mask,
     };
-    if let Some(credential) = live::find(&reference) {
+    if let Some(credential) = live_tokens::find(&reference) {
         return Ok(credential.into());
     }
     let token = value
@@ -71,9 +71,9 @@ pub fn restore(
                 token,
                 source: reference.source,
                 endpoint: reference.endpoint,
-                expires_at: ends_at.map_or(KnownEnd::UNKNOWN, KnownEnd::at_unix_milliseconds),
+                expires_at: ends_at.map_or(Expiry::UNKNOWN, Expiry::at_unix_milliseconds),
             });
-            live::register(&credential);
+            live_tokens::register(&credential);
             credential.into()
         }
         None => TokenState::Detached {
@@ -103,7 +103,7 @@ pub fn restore_trace(steps: Vec<PickledStep>, endpoint: Option<&str>) -> PyResul
         .map(|(source, answer, mask, detail)| {
             Ok(Step {
                 source,
-                answer: Answer::parse(&answer).ok_or_else(damaged)?,
+                status: SourceStatus::parse(&answer).ok_or_else(damaged)?,
                 mask,
                 detail,
             })

@@ -19,11 +19,11 @@ use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::http::Settings;
 use crate::identity::Options;
-use crate::process::{self, Process};
+use crate::process_state::{self, ProcessState};
 use crate::repository::{RepositoryType, SimilarRepository};
 use crate::require::{Assurance, Requirement};
-use crate::resolve::defaults::Defaults;
-use crate::role::{Need, Role};
+use crate::resolve::project_defaults::Defaults;
+use crate::role::{Required, Role};
 
 /// Checks that a token has a role, before the expensive call.
 ///
@@ -120,7 +120,7 @@ pub fn require_role<'py>(
     on_unknown: &str,
     must_exist: bool,
 ) -> PyResult<Bound<'py, PyHubToken>> {
-    let process = process::current();
+    let process = process_state::current();
     let (role, repo) = defaulted(py, &process, role, repo)?;
     let which = TokenArgument {
         token,
@@ -128,7 +128,7 @@ pub fn require_role<'py>(
         profile,
     };
     let requirement = Requirement {
-        need: Need::Role(role),
+        required: Required::Role(role),
         repository: repository(repo.as_deref(), repo_type)?,
         namespace: None,
         must_exist,
@@ -225,19 +225,19 @@ pub fn require_permission<'py>(
         profile,
     };
     let requirement = Requirement {
-        need: Need::permission_named(permission).map_err(to_python)?,
+        required: Required::permission_named(permission).map_err(to_python)?,
         repository: repository(repo, repo_type)?,
         namespace: namespace.map(str::to_owned),
         must_exist,
     };
     Call::new(which, requirement, max_age, max_stale, timeout, on_unknown)?
-        .check(py, &process::current())
+        .check(py, &process_state::current())
 }
 
 /// The role and the repository, with the project's as defaults.
 fn defaulted(
     py: Python<'_>,
-    process: &Process,
+    process: &ProcessState,
     role: Option<&str>,
     repo: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<(Role, Option<String>)> {
@@ -367,7 +367,7 @@ impl<'a, 'py> Call<'a, 'py> {
         })
     }
 
-    fn check(&self, py: Python<'py>, process: &Process) -> PyResult<Bound<'py, PyHubToken>> {
+    fn check(&self, py: Python<'py>, process: &ProcessState) -> PyResult<Bound<'py, PyHubToken>> {
         // It is returned unchanged.
         let given = self.which.handed_over();
         let credential = match given {
@@ -388,14 +388,14 @@ impl<'a, 'py> Call<'a, 'py> {
     }
 
     fn ask(&self, py: Python<'py>, credential: &Arc<Credential>) -> PyResult<()> {
-        let process = process::current_checked();
-        let line = process
+        let process = process_state::current_after_pid_check();
+        let connection = process
             .client
-            .line(&credential.endpoint, &Settings::read(&ProcessEnvironment));
+            .connect(&credential.endpoint, &Settings::read(&ProcessEnvironment));
         let signals = Signals::default();
         let (requirement, options) = (&self.requirement, &self.options);
         let answer = log::detached(py, || {
-            requirement.check(&process.client, credential, &line, options, &signals)
+            requirement.check(&process.client, credential, &connection, options, &signals)
         })?;
         match answer {
             Ok(assurance) => report(py, &assurance),
@@ -408,7 +408,7 @@ impl<'a, 'py> Call<'a, 'py> {
         match (&error, self.on_unknown) {
             // A typo of the caller's is not ignored silently, whatever the Hub would answer.
             (Error::Unknown { .. }, OnUnknown::Allow)
-                if self.requirement.need.suggestion().is_none() =>
+                if self.requirement.required.suggestion().is_none() =>
             {
                 Ok(())
             }

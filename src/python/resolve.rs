@@ -15,8 +15,8 @@ use super::trace::PyTrace;
 use crate::credential::Credential;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
-use crate::process::{self, Process};
-use crate::resolve::Recall;
+use crate::process_state::{self, ProcessState};
+use crate::resolve::Cached;
 
 /// Finds the token to use.
 ///
@@ -70,7 +70,7 @@ pub fn resolve_token(
         endpoint,
         profile,
     };
-    let process = process::current();
+    let process = process_state::current();
     match find(py, &process, which)? {
         Ok(found) => Ok(found.map(PyHubToken::from)),
         // The caller accepts a missing token, but a broken source must still be reported.
@@ -139,9 +139,9 @@ pub fn explain(
     endpoint: Option<&str>,
     profile: Option<&str>,
 ) -> PyResult<PyTrace> {
-    let process = process::current();
+    let process = process_state::current();
     let host = PythonHost::default();
-    let inputs = inputs().with_outside(&host);
+    let inputs = inputs().with_host(&host);
     let request = TokenArgument {
         token,
         endpoint,
@@ -177,8 +177,8 @@ pub fn explain(
 #[pyfunction]
 #[pyo3(signature = () -> "None")]
 pub fn clear_cache() {
-    let process = process::current();
-    process.resolver.reload();
+    let process = process_state::current();
+    process.resolver.clear_cache();
     process.client.reconnect();
     process.client.clear();
 }
@@ -186,7 +186,7 @@ pub fn clear_cache() {
 /// Resolves a token for the wrappers.
 pub fn resolve(
     py: Python<'_>,
-    process: &Process,
+    process: &ProcessState,
     which: TokenArgument<'_, '_>,
 ) -> PyResult<Option<Arc<Credential>>> {
     find(py, process, which)?.map_err(to_python)
@@ -195,18 +195,18 @@ pub fn resolve(
 /// The outer error is Python's, the inner one the chain's.
 fn find(
     py: Python<'_>,
-    process: &Process,
+    process: &ProcessState,
     which: TokenArgument<'_, '_>,
 ) -> PyResult<Result<Option<Arc<Credential>>, Error>> {
     if which.is_ambient() {
-        match process.resolver.recall(&ProcessEnvironment) {
-            Recall::Ready(credential) => return Ok(Ok(Some(credential))),
-            Recall::Check(credential) => {
-                if py.detach(|| process.resolver.verify(&credential)) {
+        match process.resolver.cached(&ProcessEnvironment) {
+            Cached::Hit(credential) => return Ok(Ok(Some(credential))),
+            Cached::Revalidate(credential) => {
+                if py.detach(|| process.resolver.revalidate(&credential)) {
                     return Ok(Ok(Some(credential)));
                 }
             }
-            Recall::Nothing => {}
+            Cached::Miss => {}
         }
     }
     chain::find(py, process, &which.request(py)?)

@@ -12,13 +12,13 @@ use super::stored_token::PyStoredToken;
 use crate::env::ProcessEnvironment;
 use crate::http::Settings;
 use crate::identity::Options;
-use crate::interrupt::{Interrupt, Never};
+use crate::interrupt::{Interrupt, NeverInterrupted};
 use crate::login as checked;
 use crate::paths::Paths;
-use crate::process;
+use crate::process_state;
 use crate::resolve::ambient_endpoint;
 use crate::resolve::placed::shadow_warning;
-use crate::store::machine::Machine;
+use crate::store::token_store::TokenStore;
 use crate::store::{Entry, name as stored_name};
 
 /// Stores a token on this machine, after the Hub has identified it.
@@ -71,12 +71,12 @@ pub fn login(
         stored_name::check(name).map_err(to_python)?;
     }
     let signals = Signals::default();
-    let machine = machine(&signals)?;
+    let token_store = token_store(&signals)?;
     let credential = login_token::given(py, token, parse_endpoint(endpoint)?)?;
-    let process = process::current_checked();
-    let line = process
+    let process = process_state::current_after_pid_check();
+    let connection = process
         .client
-        .line(&credential.endpoint, &Settings::read(&ProcessEnvironment));
+        .connect(&credential.endpoint, &Settings::read(&ProcessEnvironment));
     let options = Options {
         max_age: Some(std::time::Duration::ZERO),
         max_stale: std::time::Duration::ZERO,
@@ -85,12 +85,12 @@ pub fn login(
     let (record, saved) = log::detached(py, || {
         let identity = process
             .client
-            .identify(&credential, &line, &options, &signals)
+            .identify(&credential, &connection, &options, &signals)
             .map_err(|failure| failure.into_error(&credential))?
             .identity;
-        let record = checked::record(&identity);
+        let record = checked::metadata(&identity);
         let wanted = name.map_or_else(|| checked::name(&identity), str::to_owned);
-        let saved = machine.save(&wanted, &credential.token, &record, name.is_some())?;
+        let saved = token_store.save(&wanted, &credential.token, &record, name.is_some())?;
         Ok((record, saved))
     })?
     .map_err(|error| signals.to_python(error))?;
@@ -133,16 +133,18 @@ pub fn login(
 #[pyo3(signature = (name: "str | None" = None) -> "None")]
 pub fn logout(py: Python<'_>, name: Option<&str>) -> PyResult<()> {
     let signals = Signals::default();
-    let machine = machine(&signals)?;
+    let token_store = token_store(&signals)?;
     let removed = py
         .detach(|| match name {
-            Some(name) => machine.remove(name),
-            None => machine.remove_all(),
+            Some(name) => token_store.remove(name),
+            None => token_store.remove_all(),
         })
         .map_err(|error| signals.to_python(error))?;
     let settings = Settings::read(&ProcessEnvironment);
     for digest in &removed.tokens {
-        process::current().client.forget_shared(&settings, *digest);
+        process_state::current()
+            .client
+            .invalidate_shared(&settings, *digest);
     }
     warn_of(py, &removed.warnings)?;
     warn_of_shadow(py, "is still used", " to be without a token")
@@ -172,9 +174,9 @@ pub fn logout(py: Python<'_>, name: Option<&str>) -> PyResult<()> {
 #[pyo3(signature = (name: "str") -> "None")]
 pub fn switch_token(py: Python<'_>, name: &str) -> PyResult<()> {
     let signals = Signals::default();
-    let machine = machine(&signals)?;
+    let token_store = token_store(&signals)?;
     let switched = py
-        .detach(|| machine.switch(name))
+        .detach(|| token_store.switch(name))
         .map_err(|error| signals.to_python(error))?;
     warn_of(py, &switched.warnings)?;
     warn_of_shadow(py, "takes precedence over the active token", "")
@@ -205,8 +207,8 @@ pub fn switch_token(py: Python<'_>, name: &str) -> PyResult<()> {
 #[pyo3(signature = (old: "str", new: "str") -> "str")]
 pub fn rename_token(py: Python<'_>, old: &str, new: &str) -> PyResult<String> {
     let signals = Signals::default();
-    let machine = machine(&signals)?;
-    py.detach(|| machine.rename(old, new))
+    let token_store = token_store(&signals)?;
+    py.detach(|| token_store.rename(old, new))
         .map_err(|error| signals.to_python(error))
 }
 
@@ -227,8 +229,8 @@ pub fn rename_token(py: Python<'_>, old: &str, new: &str) -> PyResult<String> {
 #[pyfunction]
 #[pyo3(signature = () -> "list[StoredToken]")]
 pub fn stored_tokens(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
-    let machine = machine(&Never)?;
-    let entries = py.detach(|| machine.list()).map_err(to_python)?;
+    let token_store = token_store(&NeverInterrupted)?;
+    let entries = py.detach(|| token_store.list()).map_err(to_python)?;
     let tokens = PyList::empty(py);
     for entry in entries {
         match PyStoredToken::new(entry.map_err(to_python)?) {
@@ -243,10 +245,10 @@ pub fn stored_tokens(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     Ok(tokens)
 }
 
-fn machine(interrupt: &(dyn Interrupt + Sync)) -> PyResult<Machine<'_>> {
+fn token_store(interrupt: &(dyn Interrupt + Sync)) -> PyResult<TokenStore<'_>> {
     let paths = Paths::new(&ProcessEnvironment);
     ambient_endpoint(&ProcessEnvironment)
-        .and_then(|ambient| Machine::new(&paths, ambient, interrupt))
+        .and_then(|ambient| TokenStore::new(&paths, ambient, interrupt))
         .map_err(to_python)
 }
 

@@ -11,9 +11,9 @@ use super::token::PyHubToken;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::known_end::KnownEnd;
-use crate::live;
-use crate::printable::printable;
+use crate::expiry::Expiry;
+use crate::live_tokens;
+use crate::sanitize::redacted;
 use crate::source::Source;
 use crate::store::Entry;
 use crate::token::Token;
@@ -60,13 +60,13 @@ impl PyStoredToken {
                     endpoint: self.endpoint.clone(),
                     expires_at: self
                         .expires_at
-                        .map(KnownEnd::at_unix_seconds)
+                        .map(Expiry::at_unix_seconds)
                         .unwrap_or_default(),
                 })
             })
         };
         // A pickle of it finds it again.
-        live::register(credential);
+        live_tokens::register(credential);
         Ok(PyHubToken::from(Arc::clone(credential)))
     }
 
@@ -110,7 +110,7 @@ impl PyStoredToken {
     fn __repr__(&self) -> String {
         format!(
             "<StoredToken {} {}{}>",
-            printable(&self.name),
+            redacted(&self.name),
             self.token.mask(),
             if self.active { ", active" } else { "" }
         )

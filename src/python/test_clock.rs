@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::env::{Environment as _, ProcessEnvironment};
+use crate::identity::cache::shared::Timestamp;
 use crate::identity::clock::Clock;
-use crate::identity::shared::Moment;
 
 /// The variable that names the file.
 const HUBTOKEN_TEST_CLOCK: &str = "HUBTOKEN_TEST_CLOCK";
@@ -18,7 +18,7 @@ pub fn install() {
     let Some(path) = ProcessEnvironment.get(HUBTOKEN_TEST_CLOCK) else {
         return;
     };
-    let start = Moment::now();
+    let start = Timestamp::now();
     let readings = AtomicU64::new(0);
     let read = move || {
         let text = std::fs::read_to_string(&path).unwrap_or_default();
@@ -30,7 +30,7 @@ pub fn install() {
     let now = move || {
         let reading = Duration::from_nanos(readings.fetch_add(1, Ordering::Relaxed));
         let wall = read() + reading;
-        Moment {
+        Timestamp {
             instant: start.instant + wall.saturating_sub(first),
             wall,
         }

@@ -486,7 +486,7 @@ pub fn is_sent_anyway(
             Inputs::read(&environment, None)
         }
     };
-    Ok(py.detach(|| inputs.is_sent_anyway(&credential.token)))
+    Ok(py.detach(|| inputs.huggingface_hub_sends(&credential.token)))
 }
 
 /// The description of a token's source that `activate()` passes to child processes.

@@ -12,9 +12,9 @@ use pyo3::prelude::*;
 use super::arguments::inputs;
 use super::error::to_python;
 use crate::credential::Credential;
-use crate::live;
-use crate::process;
-use crate::token_reference::Reference;
+use crate::live_tokens;
+use crate::process_state;
+use crate::token_reference::TokenReference;
 
 /// A token, or a reference to it.
 pub enum TokenState {
@@ -23,7 +23,7 @@ pub enum TokenState {
     /// Unpickled where the token was not alive; looked up on first use.
     Detached {
         /// The reference that the pickle carried.
-        reference: Reference,
+        reference: TokenReference,
         /// The token, once it has been found.
         found: OnceLock<Arc<Credential>>,
     },
@@ -38,7 +38,7 @@ impl TokenState {
                 if let Some(credential) = found.get() {
                     return Ok(credential.clone());
                 }
-                let credential = match live::find(reference) {
+                let credential = match live_tokens::find(reference) {
                     Some(credential) => credential,
                     None => revive(py, reference)?,
                 };
@@ -56,9 +56,9 @@ impl TokenState {
     }
 
     /// The reference that a pickle carries.
-    pub fn reference(&self) -> Reference {
+    pub fn reference(&self) -> TokenReference {
         match self {
-            Self::Live(credential) => Reference::of(credential),
+            Self::Live(credential) => TokenReference::of(credential),
             Self::Detached { reference, .. } => reference.clone(),
         }
     }
@@ -73,12 +73,12 @@ impl TokenState {
 }
 
 /// Looks up a token in the quick sources. Skips every source that could be slow or show a dialog.
-fn revive(py: Python<'_>, reference: &Reference) -> PyResult<Arc<Credential>> {
-    let process = process::current();
+fn revive(py: Python<'_>, reference: &TokenReference) -> PyResult<Arc<Credential>> {
+    let process = process_state::current();
     let inputs = inputs();
     let credential = py
-        .detach(|| process.resolver.revive(reference, &inputs))
+        .detach(|| process.resolver.restore(reference, &inputs))
         .map_err(to_python)?;
-    live::register(&credential);
+    live_tokens::register(&credential);
     Ok(credential)
 }

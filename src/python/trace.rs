@@ -50,7 +50,7 @@ impl PyTrace {
             .map(|step| {
                 (
                     step.source.clone(),
-                    step.answer.name().to_owned(),
+                    step.status.name().to_owned(),
                     step.mask.clone(),
                     step.detail.clone(),
                 )
@@ -79,7 +79,7 @@ impl PyTraceStep {
     /// `found`, `shadowed`, `absent`, `skipped`, `refused`, `broken` or `ignored`.
     #[getter]
     fn answer(&self) -> &'static str {
-        self.0.answer.name()
+        self.0.status.name()
     }
 
     /// The source's token, masked; `None` if it has none.
@@ -95,6 +95,6 @@ impl PyTraceStep {
     }
 
     fn __repr__(&self) -> String {
-        format!("<TraceStep {} {}>", self.0.source, self.0.answer.name())
+        format!("<TraceStep {} {}>", self.0.source, self.0.status.name())
     }
 }

@@ -16,7 +16,7 @@ use crate::env::ProcessEnvironment;
 use crate::http::Settings;
 use crate::identity::Options;
 use crate::identity::model::Identity;
-use crate::process;
+use crate::process_state;
 use crate::require::stale_warning;
 
 /// Returns whose a token is, as the Hub reports it.
@@ -76,12 +76,12 @@ pub fn whoami(
         endpoint,
         profile,
     };
-    let process = process::current();
+    let process = process_state::current();
     let credential = match which.handed_over() {
         Some(token) => token.get().credential(py)?,
         None => needed(resolve(py, &process, which)?)?,
     };
-    if let Some(identity) = process.client.recall(&credential, &options) {
+    if let Some(identity) = process.client.cached(&credential, &options) {
         return Ok(PyIdentity(identity));
     }
     ask(
@@ -100,13 +100,13 @@ pub fn ask(
     settings: &Settings,
     options: &Options,
 ) -> PyResult<Arc<Identity>> {
-    let process = process::current_checked();
-    let line = process.client.line(&credential.endpoint, settings);
+    let process = process_state::current_after_pid_check();
+    let connection = process.client.connect(&credential.endpoint, settings);
     let signals = Signals::default();
     let known = log::detached(py, || {
         process
             .client
-            .identify(credential, &line, options, &signals)
+            .identify(credential, &connection, options, &signals)
     })?
     .map_err(|failure| signals.to_python(failure.into_error(credential)))?;
     if let Some(text) = stale_warning(credential, &known) {

@@ -12,7 +12,8 @@ use std::fmt::Write as _;
 use crate::error::{Denial, DenialKind, Error};
 use crate::identity::model::{Identity, Organization, Scope};
 use crate::role::permission::{self, Spelling};
-use crate::role::{Need, READ, Role, Target, TokenRole, WRITE};
+use crate::role::{READ, Required, Role, TokenRole, WRITE};
+use crate::target::Target;
 pub(crate) use remedy::Remedy;
 
 /// The three outcomes. Unknown is never reported as denied.
@@ -83,8 +84,9 @@ impl Verdict {
 /// Decides whether an identity may do something.
 ///
 /// It evaluates the given identity, whatever its age, and sends no request. Before a denial is
-/// reported, [`Client::reconsider`](crate::identity::client::Client::reconsider) provides a fresh
-/// one.
+/// reported,
+/// [`Client::refresh_before_denial`](crate::identity::client::Client::refresh_before_denial)
+/// provides a fresh one.
 ///
 /// # Example
 ///
@@ -92,27 +94,28 @@ impl Verdict {
 /// use hubtoken_core::authorization::{Outcome, authorize};
 /// use hubtoken_core::endpoint::Endpoint;
 /// use hubtoken_core::identity::model::Identity;
-/// use hubtoken_core::role::{Need, Role, Target};
+/// use hubtoken_core::role::{Required, Role};
+/// use hubtoken_core::target::Target;
 ///
 /// let body = br#"{"name":"alice","auth":{"type":"access_token","accessToken":{"role":"read"}}}"#;
 /// let identity = Identity::parse(body, &Endpoint::default_hub())?;
-/// let verdict = authorize(&identity, &Need::Role(Role::Write), &Target::Anything);
+/// let verdict = authorize(&identity, &Required::Role(Role::Write), &Target::Anything);
 /// assert_eq!(verdict.outcome, Outcome::Denied);
 /// assert_eq!(verdict.reason, "its role is read, and write is needed");
 /// # Ok::<(), String>(())
 /// ```
 #[must_use]
-pub fn authorize(identity: &Identity, need: &Need, target: &Target) -> Verdict {
-    let question = Question {
+pub fn authorize(identity: &Identity, required: &Required, target: &Target) -> Verdict {
+    let evaluation = Evaluation {
         identity,
-        need,
+        required,
         target,
     };
-    if let Some(verdict) = question.unknown_permission() {
+    if let Some(verdict) = evaluation.unknown_permission() {
         return verdict;
     }
     match &identity.role {
-        None => question.unknown_by_token(format!(
+        None => evaluation.unknown_by_token(format!(
             "whoami reports no role for {}",
             match identity.authentication.as_deref() {
                 Some("oauth") => "OAuth tokens",
@@ -121,16 +124,18 @@ pub fn authorize(identity: &Identity, need: &Need, target: &Target) -> Verdict {
             }
         )),
         Some(TokenRole::Other(role)) => {
-            question.unknown_by_token(format!("its role `{role}` is not known to hubtoken"))
+            evaluation.unknown_by_token(format!("its role `{role}` is not known to hubtoken"))
         }
-        Some(TokenRole::Read) if need.changes_something() => question.token_lacks(match need {
-            Need::Role(_) => "its role is read, and write is needed".to_owned(),
-            Need::Permission(permission) => {
-                format!("its role is read, which does not include `{permission}`")
-            }
-        }),
-        Some(TokenRole::Read | TokenRole::Write | TokenRole::God) => question.person_may(),
-        Some(TokenRole::FineGrained) => question.scopes_may(),
+        Some(TokenRole::Read) if required.changes_something() => {
+            evaluation.token_lacks(match required {
+                Required::Role(_) => "its role is read, and write is needed".to_owned(),
+                Required::Permission(permission) => {
+                    format!("its role is read, which does not include `{permission}`")
+                }
+            })
+        }
+        Some(TokenRole::Read | TokenRole::Write | TokenRole::God) => evaluation.user_verdict(),
+        Some(TokenRole::FineGrained) => evaluation.scope_verdict(),
     }
 }
 
@@ -138,17 +143,17 @@ pub fn authorize(identity: &Identity, need: &Need, target: &Target) -> Verdict {
 const GOOD_TOKEN: &str = "the token would do, but ";
 
 /// The parameters of one evaluation, so that each rule reads as a sentence.
-struct Question<'a> {
+struct Evaluation<'a> {
     identity: &'a Identity,
-    need: &'a Need,
+    required: &'a Required,
     target: &'a Target,
 }
 
-impl Question<'_> {
+impl Evaluation<'_> {
     /// The verdict on a permission that neither this version nor a scope of the token lists:
     /// nothing here can say whether a role includes it.
     fn unknown_permission(&self) -> Option<Verdict> {
-        let Need::Permission(name) = self.need else {
+        let Required::Permission(name) = self.required else {
             return None;
         };
         let spelling = permission::spelling(name);
@@ -184,7 +189,7 @@ impl Question<'_> {
 
     /// What the token's user may do, depending on the namespace: their own, their organization's,
     /// or another one.
-    fn person_may(&self) -> Verdict {
+    fn user_verdict(&self) -> Verdict {
         let Some(namespace) = self.target.namespace() else {
             return self.allowed(format!("its role is {}", self.role_name()));
         };
@@ -192,8 +197,8 @@ impl Question<'_> {
             return self.allowed(format!("{namespace} is the token's own namespace"));
         }
         match self.identity.organization(namespace) {
-            Some(organization) => self.member_may(organization),
-            None if self.need.changes_something() => self
+            Some(organization) => self.member_verdict(organization),
+            None if self.required.changes_something() => self
                 .denied(format!(
                     "{} is not a member of {namespace}",
                     self.identity.user
@@ -207,8 +212,8 @@ impl Question<'_> {
         }
     }
 
-    fn member_may(&self, organization: &Organization) -> Verdict {
-        let by_role = self.role_may(organization);
+    fn member_verdict(&self, organization: &Organization) -> Verdict {
+        let by_role = self.role_verdict(organization);
         let restrictions = &organization.security_restrictions;
         // A user without the role would be denied even without a policy.
         if restrictions.is_empty() || by_role.outcome == Outcome::Denied {
@@ -220,19 +225,19 @@ impl Question<'_> {
             restrictions.join(", ")
         );
         // Public content can be read regardless.
-        let mut verdict = if self.need.changes_something() {
+        let mut verdict = if self.required.changes_something() {
             self.denied(reason)
         } else {
             self.unknown(reason)
         };
         verdict.kind = DenialKind::OrganizationPolicy;
-        let permission = self.need.permission();
+        let permission = self.required.permission();
         let remedy = Remedy::for_restrictions(self.identity, name, permission, restrictions);
         verdict.with(remedy, self.identity)
     }
 
     /// What the user's role in an organization allows.
-    fn role_may(&self, organization: &Organization) -> Verdict {
+    fn role_verdict(&self, organization: &Organization) -> Verdict {
         let name = &organization.name;
         let Some(role) = organization.role_in_org.as_deref() else {
             return self.unknown(format!(
@@ -241,7 +246,7 @@ impl Question<'_> {
         };
         let user = &self.identity.user;
         let higher_role = || Remedy::HigherRole(name.clone());
-        let may = match (role, self.need.changes_something()) {
+        let may = match (role, self.required.changes_something()) {
             ("admin" | "write", _) | ("contributor" | "read", false) => true,
             // A contributor may create repositories and change those; only the Hub knows who
             // created a repository.
@@ -274,7 +279,7 @@ impl Question<'_> {
         let reason = format!(
             "{GOOD_TOKEN}{user} has the role {role} in the organization {name}, and {} needs write \
              there",
-            self.need
+            self.required
         );
         let mut verdict = if organization.has_resource_groups {
             self.unknown(format!(
@@ -290,7 +295,7 @@ impl Question<'_> {
     /// The token lacks the right. Another token helps only if its user has the right, which whoami
     /// may not say.
     fn token_lacks(&self, reason: String) -> Verdict {
-        let user = self.person_may();
+        let user = self.user_verdict();
         if user.outcome == Outcome::Denied && self.comes_first(&user) {
             return Verdict {
                 by_token: true,
@@ -328,7 +333,7 @@ impl Question<'_> {
 
     /// The token does not settle the question. Another token helps only if its user has the right.
     fn unknown_by_token(&self, reason: String) -> Verdict {
-        let user = self.person_may();
+        let user = self.user_verdict();
         let verdict = self.unknown(reason);
         if user.outcome == Outcome::Allowed {
             verdict.with(Remedy::Token(self.form()), self.identity)
@@ -342,17 +347,17 @@ impl Question<'_> {
     }
 
     /// What a fine-grained token's scopes allow, and then what its user may do.
-    fn scopes_may(&self) -> Verdict {
-        let needed = self.need.permission();
+    fn scope_verdict(&self) -> Verdict {
+        let needed = self.required.permission();
         let has = |permissions: &[String]| {
             permissions
                 .iter()
                 .any(|known| known == needed || (needed == READ && known == WRITE))
         };
         if matches!(self.target, Target::Anything) {
-            return match self.need {
+            return match self.required {
                 // A fine-grained token has a role only on specific targets.
-                Need::Role(role) => Verdict {
+                Required::Role(role) => Verdict {
                     by_token: true,
                     ..self.denied(format!(
                         "it is fine-grained and has no role in general: {}. Pass repo=",
@@ -363,7 +368,7 @@ impl Question<'_> {
                     Remedy::RoleInGeneral(format!("tokenType={}", role.name())),
                     self.identity,
                 ),
-                Need::Permission(_)
+                Required::Permission(_)
                     if has(&self.identity.global_permissions)
                         || self
                             .identity
@@ -373,7 +378,7 @@ impl Question<'_> {
                 {
                     self.allowed(format!("its scopes include `{needed}`"))
                 }
-                Need::Permission(_) => self.token_lacks(format!(
+                Required::Permission(_) => self.token_lacks(format!(
                     "it is fine-grained without `{needed}`: {}",
                     self.listed()
                 )),
@@ -386,14 +391,14 @@ impl Question<'_> {
                 .iter()
                 .any(|scope| covers(scope, self.target) && has(&scope.permissions));
         if granted {
-            return self.person_may();
+            return self.user_verdict();
         }
         let reason = format!(
             "it is fine-grained without `{needed}` on {}: {}",
             self.target,
             self.listed()
         );
-        if self.need.as_role() == Some(Role::Read) {
+        if self.required.as_role() == Some(Role::Read) {
             // Reading a public, ungated repository requires no right.
             self.unknown_by_token(reason)
         } else {
@@ -448,7 +453,7 @@ impl Question<'_> {
             by_token: false,
             kind: DenialKind::InsufficientRole,
             denial: Denial {
-                required: self.need.to_string(),
+                required: self.required.to_string(),
                 actual: self
                     .identity
                     .role
@@ -480,10 +485,10 @@ impl Question<'_> {
     /// The query that prefills the form for creating a suitable token, as far as possible.
     fn form(&self) -> String {
         let fine_grained = matches!(self.identity.role, Some(TokenRole::FineGrained));
-        match self.need {
-            Need::Role(role) if !fine_grained => format!("tokenType={}", role.name()),
-            need => {
-                let permission = need.permission();
+        match self.required {
+            Required::Role(role) if !fine_grained => format!("tokenType={}", role.name()),
+            required => {
+                let permission = required.permission();
                 match self.target.namespace() {
                     Some(namespace) if self.identity.organization(namespace).is_some() => format!(
                         "tokenType=fineGrained&orgs={namespace}&orgPermissions={permission}"
@@ -498,7 +503,7 @@ impl Question<'_> {
 impl Verdict {
     /// The same verdict with a remedy.
     fn with(mut self, remedy: Remedy, identity: &Identity) -> Self {
-        remedy.put_into(&mut self.denial, &identity.endpoint);
+        remedy.apply_to(&mut self.denial, &identity.endpoint);
         self
     }
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::endpoint::{Endpoint, Recipient};
 use crate::error::Error;
-use crate::known_end::KnownEnd;
+use crate::expiry::Expiry;
 use crate::recipient::objection;
 use crate::source::Source;
 use crate::token::Token;
@@ -26,7 +26,7 @@ pub struct Credential {
     /// The Hub it belongs to. The token is never sent to another one.
     pub endpoint: Endpoint,
     /// When the token expires, if its source says so. Nothing cached about the token outlives that.
-    pub expires_at: KnownEnd,
+    pub expires_at: Expiry,
 }
 
 impl Credential {
@@ -64,7 +64,7 @@ impl Credential {
             Some(objection) => Err(Error::TokenFormat(format!(
                 "the value from {} {objection}. To use a token of the Hub, {}",
                 self.source.describe(),
-                self.source.mend()
+                self.source.fix_hint()
             ))),
         }
     }
@@ -148,7 +148,7 @@ pub(crate) mod tests {
                 .unwrap(),
             source,
             endpoint: Endpoint::parse(endpoint).unwrap(),
-            expires_at: KnownEnd::default(),
+            expires_at: Expiry::default(),
         }
     }
 
@@ -170,12 +170,12 @@ pub(crate) mod tests {
         assert!(
             stored
                 .source
-                .mend()
+                .fix_hint()
                 .ends_with("--name ci`, and activate it")
         );
         for by in [Placement::Activation, Placement::Run, Placement::Environ] {
             let variable = placed(Source::Environment("HF_TOKEN".to_owned()), by);
-            assert!(!variable.source.mend().contains("unset"));
+            assert!(!variable.source.fix_hint().contains("unset"));
         }
         let run = placed(Source::File("/t".into()), Placement::Run);
         assert_eq!(

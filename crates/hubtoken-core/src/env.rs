@@ -112,7 +112,7 @@ pub trait Environment {
     fn get(&self, name: &str) -> Option<OsString>;
 
     /// A copy of all variables, for starting a program.
-    fn all(&self) -> Fixed;
+    fn all(&self) -> StaticEnvironment;
 }
 
 /// The environment of this process, read at each call.
@@ -130,24 +130,24 @@ impl Environment for ProcessEnvironment {
         std::env::var_os(name)
     }
 
-    fn all(&self) -> Fixed {
-        Fixed::of_process()
+    fn all(&self) -> StaticEnvironment {
+        StaticEnvironment::of_process()
     }
 }
 
 /// A fixed environment, for tests and for values that were read earlier.
 ///
 /// ```
-/// use hubtoken_core::env::{Environment, Fixed};
+/// use hubtoken_core::env::{Environment, StaticEnvironment};
 ///
-/// let environment = Fixed::from([("HF_ENDPOINT", "http://127.0.0.1:8080")]);
+/// let environment = StaticEnvironment::from([("HF_ENDPOINT", "http://127.0.0.1:8080")]);
 /// assert_eq!(environment.get("HF_ENDPOINT").as_deref(), Some("http://127.0.0.1:8080".as_ref()));
 /// assert_eq!(environment.get("HF_TOKEN"), None);
 /// ```
 #[derive(Clone, Default)]
-pub struct Fixed(HashMap<String, OsString>);
+pub struct StaticEnvironment(HashMap<String, OsString>);
 
-impl<const N: usize> From<[(&str, &str); N]> for Fixed {
+impl<const N: usize> From<[(&str, &str); N]> for StaticEnvironment {
     fn from(pairs: [(&str, &str); N]) -> Self {
         Self(
             pairs
@@ -158,7 +158,7 @@ impl<const N: usize> From<[(&str, &str); N]> for Fixed {
     }
 }
 
-impl Fixed {
+impl StaticEnvironment {
     /// A copy of this process's whole environment.
     #[must_use]
     #[expect(
@@ -189,12 +189,12 @@ impl Fixed {
     }
 }
 
-impl Environment for Fixed {
+impl Environment for StaticEnvironment {
     fn get(&self, name: &str) -> Option<OsString> {
         self.0.get(name).cloned()
     }
 
-    fn all(&self) -> Fixed {
+    fn all(&self) -> StaticEnvironment {
         self.clone()
     }
 }
@@ -246,15 +246,15 @@ mod tests {
             ("", false),
             ("2", false),
         ] {
-            let environment = Fixed::from([(HF_HUB_OFFLINE, value)]);
+            let environment = StaticEnvironment::from([(HF_HUB_OFFLINE, value)]);
             assert_eq!(is_offline(&environment), on, "{value}");
         }
-        assert!(!is_offline(&Fixed::default()));
+        assert!(!is_offline(&StaticEnvironment::default()));
     }
 
     #[test]
     fn blank_text_is_not_set() {
-        let environment = Fixed::from([("A", " "), ("B", "b")]);
+        let environment = StaticEnvironment::from([("A", " "), ("B", "b")]);
         assert_eq!(first_text(&environment, &["A", "B"]).as_deref(), Some("b"));
     }
 }

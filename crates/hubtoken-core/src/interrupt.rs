@@ -12,9 +12,9 @@ pub trait Interrupt {
 }
 
 /// For callers that cannot be interrupted.
-pub struct Never;
+pub struct NeverInterrupted;
 
-impl Interrupt for Never {
+impl Interrupt for NeverInterrupted {
     fn is_set(&self) -> bool {
         false
     }

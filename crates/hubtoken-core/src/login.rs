@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use crate::identity::model::Identity;
 use crate::role::TokenRole;
-use crate::store::Record;
+use crate::store::TokenMetadata;
 
 /// The name to store a token under: its name on the Hub. OAuth tokens have none and are named after
 /// their user, as in `huggingface_hub`.
@@ -19,8 +19,8 @@ pub fn name(identity: &Identity) -> String {
 
 /// The part of the identity that is stored.
 #[must_use]
-pub fn record(identity: &Identity) -> Record {
-    Record {
+pub fn metadata(identity: &Identity) -> TokenMetadata {
+    TokenMetadata {
         endpoint: identity.endpoint.clone(),
         user: Some(identity.user.clone()),
         role: identity

@@ -10,7 +10,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::env::{self, Environment};
-use crate::printable::printable_path;
+use crate::sanitize::redacted_path;
 
 /// The project's configuration file.
 pub const PROJECT_FILE: &str = "hubtoken.toml";
@@ -154,18 +154,18 @@ fn variable_name(text: &str) -> (&str, usize) {
 #[must_use]
 pub fn display(path: &Path, home: Option<&Path>) -> String {
     match home.and_then(|home| path.strip_prefix(home).ok()) {
-        Some(rest) if !rest.as_os_str().is_empty() => format!("~/{}", printable_path(rest)),
-        _ => printable_path(path),
+        Some(rest) if !rest.as_os_str().is_empty() => format!("~/{}", redacted_path(rest)),
+        _ => redacted_path(path),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::env::Fixed;
+    use crate::env::StaticEnvironment;
 
     fn token_path(pairs: &[(&str, &str)]) -> Option<PathBuf> {
-        let mut environment = Fixed::from([("HOME", "/home/alice")]);
+        let mut environment = StaticEnvironment::from([("HOME", "/home/alice")]);
         for (name, value) in pairs {
             environment.set(name, value);
         }
@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn stored_tokens_are_beside_a_named_token_file() {
-        let environment = Fixed::from([("HOME", "/h"), ("HF_TOKEN_PATH", "/run/secrets/hf")]);
+        let environment =
+            StaticEnvironment::from([("HOME", "/h"), ("HF_TOKEN_PATH", "/run/secrets/hf")]);
         assert_eq!(
             Paths::new(&environment).stored_tokens,
             Some("/run/secrets/stored_tokens".into())
@@ -209,7 +210,7 @@ mod tests {
 
     #[test]
     fn expansion_follows_python() {
-        let environment = Fixed::from([("HOME", "/h"), ("A", "a")]);
+        let environment = StaticEnvironment::from([("HOME", "/h"), ("A", "a")]);
         for (text, expected) in [
             ("~", "/h"),
             ("~/x", "/h/x"),

@@ -63,7 +63,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::credential::Credential;
-    use crate::known_end::KnownEnd;
+    use crate::expiry::Expiry;
     use crate::source::Source;
 
     const FOREIGN: [&str; 6] = [
@@ -94,7 +94,7 @@ mod tests {
             token: Token::parse(value).unwrap().unwrap(),
             source: Source::Environment("HF_TOKEN".to_owned()),
             endpoint: Endpoint::parse(endpoint).unwrap(),
-            expires_at: KnownEnd::UNKNOWN,
+            expires_at: Expiry::UNKNOWN,
         }
     }
 

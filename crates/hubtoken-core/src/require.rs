@@ -6,7 +6,7 @@
 //! nothing about a token. A denial rests on a fresh identity: what the user has just fixed must not
 //! be denied because of a cached answer.
 
-mod absence;
+mod missing;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,17 +15,18 @@ use crate::authorization::{Outcome, Remedy, Verdict, authorize};
 use crate::credential::Credential;
 use crate::error::{Denial, DenialKind, Error};
 use crate::identity::Options;
-use crate::identity::check::{Check, Permit};
-use crate::identity::client::{Client, Grant, Known, Line};
-use crate::identity::failure::{Failure, age};
-use crate::identity::key::Key;
+use crate::identity::auth_check::{AuthCheck, AuthCheckOutcome};
+use crate::identity::cache::key::Key;
+use crate::identity::cache::shared::Timestamp;
+use crate::identity::client::{Client, DecisionKey, HubConnection, IdentityAnswer};
+use crate::identity::failure::{Failure, format_duration};
 use crate::identity::model::Identity;
-use crate::identity::shared::Moment;
 use crate::interrupt::Interrupt;
 use crate::repository::RepositoryType;
-use crate::role::{Need, Role, Target, TokenRole, permission};
+use crate::role::{Required, Role, TokenRole, permission};
 use crate::similar_repositories::MissingRepository;
-use absence::Existence;
+use crate::target::Target;
+use missing::Existence;
 
 /// The reason for a disabled repository.
 const DISABLED: &str = "access to the repository is disabled on the Hub, for every token";
@@ -34,7 +35,7 @@ const DISABLED: &str = "access to the repository is disabled on the Hub, for eve
 #[derive(Clone, Debug)]
 pub struct Requirement {
     /// The role or permission.
-    pub need: Need,
+    pub required: Required,
     /// The repository as the caller wrote it, and its type.
     pub repository: Option<(String, RepositoryType)>,
     /// A user or organization, if no repository is given.
@@ -98,21 +99,21 @@ impl Requirement {
         }
     }
 
-    fn grant(&self, credential: &Credential) -> Grant<'_> {
-        let need = self.need.name();
-        let question = if self.repository.is_none() && self.namespace.is_none() {
-            need.into()
+    fn decision_key(&self, credential: &Credential) -> DecisionKey<'_> {
+        let required = self.required.name();
+        let request = if self.repository.is_none() && self.namespace.is_none() {
+            required.into()
         } else {
             let (text, kind) = self
                 .repository
                 .as_ref()
                 .map_or(("", ""), |(text, kind)| (text, kind.as_str()));
             let namespace = self.namespace.as_deref().unwrap_or_default();
-            [need, kind, text, namespace].join("\0").into()
+            [required, kind, text, namespace].join("\0").into()
         };
-        Grant {
+        DecisionKey {
             key: Key::of(credential),
-            question,
+            request,
         }
     }
 
@@ -125,10 +126,10 @@ impl Requirement {
         max_age: Option<Duration>,
     ) -> bool {
         // Without an auth-check, a grant does not prove that the repository exists.
-        let is_about_existence = self.must_exist && self.need.as_role().is_none();
+        let is_about_existence = self.must_exist && self.required.as_role().is_none();
         !is_about_existence
-            && !credential.expires_at.is_over()
-            && client.is_granted(&self.grant(credential), max_age)
+            && !credential.expires_at.has_passed()
+            && client.is_granted(&self.decision_key(credential), max_age)
     }
 
     /// Checks that a token satisfies the requirement.
@@ -148,7 +149,7 @@ impl Requirement {
         &self,
         client: &Arc<Client>,
         credential: &Arc<Credential>,
-        line: &Line,
+        connection: &HubConnection,
         options: &Options,
         interrupt: &dyn Interrupt,
     ) -> Result<Assurance, Error> {
@@ -159,64 +160,64 @@ impl Requirement {
                 "pass repo= to say which repository must exist".to_owned(),
             ));
         }
-        let question = Question {
+        let context = CheckContext {
             client,
             credential,
-            line,
+            connection,
             options,
             interrupt,
-            grant: self.grant(credential),
-            started: client.clock().moment(),
+            decision: self.decision_key(credential),
+            started: client.clock().timestamp(),
             must_exist: self.must_exist,
         };
-        let mut known = question
+        let mut known = context
             .identify()
             .map_err(|error| self.with_suggestion(error))?;
         let target = self.target(&known.identity.user)?;
         let hub_decides =
-            matches!(target, Target::Repository { .. }) && self.need.as_role().is_some();
-        let verdict = question
-            .judge(&mut known, &self.need, &target, hub_decides)
+            matches!(target, Target::Repository { .. }) && self.required.as_role().is_some();
+        let verdict = context
+            .decide(&mut known, &self.required, &target, hub_decides)
             .map_err(|error| self.with_suggestion(error))?;
         if let Some(misspelling) = verdict.misspelling() {
             return Err(misspelling);
         }
-        let checked = match (&target, self.need.as_role()) {
+        let basis = match (&target, self.required.as_role()) {
             (Target::Repository { .. }, Some(role)) => {
                 if verdict.outcome == Outcome::Denied && verdict.by_token {
-                    return Err(question.denied_by_token(&known.identity, &target, role, &verdict));
+                    return Err(context.denied_by_token(&known.identity, &target, role, &verdict));
                 }
-                question.ask_hub(&mut known, &self.need, role, &target, &verdict)?
+                context.ask_hub(&mut known, &self.required, role, &target, &verdict)?
             }
             _ => match verdict.outcome {
                 Outcome::Allowed if self.must_exist => {
-                    question.find(&known.identity, &target, &verdict)?;
-                    Some(Checked::Existence)
+                    context.ensure_exists(&known.identity, &target, &verdict)?;
+                    Some(GrantBasis::Exists)
                 }
-                Outcome::Allowed => match question.look_for(&target)? {
-                    Existence::There => Some(Checked::Existence),
-                    Existence::Missing => Some(Checked::Absence),
-                    Existence::Open => None,
+                Outcome::Allowed => match context.check_existence(&target)? {
+                    Existence::Exists => Some(GrantBasis::Exists),
+                    Existence::Missing => Some(GrantBasis::Missing),
+                    Existence::Unknown => None,
                 },
-                Outcome::Denied => return Err(question.denied(&known.identity, &verdict)),
-                Outcome::Unknown => return Err(question.unknown(&known.identity, &verdict)),
+                Outcome::Denied => return Err(context.denied(&known.identity, &verdict)),
+                Outcome::Unknown => return Err(context.unknown(&known.identity, &verdict)),
             },
         };
-        let is_missing = matches!(checked, Some(Checked::Creation | Checked::Absence));
+        let is_missing = matches!(basis, Some(GrantBasis::MayCreate | GrantBasis::Missing));
         if known.stale.is_none() && !is_missing {
-            let asked = match checked {
-                Some(Checked::Hub(asked)) => Some(asked),
+            let asked = match basis {
+                Some(GrantBasis::AuthCheck(asked)) => Some(asked),
                 _ => None,
             };
             let end = credential.expires_at;
             let end = end.earlier(known.identity.expires_at.into());
-            client.remember(question.grant.clone(), known.asked, asked, end);
+            client.cache_grant(context.decision.clone(), known.asked, asked, end);
         }
-        let presence = match checked {
+        let presence = match basis {
             None => None,
-            Some(Checked::Hub(_) | Checked::Existence) => Some(Presence::Exists),
-            Some(Checked::Creation) => question.missing(&target, true)?.map(Presence::Missing),
-            Some(Checked::Absence) => question.missing(&target, false)?.map(Presence::Missing),
+            Some(GrantBasis::AuthCheck(_) | GrantBasis::Exists) => Some(Presence::Exists),
+            Some(GrantBasis::MayCreate) => context.missing(&target, true)?.map(Presence::Missing),
+            Some(GrantBasis::Missing) => context.missing(&target, false)?.map(Presence::Missing),
         };
         Ok(Assurance {
             stale: stale_warning(credential, &known),
@@ -227,9 +228,9 @@ impl Requirement {
     /// Adds the most likely permission, if the given one is misspelled and nothing could be
     /// determined.
     fn with_suggestion(&self, error: Error) -> Error {
-        match (error, self.need.suggestion()) {
+        match (error, self.required.suggestion()) {
             (Error::Unknown { message, kind }, Some(suggestion)) => {
-                let misspelled = permission::misspelled(&self.need.to_string(), suggestion);
+                let misspelled = permission::misspelled(&self.required.to_string(), suggestion);
                 Error::Unknown {
                     message: format!("{message}. Also, {misspelled}"),
                     kind,
@@ -241,64 +242,69 @@ impl Requirement {
 }
 
 /// What a successful check rests on.
-enum Checked {
+enum GrantBasis {
     /// The Hub's auth-check.
-    Hub(Instant),
+    AuthCheck(Instant),
     /// The right to create a repository that does not exist yet. Never cached: another user may
     /// create it.
-    Creation,
+    MayCreate,
     /// The repository exists, and whoami decided the rest.
-    Existence,
+    Exists,
     /// The repository does not exist, and whoami decided the rest. Never cached either.
-    Absence,
+    Missing,
 }
 
 /// The warning for a stale identity.
 #[must_use]
-pub fn stale_warning(credential: &Credential, known: &Known) -> Option<String> {
+pub fn stale_warning(credential: &Credential, known: &IdentityAnswer) -> Option<String> {
     known.stale.as_ref().map(|(since, failure)| {
         format!(
             "the cached identity of the token {} is {} old, because {}",
             credential.describe(),
-            age(*since),
+            format_duration(*since),
             failure.reason(&credential.endpoint)
         )
     })
 }
 
 /// The parameters of one check.
-struct Question<'a> {
+struct CheckContext<'a> {
     client: &'a Arc<Client>,
     credential: &'a Arc<Credential>,
-    line: &'a Line,
+    connection: &'a HubConnection,
     options: &'a Options,
     interrupt: &'a dyn Interrupt,
-    grant: Grant<'a>,
-    started: Moment,
+    decision: DecisionKey<'a>,
+    started: Timestamp,
     must_exist: bool,
 }
 
-impl Question<'_> {
+impl CheckContext<'_> {
     fn failed(&self, failure: Failure) -> Error {
         failure.into_error(self.credential)
     }
 
-    fn identify(&self) -> Result<Known, Error> {
+    fn identify(&self) -> Result<IdentityAnswer, Error> {
         self.client
-            .identify(self.credential, self.line, self.options, self.interrupt)
+            .identify(
+                self.credential,
+                self.connection,
+                self.options,
+                self.interrupt,
+            )
             .map_err(|failure| self.failed(failure))
     }
 
     /// Evaluates an identity. Anything but a grant rests on a fresh identity, which then replaces
     /// `known`, unless the Hub itself decides what the identity leaves open.
-    fn judge(
+    fn decide(
         &self,
-        known: &mut Known,
-        need: &Need,
+        known: &mut IdentityAnswer,
+        required: &Required,
         target: &Target,
         hub_decides: bool,
     ) -> Result<Verdict, Error> {
-        let verdict = authorize(&known.identity, need, target);
+        let verdict = authorize(&known.identity, required, target);
         if verdict.outcome == Outcome::Allowed {
             return Ok(verdict);
         }
@@ -311,11 +317,11 @@ impl Question<'_> {
         }
         let anew = self
             .client
-            .reconsider(
-                (&self.grant, self.started),
+            .refresh_before_denial(
+                (&self.decision, self.started),
                 known,
                 self.credential,
-                self.line,
+                self.connection,
                 self.options,
                 self.interrupt,
             )
@@ -323,22 +329,23 @@ impl Question<'_> {
         let verdict = match anew {
             Some(anew) => {
                 *known = anew;
-                authorize(&known.identity, need, target)
+                authorize(&known.identity, required, target)
             }
             None => verdict,
         };
         if verdict.outcome == Outcome::Allowed {
-            self.client.end_denials(&self.grant.key, self.line);
+            self.client
+                .clear_denials(&self.decision.key, self.connection);
         } else {
             self.client
-                .note_denial(&self.grant, known, self.line, self.options);
+                .record_denial(&self.decision, known, self.connection, self.options);
         }
         Ok(verdict)
     }
 
     /// An old denial that could not be confirmed becomes an unknown that quotes it. An old unknown
     /// has nothing to quote.
-    fn unconfirmed(&self, failure: Failure, known: &Known, verdict: &Verdict) -> Error {
+    fn unconfirmed(&self, failure: Failure, known: &IdentityAnswer, verdict: &Verdict) -> Error {
         let endpoint = &self.credential.endpoint;
         let reason = failure.reason(endpoint);
         let is_denied = verdict.outcome == Outcome::Denied;
@@ -348,7 +355,7 @@ impl Question<'_> {
                     "whether the token {} can {} is not known: {}. Asking the Hub again failed: \
                      {reason}",
                     self.subject(&known.identity),
-                    deed(&verdict.denial),
+                    describe_action(&verdict.denial),
                     verdict.reason.trim_end_matches('.')
                 );
             }
@@ -356,15 +363,15 @@ impl Question<'_> {
                 "whether the token {} can {} is not known: {reason}. The answer of {endpoint} {} \
                  ago was: {}",
                 self.subject(&known.identity),
-                deed(&verdict.denial),
-                age(known.asked.elapsed()),
+                describe_action(&verdict.denial),
+                format_duration(known.asked.elapsed()),
                 verdict.reason
             )
         })
     }
 
     /// The auth-check for a repository; `None` for another kind of target.
-    fn question_of(&self, target: &Target, role: Role) -> Option<Check> {
+    fn auth_check_for(&self, target: &Target, role: Role) -> Option<AuthCheck> {
         let Target::Repository {
             kind,
             namespace,
@@ -373,7 +380,7 @@ impl Question<'_> {
         else {
             return None;
         };
-        Some(Check {
+        Some(AuthCheck {
             key: Key::of(self.credential),
             kind: *kind,
             namespace: namespace.clone(),
@@ -382,12 +389,12 @@ impl Question<'_> {
         })
     }
 
-    fn auth_check(&self, check: &Check) -> Result<(Instant, Permit), Error> {
+    fn auth_check(&self, check: &AuthCheck) -> Result<(Instant, AuthCheckOutcome), Error> {
         self.client
-            .check(
+            .auth_check(
                 check,
                 self.credential,
-                self.line,
+                self.connection,
                 self.options,
                 self.interrupt,
             )
@@ -396,24 +403,24 @@ impl Question<'_> {
 
     fn ask_hub(
         &self,
-        known: &mut Known,
-        need: &Need,
+        known: &mut IdentityAnswer,
+        required: &Required,
         role: Role,
         target: &Target,
         verdict: &Verdict,
-    ) -> Result<Option<Checked>, Error> {
-        let Some(check) = self.question_of(target, role) else {
+    ) -> Result<Option<GrantBasis>, Error> {
+        let Some(check) = self.auth_check_for(target, role) else {
             return Ok(None);
         };
         let namespace = &check.namespace;
-        let (asked, permit) = self.auth_check(&check)?;
+        let (asked, outcome) = self.auth_check(&check)?;
         let identity = &known.identity;
         let refused = |kind, words: &str, remedy| {
             Err(self.refused(identity, verdict, kind, words, Some(remedy)))
         };
-        match permit {
-            Permit::Allowed => Ok(Some(Checked::Hub(asked))),
-            Permit::Gated(words) => {
+        match outcome {
+            AuthCheckOutcome::Allowed => Ok(Some(GrantBasis::AuthCheck(asked))),
+            AuthCheckOutcome::Gated(words) => {
                 let remedy = if lacks_gated_access(identity, verdict) {
                     Remedy::GatedRepositories
                 } else {
@@ -421,16 +428,16 @@ impl Question<'_> {
                 };
                 refused(DenialKind::Gated, &words, remedy)
             }
-            Permit::GatedForToken(words) => {
+            AuthCheckOutcome::GatedForToken(words) => {
                 refused(DenialKind::Gated, &words, Remedy::GatedRepositories)
             }
-            Permit::Policy(words) => refused(
+            AuthCheckOutcome::Policy(words) => refused(
                 DenialKind::OrganizationPolicy,
                 &words,
-                Remedy::for_words(identity, namespace, need.permission(), &words),
+                Remedy::for_words(identity, namespace, required.permission(), &words),
             ),
-            Permit::Disabled => Err(self.disabled(identity, verdict)),
-            Permit::Forbidden(words) => {
+            AuthCheckOutcome::Disabled => Err(self.disabled(identity, verdict)),
+            AuthCheckOutcome::Forbidden(words) => {
                 // A reason based on whoami is the best explanation; otherwise there is only the
                 // Hub's message.
                 let (kind, reason) = match verdict.outcome {
@@ -443,12 +450,12 @@ impl Question<'_> {
                 let page = (!has_remedy).then(|| Remedy::Page(check.page_path()));
                 Err(self.refused(identity, verdict, kind, &reason, page))
             }
-            Permit::NotFound if role == Role::Write && !self.must_exist => {
+            AuthCheckOutcome::NotFound if role == Role::Write && !self.must_exist => {
                 let namespace = Target::Namespace(namespace.clone());
-                let creation = self.judge(known, need, &namespace, false)?;
+                let creation = self.decide(known, required, &namespace, false)?;
                 let identity = &known.identity;
                 match creation.outcome {
-                    Outcome::Allowed => Ok(Some(Checked::Creation)),
+                    Outcome::Allowed => Ok(Some(GrantBasis::MayCreate)),
                     Outcome::Denied => {
                         let reason = format!(
                             "{target} does not exist, and it cannot be created: {}",
@@ -461,7 +468,7 @@ impl Question<'_> {
                     Outcome::Unknown => Err(self.unknown(identity, &creation)),
                 }
             }
-            Permit::NotFound => Err(self.not_found(identity, target, verdict)),
+            AuthCheckOutcome::NotFound => Err(self.not_found(identity, target, verdict)),
         }
     }
 
@@ -501,13 +508,13 @@ impl Question<'_> {
     ) -> Error {
         let mut denial = verdict.denial.clone();
         if let Some(remedy) = remedy {
-            remedy.put_into(&mut denial, &self.credential.endpoint);
+            remedy.apply_to(&mut denial, &self.credential.endpoint);
         }
         Error::AccessDenied {
             message: format!(
                 "the token {} cannot {}: {}{}",
                 self.subject(identity),
-                deed(&denial),
+                describe_action(&denial),
                 reason.trim_end_matches('.'),
                 denial.remedy()
             ),
@@ -523,7 +530,7 @@ impl Question<'_> {
         Error::unknown(format!(
             "whether the token {} can {} is not known: {}",
             self.credential.describe(),
-            deed(&verdict.denial),
+            describe_action(&verdict.denial),
             verdict.reason
         ))
     }
@@ -538,7 +545,7 @@ fn lacks_gated_access(identity: &Identity, verdict: &Verdict) -> bool {
 }
 
 /// "write to acme/tiny", to follow "can".
-fn deed(denial: &Denial) -> String {
+fn describe_action(denial: &Denial) -> String {
     match (denial.required.as_str(), &denial.target) {
         ("write", Some(target)) => format!("write to {target}"),
         ("read", Some(target)) => format!("read {target}"),

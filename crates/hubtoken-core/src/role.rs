@@ -3,15 +3,11 @@
 //! [`authorization`](crate::authorization) decides whether a token has it.
 
 pub mod permission;
-mod target;
 
 use std::fmt;
 
 use crate::error::Error;
 use permission::Spelling;
-
-pub use target::Target;
-pub(crate) use target::is_name;
 
 /// The role of a user access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,14 +109,14 @@ const ALSO_READ: [&str; 2] = [
 
 /// What is required.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Need {
+pub enum Required {
     /// A role.
     Role(Role),
     /// One of the Hub's permission strings.
     Permission(String),
 }
 
-impl Need {
+impl Required {
     /// Parses a permission. Its spelling is checked later, when the token's scopes are known: what
     /// they list counts as granted.
     ///
@@ -185,7 +181,7 @@ impl Need {
     }
 }
 
-impl fmt::Display for Need {
+impl fmt::Display for Required {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
     }

@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::edits;
+use crate::edit_distance;
 use crate::endpoint::Endpoint;
-use crate::http::Answer;
+use crate::http::Response;
 use crate::repository::{RepositoryType, SimilarRepository};
-use crate::role::Target;
+use crate::target::Target;
 
 /// How many similar names are reported.
 const REPORTED: usize = 3;
@@ -159,7 +159,7 @@ impl<'a> Missing<'a> {
     /// The repositories found in the responses, which are in the order of [`paths`](Self::paths).
     /// Failures are skipped.
     #[must_use]
-    pub fn similar(&self, answers: &[Option<Answer>]) -> Vec<SimilarRepository> {
+    pub fn similar(&self, answers: &[Option<Response>]) -> Vec<SimilarRepository> {
         let mut found = Vec::new();
         for (kind, answer) in self.kinds().zip(answers) {
             let mut near: Vec<(usize, SimilarRepository)> = self
@@ -167,7 +167,7 @@ impl<'a> Missing<'a> {
                 .into_iter()
                 .filter_map(|id| {
                     let (_, name) = id.split_once('/')?;
-                    let edits = edits::between(self.name, name)?;
+                    let edits = edit_distance::between(self.name, name)?;
                     // The Hub has just said that the same name does not exist in the same type.
                     let is_similar = if kind == self.kind {
                         !name.eq_ignore_ascii_case(self.name)
@@ -194,7 +194,7 @@ impl<'a> Missing<'a> {
     }
 
     /// The valid ids in a listing. Others are dropped, since messages show them.
-    fn listed(&self, answer: Option<&Answer>) -> Vec<String> {
+    fn listed(&self, answer: Option<&Response>) -> Vec<String> {
         let body = answer
             .filter(|answer| answer.status == 200)
             .and_then(|answer| serde_json::from_slice::<Value>(&answer.body).ok());
@@ -227,7 +227,7 @@ mod tests {
 
     use super::*;
 
-    fn listing(ids: &[&str]) -> Answer {
+    fn listing(ids: &[&str]) -> Response {
         let entries: Vec<Value> = ids
             .iter()
             .map(|id| serde_json::json!({ "id": id, "private": true }))
@@ -235,8 +235,8 @@ mod tests {
         answer(200, &Value::from(entries).to_string())
     }
 
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer {
+    fn answer(status: u16, body: &str) -> Response {
+        Response {
             status,
             headers: HeaderMap::new(),
             body: body.as_bytes().to_vec(),

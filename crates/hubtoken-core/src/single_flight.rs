@@ -15,49 +15,49 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::interrupt::Interrupt;
-use crate::sync::lock;
+use crate::sync::lock_ignoring_poison;
 
 /// How often a waiting caller checks whether it was interrupted.
-const PATIENCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The requests in flight, by key.
-pub struct Flights<K, T> {
-    running: Mutex<HashMap<K, Arc<Flight<T>>>>,
+pub struct SingleFlight<K, T> {
+    running: Mutex<HashMap<K, Arc<InFlight<T>>>>,
 }
 
 /// One request in flight and the threads waiting for it.
 ///
 /// Waiting threads are woken one by one and read the outcome without a lock. With a condition
 /// variable, all of them would wake at once and then queue for its mutex.
-pub struct Flight<T> {
+pub struct InFlight<T> {
     started: Instant,
     outcome: OnceLock<T>,
     waiting: Mutex<Vec<Thread>>,
 }
 
 /// How a caller takes part in a request.
-pub enum Boarding<T> {
+pub enum Joined<T> {
     /// Another request has completed in the meantime, with this answer.
-    Answered(T),
+    Cached(T),
     /// Wait for this request and use its outcome.
-    Follow(Arc<Flight<T>>),
+    Follower(Arc<InFlight<T>>),
     /// This request started too early for its answer to be fresh enough. Wait for it, then try
     /// again.
-    Wait(Arc<Flight<T>>),
+    Superseded(Arc<InFlight<T>>),
     /// The caller must start this request.
-    Lead(Arc<Flight<T>>),
+    Leader(Arc<InFlight<T>>),
 }
 
 /// Why a caller stopped waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gone {
+pub enum WaitError {
     /// It was interrupted.
     Interrupted,
     /// It timed out.
     TimedOut,
 }
 
-impl<K, T> Default for Flights<K, T> {
+impl<K, T> Default for SingleFlight<K, T> {
     fn default() -> Self {
         Self {
             running: Mutex::default(),
@@ -65,58 +65,58 @@ impl<K, T> Default for Flights<K, T> {
     }
 }
 
-impl<K: Eq + Hash + Clone, T: Clone> Flights<K, T> {
+impl<K: Eq + Hash + Clone, T: Clone> SingleFlight<K, T> {
     /// Finds or creates the request for a key.
     ///
     /// `answered` checks the cache once more. A request puts its answer there before it leaves this
     /// table, so no caller starts a second request in between. A request that started before
     /// `not_before` is too old.
-    pub fn board(
+    pub fn join(
         &self,
         key: &K,
         now: Instant,
         not_before: Option<Instant>,
-        answered: impl FnOnce() -> Option<T>,
-    ) -> Boarding<T> {
-        let mut running = lock(&self.running);
-        if let Some(answer) = answered() {
-            return Boarding::Answered(answer);
+        cached: impl FnOnce() -> Option<T>,
+    ) -> Joined<T> {
+        let mut running = lock_ignoring_poison(&self.running);
+        if let Some(answer) = cached() {
+            return Joined::Cached(answer);
         }
-        if let Some(flight) = running.get(key) {
-            let flight = Arc::clone(flight);
-            return if not_before.is_none_or(|limit| flight.started >= limit) {
-                Boarding::Follow(flight)
+        if let Some(in_flight) = running.get(key) {
+            let in_flight = Arc::clone(in_flight);
+            return if not_before.is_none_or(|limit| in_flight.started >= limit) {
+                Joined::Follower(in_flight)
             } else {
-                Boarding::Wait(flight)
+                Joined::Superseded(in_flight)
             };
         }
-        let flight = Arc::new(Flight {
+        let in_flight = Arc::new(InFlight {
             started: now,
             outcome: OnceLock::new(),
             waiting: Mutex::default(),
         });
-        running.insert(key.clone(), Arc::clone(&flight));
-        Boarding::Lead(flight)
+        running.insert(key.clone(), Arc::clone(&in_flight));
+        Joined::Leader(in_flight)
     }
 
     /// Whether a request for a key is in flight that started at or after `not_before`.
     pub fn is_running(&self, key: &K, not_before: Option<Instant>) -> bool {
-        lock(&self.running)
+        lock_ignoring_poison(&self.running)
             .get(key)
-            .is_some_and(|flight| not_before.is_none_or(|limit| flight.started >= limit))
+            .is_some_and(|in_flight| not_before.is_none_or(|limit| in_flight.started >= limit))
     }
 
     /// Completes a request and wakes every thread waiting for it.
-    pub fn land(&self, key: &K, flight: &Flight<T>, outcome: T) {
-        lock(&self.running).remove(key);
+    pub fn complete(&self, key: &K, in_flight: &InFlight<T>, outcome: T) {
+        lock_ignoring_poison(&self.running).remove(key);
         // Only the caller that started the request completes it, so the cell is empty.
-        let _ = flight.outcome.set(outcome);
-        let waiting = std::mem::take(&mut *lock(&flight.waiting));
+        let _ = in_flight.outcome.set(outcome);
+        let waiting = std::mem::take(&mut *lock_ignoring_poison(&in_flight.waiting));
         waiting.iter().for_each(Thread::unpark);
     }
 }
 
-impl<T> Flight<T> {
+impl<T> InFlight<T> {
     /// The time since the request started.
     #[must_use]
     pub fn age(&self) -> Duration {
@@ -124,21 +124,25 @@ impl<T> Flight<T> {
     }
 }
 
-impl<T: Clone> Flight<T> {
+impl<T: Clone> InFlight<T> {
     /// Waits for the outcome.
     ///
     /// # Errors
     ///
-    /// [`Gone`] if the caller was interrupted or timed out. The request continues.
-    pub fn wait(&self, timeout: Duration, interrupt: &dyn Interrupt) -> Result<T, Gone> {
+    /// [`WaitError`] if the caller was interrupted or timed out. The request continues.
+    pub fn wait(&self, timeout: Duration, interrupt: &dyn Interrupt) -> Result<T, WaitError> {
         if let Some(outcome) = self.outcome.get() {
             return Ok(outcome.clone());
         }
-        lock(&self.waiting).push(thread::current());
+        lock_ignoring_poison(&self.waiting).push(thread::current());
         let started = Instant::now();
         // A thread that cannot be interrupted is not woken to check.
         let may_be_set = interrupt.may_be_set();
-        let patience = if may_be_set { PATIENCE } else { Duration::MAX };
+        let interval = if may_be_set {
+            POLL_INTERVAL
+        } else {
+            Duration::MAX
+        };
         loop {
             // Checked after the thread is on the list, because the request may have completed
             // before.
@@ -147,11 +151,11 @@ impl<T: Clone> Flight<T> {
             }
             let left = timeout.saturating_sub(started.elapsed());
             if left.is_zero() {
-                return Err(Gone::TimedOut);
+                return Err(WaitError::TimedOut);
             }
-            thread::park_timeout(left.min(patience));
+            thread::park_timeout(left.min(interval));
             if may_be_set && self.outcome.get().is_none() && interrupt.is_set() {
-                return Err(Gone::Interrupted);
+                return Err(WaitError::Interrupted);
             }
         }
     }
@@ -160,7 +164,7 @@ impl<T: Clone> Flight<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interrupt::Never;
+    use crate::interrupt::NeverInterrupted;
 
     struct Always;
 
@@ -185,54 +189,58 @@ mod tests {
 
     #[test]
     fn the_second_caller_follows() {
-        let flights: Flights<u8, u8> = Flights::default();
+        let single_flight: SingleFlight<u8, u8> = SingleFlight::default();
         let now = Instant::now();
-        let Boarding::Lead(flight) = flights.board(&1, now, None, || None) else {
+        let Joined::Leader(in_flight) = single_flight.join(&1, now, None, || None) else {
             unreachable!("the first caller leads");
         };
         assert!(matches!(
-            flights.board(&1, now, None, || None),
-            Boarding::Follow(_)
+            single_flight.join(&1, now, None, || None),
+            Joined::Follower(_)
         ));
-        assert!(flights.is_running(&1, None) && !flights.is_running(&2, None));
+        assert!(single_flight.is_running(&1, None) && !single_flight.is_running(&2, None));
         assert!(matches!(
-            flights.board(&2, now, None, || None),
-            Boarding::Lead(_)
+            single_flight.join(&2, now, None, || None),
+            Joined::Leader(_)
         ));
         let late = Some(now + Duration::from_secs(1));
-        assert!(flights.is_running(&1, Some(now)) && !flights.is_running(&1, late));
+        assert!(single_flight.is_running(&1, Some(now)) && !single_flight.is_running(&1, late));
         assert!(matches!(
-            flights.board(&1, now, late, || None),
-            Boarding::Wait(_)
+            single_flight.join(&1, now, late, || None),
+            Joined::Superseded(_)
         ));
         assert!(matches!(
-            flights.board(&1, now, None, || Some(3)),
-            Boarding::Answered(3)
+            single_flight.join(&1, now, None, || Some(3)),
+            Joined::Cached(3)
         ));
-        flights.land(&1, &flight, 7);
-        assert_eq!(flight.wait(Duration::ZERO, &Never), Ok(7));
+        single_flight.complete(&1, &in_flight, 7);
+        assert_eq!(in_flight.wait(Duration::ZERO, &NeverInterrupted), Ok(7));
         assert!(matches!(
-            flights.board(&1, now, None, || None),
-            Boarding::Lead(_)
+            single_flight.join(&1, now, None, || None),
+            Joined::Leader(_)
         ));
     }
 
     #[test]
-    fn an_interrupted_caller_leaves_the_flight_to_the_others() {
-        let flights: Flights<u8, u8> = Flights::default();
-        let Boarding::Lead(flight) = flights.board(&1, Instant::now(), None, || None) else {
+    fn an_interrupted_caller_leaves_the_request_to_the_others() {
+        let single_flight: SingleFlight<u8, u8> = SingleFlight::default();
+        let Joined::Leader(in_flight) = single_flight.join(&1, Instant::now(), None, || None)
+        else {
             unreachable!("the first caller leads");
         };
         let minute = Duration::from_mins(1);
-        assert_eq!(flight.wait(minute, &Always), Err(Gone::Interrupted));
-        for none in [&Never as &dyn Interrupt, &NotHere] {
-            assert_eq!(flight.wait(Duration::ZERO, none), Err(Gone::TimedOut));
+        assert_eq!(in_flight.wait(minute, &Always), Err(WaitError::Interrupted));
+        for none in [&NeverInterrupted as &dyn Interrupt, &NotHere] {
+            assert_eq!(
+                in_flight.wait(Duration::ZERO, none),
+                Err(WaitError::TimedOut)
+            );
         }
-        let short = PATIENCE + Duration::from_millis(1);
-        assert_eq!(flight.wait(short, &NotHere), Err(Gone::TimedOut));
+        let short = POLL_INTERVAL + Duration::from_millis(1);
+        assert_eq!(in_flight.wait(short, &NotHere), Err(WaitError::TimedOut));
         std::thread::scope(|scope| {
-            let follower = scope.spawn(|| flight.wait(minute, &NotHere));
-            flights.land(&1, &flight, 7);
+            let follower = scope.spawn(|| in_flight.wait(minute, &NotHere));
+            single_flight.complete(&1, &in_flight, 7);
             assert_eq!(follower.join().ok(), Some(Ok(7)));
         });
     }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::printable::{masked, printable};
+use crate::sanitize::{mask_secrets, redacted};
 
 /// Where a token came from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,7 +52,7 @@ impl Placement {
     /// A description of the placement, including the original source.
     #[must_use]
     pub fn describe(self, origin: &Source) -> String {
-        let origin = printable(&origin.to_string());
+        let origin = redacted(&origin.to_string());
         match self {
             Self::Activation => format!("activated from {origin}"),
             Self::Run => format!("handed over by `hubtoken run` from {origin}"),
@@ -118,12 +118,12 @@ impl Source {
             // Names and paths are shown unmasked and may contain a secret by mistake.
             Self::Configuration { file, profile } => format!(
                 "the profile `{}` that {} names",
-                masked(profile),
-                masked(&file.to_string_lossy())
+                mask_secrets(profile),
+                mask_secrets(&file.to_string_lossy())
             ),
-            Self::File(path) => format!("the token file {}", masked(&path.to_string_lossy())),
-            Self::Store(name) => format!("the stored token `{}`", masked(name)),
-            Self::Command(program) => format!("the token_command `{}`", printable(program)),
+            Self::File(path) => format!("the token file {}", mask_secrets(&path.to_string_lossy())),
+            Self::Store(name) => format!("the stored token `{}`", mask_secrets(name)),
+            Self::Command(program) => format!("the token_command `{}`", redacted(program)),
             Self::Vault(notebook) => format!("the secret HF_TOKEN of this {notebook} notebook"),
             Self::Placed { origin, .. } => origin.describe(),
         }
@@ -131,28 +131,28 @@ impl Source {
 
     /// How to replace an invalid token from this source.
     #[must_use]
-    pub fn mend(&self) -> String {
+    pub fn fix_hint(&self) -> String {
         match self {
             Self::Argument => "hand over a valid one".to_owned(),
             Self::Environment(name) => format!("set {name} to a valid one, or unset it"),
             Self::Configuration { profile, .. } | Self::Store(profile) => {
-                let profile = masked(profile);
+                let profile = mask_secrets(profile);
                 format!("store a valid one with `hubtoken login --name {profile}`")
             }
             Self::File(_) => "log in again with `hubtoken login`".to_owned(),
             Self::Command(program) => format!(
                 "check what `{}` prints, and call hubtoken.clear_cache() in a long-running program",
-                printable(program)
+                redacted(program)
             ),
             Self::Vault(notebook) => format!(
                 "put a valid one into the notebook's secrets ({}) and call hubtoken.clear_cache()",
-                notebook.place()
+                notebook.secrets_panel()
             ),
             Self::Placed { origin, by } => {
                 // This library set HF_TOKEN, so the user should not be asked to set or unset it.
                 let replace = match &**origin {
                     Self::Environment(name) => format!("set {name} to a valid one"),
-                    origin => origin.mend(),
+                    origin => origin.fix_hint(),
                 };
                 let again = match by {
                     Placement::Activation => "activate it",
@@ -172,11 +172,15 @@ impl fmt::Display for Source {
             Self::Argument => formatter.write_str("argument"),
             Self::Environment(name) => write!(formatter, "env:{name}"),
             Self::Configuration { file, .. } => {
-                write!(formatter, "config:{}", masked(&file.to_string_lossy()))
+                write!(
+                    formatter,
+                    "config:{}",
+                    mask_secrets(&file.to_string_lossy())
+                )
             }
-            Self::File(path) => write!(formatter, "file:{}", masked(&path.to_string_lossy())),
-            Self::Store(name) => write!(formatter, "store:{}", masked(name)),
-            Self::Command(program) => write!(formatter, "command:{}", masked(program)),
+            Self::File(path) => write!(formatter, "file:{}", mask_secrets(&path.to_string_lossy())),
+            Self::Store(name) => write!(formatter, "store:{}", mask_secrets(name)),
+            Self::Command(program) => write!(formatter, "command:{}", mask_secrets(program)),
             Self::Vault(notebook) => formatter.write_str(notebook.name()),
             // A token keeps its source while it is active.
             Self::Placed { origin, .. } => origin.fmt(formatter),
@@ -216,7 +220,7 @@ impl Notebook {
 
     /// Where the user grants a notebook access to a secret.
     #[must_use]
-    pub fn place(self) -> &'static str {
+    pub fn secrets_panel(self) -> &'static str {
         match self {
             Self::Colab => "the panel with the key",
             Self::Kaggle => "Add-ons, Secrets",
@@ -275,7 +279,7 @@ mod tests {
                 profile: secret.to_owned(),
             },
         ] {
-            for text in [source.to_string(), source.describe(), source.mend()] {
+            for text in [source.to_string(), source.describe(), source.fix_hint()] {
                 assert!(!text.contains("Fake"), "{text}");
             }
         }

@@ -6,7 +6,7 @@ use crate::source::Source;
 
 /// What a pickle carries: enough to find the token again, but never its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
+pub struct TokenReference {
     /// Where the token came from.
     pub source: Source,
     /// The Hub it belongs to.
@@ -17,7 +17,7 @@ pub struct Reference {
     pub mask: String,
 }
 
-impl Reference {
+impl TokenReference {
     /// The reference to a credential.
     #[must_use]
     pub fn of(credential: &Credential) -> Self {
@@ -44,7 +44,7 @@ impl Reference {
 
     /// The message for a token that could not be found again.
     #[must_use]
-    pub fn lost(&self) -> String {
+    pub fn why_not_restorable(&self) -> String {
         let origin = match &self.source {
             Source::Argument => "it was handed over as an argument in another process".to_owned(),
             source => format!("it came from {}", source.describe()),
@@ -77,7 +77,7 @@ mod tests {
         };
         let stored = credential(placed, "https://huggingface.co");
         assert_eq!(
-            Reference::of(&stored).source,
+            TokenReference::of(&stored).source,
             Source::Store("ci".to_owned())
         );
     }
@@ -89,10 +89,10 @@ mod tests {
         rotated.token = Token::parse("hf_OtherOtherOtherOtherOtherOtherOtXX")
             .unwrap()
             .unwrap();
-        assert!(Reference::of(&stored).matches(&rotated));
+        assert!(TokenReference::of(&stored).matches(&rotated));
         rotated.source = Source::Environment("HF_TOKEN".to_owned());
-        assert!(!Reference::of(&stored).matches(&rotated));
+        assert!(!TokenReference::of(&stored).matches(&rotated));
         let elsewhere = credential(Source::Store("ci".to_owned()), "http://127.0.0.1:1");
-        assert!(!Reference::of(&stored).matches(&elsewhere));
+        assert!(!TokenReference::of(&stored).matches(&elsewhere));
     }
 }

@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 
 /// The result of checking one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum SourceStatus {
     /// It has the token in use.
     Found,
     /// It has a token, but an earlier source took precedence.
@@ -24,7 +24,7 @@ pub enum Answer {
     Ignored,
 }
 
-impl Answer {
+impl SourceStatus {
     /// Parses the name.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
@@ -38,7 +38,7 @@ impl Answer {
             Self::Ignored,
         ]
         .into_iter()
-        .find(|answer| answer.name() == word)
+        .find(|status| status.name() == word)
     }
 
     /// The name.
@@ -62,7 +62,7 @@ pub struct Step {
     /// The label of the source.
     pub source: String,
     /// The result.
-    pub answer: Answer,
+    pub status: SourceStatus,
     /// The mask of its token, if it has one.
     pub mask: Option<String>,
     /// One sentence, without the final period.
@@ -80,10 +80,15 @@ pub struct Trace {
 
 impl Trace {
     /// Records a result without a token.
-    pub fn note(&mut self, source: impl Into<String>, answer: Answer, detail: impl Into<String>) {
+    pub fn note(
+        &mut self,
+        source: impl Into<String>,
+        status: SourceStatus,
+        detail: impl Into<String>,
+    ) {
         self.steps.push(Step {
             source: source.into(),
-            answer,
+            status,
             mask: None,
             detail: detail.into(),
         });
@@ -92,14 +97,16 @@ impl Trace {
     /// The step with the token in use.
     #[must_use]
     pub fn found(&self) -> Option<&Step> {
-        self.steps.iter().find(|step| step.answer == Answer::Found)
+        self.steps
+            .iter()
+            .find(|step| step.status == SourceStatus::Found)
     }
 
     /// The steps with a token that is not in use.
     pub fn shadowed(&self) -> impl Iterator<Item = &Step> {
         self.steps
             .iter()
-            .filter(|step| step.answer == Answer::Shadowed)
+            .filter(|step| step.status == SourceStatus::Shadowed)
     }
 
     /// The results as lines of the form "source  answer  detail", for messages.
@@ -124,7 +131,7 @@ impl Trace {
                 lines,
                 "\n  {:width$}  {:8}  {mask}{separator}{}",
                 step.source,
-                step.answer.name(),
+                step.status.name(),
                 step.detail
             );
         }

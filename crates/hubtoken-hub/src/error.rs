@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use hubtoken_core::error::Error;
-use hubtoken_core::printable::printable;
 use hubtoken_core::repository::RepositoryType;
+use hubtoken_core::sanitize::redacted;
 
 /// Why an operation on a Hub failed.
 #[derive(Debug, thiserror::Error)]
@@ -339,7 +339,7 @@ impl HubError {
 
 impl From<&HubError> for Error {
     fn from(error: &HubError) -> Self {
-        let message = printable(&error.to_string());
+        let message = redacted(&error.to_string());
         match error {
             // The caller's mistake, reported as in the client.
             HubError::MisspelledPermission { .. } => Self::InvalidArgument(message),

@@ -14,13 +14,13 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::interruptible::wait;
+use crate::bounded_file;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::{Error, UnknownKind};
-use crate::file;
-use crate::http::{self, HubClient, NoAnswer, Settings, Transport};
+use crate::http::{self, HubClient, Settings, Transport, TransportError};
 use crate::identity::TIMEOUT;
 use crate::identity::failure::message;
 use crate::interrupt::Interrupt;
@@ -153,7 +153,7 @@ impl<'a> Admin<'a> {
             TIMEOUT,
         );
         let answer = wait(request, self.interrupt)?.map_err(|reason| {
-            let (NoAnswer::Unreachable(text) | NoAnswer::Strange(text)) = reason;
+            let (TransportError::Unreachable(text) | TransportError::Protocol(text)) = reason;
             unreachable(format!(
                 "the Hub at {} does not answer: {text}",
                 self.endpoint
@@ -173,7 +173,7 @@ impl<'a> Admin<'a> {
             ))
             .into()),
             status => {
-                let answer = http::Answer {
+                let answer = http::Response {
                     status,
                     headers: answer.headers,
                     body: bytes.to_vec(),
@@ -220,7 +220,7 @@ fn is_locked(folder: &Path) -> bool {
 }
 
 fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Error> {
-    file::read_secret(path, MAXIMUM_FILE).map_err(Error::Hub)
+    bounded_file::read_secret(path, MAXIMUM_FILE).map_err(Error::Hub)
 }
 
 fn nobody(folder: &Path) -> Error {

@@ -33,7 +33,7 @@ impl Machine {
     fn ask(&self, question: &str, start: impl FnOnce(&Context<'_>) -> u8) -> Ran {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let input = (question.as_bytes(), &Nobody as &dyn Exec);
-        let code = self.in_world((&mut out, &mut err), None, &Never, input, start);
+        let code = self.in_world((&mut out, &mut err), None, &NeverInterrupted, input, start);
         Ran {
             code,
             out: String::from_utf8(out).unwrap(),
@@ -92,7 +92,7 @@ fn nothing_is_stored_erased_or_said_to_other_operations() {
         }
     }
     assert_eq!(machine.home.path().read_dir().unwrap().count(), 0);
-    let at_a_terminal = machine.run_with(&["git-credential", "dance"], Some(80), &Never);
+    let at_a_terminal = machine.run_with(&["git-credential", "dance"], Some(80), &NeverInterrupted);
     assert_eq!((at_a_terminal.code, at_a_terminal.out.as_str()), (0, ""));
     assert!(at_a_terminal.err.contains("get, store and erase"));
 }

@@ -46,7 +46,7 @@ impl Machine {
             arguments,
             (&mut out, &mut err),
             None,
-            &Never,
+            &NeverInterrupted,
             (&[], &launcher),
         );
         let ran = Ran {
@@ -125,7 +125,7 @@ fn really() {
             &words,
             (&mut out, &mut err),
             None,
-            &Never,
+            &NeverInterrupted,
             (&[], &ReplaceProcess),
         );
         panic!("came back with {code}");

@@ -84,7 +84,7 @@ fn help_has_examples_and_codes_for_every_verb() {
     let version = machine.run(&["--version"]).out;
     assert_eq!(version, format!("hubtoken {}\n", env!("CARGO_PKG_VERSION")));
     let narrow = machine
-        .run_with(&["require", "--help"], Some(60), &Never)
+        .run_with(&["require", "--help"], Some(60), &NeverInterrupted)
         .out;
     assert!(narrow.contains('\u{1b}'));
 }
@@ -258,7 +258,7 @@ fn colors_are_for_terminals() {
     let mut machine = Machine::with(&[("HF_TOKEN", FIRST)]);
     let colored = |machine: &Machine, arguments: &[&str]| {
         machine
-            .run_with(arguments, Some(100), &Never)
+            .run_with(arguments, Some(100), &NeverInterrupted)
             .out
             .contains('\u{1b}')
     };
@@ -269,7 +269,7 @@ fn colors_are_for_terminals() {
     machine.set("NO_COLOR", "1");
     assert!(!colored(&machine, &["explain"]));
     assert!(colored(&machine, &["--color=always", "explain"]));
-    let piped = machine.run_with(&["--color=always", "explain"], None, &Never);
+    let piped = machine.run_with(&["--color=always", "explain"], None, &NeverInterrupted);
     assert!(piped.out.contains('\u{1b}'));
 }
 
@@ -295,7 +295,10 @@ fn a_closed_pipe_is_no_problem_and_a_full_disk_is() {
     ] {
         let mut err = Vec::new();
         let into: (&mut dyn Write, &mut dyn Write) = (&mut Broken(kind), &mut err);
-        assert_eq!(machine.run_into(&["explain"], into, None, &Never), code);
+        assert_eq!(
+            machine.run_into(&["explain"], into, None, &NeverInterrupted),
+            code
+        );
         assert_eq!(!err.is_empty(), told);
     }
 }

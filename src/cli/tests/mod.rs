@@ -27,9 +27,9 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 
 use super::{Context, Exec, Input, NoPrompt, Stream, run};
-use crate::env::Fixed;
+use crate::env::StaticEnvironment;
 use crate::identity::client::Client;
-use crate::interrupt::{Interrupt, Never};
+use crate::interrupt::{Interrupt, NeverInterrupted};
 use crate::resolve::Resolver;
 
 const FIRST: &str = "hf_FirstFakeFakeFakeFakeFakeFakeFakeAA";
@@ -37,7 +37,7 @@ const SECOND: &str = "hf_SecondFakeFakeFakeFakeFakeFakeFakBB";
 
 struct Machine {
     home: TempDir,
-    environment: Fixed,
+    environment: StaticEnvironment,
     secrets: Vec<String>,
     stdin: String,
     client: Arc<Client>,
@@ -75,7 +75,7 @@ impl Interrupt for After {
 impl Machine {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mut environment = Fixed::default();
+        let mut environment = StaticEnvironment::default();
         environment.set("HOME", home.path());
         environment.set("XDG_CONFIG_HOME", home.path().join(".config"));
         Self {
@@ -107,7 +107,7 @@ impl Machine {
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
-        let ran = self.run_with(arguments, None, &Never);
+        let ran = self.run_with(arguments, None, &NeverInterrupted);
         assert!(
             !ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'),
             "{ran:?}"

@@ -12,15 +12,15 @@ use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
+use crate::expiry::Expiry;
 use crate::http::Settings;
 use crate::hub::{CreatedToken, Decision, Hub, HubError, HubOptions};
-use crate::known_end::KnownEnd;
 use crate::python::error::to_python;
 use crate::python::token::PyHubToken;
 use crate::source::Source;
-use crate::sync::lock;
+use crate::sync::lock_ignoring_poison;
 use crate::token::Token;
-use crate::{live, process};
+use crate::{live_tokens, process_state};
 
 /// A Hub with its start options.
 pub struct Embedded {
@@ -43,12 +43,12 @@ impl Embedded {
     /// Starts it, and returns whether it was not running before.
     pub fn start(&self, py: Python<'_>) -> PyResult<bool> {
         let start = || {
-            let _starting = lock(&self.starting);
-            if lock(&self.running).is_some() {
+            let _starting = lock_ignoring_poison(&self.starting);
+            if lock_ignoring_poison(&self.running).is_some() {
                 return Ok(false);
             }
             let hub = Hub::start(&self.options)?;
-            *lock(&self.running) = Some(Arc::new(hub));
+            *lock_ignoring_poison(&self.running) = Some(Arc::new(hub));
             Ok(true)
         };
         py.detach(start).map_err(|error| hub_error(&error))
@@ -56,7 +56,7 @@ impl Embedded {
 
     /// Stops it, if it is running.
     pub fn stop(&self, py: Python<'_>) {
-        let hub = lock(&self.running).take();
+        let hub = lock_ignoring_poison(&self.running).take();
         if let Some(hub) = hub {
             forget(&hub);
             py.detach(|| hub.stop());
@@ -65,14 +65,14 @@ impl Embedded {
 
     /// The address that clients use, if it is running.
     pub fn address(&self) -> Option<String> {
-        lock(&self.running)
+        lock_ignoring_poison(&self.running)
             .as_ref()
             .map(|hub| hub.endpoint().to_owned())
     }
 
     /// The running Hub.
     pub fn hub(&self) -> PyResult<Arc<Hub>> {
-        lock(&self.running).clone().ok_or_else(|| {
+        lock_ignoring_poison(&self.running).clone().ok_or_else(|| {
             to_python(Error::Hub(
                 "the Hub is not running: use it with `with`, or call start()".to_owned(),
             ))
@@ -123,9 +123,9 @@ impl Embedded {
                 token,
                 source: Source::Argument,
                 endpoint: Endpoint::parse(hub.endpoint())?,
-                expires_at: KnownEnd::default(),
+                expires_at: Expiry::default(),
             });
-            live::register(&credential);
+            live_tokens::register(&credential);
             Ok(credential)
         };
         credential().map(PyHubToken::from).map_err(to_python)
@@ -145,9 +145,9 @@ fn asked<T: Send>(
 fn forget(hub: &Hub) {
     if let Ok(endpoint) = Endpoint::parse(hub.endpoint()) {
         let settings = Settings::read(&ProcessEnvironment);
-        process::current()
+        process_state::current()
             .client
-            .forget_endpoint_shared(&settings, &endpoint);
+            .invalidate_endpoint_shared(&settings, &endpoint);
     }
 }
 

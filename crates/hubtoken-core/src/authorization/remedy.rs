@@ -94,7 +94,7 @@ impl Remedy {
     }
 
     /// Writes the remedy into a denial.
-    pub(crate) fn put_into(self, denial: &mut Denial, endpoint: &Endpoint) {
+    pub(crate) fn apply_to(self, denial: &mut Denial, endpoint: &Endpoint) {
         denial.advice = self.advice();
         denial.remedy_url = self.path().map(|path| endpoint.url(&path));
     }

@@ -62,9 +62,12 @@ fn target(text: &str) -> Target {
     }
 }
 
-fn outcome(identity: &Identity, need: &str, on: &str) -> &'static str {
-    let need = Role::parse(need).map_or_else(|_| Need::Permission(need.to_owned()), Need::Role);
-    authorize(identity, &need, &target(on)).outcome.name()
+fn outcome(identity: &Identity, required: &str, on: &str) -> &'static str {
+    let required = Role::parse(required).map_or_else(
+        |_| Required::Permission(required.to_owned()),
+        Required::Role,
+    );
+    authorize(identity, &required, &target(on)).outcome.name()
 }
 
 #[test]
@@ -81,7 +84,7 @@ fn plain_roles() {
     let write = identity(Some("write"), &organizations, &[]);
     let god = identity(Some("god"), &organizations, &[]);
     // What is needed, on what; the outcome with a read token and with a write token.
-    for (need, on, with_read, with_write) in [
+    for (required, on, with_read, with_write) in [
         ("read", "-", "allowed", "allowed"),
         ("write", "-", "denied", "allowed"),
         ("read", "alice/x", "allowed", "allowed"),
@@ -106,19 +109,19 @@ fn plain_roles() {
         ("job.write", "alice/", "denied", "allowed"),
     ] {
         assert_eq!(
-            outcome(&read, need, on),
+            outcome(&read, required, on),
             with_read,
-            "read token: {need} on {on}"
+            "read token: {required} on {on}"
         );
         assert_eq!(
-            outcome(&write, need, on),
+            outcome(&write, required, on),
             with_write,
-            "write token: {need} on {on}"
+            "write token: {required} on {on}"
         );
         assert_eq!(
-            outcome(&god, need, on),
+            outcome(&god, required, on),
             with_write,
-            "god token: {need} on {on}"
+            "god token: {required} on {on}"
         );
     }
 }
@@ -136,7 +139,7 @@ fn fine_grained_scopes() {
             ("model", "bob/shared", &["repo.content.read"]),
         ],
     );
-    for (need, on, expected) in [
+    for (required, on, expected) in [
         ("read", "-", "denied"),
         ("write", "-", "denied"),
         ("read", "alice/x", "allowed"),
@@ -159,7 +162,11 @@ fn fine_grained_scopes() {
         ("discussion.write", "-", "allowed"),
         ("job.write", "-", "denied"),
     ] {
-        assert_eq!(outcome(&token, need, on), expected, "{need} on {on}");
+        assert_eq!(
+            outcome(&token, required, on),
+            expected,
+            "{required} on {on}"
+        );
     }
 }
 
@@ -194,8 +201,8 @@ fn a_permission_that_nobody_knows_is_unknown_whatever_the_role() {
             ),
         ] {
             for on in ["-", "alice/", "alice/x", "acme/x"] {
-                let need = Need::Permission(name.to_owned());
-                let verdict = authorize(&token, &need, &target(on));
+                let required = Required::Permission(name.to_owned());
+                let verdict = authorize(&token, &required, &target(on));
                 assert_eq!(verdict.outcome, Outcome::Unknown, "{role}: {name} on {on}");
                 assert_eq!(verdict.suggestion, meant, "{role}: {name} on {on}");
                 assert_eq!(verdict.misspelling().is_some(), meant.is_some());
@@ -221,7 +228,7 @@ fn a_namespace_of_others_is_marked() {
         ("acmee/x", Some("acmee")),
         ("bob/", Some("bob")),
     ] {
-        let verdict = authorize(&token, &Need::Role(Role::Write), &target(on));
+        let verdict = authorize(&token, &Required::Role(Role::Write), &target(on));
         assert_eq!(verdict.foreign_namespace.as_deref(), foreign, "{on}");
     }
 }
@@ -229,7 +236,7 @@ fn a_namespace_of_others_is_marked() {
 #[test]
 fn the_organization_is_named_when_it_is_at_fault() {
     let token = identity(Some("write"), &[("acme", "read")], &[]);
-    let verdict = authorize(&token, &Need::Role(Role::Write), &target("acme/x"));
+    let verdict = authorize(&token, &Required::Role(Role::Write), &target("acme/x"));
     assert!(
         verdict
             .reason
@@ -248,7 +255,7 @@ fn the_organization_is_named_when_it_is_at_fault() {
 fn policies_and_resource_groups_count() {
     let mut token = identity(Some("write"), &[("acme", "write")], &[]);
     token.organizations[0].security_restrictions = vec!["token-policy".to_owned()];
-    let verdict = authorize(&token, &Need::Role(Role::Write), &target("acme/x"));
+    let verdict = authorize(&token, &Required::Role(Role::Write), &target("acme/x"));
     assert_eq!(
         (verdict.outcome, verdict.kind),
         (Outcome::Denied, DenialKind::OrganizationPolicy)
@@ -262,9 +269,12 @@ fn policies_and_resource_groups_count() {
 
 #[test]
 fn remedies_fill_in_the_form() {
-    let url = |token: &Identity, need: &str, on: &str| {
-        let need = Role::parse(need).map_or_else(|_| Need::Permission(need.to_owned()), Need::Role);
-        authorize(token, &need, &target(on))
+    let url = |token: &Identity, required: &str, on: &str| {
+        let required = Role::parse(required).map_or_else(
+            |_| Required::Permission(required.to_owned()),
+            Required::Role,
+        );
+        authorize(token, &required, &target(on))
             .denial
             .remedy_url
             .unwrap_or_default()
@@ -283,9 +293,12 @@ fn remedies_fill_in_the_form() {
 }
 
 /// The advice for a denied or unknown outcome, and the path of its page.
-fn remedy(identity: &Identity, need: &str, on: &str) -> (&'static str, String) {
-    let need = Role::parse(need).map_or_else(|_| Need::Permission(need.to_owned()), Need::Role);
-    let denial = authorize(identity, &need, &target(on)).denial;
+fn remedy(identity: &Identity, required: &str, on: &str) -> (&'static str, String) {
+    let required = Role::parse(required).map_or_else(
+        |_| Required::Permission(required.to_owned()),
+        Required::Role,
+    );
+    let denial = authorize(identity, &required, &target(on)).denial;
     let url = denial.remedy_url.unwrap_or_default();
     let path = url.trim_start_matches("https://huggingface.co").to_owned();
     (denial.advice.unwrap_or_default(), path)
@@ -313,7 +326,7 @@ fn a_remedy_would_help() {
     let members = |name: &str| format!("/organizations/{name}/settings/members");
     let new = |query: &str| format!("/settings/tokens/new?{query}");
     let scoped = |query: &str| new(&format!("tokenType=fineGrained&{query}"));
-    for (token, need, on, advice, path) in [
+    for (token, required, on, advice, path) in [
         // The token lacks the right, but its user has it.
         (&read, "write", "-", TOKEN, new("tokenType=write")),
         (&read, "write", "alice/x", TOKEN, new("tokenType=write")),
@@ -396,9 +409,9 @@ fn a_remedy_would_help() {
         (&write, "write", "-", "", String::new()),
     ] {
         assert_eq!(
-            remedy(token, need, on),
+            remedy(token, required, on),
             (advice, path),
-            "{:?} {need} {on}",
+            "{:?} {required} {on}",
             token.role
         );
     }

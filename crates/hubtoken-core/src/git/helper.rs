@@ -18,7 +18,7 @@ use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::resolve::{Argument, Inputs, Request, Resolver};
-use crate::trace::{Answer as TraceAnswer, Trace};
+use crate::trace::{SourceStatus, Trace};
 
 /// The username to send when git has none. The Hub only checks the token. `huggingface_hub` uses
 /// the same name.
@@ -29,7 +29,7 @@ const AUTHTYPE: &[u8] = b"authtype";
 
 /// The helper's response.
 #[derive(Default)]
-pub struct Answer {
+pub struct HelperResponse {
     /// The attributes for git; `None` to return nothing.
     pub attributes: Option<Attributes>,
     /// Warnings for the user about broken sources that were skipped.
@@ -43,9 +43,9 @@ pub struct Answer {
 /// A source that was requested by name is broken, or the configuration is, or the value found is
 /// not a token of this Hub, such as a key of another service. A missing token is not an error: git
 /// then asks the user.
-pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<Answer, Error> {
-    let Some(place) = place(asked) else {
-        return Ok(Answer::default());
+pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<HelperResponse, Error> {
+    let Some(endpoint) = requested_endpoint(asked) else {
+        return Ok(HelperResponse::default());
     };
     let request = Request {
         argument: Argument::Ambient,
@@ -58,22 +58,22 @@ pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<Answer, Error> {
         Err(Error::TokenNotFound { trace, .. }) if !names_profile(&trace) => (None, trace),
         Err(error) => return Err(error),
     };
-    let mut answer = Answer::default();
+    let mut response = HelperResponse::default();
     match credential {
-        Some(credential) if !credential.endpoint.owns(place.as_str()) => {}
+        Some(credential) if !credential.endpoint.owns(endpoint.as_str()) => {}
         Some(credential) => {
             credential.check_sendable()?;
-            answer.attributes = Some(answer_with(asked, &credential, inputs));
-            answer.warnings = resolver.warnings(&trace);
+            response.attributes = Some(answer_with(asked, &credential, inputs));
+            response.warnings = resolver.warnings(&trace);
         }
-        None => answer.warnings = resolver.warnings(&trace),
+        None => response.warnings = resolver.warnings(&trace),
     }
-    Ok(answer)
+    Ok(response)
 }
 
 /// The Hub that git is connecting to, if a token may be sent there and every URL parser would agree
 /// on the host.
-fn place(asked: &Attributes) -> Option<Endpoint> {
+fn requested_endpoint(asked: &Attributes) -> Option<Endpoint> {
     // In `https://evil.example\@huggingface.co/`, git sees this username, but browsers see another
     // host.
     let is_odd = |byte: &u8| *byte == b'\\' || *byte <= b' ' || *byte == 0x7f;
@@ -100,7 +100,7 @@ fn names_profile(trace: &Trace) -> bool {
     trace
         .steps
         .iter()
-        .any(|step| step.answer == TraceAnswer::Absent && step.source.starts_with("config:"))
+        .any(|step| step.status == SourceStatus::Absent && step.source.starts_with("config:"))
 }
 
 /// Builds the response. Every version of git and every Hub supports a username and password. A
@@ -153,5 +153,4 @@ fn wants_bearer(asked: &Attributes) -> bool {
 }
 
 #[cfg(test)]
-#[path = "helper_tests.rs"]
 mod tests;

@@ -291,5 +291,4 @@ fn add(list: &mut Vec<Vec<u8>>, value: &[u8]) {
 }
 
 #[cfg(test)]
-#[path = "protocol_tests.rs"]
 mod tests;

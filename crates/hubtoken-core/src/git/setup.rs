@@ -17,7 +17,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
-use crate::printable::{printable, printable_path};
+use crate::sanitize::{redacted, redacted_path};
 
 /// The end of our helper's value if it is the `hubtoken` command. git appends the operation.
 const VERB: &str = " git-credential";
@@ -104,7 +104,7 @@ fn quoted(program: &Path) -> Result<String, String> {
         format!(
             "the path of hubtoken, {}, is not text, so it cannot be written into git's \
              configuration",
-            printable_path(program)
+            redacted_path(program)
         )
     })?;
     // git's shell on Windows accepts both separators, but a backslash would need quoting.
@@ -265,12 +265,11 @@ impl Git<'_> {
             if words.is_empty() {
                 "git does not say why".to_owned()
             } else {
-                printable(words)
+                redacted(words)
             }
         )
     }
 }
 
 #[cfg(test)]
-#[path = "setup_tests.rs"]
 mod tests;

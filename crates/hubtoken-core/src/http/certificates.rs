@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use crate::bounded_file;
 use crate::env::{self, Environment};
 use crate::error::Error;
-use crate::file;
-use crate::printable::printable_path;
+use crate::sanitize::redacted_path;
 
 type Der = CertificateDer<'static>;
 
@@ -27,7 +27,7 @@ pub struct Certificates {
 
 /// The state of a file or folder when it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Stamp(Vec<Option<[i64; 6]>>);
+pub(super) struct FileStamps(Vec<Option<[i64; 6]>>);
 
 impl Certificates {
     /// Reads the environment. A blank variable counts as unset.
@@ -110,8 +110,8 @@ impl Certificates {
     }
 
     /// Shows whether the files and folders have changed. The system's certificates are not watched.
-    pub(super) fn stamp(&self) -> Stamp {
-        Stamp(self.named.iter().map(|(_, path)| stamp(path)).collect())
+    pub(super) fn stamp(&self) -> FileStamps {
+        FileStamps(self.named.iter().map(|(_, path)| stamp(path)).collect())
     }
 }
 
@@ -162,7 +162,7 @@ fn stamp(path: &Path) -> Option<[i64; 6]> {
 fn load_one(path: &Path) -> Result<Vec<Der>, String> {
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => "does not exist".to_owned(),
-        _ => format!("cannot be read: {}", file::describe(&error)),
+        _ => format!("cannot be read: {}", bounded_file::io_error_text(&error)),
     };
     if path.is_dir() {
         std::fs::read_dir(path).map_err(failed)?;
@@ -206,7 +206,7 @@ fn of_text(text: &str) -> Vec<Der> {
 fn unusable(variable: &str, path: &Path, problem: &str) -> Error {
     Error::Configuration(format!(
         "{variable} names {}, which {problem}",
-        printable_path(path)
+        redacted_path(path)
     ))
 }
 
@@ -259,3 +259,6 @@ fn of_system() -> Vec<Der> {
 fn of_system() -> Vec<Der> {
     rustls_native_certs::load_native_certs().certs
 }
+
+#[cfg(test)]
+mod tests;

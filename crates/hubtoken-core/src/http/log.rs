@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use reqwest::{Method, StatusCode, Url};
 
-use super::{Answer, NoAnswer};
+use super::{Response, TransportError};
 
 /// The target of the events; Python's `logging` knows it as `hubtoken.http`.
 pub const TARGET: &str = "hubtoken::http";
@@ -37,14 +37,17 @@ impl LoggedRequest {
     }
 
     /// Writes why there is no response.
-    pub(super) fn failed(&mut self, failure: NoAnswer) -> NoAnswer {
-        let (NoAnswer::Unreachable(reason) | NoAnswer::Strange(reason)) = &failure;
+    pub(super) fn failed(&mut self, failure: TransportError) -> TransportError {
+        let (TransportError::Unreachable(reason) | TransportError::Protocol(reason)) = &failure;
         self.write(None, reason);
         failure
     }
 
     /// Writes what came of a response that was read to its end.
-    pub(super) fn ended(&mut self, answer: Result<Answer, NoAnswer>) -> Result<Answer, NoAnswer> {
+    pub(super) fn ended(
+        &mut self,
+        answer: Result<Response, TransportError>,
+    ) -> Result<Response, TransportError> {
         match answer {
             Ok(answer) => {
                 self.write(Some(answer.status), "");

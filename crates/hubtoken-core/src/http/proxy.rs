@@ -34,13 +34,13 @@ const SCHEMES: [(&str, &str, u16); 7] = [
 
 /// The value of a variable, not yet parsed.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Named {
+pub(super) struct ProxyVariable {
     variable: &'static str,
     /// `None` if it is not text. May hold a password.
     value: Option<Zeroizing<String>>,
 }
 
-impl Named {
+impl ProxyVariable {
     /// The first variable that is set and not blank.
     pub(super) fn read(environment: &dyn Environment) -> Option<Self> {
         env::HTTPS_PROXY
@@ -284,10 +284,10 @@ fn without_port(entry: &str) -> (&str, Option<&str>) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::env::Fixed;
+    use crate::env::StaticEnvironment;
 
     fn parse(text: &str) -> Result<ProxyServer, Error> {
-        Named::read(&Fixed::from([("ALL_PROXY", text)]))
+        ProxyVariable::read(&StaticEnvironment::from([("ALL_PROXY", text)]))
             .unwrap()
             .parse()
     }
@@ -422,21 +422,25 @@ mod tests {
     #[test]
     fn what_is_not_text_is_no_missing_proxy() {
         use std::os::unix::ffi::OsStringExt as _;
-        let mut environment = Fixed::default();
+        let mut environment = StaticEnvironment::default();
         environment.set("HTTPS_PROXY", OsString::from_vec(b"http://\xff:1".to_vec()));
-        assert!(Named::read(&environment).unwrap().parse().is_err());
+        assert!(ProxyVariable::read(&environment).unwrap().parse().is_err());
     }
 
     #[test]
     fn the_first_variable_that_is_set_counts() {
-        let environment = Fixed::from([
+        let environment = StaticEnvironment::from([
             ("https_proxy", " "),
             ("HTTPS_PROXY", "http://a:1"),
             ("all_proxy", "http://b:2"),
         ]);
-        let name = Named::read(&environment).unwrap().parse().unwrap().name;
+        let name = ProxyVariable::read(&environment)
+            .unwrap()
+            .parse()
+            .unwrap()
+            .name;
         assert_eq!(name.to_string(), "a:1 (HTTPS_PROXY)");
-        assert!(Named::read(&Fixed::default()).is_none());
+        assert!(ProxyVariable::read(&StaticEnvironment::default()).is_none());
     }
 
     #[test]

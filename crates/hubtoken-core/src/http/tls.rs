@@ -187,3 +187,6 @@ fn check_purpose_and_dates(
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

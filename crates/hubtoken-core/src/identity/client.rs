@@ -1,40 +1,39 @@
 //! Asks the Hub about tokens and caches the answers.
 
+mod auth_check;
+mod coalesce;
+mod connection;
 mod denial;
-mod flying;
-mod line;
 mod lookup;
-mod memory;
-mod permission;
-mod question;
+mod whoami;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::budget::Budget;
-use super::check::{Check, Heard};
+use super::auth_check::{AuthCheck, AuthCheckResponse};
+use super::cache::fixed_window::FixedWindow;
+use super::cache::key::Key;
+use super::cache::memory::ClientCache;
+pub use super::cache::memory::DecisionKey;
+use super::cache::shared::{CacheKey, LeaseTiming, LimitScope, SharedEntry};
+use super::cache::shared_caches::SharedCaches;
 use super::clock::Clock;
 use super::failure::Failure;
-use super::freshness::REPEAT_MEMORY;
-use super::key::Key;
+use super::freshness::REPEAT_WINDOW;
 use super::model::Identity;
-use super::places::Places;
 use super::runtime::Runtime;
-use super::shared::{LimitScope, Pace, Place, Shared};
 use super::{Options, REJECTION_LIFETIME};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
-use crate::http::{Settings, Transport, Way};
+use crate::expiry::Expiry;
+use crate::http::{RouteId, Settings, Transport};
 use crate::interrupt::Interrupt;
-use crate::known_end::KnownEnd;
-use crate::single_flight::Flights;
+use crate::single_flight::SingleFlight;
 use crate::token::Digest;
-pub use line::Line;
+pub use connection::HubConnection;
 use lookup::Lookups;
 pub use lookup::{Namespace, Similar};
-pub use memory::Grant;
-use memory::Memory;
-use question::{Question, Window};
+use whoami::{FreshnessWindow, WhoamiRequest};
 
 /// At most this many rejections of previously unseen tokens are shared per [`REJECTION_LIFETIME`].
 /// More would only evict each other, and wear out the disk of a server that receives made-up
@@ -42,7 +41,7 @@ use question::{Question, Window};
 const SHARED_REJECTIONS: u32 = 64;
 
 /// An identity, and whether it is stale.
-pub struct Known {
+pub struct IdentityAnswer {
     /// The identity.
     pub identity: Arc<Identity>,
     /// When it was requested.
@@ -51,7 +50,7 @@ pub struct Known {
     pub stale: Option<(Duration, Failure)>,
 }
 
-impl Known {
+impl IdentityAnswer {
     fn fresh(asked: Instant, identity: Arc<Identity>) -> Self {
         Self {
             identity,
@@ -61,26 +60,26 @@ impl Known {
     }
 }
 
-type Answered = Result<(Instant, Arc<Identity>), Failure>;
-type Permitted = Result<(Instant, Heard), Failure>;
+type WhoamiResult = Result<(Instant, Arc<Identity>), Failure>;
+type AuthCheckResult = Result<(Instant, AuthCheckResponse), Failure>;
 
 /// A Hub client with its caches.
 pub struct Client {
     transport: Arc<Transport>,
     runtime: Runtime,
-    places: Places,
-    pace: Pace,
+    shared_caches: SharedCaches,
+    timing: LeaseTiming,
     clock: Clock,
-    memory: Memory,
-    shared_rejections: Budget,
+    cache: ClientCache,
+    shared_rejections: FixedWindow,
     lookups: Lookups,
-    identity_flights: Flights<Key, (Way, Answered)>,
-    check_flights: Flights<Check, (Way, Permitted)>,
+    whoami_requests: SingleFlight<Key, (RouteId, WhoamiResult)>,
+    auth_check_requests: SingleFlight<AuthCheck, (RouteId, AuthCheckResult)>,
 }
 
 impl Default for Client {
     fn default() -> Self {
-        Self::new(Pace::default())
+        Self::new(LeaseTiming::default())
     }
 }
 
@@ -93,24 +92,24 @@ fn not_before(now: Instant, age: Duration) -> Option<Instant> {
 impl Client {
     /// Creates a client with empty caches.
     #[must_use]
-    pub fn new(pace: Pace) -> Self {
-        Self::with_clock(pace, Clock::system())
+    pub fn new(timing: LeaseTiming) -> Self {
+        Self::with_clock(timing, Clock::system())
     }
 
     /// Creates a client with empty caches and a clock of the caller's choice.
     #[must_use]
-    pub fn with_clock(pace: Pace, clock: Clock) -> Self {
+    pub fn with_clock(timing: LeaseTiming, clock: Clock) -> Self {
         Self {
             transport: Arc::default(),
             runtime: Runtime::default(),
-            places: Places::default(),
-            pace,
+            shared_caches: SharedCaches::default(),
+            timing,
             clock,
-            memory: Memory::default(),
-            shared_rejections: Budget::new(SHARED_REJECTIONS, REJECTION_LIFETIME),
+            cache: ClientCache::default(),
+            shared_rejections: FixedWindow::new(SHARED_REJECTIONS, REJECTION_LIFETIME),
             lookups: Lookups::default(),
-            identity_flights: Flights::default(),
-            check_flights: Flights::default(),
+            whoami_requests: SingleFlight::default(),
+            auth_check_requests: SingleFlight::default(),
         }
     }
 
@@ -122,12 +121,12 @@ impl Client {
 
     /// The connection settings for a Hub. Opens nothing and sends nothing.
     #[must_use]
-    pub fn line(&self, endpoint: &Endpoint, settings: &Settings) -> Line {
-        Line::new(
+    pub fn connect(&self, endpoint: &Endpoint, settings: &Settings) -> HubConnection {
+        HubConnection::new(
             self.transport.clone(),
             endpoint.clone(),
             settings.clone(),
-            self.places.of(settings),
+            self.shared_caches.of(settings),
         )
     }
 
@@ -138,29 +137,31 @@ impl Client {
 
     /// Returns the cached identity if it is fresh enough. Never sends a request.
     #[must_use]
-    pub fn recall(&self, credential: &Credential, options: &Options) -> Option<Arc<Identity>> {
-        self.recall_answer(credential, options)?.ok()
+    pub fn cached(&self, credential: &Credential, options: &Options) -> Option<Arc<Identity>> {
+        self.cached_answer(credential, options)?.ok()
     }
 
     /// Returns the cached answer if it is fresh enough, including a cached rejection. Never sends a
     /// request.
     #[must_use]
-    pub fn recall_answer(
+    pub fn cached_answer(
         &self,
         credential: &Credential,
         options: &Options,
     ) -> Option<Result<Arc<Identity>, Failure>> {
-        let window = Window::new(self.clock.now(), options, credential.expires_at);
-        self.recall_in(&Key::of(credential), &window)
+        let window = FreshnessWindow::new(self.clock.now(), options, credential.expires_at);
+        self.cached_within(&Key::of(credential), &window)
             .map(|known| known.map(|(_, identity)| identity))
     }
 
-    fn recall_in(&self, key: &Key, window: &Window) -> Option<Answered> {
-        if let Some(known) = self.memory.identity(key, window.identity) {
+    fn cached_within(&self, key: &Key, window: &FreshnessWindow) -> Option<WhoamiResult> {
+        if let Some(known) = self.cache.identity(key, window.identity) {
             return Some(Ok(known));
         }
-        let rejection = self.memory.rejection(key)?;
-        window.trusts(rejection).then_some(Err(Failure::Rejected))
+        let rejection = self.cache.rejection(key)?;
+        window
+            .accepts_rejection(rejection)
+            .then_some(Err(Failure::Rejected))
     }
 
     /// Returns the account that a token belongs to.
@@ -172,11 +173,11 @@ impl Client {
     pub fn identify(
         self: &Arc<Self>,
         credential: &Arc<Credential>,
-        line: &Line,
+        connection: &HubConnection,
         options: &Options,
         interrupt: &dyn Interrupt,
-    ) -> Result<Known, Failure> {
-        self.identify_within(credential, line, options, None, interrupt)
+    ) -> Result<IdentityAnswer, Failure> {
+        self.identify_within(credential, connection, options, None, interrupt)
     }
 
     /// Like [`Self::identify`]. When rechecking before a denial, a request that went unanswered at
@@ -184,37 +185,39 @@ impl Client {
     fn identify_within(
         self: &Arc<Self>,
         credential: &Arc<Credential>,
-        line: &Line,
+        connection: &HubConnection,
         options: &Options,
         unanswered: Option<Duration>,
         interrupt: &dyn Interrupt,
-    ) -> Result<Known, Failure> {
+    ) -> Result<IdentityAnswer, Failure> {
         // Checked before the shared cache or any other process is involved: this failure concerns
         // only its own caller.
-        credential.check_sendable().map_err(Failure::Setup)?;
+        credential
+            .check_sendable()
+            .map_err(Failure::Configuration)?;
         let key = Key::of(credential);
         let now = self.clock.now();
         let end = credential.expires_at;
-        let mut window = Window::new(now, options, end);
+        let mut window = FreshnessWindow::new(now, options, end);
         window.unanswered = unanswered;
-        let shared = line.shared(&key);
+        let shared = connection.shared(&key);
         // The leader of a request in flight has just read the shared cache. Its followers read it
         // only if the request fails: 64 threads that all read files would delay the leader.
-        let follows = self.identity_flights.is_running(&key, window.identity);
+        let follows = self.whoami_requests.is_running(&key, window.identity);
         let read_first = shared.as_ref().filter(|_| !follows);
         let outcome = self
-            .recall_in(&key, &window)
-            .or_else(|| self.told(&key, read_first?, &window))
+            .cached_within(&key, &window)
+            .or_else(|| self.read_shared(&key, read_first?, &window))
             .unwrap_or_else(|| {
                 let ask = || {
-                    line.check_open()?;
+                    connection.check_open()?;
                     // Even if the caller wants a fresh answer: the Hub has said that it will not
                     // give one.
-                    self.limited(&key, LimitScope::Whoami, read_first)?;
-                    self.ask(
+                    self.check_rate_limit(&key, LimitScope::Whoami, read_first)?;
+                    self.request_identity(
                         &key,
                         credential,
-                        line,
+                        connection,
                         shared.as_ref(),
                         options,
                         interrupt,
@@ -225,8 +228,8 @@ impl Client {
                 // fresh as its leader required. This caller may lead the next request.
                 let mut outcome = ask();
                 if matches!(outcome, Err(Failure::Rejected))
-                    && let Some(rejection) = self.memory.rejection(&key)
-                    && !window.trusts(rejection)
+                    && let Some(rejection) = self.cache.rejection(&key)
+                    && !window.accepts_rejection(rejection)
                 {
                     outcome = ask();
                 }
@@ -238,24 +241,24 @@ impl Client {
             });
         let failure = match outcome {
             Ok((asked, identity)) => {
-                return Ok(Known::fresh(asked, identity));
+                return Ok(IdentityAnswer::fresh(asked, identity));
             }
-            Err(failure) if failure.says_nothing() => failure,
+            Err(failure) if failure.is_inconclusive() => failure,
             Err(failure) => return Err(failure),
         };
         if follows
             && let Some(shared) = &shared
-            && let Some(answer) = self.told(&key, shared, &window)
+            && let Some(answer) = self.read_shared(&key, shared, &window)
         {
-            return answer.map(|(asked, identity)| Known::fresh(asked, identity));
+            return answer.map(|(asked, identity)| IdentityAnswer::fresh(asked, identity));
         }
-        let stale = Window::stale(now, options, end);
+        let stale = FreshnessWindow::stale(now, options, end);
         let known = self
-            .memory
+            .cache
             .identity(&key, stale.identity)
-            .or_else(|| self.told(&key, shared.as_ref()?, &stale)?.ok());
+            .or_else(|| self.read_shared(&key, shared.as_ref()?, &stale)?.ok());
         match known {
-            Some((asked, identity)) => Ok(Known {
+            Some((asked, identity)) => Ok(IdentityAnswer {
                 identity,
                 asked,
                 stale: Some((now.saturating_duration_since(asked), failure)),
@@ -265,14 +268,16 @@ impl Client {
     }
 
     /// Adds the earlier rejection to a failure that left it unconfirmed.
-    fn after_rejection(&self, key: &Key, shared: Option<&Shared>, failure: Failure) -> Failure {
-        let now = self.clock.moment();
-        let known = self
-            .memory
-            .rejection(key)
-            .or_else(|| shared?.rejection(now));
+    fn after_rejection(
+        &self,
+        key: &Key,
+        shared: Option<&SharedEntry>,
+        failure: Failure,
+    ) -> Failure {
+        let now = self.clock.timestamp();
+        let known = self.cache.rejection(key).or_else(|| shared?.rejection(now));
         let ago = known.map(|(asked, _)| now.instant.saturating_duration_since(asked));
-        match ago.filter(|ago| *ago < REPEAT_MEMORY) {
+        match ago.filter(|ago| *ago < REPEAT_WINDOW) {
             Some(ago) => Failure::RejectedBefore {
                 ago,
                 why: Box::new(failure),
@@ -286,106 +291,106 @@ impl Client {
         clippy::too_many_arguments,
         reason = "one call's parameters, passed on"
     )]
-    fn ask(
+    fn request_identity(
         self: &Arc<Self>,
         key: &Key,
         credential: &Arc<Credential>,
-        line: &Line,
-        shared: Option<&Shared>,
+        connection: &HubConnection,
+        shared: Option<&SharedEntry>,
         options: &Options,
         interrupt: &dyn Interrupt,
-        window: &Window,
-    ) -> Answered {
-        let question = Question {
+        window: &FreshnessWindow,
+    ) -> WhoamiResult {
+        let request = WhoamiRequest {
             key: key.clone(),
             credential: credential.clone(),
-            line: line.clone(),
+            connection: connection.clone(),
             timeout: options.timeout,
             shared: shared.cloned(),
             window: *window,
-            patient: options.freshness.patient,
+            caches_failures: options.freshness.caches_failures,
         };
         let client = self.clone();
-        self.fly(
-            (|client| &client.identity_flights, line.way()),
+        self.coalesced(
+            (|client| &client.whoami_requests, connection.route_id()),
             key,
             window.identity,
             options.timeout,
             interrupt,
             |client| {
                 client
-                    .recall_in(key, window)
-                    .or_else(|| client.in_vain(key, window).map(Err))
+                    .cached_within(key, window)
+                    .or_else(|| client.known_failure(key, window).map(Err))
             },
-            move |asked| client.learn(question, asked),
+            move |asked| client.fetch_and_record(request, asked),
         )
     }
 
     /// The failure that makes another request pointless, if a request that has just completed
     /// recorded one.
-    fn in_vain(&self, key: &Key, window: &Window) -> Option<Failure> {
-        let limited = self.limited(key, LimitScope::Whoami, None);
+    fn known_failure(&self, key: &Key, window: &FreshnessWindow) -> Option<Failure> {
+        let limited = self.check_rate_limit(key, LimitScope::Whoami, None);
         limited.err().or_else(|| {
             let age = window.unanswered?;
-            self.memory
+            self.cache
                 .unanswered(key, not_before(self.clock.now(), age))
         })
     }
 
     /// Whether the same requirement was granted recently.
     #[must_use]
-    pub fn is_granted(&self, grant: &Grant<'_>, max_age: Option<Duration>) -> bool {
-        self.memory.is_granted(grant, self.clock.now(), max_age)
+    pub fn is_granted(&self, decision: &DecisionKey<'_>, max_age: Option<Duration>) -> bool {
+        self.cache.is_granted(decision, self.clock.now(), max_age)
     }
 
     /// Caches a grant until the known end of its token, with the times at which its identity and
     /// its auth-check were requested.
-    pub fn remember(
+    pub fn cache_grant(
         &self,
-        grant: Grant<'_>,
+        decision: DecisionKey<'_>,
         identity: Instant,
         check: Option<Instant>,
-        end: KnownEnd,
+        end: Expiry,
     ) {
-        self.memory
-            .keep_grant(grant, self.clock.now(), identity, check, end);
+        self.cache
+            .insert_grant(decision, self.clock.now(), identity, check, end);
     }
 
     /// Drops everything that this process has cached for tokens, except rate limits, which only the
     /// Hub can lift. What the machine's processes share stays.
     pub fn clear(&self) {
-        self.memory.clear();
+        self.cache.clear();
         self.lookups.clear();
     }
 
     /// Drops everything cached for a token.
-    pub fn forget(&self, digest: Digest) {
-        self.memory.forget(&digest);
-        self.lookups.forget(|key| key.digest == digest);
-        for place in self.places.all() {
-            place.forget(Some(&Place::of_token(&digest)), None);
+    pub fn invalidate(&self, digest: Digest) {
+        self.cache.invalidate(&digest);
+        self.lookups.invalidate(|key| key.digest == digest);
+        for cache in self.shared_caches.all() {
+            cache.invalidate(Some(&CacheKey::of_token(&digest)), None);
         }
     }
 
     /// Drops everything cached for a token, including what the processes of this machine share.
-    pub fn forget_shared(&self, settings: &Settings, digest: Digest) {
-        self.places.of(settings);
-        self.forget(digest);
+    pub fn invalidate_shared(&self, settings: &Settings, digest: Digest) {
+        self.shared_caches.of(settings);
+        self.invalidate(digest);
     }
 
     /// Drops everything cached for the tokens of one Hub.
-    pub fn forget_endpoint(&self, endpoint: &Endpoint) {
-        self.memory.forget_endpoint(endpoint);
-        self.lookups.forget(|key| key.endpoint == *endpoint);
-        for place in self.places.all() {
-            place.forget(None, Some(&Place::of_hub(endpoint)));
+    pub fn invalidate_endpoint(&self, endpoint: &Endpoint) {
+        self.cache.invalidate_endpoint(endpoint);
+        self.lookups.invalidate(|key| key.endpoint == *endpoint);
+        for cache in self.shared_caches.all() {
+            cache.invalidate(None, Some(&CacheKey::of_hub(endpoint)));
         }
     }
 
     /// Drops everything cached for the tokens of one Hub, including what the processes of this
     /// machine share.
-    pub fn forget_endpoint_shared(&self, settings: &Settings, endpoint: &Endpoint) {
-        self.places.of(settings);
-        self.forget_endpoint(endpoint);
+    pub fn invalidate_endpoint_shared(&self, settings: &Settings, endpoint: &Endpoint) {
+        self.shared_caches.of(settings);
+        self.invalidate_endpoint(endpoint);
     }
 }

@@ -7,13 +7,13 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use super::shared::Moment;
+use super::cache::shared::Timestamp;
 
 static REPLACEMENT: OnceLock<Clock> = OnceLock::new();
 
 /// A source of the current time.
 #[derive(Clone, Default)]
-pub struct Clock(Option<Arc<dyn Fn() -> Moment + Send + Sync>>);
+pub struct Clock(Option<Arc<dyn Fn() -> Timestamp + Send + Sync>>);
 
 impl Clock {
     /// The system clock, or its replacement in a test.
@@ -31,14 +31,14 @@ impl Clock {
 
     /// A custom clock. Its instants must not run backward.
     #[must_use]
-    pub fn new(now: impl Fn() -> Moment + Send + Sync + 'static) -> Self {
+    pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(now)))
     }
 
     /// The time on both clocks.
     #[must_use]
-    pub fn moment(&self) -> Moment {
-        self.0.as_ref().map_or_else(Moment::now, |now| now())
+    pub fn timestamp(&self) -> Timestamp {
+        self.0.as_ref().map_or_else(Timestamp::now, |now| now())
     }
 
     /// The time for ages within this process.

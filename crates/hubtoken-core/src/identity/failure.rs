@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, UnknownKind};
-use crate::http::{Answer, NoAnswer};
-use crate::printable::printable;
+use crate::http::{Response, TransportError};
+use crate::sanitize::redacted;
 
 /// Why a request has no answer.
 #[derive(Clone, Debug)]
@@ -28,9 +28,9 @@ pub enum Failure {
     /// The environment disables requests.
     Offline,
     /// A response that a Hub does not send.
-    Strange(String),
+    UnexpectedResponse(String),
     /// The request could not be created.
-    Setup(Error),
+    Configuration(Error),
     /// The caller was interrupted.
     Interrupted,
     /// The Hub rejected the token earlier, and whether it still does could not be confirmed.
@@ -42,11 +42,11 @@ pub enum Failure {
     },
 }
 
-impl From<NoAnswer> for Failure {
-    fn from(reason: NoAnswer) -> Self {
+impl From<TransportError> for Failure {
+    fn from(reason: TransportError) -> Self {
         match reason {
-            NoAnswer::Unreachable(text) => Self::Unreachable(text),
-            NoAnswer::Strange(text) => Self::Strange(text),
+            TransportError::Unreachable(text) => Self::Unreachable(text),
+            TransportError::Protocol(text) => Self::UnexpectedResponse(text),
         }
     }
 }
@@ -57,17 +57,17 @@ impl Failure {
     /// A 401 is not classified as a rejection: only whoami can report that the Hub does not
     /// recognize the token.
     #[must_use]
-    pub fn of(answer: &Answer) -> Self {
+    pub fn of(answer: &Response) -> Self {
         match answer.status {
             429 => Self::RateLimited {
                 retry_after: retry_after(answer),
             },
             500.. => Self::Unreachable(format!("the Hub answered with status {}", answer.status)),
-            404 => Self::Strange(
+            404 => Self::UnexpectedResponse(
                 "it answered with status 404, so it may not be a Hub. Check the endpoint"
                     .to_owned(),
             ),
-            status => Self::Strange(match message(answer) {
+            status => Self::UnexpectedResponse(match message(answer) {
                 Some(text) => format!("it answered with status {status}: {text}"),
                 None => format!("it answered with status {status}"),
             }),
@@ -76,17 +76,20 @@ impl Failure {
 
     /// Whether another route to the Hub might succeed.
     #[must_use]
-    pub fn is_of_the_way(&self) -> bool {
+    pub fn depends_on_route(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable(_) | Self::Strange(_) | Self::Setup(_)
+            Self::Unreachable(_) | Self::UnexpectedResponse(_) | Self::Configuration(_)
         )
     }
 
     /// Whether a stale identity may stand in.
     #[must_use]
-    pub fn says_nothing(&self) -> bool {
-        !matches!(self, Self::Rejected | Self::Setup(_) | Self::Interrupted)
+    pub fn is_inconclusive(&self) -> bool {
+        !matches!(
+            self,
+            Self::Rejected | Self::Configuration(_) | Self::Interrupted
+        )
     }
 
     /// The failure in a few words, to follow "because".
@@ -102,8 +105,10 @@ impl Failure {
             },
             Self::Unreachable(text) => format!("{text} ({endpoint})"),
             Self::Offline => "HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) is set".to_owned(),
-            Self::Strange(text) => format!("{endpoint} did not answer as a Hub does: {text}"),
-            Self::Setup(error) => error.to_string(),
+            Self::UnexpectedResponse(text) => {
+                format!("{endpoint} did not answer as a Hub does: {text}")
+            }
+            Self::Configuration(error) => error.to_string(),
             Self::Interrupted => "it was interrupted".to_owned(),
             Self::RejectedBefore { why, .. } => why.reason(endpoint),
         }
@@ -116,14 +121,14 @@ impl Failure {
         let reason = self.reason(endpoint);
         let subject = credential.describe();
         let kind = match self {
-            Self::Setup(error) => return error,
+            Self::Configuration(error) => return error,
             Self::Interrupted => return Error::Interrupted,
             Self::RejectedBefore { ago, why } => {
                 return why.into_error(credential).instead(|| {
                     format!(
                         "{endpoint} rejected the token {subject} {} ago, and whether it still does \
                          could not be checked: {reason}",
-                        age(ago)
+                        format_duration(ago)
                     )
                 });
             }
@@ -132,9 +137,9 @@ impl Failure {
                     message: format!(
                         "{endpoint} does not recognize the token {subject}: it was deleted or \
                          refreshed, has expired, or belongs to another Hub. Create one at {}, then \
-                         {mend}",
+                         {fix}",
                         endpoint.url("/settings/tokens"),
-                        mend = credential.source.mend()
+                        fix = credential.source.fix_hint()
                     ),
                     source_name: credential.source.to_string(),
                 };
@@ -142,7 +147,7 @@ impl Failure {
             Self::RateLimited { retry_after } => UnknownKind::RateLimited { retry_after },
             Self::Unreachable(_) => UnknownKind::Unreachable,
             Self::Offline => UnknownKind::Offline,
-            Self::Strange(_) => UnknownKind::Other,
+            Self::UnexpectedResponse(_) => UnknownKind::Other,
         };
         Error::Unknown {
             message: format!(
@@ -155,7 +160,7 @@ impl Failure {
 
 /// How long to wait after a 429, read as the Hub's own client does: the `RateLimit` header if
 /// nothing remains, else `Retry-After`. Of several limits, the longest.
-fn retry_after(answer: &Answer) -> Option<u64> {
+fn retry_after(answer: &Response) -> Option<u64> {
     let limits = answer
         .headers
         .get_all("ratelimit")
@@ -177,7 +182,7 @@ fn retry_after(answer: &Answer) -> Option<u64> {
 
 /// The Hub's error message, cut to one line.
 #[must_use]
-pub fn message(answer: &Answer) -> Option<String> {
+pub fn message(answer: &Response) -> Option<String> {
     let text = answer
         .header("x-error-message")
         .map(str::to_owned)
@@ -186,12 +191,12 @@ pub fn message(answer: &Answer) -> Option<String> {
             Some(body.get("error")?.as_str()?.to_owned())
         })?;
     let start: String = text.chars().take(500).collect();
-    Some(printable(start.trim())).filter(|line| !line.is_empty())
+    Some(redacted(start.trim())).filter(|line| !line.is_empty())
 }
 
 /// A duration in the largest unit that fits.
 #[must_use]
-pub fn age(duration: Duration) -> String {
+pub fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..=119 => format!("{seconds} seconds"),
@@ -206,7 +211,7 @@ mod tests {
     use super::*;
     use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-    fn answer(status: u16, headers: &[(&'static str, &'static str)]) -> Answer {
+    fn answer(status: u16, headers: &[(&'static str, &'static str)]) -> Response {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(
@@ -214,7 +219,7 @@ mod tests {
                 HeaderValue::from_static(value),
             );
         }
-        Answer {
+        Response {
             status,
             headers: map,
             body: Vec::new(),
@@ -254,7 +259,10 @@ mod tests {
     #[test]
     fn no_status_by_itself_says_something_about_the_token() {
         for status in [400, 401, 403, 404, 418, 429, 500, 503] {
-            assert!(Failure::of(&answer(status, &[])).says_nothing(), "{status}");
+            assert!(
+                Failure::of(&answer(status, &[])).is_inconclusive(),
+                "{status}"
+            );
         }
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use super::REJECTION_LIFETIME;
 
 /// How long after its last confirmation a denial counts as new.
-pub const REPEAT_MEMORY: Duration = Duration::from_mins(5);
+pub const REPEAT_WINDOW: Duration = Duration::from_mins(5);
 
 /// An age that doubles while the same denial repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Freshness {
     pub rejection: DoublingAge,
     /// Whether the age also applies to an unanswered request before a denial, so that a server that
     /// denies unknown callers does not send one request for each of them to a Hub in trouble.
-    pub patient: bool,
+    pub caches_failures: bool,
 }
 
 impl Freshness {
@@ -59,13 +59,13 @@ impl Freshness {
             first: Duration::from_secs(2),
             longest: REJECTION_LIFETIME,
         },
-        patient: false,
+        caches_failures: false,
     };
     /// For the tokens of a server's callers, who may retry as often as they like.
     pub const SERVER: Self = Self {
         denial: DoublingAge::constant(REJECTION_LIFETIME),
         rejection: DoublingAge::constant(REJECTION_LIFETIME),
-        patient: true,
+        caches_failures: true,
     };
 }
 
@@ -120,7 +120,7 @@ impl DoublingAge {
 
 impl Repeated {
     fn is_forgotten(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.confirmed) >= REPEAT_MEMORY
+        now.saturating_duration_since(self.confirmed) >= REPEAT_WINDOW
     }
 
     /// The later confirmation of the two.

@@ -5,24 +5,18 @@
 //! endpoint, and interrupting one caller does not cancel the request for the others. All callers
 //! that wait for a request share its failure. Failures are not cached, except for a 401, which is
 //! trusted for at most ten seconds. A denial rests on a [fresh](freshness) answer, and nothing
-//! outlives a token's [known end](crate::known_end). Processes of one machine [share](shared) their
-//! answers, so they send one request as well.
+//! outlives a token's [known end](crate::expiry). Processes of one machine [share](cache::shared)
+//! their answers, so they send one request as well.
 
-pub mod bearer;
-pub mod budget;
+pub mod auth_check;
 pub mod cache;
-pub mod check;
+pub mod caller_token;
 pub mod client;
 pub mod clock;
-pub mod disk;
 pub mod failure;
 pub mod freshness;
-pub mod grouped;
-pub mod key;
 pub mod model;
-mod places;
 pub mod runtime;
-pub mod shared;
 
 use std::time::Duration;
 

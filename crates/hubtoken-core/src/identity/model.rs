@@ -12,8 +12,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::endpoint::Endpoint;
-use crate::printable::plain;
 use crate::role::TokenRole;
+use crate::sanitize::replace_controls;
 
 /// The account that a token belongs to, and what the token may do.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,7 +157,7 @@ struct FineGrained {
 fn make_plain(value: &mut Value) {
     match value {
         Value::String(text) => {
-            if let Cow::Owned(plain) = plain(text) {
+            if let Cow::Owned(plain) = replace_controls(text) {
                 *text = plain;
             }
         }
@@ -188,7 +188,7 @@ fn entries<T: serde::de::DeserializeOwned>(value: Value) -> Vec<T> {
     }
 }
 
-fn moment(text: Option<&str>) -> Option<OffsetDateTime> {
+fn parse_time(text: Option<&str>) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text?, &Rfc3339).ok()
 }
 
@@ -245,7 +245,7 @@ impl Identity {
             token_name: None,
             role: None,
             created_at: None,
-            expires_at: moment(expires_at.as_deref()),
+            expires_at: parse_time(expires_at.as_deref()),
             scopes: Vec::new(),
             global_permissions: Vec::new(),
             can_read_gated_repos: false,
@@ -253,7 +253,7 @@ impl Identity {
         if let Some(token) = access_token {
             identity.token_name = token.display_name;
             identity.role = token.role.map(|role| TokenRole::from_wire(&role));
-            identity.created_at = moment(token.created_at.as_deref());
+            identity.created_at = parse_time(token.created_at.as_deref());
             if let Some(fine_grained) = token.fine_grained {
                 identity.scopes = entries::<Value>(fine_grained.scoped)
                     .into_iter()

@@ -2,7 +2,7 @@
 //!
 //! Callers wait on a condition variable and may stop waiting, so the request needs a thread that
 //! outlives the call. One thread with a small runtime serves the whole process. It is started by
-//! the first request and belongs to the process that started it: see [`crate::process`].
+//! the first request and belongs to the process that started it: see [`crate::process_state`].
 
 use std::sync::OnceLock;
 

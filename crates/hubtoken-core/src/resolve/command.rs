@@ -22,15 +22,15 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
-use super::errand::Told;
-use crate::env::{self, Fixed};
+use super::slow_source::SourceAnswer;
+use crate::env::{self, StaticEnvironment};
 
 /// The maximum output size, in bytes.
 const MAXIMUM_OUTPUT: u64 = 64 * 1024;
 /// How long it may take to report that a program was stopped at its deadline.
-pub(super) const GRACE: Duration = Duration::from_secs(2);
+pub(super) const KILL_GRACE: Duration = Duration::from_secs(2);
 /// How often to check whether the program has exited.
-const PAUSE: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The output of a program that prints more than a token.
 #[derive(Deserialize)]
@@ -50,14 +50,19 @@ enum End {
 ///
 /// `folder` is its working directory. It is killed after `timeout`.
 #[must_use]
-pub fn run(argv: &[String], folder: &Path, variables: &Fixed, timeout: Duration) -> Told {
+pub fn run(
+    argv: &[String],
+    folder: &Path,
+    variables: &StaticEnvironment,
+    timeout: Duration,
+) -> SourceAnswer {
     let deadline = Instant::now() + timeout;
     let mut child = match start(argv, folder, variables) {
         Ok(child) => child,
-        Err(problem) => return Told::Failed(problem),
+        Err(problem) => return SourceAnswer::Failed(problem),
     };
     let late = || {
-        Told::Failed(format!(
+        SourceAnswer::Failed(format!(
             "did not end within {} seconds and was stopped",
             timeout.as_secs_f64()
         ))
@@ -78,7 +83,7 @@ pub fn run(argv: &[String], folder: &Path, variables: &Fixed, timeout: Duration)
         Ok(output) if output.len() as u64 <= MAXIMUM_OUTPUT => output,
         outcome => {
             stop(&mut child);
-            return Told::Failed(match outcome {
+            return SourceAnswer::Failed(match outcome {
                 Ok(_) => format!("wrote more than {MAXIMUM_OUTPUT} bytes"),
                 Err(error) => format!("cannot be read: {}", error.kind()),
             });
@@ -89,12 +94,12 @@ pub fn run(argv: &[String], folder: &Path, variables: &Fixed, timeout: Duration)
             stop(&mut child);
             late()
         }
-        Some(status) if status.success() => understand(&output),
-        Some(status) => Told::Failed(format!("failed with {}", describe(status))),
+        Some(status) if status.success() => parse_output(&output),
+        Some(status) => SourceAnswer::Failed(format!("failed with {}", describe(status))),
     }
 }
 
-fn start(argv: &[String], folder: &Path, variables: &Fixed) -> Result<Child, String> {
+fn start(argv: &[String], folder: &Path, variables: &StaticEnvironment) -> Result<Child, String> {
     let Some((program, arguments)) = argv.split_first() else {
         return Err("is empty".to_owned());
     };
@@ -130,7 +135,7 @@ fn end(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return Some(status),
-            Ok(None) if Instant::now() < deadline => thread::sleep(PAUSE),
+            Ok(None) if Instant::now() < deadline => thread::sleep(POLL_INTERVAL),
             _ => return None,
         }
     }
@@ -157,38 +162,38 @@ fn describe(status: ExitStatus) -> String {
 
 /// Parses the output of a program: a token, or a JSON object that contains one.
 #[must_use]
-pub fn understand(output: &[u8]) -> Told {
+pub fn parse_output(output: &[u8]) -> SourceAnswer {
     let Ok(text) = std::str::from_utf8(output) else {
-        return Told::Failed("wrote something that is not text (UTF-8)".to_owned());
+        return SourceAnswer::Failed("wrote something that is not text (UTF-8)".to_owned());
     };
     let text = text.trim();
     if text.is_empty() {
-        return Told::Absent;
+        return SourceAnswer::Absent;
     }
     if !text.starts_with('{') {
-        return Told::value(Zeroizing::new(text.to_owned()));
+        return SourceAnswer::value(Zeroizing::new(text.to_owned()));
     }
     // The parser's own message could quote the output.
     let Ok(Output { token, expires_at }) = serde_json::from_str(text) else {
-        return Told::Failed("wrote a JSON object without a string `token`".to_owned());
+        return SourceAnswer::Failed("wrote a JSON object without a string `token`".to_owned());
     };
-    let expires_at = match expires_at.map(|end| end.moment()) {
+    let expires_at = match expires_at.map(|end| end.to_time()) {
         None => None,
-        Some(Some(moment)) => Some(moment),
+        Some(Some(time)) => Some(time),
         Some(None) => {
-            return Told::Failed(
+            return SourceAnswer::Failed(
                 "wrote an `expires_at` that is neither RFC 3339 nor seconds since 1970".to_owned(),
             );
         }
     };
-    Told::Value {
+    SourceAnswer::Value {
         text: Arc::new(token),
         expires_at,
     }
 }
 
 impl End {
-    fn moment(&self) -> Option<SystemTime> {
+    fn to_time(&self) -> Option<SystemTime> {
         match self {
             Self::Seconds(seconds) => UNIX_EPOCH.checked_add(Duration::from_secs(*seconds)),
             Self::Text(text) => OffsetDateTime::parse(text, &Rfc3339).ok().map(Into::into),
@@ -197,5 +202,4 @@ impl End {
 }
 
 #[cfg(test)]
-#[path = "command_tests.rs"]
 mod tests;

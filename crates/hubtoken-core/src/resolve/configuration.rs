@@ -16,12 +16,13 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use crate::bounded_file;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::file;
-use crate::printable::{holds_secret, printable, printable_path};
 use crate::repository::RepositoryType;
-use crate::role::{Role, Target};
+use crate::role::Role;
+use crate::sanitize::{contains_secret, redacted, redacted_path};
+use crate::target::Target;
 
 /// The maximum size of a configuration file, in bytes.
 pub(super) const MAXIMUM_SIZE: u64 = 1024 * 1024;
@@ -85,7 +86,7 @@ pub enum Owner {
 }
 
 pub(super) fn read(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Error> {
-    file::read_secret(path, MAXIMUM_SIZE)
+    bounded_file::read_secret(path, MAXIMUM_SIZE)
         .map_err(|problem| Error::Configuration(format!("the configuration {problem}")))
 }
 
@@ -125,10 +126,7 @@ fn to_table(text: &str, path: &Path) -> Result<Table, Error> {
                 .span()
                 .and_then(|span| text.get(..span.start))
                 .map_or(1, |before| before.matches('\n').count() + 1);
-            Error::Configuration(format!(
-                "{} is not TOML (line {line})",
-                printable_path(path)
-            ))
+            Error::Configuration(format!("{} is not TOML (line {line})", redacted_path(path)))
         })
 }
 
@@ -144,7 +142,7 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
     let refuse = |problem: String| {
         Err(Error::Configuration(format!(
             "{}: {problem}",
-            printable_path(path)
+            redacted_path(path)
         )))
     };
     let mut configuration = Configuration {
@@ -157,7 +155,7 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
                 "`{}` holds a token, visible to every reader of the file. Delete it there and \
                  revoke it on the Hub. Store a new one with `hubtoken login`, and set its name \
                  instead: profile = \"NAME\"",
-                printable(key)
+                redacted(key)
             ));
         }
         match (key.as_str(), owner) {
@@ -170,7 +168,7 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
             ("sources", _) => configuration.sources = Some(sources(value, path)?),
             ("endpoint", Owner::User) => {
                 let endpoint = Endpoint::parse(&text(key, value, path)?).map_err(|error| {
-                    error.context(&format!("{}: `endpoint`", printable_path(path)))
+                    error.context(&format!("{}: `endpoint`", redacted_path(path)))
                 })?;
                 configuration.endpoint = Some(endpoint);
             }
@@ -201,7 +199,7 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
             _ => {
                 return refuse(format!(
                     "`{}` is not a supported key; the keys are profile, role, repo, sources{}",
-                    printable(key),
+                    redacted(key),
                     if owner == Owner::User {
                         ", endpoint, token_command, token_file, safe_directories"
                     } else {
@@ -219,7 +217,7 @@ fn text(key: &str, value: &Value, path: &Path) -> Result<String, Error> {
         Some(text) if !text.is_empty() => Ok(text.to_owned()),
         _ => Err(Error::Configuration(format!(
             "{}: `{key}` is not a quoted string",
-            printable_path(path)
+            redacted_path(path)
         ))),
     }
 }
@@ -229,7 +227,7 @@ fn repository(value: &Value, path: &Path) -> Result<String, Error> {
     Target::repository(&repo, RepositoryType::Model, "somebody").map_err(|_| {
         Error::Configuration(format!(
             "{}: `repo` must be a repository such as \"acme/tiny\" or \"datasets/acme/tiny\"",
-            printable_path(path)
+            redacted_path(path)
         ))
     })?;
     Ok(repo)
@@ -252,7 +250,7 @@ fn command(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
             "{}: `token_command` must be a list of strings, the program and its arguments, such \
              as [\"op\", \"read\", \"op://vault/hub/token\"]. The program is a name on PATH or an \
              absolute path; no shell is involved",
-            printable_path(path)
+            redacted_path(path)
         ))),
     }
 }
@@ -270,7 +268,7 @@ fn safe_directories(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
         _ => Err(Error::Configuration(format!(
             "{}: `safe_directories` must be a list of absolute paths of folders, such as \
              [\"/srv/shared/project\"]",
-            printable_path(path)
+            redacted_path(path)
         ))),
     }
 }
@@ -286,7 +284,7 @@ fn sources(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
         _ => Err(Error::Configuration(format!(
             "{}: `sources` must be a list of some of {SOURCES:?}; the argument and the environment \
              always come first",
-            printable_path(path)
+            redacted_path(path)
         ))),
     }
 }
@@ -298,15 +296,14 @@ fn holds_token(key: &str, value: &Value) -> bool {
             matches!(
                 key.to_ascii_lowercase().as_str(),
                 "token" | "hf_token" | "access_token" | "api_key" | "secret"
-            ) || holds_secret(text)
-                || holds_secret(key)
+            ) || contains_secret(text)
+                || contains_secret(key)
         }
         Value::Array(items) => items.iter().any(|item| holds_token(key, item)),
         Value::Table(table) => table.iter().any(|(key, value)| holds_token(key, value)),
-        _ => holds_secret(key),
+        _ => contains_secret(key),
     }
 }
 
 #[cfg(test)]
-#[path = "configuration_tests.rs"]
 mod tests;

@@ -6,9 +6,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::errand;
-use super::memory::{Places, Variables};
-use super::outside::{Nowhere, Outside};
+use super::cache::{SearchPaths, Variables};
+use super::host::{Host, NoHost};
+use super::slow_source;
 use super::trust::Trust;
 use crate::endpoint::{self, Endpoint};
 use crate::env::{self, Environment};
@@ -21,11 +21,11 @@ use crate::token::Token;
 pub const TOKEN_VARIABLES: [&str; 2] = [env::HF_TOKEN, env::HUGGING_FACE_HUB_TOKEN];
 
 /// The maximum value of `HUBTOKEN_SOURCE_TIMEOUT`.
-const MAXIMUM_PATIENCE: Duration = Duration::from_hours(24);
+const MAXIMUM_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// A snapshot of the environment.
 pub struct Inputs<'a> {
-    pub(super) beyond: Beyond<'a>,
+    pub(super) slow_sources: SlowSourceInputs<'a>,
     pub(super) implicit_disabled: bool,
     pub(super) oidc_resource: bool,
     pub(super) tokens: [Option<OsString>; 2],
@@ -45,37 +45,40 @@ pub struct Inputs<'a> {
 }
 
 /// The settings for commands and vaults.
-pub(super) struct Beyond<'a> {
-    pub(super) outside: &'a dyn Outside,
+pub(super) struct SlowSourceInputs<'a> {
+    pub(super) host: &'a dyn Host,
     pub(super) vaults_disabled: bool,
     pub(super) in_token_command: bool,
     /// The time limit for one of them.
-    pub(super) patience: Result<Duration, Error>,
+    pub(super) timeout: Result<Duration, Error>,
 }
 
 impl<'a> Inputs<'a> {
     /// Adds access to commands and vaults, which are unavailable without it.
     #[must_use]
-    pub fn with_outside<'b>(self, outside: &'b dyn Outside) -> Inputs<'b>
+    pub fn with_host<'b>(self, host: &'b dyn Host) -> Inputs<'b>
     where
         'a: 'b,
     {
-        let beyond = Beyond {
-            outside,
-            ..self.beyond
+        let slow_sources = SlowSourceInputs {
+            host,
+            ..self.slow_sources
         };
-        Inputs { beyond, ..self }
+        Inputs {
+            slow_sources,
+            ..self
+        }
     }
 
     /// Reads the environment; `folder` is the working directory.
     #[must_use]
     pub fn read(environment: &dyn Environment, folder: Option<PathBuf>) -> Self {
         Self {
-            beyond: Beyond {
-                outside: &Nowhere,
+            slow_sources: SlowSourceInputs {
+                host: &NoHost,
                 vaults_disabled: env::is_on(environment, env::HUBTOKEN_DISABLE_VAULTS),
                 in_token_command: env::is_on(environment, env::HUBTOKEN_IN_TOKEN_COMMAND),
-                patience: patience(environment),
+                timeout: source_timeout(environment),
             },
             folder,
             implicit_disabled: env::is_on(environment, env::HF_HUB_DISABLE_IMPLICIT_TOKEN),
@@ -95,8 +98,8 @@ impl<'a> Inputs<'a> {
     }
 
     /// Where to look for configuration files.
-    pub(super) fn places(&self) -> Places<'_> {
-        Places {
+    pub(super) fn search_paths(&self) -> SearchPaths<'_> {
+        SearchPaths {
             user: self.paths.user_configuration.as_deref(),
             home: self.home.as_deref(),
             trust: &self.trust,
@@ -118,20 +121,20 @@ impl<'a> Inputs<'a> {
     }
 }
 
-fn patience(environment: &dyn Environment) -> Result<Duration, Error> {
+fn source_timeout(environment: &dyn Environment) -> Result<Duration, Error> {
     let Some(text) = env::text(environment, env::HUBTOKEN_SOURCE_TIMEOUT) else {
-        return Ok(errand::PATIENCE);
+        return Ok(slow_source::DEFAULT_TIMEOUT);
     };
     text.trim()
         .parse()
         .ok()
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .filter(|patience| !patience.is_zero() && *patience <= MAXIMUM_PATIENCE)
+        .filter(|timeout| !timeout.is_zero() && *timeout <= MAXIMUM_TIMEOUT)
         .ok_or_else(|| {
             Error::Configuration(format!(
                 "{} must be a number of seconds, more than 0 and at most {}",
                 env::HUBTOKEN_SOURCE_TIMEOUT,
-                MAXIMUM_PATIENCE.as_secs()
+                MAXIMUM_TIMEOUT.as_secs()
             ))
         })
 }

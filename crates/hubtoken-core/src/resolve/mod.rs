@@ -13,20 +13,20 @@
 //! caches the last ambient result and returns it while its inputs are unchanged, so that a call
 //! costs a few variable lookups, plus one `stat` for a token file.
 
+mod cache;
+mod chain;
 pub mod command;
 pub mod configuration;
-pub mod defaults;
-pub mod errand;
+pub mod host;
+mod huggingface_hub;
 mod inputs;
-mod memory;
-pub mod outside;
-mod peer;
 pub mod pin;
 pub mod placed;
+pub mod project_defaults;
 pub mod search;
+pub mod slow_source;
 pub mod trust;
 mod unpickled;
-mod walk;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -35,15 +35,15 @@ use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
 use crate::error::Error;
-use crate::printable::holds_secret;
+use crate::sanitize::contains_secret;
 use crate::source::Source;
-use crate::sync::lock;
-use crate::trace::{Answer, Trace};
-use errand::Errands;
+use crate::sync::lock_ignoring_poison;
+use crate::trace::{SourceStatus, Trace};
+pub use cache::Cached;
+use cache::{ConfigurationCache, LastResolution, StampedPath};
+use chain::ChainRun;
 pub use inputs::{Inputs, TOKEN_VARIABLES, ambient_endpoint};
-pub use memory::Recall;
-use memory::{Memory, Projects, Stamped};
-use walk::Walk;
+use slow_source::SlowSources;
 
 /// The value that a caller passed as `token=`.
 pub enum Argument<'a> {
@@ -89,33 +89,33 @@ pub struct Resolution {
 /// The credential chain and its caches.
 #[derive(Default)]
 pub struct Resolver {
-    memory: Mutex<Option<Memory>>,
-    projects: Mutex<Projects>,
+    last_resolution: Mutex<Option<LastResolution>>,
+    configurations: Mutex<ConfigurationCache>,
     warned: Mutex<HashSet<String>>,
-    errands: Arc<Errands>,
+    slow_sources: Arc<SlowSources>,
 }
 
 impl Resolver {
     /// Clears all caches, so that files and configurations are read again.
-    pub fn reload(&self) {
-        *lock(&self.memory) = None;
-        lock(&self.projects).clear();
-        self.errands.clear();
+    pub fn clear_cache(&self) {
+        *lock_ignoring_poison(&self.last_resolution) = None;
+        lock_ignoring_poison(&self.configurations).clear();
+        self.slow_sources.clear();
     }
 
     /// Clears the last ambient result, but not the cached results of slow sources.
     ///
     /// Must be called when the active token changes, because the variable that records the source
     /// of the token in `HF_TOKEN` is not compared on each call.
-    pub fn forget_answer(&self) {
-        *lock(&self.memory) = None;
+    pub fn clear_last_resolution(&self) {
+        *lock_ignoring_poison(&self.last_resolution) = None;
     }
 
     /// The resolver for a forked child, with the parent's cached results from notebooks.
     #[must_use]
-    pub fn inherited(&self) -> Self {
+    pub fn after_fork(&self) -> Self {
         Self {
-            errands: Arc::new(self.errands.inherited()),
+            slow_sources: Arc::new(self.slow_sources.after_fork()),
             ..Self::default()
         }
     }
@@ -128,7 +128,7 @@ impl Resolver {
             trace
                 .steps
                 .iter()
-                .filter(|step| matches!(step.answer, Answer::Broken | Answer::Refused))
+                .filter(|step| matches!(step.status, SourceStatus::Broken | SourceStatus::Refused))
                 .map(|step| format!("{} was passed over: {}", step.source, step.detail)),
         )
     }
@@ -136,7 +136,7 @@ impl Resolver {
     /// Filters out the warnings that were given before.
     #[must_use]
     pub fn new_warnings(&self, warnings: impl Iterator<Item = String>) -> Vec<String> {
-        let mut warned = lock(&self.warned);
+        let mut warned = lock_ignoring_poison(&self.warned);
         warnings
             .filter(|warning| warned.insert(warning.clone()))
             .collect()
@@ -144,22 +144,25 @@ impl Resolver {
 
     /// The last ambient result, if its inputs are unchanged.
     ///
-    /// Reads a few variables and no files. [`Recall::Check`] still requires [`Resolver::verify`].
+    /// Reads a few variables and no files. [`Cached::Revalidate`] still requires
+    /// [`Resolver::verify`].
     #[must_use]
-    pub fn recall(&self, environment: &dyn Environment) -> Recall {
-        lock(&self.memory)
+    pub fn cached(&self, environment: &dyn Environment) -> Cached {
+        lock_ignoring_poison(&self.last_resolution)
             .as_ref()
-            .map_or(Recall::Nothing, |memory| memory.recall(environment))
+            .map_or(Cached::Miss, |last_resolution| {
+                last_resolution.cached(environment)
+            })
     }
 
-    /// Verifies a [`Recall::Check`] on disk: the token file and the working directory must be
+    /// Verifies a [`Cached::Revalidate`] on disk: the token file and the working directory must be
     /// unchanged, and the configuration must have been searched for less than a second ago.
     #[must_use]
-    pub fn verify(&self, credential: &Arc<Credential>) -> bool {
-        let memory = lock(&self.memory);
-        memory
-            .as_ref()
-            .is_some_and(|memory| memory.verify(credential, &mut lock(&self.projects)))
+    pub fn revalidate(&self, credential: &Arc<Credential>) -> bool {
+        let last_resolution = lock_ignoring_poison(&self.last_resolution);
+        last_resolution.as_ref().is_some_and(|last_resolution| {
+            last_resolution.revalidate(credential, &mut lock_ignoring_poison(&self.configurations))
+        })
     }
 
     /// Checks the sources in order.
@@ -172,11 +175,11 @@ impl Resolver {
         let ambient = matches!(request.argument, Argument::Ambient)
             && request.endpoint.is_none()
             && request.profile.is_none();
-        let (resolution, stamp) = self.walk(request, inputs, false)?;
+        let (resolution, stamp) = self.run_chain(request, inputs, false)?;
         if let Some(credential) = &resolution.credential
             && ambient
         {
-            *lock(&self.memory) = Memory::of(
+            *lock_ignoring_poison(&self.last_resolution) = LastResolution::of(
                 credential,
                 &inputs.variables,
                 inputs.folder.as_deref(),
@@ -192,56 +195,59 @@ impl Resolver {
     ///
     /// As [`Resolver::resolve`], except that a missing token is not an error.
     pub fn explain(&self, request: &Request<'_>, inputs: &Inputs<'_>) -> Result<Trace, Error> {
-        match self.walk(request, inputs, true) {
+        match self.run_chain(request, inputs, true) {
             Ok((resolution, _)) => Ok(resolution.trace),
             Err(Error::TokenNotFound { trace, .. }) => Ok((*trace).clone()),
             Err(error) => Err(error),
         }
     }
 
-    fn walk(
+    fn run_chain(
         &self,
         request: &Request<'_>,
         inputs: &Inputs<'_>,
-        whole: bool,
-    ) -> Result<(Resolution, Option<Stamped>), Error> {
-        let mut walk = Walk::new(self, inputs, request.endpoint.as_ref(), whole);
+        exhaustive: bool,
+    ) -> Result<(Resolution, Option<StampedPath>), Error> {
+        let mut run = ChainRun::new(self, inputs, request.endpoint.as_ref(), exhaustive);
         if matches!(request.argument, Argument::Anonymous) {
-            walk.trace
-                .note("argument", Answer::Skipped, "token=False asks for no token");
-            return Ok((walk.finish(), None));
+            run.trace.note(
+                "argument",
+                SourceStatus::Skipped,
+                "token=False asks for no token",
+            );
+            return Ok((run.finish(), None));
         }
-        walk.ask_argument(&request.argument)?;
+        run.ask_argument(&request.argument)?;
         if let Some(name) = request.profile {
-            if holds_secret(name) {
+            if contains_secret(name) {
                 return Err(Error::TokenFormat(
                     "profile= holds a token, or the key of another service. A profile is the name \
                      of a stored token; hand a token over as token="
                         .to_owned(),
                 ));
             }
-            if walk.found.is_some() {
+            if run.found.is_some() {
                 return Err(Error::InvalidArgument(
                     "give token= or profile=, not both".to_owned(),
                 ));
             }
-            walk.ask_store(Source::Store(name.to_owned()), name, None)?;
-        } else if walk.goes_on() {
+            run.ask_store(Source::Store(name.to_owned()), name, None)?;
+        } else if run.should_continue() {
             if inputs.implicit_disabled && matches!(request.argument, Argument::Ambient) {
-                walk.trace.note(
+                run.trace.note(
                     env::HF_HUB_DISABLE_IMPLICIT_TOKEN,
-                    Answer::Skipped,
+                    SourceStatus::Skipped,
                     "is set, so no other source is used; token=True overrides this",
                 );
             } else {
-                walk.ask_ambient()?;
+                run.ask_ambient()?;
             }
         }
-        if walk.found.is_none() {
-            return Err(walk.nothing());
+        if run.found.is_none() {
+            return Err(run.not_found());
         }
-        let stamp = walk.stamp.take();
-        Ok((walk.finish(), stamp))
+        let stamp = run.stamp.take();
+        Ok((run.finish(), stamp))
     }
 }
 

@@ -13,10 +13,10 @@ use toml_edit::{DocumentMut, Item, TableLike, value};
 use super::configuration::{self, Configuration};
 use super::search::{self, PassedOver};
 use super::trust::Trust;
+use crate::bounded_file::io_error_text;
 use crate::error::Error;
-use crate::file::describe;
 use crate::paths::PROJECT_FILE;
-use crate::printable::printable_path;
+use crate::sanitize::redacted_path;
 
 /// The result of pinning a folder.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Pinned {
     /// Whether it was written.
     pub changed: bool,
     /// A file in a parent folder, which no longer applies here.
-    pub hides: Option<PathBuf>,
+    pub shadows: Option<PathBuf>,
     /// Why the new file is not trusted, if it is not.
     pub objection: Option<String>,
 }
@@ -56,7 +56,7 @@ pub fn pin(folder: &Path, profile: Option<&str>, trust: &Trust) -> Result<Pinned
         return Ok(Pinned {
             file,
             changed: false,
-            hides: None,
+            shadows: None,
             objection,
         });
     }
@@ -71,23 +71,23 @@ pub fn pin(folder: &Path, profile: Option<&str>, trust: &Trust) -> Result<Pinned
     written.map_err(|error| {
         Error::Store(format!(
             "{} cannot be written: {}. Check the folder's owner and mode",
-            printable_path(&file),
-            describe(&error)
+            redacted_path(&file),
+            io_error_text(&error)
         ))
     })?;
     Ok(Pinned {
         file,
         changed: true,
-        hides: match &known {
+        shadows: match &known {
             Some(_) => None,
-            None => hidden(folder, trust)?,
+            None => shadowed(folder, trust)?,
         },
         objection,
     })
 }
 
 /// The configuration that applied before the folder had its own.
-fn hidden(folder: &Path, trust: &Trust) -> Result<Option<PathBuf>, Error> {
+fn shadowed(folder: &Path, trust: &Trust) -> Result<Option<PathBuf>, Error> {
     let above = match folder.parent() {
         Some(parent) => search::find_project(parent, trust)?.found,
         None => None,
@@ -98,7 +98,7 @@ fn hidden(folder: &Path, trust: &Trust) -> Result<Option<PathBuf>, Error> {
 fn refused(file: &PassedOver) -> Error {
     Error::Configuration(format!(
         "{} does not count, and is left as it is: {}",
-        printable_path(&file.path),
+        redacted_path(&file.path),
         file.reason
     ))
 }
@@ -112,12 +112,12 @@ pub fn edit(text: &str, file: &Path, profile: Option<&str>) -> Result<String, Er
     let broken = || {
         Error::Configuration(format!(
             "{} cannot hold a profile: `tool.hubtoken` is not a table",
-            printable_path(file)
+            redacted_path(file)
         ))
     };
     let mut document: DocumentMut = text.trim_start_matches('\u{feff}').parse().map_err(|_| {
         // The parser's own message quotes the line, which may contain a secret.
-        Error::Configuration(format!("{} is not TOML", printable_path(file)))
+        Error::Configuration(format!("{} is not TOML", redacted_path(file)))
     })?;
     let table: &mut dyn TableLike = if file.ends_with(PROJECT_FILE) {
         document.as_table_mut()
@@ -178,5 +178,4 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[path = "pin_tests.rs"]
 mod tests;

@@ -117,7 +117,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::endpoint::Endpoint;
-    use crate::env::Fixed;
+    use crate::env::StaticEnvironment;
 
     const VALUE: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
     const OTHER: &str = "hf_OtherOtherOtherOtherOtherOtherOtXX";
@@ -127,7 +127,7 @@ mod tests {
             token: Token::parse(VALUE).unwrap().unwrap(),
             source,
             endpoint: Endpoint::default_hub(),
-            expires_at: crate::known_end::KnownEnd::UNKNOWN,
+            expires_at: crate::expiry::Expiry::UNKNOWN,
         }
     }
 
@@ -179,10 +179,10 @@ mod tests {
 
     #[test]
     fn a_shadow_is_blamed_on_what_put_it_there() {
-        let warn = |environment: &Fixed| {
+        let warn = |environment: &StaticEnvironment| {
             shadow_warning(environment, "goes before the active token", "").unwrap()
         };
-        let mut environment = Fixed::from([("HF_TOKEN", VALUE)]);
+        let mut environment = StaticEnvironment::from([("HF_TOKEN", VALUE)]);
         assert_eq!(
             warn(&environment),
             "HF_TOKEN is set and goes before the active token; unset it"

@@ -14,11 +14,11 @@ use zeroize::Zeroizing;
 
 use super::configuration::{self, Configuration, MAXIMUM_SIZE, Owner};
 use super::trust::Trust;
+use crate::bounded_file::{self, Unreadable};
 use crate::env::Environment;
 use crate::error::Error;
-use crate::file::{self, Unreadable};
 use crate::paths::{self, PROJECT_FILE, PYPROJECT_FILE, Paths};
-use crate::printable::{printable, printable_path};
+use crate::sanitize::{redacted, redacted_path};
 
 /// How to make a skipped file count.
 const REMEDY: &str = "If you trust it, list its folder in HUBTOKEN_SAFE_DIRECTORIES, or in \
@@ -66,8 +66,8 @@ impl PassedOver {
         (self.why != Why::Hidden).then(|| {
             format!(
                 "config:{} was passed over: {}",
-                printable_path(&self.path),
-                printable(&self.reason)
+                redacted_path(&self.path),
+                redacted(&self.reason)
             )
         })
     }
@@ -117,7 +117,7 @@ pub(super) fn of_folder(folder: &Path, trust: &Trust) -> Result<Search, Error> {
 ///
 /// [`Error::Configuration`] if it is broken or cannot be read.
 pub(super) fn read_user(path: &Path) -> Result<(Option<Configuration>, Option<PassedOver>), Error> {
-    match file::open(path, MAXIMUM_SIZE) {
+    match bounded_file::open(path, MAXIMUM_SIZE) {
         Ok(Some(opened)) => {
             let text = as_text(opened.bytes, path)?;
             configuration::parse(&text, path, Owner::User).map(|found| (Some(found), None))
@@ -152,7 +152,7 @@ impl Search {
     fn look_into(&mut self, folder: &Path, trust: &Trust) -> Result<(), Error> {
         for name in [PROJECT_FILE, PYPROJECT_FILE] {
             let path = folder.join(name);
-            let opened = match file::open(&path, MAXIMUM_SIZE) {
+            let opened = match bounded_file::open(&path, MAXIMUM_SIZE) {
                 Ok(Some(opened)) => opened,
                 Ok(None) => continue,
                 Err(Unreadable::Hidden(problem)) => {
@@ -268,8 +268,8 @@ fn hidden(path: &Path, reason: String) -> PassedOver {
 }
 
 fn as_text(bytes: Zeroizing<Vec<u8>>, path: &Path) -> Result<Zeroizing<String>, Error> {
-    file::text(bytes)
-        .ok_or_else(|| unusable(&format!("{} is not text (UTF-8)", printable_path(path))))
+    bounded_file::into_utf8(bytes)
+        .ok_or_else(|| unusable(&format!("{} is not text (UTF-8)", redacted_path(path))))
 }
 
 fn unusable(problem: &str) -> Error {
@@ -277,5 +277,4 @@ fn unusable(problem: &str) -> Error {
 }
 
 #[cfg(test)]
-#[path = "search_tests.rs"]
 mod tests;

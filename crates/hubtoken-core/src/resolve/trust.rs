@@ -82,7 +82,7 @@ impl Trust {
             Ok(metadata) => self.objection_to(&metadata, "its folder"),
             Err(error) => Some(format!(
                 "its folder cannot be inspected ({})",
-                crate::file::describe(&error)
+                crate::bounded_file::io_error_text(&error)
             )),
         }
     }
@@ -155,7 +155,7 @@ mod tests {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
-    use crate::env::Fixed;
+    use crate::env::StaticEnvironment;
 
     fn objection(folder: &Path, trust: &Trust) -> Option<String> {
         let file = folder.join("hubtoken.toml");
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn what_everybody_may_write_does_not_count() {
         let folder = folder();
-        let trust = Trust::read(&Fixed::default());
+        let trust = Trust::read(&StaticEnvironment::default());
         for (folder_mode, file_mode, counts) in [
             (0o755, 0o644, true),
             (0o700, 0o600, true),
@@ -211,8 +211,8 @@ mod tests {
             owners: vec![owner + 1],
             safe_directories: safe.iter().map(|path| (*path).to_owned()).collect(),
         };
-        let told = objection(path, &trust(&[])).unwrap();
-        assert!(told.contains("another user"), "{told}");
+        let reason = objection(path, &trust(&[])).unwrap();
+        assert!(reason.contains("another user"), "{reason}");
         for (safe, counts) in [
             (path.to_owned(), true),
             (path.join(""), true),
@@ -233,7 +233,7 @@ mod tests {
         let folder = folder();
         set_mode(folder.path(), 0o777);
         let list = std::env::join_paths([Path::new("/elsewhere"), folder.path()]).unwrap();
-        let mut environment = Fixed::default();
+        let mut environment = StaticEnvironment::default();
         assert!(objection(folder.path(), &Trust::read(&environment)).is_some());
         environment.set(env::HUBTOKEN_SAFE_DIRECTORIES, list);
         assert!(objection(folder.path(), &Trust::read(&environment)).is_none());
@@ -245,7 +245,7 @@ mod tests {
         let link = own.path().join("link");
         std::os::unix::fs::symlink(shared.path().join("hubtoken.toml"), &link).unwrap();
         set_mode(&shared.path().join("hubtoken.toml"), 0o666);
-        let trust = Trust::read(&Fixed::default());
+        let trust = Trust::read(&StaticEnvironment::default());
         let opened = fs::File::open(&link).unwrap().metadata().unwrap();
         assert!(trust.objection(own.path(), &opened).is_some());
     }

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use super::walk::Walk;
+use super::chain::ChainRun;
 use super::{Inputs, Resolver, TOKEN_VARIABLES};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
@@ -18,10 +18,10 @@ use crate::error::Error;
 use crate::resolve::configuration::Configuration;
 use crate::source::Source;
 use crate::store;
-use crate::sync::lock;
+use crate::sync::lock_ignoring_poison;
 use crate::token::Token;
-use crate::token_reference::Reference;
-use crate::trace::{Answer, Step, Trace};
+use crate::token_reference::TokenReference;
+use crate::trace::{SourceStatus, Step, Trace};
 
 impl Resolver {
     /// Searches the fast sources for the token that a reference identifies.
@@ -29,9 +29,9 @@ impl Resolver {
     /// # Errors
     ///
     /// [`Error::TokenNotFound`], which says why it could not be found again.
-    pub fn revive(
+    pub fn restore(
         &self,
-        reference: &Reference,
+        reference: &TokenReference,
         inputs: &Inputs<'_>,
     ) -> Result<Arc<Credential>, Error> {
         let mut search = Search {
@@ -42,7 +42,7 @@ impl Resolver {
             steps: Vec::new(),
         };
         search.run().ok_or_else(|| Error::TokenNotFound {
-            message: reference.lost(),
+            message: reference.why_not_restorable(),
             trace: Arc::new(Trace {
                 steps: search.steps,
                 endpoint: None,
@@ -51,8 +51,8 @@ impl Resolver {
     }
 
     fn user_configuration(&self, inputs: &Inputs<'_>) -> Option<Arc<Configuration>> {
-        lock(&self.projects)
-            .find(inputs.folder.as_deref(), &inputs.places())
+        lock_ignoring_poison(&self.configurations)
+            .find(inputs.folder.as_deref(), &inputs.search_paths())
             .ok()?
             .user
     }
@@ -60,7 +60,7 @@ impl Resolver {
 
 struct Search<'a> {
     resolver: &'a Resolver,
-    reference: &'a Reference,
+    reference: &'a TokenReference,
     inputs: &'a Inputs<'a>,
     user: Option<Arc<Configuration>>,
     steps: Vec<Step>,
@@ -78,17 +78,17 @@ impl Search<'_> {
     /// identifies. Broken sources do not match, but are recorded in the trace.
     fn ask(
         &mut self,
-        ask: impl FnOnce(&mut Walk<'_>) -> Result<(), Error>,
+        ask: impl FnOnce(&mut ChainRun<'_>) -> Result<(), Error>,
     ) -> Option<Arc<Credential>> {
-        let mut walk = Walk::new(self.resolver, self.inputs, None, false);
-        let asked = ask(&mut walk);
-        let found = walk.found.take().filter(|_| asked.is_ok());
-        self.steps.append(&mut walk.trace.steps);
+        let mut run = ChainRun::new(self.resolver, self.inputs, None, false);
+        let outcome = ask(&mut run);
+        let found = run.found.take().filter(|_| outcome.is_ok());
+        self.steps.append(&mut run.trace.steps);
         match found {
             Some(found) if self.reference.matches(&found) => Some(self.accept(found)),
             Some(_) => {
                 if let Some(step) = self.steps.last_mut() {
-                    step.answer = Answer::Skipped;
+                    step.status = SourceStatus::Skipped;
                     "another token, or for another Hub".clone_into(&mut step.detail);
                 }
                 None
@@ -110,7 +110,7 @@ impl Search<'_> {
         let source = self.reference.source.clone();
         let name = source.profile()?.to_owned();
         let endpoint = self.configured_endpoint(&source);
-        self.ask(|walk| walk.ask_store(source, &name, endpoint))
+        self.ask(|run| run.ask_store(source, &name, endpoint))
     }
 
     fn variables(&mut self) -> Option<Arc<Credential>> {
@@ -118,7 +118,7 @@ impl Search<'_> {
         TOKEN_VARIABLES
             .into_iter()
             .zip(&inputs.tokens)
-            .find_map(|(name, value)| self.ask(|walk| walk.ask_variable(name, value.as_ref())))
+            .find_map(|(name, value)| self.ask(|run| run.ask_variable(name, value.as_ref())))
     }
 
     /// The file that the token came from, the one named by the user's configuration, and the active
@@ -139,7 +139,7 @@ impl Search<'_> {
         paths.dedup();
         paths.into_iter().find_map(|path| {
             let endpoint = self.configured_endpoint(&Source::File(path.clone()));
-            self.ask(|walk| walk.ask_file(&path, endpoint, false))
+            self.ask(|run| run.ask_file(&path, endpoint, false))
         })
     }
 
@@ -153,7 +153,7 @@ impl Search<'_> {
                 .is_some_and(|token| token.digest().fingerprint() == self.reference.fingerprint)
         })?;
         let source = Source::Store(entry.name.clone());
-        self.ask(|walk| walk.ask_store(source, &entry.name, None))
+        self.ask(|run| run.ask_store(source, &entry.name, None))
     }
 
     /// The Hub that the user's configuration assigns to a source.

@@ -6,7 +6,7 @@
 //! when the expensive job fails. All of hubtoken uses this one list and rule: the client, the
 //! command line, the servers' middleware and the embedded Hub.
 
-use crate::edits;
+use crate::edit_distance;
 use crate::error::Error;
 
 /// The permissions of the Hub that this version knows.
@@ -82,7 +82,7 @@ pub fn spelling(name: &str) -> Spelling {
     let others = KNOWN
         .into_iter()
         .filter(|known| !only_last_word_is_another(name, known));
-    edits::nearest(name, others).map_or(Spelling::Unfamiliar, Spelling::Misspelled)
+    edit_distance::nearest(name, others).map_or(Spelling::Unfamiliar, Spelling::Misspelled)
 }
 
 /// Whether a name can be a permission at all: words separated by dots.

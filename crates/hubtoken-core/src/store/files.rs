@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::endpoints;
-use crate::file;
+use super::metadata_file;
+use crate::bounded_file;
 use crate::paths::Paths;
 use crate::token::Token;
 
@@ -40,13 +40,13 @@ impl Files {
         [
             self.token.clone(),
             self.stored_tokens.clone(),
-            endpoints::path(&self.stored_tokens),
+            metadata_file::path(&self.stored_tokens),
         ]
     }
 
     /// The token in the token file; `None` if the file is broken or missing.
     pub(super) fn active(&self) -> Option<Token> {
-        let text = file::read_secret(&self.token, MAXIMUM_TOKEN_FILE).ok()??;
+        let text = bounded_file::read_secret(&self.token, MAXIMUM_TOKEN_FILE).ok()??;
         Token::parse(&text).ok()?
     }
 }

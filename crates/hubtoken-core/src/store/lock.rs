@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::folder::{beside, make_folder, parent, problem};
+use super::folder::{io_error, make_folder, parent, sibling};
+use crate::bounded_file;
 use crate::error::Error;
-use crate::file;
 use crate::interrupt::Interrupt;
-use crate::printable::printable_path;
+use crate::sanitize::redacted_path;
 
 /// How long to wait for another process, which is as long as `huggingface_hub` waits.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// The pause between attempts. It grows up to the interval that `filelock` uses, so that many
 /// hubtoken processes do not keep `huggingface_hub` from getting the lock.
-const FIRST_PAUSE: Duration = Duration::from_millis(2);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+const INITIAL_BACKOFF: Duration = Duration::from_millis(2);
+const MAXIMUM_BACKOFF: Duration = Duration::from_millis(50);
 
 /// The lock, released on drop.
 pub struct Lock {
@@ -47,15 +47,15 @@ impl Lock {
     pub fn take(
         stored_tokens: &Path,
         home: Option<&Path>,
-        patience: Duration,
+        timeout: Duration,
         interrupt: &dyn Interrupt,
     ) -> Result<Self, Error> {
         let folder = parent(stored_tokens);
-        make_folder(folder, home).map_err(|error| problem("create the folder", folder, &error))?;
-        let path = beside(stored_tokens, ".lock");
-        let failed = |error: &io::Error| problem("lock", &path, error);
+        make_folder(folder, home).map_err(|error| io_error("create the folder", folder, &error))?;
+        let path = sibling(stored_tokens, ".lock");
+        let failed = |error: &io::Error| io_error("lock", &path, error);
         let start = Instant::now();
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = INITIAL_BACKOFF;
         loop {
             let file = open(&path).map_err(|error| failed(&error))?;
             match file.try_lock() {
@@ -68,19 +68,19 @@ impl Lock {
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(failed(&error)),
             }
-            if start.elapsed() >= patience {
+            if start.elapsed() >= timeout {
                 return Err(Error::Store(format!(
                     "another process has held {} for {} seconds. Nothing was changed; try again \
                      when it is done",
-                    printable_path(&path),
-                    patience.as_secs()
+                    redacted_path(&path),
+                    timeout.as_secs()
                 )));
             }
             if interrupt.is_set() {
                 return Err(Error::Interrupted);
             }
-            thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            thread::sleep(backoff);
+            backoff = (backoff * 2).min(MAXIMUM_BACKOFF);
         }
     }
 }
@@ -100,9 +100,9 @@ fn open(path: &Path) -> io::Result<File> {
         // The file is empty, and a group that shares the folder shares the lock.
         options.mode(0o664);
         // A FIFO must not block the caller.
-        options.custom_flags(file::NONBLOCK);
+        options.custom_flags(bounded_file::NONBLOCK);
     }
-    file::check_replaceable(path)?;
+    bounded_file::check_replaceable(path)?;
     let opened = match options.open(path) {
         // Another user's file can be locked with read access alone.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
@@ -111,7 +111,7 @@ fn open(path: &Path) -> io::Result<File> {
         }
         opened => opened,
     }?;
-    file::check_regular(&opened.metadata()?)?;
+    bounded_file::check_regular(&opened.metadata()?)?;
     Ok(opened)
 }
 
@@ -134,17 +134,17 @@ fn is_at(_file: &File, _path: &Path) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::interrupt::Never;
+    use crate::interrupt::NeverInterrupted;
 
     #[test]
     fn a_copy_that_a_fork_has_does_not_hold_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stored_tokens");
-        let lock = Lock::take(&path, None, Duration::ZERO, &Never).unwrap();
-        assert!(Lock::take(&path, None, Duration::ZERO, &Never).is_err());
+        let lock = Lock::take(&path, None, Duration::ZERO, &NeverInterrupted).unwrap();
+        assert!(Lock::take(&path, None, Duration::ZERO, &NeverInterrupted).is_err());
         let forked = lock.file.try_clone().unwrap();
         drop(lock);
-        assert!(Lock::take(&path, None, Duration::ZERO, &Never).is_ok());
+        assert!(Lock::take(&path, None, Duration::ZERO, &NeverInterrupted).is_ok());
         drop(forked);
     }
 }

@@ -1,25 +1,25 @@
 //! Stores named tokens in files shared with `huggingface_hub`.
 //!
 //! Both libraries read and write the same `stored_tokens`, so each can use tokens that the other
-//! stored. Metadata that does not fit those files is in a separate file ([`endpoints`]). This
+//! stored. Metadata that does not fit those files is in a separate file ([`metadata_file`]). This
 //! module reads the store and never writes; [`machine`] has the operations that change it.
 
-mod change;
-pub mod document;
-pub mod endpoints;
-mod entry;
+mod atomic_write;
 mod files;
 mod folder;
-pub mod format;
+pub mod ini;
+pub mod ini_document;
+mod ini_lines;
 mod lock;
-pub mod machine;
+pub mod logout;
+pub mod metadata_file;
 pub mod name;
-mod pieces;
-mod records;
-pub mod removal;
+mod stored_token;
 #[cfg(test)]
 mod tests;
-mod write;
+mod token_metadata;
+pub mod token_store;
+mod transaction;
 
 use std::path::Path;
 use std::thread;
@@ -27,13 +27,13 @@ use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
-pub(crate) use self::entry::by_name;
-pub use self::entry::{Entry, StoredToken};
-use self::pieces::{DEFAULT, Piece, pieces};
-pub use self::records::Record;
+use self::ini_lines::{DEFAULT, IniLine, ini_lines};
+pub(crate) use self::stored_token::by_name;
+pub use self::stored_token::{Entry, StoredToken};
+pub use self::token_metadata::TokenMetadata;
+use crate::bounded_file;
 use crate::error::Error;
-use crate::file;
-use crate::printable::printable_path;
+use crate::sanitize::redacted_path;
 
 /// The maximum size of `stored_tokens`, in bytes.
 const MAXIMUM_SIZE: u64 = 8 * 1024 * 1024;
@@ -54,7 +54,7 @@ pub fn read(path: &Path) -> Result<Vec<StoredToken>, Error> {
         Error::Store(format!(
             "the stored tokens in {} cannot be understood: {problem}. Fix the file or move it \
              away; nothing was changed",
-            printable_path(path)
+            redacted_path(path)
         ))
     })
 }
@@ -75,13 +75,13 @@ fn settled_by<T>(
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Result<Result<T, String>, Error> {
     loop {
-        let bytes = file::read_bytes(path, MAXIMUM_SIZE).map_err(|problem| {
+        let bytes = bounded_file::read_bytes(path, MAXIMUM_SIZE).map_err(|problem| {
             Error::Store(format!("the stored tokens cannot be read: {problem}"))
         })?;
         let Some(bytes) = bytes else {
             return Ok(parse(""));
         };
-        let (parsed, ends) = match file::text(bytes) {
+        let (parsed, ends) = match bounded_file::into_utf8(bytes) {
             // `huggingface_hub` and hubtoken end each section with a blank line.
             Some(text) => (parse(&text), text.ends_with("\n\n")),
             None => (Err("it is not text (UTF-8)".to_owned()), false),
@@ -107,12 +107,14 @@ fn entries(text: &str) -> Result<Vec<StoredToken>, String> {
     if let Some(stored) = plain_entries(text)? {
         return Ok(stored);
     }
-    let sections = format::parse(text)?;
+    let sections = ini::parse(text)?;
     Ok(sections
         .into_iter()
         .filter_map(|mut section| {
             Some(StoredToken {
-                expires_at: section.get("expires_at").and_then(|text| moment(text)),
+                expires_at: section
+                    .get("expires_at")
+                    .and_then(|text| unix_seconds(text)),
                 value: section.take("hf_token")?,
                 name: section.name,
             })
@@ -128,11 +130,11 @@ fn plain_entries(text: &str) -> Result<Option<Vec<StoredToken>>, String> {
     let mut expires_at = None;
     // Whether the last stored token belongs to the current section.
     let mut has_token = false;
-    for piece in pieces(text) {
-        match piece?.1 {
-            Piece::Section(DEFAULT) | Piece::More(_) => return Ok(None),
-            Piece::Section(next) => (name, expires_at, has_token) = (next, None, false),
-            Piece::Field { key, value, .. } if key == "hf_token" => {
+    for line in ini_lines(text) {
+        match line?.1 {
+            IniLine::Section(DEFAULT) | IniLine::Continuation(_) => return Ok(None),
+            IniLine::Section(next) => (name, expires_at, has_token) = (next, None, false),
+            IniLine::Field { key, value, .. } if key == "hf_token" => {
                 has_token = true;
                 stored.push(StoredToken {
                     name: name.to_owned(),
@@ -140,18 +142,18 @@ fn plain_entries(text: &str) -> Result<Option<Vec<StoredToken>>, String> {
                     expires_at,
                 });
             }
-            Piece::Field { key, value, .. } if key == "expires_at" => {
-                expires_at = moment(value);
+            IniLine::Field { key, value, .. } if key == "expires_at" => {
+                expires_at = unix_seconds(value);
                 if let Some(last) = stored.last_mut().filter(|_| has_token) {
                     last.expires_at = expires_at;
                 }
             }
-            Piece::Field { .. } => {}
+            IniLine::Field { .. } => {}
         }
     }
     Ok(Some(stored))
 }
 
-fn moment(text: &str) -> Option<i64> {
+fn unix_seconds(text: &str) -> Option<i64> {
     text.trim().parse().ok()
 }

@@ -9,9 +9,9 @@
 
 use std::borrow::Cow;
 
-use super::pieces::DEFAULT;
+use super::ini_lines::DEFAULT;
 use crate::error::Error;
-use crate::printable::{holds_secret, masked};
+use crate::sanitize::{contains_secret, mask_secrets};
 use crate::token::Digest;
 
 /// Longer names are truncated to this many characters, so that lists stay readable.
@@ -25,7 +25,7 @@ const DIGITS: usize = 8;
 ///
 /// [`Error::TokenFormat`], which does not quote the name.
 pub fn check(name: &str) -> Result<(), Error> {
-    if holds_secret(name) {
+    if contains_secret(name) {
         return Err(refused());
     }
     Ok(())
@@ -55,8 +55,8 @@ pub fn safe(name: &str) -> String {
     if changed.contains(breaks) {
         changed = changed.replace(breaks, "_").into();
     }
-    if holds_secret(&changed) {
-        changed = masked(&changed).into_owned().into();
+    if contains_secret(&changed) {
+        changed = mask_secrets(&changed).into_owned().into();
     }
     if let Some((end, _)) = changed.char_indices().nth(LONGEST) {
         changed = changed[..end].to_owned().into();
@@ -75,7 +75,7 @@ pub fn safe(name: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::store::format;
+    use crate::store::ini;
     use proptest::prelude::*;
 
     #[test]
@@ -101,7 +101,7 @@ mod tests {
         #[test]
         fn any_name_comes_back(name in "(?s).{0,12}|[\\]\\[\\r\\n\\t #;=%]{0,8}") {
             let safe = safe(&name);
-            let sections = format::parse(&format!("[a~]\nx=1\n[{safe}]\nhf_token = v\n")).unwrap();
+            let sections = ini::parse(&format!("[a~]\nx=1\n[{safe}]\nhf_token = v\n")).unwrap();
             prop_assert_eq!(sections.len(), 2);
             prop_assert_eq!(&sections[1].name, &safe);
             prop_assert_eq!(super::safe(&safe), safe);

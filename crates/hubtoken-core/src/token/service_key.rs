@@ -7,7 +7,7 @@
 //! mark: artifact stores and mirrors issue tokens in formats of their own, including JWTs and 40
 //! hexadecimal digits, and those must keep working there.
 //!
-//! The same formats are redacted in output: see [`crate::printable`].
+//! The same formats are redacted in output: see [`crate::sanitize`].
 
 /// A format: a prefix followed by enough characters of an alphabet.
 struct Shape {
@@ -246,7 +246,6 @@ fn is_azure_secret(value: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "service_key_tests.rs"]
 mod tests;
 #[cfg(test)]
 pub(crate) use tests::samples;

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use hubtoken_core::credential::Credential;
 use hubtoken_core::endpoint::Endpoint;
-use hubtoken_core::env::Fixed;
+use hubtoken_core::env::StaticEnvironment;
 use hubtoken_core::error::{Error, UnknownKind};
+use hubtoken_core::expiry::Expiry;
 use hubtoken_core::http::Settings;
-use hubtoken_core::identity::client::{Client, Known};
+use hubtoken_core::identity::cache::shared::LeaseTiming;
+use hubtoken_core::identity::client::{Client, IdentityAnswer};
 use hubtoken_core::identity::failure::Failure;
-use hubtoken_core::identity::shared::Pace;
 use hubtoken_core::identity::{Options, REJECTION_LIFETIME};
-use hubtoken_core::interrupt::Never;
-use hubtoken_core::known_end::KnownEnd;
+use hubtoken_core::interrupt::NeverInterrupted;
 use hubtoken_core::source::Source;
 use hubtoken_core::token::Token;
 
-use crate::server::{Server, answer};
+use crate::support::fake_hub::{FakeHub, answer};
 use crate::time::{HANG_LIMIT, HandClock};
 
 pub const TOKEN: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
@@ -29,7 +29,7 @@ pub fn credential(endpoint: &str) -> Arc<Credential> {
         token: Token::parse(TOKEN).expect("a token").expect("not blank"),
         source: Source::Environment("HF_TOKEN".to_owned()),
         endpoint: Endpoint::parse(endpoint).expect("an endpoint"),
-        expires_at: KnownEnd::default(),
+        expires_at: Expiry::default(),
     })
 }
 
@@ -40,15 +40,15 @@ fn usual() -> Options {
     }
 }
 
-fn ask(client: &Arc<Client>, endpoint: &str, options: &Options) -> Result<Known, Failure> {
+fn ask(client: &Arc<Client>, endpoint: &str, options: &Options) -> Result<IdentityAnswer, Failure> {
     let credential = credential(endpoint);
-    let line = client.line(&credential.endpoint, &Settings::default());
-    client.identify(&credential, &line, options, &Never)
+    let connection = client.connect(&credential.endpoint, &Settings::default());
+    client.identify(&credential, &connection, options, &NeverInterrupted)
 }
 
 /// The error that a caller sees for a response.
 fn error(answer: String) -> Error {
-    let server = Server::start(answer);
+    let server = FakeHub::start(answer);
     match ask(&Arc::default(), server.endpoint(), &usual()) {
         Ok(_) => unreachable!("there is no identity in this answer"),
         Err(failure) => failure.into_error(&credential(server.endpoint())),
@@ -108,9 +108,9 @@ fn a_rate_limit_tells_how_long_to_wait() {
 
 #[test]
 fn a_401_is_about_the_token_and_is_believed_for_a_while() {
-    let server = Server::start(answer(401, "", "{\"error\":\"Invalid credentials\"}"));
+    let server = FakeHub::start(answer(401, "", "{\"error\":\"Invalid credentials\"}"));
     let time = HandClock::default();
-    let client = Arc::new(Client::with_clock(Pace::default(), time.clock()));
+    let client = Arc::new(Client::with_clock(LeaseTiming::default(), time.clock()));
     for _ in 0..3 {
         let failure = ask(&client, server.endpoint(), &usual()).err();
         assert!(matches!(failure, Some(Failure::Rejected)));
@@ -131,14 +131,14 @@ fn a_401_is_about_the_token_and_is_believed_for_a_while() {
 
 #[test]
 fn a_token_does_not_follow_a_redirect_to_another_server() {
-    let thief = Server::start(answer(200, "", ALICE));
-    let server = Server::start(answer(
+    let thief = FakeHub::start(answer(200, "", ALICE));
+    let server = FakeHub::start(answer(
         302,
         &format!("Location: {}/api/whoami-v2\r\n", thief.endpoint()),
         "",
     ));
     let failure = ask(&Arc::default(), server.endpoint(), &usual()).err();
-    assert!(matches!(failure, Some(Failure::Strange(_))));
+    assert!(matches!(failure, Some(Failure::UnexpectedResponse(_))));
     assert_eq!(thief.requests(), 0);
     assert_eq!(server.authorizations(), [format!("Bearer {TOKEN}")]);
 }
@@ -146,7 +146,7 @@ fn a_token_does_not_follow_a_redirect_to_another_server() {
 #[test]
 fn many_callers_make_one_request() {
     const CALLERS: usize = 64;
-    let server = Server::start(answer(200, "", ALICE));
+    let server = FakeHub::start(answer(200, "", ALICE));
     let client: Arc<Client> = Arc::default();
     let barrier = Barrier::new(CALLERS);
     std::thread::scope(|scope| {
@@ -166,7 +166,7 @@ fn many_callers_make_one_request() {
 
 #[test]
 fn a_stale_identity_stands_in_while_the_hub_is_away() {
-    let server = Server::start(answer(200, "", ALICE));
+    let server = FakeHub::start(answer(200, "", ALICE));
     let client = Arc::default();
     assert!(ask(&client, server.endpoint(), &usual()).is_ok());
     server.set_answer(answer(503, "", ""));
@@ -186,27 +186,29 @@ fn a_stale_identity_stands_in_while_the_hub_is_away() {
 
 #[test]
 fn nobody_is_asked_offline_nor_through_a_proxy_for_this_machine() {
-    let server = Server::start(answer(200, "", ALICE));
-    let proxy = Server::start(answer(200, "", ALICE));
+    let server = FakeHub::start(answer(200, "", ALICE));
+    let proxy = FakeHub::start(answer(200, "", ALICE));
     let client: Arc<Client> = Arc::default();
     let credential = credential(server.endpoint());
-    let offline = Settings::read(&Fixed::from([
+    let offline = Settings::read(&StaticEnvironment::from([
         ("HF_HUB_OFFLINE", "1"),
         ("HUBTOKEN_DISABLE_CACHE", "1"),
     ]));
-    let line = client.line(&credential.endpoint, &offline);
-    let failure = client.identify(&credential, &line, &usual(), &Never).err();
+    let connection = client.connect(&credential.endpoint, &offline);
+    let failure = client
+        .identify(&credential, &connection, &usual(), &NeverInterrupted)
+        .err();
     assert!(matches!(failure, Some(Failure::Offline)));
     assert_eq!(server.requests(), 0);
-    let proxied = Settings::read(&Fixed::from([
+    let proxied = Settings::read(&StaticEnvironment::from([
         ("HTTPS_PROXY", proxy.endpoint()),
         ("ALL_PROXY", proxy.endpoint()),
         ("HUBTOKEN_DISABLE_CACHE", "1"),
     ]));
-    let line = client.line(&credential.endpoint, &proxied);
+    let connection = client.connect(&credential.endpoint, &proxied);
     assert!(
         client
-            .identify(&credential, &line, &usual(), &Never)
+            .identify(&credential, &connection, &usual(), &NeverInterrupted)
             .is_ok()
     );
     assert_eq!((server.requests(), proxy.requests()), (1, 0));

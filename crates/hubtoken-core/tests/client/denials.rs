@@ -9,17 +9,17 @@ use std::time::Duration;
 use hubtoken_core::error::{DenialKind, Error, UnknownKind};
 use hubtoken_core::http::Settings;
 use hubtoken_core::identity::Options;
-use hubtoken_core::identity::client::{Client, Known};
-use hubtoken_core::identity::disk::DiskCache;
+use hubtoken_core::identity::cache::disk::DiskCache;
+use hubtoken_core::identity::cache::shared::{LeaseTiming, SharedEntry, Timestamp};
+use hubtoken_core::identity::client::{Client, IdentityAnswer};
 use hubtoken_core::identity::failure::Failure;
 use hubtoken_core::identity::freshness::{DoublingAge, Freshness, Repeated};
-use hubtoken_core::identity::shared::{Moment, Pace, Shared};
-use hubtoken_core::interrupt::Never;
+use hubtoken_core::interrupt::NeverInterrupted;
 use hubtoken_core::require::Requirement;
-use hubtoken_core::role::{Need, Role};
+use hubtoken_core::role::{Required, Role};
 
 use crate::client::{ALICE, credential};
-use crate::server::{Server, answer};
+use crate::support::fake_hub::{FakeHub, answer};
 use crate::time::{HandClock, until};
 
 const READER: &str =
@@ -37,7 +37,7 @@ const CALM: Options = Options {
             first: HOUR,
             longest: Duration::from_hours(2),
         },
-        patient: true,
+        caches_failures: true,
     },
 };
 /// No earlier answer is fresh enough for a denial.
@@ -45,35 +45,35 @@ const STRICT: Options = Options {
     freshness: Freshness {
         denial: DoublingAge::constant(Duration::ZERO),
         rejection: DoublingAge::constant(Duration::ZERO),
-        patient: false,
+        caches_failures: false,
     },
     ..CALM
 };
 
 /// The time that long ago.
-fn ago(age: Duration) -> Moment {
-    let now = Moment::now();
-    Moment {
+fn ago(age: Duration) -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp {
         instant: now.instant.checked_sub(age).expect("a machine that is up"),
         wall: now.wall.checked_sub(age).expect("a clock that goes"),
     }
 }
 
-fn shared(folder: &Path, server: &Server) -> Shared {
+fn shared(folder: &Path, server: &FakeHub) -> SharedEntry {
     let credential = credential(server.endpoint());
     let cache = Arc::new(DiskCache::new(folder.join("cache")));
-    Shared::new(cache, &credential.token.digest(), &credential.endpoint)
+    SharedEntry::new(cache, &credential.token.digest(), &credential.endpoint)
 }
 
 /// Stores an identity as if another process had requested it.
-fn remember(folder: &Path, server: &Server, body: &str, age: Duration) {
+fn seed_identity(folder: &Path, server: &FakeHub, body: &str, age: Duration) {
     let credential = credential(server.endpoint());
-    shared(folder, server).keep_identity(ago(age), body.as_bytes(), &credential);
+    shared(folder, server).insert_identity(ago(age), body.as_bytes(), &credential);
 }
 
 fn requirement() -> Requirement {
     Requirement {
-        need: Need::Role(Role::Write),
+        required: Required::Role(Role::Write),
         repository: None,
         namespace: None,
         must_exist: false,
@@ -83,34 +83,34 @@ fn requirement() -> Requirement {
 fn require(
     client: &Arc<Client>,
     folder: &Path,
-    server: &Server,
+    server: &FakeHub,
     options: &Options,
 ) -> Result<(), Error> {
     let credential = credential(server.endpoint());
-    let line = client
-        .line(&credential.endpoint, &Settings::default())
-        .sharing(Arc::new(DiskCache::new(folder.join("cache"))));
+    let connection = client
+        .connect(&credential.endpoint, &Settings::default())
+        .with_shared_cache(Arc::new(DiskCache::new(folder.join("cache"))));
     requirement()
-        .check(client, &credential, &line, options, &Never)
+        .check(client, &credential, &connection, options, &NeverInterrupted)
         .map(|_| ())
 }
 
 /// Requires a role as a new process does.
-fn require_anew(folder: &Path, server: &Server, options: &Options) -> Result<(), Error> {
+fn require_anew(folder: &Path, server: &FakeHub, options: &Options) -> Result<(), Error> {
     require(&Arc::default(), folder, server, options)
 }
 
 fn identify(
     client: &Arc<Client>,
     folder: &Path,
-    server: &Server,
+    server: &FakeHub,
     options: &Options,
-) -> Result<Known, Failure> {
+) -> Result<IdentityAnswer, Failure> {
     let credential = credential(server.endpoint());
-    let line = client
-        .line(&credential.endpoint, &Settings::default())
-        .sharing(Arc::new(DiskCache::new(folder.join("cache"))));
-    client.identify(&credential, &line, options, &Never)
+    let connection = client
+        .connect(&credential.endpoint, &Settings::default())
+        .with_shared_cache(Arc::new(DiskCache::new(folder.join("cache"))));
+    client.identify(&credential, &connection, options, &NeverInterrupted)
 }
 
 fn is_denied(outcome: &Result<(), Error>) -> bool {
@@ -127,8 +127,8 @@ fn an_old_no_is_asked_again_and_an_old_yes_is_not() {
         (ALICE, 10 * MINUTE, 1),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
-        let server = Server::start(answer(200, "", ALICE));
-        remember(folder.path(), &server, body, age);
+        let server = FakeHub::start(answer(200, "", ALICE));
+        seed_identity(folder.path(), &server, body, age);
         let outcome = require_anew(folder.path(), &server, &Options::default());
         assert!(outcome.is_ok(), "{outcome:?}");
         assert_eq!(server.requests(), requests, "{body}");
@@ -138,8 +138,8 @@ fn an_old_no_is_asked_again_and_an_old_yes_is_not() {
 #[test]
 fn a_no_of_a_moment_ago_is_told_again_without_a_question() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(answer(200, "", ALICE));
-    remember(folder.path(), &server, READER, HOUR / 2);
+    let server = FakeHub::start(answer(200, "", ALICE));
+    seed_identity(folder.path(), &server, READER, HOUR / 2);
     assert!(is_denied(&require_anew(folder.path(), &server, &CALM)));
     assert_eq!(server.requests(), 0);
     // The caller's `max_age` bounds it as well.
@@ -154,7 +154,7 @@ fn a_no_of_a_moment_ago_is_told_again_without_a_question() {
 #[test]
 fn in_one_process_a_no_from_memory_is_asked_again() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(answer(200, "", READER));
+    let server = FakeHub::start(answer(200, "", READER));
     let client = Arc::default();
     for requests in 1..=3 {
         assert!(is_denied(&require(
@@ -174,12 +174,12 @@ fn in_one_process_a_no_from_memory_is_asked_again() {
 #[test]
 fn what_was_asked_in_the_same_call_is_fresh_however_slow_the_hub_is() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(answer(200, "", READER));
+    let server = FakeHub::start(answer(200, "", READER));
     for max_age in [None, Some(Duration::ZERO)] {
         let before = server.requests();
         let options = Options { max_age, ..STRICT };
         let time = HandClock::default();
-        let client = Arc::new(Client::with_clock(Pace::default(), time.clock()));
+        let client = Arc::new(Client::with_clock(LeaseTiming::default(), time.clock()));
         let gate = server.close_gate();
         std::thread::scope(|scope| {
             let outcome = scope.spawn(|| require(&client, folder.path(), &server, &options));
@@ -195,7 +195,7 @@ fn what_was_asked_in_the_same_call_is_fresh_however_slow_the_hub_is() {
 #[test]
 fn a_repeated_no_is_counted_across_processes_and_a_yes_ends_the_count() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(answer(200, "", READER));
+    let server = FakeHub::start(answer(200, "", READER));
     let question = |record: &serde_json::Value| record["denials"][0]["times"].as_u64();
     let denied = || {
         let cache = std::fs::read_dir(folder.path().join("cache")).expect("the cache");
@@ -207,10 +207,10 @@ fn a_repeated_no_is_counted_across_processes_and_a_yes_ends_the_count() {
     };
     for times in 0..8 {
         // More than a minute exceeds every age; less than five is not forgotten.
-        remember(folder.path(), &server, READER, 2 * MINUTE);
+        seed_identity(folder.path(), &server, READER, 2 * MINUTE);
         if let Some((path, mut record)) = denied() {
             let record: &mut serde_json::Value = &mut record;
-            let earlier = Moment::now().milliseconds() - 120_000;
+            let earlier = Timestamp::now().milliseconds() - 120_000;
             record["asked_at"] = earlier.into();
             record["denials"][0]["confirmed_at"] = earlier.into();
             std::fs::write(path, record.to_string()).expect("a record");
@@ -225,7 +225,7 @@ fn a_repeated_no_is_counted_across_processes_and_a_yes_ends_the_count() {
     }
     // 128 times two seconds exceeds the bound of a minute. An answer half that old is not requested
     // again.
-    remember(folder.path(), &server, READER, Duration::from_secs(10));
+    seed_identity(folder.path(), &server, READER, Duration::from_secs(10));
     assert!(is_denied(&require_anew(
         folder.path(),
         &server,
@@ -233,7 +233,7 @@ fn a_repeated_no_is_counted_across_processes_and_a_yes_ends_the_count() {
     )));
     assert_eq!(server.requests(), 8);
     server.set_answer(answer(200, "", ALICE));
-    remember(folder.path(), &server, READER, 2 * MINUTE);
+    seed_identity(folder.path(), &server, READER, 2 * MINUTE);
     assert!(require_anew(folder.path(), &server, &Options::default()).is_ok());
     assert!(denied().is_none());
 }
@@ -255,8 +255,8 @@ fn a_no_that_nobody_confirms_is_an_unknown_that_quotes_it() {
         (answer(200, "", "<html>"), UnknownKind::Other),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
-        let server = Server::start(bad.clone());
-        remember(folder.path(), &server, READER, 2 * HOUR);
+        let server = FakeHub::start(bad.clone());
+        seed_identity(folder.path(), &server, READER, 2 * HOUR);
         let client = Arc::default();
         // One request, however often it is called.
         for _ in 0..3 {
@@ -294,8 +294,8 @@ fn many_who_refuse_at_once_ask_once_though_nobody_answers() {
     for bad in [answer(503, "", ""), answer(429, "", "")] {
         for _ in 0..20 {
             let folder = tempfile::tempdir().expect("a folder");
-            let server = Server::start(bad.clone());
-            remember(folder.path(), &server, READER, 2 * HOUR);
+            let server = FakeHub::start(bad.clone());
+            seed_identity(folder.path(), &server, READER, 2 * HOUR);
             let client = Arc::default();
             let barrier = std::sync::Barrier::new(CALLERS);
             std::thread::scope(|scope| {
@@ -315,8 +315,8 @@ fn many_who_refuse_at_once_ask_once_though_nobody_answers() {
 #[test]
 fn who_is_not_patient_asks_again_as_soon_as_the_hub_is_back() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(answer(503, "", ""));
-    remember(folder.path(), &server, READER, 2 * MINUTE);
+    let server = FakeHub::start(answer(503, "", ""));
+    seed_identity(folder.path(), &server, READER, 2 * MINUTE);
     let client = Arc::default();
     let ask = || require(&client, folder.path(), &server, &Options::default());
     assert!(matches!(ask(), Err(Error::Unknown { .. })));
@@ -329,8 +329,8 @@ fn who_is_not_patient_asks_again_as_soon_as_the_hub_is_back() {
 fn many_with_an_old_no_ask_once() {
     const CALLERS: usize = 32;
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(answer(200, "", ALICE));
-    remember(folder.path(), &server, READER, 2 * HOUR);
+    let server = FakeHub::start(answer(200, "", ALICE));
+    seed_identity(folder.path(), &server, READER, 2 * HOUR);
     let threads: Arc<Client> = Arc::default();
     let barrier = std::sync::Barrier::new(2 * CALLERS);
     std::thread::scope(|scope| {
@@ -355,13 +355,13 @@ fn many_with_an_old_no_ask_once() {
 fn a_rejection_is_asked_again_after_its_age() {
     for (age, requests) in [(HOUR / 2, 0), (HOUR * 3 / 2, 1)] {
         let folder = tempfile::tempdir().expect("a folder");
-        let server = Server::start(answer(200, "", ALICE));
+        let server = FakeHub::start(answer(200, "", ALICE));
         let asked = ago(age);
         let repeated = Repeated {
             confirmed: asked.instant,
             times: 0,
         };
-        shared(folder.path(), &server).keep_rejection(asked, repeated);
+        shared(folder.path(), &server).insert_rejection(asked, repeated);
         let outcome = identify(&Arc::default(), folder.path(), &server, &CALM);
         assert_eq!(outcome.is_ok(), requests == 1, "{age:?}");
         assert_eq!(server.requests(), requests, "{age:?}");
@@ -371,16 +371,16 @@ fn a_rejection_is_asked_again_after_its_age() {
 #[test]
 fn a_repeated_rejection_is_counted_across_processes() {
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(answer(401, "", ""));
+    let server = FakeHub::start(answer(401, "", ""));
     let shared = shared(folder.path(), &server);
     for times in 0..4 {
         let failure = identify(&Arc::default(), folder.path(), &server, &Options::default()).err();
         assert!(matches!(failure, Some(Failure::Rejected)), "{failure:?}");
-        let (_, known) = shared.rejection(Moment::now()).expect("a rejection");
+        let (_, known) = shared.rejection(Timestamp::now()).expect("a rejection");
         assert_eq!(known.times, times);
         assert_eq!(server.requests(), usize::try_from(times).expect("few") + 1);
         let earlier = ago(2 * MINUTE);
-        shared.keep_rejection(
+        shared.insert_rejection(
             earlier,
             Repeated {
                 confirmed: earlier.instant,
@@ -391,7 +391,7 @@ fn a_repeated_rejection_is_counted_across_processes() {
     server.set_answer(answer(200, "", ALICE));
     let known = identify(&Arc::default(), folder.path(), &server, &Options::default());
     assert_eq!(known.expect("an identity").identity.user, "alice");
-    assert!(shared.rejection(Moment::now()).is_none());
+    assert!(shared.rejection(Timestamp::now()).is_none());
 }
 
 #[test]
@@ -406,13 +406,13 @@ fn a_rejection_that_nobody_confirms_is_an_unknown_that_quotes_it() {
         (answer(503, "", ""), UnknownKind::Unreachable),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
-        let server = Server::start(bad);
+        let server = FakeHub::start(bad);
         let asked = ago(MINUTE);
         let repeated = Repeated {
             confirmed: asked.instant,
             times: 0,
         };
-        shared(folder.path(), &server).keep_rejection(asked, repeated);
+        shared(folder.path(), &server).insert_rejection(asked, repeated);
         let outcome = require_anew(folder.path(), &server, &Options::default());
         let Err(Error::Unknown {
             message,

@@ -8,9 +8,8 @@
 
 mod client;
 mod denials;
-mod place;
+mod leader;
 mod remembered;
-mod server;
-mod shared;
+mod shared_cache;
+mod support;
 mod time;
-mod turns;

@@ -8,16 +8,16 @@ use std::time::Duration;
 use hubtoken_core::error::{Denial, DenialKind, Error, UnknownKind};
 use hubtoken_core::http::Settings;
 use hubtoken_core::identity::Options;
+use hubtoken_core::identity::cache::disk::DiskCache;
+use hubtoken_core::identity::cache::shared::LeaseTiming;
 use hubtoken_core::identity::client::Client;
-use hubtoken_core::identity::disk::DiskCache;
-use hubtoken_core::identity::shared::Pace;
-use hubtoken_core::interrupt::Never;
+use hubtoken_core::interrupt::NeverInterrupted;
 use hubtoken_core::repository::RepositoryType;
 use hubtoken_core::require::{Assurance, Requirement};
-use hubtoken_core::role::{Need, Role};
+use hubtoken_core::role::{Required, Role};
 
 use crate::client::{ALICE, credential};
-use crate::server::{Server, answer};
+use crate::support::fake_hub::{FakeHub, answer};
 use crate::time::{HANG_LIMIT, HandClock};
 
 const WHOAMI: &str = "/api/whoami-v2";
@@ -33,14 +33,14 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A Hub, and a process that uses it.
 struct World {
-    server: Server,
+    server: FakeHub,
     time: HandClock,
     client: Arc<Client>,
     folder: tempfile::TempDir,
 }
 
 fn client(time: &HandClock) -> Arc<Client> {
-    Arc::new(Client::with_clock(Pace::default(), time.clock()))
+    Arc::new(Client::with_clock(LeaseTiming::default(), time.clock()))
 }
 
 fn usual() -> Options {
@@ -59,7 +59,7 @@ fn anew() -> Options {
 
 fn write(repository: Option<&str>) -> Requirement {
     Requirement {
-        need: Need::Role(Role::Write),
+        required: Required::Role(Role::Write),
         repository: repository.map(|name| (name.to_owned(), RepositoryType::Model)),
         namespace: None,
         must_exist: false,
@@ -77,7 +77,7 @@ fn must_exist(repository: &str) -> Requirement {
 fn ask(
     client: &Arc<Client>,
     folder: &Path,
-    server: &Server,
+    server: &FakeHub,
     requirement: &Requirement,
     options: &Options,
 ) -> Result<Assurance, Error> {
@@ -85,15 +85,15 @@ fn ask(
     if requirement.is_granted(client, &credential, options.max_age) {
         return Ok(Assurance::default());
     }
-    let line = client
-        .line(&credential.endpoint, &Settings::default())
-        .sharing(Arc::new(DiskCache::new(folder.join("cache"))));
-    requirement.check(client, &credential, &line, options, &Never)
+    let connection = client
+        .connect(&credential.endpoint, &Settings::default())
+        .with_shared_cache(Arc::new(DiskCache::new(folder.join("cache"))));
+    requirement.check(client, &credential, &connection, options, &NeverInterrupted)
 }
 
 impl World {
     fn new(whoami: &str, check: String) -> Self {
-        let server = Server::start(answer(500, "", ""));
+        let server = FakeHub::start(answer(500, "", ""));
         server.set_route(WHOAMI, answer(200, "", whoami));
         server.set_route(CHECK, check);
         let time = HandClock::default();
@@ -130,9 +130,11 @@ impl World {
     fn whoami_anew(&self) -> bool {
         self.time.pass(Duration::from_millis(1));
         let credential = credential(self.server.endpoint());
-        let line = self.client.line(&credential.endpoint, &Settings::default());
+        let connection = self
+            .client
+            .connect(&credential.endpoint, &Settings::default());
         self.client
-            .identify(&credential, &line, &anew(), &Never)
+            .identify(&credential, &connection, &anew(), &NeverInterrupted)
             .is_ok_and(|known| known.stale.is_none())
     }
 
@@ -301,7 +303,7 @@ fn a_gate_for_the_token_is_opened_in_its_settings_and_one_for_the_user_on_the_pa
     ] {
         let world = World::new(whoami, answer(403, headers, ""));
         let mut question = write(Some("bob/y"));
-        question.need = Need::Role(Role::Read);
+        question.required = Required::Role(Role::Read);
         let (kind, denial) = denial(world.require(&question, &usual()));
         assert_eq!(kind, DenialKind::Gated);
         let expected = format!("{}{page}", world.server.endpoint());

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use hubtoken_core::identity::cache::shared::Timestamp;
 use hubtoken_core::identity::clock::Clock;
-use hubtoken_core::identity::shared::Moment;
 
 /// After this time a test has hung and must fail. Nothing else depends on it.
 pub const HANG_LIMIT: Duration = Duration::from_mins(5);
@@ -36,11 +36,11 @@ impl HandClock {
 
     /// The clock for a client.
     pub fn clock(&self) -> Clock {
-        static START: LazyLock<Moment> = LazyLock::new(Moment::now);
+        static START: LazyLock<Timestamp> = LazyLock::new(Timestamp::now);
         let passed = self.passed.clone();
         Clock::new(move || {
             let passed = Duration::from_millis(passed.load(Ordering::SeqCst));
-            Moment {
+            Timestamp {
                 instant: START.instant + passed,
                 wall: START.wall + passed,
             }

@@ -108,7 +108,7 @@ pub(super) async fn forward(
             if let Some(refused) = pump.verdict().await {
                 return Err(refused);
             }
-            let cause = hubtoken_core::http::cause(&error);
+            let cause = hubtoken_core::http::root_cause(&error);
             return Err(failed(
                 if error.is_timeout() {
                     timed_out()

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::options::{InferenceOptions, Upstream, invalid};
 use crate::error::HubError;
 use crate::names;
-use hubtoken_core::file::read_secret;
+use hubtoken_core::bounded_file::read_secret;
 use hubtoken_core::http::{self, Certificates};
 use hubtoken_core::strict_url::Origin;
 

@@ -12,13 +12,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Client, Grant, Known, Line, not_before};
+use super::{Client, DecisionKey, HubConnection, IdentityAnswer, not_before};
 use crate::credential::Credential;
 use crate::identity::Options;
+use crate::identity::cache::key::Key;
+use crate::identity::cache::shared::{LimitScope, Timestamp};
 use crate::identity::failure::Failure;
 use crate::identity::freshness::Repeated;
-use crate::identity::key::Key;
-use crate::identity::shared::{LimitScope, Moment};
 use crate::interrupt::Interrupt;
 use crate::token::Digest;
 
@@ -32,27 +32,27 @@ impl Client {
     /// # Errors
     ///
     /// [`Failure`], if the Hub gave no such identity. The denial is then not valid.
-    pub fn reconsider(
+    pub fn refresh_before_denial(
         self: &Arc<Self>,
-        (grant, started): (&Grant<'_>, Moment),
-        known: &Known,
+        (decision, started): (&DecisionKey<'_>, Timestamp),
+        known: &IdentityAnswer,
         credential: &Arc<Credential>,
-        line: &Line,
+        connection: &HubConnection,
         options: &Options,
         interrupt: &dyn Interrupt,
-    ) -> Result<Option<Known>, Failure> {
+    ) -> Result<Option<IdentityAnswer>, Failure> {
         let age = started.instant.saturating_duration_since(known.asked);
         let ages = options.freshness.denial;
         let shortest = ages.first.min(options.max_age.unwrap_or(Duration::MAX));
         if age <= shortest {
             return Ok(None);
         }
-        let history = self.denial(grant, line, started);
+        let history = self.denial(decision, connection, started);
         let trusted = ages.at(history, started.instant);
         if age <= trusted.min(options.max_age.unwrap_or(Duration::MAX)) {
             return Ok(None);
         }
-        self.identify_anew(credential, line, options, trusted, interrupt)
+        self.identify_fresh(credential, connection, options, trusted, interrupt)
             .map(Some)
     }
 
@@ -63,15 +63,15 @@ impl Client {
     /// # Errors
     ///
     /// [`Failure`].
-    pub fn identify_anew(
+    pub fn identify_fresh(
         self: &Arc<Self>,
         credential: &Arc<Credential>,
-        line: &Line,
+        connection: &HubConnection,
         options: &Options,
         age: Duration,
         interrupt: &dyn Interrupt,
-    ) -> Result<Known, Failure> {
-        let now = self.clock.moment();
+    ) -> Result<IdentityAnswer, Failure> {
+        let now = self.clock.timestamp();
         let key = Key::of(credential);
         let age = options.max_age.map_or(age, |max_age| max_age.min(age));
         let anew = Options {
@@ -80,26 +80,27 @@ impl Client {
             ..*options
         };
         let limit = not_before(now.instant, age);
-        if let Some(failure) = self.memory.unanswered(&key, limit) {
+        if let Some(failure) = self.cache.unanswered(&key, limit) {
             return Err(failure);
         }
-        let outcome = self.identify_within(credential, line, &anew, Some(age), interrupt);
+        let outcome = self.identify_within(credential, connection, &anew, Some(age), interrupt);
         // The request itself has recorded this, unless another caller started it or it is still in
         // flight.
-        let shared = line.shared(&key);
+        let shared = connection.shared(&key);
         match &outcome {
             Err(Failure::RateLimited { retry_after: None })
                 if self
-                    .limited(&key, LimitScope::Whoami, shared.as_ref())
+                    .check_rate_limit(&key, LimitScope::Whoami, shared.as_ref())
                     .is_ok() =>
             {
-                self.keep_limit(&key, LimitScope::Whoami, age, shared.as_ref());
+                self.record_limit(&key, LimitScope::Whoami, age, shared.as_ref());
             }
-            Err(failure @ (Failure::Unreachable(_) | Failure::Strange(_)))
-                if options.freshness.patient && self.memory.unanswered(&key, limit).is_none() =>
+            Err(failure @ (Failure::Unreachable(_) | Failure::UnexpectedResponse(_)))
+                if options.freshness.caches_failures
+                    && self.cache.unanswered(&key, limit).is_none() =>
             {
-                self.memory
-                    .keep_unanswered(key, now.instant, failure.clone());
+                self.cache
+                    .insert_unanswered(key, now.instant, failure.clone());
             }
             _ => {}
         }
@@ -107,11 +108,17 @@ impl Client {
     }
 
     /// Records that a requirement was denied on the basis of a sufficiently fresh identity.
-    pub fn note_denial(&self, grant: &Grant<'_>, known: &Known, line: &Line, options: &Options) {
-        self.memory.drop_grant(grant);
-        let question = Digest::of(&grant.question);
-        let now = self.clock.moment();
-        let before = self.memory.denial(&grant.key, &question);
+    pub fn record_denial(
+        &self,
+        decision: &DecisionKey<'_>,
+        known: &IdentityAnswer,
+        connection: &HubConnection,
+        options: &Options,
+    ) {
+        self.cache.remove_grant(decision);
+        let request = Digest::of(&decision.request);
+        let now = self.clock.timestamp();
+        let before = self.cache.denial(&decision.key, &request);
         let unchanged = |history: Option<Repeated>| {
             history.filter(|history| {
                 options
@@ -124,32 +131,37 @@ impl Client {
         if unchanged(before).is_some() {
             return;
         }
-        let history = self.denial(grant, line, now);
+        let history = self.denial(decision, connection, now);
         let repeated = options.freshness.denial.confirm(history, known.asked);
-        self.memory
-            .keep_denial(grant.key.clone(), question, repeated);
+        self.cache
+            .insert_denial(decision.key.clone(), request, repeated);
         if history != Some(repeated)
-            && let Some(shared) = line.shared(&grant.key)
+            && let Some(shared) = connection.shared(&decision.key)
         {
-            shared.keep_denial(&question, repeated, now);
+            shared.insert_denial(&request, repeated, now);
         }
     }
 
     /// Forgets all denials of a token, because its rights have changed.
-    pub fn end_denials(&self, key: &Key, line: &Line) {
-        self.memory.drop_denials(key);
-        if let Some(shared) = line.shared(key) {
-            shared.drop_denials();
+    pub fn clear_denials(&self, key: &Key, connection: &HubConnection) {
+        self.cache.remove_denials(key);
+        if let Some(shared) = connection.shared(key) {
+            shared.remove_denials();
         }
     }
 
     /// How often a requirement was denied, by this process or another one.
-    fn denial(&self, grant: &Grant<'_>, line: &Line, now: Moment) -> Option<Repeated> {
-        let question = Digest::of(&grant.question);
-        let shared = line.shared(&grant.key);
+    fn denial(
+        &self,
+        decision: &DecisionKey<'_>,
+        connection: &HubConnection,
+        now: Timestamp,
+    ) -> Option<Repeated> {
+        let request = Digest::of(&decision.request);
+        let shared = connection.shared(&decision.key);
         Repeated::later(
-            self.memory.denial(&grant.key, &question),
-            shared.and_then(|shared| shared.denial(&question, now)),
+            self.cache.denial(&decision.key, &request),
+            shared.and_then(|shared| shared.denial(&request, now)),
         )
     }
 }

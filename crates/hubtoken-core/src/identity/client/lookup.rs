@@ -16,21 +16,21 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::{Client, Line, not_before};
+use super::{Client, HubConnection, not_before};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
-use crate::http::{self, Answer, HubClient, Way};
+use crate::http::{self, HubClient, Response, RouteId};
 use crate::identity::Options;
-use crate::identity::cache::Cache;
+use crate::identity::cache::bounded::BoundedCache;
+use crate::identity::cache::key::Key;
+use crate::identity::cache::shared::{LimitScope, MAXIMUM_LIMIT};
 use crate::identity::failure::{Failure, message};
-use crate::identity::key::Key;
-use crate::identity::shared::{LimitScope, MAXIMUM_LIMIT};
 use crate::interrupt::Interrupt;
 use crate::repository::SimilarRepository;
-use crate::role::is_name;
 use crate::similar_repositories::Missing;
-use crate::single_flight::Flights;
-use crate::sync::lock;
+use crate::single_flight::SingleFlight;
+use crate::sync::lock_ignoring_poison;
+use crate::target::is_name;
 
 /// The time limit for all requests of one lookup together.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -55,44 +55,44 @@ pub enum Namespace {
 /// A name as seen by one token.
 type Name = (Key, String);
 /// What was found, or why the lookup failed.
-type Found<T> = Result<T, Failure>;
+type LookupResult<T> = Result<T, Failure>;
 type Repositories = Arc<[SimilarRepository]>;
 
 /// Cached lookups.
 pub(super) struct Lookups {
     /// Similar repositories by name, once the Hub has answered.
     repositories: Mutex<HashMap<Name, Repositories>>,
-    repository_flights: Flights<Name, (Way, Found<Repositories>)>,
+    repository_requests: SingleFlight<Name, (RouteId, LookupResult<Repositories>)>,
     /// Names whose lookup the Hub did not answer. Only an error about such a repository repeats the
     /// lookup.
     unanswered: Mutex<HashSet<Name>>,
     /// Until when the Hub rate-limits lookups. Lookups are only advice, so this limit stops nothing
     /// else.
-    limits: Cache<Key, Instant>,
+    limits: BoundedCache<Key, Instant>,
     /// The repositories whose similar names were already returned for a warning.
     reported: Mutex<HashSet<(Endpoint, String)>>,
     /// Lookups by namespace.
-    namespaces: Cache<Name, Namespace>,
-    namespace_flights: Flights<Name, (Way, Found<Option<Namespace>>)>,
+    namespaces: BoundedCache<Name, Namespace>,
+    namespace_requests: SingleFlight<Name, (RouteId, LookupResult<Option<Namespace>>)>,
 }
 
 impl Default for Lookups {
     fn default() -> Self {
         Self {
             repositories: Mutex::default(),
-            repository_flights: Flights::default(),
+            repository_requests: SingleFlight::default(),
             unanswered: Mutex::default(),
-            limits: Cache::new(NAMES),
+            limits: BoundedCache::new(NAMES),
             reported: Mutex::default(),
-            namespaces: Cache::new(NAMES),
-            namespace_flights: Flights::default(),
+            namespaces: BoundedCache::new(NAMES),
+            namespace_requests: SingleFlight::default(),
         }
     }
 }
 
 impl Lookups {
     /// Drops the lookups of the matching tokens.
-    pub(super) fn forget(&self, fits: impl Fn(&Key) -> bool) {
+    pub(super) fn invalidate(&self, fits: impl Fn(&Key) -> bool) {
         self.limits.remove_all(&fits);
         self.forget_names(fits);
     }
@@ -103,14 +103,14 @@ impl Lookups {
     }
 
     fn forget_names(&self, fits: impl Fn(&Key) -> bool) {
-        lock(&self.repositories).retain(|(key, _), _| !fits(key));
-        lock(&self.unanswered).retain(|(key, _)| !fits(key));
+        lock_ignoring_poison(&self.repositories).retain(|(key, _), _| !fits(key));
+        lock_ignoring_poison(&self.unanswered).retain(|(key, _)| !fits(key));
         self.namespaces.remove_all(|(key, _)| fits(key));
     }
 
     /// Whether this call is the one that warns about a name.
     fn reports(&self, endpoint: &Endpoint, id: &str) -> bool {
-        let mut reported = lock(&self.reported);
+        let mut reported = lock_ignoring_poison(&self.reported);
         reported.len() < NAMES && reported.insert((endpoint.clone(), id.to_owned()))
     }
 }
@@ -135,43 +135,51 @@ impl Client {
         missing: Missing<'_>,
         reports: bool,
         credential: &Arc<Credential>,
-        line: &Line,
+        connection: &HubConnection,
         options: &Options,
         interrupt: &dyn Interrupt,
     ) -> Result<Similar, Failure> {
         let id = format!("{}{}", missing.kind().prefix(), missing.id()).to_lowercase();
         let name = (Key::of(credential), id);
-        let recall = |client: &Self| lock(&client.lookups.repositories).get(&name).cloned();
-        let repositories = if let Some(known) = recall(self) {
+        let cached = |client: &Self| {
+            lock_ignoring_poison(&client.lookups.repositories)
+                .get(&name)
+                .cloned()
+        };
+        let repositories = if let Some(known) = cached(self) {
             known
-        } else if !(reports && lock(&self.lookups.unanswered).contains(&name))
-            && lock(&self.lookups.repositories).len() < NAMES
-            && let Some(http) = self.ready(credential, line)
+        } else if !(reports && lock_ignoring_poison(&self.lookups.unanswered).contains(&name))
+            && lock_ignoring_poison(&self.lookups.repositories).len() < NAMES
+            && let Some(http) = self.http_client(credential, connection)
         {
             let (client, credential) = (self.clone(), credential.clone());
             let (target, entry) = (missing.target(), name.clone());
             let timeout = options.timeout.min(TIMEOUT);
-            let found = self.fly(
-                (|client| &client.lookups.repository_flights, line.way()),
+            let found = self.coalesced(
+                (
+                    |client| &client.lookups.repository_requests,
+                    connection.route_id(),
+                ),
                 &name,
                 None,
                 timeout,
                 interrupt,
-                |client| recall(client).map(Ok),
+                |client| cached(client).map(Ok),
                 move |_| async move {
                     let Some(missing) = Missing::of(&target) else {
                         return Ok(Arc::default());
                     };
                     let paths = missing.paths();
-                    let answers = client.ask_all(&http, &credential, paths, timeout).await;
+                    let answers = client.get_all(&http, &credential, paths, timeout).await;
                     let repositories: Repositories = missing.similar(&answers).into();
                     if answers
                         .iter()
                         .all(|answer| answer.as_ref().is_some_and(is_answer))
                     {
-                        lock(&client.lookups.repositories).insert(entry, Arc::clone(&repositories));
+                        lock_ignoring_poison(&client.lookups.repositories)
+                            .insert(entry, Arc::clone(&repositories));
                     } else {
-                        let mut unanswered = lock(&client.lookups.unanswered);
+                        let mut unanswered = lock_ignoring_poison(&client.lookups.unanswered);
                         if unanswered.len() < NAMES {
                             unanswered.insert(entry);
                         }
@@ -202,7 +210,7 @@ impl Client {
         self: &Arc<Self>,
         namespace: &str,
         credential: &Arc<Credential>,
-        line: &Line,
+        connection: &HubConnection,
         options: &Options,
         interrupt: &dyn Interrupt,
     ) -> Result<Option<Namespace>, Failure> {
@@ -210,17 +218,17 @@ impl Client {
             return Ok(None);
         }
         let name = (Key::of(credential), namespace.to_lowercase());
-        let recall = |client: &Self| {
+        let cached = |client: &Self| {
             let now = client.clock.now();
             let oldest = not_before(now, NAMESPACE_LIFETIME);
             let (asked, found) = client.lookups.namespaces.get(&name, oldest)?;
             let is_young = now.saturating_duration_since(asked) < ABSENCE_LIFETIME;
             (found != Namespace::Absent || is_young).then_some(found)
         };
-        if let Some(found) = recall(self) {
+        if let Some(found) = cached(self) {
             return Ok(Some(found));
         }
-        let Some(http) = self.ready(credential, line) else {
+        let Some(http) = self.http_client(credential, connection) else {
             return Ok(None);
         };
         let paths = ["users", "organizations"]
@@ -229,16 +237,19 @@ impl Client {
         let (client, credential) = (self.clone(), credential.clone());
         let entry = name.clone();
         let timeout = options.timeout.min(TIMEOUT);
-        let outcome = self.fly(
-            (|client| &client.lookups.namespace_flights, line.way()),
+        let outcome = self.coalesced(
+            (
+                |client| &client.lookups.namespace_requests,
+                connection.route_id(),
+            ),
             &name,
             None,
             timeout,
             interrupt,
-            |client| recall(client).map(|found| Ok(Some(found))),
+            |client| cached(client).map(|found| Ok(Some(found))),
             move |asked| async move {
-                let answers = client.ask_all(&http, &credential, paths, timeout).await;
-                let found = found(&answers);
+                let answers = client.get_all(&http, &credential, paths, timeout).await;
+                let found = namespace_kind(&answers);
                 if let Some(found) = found {
                     client.lookups.namespaces.insert(entry, asked, found);
                 }
@@ -249,39 +260,43 @@ impl Client {
     }
 
     /// The client for lookups, unless requests are disabled or rate-limited.
-    fn ready(&self, credential: &Credential, line: &Line) -> Option<HubClient> {
+    fn http_client(
+        &self,
+        credential: &Credential,
+        connection: &HubConnection,
+    ) -> Option<HubClient> {
         let key = Key::of(credential);
-        line.check_open().ok()?;
+        connection.check_open().ok()?;
         let limit = self.lookups.limits.get(&key, None);
         if limit.is_some_and(|(_, end)| end > self.clock.now()) {
             return None;
         }
-        self.limited(&key, LimitScope::Whoami, line.shared(&key).as_ref())
+        self.check_rate_limit(&key, LimitScope::Whoami, connection.shared(&key).as_ref())
             .ok()?;
-        line.http().ok()
+        connection.http().ok()
     }
 
     /// Sends several requests in parallel; `None` for each that got no answer in time.
-    async fn ask_all(
+    async fn get_all(
         &self,
         http: &HubClient,
         credential: &Credential,
         paths: Vec<String>,
         timeout: Duration,
-    ) -> Vec<Option<Answer>> {
-        let mut answers: Vec<Option<Answer>> = paths.iter().map(|_| None).collect();
-        let mut questions = JoinSet::new();
+    ) -> Vec<Option<Response>> {
+        let mut answers: Vec<Option<Response>> = paths.iter().map(|_| None).collect();
+        let mut requests = JoinSet::new();
         for (index, path) in paths.into_iter().enumerate() {
             let Ok(bearer) = credential.bearer() else {
                 return answers;
             };
             let (http, endpoint) = (http.clone(), credential.endpoint.clone());
-            questions.spawn(async move {
+            requests.spawn(async move {
                 let answer = http::get(&http, &endpoint, &path, Some(bearer), timeout).await;
                 (index, answer.ok())
             });
         }
-        while let Some(answered) = questions.join_next().await {
+        while let Some(answered) = requests.join_next().await {
             if let Ok((index, Some(answer))) = answered {
                 if let (
                     429,
@@ -303,7 +318,7 @@ impl Client {
 }
 
 /// Maps every failure except an interruption to `None`.
-fn unless_interrupted<T>(found: Found<T>) -> Result<Option<T>, Failure> {
+fn unless_interrupted<T>(found: LookupResult<T>) -> Result<Option<T>, Failure> {
     match found {
         Ok(found) => Ok(Some(found)),
         Err(Failure::Interrupted) => Err(Failure::Interrupted),
@@ -312,19 +327,19 @@ fn unless_interrupted<T>(found: Found<T>) -> Result<Option<T>, Failure> {
 }
 
 /// Whether repeating the request would give the same answer.
-fn is_answer(answer: &Answer) -> bool {
+fn is_answer(answer: &Response) -> bool {
     answer.status < 500 && !matches!(answer.status, 408 | 429)
 }
 
 /// Interprets the overview pages of a namespace, as a user and as an organization. The namespace is
 /// whichever page exists, and is missing if the Hub says so for both. A server without such pages
 /// also answers with 404, but with another message.
-fn found(overviews: &[Option<Answer>]) -> Option<Namespace> {
-    let is_missing = |answer: &Answer| {
+fn namespace_kind(overviews: &[Option<Response>]) -> Option<Namespace> {
+    let is_missing = |answer: &Response| {
         answer.status == 404
             && message(answer).is_some_and(|words| !words.to_lowercase().contains("the page"))
     };
-    let is_there = |answer: &Option<Answer>| answer.as_ref().is_some_and(|it| it.status == 200);
+    let is_there = |answer: &Option<Response>| answer.as_ref().is_some_and(|it| it.status == 200);
     // If both exist, the server answers everything with 200, which does not prove that a user
     // exists.
     let mut there = [Namespace::Organization, Namespace::User]
@@ -345,8 +360,8 @@ mod tests {
 
     use super::*;
 
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer {
+    fn answer(status: u16, body: &str) -> Response {
+        Response {
             status,
             headers: HeaderMap::new(),
             body: body.as_bytes().to_vec(),
@@ -376,7 +391,7 @@ mod tests {
             (bare(), bare(), None),
             (no_page(), no_page(), None),
         ] {
-            assert_eq!(found(&[one, other]), expected);
+            assert_eq!(namespace_kind(&[one, other]), expected);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Tests configurations, mounted secrets, and folders that disappear.
 
-use super::super::defaults::Defaults;
+use super::super::project_defaults::Defaults;
 use super::*;
 use crate::role::Role;
 
@@ -18,7 +18,7 @@ fn a_project_says_what_it_needs() {
     let machine = Machine::new();
     let folder = Some(machine.home.path().join("project"));
     let defaults = || {
-        machine.resolver.reload();
+        machine.resolver.clear_cache();
         machine
             .resolver
             .defaults(&machine.environment, folder.as_deref())

@@ -2,13 +2,13 @@
 //! Tests the chain on an isolated machine: a temporary home folder, and a map as environment.
 
 mod files;
-mod outside;
+mod host;
 mod unpickled;
 
 use std::path::PathBuf;
 
 use super::*;
-use crate::env::Fixed;
+use crate::env::StaticEnvironment;
 
 const FIRST: &str = "hf_FirstFakeFakeFakeFakeFakeFakeFakeAA";
 const SECOND: &str = "hf_SecondFakeFakeFakeFakeFakeFakeFakBB";
@@ -16,7 +16,7 @@ const THIRD: &str = "hf_ThirdFakeFakeFakeFakeFakeFakeFakeCC";
 
 struct Machine {
     home: tempfile::TempDir,
-    environment: Fixed,
+    environment: StaticEnvironment,
     resolver: Resolver,
 }
 
@@ -29,7 +29,7 @@ const AMBIENT: Request<'_> = Request {
 impl Machine {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mut environment = Fixed::default();
+        let mut environment = StaticEnvironment::default();
         environment.set("HOME", home.path());
         environment.set("USERPROFILE", home.path());
         environment.set("XDG_CONFIG_HOME", home.path().join(".config"));
@@ -66,7 +66,7 @@ impl Machine {
 
     /// The source and the value of the token found.
     fn found(&self) -> (String, String) {
-        self.resolver.reload();
+        self.resolver.clear_cache();
         let credential = self
             .ask(Argument::Ambient, None)
             .unwrap()
@@ -80,7 +80,7 @@ impl Machine {
     }
 
     fn error(&self, profile: Option<&str>) -> Error {
-        self.resolver.reload();
+        self.resolver.clear_cache();
         match self.ask(Argument::Ambient, profile) {
             Ok(_) => unreachable!("a token was found"),
             Err(error) => error,
@@ -345,24 +345,24 @@ fn a_trace_tells_what_is_shadowed_and_what_nobody_reads() {
 }
 
 #[test]
-fn memory_lasts_while_nothing_changes() {
+fn a_cached_resolution_lasts_while_nothing_changes() {
     let mut machine = Machine::new();
     machine.set("HF_TOKEN", FIRST);
     machine.ask(Argument::Ambient, None).unwrap();
     assert!(matches!(
-        machine.resolver.recall(&machine.environment),
-        Recall::Ready(_)
+        machine.resolver.cached(&machine.environment),
+        Cached::Hit(_)
     ));
     machine.set("HF_TOKEN", SECOND);
     assert!(matches!(
-        machine.resolver.recall(&machine.environment),
-        Recall::Nothing
+        machine.resolver.cached(&machine.environment),
+        Cached::Miss
     ));
     machine.ask(Argument::Ambient, None).unwrap();
     machine.set("HF_ENDPOINT", "http://127.0.0.1:9");
     assert!(matches!(
-        machine.resolver.recall(&machine.environment),
-        Recall::Nothing
+        machine.resolver.cached(&machine.environment),
+        Cached::Miss
     ));
 }
 
@@ -371,24 +371,24 @@ fn a_file_that_just_changed_is_read_again() {
     let machine = Machine::new();
     let path = machine.write(FILE, FIRST);
     let hour = std::time::Duration::from_hours(1);
-    let write_at = |moment| {
+    let write_at = |time| {
         let file = std::fs::File::options().append(true).open(&path).unwrap();
-        file.set_modified(moment).unwrap();
+        file.set_modified(time).unwrap();
     };
     // A modification time in the future counts as recent, however slow this test is: the file may
     // change again without a change of its `stat`.
     write_at(std::time::SystemTime::now() + hour);
     machine.ask(Argument::Ambient, None).unwrap();
     assert!(matches!(
-        machine.resolver.recall(&machine.environment),
-        Recall::Nothing
+        machine.resolver.cached(&machine.environment),
+        Cached::Miss
     ));
     let settle = || write_at(std::time::SystemTime::now() - hour);
     settle();
     machine.ask(Argument::Ambient, None).unwrap();
     assert!(matches!(
-        machine.resolver.recall(&machine.environment),
-        Recall::Check(_)
+        machine.resolver.cached(&machine.environment),
+        Cached::Revalidate(_)
     ));
     std::fs::write(&path, SECOND).unwrap();
     settle();

@@ -3,20 +3,20 @@
 use super::*;
 use crate::source::Notebook;
 use crate::token::Token;
-use crate::token_reference::Reference;
+use crate::token_reference::TokenReference;
 
-fn reference(machine: &Machine, source: Source) -> Reference {
-    Reference::of(&Credential {
+fn reference(machine: &Machine, source: Source) -> TokenReference {
+    TokenReference::of(&Credential {
         token: Token::parse(FIRST).unwrap().unwrap(),
         source,
         endpoint: machine.inputs().endpoint.clone().unwrap(),
-        expires_at: crate::known_end::KnownEnd::UNKNOWN,
+        expires_at: crate::expiry::Expiry::UNKNOWN,
     })
 }
 
-fn revived(machine: &Machine, reference: &Reference) -> Option<Arc<Credential>> {
-    machine.resolver.reload();
-    match machine.resolver.revive(reference, &machine.inputs()) {
+fn restored(machine: &Machine, reference: &TokenReference) -> Option<Arc<Credential>> {
+    machine.resolver.clear_cache();
+    match machine.resolver.restore(reference, &machine.inputs()) {
         Ok(found) => Some(found),
         Err(Error::TokenNotFound { message, .. }) => {
             assert!(!message.contains(FIRST) && !message.contains(SECOND));
@@ -67,11 +67,11 @@ fn every_quick_source_is_compared_with_the_fingerprint() {
         ] {
             let mut machine = Machine::new();
             let reference = reference(&machine, source.clone());
-            assert!(revived(&machine, &reference).is_none());
+            assert!(restored(&machine, &reference).is_none());
             put(&mut machine, SECOND);
-            assert!(revived(&machine, &reference).is_none(), "{name}, {source}");
+            assert!(restored(&machine, &reference).is_none(), "{name}, {source}");
             put(&mut machine, FIRST);
-            let found = revived(&machine, &reference).unwrap();
+            let found = restored(&machine, &reference).unwrap();
             assert_eq!(found.token.expose(), FIRST, "{name}, {source}");
             // It keeps the source it had when it was pickled.
             assert_eq!(found.source, source);
@@ -86,7 +86,7 @@ fn the_same_value_for_another_hub_is_another_token() {
         let reference = reference(&machine, Source::Argument);
         put(&mut machine, FIRST);
         machine.set("HF_ENDPOINT", "http://127.0.0.1:9");
-        assert!(revived(&machine, &reference).is_none(), "{name}");
+        assert!(restored(&machine, &reference).is_none(), "{name}");
     }
 }
 
@@ -97,7 +97,7 @@ fn a_stored_token_is_followed_when_it_is_rotated_and_before_all_else() {
     machine.write(STORED, format!("[ci]\nhf_token = {SECOND}\n"));
     machine.set("HF_TOKEN", FIRST);
     assert_eq!(
-        revived(&machine, &reference).unwrap().token.expose(),
+        restored(&machine, &reference).unwrap().token.expose(),
         SECOND
     );
 }
@@ -108,7 +108,7 @@ fn the_trace_says_where_it_was_looked_for() {
     machine.set("HF_TOKEN", SECOND);
     let reference = reference(&machine, Source::Argument);
     let Err(Error::TokenNotFound { trace, .. }) =
-        machine.resolver.revive(&reference, &machine.inputs())
+        machine.resolver.restore(&reference, &machine.inputs())
     else {
         unreachable!("a token was found");
     };

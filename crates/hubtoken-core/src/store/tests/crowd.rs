@@ -29,21 +29,21 @@ fn a_process() {
     let (Some(home), Some(word)) = (variable(HOME), variable(WORD)) else {
         return;
     };
-    let machine = machine(Path::new(&home));
+    let token_store = token_store(Path::new(&home));
     for round in 0..ROUNDS {
         let passing = format!("{word}-passing-{round}");
-        save(&machine, &passing, &format!("P{word}{round}"), HUB);
-        machine.switch("first").unwrap();
-        machine.remove(&passing).unwrap();
+        save(&token_store, &passing, &format!("P{word}{round}"), HUB);
+        token_store.switch("first").unwrap();
+        token_store.remove(&passing).unwrap();
     }
-    save(&machine, &word, &word, HUB);
+    save(&token_store, &word, &word, HUB);
 }
 
 #[test]
 fn many_processes_lose_nothing() {
     let folder = quick_folder();
-    let machine = machine(folder.path());
-    save(&machine, "first", "first", HUB);
+    let token_store = token_store(folder.path());
+    save(&token_store, "first", "first", HUB);
     let words: Vec<String> = (0..100).map(|number| format!("w{number}")).collect();
     let children: Vec<Child> = words
         .iter()
@@ -52,7 +52,10 @@ fn many_processes_lose_nothing() {
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
-    let mut found: Vec<String> = names(&machine).into_iter().map(|(name, _)| name).collect();
+    let mut found: Vec<String> = names(&token_store)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
     let mut expected: Vec<String> = words.into_iter().chain(["first".to_owned()]).collect();
     found.sort();
     expected.sort();

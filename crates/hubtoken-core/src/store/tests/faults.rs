@@ -26,18 +26,18 @@ fn links_stay_links() {
     symlink("../elsewhere/stored", home.join("stored_tokens")).unwrap();
     symlink(elsewhere.join("next"), home.join("token")).unwrap();
     symlink("active", elsewhere.join("next")).unwrap();
-    let machine = machine(&home);
-    save(&machine, "ci", "A", HUB);
+    let token_store = token_store(&home);
+    save(&token_store, "ci", "A", HUB);
     assert!(text(&elsewhere.join("stored")).contains(token("A").expose()));
     assert_eq!(text(&elsewhere.join("active")), token("A").expose());
-    assert_eq!(names(&machine), [("ci".to_owned(), true)]);
-    machine.remove_all().unwrap();
+    assert_eq!(names(&token_store), [("ci".to_owned(), true)]);
+    token_store.remove_all().unwrap();
     assert!(!elsewhere.join("stored").exists() && !elsewhere.join("active").exists());
     for name in ["token", "stored_tokens"] {
         assert!(home.join(name).is_symlink(), "{name}");
     }
-    assert_eq!(listed(&machine).len(), 0);
-    save(&machine, "ci", "B", HUB);
+    assert_eq!(listed(&token_store).len(), 0);
+    save(&token_store, "ci", "B", HUB);
     assert_eq!(text(&elsewhere.join("active")), token("B").expose());
 }
 
@@ -47,39 +47,39 @@ fn a_broken_file_behind_a_link_is_set_aside_with_its_content() {
     let folder = tempfile::tempdir().unwrap();
     let elsewhere = folder.path().join("elsewhere");
     fs::write(&elsewhere, "hf_FakeSecret").unwrap();
-    let machine = machine(folder.path());
-    std::os::unix::fs::symlink(&elsewhere, machine.path()).unwrap();
-    let saved = machine
+    let token_store = token_store(folder.path());
+    std::os::unix::fs::symlink(&elsewhere, token_store.path()).unwrap();
+    let saved = token_store
         .save("ci", &token("A"), &record(HUB, "alice"), false)
         .unwrap();
     let aside = folder.path().join("elsewhere.broken-1");
     assert!(saved.warnings[0].contains(aside.to_str().unwrap()));
     assert_eq!(text(&aside), "hf_FakeSecret");
-    assert!(!aside.is_symlink() && machine.path().is_symlink());
-    assert_eq!(names(&machine), [("ci".to_owned(), true)]);
+    assert!(!aside.is_symlink() && token_store.path().is_symlink());
+    assert_eq!(names(&token_store), [("ci".to_owned(), true)]);
 }
 
 #[cfg(unix)]
 #[test]
 fn links_in_a_circle_are_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let machine = machine(folder.path());
+    let token_store = token_store(folder.path());
     std::os::unix::fs::symlink("token", folder.path().join("token")).unwrap();
-    let saved = machine.save("ci", &token("A"), &record(HUB, "alice"), false);
+    let saved = token_store.save("ci", &token("A"), &record(HUB, "alice"), false);
     assert!(matches!(saved, Err(Error::Store(_))));
-    assert!(listed(&machine).is_empty());
+    assert!(listed(&token_store).is_empty());
 }
 
 #[test]
 fn what_a_killed_process_was_writing_goes_with_the_next_change() {
     let folder = tempfile::tempdir().unwrap();
-    let machine = machine(folder.path());
-    save(&machine, "ci", "A", HUB);
+    let token_store = token_store(folder.path());
+    save(&token_store, "ci", "A", HUB);
     for name in ["token", "stored_tokens", "hubtoken_endpoints.json"] {
         let path = folder.path().join(format!("{name}.hubtoken-new"));
         fs::write(&path, token("Left").expose()).unwrap();
     }
-    machine.remove_all().unwrap();
+    token_store.remove_all().unwrap();
     let left = fs::read_dir(folder.path()).unwrap();
     let left: Vec<_> = left.map(|file| file.unwrap().file_name()).collect();
     assert_eq!(left, ["stored_tokens.lock"]);
@@ -88,16 +88,16 @@ fn what_a_killed_process_was_writing_goes_with_the_next_change() {
 #[test]
 fn all_or_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
-    let machine = machine(folder.path());
-    save(&machine, "ci", "A", HUB);
-    let before = text(machine.path());
+    let token_store = token_store(folder.path());
+    save(&token_store, "ci", "A", HUB);
+    let before = text(token_store.path());
     // A folder in the way: the last of the three files cannot be prepared.
     fs::create_dir(folder.path().join("token.hubtoken-new")).unwrap();
     fs::write(folder.path().join("token.hubtoken-new/file"), "").unwrap();
-    let saved = machine.save("new", &token("B"), &record(HUB, "alice"), false);
+    let saved = token_store.save("new", &token("B"), &record(HUB, "alice"), false);
     assert!(matches!(saved, Err(Error::Store(_))));
-    assert!(matches!(machine.switch("ci"), Err(Error::Store(_))));
-    assert_eq!(text(machine.path()), before);
+    assert!(matches!(token_store.switch("ci"), Err(Error::Store(_))));
+    assert_eq!(text(token_store.path()), before);
     let known = text(&folder.path().join("hubtoken_endpoints.json"));
     assert_eq!(known.matches("\"endpoint\"").count(), 1);
 }
@@ -154,21 +154,21 @@ impl Interrupt for After {
 }
 
 #[test]
-fn the_wait_for_another_process_ends_with_patience_or_with_ctrl_c() {
+fn the_wait_for_another_process_ends_with_a_timeout_or_with_ctrl_c() {
     let folder = tempfile::tempdir().unwrap();
-    let mut first = machine(folder.path());
+    let mut first = token_store(folder.path());
     save(&first, "ci", "A", HUB);
     let held = first.lock().unwrap();
-    let environment = Fixed::from([("HF_HOME", folder.path().to_str().unwrap())]);
+    let environment = StaticEnvironment::from([("HF_HOME", folder.path().to_str().unwrap())]);
     let interrupt = After(AtomicUsize::new(3));
-    let second = Machine::new(
+    let second = TokenStore::new(
         &Paths::new(&environment),
         Endpoint::parse(HUB).unwrap(),
         &interrupt,
     );
     let switched = second.unwrap().switch("ci");
     assert!(matches!(switched, Err(Error::Interrupted)));
-    first.patience = std::time::Duration::ZERO;
+    first.lock_timeout = std::time::Duration::ZERO;
     let Err(Error::Store(problem)) = first.switch("ci") else {
         unreachable!("the lock was taken twice");
     };
@@ -182,47 +182,53 @@ fn the_wait_for_another_process_ends_with_patience_or_with_ctrl_c() {
 #[test]
 fn what_every_section_inherits_goes_with_all_of_them() {
     let folder = tempfile::tempdir().unwrap();
-    let machine = machine(folder.path());
+    let token_store = token_store(folder.path());
     let inherited = "[DEFAULT]\nhf_token = hf_FakeInherited\nrefresh_token = r\nnote = mine\n\n";
     let own = "[a]\nexpires_at = 1\n\n[b]\nhf_token = hf_FakeB\n\n";
-    fs::write(machine.path(), format!("# kept\n{inherited}{own}")).unwrap();
-    assert_eq!(listed(&machine).len(), 2);
-    assert_eq!(machine.remove_all().unwrap().names, ["a", "b"]);
-    assert_eq!(text(machine.path()), "# kept\n[DEFAULT]\nnote = mine\n\n");
+    fs::write(token_store.path(), format!("# kept\n{inherited}{own}")).unwrap();
+    assert_eq!(listed(&token_store).len(), 2);
+    assert_eq!(token_store.remove_all().unwrap().names, ["a", "b"]);
+    assert_eq!(
+        text(token_store.path()),
+        "# kept\n[DEFAULT]\nnote = mine\n\n"
+    );
 }
 
 #[test]
 fn the_hubs_own_name_finds_what_is_stored_under_a_safe_one() {
     let folder = tempfile::tempdir().unwrap();
-    let machine = machine(folder.path());
-    save(&machine, "DEFAULT", "A", HUB);
-    save(&machine, "two\nlines", "B", HUB);
-    assert_eq!(machine.switch("DEFAULT").unwrap().name, "DEFAULT~89dbf710");
-    assert_eq!(machine.rename("DEFAULT", "plain").unwrap(), "plain");
-    let removed = machine.remove("two\nlines").unwrap().names;
+    let token_store = token_store(folder.path());
+    save(&token_store, "DEFAULT", "A", HUB);
+    save(&token_store, "two\nlines", "B", HUB);
+    assert_eq!(
+        token_store.switch("DEFAULT").unwrap().name,
+        "DEFAULT~89dbf710"
+    );
+    assert_eq!(token_store.rename("DEFAULT", "plain").unwrap(), "plain");
+    let removed = token_store.remove("two\nlines").unwrap().names;
     assert!(removed[0].starts_with("two_lines~"), "{removed:?}");
 }
 
 #[test]
 fn a_file_that_is_not_ours_to_parse_is_an_error_and_stays() {
     let folder = tempfile::tempdir().unwrap();
-    let machine = machine(folder.path());
+    let token_store = token_store(folder.path());
     let big = vec![b'#'; 8 * 1024 * 1024 + 1];
-    fs::write(machine.path(), &big).unwrap();
-    let refused = |machine: &Machine<'_>| {
-        assert!(matches!(machine.list(), Err(Error::Store(_))));
-        let saved = machine.save("ci", &token("A"), &record(HUB, "alice"), false);
+    fs::write(token_store.path(), &big).unwrap();
+    let refused = |token_store: &TokenStore<'_>| {
+        assert!(matches!(token_store.list(), Err(Error::Store(_))));
+        let saved = token_store.save("ci", &token("A"), &record(HUB, "alice"), false);
         assert!(matches!(saved, Err(Error::Store(_))));
-        assert!(matches!(machine.remove_all(), Err(Error::Store(_))));
+        assert!(matches!(token_store.remove_all(), Err(Error::Store(_))));
     };
-    refused(&machine);
+    refused(&token_store);
     assert_eq!(
-        fs::metadata(machine.path()).unwrap().len(),
+        fs::metadata(token_store.path()).unwrap().len(),
         big.len() as u64
     );
-    fs::remove_file(machine.path()).unwrap();
-    fs::create_dir(machine.path()).unwrap();
-    refused(&machine);
-    fs::remove_dir(machine.path()).unwrap();
-    save(&machine, "ci", "A", HUB);
+    fs::remove_file(token_store.path()).unwrap();
+    fs::create_dir(token_store.path()).unwrap();
+    refused(&token_store);
+    fs::remove_dir(token_store.path()).unwrap();
+    save(&token_store, "ci", "A", HUB);
 }

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
 use crate::env::{self, ProcessEnvironment};
-use crate::store::endpoints::{self, Endpoints};
 use crate::store::lock::Lock;
+use crate::store::metadata_file::{self, MetadataFile};
 
 /// The number of kills, and the variable that overrides it.
 const KILLS: u64 = 1_000;
@@ -38,7 +38,7 @@ const KILLED: i32 = 9;
 
 /// One operation.
 #[derive(Debug)]
-enum Deed {
+enum Operation {
     Save(&'static str, String, &'static str),
     Switch(&'static str),
     Rename(&'static str, &'static str),
@@ -63,7 +63,7 @@ fn pick<T: Copy>(from: &[T], state: &mut u64) -> T {
 
 /// The `number`th operation of a seed. The first is a login, which succeeds even if the file cannot
 /// be parsed.
-fn deed(seed: u64, number: u64) -> Deed {
+fn operation(seed: u64, number: u64) -> Operation {
     let mut state = seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d);
     let kind = if number == 0 {
         0
@@ -74,27 +74,27 @@ fn deed(seed: u64, number: u64) -> Deed {
     match kind {
         0..=4 => {
             let word = format!("{seed:x}n{number}");
-            Deed::Save(name, word, pick(&[HUB, HUB, TEAM], &mut state))
+            Operation::Save(name, word, pick(&[HUB, HUB, TEAM], &mut state))
         }
-        5 | 6 => Deed::Switch(name),
-        7 | 8 => Deed::Rename(name, pick(&NAMES, &mut state)),
-        9 => Deed::Remove(name),
-        10 => Deed::RemoveActive,
-        _ => Deed::RemoveAll,
+        5 | 6 => Operation::Switch(name),
+        7 | 8 => Operation::Rename(name, pick(&NAMES, &mut state)),
+        9 => Operation::Remove(name),
+        10 => Operation::RemoveActive,
+        _ => Operation::RemoveAll,
     }
 }
 
-impl Deed {
-    fn run(&self, machine: &Machine<'_>) {
+impl Operation {
+    fn run(&self, token_store: &TokenStore<'_>) {
         let done = match self {
-            Self::Save(name, word, endpoint) => machine
+            Self::Save(name, word, endpoint) => token_store
                 .save(name, &token(word), &record(endpoint, "alice"), true)
                 .map(drop),
-            Self::Switch(name) => machine.switch(name).map(drop),
-            Self::Rename(old, new) => machine.rename(old, new).map(drop),
-            Self::Remove(name) => machine.remove(name).map(drop),
-            Self::RemoveActive => machine.remove_active().map(drop),
-            Self::RemoveAll => machine.remove_all().map(drop),
+            Self::Switch(name) => token_store.switch(name).map(drop),
+            Self::Rename(old, new) => token_store.rename(old, new).map(drop),
+            Self::Remove(name) => token_store.remove(name).map(drop),
+            Self::RemoveActive => token_store.remove_active().map(drop),
+            Self::RemoveAll => token_store.remove_all().map(drop),
         };
         match done {
             Ok(()) | Err(Error::InvalidArgument(_) | Error::UntrustedEndpoint(_)) => {}
@@ -112,10 +112,10 @@ struct State {
 
 impl State {
     /// The effect of an operation, implemented independently of the store.
-    fn after(&self, deed: &Deed) -> Self {
+    fn after(&self, operation: &Operation) -> Self {
         let mut state = self.clone();
-        match deed {
-            Deed::Save(name, word, endpoint) => {
+        match operation {
+            Operation::Save(name, word, endpoint) => {
                 let value = token(word).expose().to_owned();
                 let entry = (value.clone(), (*endpoint).to_owned());
                 state.stored.insert((*name).to_owned(), entry);
@@ -123,46 +123,49 @@ impl State {
                     state.active = Some(value);
                 }
             }
-            Deed::Switch(name) => {
+            Operation::Switch(name) => {
                 if let Some((value, endpoint)) = state.stored.get(*name)
                     && endpoint == HUB
                 {
                     state.active = Some(value.clone());
                 }
             }
-            Deed::Rename(old, new) => {
+            Operation::Rename(old, new) => {
                 if !state.stored.contains_key(*new)
                     && let Some(entry) = state.stored.remove(*old)
                 {
                     state.stored.insert((*new).to_owned(), entry);
                 }
             }
-            Deed::Remove(name) => {
+            Operation::Remove(name) => {
                 if let Some((value, _)) = state.stored.remove(*name) {
                     state.active = state.active.filter(|active| *active != value);
                 }
             }
-            Deed::RemoveActive => {
+            Operation::RemoveActive => {
                 let active = state.active.take();
                 state
                     .stored
                     .retain(|_, (value, _)| Some(&*value) != active.as_ref());
             }
-            Deed::RemoveAll => state = Self::default(),
+            Operation::RemoveAll => state = Self::default(),
         }
         state
     }
 
     /// Reads the state from disk; an error if `stored_tokens` cannot be parsed.
-    fn read(machine: &Machine<'_>) -> Result<Self, Error> {
+    fn read(token_store: &TokenStore<'_>) -> Result<Self, Error> {
         let entry = |entry: Result<crate::store::Entry, Error>| {
             let entry = entry?;
             let value = entry.token.unwrap().expose().to_owned();
             Ok((entry.name, (value, entry.endpoint.to_string())))
         };
         Ok(Self {
-            stored: machine.list()?.map(entry).collect::<Result<_, Error>>()?,
-            active: fs::read_to_string(machine.token_path()).ok(),
+            stored: token_store
+                .list()?
+                .map(entry)
+                .collect::<Result<_, Error>>()?,
+            active: fs::read_to_string(token_store.token_path()).ok(),
         })
     }
 }
@@ -174,14 +177,14 @@ fn a_process_that_is_killed() {
     let (Some(home), Some(seed)) = (variable(HOME), variable(SEED)) else {
         return;
     };
-    let machine = machine(Path::new(&home));
+    let token_store = token_store(Path::new(&home));
     let seed = seed.parse().unwrap();
     // Not captured by the test harness, unlike `println!`.
     let mut parent = std::io::stdout();
     for number in 0.. {
-        let deed = deed(seed, number);
+        let operation = operation(seed, number);
         parent.write_all(b"@begin\n").unwrap();
-        deed.run(&machine);
+        operation.run(&token_store);
         parent.write_all(b"@end\n").unwrap();
     }
 }
@@ -215,10 +218,10 @@ fn kill_one(home: &Path, seed: u64, after: Duration) -> (u64, u64) {
 }
 
 /// How long a login takes on this machine: the slowest of several.
-fn pace(machine: &Machine<'_>) -> Duration {
+fn login_time(token_store: &TokenStore<'_>) -> Duration {
     let logins = (0..20).map(|number| {
         let start = Instant::now();
-        Deed::Save("a", format!("pace{number}"), HUB).run(machine);
+        Operation::Save("a", format!("pace{number}"), HUB).run(token_store);
         start.elapsed()
     });
     logins.max().unwrap()
@@ -235,33 +238,33 @@ struct Tally {
 fn kill_many(seed: u64, kills: u64) -> Tally {
     let folder = quick_folder();
     let home = folder.path();
-    let machine = machine(home);
+    let token_store = token_store(home);
     let mut state = seed;
-    let pace = pace(&machine);
-    let mut known = State::read(&machine).unwrap();
+    let login_time = login_time(&token_store);
+    let mut known = State::read(&token_store).unwrap();
     let mut tally = Tally::default();
     for round in 1..=kills {
         let seed = random(&mut state);
         let broken = round
             .is_multiple_of(BROKEN_EVERY)
-            .then(|| break_file(machine.path(), round));
+            .then(|| break_file(token_store.path(), round));
         if broken.is_some() {
             known.stored.clear();
         }
-        let latest = u64::try_from((pace * LATEST).as_nanos()).unwrap();
+        let latest = u64::try_from((login_time * LATEST).as_nanos()).unwrap();
         let after = Duration::from_nanos(random(&mut state) % latest);
         let (begun, ended) = kill_one(home, seed, after);
-        let old = (0..ended).fold(known, |state, number| state.after(&deed(seed, number)));
+        let old = (0..ended).fold(known, |state, number| state.after(&operation(seed, number)));
         let new = (ended..begun).fold(old.clone(), |state, number| {
-            state.after(&deed(seed, number))
+            state.after(&operation(seed, number))
         });
-        known = match (State::read(&machine), &broken) {
+        known = match (State::read(&token_store), &broken) {
             (Ok(found), _) => found,
             (Err(_), Some(broken)) if ended == 0 => {
-                assert_eq!(fs::read_to_string(machine.path()).unwrap(), *broken);
-                let active = fs::read_to_string(machine.token_path()).ok();
-                let first = Deed::Save("a", format!("again{round}"), HUB);
-                first.run(&machine);
+                assert_eq!(fs::read_to_string(token_store.path()).unwrap(), *broken);
+                let active = fs::read_to_string(token_store.token_path()).ok();
+                let first = Operation::Save("a", format!("again{round}"), HUB);
+                first.run(&token_store);
                 assert_eq!(active, old.active, "seed {seed}");
                 old.after(&first)
             }
@@ -279,16 +282,16 @@ fn kill_many(seed: u64, kills: u64) -> Tally {
                 "seed {seed}, deed {ended}: {old:?} -> {new:?}: {known:?}"
             );
         }
-        assert!(Lock::take(machine.path(), None, Duration::ZERO, &Never).is_ok());
+        assert!(Lock::take(token_store.path(), None, Duration::ZERO, &NeverInterrupted).is_ok());
         if old != new {
             tally.in_between += 1;
             tally.old += u64::from(known == old);
             tally.new += u64::from(known == new);
         }
         if round.is_multiple_of(LOOK_EVERY) {
-            let deed = Deed::Save("a", format!("look{round}"), HUB);
-            deed.run(&machine);
-            known = known.after(&deed);
+            let operation = Operation::Save("a", format!("look{round}"), HUB);
+            operation.run(&token_store);
+            known = known.after(&operation);
             assert_tidy(home, &known);
         }
     }
@@ -331,8 +334,8 @@ fn assert_tidy(home: &Path, state: &State) {
     ];
     assert_eq!(files, expected);
     let path = home.join("stored_tokens");
-    let text = fs::read_to_string(endpoints::path(&path)).unwrap();
-    let known = Endpoints::read(&path).unwrap();
+    let text = fs::read_to_string(metadata_file::path(&path)).unwrap();
+    let known = MetadataFile::read(&path).unwrap();
     let stored = state.stored.values().map(|(value, _)| value);
     let mut values: Vec<_> = stored.chain(&state.active).collect();
     values.sort();

@@ -11,24 +11,25 @@ mod special;
 use std::path::Path;
 
 use super::Entry;
-use super::machine::Machine;
-use super::records::Record;
+use super::token_metadata::TokenMetadata;
+use super::token_store::TokenStore;
 use crate::endpoint::Endpoint;
-use crate::env::Fixed;
+use crate::env::StaticEnvironment;
 use crate::error::Error;
-use crate::interrupt::Never;
+use crate::interrupt::NeverInterrupted;
 use crate::paths::Paths;
 use crate::token::Token;
 
 const HUB: &str = "https://huggingface.co";
 const TEAM: &str = "https://hub.example";
 
-fn machine(home: &Path) -> Machine<'static> {
-    let environment = Fixed::from([("HOME", "/nowhere"), ("HF_HOME", home.to_str().unwrap())]);
-    Machine::new(
+fn token_store(home: &Path) -> TokenStore<'static> {
+    let environment =
+        StaticEnvironment::from([("HOME", "/nowhere"), ("HF_HOME", home.to_str().unwrap())]);
+    TokenStore::new(
         &Paths::new(&environment),
         Endpoint::parse(HUB).unwrap(),
-        &Never,
+        &NeverInterrupted,
     )
     .unwrap()
 }
@@ -45,8 +46,8 @@ fn token(word: &str) -> Token {
         .unwrap()
 }
 
-fn record(endpoint: &str, user: &str) -> Record {
-    Record {
+fn record(endpoint: &str, user: &str) -> TokenMetadata {
+    TokenMetadata {
         endpoint: Endpoint::parse(endpoint).unwrap(),
         user: Some(user.to_owned()),
         role: Some("write".to_owned()),
@@ -55,17 +56,17 @@ fn record(endpoint: &str, user: &str) -> Record {
     }
 }
 
-fn save(machine: &Machine, name: &str, word: &str, endpoint: &str) -> String {
-    let saved = machine.save(name, &token(word), &record(endpoint, "alice"), false);
+fn save(token_store: &TokenStore, name: &str, word: &str, endpoint: &str) -> String {
+    let saved = token_store.save(name, &token(word), &record(endpoint, "alice"), false);
     saved.unwrap().name
 }
 
-fn listed(machine: &Machine) -> Vec<Entry> {
-    machine.list().unwrap().map(Result::unwrap).collect()
+fn listed(token_store: &TokenStore) -> Vec<Entry> {
+    token_store.list().unwrap().map(Result::unwrap).collect()
 }
 
-fn names(machine: &Machine) -> Vec<(String, bool)> {
-    let entries = listed(machine).into_iter();
+fn names(token_store: &TokenStore) -> Vec<(String, bool)> {
+    let entries = listed(token_store).into_iter();
     entries.map(|entry| (entry.name, entry.active)).collect()
 }
 
@@ -73,32 +74,35 @@ fn names(machine: &Machine) -> Vec<(String, bool)> {
 fn the_verbs() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().join("new");
-    let machine = machine(&home);
-    assert!(listed(&machine).is_empty());
-    save(&machine, "ci", "A", HUB);
-    save(&machine, "laptop", "B", HUB);
+    let token_store = token_store(&home);
+    assert!(listed(&token_store).is_empty());
+    save(&token_store, "ci", "A", HUB);
+    save(&token_store, "laptop", "B", HUB);
     assert_eq!(
-        names(&machine),
+        names(&token_store),
         [("ci".to_owned(), false), ("laptop".to_owned(), true)]
     );
-    machine.switch("ci").unwrap();
+    token_store.switch("ci").unwrap();
     let read = |name: &str| std::fs::read_to_string(home.join(name)).unwrap();
     assert_eq!(read("token"), token("A").expose());
-    assert_eq!(machine.rename("ci", "DEFAULT").unwrap(), "DEFAULT~89dbf710");
+    assert_eq!(
+        token_store.rename("ci", "DEFAULT").unwrap(),
+        "DEFAULT~89dbf710"
+    );
     assert!(matches!(
-        machine.rename("laptop", "DEFAULT"),
+        token_store.rename("laptop", "DEFAULT"),
         Err(Error::InvalidArgument(_))
     ));
-    assert!(machine.remove("DEFAULT~89dbf710").unwrap().active);
+    assert!(token_store.remove("DEFAULT~89dbf710").unwrap().active);
     assert!(!home.join("token").exists());
     assert!(!read("hubtoken_endpoints.json").contains("hf_"));
     assert_eq!(read("hubtoken_endpoints.json").matches("alice").count(), 1);
-    assert_eq!(machine.remove_all().unwrap().names, ["laptop"]);
+    assert_eq!(token_store.remove_all().unwrap().names, ["laptop"]);
     assert!(!home.join("stored_tokens").exists());
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        save(&machine, "ci", "A", HUB);
+        save(&token_store, "ci", "A", HUB);
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&home), 0o700);
         for name in ["token", "stored_tokens", "hubtoken_endpoints.json"] {
@@ -110,17 +114,17 @@ fn the_verbs() {
 #[test]
 fn a_login_elsewhere_is_never_offered_here() {
     let folder = tempfile::tempdir().unwrap();
-    let machine = machine(folder.path());
-    save(&machine, "ci", "A", HUB);
-    let name = save(&machine, "ci", "B", TEAM);
+    let token_store = token_store(folder.path());
+    save(&token_store, "ci", "A", HUB);
+    let name = save(&token_store, "ci", "B", TEAM);
     assert!(name.starts_with("ci-alice~"), "{name}");
     assert_eq!(
-        names(&machine),
+        names(&token_store),
         [("ci".to_owned(), true), (name.clone(), false)]
     );
-    assert_eq!(listed(&machine)[1].endpoint.as_str(), TEAM);
+    assert_eq!(listed(&token_store)[1].endpoint.as_str(), TEAM);
     assert!(matches!(
-        machine.switch(&name),
+        token_store.switch(&name),
         Err(Error::UntrustedEndpoint(_))
     ));
 }
@@ -128,18 +132,18 @@ fn a_login_elsewhere_is_never_offered_here() {
 #[test]
 fn a_broken_file_is_set_aside_and_not_quoted() {
     let folder = tempfile::tempdir().unwrap();
-    let machine = machine(folder.path());
+    let token_store = token_store(folder.path());
     let path = folder.path().join("stored_tokens");
     for (number, content) in ["hf_FakeSecret", "[a]\nhf_FakeSecret", "\u{feff}[a]"]
         .iter()
         .enumerate()
     {
         std::fs::write(&path, content).unwrap();
-        let Err(problem) = machine.list() else {
+        let Err(problem) = token_store.list() else {
             unreachable!("{content} was read");
         };
         assert!(!problem.to_string().contains("hf_Fake"), "{problem}");
-        let saved = machine
+        let saved = token_store
             .save("ci", &token("A"), &record(HUB, "alice"), false)
             .unwrap();
         let aside = folder
@@ -148,18 +152,18 @@ fn a_broken_file_is_set_aside_and_not_quoted() {
         assert!(saved.warnings[0].contains(aside.to_str().unwrap()));
         assert!(!saved.warnings[0].contains("hf_Fake"));
         assert_eq!(std::fs::read_to_string(aside).unwrap(), *content);
-        assert_eq!(names(&machine), [("ci".to_owned(), true)]);
+        assert_eq!(names(&token_store), [("ci".to_owned(), true)]);
     }
 }
 
 #[test]
 fn a_broken_file_stays_where_a_name_is_looked_for_in_it() {
     let folder = tempfile::tempdir().unwrap();
-    let machine = machine(folder.path());
+    let token_store = token_store(folder.path());
     let path = folder.path().join("stored_tokens");
     std::fs::write(&path, "[a]\nhf_FakeSecret").unwrap();
-    assert!(matches!(machine.remove("a"), Err(Error::Store(_))));
-    assert!(matches!(machine.rename("a", "b"), Err(Error::Store(_))));
+    assert!(matches!(token_store.remove("a"), Err(Error::Store(_))));
+    assert!(matches!(token_store.rename("a", "b"), Err(Error::Store(_))));
     assert_eq!(
         std::fs::read_to_string(&path).unwrap(),
         "[a]\nhf_FakeSecret"

@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::*;
-use crate::store::endpoints;
+use crate::store::metadata_file;
 
 /// The tokens of a home whose token file is at `path`.
-fn machine_at(path: &Path) -> Machine<'static> {
-    let environment = Fixed::from([
+fn token_store_at(path: &Path) -> TokenStore<'static> {
+    let environment = StaticEnvironment::from([
         ("HOME", "/nowhere"),
         ("HF_TOKEN_PATH", path.to_str().unwrap()),
     ]);
-    Machine::new(
+    TokenStore::new(
         &Paths::new(&environment),
         Endpoint::parse(HUB).unwrap(),
-        &Never,
+        &NeverInterrupted,
     )
     .unwrap()
 }
@@ -60,18 +60,18 @@ fn names_in(folder: &Path) -> Vec<String> {
 }
 
 /// Every operation that changes something.
-fn deeds(machine: &Machine) -> [Result<(), Error>; 6] {
+fn deeds(token_store: &TokenStore) -> [Result<(), Error>; 6] {
     [
-        machine
+        token_store
             .save("ci", &token("A"), &record(HUB, "alice"), false)
             .map(drop),
-        machine
+        token_store
             .save("ci", &token("A"), &record(TEAM, "alice"), false)
             .map(drop),
-        machine.remove_active().map(drop),
-        machine.remove_all().map(drop),
-        machine.switch("known").map(drop),
-        machine.remove("known").map(drop),
+        token_store.remove_active().map(drop),
+        token_store.remove_all().map(drop),
+        token_store.switch("known").map(drop),
+        token_store.remove("known").map(drop),
     ]
 }
 
@@ -97,7 +97,7 @@ fn what_is_no_file_is_not_replaced_and_not_removed() {
         let before = names_in(folder.path());
         let types = path.symlink_metadata().unwrap().file_type();
         assert_refused(
-            &deeds(&machine_at(&path)),
+            &deeds(&token_store_at(&path)),
             kind,
             &path.display().to_string(),
         );
@@ -122,7 +122,7 @@ fn no_file_is_made_beside_a_device() {
             "a FIFO"
         };
         assert_refused(
-            &deeds(&machine_at(&path)),
+            &deeds(&token_store_at(&path)),
             kind,
             &path.display().to_string(),
         );
@@ -157,8 +157,8 @@ fn the_other_files_are_as_safe_as_the_token_file() {
                 .unwrap()
                 .success()
         );
-        let machine = machine(folder.path());
-        let saved = machine.save("ci", &token("A"), &record(TEAM, "alice"), false);
+        let token_store = token_store(folder.path());
+        let saved = token_store.save("ci", &token("A"), &record(TEAM, "alice"), false);
         let message = saved.unwrap_err().to_string();
         assert!(message.contains("a FIFO"), "{name}: {message}");
         assert!(path.metadata().unwrap().file_type().is_fifo(), "{name}");
@@ -171,12 +171,12 @@ fn a_link_to_a_regular_file_stays_a_link() {
     let (link, file) = (folder.path().join("token"), folder.path().join("elsewhere"));
     fs::write(&file, "old").unwrap();
     symlink(&file, &link).unwrap();
-    let machine = machine(folder.path());
-    save(&machine, "ci", "A", HUB);
+    let token_store = token_store(folder.path());
+    save(&token_store, "ci", "A", HUB);
     assert!(link.symlink_metadata().unwrap().is_symlink());
     assert_eq!(fs::read_to_string(&file).unwrap(), token("A").expose());
-    assert!(endpoints::path(machine.path()).exists());
-    machine.remove_active().unwrap();
+    assert!(metadata_file::path(token_store.path()).exists());
+    token_store.remove_active().unwrap();
     assert!(!file.exists());
 }
 
@@ -191,7 +191,7 @@ fn a_new_home_is_private_also_around_a_folder_of_tokens() {
         &folder.join("stored_tokens"),
         Some(&home),
         std::time::Duration::ZERO,
-        &crate::interrupt::Never,
+        &crate::interrupt::NeverInterrupted,
     );
     assert!(lock.is_ok());
     for folder in [home, folder] {
@@ -212,12 +212,12 @@ fn a_fifo_in_the_place_of_a_prepared_file_is_named() {
         &root.path().join("stored_tokens"),
         None,
         std::time::Duration::ZERO,
-        &crate::interrupt::Never,
+        &crate::interrupt::NeverInterrupted,
     )
     .unwrap();
-    let Err(error) = crate::store::write::Prepared::new(&path, "", &lock) else {
+    let Err(error) = crate::store::atomic_write::StagedFile::new(&path, "", &lock) else {
         panic!("it was written");
     };
-    let told = error.to_string();
-    assert!(told.contains("token.hubtoken-new is a"), "{told}");
+    let message = error.to_string();
+    assert!(message.contains("token.hubtoken-new is a"), "{message}");
 }

@@ -1,0 +1,216 @@
+//! Tests the setup with the real git and a temporary home folder.
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::env::StaticEnvironment;
+
+const KEY: &str = "credential.https://huggingface.co.helper";
+const OURS: &str = "!'/opt/hubtoken' git-credential";
+
+struct Machine {
+    home: TempDir,
+    environment: StaticEnvironment,
+}
+
+impl Machine {
+    fn new(config: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("gitconfig"), config).unwrap();
+        let mut environment = StaticEnvironment::default();
+        environment.set("HOME", home.path());
+        environment.set("GIT_CONFIG_GLOBAL", home.path().join("gitconfig"));
+        environment.set("GIT_CONFIG_NOSYSTEM", "1");
+        environment.set("GIT_CEILING_DIRECTORIES", home.path().parent().unwrap());
+        Self { home, environment }
+    }
+
+    fn git(&self, scope: Scope) -> Git<'_> {
+        Git {
+            environment: &self.environment,
+            folder: Some(self.home.path()),
+            scope,
+        }
+    }
+
+    fn config(&self) -> String {
+        std::fs::read_to_string(self.home.path().join("gitconfig")).unwrap()
+    }
+}
+
+#[test]
+fn setting_up_twice_is_setting_up_once_and_undoing_restores_the_file() {
+    for before in [
+        "",
+        "[credential]\n\thelper = store\n",
+        "[credential \"https://huggingface.co\"]\n\thelper = cache\n\tusername = me\n",
+        "# mine\n[credential \"https://huggingface.co\"]\n\thelper = \n\thelper = cache\n",
+    ] {
+        let machine = Machine::new(before);
+        let git = machine.git(Scope::Global);
+        let values = git.values(KEY).unwrap();
+        assert!(git.set_up(KEY, OURS).unwrap());
+        let after = machine.config();
+        assert!(!git.set_up(KEY, OURS).unwrap());
+        assert_eq!(machine.config(), after);
+        let set = git.values(KEY).unwrap();
+        assert_eq!(set[..values.len()], values);
+        assert_eq!(set[values.len()..], [String::new(), OURS.to_owned()]);
+
+        // The program was moved.
+        assert!(git.set_up(KEY, "!'/new/it'\\''s' git-credential").unwrap());
+        let moved = git.values(KEY).unwrap();
+        assert_eq!(moved.len(), set.len());
+        assert_eq!(moved[values.len() + 1], "!'/new/it'\\''s' git-credential");
+
+        assert!(git.undo(KEY).unwrap());
+        assert_eq!(git.values(KEY).unwrap(), values);
+        assert_eq!(machine.config(), before);
+        assert!(!git.undo(KEY).unwrap());
+    }
+}
+
+#[test]
+fn a_repository_has_its_own() {
+    let machine = Machine::new("");
+    let problem = machine.git(Scope::Local).set_up(KEY, OURS).unwrap_err();
+    assert!(problem.contains("git's local configuration"), "{problem}");
+    let made = Command::new("git")
+        .args(["init", "--quiet"])
+        .current_dir(machine.home.path())
+        .status()
+        .unwrap();
+    assert!(made.success());
+    assert!(machine.git(Scope::Local).set_up(KEY, OURS).unwrap());
+    assert_eq!(machine.config(), "");
+    assert!(machine.git(Scope::Global).values(KEY).unwrap().is_empty());
+}
+
+#[test]
+fn what_keeps_git_from_writing_is_told() {
+    let mut machine = Machine::new("[broken\n");
+    let problem = machine.git(Scope::Global).set_up(KEY, OURS).unwrap_err();
+    assert!(problem.contains("cannot be read"), "{problem}");
+    assert_eq!(machine.config(), "[broken\n");
+    let nowhere = machine.home.path().join("missing/config");
+    machine.environment.set("GIT_CONFIG_GLOBAL", nowhere);
+    let problem = machine.git(Scope::Global).set_up(KEY, OURS).unwrap_err();
+    assert!(problem.contains("cannot be written"), "{problem}");
+    machine.environment.set("PATH", machine.home.path());
+    let problem = machine.git(Scope::Global).set_up(KEY, OURS).unwrap_err();
+    assert!(problem.contains("no git program"), "{problem}");
+}
+
+#[test]
+fn a_path_is_quoted_for_the_shell() {
+    for path in ["/plain/hubtoken", "/it's/a $HOME `x` \"y\"/hubtoken"] {
+        let helper = helper(Some(&PathBuf::from(path))).unwrap();
+        assert!(is_ours(&helper));
+        let words = format!("printf '%s|' {}", helper.strip_prefix('!').unwrap());
+        let output = Command::new("sh").args(["-c", &words]).output().unwrap();
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap(),
+            format!("{path}|git-credential|")
+        );
+    }
+    assert!(is_ours(&helper(None).unwrap()));
+    for ours in [
+        "!'/opt/bin/git-credential-hubtoken'",
+        "!'C:/Program Files/Python/Scripts/git-credential-hubtoken.exe'",
+        "!'/it'\\''s/git-credential-hubtoken'",
+    ] {
+        assert!(is_ours(ours), "{ours}");
+    }
+    for other in [
+        "",
+        "store",
+        "!gh auth git-credential",
+        "!'/usr/bin/gh' auth git-credential",
+        "hubtoken",
+        "/opt/bin/git-credential-hubtoken",
+        "!'/opt/bin/git-credential-hubtoken' --mine",
+        "!'/opt/bin/my-git-credential-hubtoken'",
+        "!'git-credential-hubtoken'",
+        "!'",
+    ] {
+        assert!(!is_ours(other), "{other}");
+    }
+}
+
+/// A folder with empty files that stand for programs.
+fn programs(names: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in names {
+        std::fs::write(folder.path().join(name), "").unwrap();
+    }
+    folder
+}
+
+#[test]
+fn the_program_that_does_nothing_else_is_preferred_where_it_is() {
+    let name = format!("git-credential-hubtoken{EXE_SUFFIX}");
+    let both = programs(&["hubtoken", &name]);
+    let value = helper(Some(&both.path().join("hubtoken"))).unwrap();
+    assert_eq!(
+        value,
+        format!("!{}", quoted(&both.path().join(&name)).unwrap())
+    );
+    assert!(is_ours(&value));
+    let verb_alone = programs(&["hubtoken"]);
+    let value = helper(Some(&verb_alone.path().join("hubtoken"))).unwrap();
+    assert!(value.ends_with("hubtoken' git-credential"), "{value}");
+
+    let windows = programs(&["hubtoken.exe", "git-credential-hubtoken.exe"]);
+    let hubtoken = windows.path().join("hubtoken.exe");
+    assert_eq!(
+        alone(&hubtoken, ".exe"),
+        Some(windows.path().join("git-credential-hubtoken.exe"))
+    );
+    assert_eq!(alone(&verb_alone.path().join("hubtoken"), ".exe"), None);
+    std::fs::create_dir(verb_alone.path().join("git-credential-hubtoken")).unwrap();
+    assert_eq!(alone(&verb_alone.path().join("hubtoken"), ""), None);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_followed_only_where_nothing_lies_beside_it() {
+    let name = "git-credential-hubtoken";
+    let real = programs(&["hubtoken", name]);
+    let links = programs(&[]);
+    let link = links.path().join("hubtoken");
+    std::os::unix::fs::symlink(real.path().join("hubtoken"), &link).unwrap();
+    let real = real.path().canonicalize().unwrap();
+    assert_eq!(alone(&link, ""), Some(real.join(name)));
+    std::os::unix::fs::symlink(real.join(name), links.path().join(name)).unwrap();
+    assert_eq!(alone(&link, ""), Some(links.path().join(name)));
+}
+
+#[test]
+fn one_kind_takes_the_other_ones_place_and_both_are_undone() {
+    let alone = "!'/opt/bin/git-credential-hubtoken'";
+    for (old, new) in [(OURS, alone), (alone, OURS)] {
+        let before = "[credential \"https://huggingface.co\"]\n\thelper = cache\n";
+        let machine = Machine::new(before);
+        let git = machine.git(Scope::Global);
+        assert!(git.set_up(KEY, old).unwrap());
+        assert!(git.set_up(KEY, new).unwrap());
+        assert_eq!(git.values(KEY).unwrap(), ["cache", "", new]);
+        assert!(!git.set_up(KEY, new).unwrap());
+        assert!(git.undo(KEY).unwrap());
+        assert_eq!(machine.config(), before);
+    }
+}
+
+#[test]
+fn the_users_file_is_written_from_a_folder_that_cannot_be_entered() {
+    let machine = Machine::new("");
+    let folder = machine.home.path().join("gone");
+    let git = |scope| Git {
+        folder: Some(&folder),
+        ..machine.git(scope)
+    };
+    assert_eq!(git(Scope::Global).set_up(KEY, OURS), Ok(true));
+    assert!(git(Scope::Local).set_up(KEY, OURS).is_err());
+}

@@ -1,0 +1,190 @@
+//! The format of shared records, which are not trusted when read back.
+//!
+//! The wall clock is the only one that processes share, so it is trusted only as far as necessary.
+//! A record from the future counts as absent. A rate limit counts from the time it was reported to
+//! its end, an hour at most, so that setting the clock cannot lock anyone out.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Timestamp;
+use crate::expiry::Expiry;
+use crate::identity::failure::Failure;
+use crate::identity::freshness::Repeated;
+use crate::sanitize::{contains_secret, redacted};
+
+/// The version of the format. Other versions are ignored.
+const VERSION: u32 = 1;
+/// How many characters of a failure's text are read back.
+const MAXIMUM_TEXT: usize = 500;
+
+/// A record in a shared cache. Its kind determines which fields are set.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Record {
+    version: u32,
+    endpoint: String,
+    digest: String,
+    /// When the request was sent, in Unix milliseconds.
+    pub(super) asked_at: u64,
+    /// The end of a rate limit, in Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<u64>,
+    /// The body of the Hub's response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) identity: Option<Value>,
+    /// The token's end, in Unix milliseconds, if known from a source other than the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ends_at: Option<u64>,
+    /// Why a request failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) failure: Option<FailureRecord>,
+    /// How often a rejection was repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) repeated: Option<RepeatedRecord>,
+    /// How often each requirement was denied, the most recent last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) denials: Vec<DenialRecord>,
+}
+
+/// A denial, and how often it was repeated.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct RepeatedRecord {
+    /// When the Hub confirmed it, in Unix milliseconds.
+    confirmed_at: u64,
+    times: u32,
+}
+
+/// A denied requirement.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct DenialRecord {
+    /// The requirement's digest, in hexadecimal.
+    pub(super) request: String,
+    #[serde(flatten)]
+    pub(super) repeated: RepeatedRecord,
+}
+
+/// A failed request.
+#[derive(Serialize, Deserialize)]
+pub(super) struct FailureRecord {
+    /// The ID of the lease under which it was sent.
+    pub(super) lease_id: u64,
+    /// Its time-out in milliseconds, if that was the reason for the failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) timeout: Option<u64>,
+    /// The digest of the route over which it was sent.
+    pub(super) route: String,
+    /// The kind of failure.
+    kind: FailureKind,
+    /// A description.
+    text: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum FailureKind {
+    RateLimited,
+    Unreachable,
+    UnexpectedResponse,
+}
+
+impl Record {
+    /// A new record about a token at a Hub.
+    pub(super) fn new(endpoint: &str, digest: &str, asked: Timestamp) -> Self {
+        Self {
+            version: VERSION,
+            endpoint: endpoint.to_owned(),
+            digest: digest.to_owned(),
+            asked_at: asked.milliseconds(),
+            ..Self::default()
+        }
+    }
+
+    /// Reads a record and the time of its request, if it is complete, of this version, about this
+    /// token at this Hub, and not from the future.
+    pub(super) fn read(
+        content: &[u8],
+        endpoint: &str,
+        digest: &str,
+        now: Timestamp,
+    ) -> Option<(Instant, Self)> {
+        let record: Self = serde_json::from_slice(content).ok()?;
+        let same =
+            record.version == VERSION && record.endpoint == endpoint && record.digest == digest;
+        let asked = now.past(record.asked_at)?;
+        same.then_some((asked, record))
+    }
+
+    pub(super) fn to_bytes(&self) -> Option<Vec<u8>> {
+        serde_json::to_vec(self).ok()
+    }
+
+    /// The token's end as known from sources other than the body.
+    pub(super) fn end(&self) -> Expiry {
+        self.ends_at
+            .map(Expiry::at_unix_milliseconds)
+            .unwrap_or_default()
+    }
+}
+
+impl RepeatedRecord {
+    pub(super) fn of(repeated: Repeated, now: Timestamp) -> Self {
+        Self {
+            confirmed_at: now.milliseconds_at(repeated.confirmed),
+            times: repeated.times,
+        }
+    }
+
+    /// `None` for a time in the future.
+    pub(super) fn read(self, now: Timestamp) -> Option<Repeated> {
+        Some(Repeated {
+            confirmed: now.past(self.confirmed_at)?,
+            times: self.times,
+        })
+    }
+}
+
+impl FailureRecord {
+    /// The record that other processes receive; `None` if the failure concerns only this caller, is
+    /// shared in another way, or has a text that contains what looks like a token.
+    pub(super) fn of(
+        lease_id: u64,
+        failure: &Failure,
+        timeout: Option<Duration>,
+        route: &str,
+    ) -> Option<Self> {
+        let (kind, text) = match failure {
+            Failure::RateLimited { .. } => (FailureKind::RateLimited, ""),
+            Failure::Unreachable(text) => (FailureKind::Unreachable, text.as_str()),
+            Failure::UnexpectedResponse(text) => (FailureKind::UnexpectedResponse, text.as_str()),
+            Failure::Rejected
+            | Failure::Offline
+            | Failure::Configuration(_)
+            | Failure::Interrupted
+            | Failure::RejectedBefore { .. } => return None,
+        };
+        (!contains_secret(text)).then(|| Self {
+            lease_id,
+            timeout: timeout.map(|length| u64::try_from(length.as_millis()).unwrap_or(u64::MAX)),
+            route: route.to_owned(),
+            kind,
+            text: text.to_owned(),
+        })
+    }
+
+    /// Whether the failure is independent of the route.
+    pub(super) fn is_route_independent(&self) -> bool {
+        matches!(self.kind, FailureKind::RateLimited)
+    }
+
+    pub(super) fn into_failure(self) -> Failure {
+        let start: String = self.text.chars().take(MAXIMUM_TEXT).collect();
+        let text = redacted(&start);
+        match self.kind {
+            FailureKind::RateLimited => Failure::RateLimited { retry_after: None },
+            FailureKind::Unreachable => Failure::Unreachable(text),
+            FailureKind::UnexpectedResponse => Failure::UnexpectedResponse(text),
+        }
+    }
+}

@@ -1,0 +1,336 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::identity::cache::disk::DiskCache;
+use crate::source::Source;
+use crate::token::Token;
+
+const VALUE: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
+
+fn credential() -> Credential {
+    Credential {
+        token: Token::parse(VALUE).unwrap().unwrap(),
+        source: Source::Argument,
+        endpoint: Endpoint::default_hub(),
+        expires_at: Expiry::default(),
+    }
+}
+
+fn shared(folder: &std::path::Path) -> SharedEntry {
+    let credential = credential();
+    SharedEntry::new(
+        Arc::new(DiskCache::new(folder.to_owned())),
+        &credential.token.digest(),
+        &credential.endpoint,
+    )
+}
+
+fn later(now: Timestamp, seconds: u64) -> Timestamp {
+    let length = Duration::from_secs(seconds);
+    Timestamp {
+        instant: now.instant + length,
+        wall: now.wall + length,
+    }
+}
+
+fn names(folder: &std::path::Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The same instant after the wall clock was set forward or back.
+fn set(now: Timestamp, forward: bool, length: Duration) -> Timestamp {
+    let wall = if forward {
+        now.wall.checked_add(length)
+    } else {
+        now.wall.checked_sub(length)
+    };
+    Timestamp {
+        wall: wall.unwrap(),
+        ..now
+    }
+}
+
+/// The current time in whole milliseconds, which is what records store.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp {
+        wall: Duration::from_millis(now.milliseconds()),
+        ..now
+    }
+}
+
+fn once(now: Timestamp) -> Repeated {
+    Repeated {
+        confirmed: now.instant,
+        times: 0,
+    }
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+const YEARS: Duration = Duration::from_hours(24 * 365 * 10);
+
+#[test]
+fn time_that_passes_is_seen_by_both_clocks() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    let now = now();
+    shared.insert_identity(now, br#"{"name":"alice"}"#, &credential());
+    shared.insert_limit(LimitScope::Whoami, now, YEARS);
+    let minute = later(now, 60);
+    let (asked, identity, _) = shared.identity(minute).unwrap();
+    assert_eq!(identity.user, "alice");
+    let age = minute.instant - asked;
+    assert!(age >= Duration::from_mins(1) && age < Duration::from_secs(61));
+    // An hour at most, whatever the Hub says.
+    assert_eq!(
+        shared.limit(LimitScope::Whoami, minute),
+        Some(Duration::from_mins(59))
+    );
+    assert_eq!(shared.limit(LimitScope::Whoami, later(now, 3_600)), None);
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_nothing_fresh_and_locks_nobody_out() {
+    for length in [Duration::from_secs(2), HOUR, YEARS] {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = shared(folder.path());
+        let now = now();
+        shared.insert_identity(now, br#"{"name":"alice"}"#, &credential());
+        shared.insert_limit(LimitScope::Whoami, now, HOUR);
+        shared.insert_rejection(now, once(now));
+        shared.insert_failure(
+            now,
+            7,
+            &Failure::Unreachable(String::new()),
+            None,
+            &credential(),
+        );
+        let back = set(now, false, length);
+        // All of it is from the future.
+        assert!(shared.identity(back).is_none());
+        assert!(shared.rejection(back).is_none());
+        assert!(shared.limit(LimitScope::Whoami, back).is_none());
+        let failure = shared.failure(back, &[7], None, Duration::ZERO);
+        assert!(failure.is_none());
+        // Later answers are trusted by the clock as it is now.
+        shared.insert_limit(LimitScope::Whoami, back, Duration::from_secs(5));
+        assert_eq!(
+            shared.limit(LimitScope::Whoami, later(back, 2)),
+            Some(Duration::from_secs(3))
+        );
+        shared.insert_identity(back, br#"{"name":"bob"}"#, &credential());
+        assert_eq!(shared.identity(later(back, 2)).unwrap().1.user, "bob");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_forward_makes_everything_old_and_nothing_last() {
+    for length in [HOUR, YEARS] {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = shared(folder.path());
+        let now = now();
+        shared.insert_identity(now, br#"{"name":"alice"}"#, &credential());
+        shared.insert_limit(LimitScope::Whoami, now, HOUR);
+        shared.insert_rejection(now, once(now));
+        let on = set(now, true, length);
+        // A process with a shorter uptime cannot represent such an early instant.
+        let age = |asked: Instant| on.instant.saturating_duration_since(asked);
+        assert!(
+            shared
+                .identity(on)
+                .is_none_or(|(asked, ..)| age(asked) >= length)
+        );
+        assert!(
+            shared
+                .rejection(on)
+                .is_none_or(|(asked, _)| age(asked) >= length)
+        );
+        assert!(shared.limit(LimitScope::Whoami, on).is_none());
+    }
+}
+
+#[test]
+fn a_limit_that_somebody_wrote_to_last_for_ever_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    let now = now();
+    shared.insert_limit(LimitScope::Whoami, now, Duration::from_secs(5));
+    let path = folder.path().join(&names(folder.path())[0]);
+    let good = std::fs::read_to_string(&path).unwrap();
+    let until = serde_json::from_str::<Value>(&good).unwrap()["until"].to_string();
+    for bad in ["0", "18446744073709551615", "-1", "null", "\"soon\""] {
+        std::fs::write(&path, good.replace(&until, bad)).unwrap();
+        assert_eq!(shared.limit(LimitScope::Whoami, now), None, "{bad}");
+    }
+}
+
+#[test]
+fn a_failure_is_for_those_who_waited_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    let now = now();
+    let second = Duration::from_secs(1);
+    let failed = Failure::Unreachable("the Hub answered with status 503".to_owned());
+    shared.insert_failure(now, 7, &failed, Some(second * 10), &credential());
+    let asked = now.instant.checked_sub(second);
+    let is_shared = |lease_ids: &[u64], not_before, timeout| {
+        shared
+            .failure(now, lease_ids, not_before, timeout)
+            .is_some()
+    };
+    assert!(is_shared(&[3, 7], asked, second * 10));
+    assert!(is_shared(&[7], None, Duration::ZERO));
+    assert!(!is_shared(&[], asked, second));
+    assert!(!is_shared(&[3], asked, second));
+    // Sent before this caller's limit, or with a shorter time-out than this caller's.
+    assert!(!is_shared(&[7], Some(now.instant + second), second));
+    assert!(!is_shared(&[7], asked, second * 11));
+    shared.insert_identity(now, br#"{"name":"alice"}"#, &credential());
+    assert!(!is_shared(&[7], asked, second));
+    // Failures that concern only the caller are not shared.
+    for own in [Failure::Rejected, Failure::Offline, Failure::Interrupted] {
+        shared.insert_failure(now, 7, &own, None, &credential());
+        assert!(!is_shared(&[7], asked, second));
+    }
+}
+
+#[test]
+fn a_success_ends_a_limit_and_a_rejection_ends_an_identity() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    let now = now();
+    shared.insert_limit(LimitScope::Whoami, now, Duration::from_secs(5));
+    shared.insert_identity(now, br#"{"name":"alice"}"#, &credential());
+    assert!(shared.limit(LimitScope::Whoami, now).is_none());
+    shared.remove_identity();
+    shared.insert_rejection(now, once(now));
+    assert!(shared.identity(now).is_none());
+    assert!(shared.rejection(now).is_some());
+}
+
+#[test]
+fn no_token_reaches_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    for body in [
+        format!(r#"{{"name":"alice","x":["{VALUE}"]}}"#),
+        format!(r#"{{"name":"alice","x":"\u0068{}"}}"#, &VALUE[1..]),
+        r#"{"name":"alice","x":"api_org_FakeFakeFakeFakeFakeFake"}"#.to_owned(),
+        "no JSON".to_owned(),
+    ] {
+        shared.insert_identity(Timestamp::now(), body.as_bytes(), &credential());
+        assert_eq!(names(folder.path()), [""; 0], "{body}");
+        let failure = Failure::UnexpectedResponse(body);
+        shared.insert_failure(Timestamp::now(), 7, &failure, None, &credential());
+        for name in names(folder.path()) {
+            let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+            assert!(text.contains("no JSON"), "{text}");
+        }
+        shared.insert_identity(Timestamp::now(), b"", &credential());
+    }
+}
+
+#[test]
+fn what_is_not_exactly_this_is_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    let now = now();
+    shared.insert_identity(now, br#"{"name":"alice"}"#, &credential());
+    let path = folder.path().join(&names(folder.path())[0]);
+    let good = std::fs::read_to_string(&path).unwrap();
+    assert!(shared.identity(now).is_some());
+    for bad in [
+        String::new(),
+        "{".to_owned(),
+        "[]".to_owned(),
+        good.replace("\"version\":1", "\"version\":2"),
+        good.replace("huggingface.co", "hub.example"),
+        good.replace("\"digest\":\"", "\"digest\":\"00"),
+        good.replace("alice", ""),
+        good.replace("\"asked_at\":", "\"asked_at\":9"),
+        good[..good.len() / 2].to_owned(),
+        "[".repeat(100_000),
+        " ".repeat(300_000),
+    ] {
+        std::fs::write(&path, &bad).unwrap();
+        assert!(shared.identity(now).is_none(), "{bad:.100}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert!(shared.identity(now).is_none());
+    shared.insert_identity(now, br#"{"name":"alice"}"#, &credential());
+}
+
+#[test]
+fn other_processes_know_how_often_a_no_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    let now = now();
+    let (request, other) = (Digest::of("write"), Digest::of("read"));
+    let third = Repeated {
+        confirmed: now.instant,
+        times: 3,
+    };
+    shared.insert_denial(&request, third, later(now, 5));
+    assert_eq!(shared.denial(&request, later(now, 9)), Some(third));
+    assert_eq!(shared.denial(&other, now), None);
+    // From the future, as after the clock was set back.
+    assert_eq!(shared.denial(&request, set(now, false, HOUR)), None);
+    for number in 0..100 {
+        let request = Digest::of(&number.to_string());
+        shared.insert_denial(&request, once(later(now, number)), later(now, number));
+    }
+    let last = later(now, 100);
+    assert_eq!(shared.denial(&request, last), None);
+    assert!(shared.denial(&Digest::of("99"), last).is_some());
+    shared.remove_denials();
+    assert_eq!(shared.denial(&Digest::of("99"), last), None);
+    shared.insert_rejection(now, third);
+    assert_eq!(shared.rejection(later(now, 7)), Some((now.instant, third)));
+}
+
+#[test]
+fn the_end_that_a_source_told_is_shared() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    let now = now();
+    for (end, is_over) in [(Expiry::UNKNOWN, false), (Expiry::at_unix_seconds(1), true)] {
+        let credential = Credential {
+            expires_at: end,
+            ..credential()
+        };
+        shared.insert_identity(now, br#"{"name":"alice"}"#, &credential);
+        let (.., known) = shared.identity(now).unwrap();
+        assert_eq!((known, known.has_passed()), (end, is_over));
+    }
+}
+
+#[test]
+fn a_failure_is_shared_with_those_who_take_the_same_route() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = now();
+    let asker = shared(folder.path()).with_route("a".to_owned());
+    let is_shared = |route: &str| {
+        let follower = shared(folder.path()).with_route(route.to_owned());
+        follower.failure(now, &[7], None, Duration::ZERO).is_some()
+    };
+    for failure in [
+        Failure::Unreachable("the proxy cannot be reached".to_owned()),
+        Failure::UnexpectedResponse("it is a proxy's page".to_owned()),
+    ] {
+        asker.insert_failure(now, 7, &failure, None, &credential());
+        assert_eq!(
+            [is_shared("a"), is_shared("b"), is_shared("")],
+            [true, false, false]
+        );
+    }
+    // The Hub itself has said this.
+    let limited = Failure::RateLimited { retry_after: None };
+    asker.insert_failure(now, 7, &limited, None, &credential());
+    assert_eq!([is_shared("a"), is_shared("b")], [true, true]);
+}

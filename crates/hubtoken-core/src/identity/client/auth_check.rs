@@ -1,0 +1,129 @@
+//! Sends a request to the Hub's auth-check.
+//!
+//! The Hub's error codes take precedence over its status. A 401 about a repository without an error
+//! code is trusted only after one fresh whoami, which all callers that wait for the same auth-check
+//! share.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{AuthCheckResult, Client, HubConnection, not_before};
+use crate::credential::Credential;
+use crate::http::{self, HubClient};
+use crate::identity::auth_check::{AuthCheck, AuthCheckOutcome, AuthCheckResponse, parse_response};
+use crate::identity::cache::key::Key;
+use crate::identity::cache::shared::{LimitScope, SharedEntry};
+use crate::identity::failure::Failure;
+use crate::identity::{CHECK_LIFETIME, Options};
+use crate::interrupt::Interrupt;
+
+impl Client {
+    /// Returns the Hub's decision on reading or writing a repository, and when it was requested.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`]. Never returns a stale answer: an old *allowed* proves nothing.
+    pub fn auth_check(
+        self: &Arc<Self>,
+        check: &AuthCheck,
+        credential: &Arc<Credential>,
+        connection: &HubConnection,
+        options: &Options,
+        interrupt: &dyn Interrupt,
+    ) -> Result<(Instant, AuthCheckOutcome), Failure> {
+        let age = match options.max_age {
+            _ if credential.expires_at.has_passed() => Duration::ZERO,
+            Some(age) => age.min(CHECK_LIFETIME),
+            None => CHECK_LIFETIME,
+        };
+        let limit = not_before(self.clock.now(), age);
+        let cached = |client: &Self| {
+            let allowed = client.cache.is_allowed(check, limit);
+            allowed
+                .map(|asked| Ok((asked, AuthCheckResponse::Outcome(AuthCheckOutcome::Allowed))))
+                .or_else(|| {
+                    let limited = client.check_rate_limit(&check.key, LimitScope::Hub, None);
+                    limited.err().map(Err)
+                })
+        };
+        let known = if let Some(known) = cached(self) {
+            known
+        } else {
+            connection.check_open()?;
+            let shared = connection.shared(&check.key);
+            self.check_rate_limit(&check.key, LimitScope::Hub, shared.as_ref())?;
+            let http = connection.http()?;
+            let (client, credential) = (self.clone(), credential.clone());
+            let (check, timeout) = (check.clone(), options.timeout);
+            self.coalesced(
+                (|client| &client.auth_check_requests, connection.route_id()),
+                &check.clone(),
+                limit,
+                options.timeout,
+                interrupt,
+                cached,
+                move |asked| {
+                    client.request_auth_check(check, credential, http, shared, timeout, asked)
+                },
+            )
+        };
+        match known? {
+            (asked, AuthCheckResponse::Outcome(outcome)) => Ok((asked, outcome)),
+            (asked, AuthCheckResponse::Unauthorized) => {
+                // Callers that share one auth-check also share one whoami.
+                let since = Options {
+                    max_age: Some(asked.elapsed()),
+                    max_stale: Duration::ZERO,
+                    ..*options
+                };
+                self.identify(credential, connection, &since, interrupt)?;
+                Err(Failure::UnexpectedResponse(format!(
+                    "it answered with status 401 about {}, although it accepts the token",
+                    check.page()
+                )))
+            }
+        }
+    }
+
+    /// Caches a rate limit that a request other than whoami ran into.
+    pub(super) fn record_rate_limit(
+        &self,
+        key: &Key,
+        failure: &Failure,
+        shared: Option<&SharedEntry>,
+    ) {
+        if let Failure::RateLimited {
+            retry_after: Some(seconds),
+        } = failure
+        {
+            let length = Duration::from_secs(*seconds);
+            self.record_limit(key, LimitScope::Hub, length, shared);
+        }
+    }
+
+    async fn request_auth_check(
+        self: Arc<Self>,
+        check: AuthCheck,
+        credential: Arc<Credential>,
+        http: HubClient,
+        shared: Option<SharedEntry>,
+        timeout: Duration,
+        asked: Instant,
+    ) -> AuthCheckResult {
+        let authorization = Some(credential.bearer().map_err(Failure::Configuration)?);
+        let endpoint = &credential.endpoint;
+        let answer = http::get(&http, endpoint, &check.path(), authorization, timeout).await?;
+        let response = parse_response(&answer);
+        if let Err(failure) = &response {
+            self.record_rate_limit(&check.key, failure, shared.as_ref());
+        }
+        let response = response?;
+        if response == AuthCheckResponse::Outcome(AuthCheckOutcome::Allowed) {
+            self.cache
+                .insert_check(&check, asked, credential.expires_at);
+        } else {
+            self.cache.remove_check(&check, asked);
+        }
+        Ok((asked, response))
+    }
+}

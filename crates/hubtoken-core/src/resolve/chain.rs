@@ -1,0 +1,263 @@
+//! Runs the credential chain once.
+
+mod configured;
+mod files;
+mod slow;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use configured::Configurations;
+
+use super::cache::FileStamp;
+use super::{Argument, Inputs, Resolution, Resolver, TOKEN_VARIABLES};
+use crate::credential::Credential;
+use crate::endpoint::Endpoint;
+use crate::env;
+use crate::error::Error;
+use crate::expiry::Expiry;
+use crate::recipient::objection;
+use crate::sanitize::mask_secrets;
+use crate::source::Source;
+use crate::token::Token;
+use crate::trace::{SourceStatus, Step, Trace};
+
+/// The maximum size of a token file, in bytes.
+pub(super) const MAXIMUM_TOKEN_FILE: u64 = 64 * 1024;
+
+/// One run of the chain.
+pub(super) struct ChainRun<'a> {
+    resolver: &'a Resolver,
+    inputs: &'a Inputs<'a>,
+    requested_endpoint: Option<&'a Endpoint>,
+    exhaustive: bool,
+    pub(super) trace: Trace,
+    pub(super) found: Option<Arc<Credential>>,
+    configurations: Configurations,
+    /// The file that was read last, and its stamp from before the read.
+    pub(super) stamp: Option<(PathBuf, Option<FileStamp>)>,
+}
+
+impl<'a> ChainRun<'a> {
+    pub(super) fn new(
+        resolver: &'a Resolver,
+        inputs: &'a Inputs<'a>,
+        requested_endpoint: Option<&'a Endpoint>,
+        exhaustive: bool,
+    ) -> Self {
+        Self {
+            resolver,
+            inputs,
+            requested_endpoint,
+            exhaustive,
+            trace: Trace::default(),
+            found: None,
+            configurations: Configurations::default(),
+            stamp: None,
+        }
+    }
+
+    pub(super) fn should_continue(&self) -> bool {
+        self.exhaustive || self.found.is_none()
+    }
+
+    pub(super) fn ask_argument(&mut self, argument: &Argument<'_>) -> Result<(), Error> {
+        match argument {
+            Argument::Value(raw) => {
+                let token = Token::parse(raw)
+                    .map_err(|error| error.context("the token= argument"))?
+                    .ok_or_else(|| {
+                        Error::TokenFormat(
+                            "the token= argument is blank. Hand over a token, or nothing at all \
+                             to use the environment's, or token=False for none"
+                                .to_owned(),
+                        )
+                    })?;
+                let endpoint = match self.requested_endpoint {
+                    Some(endpoint) => endpoint.clone(),
+                    None => self.inputs.endpoint.clone()?,
+                };
+                self.accept(token, Source::Argument, endpoint, Expiry::default())
+            }
+            Argument::Credential(credential) => {
+                credential.check_endpoint(self.requested_endpoint)?;
+                let step = Step {
+                    source: credential.source.to_string(),
+                    status: SourceStatus::Found,
+                    mask: Some(credential.token.mask()),
+                    detail: with_objection(
+                        "handed over as a HubToken".to_owned(),
+                        &credential.token,
+                        &credential.endpoint,
+                    ),
+                };
+                self.trace.steps.push(step);
+                self.found = Some(Arc::clone(credential));
+                Ok(())
+            }
+            _ => {
+                self.trace
+                    .note("argument", SourceStatus::Absent, "not given");
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn ask_ambient(&mut self) -> Result<(), Error> {
+        if self.inputs.oidc_resource {
+            if self.found.is_none() {
+                return Err(Error::Configuration(
+                    "HF_OIDC_RESOURCE requests a token by OIDC exchange, which this version of \
+                     hubtoken does not support. Unset it, or hand over a token"
+                        .to_owned(),
+                ));
+            }
+            self.trace.note(
+                env::HF_OIDC_RESOURCE,
+                SourceStatus::Broken,
+                "requests an OIDC exchange, which this version does not support",
+            );
+        } else {
+            self.trace
+                .note(env::HF_OIDC_RESOURCE, SourceStatus::Absent, "not set");
+        }
+        for (name, value) in TOKEN_VARIABLES.into_iter().zip(&self.inputs.tokens) {
+            if !self.should_continue() {
+                return Ok(());
+            }
+            self.ask_variable(name, value.as_ref())?;
+        }
+        if !self.should_continue() {
+            return Ok(());
+        }
+        self.ask_configured()?;
+        if self.should_continue() {
+            self.ask_vaults()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn ask_variable(
+        &mut self,
+        name: &'static str,
+        value: Option<&OsString>,
+    ) -> Result<(), Error> {
+        let source = Source::Environment(name.to_owned());
+        let Some(value) = value else {
+            self.trace
+                .note(source.to_string(), SourceStatus::Absent, "not set");
+            return Ok(());
+        };
+        let token = match value.to_str() {
+            Some(text) => Token::parse(text),
+            None => Err(Error::TokenFormat("the value is not text".to_owned())),
+        };
+        match token {
+            Ok(Some(token)) => {
+                let source = self.inputs.placed(name, &token).unwrap_or(source);
+                let endpoint = self.inputs.endpoint.clone()?;
+                self.accept(token, source, endpoint, Expiry::default())
+            }
+            Ok(None) => {
+                self.trace
+                    .note(source.to_string(), SourceStatus::Absent, "set, but blank");
+                Ok(())
+            }
+            Err(error) => {
+                self.pass_over(&source, &error.to_string());
+                Ok(())
+            }
+        }
+    }
+
+    /// Accepts a token: the first one is used, later ones are recorded as shadowed.
+    fn accept(
+        &mut self,
+        token: Token,
+        source: Source,
+        endpoint: Endpoint,
+        expires_at: Expiry,
+    ) -> Result<(), Error> {
+        let mut step = Step {
+            source: source.to_string(),
+            status: SourceStatus::Found,
+            mask: Some(token.mask()),
+            detail: match (&source, source.profile()) {
+                (Source::Placed { .. }, _) => source.provenance(),
+                (_, Some(name)) => format!("profile `{}`", mask_secrets(name)),
+                _ => String::new(),
+            },
+        };
+        if let Some(used) = &self.found {
+            step.status = SourceStatus::Shadowed;
+            step.detail = if used.token == token {
+                format!("the same token as {}", used.source)
+            } else {
+                format!("shadowed by {}", used.source)
+            };
+        }
+        step.detail = with_objection(step.detail, &token, &endpoint);
+        if self.found.is_some() {
+            self.trace.steps.push(step);
+            return Ok(());
+        }
+        self.trace.steps.push(step);
+        let credential = Credential {
+            token,
+            source,
+            endpoint,
+            expires_at,
+        };
+        credential.check_endpoint(self.requested_endpoint)?;
+        self.found = Some(Arc::new(credential));
+        Ok(())
+    }
+
+    /// Skips a broken ambient source. The caller gets a warning about it.
+    fn pass_over(&mut self, source: &Source, problem: &str) {
+        self.trace
+            .note(source.to_string(), SourceStatus::Broken, problem);
+    }
+
+    fn note_lookalikes(&mut self) {
+        for name in &self.inputs.lookalikes {
+            self.trace.note(
+                format!("env:{name}"),
+                SourceStatus::Ignored,
+                "is set, but the Hub's libraries do not read it; they read HF_TOKEN",
+            );
+        }
+    }
+
+    pub(super) fn not_found(mut self) -> Error {
+        self.note_lookalikes();
+        let message = format!(
+            "no Hugging Face token was found. Set HF_TOKEN, or log in with `hubtoken login`, or \
+             hand over token=. Tried:{}",
+            self.trace.lines()
+        );
+        Error::TokenNotFound {
+            message,
+            trace: Arc::new(self.trace),
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Resolution {
+        self.note_lookalikes();
+        self.trace.endpoint = self.found.as_ref().map(|found| found.endpoint.to_string());
+        Resolution {
+            credential: self.found,
+            trace: self.trace,
+        }
+    }
+}
+
+/// A key of another service counts as found, and the trace says that it is not sent.
+fn with_objection(detail: String, token: &Token, endpoint: &Endpoint) -> String {
+    match objection(token, endpoint) {
+        None => detail,
+        Some(objection) if detail.is_empty() => objection,
+        Some(objection) => format!("{detail}, {objection}"),
+    }
+}

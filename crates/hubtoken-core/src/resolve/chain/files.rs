@@ -1,0 +1,148 @@
+//! Reads tokens from files: the token file and the stored tokens.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{ChainRun, MAXIMUM_TOKEN_FILE};
+use crate::bounded_file;
+use crate::endpoint::Endpoint;
+use crate::env;
+use crate::error::Error;
+use crate::expiry::Expiry;
+use crate::resolve::cache::FileStamp;
+use crate::sanitize::{contains_secret, mask_secrets, redacted, redacted_path};
+use crate::source::Source;
+use crate::store;
+use crate::store::metadata_file::MetadataFile;
+use crate::token::Token;
+use crate::trace::SourceStatus;
+
+/// Describes a missing token file. A token may have been set where its path belongs.
+fn absence(path: &Path) -> String {
+    let holds =
+        |part: Option<&OsStr>| part.is_some_and(|part| contains_secret(&part.to_string_lossy()));
+    let variable = if holds(path.file_name()) {
+        env::HF_TOKEN_PATH
+    } else if holds(path.parent().map(Path::as_os_str)) {
+        env::HF_HOME
+    } else {
+        return "does not exist".to_owned();
+    };
+    format!("does not exist: {variable} holds a token, not a path: set HF_TOKEN")
+}
+
+impl ChainRun<'_> {
+    pub(in crate::resolve) fn ask_file(
+        &mut self,
+        path: &Path,
+        endpoint: Option<Endpoint>,
+        named: bool,
+    ) -> Result<(), Error> {
+        let source = Source::File(path.to_owned());
+        // Taken before the file is read, so that a change in between is noticed on the next call.
+        self.stamp = Some((path.to_owned(), FileStamp::of(path)));
+        let token = match bounded_file::read_secret(path, MAXIMUM_TOKEN_FILE) {
+            Ok(None) if named => Err(Error::Store(format!(
+                "the token file {} that the configuration names does not exist",
+                mask_secrets(&path.to_string_lossy())
+            ))),
+            Ok(None) => {
+                self.trace
+                    .note(source.to_string(), SourceStatus::Absent, absence(path));
+                return Ok(());
+            }
+            Ok(Some(text)) => {
+                Token::parse(&text).map_err(|error| error.context(&source.describe()))
+            }
+            Err(problem) => Err(Error::Store(format!("the token file {problem}"))),
+        };
+        match token {
+            Ok(Some(token)) => match self.endpoint_of(&token, endpoint) {
+                Ok((endpoint, end)) => self.accept(token, source, endpoint, end),
+                Err(error) if named => Err(error),
+                Err(Error::Store(problem)) => {
+                    self.pass_over(&source, &problem);
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            Ok(None) => {
+                self.trace
+                    .note(source.to_string(), SourceStatus::Absent, "empty");
+                Ok(())
+            }
+            Err(error) if named => Err(error),
+            Err(error) => {
+                self.pass_over(&source, &error.to_string());
+                Ok(())
+            }
+        }
+    }
+
+    /// Uses a stored token by its name. If it is missing or broken, the chain stops.
+    pub(in crate::resolve) fn ask_store(
+        &mut self,
+        source: Source,
+        name: &str,
+        endpoint: Option<Endpoint>,
+    ) -> Result<(), Error> {
+        let Some(path) = self.inputs.paths.stored_tokens.as_deref() else {
+            return Err(Error::Store(
+                "there is no home folder to store tokens in".to_owned(),
+            ));
+        };
+        let stored = store::read(path)?;
+        let Some(entry) = store::by_name(&stored, name) else {
+            let known: Vec<&str> = stored.iter().map(|entry| entry.name.as_str()).collect();
+            let detail = if known.is_empty() {
+                "no token is stored".to_owned()
+            } else {
+                redacted(&format!("the stored tokens are: {}", known.join(", ")))
+            };
+            let message = format!(
+                "there is no stored token `{}`{}: {detail}. Store it with `hubtoken login`",
+                redacted(name),
+                match &source {
+                    Source::Configuration { file, .. } =>
+                        format!(", which {} names", redacted_path(file)),
+                    _ => String::new(),
+                }
+            );
+            let label = redacted(&source.to_string());
+            self.trace.note(label, SourceStatus::Absent, detail);
+            return Err(Error::TokenNotFound {
+                message,
+                trace: Arc::new(self.trace.clone()),
+            });
+        };
+        let token = Token::parse(&entry.value)
+            .map_err(|error| error.context(&source.describe()))?
+            .ok_or_else(|| Error::Store(format!("{} is blank", source.describe())))?;
+        let (endpoint, end) = self.endpoint_of(&token, endpoint)?;
+        let stored = entry.expires_at.map(Expiry::at_unix_seconds);
+        self.accept(
+            token,
+            source,
+            endpoint,
+            end.earlier(stored.unwrap_or_default()),
+        )
+    }
+
+    /// The Hub of a token from a file: the one it was logged in to, or else the configured one, or
+    /// else the ambient one. Also returns the token's expiry as recorded at login.
+    pub(super) fn endpoint_of(
+        &self,
+        token: &Token,
+        configured: Option<Endpoint>,
+    ) -> Result<(Endpoint, Expiry), Error> {
+        if let Some(path) = self.inputs.paths.stored_tokens.as_deref()
+            && let Some(record) = MetadataFile::read(path)?.get(token.digest())?
+        {
+            let end = record.expires_at.map(Expiry::at_unix_seconds);
+            return Ok((record.endpoint, end.unwrap_or_default()));
+        }
+        let endpoint = configured.map_or_else(|| self.inputs.endpoint.clone(), Ok)?;
+        Ok((endpoint, Expiry::default()))
+    }
+}

@@ -1,0 +1,105 @@
+//! Logs out: removes one stored token, the active one, or all of them.
+
+use super::stored_token::{StoredToken, find};
+use super::token_store::TokenStore;
+use super::transaction::{ActiveToken, Transaction};
+use crate::error::Error;
+use crate::token::{Digest, Token};
+
+/// The result of a removal.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// The names of the removed stored tokens.
+    pub names: Vec<String>,
+    /// The digests of the removed tokens, whose cached identities must be cleared.
+    pub tokens: Vec<Digest>,
+    /// Whether the token file was removed.
+    pub active: bool,
+    /// Warnings for the user.
+    pub warnings: Vec<String>,
+}
+
+impl TokenStore<'_> {
+    /// Removes a stored token, and also the token file if it contains the same value.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] if there is no token with this name, [`Error::Store`].
+    pub fn remove(&self, name: &str) -> Result<Removed, Error> {
+        // A broken file is not set aside for a name that cannot be found in it.
+        find(&super::read(self.path())?, name)?;
+        let transaction = self.begin()?;
+        let active = self.active();
+        let entry = find(&transaction.stored, name)?;
+        let (name, token) = (entry.name.clone(), entry.token().ok());
+        let is_active = active.is_some() && token == active;
+        let tokens = token.iter().map(Token::digest).collect();
+        self.take_out(transaction, vec![name], tokens, is_active)
+    }
+
+    /// Removes the active token: the token file, and every stored token with the same value.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub fn remove_active(&self) -> Result<Removed, Error> {
+        let transaction = self.begin()?;
+        let active = self.active();
+        let is_active = |entry: &&StoredToken| active.is_some() && entry.token().ok() == active;
+        let names = transaction.stored.iter().filter(is_active).map(name_of);
+        let names = names.collect();
+        let tokens = active.iter().map(Token::digest).collect();
+        self.take_out(transaction, names, tokens, true)
+    }
+
+    /// Removes all stored tokens and the token file, even if its value is not stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub fn remove_all(&self) -> Result<Removed, Error> {
+        let mut transaction = self.begin()?;
+        let tokens = transaction
+            .stored
+            .iter()
+            .filter_map(|entry| entry.token().ok());
+        let tokens = tokens
+            .chain(self.active())
+            .map(|token| token.digest())
+            .collect();
+        let names: Vec<String> = transaction.stored.iter().map(name_of).collect();
+        if !names.is_empty() {
+            transaction
+                .edit(|document| document.forget_inherited(&["hf_token", "refresh_token"]))?;
+        }
+        self.take_out(transaction, names, tokens, true)
+    }
+
+    fn take_out(
+        &self,
+        mut transaction: Transaction<'_>,
+        names: Vec<String>,
+        tokens: Vec<Digest>,
+        active_goes: bool,
+    ) -> Result<Removed, Error> {
+        if !names.is_empty() {
+            transaction.edit(|document| document.remove_all(&names))?;
+        }
+        let active = active_goes && self.token_path().is_file();
+        let warnings = transaction.commit(if active_goes {
+            ActiveToken::Clear
+        } else {
+            ActiveToken::Keep
+        })?;
+        Ok(Removed {
+            names,
+            tokens,
+            active,
+            warnings,
+        })
+    }
+}
+
+fn name_of(entry: &StoredToken) -> String {
+    entry.name.clone()
+}

@@ -1,0 +1,102 @@
+//! Defines stored tokens and their metadata.
+
+use zeroize::Zeroizing;
+
+use super::name;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::sanitize::{contains_secret, redacted};
+use crate::token::{Digest, Token};
+
+/// One stored token.
+pub struct StoredToken {
+    /// The name, which is the token's name on the Hub.
+    pub name: String,
+    /// The value as it is written in the file.
+    pub value: Zeroizing<String>,
+    /// When it expires, in Unix seconds.
+    pub expires_at: Option<i64>,
+}
+
+/// A stored token with its metadata.
+pub struct Entry {
+    /// The name.
+    pub name: String,
+    /// The token, or why the stored value is not a valid token.
+    pub token: Result<Token, Error>,
+    /// The Hub that the token belongs to.
+    pub endpoint: Endpoint,
+    /// The account; `None` if `huggingface_hub` stored the token.
+    pub user: Option<String>,
+    /// The name of the role.
+    pub role: Option<String>,
+    /// When it was created, in Unix seconds.
+    pub created_at: Option<i64>,
+    /// When it expires, in Unix seconds.
+    pub expires_at: Option<i64>,
+    /// Whether the token file holds the same value.
+    pub active: bool,
+}
+
+impl StoredToken {
+    /// The stored value as a token.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TokenFormat`], or [`Error::Store`] if it is blank.
+    pub(super) fn token(&self) -> Result<Token, Error> {
+        judged(Token::parse(&self.value), &self.name)
+    }
+
+    /// Splits the entry into its name and the stored value as a token.
+    pub(super) fn into_parts(self) -> (String, Result<Token, Error>) {
+        let token = judged(Token::take(self.value), &self.name);
+        (self.name, token)
+    }
+
+    /// The digest of the stored value, even if that is not a valid token.
+    pub(super) fn digest(&self) -> Digest {
+        self.token()
+            .map_or_else(|_| Digest::of(self.value.trim()), |token| token.digest())
+    }
+}
+
+fn judged(token: Result<Option<Token>, Error>, name: &str) -> Result<Token, Error> {
+    let what = || format!("the stored token `{}`", redacted(name));
+    token
+        .map_err(|error| error.context(&what()))?
+        .ok_or_else(|| Error::Store(format!("{} is blank", what())))
+}
+
+/// Finds a stored token by name. A name that contains a token can also be given in its safe form.
+pub(crate) fn by_name<'a>(stored: &'a [StoredToken], name: &str) -> Option<&'a StoredToken> {
+    let named = |wanted: &str| stored.iter().find(|entry| entry.name == wanted);
+    named(name).or_else(|| {
+        let mut secret = stored.iter().filter(|entry| contains_secret(&entry.name));
+        secret.find(|entry| name::safe(&entry.name) == name)
+    })
+}
+
+/// Finds an entry by name.
+///
+/// # Errors
+///
+/// [`Error::InvalidArgument`], which lists the names, if there is none.
+pub(super) fn find<'a>(stored: &'a [StoredToken], name: &str) -> Result<&'a StoredToken, Error> {
+    let named = |wanted: &str| by_name(stored, wanted);
+    // Also accepts the token's name on the Hub if the file could not represent it.
+    named(name)
+        .or_else(|| named(&name::safe(name)))
+        .ok_or_else(|| {
+            let known: Vec<&str> = stored.iter().map(|entry| entry.name.as_str()).collect();
+            Error::InvalidArgument(format!(
+                "there is no stored token `{}`: {}",
+                redacted(name),
+                if known.is_empty() {
+                    "no token is stored".to_owned()
+                } else {
+                    redacted(&format!("the stored tokens are: {}", known.join(", ")))
+                }
+            ))
+        })
+}

@@ -1,0 +1,153 @@
+//! Changes the token store: reads, edits and writes its files under one lock.
+//!
+//! A change writes up to three files, which cannot be replaced in one step. All new contents are
+//! therefore written to disk before the first file is replaced, so a full disk changes nothing. The
+//! order of the replacements determines what a crash leaves behind: a token's endpoint is recorded
+//! before the token can be found and removed after the token is gone, and a token stops being
+//! active before its name is removed. Anything that cannot be removed after a change is removed by
+//! the next one.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::atomic_write::{self, StagedFile};
+use super::files::Files;
+use super::ini_document::IniDocument;
+use super::lock::Lock;
+use super::metadata_file::{self, MetadataFile};
+use super::stored_token::StoredToken;
+use super::{entries, settled};
+use crate::error::Error;
+use crate::sanitize::redacted_path;
+use crate::token::{Digest, Token};
+
+/// What happens to the token file.
+#[derive(Clone, Copy)]
+pub(super) enum ActiveToken<'a> {
+    /// It is unchanged.
+    Keep,
+    /// It will contain this token.
+    Set(&'a Token),
+    /// It is removed.
+    Clear,
+}
+
+/// The contents of the files when the lock was taken, and the edits to them.
+pub(super) struct Transaction<'a> {
+    files: &'a Files,
+    lock: Lock,
+    /// The text of `stored_tokens`.
+    pub(super) document: IniDocument,
+    /// Its entries before the change.
+    pub(super) stored: Vec<StoredToken>,
+    /// The endpoint and other metadata of each token.
+    pub(super) metadata: MetadataFile,
+    /// Warnings for the user.
+    pub(super) warnings: Vec<String>,
+    /// Whether `stored_tokens` must be written.
+    edited: bool,
+}
+
+impl<'a> Transaction<'a> {
+    /// Reads the files, which must be locked. A file that cannot be parsed is set aside.
+    pub(super) fn begin(files: &'a Files, lock: Lock) -> Result<Self, Error> {
+        let path = files.stored_tokens();
+        let metadata = MetadataFile::read(path)?;
+        let mut warnings = Vec::new();
+        let (document, edited) = match settled(path, IniDocument::parse)? {
+            Ok(document) => (document, false),
+            Err(problem) => {
+                let aside = atomic_write::quarantine(path, &lock)?;
+                warnings.push(format!(
+                    "the stored tokens in {} could not be understood ({problem}); the file was \
+                     set aside as {}",
+                    redacted_path(path),
+                    redacted_path(&aside)
+                ));
+                (IniDocument::parse("").map_err(Error::Store)?, true)
+            }
+        };
+        for file in files.all() {
+            atomic_write::remove_leftovers(&file, &lock)?;
+        }
+        Ok(Self {
+            files,
+            lock,
+            stored: entries(document.text()).map_err(Error::Store)?,
+            document,
+            metadata,
+            warnings,
+            edited,
+        })
+    }
+
+    /// Edits the text of `stored_tokens`.
+    pub(super) fn edit<T>(
+        &mut self,
+        edit: impl FnOnce(&mut IniDocument) -> Result<T, String>,
+    ) -> Result<T, Error> {
+        self.edited = true;
+        edit(&mut self.document).map_err(Error::Store)
+    }
+
+    /// Writes the files and returns warnings for the user.
+    pub(super) fn commit(self, active: ActiveToken<'_>) -> Result<Vec<String>, Error> {
+        let path = self.files.stored_tokens();
+        let metadata_path = metadata_file::path(path);
+        let learned = self.metadata.is_new();
+        let metadata = learned.then(|| self.stage(&metadata_path, &self.metadata.text()));
+        let metadata = metadata.transpose()?;
+        let text = self.document.text();
+        // A blank file would look like one that `huggingface_hub` is about to write.
+        let stored = (self.edited && !text.trim().is_empty()).then(|| self.stage(path, text));
+        let stored = stored.transpose()?;
+        let token_path = self.files.token();
+        let token = match active {
+            ActiveToken::Set(token) => Some(self.stage(token_path, token.expose())?),
+            ActiveToken::Keep | ActiveToken::Clear => None,
+        };
+        if let Some(metadata) = metadata {
+            metadata.commit()?;
+        }
+        if matches!(active, ActiveToken::Clear) {
+            atomic_write::remove(token_path, &self.lock)?;
+        }
+        match stored {
+            Some(stored) => stored.commit()?,
+            None if self.edited => atomic_write::remove(path, &self.lock)?,
+            None => {}
+        }
+        if let Some(token) = token {
+            token.commit()?;
+        }
+        // The change is complete. Metadata that cannot be removed now is removed by the next
+        // change.
+        let _ = self.prune_metadata(&metadata_path);
+        // Syncs the folder once, since all files are in the same one unless a symbolic link leads
+        // elsewhere.
+        atomic_write::sync_folder(path, &self.lock);
+        if !matches!(active, ActiveToken::Keep) {
+            atomic_write::sync_folder(token_path, &self.lock);
+        }
+        Ok(self.warnings)
+    }
+
+    fn stage(&self, path: &Path, content: &str) -> Result<StagedFile, Error> {
+        StagedFile::new(path, content, &self.lock)
+    }
+
+    /// Removes the metadata of tokens that are in neither file anymore.
+    fn prune_metadata(&self, path: &Path) -> Result<(), Error> {
+        let stored = entries(self.document.text()).map_err(Error::Store)?;
+        let kept: HashSet<Digest> = stored
+            .iter()
+            .map(StoredToken::digest)
+            .chain(self.files.active().map(|token| token.digest()))
+            .collect();
+        match self.metadata.text_of(&kept) {
+            None => Ok(()),
+            Some(text) if text.is_empty() => atomic_write::remove(path, &self.lock),
+            Some(text) => self.stage(path, &text)?.commit(),
+        }
+    }
+}
