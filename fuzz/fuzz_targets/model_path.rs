@@ -2,12 +2,12 @@
 //! it to what it says, however that server parses paths.
 #![no_main]
 
-use hubtoken_hub::fuzzing::asked_below;
+use hubtoken_hub::fuzzing::model_path;
 use libfuzzer_sys::fuzz_target;
 use url::Url;
 
 fuzz_target!(|path: &str| {
-    let Some((model, below, is_json)) = asked_below(path) else {
+    let Some((model, below, is_json)) = model_path(path) else {
         return;
     };
     let asked = path.split(['?', '#']).next().unwrap_or_default();

@@ -35,7 +35,7 @@ fuzz_target!(|question: &[u8]| {
             format!(" {new} {reference}").to_ascii_lowercase()
         );
         assert!(line.ends_with(reference.as_str()));
-        if !push.is_let_in {
+        if !push.is_accepted {
             continue;
         }
         let name = reference

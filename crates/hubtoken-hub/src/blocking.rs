@@ -13,14 +13,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::error::HubError;
 
 /// Commits received at once.
-pub(super) const UPLOADS: usize = 64;
+pub(super) const MAX_UPLOADS: usize = 64;
 /// All threads. Those beyond the upload limit remain for short work.
-pub(super) const THREADS: usize = UPLOADS + 16;
+pub(super) const MAX_BLOCKING_THREADS: usize = MAX_UPLOADS + 16;
 /// How long a request waits for a permit.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs blocking work.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(super) async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, HubError> {
     tokio::task::spawn_blocking(work)
@@ -29,7 +29,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 }
 
 /// Runs blocking work that can fail with an I/O error.
-pub(super) async fn attempt<T: Send + 'static, E: From<io::Error> + Send + 'static>(
+pub(super) async fn spawn_io<T: Send + 'static, E: From<io::Error> + Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, E> {
     tokio::task::spawn_blocking(work)
@@ -44,28 +44,28 @@ pub(crate) struct Busy(pub &'static str);
 
 /// Limits how many requests of one kind run at once.
 #[derive(Debug)]
-pub(crate) struct Places {
-    free: Arc<Semaphore>,
-    patience: Duration,
+pub(crate) struct ConcurrencyLimit {
+    permits: Arc<Semaphore>,
+    timeout: Duration,
     /// The message for requests that get no permit.
-    taken: &'static str,
+    busy_message: &'static str,
 }
 
-impl Places {
-    pub(crate) fn new(count: usize, taken: &'static str) -> Self {
+impl ConcurrencyLimit {
+    pub(crate) fn new(count: usize, busy_message: &'static str) -> Self {
         Self {
-            free: Arc::new(Semaphore::new(count)),
-            patience: PATIENCE,
-            taken,
+            permits: Arc::new(Semaphore::new(count)),
+            timeout: ACQUIRE_TIMEOUT,
+            busy_message,
         }
     }
 
     /// Waits for a permit, which is released when dropped.
-    pub(crate) async fn take(&self) -> Result<OwnedSemaphorePermit, Busy> {
-        let free = Arc::clone(&self.free).acquire_owned();
-        match tokio::time::timeout(self.patience, free).await {
-            Ok(Ok(place)) => Ok(place),
-            _ => Err(Busy(self.taken)),
+    pub(crate) async fn acquire(&self) -> Result<OwnedSemaphorePermit, Busy> {
+        let permits = Arc::clone(&self.permits).acquire_owned();
+        match tokio::time::timeout(self.timeout, permits).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Busy(self.busy_message)),
         }
     }
 }
@@ -76,21 +76,24 @@ mod tests {
 
     #[test]
     fn one_too_many_is_sent_away_for_a_while() {
-        let mut places = Places::new(2, "Too many are here");
-        places.patience = Duration::ZERO;
+        let mut limit = ConcurrencyLimit::new(2, "Too many are here");
+        limit.timeout = Duration::ZERO;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .unwrap();
         runtime.block_on(async {
-            let mut kept = vec![places.take().await.unwrap(), places.take().await.unwrap()];
-            let refused = places.take().await.unwrap_err();
+            let mut kept = vec![
+                limit.acquire().await.unwrap(),
+                limit.acquire().await.unwrap(),
+            ];
+            let refused = limit.acquire().await.unwrap_err();
             assert_eq!(
                 refused.to_string(),
                 "Too many are here; try again in a moment"
             );
             drop(kept.pop());
-            assert!(places.take().await.is_ok());
+            assert!(limit.acquire().await.is_ok());
         });
     }
 }

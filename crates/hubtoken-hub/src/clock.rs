@@ -37,8 +37,8 @@ impl fmt::Debug for Clock {
 }
 
 /// Milliseconds since 1970, the form in which the registry stores times.
-pub(crate) fn to_milliseconds(moment: OffsetDateTime) -> i64 {
-    moment.unix_timestamp() * 1000 + i64::from(moment.millisecond())
+pub(crate) fn to_milliseconds(at: OffsetDateTime) -> i64 {
+    at.unix_timestamp() * 1000 + i64::from(at.millisecond())
 }
 
 /// The inverse. A time out of range, which the registry never stores, becomes 1970.
@@ -48,11 +48,10 @@ pub(crate) fn from_milliseconds(milliseconds: i64) -> OffsetDateTime {
 }
 
 /// `2026-01-02T03:04:05.000Z`, the only time format in the Hub's responses.
-pub(crate) fn iso(moment: OffsetDateTime) -> String {
+pub(crate) fn iso(at: OffsetDateTime) -> String {
     const FORMAT: &[FormatItem<'_>] =
         format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    moment
-        .to_offset(time::UtcOffset::UTC)
+    at.to_offset(time::UtcOffset::UTC)
         .format(FORMAT)
         .unwrap_or_default()
 }
@@ -72,7 +71,7 @@ mod tests {
 
     #[test]
     fn milliseconds_go_both_ways() {
-        let moment = datetime!(2026-01-02 03:04:05.006 UTC);
-        assert_eq!(from_milliseconds(to_milliseconds(moment)), moment);
+        let at = datetime!(2026-01-02 03:04:05.006 UTC);
+        assert_eq!(from_milliseconds(to_milliseconds(at)), at);
     }
 }

@@ -144,16 +144,16 @@ impl DataFolder {
 
 /// Creates the folder with mode 0700 if it does not exist; an existing one keeps its mode.
 fn create(path: &Path) -> Result<(), HubError> {
-    let fault = |error| HubError::folder(path, error);
+    let map_error = |error| HubError::folder(path, error);
     if path.is_dir() {
         return Ok(());
     }
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(fault)?;
+        fs::create_dir_all(parent).map_err(map_error)?;
     }
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        other => other.map_err(fault),
+        other => other.map_err(map_error),
     }
 }
 

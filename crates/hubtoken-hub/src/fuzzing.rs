@@ -11,12 +11,12 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead as _, ReadBuf};
 
-use self::chunked_reader::Arriving;
-use super::framing::{FramedStream, NONSENSE};
+use self::chunked_reader::ChunkedReader;
+use super::server::strict_framing::{POISON, StrictFraming};
 
 pub use super::api::fuzzing::{Change, Commit, byte_range, commit};
 pub use super::git::fuzzing::{Push, inflated, push};
-pub use super::inference::fuzzing::{asked_below, named_model};
+pub use super::inference::fuzzing::{model_path, named_model};
 pub use super::lfs::fuzzing::{Links, pointer, pointer_text};
 pub use super::repository::fuzzing::{
     COMMITTED, folder_path, ignored, new_path, old_path, resolved,
@@ -25,8 +25,8 @@ pub use super::repository::fuzzing::{
 /// What hyper receives of a connection that is read `room` bytes at a time, and whether the rest
 /// was cut off because its framing is ambiguous.
 #[must_use]
-pub fn framed(pieces: &[&[u8]], room: usize) -> (Vec<u8>, bool) {
-    let mut stream = pin!(FramedStream::new(Arriving::new(pieces)));
+pub fn framed(chunks: &[&[u8]], room: usize) -> (Vec<u8>, bool) {
+    let mut stream = pin!(StrictFraming::new(ChunkedReader::new(chunks)));
     let mut context = Context::from_waker(Waker::noop());
     let (mut given, mut room) = (Vec::new(), vec![0; room.max(1)]);
     loop {
@@ -37,7 +37,7 @@ pub fn framed(pieces: &[&[u8]], room: usize) -> (Vec<u8>, bool) {
             Poll::Ready(Ok(())) if !buffer.filled().is_empty() => (),
             Poll::Ready(_) => return (given, false),
             Poll::Pending => {
-                let length = given.strip_suffix(NONSENSE).map_or(0, <[u8]>::len);
+                let length = given.strip_suffix(POISON).map_or(0, <[u8]>::len);
                 given.truncate(length);
                 return (given, true);
             }

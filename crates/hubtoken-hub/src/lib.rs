@@ -11,7 +11,7 @@
 //! server ─► middleware ─► api ──► access ──► registry (SQLite: users, tokens, repositories)
 //!           counted,      │             └──► repository (git: content)
 //!           authenticated ├─► git ──┴──────► git's own programs, on the same repositories
-//!                   │     └─► answers
+//!                   │     └─► response
 //!                   ├─────► inference ──► the servers that the operator names
 //!                   ├─────► admin (admin key only)
 //!                   └─────► pages (a user's session, in a browser)
@@ -21,63 +21,50 @@
 //! part, which tests can run in-process. Differences from the real Hub are listed in
 //! `docs/differences.md`.
 
-mod access;
-mod address;
 mod admin;
-mod answers;
 mod api;
-mod authentication;
+mod auth;
 mod backup;
 mod blocking;
+mod cached_json;
 mod clock;
-mod content;
 mod data_folder;
-mod deeds;
 mod error;
 mod extract;
-mod framing;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod git;
-mod handle;
-mod health;
+mod hub;
 mod inference;
-mod journal;
 mod lfs;
-mod listen;
-mod metrics;
 mod middleware;
+mod monitoring;
 mod names;
 mod options;
 mod pages;
 mod password;
-mod patience;
-mod peer;
-mod pieces;
 mod rate_limit;
 mod registry;
-mod rendered;
 mod repository;
-mod request_id;
-mod request_log;
+mod response;
 mod router;
 mod secret;
 mod server;
 mod state;
-mod tls;
+mod stream_body;
 
 pub use self::backup::{Backup, backup, restore};
 pub use self::clock::Clock;
 pub use self::error::HubError;
-pub use self::handle::Hub;
+pub use self::hub::Hub;
 pub use self::inference::options::{InferenceOptions, Upstream};
-pub use self::journal::{LogFormat, LogLevel};
+pub use self::monitoring::log::{LogFormat, LogLevel};
 pub use self::options::{HubOptions, Limits, TlsFiles};
-pub use self::pages::desk::SignInPolicy;
+pub use self::pages::sign_in_limiter::SignInPolicy;
 pub use self::rate_limit::RateLimit;
 pub use self::registry::{
-    Act, Actor, Approval, ApprovalStatus, AuditEntry, AuditFilter, CreatedToken, Decision, Entity,
-    EntityType, FineGrained, Gate, GrantedRole, GrantedScope, NewToken, Organization,
+    Actor, Approval, ApprovalStatus, AuditAction, AuditEntry, AuditFilter, CreatedToken, Decision,
+    Entity, EntityType, FineGrained, Gate, GrantedRole, GrantedScope, NewToken, Organization,
     OrganizationRole, Repository, Scope, Subject, TokenInfo, TokenPolicy, TokenRole, User,
 };
 pub use self::router::app;

@@ -5,9 +5,9 @@
 
 use super::error::HubError;
 
-const LONGEST_NAMESPACE: usize = 42;
-const LONGEST_REPOSITORY: usize = 96;
-const LONGEST_TOKEN: usize = 100;
+const MAX_NAMESPACE_LENGTH: usize = 42;
+const MAX_REPOSITORY_LENGTH: usize = 96;
+const MAX_TOKEN_LENGTH: usize = 100;
 
 /// First segments of the Hub's own paths; a user with such a name would be unreachable.
 const RESERVED: &[&str] = &[
@@ -53,25 +53,30 @@ pub(crate) fn key(name: &str) -> String {
 /// Checks the name of a user or organization.
 pub(crate) fn check_namespace(what: &'static str, name: &str) -> Result<(), HubError> {
     let is_reserved = || RESERVED.contains(&key(name).as_str());
-    let unfit = unfit(name, LONGEST_NAMESPACE, "it has more than 42 characters")
-        .or_else(|| is_reserved().then_some("it is reserved for the Hub's own pages"));
-    fit(what, name, unfit)
+    let invalid_reason =
+        invalid_reason(name, MAX_NAMESPACE_LENGTH, "it has more than 42 characters")
+            .or_else(|| is_reserved().then_some("it is reserved for the Hub's own pages"));
+    check(what, name, invalid_reason)
 }
 
 /// Checks the name of a repository, without its namespace.
 pub(crate) fn check_repository(name: &str) -> Result<(), HubError> {
     let is_git = || key(name).strip_suffix(".git").is_some();
-    let unfit = unfit(name, LONGEST_REPOSITORY, "it has more than 96 characters")
-        .or_else(|| is_git().then_some("it must not end with `.git`"));
-    fit("a repository", name, unfit)
+    let invalid_reason = invalid_reason(
+        name,
+        MAX_REPOSITORY_LENGTH,
+        "it has more than 96 characters",
+    )
+    .or_else(|| is_git().then_some("it must not end with `.git`"));
+    check("a repository", name, invalid_reason)
 }
 
 /// The rules that namespaces and repositories share; returns the one that is broken.
-fn unfit(name: &str, longest: usize, too_long: &'static str) -> Option<&'static str> {
+fn invalid_reason(name: &str, max_length: usize, too_long: &'static str) -> Option<&'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if name.is_empty() {
         Some("it is empty")
-    } else if name.len() > longest {
+    } else if name.len() > max_length {
         Some(too_long)
     } else if !name.bytes().all(plain) {
         Some("only letters, digits, `-`, `_` and `.` are allowed")
@@ -84,8 +89,12 @@ fn unfit(name: &str, longest: usize, too_long: &'static str) -> Option<&'static 
     }
 }
 
-fn fit(what: &'static str, name: &str, unfit: Option<&'static str>) -> Result<(), HubError> {
-    unfit.map_or(Ok(()), |reason| {
+fn check(
+    what: &'static str,
+    name: &str,
+    invalid_reason: Option<&'static str>,
+) -> Result<(), HubError> {
+    invalid_reason.map_or(Ok(()), |reason| {
         Err(HubError::InvalidName {
             what,
             name: name.to_owned(),
@@ -109,7 +118,7 @@ pub(crate) fn split_repository(id: &str) -> Result<(&str, &str), HubError> {
 pub(crate) fn check_token(name: &str) -> Result<(), HubError> {
     let reason = if name.trim().is_empty() {
         "it is empty"
-    } else if name.chars().count() > LONGEST_TOKEN {
+    } else if name.chars().count() > MAX_TOKEN_LENGTH {
         "it has more than 100 characters"
     } else if name.chars().any(char::is_control) {
         "control characters are not allowed"
@@ -119,7 +128,7 @@ pub(crate) fn check_token(name: &str) -> Result<(), HubError> {
     // Control characters must not reach a terminal through the message either.
     let name = name
         .chars()
-        .take(LONGEST_TOKEN)
+        .take(MAX_TOKEN_LENGTH)
         .map(|each| if each.is_control() { '?' } else { each })
         .collect();
     Err(HubError::InvalidName {

@@ -13,7 +13,7 @@ use url::{Host, Url};
 
 use super::error::HubError;
 use super::inference::options::InferenceOptions;
-use super::journal::{LogFormat, LogLevel};
+use super::monitoring::log::{LogFormat, LogLevel};
 use super::rate_limit::RateLimit;
 use super::registry::AUDIT_DAYS;
 use hubtoken_core::strict_url::Origin;
@@ -211,9 +211,10 @@ impl HubOptions {
     }
 
     fn check_base_url(&self, text: &str) -> Result<(), HubError> {
-        let wrong = |reason: &str| invalid("base_url", reason);
-        let base = Url::parse(text)
-            .map_err(|_| wrong("it is not a valid URL; write it like https://hub.example"))?;
+        let invalid_base_url = |reason: &str| invalid("base_url", reason);
+        let base = Url::parse(text).map_err(|_| {
+            invalid_base_url("it is not a valid URL; write it like https://hub.example")
+        })?;
         let is_bare = base.path() == "/"
             && base.query().is_none()
             && base.fragment().is_none()
@@ -223,20 +224,22 @@ impl HubOptions {
             Some(Host::Domain(name)) => name == "localhost",
             Some(Host::Ipv4(address)) => address.is_loopback(),
             Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => return Err(wrong("it has no host")),
+            None => return Err(invalid_base_url("it has no host")),
         };
         if !is_bare {
-            return Err(wrong("it may only have a scheme, a host and a port"));
+            return Err(invalid_base_url(
+                "it may only have a scheme, a host and a port",
+            ));
         }
         // Clients parse it with their own parsers and send tokens there.
-        Origin::of(text).map_err(|problem| wrong(&format!("it {problem}")))?;
+        Origin::of(text).map_err(|problem| invalid_base_url(&format!("it {problem}")))?;
         match base.scheme() {
             "https" if self.is_public() => Ok(()),
-            "https" => Err(wrong(
+            "https" => Err(invalid_base_url(
                 "the Hub does not serve https: give a certificate, or set behind_proxy if a proxy terminates TLS",
             )),
             "http" if on_this_machine && !self.is_public() => Ok(()),
-            _ => Err(wrong(
+            _ => Err(invalid_base_url(
                 "clients send tokens there, so it must be https; plain http is only for this machine",
             )),
         }

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use time::OffsetDateTime;
 
 /// The number of windows at which expired ones are removed.
-const SWEEP_AT: usize = 1024;
+const SWEEP_THRESHOLD: usize = 1024;
 
 /// How many requests a client may make: `quota` in `window_seconds`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct RateLimit {
 
 /// The key under which requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Client {
+pub(crate) enum RateLimitKey {
     User(String),
     Token(String),
     Address(IpAddr),
@@ -35,11 +35,11 @@ pub(crate) enum Client {
 
 /// A client's status in its current window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct RateLimitStatus {
     pub bucket: &'static str,
     pub quota: u32,
     pub window_seconds: u32,
-    pub left: u32,
+    pub remaining: u32,
     pub reset_seconds: u32,
     /// Whether this request exceeds the quota.
     pub exceeded: bool,
@@ -50,12 +50,12 @@ pub(crate) struct Standing {
 pub(crate) struct RateLimiter {
     bucket: &'static str,
     limit: RateLimit,
-    windows: Mutex<HashMap<Client, Window>>,
+    windows: Mutex<HashMap<RateLimitKey, Window>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Window {
-    began: OffsetDateTime,
+    started: OffsetDateTime,
     count: u32,
 }
 
@@ -69,29 +69,31 @@ impl RateLimiter {
     }
 
     /// Counts a request.
-    pub(crate) fn hit(&self, client: Client, now: OffsetDateTime) -> Standing {
+    pub(crate) fn hit(&self, key: RateLimitKey, now: OffsetDateTime) -> RateLimitStatus {
         let length = time::Duration::seconds(i64::from(self.limit.window_seconds));
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        if windows.len() >= SWEEP_AT {
-            windows.retain(|_, window| now - window.began < length);
+        if windows.len() >= SWEEP_THRESHOLD {
+            windows.retain(|_, window| now - window.started < length);
         }
-        let window = windows.entry(client).or_insert(Window {
-            began: now,
+        let window = windows.entry(key).or_insert(Window {
+            started: now,
             count: 0,
         });
-        if now - window.began >= length {
+        if now - window.started >= length {
             *window = Window {
-                began: now,
+                started: now,
                 count: 0,
             };
         }
         window.count = window.count.saturating_add(1);
-        let rest = (length - (now - window.began)).whole_milliseconds().max(1);
-        Standing {
+        let rest = (length - (now - window.started))
+            .whole_milliseconds()
+            .max(1);
+        RateLimitStatus {
             bucket: self.bucket,
             quota: self.limit.quota,
             window_seconds: self.limit.window_seconds,
-            left: self.limit.quota.saturating_sub(window.count),
+            remaining: self.limit.quota.saturating_sub(window.count),
             // Rounded up: a client that waits this long must be in the next window.
             reset_seconds: u32::try_from((rest + 999) / 1000).unwrap_or(self.limit.window_seconds),
             exceeded: window.count > self.limit.quota,
@@ -101,25 +103,25 @@ impl RateLimiter {
 
 impl RateLimiter {
     /// Resets the count of a client.
-    pub(crate) fn forget(&self, client: &Client) {
+    pub(crate) fn reset(&self, key: &RateLimitKey) {
         self.windows
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .remove(client);
+            .remove(key);
     }
 }
 
-impl Standing {
+impl RateLimitStatus {
     /// The value of the `RateLimit` header.
-    pub(crate) fn state(&self) -> String {
+    pub(crate) fn remaining_header(&self) -> String {
         format!(
             "\"{}\";r={};t={}",
-            self.bucket, self.left, self.reset_seconds
+            self.bucket, self.remaining, self.reset_seconds
         )
     }
 
     /// The value of the `RateLimit-Policy` header.
-    pub(crate) fn policy(&self) -> String {
+    pub(crate) fn policy_header(&self) -> String {
         format!(
             "\"fixed window\";\"{}\";q={};w={}",
             self.bucket, self.quota, self.window_seconds
@@ -164,27 +166,30 @@ mod tests {
         )
     }
 
-    fn alice() -> Client {
-        Client::User("alice".to_owned())
+    fn alice() -> RateLimitKey {
+        RateLimitKey::User("alice".to_owned())
     }
 
     #[test]
     fn the_quota_is_exact_and_the_window_ends() {
         let limiter = limiter();
         let start = OffsetDateTime::UNIX_EPOCH;
-        assert_eq!(limiter.hit(alice(), start).left, 1);
+        assert_eq!(limiter.hit(alice(), start).remaining, 1);
         let last = limiter.hit(alice(), start + Duration::seconds(10));
         assert_eq!(
-            (last.left, last.reset_seconds, last.exceeded),
+            (last.remaining, last.reset_seconds, last.exceeded),
             (0, 50, false)
         );
         let beyond = limiter.hit(alice(), start + Duration::milliseconds(59_500));
         assert_eq!(
-            (beyond.left, beyond.reset_seconds, beyond.exceeded),
+            (beyond.remaining, beyond.reset_seconds, beyond.exceeded),
             (0, 1, true)
         );
-        assert_eq!(beyond.state(), "\"whoami\";r=0;t=1");
-        assert_eq!(beyond.policy(), "\"fixed window\";\"whoami\";q=2;w=60");
+        assert_eq!(beyond.remaining_header(), "\"whoami\";r=0;t=1");
+        assert_eq!(
+            beyond.policy_header(),
+            "\"fixed window\";\"whoami\";q=2;w=60"
+        );
         assert!(!limiter.hit(alice(), start + Duration::seconds(60)).exceeded);
     }
 
@@ -195,16 +200,23 @@ mod tests {
         for _ in 0..3 {
             limiter.hit(alice(), now);
         }
-        assert!(!limiter.hit(Client::User("bob".to_owned()), now).exceeded);
-        assert!(!limiter.hit(Client::Unknown, now).exceeded);
+        assert!(
+            !limiter
+                .hit(RateLimitKey::User("bob".to_owned()), now)
+                .exceeded
+        );
+        assert!(!limiter.hit(RateLimitKey::Unknown, now).exceeded);
         assert!(limiter.hit(alice(), now).exceeded);
     }
 
     #[test]
     fn old_windows_are_swept_out() {
         let limiter = limiter();
-        for number in 0..SWEEP_AT {
-            limiter.hit(Client::User(number.to_string()), OffsetDateTime::UNIX_EPOCH);
+        for number in 0..SWEEP_THRESHOLD {
+            limiter.hit(
+                RateLimitKey::User(number.to_string()),
+                OffsetDateTime::UNIX_EPOCH,
+            );
         }
         limiter.hit(alice(), OffsetDateTime::UNIX_EPOCH + Duration::seconds(61));
         assert_eq!(limiter.windows.lock().unwrap().len(), 1);
@@ -212,12 +224,12 @@ mod tests {
 
     #[test]
     fn messages_say_who_was_limited() {
-        let standing = limiter().hit(alice(), OffsetDateTime::UNIX_EPOCH);
+        let status = limiter().hit(alice(), OffsetDateTime::UNIX_EPOCH);
         assert!(
-            standing
+            status
                 .message(true)
                 .contains("you hit the quota of 2 whoami requests per 1 minutes period")
         );
-        assert!(standing.message(false).contains("your IP"));
+        assert!(status.message(false).contains("your IP"));
     }
 }

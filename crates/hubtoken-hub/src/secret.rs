@@ -98,7 +98,7 @@ pub(crate) fn digest(value: &str) -> Digest {
 
 /// Compares digests rather than values, so that the time taken reveals neither the length nor a
 /// common prefix.
-pub(crate) fn same(left: &Digest, right: &Digest) -> bool {
+pub(crate) fn constant_time_eq(left: &Digest, right: &Digest) -> bool {
     left.ct_eq(right).into()
 }
 
@@ -153,8 +153,8 @@ mod tests {
 
     #[test]
     fn digests_are_compared_whole() {
-        assert!(same(&digest("a"), &digest("a")));
-        assert!(!same(&digest("a"), &digest("b")));
+        assert!(constant_time_eq(&digest("a"), &digest("a")));
+        assert!(!constant_time_eq(&digest("a"), &digest("b")));
         assert_eq!(object_id().unwrap().len(), 24);
     }
 }

@@ -1,5 +1,7 @@
 //! The state that all routes share.
 
+pub(crate) mod repositories;
+
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,26 +10,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use time::OffsetDateTime;
 
-use super::address::Addresses;
-use super::blocking::{Places, UPLOADS, blocking};
+use super::blocking::{ConcurrencyLimit, MAX_UPLOADS, run_blocking};
 use super::clock::Clock;
 use super::error::HubError;
 use super::git::service::Git;
 use super::inference::options::InferenceOptions;
 use super::inference::service::Inference;
-use super::journal::Journal;
 use super::lfs::service::Lfs;
-use super::metrics::Metrics;
-use super::pages::desk::{Desk, SignInPolicy};
+use super::middleware::request_id::RequestIds;
+use super::monitoring::log::Log;
+use super::monitoring::metrics::Metrics;
+use super::monitoring::request_counter::RequestCounter;
+use super::pages::sign_in_limiter::{SignInLimiter, SignInPolicy};
 use super::password;
 use super::rate_limit::{RateLimit, RateLimiter};
 use super::registry::sqlite::{self, Sqlite};
-use super::registry::{Actor, NewUser, Origin, Principal, Registry, TokenInfo, User};
+use super::registry::{Actor, AuditContext, NewUser, Principal, Registry, TokenInfo, User};
 use super::repository::Store;
 use super::repository::lfs::Objects;
-use super::request_id::RequestIds;
-use super::request_log::RequestLog;
 use super::secret::{Digest, Secret};
+use super::server::allowed_hosts::HostPolicy;
 use hubtoken_core::env::{self, Environment as _, ProcessEnvironment};
 
 /// The precision of `last_used_at`: at most one write per minute and token.
@@ -43,18 +45,18 @@ pub struct HubState {
     pub(crate) endpoint: String,
     pub(crate) whoami_limiter: Option<RateLimiter>,
     pub(crate) inference: Inference,
-    pub(crate) requests: RequestLog,
+    pub(crate) request_counter: RequestCounter,
     pub(crate) admin_key: Digest,
-    pub(crate) desk: Desk,
-    pub(crate) addresses: Addresses,
+    pub(crate) sign_in_limiter: SignInLimiter,
+    pub(crate) host_policy: HostPolicy,
     pub(crate) behind_proxy: bool,
-    pub(crate) journal: Journal,
+    pub(crate) log: Log,
     pub(crate) metrics: Metrics,
     pub(crate) request_ids: RequestIds,
     pub(crate) git: Git,
     pub(crate) lfs: Lfs,
     /// Limits the commits being received.
-    pub(crate) commits: Places,
+    pub(crate) commits: ConcurrencyLimit,
     pub(crate) started: OffsetDateTime,
     stopping: AtomicBool,
     pub(super) folder: PathBuf,
@@ -81,7 +83,7 @@ impl HubState {
         let reconciling = Arc::clone(&store);
         let data = folder.to_owned();
         let search_path = ProcessEnvironment.get(env::PATH).unwrap_or_default();
-        let git = blocking(move || {
+        let git = run_blocking(move || {
             let git =
                 Git::open(&data, search_path).map_err(|error| HubError::folder(&data, error))?;
             reconciling
@@ -93,14 +95,14 @@ impl HubState {
         Ok(Self {
             registry,
             store,
-            addresses: Addresses::new(endpoint, None),
+            host_policy: HostPolicy::new(endpoint, None),
             behind_proxy: false,
-            journal: Journal::silent(),
+            log: Log::disabled(),
             metrics: Metrics::default(),
             request_ids: RequestIds::new(),
             git,
             lfs: Lfs::new(folder),
-            commits: Places::new(UPLOADS, "Too many uploads are in progress"),
+            commits: ConcurrencyLimit::new(MAX_UPLOADS, "Too many uploads are in progress"),
             started: clock.now(),
             stopping: AtomicBool::default(),
             folder: folder.to_owned(),
@@ -108,9 +110,9 @@ impl HubState {
             endpoint: endpoint.to_owned(),
             whoami_limiter: whoami_limit.map(|limit| RateLimiter::new("whoami", limit)),
             inference: Inference::new(&InferenceOptions::default())?,
-            requests: RequestLog::default(),
+            request_counter: RequestCounter::default(),
             admin_key: admin_key.digest(),
-            desk: Desk::new(SignInPolicy::default()),
+            sign_in_limiter: SignInLimiter::new(SignInPolicy::default()),
             last_used: Mutex::default(),
         })
     }
@@ -119,7 +121,7 @@ impl HubState {
     #[must_use]
     pub fn with_sign_in_policy(self, policy: SignInPolicy) -> Self {
         Self {
-            desk: Desk::new(policy),
+            sign_in_limiter: SignInLimiter::new(policy),
             ..self
         }
     }
@@ -154,7 +156,7 @@ impl HubState {
     /// Keeps entries of the audit log for this many days instead of a year.
     #[must_use]
     pub fn with_audit_days(self, days: u32) -> Self {
-        self.registry.keep_audit(days);
+        self.registry.set_audit_retention(days);
         self
     }
 
@@ -165,8 +167,8 @@ impl HubState {
     }
 
     /// The audit-log origin for actions of the embedding program.
-    pub(crate) fn program(&self) -> Origin {
-        Origin {
+    pub(crate) fn embedder_context(&self) -> AuditContext {
+        AuditContext {
             actor: Actor::Program,
             address: None,
             at: self.clock.now(),
@@ -174,20 +176,20 @@ impl HubState {
     }
 
     /// Sets the address of the admin listener, and whether a proxy is trusted.
-    pub(crate) fn for_the_public(mut self, local: Option<&str>, behind_proxy: bool) -> Self {
-        self.addresses = Addresses::new(&self.endpoint, local);
+    pub(crate) fn with_public_endpoint(mut self, local: Option<&str>, behind_proxy: bool) -> Self {
+        self.host_policy = HostPolicy::new(&self.endpoint, local);
         self.behind_proxy = behind_proxy;
         self
     }
 
     /// Sets the log.
-    pub(crate) fn with_journal(mut self, journal: Journal) -> Self {
-        self.journal = journal;
+    pub(crate) fn with_log(mut self, log: Log) -> Self {
+        self.log = log;
         self
     }
 
     /// Announces the shutdown through `/readyz`, so that load balancers send requests elsewhere.
-    pub(crate) fn begin_to_stop(&self) {
+    pub(crate) fn begin_shutdown(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
@@ -215,7 +217,7 @@ impl HubState {
         fullname: &str,
         email: Option<&str>,
         password: Option<Secret>,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<User, HubError> {
         let password_hash = match password {
             Some(password) => Some(password::hash(password).await?),
@@ -227,7 +229,7 @@ impl HubState {
             email: email.map(ToOwned::to_owned),
             password_hash,
         };
-        self.registry.create_user(new, origin).await
+        self.registry.create_user(new, context).await
     }
 
     /// Sets a user's password, which ends all their sessions at the pages.
@@ -235,12 +237,12 @@ impl HubState {
         &self,
         name: &str,
         password: Secret,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError> {
         password::check(&password, name)?;
         let user = self.registry.user(name).await?;
         let hash = password::hash(password).await?;
-        self.registry.set_password(&user, &hash, origin).await
+        self.registry.set_password(&user, &hash, context).await
     }
 
     /// Makes a user the first administrator, with a password that cannot be guessed.
@@ -250,7 +252,7 @@ impl HubState {
         fullname: &str,
         email: Option<&str>,
         password: Secret,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<User, HubError> {
         password::check(&password, name)?;
         let new = NewUser {
@@ -259,18 +261,18 @@ impl HubState {
             email: email.map(ToOwned::to_owned),
             password_hash: Some(password::hash(password).await?),
         };
-        self.registry.create_first_administrator(new, origin).await
+        self.registry.create_first_administrator(new, context).await
     }
 
     /// Records that a token was used, without making the request wait.
-    pub(crate) fn note_use(self: &Arc<Self>, principal: &Principal, now: OffsetDateTime) {
+    pub(crate) fn touch_token(self: &Arc<Self>, principal: &Principal, now: OffsetDateTime) {
         // For frequent callers the principal alone suffices, without the shared lock.
         let seconds = now.unix_timestamp();
         let step = LAST_USED_STEP.whole_seconds();
-        if seconds.saturating_sub(principal.noted.load(Ordering::Relaxed)) < step {
+        if seconds.saturating_sub(principal.last_touched.load(Ordering::Relaxed)) < step {
             return;
         }
-        principal.noted.store(seconds, Ordering::Relaxed);
+        principal.last_touched.store(seconds, Ordering::Relaxed);
         let id = &principal.token.id;
         let is_recent = |last: OffsetDateTime| now - last < LAST_USED_STEP;
         {

@@ -196,7 +196,7 @@ pub fn run(
             match Signals::listen(has_certificate) {
                 Ok(signals) => {
                     tokio::select! {
-                        () = signals.first(&hub) => hub.hurry(),
+                        () = signals.first(&hub) => hub.stop_now(),
                         () = done(&stopping) => (),
                     }
                 }
@@ -209,7 +209,7 @@ pub fn run(
         };
         let ending = wait(hurried, &again);
         if matches!(ending, Err(Error::Interrupted)) {
-            hub.hurry();
+            hub.stop_now();
         }
         ending
     });

@@ -20,7 +20,7 @@ pub(super) struct Upstreams {
     /// How long an inference server may stay silent
     #[arg(
         long,
-        default_value_t = InferenceOptions::default().patience_seconds,
+        default_value_t = InferenceOptions::default().timeout_seconds,
         value_name = "SECONDS"
     )]
     upstream_timeout: u32,
@@ -70,7 +70,7 @@ impl Upstreams {
                 quota,
                 window_seconds: self.inference_window,
             }),
-            patience_seconds: self.upstream_timeout,
+            timeout_seconds: self.upstream_timeout,
             certificates: Settings::read(context.environment).certificates().clone(),
         })
     }

@@ -38,12 +38,12 @@ pub fn quota(requests: Option<u32>, window_seconds: u32) -> Option<RateLimit> {
 pub fn inference(
     upstreams: Vec<Upstream>,
     limit: Option<RateLimit>,
-    patience_seconds: u32,
+    timeout_seconds: u32,
 ) -> InferenceOptions {
     InferenceOptions {
         upstreams,
         limit,
-        patience_seconds,
+        timeout_seconds,
         certificates: Settings::read(&ProcessEnvironment).certificates().clone(),
     }
 }

@@ -7,22 +7,25 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::answers::{Answer, ApiError, json_answer};
 use crate::clock::iso;
 use crate::registry::{AuditEntry, AuditFilter};
+use crate::response::{ApiError, ApiResult, json_response};
 use crate::state::HubState;
 
 /// The default and the maximum number of entries in a response.
-const ENTRIES: u32 = 100;
-const MOST_ENTRIES: u32 = 1000;
+const DEFAULT_ENTRIES: u32 = 100;
+const MAX_ENTRIES: u32 = 1000;
 
-pub(super) async fn list(State(state): State<Arc<HubState>>, RawQuery(query): RawQuery) -> Answer {
+pub(super) async fn list(
+    State(state): State<Arc<HubState>>,
+    RawQuery(query): RawQuery,
+) -> ApiResult {
     let filter = filter(&query.unwrap_or_default())?;
     let entries = state.registry.audit(&filter).await?;
     // If the page is full, there may be another one.
     let is_full = u32::try_from(entries.len()).is_ok_and(|count| Some(count) == filter.limit);
     let next = entries.last().filter(|_| is_full).map(|last| last.id);
-    json_answer(&json!({
+    json_response(&json!({
         "entries": entries.iter().map(entry).collect::<Vec<_>>(),
         "next": next,
     }))
@@ -30,7 +33,7 @@ pub(super) async fn list(State(state): State<Arc<HubState>>, RawQuery(query): Ra
 
 fn filter(query: &str) -> Result<AuditFilter, ApiError> {
     let mut filter = AuditFilter {
-        limit: Some(ENTRIES),
+        limit: Some(DEFAULT_ENTRIES),
         ..AuditFilter::default()
     };
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -54,7 +57,7 @@ fn filter(query: &str) -> Result<AuditFilter, ApiError> {
             }
             "limit" => {
                 let limit = value.parse().ok();
-                filter.limit = limit.filter(|limit| (1..=MOST_ENTRIES).contains(limit));
+                filter.limit = limit.filter(|limit| (1..=MAX_ENTRIES).contains(limit));
                 if filter.limit.is_none() {
                     return Err(ApiError::bad_request(
                         "`limit` must be a number from 1 to 1000",

@@ -3,21 +3,25 @@
 use axum::extract::Request;
 use axum::http::StatusCode;
 
-use crate::address::Door;
-use crate::answers::ApiError;
-use crate::authentication::{bearer, is_admin_key};
+use crate::auth::authentication::{bearer, is_admin_key};
+use crate::response::ApiError;
+use crate::server::allowed_hosts::Listener;
 use crate::state::HubState;
 
 /// Checks whether a request may use the administration API.
-pub(crate) fn guard(state: &HubState, door: Door, request: &Request) -> Result<(), ApiError> {
+pub(crate) fn guard(
+    state: &HubState,
+    listener: Listener,
+    request: &Request,
+) -> Result<(), ApiError> {
     let headers = request.headers();
-    if !state.addresses.is_for_owner(door, headers) {
+    if !state.host_policy.allows_administration(listener, headers) {
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "The administration API is only available under the Hub's own address",
         ));
     }
-    if !state.addresses.own_origin(headers) {
+    if !state.host_policy.is_same_origin(headers) {
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "The administration API is not for web pages",

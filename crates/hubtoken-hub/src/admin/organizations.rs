@@ -7,12 +7,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::response::{created, no_content};
-use crate::answers::{Answer, ApiError, json_answer};
 use crate::clock::iso;
 use crate::extract::body::JsonBody;
 use crate::registry::{
-    Approval, Decision, MemberToken, Organization, OrganizationRole, Origin, TokenPolicy,
+    Approval, AuditContext, Decision, MemberToken, Organization, OrganizationRole, TokenPolicy,
 };
+use crate::response::{ApiError, ApiResult, json_response};
 use crate::state::HubState;
 
 #[derive(Deserialize)]
@@ -34,8 +34,8 @@ pub(super) struct Policy {
     policy: String,
 }
 
-pub(super) async fn list(State(state): State<Arc<HubState>>) -> Answer {
-    json_answer(
+pub(super) async fn list(State(state): State<Arc<HubState>>) -> ApiResult {
+    json_response(
         &state
             .registry
             .organizations()
@@ -48,14 +48,14 @@ pub(super) async fn list(State(state): State<Arc<HubState>>) -> Answer {
 
 pub(super) async fn create(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     JsonBody(new): JsonBody<NewOrganization>,
-) -> Answer {
+) -> ApiResult {
     let fullname = new.fullname.as_deref().unwrap_or(&new.name);
     created(&organization(
         &state
             .registry
-            .create_organization(&new.name, fullname, &origin)
+            .create_organization(&new.name, fullname, &context)
             .await?,
     ))
 }
@@ -63,21 +63,21 @@ pub(super) async fn create(
 pub(super) async fn members(
     State(state): State<Arc<HubState>>,
     Path(organization): Path<String>,
-) -> Answer {
+) -> ApiResult {
     let members = state.registry.members(&organization).await?;
     let listed: Vec<Value> = members
         .iter()
         .map(|(user, role)| json!({ "user": user, "role": role.as_str() }))
         .collect();
-    json_answer(&listed)
+    json_response(&listed)
 }
 
 pub(super) async fn set_member(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     Path((organization, user)): Path<(String, String)>,
     JsonBody(member): JsonBody<Member>,
-) -> Answer {
+) -> ApiResult {
     let role = OrganizationRole::parse(&member.role).ok_or_else(|| {
         ApiError::bad_request(
             "`role` must be \"admin\", \"write\", \"contributor\", \"read\" or \"no_access\"",
@@ -85,19 +85,19 @@ pub(super) async fn set_member(
     })?;
     state
         .registry
-        .set_member(&organization, &user, role, &origin)
+        .set_member(&organization, &user, role, &context)
         .await?;
     Ok(no_content())
 }
 
 pub(super) async fn remove_member(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     Path((organization, user)): Path<(String, String)>,
-) -> Answer {
+) -> ApiResult {
     state
         .registry
-        .remove_member(&organization, &user, &origin)
+        .remove_member(&organization, &user, &context)
         .await?;
     Ok(no_content())
 }
@@ -105,17 +105,17 @@ pub(super) async fn remove_member(
 pub(super) async fn policy(
     State(state): State<Arc<HubState>>,
     Path(organization): Path<String>,
-) -> Answer {
+) -> ApiResult {
     let policy = state.registry.token_policy(&organization).await?;
-    json_answer(&json!({ "policy": policy.as_str() }))
+    json_response(&json!({ "policy": policy.as_str() }))
 }
 
 pub(super) async fn set_policy(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     Path(organization): Path<String>,
     JsonBody(wanted): JsonBody<Policy>,
-) -> Answer {
+) -> ApiResult {
     let policy = TokenPolicy::parse(&wanted.policy).ok_or_else(|| {
         ApiError::bad_request(
             "`policy` must be \"allow-all\", \"fine-grained-only\" or \"require-approval\"",
@@ -123,15 +123,15 @@ pub(super) async fn set_policy(
     })?;
     state
         .registry
-        .set_token_policy(&organization, policy, &origin)
+        .set_token_policy(&organization, policy, &context)
         .await?;
-    json_answer(&json!({ "policy": policy.as_str() }))
+    json_response(&json!({ "policy": policy.as_str() }))
 }
 
 pub(super) async fn approvals(
     State(state): State<Arc<HubState>>,
     Path(organization): Path<String>,
-) -> Answer {
+) -> ApiResult {
     let listed: Vec<Value> = state
         .registry
         .approvals(&organization)
@@ -139,20 +139,20 @@ pub(super) async fn approvals(
         .iter()
         .map(approval)
         .collect();
-    json_answer(&listed)
+    json_response(&listed)
 }
 
 pub(super) async fn decide(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     Path((organization, token, decision)): Path<(String, String, String)>,
-) -> Answer {
+) -> ApiResult {
     let decision = Decision::parse(&decision).ok_or_else(ApiError::page_not_found)?;
     let token = MemberToken::IdOrName(&token);
-    json_answer(&approval(
+    json_response(&approval(
         &state
             .registry
-            .decide(&organization, token, decision, &origin)
+            .decide(&organization, token, decision, &context)
             .await?,
     ))
 }

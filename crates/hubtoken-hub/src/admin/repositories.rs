@@ -7,14 +7,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::response::{created, no_content};
-use crate::answers::{Answer, ApiError, json_answer};
 use crate::clock::iso;
 use crate::extract::body::JsonBody;
 use crate::names;
-use crate::registry::{GateChange, Origin, Repository, RepositoryChange, RepositoryType};
+use crate::registry::{AuditContext, GateChange, Repository, RepositoryChange, RepositoryType};
+use crate::response::{ApiError, ApiResult, json_response};
 use crate::state::HubState;
 
-type Address = (String, String, String);
+type RepositoryParams = (String, String, String);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,14 +29,14 @@ pub(super) struct NewRepository {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Change {
+pub(super) struct RepositoryUpdate {
     private: Option<bool>,
     gated: Option<Value>,
     disabled: Option<bool>,
 }
 
-pub(super) async fn list(State(state): State<Arc<HubState>>) -> Answer {
-    json_answer(
+pub(super) async fn list(State(state): State<Arc<HubState>>) -> ApiResult {
+    json_response(
         &state
             .registry
             .repositories()
@@ -49,27 +49,27 @@ pub(super) async fn list(State(state): State<Arc<HubState>>) -> Answer {
 
 pub(super) async fn create(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     JsonBody(new): JsonBody<NewRepository>,
-) -> Answer {
+) -> ApiResult {
     let kind = kind(&new.kind)?;
     let (namespace, name) = names::split_repository(&new.id)?;
     let namespace = state.registry.namespace(namespace).await?;
     let gated = gate(new.gated.as_ref())?.gate();
     created(&repository(
         &state
-            .create_repository(kind, &namespace, name, None, (new.private, gated), &origin)
+            .create_repository(kind, &namespace, name, None, (new.private, gated), &context)
             .await?,
     ))
 }
 
 pub(super) async fn change(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
-    Path(address): Path<Address>,
-    JsonBody(change): JsonBody<Change>,
-) -> Answer {
-    let found = find(&state, &address).await?;
+    context: AuditContext,
+    Path(params): Path<RepositoryParams>,
+    JsonBody(change): JsonBody<RepositoryUpdate>,
+) -> ApiResult {
+    let found = find(&state, &params).await?;
     let change = RepositoryChange {
         private: change.private,
         gated: gate(change.gated.as_ref())?,
@@ -77,62 +77,62 @@ pub(super) async fn change(
     };
     state
         .registry
-        .update_repository(&found.id, change, &origin)
+        .update_repository(&found.id, change, &context)
         .await?;
-    json_answer(&repository(&find(&state, &address).await?))
+    json_response(&repository(&find(&state, &params).await?))
 }
 
 pub(super) async fn delete(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
-    Path(address): Path<Address>,
-) -> Answer {
+    context: AuditContext,
+    Path(params): Path<RepositoryParams>,
+) -> ApiResult {
     state
-        .delete_repository(&find(&state, &address).await?, &origin)
+        .delete_repository(&find(&state, &params).await?, &context)
         .await?;
     Ok(no_content())
 }
 
 pub(super) async fn grants(
     State(state): State<Arc<HubState>>,
-    Path(address): Path<Address>,
-) -> Answer {
-    json_answer(
+    Path(params): Path<RepositoryParams>,
+) -> ApiResult {
+    json_response(
         &state
             .registry
-            .grants(&find(&state, &address).await?.id)
+            .grants(&find(&state, &params).await?.id)
             .await?,
     )
 }
 
 pub(super) async fn grant(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     Path((kind, namespace, name, user)): Path<(String, String, String, String)>,
-) -> Answer {
+) -> ApiResult {
     let found = find(&state, &(kind, namespace, name)).await?;
     let user = state.registry.user(&user).await?;
-    state.registry.grant(&found.id, &user.id, &origin).await?;
+    state.registry.grant(&found.id, &user.id, &context).await?;
     Ok(no_content())
 }
 
 pub(super) async fn revoke(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     Path((kind, namespace, name, user)): Path<(String, String, String, String)>,
-) -> Answer {
+) -> ApiResult {
     let found = find(&state, &(kind, namespace, name)).await?;
     let user = state.registry.user(&user).await?;
     state
         .registry
-        .revoke_grant(&found.id, &user.id, &origin)
+        .revoke_grant(&found.id, &user.id, &context)
         .await?;
     Ok(no_content())
 }
 
 async fn find(
     state: &HubState,
-    (kind_name, namespace, name): &Address,
+    (kind_name, namespace, name): &RepositoryParams,
 ) -> Result<Repository, ApiError> {
     Ok(state
         .registry

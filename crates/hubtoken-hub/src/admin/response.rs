@@ -6,16 +6,16 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 
-use crate::answers::{Answer, json_answer};
+use crate::response::{ApiResult, json_response};
 
-pub(super) fn created(body: &Value) -> Answer {
-    let mut response = json_answer(body)?;
+pub(super) fn created(body: &Value) -> ApiResult {
+    let mut response = json_response(body)?;
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
 }
 
 /// A response that contains a secret: no cache may store it, and no `ETag` may contain its digest.
-pub(super) fn secret(mut response: Response) -> Response {
+pub(super) fn uncacheable(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.remove(ETAG);

@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::response::{created, no_content, secret};
-use crate::answers::{Answer, ApiError, json_answer};
+use super::response::{created, no_content, uncacheable};
 use crate::clock::iso;
 use crate::extract::body::JsonBody;
-use crate::registry::{CreatedToken, GrantedRole, NewToken, Origin, Scope, TokenInfo, TokenRole};
+use crate::registry::{
+    AuditContext, CreatedToken, GrantedRole, NewToken, Scope, TokenInfo, TokenRole,
+};
+use crate::response::{ApiError, ApiResult, json_response};
 use crate::state::HubState;
 
 #[derive(Deserialize)]
@@ -47,8 +49,11 @@ pub(super) struct NewName {
     name: String,
 }
 
-pub(super) async fn list(State(state): State<Arc<HubState>>, Path(user): Path<String>) -> Answer {
-    json_answer(
+pub(super) async fn list(
+    State(state): State<Arc<HubState>>,
+    Path(user): Path<String>,
+) -> ApiResult {
+    json_response(
         &state
             .list_tokens(&user)
             .await?
@@ -60,60 +65,63 @@ pub(super) async fn list(State(state): State<Arc<HubState>>, Path(user): Path<St
 
 pub(super) async fn create(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     Path(user): Path<String>,
     JsonBody(request): JsonBody<TokenRequest>,
-) -> Answer {
+) -> ApiResult {
     let token = state
         .registry
-        .create_token(&user, request.into_token()?, &origin)
+        .create_token(&user, request.into_token()?, &context)
         .await?;
-    Ok(secret(created(&with_value(&token))?))
+    Ok(uncacheable(created(&with_value(&token))?))
 }
 
 pub(super) async fn rename(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     Path((user, token)): Path<(String, String)>,
     JsonBody(new): JsonBody<NewName>,
-) -> Answer {
-    json_answer(&info(
+) -> ApiResult {
+    json_response(&info(
         &state
             .registry
-            .rename_token(&user, &token, &new.name, &origin)
+            .rename_token(&user, &token, &new.name, &context)
             .await?,
     ))
 }
 
 pub(super) async fn change(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     Path((user, token)): Path<(String, String)>,
     JsonBody(permissions): JsonBody<Permissions>,
-) -> Answer {
-    json_answer(&info(
+) -> ApiResult {
+    json_response(&info(
         &state
             .registry
-            .change_token(&user, &token, permissions.into_role()?, &origin)
+            .change_token(&user, &token, permissions.into_role()?, &context)
             .await?,
     ))
 }
 
 pub(super) async fn refresh(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     Path((user, token)): Path<(String, String)>,
-) -> Answer {
-    let token = state.registry.refresh_token(&user, &token, &origin).await?;
-    Ok(secret(json_answer(&with_value(&token))?))
+) -> ApiResult {
+    let token = state
+        .registry
+        .refresh_token(&user, &token, &context)
+        .await?;
+    Ok(uncacheable(json_response(&with_value(&token))?))
 }
 
 pub(super) async fn delete(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     Path((user, token)): Path<(String, String)>,
-) -> Answer {
-    state.registry.delete_token(&user, &token, &origin).await?;
+) -> ApiResult {
+    state.registry.delete_token(&user, &token, &context).await?;
     Ok(no_content())
 }
 

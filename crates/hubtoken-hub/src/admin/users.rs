@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::response::{created, no_content};
-use crate::answers::{Answer, json_answer};
 use crate::clock::iso;
 use crate::extract::body::JsonBody;
-use crate::registry::{Origin, User};
+use crate::registry::{AuditContext, User};
+use crate::response::{ApiResult, json_response};
 use crate::secret::Secret;
 use crate::state::HubState;
 
@@ -23,8 +23,8 @@ pub(super) struct NewUser {
     password: Option<String>,
 }
 
-pub(super) async fn list(State(state): State<Arc<HubState>>) -> Answer {
-    json_answer(
+pub(super) async fn list(State(state): State<Arc<HubState>>) -> ApiResult {
+    json_response(
         &state
             .registry
             .users()
@@ -37,22 +37,28 @@ pub(super) async fn list(State(state): State<Arc<HubState>>) -> Answer {
 
 pub(super) async fn create(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     JsonBody(new): JsonBody<NewUser>,
-) -> Answer {
+) -> ApiResult {
     let fullname = new.fullname.as_deref().unwrap_or(&new.name);
     let password = new.password.map(Secret::new);
     created(&user(
         &state
-            .create_user(&new.name, fullname, new.email.as_deref(), password, &origin)
+            .create_user(
+                &new.name,
+                fullname,
+                new.email.as_deref(),
+                password,
+                &context,
+            )
             .await?,
     ))
 }
 
 /// The administrators of the Hub.
-pub(super) async fn administrators(State(state): State<Arc<HubState>>) -> Answer {
-    let known = state.registry.administrators().await?;
-    json_answer(&known.iter().map(user).collect::<Vec<_>>())
+pub(super) async fn administrators(State(state): State<Arc<HubState>>) -> ApiResult {
+    let administrators = state.registry.administrators().await?;
+    json_response(&administrators.iter().map(user).collect::<Vec<_>>())
 }
 
 #[derive(Deserialize)]
@@ -65,11 +71,11 @@ pub(super) struct NewPassword {
 pub(super) async fn set_password(
     State(state): State<Arc<HubState>>,
     Path(name): Path<String>,
-    origin: Origin,
+    context: AuditContext,
     JsonBody(new): JsonBody<NewPassword>,
-) -> Answer {
+) -> ApiResult {
     let password = Secret::new(new.password);
-    state.set_password(&name, password, &origin).await?;
+    state.set_password(&name, password, &context).await?;
     Ok(no_content())
 }
 

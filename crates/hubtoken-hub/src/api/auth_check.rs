@@ -6,26 +6,26 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::access::Action;
-use crate::answers::{Answer, ApiError, ok};
-use crate::authentication::Caller;
-use crate::extract::repository::Address;
+use crate::auth::access::Action;
+use crate::auth::authentication::Caller;
+use crate::extract::repository::RepositoryRef;
+use crate::response::{ApiError, ApiResult, ok};
 use crate::state::HubState;
 
 pub(super) async fn read(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
-) -> Answer {
-    check(&state, &caller, &address, Action::Read).await
+    target: RepositoryRef,
+) -> ApiResult {
+    check(&state, &caller, &target, Action::Read).await
 }
 
 pub(super) async fn write(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
-) -> Answer {
-    check(&state, &caller, &address, Action::Write)
+    target: RepositoryRef,
+) -> ApiResult {
+    check(&state, &caller, &target, Action::Write)
         .await
         .map_err(ApiError::without_pull_request)
 }
@@ -33,9 +33,9 @@ pub(super) async fn write(
 async fn check(
     state: &Arc<HubState>,
     caller: &Caller,
-    address: &Address,
+    target: &RepositoryRef,
     action: Action,
 ) -> Result<Response, ApiError> {
-    address.open(state, caller, action).await?;
+    target.open(state, caller, action).await?;
     Ok(ok())
 }

@@ -10,22 +10,22 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::ndjson::{BodyReader, Piece, read_commit};
-use crate::access::Action;
-use crate::answers::{Answer, ApiError, json_answer};
-use crate::authentication::{Caller, authenticate};
-use crate::content::author;
+use super::commit_body::{BodyChunk, BodyReader, read_commit};
+use crate::auth::access::Action;
+use crate::auth::authentication::{Caller, authenticate};
 use crate::extract::body::{JsonBody, drain, flag};
-use crate::extract::repository::Address;
-use crate::metrics::Under;
+use crate::extract::repository::RepositoryRef;
+use crate::monitoring::metrics::InFlightGuard;
 use crate::registry::Repository;
-use crate::repository::{GitFault, IgnoredFiles, RepositoryPath};
+use crate::repository::{Gitignore, RepositoryError, RepositoryPath};
+use crate::response::{ApiError, ApiResult, json_response};
 use crate::state::HubState;
+use crate::state::repositories::author;
 
 /// Chunks of a body that may wait for the disk; anything beyond waits in the network.
-const PIECES_IN_FLIGHT: usize = 16;
+const CHANNEL_CAPACITY: usize = 16;
 /// Files larger than this count as large, whatever their name.
-const LARGE: u64 = 10 << 20;
+const LFS_THRESHOLD: u64 = 10 << 20;
 
 #[derive(Deserialize)]
 pub(super) struct Preupload {
@@ -49,40 +49,40 @@ struct PreuploadFile {
 pub(super) async fn preupload(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     RawQuery(query): RawQuery,
     JsonBody(body): JsonBody<Preupload>,
-) -> Answer {
-    refuse_pull_request(&state, &caller, &address, query).await?;
-    let repository = address.open(&state, &caller, Action::Write).await?;
+) -> ApiResult {
+    reject_pull_request(&state, &caller, &target, query).await?;
+    let repository = target.open(&state, &caller, Action::Write).await?;
     let paths = body
         .files
         .iter()
         .map(|file| Ok((RepositoryPath::parse(&file.path)?, file.size)))
-        .collect::<Result<Vec<_>, GitFault>>()?;
-    let (use_lfs, own) = (state.lfs.preferred, body.ignored);
-    let revision = address.revision();
+        .collect::<Result<Vec<_>, RepositoryError>>()?;
+    let (use_lfs, own_gitignore) = (state.lfs.preferred, body.ignored);
+    let revision = target.revision();
     let (head, files) = state
-        .on_content(&repository, move |content| {
-            let head = content.resolve(&revision)?;
+        .with_repository(&repository, move |repo| {
+            let head = repo.resolve(&revision)?;
             // Only a Hub that prefers LFS checks which files belong there.
-            let large_files = use_lfs.then(|| content.large_files(head)).transpose()?;
-            let ignored_files = match &own {
-                Some(own) => IgnoredFiles::parse(own),
-                None => content.ignored_files(head)?,
+            let lfs_patterns = use_lfs.then(|| repo.lfs_patterns(head)).transpose()?;
+            let gitignore = match &own_gitignore {
+                Some(own_gitignore) => Gitignore::parse(own_gitignore),
+                None => repo.gitignore(head)?,
             };
             let mut files: Vec<Value> = Vec::with_capacity(paths.len());
             for (path, size) in &paths {
-                let is_large = large_files
-                    .as_ref()
-                    .is_some_and(|large| *size > 0 && (*size > LARGE || large.contain(path)));
+                let is_large = lfs_patterns.as_ref().is_some_and(|large| {
+                    *size > 0 && (*size > LFS_THRESHOLD || large.matches(path))
+                });
                 let mode = if is_large { "lfs" } else { "regular" };
                 let mut file = json!({
                     "path": path.as_str(),
                     "uploadMode": mode,
-                    "shouldIgnore": ignored_files.contain(path),
+                    "shouldIgnore": gitignore.matches(path),
                 });
-                if let Some(existing) = content
+                if let Some(existing) = repo
                     .find_entry(head, path)?
                     .filter(crate::repository::Entry::is_file)
                 {
@@ -96,24 +96,24 @@ pub(super) async fn preupload(
             Ok((head, files))
         })
         .await?;
-    json_answer(&json!({ "files": files, "commitOid": head.to_string() }))
+    json_response(&json!({ "files": files, "commitOid": head.to_string() }))
 }
 
 pub(super) async fn commit(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
-    let admitted = async {
-        refuse_pull_request(&state, &caller, &address, query).await?;
-        let repository = address.open(&state, &caller, Action::Write).await?;
-        Ok((repository, state.commits.take().await?))
+) -> ApiResult {
+    let accepted = async {
+        reject_pull_request(&state, &caller, &target, query).await?;
+        let repository = target.open(&state, &caller, Action::Write).await?;
+        Ok((repository, state.commits.acquire().await?))
     };
-    match admitted.await {
-        Ok((repository, _place)) => commit_to(&state, &headers, &address, &repository, body).await,
+    match accepted.await {
+        Ok((repository, _permit)) => commit_to(&state, &headers, &target, &repository, body).await,
         Err(error) => {
             drain(body).await;
             Err(error)
@@ -126,30 +126,30 @@ pub(super) async fn commit(
 async fn commit_to(
     state: &Arc<HubState>,
     headers: &HeaderMap,
-    address: &Address,
+    target: &RepositoryRef,
     repository: &Repository,
     body: Body,
-) -> Answer {
-    let _receiving = Under::way(&state.metrics.uploads);
-    let revision = address.revision();
-    let (pieces, received) = mpsc::channel(PIECES_IN_FLIGHT);
+) -> ApiResult {
+    let _receiving = InFlightGuard::new(&state.metrics.uploads);
+    let revision = target.revision();
+    let (sender, receiver) = mpsc::channel(CHANNEL_CAPACITY);
     let branch = revision.clone();
-    let reading = state.on_content(repository, move |content| {
-        content.check_branch(&branch)?;
-        read_commit(BodyReader::new(received), content)
+    let reading = state.with_repository(repository, move |repo| {
+        repo.check_branch(&branch)?;
+        read_commit(BodyReader::new(receiver), repo)
     });
-    let (request, ()) = tokio::join!(reading, forward(body, pieces));
+    let (request, ()) = tokio::join!(reading, forward(body, sender));
     let request = request?;
     let caller = authenticate(state, headers).await?;
-    let repository = address.open(state, &caller, Action::Write).await?;
+    let repository = target.open(state, &caller, Action::Write).await?;
     let author = author(&caller.required()?.user.name, state.clock.now());
     let commit = state
-        .on_content(&repository, move |content| {
-            content.commit(&revision, &author, &request)
+        .with_repository(&repository, move |repo| {
+            repo.commit(&revision, &author, &request)
         })
         .await;
     let commit = commit?.to_string();
-    json_answer(&json!({
+    json_response(&json!({
         "success": true,
         "commitOid": commit,
         "commitUrl": format!("{}/{}/commit/{commit}", state.endpoint, repository.page()),
@@ -159,20 +159,20 @@ async fn commit_to(
 
 /// Passes the body to the thread that reads it. If that thread gives up, the rest is read and
 /// discarded: a client that is still sending does not read the response.
-async fn forward(body: Body, pieces: mpsc::Sender<Piece>) {
+async fn forward(body: Body, sender: mpsc::Sender<BodyChunk>) {
     let mut body = std::pin::pin!(body);
     loop {
         match std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await {
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
-                    let _ = pieces.send(Piece::Data(data)).await;
+                    let _ = sender.send(BodyChunk::Data(data)).await;
                 }
             }
             // The sender is dropped without sending `End`, so the reader knows that the body was
             // cut off.
             Some(Err(_)) => return,
             None => {
-                let _ = pieces.send(Piece::End).await;
+                let _ = sender.send(BodyChunk::End).await;
                 return;
             }
         }
@@ -180,17 +180,17 @@ async fn forward(body: Body, pieces: mpsc::Sender<Piece>) {
 }
 
 /// This Hub has no pull requests; callers who may read the repository get an error that says so.
-async fn refuse_pull_request(
+async fn reject_pull_request(
     state: &Arc<HubState>,
     caller: &Caller,
-    address: &Address,
+    target: &RepositoryRef,
     query: Option<String>,
 ) -> Result<(), ApiError> {
     if !flag(&query.unwrap_or_default(), "create_pr") {
         return Ok(());
     }
     caller.required()?;
-    address.open(state, caller, Action::See).await?;
+    target.open(state, caller, Action::See).await?;
     Err(ApiError::bad_request(
         "Pull requests are not supported by this Hub: commit without `create_pr`",
     ))

@@ -10,14 +10,14 @@ use axum::response::Response;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::answers::{Answer, ApiError};
 use crate::extract::body::JsonBody;
-use crate::registry::Origin;
+use crate::registry::AuditContext;
+use crate::response::{ApiError, ApiResult};
 use crate::secret;
 use crate::state::HubState;
 
-const MOST: usize = 1000;
-const LONGEST: usize = 200;
+const MAX_CREDENTIALS: usize = 1000;
+const MAX_CREDENTIAL_LENGTH: usize = 200;
 
 #[derive(Deserialize)]
 pub(super) struct Revocation {
@@ -28,11 +28,13 @@ pub(super) struct Revocation {
 /// tokens exist.
 pub(super) async fn revoke(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     JsonBody(body): JsonBody<Revocation>,
-) -> Answer {
-    let usable = |text: &String| (1..=LONGEST).contains(&text.chars().count());
-    if !(1..=MOST).contains(&body.credentials.len()) || !body.credentials.iter().all(usable) {
+) -> ApiResult {
+    let usable = |text: &String| (1..=MAX_CREDENTIAL_LENGTH).contains(&text.chars().count());
+    if !(1..=MAX_CREDENTIALS).contains(&body.credentials.len())
+        || !body.credentials.iter().all(usable)
+    {
         return Err(ApiError::bad_request(
             "`credentials` must be a list of 1 to 1000 strings of 1 to 200 characters",
         ));
@@ -42,7 +44,7 @@ pub(super) async fn revoke(
         .into_iter()
         .map(|value| secret::digest(&Zeroizing::new(value)))
         .collect();
-    state.registry.revoke(&digests, &origin).await?;
+    state.registry.revoke(&digests, &context).await?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(response)

@@ -8,8 +8,8 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 
-use super::content_range::{Part, part};
-use crate::answers::{ApiError, header_text};
+use super::range::{RangeSpec, parse_range};
+use crate::response::{ApiError, header_text};
 
 /// A file that can be downloaded.
 pub(crate) struct Download {
@@ -26,9 +26,9 @@ impl Download {
         headers: &HeaderMap,
         response: &mut Response,
     ) -> Result<Option<Range<u64>>, ApiError> {
-        let answered = response.headers_mut();
-        answered.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        answered.insert(ETAG, header_text(&self.tag));
+        let response_headers = response.headers_mut();
+        response_headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        response_headers.insert(ETAG, header_text(&self.tag));
         if self.matches(headers, &IF_NONE_MATCH) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return Ok(None);
@@ -40,9 +40,9 @@ impl Download {
             None
         };
         let size = self.size;
-        let wanted = match part(range, size) {
-            Part::Whole => 0..size,
-            Part::Range { first, last } => {
+        let wanted = match parse_range(range, size) {
+            RangeSpec::Whole => 0..size,
+            RangeSpec::Range { first, last } => {
                 *response.status_mut() = StatusCode::PARTIAL_CONTENT;
                 let text = format!("bytes {first}-{last}/{size}");
                 response
@@ -50,7 +50,7 @@ impl Download {
                     .insert(CONTENT_RANGE, header_text(&text));
                 first..last + 1
             }
-            Part::Unsatisfiable => {
+            RangeSpec::Unsatisfiable => {
                 return Err(ApiError::new(
                     StatusCode::RANGE_NOT_SATISFIABLE,
                     "Range not satisfiable",

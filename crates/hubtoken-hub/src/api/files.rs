@@ -5,41 +5,41 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use serde_json::{Value, json};
 
-use crate::access::Action;
-use crate::answers::{Answer, ApiError, X_REPO_COMMIT, header_text, json_answer};
-use crate::authentication::Caller;
+use crate::auth::access::Action;
+use crate::auth::authentication::Caller;
 use crate::clock::iso;
 use crate::extract::body::{WholeBody, flag};
-use crate::extract::repository::Address;
-use crate::repository::{Content, Entry, GitFault, RepositoryPath};
+use crate::extract::repository::RepositoryRef;
+use crate::repository::{Entry, OpenRepository, RepositoryError, RepositoryPath};
+use crate::response::{ApiError, ApiResult, X_REPO_COMMIT, header_text, json_response};
 use crate::state::HubState;
 
 /// The maximum number of paths in one request.
-const MOST_PATHS: usize = 10_000;
+const MAX_PATHS: usize = 10_000;
 
 pub(super) async fn tree(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     RawQuery(query): RawQuery,
-) -> Answer {
-    let repository = address.open(&state, &caller, Action::See).await?;
+) -> ApiResult {
+    let repository = target.open(&state, &caller, Action::See).await?;
     let query = query.unwrap_or_default();
     let (recursive, expand) = (flag(&query, "recursive"), flag(&query, "expand"));
-    let folder = match address.path.as_deref() {
+    let folder = match target.path.as_deref() {
         None | Some("") => None,
         Some(path) => Some(RepositoryPath::parse_existing(path)?),
     };
-    let revision = address.revision();
+    let revision = target.revision();
     let (commit, listed) = state
-        .on_content(&repository, move |content| {
-            let commit = content.resolve(&revision)?;
-            let entries = content.list(commit, folder.as_ref(), recursive)?;
-            Ok((commit, describe(content, commit, &entries, expand)?))
+        .with_repository(&repository, move |repo| {
+            let commit = repo.resolve(&revision)?;
+            let entries = repo.list(commit, folder.as_ref(), recursive)?;
+            Ok((commit, describe(repo, commit, &entries, expand)?))
         })
         .await
-        .map_err(|fault| tree_error(fault, &address))?;
-    let mut response = json_answer(&listed)?;
+        .map_err(|error| tree_error(error, &target))?;
+    let mut response = json_response(&listed)?;
     response
         .headers_mut()
         .insert(X_REPO_COMMIT, header_text(&commit.to_string()));
@@ -49,31 +49,31 @@ pub(super) async fn tree(
 pub(super) async fn paths_info(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     WholeBody(body): WholeBody,
-) -> Answer {
-    let repository = address.open(&state, &caller, Action::See).await?;
+) -> ApiResult {
+    let repository = target.open(&state, &caller, Action::See).await?;
     let (paths, expand) = wanted_paths(&body)?;
-    if paths.len() > MOST_PATHS {
+    if paths.len() > MAX_PATHS {
         return Err(ApiError::bad_request("Too many paths at once"));
     }
     let paths = paths
         .iter()
         .map(|path| RepositoryPath::parse_existing(path))
         .collect::<Result<Vec<_>, _>>()?;
-    let revision = address.revision();
+    let revision = target.revision();
     let listed = state
-        .on_content(&repository, move |content| {
-            let commit = content.resolve(&revision)?;
+        .with_repository(&repository, move |repo| {
+            let commit = repo.resolve(&revision)?;
             let mut entries = Vec::new();
             for path in &paths {
                 // Missing paths are left out, which is how clients detect them.
-                entries.extend(content.find_entry(commit, path)?);
+                entries.extend(repo.find_entry(commit, path)?);
             }
-            describe(content, commit, &entries, expand)
+            describe(repo, commit, &entries, expand)
         })
         .await?;
-    json_answer(&listed)
+    json_response(&listed)
 }
 
 /// Parses the paths of a form, as Python sends it, or of JSON, as JavaScript does.
@@ -102,11 +102,11 @@ fn wanted_paths(body: &[u8]) -> Result<(Vec<String>, bool), ApiError> {
 }
 
 fn describe(
-    content: &Content,
+    repo: &OpenRepository,
     commit: git2::Oid,
     entries: &[Entry],
     expand: bool,
-) -> Result<Vec<Value>, GitFault> {
+) -> Result<Vec<Value>, RepositoryError> {
     let mut described: Vec<Value> = entries
         .iter()
         .map(|entry| {
@@ -120,7 +120,7 @@ fn describe(
                 described["lfs"] = json!({
                     "oid": pointer.oid.to_string(),
                     "size": pointer.size,
-                    "pointerSize": pointer.own_size,
+                    "pointerSize": pointer.pointer_size,
                 });
             }
             described
@@ -129,7 +129,7 @@ fn describe(
     if expand {
         for (described, last) in described
             .iter_mut()
-            .zip(content.last_commits(commit, entries)?)
+            .zip(repo.last_commits(commit, entries)?)
         {
             described["lastCommit"] =
                 json!({ "id": last.id.to_string(), "title": last.title, "date": iso(last.date) });
@@ -138,17 +138,17 @@ fn describe(
     Ok(described)
 }
 
-fn tree_error(fault: GitFault, address: &Address) -> ApiError {
-    let text = match &fault {
-        GitFault::EntryNotFound { path, .. } => Some(format!(
+fn tree_error(error: RepositoryError, target: &RepositoryRef) -> ApiError {
+    let text = match &error {
+        RepositoryError::EntryNotFound { path, .. } => Some(format!(
             "{path} does not exist on \"{}\"",
-            address.revision()
+            target.revision()
         )),
         _ => None,
     };
-    let error = ApiError::from(fault);
+    let error = ApiError::from(error);
     match text {
-        Some(text) => error.reworded("Entry not found", &text),
+        Some(text) => error.with_message("Entry not found", &text),
         None => error,
     }
 }

@@ -3,10 +3,10 @@
 use axum::body::Bytes;
 use tokio::sync::mpsc::channel;
 
-use super::content_range::{Part, part};
-use super::ndjson::{BodyReader, Piece, read_commit_within};
-use crate::repository::fuzzing::with_content;
-use crate::repository::{self, GitFault};
+use super::commit_body::{BodyChunk, BodyReader, read_commit_within};
+use super::range::{RangeSpec, parse_range};
+use crate::repository::fuzzing::with_repo;
+use crate::repository::{self, RepositoryError};
 
 /// A parsed commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,25 +32,32 @@ pub enum Change {
     DeleteFolder(String),
 }
 
-/// Parses the body of a commit. Content longer than `longest` is streamed to disk; without
+/// Parses the body of a commit. Content longer than `max_bytes_in_memory` is streamed to disk; without
 /// `is_whole` the body is cut off.
 ///
 /// # Errors
 ///
 /// Why it is not a valid commit.
-pub fn commit(pieces: &[&[u8]], is_whole: bool, longest: usize) -> Result<Commit, String> {
-    let (sender, receiver) = channel(pieces.len() + 1);
-    let data = pieces.iter().map(|piece| Bytes::copy_from_slice(piece));
-    for piece in data.map(Piece::Data).chain(is_whole.then_some(Piece::End)) {
-        sender.try_send(piece).map_err(|error| error.to_string())?;
+pub fn commit(
+    chunks: &[&[u8]],
+    is_whole: bool,
+    max_bytes_in_memory: usize,
+) -> Result<Commit, String> {
+    let (sender, receiver) = channel(chunks.len() + 1);
+    let data = chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk));
+    for chunk in data
+        .map(BodyChunk::Data)
+        .chain(is_whole.then_some(BodyChunk::End))
+    {
+        sender.try_send(chunk).map_err(|error| error.to_string())?;
     }
     drop(sender);
-    with_content(|content| {
-        let read = read_commit_within(BodyReader::new(receiver), content, longest)?;
+    with_repo(|repo| {
+        let read = read_commit_within(BodyReader::new(receiver), repo, max_bytes_in_memory)?;
         let change = |change| {
             Ok(match change {
                 repository::Change::Put { path, blob } => {
-                    Change::Put(path.as_str().to_owned(), content.blob(blob, 0..u64::MAX)?)
+                    Change::Put(path.as_str().to_owned(), repo.blob(blob, 0..u64::MAX)?)
                 }
                 repository::Change::Delete(path) => Change::Delete(path.as_str().to_owned()),
                 repository::Change::DeleteFolder(path) => {
@@ -60,7 +67,7 @@ pub fn commit(pieces: &[&[u8]], is_whole: bool, longest: usize) -> Result<Commit
         };
         let changes = read.changes.into_iter().map(change);
         Ok(Commit {
-            changes: changes.collect::<Result<_, GitFault>>()?,
+            changes: changes.collect::<Result<_, RepositoryError>>()?,
             summary: read.summary,
             description: read.description,
             parent: read.parent,
@@ -72,9 +79,9 @@ pub fn commit(pieces: &[&[u8]], is_whole: bool, longest: usize) -> Result<Commit
 /// status of the response.
 #[must_use]
 pub fn byte_range(header: &str, size: u64) -> (u16, Option<(u64, u64)>) {
-    match part(Some(header), size) {
-        Part::Whole => (200, None),
-        Part::Range { first, last } => (206, Some((first, last))),
-        Part::Unsatisfiable => (416, None),
+    match parse_range(Some(header), size) {
+        RangeSpec::Whole => (200, None),
+        RangeSpec::Range { first, last } => (206, Some((first, last))),
+        RangeSpec::Unsatisfiable => (416, None),
     }
 }

@@ -9,35 +9,35 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::repositories::gated_value;
-use crate::access::{Action, decide};
-use crate::answers::{Answer, ApiError, json_answer};
-use crate::authentication::Caller;
+use crate::auth::access::{Action, decide};
+use crate::auth::authentication::Caller;
 use crate::clock::iso;
 use crate::extract::body::{flag, parameter};
-use crate::extract::repository::Address;
+use crate::extract::repository::RepositoryRef;
 use crate::names;
 use crate::registry::{Repository, RepositoryType};
 use crate::repository::Entry;
+use crate::response::{ApiError, ApiResult, json_response};
 use crate::state::HubState;
 
 /// The maximum number of repositories in a list.
-const MOST_LISTED: usize = 1000;
+const MAX_LISTED: usize = 1000;
 
 pub(super) async fn info(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     RawQuery(query): RawQuery,
-) -> Answer {
-    let repository = address.open(&state, &caller, Action::See).await?;
-    let revision = address.revision();
+) -> ApiResult {
+    let repository = target.open(&state, &caller, Action::See).await?;
+    let revision = target.revision();
     let (sha, date, entries) = state
-        .on_content(&repository, move |content| {
-            let commit = content.resolve(&revision)?;
+        .with_repository(&repository, move |repo| {
+            let commit = repo.resolve(&revision)?;
             Ok((
                 commit,
-                content.commit_info(commit)?.date,
-                content.list(commit, None, true)?,
+                repo.commit_info(commit)?.date,
+                repo.list(commit, None, true)?,
             ))
         })
         .await?;
@@ -48,7 +48,7 @@ pub(super) async fn info(
         .map(|entry| sibling(entry, with_blobs))
         .collect();
     let mut body = summary(&repository);
-    complete(&mut body, sha, date);
+    add_commit(&mut body, sha, date);
     // Pointers may contain any size.
     let used = entries
         .iter()
@@ -56,7 +56,7 @@ pub(super) async fn info(
         .fold(0, u64::saturating_add);
     body["usedStorage"] = json!(used);
     body["siblings"] = json!(siblings);
-    json_answer(&body)
+    json_response(&body)
 }
 
 /// `GET /api/models?author=…&search=…&limit=…`: the repositories that the caller may see, newest
@@ -66,14 +66,14 @@ pub(super) async fn list(
     caller: Caller,
     Path(kind): Path<String>,
     RawQuery(query): RawQuery,
-) -> Answer {
+) -> ApiResult {
     let kind = RepositoryType::parse_plural(&kind).ok_or_else(ApiError::page_not_found)?;
     let query = query.unwrap_or_default();
     let author = parameter(&query, "author").map(|author| names::key(&author));
     let search = parameter(&query, "search").map(|search| search.to_lowercase());
     let limit = parameter(&query, "limit")
         .and_then(|limit| limit.parse().ok())
-        .unwrap_or(MOST_LISTED);
+        .unwrap_or(MAX_LISTED);
     let all = state.registry.repositories().await?;
     let shown: Vec<Value> = all
         .iter()
@@ -89,10 +89,10 @@ pub(super) async fn list(
                 .is_none_or(|search| repository.full_name().to_lowercase().contains(search))
         })
         .filter(|repository| decide(caller.principal(), repository, false, Action::See).is_ok())
-        .take(limit.min(MOST_LISTED))
+        .take(limit.min(MAX_LISTED))
         .map(summary)
         .collect();
-    json_answer(&shown)
+    json_response(&shown)
 }
 
 fn summary(repository: &Repository) -> Value {
@@ -114,7 +114,7 @@ fn summary(repository: &Repository) -> Value {
     body
 }
 
-fn complete(body: &mut Value, sha: Oid, date: OffsetDateTime) {
+fn add_commit(body: &mut Value, sha: Oid, date: OffsetDateTime) {
     body["sha"] = json!(sha.to_string());
     body["lastModified"] = json!(iso(date));
 }
@@ -128,7 +128,7 @@ fn sibling(entry: &Entry, with_blobs: bool) -> Value {
             sibling["lfs"] = json!({
                 "sha256": pointer.oid.to_string(),
                 "size": pointer.size,
-                "pointerSize": pointer.own_size,
+                "pointerSize": pointer.pointer_size,
             });
         }
     }

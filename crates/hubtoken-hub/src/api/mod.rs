@@ -6,22 +6,21 @@
 
 mod auth_check;
 mod commit;
-mod content_range;
+mod commit_body;
 mod credentials;
 pub(super) mod download;
+pub(super) mod fallback;
 mod files;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod info;
-mod misc;
-mod ndjson;
-mod ndjson_line;
 mod organizations;
 mod overview;
+mod range;
 mod references;
 mod repositories;
 mod resolve;
-pub(super) mod unknown;
+mod stubs;
 mod whoami;
 
 use std::sync::Arc;
@@ -55,8 +54,8 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
             "/api/organizations/{organization}/overview",
             get(overview::organization),
         )
-        .route("/api/agent-harnesses", get(misc::agent_harnesses))
-        .route("/api/validate-yaml", post(misc::validate_yaml))
+        .route("/api/agent-harnesses", get(stubs::agent_harnesses))
+        .route("/api/validate-yaml", post(stubs::validate_yaml))
         .route("/api/repos/create", post(repositories::create))
         .route(
             "/api/repos/delete",

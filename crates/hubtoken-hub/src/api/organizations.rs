@@ -10,43 +10,43 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::access::may_administer;
-use crate::answers::{Answer, ApiError, ok};
-use crate::authentication::Caller;
+use crate::auth::access::may_administer;
+use crate::auth::authentication::Caller;
 use crate::error::HubError;
 use crate::extract::body::JsonBody;
-use crate::extract::repository::kept_out;
-use crate::registry::{Decision, MemberToken, Origin};
+use crate::extract::repository::deny_and_request_approval;
+use crate::registry::{AuditContext, Decision, MemberToken};
+use crate::response::{ApiError, ApiResult, ok};
 use crate::secret;
 use crate::state::HubState;
 
 #[derive(Deserialize)]
-pub(super) struct Found {
+pub(super) struct RevokeByValue {
     token: String,
 }
 
 pub(super) async fn revoke(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     caller: Caller,
     Path((organization, token)): Path<(String, String)>,
-) -> Answer {
+) -> ApiResult {
     // Only an id is accepted, because a name may refer to different tokens over time.
     if token.len() != 24 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(no_such_token());
     }
     let token = MemberToken::IdOrName(&token);
-    shut_out(&state, &caller, &organization, token, &origin).await
+    revoke_member_token(&state, &caller, &organization, token, &context).await
 }
 
 pub(super) async fn revoke_value(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     caller: Caller,
     Path(organization): Path<String>,
-    JsonBody(found): JsonBody<Found>,
-) -> Answer {
-    let value = Zeroizing::new(found.token);
+    JsonBody(request): JsonBody<RevokeByValue>,
+) -> ApiResult {
+    let value = Zeroizing::new(request.token);
     if !value.starts_with("hf_") {
         return Err(ApiError::bad_request(
             "`token` must be the value of an access token, which begins with `hf_`",
@@ -54,37 +54,44 @@ pub(super) async fn revoke_value(
     }
     let digest = secret::digest(&value);
     let token = MemberToken::Value(&digest);
-    shut_out(&state, &caller, &organization, token, &origin).await
+    revoke_member_token(&state, &caller, &organization, token, &context).await
 }
 
-async fn shut_out(
+async fn revoke_member_token(
     state: &HubState,
     caller: &Caller,
     organization: &str,
     token: MemberToken<'_>,
-    origin: &Origin,
-) -> Answer {
+    context: &AuditContext,
+) -> ApiResult {
     let principal = caller.required()?;
     let organization = state.registry.organization(organization).await?;
     if !may_administer(principal, &organization.id) {
-        return Err(no_right(&organization.name));
+        return Err(not_permitted(&organization.name));
     }
     if let Some(restriction) = principal.restriction(&organization.id) {
-        return Err(kept_out(state, principal, &organization.id, restriction, origin).await);
+        return Err(deny_and_request_approval(
+            state,
+            principal,
+            &organization.id,
+            restriction,
+            context,
+        )
+        .await);
     }
     let decided = state
         .registry
-        .decide(&organization.name, token, Decision::Revoke, origin)
+        .decide(&organization.name, token, Decision::Revoke, context)
         .await;
     match decided {
         Ok(_) => Ok(ok()),
-        Err(HubError::NotAdministrator { .. }) => Err(no_right(&organization.name)),
+        Err(HubError::NotAdministrator { .. }) => Err(not_permitted(&organization.name)),
         Err(HubError::UnknownMemberToken { .. }) => Err(no_such_token()),
         Err(error) => Err(error.into()),
     }
 }
 
-fn no_right(organization: &str) -> ApiError {
+fn not_permitted(organization: &str) -> ApiError {
     ApiError::forbidden(format!(
         "You don't have the rights to manage the tokens of the organization \"{organization}\""
     ))

@@ -11,18 +11,21 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use super::whoami::avatar;
-use crate::answers::{Answer, ApiError, json_answer};
 use crate::clock::iso;
 use crate::error::HubError;
+use crate::response::{ApiError, ApiResult, json_response};
 use crate::state::HubState;
 
-pub(super) async fn user(State(state): State<Arc<HubState>>, Path(name): Path<String>) -> Answer {
+pub(super) async fn user(
+    State(state): State<Arc<HubState>>,
+    Path(name): Path<String>,
+) -> ApiResult {
     let user = match state.registry.user(&name).await {
         Ok(user) => user,
-        Err(HubError::UnknownUser { .. }) => return Err(missing("user")),
+        Err(HubError::UnknownUser { .. }) => return Err(not_found("user")),
         Err(error) => return Err(error.into()),
     };
-    json_answer(&json!({
+    json_response(&json!({
         "_id": user.id,
         "type": "user",
         "user": user.name,
@@ -38,13 +41,13 @@ pub(super) async fn user(State(state): State<Arc<HubState>>, Path(name): Path<St
 pub(super) async fn organization(
     State(state): State<Arc<HubState>>,
     Path(name): Path<String>,
-) -> Answer {
+) -> ApiResult {
     let organization = match state.registry.organization(&name).await {
         Ok(organization) => organization,
-        Err(HubError::UnknownOrganization { .. }) => return Err(missing("organization")),
+        Err(HubError::UnknownOrganization { .. }) => return Err(not_found("organization")),
         Err(error) => return Err(error.into()),
     };
-    json_answer(&json!({
+    json_response(&json!({
         "_id": organization.id,
         "type": "org",
         "name": organization.name,
@@ -56,6 +59,6 @@ pub(super) async fn organization(
 }
 
 /// The name is not repeated in the message, because it may be any text.
-fn missing(what: &str) -> ApiError {
+fn not_found(what: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, format!("This {what} does not exist"))
 }

@@ -8,19 +8,19 @@ use axum::http::header::LINK;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::access::Action;
-use crate::answers::{Answer, ApiError, header_text, json_answer, ok};
-use crate::authentication::Caller;
+use crate::auth::access::Action;
+use crate::auth::authentication::Caller;
 use crate::clock::iso;
 use crate::extract::body::{JsonBody, parameter};
-use crate::extract::repository::Address;
+use crate::extract::repository::RepositoryRef;
 use crate::repository::Reference;
+use crate::response::{ApiError, ApiResult, header_text, json_response, ok};
 use crate::state::HubState;
 
 const BRANCHES: &str = "refs/heads/";
 const TAGS: &str = "refs/tags/";
 /// Commits on one page of the log.
-const PAGE: usize = 50;
+const DEFAULT_LIMIT: usize = 50;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,17 +36,17 @@ pub(super) struct NewTag {
 pub(super) async fn list(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
-) -> Answer {
-    let repository = address.open(&state, &caller, Action::See).await?;
+    target: RepositoryRef,
+) -> ApiResult {
+    let repository = target.open(&state, &caller, Action::See).await?;
     let (branches, tags) = state
-        .on_content(&repository, |content| {
-            Ok((content.references(BRANCHES)?, content.references(TAGS)?))
+        .with_repository(&repository, |repo| {
+            Ok((repo.references(BRANCHES)?, repo.references(TAGS)?))
         })
         .await?;
-    json_answer(&json!({
-        "branches": described(&branches),
-        "tags": described(&tags),
+    json_response(&json!({
+        "branches": references_json(&branches),
+        "tags": references_json(&tags),
         "converts": [],
         "pullRequests": [],
     }))
@@ -55,18 +55,18 @@ pub(super) async fn list(
 pub(super) async fn log(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     RawQuery(query): RawQuery,
-) -> Answer {
-    let repository = address.open(&state, &caller, Action::See).await?;
+) -> ApiResult {
+    let repository = target.open(&state, &caller, Action::See).await?;
     let query = query.unwrap_or_default();
     let number = |name: &str| parameter(&query, name).and_then(|value| value.parse::<usize>().ok());
     let page = number("p").unwrap_or(0).min(1_000_000);
-    let limit = number("limit").unwrap_or(PAGE).clamp(1, 1000);
-    let revision = address.revision();
+    let limit = number("limit").unwrap_or(DEFAULT_LIMIT).clamp(1, 1000);
+    let revision = target.revision();
     let (commits, total) = state
-        .on_content(&repository, move |content| {
-            content.log(content.resolve(&revision)?, page * limit, limit)
+        .with_repository(&repository, move |repo| {
+            repo.log(repo.resolve(&revision)?, page * limit, limit)
         })
         .await?;
     let listed: Vec<Value> = commits
@@ -82,7 +82,7 @@ pub(super) async fn log(
             })
         })
         .collect();
-    let mut response = json_answer(&listed)?;
+    let mut response = json_response(&listed)?;
     let headers = response.headers_mut();
     headers.insert(
         HeaderName::from_static("x-total-count"),
@@ -98,7 +98,7 @@ pub(super) async fn log(
             state.endpoint,
             repository.kind.plural(),
             repository.full_name(),
-            encode(&address.revision()),
+            encode(&target.revision()),
             page + 1,
         );
         headers.insert(LINK, header_text(&next));
@@ -109,17 +109,17 @@ pub(super) async fn log(
 pub(super) async fn create_branch(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     JsonBody(body): JsonBody<NewBranch>,
-) -> Answer {
+) -> ApiResult {
     let from = body
         .starting_point
         .unwrap_or_else(|| crate::repository::DEFAULT_BRANCH.to_owned());
     create(
         &state,
         &caller,
-        &address,
-        (BRANCHES, address.revision(), from),
+        &target,
+        (BRANCHES, target.revision(), from),
     )
     .await
 }
@@ -127,14 +127,14 @@ pub(super) async fn create_branch(
 pub(super) async fn create_tag(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     JsonBody(body): JsonBody<NewTag>,
-) -> Answer {
+) -> ApiResult {
     create(
         &state,
         &caller,
-        &address,
-        (TAGS, body.tag, address.revision()),
+        &target,
+        (TAGS, body.tag, target.revision()),
     )
     .await
 }
@@ -142,16 +142,16 @@ pub(super) async fn create_tag(
 async fn create(
     state: &Arc<HubState>,
     caller: &Caller,
-    address: &Address,
+    target: &RepositoryRef,
     (prefix, name, from): (&'static str, String, String),
-) -> Answer {
-    let repository = address
+) -> ApiResult {
+    let repository = target
         .open(state, caller, Action::Write)
         .await
         .map_err(ApiError::without_pull_request)?;
     state
-        .on_content(&repository, move |content| {
-            content.create_reference(prefix, &name, &from)
+        .with_repository(&repository, move |repo| {
+            repo.create_reference(prefix, &name, &from)
         })
         .await?;
     Ok(ok())
@@ -160,39 +160,39 @@ async fn create(
 pub(super) async fn delete_branch(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
-) -> Answer {
-    delete(&state, &caller, &address, BRANCHES).await
+    target: RepositoryRef,
+) -> ApiResult {
+    delete(&state, &caller, &target, BRANCHES).await
 }
 
 pub(super) async fn delete_tag(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
-) -> Answer {
-    delete(&state, &caller, &address, TAGS).await
+    target: RepositoryRef,
+) -> ApiResult {
+    delete(&state, &caller, &target, TAGS).await
 }
 
 async fn delete(
     state: &Arc<HubState>,
     caller: &Caller,
-    address: &Address,
+    target: &RepositoryRef,
     prefix: &'static str,
-) -> Answer {
-    let repository = address
+) -> ApiResult {
+    let repository = target
         .open(state, caller, Action::Write)
         .await
         .map_err(ApiError::without_pull_request)?;
-    let name = address.revision();
+    let name = target.revision();
     state
-        .on_content(&repository, move |content| {
-            content.delete_reference(prefix, &name)
+        .with_repository(&repository, move |repo| {
+            repo.delete_reference(prefix, &name)
         })
         .await?;
     Ok(ok())
 }
 
-fn described(references: &[Reference]) -> Vec<Value> {
+fn references_json(references: &[Reference]) -> Vec<Value> {
     references
         .iter()
         .map(|reference| {

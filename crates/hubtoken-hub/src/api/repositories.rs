@@ -7,13 +7,15 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::access::{Action, NoCreation, may_create};
-use crate::answers::{Answer, ApiError, json_answer, ok};
-use crate::authentication::Caller;
+use crate::auth::access::{Action, CreationDenial, may_create};
+use crate::auth::authentication::Caller;
 use crate::error::HubError;
 use crate::extract::body::JsonBody;
-use crate::extract::repository::{Address, kept_out, open};
-use crate::registry::{Gate, GateChange, Origin, Principal, RepositoryChange, RepositoryType};
+use crate::extract::repository::{RepositoryRef, deny_and_request_approval, open};
+use crate::registry::{
+    AuditContext, Gate, GateChange, Principal, RepositoryChange, RepositoryType,
+};
+use crate::response::{ApiError, ApiResult, json_response, ok};
 use crate::state::HubState;
 
 #[derive(Deserialize)]
@@ -43,10 +45,10 @@ pub(super) struct Settings {
 
 pub(super) async fn create(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     caller: Caller,
     JsonBody(body): JsonBody<Create>,
-) -> Answer {
+) -> ApiResult {
     let principal = caller.required()?;
     let kind = kind(body.kind.as_deref())?;
     let private = private(body.visibility.as_deref(), body.private)?.unwrap_or(false);
@@ -55,13 +57,22 @@ pub(super) async fn create(
     let namespace = match state.registry.namespace(&owner).await {
         Ok(namespace) => match may_create(principal, &namespace) {
             Ok(()) => namespace,
-            Err(NoCreation::NoRight) => return Err(ApiError::no_right_to_create(kind, &owner)),
-            Err(NoCreation::KeptOut(restriction)) => {
-                return Err(kept_out(&state, principal, &namespace.id, restriction, &origin).await);
+            Err(CreationDenial::NotPermitted) => {
+                return Err(ApiError::creation_not_permitted(kind, &owner));
+            }
+            Err(CreationDenial::BlockedByPolicy(restriction)) => {
+                return Err(deny_and_request_approval(
+                    &state,
+                    principal,
+                    &namespace.id,
+                    restriction,
+                    &context,
+                )
+                .await);
             }
         },
         Err(HubError::UnknownNamespace { .. }) => {
-            return Err(ApiError::no_right_to_create(kind, &owner));
+            return Err(ApiError::creation_not_permitted(kind, &owner));
         }
         Err(error) => return Err(error.into()),
     };
@@ -72,7 +83,7 @@ pub(super) async fn create(
             name,
             Some(&principal.user),
             (private, None),
-            &origin,
+            &context,
         )
         .await;
     let repository = match created {
@@ -82,11 +93,11 @@ pub(super) async fn create(
                 .registry
                 .repository(kind, &namespace.name, name)
                 .await?;
-            return Err(ApiError::exists(&existing, &state.endpoint));
+            return Err(ApiError::already_exists(&existing, &state.endpoint));
         }
         Err(error) => return Err(error.into()),
     };
-    json_answer(&json!({
+    json_response(&json!({
         "url": format!("{}/{}", state.endpoint, repository.page()),
         "name": repository.full_name(),
         "id": repository.id,
@@ -95,10 +106,10 @@ pub(super) async fn create(
 
 pub(super) async fn delete(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     caller: Caller,
     JsonBody(body): JsonBody<Delete>,
-) -> Answer {
+) -> ApiResult {
     let principal = caller.required()?;
     let kind = kind(body.kind.as_deref())?;
     let (owner, name) = owner(principal, body.organization, &body.name);
@@ -107,22 +118,22 @@ pub(super) async fn delete(
         &caller,
         (kind, &owner, name),
         Action::Manage,
-        origin.address,
+        context.address,
     )
     .await
     .map_err(cannot_manage)?;
-    state.delete_repository(&repository, &origin).await?;
+    state.delete_repository(&repository, &context).await?;
     Ok(ok())
 }
 
 pub(super) async fn settings(
     State(state): State<Arc<HubState>>,
-    origin: Origin,
+    context: AuditContext,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     JsonBody(body): JsonBody<Settings>,
-) -> Answer {
-    let repository = address
+) -> ApiResult {
+    let repository = target
         .open(&state, &caller, Action::Manage)
         .await
         .map_err(cannot_manage)?;
@@ -135,13 +146,13 @@ pub(super) async fn settings(
     };
     state
         .registry
-        .update_repository(&repository.id, change, &origin)
+        .update_repository(&repository.id, change, &context)
         .await?;
     let changed = state
         .registry
         .repository(repository.kind, &repository.namespace, &repository.name)
         .await?;
-    json_answer(&json!({
+    json_response(&json!({
         "private": changed.private,
         "visibility": if changed.private { "private" } else { "public" },
         "gated": gated_value(changed.gated),
@@ -155,7 +166,7 @@ pub(super) fn gated_value(gate: Option<Gate>) -> Value {
 
 /// The Hub's text for a forbidden write mentions pull requests, which do not apply here.
 fn cannot_manage(error: ApiError) -> ApiError {
-    error.reworded(
+    error.with_message(
         "Forbidden: pass",
         "You don't have the rights to change the settings of this repository or to delete it",
     )

@@ -17,21 +17,21 @@ use git2::Oid;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::download::Download;
-use crate::access::Action;
-use crate::answers::{Answer, ApiError, X_REPO_COMMIT, header_text};
-use crate::authentication::Caller;
-use crate::extract::repository::Address;
-use crate::git::blob::packed;
-use crate::pieces::{of_file, of_reader};
+use crate::auth::access::Action;
+use crate::auth::authentication::Caller;
+use crate::extract::repository::RepositoryRef;
+use crate::git::blob::stream_packed_blob;
 use crate::registry::Repository;
-use crate::repository::{Content, Entry, GitFault, LooseBlob, RepositoryPath};
+use crate::repository::{Entry, LooseBlob, OpenRepository, RepositoryError, RepositoryPath};
+use crate::response::{ApiError, ApiResult, X_REPO_COMMIT, header_text};
 use crate::state::HubState;
+use crate::stream_body::{from_file, from_reader};
 
 const X_LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
 const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
 
 /// Files up to this size are read at once; larger ones are streamed.
-const SMALL: u64 = 256 << 10;
+const SMALL_FILE_BYTES: u64 = 256 << 10;
 
 /// The characters that RFC 5987 leaves unescaped in a file name.
 const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC
@@ -40,7 +40,7 @@ const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-const TEXT: &[&str] = &[
+const TEXT_EXTENSIONS: &[&str] = &[
     "c",
     "cfg",
     "conf",
@@ -73,7 +73,7 @@ const TEXT: &[&str] = &[
 ];
 
 /// Where the content of a file is read from.
-enum Source {
+enum BlobSource {
     /// A git object small enough to be read at once.
     Small(Oid),
     /// A loose git object.
@@ -85,30 +85,30 @@ enum Source {
 }
 
 /// A file that was found.
-struct Found {
+struct ResolvedFile {
     commit: Oid,
     entry: Entry,
-    source: Source,
+    source: BlobSource,
 }
 
 pub(super) async fn resolve(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     uri: Uri,
     method: Method,
     headers: HeaderMap,
-) -> Answer {
-    let repository = address.open(&state, &caller, Action::Read).await?;
-    let path = RepositoryPath::parse_existing(address.path.as_deref().unwrap_or_default())?;
-    let (revision, wanted) = (address.revision(), path.clone());
-    let is_raw = uri.path().split('/').nth(address.place_of_verb()) == Some("raw");
+) -> ApiResult {
+    let repository = target.open(&state, &caller, Action::Read).await?;
+    let path = RepositoryPath::parse_existing(target.path.as_deref().unwrap_or_default())?;
+    let (revision, wanted) = (target.revision(), path.clone());
+    let is_raw = uri.path().split('/').nth(target.verb_index()) == Some("raw");
     let found = state
-        .on_content(&repository, move |content| {
-            find(content, &revision, &wanted, is_raw)
+        .with_repository(&repository, move |repo| {
+            find(repo, &revision, &wanted, is_raw)
         })
         .await?;
-    let Found {
+    let ResolvedFile {
         commit,
         entry,
         source,
@@ -116,7 +116,7 @@ pub(super) async fn resolve(
     let mut response = Response::new(Body::empty());
     describe(response.headers_mut(), &path, commit);
     let download = match (&source, entry.lfs) {
-        (Source::Large(_), Some(pointer)) => {
+        (BlobSource::Large(_), Some(pointer)) => {
             let headers = response.headers_mut();
             let tag = format!("\"{}\"", pointer.oid);
             headers.insert(X_LINKED_SIZE, HeaderValue::from(pointer.size));
@@ -142,28 +142,28 @@ pub(super) async fn resolve(
 
 /// Looks a file up, without reading the content of large ones.
 fn find(
-    content: &Content,
+    repo: &OpenRepository,
     revision: &str,
     wanted: &RepositoryPath,
     is_raw: bool,
-) -> Result<Found, GitFault> {
-    let commit = content.resolve(revision)?;
-    let entry = content.entry(commit, wanted)?;
+) -> Result<ResolvedFile, RepositoryError> {
+    let commit = repo.resolve(revision)?;
+    let entry = repo.entry(commit, wanted)?;
     if !entry.is_file() {
         return Err(not_a_file(&entry.path, commit));
     }
     let source = match entry.lfs.filter(|_| !is_raw) {
         Some(pointer) => {
-            let file = content.large(&pointer)?;
-            Source::Large(file.ok_or(GitFault::LargeFileMissing { commit })?)
+            let file = repo.lfs_object(&pointer)?;
+            BlobSource::Large(file.ok_or(RepositoryError::LargeFileMissing { commit })?)
         }
-        None if entry.blob_size() <= SMALL => Source::Small(entry.oid),
-        None => match content.loose(entry.oid)? {
-            Some(blob) => Source::Loose(Box::new(blob)),
-            None => Source::Packed(entry.oid),
+        None if entry.blob_size() <= SMALL_FILE_BYTES => BlobSource::Small(entry.oid),
+        None => match repo.loose_blob(entry.oid)? {
+            Some(blob) => BlobSource::Loose(Box::new(blob)),
+            None => BlobSource::Packed(entry.oid),
         },
     };
-    Ok(Found {
+    Ok(ResolvedFile {
         commit,
         entry,
         source,
@@ -173,30 +173,33 @@ fn find(
 async fn read(
     state: &Arc<HubState>,
     repository: &Repository,
-    source: Source,
+    source: BlobSource,
     part: Range<u64>,
 ) -> Result<Body, ApiError> {
     let length = part.end - part.start;
     let oid = match source {
-        Source::Large(file) => return Ok(of_file(file, &part).map_err(GitFault::from)?),
-        Source::Loose(blob) => return Ok(of_reader(*blob, part.start, length)),
-        Source::Packed(oid) => {
-            if let Some(body) = packed(state, repository, oid, part.start, length).await {
+        BlobSource::Large(file) => {
+            return Ok(from_file(file, &part).map_err(RepositoryError::from)?);
+        }
+        BlobSource::Loose(blob) => return Ok(from_reader(*blob, part.start, length)),
+        BlobSource::Packed(oid) => {
+            if let Some(body) = stream_packed_blob(state, repository, oid, part.start, length).await
+            {
                 return Ok(body);
             }
             // Without the `git` program, the whole object has to be read.
             oid
         }
-        Source::Small(oid) => oid,
+        BlobSource::Small(oid) => oid,
     };
     let data = state
-        .on_content(repository, move |content| content.blob(oid, part))
+        .with_repository(repository, move |repo| repo.blob(oid, part))
         .await?;
     Ok(Body::from(data))
 }
 
-fn not_a_file(path: &str, commit: Oid) -> GitFault {
-    GitFault::EntryNotFound {
+fn not_a_file(path: &str, commit: Oid) -> RepositoryError {
+    RepositoryError::EntryNotFound {
         path: path.to_owned(),
         commit,
     }
@@ -222,7 +225,7 @@ fn describe(headers: &mut HeaderMap, path: &RepositoryPath, commit: Oid) {
         .rsplit_once('.')
         .map_or("", |(_, extension)| extension)
         .to_ascii_lowercase();
-    let content_type = if TEXT.contains(&extension.as_str()) {
+    let content_type = if TEXT_EXTENSIONS.contains(&extension.as_str()) {
         "text/plain; charset=utf-8"
     } else {
         "application/octet-stream"

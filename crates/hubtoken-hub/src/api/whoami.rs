@@ -7,28 +7,31 @@ use axum::extract::State;
 use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 
-use crate::answers::{Answer, json_answer, rendered};
-use crate::authentication::Caller;
+use crate::auth::authentication::Caller;
 use crate::clock::iso;
-use crate::rate_limit::Standing;
+use crate::rate_limit::RateLimitStatus;
 use crate::registry::{GrantedRole, Membership, Principal, Restriction, TokenInfo};
+use crate::response::{ApiResult, cached_json, json_response};
 use crate::state::HubState;
 
-pub(super) async fn whoami(caller: Caller, standing: Option<Extension<Standing>>) -> Answer {
+pub(super) async fn whoami(
+    caller: Caller,
+    rate_limit: Option<Extension<RateLimitStatus>>,
+) -> ApiResult {
     let principal = caller.required()?;
-    let mut response = if let Some(rendered) = principal.whoami.get() {
-        rendered.into_response()
+    let mut response = if let Some(cached_json) = principal.whoami.get() {
+        cached_json.into_response()
     } else {
-        let rendered = rendered(&identity(principal))?;
-        principal.whoami.get_or_init(|| rendered).into_response()
+        let cached_json = cached_json(&identity(principal))?;
+        principal.whoami.get_or_init(|| cached_json).into_response()
     };
-    if let Some(Extension(standing)) = standing {
-        response.extensions_mut().insert(standing);
+    if let Some(Extension(rate_limit)) = rate_limit {
+        response.extensions_mut().insert(rate_limit);
     }
     Ok(response)
 }
 
-pub(super) async fn userinfo(State(state): State<Arc<HubState>>, caller: Caller) -> Answer {
+pub(super) async fn userinfo(State(state): State<Arc<HubState>>, caller: Caller) -> ApiResult {
     let principal = caller.required()?;
     let user = &principal.user;
     let orgs: Vec<Value> = principal
@@ -45,7 +48,7 @@ pub(super) async fn userinfo(State(state): State<Arc<HubState>>, caller: Caller)
             })
         })
         .collect();
-    json_answer(&json!({
+    json_response(&json!({
         "sub": user.id,
         "name": user.fullname,
         "preferred_username": user.name,

@@ -16,7 +16,7 @@ use crate::clock::iso;
 use hubtoken_core::hexadecimal;
 
 /// The version of the archive format.
-pub(super) const FORM: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 /// The contents of the manifest, which is the last file of an archive.
 #[derive(Debug, Deserialize, Serialize)]
@@ -25,12 +25,12 @@ pub(super) struct Manifest {
     pub version: String,
     pub created_at: String,
     pub schema: i64,
-    pub files: Vec<Listed>,
+    pub files: Vec<ManifestEntry>,
 }
 
 /// A file in an archive.
 #[derive(Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub(super) struct Listed {
+pub(super) struct ManifestEntry {
     pub path: String,
     pub bytes: u64,
     pub sha256: String,
@@ -39,7 +39,7 @@ pub(super) struct Listed {
 /// An archive being written.
 pub(super) struct Writer {
     tar: tar::Builder<BufWriter<File>>,
-    files: Vec<Listed>,
+    files: Vec<ManifestEntry>,
 }
 
 /// What a reference points to.
@@ -73,12 +73,12 @@ impl Writer {
     }
 
     fn add(&mut self, name: &str, length: u64, content: impl Read) -> io::Result<()> {
-        let mut content = Digesting {
+        let mut content = HashingReader {
             content,
             digest: Sha256::new(),
         };
         self.append(name, length, &mut content)?;
-        self.files.push(Listed {
+        self.files.push(ManifestEntry {
             path: name.to_owned(),
             bytes: length,
             sha256: hexadecimal::encode(&content.digest.finalize()),
@@ -112,7 +112,7 @@ impl Writer {
     }
 
     /// Adds a repository's large files. A repository without any has no such folder.
-    pub(super) fn add_large_files(&mut self, name: &str, folder: &Path) -> io::Result<()> {
+    pub(super) fn add_lfs_objects(&mut self, name: &str, folder: &Path) -> io::Result<()> {
         let mut entries = match fs::read_dir(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?.collect::<io::Result<Vec<_>>>()?,
@@ -125,7 +125,7 @@ impl Writer {
             };
             let inner = format!("{name}/{text}");
             if entry.file_type()?.is_dir() {
-                self.add_large_files(&inner, &entry.path())?;
+                self.add_lfs_objects(&inner, &entry.path())?;
             } else {
                 self.add_file(&inner, &entry.path())?;
             }
@@ -154,7 +154,7 @@ impl Writer {
     /// Adds the manifest and syncs the archive to disk.
     pub(super) fn finish(mut self, schema: i64, now: OffsetDateTime) -> io::Result<()> {
         let manifest = Manifest {
-            form: FORM,
+            form: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             created_at: iso(now),
             schema,
@@ -180,12 +180,12 @@ fn is_object(name: &str) -> bool {
 }
 
 /// A reader that hashes what it reads.
-pub(super) struct Digesting<R> {
+pub(super) struct HashingReader<R> {
     pub content: R,
     pub digest: Sha256,
 }
 
-impl<R: Read> Read for Digesting<R> {
+impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.content.read(buffer)?;
         self.digest.update(&buffer[..read]);
@@ -219,13 +219,13 @@ pub(super) fn references(git: &git2::Repository) -> Result<Vec<(String, Target)>
 pub(super) fn check_complete(git: &git2::Repository) -> Result<(), String> {
     let text = |error: git2::Error| error.message().to_owned();
     let database = git.odb().map_err(text)?;
-    let mut waiting: Vec<Oid> = git
+    let mut pending: Vec<Oid> = git
         .references()
         .map_err(text)?
         .filter_map(|reference| reference.ok()?.target())
         .collect();
-    let mut seen: HashSet<Oid> = waiting.iter().copied().collect();
-    while let Some(oid) = waiting.pop() {
+    let mut seen: HashSet<Oid> = pending.iter().copied().collect();
+    while let Some(oid) = pending.pop() {
         let missing = |_| format!("the object {oid} is missing or damaged");
         let (_, kind) = database.read_header(oid).map_err(missing)?;
         let mut found = Vec::new();
@@ -246,7 +246,7 @@ pub(super) fn check_complete(git: &git2::Repository) -> Result<(), String> {
             ObjectType::Tag => found.push(git.find_tag(oid).map_err(missing)?.target_id()),
             _ => (),
         }
-        waiting.extend(found.into_iter().filter(|oid| seen.insert(*oid)));
+        pending.extend(found.into_iter().filter(|oid| seen.insert(*oid)));
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ pub struct Backup {
 pub fn backup(data: &Path, target: &Path, now: OffsetDateTime) -> Result<Backup, HubError> {
     let database = data.join(DATABASE);
     if !database.is_file() {
-        return Err(refused(format!(
+        return Err(backup_error(format!(
             "{} is not a Hub's data folder: it has no {DATABASE}",
             data.display()
         )));
@@ -67,40 +67,43 @@ pub fn backup(data: &Path, target: &Path, now: OffsetDateTime) -> Result<Backup,
         target.to_owned()
     };
     if target.exists() {
-        return Err(refused(format!("{} already exists", target.display())));
+        return Err(backup_error(format!("{} already exists", target.display())));
     }
     let parent = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let fault = |error| HubError::folder(&target, error);
+    let map_error = |error| HubError::folder(&target, error);
     // In the target's folder, so that the archive can be renamed. It is private, and removed on
     // failure.
-    let room = tempfile::Builder::new()
+    let staging = tempfile::Builder::new()
         .prefix(".hubtoken-backup-")
         .tempdir_in(parent)
-        .map_err(fault)?;
-    let (copy, archive) = (room.path().join(DATABASE), room.path().join("archive"));
-    let taken = wait(snapshot::copy(&database, &copy))??;
-    let mut writer = Writer::create(&archive).map_err(fault)?;
+        .map_err(map_error)?;
+    let (copy, archive) = (
+        staging.path().join(DATABASE),
+        staging.path().join("archive"),
+    );
+    let snapshot = block_on(snapshot::copy(&database, &copy))??;
+    let mut writer = Writer::create(&archive).map_err(map_error)?;
     let mut deleted = Vec::new();
-    for (kind, id) in &taken.repositories {
+    for (kind, id) in &snapshot.repositories {
         let name = folder_name(*kind, id);
         let folder = data.join(&name);
         if repository(&mut writer, &name, &folder)? {
             // After the references, because the objects of their pointers were stored before them.
-            let large = large_name(*kind, id);
+            let lfs_folder = lfs_folder_name(*kind, id);
             writer
-                .add_large_files(&large, &data.join(&large))
-                .map_err(fault)?;
+                .add_lfs_objects(&lfs_folder, &data.join(&lfs_folder))
+                .map_err(map_error)?;
             continue;
         }
         deleted.push(id.clone());
     }
-    wait(snapshot::forget(&copy, &deleted))??;
-    writer.add_file(DATABASE, &copy).map_err(fault)?;
-    writer.finish(taken.schema, now).map_err(fault)?;
-    let bytes = fs::metadata(&archive).map_err(fault)?.len();
+    block_on(snapshot::forget(&copy, &deleted))??;
+    writer.add_file(DATABASE, &copy).map_err(map_error)?;
+    writer.finish(snapshot.schema, now).map_err(map_error)?;
+    let bytes = fs::metadata(&archive).map_err(map_error)?.len();
     // Does not replace a file that another process has created in the meantime.
     tempfile::TempPath::try_from_path(&archive)
         .and_then(|archive| {
@@ -108,14 +111,14 @@ pub fn backup(data: &Path, target: &Path, now: OffsetDateTime) -> Result<Backup,
                 .persist_noclobber(&target)
                 .map_err(|error| error.error)
         })
-        .map_err(fault)?;
+        .map_err(map_error)?;
     File::open(parent)
         .and_then(|folder| folder.sync_all())
-        .map_err(fault)?;
+        .map_err(map_error)?;
     Ok(Backup {
         path: target,
         bytes,
-        repositories: taken.repositories.len() - deleted.len(),
+        repositories: snapshot.repositories.len() - deleted.len(),
     })
 }
 
@@ -124,19 +127,19 @@ fn repository(writer: &mut Writer, name: &str, folder: &Path) -> Result<bool, Hu
     let git = match git2::Repository::open_bare(folder) {
         Ok(git) => git,
         Err(_) if !folder.join("HEAD").is_file() => return Ok(false),
-        Err(error) => return Err(broken(name, &error)),
+        Err(error) => return Err(damaged(name, &error)),
     };
-    let references = archive::references(&git).map_err(|error| broken(name, &error))?;
+    let references = archive::references(&git).map_err(|error| damaged(name, &error))?;
     let added = writer
         .add_repository(name, folder, &references)
         .map_err(|error| HubError::folder(folder, error));
     match added {
-        Err(_) if !folder.join("HEAD").is_file() => Err(refused(format!(
+        Err(_) if !folder.join("HEAD").is_file() => Err(backup_error(format!(
             "{name} was deleted while it was read: try again"
         ))),
         Err(error) => Err(error),
         Ok(()) => {
-            archive::check_complete(&git).map_err(|reason| broken(name, &reason))?;
+            archive::check_complete(&git).map_err(|reason| damaged(name, &reason))?;
             Ok(true)
         }
     }
@@ -146,20 +149,20 @@ fn folder_name(kind: RepositoryType, id: &str) -> String {
     format!("repositories/{}/{id}.git", kind.plural())
 }
 
-fn large_name(kind: RepositoryType, id: &str) -> String {
+fn lfs_folder_name(kind: RepositoryType, id: &str) -> String {
     format!("lfs/{}/{id}", kind.plural())
 }
 
-fn broken(name: &str, reason: &dyn std::fmt::Display) -> HubError {
-    refused(format!("{name} is damaged: {reason}"))
+fn damaged(name: &str, reason: &dyn std::fmt::Display) -> HubError {
+    backup_error(format!("{name} is damaged: {reason}"))
 }
 
-fn refused(reason: String) -> HubError {
+fn backup_error(reason: String) -> HubError {
     HubError::Backup { reason }
 }
 
 /// Runs a future to completion, even on a thread that belongs to a runtime.
-fn wait<T: Send>(future: impl Future<Output = T> + Send) -> Result<T, HubError> {
+fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> Result<T, HubError> {
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             tokio::runtime::Builder::new_current_thread()

@@ -8,8 +8,8 @@ use std::path::{Component, Path};
 
 use sha2::{Digest as _, Sha256};
 
-use super::archive::{self, Digesting, FORM, Listed, Manifest};
-use super::{Backup, DATABASE, MANIFEST, folder_name, wait};
+use super::archive::{self, FORMAT, HashingReader, Manifest, ManifestEntry};
+use super::{Backup, DATABASE, MANIFEST, block_on, folder_name};
 use crate::error::HubError;
 use crate::registry::RepositoryType;
 use crate::registry::sqlite::snapshot;
@@ -23,41 +23,41 @@ const MANIFEST_BYTES: u64 = 256 << 20;
 /// # Errors
 /// A [`HubError`] with the reason. The folder is unchanged in that case.
 pub fn restore(archive: &Path, data: &Path) -> Result<Backup, HubError> {
-    let fault = |error| HubError::folder(data, error);
+    let map_error = |error| HubError::folder(data, error);
     match fs::read_dir(data).map(|mut entries| entries.next().is_none()) {
         Ok(true) => (),
-        Ok(false) => return Err(refused(format!("{} is not empty", data.display()))),
+        Ok(false) => return Err(restore_error(format!("{} is not empty", data.display()))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => (),
-        Err(error) => return Err(fault(error)),
+        Err(error) => return Err(map_error(error)),
     }
     let parent = match data.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    fs::create_dir_all(parent).map_err(fault)?;
-    let room = tempfile::Builder::new()
+    fs::create_dir_all(parent).map_err(map_error)?;
+    let staging = tempfile::Builder::new()
         .prefix(".hubtoken-restore-")
         .permissions(fs::Permissions::from_mode(0o700))
         .tempdir_in(parent)
-        .map_err(fault)?;
+        .map_err(map_error)?;
     let bytes = fs::metadata(archive)
-        .map_err(|error| refused(format!("{}: {error}", archive.display())))?
+        .map_err(|error| restore_error(format!("{}: {error}", archive.display())))?
         .len();
-    let (found, manifest) = unpack(archive, room.path())?;
+    let (found, manifest) = unpack(archive, staging.path())?;
     compare(&found, &manifest)?;
-    let repositories = check(room.path(), &manifest)?;
-    File::open(room.path())
+    let repositories = check(staging.path(), &manifest)?;
+    File::open(staging.path())
         .and_then(|folder| folder.sync_all())
-        .map_err(fault)?;
+        .map_err(map_error)?;
     // Replaces an empty folder or creates a new one. The system rejects anything else.
-    let room = room.keep();
-    if let Err(error) = fs::rename(&room, data) {
-        let _ = fs::remove_dir_all(&room);
-        return Err(fault(error));
+    let staging = staging.keep();
+    if let Err(error) = fs::rename(&staging, data) {
+        let _ = fs::remove_dir_all(&staging);
+        return Err(map_error(error));
     }
     File::open(parent)
         .and_then(|folder| folder.sync_all())
-        .map_err(fault)?;
+        .map_err(map_error)?;
     Ok(Backup {
         path: data.to_owned(),
         bytes,
@@ -66,9 +66,9 @@ pub fn restore(archive: &Path, data: &Path) -> Result<Backup, HubError> {
 }
 
 /// Unpacks all files, and reads the manifest.
-fn unpack(archive: &Path, room: &Path) -> Result<(Vec<Listed>, Manifest), HubError> {
+fn unpack(archive: &Path, staging: &Path) -> Result<(Vec<ManifestEntry>, Manifest), HubError> {
     let unreadable = |error: io::Error| {
-        refused(format!(
+        restore_error(format!(
             "{} is not a complete backup of a Hub: {error}",
             archive.display()
         ))
@@ -86,7 +86,9 @@ fn unpack(archive: &Path, room: &Path) -> Result<(Vec<Listed>, Manifest), HubErr
             .to_str()
             .filter(|_| entry.header().entry_type().is_file() && manifest.is_none())
             .map(ToOwned::to_owned)
-            .ok_or_else(|| refused("it contains a file that does not belong there".to_owned()))?;
+            .ok_or_else(|| {
+                restore_error("it contains a file that does not belong there".to_owned())
+            })?;
         if name == MANIFEST {
             let mut text = Vec::new();
             entry
@@ -94,18 +96,18 @@ fn unpack(archive: &Path, room: &Path) -> Result<(Vec<Listed>, Manifest), HubErr
                 .read_to_end(&mut text)
                 .map_err(unreadable)?;
             let read: Manifest = serde_json::from_slice(&text)
-                .map_err(|_| refused("its manifest cannot be read".to_owned()))?;
+                .map_err(|_| restore_error("its manifest cannot be read".to_owned()))?;
             manifest = Some(read);
         } else if is_expected(&name) {
-            found.push(file(room, name, entry).map_err(unreadable)?);
+            found.push(file(staging, name, entry).map_err(unreadable)?);
         } else {
-            return Err(refused(
+            return Err(restore_error(
                 "it contains a file that does not belong there".to_owned(),
             ));
         }
     }
     let manifest = manifest.ok_or_else(|| {
-        refused(format!(
+        restore_error(format!(
             "{} is truncated: its end is missing",
             archive.display()
         ))
@@ -114,8 +116,8 @@ fn unpack(archive: &Path, room: &Path) -> Result<(Vec<Listed>, Manifest), HubErr
 }
 
 /// Writes one file, and returns its manifest entry.
-fn file(room: &Path, name: String, entry: impl Read) -> io::Result<Listed> {
-    let path = room.join(&name);
+fn file(staging: &Path, name: String, entry: impl Read) -> io::Result<ManifestEntry> {
+    let path = staging.join(&name);
     if let Some(folder) = path.parent() {
         DirBuilder::new()
             .recursive(true)
@@ -127,13 +129,13 @@ fn file(room: &Path, name: String, entry: impl Read) -> io::Result<Listed> {
         .create_new(true)
         .mode(0o600)
         .open(&path)?;
-    let mut content = Digesting {
+    let mut content = HashingReader {
         content: entry,
         digest: Sha256::new(),
     };
     let bytes = io::copy(&mut content, &mut file)?;
     file.sync_all()?;
-    Ok(Listed {
+    Ok(ManifestEntry {
         path: name,
         bytes,
         sha256: hexadecimal::encode(&content.digest.finalize()),
@@ -162,11 +164,11 @@ fn is_expected(name: &str) -> bool {
                 _ => false,
             }
     };
-    is_plain && (name == DATABASE || in_repository() || is_large_file(name))
+    is_plain && (name == DATABASE || in_repository() || is_lfs_object(name))
 }
 
 /// Accepts a large file in the location that its name requires.
-fn is_large_file(name: &str) -> bool {
+fn is_lfs_object(name: &str) -> bool {
     let kinds = RepositoryType::ALL.map(RepositoryType::plural);
     let is_hexadecimal = |text: &str, length: usize| {
         text.len() == length
@@ -187,19 +189,19 @@ fn is_large_file(name: &str) -> bool {
 }
 
 /// Whether a large file's content does not match its name.
-fn is_misnamed(file: &Listed) -> bool {
+fn is_misnamed(file: &ManifestEntry) -> bool {
     file.path.starts_with("lfs/") && !file.path.ends_with(&file.sha256)
 }
 
 /// Checks that the files are exactly those that the manifest lists, unchanged.
-fn compare(found: &[Listed], manifest: &Manifest) -> Result<(), HubError> {
-    if manifest.form != FORM {
-        return Err(refused(format!(
-            "it has format {}, but this version of hubtoken supports only format {FORM}",
+fn compare(found: &[ManifestEntry], manifest: &Manifest) -> Result<(), HubError> {
+    if manifest.form != FORMAT {
+        return Err(restore_error(format!(
+            "it has format {}, but this version of hubtoken supports only format {FORMAT}",
             manifest.form
         )));
     }
-    let listed: HashMap<&str, &Listed> = manifest
+    let listed: HashMap<&str, &ManifestEntry> = manifest
         .files
         .iter()
         .map(|file| (file.path.as_str(), file))
@@ -212,21 +214,23 @@ fn compare(found: &[Listed], manifest: &Manifest) -> Result<(), HubError> {
         || found.len() != manifest.files.len()
         || listed.len() != found.len()
     {
-        return Err(refused("a file in it is missing or was changed".to_owned()));
+        return Err(restore_error(
+            "a file in it is missing or was changed".to_owned(),
+        ));
     }
     Ok(())
 }
 
 /// Checks that a Hub can start from it: the database is intact, and everything that the
 /// repositories' references reach exists.
-fn check(room: &Path, manifest: &Manifest) -> Result<usize, HubError> {
+fn check(staging: &Path, manifest: &Manifest) -> Result<usize, HubError> {
     if !manifest.files.iter().any(|file| file.path == DATABASE) {
-        return Err(refused("it does not contain a database".to_owned()));
+        return Err(restore_error("it does not contain a database".to_owned()));
     }
-    let taken = wait(snapshot::inspect(&room.join(DATABASE)))??;
-    for (kind, id) in &taken.repositories {
+    let snapshot = block_on(snapshot::inspect(&staging.join(DATABASE)))??;
+    for (kind, id) in &snapshot.repositories {
         let name = folder_name(*kind, id);
-        let folder = room.join(&name);
+        let folder = staging.join(&name);
         for needed in ["objects", "refs"] {
             DirBuilder::new()
                 .recursive(true)
@@ -234,15 +238,16 @@ fn check(room: &Path, manifest: &Manifest) -> Result<usize, HubError> {
                 .create(folder.join(needed))
                 .map_err(|error| HubError::folder(&folder, error))?;
         }
-        let git = git2::Repository::open_bare(&folder)
-            .map_err(|error| refused(format!("{name} cannot be read: {}", error.message())))?;
+        let git = git2::Repository::open_bare(&folder).map_err(|error| {
+            restore_error(format!("{name} cannot be read: {}", error.message()))
+        })?;
         archive::check_complete(&git)
-            .map_err(|reason| refused(format!("{name} is damaged: {reason}")))?;
+            .map_err(|reason| restore_error(format!("{name} is damaged: {reason}")))?;
     }
-    Ok(taken.repositories.len())
+    Ok(snapshot.repositories.len())
 }
 
-fn refused(reason: String) -> HubError {
+fn restore_error(reason: String) -> HubError {
     HubError::Restore { reason }
 }
 

@@ -7,11 +7,11 @@ use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 
-use crate::answers::ApiError;
+use crate::response::ApiError;
 
 /// Limits for reading and discarding an unwanted body.
-const DRAINED_BYTES: usize = 64 << 20;
-const DRAINING: Duration = Duration::from_secs(10);
+const MAX_DRAINED_BYTES: usize = 64 << 20;
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A JSON body, regardless of the content type; an empty one is `{}`.
 pub(crate) struct JsonBody<T>(pub T);
@@ -67,12 +67,12 @@ pub(crate) async fn drain(body: Body) {
             std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await
         {
             read += frame.data_ref().map_or(0, Bytes::len);
-            if read > DRAINED_BYTES {
+            if read > MAX_DRAINED_BYTES {
                 break;
             }
         }
     };
-    let _ = tokio::time::timeout(DRAINING, reading).await;
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, reading).await;
 }
 
 /// A parameter of a query or a form; the first if there are several.

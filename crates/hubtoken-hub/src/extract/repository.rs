@@ -6,16 +6,16 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
-use crate::access::{Action, Denial, decide};
-use crate::answers::ApiError;
-use crate::authentication::Caller;
-use crate::peer::Peer;
-use crate::registry::{Origin, Principal, Repository, RepositoryType, Restriction};
+use crate::auth::access::{Action, Denial, decide};
+use crate::auth::authentication::Caller;
+use crate::registry::{AuditContext, Principal, Repository, RepositoryType, Restriction};
+use crate::response::ApiError;
+use crate::server::peer::Peer;
 use crate::state::HubState;
 
 /// The parts of a path that name a repository and the requested operation.
 #[derive(Clone, Debug)]
-pub(crate) struct Address {
+pub(crate) struct RepositoryRef {
     pub kind: RepositoryType,
     pub namespace: String,
     pub name: String,
@@ -26,7 +26,7 @@ pub(crate) struct Address {
     peer: Option<IpAddr>,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Address {
+impl<S: Send + Sync> FromRequestParts<S> for RepositoryRef {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
@@ -60,7 +60,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Address {
     }
 }
 
-impl Address {
+impl RepositoryRef {
     pub(crate) fn revision(&self) -> String {
         self.revision
             .clone()
@@ -68,7 +68,7 @@ impl Address {
     }
 
     /// The index of the path segment that names the operation, in paths outside the API.
-    pub(crate) fn place_of_verb(&self) -> usize {
+    pub(crate) fn verb_index(&self) -> usize {
         match self.kind {
             RepositoryType::Model => 3,
             RepositoryType::Dataset | RepositoryType::Space => 4,
@@ -76,7 +76,7 @@ impl Address {
     }
 
     /// Removes the ending that git URLs may have; no repository name ends with it.
-    pub(crate) fn without_git_ending(mut self) -> Self {
+    pub(crate) fn without_git_suffix(mut self) -> Self {
         let length = self.name.len().saturating_sub(".git".len());
         if self
             .name
@@ -137,18 +137,18 @@ pub(crate) async fn open(
         caller.principal(),
     ) {
         (Ok(()), _) => Ok(repository),
-        (Err(Denial::KeptOut(restriction)), Some(principal)) => {
-            let origin = Origin {
+        (Err(Denial::BlockedByPolicy(restriction)), Some(principal)) => {
+            let context = AuditContext {
                 actor: principal.actor(),
                 address: peer,
                 at: state.clock.now(),
             };
-            Err(kept_out(
+            Err(deny_and_request_approval(
                 state,
                 principal,
                 &repository.namespace_id,
                 restriction,
-                &origin,
+                &context,
             )
             .await)
         }
@@ -158,23 +158,23 @@ pub(crate) async fn open(
 
 /// The response for a token that organization policy blocks. The first such response also files an
 /// approval request.
-pub(crate) async fn kept_out(
+pub(crate) async fn deny_and_request_approval(
     state: &HubState,
     principal: &Principal,
     organization_id: &str,
     restriction: Restriction,
-    origin: &Origin,
+    context: &AuditContext,
 ) -> ApiError {
-    if restriction == Restriction::NotAsked {
-        let asked = state
+    if restriction == Restriction::NotRequested {
+        let requested = state
             .registry
-            .ask(organization_id, &principal.token.id, origin)
+            .request_approval(organization_id, &principal.token.id, context)
             .await;
-        if let Err(error) = asked {
+        if let Err(error) = requested {
             // If the request cannot be filed, there is nothing for an administrator to decide
             // about.
             return error.into();
         }
     }
-    ApiError::kept_out(restriction)
+    ApiError::blocked_by_policy(restriction)
 }

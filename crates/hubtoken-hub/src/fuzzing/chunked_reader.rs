@@ -8,25 +8,25 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// A stream that delivers these chunks.
-pub(crate) struct Arriving<'a>(VecDeque<&'a [u8]>);
+pub(crate) struct ChunkedReader<'a>(VecDeque<&'a [u8]>);
 
-impl<'a> Arriving<'a> {
-    pub(crate) fn new(pieces: &[&'a [u8]]) -> Self {
-        Self(pieces.iter().copied().collect())
+impl<'a> ChunkedReader<'a> {
+    pub(crate) fn new(chunks: &[&'a [u8]]) -> Self {
+        Self(chunks.iter().copied().collect())
     }
 }
 
-impl AsyncRead for Arriving<'_> {
+impl AsyncRead for ChunkedReader<'_> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        while let Some(piece) = self.0.pop_front() {
-            if piece.is_empty() {
+        while let Some(chunk) = self.0.pop_front() {
+            if chunk.is_empty() {
                 continue;
             }
-            let (now, later) = piece.split_at(piece.len().min(buffer.remaining()));
+            let (now, later) = chunk.split_at(chunk.len().min(buffer.remaining()));
             buffer.put_slice(now);
             self.0.push_front(later);
             break;

@@ -12,16 +12,16 @@ use git2::Oid;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::ChildStdout;
 
-use super::child::Group;
-use super::program;
-use super::service::STALL;
-use crate::pieces::{PIECE, Pieces, body, channel};
+use super::command;
+use super::process_group::ProcessGroup;
+use super::service::STALL_TIMEOUT;
 use crate::registry::Repository;
 use crate::state::HubState;
+use crate::stream_body::{BodySender, CHUNK_SIZE, body, channel};
 
 /// Streams `length` bytes of a blob after skipping `skip` bytes. Returns `None` if git is not
 /// installed or cannot be run.
-pub(crate) async fn packed(
+pub(crate) async fn stream_packed_blob(
     state: &Arc<HubState>,
     repository: &Repository,
     oid: Oid,
@@ -29,10 +29,10 @@ pub(crate) async fn packed(
     length: u64,
 ) -> Option<Body> {
     let git = &state.git;
-    let found = program::find(git.search_path())?;
-    let place = Arc::clone(&git.readers).acquire_owned().await.ok()?;
+    let found = command::find_git(git.search_path())?;
+    let permit = Arc::clone(&git.reader_permits).acquire_owned().await.ok()?;
     let folder = state.store.folder(repository.kind, &repository.id);
-    let mut command = program::command(&found, git.search_path(), None);
+    let mut command = command::build(&found, git.search_path(), None);
     command
         .current_dir(&folder)
         .env("GIT_DIR", ".")
@@ -40,43 +40,43 @@ pub(crate) async fn packed(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    let mut group = Group::spawn(&mut command, place).ok()?;
-    let stdout = group.stdout()?;
-    let (pieces, received) = channel();
+    let mut process = ProcessGroup::spawn(&mut command, permit).ok()?;
+    let stdout = process.stdout()?;
+    let (sender, receiver) = channel();
     tokio::spawn(async move {
-        if let Err(error) = copy(stdout, skip, length, &pieces).await {
-            let _ = pieces.send(Err(error)).await;
+        if let Err(error) = copy(stdout, skip, length, &sender).await {
+            let _ = sender.send(Err(error)).await;
         }
         // Not earlier: dropping the group terminates git if it has more output than was requested.
-        drop(group);
+        drop(process);
     });
-    Some(body(Bytes::new(), received))
+    Some(body(Bytes::new(), receiver))
 }
 
 async fn copy(
     mut output: ChildStdout,
     mut skip: u64,
     mut length: u64,
-    pieces: &Pieces,
+    sender: &BodySender,
 ) -> io::Result<()> {
     while length > 0 {
-        let mut piece = Vec::with_capacity(PIECE);
+        let mut chunk = Vec::with_capacity(CHUNK_SIZE);
         // Unpacking a range near the end of a large file takes a while.
-        let reading = tokio::time::timeout(STALL, output.read_buf(&mut piece));
+        let reading = tokio::time::timeout(STALL_TIMEOUT, output.read_buf(&mut chunk));
         let read = tokio::select! {
-            () = pieces.closed() => return Ok(()),
+            () = sender.closed() => return Ok(()),
             read = reading => read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??,
         };
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let mut piece = Bytes::from(piece);
-        let passed = usize::try_from(skip).unwrap_or(usize::MAX).min(piece.len());
-        drop(piece.split_to(passed));
-        skip -= passed as u64;
-        piece.truncate(usize::try_from(length).unwrap_or(usize::MAX));
-        length -= piece.len() as u64;
-        if !piece.is_empty() && pieces.send(Ok(piece)).await.is_err() {
+        let mut chunk = Bytes::from(chunk);
+        let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
+        drop(chunk.split_to(skipped));
+        skip -= skipped as u64;
+        chunk.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        length -= chunk.len() as u64;
+        if !chunk.is_empty() && sender.send(Ok(chunk)).await.is_err() {
             return Ok(());
         }
     }

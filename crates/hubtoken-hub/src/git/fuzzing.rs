@@ -8,8 +8,8 @@ use axum::http::header::CONTENT_ENCODING;
 use axum::http::{HeaderMap, HeaderValue};
 
 use super::inflate::Inflater;
-use super::question::{check, read_question};
-use crate::fuzzing::chunked_reader::Arriving;
+use super::pre_receive::{check, read_updates};
+use crate::fuzzing::chunked_reader::ChunkedReader;
 
 /// A push, as reported by the hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Push {
     /// The new hash and the name of each reference.
     pub updates: Vec<(String, String)>,
     /// Whether it contains no update that is always rejected.
-    pub is_let_in: bool,
+    pub is_accepted: bool,
 }
 
 /// Parses the hook's request.
@@ -25,33 +25,34 @@ pub struct Push {
 /// # Errors
 ///
 /// Why the request is invalid.
-pub fn push(pieces: &[&[u8]]) -> Result<Push, String> {
-    let mut pipe = Arriving::new(pieces);
-    let reading = pin!(read_question(&mut pipe));
+pub fn push(chunks: &[&[u8]]) -> Result<Push, String> {
+    let mut pipe = ChunkedReader::new(chunks);
+    let reading = pin!(read_updates(&mut pipe));
     let mut context = Context::from_waker(Waker::noop());
     let Poll::Ready(read) = reading.poll(&mut context) else {
         return Err("it waits for data that has already arrived".to_owned());
     };
     let updates = read.map_err(|error| error.to_string())?;
-    let told = updates
+    let shown = updates
         .iter()
         .map(|update| (update.new.to_string(), update.reference.clone()));
     Ok(Push {
-        updates: told.collect(),
-        is_let_in: check(&updates).is_ok(),
+        updates: shown.collect(),
+        is_accepted: check(&updates).is_ok(),
     })
 }
 
 /// Inflates a gzip body. Returns the output and the length of its largest chunk, or `None` if the
 /// body is malformed or inflates to more than `limit`.
 #[must_use]
-pub fn inflated(pieces: &[&[u8]], limit: usize) -> Option<(Vec<u8>, usize)> {
+pub fn inflated(chunks: &[&[u8]], limit: usize) -> Option<(Vec<u8>, usize)> {
     let encoding = (CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    let mut inflater = Inflater::of(&HeaderMap::from_iter([encoding]), limit, false).ok()?;
+    let mut inflater =
+        Inflater::from_headers(&HeaderMap::from_iter([encoding]), limit, false).ok()?;
     let (mut all, mut most) = (Vec::new(), 0);
-    for piece in pieces {
-        for bit in Inflater::split(&Bytes::copy_from_slice(piece)) {
-            let out = inflater.push(bit).ok()?;
+    for chunk in chunks {
+        for slice in Inflater::split(&Bytes::copy_from_slice(chunk)) {
+            let out = inflater.push(slice).ok()?;
             most = most.max(out.len());
             all.extend_from_slice(&out);
         }

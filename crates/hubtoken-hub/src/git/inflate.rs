@@ -10,7 +10,7 @@ use axum::http::header::CONTENT_ENCODING;
 use axum::http::{HeaderMap, HeaderValue};
 use flate2::write::GzDecoder;
 
-use crate::answers::ApiError;
+use crate::response::ApiError;
 
 /// How many bytes the decoder receives at once. The output can be at most about a thousand times as
 /// long.
@@ -20,18 +20,18 @@ const STEP: usize = 1 << 10;
 pub(super) enum Inflater {
     Plain {
         /// How many more bytes may arrive, if there is a limit.
-        left: Option<usize>,
+        remaining: Option<usize>,
     },
     Gzip {
         decoder: Box<GzDecoder<Vec<u8>>>,
         /// How many more bytes may be output.
-        left: usize,
+        remaining: usize,
     },
 }
 
 /// Why a body cannot be read any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub(super) enum InflateError {
     /// Its inflated length exceeds the limit.
     TooLarge,
     /// It is not valid gzip, or is truncated.
@@ -41,18 +41,22 @@ pub(super) enum Unreadable {
 impl Inflater {
     /// Chooses the decoder from the headers. `limit` is the maximum inflated length of a compressed
     /// body, and of a plain one too if `bounded`.
-    pub(super) fn of(headers: &HeaderMap, limit: usize, bounded: bool) -> Result<Self, ApiError> {
+    pub(super) fn from_headers(
+        headers: &HeaderMap,
+        limit: usize,
+        bounded: bool,
+    ) -> Result<Self, ApiError> {
         let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
         match (
             encodings.next().map(HeaderValue::as_bytes),
             encodings.next(),
         ) {
             (None | Some(b"identity"), None) => Ok(Self::Plain {
-                left: bounded.then_some(limit),
+                remaining: bounded.then_some(limit),
             }),
             (Some(b"gzip" | b"x-gzip"), None) => Ok(Self::Gzip {
                 decoder: Box::new(GzDecoder::new(Vec::new())),
-                left: limit,
+                remaining: limit,
             }),
             _ => Err(ApiError::new(
                 axum::http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -70,27 +74,36 @@ impl Inflater {
     }
 
     /// Inflates one part.
-    pub(super) fn push(&mut self, bit: Bytes) -> Result<Bytes, Unreadable> {
+    pub(super) fn push(&mut self, slice: Bytes) -> Result<Bytes, InflateError> {
         match self {
-            Self::Plain { left: None } => Ok(bit),
-            Self::Plain { left: Some(left) } => {
-                *left = left.checked_sub(bit.len()).ok_or(Unreadable::TooLarge)?;
-                Ok(bit)
+            Self::Plain { remaining: None } => Ok(slice),
+            Self::Plain {
+                remaining: Some(remaining),
+            } => {
+                *remaining = remaining
+                    .checked_sub(slice.len())
+                    .ok_or(InflateError::TooLarge)?;
+                Ok(slice)
             }
-            Self::Gzip { decoder, left } => {
-                decoder.write_all(&bit).map_err(|_| Unreadable::Malformed)?;
-                take(decoder.get_mut(), left)
+            Self::Gzip { decoder, remaining } => {
+                decoder
+                    .write_all(&slice)
+                    .map_err(|_| InflateError::Malformed)?;
+                take_output(decoder.get_mut(), remaining)
             }
         }
     }
 
     /// The remaining output at the end of the body.
-    pub(super) fn finish(self) -> Result<Bytes, Unreadable> {
+    pub(super) fn finish(self) -> Result<Bytes, InflateError> {
         match self {
             Self::Plain { .. } => Ok(Bytes::new()),
-            Self::Gzip { decoder, mut left } => {
-                let mut rest = decoder.finish().map_err(|_| Unreadable::Malformed)?;
-                take(&mut rest, &mut left)
+            Self::Gzip {
+                decoder,
+                mut remaining,
+            } => {
+                let mut rest = decoder.finish().map_err(|_| InflateError::Malformed)?;
+                take_output(&mut rest, &mut remaining)
             }
         }
     }
@@ -100,8 +113,10 @@ impl Inflater {
     }
 }
 
-fn take(output: &mut Vec<u8>, left: &mut usize) -> Result<Bytes, Unreadable> {
-    *left = left.checked_sub(output.len()).ok_or(Unreadable::TooLarge)?;
+fn take_output(output: &mut Vec<u8>, remaining: &mut usize) -> Result<Bytes, InflateError> {
+    *remaining = remaining
+        .checked_sub(output.len())
+        .ok_or(InflateError::TooLarge)?;
     Ok(Bytes::from(std::mem::take(output)))
 }
 
@@ -117,12 +132,12 @@ mod tests {
         encoder.finish().unwrap().into()
     }
 
-    fn inflated(body: &Bytes, limit: usize) -> Result<Vec<u8>, Unreadable> {
+    fn inflated(body: &Bytes, limit: usize) -> Result<Vec<u8>, InflateError> {
         let headers = HeaderMap::from_iter([(CONTENT_ENCODING, "gzip".parse().unwrap())]);
-        let mut inflater = Inflater::of(&headers, limit, false).unwrap();
+        let mut inflater = Inflater::from_headers(&headers, limit, false).unwrap();
         let mut all = Vec::new();
-        for bit in Inflater::split(body) {
-            all.extend_from_slice(&inflater.push(bit)?);
+        for slice in Inflater::split(body) {
+            all.extend_from_slice(&inflater.push(slice)?);
         }
         all.extend_from_slice(&inflater.finish()?);
         Ok(all)
@@ -138,17 +153,17 @@ mod tests {
     fn a_bomb_goes_off_at_the_limit() {
         let bomb = compressed(&vec![0; 50 << 20]);
         assert!(bomb.len() < 100 << 10);
-        assert_eq!(inflated(&bomb, 1 << 20), Err(Unreadable::TooLarge));
+        assert_eq!(inflated(&bomb, 1 << 20), Err(InflateError::TooLarge));
     }
 
     #[test]
     fn what_is_cut_off_or_no_gzip_is_malformed() {
         let whole = compressed(b"0032want");
         let half = whole.slice(..whole.len() - 4);
-        assert_eq!(inflated(&half, 100), Err(Unreadable::Malformed));
+        assert_eq!(inflated(&half, 100), Err(InflateError::Malformed));
         assert_eq!(
             inflated(&Bytes::from_static(b"0000"), 100),
-            Err(Unreadable::Malformed)
+            Err(InflateError::Malformed)
         );
     }
 
@@ -156,7 +171,10 @@ mod tests {
     fn other_encodings_are_refused() {
         for encoding in ["br", "gzip, gzip", "deflate"] {
             let headers = HeaderMap::from_iter([(CONTENT_ENCODING, encoding.parse().unwrap())]);
-            assert!(Inflater::of(&headers, 1, false).is_err(), "{encoding}");
+            assert!(
+                Inflater::from_headers(&headers, 1, false).is_err(),
+                "{encoding}"
+            );
         }
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! A repository is a bare git repository, so pushes and the API share one storage and see each
 //! other's changes at once. Each request runs `git http-backend` in a controlled environment
-//! (`program`), and bodies are streamed in bounded memory (`gateway`). The Hub checks authorization
-//! before anything runs and again before a push is accepted (`push`), and explains a denial
-//! (`refusal`).
+//! (`command`), and bodies are streamed in bounded memory (`http_backend`). The Hub checks authorization
+//! before anything runs and again before a push is accepted (`hook_channel`), and explains a denial
+//! (`push_errors`).
 //!
 //! ```text
 //! request ─► access ─► permit ─► git http-backend ─► git receive-pack ─► pre-receive
@@ -16,18 +16,18 @@
 //! that says so.
 
 pub(super) mod blob;
-mod child;
-mod feed;
+mod command;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
-mod gateway;
+mod hook_channel;
+mod http_backend;
 mod inflate;
-mod program;
-mod push;
-mod question;
-pub(super) mod refusal;
-mod relay;
+mod pre_receive;
+mod process_group;
+pub(super) mod push_errors;
 pub(super) mod service;
+mod stdin;
+mod stdout;
 
 use std::sync::Arc;
 
@@ -38,13 +38,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 
-use self::gateway::{Call, Service};
-use self::refusal::open_to_write;
-use super::access::Action;
-use super::answers::{Answer, ApiError};
-use super::authentication::Caller;
+use self::http_backend::{GitRequest, Service};
+use self::push_errors::open_for_writing;
+use super::auth::access::Action;
+use super::auth::authentication::Caller;
 use super::extract::body::drain;
-use super::extract::repository::Address;
+use super::extract::repository::RepositoryRef;
+use super::response::{ApiError, ApiResult};
 use super::state::HubState;
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {
@@ -66,10 +66,10 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
 async fn references(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Answer {
+) -> ApiResult {
     let service = match query.as_deref() {
         Some("service=git-upload-pack") => Service::UploadPack,
         Some("service=git-receive-pack") => Service::ReceivePack,
@@ -80,44 +80,44 @@ async fn references(
             ));
         }
     };
-    let call = open(state, caller, address, headers, service).await?;
-    call.advertise().await
+    let request = open(state, caller, target, headers, service).await?;
+    request.advertise().await
 }
 
 async fn upload_pack(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
-    serve(state, caller, address, headers, body, Service::UploadPack).await
+) -> ApiResult {
+    serve(state, caller, target, headers, body, Service::UploadPack).await
 }
 
 async fn receive_pack(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
-    serve(state, caller, address, headers, body, Service::ReceivePack).await
+) -> ApiResult {
+    serve(state, caller, target, headers, body, Service::ReceivePack).await
 }
 
 async fn serve(
     state: Arc<HubState>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     headers: HeaderMap,
     body: Body,
     service: Service,
-) -> Answer {
-    let admitted = match expects(&headers, service) {
-        Ok(()) => open(state, caller, address, headers, service).await,
+) -> ApiResult {
+    let accepted = match check_content_type(&headers, service) {
+        Ok(()) => open(state, caller, target, headers, service).await,
         Err(error) => Err(error),
     };
-    match admitted {
-        Ok(call) => call.serve(body).await,
+    match accepted {
+        Ok(request) => request.serve(body).await,
         Err(error) => {
             drain(body).await;
             Err(error)
@@ -127,7 +127,7 @@ async fn serve(
 
 /// Checks the content type, which protects against web pages: no HTML form or CORS-simple request
 /// can send this type.
-fn expects(headers: &HeaderMap, service: Service) -> Result<(), ApiError> {
+fn check_content_type(headers: &HeaderMap, service: Service) -> Result<(), ApiError> {
     let expected = format!("application/x-{}-request", service.name());
     match headers.get(CONTENT_TYPE) {
         Some(given) if given.as_bytes() == expected.as_bytes() => Ok(()),
@@ -142,21 +142,21 @@ fn expects(headers: &HeaderMap, service: Service) -> Result<(), ApiError> {
 async fn open(
     state: Arc<HubState>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     headers: HeaderMap,
     service: Service,
-) -> Result<Call, ApiError> {
-    let address = address.without_git_ending();
+) -> Result<GitRequest, ApiError> {
+    let target = target.without_git_suffix();
     let repository = match service {
-        Service::UploadPack => address.open(&state, &caller, Action::Read).await?,
-        Service::ReceivePack => open_to_write(&state, &caller, &address).await?,
+        Service::UploadPack => target.open(&state, &caller, Action::Read).await?,
+        Service::ReceivePack => open_for_writing(&state, &caller, &target).await?,
     };
     // Ensures that its folder exists and that leftovers of a killed Hub are removed.
-    state.on_content(&repository, |_| Ok(())).await?;
-    Ok(Call {
+    state.with_repository(&repository, |_| Ok(())).await?;
+    Ok(GitRequest {
         state,
         caller,
-        address,
+        target,
         repository,
         service,
         headers,

@@ -9,18 +9,18 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use super::push;
-use crate::blocking::Places;
+use super::hook_channel;
+use crate::blocking::ConcurrencyLimit;
 
 /// The maximum number of concurrent clones, fetches and pushes. Each runs two or three programs.
-const PLACES: usize = 24;
+const MAX_PROCESSES: usize = 24;
 /// The maximum number of packed files streamed at once.
-const READERS: usize = 16;
+const MAX_READERS: usize = 16;
 /// How long git may produce no output, or not read what the client sends. While it works, it sends
 /// keep-alives.
-pub(super) const STALL: Duration = Duration::from_mins(5);
+pub(super) const STALL_TIMEOUT: Duration = Duration::from_mins(5);
 /// How long to wait for the programs of pushes that a killed Hub left behind.
-const LEFT_BEHIND: Duration = Duration::from_secs(10);
+const STALE_PUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The git state of one Hub.
 #[derive(Debug)]
@@ -28,28 +28,28 @@ pub(crate) struct Git {
     /// Contains the hook and the folders of pushes in progress.
     folder: PathBuf,
     search_path: OsString,
-    pub(super) places: Places,
-    pub(super) readers: Arc<Semaphore>,
+    pub(super) process_limit: ConcurrencyLimit,
+    pub(super) reader_permits: Arc<Semaphore>,
     hooks: OnceLock<PathBuf>,
     /// Whether it has been logged that git is not installed.
-    pub(super) told: AtomicBool,
+    pub(super) missing_git_logged: AtomicBool,
 }
 
 impl Git {
     /// Cleans up after a killed Hub: its pushes must end before anything else is cleaned up.
     pub(crate) fn open(data: &Path, search_path: OsString) -> io::Result<Self> {
         let folder = data.canonicalize()?.join("git");
-        push::sweep(&folder.join("pushes"), LEFT_BEHIND)?;
+        hook_channel::remove_stale(&folder.join("pushes"), STALE_PUSH_TIMEOUT)?;
         Ok(Self {
             folder,
             search_path,
-            places: Places::new(
-                PLACES,
+            process_limit: ConcurrencyLimit::new(
+                MAX_PROCESSES,
                 "Too many clones, fetches and pushes are in progress",
             ),
-            readers: Arc::new(Semaphore::new(READERS)),
+            reader_permits: Arc::new(Semaphore::new(MAX_READERS)),
             hooks: OnceLock::new(),
-            told: AtomicBool::new(false),
+            missing_git_logged: AtomicBool::new(false),
         })
     }
 
@@ -69,7 +69,7 @@ impl Git {
     /// The folder of pushes in progress.
     pub(super) fn pushes(&self) -> io::Result<PathBuf> {
         let folder = self.folder.join("pushes");
-        push::make_folder(&folder)?;
+        hook_channel::make_folder(&folder)?;
         Ok(folder)
     }
 
@@ -78,8 +78,8 @@ impl Git {
         if let Some(hooks) = self.hooks.get() {
             return Ok(hooks.clone());
         }
-        push::make_folder(&self.folder)?;
-        let hooks = push::write_hook(&self.folder)?;
+        hook_channel::make_folder(&self.folder)?;
+        let hooks = hook_channel::write_hook(&self.folder)?;
         Ok(self.hooks.get_or_init(|| hooks).clone())
     }
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use axum::http::Extensions;
 
-use crate::access::Action;
-use crate::answers::ApiError;
-use crate::authentication::Caller;
+use crate::auth::access::Action;
+use crate::auth::authentication::Caller;
 use crate::extract::repository;
 use crate::names;
-use crate::peer::Peer;
-use crate::rate_limit::{Client, Standing};
+use crate::rate_limit::{RateLimitKey, RateLimitStatus};
 use crate::registry::{EntityType, GrantedRole, OrganizationRole, Principal, RepositoryType};
+use crate::response::ApiError;
+use crate::server::peer::Peer;
 use crate::state::HubState;
 
 /// The permission that a fine-grained token needs.
@@ -21,27 +21,28 @@ const PERMISSION: &str = "inference.serverless.write";
 
 /// An authenticated caller, and the address of the request.
 #[derive(Clone)]
-pub(super) struct Guest {
+pub(super) struct InferenceCaller {
     caller: Caller,
     peer: Option<IpAddr>,
 }
 
-impl Guest {
+impl InferenceCaller {
     /// Authenticates the caller. From here on the request counts toward the token's rate limit,
     /// whatever its result.
-    pub(super) fn enter(
+    pub(super) fn with_rate_limit(
         state: &HubState,
         caller: Caller,
         extensions: &Extensions,
-    ) -> Result<(Self, Option<Standing>), ApiError> {
+    ) -> Result<(Self, Option<RateLimitStatus>), ApiError> {
         let token = caller.required()?.token.id.clone();
         let limiter = state.inference.limiter.as_ref();
-        let standing = limiter.map(|limiter| limiter.hit(Client::Token(token), state.clock.now()));
-        if let Some(standing) = standing.filter(|standing| standing.exceeded) {
-            return Err(ApiError::rate_limited(standing, true));
+        let rate_limit =
+            limiter.map(|limiter| limiter.hit(RateLimitKey::Token(token), state.clock.now()));
+        if let Some(rate_limit) = rate_limit.filter(|rate_limit| rate_limit.exceeded) {
+            return Err(ApiError::rate_limited(rate_limit, true));
         }
         let peer = extensions.get::<Peer>().map(|peer| peer.address);
-        Ok((Self { caller, peer }, standing))
+        Ok((Self { caller, peer }, rate_limit))
     }
 
     /// The token's id.
@@ -52,9 +53,9 @@ impl Guest {
     }
 
     /// Checks that the token itself may call inference.
-    pub(super) fn may_call(&self) -> Result<(), ApiError> {
+    pub(super) fn check_permission(&self) -> Result<(), ApiError> {
         let principal = self.caller.required()?;
-        if may_call(principal) {
+        if has_permission(principal) {
             return Ok(());
         }
         // The real Hub's message.
@@ -67,7 +68,11 @@ impl Guest {
 
     /// If this Hub has a repository with the model's name, only callers with read access to it may
     /// use the model.
-    pub(super) async fn may_use(&self, state: &Arc<HubState>, model: &str) -> Result<(), ApiError> {
+    pub(super) async fn check_model_access(
+        &self,
+        state: &Arc<HubState>,
+        model: &str,
+    ) -> Result<(), ApiError> {
         // A colon or an `@` is followed by a provider, a tag or a revision.
         let name = model.split([':', '@']).next().unwrap_or_default();
         let Ok((namespace, name)) = names::split_repository(name) else {
@@ -91,13 +96,13 @@ impl Guest {
 /// A `read` or `write` token may call inference. A fine-grained token needs the permission
 /// globally, on its user, or on an organization that its user belongs to and that accepts the
 /// token.
-fn may_call(principal: &Principal) -> bool {
+fn has_permission(principal: &Principal) -> bool {
     let fine = match &principal.token.role {
         GrantedRole::Read | GrantedRole::Write => return true,
         GrantedRole::FineGrained(fine) => fine,
     };
-    let is_it = |permission: &String| permission == PERMISSION;
-    fine.global.iter().any(is_it)
+    let is_permission = |permission: &String| permission == PERMISSION;
+    fine.global.iter().any(is_permission)
         || fine.scoped.iter().any(|scope| {
             let id = &scope.entity.id;
             let counts = match scope.entity.kind {
@@ -111,6 +116,6 @@ fn may_call(principal: &Principal) -> bool {
                 }
                 EntityType::Model | EntityType::Dataset | EntityType::Space => false,
             };
-            counts && scope.permissions.iter().any(is_it)
+            counts && scope.permissions.iter().any(is_permission)
         })
 }

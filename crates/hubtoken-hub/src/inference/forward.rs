@@ -1,7 +1,7 @@
 //! Sends one request to an upstream.
 //!
 //! Only headers on an allowlist are sent to a model server, so a header that was not anticipated is
-//! not forwarded. The same applies to the headers of its response (`answer.rs`).
+//! not forwarded. The same applies to the headers of its response (`response.rs`).
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use reqwest::Method;
 
-use super::answer::pass_on;
-use super::outgoing::{OutgoingBody, Pump};
+use super::forward_body::{BodyForwarder, OutgoingBody};
+use super::response::forward_response;
 use super::upstream::Server;
-use crate::answers::ApiError;
-use crate::journal::LogLevel;
+use crate::monitoring::log::LogLevel;
+use crate::response::ApiError;
 use crate::state::HubState;
 
 /// Client headers that are passed to an upstream. They include neither the client's token nor
 /// cookies, nor anything that could be mistaken for the Hub's own.
-const PASSED: [HeaderName; 10] = [
+const FORWARDED_HEADERS: [HeaderName; 10] = [
     ACCEPT,
     ACCEPT_ENCODING,
     ACCEPT_LANGUAGE,
@@ -48,8 +48,8 @@ pub(super) struct Destination {
 pub(super) async fn forward(
     state: &Arc<HubState>,
     destination: Destination,
-    theirs: &HeaderMap,
-    mut pump: Pump,
+    client_headers: &HeaderMap,
+    mut forwarder: BodyForwarder,
     body: OutgoingBody,
 ) -> Result<Response, ApiError> {
     let Destination {
@@ -58,8 +58,8 @@ pub(super) async fn forward(
         is_json,
     } = destination;
     let mut headers = HeaderMap::new();
-    for name in PASSED {
-        for value in theirs.get_all(&name) {
+    for name in FORWARDED_HEADERS {
+        for value in client_headers.get_all(&name) {
             headers.append(&name, value.clone());
         }
     }
@@ -80,19 +80,19 @@ pub(super) async fn forward(
     let mut sending = std::pin::pin!(sending);
     let sent = loop {
         // The upstream's time-out restarts whenever it receives more of the request body.
-        let patience = state.inference.patience;
-        let end = pump.progress.last() + patience;
+        let timeout = state.inference.upstream_timeout;
+        let end = forwarder.last_activity.get() + timeout;
         tokio::select! {
             sent = &mut sending => break Some(sent),
             () = tokio::time::sleep_until(end) => {
-                if pump.progress.last() + patience <= end {
+                if forwarder.last_activity.get() + timeout <= end {
                     break None;
                 }
             }
         }
     };
     let failed = |error: ApiError, cause: &str| {
-        state.journal.write(
+        state.log.write(
             LogLevel::Warn,
             "an upstream failed",
             &[
@@ -102,11 +102,11 @@ pub(super) async fn forward(
         );
         error
     };
-    let answer = match sent {
-        Some(Ok(answer)) => answer,
+    let response = match sent {
+        Some(Ok(response)) => response,
         Some(Err(error)) => {
-            if let Some(refused) = pump.verdict().await {
-                return Err(refused);
+            if let Some(rejection) = forwarder.rejection().await {
+                return Err(rejection);
             }
             let cause = hubtoken_core::http::root_cause(&error);
             return Err(failed(
@@ -122,7 +122,7 @@ pub(super) async fn forward(
         }
         None => return Err(failed(timed_out(), "no answer in time")),
     };
-    let status = answer.status();
+    let status = response.status();
     if matches!(
         status,
         StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED
@@ -140,7 +140,7 @@ pub(super) async fn forward(
             status.as_str(),
         ));
     }
-    Ok(pass_on(state, server, answer, pump))
+    Ok(forward_response(state, server, response, forwarder))
 }
 
 fn bad_gateway(message: &str) -> ApiError {

@@ -4,9 +4,9 @@ use std::cell::OnceCell;
 
 use axum::http::Uri;
 
-use super::call::asked;
-use super::json::{Malformed, Scanner};
+use super::model_scanner::{Malformed, ModelScanner};
 use super::options::{InferenceOptions, Upstream};
+use super::routes::parse_model_path;
 use super::upstream::Upstreams;
 
 /// The model that a body names, if any: as first read, when forwarding may begin, and as known at
@@ -15,11 +15,11 @@ use super::upstream::Upstreams;
 /// # Errors
 ///
 /// Why the body is rejected, or that it is incomplete.
-pub fn named_model(pieces: &[&[u8]]) -> Result<(Option<String>, Option<String>), &'static str> {
-    let mut scanner = Scanner::new();
+pub fn named_model(chunks: &[&[u8]]) -> Result<(Option<String>, Option<String>), &'static str> {
+    let mut scanner = ModelScanner::new();
     let mut first = None;
-    for piece in pieces {
-        scanner.feed(piece).map_err(Malformed::message)?;
+    for chunk in chunks {
+        scanner.feed(chunk).map_err(Malformed::message)?;
         first = first.or_else(|| scanner.model().map(str::to_owned));
     }
     if scanner.is_whole() {
@@ -32,7 +32,7 @@ pub fn named_model(pieces: &[&[u8]]) -> Result<(Option<String>, Option<String>),
 /// Parses a path below `/models/`: the model, the path at its server, and whether that takes JSON.
 /// The model `gpt2` has an upstream of its own here.
 #[must_use]
-pub fn asked_below(path: &str) -> Option<(String, String, bool)> {
+pub fn model_path(path: &str) -> Option<(String, String, bool)> {
     thread_local! {
         static UPSTREAMS: OnceCell<Option<Upstreams>> = const { OnceCell::new() };
     }
@@ -50,7 +50,7 @@ pub fn asked_below(path: &str) -> Option<(String, String, bool)> {
     };
     let uri: Uri = path.parse().ok()?;
     UPSTREAMS.with(|upstreams| {
-        let asked = asked(&uri, upstreams.get_or_init(load).as_ref()?)?;
-        Some((asked.model, asked.path, asked.is_json))
+        let model_path = parse_model_path(&uri, upstreams.get_or_init(load).as_ref()?)?;
+        Some((model_path.model, model_path.path, model_path.is_json))
     })
 }

@@ -7,21 +7,21 @@ use axum::extract::State;
 use axum::http::Extensions;
 use serde_json::{Value, json};
 
-use super::admission::Guest;
-use crate::answers::{Answer, json_answer};
-use crate::authentication::Caller;
+use super::admission::InferenceCaller;
+use crate::auth::authentication::Caller;
+use crate::response::{ApiResult, json_response};
 use crate::state::HubState;
 
 pub(super) async fn list(
     State(state): State<Arc<HubState>>,
     caller: Caller,
     extensions: Extensions,
-) -> Answer {
-    let (guest, standing) = Guest::enter(&state, caller, &extensions)?;
-    guest.may_call()?;
+) -> ApiResult {
+    let (caller, rate_limit) = InferenceCaller::with_rate_limit(&state, caller, &extensions)?;
+    caller.check_permission()?;
     let mut models: Vec<Value> = Vec::new();
     for model in state.inference.upstreams.models() {
-        match guest.may_use(&state, model).await {
+        match caller.check_model_access(&state, model).await {
             Ok(()) => models.push(json!({
                 "id": model,
                 "object": "model",
@@ -34,9 +34,9 @@ pub(super) async fn list(
             Err(error) => return Err(error),
         }
     }
-    let mut response = json_answer(&json!({ "object": "list", "data": models }))?;
-    if let Some(standing) = standing {
-        response.extensions_mut().insert(standing);
+    let mut response = json_response(&json!({ "object": "list", "data": models }))?;
+    if let Some(rate_limit) = rate_limit {
+        response.extensions_mut().insert(rate_limit);
     }
     Ok(response)
 }

@@ -13,21 +13,21 @@
 //! ```
 //!
 //! Nothing that a client sends determines where a request goes: upstreams are configured, and only
-//! the upstream paths listed in [`call`] can be reached. The body is forwarded unchanged, so the
+//! the upstream paths listed in [`routes`] can be reached. The body is forwarded unchanged, so the
 //! model that it names is checked on the way. Otherwise, a request for one model could reach
 //! another that its sender may not use.
 
 mod admission;
-mod answer;
-mod call;
 mod forward;
+mod forward_body;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
-mod incoming;
-mod json;
 mod listing;
+mod model_scanner;
 pub(super) mod options;
-mod outgoing;
+mod request_body;
+mod response;
+mod routes;
 pub(super) mod service;
 mod upstream;
 mod usage;
@@ -42,8 +42,8 @@ use super::state::HubState;
 pub(crate) fn routes() -> Router<Arc<HubState>> {
     Router::new()
         .route("/v1/models", get(listing::list))
-        .route("/v1/chat/completions", post(call::by_body))
-        .route("/v1/completions", post(call::by_body))
-        .route("/v1/embeddings", post(call::by_body))
-        .route("/models/{*path}", post(call::by_path))
+        .route("/v1/chat/completions", post(routes::by_body))
+        .route("/v1/completions", post(routes::by_body))
+        .route("/v1/embeddings", post(routes::by_body))
+        .route("/models/{*path}", post(routes::by_path))
 }

@@ -26,7 +26,7 @@ pub struct InferenceOptions {
     /// How many requests a token may make per window. No limit by default.
     pub limit: Option<RateLimit>,
     /// How long an upstream may send nothing, before or during its response.
-    pub patience_seconds: u32,
+    pub timeout_seconds: u32,
     /// The certificates to trust for https upstreams.
     pub certificates: Certificates,
 }
@@ -36,7 +36,7 @@ impl Default for InferenceOptions {
         Self {
             upstreams: Vec::new(),
             limit: None,
-            patience_seconds: 300,
+            timeout_seconds: 300,
             certificates: Certificates::default(),
         }
     }
@@ -44,7 +44,7 @@ impl Default for InferenceOptions {
 
 impl InferenceOptions {
     pub(super) fn check(&self) -> Result<(), HubError> {
-        if self.patience_seconds == 0 {
+        if self.timeout_seconds == 0 {
             return Err(invalid(
                 "the time-out of upstreams",
                 "it must be at least 1 second",

@@ -16,9 +16,9 @@ pub(crate) struct Inference {
     pub(super) upstreams: Upstreams,
     pub(super) limiter: Option<RateLimiter>,
     /// How long an upstream may send nothing.
-    pub(super) patience: Duration,
+    pub(super) upstream_timeout: Duration,
     /// How many bytes of bodies are buffered until they name their model.
-    pub(super) held: AtomicUsize,
+    pub(super) buffered_bytes: AtomicUsize,
     pub(crate) usage: Arc<Usage>,
 }
 
@@ -30,8 +30,8 @@ impl Inference {
             limiter: options
                 .limit
                 .map(|limit| RateLimiter::new("inference", limit)),
-            patience: Duration::from_secs(options.patience_seconds.into()),
-            held: AtomicUsize::new(0),
+            upstream_timeout: Duration::from_secs(options.timeout_seconds.into()),
+            buffered_bytes: AtomicUsize::new(0),
             usage: Arc::default(),
         })
     }

@@ -21,23 +21,23 @@ use hubtoken_core::strict_url::Origin;
 
 /// The model name that stands for every model without an upstream of its own.
 const ANY: &str = "*";
-const LONGEST_MODEL: usize = 200;
-const LONGEST_KEY: u64 = 4096;
-const CONNECT: Duration = Duration::from_secs(10);
+const MAX_MODEL_BYTES: usize = 200;
+const MAX_KEY_BYTES: u64 = 4096;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Less than the five seconds after which common servers close an idle connection: a request sent
 /// at that instant would fail and could not be retried.
-const IDLE: Duration = Duration::from_secs(4);
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// All upstreams, and the client used to reach them.
 #[derive(Debug)]
 pub(super) struct Upstreams {
-    named: BTreeMap<String, Named>,
+    named: BTreeMap<String, ModelUpstream>,
     any: Option<Arc<Server>>,
     pub client: Client,
 }
 
 #[derive(Debug)]
-struct Named {
+struct ModelUpstream {
     /// The model's name as the operator spelled it.
     model: String,
     server: Arc<Server>,
@@ -60,7 +60,7 @@ impl Upstreams {
         let mut any = None;
         let mut secure = false;
         for upstream in &options.upstreams {
-            let url = address(upstream)?;
+            let url = parse_url(upstream)?;
             secure |= url.scheme() == "https";
             let server = Arc::new(Server {
                 base: url
@@ -72,16 +72,16 @@ impl Upstreams {
                 origin: url.origin().ascii_serialization(),
                 key: key(upstream, &url)?,
             });
-            let taken = if upstream.model == ANY {
+            let is_duplicate = if upstream.model == ANY {
                 any.replace(server).is_some()
             } else {
                 let model = upstream.model.clone();
                 named
-                    .insert(names::key(&model), Named { model, server })
+                    .insert(names::key(&model), ModelUpstream { model, server })
                     .is_some()
             };
-            if taken {
-                return Err(refused(
+            if is_duplicate {
+                return Err(invalid_upstream(
                     upstream,
                     "the model has two of them (model names are case-insensitive)",
                 ));
@@ -124,11 +124,11 @@ impl Server {
     }
 }
 
-fn address(upstream: &Upstream) -> Result<Url, HubError> {
-    let wrong = |reason: &str| refused(upstream, reason);
+fn parse_url(upstream: &Upstream) -> Result<Url, HubError> {
+    let wrong = |reason: &str| invalid_upstream(upstream, reason);
     let model = &upstream.model;
     let plain = |byte: u8| byte.is_ascii_graphic();
-    if model.is_empty() || model.len() > LONGEST_MODEL || !model.bytes().all(plain) {
+    if model.is_empty() || model.len() > MAX_MODEL_BYTES || !model.bytes().all(plain) {
         return Err(wrong(
             "the model's name is empty, too long or contains invalid characters",
         ));
@@ -157,7 +157,8 @@ fn key(upstream: &Upstream, url: &Url) -> Result<Option<HeaderValue>, HubError> 
     let Some(path) = &upstream.key_file else {
         return Ok(None);
     };
-    let wrong = |reason: &str| refused(upstream, &format!("its key cannot be used: {reason}"));
+    let wrong =
+        |reason: &str| invalid_upstream(upstream, &format!("its key cannot be used: {reason}"));
     let on_this_machine = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -178,7 +179,7 @@ fn key(upstream: &Upstream, url: &Url) -> Result<Option<HeaderValue>, HubError> 
             path.display()
         )));
     }
-    let text = read_secret(path, LONGEST_KEY)
+    let text = read_secret(path, MAX_KEY_BYTES)
         .map_err(|error| wrong(&error))?
         .ok_or_else(|| wrong(&format!("{} does not exist", path.display())))?;
     let text = text.trim();
@@ -207,13 +208,13 @@ fn client(certificates: &Certificates, secure: bool) -> Result<Client, HubError>
         .referer(false)
         .no_proxy()
         .http1_only()
-        .connect_timeout(CONNECT)
-        .pool_idle_timeout(IDLE)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .build()
         .map_err(|error| unusable(error.to_string()))
 }
 
-fn refused(upstream: &Upstream, reason: &str) -> HubError {
+fn invalid_upstream(upstream: &Upstream, reason: &str) -> HubError {
     // The URL may contain a password, so the message identifies the upstream by its model.
     let model: String = upstream.model.escape_debug().take(100).collect();
     invalid(&format!("the upstream of `{model}`"), reason)

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::error::HubError;
 use crate::registry::Registry;
 
-const EVERY: Duration = Duration::from_secs(5);
+const WRITE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Counts that are not written yet.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ impl Usage {
             let (usage, registry) = (Arc::downgrade(self), Arc::downgrade(registry));
             tokio::spawn(async move {
                 loop {
-                    tokio::time::sleep(EVERY).await;
+                    tokio::time::sleep(WRITE_INTERVAL).await;
                     let (Some(usage), Some(registry)) = (usage.upgrade(), registry.upgrade())
                     else {
                         return;

@@ -12,25 +12,25 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::capability::{Grant, Key, LIFETIME, Operation};
-use super::transfer::{follow, stored};
-use crate::access::Action;
-use crate::answers::{Answer, ApiError, LFS_JSON, json_answer};
-use crate::authentication::{Caller, shown_digest};
+use super::signed_url::{LIFETIME, Operation, SignedUrl, SigningKey};
+use super::transfer::{storage_error, verify_signed_url};
+use crate::auth::access::Action;
+use crate::auth::authentication::{Caller, token_digest};
 use crate::clock::iso;
 use crate::extract::body::JsonBody;
-use crate::extract::repository::Address;
-use crate::git::refusal::open_to_write;
+use crate::extract::repository::RepositoryRef;
+use crate::git::push_errors::open_for_writing;
 use crate::registry::Repository;
 use crate::repository::lfs::ObjectId;
+use crate::response::{ApiError, ApiResult, LFS_JSON, json_response};
 use crate::secret::Digest;
 use crate::state::HubState;
 
 /// The maximum number of objects in a batch.
-const MOST_OBJECTS: usize = 10_000;
+const MAX_OBJECTS: usize = 10_000;
 /// The maximum size of an object: no disk is larger, and clients themselves use signed 64-bit
 /// integers.
-const LARGEST: u64 = i64::MAX as u64;
+const MAX_OBJECT_BYTES: u64 = i64::MAX as u64;
 
 #[derive(Deserialize)]
 pub(super) struct Batch {
@@ -50,7 +50,7 @@ impl Object {
     fn parse(&self) -> Option<(ObjectId, u64)> {
         let size = u64::try_from(self.size)
             .ok()
-            .filter(|size| *size <= LARGEST)?;
+            .filter(|size| *size <= MAX_OBJECT_BYTES)?;
         Some((ObjectId::parse(&self.oid)?, size))
     }
 }
@@ -58,19 +58,19 @@ impl Object {
 pub(super) async fn batch(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     headers: HeaderMap,
     JsonBody(body): JsonBody<Batch>,
-) -> Answer {
-    let address = address.without_git_ending();
+) -> ApiResult {
+    let target = target.without_git_suffix();
     let (operation, repository) = match body.operation.as_str() {
         "download" => (
             Operation::Download,
-            address.open(&state, &caller, Action::Read).await?,
+            target.open(&state, &caller, Action::Read).await?,
         ),
         "upload" => (
             Operation::Upload,
-            open_to_write(&state, &caller, &address).await?,
+            open_for_writing(&state, &caller, &target).await?,
         ),
         _ => {
             return Err(ApiError::new(
@@ -88,16 +88,16 @@ pub(super) async fn batch(
             "Objects must be identified by their SHA-256",
         ));
     }
-    if body.objects.len() > MOST_OBJECTS {
+    if body.objects.len() > MAX_OBJECTS {
         return Err(ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "Too many objects in one batch",
         ));
     }
-    let key = state.lfs.key().map_err(stored)?;
-    let desk = Desk {
+    let key = state.lfs.key().map_err(storage_error)?;
+    let responder = BatchResponder {
         state: &state,
-        token: caller.principal().and_then(|_| shown_digest(&headers)),
+        token: caller.principal().and_then(|_| token_digest(&headers)),
         repository: &repository,
         operation,
         key: &key,
@@ -105,45 +105,49 @@ pub(super) async fn batch(
     let objects = body
         .objects
         .iter()
-        .map(|object| desk.answer(object))
+        .map(|object| responder.respond(object))
         .collect::<Result<Vec<_>, _>>()?;
-    lfs_answer(&json!({ "transfer": "basic", "objects": objects, "hash_algo": "sha256" }))
+    lfs_response(&json!({ "transfer": "basic", "objects": objects, "hash_algo": "sha256" }))
 }
 
 /// The context in which the objects of one batch are answered.
-struct Desk<'a> {
+struct BatchResponder<'a> {
     state: &'a HubState,
     token: Option<Digest>,
     repository: &'a Repository,
     operation: Operation,
-    key: &'a Key,
+    key: &'a SigningKey,
 }
 
-impl Desk<'_> {
-    fn answer(&self, object: &Object) -> Result<Value, ApiError> {
+impl BatchResponder<'_> {
+    fn respond(&self, object: &Object) -> Result<Value, ApiError> {
         let Some((oid, size)) = object.parse() else {
-            return Ok(refused(
+            return Ok(object_error(
                 object,
                 422,
                 "The object id must be a SHA-256, and the size a number of bytes",
             ));
         };
-        let there = self
+        let stored_length = self
             .state
             .store
             .lfs(self.repository)
             .length(oid)
-            .map_err(stored)?;
-        let mut answer = json!({ "oid": object.oid, "size": size, "authenticated": true });
-        match (self.operation, there) {
+            .map_err(storage_error)?;
+        let mut result = json!({ "oid": object.oid, "size": size, "authenticated": true });
+        match (self.operation, stored_length) {
             (Operation::Download, None) => {
-                return Ok(refused(object, 404, "Object does not exist on the server"));
+                return Ok(object_error(
+                    object,
+                    404,
+                    "Object does not exist on the server",
+                ));
             }
             (_, Some(length)) if length != size => {
-                return Ok(refused(object, 422, "The object has a different size"));
+                return Ok(object_error(object, 422, "The object has a different size"));
             }
             (Operation::Download, Some(_)) => {
-                answer["actions"] = json!({ "download": self.link(oid, size)? });
+                result["actions"] = json!({ "download": self.link(oid, size)? });
             }
             // The object already exists. Without actions, the client skips it.
             (Operation::Upload, Some(_)) => (),
@@ -152,10 +156,10 @@ impl Desk<'_> {
                 let link = upload["href"].as_str().unwrap_or_default();
                 let query = link.split_once('?').map_or("", |(_, query)| query);
                 let verify = format!("{}/verify?{query}", self.objects());
-                answer["actions"] = json!({ "upload": upload, "verify": { "href": verify } });
+                result["actions"] = json!({ "upload": upload, "verify": { "href": verify } });
             }
         }
-        Ok(answer)
+        Ok(result)
     }
 
     fn objects(&self) -> String {
@@ -168,7 +172,7 @@ impl Desk<'_> {
 
     fn link(&self, oid: ObjectId, size: u64) -> Result<Value, ApiError> {
         let now = self.state.clock.now();
-        let grant = Grant {
+        let signed_url = SignedUrl {
             operation: self.operation,
             oid,
             size,
@@ -176,8 +180,8 @@ impl Desk<'_> {
         };
         let link = self
             .key
-            .sign(self.repository, &grant, now)
-            .map_err(stored)?;
+            .sign(self.repository, &signed_url, now)
+            .map_err(storage_error)?;
         Ok(json!({
             "href": format!("{}/{oid}?link={link}", self.objects()),
             "header": {},
@@ -191,11 +195,11 @@ impl Desk<'_> {
 pub(super) async fn verify(
     State(state): State<Arc<HubState>>,
     caller: Caller,
-    address: Address,
+    target: RepositoryRef,
     RawQuery(query): RawQuery,
     JsonBody(object): JsonBody<Object>,
-) -> Answer {
-    let address = address.without_git_ending();
+) -> ApiResult {
+    let target = target.without_git_suffix();
     let malformed = || {
         ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -205,15 +209,15 @@ pub(super) async fn verify(
     let (oid, size) = object.parse().ok_or_else(malformed)?;
     // git-lfs sends no credentials here, but `huggingface_hub` does.
     let repository = if query.is_some() && caller.principal().is_none() {
-        follow(&state, &address, query, oid, Operation::Upload)
+        verify_signed_url(&state, &target, query, oid, Operation::Upload)
             .await?
             .0
     } else {
-        open_to_write(&state, &caller, &address).await?
+        open_for_writing(&state, &caller, &target).await?
     };
     let objects = state.store.lfs(&repository);
-    match objects.length(oid).map_err(stored)? {
-        Some(length) if length == size => lfs_answer(&json!({})),
+    match objects.length(oid).map_err(storage_error)? {
+        Some(length) if length == size => lfs_response(&json!({})),
         Some(_) => Err(ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "The object has a different size",
@@ -225,14 +229,14 @@ pub(super) async fn verify(
     }
 }
 
-fn refused(object: &Object, code: u16, message: &str) -> Value {
+fn object_error(object: &Object, code: u16, message: &str) -> Value {
     let oid: String = object.oid.chars().take(64).collect();
     let size = i64::try_from(object.size).unwrap_or(0);
     json!({ "oid": oid, "size": size, "error": { "code": code, "message": message } })
 }
 
-fn lfs_answer(body: &Value) -> Result<Response, ApiError> {
-    let mut response = json_answer(body)?;
+fn lfs_response(body: &Value) -> Result<Response, ApiError> {
+    let mut response = json_response(body)?;
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(LFS_JSON));

@@ -4,7 +4,7 @@ use std::io;
 
 use time::OffsetDateTime;
 
-use super::capability::{Grant, Key, Operation};
+use super::signed_url::{Operation, SignedUrl, SigningKey};
 use crate::registry::Repository;
 use crate::repository::lfs::{ObjectId, Pointer};
 
@@ -21,7 +21,7 @@ pub fn pointer_text(oid: [u8; 32], size: u64) -> String {
 }
 
 /// The links of one Hub.
-pub struct Links(Key);
+pub struct Links(SigningKey);
 
 impl Links {
     /// Uses a random key.
@@ -31,7 +31,7 @@ impl Links {
     /// If the key cannot be stored, or randomness is not available.
     pub fn new() -> io::Result<Self> {
         let folder = tempfile::TempDir::new()?;
-        Ok(Self(Key::open(folder.path())?))
+        Ok(Self(SigningKey::open(folder.path())?))
     }
 
     /// A link to upload an object to a repository, created at Unix time 0.
@@ -40,14 +40,15 @@ impl Links {
     ///
     /// If randomness is not available.
     pub fn sign(&self, repository: &str, oid: [u8; 32], size: u64) -> io::Result<String> {
-        let grant = Grant {
+        let signed_url = SignedUrl {
             operation: Operation::Upload,
             oid: ObjectId(oid),
             size,
             token: Some([9; 32]),
         };
         let now = OffsetDateTime::UNIX_EPOCH;
-        self.0.sign(&Repository::example(repository), &grant, now)
+        self.0
+            .sign(&Repository::example(repository), &signed_url, now)
     }
 
     /// The size of the object that a link allows to upload at a given time, or `None` if it does
@@ -55,9 +56,9 @@ impl Links {
     #[must_use]
     pub fn verify(&self, repository: &str, oid: [u8; 32], link: &str, seconds: u32) -> Option<u64> {
         let now = OffsetDateTime::from_unix_timestamp(seconds.into()).ok()?;
-        let grant = self
-            .0
-            .verify(&Repository::example(repository), ObjectId(oid), link, now)?;
-        Some(grant.size)
+        let signed_url =
+            self.0
+                .verify(&Repository::example(repository), ObjectId(oid), link, now)?;
+        Some(signed_url.size)
     }
 }

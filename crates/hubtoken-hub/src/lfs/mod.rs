@@ -10,10 +10,10 @@
 //! another service, Xet, which this Hub does not provide, and fails.
 
 mod batch;
-mod capability;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 pub(super) mod service;
+mod signed_url;
 mod transfer;
 
 use std::sync::Arc;

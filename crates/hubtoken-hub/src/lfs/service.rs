@@ -4,14 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::capability::Key;
+use super::signed_url::SigningKey;
 
 /// The LFS state of one Hub.
 #[derive(Debug)]
 pub(crate) struct Lfs {
     data: PathBuf,
     /// Created on first use.
-    key: Mutex<Option<Arc<Key>>>,
+    key: Mutex<Option<Arc<SigningKey>>>,
     /// Whether `preupload` directs large files to LFS.
     pub preferred: bool,
 }
@@ -25,12 +25,12 @@ impl Lfs {
         }
     }
 
-    pub(super) fn key(&self) -> io::Result<Arc<Key>> {
+    pub(super) fn key(&self) -> io::Result<Arc<SigningKey>> {
         let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = &*key {
             return Ok(Arc::clone(key));
         }
-        let opened = Arc::new(Key::open(&self.data)?);
+        let opened = Arc::new(SigningKey::open(&self.data)?);
         *key = Some(Arc::clone(&opened));
         Ok(opened)
     }

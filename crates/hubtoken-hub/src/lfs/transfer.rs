@@ -9,66 +9,66 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 
-use super::capability::{Grant, Operation};
-use crate::access::Action;
-use crate::answers::{Answer, ApiError};
+use super::signed_url::{Operation, SignedUrl};
 use crate::api::download::Download;
-use crate::authentication::{Caller, recognize};
-use crate::blocking::attempt;
+use crate::auth::access::Action;
+use crate::auth::authentication::{Caller, authenticate_digest};
+use crate::blocking::spawn_io;
 use crate::extract::body::drain;
-use crate::extract::repository::Address;
-use crate::metrics::Under;
-use crate::pieces::of_file;
+use crate::extract::repository::RepositoryRef;
+use crate::monitoring::metrics::InFlightGuard;
 use crate::registry::Repository;
-use crate::repository::GitFault;
-use crate::repository::lfs::{Incoming, ObjectId, Pointer, Unfit};
+use crate::repository::RepositoryError;
+use crate::repository::lfs::{ObjectId, Pointer, Upload, UploadError};
+use crate::response::{ApiError, ApiResult};
 use crate::state::HubState;
+use crate::stream_body::from_file;
 
 /// How many bytes are hashed and written at once.
-const PORTION: usize = 256 << 10;
+const WRITE_BUFFER_BYTES: usize = 256 << 10;
 
 /// Maps a disk error to an error response.
-pub(super) fn stored(error: std::io::Error) -> ApiError {
-    GitFault::from(error).into()
+pub(super) fn storage_error(error: std::io::Error) -> ApiError {
+    RepositoryError::from(error).into()
 }
 
-fn bad_link() -> ApiError {
+fn invalid_link() -> ApiError {
     ApiError::forbidden("The link is invalid or has expired: get a new one with a batch request")
 }
 
 pub(super) async fn download(
     State(state): State<Arc<HubState>>,
-    address: Address,
+    target: RepositoryRef,
     RawQuery(query): RawQuery,
     Path(parameters): Path<std::collections::HashMap<String, String>>,
     method: Method,
     headers: HeaderMap,
-) -> Answer {
-    let address = address.without_git_ending();
-    let (repository, grant) = follow(
+) -> ApiResult {
+    let target = target.without_git_suffix();
+    let (repository, signed_url) = verify_signed_url(
         &state,
-        &address,
+        &target,
         query,
         object(&parameters)?,
         Operation::Download,
     )
     .await?;
     let pointer = Pointer {
-        oid: grant.oid,
-        size: grant.size,
-        own_size: 0,
+        oid: signed_url.oid,
+        size: signed_url.size,
+        pointer_size: 0,
     };
     let file = state
         .store
         .lfs(&repository)
         .open(&pointer)
-        .map_err(stored)?
+        .map_err(storage_error)?
         .ok_or_else(|| {
             ApiError::new(StatusCode::NOT_FOUND, "Object does not exist on the server")
         })?;
     let download = Download {
-        size: grant.size,
-        tag: format!("\"{}\"", grant.oid),
+        size: signed_url.size,
+        tag: format!("\"{}\"", signed_url.oid),
     };
     let mut response = Response::new(Body::empty());
     response.headers_mut().insert(
@@ -77,101 +77,103 @@ pub(super) async fn download(
     );
     let wanted = download.prepare(&headers, &mut response)?;
     if let Some(part) = wanted.filter(|_| method != Method::HEAD) {
-        *response.body_mut() = of_file(file, &part).map_err(stored)?;
+        *response.body_mut() = from_file(file, &part).map_err(storage_error)?;
     }
     Ok(response)
 }
 
 pub(super) async fn upload(
     State(state): State<Arc<HubState>>,
-    address: Address,
+    target: RepositoryRef,
     RawQuery(query): RawQuery,
     Path(parameters): Path<std::collections::HashMap<String, String>>,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
-    let address = address.without_git_ending();
-    let followed = match object(&parameters) {
-        Ok(oid) => follow(&state, &address, query, oid, Operation::Upload).await,
+) -> ApiResult {
+    let target = target.without_git_suffix();
+    let signed = match object(&parameters) {
+        Ok(oid) => verify_signed_url(&state, &target, query, oid, Operation::Upload).await,
         Err(error) => Err(error),
     };
-    let admitted = followed.and_then(|(repository, grant)| {
+    let accepted = signed.and_then(|(repository, signed_url)| {
         let length = headers
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if length.is_some_and(|length| length != grant.size) {
-            return Err(unfit(Unfit::Size));
+        if length.is_some_and(|length| length != signed_url.size) {
+            return Err(upload_error(UploadError::WrongSize));
         }
-        Ok((repository, grant))
+        Ok((repository, signed_url))
     });
-    let (repository, grant) = match admitted {
-        Ok(admitted) => admitted,
+    let (repository, signed_url) = match accepted {
+        Ok(accepted) => accepted,
         Err(error) => {
             drain(body).await;
             return Err(error);
         }
     };
-    let _receiving = Under::way(&state.metrics.uploads);
+    let _receiving = InFlightGuard::new(&state.metrics.uploads);
     let objects = state.store.lfs(&repository);
-    let incoming = objects.receive(grant.oid, grant.size).map_err(stored)?;
-    let incoming = receive(body, incoming).await?;
-    let checked = working(move || incoming.check()).await?;
+    let upload = objects
+        .receive(signed_url.oid, signed_url.size)
+        .map_err(storage_error)?;
+    let upload = receive(body, upload).await?;
+    let verified = run_upload_io(move || upload.verify()).await?;
     // An upload may take long, so its authorization is checked again at the end.
-    let now = open(&state, &address, &grant).await?;
+    let now = open(&state, &target, &signed_url).await?;
     if now.id != repository.id {
         return Err(ApiError::repository_not_found());
     }
-    working(move || Ok(checked.keep()?)).await?;
+    run_upload_io(move || Ok(verified.persist()?)).await?;
     Ok(Response::new(Body::empty()))
 }
 
 /// Writes the body in chunks, so that a blocking thread is held for only one chunk at a time.
-async fn receive(body: Body, mut incoming: Incoming) -> Result<Incoming, ApiError> {
+async fn receive(body: Body, mut upload: Upload) -> Result<Upload, ApiError> {
     let mut body = std::pin::pin!(body);
-    let mut portion = Vec::with_capacity(PORTION);
+    let mut buffer = Vec::with_capacity(WRITE_BUFFER_BYTES);
     loop {
         let frame = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await;
         let ended = match frame {
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
-                    portion.extend_from_slice(&data);
+                    buffer.extend_from_slice(&data);
                 }
                 false
             }
             Some(Err(_)) => return Err(ApiError::bad_request("The request was cut off")),
             None => true,
         };
-        if portion.len() >= PORTION || (ended && !portion.is_empty()) {
-            let written = std::mem::replace(&mut portion, Vec::with_capacity(PORTION));
-            incoming = working(move || {
-                incoming.write(&written)?;
-                Ok(incoming)
+        if buffer.len() >= WRITE_BUFFER_BYTES || (ended && !buffer.is_empty()) {
+            let written = std::mem::replace(&mut buffer, Vec::with_capacity(WRITE_BUFFER_BYTES));
+            upload = run_upload_io(move || {
+                upload.write(&written)?;
+                Ok(upload)
             })
             .await?;
         }
         if ended {
-            return Ok(incoming);
+            return Ok(upload);
         }
     }
 }
 
-async fn working<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Unfit> + Send + 'static,
+async fn run_upload_io<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, UploadError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    attempt(work).await.map_err(unfit)
+    spawn_io(work).await.map_err(upload_error)
 }
 
-fn unfit(unfit: Unfit) -> ApiError {
-    match unfit {
-        Unfit::Size => ApiError::new(
+fn upload_error(error: UploadError) -> ApiError {
+    match error {
+        UploadError::WrongSize => ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "The content is longer or shorter than announced",
         ),
-        Unfit::Digest => ApiError::new(
+        UploadError::WrongDigest => ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "The content does not have the announced SHA-256",
         ),
-        Unfit::Io(error) => stored(error),
+        UploadError::Io(error) => storage_error(error),
     }
 }
 
@@ -185,44 +187,44 @@ fn object(parameters: &std::collections::HashMap<String, String>) -> Result<Obje
 
 /// Resolves a link. The error does not say why a link is invalid, so that a forged one reveals
 /// nothing.
-pub(super) async fn follow(
+pub(super) async fn verify_signed_url(
     state: &Arc<HubState>,
-    address: &Address,
+    target: &RepositoryRef,
     query: Option<String>,
     oid: ObjectId,
     operation: Operation,
-) -> Result<(Repository, Grant), ApiError> {
+) -> Result<(Repository, SignedUrl), ApiError> {
     let query = query.unwrap_or_default();
-    let link = query.strip_prefix("link=").ok_or_else(bad_link)?;
+    let link = query.strip_prefix("link=").ok_or_else(invalid_link)?;
     let repository = state
         .registry
-        .find_repository(address.kind, &address.namespace, &address.name)
+        .find_repository(target.kind, &target.namespace, &target.name)
         .await?
-        .ok_or_else(bad_link)?;
-    let grant = state
+        .ok_or_else(invalid_link)?;
+    let signed_url = state
         .lfs
         .key()
-        .map_err(stored)?
+        .map_err(storage_error)?
         .verify(&repository, oid, link, state.clock.now())
-        .filter(|grant| grant.operation == operation)
-        .ok_or_else(bad_link)?;
-    let repository = open(state, address, &grant).await?;
-    Ok((repository, grant))
+        .filter(|signed_url| signed_url.operation == operation)
+        .ok_or_else(invalid_link)?;
+    let repository = open(state, target, &signed_url).await?;
+    Ok((repository, signed_url))
 }
 
 /// The repository, if the token that the link was made for still has access to it.
 async fn open(
     state: &Arc<HubState>,
-    address: &Address,
-    grant: &Grant,
+    target: &RepositoryRef,
+    signed_url: &SignedUrl,
 ) -> Result<Repository, ApiError> {
-    let caller = match &grant.token {
-        Some(digest) => recognize(state, digest).await?,
-        None => Caller::nobody(),
+    let caller = match &signed_url.token {
+        Some(digest) => authenticate_digest(state, digest).await?,
+        None => Caller::anonymous(),
     };
-    let action = match grant.operation {
+    let action = match signed_url.operation {
         Operation::Download => Action::Read,
         Operation::Upload => Action::Write,
     };
-    address.open(state, &caller, action).await
+    target.open(state, &caller, action).await
 }

@@ -49,16 +49,19 @@ pub(super) fn routes() -> Router<Arc<HubState>> {
     Router::new()
         .route(
             STYLE.0,
-            get(|| async { answer("text/css; charset=utf-8", STYLE.1) }),
+            get(|| async { asset_response("text/css; charset=utf-8", STYLE.1) }),
         )
         .route(
             SCRIPT.0,
-            get(|| async { answer("text/javascript; charset=utf-8", SCRIPT.1) }),
+            get(|| async { asset_response("text/javascript; charset=utf-8", SCRIPT.1) }),
         )
-        .route(ICON.0, get(|| async { answer("image/svg+xml", ICON.1) }))
+        .route(
+            ICON.0,
+            get(|| async { asset_response("image/svg+xml", ICON.1) }),
+        )
 }
 
-fn answer(content_type: &'static str, content: &'static str) -> Response {
+fn asset_response(content_type: &'static str, content: &'static str) -> Response {
     (
         [
             (CONTENT_TYPE, content_type),

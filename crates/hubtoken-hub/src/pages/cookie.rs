@@ -7,18 +7,18 @@
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
 
-use crate::address::OwnHost;
 use crate::secret::Secret;
+use crate::server::allowed_hosts::CanonicalHost;
 
 /// Hexadecimal digits of 256 bits.
 const LENGTH: usize = 64;
 
 pub(super) fn name(endpoint: &str) -> String {
-    let own = OwnHost::of(endpoint);
-    if own.is_https() {
+    let host = CanonicalHost::of(endpoint);
+    if host.is_https() {
         return "__Host-hubtoken_session".to_owned();
     }
-    let port = own
+    let port = host
         .as_str()
         .rsplit_once(':')
         .map(|(_, port)| port)
@@ -69,7 +69,7 @@ pub(super) fn clear(endpoint: &str) -> String {
 }
 
 fn secure(endpoint: &str) -> &'static str {
-    if OwnHost::of(endpoint).is_https() {
+    if CanonicalHost::of(endpoint).is_https() {
         "; Secure"
     } else {
         ""

@@ -12,10 +12,10 @@ use crate::error::HubError;
 
 /// The error page to show. Boxed, because nearly every function here can return one.
 #[derive(Debug)]
-pub(super) struct PageError(Box<Words>);
+pub(super) struct PageError(Box<ErrorContent>);
 
 #[derive(Debug)]
-struct Words {
+struct ErrorContent {
     status: StatusCode,
     title: &'static str,
     message: Cow<'static, str>,
@@ -25,11 +25,11 @@ struct Words {
 }
 
 /// The result of a page handler.
-pub(super) type Page = Result<Response, PageError>;
+pub(super) type PageResult = Result<Response, PageError>;
 
 /// The cause of a failure, attached to the response for the log.
 #[derive(Clone, Debug)]
-pub(crate) struct Cause(pub String);
+pub(crate) struct LogCause(pub String);
 
 #[derive(Template)]
 #[template(path = "error.html")]
@@ -47,7 +47,7 @@ const TOKENS: (&str, &str) = ("/settings/tokens", "Go to your access tokens");
 
 impl PageError {
     fn new(status: StatusCode, title: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Words {
+        Self(Box::new(ErrorContent {
             status,
             title,
             message: message.into(),
@@ -57,8 +57,8 @@ impl PageError {
         }))
     }
 
-    fn linked(mut self, to: impl Into<String>, words: &'static str) -> Self {
-        self.0.link = Some((to.into(), words));
+    fn with_link(mut self, to: impl Into<String>, label: &'static str) -> Self {
+        self.0.link = Some((to.into(), label));
         self
     }
 
@@ -87,8 +87,8 @@ impl PageError {
             "Sign in first",
             "Sign in to see this page.",
         )
-        .linked(sign_in_address(next), "Sign in");
-        error.0.header = Some((LOCATION, sign_in_address(next)));
+        .with_link(sign_in_url(next), "Sign in");
+        error.0.header = Some((LOCATION, sign_in_url(next)));
         error
     }
 
@@ -100,7 +100,7 @@ impl PageError {
             "You are signed out",
             "Nothing was changed. Your session has ended; sign in and do it again.",
         )
-        .linked(sign_in_address(next), "Sign in");
+        .with_link(sign_in_url(next), "Sign in");
         error.0.header = Some((
             WWW_AUTHENTICATE,
             "Form realm=\"the sign-in page\"".to_owned(),
@@ -116,7 +116,7 @@ impl PageError {
              was opened before you signed in or out. Open the page again and repeat what you did. If you did not send \
              a form at all, another site tried to send one in your name.",
         )
-        .linked(back, "Open the page again")
+        .with_link(back, "Open the page again")
     }
 
     pub(super) fn used_up() -> Self {
@@ -155,7 +155,7 @@ impl PageError {
             "This is not the Hub's address",
             format!("The Hub's pages answer at {endpoint} only, so that no other name can be given to them."),
         )
-        .linked(format!("{endpoint}/settings/tokens"), "Go to the Hub's own address")
+        .with_link(format!("{endpoint}/settings/tokens"), "Go to the Hub's own address")
     }
 
     pub(super) fn too_large() -> Self {
@@ -191,7 +191,7 @@ impl PageError {
     }
 
     /// The errors of the Hub name files and SQLite's messages, but no secrets.
-    fn because(mut self, error: &HubError) -> Self {
+    fn with_cause(mut self, error: &HubError) -> Self {
         self.0.cause = Some(error.to_string());
         self
     }
@@ -203,7 +203,7 @@ impl PageError {
 }
 
 /// The URL of the sign-in page that continues to `next`.
-pub(super) fn sign_in_address(next: &str) -> String {
+pub(super) fn sign_in_url(next: &str) -> String {
     let query: String = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("next", next)
         .finish();
@@ -229,20 +229,20 @@ impl From<HubError> for PageError {
                 "Nothing was changed. Try again in a moment.",
             )
             .with_retry_after(5)
-            .because(&error),
+            .with_cause(&error),
             HubError::DiskFull { .. } => Self::new(
                 StatusCode::INSUFFICIENT_STORAGE,
                 "The Hub's disk is full",
                 "Nothing was changed. Ask the operator of this Hub to free some space.",
             )
-            .because(&error),
+            .with_cause(&error),
             // Details of server failures are for the operator, not for visitors.
             _ => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 FAILED,
                 "It could not do what you asked. Try again; if it fails again, tell the operator of this Hub.",
             )
-            .because(&error),
+            .with_cause(&error),
         }
     }
 }
@@ -260,7 +260,7 @@ pub(super) fn sentence(message: &str) -> String {
 }
 
 /// The page for a failure, with the request id under which the log has its cause.
-pub(super) fn failure(id: &str, cause: Cause) -> Response {
+pub(super) fn failure(id: &str, cause: LogCause) -> Response {
     let page = ErrorPage {
         frame: Frame::bare(),
         title: FAILED,
@@ -276,7 +276,7 @@ pub(super) fn failure(id: &str, cause: Cause) -> Response {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        let Words {
+        let ErrorContent {
             status,
             title,
             message,
@@ -288,12 +288,12 @@ impl IntoResponse for PageError {
             frame: Frame::bare(),
             title,
             message: &message,
-            link: link.as_ref().map(|(to, words)| (to.as_str(), *words)),
+            link: link.as_ref().map(|(to, label)| (to.as_str(), *label)),
             id: "",
         };
         let mut response = html(status, &page);
         if let Some(cause) = cause {
-            response.extensions_mut().insert(Cause(cause));
+            response.extensions_mut().insert(LogCause(cause));
         }
         if let Some((name, value)) = header
             && let Ok(value) = HeaderValue::from_str(&value)

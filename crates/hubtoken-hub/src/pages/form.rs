@@ -16,9 +16,9 @@ use super::visitor::Visitor;
 use crate::extract::body::drain;
 
 /// Far more than the permission picker sends.
-const BYTES: usize = 64 << 10;
+const MAX_FORM_BYTES: usize = 64 << 10;
 /// How long a form may take to arrive. A slower client only occupies a connection.
-const PATIENCE: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The fields of a form, in order. They may contain passwords, so they are zeroed when dropped.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct Form(Vec<(String, Zeroizing<String>)>);
 
 impl Form {
     /// The value of a field, or an empty string.
-    pub(super) fn one(&self, name: &str) -> &str {
+    pub(super) fn field(&self, name: &str) -> &str {
         self.0
             .iter()
             .find(|(key, _)| key == name)
@@ -61,7 +61,7 @@ impl<S: Send + Sync> FromRequest<S> for Form {
             drain(body).await;
             return Err(PageError::not_a_form());
         }
-        let body = tokio::time::timeout(PATIENCE, read(body))
+        let body = tokio::time::timeout(READ_TIMEOUT, read(body))
             .await
             .map_err(|_| PageError::too_slow())??;
         let form = Self(
@@ -69,7 +69,7 @@ impl<S: Send + Sync> FromRequest<S> for Form {
                 .map(|(key, value)| (key.into_owned(), Zeroizing::new(value.into_owned())))
                 .collect(),
         );
-        if visitor.is_own_form(form.one("csrf")) {
+        if visitor.is_valid_csrf(form.field("csrf")) {
             Ok(form)
         } else {
             Err(PageError::forged(parts.uri.path()))
@@ -78,7 +78,7 @@ impl<S: Send + Sync> FromRequest<S> for Form {
 }
 
 async fn read(mut body: Body) -> Result<Zeroizing<Vec<u8>>, PageError> {
-    let mut whole = Zeroizing::new(Vec::with_capacity(BYTES));
+    let mut whole = Zeroizing::new(Vec::with_capacity(MAX_FORM_BYTES));
     loop {
         let frame =
             std::future::poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context)).await;
@@ -87,7 +87,7 @@ async fn read(mut body: Body) -> Result<Zeroizing<Vec<u8>>, PageError> {
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
             Some(Err(_)) => return Err(PageError::unreadable_form()),
         };
-        if whole.len() + data.len() > BYTES {
+        if whole.len() + data.len() > MAX_FORM_BYTES {
             drain(body).await;
             return Err(PageError::too_large());
         }

@@ -10,30 +10,30 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::assets;
-use super::error::{Cause, PageError, failure};
+use super::error::{LogCause, PageError, failure};
 use super::visitor::Visitor;
-use crate::address::{OwnHost, host};
-use crate::answers::{ApiError, header_text};
 use crate::extract::body::drain;
-use crate::peer::Peer;
+use crate::response::{ApiError, header_text};
+use crate::server::allowed_hosts::{CanonicalHost, host};
+use crate::server::peer::Peer;
 use crate::state::HubState;
 
 /// Pages only load the Hub's own stylesheet, script and icon, only submit forms to the Hub, and
 /// cannot be framed.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; \
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; \
                       frame-ancestors 'none'; base-uri 'none'";
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Checks a request before it reaches its page, and makes every response safe for a browser.
-pub(crate) async fn surround(
+pub(crate) async fn middleware(
     state: Arc<HubState>,
     id: HeaderValue,
     request: Request,
     next: Next,
 ) -> Response {
     let is_head = request.method() == Method::HEAD;
-    let (mut response, visitor) = match admit(&state, request).await {
+    let (mut response, visitor) = match check_request(&state, request).await {
         Ok((request, visitor)) => (next.run(request).await, visitor),
         Err(response) => (response, None),
     };
@@ -48,7 +48,7 @@ pub(crate) async fn surround(
         .into_response();
     }
     if response.status() == StatusCode::INTERNAL_SERVER_ERROR
-        && let Some(cause) = response.extensions_mut().remove::<Cause>()
+        && let Some(cause) = response.extensions_mut().remove::<LogCause>()
     {
         response = failure(id.to_str().unwrap_or_default(), cause);
     }
@@ -68,21 +68,21 @@ pub(crate) async fn surround(
     response
 }
 
-async fn admit(
+async fn check_request(
     state: &HubState,
     mut request: Request,
 ) -> Result<(Request, Option<Visitor>), Response> {
-    let own = &state.addresses.public;
-    let refusal = if host(request.headers()).is_some_and(|host| own.is(host)) {
+    let own_host = &state.host_policy.public;
+    let rejection = if host(request.headers()).is_some_and(|host| own_host.matches(host)) {
         let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
-        (!is_safe && !is_from_here(request.headers(), own))
+        (!is_safe && !is_same_origin(request.headers(), own_host))
             .then(|| PageError::forged(request.uri().path()))
     } else {
         Some(PageError::wrong_host(&state.endpoint))
     };
-    if let Some(refusal) = refusal {
+    if let Some(rejection) = rejection {
         drain(request.into_body()).await;
-        return Err(refusal.into_response());
+        return Err(rejection.into_response());
     }
     if assets::owns(request.uri().path()) {
         return Ok((request, None));
@@ -103,16 +103,16 @@ async fn admit(
 /// Whether the browser says that one of the Hub's own pages sent this request. Browsers say so in
 /// one header or the other, old ones only in `Origin`. If both are present, both must match; if
 /// neither is, the client is not a browser.
-fn is_from_here(headers: &HeaderMap, own: &OwnHost) -> bool {
-    let all = |name: HeaderName, is_right: &dyn Fn(&str) -> bool| {
+fn is_same_origin(headers: &HeaderMap, own_host: &CanonicalHost) -> bool {
+    let all = |name: HeaderName, is_valid: &dyn Fn(&str) -> bool| {
         headers
             .get_all(name)
             .iter()
-            .all(|value| value.to_str().is_ok_and(is_right))
+            .all(|value| value.to_str().is_ok_and(is_valid))
     };
-    let says_anything = headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE);
-    says_anything
-        && all(ORIGIN, &|origin| own.is_origin(origin))
+    let has_origin_headers = headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE);
+    has_origin_headers
+        && all(ORIGIN, &|origin| own_host.matches_origin(origin))
         && all(SEC_FETCH_SITE, &|site| site == "same-origin")
 }
 
@@ -124,7 +124,7 @@ fn is_html(headers: &HeaderMap) -> bool {
 
 fn add_headers(id: HeaderValue, headers: &mut HeaderMap) {
     for (name, value) in [
-        ("content-security-policy", POLICY),
+        ("content-security-policy", CONTENT_SECURITY_POLICY),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
         // Not `no-referrer`, which makes browsers send `Origin: null` with the Hub's own forms.
@@ -155,7 +155,7 @@ mod tests {
         for (name, value) in pairs {
             headers.append(name.clone(), HeaderValue::from_str(value).unwrap());
         }
-        is_from_here(&headers, &OwnHost::of(ENDPOINT))
+        is_same_origin(&headers, &CanonicalHost::of(ENDPOINT))
     }
 
     #[test]

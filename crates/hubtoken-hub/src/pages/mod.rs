@@ -19,19 +19,19 @@
 //!
 //! Everything works without JavaScript. The only script adds the button that copies a value.
 
-mod address;
 mod assets;
 mod audit;
 mod cookie;
-pub(super) mod desk;
+mod display_time;
 pub(super) mod error;
 mod form;
 pub(super) mod guard;
-mod moment;
 mod organization;
 mod password;
 mod permissions;
+mod redirect;
 mod sign_in;
+pub(super) mod sign_in_limiter;
 mod tokens;
 mod view;
 mod visitor;

@@ -115,7 +115,7 @@ pub(super) const GLOBAL: &[Group] = &[(
 pub(super) struct Choice {
     /// The permission itself.
     pub value: String,
-    pub words: String,
+    pub label: String,
     pub is_chosen: bool,
 }
 
@@ -135,9 +135,9 @@ pub(super) fn choices(offered: &[Group], chosen: &BTreeSet<String>) -> Vec<Choic
             heading,
             choices: permissions
                 .iter()
-                .map(|(value, words)| Choice {
+                .map(|(value, label)| Choice {
                     value: (*value).to_owned(),
-                    words: (*words).to_owned(),
+                    label: (*label).to_owned(),
                     is_chosen: chosen.contains(*value),
                 })
                 .collect(),
@@ -153,7 +153,7 @@ pub(super) fn choices(offered: &[Group], chosen: &BTreeSet<String>) -> Vec<Choic
         .filter(|value| !is_offered(value))
         .map(|value| Choice {
             value: value.clone(),
-            words: match permission::spelling(value) {
+            label: match permission::spelling(value) {
                 Spelling::Misspelled(suggestion) => {
                     format!("Unknown to this page. Did you mean {suggestion}?")
                 }

@@ -9,23 +9,23 @@ use axum::http::{Extensions, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::address::next_page;
 use super::cookie;
-use super::error::{Page, PageError};
+use super::error::{PageError, PageResult};
 use super::form::Form;
-use super::view::{Frame, Mistakes, html, see_other};
+use super::redirect::next_page;
+use super::view::{FormErrors, Frame, html, see_other};
 use super::visitor::{SignedIn, Visitor};
-use crate::answers::header_text;
-use crate::authentication::address;
+use crate::auth::authentication::address_key;
 use crate::password;
-use crate::registry::{Act, Actor, Origin, Subject, User};
+use crate::registry::{Actor, AuditAction, AuditContext, Subject, User};
+use crate::response::header_text;
 use crate::secret::Secret;
 use crate::state::HubState;
 
 const HOME: &str = "/settings/tokens";
 
 #[derive(Deserialize)]
-pub(super) struct Wish {
+pub(super) struct LoginQuery {
     #[serde(default)]
     next: String,
 }
@@ -36,11 +36,11 @@ struct SignInPage<'a> {
     frame: Frame,
     next: &'a str,
     username: &'a str,
-    mistakes: Mistakes,
+    errors: FormErrors,
 }
 
 /// `/`: goes to the user's tokens, or to the sign-in page.
-pub(super) async fn home(visitor: Visitor) -> Page {
+pub(super) async fn home(visitor: Visitor) -> PageResult {
     Ok(see_other(if visitor.session().is_some() {
         HOME
     } else {
@@ -48,8 +48,8 @@ pub(super) async fn home(visitor: Visitor) -> Page {
     }))
 }
 
-pub(super) async fn form(visitor: Visitor, Query(wish): Query<Wish>) -> Page {
-    let next = next_page(&wish.next).unwrap_or_default();
+pub(super) async fn form(visitor: Visitor, Query(query): Query<LoginQuery>) -> PageResult {
+    let next = next_page(&query.next).unwrap_or_default();
     if visitor.session().is_some() {
         return Ok(see_other(if next.is_empty() { HOME } else { next }));
     }
@@ -61,54 +61,57 @@ pub(super) async fn sign_in(
     visitor: Visitor,
     extensions: Extensions,
     form: Form,
-) -> Page {
-    let next = next_page(form.one("next")).unwrap_or_default();
-    let name = form.one("username").trim();
-    let password = form.one("password");
-    let again = |status, message: &str| page(&visitor, status, next, name, Some(message));
+) -> PageResult {
+    let next = next_page(form.field("next")).unwrap_or_default();
+    let name = form.field("username").trim();
+    let password = form.field("password");
+    let retry_page = |status, message: &str| page(&visitor, status, next, name, Some(message));
     if name.is_empty() || password.is_empty() {
         let message = "Enter your user name and your password.";
-        return Ok(again(StatusCode::UNPROCESSABLE_ENTITY, message));
+        return Ok(retry_page(StatusCode::UNPROCESSABLE_ENTITY, message));
     }
     let now = state.clock.now();
-    if let Err(seconds) = state.desk.count(name, address(&extensions), now) {
+    if let Err(seconds) = state
+        .sign_in_limiter
+        .count_attempt(name, address_key(&extensions), now)
+    {
         let minutes = seconds.div_ceil(60);
         let message = format!(
             "There were too many attempts to sign in. Wait {minutes} {}, then try again.",
             if minutes == 1 { "minute" } else { "minutes" }
         );
-        let mut response = again(StatusCode::TOO_MANY_REQUESTS, &message);
-        insert(&mut response, RETRY_AFTER, &seconds.to_string());
+        let mut response = retry_page(StatusCode::TOO_MANY_REQUESTS, &message);
+        insert_header(&mut response, RETRY_AFTER, &seconds.to_string());
         return Ok(response);
     }
-    let Some(id) = check_in(&state, &visitor, name, password).await? else {
+    let Some(id) = authenticate(&state, &visitor, name, password).await? else {
         // The name is only logged if there is such a user: users sometimes type their password here
         // by mistake.
-        let origin = visitor.origin(&state);
+        let context = visitor.audit_context(&state);
         let attempt = Subject::user(name);
         state
             .registry
-            .record(Act::LoginFailed, attempt, &origin)
+            .record(AuditAction::LoginFailed, attempt, &context)
             .await?;
         // The message does not say which of the two is wrong, so that it does not reveal which
         // accounts exist.
         let message = "User name or password is wrong.";
-        let mut response = again(StatusCode::UNAUTHORIZED, message);
-        insert(
+        let mut response = retry_page(StatusCode::UNAUTHORIZED, message);
+        insert_header(
             &mut response,
             WWW_AUTHENTICATE,
             "Form realm=\"the sign-in page\"",
         );
         return Ok(response);
     };
-    state.desk.forget(name);
+    state.sign_in_limiter.reset(name);
     // End the session that this browser had before.
     if let Some(old) = visitor.session() {
-        let origin = visitor.origin(&state);
-        state.registry.end_session(old, &origin).await?;
+        let context = visitor.audit_context(&state);
+        state.registry.end_session(old, &context).await?;
     }
     let mut response = see_other(if next.is_empty() { HOME } else { next });
-    insert(
+    insert_header(
         &mut response,
         SET_COOKIE,
         &cookie::set(&state.endpoint, &id),
@@ -120,18 +123,18 @@ pub(super) async fn sign_out(
     State(state): State<Arc<HubState>>,
     visitor: Visitor,
     _form: Form,
-) -> Page {
+) -> PageResult {
     if let Some(session) = visitor.session() {
-        let origin = visitor.origin(&state);
-        state.registry.end_session(session, &origin).await?;
+        let context = visitor.audit_context(&state);
+        state.registry.end_session(session, &context).await?;
     }
     let mut response = see_other("/login");
-    insert(&mut response, SET_COOKIE, &cookie::clear(&state.endpoint));
+    insert_header(&mut response, SET_COOKIE, &cookie::clear(&state.endpoint));
     Ok(response)
 }
 
 /// Starts a session if the password is correct, under a new id.
-async fn check_in(
+async fn authenticate(
     state: &HubState,
     visitor: &Visitor,
     name: &str,
@@ -147,26 +150,32 @@ async fn check_in(
                 name: user.name.clone(),
                 token: None,
             };
-            let origin = visitor.origin_of(actor, state);
-            begin(state, &user, &hash, &origin).await
+            let context = visitor.audit_context_of(actor, state);
+            begin_session(state, &user, &hash, &context).await
         }
         _ => Ok(None),
     }
 }
 
 /// Starts a session for a user whose password, with this hash, has been verified.
-pub(super) async fn begin(
+pub(super) async fn begin_session(
     state: &HubState,
     user: &User,
     hash: &str,
-    origin: &Origin,
+    context: &AuditContext,
 ) -> Result<Option<Secret>, PageError> {
     let id = Secret::random_id()?;
-    let began = state
+    let inserted = state
         .registry
-        .begin_session(&id.digest(), user, hash, state.desk.lifetimes(), origin)
+        .begin_session(
+            &id.digest(),
+            user,
+            hash,
+            state.sign_in_limiter.lifetimes(),
+            context,
+        )
         .await?;
-    Ok(began.then_some(id))
+    Ok(inserted.then_some(id))
 }
 
 /// Verifies the password of the signed-in user; counts as a sign-in attempt.
@@ -178,14 +187,14 @@ pub(super) async fn confirm(
 ) -> Result<bool, PageError> {
     let (name, now) = (signed_in.user(), state.clock.now());
     state
-        .desk
-        .count(name, address(extensions), now)
+        .sign_in_limiter
+        .count_attempt(name, address_key(extensions), now)
         .map_err(PageError::too_many_attempts)?;
     let found = state.registry.find_password(name).await?;
     let stored = found.and_then(|(_, hash)| hash);
     let is_right = password::verify(Secret::new(password.to_owned()), stored).await?;
     if is_right {
-        state.desk.forget(name);
+        state.sign_in_limiter.reset(name);
     }
     Ok(is_right)
 }
@@ -195,22 +204,22 @@ fn page(
     status: StatusCode,
     next: &str,
     username: &str,
-    mistake: Option<&str>,
+    error: Option<&str>,
 ) -> Response {
-    let mut mistakes = Mistakes::default();
-    if let Some(message) = mistake {
-        mistakes.add("username", message);
+    let mut errors = FormErrors::default();
+    if let Some(message) = error {
+        errors.add("username", message);
     }
     let page = SignInPage {
         frame: visitor.frame(),
         next,
         username,
-        mistakes,
+        errors,
     };
     html(status, &page)
 }
 
-pub(super) fn insert(response: &mut Response, name: HeaderName, value: &str) {
+pub(super) fn insert_header(response: &mut Response, name: HeaderName, value: &str) {
     let value: HeaderValue = header_text(value);
     response.headers_mut().insert(name, value);
 }

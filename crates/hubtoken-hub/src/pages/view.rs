@@ -22,7 +22,7 @@ pub(super) struct Frame {
     /// The organizations in the navigation.
     pub organizations: Vec<String>,
     /// The navigation entry of this page.
-    pub here: String,
+    pub nav_entry: String,
     /// The result of the previous action.
     pub notice: Option<String>,
 }
@@ -35,29 +35,29 @@ impl Frame {
             csrf: String::new(),
             user: None,
             organizations: Vec::new(),
-            here: String::new(),
+            nav_entry: String::new(),
             notice: None,
         }
     }
 
-    pub(super) fn is_here(&self, entry: &str) -> bool {
-        self.here == entry
+    pub(super) fn is_current(&self, entry: &str) -> bool {
+        self.nav_entry == entry
     }
 
     pub(super) fn is_organization(&self, name: &str) -> bool {
-        self.here.strip_prefix("organization/") == Some(name)
+        self.nav_entry.strip_prefix("organization/") == Some(name)
     }
 }
 
 /// A form field with an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub(super) struct FieldError {
     /// The id of the field.
     pub field: String,
     pub message: String,
 }
 
-impl Mistake {
+impl FieldError {
     pub(super) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             field: field.into(),
@@ -68,19 +68,19 @@ impl Mistake {
 
 /// All errors of a form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Mistakes(pub Vec<Mistake>);
+pub(super) struct FormErrors(pub Vec<FieldError>);
 
-impl Mistakes {
+impl FormErrors {
     pub(super) fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Mistake::new(field, message));
+        self.0.push(FieldError::new(field, message));
     }
 
     /// The error of one field.
     pub(super) fn of(&self, field: &str) -> Option<&str> {
         self.0
             .iter()
-            .find(|mistake| mistake.field == field)
-            .map(|mistake| mistake.message.as_str())
+            .find(|error| error.field == field)
+            .map(|error| error.message.as_str())
     }
 }
 

@@ -19,7 +19,7 @@ use super::cookie;
 use super::error::PageError;
 use super::view::Frame;
 use crate::error::HubError;
-use crate::registry::{Actor, Origin, Session};
+use crate::registry::{Actor, AuditContext, Session};
 use crate::secret::{self, Digest, Secret};
 use crate::state::HubState;
 use hubtoken_core::hexadecimal;
@@ -30,13 +30,13 @@ const SEEN_PARTS: i32 = 60;
 
 /// The sender of a request, signed in or not.
 #[derive(Clone, Debug)]
-pub(super) struct Visitor(Arc<Parties>);
+pub(super) struct Visitor(Arc<VisitorInner>);
 
 #[derive(Debug)]
-struct Parties {
+struct VisitorInner {
     id: Secret,
     /// Whether the browser already has the id.
-    known: bool,
+    has_cookie: bool,
     session: Option<Session>,
     address: Option<IpAddr>,
 }
@@ -49,9 +49,9 @@ impl Visitor {
         address: Option<IpAddr>,
     ) -> Result<Self, HubError> {
         let Some(id) = cookie::read(headers, &state.endpoint) else {
-            return Ok(Self(Arc::new(Parties {
+            return Ok(Self(Arc::new(VisitorInner {
                 id: Secret::random_id()?,
-                known: false,
+                has_cookie: false,
                 session: None,
                 address,
             })));
@@ -59,30 +59,30 @@ impl Visitor {
         let now = state.clock.now();
         let session = state
             .registry
-            .session(&id.digest(), now, state.desk.lifetimes())
+            .session(&id.digest(), now, state.sign_in_limiter.lifetimes())
             .await?;
         if let Some(session) = &session
-            && now - session.seen_at >= state.desk.lifetimes().idle / SEEN_PARTS
+            && now - session.seen_at >= state.sign_in_limiter.lifetimes().idle / SEEN_PARTS
         {
             state.registry.touch_session(&session.digest, now).await?;
         }
-        Ok(Self(Arc::new(Parties {
+        Ok(Self(Arc::new(VisitorInner {
             id,
-            known: true,
+            has_cookie: true,
             session,
             address,
         })))
     }
 
     /// The actor of the request, as recorded in the audit log.
-    pub(super) fn origin(&self, state: &HubState) -> Origin {
+    pub(super) fn audit_context(&self, state: &HubState) -> AuditContext {
         let actor = self.session().map_or(Actor::Nobody, Session::actor);
-        self.origin_of(actor, state)
+        self.audit_context_of(actor, state)
     }
 
     /// The same, for a visitor who is about to sign in or fails to.
-    pub(super) fn origin_of(&self, actor: Actor, state: &HubState) -> Origin {
-        Origin {
+    pub(super) fn audit_context_of(&self, actor: Actor, state: &HubState) -> AuditContext {
+        AuditContext {
             actor,
             address: self.0.address,
             at: state.clock.now(),
@@ -107,13 +107,13 @@ impl Visitor {
     }
 
     /// Whether a form's CSRF token is this visitor's.
-    pub(super) fn is_own_form(&self, token: &str) -> bool {
-        secret::same(&secret::digest(token), &secret::digest(&self.csrf()))
+    pub(super) fn is_valid_csrf(&self, token: &str) -> bool {
+        secret::constant_time_eq(&secret::digest(token), &secret::digest(&self.csrf()))
     }
 
     /// The cookie to set, if the browser has none.
     pub(super) fn new_cookie(&self, endpoint: &str) -> Option<String> {
-        (!self.0.known).then(|| cookie::set(endpoint, &self.0.id))
+        (!self.0.has_cookie).then(|| cookie::set(endpoint, &self.0.id))
     }
 
     /// The digest of the single-use key of a form.
@@ -151,12 +151,12 @@ impl SignedIn {
         &self.session.user.name
     }
 
-    pub(super) fn origin(&self, state: &HubState) -> Origin {
-        self.visitor.origin(state)
+    pub(super) fn audit_context(&self, state: &HubState) -> AuditContext {
+        self.visitor.audit_context(state)
     }
 
     /// The frame of a page, with the notice that the previous action left.
-    pub(super) async fn frame(&self, state: &HubState, here: &str) -> Result<Frame, HubError> {
+    pub(super) async fn frame(&self, state: &HubState, nav_entry: &str) -> Result<Frame, HubError> {
         let session = &self.session;
         let organizations = session.memberships.iter();
         let frame = Frame {
@@ -165,7 +165,7 @@ impl SignedIn {
             organizations: organizations
                 .map(|membership| membership.organization.name.clone())
                 .collect(),
-            here: here.to_owned(),
+            nav_entry: nav_entry.to_owned(),
             notice: session.notice.clone(),
             ..Frame::bare()
         };
@@ -176,7 +176,7 @@ impl SignedIn {
     }
 
     /// Stores a notice for the next page.
-    pub(super) async fn say(&self, state: &HubState, notice: &str) -> Result<(), HubError> {
+    pub(super) async fn set_notice(&self, state: &HubState, notice: &str) -> Result<(), HubError> {
         state
             .registry
             .set_notice(&self.session.digest, Some(notice))
@@ -184,7 +184,7 @@ impl SignedIn {
     }
 
     /// Uses up the single-use key of a form.
-    pub(super) async fn once(&self, state: &HubState, key: &str) -> Result<(), PageError> {
+    pub(super) async fn use_form_once(&self, state: &HubState, key: &str) -> Result<(), PageError> {
         let digest = Visitor::form_digest(key);
         let first = state
             .registry

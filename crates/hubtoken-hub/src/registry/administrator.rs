@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{NewUser, Origin, User};
+use super::{AuditContext, NewUser, User};
 use crate::error::HubError;
 
 /// The registry's operations on administrators.
@@ -16,6 +16,6 @@ pub(crate) trait Administrators {
     async fn create_first_administrator(
         &self,
         new: NewUser,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<User, HubError>;
 }

@@ -8,7 +8,7 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::{GrantedScope, Origin, TokenInfo};
+use super::{AuditContext, GrantedScope, TokenInfo};
 use crate::error::HubError;
 use crate::secret::Digest;
 
@@ -73,7 +73,7 @@ pub(crate) enum Restriction {
     /// It is a `read` or `write` token, and the policy accepts only fine-grained ones.
     FineGrainedOnly,
     /// It needs approval and has not requested it yet.
-    NotAsked,
+    NotRequested,
     /// It is waiting for approval.
     Pending,
     /// Its request was denied.
@@ -130,7 +130,7 @@ impl TokenPolicy {
             return None;
         }
         match status {
-            None => Some(Restriction::NotAsked),
+            None => Some(Restriction::NotRequested),
             Some(ApprovalStatus::Pending) => Some(Restriction::Pending),
             Some(ApprovalStatus::Denied) => Some(Restriction::Denied),
             Some(ApprovalStatus::Approved | ApprovalStatus::Revoked) => None,
@@ -201,7 +201,7 @@ pub(crate) trait Approvals {
         &self,
         organization: &str,
         policy: TokenPolicy,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError>;
 
     /// The members' tokens that requested approval or were revoked: pending ones first, then newest
@@ -210,11 +210,11 @@ pub(crate) trait Approvals {
 
     /// Files an approval request, by organization id and token id. Does nothing if one already
     /// exists.
-    async fn ask(
+    async fn request_approval(
         &self,
         organization_id: &str,
         token_id: &str,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError>;
 
     /// Records a decision about a token. Users cannot revoke their own tokens here.
@@ -223,7 +223,7 @@ pub(crate) trait Approvals {
         organization: &str,
         token: MemberToken<'_>,
         decision: Decision,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<Approval, HubError>;
 }
 
@@ -262,7 +262,7 @@ mod tests {
                     |status| match policy.restriction(is_fine, is_admin, *status) {
                         None => '.',
                         Some(Restriction::FineGrainedOnly) => 'f',
-                        Some(Restriction::NotAsked) => 'n',
+                        Some(Restriction::NotRequested) => 'n',
                         Some(Restriction::Pending) => 'p',
                         Some(Restriction::Denied) => 'd',
                         Some(Restriction::Revoked) => 'r',

@@ -5,7 +5,7 @@
 //! the retention period. An entry identifies a token by its id, its name and its last four
 //! characters, never by its value.
 //!
-//! Every change receives an `Origin` (who, from where, when), so it cannot be made without an
+//! Every change receives an `AuditContext` (who, from where, when), so it cannot be made without an
 //! entry. A change that has no effect is rolled back and not logged.
 
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ pub(crate) const AUDIT_DAYS: u32 = 365;
 
 /// Who makes a change, from where and when. Every registry change receives one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
+pub(crate) struct AuditContext {
     pub actor: Actor,
     pub address: Option<IpAddr>,
     pub at: OffsetDateTime,
@@ -49,7 +49,7 @@ pub enum Actor {
 
 /// An action that the audit log records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum AuditAction {
     /// A token was created.
     TokenCreate,
     /// A token got a new value.
@@ -63,7 +63,7 @@ pub enum Act {
     /// A token was revoked by a client that presented its value.
     TokenRevoke,
     /// A user signed in to the pages.
-    LoginOk,
+    LoginSucceeded,
     /// A sign-in failed.
     LoginFailed,
     /// A user signed out.
@@ -108,7 +108,7 @@ pub struct AuditEntry {
     /// When the action happened, to the millisecond.
     pub at: OffsetDateTime,
     /// The action.
-    pub act: Act,
+    pub act: AuditAction,
     /// The kind of actor: `user`, `admin-key`, `program` or `nobody`.
     pub actor: String,
     /// The name of the acting user.
@@ -183,7 +183,7 @@ impl Actor {
     }
 }
 
-impl Act {
+impl AuditAction {
     /// All actions, grouped by what they affect.
     pub(crate) const ALL: [Self; 24] = [
         Self::TokenCreate,
@@ -192,7 +192,7 @@ impl Act {
         Self::TokenChange,
         Self::TokenDelete,
         Self::TokenRevoke,
-        Self::LoginOk,
+        Self::LoginSucceeded,
         Self::LoginFailed,
         Self::Logout,
         Self::UserCreate,
@@ -222,7 +222,7 @@ impl Act {
             Self::TokenChange => "token.change",
             Self::TokenDelete => "token.delete",
             Self::TokenRevoke => "token.revoke",
-            Self::LoginOk => "login.ok",
+            Self::LoginSucceeded => "login.ok",
             Self::LoginFailed => "login.failed",
             Self::Logout => "logout",
             Self::UserCreate => "user.create",
@@ -286,7 +286,7 @@ impl Subject {
     }
 
     /// Adds the organization that the action also concerns.
-    pub(crate) fn within(self, organization: &str) -> Self {
+    pub(crate) fn in_organization(self, organization: &str) -> Self {
         Self {
             organization: Some(organization.to_owned()),
             ..self
@@ -294,7 +294,7 @@ impl Subject {
     }
 
     /// Adds the new state.
-    pub(crate) fn detail(self, detail: impl Into<String>) -> Self {
+    pub(crate) fn with_detail(self, detail: impl Into<String>) -> Self {
         Self {
             detail: Some(detail.into()),
             ..self
@@ -308,13 +308,18 @@ pub(crate) trait AuditLog {
     /// Records an event that leaves no other trace in the registry, such as a sign-in. The user's
     /// name is recorded only if such a user exists, because people sometimes type their password
     /// into that field.
-    async fn record(&self, act: Act, subject: Subject, origin: &Origin) -> Result<(), HubError>;
+    async fn record(
+        &self,
+        act: AuditAction,
+        subject: Subject,
+        context: &AuditContext,
+    ) -> Result<(), HubError>;
 
     /// The matching entries, newest first.
     async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, HubError>;
 
     /// Sets how many days entries are kept.
-    fn keep_audit(&self, days: u32);
+    fn set_audit_retention(&self, days: u32);
 }
 
 #[cfg(test)]
@@ -323,9 +328,9 @@ mod tests {
 
     #[test]
     fn every_word_is_one_act() {
-        for act in Act::ALL {
-            assert_eq!(Act::parse(act.as_str()), Some(act));
+        for act in AuditAction::ALL {
+            assert_eq!(AuditAction::parse(act.as_str()), Some(act));
         }
-        assert_eq!(Act::parse("token"), None);
+        assert_eq!(AuditAction::parse("token"), None);
     }
 }

@@ -16,13 +16,13 @@
 mod administrator;
 mod approval;
 mod audit;
-mod census;
+mod counts;
+mod member_tokens;
 mod organization;
 mod repository;
 mod scopes;
 mod session;
 pub(super) mod sqlite;
-mod standing;
 mod token;
 mod user;
 
@@ -34,9 +34,10 @@ use async_trait::async_trait;
 pub(crate) use self::administrator::Administrators;
 pub use self::approval::{Approval, ApprovalStatus, Decision, TokenPolicy};
 pub(crate) use self::approval::{Approvals, MemberToken, Restriction};
-pub(crate) use self::audit::{AUDIT_DAYS, AuditLog, Origin};
-pub use self::audit::{Act, Actor, AuditEntry, AuditFilter, Subject};
-pub(crate) use self::census::{Census, Counts};
+pub(crate) use self::audit::{AUDIT_DAYS, AuditContext, AuditLog};
+pub use self::audit::{Actor, AuditAction, AuditEntry, AuditFilter, Subject};
+pub(crate) use self::counts::{CountStore, Counts};
+pub(crate) use self::member_tokens::{MemberTokenStatus, MemberTokens};
 pub(crate) use self::organization::Organizations;
 pub use self::organization::{Membership, Organization, OrganizationRole};
 pub use self::repository::{Gate, Repository};
@@ -46,7 +47,6 @@ pub use self::scopes::{
     Entity, EntityType, FineGrained, GrantedRole, GrantedScope, Scope, TokenRole,
 };
 pub(crate) use self::session::{Lifetimes, Session, Sessions};
-pub(crate) use self::standing::{Standings, TokenStanding};
 pub use self::token::{CreatedToken, NewToken, TokenInfo};
 pub(crate) use self::token::{Principal, Tokens};
 pub use self::user::User;
@@ -61,11 +61,11 @@ pub(crate) trait Registry:
     + Tokens
     + Repositories
     + Approvals
-    + Standings
+    + MemberTokens
     + AuditLog
     + Sessions
     + Administrators
-    + Counts
+    + CountStore
     + std::fmt::Debug
     + Send
     + Sync

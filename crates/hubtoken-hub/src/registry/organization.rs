@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::Origin;
+use super::AuditContext;
 use crate::error::HubError;
 
 /// An organization.
@@ -80,7 +80,7 @@ pub(crate) trait Organizations {
         &self,
         name: &str,
         fullname: &str,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<Organization, HubError>;
 
     /// All organizations, by name.
@@ -95,7 +95,7 @@ pub(crate) trait Organizations {
         organization: &str,
         user: &str,
         role: OrganizationRole,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError>;
 
     /// Removes a member. Does nothing for a user who is not a member.
@@ -103,7 +103,7 @@ pub(crate) trait Organizations {
         &self,
         organization: &str,
         user: &str,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError>;
 
     /// Changes a member's role, or removes the member for `None`. Fails if that would leave the
@@ -113,7 +113,7 @@ pub(crate) trait Organizations {
         organization: &str,
         user: &str,
         role: Option<OrganizationRole>,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError>;
 
     /// The members of an organization, by name.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::{Namespace, Origin};
+use super::{AuditContext, Namespace};
 use crate::error::HubError;
 use hubtoken_core::repository::RepositoryType;
 
@@ -154,7 +154,7 @@ pub(crate) trait Repositories {
     async fn create_repository(
         &self,
         new: NewRepository<'_>,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<Repository, HubError>;
 
     /// The repository with this name, if it exists.
@@ -181,18 +181,18 @@ pub(crate) trait Repositories {
         &self,
         id: &str,
         change: RepositoryChange,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError>;
 
     /// Deletes a repository's record. Returns whether it existed.
-    async fn delete_repository(&self, id: &str, origin: &Origin) -> Result<bool, HubError>;
+    async fn delete_repository(&self, id: &str, context: &AuditContext) -> Result<bool, HubError>;
 
     /// Grants a user access to a gated repository.
     async fn grant(
         &self,
         repository_id: &str,
         user_id: &str,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError>;
 
     /// Revokes that access.
@@ -200,7 +200,7 @@ pub(crate) trait Repositories {
         &self,
         repository_id: &str,
         user_id: &str,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError>;
 
     /// Whether a user was granted access.

@@ -8,7 +8,7 @@
 use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
 
-use super::{Actor, Membership, Origin, User};
+use super::{Actor, AuditContext, Membership, User};
 use crate::error::HubError;
 use crate::secret::Digest;
 
@@ -51,7 +51,12 @@ pub(crate) trait Sessions {
 
     /// Stores a new password and ends all of the user's sessions, in one transaction: someone who
     /// knew the old password must not stay signed in.
-    async fn set_password(&self, user: &User, hash: &str, origin: &Origin) -> Result<(), HubError>;
+    async fn set_password(
+        &self,
+        user: &User,
+        hash: &str,
+        context: &AuditContext,
+    ) -> Result<(), HubError>;
 
     /// Starts a session and deletes those that have ended. Returns whether it started: `hash` is
     /// the password hash that was checked, and the session does not start if the password has
@@ -62,7 +67,7 @@ pub(crate) trait Sessions {
         user: &User,
         hash: &str,
         lifetimes: Lifetimes,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<bool, HubError>;
 
     /// The session with this digest, if it has not ended.
@@ -80,7 +85,7 @@ pub(crate) trait Sessions {
     async fn set_notice(&self, digest: &Digest, notice: Option<&str>) -> Result<(), HubError>;
 
     /// Ends a session. Does nothing if it has already ended.
-    async fn end_session(&self, session: &Session, origin: &Origin) -> Result<(), HubError>;
+    async fn end_session(&self, session: &Session, context: &AuditContext) -> Result<(), HubError>;
 
     /// Marks a single-use form as submitted. Returns whether this was the first time. The record is
     /// kept as long as the session, so that reloading a page after a restart does not create a

@@ -7,9 +7,9 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::{Actor, GrantedRole, Membership, Origin, Restriction, TokenRole, User};
+use super::{Actor, AuditContext, GrantedRole, Membership, Restriction, TokenRole, User};
+use crate::cached_json::CachedJson;
 use crate::error::HubError;
-use crate::rendered::Rendered;
 use crate::secret::{Digest, Secret};
 
 /// The parameters of a new token.
@@ -63,9 +63,9 @@ pub(crate) struct Principal {
     pub token: TokenInfo,
     /// The cached whoami response. It depends only on this principal, so both are invalidated
     /// together.
-    pub whoami: OnceLock<Rendered>,
+    pub whoami: OnceLock<CachedJson>,
     /// When its use was last recorded, in Unix seconds.
-    pub noted: AtomicI64,
+    pub last_touched: AtomicI64,
 }
 
 impl Principal {
@@ -96,7 +96,7 @@ pub(crate) trait Tokens {
         &self,
         user: &str,
         new: NewToken,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<CreatedToken, HubError>;
 
     /// A user's tokens, oldest first.
@@ -108,7 +108,7 @@ pub(crate) trait Tokens {
         user: &str,
         wanted: &str,
         name: &str,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<TokenInfo, HubError>;
 
     /// Changes a token's role. Earlier approvals were for the old role, so they are requested
@@ -118,7 +118,7 @@ pub(crate) trait Tokens {
         user: &str,
         wanted: &str,
         role: TokenRole,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<TokenInfo, HubError>;
 
     /// Gives a token a new value. The old value stops working at the same instant: there is no time
@@ -128,19 +128,23 @@ pub(crate) trait Tokens {
         &self,
         user: &str,
         wanted: &str,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<CreatedToken, HubError>;
 
     /// Deletes a token.
-    async fn delete_token(&self, user: &str, wanted: &str, origin: &Origin)
-    -> Result<(), HubError>;
+    async fn delete_token(
+        &self,
+        user: &str,
+        wanted: &str,
+        context: &AuditContext,
+    ) -> Result<(), HubError>;
 
     /// Deletes the tokens with these digests, whoever owns them, and ignores unknown digests.
-    async fn revoke(&self, digests: &[Digest], origin: &Origin) -> Result<(), HubError>;
+    async fn revoke(&self, digests: &[Digest], context: &AuditContext) -> Result<(), HubError>;
 
     /// Returns the result of [`authenticate`](Self::authenticate) if it is available without
     /// waiting.
-    fn recall(&self, digest: &Digest, now: OffsetDateTime) -> Option<Arc<Principal>>;
+    fn cached_principal(&self, digest: &Digest, now: OffsetDateTime) -> Option<Arc<Principal>>;
 
     /// The principal of the unexpired token with this digest. The result reflects every change
     /// acknowledged so far.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::Origin;
+use super::AuditContext;
 use crate::error::HubError;
 
 /// A person with an account.
@@ -59,7 +59,7 @@ impl NamespaceType {
 #[async_trait]
 pub(crate) trait Users {
     /// Creates a user.
-    async fn create_user(&self, new: NewUser, origin: &Origin) -> Result<User, HubError>;
+    async fn create_user(&self, new: NewUser, context: &AuditContext) -> Result<User, HubError>;
 
     /// The user with this name.
     async fn user(&self, name: &str) -> Result<User, HubError>;

@@ -13,14 +13,14 @@ use std::time::Duration;
 use git2::{ErrorCode, Index, IndexEntry, IndexTime, Oid, Signature, Time};
 use time::OffsetDateTime;
 
-use super::{Content, DEFAULT_BRANCH, GitFault, RepositoryPath};
+use super::{DEFAULT_BRANCH, OpenRepository, RepositoryError, RepositoryPath};
 
 /// The mode of a regular file.
 const FILE_MODE: u32 = 0o100_644;
 
 /// How long to wait for a locked reference before giving up: 100 attempts of 20 ms, two seconds.
 const ATTEMPTS: u32 = 100;
-const MOMENT: Duration = Duration::from_millis(20);
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// The author of a commit, and its time.
 #[derive(Clone, Debug)]
@@ -61,31 +61,32 @@ pub(crate) struct BlobWriter<'content> {
 }
 
 impl BlobWriter<'_> {
-    pub(crate) fn write(&mut self, data: &[u8]) -> Result<(), GitFault> {
+    pub(crate) fn write(&mut self, data: &[u8]) -> Result<(), RepositoryError> {
         self.written += data.len() as u64;
         let written = self.writer.write_all(data);
-        written.map_err(|error| GitFault::from(error).for_want_of_room(self.folder, self.written))
+        written
+            .map_err(|error| RepositoryError::from(error).map_disk_full(self.folder, self.written))
     }
 
-    pub(crate) fn finish(self) -> Result<Oid, GitFault> {
+    pub(crate) fn finish(self) -> Result<Oid, RepositoryError> {
         // Writing can need twice the length: the received content and the compressed copy exist
         // side by side.
         let wanted = self.written.saturating_mul(2);
         let finished = self.writer.commit();
-        finished.map_err(|error| GitFault::from(error).for_want_of_room(self.folder, wanted))
+        finished.map_err(|error| RepositoryError::from(error).map_disk_full(self.folder, wanted))
     }
 }
 
 impl Author {
-    fn signature(&self) -> Result<Signature<'static>, GitFault> {
+    fn signature(&self) -> Result<Signature<'static>, RepositoryError> {
         let time = Time::new(self.when.unix_timestamp(), 0);
         Ok(Signature::new(&self.name, &self.email, &time)?)
     }
 }
 
-impl Content {
+impl OpenRepository {
     /// Starts writing a file of unknown length.
-    pub(crate) fn blob_writer(&self) -> Result<BlobWriter<'_>, GitFault> {
+    pub(crate) fn blob_writer(&self) -> Result<BlobWriter<'_>, RepositoryError> {
         Ok(BlobWriter {
             writer: self.git.blob_writer(None)?,
             folder: self.git.path(),
@@ -94,7 +95,7 @@ impl Content {
     }
 
     /// Checks that a branch can be committed to, before a long upload is read.
-    pub(crate) fn check_branch(&self, revision: &str) -> Result<(), GitFault> {
+    pub(crate) fn check_branch(&self, revision: &str) -> Result<(), RepositoryError> {
         self.branch(revision).map(|_| ())
     }
 
@@ -104,14 +105,14 @@ impl Content {
         revision: &str,
         author: &Author,
         request: &CommitRequest,
-    ) -> Result<Oid, GitFault> {
+    ) -> Result<Oid, RepositoryError> {
         let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let (branch, head) = self.branch(revision)?;
         if let Some(parent) = &request.parent {
             let same =
                 parent.len() >= 7 && head.to_string().starts_with(&parent.to_ascii_lowercase());
             if !same {
-                return Err(GitFault::ParentChanged);
+                return Err(RepositoryError::ParentChanged);
             }
         }
         let parent = self.git.find_commit(head)?;
@@ -126,25 +127,27 @@ impl Content {
         let commit = self
             .git
             .commit(None, &signature, &signature, &message, &tree, &[&parent])?;
-        let moved = patiently(|| {
+        let moved = retry_while_locked(|| {
             self.git
                 .reference_matching(&branch, commit, true, head, &request.summary)
                 .map(drop)
         });
         match moved {
             Ok(()) => Ok(commit),
-            Err(error) if error.code() == ErrorCode::Modified => Err(GitFault::ParentChanged),
+            Err(error) if error.code() == ErrorCode::Modified => {
+                Err(RepositoryError::ParentChanged)
+            }
             Err(error) => Err(error.into()),
         }
     }
 
-    fn apply(&self, head: Oid, changes: &[Change]) -> Result<Oid, GitFault> {
+    fn apply(&self, head: Oid, changes: &[Change]) -> Result<Oid, RepositoryError> {
         let mut index = Index::new()?;
         index.read_tree(&self.tree(head)?)?;
         for change in changes {
             match change {
                 Change::Put { path, blob } => {
-                    make_way(&mut index, path)?;
+                    remove_conflicts(&mut index, path)?;
                     index.add(&entry(path, *blob))?;
                 }
                 Change::Delete(path) | Change::DeleteFolder(path) => {
@@ -158,7 +161,7 @@ impl Content {
                         index.remove_dir(name, 0)?;
                     }
                     if index.len() == before {
-                        return Err(GitFault::EntryNotFound {
+                        return Err(RepositoryError::EntryNotFound {
                             path: path.as_str().to_owned(),
                             commit: head,
                         });
@@ -174,7 +177,7 @@ impl Content {
         &self,
         author: &Author,
         files: &[(&str, Oid)],
-    ) -> Result<Oid, GitFault> {
+    ) -> Result<Oid, RepositoryError> {
         let mut index = Index::new()?;
         for (path, blob) in files {
             index.add(&entry(&RepositoryPath::parse(path)?, *blob))?;
@@ -194,22 +197,22 @@ impl Content {
 }
 
 /// Retries while a reference is locked, which a push does only briefly to move it.
-pub(super) fn patiently<T>(
-    mut attempt: impl FnMut() -> Result<T, git2::Error>,
+pub(super) fn retry_while_locked<T>(
+    mut operation: impl FnMut() -> Result<T, git2::Error>,
 ) -> Result<T, git2::Error> {
     for _ in 0..ATTEMPTS {
-        match attempt() {
-            Err(error) if error.code() == ErrorCode::Locked => std::thread::sleep(MOMENT),
+        match operation() {
+            Err(error) if error.code() == ErrorCode::Locked => std::thread::sleep(RETRY_PAUSE),
             other => return other,
         }
     }
-    attempt()
+    operation()
 }
 
 /// A name is either a file or a folder: a new file replaces a folder of the same name, and any
 /// files in place of the folders that it needs. Without this, the index would accept both and write
 /// a tree with a duplicate name.
-fn make_way(index: &mut Index, path: &RepositoryPath) -> Result<(), GitFault> {
+fn remove_conflicts(index: &mut Index, path: &RepositoryPath) -> Result<(), RepositoryError> {
     index.remove_dir(Path::new(path.as_str()), 0)?;
     for (end, _) in path.as_str().match_indices('/') {
         let folder = Path::new(&path.as_str()[..end]);

@@ -5,7 +5,7 @@ use std::path::Path;
 use git2::{Commit, Oid, Sort};
 use time::OffsetDateTime;
 
-use super::{Content, Entry, GitFault};
+use super::{Entry, OpenRepository, RepositoryError};
 
 /// A commit in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +17,9 @@ pub(crate) struct LogEntry {
     pub date: OffsetDateTime,
 }
 
-impl Content {
+impl OpenRepository {
     /// A single commit.
-    pub(crate) fn commit_info(&self, id: Oid) -> Result<LogEntry, GitFault> {
+    pub(crate) fn commit_info(&self, id: Oid) -> Result<LogEntry, RepositoryError> {
         Ok(log_entry(&self.git.find_commit(id)?))
     }
 
@@ -30,7 +30,7 @@ impl Content {
         from: Oid,
         skip: usize,
         limit: usize,
-    ) -> Result<(Vec<LogEntry>, usize), GitFault> {
+    ) -> Result<(Vec<LogEntry>, usize), RepositoryError> {
         let mut walk = self.git.revwalk()?;
         walk.set_sorting(Sort::TOPOLOGICAL)?;
         walk.push(from)?;
@@ -50,7 +50,7 @@ impl Content {
         &self,
         from: Oid,
         entries: &[Entry],
-    ) -> Result<Vec<LogEntry>, GitFault> {
+    ) -> Result<Vec<LogEntry>, RepositoryError> {
         let mut commit = self.git.find_commit(from)?;
         let mut found: Vec<Option<LogEntry>> = vec![None; entries.len()];
         while found.iter().any(Option::is_none) {

@@ -26,16 +26,16 @@
 //! undo each other. Neither reads a large object into memory: a loose object is inflated in chunks,
 //! and a packed one is streamed from `git cat-file`.
 
-mod attributes;
 mod commit;
-mod fault;
+mod crash_cleanup;
+mod error;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod gitattributes;
+mod gitignore;
 mod history;
-mod ignored;
-mod leftovers;
 pub(super) mod lfs;
-mod loose;
+mod loose_object;
 mod path;
 mod pattern;
 mod quoted;
@@ -56,22 +56,22 @@ use super::registry::{Repository, RepositoryType};
 pub(crate) use self::commit::{Author, BlobWriter, Change, CommitRequest};
 use self::lfs::{Objects, RepositoryObjects};
 
-pub(crate) use self::fault::GitFault;
-pub(crate) use self::ignored::IgnoredFiles;
-pub(crate) use self::loose::LooseBlob;
+pub(crate) use self::error::RepositoryError;
+pub(crate) use self::gitignore::Gitignore;
+pub(crate) use self::loose_object::LooseBlob;
 pub(crate) use self::path::RepositoryPath;
-pub(crate) use self::revision::{DEFAULT_BRANCH, Reference, unfit_name};
+pub(crate) use self::revision::{DEFAULT_BRANCH, Reference, invalid_name_reason};
 pub(crate) use self::tree::Entry;
 
-const MARKER: &str = "hubtoken-unsettled";
+const INCOMPLETE_MARKER: &str = "hubtoken-unsettled";
 /// The libgit2 configuration file, beside the repository folders.
 const SETTINGS: &str = "libgit2.config";
 /// How many times to try to remove a folder that is still being written to.
-const REMOVALS: u32 = 50;
+const REMOVE_ATTEMPTS: u32 = 50;
 const FSYNC: &str = "core.fsyncobjectfiles";
 
 /// The default `.gitattributes`, which every new repository on the Hub contains.
-const GITATTRIBUTES: &[u8] = include_bytes!("gitattributes");
+const GITATTRIBUTES: &[u8] = include_bytes!("default.gitattributes");
 
 /// All git repositories of one Hub.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ pub(crate) struct Store {
 }
 
 /// An open git repository.
-pub(crate) struct Content {
+pub(crate) struct OpenRepository {
     git: git2::Repository,
     lock: Arc<Mutex<()>>,
     objects: RepositoryObjects,
@@ -104,13 +104,13 @@ impl Store {
         self.root.join(kind.plural()).join(format!("{id}.git"))
     }
 
-    /// Creates the folder with an initial commit. It stays marked until [`Store::settle`].
+    /// Creates the folder with an initial commit. It stays marked until [`Store::mark_complete`].
     pub(crate) fn create(
         &self,
         kind: RepositoryType,
         id: &str,
         author: &Author,
-    ) -> Result<(), GitFault> {
+    ) -> Result<(), RepositoryError> {
         let folder = self.folder(kind, id).with_extension("new");
         self.build(&folder, kind, id, author)
             .and_then(|()| Ok(fs::rename(&folder, self.folder(kind, id))?))
@@ -127,9 +127,9 @@ impl Store {
         kind: RepositoryType,
         id: &str,
         author: &Author,
-    ) -> Result<(), GitFault> {
+    ) -> Result<(), RepositoryError> {
         fs::create_dir_all(folder)?;
-        fs::write(folder.join(MARKER), b"")?;
+        fs::write(folder.join(INCOMPLETE_MARKER), b"")?;
         let mut options = RepositoryInitOptions::new();
         options
             .bare(true)
@@ -137,24 +137,34 @@ impl Store {
             .external_template(false);
         let git = git2::Repository::init_opts(folder, &options)?;
         self.set_up(&git)?;
-        let content = Content {
+        let repo = OpenRepository {
             git,
             lock: Arc::default(),
             objects: self.objects.of(kind, id),
         };
-        let blob = content.git.blob(GITATTRIBUTES)?;
-        content.initial_commit(author, &[(".gitattributes", blob)])?;
+        let blob = repo.git.blob(GITATTRIBUTES)?;
+        repo.initial_commit(author, &[(".gitattributes", blob)])?;
         Ok(())
     }
 
     /// Removes the marker: the repository is now registered.
-    pub(crate) fn settle(&self, kind: RepositoryType, id: &str) -> Result<(), GitFault> {
-        Ok(fs::remove_file(self.folder(kind, id).join(MARKER))?)
+    pub(crate) fn mark_complete(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+    ) -> Result<(), RepositoryError> {
+        Ok(fs::remove_file(
+            self.folder(kind, id).join(INCOMPLETE_MARKER),
+        )?)
     }
 
     /// Adds the marker before the repository's row is deleted.
-    pub(crate) fn unsettle(&self, kind: RepositoryType, id: &str) -> Result<(), GitFault> {
-        match fs::write(self.folder(kind, id).join(MARKER), b"") {
+    pub(crate) fn mark_deleting(
+        &self,
+        kind: RepositoryType,
+        id: &str,
+    ) -> Result<(), RepositoryError> {
+        match fs::write(self.folder(kind, id).join(INCOMPLETE_MARKER), b"") {
             // The folder is already missing, which is not a reason to keep the row.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             other => Ok(other?),
@@ -162,7 +172,7 @@ impl Store {
     }
 
     /// Removes the folder, once no commit is in progress.
-    pub(crate) fn delete(&self, kind: RepositoryType, id: &str) -> Result<(), GitFault> {
+    pub(crate) fn delete(&self, kind: RepositoryType, id: &str) -> Result<(), RepositoryError> {
         let lock = self.lock(id);
         let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
         remove(&self.folder(kind, id))?;
@@ -174,15 +184,15 @@ impl Store {
         Ok(())
     }
 
-    pub(crate) fn open(&self, repository: &Repository) -> Result<Content, GitFault> {
+    pub(crate) fn open(&self, repository: &Repository) -> Result<OpenRepository, RepositoryError> {
         let folder = self.folder(repository.kind, &repository.id);
         if !folder.join("HEAD").is_file() {
-            return Err(GitFault::ContentMissing);
+            return Err(RepositoryError::ContentMissing);
         }
-        let lock = self.lock_or_begin(&repository.id, &folder)?;
+        let lock = self.lock_after_cleanup(&repository.id, &folder)?;
         let git = git2::Repository::open_bare(&folder)?;
         self.set_up(&git)?;
-        Ok(Content {
+        Ok(OpenRepository {
             git,
             lock,
             objects: self.lfs(repository),
@@ -197,7 +207,7 @@ impl Store {
     /// Without `core.fsyncObjectFiles`, libgit2 leaves objects in the page cache, and an
     /// acknowledged commit could be lost. The setting is in a file that only libgit2 reads, because
     /// git uses a different setting and warns about this one.
-    fn set_up(&self, git: &git2::Repository) -> Result<(), GitFault> {
+    fn set_up(&self, git: &git2::Repository) -> Result<(), RepositoryError> {
         Ok(git
             .config()?
             .add_file(&self.root.join(SETTINGS), ConfigLevel::App, false)?)
@@ -206,12 +216,16 @@ impl Store {
     /// Returns a repository's lock. The first call in this process also removes what an interrupted
     /// git operation left behind, because a stale lock file would block all further commits. Only a
     /// killed Hub can have left it, since the data folder belongs to this process.
-    fn lock_or_begin(&self, id: &str, folder: &Path) -> Result<Arc<Mutex<()>>, GitFault> {
+    fn lock_after_cleanup(
+        &self,
+        id: &str,
+        folder: &Path,
+    ) -> Result<Arc<Mutex<()>>, RepositoryError> {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lock) = locks.get(id) {
             return Ok(Arc::clone(lock));
         }
-        leftovers::remove(folder)?;
+        crash_cleanup::remove_leftovers(folder)?;
         // Older versions stored the setting here.
         let config = git2::Repository::open_bare(folder)?.config()?;
         match config.open_level(ConfigLevel::Local)?.remove(FSYNC) {
@@ -244,8 +258,8 @@ impl Store {
                 let folder = folder?.path();
                 match folder.extension().and_then(|extension| extension.to_str()) {
                     Some("new" | "deleted") => fs::remove_dir_all(&folder)?,
-                    Some("git") if folder.join(MARKER).exists() => {
-                        settle_folder(&folder, known.contains(&folder))?;
+                    Some("git") if folder.join(INCOMPLETE_MARKER).exists() => {
+                        complete_or_remove(&folder, known.contains(&folder))?;
                     }
                     _ => (),
                 }
@@ -259,9 +273,9 @@ impl Store {
     }
 }
 
-fn settle_folder(folder: &Path, known: bool) -> std::io::Result<()> {
+fn complete_or_remove(folder: &Path, known: bool) -> std::io::Result<()> {
     if known {
-        fs::remove_file(folder.join(MARKER))
+        fs::remove_file(folder.join(INCOMPLETE_MARKER))
     } else {
         remove(folder)
     }
@@ -270,18 +284,18 @@ fn settle_folder(folder: &Path, known: bool) -> std::io::Result<()> {
 /// Removes a folder if it exists. It is renamed first; otherwise, the marker could be deleted
 /// before the rest.
 fn remove(folder: &Path) -> std::io::Result<()> {
-    let doomed = folder.with_extension("deleted");
-    match fs::rename(folder, &doomed) {
+    let renamed = folder.with_extension("deleted");
+    match fs::rename(folder, &renamed) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
-        Ok(()) => remove_all(&doomed),
+        Ok(()) => remove_all(&renamed),
     }
 }
 
 /// Removes a folder, and retries because a push in progress may still write to folders that were
 /// already emptied.
 fn remove_all(folder: &Path) -> std::io::Result<()> {
-    for _ in 0..REMOVALS {
+    for _ in 0..REMOVE_ATTEMPTS {
         match fs::remove_dir_all(folder) {
             Err(error)
                 if matches!(

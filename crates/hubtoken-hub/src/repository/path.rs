@@ -1,19 +1,19 @@
 //! Validates paths inside a repository at the boundary, so that no later code handles a path that
 //! escapes it.
 
-use super::GitFault;
+use super::RepositoryError;
 
 /// A valid, non-empty path inside a repository.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RepositoryPath(String);
 
-const LONGEST: usize = 4096;
+const MAX_PATH_BYTES: usize = 4096;
 
 impl RepositoryPath {
-    pub(crate) fn parse(path: &str) -> Result<Self, GitFault> {
+    pub(crate) fn parse(path: &str) -> Result<Self, RepositoryError> {
         let reason = if path.is_empty() {
             "it is empty"
-        } else if path.len() > LONGEST {
+        } else if path.len() > MAX_PATH_BYTES {
             "it is too long"
         } else if path.starts_with('/') {
             "it is absolute"
@@ -27,19 +27,19 @@ impl RepositoryPath {
             return Ok(Self(path.to_owned()));
         };
         let shown: String = path.escape_debug().take(200).collect();
-        Err(GitFault::Rejected(format!(
+        Err(RepositoryError::Rejected(format!(
             "Invalid path `{shown}`: {reason}"
         )))
     }
 
     /// Parses a path that is only looked up. Pushed files may have names that the API would reject,
     /// and no name can escape a git tree.
-    pub(crate) fn parse_existing(path: &str) -> Result<Self, GitFault> {
+    pub(crate) fn parse_existing(path: &str) -> Result<Self, RepositoryError> {
         let path = path.strip_suffix('/').unwrap_or(path);
         let is_plain = |part: &str| {
             !part.contains('\0') && (part.len() > 255 || bad_component(part).is_none())
         };
-        if path.len() <= LONGEST && path.split('/').all(is_plain) {
+        if path.len() <= MAX_PATH_BYTES && path.split('/').all(is_plain) {
             Ok(Self(path.to_owned()))
         } else {
             Self::parse(path)
@@ -47,7 +47,7 @@ impl RepositoryPath {
     }
 
     /// Parses a folder's path, which may end with `/`.
-    pub(crate) fn parse_folder(path: &str) -> Result<Self, GitFault> {
+    pub(crate) fn parse_folder(path: &str) -> Result<Self, RepositoryError> {
         Self::parse(path.strip_suffix('/').unwrap_or(path))
     }
 

@@ -6,8 +6,8 @@
 
 use git2::{ErrorCode, ObjectType, Oid};
 
-use super::commit::patiently;
-use super::{Content, GitFault};
+use super::commit::retry_while_locked;
+use super::{OpenRepository, RepositoryError};
 
 /// The branch that every repository has.
 pub(crate) const DEFAULT_BRANCH: &str = "main";
@@ -24,7 +24,7 @@ pub(crate) struct Reference {
 }
 
 /// Why a branch or tag must not have this name, although git would accept it.
-pub(crate) fn unfit_name(name: &str) -> Option<&'static str> {
+pub(crate) fn invalid_name_reason(name: &str) -> Option<&'static str> {
     if name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         // A revision of that form always refers to a commit.
         Some("it would look like the hash of a commit")
@@ -35,10 +35,11 @@ pub(crate) fn unfit_name(name: &str) -> Option<&'static str> {
     }
 }
 
-impl Content {
+impl OpenRepository {
     /// The commit that a revision refers to.
-    pub(crate) fn resolve(&self, revision: &str) -> Result<Oid, GitFault> {
-        let unknown = || GitFault::RevisionNotFound(revision.escape_debug().take(200).collect());
+    pub(crate) fn resolve(&self, revision: &str) -> Result<Oid, RepositoryError> {
+        let unknown =
+            || RepositoryError::RevisionNotFound(revision.escape_debug().take(200).collect());
         let named = if revision == "HEAD" {
             self.target("refs/heads/main")?
         } else if revision.starts_with("refs/") {
@@ -61,7 +62,7 @@ impl Content {
         found.map(|commit| commit.id()).map_err(|_| unknown())
     }
 
-    fn target(&self, full_name: &str) -> Result<Option<Oid>, GitFault> {
+    fn target(&self, full_name: &str) -> Result<Option<Oid>, RepositoryError> {
         if !git2::Reference::is_valid_name(full_name) {
             return Ok(None);
         }
@@ -78,7 +79,7 @@ impl Content {
     }
 
     /// The full name of an existing branch, given as `main` or `refs/heads/main`.
-    pub(super) fn branch(&self, revision: &str) -> Result<(String, Oid), GitFault> {
+    pub(super) fn branch(&self, revision: &str) -> Result<(String, Oid), RepositoryError> {
         let full_name = if revision.starts_with("refs/heads/") {
             revision.to_owned()
         } else {
@@ -86,14 +87,14 @@ impl Content {
         };
         match self.target(&full_name)? {
             Some(commit) => Ok((full_name, commit)),
-            None => Err(GitFault::RevisionNotFound(
+            None => Err(RepositoryError::RevisionNotFound(
                 revision.escape_debug().take(200).collect(),
             )),
         }
     }
 
     /// All branches (`refs/heads/`) or all tags (`refs/tags/`).
-    pub(crate) fn references(&self, prefix: &str) -> Result<Vec<Reference>, GitFault> {
+    pub(crate) fn references(&self, prefix: &str) -> Result<Vec<Reference>, RepositoryError> {
         let mut all = Vec::new();
         for reference in self.git.references_glob(&format!("{prefix}*"))? {
             let reference = reference?;
@@ -122,21 +123,21 @@ impl Content {
         prefix: &str,
         name: &str,
         revision: &str,
-    ) -> Result<(), GitFault> {
+    ) -> Result<(), RepositoryError> {
         let full_name = format!("{prefix}{name}");
-        let unfit = if git2::Reference::is_valid_name(&full_name) {
-            unfit_name(name)
+        let reason = if git2::Reference::is_valid_name(&full_name) {
+            invalid_name_reason(name)
         } else {
             Some("git does not allow it")
         };
-        if let Some(reason) = unfit {
+        if let Some(reason) = reason {
             let name: String = name.escape_debug().take(200).collect();
-            return Err(GitFault::Rejected(format!(
+            return Err(RepositoryError::Rejected(format!(
                 "Invalid reference name `{name}`: {reason}"
             )));
         }
         let commit = self.resolve(revision)?;
-        let created = patiently(|| {
+        let created = retry_while_locked(|| {
             self.git
                 .reference(&full_name, commit, false, "created")
                 .map(drop)
@@ -144,30 +145,34 @@ impl Content {
         match created {
             Ok(()) => Ok(()),
             Err(error) if error.code() == ErrorCode::Exists => {
-                Err(GitFault::ReferenceExists(full_name))
+                Err(RepositoryError::ReferenceExists(full_name))
             }
             // `a` and `a/b` cannot both be references: one is a file, and the other needs a folder
             // in its place.
-            Err(error) if error.class() == git2::ErrorClass::Reference => Err(GitFault::Rejected(
-                format!("Reference `{full_name}` conflicts with another one"),
-            )),
+            Err(error) if error.class() == git2::ErrorClass::Reference => {
+                Err(RepositoryError::Rejected(format!(
+                    "Reference `{full_name}` conflicts with another one"
+                )))
+            }
             Err(error) => Err(error.into()),
         }
     }
 
     /// Deletes a branch or a tag, but not the default branch.
-    pub(crate) fn delete_reference(&self, prefix: &str, name: &str) -> Result<(), GitFault> {
+    pub(crate) fn delete_reference(&self, prefix: &str, name: &str) -> Result<(), RepositoryError> {
         if prefix == "refs/heads/" && name == DEFAULT_BRANCH {
-            return Err(GitFault::Rejected(format!(
+            return Err(RepositoryError::Rejected(format!(
                 "Cannot delete {prefix}{name}: it is the default branch"
             )));
         }
         let full_name = format!("{prefix}{name}");
         if self.target(&full_name)?.is_none() {
-            return Err(GitFault::RevisionNotFound(
+            return Err(RepositoryError::RevisionNotFound(
                 name.escape_debug().take(200).collect(),
             ));
         }
-        Ok(patiently(|| self.git.find_reference(&full_name)?.delete())?)
+        Ok(retry_while_locked(|| {
+            self.git.find_reference(&full_name)?.delete()
+        })?)
     }
 }

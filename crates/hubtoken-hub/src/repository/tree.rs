@@ -7,11 +7,11 @@ use std::path::Path;
 use git2::{ErrorCode, ObjectType, Oid, Tree, TreeEntry};
 
 use super::lfs::{ObjectId, POINTER_LENGTHS, Pointer};
-use super::{Content, GitFault, RepositoryPath};
+use super::{OpenRepository, RepositoryError, RepositoryPath};
 
 /// How much of `.gitattributes` or `.gitignore` is read. Each pattern costs time, and real files
 /// are smaller.
-pub(super) const LONGEST_TEXT: usize = 64 << 10;
+pub(super) const MAX_TEXT_BYTES: usize = 64 << 10;
 
 /// A file or a folder in a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,21 +32,25 @@ impl Entry {
     /// The size of the blob in git.
     pub(crate) fn blob_size(&self) -> u64 {
         match self.lfs {
-            Some(pointer) => pointer.own_size,
+            Some(pointer) => pointer.pointer_size,
             None => self.size.unwrap_or(0),
         }
     }
 }
 
-impl Content {
-    pub(super) fn tree(&self, commit: Oid) -> Result<Tree<'_>, GitFault> {
+impl OpenRepository {
+    pub(super) fn tree(&self, commit: Oid) -> Result<Tree<'_>, RepositoryError> {
         Ok(self.git.find_commit(commit)?.tree()?)
     }
 
     /// The entry at a path.
-    pub(crate) fn entry(&self, commit: Oid, path: &RepositoryPath) -> Result<Entry, GitFault> {
+    pub(crate) fn entry(
+        &self,
+        commit: Oid,
+        path: &RepositoryPath,
+    ) -> Result<Entry, RepositoryError> {
         self.find_entry(commit, path)?
-            .ok_or_else(|| GitFault::EntryNotFound {
+            .ok_or_else(|| RepositoryError::EntryNotFound {
                 path: path.as_str().to_owned(),
                 commit,
             })
@@ -57,7 +61,7 @@ impl Content {
         &self,
         commit: Oid,
         path: &RepositoryPath,
-    ) -> Result<Option<Entry>, GitFault> {
+    ) -> Result<Option<Entry>, RepositoryError> {
         let entry = match self.tree(commit)?.get_path(Path::new(path.as_str())) {
             Ok(entry) => entry,
             Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
@@ -72,14 +76,14 @@ impl Content {
         commit: Oid,
         folder: Option<&RepositoryPath>,
         recursive: bool,
-    ) -> Result<Vec<Entry>, GitFault> {
+    ) -> Result<Vec<Entry>, RepositoryError> {
         let root = self.tree(commit)?;
         let mut entries = Vec::new();
         let Some(folder) = folder else {
             self.walk(&root, "", recursive, &mut entries)?;
             return Ok(entries);
         };
-        let missing = || GitFault::EntryNotFound {
+        let missing = || RepositoryError::EntryNotFound {
             path: folder.as_str().to_owned(),
             commit,
         };
@@ -100,7 +104,7 @@ impl Content {
         under: &str,
         recursive: bool,
         into: &mut Vec<Entry>,
-    ) -> Result<(), GitFault> {
+    ) -> Result<(), RepositoryError> {
         for entry in tree {
             // The API never writes names that are not UTF-8, and JSON could not represent them.
             let Ok(name) = entry.name() else { continue };
@@ -122,7 +126,11 @@ impl Content {
         Ok(())
     }
 
-    fn describe(&self, path: String, entry: &TreeEntry<'_>) -> Result<Option<Entry>, GitFault> {
+    fn describe(
+        &self,
+        path: String,
+        entry: &TreeEntry<'_>,
+    ) -> Result<Option<Entry>, RepositoryError> {
         match entry.kind() {
             Some(ObjectType::Tree) => Ok(Some(Entry {
                 path,
@@ -151,21 +159,25 @@ impl Content {
     }
 
     /// Opens the LFS object of a pointer, if it was uploaded.
-    pub(crate) fn large(&self, pointer: &Pointer) -> Result<Option<File>, GitFault> {
+    pub(crate) fn lfs_object(&self, pointer: &Pointer) -> Result<Option<File>, RepositoryError> {
         Ok(self.objects.open(pointer)?)
     }
 
     /// The length of an LFS object, if it exists.
-    pub(crate) fn large_length(&self, oid: ObjectId) -> Result<Option<u64>, GitFault> {
+    pub(crate) fn lfs_object_size(&self, oid: ObjectId) -> Result<Option<u64>, RepositoryError> {
         Ok(self.objects.length(oid)?)
     }
 
     /// The text of one of git's own files in a commit's root, up to the maximum length, or `None`
     /// if it does not exist.
-    pub(super) fn top_text(&self, commit: Oid, name: &str) -> Result<Option<String>, GitFault> {
+    pub(super) fn read_root_file(
+        &self,
+        commit: Oid,
+        name: &str,
+    ) -> Result<Option<String>, RepositoryError> {
         match self.find_entry(commit, &RepositoryPath::parse(name)?)? {
             Some(entry) if entry.is_file() && entry.lfs.is_none() => {
-                let text = self.blob(entry.oid, 0..entry.blob_size().min(LONGEST_TEXT as u64))?;
+                let text = self.blob(entry.oid, 0..entry.blob_size().min(MAX_TEXT_BYTES as u64))?;
                 Ok(Some(String::from_utf8_lossy(&text).into_owned()))
             }
             _ => Ok(None),
@@ -174,7 +186,7 @@ impl Content {
 
     /// A file's content, or a range of it. Only the range is copied, but libgit2 reads the whole
     /// file.
-    pub(crate) fn blob(&self, oid: Oid, part: Range<u64>) -> Result<Vec<u8>, GitFault> {
+    pub(crate) fn blob(&self, oid: Oid, part: Range<u64>) -> Result<Vec<u8>, RepositoryError> {
         let blob = self.git.find_blob(oid)?;
         let index = |offset: u64| {
             usize::try_from(offset)

@@ -454,7 +454,7 @@ fn a_server_that_hangs_is_given_up() {
         exchange.wait_for_the_end();
     });
     let world = World::populated_with(&InferenceOptions {
-        patience_seconds: 1,
+        timeout_seconds: 1,
         ..toy.for_all()
     });
     let token = world.token("alice", "r", "read");

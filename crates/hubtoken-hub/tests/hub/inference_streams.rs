@@ -149,7 +149,7 @@ fn a_body_is_there_before_the_client_sends_the_rest() {
 fn given_enough_patience(toy: &Toy, too_early: &str) -> String {
     let mut answers = (0..8).map(|doubled| {
         let running = serve(InferenceOptions {
-            patience_seconds: 1 << doubled,
+            timeout_seconds: 1 << doubled,
             ..toy.for_all()
         });
         rest(&mut running.ask())

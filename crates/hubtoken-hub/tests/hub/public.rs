@@ -234,7 +234,7 @@ fn whoever_is_in_a_hurry_does_not_wait() {
         let stopping = scope.spawn(|| hub.stop());
         until(|| TcpStream::connect(hub.endpoint().strip_prefix("http://").unwrap()).is_err());
         assert!(!stopping.is_finished());
-        hub.hurry();
+        hub.stop_now();
         stopping.join().unwrap();
     });
 }

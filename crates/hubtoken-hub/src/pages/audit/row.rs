@@ -1,10 +1,10 @@
 //! An entry of the audit log, worded for users.
 
-use crate::pages::moment::{Moment, second};
-use crate::registry::{Act, AuditEntry, Subject};
+use crate::pages::display_time::{DisplayTime, second};
+use crate::registry::{AuditAction, AuditEntry, Subject};
 
 pub(super) struct Row {
-    pub at: Moment,
+    pub at: DisplayTime,
     pub who: String,
     /// Whether it was done with an access token.
     pub by_token: bool,
@@ -40,7 +40,7 @@ impl Row {
         Self {
             at: second(entry.at),
             by_token: entry.actor_token.is_some(),
-            what: act_words(entry.act),
+            what: action_label(entry.act),
             word: entry.act.as_str(),
             subject,
             last4: entry.subject.token_last4,
@@ -78,32 +78,32 @@ fn subject(subject: &Subject) -> (String, String) {
     (first.unwrap_or_default(), rest.join(", "))
 }
 
-pub(super) fn act_words(act: Act) -> &'static str {
+pub(super) fn action_label(act: AuditAction) -> &'static str {
     match act {
-        Act::TokenCreate => "Created a token",
-        Act::TokenRefresh => "Refreshed a token",
-        Act::TokenRename => "Renamed a token",
-        Act::TokenChange => "Changed a token's permissions",
-        Act::TokenDelete => "Deleted a token",
-        Act::TokenRevoke => "Revoked a token by its value",
-        Act::LoginOk => "Signed in",
-        Act::LoginFailed => "Failed to sign in",
-        Act::Logout => "Signed out",
-        Act::UserCreate => "Created a user",
-        Act::UserPassword => "Set a password",
-        Act::OrganizationCreate => "Created an organization",
-        Act::MemberSet => "Added or changed a member",
-        Act::MemberRemove => "Removed a member",
-        Act::PolicySet => "Set the token policy",
-        Act::ApprovalRequest => "Requested a token's approval",
-        Act::ApprovalApprove => "Approved a token",
-        Act::ApprovalDeny => "Denied a token",
-        Act::ApprovalRevoke => "Revoked a token",
-        Act::RepositoryCreate => "Created a repository",
-        Act::RepositorySettings => "Changed a repository's settings",
-        Act::RepositoryDelete => "Deleted a repository",
-        Act::AccessGrant => "Granted access to a gated repository",
-        Act::AccessRevoke => "Revoked access to a gated repository",
+        AuditAction::TokenCreate => "Created a token",
+        AuditAction::TokenRefresh => "Refreshed a token",
+        AuditAction::TokenRename => "Renamed a token",
+        AuditAction::TokenChange => "Changed a token's permissions",
+        AuditAction::TokenDelete => "Deleted a token",
+        AuditAction::TokenRevoke => "Revoked a token by its value",
+        AuditAction::LoginSucceeded => "Signed in",
+        AuditAction::LoginFailed => "Failed to sign in",
+        AuditAction::Logout => "Signed out",
+        AuditAction::UserCreate => "Created a user",
+        AuditAction::UserPassword => "Set a password",
+        AuditAction::OrganizationCreate => "Created an organization",
+        AuditAction::MemberSet => "Added or changed a member",
+        AuditAction::MemberRemove => "Removed a member",
+        AuditAction::PolicySet => "Set the token policy",
+        AuditAction::ApprovalRequest => "Requested a token's approval",
+        AuditAction::ApprovalApprove => "Approved a token",
+        AuditAction::ApprovalDeny => "Denied a token",
+        AuditAction::ApprovalRevoke => "Revoked a token",
+        AuditAction::RepositoryCreate => "Created a repository",
+        AuditAction::RepositorySettings => "Changed a repository's settings",
+        AuditAction::RepositoryDelete => "Deleted a repository",
+        AuditAction::AccessGrant => "Granted access to a gated repository",
+        AuditAction::AccessRevoke => "Revoked access to a gated repository",
     }
 }
 
@@ -116,7 +116,7 @@ mod tests {
         AuditEntry {
             id: 1,
             at: datetime!(2026-01-02 03:04:05 UTC),
-            act: Act::TokenCreate,
+            act: AuditAction::TokenCreate,
             actor: actor.to_owned(),
             actor_name: actor_name.map(ToOwned::to_owned),
             actor_token: None,
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_it_was_done_to() {
-        let told = |subject| {
+        let parts = |subject| {
             let row = Row::new(entry("user", Some("alice"), subject), None);
             (row.subject, row.rest)
         };
@@ -148,23 +148,27 @@ mod tests {
             ..Subject::user("bob")
         };
         assert_eq!(
-            told(token.within("acme").detail("read")),
+            parts(token.in_organization("acme").with_detail("read")),
             both("ci", "of bob, in acme, read")
         );
         assert_eq!(
-            told(Subject::user("bob").within("acme").detail("admin")),
+            parts(
+                Subject::user("bob")
+                    .in_organization("acme")
+                    .with_detail("admin")
+            ),
             both("bob", "in acme, admin")
         );
         assert_eq!(
-            told(Subject::repository("acme/m".to_owned()).within("acme")),
+            parts(Subject::repository("acme/m".to_owned()).in_organization("acme")),
             both("acme/m", "")
         );
         let gate = Subject {
             user: Some("bob".to_owned()),
             ..Subject::repository("acme/m".to_owned())
         };
-        assert_eq!(told(gate), both("acme/m", "for bob"));
-        assert_eq!(told(Subject::organization("acme")), both("acme", ""));
-        assert_eq!(told(Subject::default()), both("", ""));
+        assert_eq!(parts(gate), both("acme/m", "for bob"));
+        assert_eq!(parts(Subject::organization("acme")), both("acme", ""));
+        assert_eq!(parts(Subject::default()), both("", ""));
     }
 }

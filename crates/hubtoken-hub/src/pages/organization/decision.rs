@@ -11,11 +11,11 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
-use super::{address, here, membership, require_admin, words};
-use crate::pages::error::{Page, PageError};
+use super::{labels, membership, nav_entry, require_admin, settings_path};
+use crate::pages::display_time::{DisplayTime, minute};
+use crate::pages::error::{PageError, PageResult};
 use crate::pages::form::Form;
-use crate::pages::moment::{Moment, minute};
-use crate::pages::tokens::role_words;
+use crate::pages::tokens::role_label;
 use crate::pages::view::{Frame, html, see_other};
 use crate::pages::visitor::SignedIn;
 use crate::registry::{Approval, ApprovalStatus, Decision, MemberToken, TokenPolicy};
@@ -29,7 +29,7 @@ struct DecisionPage<'a> {
     frame: Frame,
     organization: &'a str,
     decision: &'static str,
-    words: &'static str,
+    label: &'static str,
     name: &'a str,
     id: &'a str,
     user: &'a str,
@@ -38,10 +38,10 @@ struct DecisionPage<'a> {
     status: &'static str,
     was_revoked: bool,
     needs_approval: bool,
-    asked: Moment,
-    expires: Option<Moment>,
+    requested: DisplayTime,
+    expires: Option<DisplayTime>,
     lines: Vec<String>,
-    seen: String,
+    fingerprint: String,
 }
 
 /// The possible decisions about a token. A denial has no effect unless the policy requires
@@ -67,7 +67,7 @@ pub(in crate::pages) async fn form(
     State(state): State<Arc<HubState>>,
     signed_in: SignedIn,
     Path((name, id, decision)): Path<(String, String, String)>,
-) -> Page {
+) -> PageResult {
     let membership = membership(&signed_in, &name)?;
     require_admin(membership)?;
     let decision = Decision::parse(&decision).ok_or_else(PageError::not_found)?;
@@ -75,23 +75,23 @@ pub(in crate::pages) async fn form(
     let approval = find(&state, organization, &id).await?;
     let token = &approval.token;
     let page = DecisionPage {
-        frame: signed_in.frame(&state, &here(membership)).await?,
+        frame: signed_in.frame(&state, &nav_entry(membership)).await?,
         organization,
         decision: decision.as_str(),
-        words: words::decision(decision),
+        label: labels::decision(decision),
         name: &token.name,
         id: &token.id,
         user: &approval.user,
-        role: role_words(&token.role),
+        role: role_label(&token.role),
         last4: &token.last4,
-        status: words::status(approval.status),
+        status: labels::status(approval.status),
         was_revoked: approval.status == ApprovalStatus::Revoked,
         needs_approval: state.registry.token_policy(organization).await?
             == TokenPolicy::RequireApproval,
-        asked: minute(approval.asked_at),
+        requested: minute(approval.asked_at),
         expires: token.expires_at.map(minute),
-        lines: words::lines(&approval.scopes),
-        seen: seen(&approval),
+        lines: labels::lines(&approval.scopes),
+        fingerprint: fingerprint(&approval),
     };
     Ok(html(StatusCode::OK, &page))
 }
@@ -101,7 +101,7 @@ pub(in crate::pages) async fn decide(
     signed_in: SignedIn,
     Path((name, id, decision)): Path<(String, String, String)>,
     form: Form,
-) -> Page {
+) -> PageResult {
     let membership = membership(&signed_in, &name)?;
     require_admin(membership)?;
     let decision = Decision::parse(&decision).ok_or_else(PageError::not_found)?;
@@ -109,7 +109,7 @@ pub(in crate::pages) async fn decide(
     let approval = find(&state, organization, &id).await?;
     // The decision only applies to what the admin saw: the owner may have changed the permissions
     // since, or another admin may have decided.
-    if form.one("seen") != seen(&approval) {
+    if form.field("seen") != fingerprint(&approval) {
         return Err(PageError::conflict(format!(
             "“{}” has changed, or another admin has decided, since you opened the page. Nothing was changed; look at \
              it again.",
@@ -117,10 +117,10 @@ pub(in crate::pages) async fn decide(
         )));
     }
     let token = MemberToken::IdOrName(&approval.token.id);
-    let origin = signed_in.origin(&state);
+    let context = signed_in.audit_context(&state);
     state
         .registry
-        .decide(organization, token, decision, &origin)
+        .decide(organization, token, decision, &context)
         .await?;
     let (token, user) = (&approval.token.name, &approval.user);
     let notice = match decision {
@@ -128,8 +128,8 @@ pub(in crate::pages) async fn decide(
         Decision::Deny => format!("“{token}” of {user} was denied."),
         Decision::Revoke => format!("“{token}” of {user} was revoked and is now blocked."),
     };
-    signed_in.say(&state, &notice).await?;
-    Ok(see_other(&address(membership, "tokens")))
+    signed_in.set_notice(&state, &notice).await?;
+    Ok(see_other(&settings_path(membership, "tokens")))
 }
 
 /// Finds a token that requested approval or was revoked, by its id. Other tokens are not found.
@@ -142,10 +142,10 @@ async fn find(state: &HubState, organization: &str, id: &str) -> Result<Approval
 }
 
 /// Everything a page shows of a token that matters for the decision.
-fn seen(approval: &Approval) -> String {
-    let role = role_words(&approval.token.role);
+fn fingerprint(approval: &Approval) -> String {
+    let role = role_label(&approval.token.role);
     let mut text = format!("{}\n{role}", approval.status.as_str());
-    for line in words::lines(&approval.scopes) {
+    for line in labels::lines(&approval.scopes) {
         text.push('\n');
         text.push_str(&line);
     }

@@ -9,11 +9,11 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{Tabs, here, membership, require_admin};
+use super::{Tabs, membership, nav_entry, require_admin};
 use crate::error::HubError;
-use crate::pages::error::{Page, PageError};
+use crate::pages::error::{PageError, PageResult};
 use crate::pages::form::Form;
-use crate::pages::view::{Frame, Mistakes, html, see_other};
+use crate::pages::view::{FormErrors, Frame, html, see_other};
 use crate::pages::visitor::SignedIn;
 use crate::registry::{Membership, OrganizationRole};
 use crate::state::HubState;
@@ -27,9 +27,9 @@ struct MembersPage<'a> {
     is_admin: bool,
     members: Vec<Member>,
     user: &'a str,
-    role: Words,
-    roles: [Words; 5],
-    mistakes: Mistakes,
+    role: RoleOption,
+    roles: [RoleOption; 5],
+    errors: FormErrors,
 }
 
 #[derive(Template)]
@@ -43,22 +43,22 @@ struct RemovePage<'a> {
 
 struct Member {
     user: String,
-    role: Words,
+    role: RoleOption,
     is_oneself: bool,
 }
 
 /// A role as shown on the page.
-struct Words {
+struct RoleOption {
     value: &'static str,
     name: &'static str,
-    meaning: &'static str,
+    description: &'static str,
 }
 
 pub(in crate::pages) async fn list(
     State(state): State<Arc<HubState>>,
     signed_in: SignedIn,
     Path(name): Path<String>,
-) -> Page {
+) -> PageResult {
     let membership = membership(&signed_in, &name)?;
     page(&state, &signed_in, membership, StatusCode::OK, None).await
 }
@@ -69,30 +69,30 @@ pub(in crate::pages) async fn set(
     signed_in: SignedIn,
     Path(name): Path<String>,
     form: Form,
-) -> Page {
+) -> PageResult {
     let membership = membership(&signed_in, &name)?;
     require_admin(membership)?;
     let organization = &membership.organization;
-    let user = form.one("user").trim();
+    let user = form.field("user").trim();
     let refuse = |field: &str, message: String| {
-        let mut mistakes = Mistakes::default();
-        mistakes.add(field, message);
-        let wrong = Some((user, form.one("role"), mistakes));
+        let mut errors = FormErrors::default();
+        errors.add(field, message);
+        let rejected = Some((user, form.field("role"), errors));
         let status = StatusCode::UNPROCESSABLE_ENTITY;
-        page(&state, &signed_in, membership, status, wrong)
+        page(&state, &signed_in, membership, status, rejected)
     };
-    let Some(role) = OrganizationRole::parse(form.one("role")) else {
+    let Some(role) = OrganizationRole::parse(form.field("role")) else {
         return refuse("role", "Choose a role.".to_owned()).await;
     };
     let members = state.registry.members(&organization.name).await?;
     let is_member = members
         .iter()
         .any(|(known, _)| known.eq_ignore_ascii_case(user));
-    if form.one("step") == "add" && is_member {
+    if form.field("step") == "add" && is_member {
         let message = format!("“{user}” is already a member; change the role in the list.");
         return refuse("user", message).await;
     }
-    if form.one("step") != "add" && !is_member {
+    if form.field("step") != "add" && !is_member {
         // Another admin removed the member in the meantime; changing the role must not add them
         // again.
         return Err(PageError::conflict(format!(
@@ -105,7 +105,7 @@ pub(in crate::pages) async fn set(
             &organization.name,
             user,
             Some(role),
-            &signed_in.origin(&state),
+            &signed_in.audit_context(&state),
         )
         .await
     {
@@ -115,21 +115,21 @@ pub(in crate::pages) async fn set(
         }
         Err(error) => return Err(error.into()),
     }
-    let notice = format!("“{user}” has the role {} now.", words(role).name);
-    signed_in.say(&state, &notice).await?;
-    Ok(see_other(&address(membership)))
+    let notice = format!("“{user}” has the role {} now.", role_option(role).name);
+    signed_in.set_notice(&state, &notice).await?;
+    Ok(see_other(&settings_path(membership)))
 }
 
 pub(in crate::pages) async fn remove_form(
     State(state): State<Arc<HubState>>,
     signed_in: SignedIn,
     Path((name, user)): Path<(String, String)>,
-) -> Page {
+) -> PageResult {
     let membership = membership(&signed_in, &name)?;
     require_admin(membership)?;
     let user = member(&state, membership, &user).await?;
     let page = RemovePage {
-        frame: signed_in.frame(&state, &here(membership)).await?,
+        frame: signed_in.frame(&state, &nav_entry(membership)).await?,
         organization: &membership.organization.name,
         is_oneself: user == signed_in.user(),
         user: &user,
@@ -142,21 +142,26 @@ pub(in crate::pages) async fn remove(
     signed_in: SignedIn,
     Path((name, user)): Path<(String, String)>,
     _form: Form,
-) -> Page {
+) -> PageResult {
     let membership = membership(&signed_in, &name)?;
     require_admin(membership)?;
     let user = member(&state, membership, &user).await?;
     let organization = &membership.organization;
     state
         .registry
-        .change_member_keeping_an_admin(&organization.name, &user, None, &signed_in.origin(&state))
+        .change_member_keeping_an_admin(
+            &organization.name,
+            &user,
+            None,
+            &signed_in.audit_context(&state),
+        )
         .await?;
     let notice = format!("“{user}” is no longer a member of “{}”.", organization.name);
-    signed_in.say(&state, &notice).await?;
+    signed_in.set_notice(&state, &notice).await?;
     Ok(see_other(&if user == signed_in.user() {
         "/settings/tokens".to_owned()
     } else {
-        address(membership)
+        settings_path(membership)
     }))
 }
 
@@ -176,12 +181,12 @@ async fn member(
         .ok_or_else(PageError::not_found)
 }
 
-fn address(membership: &Membership) -> String {
-    super::address(membership, "members")
+fn settings_path(membership: &Membership) -> String {
+    super::settings_path(membership, "members")
 }
 
-fn words(role: OrganizationRole) -> Words {
-    let (name, meaning) = match role {
+fn role_option(role: OrganizationRole) -> RoleOption {
+    let (name, description) = match role {
         OrganizationRole::Admin => ("admin", "everything, these settings included"),
         OrganizationRole::Write => ("write", "create, change and delete every repository"),
         OrganizationRole::Contributor => (
@@ -191,10 +196,10 @@ fn words(role: OrganizationRole) -> Words {
         OrganizationRole::Read => ("read", "read every repository"),
         OrganizationRole::NoAccess => ("no access", "only what the public may do"),
     };
-    Words {
+    RoleOption {
         value: role.as_str(),
         name,
-        meaning,
+        description,
     }
 }
 
@@ -203,7 +208,7 @@ async fn page(
     signed_in: &SignedIn,
     membership: &Membership,
     status: StatusCode,
-    wrong: Option<(&str, &str, Mistakes)>,
+    rejected: Option<(&str, &str, FormErrors)>,
 ) -> Result<Response, PageError> {
     let organization = &membership.organization.name;
     let members = state
@@ -214,20 +219,20 @@ async fn page(
         .map(|(user, role)| Member {
             is_oneself: user == signed_in.user(),
             user,
-            role: words(role),
+            role: role_option(role),
         })
         .collect();
-    let (user, role, mistakes) = wrong.unwrap_or(("", "read", Mistakes::default()));
+    let (user, role, errors) = rejected.unwrap_or(("", "read", FormErrors::default()));
     let page = MembersPage {
-        frame: signed_in.frame(state, &here(membership)).await?,
+        frame: signed_in.frame(state, &nav_entry(membership)).await?,
         organization,
         tabs: Tabs::of(membership, "members"),
         is_admin: membership.role == OrganizationRole::Admin,
         members,
         user,
-        role: words(OrganizationRole::parse(role).unwrap_or(OrganizationRole::Read)),
-        roles: OrganizationRole::ALL.map(words),
-        mistakes,
+        role: role_option(OrganizationRole::parse(role).unwrap_or(OrganizationRole::Read)),
+        roles: OrganizationRole::ALL.map(role_option),
+        errors,
     };
     Ok(html(status, &page))
 }

@@ -3,14 +3,14 @@
 //! Members can see them; admins can change them. For other users they do not exist.
 
 pub(super) mod decision;
-mod effect;
+mod labels;
 pub(super) mod members;
+mod policy_preview;
 pub(super) mod tokens;
-mod words;
 
 use axum::extract::Path;
 
-use super::error::{Page, PageError};
+use super::error::{PageError, PageResult};
 use super::view::see_other;
 use super::visitor::SignedIn;
 use crate::registry::{Membership, OrganizationRole};
@@ -20,25 +20,25 @@ use crate::registry::{Membership, OrganizationRole};
 pub(super) struct Tabs<'a> {
     pub organization: &'a str,
     /// The current tab.
-    pub here: &'static str,
+    pub nav_entry: &'static str,
     /// Whether the tabs for admins are shown.
     pub is_admin: bool,
 }
 
 impl<'a> Tabs<'a> {
-    pub(super) fn of(membership: &'a Membership, here: &'static str) -> Self {
+    pub(super) fn of(membership: &'a Membership, nav_entry: &'static str) -> Self {
         Self {
             organization: &membership.organization.name,
-            here,
+            nav_entry,
             is_admin: membership.role == OrganizationRole::Admin,
         }
     }
 }
 
 /// Redirects to the first of the settings.
-pub(super) async fn index(signed_in: SignedIn, Path(name): Path<String>) -> Page {
+pub(super) async fn index(signed_in: SignedIn, Path(name): Path<String>) -> PageResult {
     let membership = membership(&signed_in, &name)?;
-    Ok(see_other(&address(membership, "members")))
+    Ok(see_other(&settings_path(membership, "members")))
 }
 
 /// The membership of the signed-in user. Organizations of which the user is not a member are not
@@ -63,7 +63,7 @@ pub(super) fn require_admin(membership: &Membership) -> Result<(), PageError> {
     }
 }
 
-fn address(membership: &Membership, page: &str) -> String {
+fn settings_path(membership: &Membership, page: &str) -> String {
     format!(
         "/organizations/{}/settings/{page}",
         membership.organization.name
@@ -71,6 +71,6 @@ fn address(membership: &Membership, page: &str) -> String {
 }
 
 /// The navigation entry; see `view`.
-pub(super) fn here(membership: &Membership) -> String {
+pub(super) fn nav_entry(membership: &Membership) -> String {
     format!("organization/{}", membership.organization.name)
 }

@@ -12,27 +12,27 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::decision::choices;
-use super::effect::Effect;
-use super::words::{self, POLICIES, PolicyWords};
-use super::{Tabs, address, here, membership, require_admin};
-use crate::pages::error::{Page, PageError};
+use super::labels::{self, POLICIES, PolicyOption};
+use super::policy_preview::PolicyPreview;
+use super::{Tabs, membership, nav_entry, require_admin, settings_path};
+use crate::pages::display_time::{DisplayTime, minute};
+use crate::pages::error::{PageError, PageResult};
 use crate::pages::form::Form;
-use crate::pages::moment::{Moment, minute};
-use crate::pages::tokens::role_words;
-use crate::pages::view::{Frame, Mistakes, html, see_other};
+use crate::pages::tokens::role_label;
+use crate::pages::view::{FormErrors, Frame, html, see_other};
 use crate::pages::visitor::SignedIn;
 use crate::registry::{
-    Approval, ApprovalStatus, Membership, OrganizationRole, TokenPolicy, TokenStanding,
+    Approval, ApprovalStatus, MemberTokenStatus, Membership, OrganizationRole, TokenPolicy,
 };
 use crate::state::HubState;
 
 /// Tokens on one page.
-const PAGE: usize = 50;
+const PAGE_SIZE: usize = 50;
 /// The maximum number of the user's own tokens shown; all of them are listed elsewhere.
-const MOST_OWN: usize = 100;
+const MAX_OWN_TOKENS: usize = 100;
 
 #[derive(Deserialize)]
-pub(in crate::pages) struct Place {
+pub(in crate::pages) struct PageQuery {
     #[serde(default)]
     page: String,
 }
@@ -44,15 +44,15 @@ struct TokensPage<'a> {
     organization: &'a str,
     tabs: Tabs<'a>,
     is_admin: bool,
-    policy: PolicyWords,
-    policies: [PolicyWords; 3],
-    mistakes: Mistakes,
-    asked: Vec<Asked>,
+    policy: PolicyOption,
+    policies: [PolicyOption; 3],
+    errors: FormErrors,
+    approvals: Vec<ApprovalRow>,
     waiting: usize,
     count: usize,
     page: usize,
     pages: usize,
-    own: Vec<Own>,
+    own: Vec<OwnToken>,
     own_left_out: usize,
 }
 
@@ -61,48 +61,48 @@ struct TokensPage<'a> {
 struct ReviewPage<'a> {
     frame: Frame,
     organization: &'a str,
-    before: PolicyWords,
-    after: PolicyWords,
-    effect: Effect,
+    before: PolicyOption,
+    after: PolicyOption,
+    preview: PolicyPreview,
 }
 
 /// A token that requested approval or was revoked.
-struct Asked {
+struct ApprovalRow {
     id: String,
     name: String,
     user: String,
     role: &'static str,
     last4: String,
-    at: Moment,
+    at: DisplayTime,
     status: &'static str,
     is_waiting: bool,
-    decided: Option<Moment>,
+    decided: Option<DisplayTime>,
     decided_by: Option<String>,
     choices: Vec<(&'static str, &'static str)>,
 }
 
 /// A token of the signed-in user.
-struct Own {
+struct OwnToken {
     id: String,
     name: String,
     role: &'static str,
     last4: String,
-    standing: &'static str,
+    status: &'static str,
 }
 
-impl Asked {
+impl ApprovalRow {
     fn new(approval: Approval, policy: TokenPolicy, user: &str) -> Self {
         let choices = choices(approval.status, policy, approval.user == user)
-            .map(|decision| (decision.as_str(), words::decision(decision)))
+            .map(|decision| (decision.as_str(), labels::decision(decision)))
             .collect();
         Self {
             id: approval.token.id,
             name: approval.token.name,
             user: approval.user,
-            role: role_words(&approval.token.role),
+            role: role_label(&approval.token.role),
             last4: approval.token.last4,
             at: minute(approval.asked_at),
-            status: words::status(approval.status),
+            status: labels::status(approval.status),
             is_waiting: approval.status == ApprovalStatus::Pending,
             decided: approval.decided_at.map(minute),
             decided_by: approval.decided_by,
@@ -111,14 +111,14 @@ impl Asked {
     }
 }
 
-impl Own {
-    fn new(standing: TokenStanding, policy: TokenPolicy) -> Self {
+impl OwnToken {
+    fn new(member_token: MemberTokenStatus, policy: TokenPolicy) -> Self {
         Self {
-            standing: words::standing(standing.restriction(policy)),
-            role: role_words(&standing.token.role),
-            id: standing.token.id,
-            name: standing.token.name,
-            last4: standing.token.last4,
+            status: labels::restriction(member_token.restriction(policy)),
+            role: role_label(&member_token.token.role),
+            id: member_token.token.id,
+            name: member_token.token.name,
+            last4: member_token.token.last4,
         }
     }
 }
@@ -127,11 +127,11 @@ pub(in crate::pages) async fn list(
     State(state): State<Arc<HubState>>,
     signed_in: SignedIn,
     Path(name): Path<String>,
-    Query(place): Query<Place>,
-) -> Page {
+    Query(view): Query<PageQuery>,
+) -> PageResult {
     let membership = membership(&signed_in, &name)?;
-    let place = (StatusCode::OK, place.page.as_str(), Mistakes::default());
-    page(&state, &signed_in, membership, place).await
+    let view = (StatusCode::OK, view.page.as_str(), FormErrors::default());
+    page(&state, &signed_in, membership, view).await
 }
 
 /// Sets the policy, after a confirmation page.
@@ -140,26 +140,26 @@ pub(in crate::pages) async fn set(
     signed_in: SignedIn,
     Path(name): Path<String>,
     form: Form,
-) -> Page {
+) -> PageResult {
     let membership = membership(&signed_in, &name)?;
     require_admin(membership)?;
     let organization = &membership.organization.name;
-    let Some(after) = TokenPolicy::parse(form.one("policy")) else {
-        let mut mistakes = Mistakes::default();
-        mistakes.add("policy", "Choose which tokens are allowed.");
-        let place = (StatusCode::UNPROCESSABLE_ENTITY, "", mistakes);
-        return page(&state, &signed_in, membership, place).await;
+    let Some(after) = TokenPolicy::parse(form.field("policy")) else {
+        let mut errors = FormErrors::default();
+        errors.add("policy", "Choose which tokens are allowed.");
+        let view = (StatusCode::UNPROCESSABLE_ENTITY, "", errors);
+        return page(&state, &signed_in, membership, view).await;
     };
     let before = state.registry.token_policy(organization).await?;
-    if before != after && form.one("step") != "confirm" {
+    if before != after && form.field("step") != "confirm" {
         return review(&state, &signed_in, membership, (before, after)).await;
     }
     let notice = if before == after {
         format!(
             "The token policy is already “{}”.",
-            words::policy(after).name
+            labels::policy(after).name
         )
-    } else if form.one("before") != before.as_str() {
+    } else if form.field("before") != before.as_str() {
         // The preview no longer matches what would happen.
         return Err(PageError::conflict(
             "Another admin has changed the token policy. Nothing was changed; review it again."
@@ -168,12 +168,12 @@ pub(in crate::pages) async fn set(
     } else {
         state
             .registry
-            .set_token_policy(organization, after, &signed_in.origin(&state))
+            .set_token_policy(organization, after, &signed_in.audit_context(&state))
             .await?;
-        format!("The token policy is “{}” now.", words::policy(after).name)
+        format!("The token policy is “{}” now.", labels::policy(after).name)
     };
-    signed_in.say(&state, &notice).await?;
-    Ok(see_other(&address(membership, "tokens")))
+    signed_in.set_notice(&state, &notice).await?;
+    Ok(see_other(&settings_path(membership, "tokens")))
 }
 
 async fn review(
@@ -181,15 +181,15 @@ async fn review(
     signed_in: &SignedIn,
     membership: &Membership,
     (before, after): (TokenPolicy, TokenPolicy),
-) -> Page {
+) -> PageResult {
     let organization = &membership.organization.name;
-    let tokens = state.registry.standings(organization, None).await?;
+    let tokens = state.registry.member_tokens(organization, None).await?;
     let page = ReviewPage {
-        frame: signed_in.frame(state, &here(membership)).await?,
+        frame: signed_in.frame(state, &nav_entry(membership)).await?,
         organization,
-        before: words::policy(before),
-        after: words::policy(after),
-        effect: Effect::new(&tokens, before, after, state.clock.now()),
+        before: labels::policy(before),
+        after: labels::policy(after),
+        preview: PolicyPreview::new(&tokens, before, after, state.clock.now()),
     };
     Ok(html(StatusCode::OK, &page))
 }
@@ -198,7 +198,7 @@ async fn page(
     state: &HubState,
     signed_in: &SignedIn,
     membership: &Membership,
-    (status, wanted, mistakes): (StatusCode, &str, Mistakes),
+    (status, wanted, errors): (StatusCode, &str, FormErrors),
 ) -> Result<Response, PageError> {
     let organization = &membership.organization.name;
     let is_admin = membership.role == OrganizationRole::Admin;
@@ -211,38 +211,38 @@ async fn page(
     let user = &signed_in.session().user;
     let mut own = state
         .registry
-        .standings(organization, Some(&user.id))
+        .member_tokens(organization, Some(&user.id))
         .await?;
-    own.retain(TokenStanding::is_concerned);
+    own.retain(MemberTokenStatus::is_subject_to_policy);
     let count = approvals.len();
-    let pages = count.div_ceil(PAGE).max(1);
+    let pages = count.div_ceil(PAGE_SIZE).max(1);
     let number = wanted.parse().unwrap_or(1).clamp(1, pages);
     let page = TokensPage {
-        frame: signed_in.frame(state, &here(membership)).await?,
+        frame: signed_in.frame(state, &nav_entry(membership)).await?,
         organization,
         tabs: Tabs::of(membership, "tokens"),
         is_admin,
-        policy: words::policy(policy),
-        policies: POLICIES.map(words::policy),
-        mistakes,
+        policy: labels::policy(policy),
+        policies: POLICIES.map(labels::policy),
+        errors,
         waiting: approvals
             .iter()
             .filter(|approval| approval.status == ApprovalStatus::Pending)
             .count(),
-        asked: approvals
+        approvals: approvals
             .into_iter()
-            .skip((number - 1) * PAGE)
-            .take(PAGE)
-            .map(|approval| Asked::new(approval, policy, &user.name))
+            .skip((number - 1) * PAGE_SIZE)
+            .take(PAGE_SIZE)
+            .map(|approval| ApprovalRow::new(approval, policy, &user.name))
             .collect(),
         count,
         page: number,
         pages,
-        own_left_out: own.len().saturating_sub(MOST_OWN),
+        own_left_out: own.len().saturating_sub(MAX_OWN_TOKENS),
         own: own
             .into_iter()
-            .take(MOST_OWN)
-            .map(|standing| Own::new(standing, policy))
+            .take(MAX_OWN_TOKENS)
+            .map(|member_token| OwnToken::new(member_token, policy))
             .collect(),
     };
     Ok(html(status, &page))

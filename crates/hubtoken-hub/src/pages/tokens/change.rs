@@ -4,12 +4,12 @@
 use askama::Template;
 use axum::http::StatusCode;
 
-use super::Managed;
+use super::ManagedToken;
+use super::form::TokenForm;
 use super::picker::Picker;
-use super::wish::Wish;
-use crate::pages::error::Page;
+use crate::pages::error::PageResult;
 use crate::pages::form::Form;
-use crate::pages::view::{Frame, Mistakes, html};
+use crate::pages::view::{FormErrors, Frame, html};
 use crate::registry::{FineGrained, GrantedRole, TokenInfo};
 
 #[derive(Template)]
@@ -18,7 +18,7 @@ struct ChangePage<'a> {
     frame: Frame,
     token: &'a TokenInfo,
     picker: Picker,
-    mistakes: Mistakes,
+    errors: FormErrors,
     focus_more: bool,
 }
 
@@ -33,43 +33,48 @@ struct ReviewPage<'a> {
     fields: Vec<(&'a str, &'a str)>,
 }
 
-pub(in crate::pages) async fn form(managed: Managed) -> Page {
-    let place = (StatusCode::OK, false);
-    page(&managed, &managed.wish(), Mistakes::default(), place).await
+pub(in crate::pages) async fn form(managed: ManagedToken) -> PageResult {
+    let view = (StatusCode::OK, false);
+    page(&managed, &managed.token_form(), FormErrors::default(), view).await
 }
 
-pub(in crate::pages) async fn change(managed: Managed, form: Form) -> Page {
-    let wish = Wish::from_form(&form);
-    if form.one("step") == "more" {
-        let place = (StatusCode::OK, true);
-        return page(&managed, &wish, Mistakes::default(), place).await;
+pub(in crate::pages) async fn change(managed: ManagedToken, form: Form) -> PageResult {
+    let token_form = TokenForm::from_form(&form);
+    if form.field("step") == "more" {
+        let view = (StatusCode::OK, true);
+        return page(&managed, &token_form, FormErrors::default(), view).await;
     }
     let (state, session) = (&managed.state, managed.signed_in.session());
-    let mut mistakes = Mistakes::default();
-    let role = wish
-        .check_role(state, session, present(&managed.token), &mut mistakes)
+    let mut errors = FormErrors::default();
+    let role = token_form
+        .check_role(state, session, current(&managed.token), &mut errors)
         .await?;
     let Some(role) = role else {
-        let place = (StatusCode::UNPROCESSABLE_ENTITY, false);
-        return page(&managed, &wish, mistakes, place).await;
+        let view = (StatusCode::UNPROCESSABLE_ENTITY, false);
+        return page(&managed, &token_form, errors, view).await;
     };
-    if form.one("step") != "confirm" {
-        return review(&managed, &wish, &form).await;
+    if form.field("step") != "confirm" {
+        return review(&managed, &token_form, &form).await;
     }
     state
         .registry
-        .change_token(managed.user(), &managed.token.id, role, &managed.origin())
+        .change_token(
+            managed.user(),
+            &managed.token.id,
+            role,
+            &managed.audit_context(),
+        )
         .await?;
     let notice = format!("The permissions of “{}” were changed.", managed.token.name);
-    managed.done(&notice).await
+    managed.redirect_with_notice(&notice).await
 }
 
-async fn review(managed: &Managed, wish: &Wish, form: &Form) -> Page {
+async fn review(managed: &ManagedToken, token_form: &TokenForm, form: &Form) -> PageResult {
     let page = ReviewPage {
         frame: managed.frame().await?,
         token: &managed.token,
-        before: managed.wish().lines(managed.user()),
-        after: wish.lines(managed.user()),
+        before: managed.token_form().lines(managed.user()),
+        after: token_form.lines(managed.user()),
         fields: form
             .pairs()
             .filter(|(name, _)| !matches!(*name, "csrf" | "step"))
@@ -78,7 +83,7 @@ async fn review(managed: &Managed, wish: &Wish, form: &Form) -> Page {
     Ok(html(StatusCode::OK, &page))
 }
 
-fn present(token: &TokenInfo) -> Option<&FineGrained> {
+fn current(token: &TokenInfo) -> Option<&FineGrained> {
     match &token.role {
         GrantedRole::FineGrained(fine) => Some(fine),
         GrantedRole::Read | GrantedRole::Write => None,
@@ -86,18 +91,18 @@ fn present(token: &TokenInfo) -> Option<&FineGrained> {
 }
 
 async fn page(
-    managed: &Managed,
-    wish: &Wish,
-    mistakes: Mistakes,
+    managed: &ManagedToken,
+    token_form: &TokenForm,
+    errors: FormErrors,
     (status, more): (StatusCode, bool),
-) -> Page {
+) -> PageResult {
     let (state, session) = (&managed.state, managed.signed_in.session());
-    let present = present(&managed.token);
+    let current = current(&managed.token);
     let page = ChangePage {
         frame: managed.frame().await?,
         token: &managed.token,
-        picker: Picker::new(state, session, wish, present, &mistakes, more).await?,
-        mistakes,
+        picker: Picker::new(state, session, token_form, current, &errors, more).await?,
+        errors,
         focus_more: more,
     };
     Ok(html(status, &page))

@@ -8,19 +8,19 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::role_words;
-use crate::pages::error::Page;
-use crate::pages::moment::{Moment, day, minute};
+use super::role_label;
+use crate::pages::display_time::{DisplayTime, day, minute};
+use crate::pages::error::PageResult;
 use crate::pages::view::{Frame, html};
 use crate::pages::visitor::SignedIn;
 use crate::registry::TokenInfo;
 use crate::state::HubState;
 
 /// Tokens per page; a user may have ten thousand.
-const PAGE: usize = 100;
+const PAGE_SIZE: usize = 100;
 
 #[derive(Deserialize)]
-pub(in crate::pages) struct Place {
+pub(in crate::pages) struct PageQuery {
     #[serde(default)]
     page: String,
 }
@@ -40,9 +40,9 @@ pub(super) struct Row {
     pub name: String,
     pub role: &'static str,
     pub last4: String,
-    pub created: Moment,
-    pub last_used: Option<Moment>,
-    pub expires: Option<Moment>,
+    pub created: DisplayTime,
+    pub last_used: Option<DisplayTime>,
+    pub expires: Option<DisplayTime>,
     pub is_expired: bool,
 }
 
@@ -51,7 +51,7 @@ impl Row {
         Self {
             id: token.id.clone(),
             name: token.name.clone(),
-            role: role_words(&token.role),
+            role: role_label(&token.role),
             last4: token.last4.clone(),
             created: day(token.created_at),
             last_used: token.last_used_at.map(minute),
@@ -64,18 +64,18 @@ impl Row {
 pub(in crate::pages) async fn list(
     State(state): State<Arc<HubState>>,
     signed_in: SignedIn,
-    Query(place): Query<Place>,
-) -> Page {
+    Query(query): Query<PageQuery>,
+) -> PageResult {
     let tokens = state.registry.list_tokens(signed_in.user()).await?;
     let now = state.clock.now();
-    let pages = tokens.len().div_ceil(PAGE).max(1);
-    let page = place.page.parse().unwrap_or(1).clamp(1, pages);
+    let pages = tokens.len().div_ceil(PAGE_SIZE).max(1);
+    let page = query.page.parse().unwrap_or(1).clamp(1, pages);
     // Newest first: that is usually the one users look for.
     let rows = tokens
         .iter()
         .rev()
-        .skip((page - 1) * PAGE)
-        .take(PAGE)
+        .skip((page - 1) * PAGE_SIZE)
+        .take(PAGE_SIZE)
         .map(|token| Row::new(token, now))
         .collect();
     let page = ListPage {

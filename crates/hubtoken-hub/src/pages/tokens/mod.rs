@@ -1,11 +1,11 @@
 //! `/settings/tokens`: the access tokens of the signed-in user.
 
 pub(super) mod change;
+mod form;
 pub(super) mod list;
 pub(super) mod manage;
 pub(super) mod new;
 mod picker;
-mod wish;
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 
-use self::wish::Wish;
-use super::error::{Page, PageError};
+use self::form::TokenForm;
+use super::error::{PageError, PageResult};
 use super::view::{Frame, html, see_other};
 use super::visitor::SignedIn;
 use crate::error::HubError;
-use crate::registry::{CreatedToken, GrantedRole, Origin, TokenInfo};
+use crate::registry::{AuditContext, CreatedToken, GrantedRole, TokenInfo};
 use crate::state::HubState;
 
 /// The page that shows a value once.
@@ -39,7 +39,7 @@ fn value_page(frame: Frame, title: &str, created: &CreatedToken, status: StatusC
         frame,
         title,
         name: &created.info.name,
-        role: role_words(&created.info.role),
+        role: role_label(&created.info.role),
         value: created.value.reveal(),
     };
     html(status, &page)
@@ -47,13 +47,13 @@ fn value_page(frame: Frame, title: &str, created: &CreatedToken, status: StatusC
 
 /// A token of the signed-in user, addressed by its id, with everything its pages need.
 #[derive(Debug)]
-pub(super) struct Managed {
+pub(super) struct ManagedToken {
     state: Arc<HubState>,
     signed_in: SignedIn,
     token: TokenInfo,
 }
 
-impl FromRequestParts<Arc<HubState>> for Managed {
+impl FromRequestParts<Arc<HubState>> for ManagedToken {
     type Rejection = PageError;
 
     async fn from_request_parts(
@@ -72,7 +72,7 @@ impl FromRequestParts<Arc<HubState>> for Managed {
     }
 }
 
-impl Managed {
+impl ManagedToken {
     async fn frame(&self) -> Result<Frame, HubError> {
         self.signed_in.frame(&self.state, "tokens").await
     }
@@ -81,23 +81,23 @@ impl Managed {
         self.signed_in.user()
     }
 
-    fn origin(&self) -> Origin {
-        self.signed_in.origin(&self.state)
+    fn audit_context(&self) -> AuditContext {
+        self.signed_in.audit_context(&self.state)
     }
 
     /// The token as a filled-in form.
-    fn wish(&self) -> Wish {
-        Wish::from_token(&self.token, &self.signed_in.session().user.id)
+    fn token_form(&self) -> TokenForm {
+        TokenForm::from_token(&self.token, &self.signed_in.session().user.id)
     }
 
     /// Redirects to the token's own page, which shows the notice.
-    async fn done(&self, notice: &str) -> Page {
+    async fn redirect_with_notice(&self, notice: &str) -> PageResult {
         let page = format!("/settings/tokens/{}", self.token.id);
-        self.done_at(&page, notice).await
+        self.redirect_to(&page, notice).await
     }
 
-    async fn done_at(&self, page: &str, notice: &str) -> Page {
-        self.signed_in.say(&self.state, notice).await?;
+    async fn redirect_to(&self, page: &str, notice: &str) -> PageResult {
+        self.signed_in.set_notice(&self.state, notice).await?;
         Ok(see_other(page))
     }
 }
@@ -115,7 +115,7 @@ async fn own_token(
         .ok_or_else(PageError::not_found)
 }
 
-pub(super) fn role_words(role: &GrantedRole) -> &'static str {
+pub(super) fn role_label(role: &GrantedRole) -> &'static str {
     match role {
         GrantedRole::Read => "Read",
         GrantedRole::Write => "Write",

@@ -1,15 +1,15 @@
 //! The part of a form that selects the role and the permissions.
 
-use super::wish::{Wish, is_own_place};
-use crate::access::user_may_see;
+use super::form::{TokenForm, is_own_namespace};
+use crate::auth::access::user_can_see;
 use crate::error::HubError;
 use crate::pages::permissions::{Choices, GLOBAL, ORGANIZATION, OWN, REPOSITORY, choices};
-use crate::pages::view::Mistakes;
+use crate::pages::view::FormErrors;
 use crate::registry::{FineGrained, RepositoryType, Session};
 use crate::state::HubState;
 
 /// Repositories suggested while a name is typed.
-const SUGGESTED: usize = 200;
+const MAX_SUGGESTIONS: usize = 200;
 
 /// All checkboxes, with the current selection.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Picker {
     pub role: String,
     pub user: String,
     pub own: Vec<Choices>,
-    pub places: Vec<Place>,
+    pub namespaces: Vec<NamespaceOption>,
     pub repositories: Vec<Row>,
     pub global: Vec<Choices>,
     pub can_read_gated_repos: bool,
@@ -26,7 +26,7 @@ pub(super) struct Picker {
 
 /// The checkboxes of another namespace.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct NamespaceOption {
     pub name: String,
     pub groups: Vec<Choices>,
     pub chosen: usize,
@@ -39,7 +39,7 @@ pub(super) struct Row {
     pub field: String,
     pub path: String,
     pub groups: Vec<Choices>,
-    pub mistake: Option<String>,
+    pub error: Option<String>,
 }
 
 impl Picker {
@@ -47,13 +47,13 @@ impl Picker {
     pub(super) async fn new(
         state: &HubState,
         session: &Session,
-        wish: &Wish,
-        present: Option<&FineGrained>,
-        mistakes: &Mistakes,
+        token_form: &TokenForm,
+        current: Option<&FineGrained>,
+        errors: &FormErrors,
         more: bool,
     ) -> Result<Self, HubError> {
-        let mut rows = wish.repositories.clone();
-        let least = if more { wish.rows + 1 } else { 1 };
+        let mut rows = token_form.repositories.clone();
+        let least = if more { token_form.rows + 1 } else { 1 };
         rows.resize_with(rows.len().max(least), Default::default);
         let repositories = rows
             .into_iter()
@@ -62,7 +62,7 @@ impl Picker {
                 let field = format!("repository-{number}");
                 Row {
                     number,
-                    mistake: mistakes.of(&field).map(ToOwned::to_owned),
+                    error: errors.of(&field).map(ToOwned::to_owned),
                     field,
                     path,
                     groups: choices(REPOSITORY, &permissions),
@@ -70,13 +70,13 @@ impl Picker {
             })
             .collect();
         Ok(Self {
-            role: wish.role.clone(),
+            role: token_form.role.clone(),
             user: session.user.name.clone(),
-            own: choices(OWN, &wish.own),
-            places: places(session, wish, present),
+            own: choices(OWN, &token_form.own),
+            namespaces: namespaces(session, token_form, current),
             repositories,
-            global: choices(GLOBAL, &wish.global),
-            can_read_gated_repos: wish.can_read_gated_repos,
+            global: choices(GLOBAL, &token_form.global),
+            can_read_gated_repos: token_form.can_read_gated_repos,
             suggestions: suggestions(state, session).await?,
         })
     }
@@ -84,28 +84,32 @@ impl Picker {
 
 /// The organizations of the signed-in user, and all others on which the token already has
 /// permissions.
-fn places(session: &Session, wish: &Wish, present: Option<&FineGrained>) -> Vec<Place> {
+fn namespaces(
+    session: &Session,
+    token_form: &TokenForm,
+    current: Option<&FineGrained>,
+) -> Vec<NamespaceOption> {
     let mut names: Vec<String> = session
         .memberships
         .iter()
         .map(|membership| membership.organization.name.clone())
         .collect();
-    for name in wish.places.keys() {
+    for name in token_form.namespaces.keys() {
         let is_listed = names.iter().any(|known| known.eq_ignore_ascii_case(name));
-        if !is_listed && is_own_place(name, session, present) {
+        if !is_listed && is_own_namespace(name, session, current) {
             names.push(name.clone());
         }
     }
     names
         .into_iter()
         .map(|name| {
-            let chosen = wish
-                .places
+            let chosen = token_form
+                .namespaces
                 .iter()
-                .find(|(wished, _)| wished.eq_ignore_ascii_case(&name))
+                .find(|(requested, _)| requested.eq_ignore_ascii_case(&name))
                 .map(|(_, permissions)| permissions.clone())
                 .unwrap_or_default();
-            Place {
+            NamespaceOption {
                 groups: choices(ORGANIZATION, &chosen),
                 chosen: chosen.len(),
                 name,
@@ -123,11 +127,11 @@ async fn suggestions(state: &HubState, session: &Session) -> Result<Vec<String>,
                 .memberships
                 .iter()
                 .any(|membership| membership.organization.id == repository.namespace_id);
-        is_near && user_may_see(&session.user, &session.memberships, repository)
+        is_near && user_can_see(&session.user, &session.memberships, repository)
     });
     Ok(all
         .iter()
-        .take(SUGGESTED)
+        .take(MAX_SUGGESTIONS)
         .map(|repository| match repository.kind {
             RepositoryType::Model => repository.full_name(),
             RepositoryType::Dataset => format!("datasets/{}", repository.full_name()),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Place, acts, fine, token};
+use super::{Fixture, actions, fine, token};
 use crate::error::HubError;
 use crate::registry::{
     ApprovalStatus, CreatedToken, Decision, MemberToken, NewToken, OrganizationRole, Registry,
@@ -11,37 +11,37 @@ use crate::registry::{
 use crate::secret::Secret;
 
 pub(super) async fn make(
-    place: &Place,
+    fixture: &Fixture,
     registry: &Arc<dyn Registry>,
     user: &str,
     new: NewToken,
 ) -> CreatedToken {
     registry
-        .create_token(user, new, &place.program())
+        .create_token(user, new, &fixture.embedder_context())
         .await
         .unwrap()
 }
 
-pub(super) async fn set(place: &Place, registry: &Arc<dyn Registry>, policy: TokenPolicy) {
+pub(super) async fn set(fixture: &Fixture, registry: &Arc<dyn Registry>, policy: TokenPolicy) {
     registry
-        .set_token_policy("acme", policy, &place.program())
+        .set_token_policy("acme", policy, &fixture.embedder_context())
         .await
         .unwrap();
     assert_eq!(registry.token_policy("acme").await.unwrap(), policy);
 }
 
 pub(super) async fn restriction(
-    place: &Place,
+    fixture: &Fixture,
     registry: &Arc<dyn Registry>,
     value: &Secret,
 ) -> Option<Restriction> {
     let acme = registry.organization("acme").await.unwrap();
-    let principal = place.identify(registry, value).await.unwrap();
+    let principal = fixture.identify(registry, value).await.unwrap();
     principal.restriction(&acme.id)
 }
 
 pub(super) async fn decide(
-    place: &Place,
+    fixture: &Fixture,
     registry: &Arc<dyn Registry>,
     token: &str,
     decision: Decision,
@@ -51,7 +51,7 @@ pub(super) async fn decide(
             "acme",
             MemberToken::IdOrName(token),
             decision,
-            &place.by(registry, "alice").await,
+            &fixture.by(registry, "alice").await,
         )
         .await
         .map(|approval| approval.status)
@@ -68,12 +68,12 @@ pub(super) async fn listed(registry: &Arc<dyn Registry>) -> Vec<(String, Approva
         .collect()
 }
 
-pub(super) async fn a_policy_keeps_tokens_out(place: &Place) {
-    let registry = place.populated().await;
-    let plain = make(place, &registry, "bob", token("w", TokenRole::Write)).await;
-    let scoped = make(place, &registry, "bob", token("f", fine(&["acme"]))).await;
-    let of_admin = make(place, &registry, "alice", token("f", fine(&["acme"]))).await;
-    let outsider = make(place, &registry, "carol", token("w", TokenRole::Write)).await;
+pub(super) async fn a_policy_keeps_tokens_out(fixture: &Fixture) {
+    let registry = fixture.populated().await;
+    let plain = make(fixture, &registry, "bob", token("w", TokenRole::Write)).await;
+    let scoped = make(fixture, &registry, "bob", token("f", fine(&["acme"]))).await;
+    let of_admin = make(fixture, &registry, "alice", token("f", fine(&["acme"]))).await;
+    let outsider = make(fixture, &registry, "carol", token("w", TokenRole::Write)).await;
     assert_eq!(
         registry.token_policy("acme").await.unwrap(),
         TokenPolicy::AllowAll
@@ -92,56 +92,75 @@ pub(super) async fn a_policy_keeps_tokens_out(place: &Place) {
         ),
         (TokenPolicy::AllowAll, None, None),
     ] {
-        set(place, &registry, policy).await;
-        assert_eq!(restriction(place, &registry, &plain.value).await, of_plain);
+        set(fixture, &registry, policy).await;
         assert_eq!(
-            restriction(place, &registry, &scoped.value).await,
+            restriction(fixture, &registry, &plain.value).await,
+            of_plain
+        );
+        assert_eq!(
+            restriction(fixture, &registry, &scoped.value).await,
             of_scoped
         );
-        assert_eq!(restriction(place, &registry, &of_admin.value).await, None);
-        assert_eq!(restriction(place, &registry, &outsider.value).await, None);
+        assert_eq!(restriction(fixture, &registry, &of_admin.value).await, None);
+        assert_eq!(restriction(fixture, &registry, &outsider.value).await, None);
     }
     // A former administrator is treated like any other member.
-    set(place, &registry, TokenPolicy::RequireApproval).await;
+    set(fixture, &registry, TokenPolicy::RequireApproval).await;
     registry
-        .set_member("acme", "alice", OrganizationRole::Write, &place.program())
+        .set_member(
+            "acme",
+            "alice",
+            OrganizationRole::Write,
+            &fixture.embedder_context(),
+        )
         .await
         .unwrap();
     assert_eq!(
-        restriction(place, &registry, &of_admin.value).await,
+        restriction(fixture, &registry, &of_admin.value).await,
         Some(Restriction::Pending)
     );
 }
 
-pub(super) async fn a_token_asks_by_its_scopes(place: &Place) {
-    let registry = place.populated().await;
-    make(place, &registry, "bob", token("early", fine(&["acme"]))).await;
-    make(place, &registry, "bob", token("elsewhere", fine(&["bob"]))).await;
+pub(super) async fn a_token_asks_by_its_scopes(fixture: &Fixture) {
+    let registry = fixture.populated().await;
+    make(fixture, &registry, "bob", token("early", fine(&["acme"]))).await;
     make(
-        place,
+        fixture,
+        &registry,
+        "bob",
+        token("elsewhere", fine(&["bob"])),
+    )
+    .await;
+    make(
+        fixture,
         &registry,
         "carol",
         token("outsider", fine(&["acme/m"])),
     )
     .await;
     assert_eq!(listed(&registry).await, []);
-    set(place, &registry, TokenPolicy::RequireApproval).await;
-    place.pass(time::Duration::SECOND);
+    set(fixture, &registry, TokenPolicy::RequireApproval).await;
+    fixture.pass(time::Duration::SECOND);
     make(
-        place,
+        fixture,
         &registry,
         "bob",
         token("late", fine(&["acme/m", "bob"])),
     )
     .await;
-    make(place, &registry, "bob", token("plain", TokenRole::Write)).await;
-    make(place, &registry, "alice", token("admin", fine(&["acme"]))).await;
+    make(fixture, &registry, "bob", token("plain", TokenRole::Write)).await;
+    make(fixture, &registry, "alice", token("admin", fine(&["acme"]))).await;
     let pending = |name: &str| (name.to_owned(), ApprovalStatus::Pending);
     assert_eq!(listed(&registry).await, [pending("late"), pending("early")]);
     // A new member's existing tokens are included.
-    place.pass(time::Duration::SECOND);
+    fixture.pass(time::Duration::SECOND);
     registry
-        .set_member("acme", "carol", OrganizationRole::Read, &place.program())
+        .set_member(
+            "acme",
+            "carol",
+            OrganizationRole::Read,
+            &fixture.embedder_context(),
+        )
         .await
         .unwrap();
     assert_eq!(listed(&registry).await[0], pending("outsider"));
@@ -156,24 +175,27 @@ pub(super) async fn a_token_asks_by_its_scopes(place: &Place) {
     assert_eq!(entities, ["acme/m"]);
 }
 
-pub(super) async fn a_token_asks_by_being_used(place: &Place) {
-    let registry = place.populated().await;
-    set(place, &registry, TokenPolicy::RequireApproval).await;
-    let made = make(place, &registry, "bob", token("f", fine(&[]))).await;
-    let outsider = make(place, &registry, "carol", token("f", fine(&[]))).await;
+pub(super) async fn a_token_asks_by_being_used(fixture: &Fixture) {
+    let registry = fixture.populated().await;
+    set(fixture, &registry, TokenPolicy::RequireApproval).await;
+    let made = make(fixture, &registry, "bob", token("f", fine(&[]))).await;
+    let outsider = make(fixture, &registry, "carol", token("f", fine(&[]))).await;
     assert_eq!(
-        restriction(place, &registry, &made.value).await,
-        Some(Restriction::NotAsked)
+        restriction(fixture, &registry, &made.value).await,
+        Some(Restriction::NotRequested)
     );
     let acme = registry.organization("acme").await.unwrap();
-    let before = acts(&registry).await.len();
+    let before = actions(&registry).await.len();
     for id in [&made.info.id, &made.info.id, &outsider.info.id] {
-        let origin = place.by(&registry, "bob").await;
-        registry.ask(&acme.id, id, &origin).await.unwrap();
+        let context = fixture.by(&registry, "bob").await;
+        registry
+            .request_approval(&acme.id, id, &context)
+            .await
+            .unwrap();
     }
-    assert_eq!(acts(&registry).await[before..], ["approval.request"]);
+    assert_eq!(actions(&registry).await[before..], ["approval.request"]);
     assert_eq!(
-        restriction(place, &registry, &made.value).await,
+        restriction(fixture, &registry, &made.value).await,
         Some(Restriction::Pending)
     );
     assert_eq!(
@@ -182,100 +204,110 @@ pub(super) async fn a_token_asks_by_being_used(place: &Place) {
     );
 }
 
-pub(super) async fn other_permissions_are_asked_for_again(place: &Place) {
-    let registry = place.populated().await;
-    set(place, &registry, TokenPolicy::RequireApproval).await;
+pub(super) async fn other_permissions_are_asked_for_again(fixture: &Fixture) {
+    let registry = fixture.populated().await;
+    set(fixture, &registry, TokenPolicy::RequireApproval).await;
     for (decision, expected) in [
         (Decision::Approve, Restriction::Pending),
         (Decision::Deny, Restriction::Pending),
         (Decision::Revoke, Restriction::Revoked),
     ] {
-        let made = make(place, &registry, "bob", token("f", fine(&["acme/m"]))).await;
-        decide(place, &registry, &made.info.id, decision)
+        let made = make(fixture, &registry, "bob", token("f", fine(&["acme/m"]))).await;
+        decide(fixture, &registry, &made.info.id, decision)
             .await
             .unwrap();
         registry
-            .change_token("bob", &made.info.id, fine(&["acme"]), &place.program())
+            .change_token(
+                "bob",
+                &made.info.id,
+                fine(&["acme"]),
+                &fixture.embedder_context(),
+            )
             .await
             .unwrap();
         assert_eq!(
-            restriction(place, &registry, &made.value).await,
+            restriction(fixture, &registry, &made.value).await,
             Some(expected),
             "{decision:?}"
         );
         // Setting the same scopes again changes nothing.
         if decision == Decision::Approve {
-            decide(place, &registry, &made.info.id, decision)
+            decide(fixture, &registry, &made.info.id, decision)
                 .await
                 .unwrap();
             registry
-                .change_token("bob", &made.info.id, fine(&["acme"]), &place.program())
+                .change_token(
+                    "bob",
+                    &made.info.id,
+                    fine(&["acme"]),
+                    &fixture.embedder_context(),
+                )
                 .await
                 .unwrap();
-            assert_eq!(restriction(place, &registry, &made.value).await, None);
+            assert_eq!(restriction(fixture, &registry, &made.value).await, None);
         }
     }
-    let plain = make(place, &registry, "bob", token("p", TokenRole::Read)).await;
+    let plain = make(fixture, &registry, "bob", token("p", TokenRole::Read)).await;
     registry
-        .change_token("bob", "p", fine(&["acme"]), &place.program())
+        .change_token("bob", "p", fine(&["acme"]), &fixture.embedder_context())
         .await
         .unwrap();
     assert_eq!(
-        restriction(place, &registry, &plain.value).await,
+        restriction(fixture, &registry, &plain.value).await,
         Some(Restriction::Pending)
     );
 }
 
-pub(super) async fn who_leaves_and_comes_back_asks_again(place: &Place) {
-    let registry = place.populated().await;
-    set(place, &registry, TokenPolicy::RequireApproval).await;
-    let good = make(place, &registry, "bob", token("good", fine(&["acme"]))).await;
-    let bad = make(place, &registry, "bob", token("bad", fine(&["acme"]))).await;
-    decide(place, &registry, "good", Decision::Approve)
+pub(super) async fn who_leaves_and_comes_back_asks_again(fixture: &Fixture) {
+    let registry = fixture.populated().await;
+    set(fixture, &registry, TokenPolicy::RequireApproval).await;
+    let good = make(fixture, &registry, "bob", token("good", fine(&["acme"]))).await;
+    let bad = make(fixture, &registry, "bob", token("bad", fine(&["acme"]))).await;
+    decide(fixture, &registry, "good", Decision::Approve)
         .await
         .unwrap();
-    decide(place, &registry, "bad", Decision::Revoke)
+    decide(fixture, &registry, "bad", Decision::Revoke)
         .await
         .unwrap();
-    let origin = place.program();
+    let context = fixture.embedder_context();
     registry
-        .remove_member("acme", "bob", &origin)
+        .remove_member("acme", "bob", &context)
         .await
         .unwrap();
     assert_eq!(listed(&registry).await, []);
-    let known = place.identify(&registry, &good.value).await.unwrap();
+    let known = fixture.identify(&registry, &good.value).await.unwrap();
     assert!(known.restrictions.is_empty() && known.memberships.is_empty());
     registry
-        .set_member("acme", "bob", OrganizationRole::Write, &origin)
+        .set_member("acme", "bob", OrganizationRole::Write, &context)
         .await
         .unwrap();
     assert_eq!(
-        restriction(place, &registry, &good.value).await,
+        restriction(fixture, &registry, &good.value).await,
         Some(Restriction::Pending)
     );
     assert_eq!(
-        restriction(place, &registry, &bad.value).await,
+        restriction(fixture, &registry, &bad.value).await,
         Some(Restriction::Revoked)
     );
 }
 
-pub(super) async fn every_token_has_a_standing(place: &Place) {
-    let registry = place.populated().await;
-    make(place, &registry, "bob", token("w", TokenRole::Write)).await;
-    place.pass(time::Duration::SECOND);
+pub(super) async fn every_token_has_a_standing(fixture: &Fixture) {
+    let registry = fixture.populated().await;
+    make(fixture, &registry, "bob", token("w", TokenRole::Write)).await;
+    fixture.pass(time::Duration::SECOND);
     make(
-        place,
+        fixture,
         &registry,
         "bob",
         token("f", fine(&["acme/m", "bob"])),
     )
     .await;
-    make(place, &registry, "alice", token("a", fine(&["acme"]))).await;
-    make(place, &registry, "carol", token("x", TokenRole::Write)).await;
-    set(place, &registry, TokenPolicy::RequireApproval).await;
-    let told = async |user: Option<&str>| -> Vec<_> {
-        let standings = registry.standings("ACME", user).await.unwrap();
-        standings
+    make(fixture, &registry, "alice", token("a", fine(&["acme"]))).await;
+    make(fixture, &registry, "carol", token("x", TokenRole::Write)).await;
+    set(fixture, &registry, TokenPolicy::RequireApproval).await;
+    let shown = async |user: Option<&str>| -> Vec<_> {
+        let member_tokens = registry.member_tokens("ACME", user).await.unwrap();
+        member_tokens
             .into_iter()
             .map(|each| {
                 let restriction = each.restriction(TokenPolicy::RequireApproval);
@@ -301,15 +333,15 @@ pub(super) async fn every_token_has_a_standing(place: &Place) {
         row("bob", "w", "", Some(Restriction::FineGrainedOnly)),
     ];
     let bob = registry.user("bob").await.unwrap();
-    assert_eq!(told(Some(&bob.id)).await, of_bob);
+    assert_eq!(shown(Some(&bob.id)).await, of_bob);
     let [fine, plain] = of_bob;
     // A non-member has no tokens there.
     assert_eq!(
-        told(None).await,
+        shown(None).await,
         [row("alice", "a", "acme", None), fine, plain]
     );
     assert!(matches!(
-        registry.standings("nothing", None).await,
+        registry.member_tokens("nothing", None).await,
         Err(HubError::UnknownOrganization { .. })
     ));
 }

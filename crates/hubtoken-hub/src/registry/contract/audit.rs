@@ -2,37 +2,37 @@
 
 use time::Duration;
 
-use super::{Place, acts, fine, log, model, token, user};
+use super::{Fixture, actions, fine, log, model, token, user};
 use crate::registry::{
-    Act, AuditFilter, Decision, Gate, GateChange, MemberToken, OrganizationRole, RepositoryChange,
-    Subject, TokenPolicy, TokenRole,
+    AuditAction, AuditFilter, Decision, Gate, GateChange, MemberToken, OrganizationRole,
+    RepositoryChange, Subject, TokenPolicy, TokenRole,
 };
 
 #[expect(clippy::too_many_lines, reason = "one action after another")]
-pub(super) async fn every_deed_is_entered_once(place: &Place) {
-    let registry = place.open().await;
-    let origin = place.program();
-    registry.create_user(user("alice"), &origin).await.unwrap();
-    registry.create_user(user("bob"), &origin).await.unwrap();
+pub(super) async fn every_deed_is_entered_once(fixture: &Fixture) {
+    let registry = fixture.open().await;
+    let context = fixture.embedder_context();
+    registry.create_user(user("alice"), &context).await.unwrap();
+    registry.create_user(user("bob"), &context).await.unwrap();
     registry
-        .create_organization("acme", "Acme", &origin)
+        .create_organization("acme", "Acme", &context)
         .await
         .unwrap();
     registry
-        .set_member("acme", "alice", OrganizationRole::Admin, &origin)
+        .set_member("acme", "alice", OrganizationRole::Admin, &context)
         .await
         .unwrap();
     registry
-        .set_member("acme", "bob", OrganizationRole::Read, &origin)
+        .set_member("acme", "bob", OrganizationRole::Read, &context)
         .await
         .unwrap();
-    let alice = place.by(&registry, "alice").await;
+    let alice = fixture.by(&registry, "alice").await;
     registry
         .set_token_policy("acme", TokenPolicy::RequireApproval, &alice)
         .await
         .unwrap();
     let made = registry
-        .create_token("bob", token("ci", fine(&["acme"])), &origin)
+        .create_token("bob", token("ci", fine(&["acme"])), &context)
         .await
         .unwrap();
     for decision in [Decision::Deny, Decision::Approve, Decision::Revoke] {
@@ -42,15 +42,15 @@ pub(super) async fn every_deed_is_entered_once(place: &Place) {
             .unwrap();
     }
     registry
-        .rename_token("bob", "ci", "laptop", &origin)
+        .rename_token("bob", "ci", "laptop", &context)
         .await
         .unwrap();
     registry
-        .change_token("bob", "laptop", TokenRole::Read, &origin)
+        .change_token("bob", "laptop", TokenRole::Read, &context)
         .await
         .unwrap();
     let fresh = registry
-        .refresh_token("bob", "laptop", &origin)
+        .refresh_token("bob", "laptop", &context)
         .await
         .unwrap();
     let repository = model(&registry, "acme", "m", &alice).await;
@@ -81,18 +81,21 @@ pub(super) async fn every_deed_is_entered_once(place: &Place) {
         .await
         .unwrap();
     registry
-        .create_token("bob", token("last", TokenRole::Write), &origin)
+        .create_token("bob", token("last", TokenRole::Write), &context)
         .await
         .unwrap();
-    registry.delete_token("bob", "last", &origin).await.unwrap();
+    registry
+        .delete_token("bob", "last", &context)
+        .await
+        .unwrap();
     registry.remove_member("acme", "bob", &alice).await.unwrap();
     registry
-        .record(Act::LoginOk, Subject::user("alice"), &alice)
+        .record(AuditAction::LoginSucceeded, Subject::user("alice"), &alice)
         .await
         .unwrap();
 
     let entries = log(&registry).await;
-    let told: Vec<String> = entries
+    let shown: Vec<String> = entries
         .iter()
         .map(|entry| {
             let subject = &entry.subject;
@@ -109,7 +112,7 @@ pub(super) async fn every_deed_is_entered_once(place: &Place) {
         })
         .collect();
     assert_eq!(
-        told,
+        shown,
         [
             "program user.create alice",
             "program user.create bob",
@@ -140,11 +143,11 @@ pub(super) async fn every_deed_is_entered_once(place: &Place) {
     assert!(entries.windows(2).all(|pair| pair[0].id < pair[1].id));
     let refreshed = entries
         .iter()
-        .find(|entry| entry.act == Act::TokenRefresh)
+        .find(|entry| entry.act == AuditAction::TokenRefresh)
         .unwrap();
     assert_eq!(refreshed.subject.token_id, Some(made.info.id));
     assert_eq!(refreshed.subject.token_last4, Some(fresh.info.last4));
-    assert_eq!((refreshed.at, &refreshed.address), (place.now(), &None));
+    assert_eq!((refreshed.at, &refreshed.address), (fixture.now(), &None));
     let last = entries.last().unwrap();
     assert_eq!(last.address.as_deref(), Some("127.0.0.1"));
     // No token value appears anywhere, and passwords are never logged.
@@ -154,67 +157,67 @@ pub(super) async fn every_deed_is_entered_once(place: &Place) {
     }
 }
 
-pub(super) async fn what_does_not_happen_is_not_entered(place: &Place) {
-    let registry = place.populated().await;
-    let origin = place.program();
+pub(super) async fn what_does_not_happen_is_not_entered(fixture: &Fixture) {
+    let registry = fixture.populated().await;
+    let context = fixture.embedder_context();
     registry
-        .create_token("alice", token("ci", TokenRole::Read), &origin)
+        .create_token("alice", token("ci", TokenRole::Read), &context)
         .await
         .unwrap();
-    let before = acts(&registry).await;
+    let before = actions(&registry).await;
     // Neither failed changes …
     registry
-        .create_user(user("alice"), &origin)
+        .create_user(user("alice"), &context)
         .await
         .unwrap_err();
     registry
-        .create_token("nobody", token("x", TokenRole::Read), &origin)
+        .create_token("nobody", token("x", TokenRole::Read), &context)
         .await
         .unwrap_err();
     registry
-        .create_token("alice", token("x", fine(&["nobody/x"])), &origin)
+        .create_token("alice", token("x", fine(&["nobody/x"])), &context)
         .await
         .unwrap_err();
     registry
-        .refresh_token("alice", "x", &origin)
+        .refresh_token("alice", "x", &context)
         .await
         .unwrap_err();
     registry
-        .rename_token("alice", "ci", "\n", &origin)
+        .rename_token("alice", "ci", "\n", &context)
         .await
         .unwrap_err();
     registry
-        .decide("acme", MemberToken::IdOrName("x"), Decision::Deny, &origin)
+        .decide("acme", MemberToken::IdOrName("x"), Decision::Deny, &context)
         .await
         .unwrap_err();
     // … nor changes without effect.
     registry
-        .set_member("acme", "bob", OrganizationRole::Write, &origin)
+        .set_member("acme", "bob", OrganizationRole::Write, &context)
         .await
         .unwrap();
     registry
-        .remove_member("acme", "carol", &origin)
+        .remove_member("acme", "carol", &context)
         .await
         .unwrap();
     registry
-        .set_token_policy("acme", TokenPolicy::AllowAll, &origin)
+        .set_token_policy("acme", TokenPolicy::AllowAll, &context)
         .await
         .unwrap();
     registry
-        .change_token("alice", "ci", TokenRole::Read, &origin)
+        .change_token("alice", "ci", TokenRole::Read, &context)
         .await
         .unwrap();
-    registry.revoke(&[[3; 32]], &origin).await.unwrap();
-    assert!(!registry.delete_repository("x", &origin).await.unwrap());
-    assert_eq!(acts(&registry).await, before);
+    registry.revoke(&[[3; 32]], &context).await.unwrap();
+    assert!(!registry.delete_repository("x", &context).await.unwrap());
+    assert_eq!(actions(&registry).await, before);
 }
 
 #[expect(clippy::too_many_lines, reason = "one filter after another")]
-pub(super) async fn entries_are_found_and_turned_page_by_page(place: &Place) {
-    let registry = place.populated().await;
-    place.pass(Duration::HOUR);
-    let later = place.now();
-    let alice = place.by(&registry, "alice").await;
+pub(super) async fn entries_are_found_and_turned_page_by_page(fixture: &Fixture) {
+    let registry = fixture.populated().await;
+    fixture.pass(Duration::HOUR);
+    let later = fixture.now();
+    let alice = fixture.by(&registry, "alice").await;
     for number in 0..5 {
         let new = token(&number.to_string(), TokenRole::Read);
         registry.create_token("carol", new, &alice).await.unwrap();
@@ -355,19 +358,19 @@ pub(super) async fn entries_are_found_and_turned_page_by_page(place: &Place) {
     assert!(seen.windows(2).all(|pair| pair[0] > pair[1]));
 }
 
-pub(super) async fn entries_are_kept_as_long_as_they_must(place: &Place) {
-    let registry = place.populated().await;
-    registry.keep_audit(30);
+pub(super) async fn entries_are_kept_as_long_as_they_must(fixture: &Fixture) {
+    let registry = fixture.populated().await;
+    registry.set_audit_retention(30);
     let newest = log(&registry).await.last().unwrap().id;
-    place.pass(Duration::days(29));
+    fixture.pass(Duration::days(29));
     registry
-        .create_user(user("dave"), &place.program())
+        .create_user(user("dave"), &fixture.embedder_context())
         .await
         .unwrap();
-    assert!(acts(&registry).await.len() > 2);
-    place.pass(Duration::days(2));
+    assert!(actions(&registry).await.len() > 2);
+    fixture.pass(Duration::days(2));
     registry
-        .create_user(user("erin"), &place.program())
+        .create_user(user("erin"), &fixture.embedder_context())
         .await
         .unwrap();
     let left = log(&registry).await;
@@ -381,12 +384,12 @@ pub(super) async fn entries_are_kept_as_long_as_they_must(place: &Place) {
     assert!(left[0].id > newest);
 }
 
-pub(super) async fn a_name_that_is_nobodys_is_not_kept(place: &Place) {
-    let registry = place.populated().await;
+pub(super) async fn a_name_that_is_nobodys_is_not_kept(fixture: &Fixture) {
+    let registry = fixture.populated().await;
     for name in ["ALICE", "correct horse battery"] {
-        let origin = place.program();
+        let context = fixture.embedder_context();
         registry
-            .record(Act::LoginFailed, Subject::user(name), &origin)
+            .record(AuditAction::LoginFailed, Subject::user(name), &context)
             .await
             .unwrap();
     }

@@ -1,13 +1,13 @@
 //! The tests that every registry implementation must pass, whatever its database.
 //!
-//! [`hold`] lists all of them once, so adding a database takes one line. Each test gets a
-//! [`Place`], in which the same registry can be reopened, as after a restart.
+//! [`run_all`] lists all of them once, so adding a database takes one line. Each test gets a
+//! [`Fixture`], in which the same registry can be reopened, as after a restart.
 
 mod approvals;
 mod audit;
+mod caching;
 mod decisions;
-mod memory;
-mod nouns;
+mod entities;
 mod sessions;
 
 use std::sync::Arc;
@@ -18,42 +18,42 @@ use time::{Duration, OffsetDateTime};
 
 use super::sqlite::{FILE, Sqlite};
 use super::{
-    Actor, AuditEntry, AuditFilter, Namespace, NewRepository, NewToken, NewUser, OrganizationRole,
-    Origin, Principal, Registry, Repository, RepositoryType, Scope, TokenRole,
+    Actor, AuditContext, AuditEntry, AuditFilter, Namespace, NewRepository, NewToken, NewUser,
+    OrganizationRole, Principal, Registry, Repository, RepositoryType, Scope, TokenRole,
 };
 use crate::error::HubError;
 use crate::secret::{self, Secret};
 
 /// Generates a test for each function of the contract, given a way to open a registry in a folder.
-macro_rules! hold {
+macro_rules! run_all {
     ($database:ident, $open:expr, [$($noun:ident :: $test:ident),+ $(,)?]) => {
         mod $database {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
-                    let place = super::Place::new(|folder| {
+                    let fixture = super::Fixture::new(|folder| {
                         let folder = folder.to_owned();
                         Box::pin(async move { $open(&folder).await.unwrap() })
                     });
-                    super::$noun::$test(&place).await;
+                    super::$noun::$test(&fixture).await;
                 }
             )+
         }
     };
 }
 
-hold!(
+run_all!(
     sqlite,
     super::open_sqlite,
     [
-        nouns::names_are_shared_and_case_makes_no_difference,
-        nouns::members_come_and_go,
-        nouns::a_token_lives_and_dies,
-        nouns::names_of_tokens_may_repeat,
-        nouns::a_token_ends_on_time,
-        nouns::a_value_that_is_known_ends_a_token,
-        nouns::repositories_and_their_gates,
-        nouns::everything_is_there_when_it_is_opened_again,
+        entities::names_are_shared_and_case_makes_no_difference,
+        entities::members_come_and_go,
+        entities::a_token_lives_and_dies,
+        entities::names_of_tokens_may_repeat,
+        entities::a_token_ends_on_time,
+        entities::a_value_that_is_known_ends_a_token,
+        entities::repositories_and_their_gates,
+        entities::everything_is_there_when_it_is_opened_again,
         approvals::a_policy_keeps_tokens_out,
         approvals::a_token_asks_by_its_scopes,
         approvals::a_token_asks_by_being_used,
@@ -72,9 +72,9 @@ hold!(
         audit::a_name_that_is_nobodys_is_not_kept,
         sessions::a_new_password_ends_the_sessions_of_its_user,
         sessions::the_first_administrators_password_ends_sessions_too,
-        memory::what_is_remembered_is_what_the_database_says,
-        memory::a_dead_value_is_dead_for_everybody_at_once,
-        memory::writers_do_not_lose_each_others_work,
+        caching::what_is_remembered_is_what_the_database_says,
+        caching::a_dead_value_is_dead_for_everybody_at_once,
+        caching::writers_do_not_lose_each_others_work,
     ]
 );
 
@@ -86,7 +86,7 @@ type Opening =
     std::pin::Pin<Box<dyn std::future::Future<Output = Arc<dyn Registry>> + Send + 'static>>;
 
 /// A folder in which a registry can be opened.
-pub(super) struct Place {
+pub(super) struct Fixture {
     folder: TempDir,
     open: Box<dyn Fn(&std::path::Path) -> Opening + Send + Sync>,
     now: AtomicI64,
@@ -94,7 +94,7 @@ pub(super) struct Place {
 
 const START: i64 = 1_767_323_045;
 
-impl Place {
+impl Fixture {
     fn new(open: impl Fn(&std::path::Path) -> Opening + Send + Sync + 'static) -> Self {
         Self {
             folder: TempDir::new().unwrap(),
@@ -118,8 +118,8 @@ impl Place {
     }
 
     /// The origin of a change made by the embedding program.
-    fn program(&self) -> Origin {
-        Origin {
+    fn embedder_context(&self) -> AuditContext {
+        AuditContext {
             actor: Actor::Program,
             address: None,
             at: self.now(),
@@ -127,9 +127,9 @@ impl Place {
     }
 
     /// The origin of a change made by a user who is signed in to the pages.
-    async fn by(&self, registry: &Arc<dyn Registry>, name: &str) -> Origin {
+    async fn by(&self, registry: &Arc<dyn Registry>, name: &str) -> AuditContext {
         let user = registry.user(name).await.unwrap();
-        Origin {
+        AuditContext {
             actor: Actor::User {
                 id: user.id,
                 name: user.name,
@@ -144,12 +144,12 @@ impl Place {
     /// `bob` has write access there, and `carol` belongs to no organization.
     async fn populated(&self) -> Arc<dyn Registry> {
         let registry = self.open().await;
-        let origin = self.program();
+        let context = self.embedder_context();
         for name in ["alice", "bob", "carol"] {
-            registry.create_user(user(name), &origin).await.unwrap();
+            registry.create_user(user(name), &context).await.unwrap();
         }
         registry
-            .create_organization("acme", "Acme Inc", &origin)
+            .create_organization("acme", "Acme Inc", &context)
             .await
             .unwrap();
         for (name, role) in [
@@ -157,11 +157,11 @@ impl Place {
             ("bob", OrganizationRole::Write),
         ] {
             registry
-                .set_member("acme", name, role, &origin)
+                .set_member("acme", name, role, &context)
                 .await
                 .unwrap();
         }
-        model(&registry, "acme", "m", &origin).await;
+        model(&registry, "acme", "m", &context).await;
         registry
     }
 
@@ -177,12 +177,12 @@ impl Place {
         let fresh = self.open().await;
         let cold = fresh.authenticate(&digest, self.now()).await.unwrap();
         fresh.close().await;
-        let told = |principal: &Option<Arc<Principal>>| {
+        let shown = |principal: &Option<Arc<Principal>>| {
             // The time of last use is written asynchronously, and no decision depends on it.
             format!("{principal:?}").replace("last_used_at: None", "")
         };
-        assert_eq!(told(&warm), told(&again));
-        assert_eq!(told(&warm), told(&cold));
+        assert_eq!(shown(&warm), shown(&again));
+        assert_eq!(shown(&warm), shown(&cold));
         warm
     }
 }
@@ -223,7 +223,7 @@ async fn model(
     registry: &Arc<dyn Registry>,
     owner: &str,
     name: &str,
-    origin: &Origin,
+    context: &AuditContext,
 ) -> Repository {
     let namespace: Namespace = registry.namespace(owner).await.unwrap();
     let new = NewRepository {
@@ -235,7 +235,7 @@ async fn model(
         private: true,
         gated: None,
     };
-    registry.create_repository(new, origin).await.unwrap()
+    registry.create_repository(new, context).await.unwrap()
 }
 
 /// All log entries, oldest first.
@@ -259,7 +259,7 @@ async fn log(registry: &Arc<dyn Registry>) -> Vec<AuditEntry> {
 }
 
 /// The names of all logged actions.
-async fn acts(registry: &Arc<dyn Registry>) -> Vec<&'static str> {
+async fn actions(registry: &Arc<dyn Registry>) -> Vec<&'static str> {
     log(registry)
         .await
         .iter()

@@ -3,10 +3,12 @@
 use async_trait::async_trait;
 
 use super::users::user;
-use super::{Bearing, Sqlite};
+use super::{CacheEffect, Sqlite};
 use crate::clock::to_milliseconds;
 use crate::error::HubError;
-use crate::registry::{Act, Administrators, NewUser, Origin, Subject, User, Users as _};
+use crate::registry::{
+    Administrators, AuditAction, AuditContext, NewUser, Subject, User, Users as _,
+};
 
 #[async_trait]
 impl Administrators for Sqlite {
@@ -17,13 +19,13 @@ impl Administrators for Sqlite {
         .fetch_all(&self.pool)
         .await
         .and_then(|rows| rows.iter().map(user).collect())
-        .map_err(|error| self.fault(&error))
+        .map_err(|error| self.database_error(&error))
     }
 
     async fn create_first_administrator(
         &self,
         new: NewUser,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<User, HubError> {
         let refuse = |known: &User| HubError::HasAdministrator {
             name: known.name.clone(),
@@ -33,10 +35,10 @@ impl Administrators for Sqlite {
         }
         let created = match self.user(&new.name).await {
             Ok(existing) => existing,
-            Err(HubError::UnknownUser { .. }) => self.create_user(new.clone(), origin).await?,
+            Err(HubError::UnknownUser { .. }) => self.create_user(new.clone(), context).await?,
             Err(error) => return Err(error),
         };
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         // Checked again inside the transaction: another administrator may have been created since
         // the first check.
         let inserted = sqlx::query(
@@ -44,22 +46,28 @@ impl Administrators for Sqlite {
              SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM administrators)",
         )
         .bind(&created.id)
-        .bind(to_milliseconds(origin.at))
-        .execute(change.connection())
+        .bind(to_milliseconds(context.at))
+        .execute(transaction.connection())
         .await
-        .map_err(|error| self.fault(&error))?;
+        .map_err(|error| self.database_error(&error))?;
         if inserted.rows_affected() == 0 {
-            drop(change);
+            drop(transaction);
             let known = self.administrators().await?;
             return Err(refuse(known.first().unwrap_or(&created)));
         }
         if let Some(hash) = &new.password_hash {
-            self.replace_password(&mut change, &created, hash).await?;
+            self.replace_password(&mut transaction, &created, hash)
+                .await?;
         }
-        let subject = Subject::user(&created.name).detail("first administrator");
-        self.enter(&mut change, Act::UserPassword, subject, origin)
-            .await?;
-        self.commit(change, Bearing::None).await?;
+        let subject = Subject::user(&created.name).with_detail("first administrator");
+        self.record_audit(
+            &mut transaction,
+            AuditAction::UserPassword,
+            subject,
+            context,
+        )
+        .await?;
+        self.commit(transaction, CacheEffect::None).await?;
         Ok(created)
     }
 }

@@ -4,14 +4,14 @@ use async_trait::async_trait;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::requests::Asking;
-use super::tokens::shown;
-use super::{Bearing, Change, Sqlite};
+use super::approval_requests::ApprovalScope;
+use super::tokens::redacted;
+use super::{CacheEffect, Sqlite, WriteTransaction};
 use crate::clock::{from_milliseconds, to_milliseconds};
 use crate::error::HubError;
 use crate::registry::{
-    Act, Actor, Approval, ApprovalStatus, Approvals, Decision, GrantedRole, GrantedScope,
-    MemberToken, Organization, Organizations as _, Origin, Subject, TokenInfo, TokenPolicy,
+    Actor, Approval, ApprovalStatus, Approvals, AuditAction, AuditContext, Decision, GrantedRole,
+    GrantedScope, MemberToken, Organization, Organizations as _, Subject, TokenInfo, TokenPolicy,
 };
 
 /// The columns needed to list a member's token or decide about it.
@@ -27,12 +27,12 @@ impl Sqlite {
     /// Checks, within the transaction, that a user who changes an organization administers it.
     async fn check_administrator(
         &self,
-        change: &mut Change,
+        transaction: &mut WriteTransaction,
         organization: &Organization,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError> {
-        let Actor::User { id, name, .. } = &origin.actor else {
-            return if origin.actor == Actor::Nobody {
+        let Actor::User { id, name, .. } = &context.actor else {
+            return if context.actor == Actor::Nobody {
                 Err(not_administrator("nobody", organization))
             } else {
                 Ok(())
@@ -43,9 +43,9 @@ impl Sqlite {
         )
         .bind(&organization.id)
         .bind(id)
-        .fetch_optional(change.connection())
+        .fetch_optional(transaction.connection())
         .await
-        .map_err(|error| self.fault(&error))?;
+        .map_err(|error| self.database_error(&error))?;
         found
             .map(|_| ())
             .ok_or_else(|| not_administrator(name, organization))
@@ -54,11 +54,11 @@ impl Sqlite {
     /// Finds the token among those of the organization's members.
     async fn find_member_token(
         &self,
-        change: &mut Change,
+        transaction: &mut WriteTransaction,
         organization: &Organization,
         token: MemberToken<'_>,
     ) -> Result<SqliteRow, HubError> {
-        let fault = |error| self.fault(&error);
+        let map_error = |error| self.database_error(&error);
         let mut rows = match token {
             MemberToken::Value(digest) => {
                 let mut query = sqlx::QueryBuilder::<super::Database>::new(SELECT);
@@ -67,7 +67,7 @@ impl Sqlite {
                     .build()
                     .bind(&organization.id)
                     .bind(digest.as_slice())
-                    .fetch_all(change.connection())
+                    .fetch_all(transaction.connection())
                     .await
             }
             MemberToken::IdOrName(wanted) => {
@@ -80,16 +80,16 @@ impl Sqlite {
                     .build()
                     .bind(&organization.id)
                     .bind(wanted)
-                    .fetch_all(change.connection())
+                    .fetch_all(transaction.connection())
                     .await
             }
         }
-        .map_err(fault)?;
+        .map_err(map_error)?;
         let ids = rows
             .iter()
             .map(|row| row.try_get("id"))
             .collect::<Result<Vec<String>, _>>()
-            .map_err(fault)?;
+            .map_err(map_error)?;
         let is_exact = match token {
             MemberToken::Value(_) => true,
             MemberToken::IdOrName(wanted) => ids.first().is_some_and(|id| id == wanted),
@@ -99,7 +99,7 @@ impl Sqlite {
                 organization: organization.name.clone(),
                 token: match token {
                     MemberToken::Value(_) => "hf_…".to_owned(),
-                    MemberToken::IdOrName(wanted) => shown(wanted),
+                    MemberToken::IdOrName(wanted) => redacted(wanted),
                 },
             }),
             (MemberToken::IdOrName(name), 2..) if !is_exact => Err(HubError::AmbiguousToken {
@@ -123,7 +123,7 @@ impl Sqlite {
             ))
         };
         let (user, status, asked_at, decided_at, decided_by) =
-            read().map_err(|error: sqlx::Error| self.fault(&error))?;
+            read().map_err(|error: sqlx::Error| self.database_error(&error))?;
         let status = status
             .as_deref()
             .and_then(ApprovalStatus::parse)
@@ -174,7 +174,7 @@ impl Approvals for Sqlite {
             .fetch_one(&self.pool)
             .await
             .and_then(|row| row.try_get(0))
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         TokenPolicy::parse(&policy).ok_or_else(|| self.unreadable("token policy"))
     }
 
@@ -182,29 +182,34 @@ impl Approvals for Sqlite {
         &self,
         organization: &str,
         policy: TokenPolicy,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError> {
         let organization = self.organization(organization).await?;
-        let mut change = self.write().await?;
-        self.check_administrator(&mut change, &organization, origin)
+        let mut transaction = self.begin_write().await?;
+        self.check_administrator(&mut transaction, &organization, context)
             .await?;
         let done = sqlx::query(
             "UPDATE namespaces SET token_policy = ?1 WHERE id = ?2 AND token_policy <> ?1",
         )
         .bind(policy.as_str())
         .bind(&organization.id)
-        .execute(change.connection())
+        .execute(transaction.connection())
         .await
-        .map_err(|error| self.fault(&error))?;
+        .map_err(|error| self.database_error(&error))?;
         if done.rows_affected() == 0 {
             return Ok(());
         }
-        let subject = Subject::organization(&organization.name).detail(policy.as_str());
-        self.enter(&mut change, Act::PolicySet, subject, origin)
+        let subject = Subject::organization(&organization.name).with_detail(policy.as_str());
+        self.record_audit(&mut transaction, AuditAction::PolicySet, subject, context)
             .await?;
-        self.ask_for(&mut change, Asking::Organization(&organization.id), origin)
-            .await?;
-        self.commit(change, Bearing::OnPrincipals).await
+        self.request_approvals(
+            &mut transaction,
+            ApprovalScope::Organization(&organization.id),
+            context,
+        )
+        .await?;
+        self.commit(transaction, CacheEffect::InvalidatePrincipals)
+            .await
     }
 
     async fn approvals(&self, organization: &str) -> Result<Vec<Approval>, HubError> {
@@ -219,19 +224,19 @@ impl Approvals for Sqlite {
             .bind(&organization.id)
             .fetch_all(&self.pool)
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         rows.iter()
             .map(|row| self.approval(row, &organization))
             .collect()
     }
 
-    async fn ask(
+    async fn request_approval(
         &self,
         organization_id: &str,
         token_id: &str,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError> {
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         let rows = sqlx::query(
             "INSERT OR IGNORE INTO approvals (organization_id, token_id, status, asked_at)
              SELECT members.organization_id, tokens.id, 'pending', ?1 FROM tokens
@@ -239,17 +244,19 @@ impl Approvals for Sqlite {
              WHERE members.organization_id = ?2 AND tokens.id = ?3
              RETURNING organization_id, token_id",
         )
-        .bind(to_milliseconds(origin.at))
+        .bind(to_milliseconds(context.at))
         .bind(organization_id)
         .bind(token_id)
-        .fetch_all(change.connection())
+        .fetch_all(transaction.connection())
         .await
-        .map_err(|error| self.fault(&error))?;
+        .map_err(|error| self.database_error(&error))?;
         if rows.is_empty() {
             return Ok(());
         }
-        self.enter_requests(&mut change, &rows, origin).await?;
-        self.commit(change, Bearing::OnPrincipals).await
+        self.record_approval_requests(&mut transaction, &rows, context)
+            .await?;
+        self.commit(transaction, CacheEffect::InvalidatePrincipals)
+            .await
     }
 
     async fn decide(
@@ -257,14 +264,14 @@ impl Approvals for Sqlite {
         organization: &str,
         token: MemberToken<'_>,
         decision: Decision,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<Approval, HubError> {
         let organization = self.organization(organization).await?;
-        let mut change = self.write().await?;
-        self.check_administrator(&mut change, &organization, origin)
+        let mut transaction = self.begin_write().await?;
+        self.check_administrator(&mut transaction, &organization, context)
             .await?;
         let row = self
-            .find_member_token(&mut change, &organization, token)
+            .find_member_token(&mut transaction, &organization, token)
             .await?;
         let found = self.token(&row)?;
         let read = || {
@@ -275,9 +282,9 @@ impl Approvals for Sqlite {
             ))
         };
         let (owner_id, owner, status): (String, String, _) =
-            read().map_err(|error: sqlx::Error| self.fault(&error))?;
+            read().map_err(|error: sqlx::Error| self.database_error(&error))?;
         if decision == Decision::Revoke
-            && matches!(&origin.actor, Actor::User { id, .. } if *id == owner_id)
+            && matches!(&context.actor, Actor::User { id, .. } if *id == owner_id)
         {
             return Err(HubError::OwnToken);
         }
@@ -305,23 +312,29 @@ impl Approvals for Sqlite {
         .bind(&organization.id)
         .bind(&found.id)
         .bind(decision.status().as_str())
-        .bind(to_milliseconds(origin.at))
-        .bind(origin.actor.label())
-        .execute(change.connection())
+        .bind(to_milliseconds(context.at))
+        .bind(context.actor.label())
+        .execute(transaction.connection())
         .await
-        .map_err(|error| self.fault(&error))?;
+        .map_err(|error| self.database_error(&error))?;
         let act = match decision {
-            Decision::Approve => Act::ApprovalApprove,
-            Decision::Deny => Act::ApprovalDeny,
-            Decision::Revoke => Act::ApprovalRevoke,
+            Decision::Approve => AuditAction::ApprovalApprove,
+            Decision::Deny => AuditAction::ApprovalDeny,
+            Decision::Revoke => AuditAction::ApprovalRevoke,
         };
-        let subject = Subject::token(&owner, &found).within(&organization.name);
-        self.enter(&mut change, act, subject, origin).await?;
+        let subject = Subject::token(&owner, &found).in_organization(&organization.name);
+        self.record_audit(&mut transaction, act, subject, context)
+            .await?;
         let row = self
-            .find_member_token(&mut change, &organization, MemberToken::IdOrName(&found.id))
+            .find_member_token(
+                &mut transaction,
+                &organization,
+                MemberToken::IdOrName(&found.id),
+            )
             .await?;
         let approval = self.approval(&row, &organization)?;
-        self.commit(change, Bearing::OnPrincipals).await?;
+        self.commit(transaction, CacheEffect::InvalidatePrincipals)
+            .await?;
         Ok(approval)
     }
 }

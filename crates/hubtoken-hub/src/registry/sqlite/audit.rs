@@ -9,33 +9,33 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _};
 
-use super::{Bearing, Change, Database, Sqlite};
+use super::{CacheEffect, Database, Sqlite, WriteTransaction};
 use crate::clock::{from_milliseconds, to_milliseconds};
 use crate::error::HubError;
 use crate::registry::{
-    Act, Actor, AuditEntry, AuditFilter, AuditLog, Origin, Subject, User, Users as _,
+    Actor, AuditAction, AuditContext, AuditEntry, AuditFilter, AuditLog, Subject, User, Users as _,
 };
 
 /// The interval between deletions of old entries.
 const PRUNING_MILLISECONDS: i64 = 60 * 60 * 1000;
 const DAY_MILLISECONDS: i64 = 24 * 60 * 60 * 1000;
 /// The maximum number of entries per result.
-const MOST_ENTRIES: u32 = 1000;
+const MAX_ENTRIES: u32 = 1000;
 
 impl Sqlite {
     /// Writes an audit entry, in the transaction of the change.
-    pub(super) async fn enter(
+    pub(super) async fn record_audit(
         &self,
-        change: &mut Change,
-        act: Act,
+        transaction: &mut WriteTransaction,
+        act: AuditAction,
         subject: Subject,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError> {
-        let (actor_name, actor_token) = match &origin.actor {
+        let (actor_name, actor_token) = match &context.actor {
             Actor::User { name, token, .. } => (Some(name), token.as_ref()),
             Actor::AdminKey | Actor::Program | Actor::Nobody => (None, None),
         };
-        let at = to_milliseconds(origin.at);
+        let at = to_milliseconds(context.at);
         sqlx::query(
             "INSERT INTO audit (at, act, actor, actor_name, actor_token, address, user_name, organization, token_id,
                 token_name, token_last4, repository, detail)
@@ -43,10 +43,10 @@ impl Sqlite {
         )
         .bind(at)
         .bind(act.as_str())
-        .bind(origin.actor.kind())
+        .bind(context.actor.kind())
         .bind(actor_name)
         .bind(actor_token)
-        .bind(origin.address.map(|address| address.to_string()))
+        .bind(context.address.map(|address| address.to_string()))
         .bind(subject.user)
         .bind(subject.organization)
         .bind(subject.token_id)
@@ -54,14 +54,14 @@ impl Sqlite {
         .bind(subject.token_last4)
         .bind(subject.repository)
         .bind(subject.detail)
-        .execute(change.connection())
+        .execute(transaction.connection())
         .await
-        .map_err(|error| self.fault(&error))?;
-        self.prune(change, at).await
+        .map_err(|error| self.database_error(&error))?;
+        self.prune(transaction, at).await
     }
 
     /// Deletes entries that are past the retention period, at most once per interval.
-    async fn prune(&self, change: &mut Change, now: i64) -> Result<(), HubError> {
+    async fn prune(&self, transaction: &mut WriteTransaction, now: i64) -> Result<(), HubError> {
         let last = self.pruned.load(Ordering::Relaxed);
         if now.saturating_sub(last) < PRUNING_MILLISECONDS && last <= now {
             return Ok(());
@@ -69,17 +69,18 @@ impl Sqlite {
         let days = i64::from(self.audit_days.load(Ordering::Relaxed));
         sqlx::query("DELETE FROM audit WHERE at < ?")
             .bind(now.saturating_sub(days * DAY_MILLISECONDS))
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         self.pruned.store(now, Ordering::Relaxed);
         Ok(())
     }
 
     fn entry(&self, row: &SqliteRow) -> Result<AuditEntry, HubError> {
-        let fault = |error: sqlx::Error| self.fault(&error);
-        let word: String = row.try_get("act").map_err(fault)?;
-        let act = Act::parse(&word).ok_or_else(|| self.unreadable("record in its audit log"))?;
+        let map_error = |error: sqlx::Error| self.database_error(&error);
+        let word: String = row.try_get("act").map_err(map_error)?;
+        let act =
+            AuditAction::parse(&word).ok_or_else(|| self.unreadable("record in its audit log"))?;
         let read = || {
             Ok(AuditEntry {
                 id: row.try_get("id")?,
@@ -100,12 +101,12 @@ impl Sqlite {
                 },
             })
         };
-        read().map_err(fault)
+        read().map_err(map_error)
     }
 }
 
 fn limit(filter: &AuditFilter) -> u32 {
-    filter.limit.unwrap_or(MOST_ENTRIES).min(MOST_ENTRIES)
+    filter.limit.unwrap_or(MAX_ENTRIES).min(MAX_ENTRIES)
 }
 
 /// Selects the newest entries that match a filter and, if given, have the user in that column.
@@ -152,7 +153,12 @@ fn select(
 
 #[async_trait]
 impl AuditLog for Sqlite {
-    async fn record(&self, act: Act, subject: Subject, origin: &Origin) -> Result<(), HubError> {
+    async fn record(
+        &self,
+        act: AuditAction,
+        subject: Subject,
+        context: &AuditContext,
+    ) -> Result<(), HubError> {
         let user = match &subject.user {
             Some(name) => match self.user(name).await {
                 Ok(User { name, .. }) => Some(name),
@@ -161,10 +167,11 @@ impl AuditLog for Sqlite {
             },
             None => None,
         };
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         let subject = Subject { user, ..subject };
-        self.enter(&mut change, act, subject, origin).await?;
-        self.commit(change, Bearing::None).await
+        self.record_audit(&mut transaction, act, subject, context)
+            .await?;
+        self.commit(transaction, CacheEffect::None).await
     }
 
     async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, HubError> {
@@ -186,11 +193,11 @@ impl AuditLog for Sqlite {
             .build()
             .fetch_all(&self.pool)
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         rows.iter().map(|row| self.entry(row)).collect()
     }
 
-    fn keep_audit(&self, days: u32) {
+    fn set_audit_retention(&self, days: u32) {
         self.audit_days.store(days, Ordering::Relaxed);
     }
 }

@@ -192,16 +192,16 @@ pub(super) async fn schema(connection: &mut SqliteConnection) -> Result<i64, sql
 
 /// Copies the database. The copy gets its final name only once it is complete and synced to disk.
 async fn copy(connection: &mut SqliteConnection, path: &Path) -> Result<(), MigrationError> {
-    let beside = |ending: String| {
+    let sibling = |ending: String| {
         let mut name = path.as_os_str().to_owned();
         name.push(ending);
         PathBuf::from(name)
     };
-    let target = beside(format!(".before-{}", newest()));
-    let unfinished = beside(format!(".before-{}.new", newest()));
+    let target = sibling(format!(".before-{}", newest()));
+    let unfinished = sibling(format!(".before-{}.new", newest()));
     // Leftovers of an interrupted copy. Its journal must not be mistaken for that of the new copy.
     for left in [
-        beside(format!(".before-{}.new-journal", newest())),
+        sibling(format!(".before-{}.new-journal", newest())),
         unfinished.clone(),
     ] {
         match fs::remove_file(left) {
@@ -212,11 +212,11 @@ async fn copy(connection: &mut SqliteConnection, path: &Path) -> Result<(), Migr
         }
     }
     vacuum_into(connection, &unfinished).await?;
-    let settle = || {
+    let publish = || {
         fs::rename(&unfinished, &target)?;
         File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
     };
-    settle().map_err(MigrationError::Copy)
+    publish().map_err(MigrationError::Copy)
 }
 
 /// Writes a consistent snapshot of a database to a new file that only this user can read.

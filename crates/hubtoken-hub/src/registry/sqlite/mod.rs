@@ -6,23 +6,23 @@
 //! lock would hold all the connections that readers need.
 //!
 //! A lock ensures that a data folder belongs to one Hub, so no other process writes the file.
-//! Principals can therefore be cached in memory (`principals`), as long as every change that
+//! Principals can therefore be cached in memory (`principal_cache`), as long as every change that
 //! affects them goes through [`Sqlite::commit`].
 
 mod administrators;
+mod approval_requests;
 mod approvals;
 mod audit;
-mod census;
+mod counts;
+mod member_tokens;
 mod migrations;
 mod organizations;
-mod principals;
+mod principal_cache;
 mod repositories;
-mod requests;
 mod rows;
 mod scopes;
 mod sessions;
 pub(crate) mod snapshot;
-mod standings;
 mod tokens;
 mod users;
 
@@ -41,14 +41,14 @@ use sqlx::{Row as _, Sqlite as Database, SqliteConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use self::migrations::MigrationError;
-use self::principals::Principals;
+use self::principal_cache::PrincipalCache;
 use super::{AUDIT_DAYS, Registry};
 use crate::error::HubError;
 
 /// The name of the database file in a data folder.
 pub(crate) const FILE: &str = "hub.sqlite3";
 /// How long a statement waits while another program has the database locked.
-const PATIENCE: Duration = Duration::from_secs(3);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The registry of one Hub.
 #[derive(Debug)]
@@ -56,8 +56,8 @@ pub(crate) struct Sqlite {
     pool: SqlitePool,
     path: PathBuf,
     /// Held by the current writer.
-    turn: Arc<Mutex<()>>,
-    principals: Arc<Principals>,
+    write_lock: Arc<Mutex<()>>,
+    principal_cache: Arc<PrincipalCache>,
     audit_days: AtomicU32,
     /// When old audit entries were last deleted, in milliseconds.
     pruned: AtomicI64,
@@ -68,23 +68,23 @@ pub(crate) struct Sqlite {
 /// It is undone by closing the connection, which cannot fail, whereas a rollback can: when the disk
 /// is full, SQLite rolls back on its own and rejects a second rollback, and the pool would keep a
 /// connection that can no longer begin a transaction.
-struct Change {
+struct WriteTransaction {
     connection: PoolConnection<Database>,
     is_committed: bool,
     /// Released after the connection.
-    _turn: OwnedMutexGuard<()>,
+    _write_lock: OwnedMutexGuard<()>,
 }
 
 /// Whether a change affects cached principals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bearing {
+enum CacheEffect {
     /// Some token's principal may change or disappear.
-    OnPrincipals,
+    InvalidatePrincipals,
     /// No principal changes.
     None,
 }
 
-impl Change {
+impl WriteTransaction {
     fn connection(&mut self) -> &mut SqliteConnection {
         &mut self.connection
     }
@@ -96,7 +96,7 @@ impl Change {
     }
 }
 
-impl Drop for Change {
+impl Drop for WriteTransaction {
     fn drop(&mut self) {
         if !self.is_committed {
             self.connection.close_on_drop();
@@ -124,19 +124,19 @@ impl Sqlite {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(PATIENCE);
-        let fault = |error| database_error(path, &error);
+            .busy_timeout(BUSY_TIMEOUT);
+        let map_error = |error| database_error(path, &error);
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
-            .acquire_timeout(PATIENCE * 2)
+            .acquire_timeout(BUSY_TIMEOUT * 2)
             .connect_with(options)
             .await
-            .map_err(fault)?;
+            .map_err(map_error)?;
         let registry = Self {
             pool,
             path: path.to_owned(),
-            turn: Arc::default(),
-            principals: Arc::default(),
+            write_lock: Arc::default(),
+            principal_cache: Arc::default(),
             audit_days: AtomicU32::new(AUDIT_DAYS),
             pruned: AtomicI64::new(i64::MIN),
         };
@@ -150,13 +150,13 @@ impl Sqlite {
     }
 
     async fn prepare(&self) -> Result<(), HubError> {
-        let fault = |error| self.fault(&error);
-        let mut connection = self.pool.acquire().await.map_err(fault)?;
+        let map_error = |error| self.database_error(&error);
+        let mut connection = self.pool.acquire().await.map_err(map_error)?;
         let verdict: String = sqlx::query("PRAGMA quick_check(1)")
             .fetch_one(&mut *connection)
             .await
             .and_then(|row| row.try_get(0))
-            .map_err(fault)?;
+            .map_err(map_error)?;
         if verdict != "ok" {
             return Err(HubError::DatabaseCorrupt {
                 path: self.path.clone(),
@@ -171,49 +171,55 @@ impl Sqlite {
                     found,
                     known: migrations::newest(),
                 },
-                MigrationError::Sqlite(error) => self.fault(&error),
+                MigrationError::Sqlite(error) => self.database_error(&error),
                 MigrationError::Copy(error) => HubError::folder(&self.path, error),
             })
     }
 
-    async fn write(&self) -> Result<Change, HubError> {
-        let turn = tokio::time::timeout(PATIENCE * 2, Arc::clone(&self.turn).lock_owned())
-            .await
-            .map_err(|_| HubError::DatabaseLocked {
-                path: self.path.clone(),
-            })?;
-        let fault = |error| self.fault(&error);
+    async fn begin_write(&self) -> Result<WriteTransaction, HubError> {
+        let write_lock =
+            tokio::time::timeout(BUSY_TIMEOUT * 2, Arc::clone(&self.write_lock).lock_owned())
+                .await
+                .map_err(|_| HubError::DatabaseLocked {
+                    path: self.path.clone(),
+                })?;
+        let map_error = |error| self.database_error(&error);
         // Created before the transaction begins, so that a caller that stops waiting for the lock
         // does not leave a transaction open.
-        let mut change = Change {
-            connection: self.pool.acquire().await.map_err(fault)?,
+        let mut transaction = WriteTransaction {
+            connection: self.pool.acquire().await.map_err(map_error)?,
             is_committed: false,
-            _turn: turn,
+            _write_lock: write_lock,
         };
         sqlx::query("BEGIN IMMEDIATE")
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(fault)?;
-        Ok(change)
+            .map_err(map_error)?;
+        Ok(transaction)
     }
 
     /// Commits a change. The commit runs to completion even if the client disconnects, because the
     /// cached principals must be invalidated with it.
-    async fn commit(&self, change: Change, bearing: Bearing) -> Result<(), HubError> {
-        let principals = Arc::clone(&self.principals);
+    async fn commit(
+        &self,
+        transaction: WriteTransaction,
+        effect: CacheEffect,
+    ) -> Result<(), HubError> {
+        let principal_cache = Arc::clone(&self.principal_cache);
         let committing = tokio::spawn(async move {
             // Closed before the commit: otherwise a token's old and new values would both work for
             // a moment.
-            let _closed = (bearing == Bearing::OnPrincipals).then(|| principals.close());
-            change.commit().await
+            let _guard =
+                (effect == CacheEffect::InvalidatePrincipals).then(|| principal_cache.invalidate());
+            transaction.commit().await
         });
         committing
             .await
             .map_err(|_| HubError::Stopped)?
-            .map_err(|error| self.fault(&error))
+            .map_err(|error| self.database_error(&error))
     }
 
-    fn fault(&self, error: &sqlx::Error) -> HubError {
+    fn database_error(&self, error: &sqlx::Error) -> HubError {
         database_error(&self.path, error)
     }
 

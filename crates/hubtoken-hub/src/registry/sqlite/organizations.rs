@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 use sqlx::Row as _;
 
-use super::requests::Asking;
-use super::{Bearing, Change, Sqlite};
+use super::approval_requests::ApprovalScope;
+use super::{CacheEffect, Sqlite, WriteTransaction};
 use crate::clock::{from_milliseconds, to_milliseconds};
 use crate::error::HubError;
 use crate::registry::{
-    Act, Membership, Organization, OrganizationRole, Organizations, Origin, Subject, Users as _,
+    AuditAction, AuditContext, Membership, Organization, OrganizationRole, Organizations, Subject,
+    Users as _,
 };
 use crate::{names, secret};
 
@@ -18,12 +19,12 @@ impl Organizations for Sqlite {
         &self,
         name: &str,
         fullname: &str,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<Organization, HubError> {
         names::check_namespace("an organization", name)?;
         names::check_text("a full name", fullname)?;
         let id = secret::object_id()?;
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         sqlx::query(
             "INSERT INTO namespaces (id, kind, name, name_key, fullname, created_at) VALUES (?, 'org', ?, ?, ?, ?)",
         )
@@ -31,15 +32,20 @@ impl Organizations for Sqlite {
         .bind(name)
         .bind(names::key(name))
         .bind(fullname)
-        .bind(to_milliseconds(origin.at))
-        .execute(change.connection())
+        .bind(to_milliseconds(context.at))
+        .execute(transaction.connection())
         .await
-        .map_err(|error| self.taken(&error, name))?;
+        .map_err(|error| self.name_taken_or(&error, name))?;
         let subject = Subject::organization(name);
-        self.enter(&mut change, Act::OrganizationCreate, subject, origin)
-            .await?;
-        self.commit(change, Bearing::None).await?;
-        let created_at = from_milliseconds(to_milliseconds(origin.at));
+        self.record_audit(
+            &mut transaction,
+            AuditAction::OrganizationCreate,
+            subject,
+            context,
+        )
+        .await?;
+        self.commit(transaction, CacheEffect::None).await?;
+        let created_at = from_milliseconds(to_milliseconds(context.at));
         Ok(Organization {
             id,
             name: name.to_owned(),
@@ -53,7 +59,7 @@ impl Organizations for Sqlite {
             .fetch_all(&self.pool)
             .await
             .and_then(|rows| rows.iter().map(organization).collect())
-            .map_err(|error| self.fault(&error))
+            .map_err(|error| self.database_error(&error))
     }
 
     async fn organization(&self, name: &str) -> Result<Organization, HubError> {
@@ -62,7 +68,7 @@ impl Organizations for Sqlite {
             .fetch_optional(&self.pool)
             .await
             .and_then(|row| row.as_ref().map(organization).transpose())
-            .map_err(|error| self.fault(&error))?
+            .map_err(|error| self.database_error(&error))?
             .ok_or_else(|| HubError::UnknownOrganization { name: name.to_owned() })
     }
 
@@ -71,9 +77,9 @@ impl Organizations for Sqlite {
         organization: &str,
         user: &str,
         role: OrganizationRole,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError> {
-        self.change_member(organization, user, Some(role), false, origin)
+        self.change_member(organization, user, Some(role), false, context)
             .await
     }
 
@@ -81,9 +87,9 @@ impl Organizations for Sqlite {
         &self,
         organization: &str,
         user: &str,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError> {
-        self.change_member(organization, user, None, false, origin)
+        self.change_member(organization, user, None, false, context)
             .await
     }
 
@@ -92,9 +98,9 @@ impl Organizations for Sqlite {
         organization: &str,
         user: &str,
         role: Option<OrganizationRole>,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError> {
-        self.change_member(organization, user, role, true, origin)
+        self.change_member(organization, user, role, true, context)
             .await
     }
 
@@ -110,11 +116,11 @@ impl Organizations for Sqlite {
         .bind(&organization.id)
         .fetch_all(&self.pool)
         .await
-        .map_err(|error| self.fault(&error))?;
+        .map_err(|error| self.database_error(&error))?;
         rows.iter()
             .map(|row| {
                 let read = || Ok((row.try_get(0)?, row.try_get::<String, _>(1)?));
-                let (name, role) = read().map_err(|error| self.fault(&error))?;
+                let (name, role) = read().map_err(|error| self.database_error(&error))?;
                 Ok((
                     name,
                     OrganizationRole::parse(&role).ok_or_else(|| self.unreadable("role"))?,
@@ -132,12 +138,12 @@ impl Organizations for Sqlite {
         .bind(user_id)
         .fetch_all(&self.pool)
         .await
-        .map_err(|error| self.fault(&error))?;
+        .map_err(|error| self.database_error(&error))?;
         rows.iter()
             .map(|row| {
                 let read = || Ok((organization(row)?, row.try_get::<String, _>("role")?));
                 let (organization, role) =
-                    read().map_err(|error: sqlx::Error| self.fault(&error))?;
+                    read().map_err(|error: sqlx::Error| self.database_error(&error))?;
                 let role = OrganizationRole::parse(&role).ok_or_else(|| self.unreadable("role"))?;
                 Ok(Membership { organization, role })
             })
@@ -154,13 +160,13 @@ impl Sqlite {
         user: &str,
         role: Option<OrganizationRole>,
         keeps_an_admin: bool,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError> {
         let organization = self.organization(organization).await?;
         let user = self.user(user).await?;
         // All in one transaction. Otherwise, two administrators could remove each other at the same
         // time.
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         let query = match role {
             Some(role) => sqlx::query(
                 "INSERT INTO members (organization_id, user_id, role) VALUES (?, ?, ?)
@@ -175,24 +181,25 @@ impl Sqlite {
                 .bind(&user.id),
         };
         let done = query
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         if done.rows_affected() == 0 {
             return Ok(());
         }
-        if keeps_an_admin && self.admins(&mut change, &organization).await? == 0 {
+        if keeps_an_admin && self.admins(&mut transaction, &organization).await? == 0 {
             return Err(HubError::LastAdmin {
                 organization: organization.name,
             });
         }
-        let subject = Subject::user(&user.name).within(&organization.name);
+        let subject = Subject::user(&user.name).in_organization(&organization.name);
         if let Some(role) = role {
-            let subject = subject.detail(role.as_str());
-            self.enter(&mut change, Act::MemberSet, subject, origin)
+            let subject = subject.with_detail(role.as_str());
+            self.record_audit(&mut transaction, AuditAction::MemberSet, subject, context)
                 .await?;
-            let asking = Asking::Member(&organization.id, &user.id);
-            self.ask_for(&mut change, asking, origin).await?;
+            let scope = ApprovalScope::Member(&organization.id, &user.id);
+            self.request_approvals(&mut transaction, scope, context)
+                .await?;
         } else {
             // A member who rejoins must request approval again, but revocations remain.
             sqlx::query(
@@ -201,26 +208,32 @@ impl Sqlite {
             )
             .bind(&organization.id)
             .bind(&user.id)
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
-            self.enter(&mut change, Act::MemberRemove, subject, origin)
-                .await?;
+            .map_err(|error| self.database_error(&error))?;
+            self.record_audit(
+                &mut transaction,
+                AuditAction::MemberRemove,
+                subject,
+                context,
+            )
+            .await?;
         }
-        self.commit(change, Bearing::OnPrincipals).await
+        self.commit(transaction, CacheEffect::InvalidatePrincipals)
+            .await
     }
 
     async fn admins(
         &self,
-        change: &mut Change,
+        transaction: &mut WriteTransaction,
         organization: &Organization,
     ) -> Result<i64, HubError> {
         sqlx::query("SELECT count(*) FROM members WHERE organization_id = ? AND role = 'admin'")
             .bind(&organization.id)
-            .fetch_one(change.connection())
+            .fetch_one(transaction.connection())
             .await
             .and_then(|row| row.try_get(0))
-            .map_err(|error| self.fault(&error))
+            .map_err(|error| self.database_error(&error))
     }
 }
 

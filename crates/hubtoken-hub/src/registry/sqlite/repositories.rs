@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Bearing, Change, Sqlite, is_taken};
+use super::{CacheEffect, Sqlite, WriteTransaction, is_taken};
 use crate::clock::{from_milliseconds, to_milliseconds};
 use crate::error::HubError;
 use crate::names;
 use crate::registry::{
-    Act, Gate, GateChange, NewRepository, Origin, Repositories, Repository, RepositoryChange,
-    RepositoryType, Subject,
+    AuditAction, AuditContext, Gate, GateChange, NewRepository, Repositories, Repository,
+    RepositoryChange, RepositoryType, Subject,
 };
 
 const SELECT: &str = "SELECT repositories.*, namespaces.name AS namespace FROM repositories
@@ -23,9 +23,9 @@ impl Repositories for Sqlite {
     async fn create_repository(
         &self,
         new: NewRepository<'_>,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<Repository, HubError> {
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         sqlx::query(
             "INSERT INTO repositories
                 (id, kind, namespace_id, name, name_key, creator_id, private, gated, created_at)
@@ -39,8 +39,8 @@ impl Repositories for Sqlite {
         .bind(new.creator_id)
         .bind(new.private)
         .bind(new.gated.map(Gate::as_str))
-        .bind(to_milliseconds(origin.at))
-        .execute(change.connection())
+        .bind(to_milliseconds(context.at))
+        .execute(transaction.connection())
         .await
         .map_err(|error| {
             if is_taken(&error) {
@@ -49,21 +49,26 @@ impl Repositories for Sqlite {
                     id: format!("{}/{}", new.namespace.name, new.name),
                 }
             } else {
-                self.fault(&error)
+                self.database_error(&error)
             }
         })?;
-        let repository = self.by_id(&mut change, new.id).await?;
+        let repository = self.by_id(&mut transaction, new.id).await?;
         if let Some(repository) = &repository {
             let detail = settings(RepositoryChange {
                 private: Some(new.private),
                 gated: GateChange::Set(new.gated),
                 disabled: None,
             });
-            let subject = about(repository).detail(detail);
-            self.enter(&mut change, Act::RepositoryCreate, subject, origin)
-                .await?;
+            let subject = subject_of(repository).with_detail(detail);
+            self.record_audit(
+                &mut transaction,
+                AuditAction::RepositoryCreate,
+                subject,
+                context,
+            )
+            .await?;
         }
-        self.commit(change, Bearing::None).await?;
+        self.commit(transaction, CacheEffect::None).await?;
         self.repository(new.kind, &new.namespace.name, new.name)
             .await
     }
@@ -84,7 +89,7 @@ impl Repositories for Sqlite {
         .bind(names::key(name))
         .fetch_optional(&self.pool)
         .await
-        .map_err(|error| self.fault(&error))?;
+        .map_err(|error| self.database_error(&error))?;
         row.as_ref()
             .map(|row| self.read_repository(row))
             .transpose()
@@ -111,7 +116,7 @@ impl Repositories for Sqlite {
             .build()
             .fetch_all(&self.pool)
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         rows.iter().map(|row| self.read_repository(row)).collect()
     }
 
@@ -119,9 +124,9 @@ impl Repositories for Sqlite {
         &self,
         id: &str,
         wanted: RepositoryChange,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError> {
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         sqlx::query(
             "UPDATE repositories SET
                 private = COALESCE(?, private),
@@ -134,39 +139,44 @@ impl Repositories for Sqlite {
         .bind(wanted.gated != GateChange::Keep)
         .bind(wanted.gated.gate().map(Gate::as_str))
         .bind(id)
-        .execute(change.connection())
+        .execute(transaction.connection())
         .await
-        .map_err(|error| self.fault(&error))?;
+        .map_err(|error| self.database_error(&error))?;
         let detail = settings(wanted);
-        if let Some(repository) = self.by_id(&mut change, id).await?
+        if let Some(repository) = self.by_id(&mut transaction, id).await?
             && !detail.is_empty()
         {
-            let subject = about(&repository).detail(detail);
-            self.enter(&mut change, Act::RepositorySettings, subject, origin)
-                .await?;
+            let subject = subject_of(&repository).with_detail(detail);
+            self.record_audit(
+                &mut transaction,
+                AuditAction::RepositorySettings,
+                subject,
+                context,
+            )
+            .await?;
         }
-        self.commit(change, Bearing::None).await
+        self.commit(transaction, CacheEffect::None).await
     }
 
-    async fn delete_repository(&self, id: &str, origin: &Origin) -> Result<bool, HubError> {
-        let mut change = self.write().await?;
-        let found = self.by_id(&mut change, id).await?;
+    async fn delete_repository(&self, id: &str, context: &AuditContext) -> Result<bool, HubError> {
+        let mut transaction = self.begin_write().await?;
+        let found = self.by_id(&mut transaction, id).await?;
         let Some(repository) = found else {
             return Ok(false);
         };
         sqlx::query("DELETE FROM repositories WHERE id = ?")
             .bind(id)
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
-        self.enter(
-            &mut change,
-            Act::RepositoryDelete,
-            about(&repository),
-            origin,
+            .map_err(|error| self.database_error(&error))?;
+        self.record_audit(
+            &mut transaction,
+            AuditAction::RepositoryDelete,
+            subject_of(&repository),
+            context,
         )
         .await?;
-        self.commit(change, Bearing::None).await?;
+        self.commit(transaction, CacheEffect::None).await?;
         Ok(true)
     }
 
@@ -174,21 +184,21 @@ impl Repositories for Sqlite {
         &self,
         repository_id: &str,
         user_id: &str,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError> {
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         let done = sqlx::query("INSERT OR IGNORE INTO access_grants (repository_id, user_id, granted_at) VALUES (?, ?, ?)")
             .bind(repository_id)
             .bind(user_id)
-            .bind(to_milliseconds(origin.at))
-            .execute(change.connection())
+            .bind(to_milliseconds(context.at))
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         if done.rows_affected() == 0 {
             return Ok(());
         }
         let ids = (repository_id, user_id);
-        self.commit_access(change, Act::AccessGrant, ids, origin)
+        self.commit_access(transaction, AuditAction::AccessGrant, ids, context)
             .await
     }
 
@@ -196,20 +206,20 @@ impl Repositories for Sqlite {
         &self,
         repository_id: &str,
         user_id: &str,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError> {
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         let done = sqlx::query("DELETE FROM access_grants WHERE repository_id = ? AND user_id = ?")
             .bind(repository_id)
             .bind(user_id)
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         if done.rows_affected() == 0 {
             return Ok(());
         }
         let ids = (repository_id, user_id);
-        self.commit_access(change, Act::AccessRevoke, ids, origin)
+        self.commit_access(transaction, AuditAction::AccessRevoke, ids, context)
             .await
     }
 
@@ -220,7 +230,7 @@ impl Repositories for Sqlite {
             .fetch_optional(&self.pool)
             .await
             .map(|row| row.is_some())
-            .map_err(|error| self.fault(&error))
+            .map_err(|error| self.database_error(&error))
     }
 
     async fn grants(&self, repository_id: &str) -> Result<Vec<String>, HubError> {
@@ -232,21 +242,25 @@ impl Repositories for Sqlite {
         .fetch_all(&self.pool)
         .await
         .and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect())
-        .map_err(|error| self.fault(&error))
+        .map_err(|error| self.database_error(&error))
     }
 }
 
 impl Sqlite {
     /// The repository with this id, as seen by the transaction.
-    async fn by_id(&self, change: &mut Change, id: &str) -> Result<Option<Repository>, HubError> {
+    async fn by_id(
+        &self,
+        transaction: &mut WriteTransaction,
+        id: &str,
+    ) -> Result<Option<Repository>, HubError> {
         let row = sqlx::query(
             "SELECT repositories.*, namespaces.name AS namespace FROM repositories
              JOIN namespaces ON namespaces.id = repositories.namespace_id WHERE repositories.id = ?",
         )
         .bind(id)
-        .fetch_optional(change.connection())
+        .fetch_optional(transaction.connection())
         .await
-        .map_err(|error| self.fault(&error))?;
+        .map_err(|error| self.database_error(&error))?;
         row.as_ref()
             .map(|row| self.read_repository(row))
             .transpose()
@@ -255,52 +269,53 @@ impl Sqlite {
     /// Logs an access change in the audit log and commits it.
     async fn commit_access(
         &self,
-        mut change: Change,
-        act: Act,
+        mut transaction: WriteTransaction,
+        act: AuditAction,
         (repository_id, user_id): (&str, &str),
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError> {
         let user: Option<String> = sqlx::query("SELECT name FROM namespaces WHERE id = ?")
             .bind(user_id)
-            .fetch_optional(change.connection())
+            .fetch_optional(transaction.connection())
             .await
             .and_then(|row| row.map(|row| row.try_get(0)).transpose())
-            .map_err(|error| self.fault(&error))?;
-        if let Some(repository) = self.by_id(&mut change, repository_id).await? {
+            .map_err(|error| self.database_error(&error))?;
+        if let Some(repository) = self.by_id(&mut transaction, repository_id).await? {
             let subject = Subject {
                 user,
-                ..about(&repository)
+                ..subject_of(&repository)
             };
-            self.enter(&mut change, act, subject, origin).await?;
+            self.record_audit(&mut transaction, act, subject, context)
+                .await?;
         }
-        self.commit(change, Bearing::None).await
+        self.commit(transaction, CacheEffect::None).await
     }
 
     fn read_repository(&self, row: &SqliteRow) -> Result<Repository, HubError> {
-        let fault = |error| self.fault(&error);
-        let kind: String = row.try_get("kind").map_err(fault)?;
-        let gated: Option<String> = row.try_get("gated").map_err(fault)?;
+        let map_error = |error| self.database_error(&error);
+        let kind: String = row.try_get("kind").map_err(map_error)?;
+        let gated: Option<String> = row.try_get("gated").map_err(map_error)?;
         Ok(Repository {
-            id: row.try_get("id").map_err(fault)?,
+            id: row.try_get("id").map_err(map_error)?,
             kind: RepositoryType::parse(&kind).ok_or_else(|| self.unreadable("repository type"))?,
-            namespace_id: row.try_get("namespace_id").map_err(fault)?,
-            namespace: row.try_get("namespace").map_err(fault)?,
-            name: row.try_get("name").map_err(fault)?,
-            creator_id: row.try_get("creator_id").map_err(fault)?,
-            private: row.try_get("private").map_err(fault)?,
+            namespace_id: row.try_get("namespace_id").map_err(map_error)?,
+            namespace: row.try_get("namespace").map_err(map_error)?,
+            name: row.try_get("name").map_err(map_error)?,
+            creator_id: row.try_get("creator_id").map_err(map_error)?,
+            private: row.try_get("private").map_err(map_error)?,
             gated: gated
                 .map(|gate| Gate::parse(&gate).ok_or_else(|| self.unreadable("gate")))
                 .transpose()?,
-            disabled: row.try_get("disabled").map_err(fault)?,
-            created_at: from_milliseconds(row.try_get("created_at").map_err(fault)?),
+            disabled: row.try_get("disabled").map_err(map_error)?,
+            created_at: from_milliseconds(row.try_get("created_at").map_err(map_error)?),
         })
     }
 }
 
 /// The audit subject: a repository and its namespace. The namespace goes in the organization field
 /// even if it is a user, so that filtering by namespace finds the entry.
-fn about(repository: &Repository) -> Subject {
-    Subject::repository(repository.page()).within(&repository.namespace)
+fn subject_of(repository: &Repository) -> Subject {
+    Subject::repository(repository.page()).in_organization(&repository.namespace)
 }
 
 /// The settings that the change sets, such as `private=true gated=auto`.

@@ -47,7 +47,7 @@ impl Sqlite {
                 created_at: from_milliseconds(first.try_get("user_created_at")?),
             })
         };
-        let user = user().map_err(|error: sqlx::Error| self.fault(&error))?;
+        let user = user().map_err(|error: sqlx::Error| self.database_error(&error))?;
         let is_fine_grained = matches!(token.role, GrantedRole::FineGrained(_));
         let mut memberships = Vec::new();
         let mut restrictions = Vec::new();
@@ -69,7 +69,7 @@ impl Sqlite {
             restrictions,
             token,
             whoami: OnceLock::new(),
-            noted: AtomicI64::new(i64::MIN),
+            last_touched: AtomicI64::new(i64::MIN),
         }))
     }
 
@@ -79,10 +79,10 @@ impl Sqlite {
         &self,
         row: &SqliteRow,
     ) -> Result<Option<(Membership, TokenPolicy, Option<ApprovalStatus>)>, HubError> {
-        let fault = |error| self.fault(&error);
+        let map_error = |error| self.database_error(&error);
         let Some(id) = row
             .try_get::<Option<String>, _>("organization_id")
-            .map_err(fault)?
+            .map_err(map_error)?
         else {
             return Ok(None);
         };
@@ -96,7 +96,7 @@ impl Sqlite {
                 row.try_get::<Option<String>, _>("approval_status")?,
             ))
         };
-        let (name, fullname, created_at, role, policy, status) = read().map_err(fault)?;
+        let (name, fullname, created_at, role, policy, status) = read().map_err(map_error)?;
         let status = status
             .map(|status| ApprovalStatus::parse(&status).ok_or_else(|| self.unreadable("approval")))
             .transpose()?;
@@ -114,9 +114,9 @@ impl Sqlite {
     }
 
     pub(super) fn token(&self, row: &SqliteRow) -> Result<TokenInfo, HubError> {
-        let fault = |error| self.fault(&error);
-        let role: String = row.try_get("role").map_err(fault)?;
-        let fine_grained: Option<String> = row.try_get("fine_grained").map_err(fault)?;
+        let map_error = |error| self.database_error(&error);
+        let role: String = row.try_get("role").map_err(map_error)?;
+        let fine_grained: Option<String> = row.try_get("fine_grained").map_err(map_error)?;
         let role = match (role.as_str(), fine_grained) {
             ("read", _) => GrantedRole::Read,
             ("write", _) => GrantedRole::Write,
@@ -127,22 +127,22 @@ impl Sqlite {
             _ => return Err(self.unreadable("token's role")),
         };
         Ok(TokenInfo {
-            id: row.try_get("id").map_err(fault)?,
-            name: row.try_get("name").map_err(fault)?,
+            id: row.try_get("id").map_err(map_error)?,
+            name: row.try_get("name").map_err(map_error)?,
             role,
-            last4: row.try_get("last4").map_err(fault)?,
-            created_at: from_milliseconds(row.try_get("created_at").map_err(fault)?),
+            last4: row.try_get("last4").map_err(map_error)?,
+            created_at: from_milliseconds(row.try_get("created_at").map_err(map_error)?),
             last_used_at: row
                 .try_get::<Option<i64>, _>("last_used_at")
-                .map_err(fault)?
+                .map_err(map_error)?
                 .map(from_milliseconds),
             expires_at: row
                 .try_get::<Option<i64>, _>("expires_at")
-                .map_err(fault)?
+                .map_err(map_error)?
                 .map(from_milliseconds),
             inference_requests: row
                 .try_get::<i64, _>("inference_requests")
-                .map_err(fault)?
+                .map_err(map_error)?
                 .try_into()
                 .unwrap_or(0),
         })

@@ -5,12 +5,12 @@ use sqlx::Row as _;
 use time::OffsetDateTime;
 
 use super::users::user;
-use super::{Bearing, Change, Sqlite};
+use super::{CacheEffect, Sqlite, WriteTransaction};
 use crate::clock::{from_milliseconds, to_milliseconds};
 use crate::error::HubError;
 use crate::names;
 use crate::registry::{
-    Act, Lifetimes, Organizations as _, Origin, Session, Sessions, Subject, User,
+    AuditAction, AuditContext, Lifetimes, Organizations as _, Session, Sessions, Subject, User,
 };
 use crate::secret::Digest;
 
@@ -25,16 +25,26 @@ impl Sessions for Sqlite {
                 row.map(|row| Ok((user(&row)?, row.try_get("password_hash")?)))
                     .transpose()
             })
-            .map_err(|error| self.fault(&error))
+            .map_err(|error| self.database_error(&error))
     }
 
-    async fn set_password(&self, user: &User, hash: &str, origin: &Origin) -> Result<(), HubError> {
-        let mut change = self.write().await?;
-        self.replace_password(&mut change, user, hash).await?;
+    async fn set_password(
+        &self,
+        user: &User,
+        hash: &str,
+        context: &AuditContext,
+    ) -> Result<(), HubError> {
+        let mut transaction = self.begin_write().await?;
+        self.replace_password(&mut transaction, user, hash).await?;
         let subject = Subject::user(&user.name);
-        self.enter(&mut change, Act::UserPassword, subject, origin)
-            .await?;
-        self.commit(change, Bearing::None).await
+        self.record_audit(
+            &mut transaction,
+            AuditAction::UserPassword,
+            subject,
+            context,
+        )
+        .await?;
+        self.commit(transaction, CacheEffect::None).await
     }
 
     async fn begin_session(
@@ -43,34 +53,39 @@ impl Sessions for Sqlite {
         user: &User,
         hash: &str,
         lifetimes: Lifetimes,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<bool, HubError> {
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         sqlx::query("DELETE FROM sessions WHERE created_at <= ? OR seen_at <= ?")
-            .bind(to_milliseconds(origin.at - lifetimes.absolute))
-            .bind(to_milliseconds(origin.at - lifetimes.idle))
-            .execute(change.connection())
+            .bind(to_milliseconds(context.at - lifetimes.absolute))
+            .bind(to_milliseconds(context.at - lifetimes.idle))
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         let done = sqlx::query(
             "INSERT INTO sessions (digest, user_id, created_at, seen_at)
              SELECT ?1, id, ?2, ?2 FROM namespaces WHERE id = ?3 AND password_hash = ?4",
         )
         .bind(digest.as_slice())
-        .bind(to_milliseconds(origin.at))
+        .bind(to_milliseconds(context.at))
         .bind(&user.id)
         .bind(hash)
-        .execute(change.connection())
+        .execute(transaction.connection())
         .await
-        .map_err(|error| self.fault(&error))?;
-        let began = done.rows_affected() == 1;
-        if began {
+        .map_err(|error| self.database_error(&error))?;
+        let inserted = done.rows_affected() == 1;
+        if inserted {
             let subject = Subject::user(&user.name);
-            self.enter(&mut change, Act::LoginOk, subject, origin)
-                .await?;
+            self.record_audit(
+                &mut transaction,
+                AuditAction::LoginSucceeded,
+                subject,
+                context,
+            )
+            .await?;
         }
-        self.commit(change, Bearing::None).await?;
-        Ok(began)
+        self.commit(transaction, CacheEffect::None).await?;
+        Ok(inserted)
     }
 
     async fn session(
@@ -91,7 +106,7 @@ impl Sessions for Sqlite {
         .bind(to_milliseconds(now - lifetimes.idle))
         .fetch_optional(&self.pool)
         .await
-        .map_err(|error| self.fault(&error))?;
+        .map_err(|error| self.database_error(&error))?;
         let Some(row) = row else { return Ok(None) };
         let read = || {
             Ok((
@@ -102,7 +117,7 @@ impl Sessions for Sqlite {
             ))
         };
         let (user, notice, seen_at, is_administrator) =
-            read().map_err(|error| self.fault(&error))?;
+            read().map_err(|error| self.database_error(&error))?;
         let memberships = self.memberships(&user.id).await?;
         Ok(Some(Session {
             digest: *digest,
@@ -115,41 +130,41 @@ impl Sessions for Sqlite {
     }
 
     async fn touch_session(&self, digest: &Digest, now: OffsetDateTime) -> Result<(), HubError> {
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         sqlx::query("UPDATE sessions SET seen_at = max(seen_at, ?) WHERE digest = ?")
             .bind(to_milliseconds(now))
             .bind(digest.as_slice())
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
-        self.commit(change, Bearing::None).await
+            .map_err(|error| self.database_error(&error))?;
+        self.commit(transaction, CacheEffect::None).await
     }
 
     async fn set_notice(&self, digest: &Digest, notice: Option<&str>) -> Result<(), HubError> {
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         sqlx::query("UPDATE sessions SET notice = ? WHERE digest = ?")
             .bind(notice)
             .bind(digest.as_slice())
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
-        self.commit(change, Bearing::None).await
+            .map_err(|error| self.database_error(&error))?;
+        self.commit(transaction, CacheEffect::None).await
     }
 
-    async fn end_session(&self, session: &Session, origin: &Origin) -> Result<(), HubError> {
-        let mut change = self.write().await?;
+    async fn end_session(&self, session: &Session, context: &AuditContext) -> Result<(), HubError> {
+        let mut transaction = self.begin_write().await?;
         let done = sqlx::query("DELETE FROM sessions WHERE digest = ?")
             .bind(session.digest.as_slice())
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         if done.rows_affected() == 0 {
             return Ok(());
         }
         let subject = Subject::user(&session.user.name);
-        self.enter(&mut change, Act::Logout, subject, origin)
+        self.record_audit(&mut transaction, AuditAction::Logout, subject, context)
             .await?;
-        self.commit(change, Bearing::None).await
+        self.commit(transaction, CacheEffect::None).await
     }
 
     async fn use_form(
@@ -158,17 +173,17 @@ impl Sessions for Sqlite {
         form: &Digest,
         now: OffsetDateTime,
     ) -> Result<bool, HubError> {
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         let done = sqlx::query(
             "INSERT OR IGNORE INTO used_forms (session_digest, digest, used_at) VALUES (?, ?, ?)",
         )
         .bind(session.as_slice())
         .bind(form.as_slice())
         .bind(to_milliseconds(now))
-        .execute(change.connection())
+        .execute(transaction.connection())
         .await
-        .map_err(|error| self.fault(&error))?;
-        self.commit(change, Bearing::None).await?;
+        .map_err(|error| self.database_error(&error))?;
+        self.commit(transaction, CacheEffect::None).await?;
         Ok(done.rows_affected() == 1)
     }
 }
@@ -177,21 +192,21 @@ impl Sqlite {
     /// Stores a password and ends all of the user's sessions.
     pub(super) async fn replace_password(
         &self,
-        change: &mut Change,
+        transaction: &mut WriteTransaction,
         user: &User,
         hash: &str,
     ) -> Result<(), HubError> {
         sqlx::query("UPDATE namespaces SET password_hash = ? WHERE id = ? AND kind = 'user'")
             .bind(hash)
             .bind(&user.id)
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         sqlx::query("DELETE FROM sessions WHERE user_id = ?")
             .bind(&user.id)
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
 use super::migrations::{self, MigrationError};
-use super::{PATIENCE, database_error};
+use super::{BUSY_TIMEOUT, database_error};
 use crate::error::HubError;
 use crate::registry::RepositoryType;
 
@@ -35,7 +35,7 @@ pub(crate) async fn copy(database: &Path, target: &Path) -> Result<Snapshot, Hub
 
 /// Checks that a database is intact and that this version can read it.
 pub(crate) async fn inspect(database: &Path) -> Result<Snapshot, HubError> {
-    let fault = |error: sqlx::Error| database_error(database, &error);
+    let map_error = |error: sqlx::Error| database_error(database, &error);
     let mut connection = open(database).await?;
     for (pragma, good) in [
         ("PRAGMA integrity_check(1)", "ok"),
@@ -44,9 +44,9 @@ pub(crate) async fn inspect(database: &Path) -> Result<Snapshot, HubError> {
         let verdict = sqlx::query(pragma)
             .fetch_optional(&mut connection)
             .await
-            .map_err(fault)?
+            .map_err(map_error)?
             .map_or(Ok(String::new()), |row| row.try_get::<String, _>(0))
-            .map_err(fault)?;
+            .map_err(map_error)?;
         if verdict != good {
             return Err(HubError::DatabaseCorrupt {
                 path: database.to_owned(),
@@ -54,7 +54,9 @@ pub(crate) async fn inspect(database: &Path) -> Result<Snapshot, HubError> {
             });
         }
     }
-    let schema = migrations::schema(&mut connection).await.map_err(fault)?;
+    let schema = migrations::schema(&mut connection)
+        .await
+        .map_err(map_error)?;
     if schema > migrations::newest() {
         return Err(HubError::NewerSchema {
             path: database.to_owned(),
@@ -65,12 +67,12 @@ pub(crate) async fn inspect(database: &Path) -> Result<Snapshot, HubError> {
     let rows = sqlx::query("SELECT kind, id FROM repositories ORDER BY id")
         .fetch_all(&mut connection)
         .await
-        .map_err(fault)?;
+        .map_err(map_error)?;
     let mut repositories = Vec::with_capacity(rows.len());
     for row in rows {
         let (kind, id): (String, String) = (
-            row.try_get(0).map_err(fault)?,
-            row.try_get(1).map_err(fault)?,
+            row.try_get(0).map_err(map_error)?,
+            row.try_get(1).map_err(map_error)?,
         );
         let kind = RepositoryType::ALL
             .into_iter()
@@ -90,14 +92,14 @@ pub(crate) async fn inspect(database: &Path) -> Result<Snapshot, HubError> {
 
 /// Removes repositories from a copy, because they were deleted after it was made.
 pub(crate) async fn forget(database: &Path, ids: &[String]) -> Result<(), HubError> {
-    let fault = |error: sqlx::Error| database_error(database, &error);
+    let map_error = |error: sqlx::Error| database_error(database, &error);
     let mut connection = open(database).await?;
     for id in ids {
         sqlx::query("DELETE FROM repositories WHERE id = ?")
             .bind(id)
             .execute(&mut connection)
             .await
-            .map_err(fault)?;
+            .map_err(map_error)?;
     }
     close(connection, database).await
 }
@@ -107,7 +109,7 @@ async fn open(database: &Path) -> Result<SqliteConnection, HubError> {
         .filename(database)
         .create_if_missing(false)
         .foreign_keys(true)
-        .busy_timeout(PATIENCE)
+        .busy_timeout(BUSY_TIMEOUT)
         .connect()
         .await
         .map_err(|error| database_error(database, &error))

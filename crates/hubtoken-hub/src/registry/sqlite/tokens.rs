@@ -7,16 +7,16 @@ use async_trait::async_trait;
 use sqlx::Row as _;
 use time::OffsetDateTime;
 
-use super::principals::is_expired;
-use super::requests::Asking;
+use super::approval_requests::ApprovalScope;
+use super::principal_cache::is_expired;
 use super::rows::PRINCIPAL;
-use super::{Bearing, Change, Sqlite};
+use super::{CacheEffect, Sqlite, WriteTransaction};
 use crate::clock::{from_milliseconds, to_milliseconds};
 use crate::error::HubError;
 use crate::names;
 use crate::registry::{
-    Act, CreatedToken, GrantedRole, NewToken, Origin, Principal, Subject, TokenInfo, TokenRole,
-    Tokens, User, Users as _,
+    AuditAction, AuditContext, CreatedToken, GrantedRole, NewToken, Principal, Subject, TokenInfo,
+    TokenRole, Tokens, User, Users as _,
 };
 use crate::secret::{self, Digest, Secret};
 
@@ -26,10 +26,10 @@ impl Tokens for Sqlite {
         &self,
         user: &str,
         new: NewToken,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<CreatedToken, HubError> {
         names::check_token(&new.name)?;
-        if new.expires_at.is_some_and(|expiry| expiry <= origin.at) {
+        if new.expires_at.is_some_and(|expiry| expiry <= context.at) {
             return Err(HubError::InvalidToken {
                 reason: "it would have expired already".to_owned(),
             });
@@ -44,12 +44,12 @@ impl Tokens for Sqlite {
             name: new.name,
             role,
             last4: value.last4(),
-            created_at: whole(origin.at),
+            created_at: whole(context.at),
             last_used_at: None,
             expires_at: new.expires_at.map(whole),
             inference_requests: 0,
         };
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         sqlx::query(
             "INSERT INTO tokens (id, user_id, name, role, fine_grained, digest, last4, created_at, expires_at)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -63,16 +63,16 @@ impl Tokens for Sqlite {
         .bind(&info.last4)
         .bind(to_milliseconds(info.created_at))
         .bind(info.expires_at.map(to_milliseconds))
-        .execute(change.connection())
+        .execute(transaction.connection())
         .await
-        .map_err(|error| self.fault(&error))?;
-        let subject = Subject::token(&user.name, &info).detail(info.role.as_str());
-        self.enter(&mut change, Act::TokenCreate, subject, origin)
+        .map_err(|error| self.database_error(&error))?;
+        let subject = Subject::token(&user.name, &info).with_detail(info.role.as_str());
+        self.record_audit(&mut transaction, AuditAction::TokenCreate, subject, context)
             .await?;
-        self.ask_for(&mut change, Asking::Token(&info.id), origin)
+        self.request_approvals(&mut transaction, ApprovalScope::Token(&info.id), context)
             .await?;
         // A new token has never been used, so it is not in the cache.
-        self.commit(change, Bearing::None).await?;
+        self.commit(transaction, CacheEffect::None).await?;
         Ok(CreatedToken { value, info })
     }
 
@@ -82,7 +82,7 @@ impl Tokens for Sqlite {
             .bind(&user.id)
             .fetch_all(&self.pool)
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         let tokens = rows.iter().map(|row| self.token(row));
         let mut tokens = tokens.collect::<Result<Vec<_>, _>>()?;
         // Not sorted in SQL, where SQLite would move entire rows.
@@ -97,23 +97,24 @@ impl Tokens for Sqlite {
         user: &str,
         wanted: &str,
         name: &str,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<TokenInfo, HubError> {
         names::check_token(name)?;
         let owner = self.user(user).await?;
-        let mut change = self.write().await?;
-        let mut found = self.find_token(&mut change, &owner, wanted).await?;
+        let mut transaction = self.begin_write().await?;
+        let mut found = self.find_token(&mut transaction, &owner, wanted).await?;
         sqlx::query("UPDATE tokens SET name = ? WHERE id = ?")
             .bind(name)
             .bind(&found.id)
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         let before = std::mem::replace(&mut found.name, name.to_owned());
-        let subject = Subject::token(&owner.name, &found).detail(format!("was {before}"));
-        self.enter(&mut change, Act::TokenRename, subject, origin)
+        let subject = Subject::token(&owner.name, &found).with_detail(format!("was {before}"));
+        self.record_audit(&mut transaction, AuditAction::TokenRename, subject, context)
             .await?;
-        self.commit(change, Bearing::OnPrincipals).await?;
+        self.commit(transaction, CacheEffect::InvalidatePrincipals)
+            .await?;
         Ok(found)
     }
 
@@ -122,12 +123,12 @@ impl Tokens for Sqlite {
         user: &str,
         wanted: &str,
         role: TokenRole,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<TokenInfo, HubError> {
         let owner = self.user(user).await?;
         let role = self.resolve_role(role).await?;
-        let mut change = self.write().await?;
-        let mut found = self.find_token(&mut change, &owner, wanted).await?;
+        let mut transaction = self.begin_write().await?;
+        let mut found = self.find_token(&mut transaction, &owner, wanted).await?;
         if found.role == role {
             return Ok(found);
         }
@@ -136,17 +137,19 @@ impl Tokens for Sqlite {
             .bind(role.as_str())
             .bind(stored_scopes(&role)?)
             .bind(&found.id)
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         found.role = role;
-        let subject = Subject::token(&owner.name, &found).detail(found.role.as_str());
-        self.enter(&mut change, Act::TokenChange, subject, origin)
+        let subject = Subject::token(&owner.name, &found).with_detail(found.role.as_str());
+        self.record_audit(&mut transaction, AuditAction::TokenChange, subject, context)
             .await?;
-        self.ask_again(&mut change, &found.id, origin).await?;
-        self.ask_for(&mut change, Asking::Token(&found.id), origin)
+        self.renew_approvals(&mut transaction, &found.id, context)
             .await?;
-        self.commit(change, Bearing::OnPrincipals).await?;
+        self.request_approvals(&mut transaction, ApprovalScope::Token(&found.id), context)
+            .await?;
+        self.commit(transaction, CacheEffect::InvalidatePrincipals)
+            .await?;
         Ok(found)
     }
 
@@ -154,25 +157,31 @@ impl Tokens for Sqlite {
         &self,
         user: &str,
         wanted: &str,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<CreatedToken, HubError> {
         let owner = self.user(user).await?;
         let value = Secret::access_token()?;
-        let mut change = self.write().await?;
-        let mut info = self.find_token(&mut change, &owner, wanted).await?;
+        let mut transaction = self.begin_write().await?;
+        let mut info = self.find_token(&mut transaction, &owner, wanted).await?;
         sqlx::query("UPDATE tokens SET digest = ?, last4 = ?, last_used_at = NULL WHERE id = ?")
             .bind(value.digest().as_slice())
             .bind(value.last4())
             .bind(&info.id)
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         info.last4 = value.last4();
         info.last_used_at = None;
         let subject = Subject::token(&owner.name, &info);
-        self.enter(&mut change, Act::TokenRefresh, subject, origin)
+        self.record_audit(
+            &mut transaction,
+            AuditAction::TokenRefresh,
+            subject,
+            context,
+        )
+        .await?;
+        self.commit(transaction, CacheEffect::InvalidatePrincipals)
             .await?;
-        self.commit(change, Bearing::OnPrincipals).await?;
         Ok(CreatedToken { value, info })
     }
 
@@ -180,20 +189,21 @@ impl Tokens for Sqlite {
         &self,
         user: &str,
         wanted: &str,
-        origin: &Origin,
+        context: &AuditContext,
     ) -> Result<(), HubError> {
         let owner = self.user(user).await?;
-        let mut change = self.write().await?;
-        let found = self.find_token(&mut change, &owner, wanted).await?;
-        self.remove_token(&mut change, &found.id).await?;
+        let mut transaction = self.begin_write().await?;
+        let found = self.find_token(&mut transaction, &owner, wanted).await?;
+        self.remove_token(&mut transaction, &found.id).await?;
         let subject = Subject::token(&owner.name, &found);
-        self.enter(&mut change, Act::TokenDelete, subject, origin)
+        self.record_audit(&mut transaction, AuditAction::TokenDelete, subject, context)
             .await?;
-        self.commit(change, Bearing::OnPrincipals).await
+        self.commit(transaction, CacheEffect::InvalidatePrincipals)
+            .await
     }
 
-    async fn revoke(&self, digests: &[Digest], origin: &Origin) -> Result<(), HubError> {
-        let mut change = self.write().await?;
+    async fn revoke(&self, digests: &[Digest], context: &AuditContext) -> Result<(), HubError> {
+        let mut transaction = self.begin_write().await?;
         let mut is_changed = false;
         for digest in digests {
             let row = sqlx::query(
@@ -201,26 +211,29 @@ impl Tokens for Sqlite {
                  JOIN namespaces ON namespaces.id = tokens.user_id WHERE tokens.digest = ?",
             )
             .bind(digest.as_slice())
-            .fetch_optional(change.connection())
+            .fetch_optional(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
             let Some(row) = row else { continue };
             let found = self.token(&row)?;
-            let owner: String = row.try_get("owner").map_err(|error| self.fault(&error))?;
-            self.remove_token(&mut change, &found.id).await?;
+            let owner: String = row
+                .try_get("owner")
+                .map_err(|error| self.database_error(&error))?;
+            self.remove_token(&mut transaction, &found.id).await?;
             let subject = Subject::token(&owner, &found);
-            self.enter(&mut change, Act::TokenRevoke, subject, origin)
+            self.record_audit(&mut transaction, AuditAction::TokenRevoke, subject, context)
                 .await?;
             is_changed = true;
         }
         if is_changed {
-            self.commit(change, Bearing::OnPrincipals).await?;
+            self.commit(transaction, CacheEffect::InvalidatePrincipals)
+                .await?;
         }
         Ok(())
     }
 
-    fn recall(&self, digest: &Digest, now: OffsetDateTime) -> Option<Arc<Principal>> {
-        self.principals.get(digest, now).ok().flatten()
+    fn cached_principal(&self, digest: &Digest, now: OffsetDateTime) -> Option<Arc<Principal>> {
+        self.principal_cache.get(digest, now).ok().flatten()
     }
 
     async fn authenticate(
@@ -228,15 +241,15 @@ impl Tokens for Sqlite {
         digest: &Digest,
         now: OffsetDateTime,
     ) -> Result<Option<Arc<Principal>>, HubError> {
-        let began = match self.principals.get(digest, now) {
+        let generation = match self.principal_cache.get(digest, now) {
             Ok(answer) => return Ok(answer),
-            Err(began) => began,
+            Err(generation) => generation,
         };
         let rows = sqlx::query(PRINCIPAL)
             .bind(digest.as_slice())
             .fetch_all(&self.pool)
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         let Some(principal) = self.principal(&rows)? else {
             return Ok(None);
         };
@@ -244,34 +257,35 @@ impl Tokens for Sqlite {
             return Ok(None);
         }
         let principal = Arc::new(principal);
-        self.principals.keep(digest, &principal, began);
+        self.principal_cache
+            .insert_current(digest, &principal, generation);
         Ok(Some(principal))
     }
 
     async fn touch_token(&self, id: &str, now: OffsetDateTime) -> Result<(), HubError> {
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         sqlx::query("UPDATE tokens SET last_used_at = ? WHERE id = ?")
             .bind(to_milliseconds(now))
             .bind(id)
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
-        self.commit(change, Bearing::None).await
+            .map_err(|error| self.database_error(&error))?;
+        self.commit(transaction, CacheEffect::None).await
     }
 
     async fn count_inference(&self, counted: &HashMap<String, u64>) -> Result<(), HubError> {
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         for (id, count) in counted {
             sqlx::query(
                 "UPDATE tokens SET inference_requests = inference_requests + ? WHERE id = ?",
             )
             .bind(i64::try_from(*count).unwrap_or(i64::MAX))
             .bind(id)
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.database_error(&error))?;
         }
-        self.commit(change, Bearing::None).await
+        self.commit(transaction, CacheEffect::None).await
     }
 }
 
@@ -279,7 +293,7 @@ impl Sqlite {
     /// Looks for an id first: it is exact, and a name that looks like an id must not shadow it.
     async fn find_token(
         &self,
-        change: &mut Change,
+        transaction: &mut WriteTransaction,
         owner: &User,
         wanted: &str,
     ) -> Result<TokenInfo, HubError> {
@@ -288,9 +302,9 @@ impl Sqlite {
         )
         .bind(&owner.id)
         .bind(wanted)
-        .fetch_all(change.connection())
+        .fetch_all(transaction.connection())
         .await
-        .map_err(|error| self.fault(&error))?;
+        .map_err(|error| self.database_error(&error))?;
         let mut named = rows
             .iter()
             .map(|row| self.token(row))
@@ -301,7 +315,7 @@ impl Sqlite {
         match named.len() {
             0 => Err(HubError::UnknownToken {
                 user: owner.name.clone(),
-                token: shown(wanted),
+                token: redacted(wanted),
             }),
             1 => Ok(named.remove(0)),
             _ => Err(HubError::AmbiguousToken {
@@ -312,13 +326,17 @@ impl Sqlite {
         }
     }
 
-    async fn remove_token(&self, change: &mut Change, id: &str) -> Result<(), HubError> {
+    async fn remove_token(
+        &self,
+        transaction: &mut WriteTransaction,
+        id: &str,
+    ) -> Result<(), HubError> {
         sqlx::query("DELETE FROM tokens WHERE id = ?")
             .bind(id)
-            .execute(change.connection())
+            .execute(transaction.connection())
             .await
             .map(|_| ())
-            .map_err(|error| self.fault(&error))
+            .map_err(|error| self.database_error(&error))
     }
 }
 
@@ -338,7 +356,7 @@ fn stored_scopes(role: &GrantedRole) -> Result<Option<String>, HubError> {
 
 /// The name to show in a message. People paste a token's value where its name is expected, and the
 /// value must not be echoed.
-pub(super) fn shown(wanted: &str) -> String {
+pub(super) fn redacted(wanted: &str) -> String {
     if wanted.starts_with("hf_") {
         "hf_…".to_owned()
     } else if wanted.starts_with("hubtoken_admin_") {
@@ -350,11 +368,11 @@ pub(super) fn shown(wanted: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use super::redacted;
 
     #[test]
     fn a_value_in_place_of_a_name_is_not_repeated() {
-        assert_eq!(shown(&format!("hf_{}", "a".repeat(34))), "hf_…");
-        assert_eq!(shown("ci\n"), "ci");
+        assert_eq!(redacted(&format!("hf_{}", "a".repeat(34))), "hf_…");
+        assert_eq!(redacted("ci\n"), "ci");
     }
 }

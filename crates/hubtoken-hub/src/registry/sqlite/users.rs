@@ -4,22 +4,24 @@ use async_trait::async_trait;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Bearing, Sqlite, is_taken};
+use super::{CacheEffect, Sqlite, is_taken};
 use crate::clock::{from_milliseconds, to_milliseconds};
 use crate::error::HubError;
-use crate::registry::{Act, Namespace, NamespaceType, NewUser, Origin, Subject, User, Users};
+use crate::registry::{
+    AuditAction, AuditContext, Namespace, NamespaceType, NewUser, Subject, User, Users,
+};
 use crate::{names, secret};
 
 #[async_trait]
 impl Users for Sqlite {
-    async fn create_user(&self, new: NewUser, origin: &Origin) -> Result<User, HubError> {
+    async fn create_user(&self, new: NewUser, context: &AuditContext) -> Result<User, HubError> {
         names::check_namespace("a user", &new.name)?;
         names::check_text("a full name", &new.fullname)?;
         if let Some(email) = &new.email {
             names::check_text("an e-mail address", email)?;
         }
         let id = secret::object_id()?;
-        let mut change = self.write().await?;
+        let mut transaction = self.begin_write().await?;
         sqlx::query(
             "INSERT INTO namespaces (id, kind, name, name_key, fullname, email, password_hash, created_at)
              VALUES (?, 'user', ?, ?, ?, ?, ?, ?)",
@@ -30,15 +32,15 @@ impl Users for Sqlite {
         .bind(&new.fullname)
         .bind(&new.email)
         .bind(&new.password_hash)
-        .bind(to_milliseconds(origin.at))
-        .execute(change.connection())
+        .bind(to_milliseconds(context.at))
+        .execute(transaction.connection())
         .await
-        .map_err(|error| self.taken(&error, &new.name))?;
+        .map_err(|error| self.name_taken_or(&error, &new.name))?;
         let subject = Subject::user(&new.name);
-        self.enter(&mut change, Act::UserCreate, subject, origin)
+        self.record_audit(&mut transaction, AuditAction::UserCreate, subject, context)
             .await?;
-        self.commit(change, Bearing::None).await?;
-        let created_at = from_milliseconds(to_milliseconds(origin.at));
+        self.commit(transaction, CacheEffect::None).await?;
+        let created_at = from_milliseconds(to_milliseconds(context.at));
         Ok(User {
             id,
             name: new.name,
@@ -56,7 +58,7 @@ impl Users for Sqlite {
         .fetch_optional(&self.pool)
         .await
         .and_then(|row| row.as_ref().map(user).transpose())
-        .map_err(|error| self.fault(&error))?
+        .map_err(|error| self.database_error(&error))?
         .ok_or_else(|| HubError::UnknownUser { name: name.to_owned() })
     }
 
@@ -65,7 +67,7 @@ impl Users for Sqlite {
             .fetch_all(&self.pool)
             .await
             .and_then(|rows| rows.iter().map(user).collect())
-            .map_err(|error| self.fault(&error))
+            .map_err(|error| self.database_error(&error))
     }
 
     async fn namespace(&self, name: &str) -> Result<Namespace, HubError> {
@@ -73,7 +75,7 @@ impl Users for Sqlite {
             .bind(names::key(name))
             .fetch_optional(&self.pool)
             .await
-            .map_err(|error| self.fault(&error))?
+            .map_err(|error| self.database_error(&error))?
             .ok_or_else(|| HubError::UnknownNamespace {
                 name: name.to_owned(),
             })?;
@@ -84,7 +86,7 @@ impl Users for Sqlite {
                 row.try_get::<String, _>(2)?,
             ))
         };
-        let (id, name, kind) = read().map_err(|error| self.fault(&error))?;
+        let (id, name, kind) = read().map_err(|error| self.database_error(&error))?;
         let kind = NamespaceType::parse(&kind).ok_or_else(|| self.unreadable("namespace"))?;
         Ok(Namespace { id, name, kind })
     }
@@ -92,13 +94,13 @@ impl Users for Sqlite {
 
 impl Sqlite {
     /// Maps the error of an insert into the namespaces table.
-    pub(super) fn taken(&self, error: &sqlx::Error, name: &str) -> HubError {
+    pub(super) fn name_taken_or(&self, error: &sqlx::Error, name: &str) -> HubError {
         if is_taken(error) {
             HubError::NameTaken {
                 name: name.to_owned(),
             }
         } else {
-            self.fault(error)
+            self.database_error(error)
         }
     }
 }

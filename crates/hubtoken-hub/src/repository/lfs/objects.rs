@@ -40,7 +40,7 @@ pub(crate) struct RepositoryObjects {
 }
 
 /// An upload in progress.
-pub(crate) struct Incoming {
+pub(crate) struct Upload {
     file: NamedTempFile,
     digest: Sha256,
     written: u64,
@@ -51,15 +51,15 @@ pub(crate) struct Incoming {
 
 /// Why an upload was rejected.
 #[derive(Debug)]
-pub(crate) enum Unfit {
+pub(crate) enum UploadError {
     /// Its size is not the announced one.
-    Size,
+    WrongSize,
     /// Its digest is not the announced one.
-    Digest,
+    WrongDigest,
     Io(io::Error),
 }
 
-impl From<io::Error> for Unfit {
+impl From<io::Error> for UploadError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
@@ -124,9 +124,9 @@ impl RepositoryObjects {
     }
 
     /// Starts receiving an object.
-    pub(crate) fn receive(&self, oid: ObjectId, size: u64) -> io::Result<Incoming> {
+    pub(crate) fn receive(&self, oid: ObjectId, size: u64) -> io::Result<Upload> {
         make_folder(&self.incoming)?;
-        Ok(Incoming {
+        Ok(Upload {
             file: NamedTempFile::new_in(&self.incoming)?,
             digest: Sha256::new(),
             written: 0,
@@ -145,26 +145,26 @@ impl RepositoryObjects {
     }
 }
 
-impl Incoming {
-    pub(crate) fn write(&mut self, data: &[u8]) -> Result<(), Unfit> {
+impl Upload {
+    pub(crate) fn write(&mut self, data: &[u8]) -> Result<(), UploadError> {
         self.written += data.len() as u64;
         if self.written > self.size {
-            return Err(Unfit::Size);
+            return Err(UploadError::WrongSize);
         }
         self.digest.update(data);
         Ok(self.file.write_all(data)?)
     }
 
-    /// Verifies the upload and syncs it to disk. It becomes visible only after [`Checked::keep`].
-    pub(crate) fn check(self) -> Result<Checked, Unfit> {
+    /// Verifies the upload and syncs it to disk. It becomes visible only after [`VerifiedUpload::keep`].
+    pub(crate) fn verify(self) -> Result<VerifiedUpload, UploadError> {
         if self.written != self.size {
-            return Err(Unfit::Size);
+            return Err(UploadError::WrongSize);
         }
         if self.digest.finalize().as_slice() != self.oid.0 {
-            return Err(Unfit::Digest);
+            return Err(UploadError::WrongDigest);
         }
         self.file.as_file().sync_all()?;
-        Ok(Checked {
+        Ok(VerifiedUpload {
             file: self.file,
             folder: self.folder,
             oid: self.oid,
@@ -173,15 +173,15 @@ impl Incoming {
 }
 
 /// A verified upload.
-pub(crate) struct Checked {
+pub(crate) struct VerifiedUpload {
     file: NamedTempFile,
     folder: PathBuf,
     oid: ObjectId,
 }
 
-impl Checked {
+impl VerifiedUpload {
     /// Renames the file to its final name.
-    pub(crate) fn keep(self) -> io::Result<()> {
+    pub(crate) fn persist(self) -> io::Result<()> {
         let name = self.oid.to_string();
         let folder = self.folder.join(&name[..2]).join(&name[2..4]);
         make_folder(&folder)?;
@@ -223,10 +223,10 @@ mod tests {
         oid: ObjectId,
         size: u64,
         data: &[u8],
-    ) -> Result<(), Unfit> {
+    ) -> Result<(), UploadError> {
         let mut incoming = objects.receive(oid, size)?;
         incoming.write(data)?;
-        Ok(incoming.check()?.keep()?)
+        Ok(incoming.verify()?.persist()?)
     }
 
     #[test]
@@ -237,15 +237,15 @@ mod tests {
         let oid = id_of(b"hello");
         assert!(matches!(
             received(&objects, oid, 4, b"hello"),
-            Err(Unfit::Size)
+            Err(UploadError::WrongSize)
         ));
         assert!(matches!(
             received(&objects, oid, 6, b"hello"),
-            Err(Unfit::Size)
+            Err(UploadError::WrongSize)
         ));
         assert!(matches!(
             received(&objects, oid, 5, b"hallo"),
-            Err(Unfit::Digest)
+            Err(UploadError::WrongDigest)
         ));
         assert_eq!(objects.length(oid).unwrap(), None);
         received(&objects, oid, 5, b"hello").unwrap();

@@ -19,7 +19,7 @@ pub(crate) struct Pointer {
     pub oid: ObjectId,
     pub size: u64,
     /// The length of the pointer itself.
-    pub own_size: u64,
+    pub pointer_size: u64,
 }
 
 impl ObjectId {
@@ -62,7 +62,7 @@ impl Pointer {
         Some(Self {
             oid: oid?,
             size: size?,
-            own_size: length,
+            pointer_size: length,
         })
     }
 
@@ -82,7 +82,7 @@ mod tests {
         let text = "version https://git-lfs.github.com/spec/v1\n\
                     oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
         let pointer = Pointer::parse(text.as_bytes()).unwrap();
-        assert_eq!((pointer.size, pointer.own_size), (12345, 130));
+        assert_eq!((pointer.size, pointer.pointer_size), (12345, 130));
         assert_eq!(Pointer::text(pointer.oid, pointer.size), text);
     }
 

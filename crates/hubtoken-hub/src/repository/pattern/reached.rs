@@ -4,7 +4,7 @@ use super::Step;
 
 /// The positions in a text that a pattern may have reached.
 pub(super) struct Reached {
-    places: Vec<bool>,
+    positions: Vec<bool>,
     /// The first and the last position, or `None` if there are none.
     span: Option<(usize, usize)>,
 }
@@ -12,10 +12,10 @@ pub(super) struct Reached {
 impl Reached {
     /// The positions that some steps reach from the start of a text.
     pub(super) fn by(steps: &[Step], text: &[u8]) -> Self {
-        let mut places = vec![false; text.len() + 1];
-        places[0] = true;
+        let mut positions = vec![false; text.len() + 1];
+        positions[0] = true;
         let mut reached = Self {
-            places,
+            positions,
             span: Some((0, 0)),
         };
         for step in steps {
@@ -27,14 +27,14 @@ impl Reached {
                 Step::OneOf(set) => reached.pass(text, first, last, |byte| set.has(byte)),
                 Step::Within => Some((first, reached.spread(text, first, last))),
                 Step::Across => {
-                    reached.places[first..].fill(true);
+                    reached.positions[first..].fill(true);
                     Some((first, text.len()))
                 }
                 Step::Folders => {
                     let mut end = last;
                     for (at, byte) in text.iter().enumerate().skip(first) {
                         if *byte == b'/' {
-                            reached.places[at + 1] = true;
+                            reached.positions[at + 1] = true;
                             end = end.max(at + 1);
                         }
                     }
@@ -45,8 +45,8 @@ impl Reached {
         reached
     }
 
-    pub(super) fn includes(&self, place: usize) -> bool {
-        self.span.is_some() && self.places[place]
+    pub(super) fn includes(&self, position: usize) -> bool {
+        self.span.is_some() && self.positions[position]
     }
 
     /// Consumes one byte from each position.
@@ -59,11 +59,11 @@ impl Reached {
     ) -> Option<(usize, usize)> {
         let mut span = None;
         for at in (first..=last).rev() {
-            if std::mem::take(&mut self.places[at])
+            if std::mem::take(&mut self.positions[at])
                 && let Some(byte) = text.get(at)
                 && fits(*byte)
             {
-                self.places[at + 1] = true;
+                self.positions[at + 1] = true;
                 span = Some((at + 1, span.map_or(at + 1, |(_, last)| last)));
             }
         }
@@ -75,8 +75,8 @@ impl Reached {
     fn spread(&mut self, text: &[u8], first: usize, last: usize) -> usize {
         let mut end = last;
         for (at, byte) in text.iter().enumerate().skip(first) {
-            if self.places[at] && *byte != b'/' {
-                self.places[at + 1] = true;
+            if self.positions[at] && *byte != b'/' {
+                self.positions[at + 1] = true;
                 end = end.max(at + 1);
             } else if at > end {
                 break;
