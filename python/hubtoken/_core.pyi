@@ -1014,12 +1014,13 @@ def cached_identity(
         max_age: As for `identify`.
 
     Returns:
-        The identity; `None` when none is cached, so that the Hub has to be asked.
+        The identity; `None` if none is cached.
 
     Raises:
-        hubtoken.errors.TokenFormatError: This is no token of the Hub. Answer with status 401.
-        hubtoken.errors.InvalidTokenError: The Hub does not know the token. Answer with status 401.
-        hubtoken.errors.UntrustedEndpointError: The endpoint is no place for a token.
+        hubtoken.errors.TokenFormatError: The value is not a token of the Hub. Respond with status
+            401.
+        hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
+        hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
 
     Example:
         >>> import hubtoken
@@ -1039,16 +1040,15 @@ def check_repository(repo: str, repo_type: str) -> None:
     """
 
 def clear_cache() -> None:
-    """Drops what this process has cached, so that the next call looks again.
+    """Clears what this process has cached, so that the next call starts over.
 
-    This drops the token that was found, the configuration files and the answers of commands and
+    This drops the resolved token with the configuration files and the output of commands and
     notebooks that led to it, this process's identities and decisions, and its connections to the
-    Hub. What the processes of this machine share on the disk stays: `whoami()` may return an
-    identity from there, while `whoami(max_age=0)` asks the Hub. A rate limit of the Hub's stays as
-    well.
+    Hub. What the processes of this machine share on disk stays: `whoami()` may return an identity
+    from there, while `whoami(max_age=0)` asks the Hub. A rate limit set by the Hub stays as well.
 
-    Files are noticed when they change, a configuration within a second. This is for the rest: a
-    secret of a notebook that was granted or changed meanwhile, a command that would hand out
+    Changes to files are noticed, changes to a configuration within a second. This is for the rest:
+    a notebook secret that was granted or changed in the meantime, or a command that would return
     another token by now.
 
     Example:
@@ -1099,12 +1099,12 @@ def get_token() -> str | None:
     value when it is printed or formatted, and goes wherever it is sent.
 
     Returns:
-        The value, as a `str` whose `repr` is masked; `None` when there is no token.
+        The value, as a `str` whose `repr` is masked; `None` if there is no token.
 
     Raises:
-        hubtoken.errors.ConfigurationError: A configuration file is broken or says what it may not.
+        hubtoken.errors.ConfigurationError: A configuration file is not valid.
         hubtoken.errors.StoreError: The stored tokens cannot be read.
-        hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` is no place for a token.
+        hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
 
     Example:
         >>> import hubtoken
@@ -1127,8 +1127,8 @@ def identify(
     no caller unless `max_stale` allows it. Answers are cached in this process's memory, within
     bounds, and never written to disk.
 
-    A call takes about a microsecond while the answer is known, and a request to the Hub when it is
-    not. So that an event loop does not wait for the Hub, ask `cached_identity` first, and then
+    A call takes about a microsecond if the answer is cached, and a request to the Hub if it is not.
+    To keep an event loop from waiting for the Hub, call `cached_identity` first, and then
     `await asyncio.to_thread(hubtoken.identify, token)`.
 
     Args:
@@ -1578,7 +1578,7 @@ def stored_tokens() -> list[StoredToken]:
     """
 
 def switch_token(name: str) -> None:
-    """Makes a stored token the active one, which every library uses when it is given none.
+    """Makes a stored token the active one, which every library uses if it is given none.
 
     Warns if a variable such as `HF_TOKEN` takes precedence over it, or if it looks like the key of
     another service.

@@ -58,10 +58,14 @@ def test_implicit_tokens_that_are_disabled_are_not_found(
 def test_what_is_broken_is_an_error_as_for_resolve_token(
     clean_environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "project" / "hubtoken.toml").write_text("profile = 1\n", encoding="utf-8")
+    configuration = tmp_path / "project" / "hubtoken.toml"
+    configuration.write_text("profile = 1\n", encoding="utf-8")
     for find in (hubtoken.resolve_token, hubtoken.get_token):
         with pytest.raises(hubtoken.ConfigurationError):
             find()
+    configuration.unlink()
+    hubtoken.clear_cache()
+    clean_environment.setenv("HF_TOKEN", fake_token())
     clean_environment.setenv("HF_ENDPOINT", "http://hub.example")
     for find in (hubtoken.resolve_token, hubtoken.get_token):
         with pytest.raises(hubtoken.UntrustedEndpointError):
