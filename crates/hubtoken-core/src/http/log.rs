@@ -1,4 +1,4 @@
-//! A debug event for each request: who was asked for what, and what came of it.
+//! Emits a debug event for each request: what was requested from which host, and its outcome.
 //!
 //! An event has the method, the host, the path, the status, and the duration. It never has a header
 //! or a query, where secrets are. Without a subscriber an event costs one comparison.
@@ -12,7 +12,7 @@ use super::{Response, TransportError};
 /// The target of the events; Python's `logging` knows it as `hubtoken.http`.
 pub const TARGET: &str = "hubtoken::http";
 
-/// One request, from when it is sent. If it is dropped before its outcome is known, its time was up.
+/// One request, from when it is sent. If it is dropped before its outcome is known, it timed out.
 pub(super) struct LoggedRequest {
     method: Method,
     url: Option<Url>,
@@ -25,25 +25,25 @@ impl LoggedRequest {
         let is_on = tracing::enabled!(target: TARGET, tracing::Level::DEBUG);
         Self {
             method: method.clone(),
-            // Parsed only for a reader.
+            // Parsed only if someone reads the log.
             url: is_on.then(|| Url::parse(url).ok()).flatten(),
             started: Instant::now(),
         }
     }
 
-    /// Writes the status of a response whose body does not count.
+    /// Emits the status of a response whose body is not read.
     pub(super) fn answered(&mut self, status: StatusCode) {
         self.write(Some(status.as_u16()), "");
     }
 
-    /// Writes why there is no response.
+    /// Emits why there is no response.
     pub(super) fn failed(&mut self, failure: TransportError) -> TransportError {
         let (TransportError::Unreachable(reason) | TransportError::Protocol(reason)) = &failure;
         self.write(None, reason);
         failure
     }
 
-    /// Writes what came of a response that was read to its end.
+    /// Emits the outcome of reading a whole response.
     pub(super) fn ended(
         &mut self,
         answer: Result<Response, TransportError>,

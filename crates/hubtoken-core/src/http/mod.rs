@@ -232,13 +232,13 @@ pub async fn send(
 ) -> Result<Response, TransportError> {
     with_timeout(client, timeout, async {
         let url = endpoint.url(path);
-        let mut logged = LoggedRequest::start(&method, &url);
-        let mut request = authorize(client.http.request(method, url), &authorization)?;
+        let mut request = authorize(client.http.request(method.clone(), &url), &authorization)?;
         if let Some(body) = body {
             request = request
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.to_string());
         }
+        let mut logged = LoggedRequest::start(&method, &url);
         let response = request
             .send()
             .await

@@ -10,6 +10,7 @@ mod client;
 mod denials;
 mod leader;
 mod remembered;
+mod request_log;
 mod shared_cache;
 mod support;
 mod time;

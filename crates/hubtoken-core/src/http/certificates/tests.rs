@@ -94,14 +94,15 @@ fn the_systems_certificates_are_found_whatever_the_process_has_in_its_environmen
         // A machine without any certificates.
         return;
     }
-    let name = "http::certificates_tests::the_system_has_certificates";
+    let module = module_path!().trim_start_matches("hubtoken_core::");
+    let name = format!("{module}::the_system_has_certificates");
     for (variable, value) in [
         (SSL_CERT_FILE, ""),
         (SSL_CERT_FILE, " "),
         (SSL_CERT_DIR, "/nonexistent"),
     ] {
         let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name, "--ignored"])
+            .args(["--exact", &name, "--ignored"])
             .env(variable, value)
             .output()
             .unwrap();
