@@ -2,16 +2,18 @@
 //!
 //! The channel is short, so a slow client slows down the producer. When the client disconnects, the
 //! receiving end is dropped and the task sees a closed channel.
+//!
+//! Files are read here too, not by `tokio_util::io::ReaderStream`: git's objects come out of a
+//! blocking decoder, and a file that ends early must fail the body, where that stream just ends.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::ops::Range;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
-use hyper::body::Frame;
 use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
 
 use super::blocking::spawn_io;
 
@@ -29,36 +31,14 @@ pub(crate) type BodySender = Sender<io::Result<Bytes>>;
 /// The receiving end of a body.
 pub(crate) type BodyReceiver = Receiver<io::Result<Bytes>>;
 
-struct ChannelBody {
-    first: Option<Bytes>,
-    rest: BodyReceiver,
-}
-
-impl hyper::body::Body for ChannelBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(Frame::data(first))));
-        }
-        self.rest
-            .poll_recv(context)
-            .map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
-    }
-}
-
 pub(crate) fn channel() -> (BodySender, BodyReceiver) {
     mpsc::channel(CHANNEL_CAPACITY)
 }
 
 /// A body made of these chunks, after `first`, which was already taken out of the channel.
 pub(crate) fn body(first: Bytes, rest: BodyReceiver) -> Body {
-    let first = (!first.is_empty()).then_some(first);
-    Body::new(ChannelBody { first, rest })
+    let first = (!first.is_empty()).then_some(Ok(first));
+    Body::from_stream(tokio_stream::iter(first).chain(ReceiverStream::new(rest)))
 }
 
 /// A body of `length` bytes from a blocking reader, after skipping `skip` bytes. A thread is only
