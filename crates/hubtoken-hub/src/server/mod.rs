@@ -30,7 +30,7 @@ use tower::Service as _;
 
 use self::allowed_hosts::Listener;
 use self::peer::Peer;
-use self::stall_timeout::{StallTimeoutBody, WriteTimeoutStream};
+use self::stall_timeout::{StallTimeoutBody, with_write_timeout};
 use self::strict_framing::StrictFraming;
 use super::monitoring::metrics::InFlightGuard;
 use super::options::Limits;
@@ -112,7 +112,7 @@ pub(crate) async fn serve(
         // merely late.
         let _ = stream.set_nodelay(true);
         let stall = Duration::from_secs(limits.stall_seconds.into());
-        let stream = WriteTimeoutStream::new(stream, stall);
+        let stream = with_write_timeout(stream, stall);
         let service = Service {
             app: app.clone(),
             state: Arc::clone(&state),

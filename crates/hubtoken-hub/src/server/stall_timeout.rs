@@ -3,7 +3,8 @@
 //! A connection costs the client nothing but occupies one of the Hub's slots. So the head of a
 //! request has a time-out (hyper's own), a body must keep arriving, and a response must keep being
 //! read, each within the same number of seconds. A body must also make real progress: single bytes
-//! do not reset its timer.
+//! do not reset its timer. That rule is why bodies have a timer of the Hub's own:
+//! `tower_http::timeout::TimeoutBody` restarts with each frame, and hides the body's length.
 
 use std::future::Future as _;
 use std::io;
@@ -14,8 +15,9 @@ use std::time::Duration;
 use axum::BoxError;
 use axum::body::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::io::AsyncWrite;
+use tokio::time::{Sleep, sleep};
+use tokio_io_timeout::TimeoutWriter;
 
 /// How many bytes of a body must arrive to reset the timer. A client slower than this per time-out
 /// could not complete an upload anyway.
@@ -81,85 +83,11 @@ impl Body for StallTimeoutBody {
 }
 
 /// A connection whose client must keep reading what is sent.
-pub(crate) struct WriteTimeoutStream<S> {
+pub(crate) fn with_write_timeout<S: AsyncWrite>(
     stream: S,
     timeout: Duration,
-    timer: Pin<Box<Sleep>>,
-    waiting: bool,
-}
-
-impl<S> WriteTimeoutStream<S> {
-    pub(crate) fn new(stream: S, timeout: Duration) -> Self {
-        Self {
-            stream,
-            timeout,
-            timer: Box::pin(sleep(timeout)),
-            waiting: false,
-        }
-    }
-
-    fn enforce<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.waiting = false;
-            return written;
-        }
-        if !self.waiting {
-            self.waiting = true;
-            let end = Instant::now() + self.timeout;
-            self.timer.as_mut().reset(end);
-        }
-        ready!(self.timer.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the client stopped reading",
-        )))
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeoutStream<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeoutStream<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.enforce(context, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.enforce(context, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        self.enforce(context, flushed)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ended = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.enforce(context, ended)
-    }
+) -> Pin<Box<TimeoutWriter<S>>> {
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(timeout));
+    Box::pin(stream)
 }
