@@ -1,4 +1,6 @@
-//! Parses the `Range` header.
+//! Decides which part of a file a `Range` header requests.
+
+use http_range_header::parse_range_header;
 
 /// The part of a file that a `Range` header requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,42 +16,21 @@ pub(super) enum RangeSpec {
 
 /// Parses the header for a file of this size.
 pub(super) fn parse_range(header: Option<&str>, size: u64) -> RangeSpec {
-    let Some(range) = header.and_then(|header| header.trim().strip_prefix("bytes=")) else {
+    // The parser would accept another case of the unit, and a list with empty members.
+    let ranges = header
+        .map(str::trim)
+        .filter(|header| header.starts_with("bytes=") && !header.contains(','))
+        .and_then(|header| parse_range_header(header).ok());
+    let Some(ranges) = ranges else {
         return RangeSpec::Whole;
     };
-    let Some((first, last)) = range.trim().split_once('-') else {
-        return RangeSpec::Whole;
-    };
-    let number = |text: &str| -> Option<u64> {
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        // More digits than fit mean "beyond the end", which saturation preserves.
-        digits.then(|| text.parse().unwrap_or(u64::MAX))
-    };
-    match (number(first.trim()), number(last.trim())) {
-        (Some(first), _) if last.trim().is_empty() => bounded(first, u64::MAX, size),
-        (Some(first), Some(last)) if first <= last => bounded(first, last, size),
-        (None, Some(suffix)) if first.trim().is_empty() => {
-            if suffix == 0 || size == 0 {
-                RangeSpec::Unsatisfiable
-            } else {
-                RangeSpec::Range {
-                    first: size.saturating_sub(suffix),
-                    last: size - 1,
-                }
-            }
-        }
-        _ => RangeSpec::Whole,
-    }
-}
-
-fn bounded(first: u64, last: u64, size: u64) -> RangeSpec {
-    if first >= size {
-        RangeSpec::Unsatisfiable
-    } else {
-        RangeSpec::Range {
-            first,
-            last: last.min(size - 1),
-        }
+    match ranges.validate(size).as_deref() {
+        Ok([range]) => RangeSpec::Range {
+            first: *range.start(),
+            last: *range.end(),
+        },
+        // Also the last bytes of an empty file, which has none.
+        _ => RangeSpec::Unsatisfiable,
     }
 }
 
