@@ -4,7 +4,9 @@
 //! A reader that has gone away (`hubtoken explain | head -1`) is not an error, so a closed pipe
 //! only ends the output. Any other write error is reported, since a script must not mistake silence
 //! for a result.
-//! since a script must not take silence for an answer.
+//!
+//! `anstream` and `colorchoice-clap` would look for `NO_COLOR` in the process's environment; here
+//! the environment is a parameter, which tests set.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::OsString;

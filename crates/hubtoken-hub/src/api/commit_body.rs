@@ -3,6 +3,9 @@
 //! A truncated body must never become a commit of its first half. The HTTP layer therefore marks
 //! the end of a complete body, and a reader that does not see the mark reports an error instead of
 //! an end.
+//!
+//! Lines are read by hand because a line may contain a whole file of any size, which
+//! `tokio_util::codec::LinesCodec` and `serde_json` would hold in memory.
 
 mod line;
 

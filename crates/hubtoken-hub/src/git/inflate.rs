@@ -1,7 +1,7 @@
 //! Reads request bodies as git sends them: plain or gzip-compressed.
 //!
 //! They are inflated here rather than by git in order to limit the inflated length: a few kilobytes
-//! on the wire can inflate to gigabytes.
+//! on the wire can inflate to gigabytes. `tower_http::decompression` has no such limit.
 
 use std::io::Write as _;
 

@@ -4,6 +4,9 @@
 //! Servers treat unusual JSON differently: of two equal keys, some use the first and some the last,
 //! some ignore case, and some read UTF-16. The model determines authorization, so a body in which
 //! this scanner and the server could find different models is rejected.
+//!
+//! It is written by hand because `serde_json` would need the whole body, or a thread that waits for
+//! it, and `actson` buffers each string whole, such as an image in base64.
 
 const MAX_KEY_BYTES: usize = 64;
 const MAX_MODEL_BYTES: usize = 1024;

@@ -3,6 +3,8 @@
 //! On https its name begins with `__Host-`, so browsers reject it from any other host, path or
 //! scheme. On loopback that prefix is not available, and cookies ignore ports, so the name contains
 //! the port: two Hubs on one machine must not sign out each other's visitors.
+//!
+//! A `CookieJar` keeps one cookie of each name, so it would hide that there are two.
 
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;

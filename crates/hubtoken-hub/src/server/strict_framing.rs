@@ -1,4 +1,4 @@
-//! Strict HTTP/1.1 framing, enforced before hyper parses a connection, against request smuggling.
+//! Hardening against request smuggling: strict HTTP/1.1 framing, enforced before hyper parses it.
 //!
 //! If a proxy and the Hub disagree about where a request ends, one client can speak for another:
 //! the rest of the first request is taken for the start of the next client's request. hyper rejects
@@ -10,7 +10,8 @@
 //! instead. hyper then answers a head with 400, fails a body, and closes the connection.
 //!
 //! The size of a head and the contents of its lines are left to hyper; this module only checks
-//! where messages end.
+//! where messages end. It is written by hand because no crate does this, and it cannot be done
+//! behind hyper.
 
 use std::io;
 use std::pin::Pin;
