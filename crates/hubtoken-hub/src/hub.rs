@@ -129,6 +129,9 @@ impl Hub {
     }
 
     /// The number of requests received so far, for exactly this path or in total.
+    ///
+    /// # Errors
+    /// [`HubError::Stopped`], or [`HubError::OtherProcess`] in a forked child.
     pub fn request_count(&self, path: Option<&str>) -> Result<u64, HubError> {
         self.with_running(|running| running.parts.state.request_counter.count(path))
     }

@@ -120,7 +120,7 @@ fn describe(
                 described["lfs"] = json!({
                     "oid": pointer.oid.to_string(),
                     "size": pointer.size,
-                    "pointerSize": pointer.pointer_size,
+                    "pointerSize": pointer.text_length,
                 });
             }
             described

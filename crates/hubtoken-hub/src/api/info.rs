@@ -128,7 +128,7 @@ fn sibling(entry: &Entry, with_blobs: bool) -> Value {
             sibling["lfs"] = json!({
                 "sha256": pointer.oid.to_string(),
                 "size": pointer.size,
-                "pointerSize": pointer.pointer_size,
+                "pointerSize": pointer.text_length,
             });
         }
     }

@@ -56,7 +56,7 @@ pub(super) async fn download(
     let pointer = Pointer {
         oid: signed_url.oid,
         size: signed_url.size,
-        pointer_size: 0,
+        text_length: 0,
     };
     let file = state
         .store

@@ -32,7 +32,7 @@ impl Entry {
     /// The size of the blob in git.
     pub(crate) fn blob_size(&self) -> u64 {
         match self.lfs {
-            Some(pointer) => pointer.pointer_size,
+            Some(pointer) => pointer.text_length,
             None => self.size.unwrap_or(0),
         }
     }

@@ -18,8 +18,8 @@ pub(crate) struct ObjectId(pub [u8; 32]);
 pub(crate) struct Pointer {
     pub oid: ObjectId,
     pub size: u64,
-    /// The length of the pointer itself.
-    pub pointer_size: u64,
+    /// The length of the pointer itself, in bytes.
+    pub text_length: u64,
 }
 
 impl ObjectId {
@@ -62,7 +62,7 @@ impl Pointer {
         Some(Self {
             oid: oid?,
             size: size?,
-            pointer_size: length,
+            text_length: length,
         })
     }
 
@@ -82,7 +82,7 @@ mod tests {
         let text = "version https://git-lfs.github.com/spec/v1\n\
                     oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
         let pointer = Pointer::parse(text.as_bytes()).unwrap();
-        assert_eq!((pointer.size, pointer.pointer_size), (12345, 130));
+        assert_eq!((pointer.size, pointer.text_length), (12345, 130));
         assert_eq!(Pointer::text(pointer.oid, pointer.size), text);
     }
 
