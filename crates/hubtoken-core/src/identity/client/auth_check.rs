@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::coalesce::Caller;
 use super::{AuthCheckResult, Client, HubConnection, not_before};
 use crate::credential::Credential;
 use crate::http::{self, HubClient};
@@ -37,35 +38,34 @@ impl Client {
             None => CHECK_LIFETIME,
         };
         let limit = not_before(self.clock.now(), age);
-        let cached = |client: &Self| {
-            let allowed = client.cache.is_allowed(check, limit);
+        let cached = || {
+            let allowed = self.cache.is_allowed(check, limit);
             allowed
                 .map(|asked| Ok((asked, AuthCheckResponse::Outcome(AuthCheckOutcome::Allowed))))
                 .or_else(|| {
-                    let limited = client.check_rate_limit(&check.key, LimitScope::Hub, None);
+                    let limited = self.check_rate_limit(&check.key, LimitScope::Hub, None);
                     limited.err().map(Err)
                 })
         };
-        let known = if let Some(known) = cached(self) {
+        let known = if let Some(known) = cached() {
             known
         } else {
             connection.check_open()?;
             let shared = connection.shared(&check.key);
             self.check_rate_limit(&check.key, LimitScope::Hub, shared.as_ref())?;
             let http = connection.http()?;
-            let (client, credential) = (self.clone(), credential.clone());
-            let (check, timeout) = (check.clone(), options.timeout);
-            self.coalesced(
-                (|client| &client.auth_check_requests, connection.route_id()),
-                &check.clone(),
-                limit,
-                options.timeout,
+            let caller = Caller {
+                route: connection.route_id(),
+                not_before: limit,
+                timeout: options.timeout,
                 interrupt,
-                cached,
-                move |asked| {
-                    client.request_auth_check(check, credential, http, shared, timeout, asked)
-                },
-            )
+            };
+            let (client, credential, timeout) = (self.clone(), credential.clone(), options.timeout);
+            let sent = check.clone();
+            let fetch = move |asked| {
+                client.request_auth_check(sent, credential, http, shared, timeout, asked)
+            };
+            self.auth_check_requests.get(check, &caller, cached, fetch)
         };
         match known? {
             (asked, AuthCheckResponse::Outcome(outcome)) => Ok((asked, outcome)),

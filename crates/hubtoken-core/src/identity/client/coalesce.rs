@@ -5,55 +5,89 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Client;
 use crate::http::{RouteId, no_answer_within};
+use crate::identity::clock::Clock;
 use crate::identity::failure::Failure;
+use crate::identity::runtime::Runtime;
 use crate::interrupt::Interrupt;
 use crate::single_flight::{InFlight, Joined, SingleFlight, WaitError};
 
-/// Selects the in-flight requests of one kind. Each result carries its leader's route to the Hub.
-type InFlightTable<K, A> = fn(&Client) -> &SingleFlight<K, (RouteId, Result<A, Failure>)>;
+/// The requests of one kind: at most one in flight for each key.
+pub(super) struct Coalesced<K, A> {
+    requests: Arc<SingleFlight<K, Outcome<A>>>,
+    runtime: Arc<Runtime>,
+    clock: Clock,
+}
 
-impl Client {
-    /// Joins the request in flight for a key, or starts one.
+/// An answer or a failure, with its leader's route to the Hub.
+type Outcome<A> = (RouteId, Result<A, Failure>);
+
+/// What one caller brings to a request, whether it leads or follows.
+pub(super) struct Caller<'a> {
+    /// Its route to the Hub.
+    pub(super) route: RouteId,
+    /// The earliest time at which an acceptable answer was requested; `None` accepts any.
+    pub(super) not_before: Option<Instant>,
+    /// How long the request may take.
+    pub(super) timeout: Duration,
+    /// Ends the caller's wait, but not the request.
+    pub(super) interrupt: &'a dyn Interrupt,
+}
+
+impl<K, A> Coalesced<K, A>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    A: Clone + Send + Sync + 'static,
+{
+    pub(super) fn new(runtime: &Arc<Runtime>, clock: &Clock) -> Self {
+        Self {
+            requests: Arc::default(),
+            runtime: runtime.clone(),
+            clock: clock.clone(),
+        }
+    }
+
+    /// Whether a request for a key is in flight that started at or after `not_before`.
+    pub(super) fn is_running(&self, key: &K, not_before: Option<Instant>) -> bool {
+        self.requests.is_running(key, not_before)
+    }
+
+    /// Joins the request in flight for a key, or starts one with `fetch`.
     ///
     /// A follower whose leader uses another route to the Hub accepts its answer, but not a failure
     /// of that route.
-    #[expect(clippy::too_many_arguments, reason = "shared by all kinds of requests")]
-    pub(super) fn coalesced<K, A, R>(
-        self: &Arc<Self>,
-        (table, route): (InFlightTable<K, A>, RouteId),
+    pub(super) fn get<R>(
+        &self,
         key: &K,
-        limit: Option<Instant>,
-        timeout: Duration,
-        interrupt: &dyn Interrupt,
-        cached: impl Fn(&Self) -> Option<Result<A, Failure>>,
-        request: impl FnOnce(Instant) -> R,
+        caller: &Caller<'_>,
+        cached: impl Fn() -> Option<Result<A, Failure>>,
+        fetch: impl FnOnce(Instant) -> R,
     ) -> Result<A, Failure>
     where
-        K: Clone + Eq + Hash + Send + Sync + 'static,
-        A: Clone + Send + Sync + 'static,
         R: Future<Output = Result<A, Failure>> + Send + 'static,
     {
         // The request has its own time-out. One more second lets that one report the failure.
-        let longest = timeout + Duration::from_secs(1);
-        let known = || Some((route, cached(self)?));
+        let longest = caller.timeout + Duration::from_secs(1);
+        let known = || Some((caller.route, cached()?));
+        let join = || {
+            let now = self.clock.now();
+            self.requests.join(key, now, caller.not_before, known)
+        };
         let in_flight = loop {
-            match table(self).join(key, self.clock.now(), limit, known) {
+            match join() {
                 Joined::Cached((_, answer)) => return answer,
-                Joined::Follower(in_flight) => match wait_for(&in_flight, longest, interrupt)? {
+                Joined::Follower(in_flight) => match caller.wait_for(&in_flight, longest)? {
                     (leader_route, Err(failure))
-                        if leader_route != route && failure.depends_on_route() => {}
+                        if leader_route != caller.route && failure.depends_on_route() => {}
                     (_, outcome) => return outcome,
                 },
                 Joined::Superseded(in_flight) => {
-                    let _ = wait_for(&in_flight, timeout, interrupt)?;
+                    let _ = caller.wait_for(&in_flight, caller.timeout)?;
                 }
                 Joined::Leader(in_flight) => {
                     let guard = CompletionGuard {
-                        client: self.clone(),
-                        table,
-                        route,
+                        requests: self.requests.clone(),
+                        route: caller.route,
                         key: key.clone(),
                         in_flight: in_flight.clone(),
                         outcome: Some(Err(Failure::Unreachable(
@@ -61,27 +95,25 @@ impl Client {
                         ))),
                     };
                     let runtime = self.runtime.handle().map_err(Failure::Configuration)?;
-                    let answer = request(self.clock.now());
+                    let answer = fetch(self.clock.now());
                     runtime.spawn(async move { guard.complete(answer.await) });
                     break in_flight;
                 }
             }
         };
-        wait_for(&in_flight, longest, interrupt)?.1
+        caller.wait_for(&in_flight, longest)?.1
     }
 }
 
-fn wait_for<T: Clone>(
-    in_flight: &InFlight<T>,
-    timeout: Duration,
-    interrupt: &dyn Interrupt,
-) -> Result<T, Failure> {
-    in_flight
-        .wait(timeout, interrupt)
-        .map_err(|error| match error {
-            WaitError::Interrupted => Failure::Interrupted,
-            WaitError::TimedOut => Failure::Unreachable(no_answer_within(timeout)),
-        })
+impl Caller<'_> {
+    fn wait_for<T: Clone>(&self, in_flight: &InFlight<T>, timeout: Duration) -> Result<T, Failure> {
+        in_flight
+            .wait(timeout, self.interrupt)
+            .map_err(|error| match error {
+                WaitError::Interrupted => Failure::Interrupted,
+                WaitError::TimedOut => Failure::Unreachable(no_answer_within(timeout)),
+            })
+    }
 }
 
 /// Completes the request whatever happens to it, so that no caller waits for one that crashed.
@@ -90,11 +122,10 @@ where
     K: Clone + Eq + Hash,
     A: Clone,
 {
-    client: Arc<Client>,
-    table: InFlightTable<K, A>,
+    requests: Arc<SingleFlight<K, Outcome<A>>>,
     route: RouteId,
     key: K,
-    in_flight: Arc<InFlight<(RouteId, Result<A, Failure>)>>,
+    in_flight: Arc<InFlight<Outcome<A>>>,
     outcome: Option<Result<A, Failure>>,
 }
 
@@ -115,7 +146,8 @@ where
 {
     fn drop(&mut self) {
         if let Some(outcome) = self.outcome.take() {
-            (self.table)(&self.client).complete(&self.key, &self.in_flight, (self.route, outcome));
+            let outcome = (self.route, outcome);
+            self.requests.complete(&self.key, &self.in_flight, outcome);
         }
     }
 }
@@ -145,31 +177,31 @@ mod tests {
             endpoint: endpoint.clone(),
         };
         let identity = Arc::new(Identity::parse(br#"{"name":"alice"}"#, &endpoint).unwrap());
-        let client = Arc::new(Client::default());
-        let now = client.clock.now();
-        let Joined::Leader(in_flight) = client.whoami_requests.join(&key, now, None, || None)
+        let clock = Clock::system();
+        let coalesced = Coalesced::new(&Arc::default(), &clock);
+        let Joined::Leader(in_flight) = coalesced.requests.join(&key, clock.now(), None, || None)
         else {
             panic!("the first caller leads");
         };
         let answer = thread::scope(|scope| {
             let follower = scope.spawn(|| {
                 let answer = identity.clone();
-                client.coalesced(
-                    (
-                        |client| &client.whoami_requests,
-                        route("http://b.example:1"),
-                    ),
+                let caller = Caller {
+                    route: route("http://b.example:1"),
+                    not_before: None,
+                    timeout: Duration::from_mins(1),
+                    interrupt: &NeverInterrupted,
+                };
+                coalesced.get(
                     &key,
-                    None,
-                    Duration::from_mins(1),
-                    &NeverInterrupted,
-                    |_| None,
+                    &caller,
+                    || None,
                     move |asked| async move { Ok((asked, answer)) },
                 )
             });
             let failed = Err(Failure::Unreachable("the proxy a is down".to_owned()));
             let outcome = (route("http://a.example:1"), failed);
-            client.whoami_requests.complete(&key, &in_flight, outcome);
+            coalesced.requests.complete(&key, &in_flight, outcome);
             follower.join().unwrap()
         });
         assert_eq!(answer.unwrap().1.user, "alice");

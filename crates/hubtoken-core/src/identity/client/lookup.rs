@@ -16,19 +16,21 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use super::coalesce::{Caller, Coalesced};
 use super::{Client, HubConnection, not_before};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
-use crate::http::{self, HubClient, Response, RouteId};
+use crate::http::{self, HubClient, Response};
 use crate::identity::Options;
 use crate::identity::cache::bounded::BoundedCache;
 use crate::identity::cache::key::Key;
 use crate::identity::cache::shared::{LimitScope, MAXIMUM_LIMIT};
+use crate::identity::clock::Clock;
 use crate::identity::failure::{Failure, message};
+use crate::identity::runtime::Runtime;
 use crate::interrupt::Interrupt;
 use crate::repository::SimilarRepository;
 use crate::similar_repositories::Missing;
-use crate::single_flight::SingleFlight;
 use crate::sync::lock_ignoring_poison;
 use crate::target::is_name;
 
@@ -62,7 +64,7 @@ type Repositories = Arc<[SimilarRepository]>;
 pub(super) struct Lookups {
     /// Similar repositories by name, once the Hub has answered.
     repositories: Mutex<HashMap<Name, Repositories>>,
-    repository_requests: SingleFlight<Name, (RouteId, LookupResult<Repositories>)>,
+    repository_requests: Coalesced<Name, Repositories>,
     /// Names whose lookup the Hub did not answer. Only an error about such a repository repeats the
     /// lookup.
     unanswered: Mutex<HashSet<Name>>,
@@ -73,24 +75,22 @@ pub(super) struct Lookups {
     reported: Mutex<HashSet<(Endpoint, String)>>,
     /// Lookups by namespace.
     namespaces: BoundedCache<Name, Namespace>,
-    namespace_requests: SingleFlight<Name, (RouteId, LookupResult<Option<Namespace>>)>,
+    namespace_requests: Coalesced<Name, Option<Namespace>>,
 }
 
-impl Default for Lookups {
-    fn default() -> Self {
+impl Lookups {
+    pub(super) fn new(runtime: &Arc<Runtime>, clock: &Clock) -> Self {
         Self {
             repositories: Mutex::default(),
-            repository_requests: SingleFlight::default(),
+            repository_requests: Coalesced::new(runtime, clock),
             unanswered: Mutex::default(),
             limits: BoundedCache::new(NAMES),
             reported: Mutex::default(),
             namespaces: BoundedCache::new(NAMES),
-            namespace_requests: SingleFlight::default(),
+            namespace_requests: Coalesced::new(runtime, clock),
         }
     }
-}
 
-impl Lookups {
     /// Drops the lookups of the matching tokens.
     pub(super) fn invalidate(&self, fits: impl Fn(&Key) -> bool) {
         self.limits.remove_all(&fits);
@@ -141,12 +141,12 @@ impl Client {
     ) -> Result<Similar, Failure> {
         let id = format!("{}{}", missing.kind().prefix(), missing.id()).to_lowercase();
         let name = (Key::of(credential), id);
-        let cached = |client: &Self| {
-            lock_ignoring_poison(&client.lookups.repositories)
+        let cached = || {
+            lock_ignoring_poison(&self.lookups.repositories)
                 .get(&name)
                 .cloned()
         };
-        let repositories = if let Some(known) = cached(self) {
+        let repositories = if let Some(known) = cached() {
             known
         } else if !(reports && lock_ignoring_poison(&self.lookups.unanswered).contains(&name))
             && lock_ignoring_poison(&self.lookups.repositories).len() < NAMES
@@ -155,16 +155,10 @@ impl Client {
             let (client, credential) = (self.clone(), credential.clone());
             let (target, entry) = (missing.target(), name.clone());
             let timeout = options.timeout.min(TIMEOUT);
-            let found = self.coalesced(
-                (
-                    |client| &client.lookups.repository_requests,
-                    connection.route_id(),
-                ),
+            let found = self.lookups.repository_requests.get(
                 &name,
-                None,
-                timeout,
-                interrupt,
-                |client| cached(client).map(Ok),
+                &lookup_caller(connection, timeout, interrupt),
+                || cached().map(Ok),
                 move |_| async move {
                     let Some(missing) = Missing::of(&target) else {
                         return Ok(Arc::default());
@@ -218,14 +212,14 @@ impl Client {
             return Ok(None);
         }
         let name = (Key::of(credential), namespace.to_lowercase());
-        let cached = |client: &Self| {
-            let now = client.clock.now();
+        let cached = || {
+            let now = self.clock.now();
             let oldest = not_before(now, NAMESPACE_LIFETIME);
-            let (asked, found) = client.lookups.namespaces.get(&name, oldest)?;
+            let (asked, found) = self.lookups.namespaces.get(&name, oldest)?;
             let is_young = now.saturating_duration_since(asked) < ABSENCE_LIFETIME;
             (found != Namespace::Absent || is_young).then_some(found)
         };
-        if let Some(found) = cached(self) {
+        if let Some(found) = cached() {
             return Ok(Some(found));
         }
         let Some(http) = self.http_client(credential, connection) else {
@@ -237,16 +231,10 @@ impl Client {
         let (client, credential) = (self.clone(), credential.clone());
         let entry = name.clone();
         let timeout = options.timeout.min(TIMEOUT);
-        let outcome = self.coalesced(
-            (
-                |client| &client.lookups.namespace_requests,
-                connection.route_id(),
-            ),
+        let outcome = self.lookups.namespace_requests.get(
             &name,
-            None,
-            timeout,
-            interrupt,
-            |client| cached(client).map(|found| Ok(Some(found))),
+            &lookup_caller(connection, timeout, interrupt),
+            || cached().map(|found| Ok(Some(found))),
             move |asked| async move {
                 let answers = client.get_all(&http, &credential, paths, timeout).await;
                 let found = namespace_kind(&answers);
@@ -314,6 +302,20 @@ impl Client {
             }
         }
         answers
+    }
+}
+
+/// The caller of a lookup, which accepts an answer of any age.
+fn lookup_caller<'a>(
+    connection: &HubConnection,
+    timeout: Duration,
+    interrupt: &'a dyn Interrupt,
+) -> Caller<'a> {
+    Caller {
+        route: connection.route_id(),
+        not_before: None,
+        timeout,
+        interrupt,
     }
 }
 

@@ -146,7 +146,7 @@ impl Client {
     /// callers find it and do not repeat the request.
     pub(super) async fn fetch_and_record(
         self: Arc<Self>,
-        request: WhoamiRequest,
+        request: Arc<WhoamiRequest>,
         asked: Instant,
     ) -> WhoamiResult {
         let outcome = self.fetch_or_wait(&request, asked).await;
