@@ -15,7 +15,7 @@ use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::expiry::Expiry;
-use crate::http::Settings;
+use crate::identity::Settings;
 use crate::login;
 use crate::sanitize::redacted;
 use crate::source::Source;

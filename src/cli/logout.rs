@@ -7,7 +7,7 @@ use super::error::Failure;
 use super::exit_code::Code;
 use super::output::Output;
 use super::token_context;
-use crate::http::Settings;
+use crate::identity::Settings;
 use crate::sanitize::redacted;
 
 /// The verb's arguments.

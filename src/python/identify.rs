@@ -14,8 +14,7 @@ use super::whoami::ask;
 use crate::credential::Credential;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
-use crate::http::Settings;
-use crate::identity::{Options, caller_token};
+use crate::identity::{Options, Settings, caller_token};
 use crate::process_state;
 use crate::resolve::ambient_endpoint;
 

@@ -13,9 +13,8 @@ use super::signals::Signals;
 use super::token_argument::TokenArgument;
 use crate::credential::Credential;
 use crate::env::ProcessEnvironment;
-use crate::http::Settings;
-use crate::identity::Options;
 use crate::identity::model::Identity;
+use crate::identity::{Options, Settings};
 use crate::process_state;
 use crate::require::stale_warning;
 

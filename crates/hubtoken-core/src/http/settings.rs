@@ -1,11 +1,8 @@
 //! What the environment says of the way to a Hub: certificates, a proxy, offline mode.
 
-use std::path::PathBuf;
-
 use super::certificates::Certificates;
 use super::proxy;
 use crate::env::{self, Environment};
-use crate::paths::Paths;
 
 /// The environment's settings for reaching a Hub.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -15,8 +12,6 @@ pub struct Settings {
     pub(super) no_proxy: Option<String>,
     /// Whether requests are disabled.
     pub offline: bool,
-    /// The folder of the cache that processes share; `None` if they share nothing.
-    pub identities: Option<PathBuf>,
 }
 
 impl Settings {
@@ -28,20 +23,6 @@ impl Settings {
             proxy: proxy::ProxyVariable::read(environment),
             no_proxy: env::first_text(environment, &env::NO_PROXY),
             offline: env::is_offline(environment),
-            identities: Paths::new(environment)
-                .identities
-                .filter(|_| !env::is_on(environment, env::HUBTOKEN_DISABLE_CACHE)),
-        }
-    }
-}
-
-impl Settings {
-    /// The same settings, with nothing shared between processes.
-    #[must_use]
-    pub fn unshared(self) -> Self {
-        Self {
-            identities: None,
-            ..self
         }
     }
 
@@ -51,7 +32,7 @@ impl Settings {
         &self.certificates
     }
 
-    /// Whether requests use the same route. Where answers are cached does not matter.
+    /// Whether requests use the same route.
     pub(super) fn same_route(&self, other: &Self) -> bool {
         self.certificates == other.certificates
             && self.proxy == other.proxy

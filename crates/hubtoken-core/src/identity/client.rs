@@ -21,11 +21,12 @@ use super::cache::shared_caches::SharedCaches;
 use super::clock::Clock;
 use super::failure::Failure;
 use super::model::Identity;
+use super::settings::Settings;
 use super::{Options, REJECTION_LIFETIME};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::expiry::Expiry;
-use crate::http::{Settings, Transport};
+use crate::http::Transport;
 use crate::token::Digest;
 use coalesce::Coalesced;
 pub use connection::HubConnection;
@@ -126,7 +127,7 @@ impl Client {
         HubConnection::new(
             self.transport.clone(),
             endpoint.clone(),
-            settings.clone(),
+            settings.http.clone(),
             self.shared_caches.of(settings),
         )
     }

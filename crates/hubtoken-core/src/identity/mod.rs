@@ -17,10 +17,12 @@ pub mod failure;
 pub mod freshness;
 pub mod model;
 pub mod runtime;
+mod settings;
 
 use std::time::Duration;
 
 use freshness::Freshness;
+pub use settings::Settings;
 
 /// How long an identity is trusted.
 pub const IDENTITY_LIFETIME: Duration = Duration::from_mins(5);

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubtoken_core::error::{DenialKind, Error, UnknownKind};
-use hubtoken_core::http::Settings;
-use hubtoken_core::identity::Options;
 use hubtoken_core::identity::cache::disk::DiskCache;
 use hubtoken_core::identity::cache::shared::{LeaseTiming, SharedEntry, Timestamp};
 use hubtoken_core::identity::client::{Client, IdentityAnswer};
 use hubtoken_core::identity::failure::Failure;
 use hubtoken_core::identity::freshness::{DoublingAge, Freshness, Repeated};
+use hubtoken_core::identity::{Options, Settings};
 use hubtoken_core::interrupt::NeverInterrupted;
 use hubtoken_core::require::Requirement;
 use hubtoken_core::role::{Required, Role};

@@ -7,12 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubtoken_core::http::Settings;
-use hubtoken_core::identity::Options;
 use hubtoken_core::identity::cache::disk::DiskCache;
 use hubtoken_core::identity::cache::shared::{CacheKey, LeaseTiming, SharedCache as _, TryLease};
 use hubtoken_core::identity::client::{Client, IdentityAnswer};
 use hubtoken_core::identity::failure::Failure;
+use hubtoken_core::identity::{Options, Settings};
 use hubtoken_core::interrupt::NeverInterrupted;
 
 use crate::client::{ALICE, credential};

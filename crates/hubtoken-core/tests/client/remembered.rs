@@ -6,11 +6,10 @@ use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use hubtoken_core::error::{Denial, DenialKind, Error, UnknownKind};
-use hubtoken_core::http::Settings;
-use hubtoken_core::identity::Options;
 use hubtoken_core::identity::cache::disk::DiskCache;
 use hubtoken_core::identity::cache::shared::LeaseTiming;
 use hubtoken_core::identity::client::Client;
+use hubtoken_core::identity::{Options, Settings};
 use hubtoken_core::interrupt::NeverInterrupted;
 use hubtoken_core::repository::RepositoryType;
 use hubtoken_core::require::{Assurance, Requirement};

@@ -10,12 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hubtoken_core::env::{Environment as _, StaticEnvironment};
-use hubtoken_core::http::Settings;
 use hubtoken_core::identity::cache::disk::DiskCache;
 use hubtoken_core::identity::cache::shared::LeaseTiming;
 use hubtoken_core::identity::client::{Client, IdentityAnswer};
 use hubtoken_core::identity::failure::Failure;
-use hubtoken_core::identity::{Options, REJECTION_LIFETIME};
+use hubtoken_core::identity::{Options, REJECTION_LIFETIME, Settings};
 use hubtoken_core::interrupt::{Interrupt, NeverInterrupted};
 
 use crate::client::{ALICE, TOKEN, credential};
@@ -94,7 +93,7 @@ fn ask_watched(
 /// The shared cache of a home folder, wrapped.
 fn watched(home: &Path) -> Arc<ObservedCache> {
     let environment = StaticEnvironment::from([("HF_HOME", home.to_str().expect("text"))]);
-    let folder = Settings::read(&environment).identities.expect("a folder");
+    let folder = Settings::read(&environment).shared_cache.expect("a folder");
     ObservedCache::new(DiskCache::new(folder))
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::disk::DiskCache;
 use super::shared::SharedCache;
-use crate::http::Settings;
+use crate::identity::settings::Settings;
 use crate::sync::lock_ignoring_poison;
 
 /// The shared caches in use: nearly always one.
@@ -21,7 +21,7 @@ impl SharedCaches {
     /// The shared cache that the settings select; `None` if nothing is shared.
     pub(in crate::identity) fn of(&self, settings: &Settings) -> Option<Arc<dyn SharedCache>> {
         settings
-            .identities
+            .shared_cache
             .as_deref()
             .map(|folder| self.folder(folder))
     }
