@@ -50,8 +50,8 @@ pub fn identify_anew(
     timeout: Option<f64>,
 ) -> PyResult<PyIdentity> {
     let options = options(Options::for_callers(), max_age, None, timeout)?;
-    let credential = credential(py, token, endpoint)?;
     let process = process_state::current_after_pid_check();
+    let credential = credential(py, &process, token, endpoint)?;
     let settings = Settings::read(&ProcessEnvironment).unshared();
     let connection = process.client.connect(&credential.endpoint, &settings);
     let signals = Signals::default();
@@ -103,8 +103,8 @@ pub fn require_of_caller(
 ) -> PyResult<()> {
     let options = options(Options::for_callers(), max_age, None, timeout)?;
     let requirement = requirement(need, repo, repo_type)?;
-    let credential = credential(py, token, endpoint)?;
     let process = process_state::current_after_pid_check();
+    let credential = credential(py, &process, token, endpoint)?;
     if requirement.is_granted(&process.client, &credential, options.max_age) {
         return Ok(());
     }

@@ -30,7 +30,7 @@ pub fn find(
     process: &ProcessState,
     request: &Request<'_>,
 ) -> PyResult<Result<Option<Arc<Credential>>, Error>> {
-    let host = PythonHost::default();
+    let host = PythonHost::new(process);
     let inputs = inputs().with_host(&host);
     let resolve = || process.resolver.resolve(request, &inputs);
     let outcome = if request.is_answered_by_its_argument() {

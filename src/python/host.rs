@@ -15,19 +15,26 @@ use super::signals::Signals;
 use crate::env::{self, Environment as _, ProcessEnvironment, StaticEnvironment};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
-use crate::process_state;
+use crate::process_state::ProcessState;
 use crate::resolve::host::Host;
 use crate::resolve::slow_source::{Responder, SourceAnswer};
 use crate::source::Notebook;
 use crate::sync::lock_ignoring_poison;
 
 /// The environment of one call. Its methods attach to the interpreter themselves.
-#[derive(Default)]
 pub struct PythonHost {
     signals: Signals,
+    is_forked: bool,
 }
 
 impl PythonHost {
+    pub fn new(process: &ProcessState) -> Self {
+        Self {
+            signals: Signals::default(),
+            is_forked: process.is_forked(),
+        }
+    }
+
     /// The exception for a core error; for an interruption, the one that the signal handler raised.
     pub fn to_python(&self, error: Error) -> PyErr {
         self.signals.to_python(error)
@@ -45,7 +52,7 @@ impl Host for PythonHost {
 
     fn vaults(&self) -> Vec<Notebook> {
         // A notebook whose own modules are broken has no vault.
-        Python::attach(|py| vaults(py).unwrap_or_default())
+        Python::attach(|py| vaults(py, self.is_forked).unwrap_or_default())
     }
 
     fn ask_vault(&self, notebook: Notebook, responder: Responder) {
@@ -56,13 +63,13 @@ impl Host for PythonHost {
     }
 }
 
-fn vaults(py: Python<'_>) -> PyResult<Vec<Notebook>> {
+fn vaults(py: Python<'_>, is_forked: bool) -> PyResult<Vec<Notebook>> {
     // Two cheap checks: nearly every process is not a notebook, and should import nothing.
     let modules = py
         .import("sys")?
         .getattr("modules")?
         .cast_into::<PyDict>()?;
-    let may_be_colab = modules.contains("google.colab")? && !process_state::is_forked();
+    let may_be_colab = modules.contains("google.colab")? && !is_forked;
     let may_be_kaggle = env::text(&ProcessEnvironment, env::KAGGLE_USER_SECRETS_TOKEN).is_some();
     if !may_be_colab && !may_be_kaggle {
         return Ok(Vec::new());

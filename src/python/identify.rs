@@ -15,7 +15,7 @@ use crate::credential::Credential;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::identity::{Options, Settings, caller_token};
-use crate::process_state;
+use crate::process_state::{self, ProcessState};
 use crate::resolve::ambient_endpoint;
 
 /// Identifies the owner of a token that a caller has sent: for servers.
@@ -73,12 +73,13 @@ pub fn identify(
     timeout: Option<f64>,
 ) -> PyResult<PyIdentity> {
     let options = options(Options::for_callers(), max_age, max_stale, timeout)?;
-    let credential = credential(py, token, endpoint)?;
-    if let Some(known) = known(&credential, &options)? {
+    let process = process_state::current();
+    let credential = credential(py, &process, token, endpoint)?;
+    if let Some(known) = known(&process, &credential, &options)? {
         return Ok(known);
     }
     let settings = Settings::read(&ProcessEnvironment).unshared();
-    ask(py, &credential, &settings, &options).map(PyIdentity)
+    ask(py, &process, &credential, &settings, &options).map(PyIdentity)
 }
 
 /// Returns the cached identity behind a token that a caller has sent: for event loops.
@@ -117,12 +118,18 @@ pub fn cached_identity(
     max_age: Option<f64>,
 ) -> PyResult<Option<PyIdentity>> {
     let options = options(Options::for_callers(), max_age, None, None)?;
-    known(&credential(py, token, endpoint)?, &options)
+    let process = process_state::current();
+    let credential = credential(py, &process, token, endpoint)?;
+    known(&process, &credential, &options)
 }
 
 /// The cached answer for a token; a cached rejection is an error.
-fn known(credential: &Arc<Credential>, options: &Options) -> PyResult<Option<PyIdentity>> {
-    process_state::current()
+fn known(
+    process: &ProcessState,
+    credential: &Arc<Credential>,
+    options: &Options,
+) -> PyResult<Option<PyIdentity>> {
+    process
         .client
         .cached_answer(credential, options)
         .transpose()
@@ -130,13 +137,15 @@ fn known(credential: &Arc<Credential>, options: &Options) -> PyResult<Option<PyI
         .map_err(|failure| to_python(failure.into_error(credential)))
 }
 
+/// The credential for a caller's token.
 pub fn credential(
     py: Python<'_>,
+    process: &ProcessState,
     token: &Bound<'_, PyAny>,
     endpoint: Option<&str>,
 ) -> PyResult<Arc<Credential>> {
     if let Ok(token) = token.cast::<PyHubToken>() {
-        let credential = token.get().credential(py)?;
+        let credential = token.get().credential_in(py, process)?;
         credential
             .check_endpoint(parse_endpoint(endpoint)?.as_ref())
             .map_err(to_python)?;

@@ -14,6 +14,7 @@ use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::expiry::Expiry;
+use crate::process_state::ProcessState;
 use crate::resolve::{Argument, ambient_endpoint};
 use crate::source::Source;
 use crate::token::Token;
@@ -22,11 +23,12 @@ use crate::trace::{SourceStatus, Trace};
 /// The token to log in with; a `HubToken` keeps its own Hub.
 pub fn given(
     py: Python<'_>,
+    process: &ProcessState,
     token: Option<&Bound<'_, PyAny>>,
     endpoint: Option<Endpoint>,
 ) -> PyResult<Arc<Credential>> {
     let typed;
-    let text = match argument(py, token)? {
+    let text = match argument(py, process, token)? {
         Argument::Credential(credential) => {
             credential
                 .check_endpoint(endpoint.as_ref())

@@ -218,6 +218,7 @@ pub fn require_permission<'py>(
     on_unknown: &str,
     must_exist: bool,
 ) -> PyResult<Bound<'py, PyHubToken>> {
+    let process = process_state::current();
     let which = TokenArgument {
         token,
         endpoint,
@@ -229,8 +230,7 @@ pub fn require_permission<'py>(
         namespace: namespace.map(str::to_owned),
         must_exist,
     };
-    Call::new(which, requirement, max_age, max_stale, timeout, on_unknown)?
-        .check(py, &process_state::current())
+    Call::new(which, requirement, max_age, max_stale, timeout, on_unknown)?.check(py, &process)
 }
 
 /// The role and the repository, with the project's as defaults.
@@ -366,11 +366,15 @@ impl<'a, 'py> Call<'a, 'py> {
         })
     }
 
-    fn check(&self, py: Python<'py>, process: &ProcessState) -> PyResult<Bound<'py, PyHubToken>> {
+    fn check(
+        &self,
+        py: Python<'py>,
+        process: &Arc<ProcessState>,
+    ) -> PyResult<Bound<'py, PyHubToken>> {
         // It is returned unchanged.
         let given = self.which.handed_over();
         let credential = match given {
-            Some(token) => Some(token.get().credential(py)?),
+            Some(token) => Some(token.get().credential_in(py, process)?),
             None => resolve(py, process, self.which)?,
         };
         let credential = needed(credential)?;
@@ -378,7 +382,7 @@ impl<'a, 'py> Call<'a, 'py> {
             self.requirement
                 .is_granted(&process.client, &credential, self.options.max_age);
         if !granted {
-            self.ask(py, &credential)?;
+            self.ask(py, process, &credential)?;
         }
         match given {
             Some(token) => Ok(token.clone()),
@@ -386,8 +390,13 @@ impl<'a, 'py> Call<'a, 'py> {
         }
     }
 
-    fn ask(&self, py: Python<'py>, credential: &Arc<Credential>) -> PyResult<()> {
-        let process = process_state::current_after_pid_check();
+    fn ask(
+        &self,
+        py: Python<'py>,
+        process: &Arc<ProcessState>,
+        credential: &Arc<Credential>,
+    ) -> PyResult<()> {
+        let process = process.after_pid_check();
         let connection = process
             .client
             .connect(&credential.endpoint, &Settings::read(&ProcessEnvironment));

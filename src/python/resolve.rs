@@ -140,14 +140,14 @@ pub fn explain(
     profile: Option<&str>,
 ) -> PyResult<PyTrace> {
     let process = process_state::current();
-    let host = PythonHost::default();
+    let host = PythonHost::new(&process);
     let inputs = inputs().with_host(&host);
     let request = TokenArgument {
         token,
         endpoint,
         profile,
     }
-    .request(py)?;
+    .request(py, &process)?;
     py.detach(|| process.resolver.explain(&request, &inputs))
         .map(PyTrace)
         .map_err(|error| host.to_python(error))
@@ -209,5 +209,5 @@ fn find(
             Cached::Miss => {}
         }
     }
-    chain::find(py, process, &which.request(py)?)
+    chain::find(py, process, &which.request(py, process)?)
 }

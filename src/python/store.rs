@@ -71,8 +71,9 @@ pub fn login(
     }
     let signals = Signals::default();
     let token_store = token_store(&signals)?;
-    let credential = login_token::given(py, token, parse_endpoint(endpoint)?)?;
-    let process = process_state::current_after_pid_check();
+    let process = process_state::current();
+    let credential = login_token::given(py, &process, token, parse_endpoint(endpoint)?)?;
+    let process = process.after_pid_check();
     let connection = process
         .client
         .connect(&credential.endpoint, &Settings::read(&ProcessEnvironment));
@@ -140,10 +141,9 @@ pub fn logout(py: Python<'_>, name: Option<&str>) -> PyResult<()> {
         })
         .map_err(|error| signals.to_python(error))?;
     let settings = Settings::read(&ProcessEnvironment);
+    let process = process_state::current();
     for digest in &removed.tokens {
-        process_state::current()
-            .client
-            .invalidate_shared(&settings, *digest);
+        process.client.invalidate_shared(&settings, *digest);
     }
     warn_of(py, &removed.warnings)?;
     warn_of_shadow(py, "is still used", " to be without a token")

@@ -16,6 +16,7 @@ use super::token_state::TokenState;
 use crate::credential::Credential;
 use crate::endpoint::STAGING;
 use crate::env::{self, Environment as _, ProcessEnvironment};
+use crate::process_state::ProcessState;
 use crate::resolve::{Inputs, placed};
 use crate::source::Placement;
 use crate::token::TokenKind;
@@ -70,6 +71,15 @@ impl PyHubToken {
     /// The credential; an unpickled token is looked up here on first use.
     pub fn credential(&self, py: Python<'_>) -> PyResult<Arc<Credential>> {
         self.0.credential(py)
+    }
+
+    /// The same, for a call that has the process's state.
+    pub fn credential_in(
+        &self,
+        py: Python<'_>,
+        process: &ProcessState,
+    ) -> PyResult<Arc<Credential>> {
+        self.0.credential_in(py, process)
     }
 
     /// The live credential, without looking for a detached one.

@@ -6,6 +6,7 @@ use pyo3::types::{PyBool, PyString};
 
 use super::arguments::{parse_endpoint, token_text};
 use super::token::PyHubToken;
+use crate::process_state::ProcessState;
 use crate::resolve::{Argument, Request};
 
 /// The three arguments as Python passes them.
@@ -33,9 +34,9 @@ impl<'a, 'py> TokenArgument<'a, 'py> {
     }
 
     /// The request to the chain.
-    pub fn request(&self, py: Python<'_>) -> PyResult<Request<'a>> {
+    pub fn request(&self, py: Python<'_>, process: &ProcessState) -> PyResult<Request<'a>> {
         Ok(Request {
-            argument: argument(py, self.token)?,
+            argument: argument(py, process, self.token)?,
             endpoint: parse_endpoint(self.endpoint)?,
             profile: self.profile,
         })
@@ -43,12 +44,18 @@ impl<'a, 'py> TokenArgument<'a, 'py> {
 }
 
 /// Parses a `token=` argument.
-pub fn argument<'a>(py: Python<'_>, token: Option<&'a Bound<'_, PyAny>>) -> PyResult<Argument<'a>> {
+pub fn argument<'a>(
+    py: Python<'_>,
+    process: &ProcessState,
+    token: Option<&'a Bound<'_, PyAny>>,
+) -> PyResult<Argument<'a>> {
     let Some(token) = token else {
         return Ok(Argument::Ambient);
     };
     if let Ok(token) = token.cast::<PyHubToken>() {
-        return Ok(Argument::Credential(token.get().credential(py)?));
+        return Ok(Argument::Credential(
+            token.get().credential_in(py, process)?,
+        ));
     }
     if let Ok(flag) = token.cast::<PyBool>() {
         return Ok(if flag.is_true() {

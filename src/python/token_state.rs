@@ -5,6 +5,7 @@
 //! quick sources on first use. Only one kind of pickle carries the value: the one that
 //! `multiprocessing` writes to the pipe of a process that it is starting.
 
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
@@ -13,7 +14,7 @@ use super::arguments::inputs;
 use super::error::to_python;
 use crate::credential::Credential;
 use crate::live_tokens;
-use crate::process_state;
+use crate::process_state::{self, ProcessState};
 use crate::token_reference::TokenReference;
 
 /// A token, or a reference to it.
@@ -32,6 +33,23 @@ pub enum TokenState {
 impl TokenState {
     /// The credential; an unpickled token is looked up here on first use.
     pub fn credential(&self, py: Python<'_>) -> PyResult<Arc<Credential>> {
+        self.credential_from(py, process_state::current)
+    }
+
+    /// The same, for a call that has the process's state.
+    pub fn credential_in(
+        &self,
+        py: Python<'_>,
+        process: &ProcessState,
+    ) -> PyResult<Arc<Credential>> {
+        self.credential_from(py, || process)
+    }
+
+    fn credential_from<P: Deref<Target = ProcessState>>(
+        &self,
+        py: Python<'_>,
+        process: impl FnOnce() -> P,
+    ) -> PyResult<Arc<Credential>> {
         match self {
             Self::Live(credential) => Ok(credential.clone()),
             Self::Detached { reference, found } => {
@@ -40,7 +58,7 @@ impl TokenState {
                 }
                 let credential = match live_tokens::find(reference) {
                     Some(credential) => credential,
-                    None => revive(py, reference)?,
+                    None => restore(py, &process(), reference)?,
                 };
                 Ok(found.get_or_init(|| credential).clone())
             }
@@ -73,8 +91,11 @@ impl TokenState {
 }
 
 /// Looks up a token in the quick sources. Skips every source that could be slow or show a dialog.
-fn revive(py: Python<'_>, reference: &TokenReference) -> PyResult<Arc<Credential>> {
-    let process = process_state::current();
+fn restore(
+    py: Python<'_>,
+    process: &ProcessState,
+    reference: &TokenReference,
+) -> PyResult<Arc<Credential>> {
     let inputs = inputs();
     let credential = py
         .detach(|| process.resolver.restore(reference, &inputs))

@@ -15,7 +15,7 @@ use crate::credential::Credential;
 use crate::env::ProcessEnvironment;
 use crate::identity::model::Identity;
 use crate::identity::{Options, Settings};
-use crate::process_state;
+use crate::process_state::{self, ProcessState};
 use crate::require::stale_warning;
 
 /// Returns whose a token is, as the Hub reports it.
@@ -77,7 +77,7 @@ pub fn whoami(
     };
     let process = process_state::current();
     let credential = match which.handed_over() {
-        Some(token) => token.get().credential(py)?,
+        Some(token) => token.get().credential_in(py, &process)?,
         None => needed(resolve(py, &process, which)?)?,
     };
     if let Some(identity) = process.client.cached(&credential, &options) {
@@ -85,6 +85,7 @@ pub fn whoami(
     }
     ask(
         py,
+        &process,
         &credential,
         &Settings::read(&ProcessEnvironment),
         &options,
@@ -95,11 +96,12 @@ pub fn whoami(
 /// Requests the identity, and warns if it is only a stale one from the cache.
 pub fn ask(
     py: Python<'_>,
+    process: &Arc<ProcessState>,
     credential: &Arc<Credential>,
     settings: &Settings,
     options: &Options,
 ) -> PyResult<Arc<Identity>> {
-    let process = process_state::current_after_pid_check();
+    let process = process.after_pid_check();
     let connection = process.client.connect(&credential.endpoint, settings);
     let signals = Signals::default();
     let known = log::detached(py, || {

@@ -22,11 +22,39 @@ pub struct ProcessState {
     pub client: Arc<Client>,
 }
 
+impl ProcessState {
+    /// Whether this process is a fork of one that used hubtoken.
+    #[must_use]
+    pub fn is_forked(&self) -> bool {
+        self.forked
+    }
+
+    /// This state, or a new one if the process ID shows that it is the parent's.
+    ///
+    /// For code paths that lead to the network, where an extra system call does not matter.
+    #[must_use]
+    pub fn after_pid_check(self: &Arc<Self>) -> Arc<Self> {
+        let id = std::process::id();
+        if self.id == id {
+            return Arc::clone(self);
+        }
+        // Another thread may have replaced it already.
+        let is_parents = |process: &Arc<Self>| process.id != id;
+        if lock_ignoring_poison(&CURRENT)
+            .as_ref()
+            .is_some_and(is_parents)
+        {
+            after_fork();
+        }
+        current()
+    }
+}
+
 /// Locked only by threads that are attached to the interpreter, and only to clone the value. Python
 /// forks while attached, so no child inherits a locked mutex.
 static CURRENT: Mutex<Option<Arc<ProcessState>>> = Mutex::new(None);
 
-/// The state of this process.
+/// The state of this process. A call takes it once and hands it down.
 #[must_use]
 pub fn current() -> Arc<ProcessState> {
     let mut current = lock_ignoring_poison(&CURRENT);
@@ -34,17 +62,9 @@ pub fn current() -> Arc<ProcessState> {
 }
 
 /// The state of this process, after checking that the process ID has not changed.
-///
-/// For code paths that lead to the network, where an extra system call does not matter.
 #[must_use]
 pub fn current_after_pid_check() -> Arc<ProcessState> {
-    if lock_ignoring_poison(&CURRENT)
-        .as_ref()
-        .is_some_and(|process| process.id != std::process::id())
-    {
-        after_fork();
-    }
-    current()
+    current().after_pid_check()
 }
 
 /// Abandons the parent's state. Call this in the child, right after a fork.
@@ -62,12 +82,6 @@ pub fn after_fork() {
         ..new()
     }));
     std::mem::forget(parents);
-}
-
-/// Whether this process is a fork of one that used hubtoken.
-#[must_use]
-pub fn is_forked() -> bool {
-    current().forked
 }
 
 fn new() -> ProcessState {
