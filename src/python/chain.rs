@@ -15,21 +15,35 @@ use crate::process_state::ProcessState;
 use crate::resolve::Request;
 use crate::trace::Trace;
 
+/// Why no token was found.
+pub enum ChainError {
+    /// The chain's own reason.
+    Core(Error),
+    /// An exception: a warning that is an error, or what a signal handler raised.
+    Python(PyErr),
+}
+
+impl From<PyErr> for ChainError {
+    fn from(error: PyErr) -> Self {
+        Self::Python(error)
+    }
+}
+
+impl From<ChainError> for PyErr {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::Core(error) => to_python(error),
+            ChainError::Python(error) => error,
+        }
+    }
+}
+
 /// Resolves a token.
 pub fn resolve(
     py: Python<'_>,
     process: &ProcessState,
     request: &Request<'_>,
-) -> PyResult<Option<Arc<Credential>>> {
-    find(py, process, request)?.map_err(to_python)
-}
-
-/// The same. The outer error is Python's, the inner one the chain's.
-pub fn find(
-    py: Python<'_>,
-    process: &ProcessState,
-    request: &Request<'_>,
-) -> PyResult<Result<Option<Arc<Credential>>, Error>> {
+) -> Result<Option<Arc<Credential>>, ChainError> {
     let host = PythonHost::new(process);
     let inputs = inputs().with_host(&host);
     let resolve = || process.resolver.resolve(request, &inputs);
@@ -44,10 +58,10 @@ pub fn find(
             warn_of(py, process, &resolution.trace)?;
             // While attached again: see `live_tokens`.
             resolution.credential.iter().for_each(live_tokens::register);
-            Ok(Ok(resolution.credential))
+            Ok(resolution.credential)
         }
-        Err(error @ Error::Interrupted) => Err(host.to_python(error)),
-        Err(error) => Ok(Err(error)),
+        Err(error @ Error::Interrupted) => Err(host.to_python(error).into()),
+        Err(error) => Err(ChainError::Core(error)),
     }
 }
 

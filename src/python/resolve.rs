@@ -6,8 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::arguments::inputs;
-use super::chain::{self, warn_of};
-use super::error::to_python;
+use super::chain::{self, ChainError, warn_of};
 use super::host::PythonHost;
 use super::token::{PyHubToken, revealed};
 use super::token_argument::TokenArgument;
@@ -71,14 +70,15 @@ pub fn resolve_token(
         profile,
     };
     let process = process_state::current();
-    match find(py, &process, which)? {
-        Ok(found) => Ok(found.map(PyHubToken::from)),
+    match resolve(py, &process, which) {
         // The caller accepts a missing token, but a broken source must still be reported.
-        Err(Error::TokenNotFound { trace, .. }) if !required && profile.is_none() => {
+        Err(ChainError::Core(Error::TokenNotFound { trace, .. }))
+            if !required && profile.is_none() =>
+        {
             warn_of(py, &process, &trace)?;
             Ok(None)
         }
-        Err(error) => Err(to_python(error)),
+        found => Ok(found?.map(PyHubToken::from)),
     }
 }
 
@@ -183,31 +183,22 @@ pub fn clear_cache() {
     process.client.clear();
 }
 
-/// Resolves a token for the wrappers.
+/// Resolves a token for the wrappers: from the cache if nothing is given, else through the chain.
 pub fn resolve(
     py: Python<'_>,
     process: &ProcessState,
     which: TokenArgument<'_, '_>,
-) -> PyResult<Option<Arc<Credential>>> {
-    find(py, process, which)?.map_err(to_python)
-}
-
-/// The outer error is Python's, the inner one the chain's.
-fn find(
-    py: Python<'_>,
-    process: &ProcessState,
-    which: TokenArgument<'_, '_>,
-) -> PyResult<Result<Option<Arc<Credential>>, Error>> {
+) -> Result<Option<Arc<Credential>>, ChainError> {
     if which.is_ambient() {
         match process.resolver.cached(&ProcessEnvironment) {
-            Cached::Hit(credential) => return Ok(Ok(Some(credential))),
+            Cached::Hit(credential) => return Ok(Some(credential)),
             Cached::Revalidate(credential) => {
                 if py.detach(|| process.resolver.revalidate(&credential)) {
-                    return Ok(Ok(Some(credential)));
+                    return Ok(Some(credential));
                 }
             }
             Cached::Miss => {}
         }
     }
-    chain::find(py, process, &which.request(py, process)?)
+    chain::resolve(py, process, &which.request(py, process)?)
 }
