@@ -11,7 +11,7 @@ use time::macros::format_description;
 use super::layout::Layout;
 use crate::credential::Credential;
 use crate::identity::model::{Identity, Organization, Scope};
-use crate::role::TokenRole;
+use crate::role::{OrganizationRole, TokenRole};
 
 /// A token as JSON, without its value.
 pub fn token_json(credential: &Credential) -> Value {
@@ -29,7 +29,7 @@ pub fn identity_json(identity: &Identity) -> Value {
         json!({
             "name": organization.name,
             "full_name": organization.full_name,
-            "role_in_org": organization.role_in_org,
+            "role_in_org": organization.role_in_org.as_ref().map(OrganizationRole::name),
             "security_restrictions": organization.security_restrictions,
         })
     };
@@ -110,8 +110,8 @@ pub fn identity_rows(page: &mut Layout, identity: &Identity, now: OffsetDateTime
 fn membership(organization: &Organization) -> String {
     let role = organization
         .role_in_org
-        .as_deref()
-        .unwrap_or("role not reported");
+        .as_ref()
+        .map_or("role not reported", OrganizationRole::name);
     if organization.security_restrictions.is_empty() {
         role.to_owned()
     } else {

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::identity::model::{Identity, Organization, Scope};
-use crate::role::TokenRole;
+use crate::role::{OrganizationRole, TokenRole};
 use crate::trace::Trace;
 
 /// Who a token belongs to, and what it may do, as the Hub reports it.
@@ -143,7 +143,7 @@ impl PyOrganization {
     /// `admin`, `write`, `contributor`, `read` or `no_access`; `None` if the Hub did not report it.
     #[getter]
     fn role_in_org(&self) -> Option<&str> {
-        self.0.role_in_org.as_deref()
+        self.0.role_in_org.as_ref().map(OrganizationRole::name)
     }
 
     /// What blocks this token: `token-policy`, `token-revoked`, `mfa`, `sso`, `ip`.

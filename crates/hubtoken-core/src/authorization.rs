@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use crate::error::{Denial, DenialKind, Error};
 use crate::identity::model::{Identity, Organization, Scope};
 use crate::role::permission::{self, Spelling};
-use crate::role::{READ, Required, Role, TokenRole, WRITE};
+use crate::role::{OrganizationRole, READ, Required, Role, TokenRole, WRITE};
 use crate::target::Target;
 pub(crate) use remedy::Remedy;
 
@@ -239,7 +239,7 @@ impl Evaluation<'_> {
     /// What the user's role in an organization allows.
     fn role_verdict(&self, organization: &Organization) -> Verdict {
         let name = &organization.name;
-        let Some(role) = organization.role_in_org.as_deref() else {
+        let Some(role) = &organization.role_in_org else {
             return self.unknown(format!(
                 "the Hub did not report the role in the organization {name}"
             ));
@@ -247,10 +247,11 @@ impl Evaluation<'_> {
         let user = &self.identity.user;
         let higher_role = || Remedy::HigherRole(name.clone());
         let may = match (role, self.required.changes_something()) {
-            ("admin" | "write", _) | ("contributor" | "read", false) => true,
+            (OrganizationRole::Admin | OrganizationRole::Write, _)
+            | (OrganizationRole::Contributor | OrganizationRole::Read, false) => true,
             // A contributor may create repositories and change those; only the Hub knows who
             // created a repository.
-            ("contributor", true) => match self.target {
+            (OrganizationRole::Contributor, true) => match self.target {
                 Target::Repository { .. } => {
                     return self
                         .unknown(format!(
@@ -261,7 +262,7 @@ impl Evaluation<'_> {
                 }
                 _ => true,
             },
-            ("no_access", false) => {
+            (OrganizationRole::NoAccess, false) => {
                 return self
                     .unknown(format!(
                         "{user} has the role no_access in the organization {name}: only public \
@@ -269,8 +270,10 @@ impl Evaluation<'_> {
                     ))
                     .with(higher_role(), self.identity);
             }
-            _ => false,
+            (OrganizationRole::Read | OrganizationRole::NoAccess, true)
+            | (OrganizationRole::Other(_), _) => false,
         };
+        let role = role.name();
         if may {
             return self.allowed(format!(
                 "{user} has the role {role} in the organization {name}"

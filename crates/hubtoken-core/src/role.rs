@@ -50,6 +50,51 @@ impl TokenRole {
     }
 }
 
+/// The role of a user in an organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrganizationRole {
+    /// May also manage the organization.
+    Admin,
+    /// May write to every repository.
+    Write,
+    /// May create repositories and write to those.
+    Contributor,
+    /// May read every repository.
+    Read,
+    /// May read only what is public.
+    NoAccess,
+    /// A role of a later Hub.
+    Other(String),
+}
+
+impl OrganizationRole {
+    /// The role for the Hub's term.
+    #[must_use]
+    pub fn from_wire(word: &str) -> Self {
+        match word {
+            "admin" => Self::Admin,
+            "write" => Self::Write,
+            "contributor" => Self::Contributor,
+            "read" => Self::Read,
+            "no_access" => Self::NoAccess,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// The Hub's term.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Admin => "admin",
+            Self::Write => "write",
+            Self::Contributor => "contributor",
+            Self::Read => "read",
+            Self::NoAccess => "no_access",
+            Self::Other(other) => other,
+        }
+    }
+}
+
 /// The two roles that can be required: `read` < `write`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {

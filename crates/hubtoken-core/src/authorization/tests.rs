@@ -24,7 +24,7 @@ fn identity(
             .map(|(name, role)| Organization {
                 name: (*name).to_owned(),
                 full_name: None,
-                role_in_org: (!role.is_empty()).then(|| (*role).to_owned()),
+                role_in_org: (!role.is_empty()).then(|| OrganizationRole::from_wire(role)),
                 security_restrictions: Vec::new(),
                 has_resource_groups: false,
             })

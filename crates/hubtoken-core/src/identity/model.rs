@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::endpoint::Endpoint;
-use crate::role::TokenRole;
+use crate::role::{OrganizationRole, TokenRole};
 use crate::sanitize::replace_controls;
 
 /// The account that a token belongs to, and what the token may do.
@@ -57,8 +57,8 @@ pub struct Organization {
     pub name: String,
     /// The display name.
     pub full_name: Option<String>,
-    /// `admin`, `write`, `contributor`, `read` or `no_access`; `None` when the Hub did not say.
-    pub role_in_org: Option<String>,
+    /// The account's role in it; `None` when the Hub did not say.
+    pub role_in_org: Option<OrganizationRole>,
     /// Why the organization blocks this token: `token-policy`, `token-revoked`, `mfa`, `sso`, `ip`,
     /// …
     pub security_restrictions: Vec<String>,
@@ -287,7 +287,10 @@ impl From<OrgAnswer> for Organization {
         Self {
             name: answer.name,
             full_name: answer.fullname,
-            role_in_org: answer.role_in_org,
+            role_in_org: answer
+                .role_in_org
+                .as_deref()
+                .map(OrganizationRole::from_wire),
             security_restrictions,
             has_resource_groups: answer
                 .resource_groups
@@ -338,8 +341,8 @@ mod tests {
         assert_eq!(identity.user, "alice");
         assert_eq!(identity.role, Some(TokenRole::FineGrained));
         assert_eq!(
-            identity.organizations[0].role_in_org.as_deref(),
-            Some("read")
+            identity.organizations[0].role_in_org,
+            Some(OrganizationRole::Read)
         );
         assert_eq!(identity.scopes.len(), 2);
         assert_eq!(
