@@ -12,6 +12,9 @@ use zeroize::Zeroizing;
 
 use crate::sanitize::redacted_path;
 
+/// The maximum size of a token file, in bytes: the same for all that read or write one.
+pub const MAXIMUM_TOKEN_FILE: u64 = 64 * 1024;
+
 /// Reads a text file of at most `limit` bytes; `None` if it does not exist.
 ///
 /// # Errors

@@ -23,9 +23,6 @@ use crate::source::Source;
 use crate::token::Token;
 use crate::trace::{SourceStatus, Step, Trace};
 
-/// The maximum size of a token file, in bytes.
-pub(super) const MAXIMUM_TOKEN_FILE: u64 = 64 * 1024;
-
 /// One run of the chain.
 pub(super) struct ChainRun<'a> {
     resolver: &'a Resolver,

@@ -10,8 +10,7 @@ use std::ffi::OsString;
 use zeroize::Zeroizing;
 
 use super::Inputs;
-use super::chain::MAXIMUM_TOKEN_FILE;
-use crate::bounded_file;
+use crate::bounded_file::{self, MAXIMUM_TOKEN_FILE};
 use crate::token::Token;
 
 impl Inputs<'_> {

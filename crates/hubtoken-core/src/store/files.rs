@@ -3,12 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::metadata_file;
-use crate::bounded_file;
+use crate::bounded_file::{self, MAXIMUM_TOKEN_FILE};
 use crate::paths::Paths;
 use crate::token::Token;
-
-/// The maximum size of a token file, in bytes.
-const MAXIMUM_TOKEN_FILE: u64 = 64 * 1024;
 
 /// The paths of the active token and of the named tokens. The metadata file is next to the latter.
 pub(super) struct Files {

@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{ChainRun, MAXIMUM_TOKEN_FILE};
-use crate::bounded_file;
+use super::ChainRun;
+use crate::bounded_file::{self, MAXIMUM_TOKEN_FILE};
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::Error;
