@@ -74,6 +74,15 @@ impl Failure {
         }
     }
 
+    /// How long the Hub wants no more requests, if it said so.
+    #[must_use]
+    pub fn rate_limit(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } => retry_after.map(Duration::from_secs),
+            _ => None,
+        }
+    }
+
     /// Whether another route to the Hub might succeed.
     #[must_use]
     pub fn depends_on_route(&self) -> bool {

@@ -12,7 +12,6 @@ use super::{AuthCheckResult, Client, HubConnection, not_before};
 use crate::credential::Credential;
 use crate::http::{self, HubClient};
 use crate::identity::auth_check::{AuthCheck, AuthCheckOutcome, AuthCheckResponse, parse_response};
-use crate::identity::cache::key::Key;
 use crate::identity::cache::shared::{LimitScope, SharedEntry};
 use crate::identity::failure::Failure;
 use crate::identity::{CHECK_LIFETIME, Options};
@@ -85,22 +84,6 @@ impl Client {
         }
     }
 
-    /// Caches a rate limit that a request other than whoami ran into.
-    pub(super) fn record_rate_limit(
-        &self,
-        key: &Key,
-        failure: &Failure,
-        shared: Option<&SharedEntry>,
-    ) {
-        if let Failure::RateLimited {
-            retry_after: Some(seconds),
-        } = failure
-        {
-            let length = Duration::from_secs(*seconds);
-            self.record_limit(key, LimitScope::Hub, length, shared);
-        }
-    }
-
     async fn request_auth_check(
         self: Arc<Self>,
         check: AuthCheck,
@@ -114,8 +97,10 @@ impl Client {
         let endpoint = &credential.endpoint;
         let answer = http::get(&http, endpoint, &check.path(), authorization, timeout).await?;
         let response = parse_response(&answer);
-        if let Err(failure) = &response {
-            self.record_rate_limit(&check.key, failure, shared.as_ref());
+        if let Err(failure) = &response
+            && let Some(length) = failure.rate_limit()
+        {
+            self.record_limit(&check.key, LimitScope::Hub, length, shared.as_ref());
         }
         let response = response?;
         if response == AuthCheckResponse::Outcome(AuthCheckOutcome::Allowed) {

@@ -286,17 +286,13 @@ impl Client {
         }
         while let Some(answered) = requests.join_next().await {
             if let Ok((index, Some(answer))) = answered {
-                if let (
-                    429,
-                    Failure::RateLimited {
-                        retry_after: Some(seconds),
-                    },
-                ) = (answer.status, Failure::of(&answer))
+                if answer.status >= 400
+                    && let Some(length) = Failure::of(&answer).rate_limit()
                 {
                     let now = self.clock.now();
-                    let length = Duration::from_secs(seconds).min(MAXIMUM_LIMIT);
+                    let end = now + length.min(MAXIMUM_LIMIT);
                     let limits = &self.lookups.limits;
-                    limits.insert(Key::of(credential), now, now + length);
+                    limits.insert(Key::of(credential), now, end);
                 }
                 answers[index] = Some(answer);
             }

@@ -252,11 +252,7 @@ impl Client {
         }
         if answer.status != 200 {
             let failure = Failure::of(&answer);
-            if let Failure::RateLimited {
-                retry_after: Some(seconds),
-            } = failure
-            {
-                let length = Duration::from_secs(seconds);
+            if let Some(length) = failure.rate_limit() {
                 self.record_limit(key, LimitScope::Whoami, length, shared.as_ref());
             }
             return Err(failure);
