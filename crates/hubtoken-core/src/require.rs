@@ -6,30 +6,27 @@
 //! nothing about a token. A denial rests on a fresh identity: what the user has just fixed must not
 //! be denied because of a cached answer.
 
+mod denial;
+mod hub_decision;
 mod missing;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::authorization::{Outcome, Remedy, Verdict, authorize};
+use crate::authorization::{Outcome, Verdict, authorize};
 use crate::credential::Credential;
-use crate::error::{Denial, DenialKind, Error};
+use crate::error::Error;
 use crate::identity::Options;
-use crate::identity::auth_check::{AuthCheck, AuthCheckOutcome};
 use crate::identity::cache::key::Key;
 use crate::identity::cache::shared::Timestamp;
 use crate::identity::client::{Client, DecisionKey, HubConnection, IdentityAnswer};
 use crate::identity::failure::{Failure, format_duration};
-use crate::identity::model::Identity;
 use crate::interrupt::Interrupt;
 use crate::repository::RepositoryType;
-use crate::role::{Required, Role, TokenRole, permission};
+use crate::role::{Required, permission};
 use crate::similar_repositories::MissingRepository;
 use crate::target::Target;
 use missing::Existence;
-
-/// The reason for a disabled repository.
-const DISABLED: &str = "access to the repository is disabled on the Hub, for every token";
 
 /// What is required of a token.
 #[derive(Clone, Debug)]
@@ -341,216 +338,5 @@ impl CheckContext<'_> {
                 .record_denial(&self.decision, known, self.connection, self.options);
         }
         Ok(verdict)
-    }
-
-    /// An old denial that could not be confirmed becomes an unknown that quotes it. An old unknown
-    /// has nothing to quote.
-    fn unconfirmed(&self, failure: Failure, known: &IdentityAnswer, verdict: &Verdict) -> Error {
-        let endpoint = &self.credential.endpoint;
-        let reason = failure.reason(endpoint);
-        let is_denied = verdict.outcome == Outcome::Denied;
-        self.failed(failure).instead(|| {
-            if !is_denied {
-                return format!(
-                    "whether the token {} can {} is not known: {}. Asking the Hub again failed: \
-                     {reason}",
-                    self.subject(&known.identity),
-                    describe_action(&verdict.denial),
-                    verdict.reason.trim_end_matches('.')
-                );
-            }
-            format!(
-                "whether the token {} can {} is not known: {reason}. The answer of {endpoint} {} \
-                 ago was: {}",
-                self.subject(&known.identity),
-                describe_action(&verdict.denial),
-                format_duration(known.asked.elapsed()),
-                verdict.reason
-            )
-        })
-    }
-
-    /// The auth-check for a repository; `None` for another kind of target.
-    fn auth_check_for(&self, target: &Target, role: Role) -> Option<AuthCheck> {
-        let Target::Repository {
-            kind,
-            namespace,
-            name,
-        } = target
-        else {
-            return None;
-        };
-        Some(AuthCheck {
-            key: Key::of(self.credential),
-            kind: *kind,
-            namespace: namespace.clone(),
-            name: name.clone(),
-            role,
-        })
-    }
-
-    fn auth_check(&self, check: &AuthCheck) -> Result<(Instant, AuthCheckOutcome), Error> {
-        self.client
-            .auth_check(
-                check,
-                self.credential,
-                self.connection,
-                self.options,
-                self.interrupt,
-            )
-            .map_err(|failure| self.failed(failure))
-    }
-
-    fn ask_hub(
-        &self,
-        known: &mut IdentityAnswer,
-        required: &Required,
-        role: Role,
-        target: &Target,
-        verdict: &Verdict,
-    ) -> Result<Option<GrantBasis>, Error> {
-        let Some(check) = self.auth_check_for(target, role) else {
-            return Ok(None);
-        };
-        let namespace = &check.namespace;
-        let (asked, outcome) = self.auth_check(&check)?;
-        let identity = &known.identity;
-        let refused = |kind, words: &str, remedy| {
-            Err(self.refused(identity, verdict, kind, words, Some(remedy)))
-        };
-        match outcome {
-            AuthCheckOutcome::Allowed => Ok(Some(GrantBasis::AuthCheck(asked))),
-            AuthCheckOutcome::Gated(words) => {
-                let remedy = if lacks_gated_access(identity, verdict) {
-                    Remedy::GatedRepositories
-                } else {
-                    Remedy::Access(check.page_path())
-                };
-                refused(DenialKind::Gated, &words, remedy)
-            }
-            AuthCheckOutcome::GatedForToken(words) => {
-                refused(DenialKind::Gated, &words, Remedy::GatedRepositories)
-            }
-            AuthCheckOutcome::Policy(words) => refused(
-                DenialKind::OrganizationPolicy,
-                &words,
-                Remedy::for_words(identity, namespace, required.permission(), &words),
-            ),
-            AuthCheckOutcome::Disabled => Err(self.disabled(identity, verdict)),
-            AuthCheckOutcome::Forbidden(words) => {
-                // A reason based on whoami is the best explanation; otherwise there is only the
-                // Hub's message.
-                let (kind, reason) = match verdict.outcome {
-                    Outcome::Allowed => (DenialKind::Other, words),
-                    Outcome::Denied => return Err(self.denied(identity, verdict)),
-                    Outcome::Unknown if words.is_empty() => (verdict.kind, verdict.reason.clone()),
-                    Outcome::Unknown => (verdict.kind, format!("{words} ({})", verdict.reason)),
-                };
-                let has_remedy = verdict.denial.remedy_url.is_some();
-                let page = (!has_remedy).then(|| Remedy::Page(check.page_path()));
-                Err(self.refused(identity, verdict, kind, &reason, page))
-            }
-            AuthCheckOutcome::NotFound if role == Role::Write && !self.must_exist => {
-                let namespace = Target::Namespace(namespace.clone());
-                let creation = self.decide(known, required, &namespace, false)?;
-                let identity = &known.identity;
-                match creation.outcome {
-                    Outcome::Allowed => Ok(Some(GrantBasis::MayCreate)),
-                    Outcome::Denied => {
-                        let reason = format!(
-                            "{target} does not exist, and it cannot be created: {}",
-                            creation.reason
-                        );
-                        let mut creation = creation;
-                        creation.denial.target = Some(target.to_string());
-                        Err(self.denied_because(identity, &creation, &reason))
-                    }
-                    Outcome::Unknown => Err(self.unknown(identity, &creation)),
-                }
-            }
-            AuthCheckOutcome::NotFound => Err(self.not_found(identity, target, verdict)),
-        }
-    }
-
-    /// "hf_…9xQ2 from the environment variable `HF_TOKEN` (`ci` of alice)".
-    fn subject(&self, identity: &Identity) -> String {
-        let name = identity
-            .token_name
-            .as_deref()
-            .map_or_else(String::new, |name| format!("`{}` of ", name.escape_debug()));
-        format!("{} ({name}{})", self.credential.describe(), identity.user)
-    }
-
-    fn denied(&self, identity: &Identity, verdict: &Verdict) -> Error {
-        self.denied_because(identity, verdict, &verdict.reason)
-    }
-
-    fn denied_because(&self, identity: &Identity, verdict: &Verdict, reason: &str) -> Error {
-        if let Some(error) = self.no_such_namespace(identity, verdict) {
-            return error;
-        }
-        self.refused(identity, verdict, verdict.kind, reason, None)
-    }
-
-    fn disabled(&self, identity: &Identity, verdict: &Verdict) -> Error {
-        let kind = DenialKind::Disabled;
-        self.refused(identity, verdict, kind, DISABLED, Some(Remedy::Owner))
-    }
-
-    /// A denial with another reason than the verdict's, and optionally another remedy.
-    fn refused(
-        &self,
-        identity: &Identity,
-        verdict: &Verdict,
-        kind: DenialKind,
-        reason: &str,
-        remedy: Option<Remedy>,
-    ) -> Error {
-        let mut denial = verdict.denial.clone();
-        if let Some(remedy) = remedy {
-            remedy.apply_to(&mut denial, &self.credential.endpoint);
-        }
-        Error::AccessDenied {
-            message: format!(
-                "the token {} cannot {}: {}{}",
-                self.subject(identity),
-                describe_action(&denial),
-                reason.trim_end_matches('.'),
-                denial.remedy()
-            ),
-            kind,
-            denial: Box::new(denial),
-        }
-    }
-
-    fn unknown(&self, identity: &Identity, verdict: &Verdict) -> Error {
-        if let Some(error) = self.no_such_namespace(identity, verdict) {
-            return error;
-        }
-        Error::unknown(format!(
-            "whether the token {} can {} is not known: {}",
-            self.credential.describe(),
-            describe_action(&verdict.denial),
-            verdict.reason
-        ))
-    }
-}
-
-/// Whether a token may not read any gated repository, so that granting its user access would not
-/// help. A token with a scope on this very repository does not need that permission.
-fn lacks_gated_access(identity: &Identity, verdict: &Verdict) -> bool {
-    identity.role == Some(TokenRole::FineGrained)
-        && !identity.can_read_gated_repos
-        && verdict.outcome != Outcome::Allowed
-}
-
-/// "write to acme/tiny", to follow "can".
-fn describe_action(denial: &Denial) -> String {
-    match (denial.required.as_str(), &denial.target) {
-        ("write", Some(target)) => format!("write to {target}"),
-        ("read", Some(target)) => format!("read {target}"),
-        (role @ ("read" | "write"), None) => role.to_owned(),
-        (permission, Some(target)) => format!("use `{permission}` on {target}"),
-        (permission, None) => format!("use `{permission}`"),
     }
 }

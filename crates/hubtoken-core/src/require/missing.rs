@@ -35,6 +35,9 @@ pub(super) enum Existence {
     Unknown,
 }
 
+/// What may be wrong with a name, and the repositories that may have been meant.
+type Hint = (String, Arc<[SimilarRepository]>);
+
 impl CheckContext<'_> {
     /// Checks that a repository exists, whatever the token may do with it.
     pub(super) fn ensure_exists(
@@ -163,32 +166,38 @@ impl CheckContext<'_> {
         }
     }
 
-    /// What may be wrong, and the repositories that may have been meant.
-    fn hint(
+    /// The hint for a repository that does not exist.
+    fn hint(&self, identity: &Identity, target: &Target, verdict: &Verdict) -> Result<Hint, Error> {
+        let (detail, similar) = match self.correction(identity, target, verdict)? {
+            Some((correction, similar)) => (format!(": {correction}"), similar),
+            None if verdict.outcome == Outcome::Allowed => (String::new(), Arc::from([])),
+            None => {
+                let reason = &verdict.reason;
+                let detail = format!(", or the token may not see it: {reason}");
+                (detail, Arc::from([]))
+            }
+        };
+        Ok((format!("The name may be wrong{detail}"), similar))
+    }
+
+    /// What is most likely wrong with the name; `None` if that is unknown.
+    fn correction(
         &self,
         identity: &Identity,
         target: &Target,
         verdict: &Verdict,
-    ) -> Result<(String, Arc<[SimilarRepository]>), Error> {
-        let none = Arc::from([]);
+    ) -> Result<Option<Hint>, Error> {
         if let Some(sentence) = self.unknown_namespace(identity, verdict)? {
-            return Ok((format!("The name may be wrong: {sentence}"), none));
+            return Ok(Some((sentence, Arc::from([]))));
         }
-        if self.must_exist
-            && let Some(missing) = self.missing(target, true)?
-            && let Some(suggestion) = suggestion(missing.kind, &missing.similar, prefixed)
-        {
-            let hint = format!("The name may be wrong: {suggestion}");
-            return Ok((hint, missing.similar));
+        if !self.must_exist {
+            return Ok(None);
         }
-        let hint = match verdict.outcome {
-            Outcome::Allowed => "The name may be wrong".to_owned(),
-            _ => format!(
-                "The name may be wrong, or the token may not see it: {}",
-                verdict.reason
-            ),
-        };
-        Ok((hint, none))
+        let missing = self.missing(target, true)?;
+        Ok(missing.and_then(|missing| {
+            let suggestion = suggestion(missing.kind, &missing.similar, prefixed)?;
+            Some((suggestion, missing.similar))
+        }))
     }
 
     /// The error for a namespace that does not exist or belongs to a single other user; `None` for
