@@ -4,9 +4,11 @@
 //! characters and bidirectional marks are replaced before anything is styled: nothing that a Hub
 //! sends can move the cursor.
 
+use std::borrow::Cow;
+
 use anstyle::{AnsiColor, Style};
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::UnicodeWidthStr;
 
 use crate::sanitize::replace_controls;
 use crate::trace::{SourceStatus, Trace};
@@ -178,10 +180,7 @@ impl Layout {
             .map(clean)
             .flat_map(|line| {
                 let lines = textwrap::wrap(&line, &options);
-                lines
-                    .into_iter()
-                    .map(|line| line.into_owned())
-                    .collect::<Vec<_>>()
+                lines.into_iter().map(Cow::into_owned).collect::<Vec<_>>()
             })
             .collect()
     }
@@ -190,7 +189,7 @@ impl Layout {
 /// The widest item, in columns of the terminal; an item that is too long to line up does not count.
 fn column<'a>(items: impl Iterator<Item = &'a str>) -> usize {
     items
-        .map(|item| item.width())
+        .map(UnicodeWidthStr::width)
         .filter(|width| *width <= SOURCE)
         .max()
         .unwrap_or_default()

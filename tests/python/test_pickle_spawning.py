@@ -78,7 +78,7 @@ def test_through_a_queue_it_is_looked_for_at_the_workers(how: str, method: str, 
     assert lost.startswith("TokenNotFoundError")
     assert "initializer=" in lost
     assert "initargs=" in lost
-    assert "activate() before the pool" in lost
+    assert "activate() before creating the pool" in lost
 
 
 @pytest.mark.parametrize("method", NEW_PROCESS)
@@ -194,7 +194,7 @@ def test_workers_of_joblib_have_the_token_that_was_active_when_they_started(
         assert answers == [digest(value)] * 4
     else:
         assert {answer.partition(":")[0] for answer in answers} == {"TokenNotFoundError"}
-        assert "activate() before the pool" in answers[0]
+        assert "activate() before creating the pool" in answers[0]
 
 
 def test_unpickled_damage_is_not_believed() -> None:

@@ -262,7 +262,7 @@ def test_a_variable_that_goes_before_the_active_token_is_told(
         hubtoken.login(value)
     with pytest.warns(hubtoken.HubTokenWarning, match=f"{variable} is set and takes precedence"):
         hubtoken.switch_token("ci")
-    with pytest.warns(hubtoken.HubTokenWarning, match=f"{variable} is set and goes on"):
+    with pytest.warns(hubtoken.HubTokenWarning, match=f"{variable} is set and is still used"):
         hubtoken.logout()
     assert names() == {}
 

@@ -205,11 +205,11 @@ pub async fn get(
     endpoint: &Endpoint,
     path: &str,
     authorization: Option<Zeroizing<String>>,
-    timeout: Duration,
+    timeout: impl Into<TimeLimit>,
 ) -> Result<Response, TransportError> {
     with_timeout(
         client,
-        timeout,
+        timeout.into(),
         follow(client, endpoint, path, authorization),
     )
     .await
@@ -230,7 +230,7 @@ pub async fn send(
     body: Option<&serde_json::Value>,
     timeout: Duration,
 ) -> Result<Response, TransportError> {
-    with_timeout(client, timeout, async {
+    with_timeout(client, timeout.into(), async {
         let url = endpoint.url(path);
         let mut request = authorize(client.http.request(method.clone(), &url), &authorization)?;
         if let Some(body) = body {
@@ -255,15 +255,34 @@ pub async fn send(
     .await
 }
 
+/// How long a request may still take.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeLimit {
+    /// The time that is left.
+    pub left: Duration,
+    /// The whole time that the caller allowed, which is what errors name: how much of it was spent
+    /// before the request depends on the machine.
+    pub whole: Duration,
+}
+
+impl From<Duration> for TimeLimit {
+    fn from(timeout: Duration) -> Self {
+        Self {
+            left: timeout,
+            whole: timeout,
+        }
+    }
+}
+
 async fn with_timeout(
     client: &HubClient,
-    timeout: Duration,
+    limit: TimeLimit,
     answer: impl Future<Output = Result<Response, TransportError>>,
 ) -> Result<Response, TransportError> {
-    tokio::time::timeout(timeout, answer)
+    tokio::time::timeout(limit.left, answer)
         .await
         .unwrap_or_else(|_| {
-            let waited = no_answer_within(timeout);
+            let waited = no_answer_within(limit.whole);
             Err(TransportError::Unreachable(match &client.proxy {
                 Some(proxy) => format!("{waited} through the proxy {proxy}"),
                 None => waited,

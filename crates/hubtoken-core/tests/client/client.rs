@@ -8,6 +8,7 @@ use hubtoken_core::endpoint::Endpoint;
 use hubtoken_core::env::StaticEnvironment;
 use hubtoken_core::error::{Error, UnknownKind};
 use hubtoken_core::expiry::Expiry;
+use hubtoken_core::http;
 use hubtoken_core::identity::cache::shared::LeaseTiming;
 use hubtoken_core::identity::client::{Client, IdentityAnswer};
 use hubtoken_core::identity::failure::Failure;
@@ -211,4 +212,31 @@ fn nobody_is_asked_offline_nor_through_a_proxy_for_this_machine() {
             .is_ok()
     );
     assert_eq!((server.requests(), proxy.requests()), (1, 0));
+}
+
+/// How much of the time was spent before the request depends on the machine, so errors do not tell.
+#[test]
+fn a_time_out_names_the_whole_time_that_was_allowed() {
+    let server = FakeHub::start(answer(200, "", ALICE));
+    let gate = server.close_gate();
+    let endpoint = Endpoint::parse(server.endpoint()).expect("an endpoint");
+    let client = http::Transport::default()
+        .client(&endpoint, &http::Settings::default())
+        .expect("a client");
+    let limit = http::TimeLimit {
+        left: Duration::from_millis(1),
+        whole: Duration::from_secs(10),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let failure = runtime
+        .block_on(http::get(&client, &endpoint, "/", None, limit))
+        .expect_err("no answer");
+    assert_eq!(
+        failure,
+        http::TransportError::Unreachable("no answer within 10 seconds".to_owned())
+    );
+    drop(gate);
 }

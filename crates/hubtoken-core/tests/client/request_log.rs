@@ -4,10 +4,9 @@ use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
-use hubtoken_core::http::Settings;
 use hubtoken_core::http::log::TARGET;
-use hubtoken_core::identity::Options;
 use hubtoken_core::identity::client::Client;
+use hubtoken_core::identity::{Options, Settings};
 use hubtoken_core::interrupt::NeverInterrupted;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};

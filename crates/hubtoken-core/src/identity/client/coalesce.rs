@@ -111,7 +111,7 @@ impl Caller<'_> {
             .wait(timeout, self.interrupt)
             .map_err(|error| match error {
                 WaitError::Interrupted => Failure::Interrupted,
-                WaitError::TimedOut => Failure::Unreachable(no_answer_within(timeout)),
+                WaitError::TimedOut => Failure::Unreachable(no_answer_within(self.timeout)),
             })
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::{Client, HubConnection, WhoamiResult, not_before};
 use crate::credential::Credential;
 use crate::expiry::Expiry;
-use crate::http::{self, no_answer_within};
+use crate::http::{self, TimeLimit, no_answer_within};
 use crate::identity::cache::key::Key;
 use crate::identity::cache::shared::{Election, LimitScope, SharedEntry, Timestamp};
 use crate::identity::failure::Failure;
@@ -175,7 +175,8 @@ impl Client {
     /// From another process that is sending the request, or from the Hub.
     async fn fetch_or_wait(&self, request: &WhoamiRequest, mut asked: Instant) -> WhoamiResult {
         let Some(shared) = request.shared.clone() else {
-            return self.request_whoami(request, request.timeout, asked).await;
+            let limit = request.timeout.into();
+            return self.request_whoami(request, limit, asked).await;
         };
         let shared = shared.with_route(
             request
@@ -203,19 +204,19 @@ impl Client {
                 return Err(Failure::Unreachable(no_answer_within(request.timeout)));
             }
         };
-        let mut timeout = request.timeout;
+        let mut limit = TimeLimit::from(request.timeout);
         let waited = self.clock.now().saturating_duration_since(asked);
         if waited > NOTICEABLE_WAIT {
-            timeout = timeout.saturating_sub(waited);
+            limit.left = limit.left.saturating_sub(waited);
             asked = self.clock.now();
         }
         let timestamp = self.clock.timestamp();
         // A request's time-out is real time, independent of the client's clock.
         let begun = Instant::now();
-        let response = self.request_whoami(request, timeout, asked);
+        let response = self.request_whoami(request, limit, asked);
         let outcome = leadership.run(&self.timing, &self.clock, response).await;
         if let (Err(failure), Some(lease_id)) = (&outcome, leadership.lease_id()) {
-            let exceeded_timeout = (begun.elapsed() >= timeout).then_some(timeout);
+            let exceeded_timeout = (begun.elapsed() >= limit.left).then_some(limit.left);
             shared.insert_failure(
                 timestamp,
                 lease_id,
@@ -231,7 +232,7 @@ impl Client {
     async fn request_whoami(
         &self,
         request: &WhoamiRequest,
-        timeout: Duration,
+        limit: TimeLimit,
         asked: Instant,
     ) -> WhoamiResult {
         let WhoamiRequest {
@@ -245,7 +246,7 @@ impl Client {
         let authorization = Some(credential.bearer().map_err(Failure::Configuration)?);
         let endpoint = &credential.endpoint;
         let http = connection.http()?;
-        let answer = http::get(&http, endpoint, "/api/whoami-v2", authorization, timeout).await?;
+        let answer = http::get(&http, endpoint, "/api/whoami-v2", authorization, limit).await?;
         if answer.status == 401 {
             self.record_rejection(request, asked, timestamp);
             return Err(Failure::Rejected);
