@@ -47,6 +47,7 @@ mod rate_limit;
 mod registry;
 mod repository;
 mod response;
+mod route_family;
 mod router;
 mod secret;
 mod server;

@@ -3,7 +3,7 @@
 use import_order::Imports;
 
 /// Each module may only import from those before it.
-const ROOMS: [&str; 63] = [
+const ROOMS: [&str; 64] = [
     // Tools.
     "clock",
     "error",
@@ -28,6 +28,7 @@ const ROOMS: [&str; 63] = [
     "backup",
     // Responses.
     "response",
+    "route_family",
     "server::allowed_hosts",
     "server::peer",
     // Per-client state.

@@ -35,7 +35,6 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
     const REPOSITORY: &str = "/api/{kind}/{namespace}/{name}";
     let under = |rest: &str| format!("{REPOSITORY}{rest}");
     Router::new()
-        .route("/api/whoami-v2", get(whoami::whoami))
         .route(
             "/oauth/userinfo",
             get(whoami::userinfo).post(whoami::userinfo),
@@ -87,8 +86,13 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
         )
 }
 
+/// `whoami-v2`, whose requests are counted.
+pub(crate) fn whoami_routes() -> Router<Arc<HubState>> {
+    Router::new().route("/api/whoami-v2", get(whoami::whoami))
+}
+
 /// File contents, outside `/api/`.
-pub(crate) fn files() -> Router<Arc<HubState>> {
+pub(crate) fn file_routes() -> Router<Arc<HubState>> {
     let mut router = Router::new();
     for prefix in ["", "/datasets", "/spaces"] {
         for word in ["resolve", "raw"] {

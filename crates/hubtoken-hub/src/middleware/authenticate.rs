@@ -12,42 +12,59 @@ use crate::auth::authentication::{AdminKey, Caller, address_key, authenticate};
 use crate::monitoring::health;
 use crate::monitoring::metrics::AuthOutcome;
 use crate::response::ApiError;
-use crate::server::allowed_hosts::{Listener, is_probe};
+use crate::route_family::Guard;
+use crate::server::allowed_hosts::Listener;
 use crate::server::peer::Peer;
 use crate::state::HubState;
 
 /// Checks whether the request may proceed; returns whether the caller is logged in.
 pub(super) async fn authenticate_request(
     state: &Arc<HubState>,
-    path: &str,
+    guard: Guard,
     request: &mut Request,
 ) -> Result<bool, ApiError> {
+    if guard == Guard::Probe {
+        return Ok(false);
+    }
     let listener = request
         .extensions()
         .get::<Peer>()
         .map_or(Listener::Single, |peer| peer.listener);
-    if is_probe(request.uri()) {
-        return Ok(false);
-    }
     state
         .host_policy
         .check(listener, request)
         .inspect_err(|_| {
             state.metrics.foreign_hosts.fetch_add(1, Ordering::Relaxed);
         })?;
-    if path == "/metrics" {
-        return health::guard(state, listener, request).map(|()| false);
+    match guard {
+        Guard::Probe => Ok(false),
+        Guard::Metrics => health::guard(state, listener, request).map(|()| false),
+        Guard::AdminKey => check_admin_key(state, listener, request).map(|()| true),
+        Guard::Token => check_token(state, request, false).await,
+        Guard::CountedToken => check_token(state, request, true).await,
     }
-    if path == "/-" || path.starts_with("/-/") {
-        let authorized = admin::guard::guard(state, listener, request);
-        state.metrics.count_auth(match authorized {
-            Ok(()) => AuthOutcome::AdminKey,
-            Err(_) => AuthOutcome::AdminKeyRejected,
-        });
-        authorized?;
-        request.extensions_mut().insert(AdminKey);
-        return Ok(true);
-    }
+}
+
+fn check_admin_key(
+    state: &HubState,
+    listener: Listener,
+    request: &mut Request,
+) -> Result<(), ApiError> {
+    let authorized = admin::guard::guard(state, listener, request);
+    state.metrics.count_auth(match authorized {
+        Ok(()) => AuthOutcome::AdminKey,
+        Err(_) => AuthOutcome::AdminKeyRejected,
+    });
+    authorized?;
+    request.extensions_mut().insert(AdminKey);
+    Ok(())
+}
+
+async fn check_token(
+    state: &Arc<HubState>,
+    request: &mut Request,
+    is_counted: bool,
+) -> Result<bool, ApiError> {
     let caller = match authenticate(state, request.headers()).await {
         Ok(caller) => caller,
         Err(error) => {
@@ -55,7 +72,7 @@ pub(super) async fn authenticate_request(
                 state.metrics.count_auth(AuthOutcome::TokenRejected);
             }
             // Invalid tokens count as well, by address, so that guessing is rate-limited too.
-            if path == "/api/whoami-v2" {
+            if is_counted {
                 limit_whoami(state, &address_key(request.extensions()), false)?;
             }
             return Err(error);
@@ -67,7 +84,7 @@ pub(super) async fn authenticate_request(
     } else {
         AuthOutcome::Anonymous
     });
-    if path == "/api/whoami-v2" {
+    if is_counted {
         let key = caller.rate_limit_key(request.extensions());
         if let Some(rate_limit) = limit_whoami(state, &key, logged_in)? {
             request.extensions_mut().insert(rate_limit);

@@ -5,6 +5,7 @@ use axum::response::Response;
 
 use crate::rate_limit::RateLimitStatus;
 use crate::response::header_text;
+use crate::route_family::RateLimitWindow;
 use crate::state::HubState;
 
 const EXPOSED_HEADERS: &str = "X-Repo-Commit,X-Request-Id,X-Error-Code,X-Error-Message,X-Total-Count,ETag,Link,Accept-Ranges,\
@@ -34,7 +35,7 @@ const fn named(name: &'static str, value: &'static str) -> (HeaderName, HeaderVa
 pub(super) fn add_headers(
     state: &HubState,
     response: &mut Response,
-    path: &str,
+    window: RateLimitWindow,
     logged_in: bool,
     id: HeaderValue,
 ) {
@@ -43,7 +44,7 @@ pub(super) fn add_headers(
             header_text(&rate_limit.remaining_header()),
             header_text(&rate_limit.policy_header()),
         ),
-        None => full_window(path, logged_in),
+        None => full_window(window, logged_in),
     };
     let headers = response.headers_mut();
     headers.reserve(CONSTANT_HEADERS.len() + 4);
@@ -60,22 +61,21 @@ pub(super) fn add_headers(
 
 /// The rate-limit status of a request that is not counted: a full quota, with the real Hub's
 /// numbers.
-fn full_window(path: &str, logged_in: bool) -> (HeaderValue, HeaderValue) {
-    let resolves = path.contains("/resolve/") || path.contains("/raw/");
-    let (rate_limit, policy) = match (resolves, logged_in) {
-        (true, true) => (
+fn full_window(window: RateLimitWindow, logged_in: bool) -> (HeaderValue, HeaderValue) {
+    let (rate_limit, policy) = match (window, logged_in) {
+        (RateLimitWindow::Resolvers, true) => (
             "\"resolvers\";r=4999;t=300",
             "\"fixed window\";\"resolvers\";q=5000;w=300",
         ),
-        (true, false) => (
+        (RateLimitWindow::Resolvers, false) => (
             "\"resolvers\";r=2999;t=300",
             "\"fixed window\";\"resolvers\";q=3000;w=300",
         ),
-        (false, true) => (
+        (RateLimitWindow::Api, true) => (
             "\"api\";r=999;t=300",
             "\"fixed window\";\"api\";q=1000;w=300",
         ),
-        (false, false) => (
+        (RateLimitWindow::Api, false) => (
             "\"api\";r=499;t=300",
             "\"fixed window\";\"api\";q=500;w=300",
         ),

@@ -23,11 +23,14 @@ use crate::state::HubState;
 /// With less free disk space than this, a commit may fail.
 const MIN_DISK_FREE: u64 = 64 << 20;
 
-pub(crate) fn routes() -> Router<Arc<HubState>> {
+pub(crate) fn probe_routes() -> Router<Arc<HubState>> {
     Router::new()
         .route("/healthz", get(health))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
+}
+
+pub(crate) fn metrics_routes() -> Router<Arc<HubState>> {
+    Router::new().route("/metrics", get(metrics))
 }
 
 /// Reports that the process is up.

@@ -41,11 +41,7 @@ pub(super) static LINKS: LazyLock<Links> = LazyLock::new(|| {
     }
 });
 
-pub(super) fn owns(path: &str) -> bool {
-    [STYLE.0, SCRIPT.0, ICON.0].contains(&path)
-}
-
-pub(super) fn routes() -> Router<Arc<HubState>> {
+pub(crate) fn asset_routes() -> Router<Arc<HubState>> {
     Router::new()
         .route(
             STYLE.0,

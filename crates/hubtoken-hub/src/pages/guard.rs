@@ -9,7 +9,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::assets;
 use super::error::{LogCause, PageError, failure};
 use super::visitor::Visitor;
 use crate::extract::body::drain;
@@ -25,15 +24,17 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; scr
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Checks a request before it reaches its page, and makes every response safe for a browser.
+/// Checks a request before it reaches its page, and makes every response safe for a browser. An
+/// asset needs no visitor.
 pub(crate) async fn middleware(
     state: Arc<HubState>,
     id: HeaderValue,
+    needs_visitor: bool,
     request: Request,
     next: Next,
 ) -> Response {
     let is_head = request.method() == Method::HEAD;
-    let (mut response, visitor) = match check_request(&state, request).await {
+    let (mut response, visitor) = match check_request(&state, request, needs_visitor).await {
         Ok((request, visitor)) => (next.run(request).await, visitor),
         Err(response) => (response, None),
     };
@@ -71,6 +72,7 @@ pub(crate) async fn middleware(
 async fn check_request(
     state: &HubState,
     mut request: Request,
+    needs_visitor: bool,
 ) -> Result<(Request, Option<Visitor>), Response> {
     let own_host = &state.host_policy.public;
     let rejection = if host(request.headers()).is_some_and(|host| own_host.matches(host)) {
@@ -84,7 +86,7 @@ async fn check_request(
         drain(request.into_body()).await;
         return Err(rejection.into_response());
     }
-    if assets::owns(request.uri().path()) {
+    if !needs_visitor {
         return Ok((request, None));
     }
     let peer = request.extensions().get::<Peer>().map(|peer| peer.address);

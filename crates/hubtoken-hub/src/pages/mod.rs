@@ -41,21 +41,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
+pub(crate) use self::assets::asset_routes;
 use self::view::see_other;
 use super::state::HubState;
-
-/// Whether a path belongs to the pages. Everything below them does, so that a mistyped address also
-/// gets an error page.
-pub(crate) fn owns(path: &str) -> bool {
-    path == "/"
-        || ["/settings", "/organizations", "/login", "/logout"]
-            .iter()
-            .any(|own| {
-                path.strip_prefix(own)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
-        || assets::owns(path)
-}
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {
     const TOKEN: &str = "/settings/tokens/{id}";
@@ -63,7 +51,6 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
     let organization = |rest: &str| format!("{SETTINGS}/{rest}");
     let token = |rest: &str| format!("{TOKEN}/{rest}");
     Router::new()
-        .merge(assets::routes())
         .route("/", get(sign_in::home))
         .route("/login", get(sign_in::form).post(sign_in::sign_in))
         .route("/logout", post(sign_in::sign_out))

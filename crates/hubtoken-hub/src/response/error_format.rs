@@ -1,6 +1,6 @@
 //! The formats in which errors are written.
 
-/// The format of errors. Each family of routes has one, set in `router`.
+/// The format of errors. Each family of routes has one, see `route_family`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorFormat {
     /// `{"error": "…"}`.

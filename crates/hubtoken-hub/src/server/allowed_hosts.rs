@@ -12,7 +12,7 @@
 
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 
 use crate::response::{ApiError, header_text};
 
@@ -171,12 +171,6 @@ pub(crate) fn host(headers: &HeaderMap) -> Option<&str> {
         (Some(host), None) => host.to_str().ok(),
         _ => None,
     }
-}
-
-/// Whether the path is a health probe: it reveals nothing secret, and monitoring may call it under
-/// any host name.
-pub(crate) fn is_probe(uri: &Uri) -> bool {
-    matches!(uri.path(), "/healthz" | "/readyz")
 }
 
 #[cfg(test)]

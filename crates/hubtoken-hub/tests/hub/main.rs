@@ -34,6 +34,7 @@ mod policies;
 mod public;
 mod repositories;
 mod time;
+mod unknown_paths;
 mod upgrade;
 mod upstream;
 mod whoami;
