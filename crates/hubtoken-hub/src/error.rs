@@ -1,7 +1,7 @@
 //! The errors of a Hub, as reported to its owner. Each message says what happened and what to do
 //! about it.
 //!
-//! A *client* of the Hub gets an HTTP response instead: see `answers`.
+//! A *client* of the Hub gets an HTTP response instead: see `response`.
 
 use std::path::{Path, PathBuf};
 

@@ -102,7 +102,27 @@ impl From<HubError> for ApiError {
                     DISK_FULL_RETRY_SECONDS,
                 );
             }
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
+            // The folder, the database, and the system.
+            HubError::DataFolder { .. }
+            | HubError::ReadOnly { .. }
+            | HubError::FolderLocked { .. }
+            | HubError::InvalidAdminKey { .. }
+            | HubError::DatabaseCorrupt { .. }
+            | HubError::NewerSchema { .. }
+            | HubError::Database { .. }
+            | HubError::Repository { .. }
+            | HubError::Password { .. }
+            | HubError::Random
+            // Those that only the start of a Hub or the program that runs it can see.
+            | HubError::NotLoopback { .. }
+            | HubError::PortTaken { .. }
+            | HubError::Listen { .. }
+            | HubError::Certificate { .. }
+            | HubError::Backup { .. }
+            | HubError::Restore { .. }
+            | HubError::Runtime(_)
+            | HubError::Stopped
+            | HubError::OtherProcess { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())
     }
