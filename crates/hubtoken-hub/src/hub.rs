@@ -103,7 +103,7 @@ impl Hub {
         };
         let read = certificate.reload();
         self.with_running(|running| {
-            let log = &running.parts.state.log;
+            let log = &running.parts.state.telemetry.log;
             match &read {
                 Ok(()) => log.write(LogLevel::Info, "the certificate was reloaded", &[]),
                 Err(error) => log.write(
@@ -133,7 +133,7 @@ impl Hub {
     /// # Errors
     /// [`HubError::Stopped`], or [`HubError::OtherProcess`] in a forked child.
     pub fn request_count(&self, path: Option<&str>) -> Result<u64, HubError> {
-        self.with_running(|running| running.parts.state.request_counter.count(path))
+        self.with_running(|running| running.parts.state.telemetry.request_counter.count(path))
     }
 
     /// Ends the grace period of a [`Hub::stop`], whether in progress or still to come: open
@@ -165,7 +165,7 @@ impl Hub {
             admin_server,
         } = parts;
         state.begin_shutdown();
-        state.log.write(LogLevel::Info, "stopping", &[]);
+        state.telemetry.log.write(LogLevel::Info, "stopping", &[]);
         // Keep the stronger signal if `stop_now` was called.
         self.shutdown
             .send_modify(|shutdown| *shutdown = (*shutdown).max(Shutdown::Graceful));
@@ -178,7 +178,7 @@ impl Hub {
                 let _ = server.await;
             }
             state.close().await;
-            state.log.write(LogLevel::Info, "stopped", &[]);
+            state.telemetry.log.write(LogLevel::Info, "stopped", &[]);
         });
         drop(runtime);
         folder.close();

@@ -1,5 +1,6 @@
 //! The state that all routes share.
 
+mod groups;
 pub(crate) mod repositories;
 
 use std::collections::HashMap;
@@ -10,20 +11,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use time::OffsetDateTime;
 
-use super::blocking::{ConcurrencyLimit, MAX_UPLOADS, run_blocking};
+use self::groups::{Limiters, Listeners, Services, Telemetry};
+use super::blocking::run_blocking;
 use super::clock::Clock;
 use super::error::HubError;
 use super::git::service::Git;
 use super::inference::options::InferenceOptions;
 use super::inference::service::Inference;
 use super::lfs::service::Lfs;
-use super::middleware::request_id::RequestIds;
 use super::monitoring::log::Log;
-use super::monitoring::metrics::Metrics;
-use super::monitoring::request_counter::RequestCounter;
 use super::pages::sign_in_limiter::{SignInLimiter, SignInPolicy};
 use super::password;
-use super::rate_limit::{RateLimit, RateLimiter};
+use super::rate_limit::RateLimit;
 use super::registry::sqlite::{self, Sqlite};
 use super::registry::{Actor, AuditContext, NewUser, Principal, Registry, TokenInfo, User};
 use super::repository::Store;
@@ -43,21 +42,11 @@ pub struct HubState {
     pub(crate) store: Arc<Store>,
     pub(crate) clock: Clock,
     pub(crate) endpoint: String,
-    pub(crate) whoami_limiter: Option<RateLimiter>,
-    pub(crate) inference: Inference,
-    pub(crate) request_counter: RequestCounter,
     pub(crate) admin_key: Digest,
-    pub(crate) sign_in_limiter: SignInLimiter,
-    pub(crate) host_policy: HostPolicy,
-    pub(crate) behind_proxy: bool,
-    pub(crate) log: Log,
-    pub(crate) metrics: Metrics,
-    pub(crate) request_ids: RequestIds,
-    pub(crate) git: Git,
-    pub(crate) lfs: Lfs,
-    /// Limits the commits being received.
-    pub(crate) commits: ConcurrencyLimit,
-    pub(crate) started: OffsetDateTime,
+    pub(crate) services: Services,
+    pub(crate) listeners: Listeners,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) limiters: Limiters,
     stopping: AtomicBool,
     pub(super) folder: PathBuf,
     last_used: Mutex<HashMap<String, OffsetDateTime>>,
@@ -95,61 +84,53 @@ impl HubState {
         Ok(Self {
             registry,
             store,
-            host_policy: HostPolicy::new(endpoint, None),
-            behind_proxy: false,
-            log: Log::disabled(),
-            metrics: Metrics::default(),
-            request_ids: RequestIds::new(),
-            git,
-            lfs: Lfs::new(folder),
-            commits: ConcurrencyLimit::new(MAX_UPLOADS, "Too many uploads are in progress"),
-            started: clock.now(),
-            stopping: AtomicBool::default(),
-            folder: folder.to_owned(),
+            services: Services {
+                git,
+                lfs: Lfs::new(folder),
+                inference: Inference::new(&InferenceOptions::default())?,
+            },
+            listeners: Listeners {
+                host_policy: HostPolicy::new(endpoint, None),
+                behind_proxy: false,
+            },
+            telemetry: Telemetry::new(clock.now()),
+            limiters: Limiters::new(whoami_limit),
             clock,
             endpoint: endpoint.to_owned(),
-            whoami_limiter: whoami_limit.map(|limit| RateLimiter::new("whoami", limit)),
-            inference: Inference::new(&InferenceOptions::default())?,
-            request_counter: RequestCounter::default(),
             admin_key: admin_key.digest(),
-            sign_in_limiter: SignInLimiter::new(SignInPolicy::default()),
+            stopping: AtomicBool::default(),
+            folder: folder.to_owned(),
             last_used: Mutex::default(),
         })
     }
 
     /// The same Hub with a different sign-in policy for its pages.
     #[must_use]
-    pub fn with_sign_in_policy(self, policy: SignInPolicy) -> Self {
-        Self {
-            sign_in_limiter: SignInLimiter::new(policy),
-            ..self
-        }
+    pub fn with_sign_in_policy(mut self, policy: SignInPolicy) -> Self {
+        self.limiters.sign_in = SignInLimiter::new(policy);
+        self
     }
 
     /// The same Hub with upstream servers for its inference API.
     ///
     /// # Errors
     /// [`HubError::InvalidOption`], which says what is wrong with the options.
-    pub fn with_inference(self, options: &InferenceOptions) -> Result<Self, HubError> {
-        Ok(Self {
-            inference: Inference::new(options)?,
-            ..self
-        })
+    pub fn with_inference(mut self, options: &InferenceOptions) -> Result<Self, HubError> {
+        self.services.inference = Inference::new(options)?;
+        Ok(self)
     }
 
     /// Searches for `git` in these folders instead of this process's `PATH`.
     #[must_use]
-    pub fn with_search_path(self, search_path: OsString) -> Self {
-        Self {
-            git: self.git.with_search_path(search_path),
-            ..self
-        }
+    pub fn with_search_path(mut self, search_path: OsString) -> Self {
+        self.services.git = self.services.git.with_search_path(search_path);
+        self
     }
 
     /// Sets whether uploads through the API send large files to LFS.
     #[must_use]
     pub fn with_lfs(mut self, lfs: bool) -> Self {
-        self.lfs.preferred = lfs;
+        self.services.lfs.preferred = lfs;
         self
     }
 
@@ -162,7 +143,7 @@ impl HubState {
 
     /// The tokens of a user, with up-to-date usage counts.
     pub(crate) async fn list_tokens(&self, user: &str) -> Result<Vec<TokenInfo>, HubError> {
-        self.inference.usage.write(&*self.registry).await?;
+        self.services.inference.usage.write(&*self.registry).await?;
         self.registry.list_tokens(user).await
     }
 
@@ -177,14 +158,16 @@ impl HubState {
 
     /// Sets the address of the admin listener, and whether a proxy is trusted.
     pub(crate) fn with_public_endpoint(mut self, local: Option<&str>, behind_proxy: bool) -> Self {
-        self.host_policy = HostPolicy::new(&self.endpoint, local);
-        self.behind_proxy = behind_proxy;
+        self.listeners = Listeners {
+            host_policy: HostPolicy::new(&self.endpoint, local),
+            behind_proxy,
+        };
         self
     }
 
     /// Sets the log.
     pub(crate) fn with_log(mut self, log: Log) -> Self {
-        self.log = log;
+        self.telemetry.log = log;
         self
     }
 
@@ -207,7 +190,7 @@ impl HubState {
     pub async fn close(&self) {
         // Usage counts that cannot be written now are lost, as in a crash. They are only
         // statistics, and no caller is left to report the error to.
-        let _ = self.inference.usage.write(&*self.registry).await;
+        let _ = self.services.inference.usage.write(&*self.registry).await;
         self.registry.close().await;
     }
 

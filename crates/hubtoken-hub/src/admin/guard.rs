@@ -15,13 +15,17 @@ pub(crate) fn guard(
     request: &Request,
 ) -> Result<(), ApiError> {
     let headers = request.headers();
-    if !state.host_policy.allows_administration(listener, headers) {
+    if !state
+        .listeners
+        .host_policy
+        .allows_administration(listener, headers)
+    {
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "The administration API is only available under the Hub's own address",
         ));
     }
-    if !state.host_policy.is_same_origin(headers) {
+    if !state.listeners.host_policy.is_same_origin(headers) {
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "The administration API is not for web pages",

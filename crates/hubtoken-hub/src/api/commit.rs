@@ -60,7 +60,7 @@ pub(super) async fn preupload(
         .iter()
         .map(|file| Ok((RepositoryPath::parse(&file.path)?, file.size)))
         .collect::<Result<Vec<_>, RepositoryError>>()?;
-    let (use_lfs, own_gitignore) = (state.lfs.preferred, body.ignored);
+    let (use_lfs, own_gitignore) = (state.services.lfs.preferred, body.ignored);
     let revision = target.revision();
     let (head, files) = state
         .with_repository(&repository, move |repo| {
@@ -110,7 +110,7 @@ pub(super) async fn commit(
     let accepted = async {
         reject_pull_request(&state, &caller, &target, query).await?;
         let repository = target.open(&state, &caller, Action::Write).await?;
-        Ok((repository, state.commits.acquire().await?))
+        Ok((repository, state.limiters.commits.acquire().await?))
     };
     match accepted.await {
         Ok((repository, _permit)) => commit_to(&state, &headers, &target, &repository, body).await,
@@ -130,7 +130,7 @@ async fn commit_to(
     repository: &Repository,
     body: Body,
 ) -> ApiResult {
-    let _receiving = InFlightGuard::new(&state.metrics.uploads);
+    let _receiving = InFlightGuard::new(&state.telemetry.metrics.uploads);
     let revision = target.revision();
     let (sender, receiver) = mpsc::channel(CHANNEL_CAPACITY);
     let branch = revision.clone();

@@ -28,7 +28,7 @@ pub(crate) async fn stream_packed_blob(
     skip: u64,
     length: u64,
 ) -> Option<Body> {
-    let git = &state.git;
+    let git = &state.services.git;
     let found = command::find_git(git.search_path())?;
     let permit = Arc::clone(&git.reader_permits).acquire_owned().await.ok()?;
     let folder = state.store.folder(repository.kind, &repository.id);

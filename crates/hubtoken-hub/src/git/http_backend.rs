@@ -124,7 +124,7 @@ impl GitRequest {
             }
         };
         let _receiving = (self.service == Service::ReceivePack)
-            .then(|| InFlightGuard::new(&self.state.metrics.uploads));
+            .then(|| InFlightGuard::new(&self.state.telemetry.metrics.uploads));
         let stdin = process.stdin.take();
         write_body(body, inflater, stdin, limit).await?;
         process
@@ -140,6 +140,7 @@ impl GitRequest {
         }
         let prepared = self
             .state
+            .services
             .git
             .pushes()
             .and_then(|pushes| Push::create(&pushes, is_small))
@@ -153,13 +154,17 @@ impl GitRequest {
         push: Option<(Push, HookChannel)>,
     ) -> Result<BackendProcess, ApiError> {
         let git = find_git(&self.state)?;
-        let permit = self.state.git.process_limit.acquire().await?;
+        let permit = self.state.services.git.process_limit.acquire().await?;
         let failed = |error: io::Error| self.failed(&error.to_string());
         let hooks = match self.service {
-            Service::ReceivePack => Some(self.state.git.hooks().map_err(failed)?),
+            Service::ReceivePack => Some(self.state.services.git.hooks().map_err(failed)?),
             Service::UploadPack => None,
         };
-        let mut command = command::build(&git, self.state.git.search_path(), hooks.as_deref());
+        let mut command = command::build(
+            &git,
+            self.state.services.git.search_path(),
+            hooks.as_deref(),
+        );
         if push.as_ref().is_some_and(|(push, _)| !push.is_small()) {
             command.args(KEEP_PACK);
         }
@@ -316,7 +321,7 @@ impl GitRequest {
         if cause.contains("is not a git command") {
             return not_installed(&self.state);
         }
-        self.state.log.write(
+        self.state.telemetry.log.write(
             LogLevel::Error,
             "git failed",
             &[
@@ -334,12 +339,17 @@ impl GitRequest {
 
 /// The path of git, or the error response if it is not installed, which is logged only once.
 fn find_git(state: &HubState) -> Result<PathBuf, ApiError> {
-    command::find_git(state.git.search_path()).ok_or_else(|| not_installed(state))
+    command::find_git(state.services.git.search_path()).ok_or_else(|| not_installed(state))
 }
 
 fn not_installed(state: &HubState) -> ApiError {
-    if !state.git.missing_git_logged.swap(true, Ordering::Relaxed) {
-        state.log.write(
+    if !state
+        .services
+        .git
+        .missing_git_logged
+        .swap(true, Ordering::Relaxed)
+    {
+        state.telemetry.log.write(
             LogLevel::Warn,
             "git is not installed, or lacks http-backend: nothing can be cloned, fetched or pushed",
             &[],

@@ -120,7 +120,7 @@ pub(super) fn start_in(options: &HubOptions, folder: &DataFolder) -> Result<Star
             Arc::clone(&state),
         ))?;
     }
-    state.log.write(
+    state.telemetry.log.write(
         LogLevel::Info,
         "started",
         &[
@@ -150,10 +150,13 @@ async fn watch_certificate(certificate: Arc<Certificate>, state: Arc<HubState>) 
         tokio::time::sleep(CERTIFICATE_CHECK_INTERVAL).await;
         match certificate.reload_if_changed() {
             Ok(false) => (),
-            Ok(true) => state
-                .log
-                .write(LogLevel::Info, "the certificate was renewed", &[]),
-            Err(error) => state.log.write(
+            Ok(true) => {
+                state
+                    .telemetry
+                    .log
+                    .write(LogLevel::Info, "the certificate was renewed", &[]);
+            }
+            Err(error) => state.telemetry.log.write(
                 LogLevel::Warn,
                 "the new certificate is not used",
                 &[("cause", error.to_string().into())],

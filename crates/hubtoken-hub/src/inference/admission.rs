@@ -35,7 +35,7 @@ impl InferenceCaller {
         extensions: &Extensions,
     ) -> Result<(Self, Option<RateLimitStatus>), ApiError> {
         let token = caller.required()?.token.id.clone();
-        let limiter = state.inference.limiter.as_ref();
+        let limiter = state.services.inference.limiter.as_ref();
         let rate_limit =
             limiter.map(|limiter| limiter.hit(RateLimitKey::Token(token), state.clock.now()));
         if let Some(rate_limit) = rate_limit.filter(|rate_limit| rate_limit.exceeded) {

@@ -70,6 +70,7 @@ pub(super) async fn forward(
         headers.insert(AUTHORIZATION, key.clone());
     }
     let sending = state
+        .services
         .inference
         .upstreams
         .client
@@ -80,7 +81,7 @@ pub(super) async fn forward(
     let mut sending = std::pin::pin!(sending);
     let sent = loop {
         // The upstream's time-out restarts whenever it receives more of the request body.
-        let timeout = state.inference.upstream_timeout;
+        let timeout = state.services.inference.upstream_timeout;
         let end = forwarder.last_activity.get() + timeout;
         tokio::select! {
             sent = &mut sending => break Some(sent),
@@ -92,7 +93,7 @@ pub(super) async fn forward(
         }
     };
     let failed = |error: ApiError, cause: &str| {
-        state.log.write(
+        state.telemetry.log.write(
             LogLevel::Warn,
             "an upstream failed",
             &[

@@ -20,12 +20,12 @@ pub(super) async fn list(
     let (caller, rate_limit) = InferenceCaller::with_rate_limit(&state, caller, &extensions)?;
     caller.check_permission()?;
     let mut models: Vec<Value> = Vec::new();
-    for model in state.inference.upstreams.models() {
+    for model in state.services.inference.upstreams.models() {
         match caller.check_model_access(&state, model).await {
             Ok(()) => models.push(json!({
                 "id": model,
                 "object": "model",
-                "created": state.started.unix_timestamp(),
+                "created": state.telemetry.started.unix_timestamp(),
                 "owned_by": model.split_once('/').map_or("hub", |(owner, _)| owner),
             })),
             // The token may not use this model. Other errors do not mean that the model is absent,

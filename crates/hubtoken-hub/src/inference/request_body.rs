@@ -152,7 +152,7 @@ impl BufferPermit {
     }
 
     fn total(&self) -> &AtomicUsize {
-        &self.state.inference.buffered_bytes
+        &self.state.services.inference.buffered_bytes
     }
 
     fn grow(&mut self, bytes: usize) -> Result<(), ApiError> {

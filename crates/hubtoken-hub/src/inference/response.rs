@@ -70,7 +70,7 @@ pub(super) fn forward_response(
     let mut response = Response::new(axum::body::Body::new(ForwardedBody {
         body,
         remaining,
-        timeout: state.inference.upstream_timeout,
+        timeout: state.services.inference.upstream_timeout,
         timer: None,
         state: Arc::clone(state),
         server,
@@ -118,7 +118,7 @@ struct ForwardedBody {
 impl ForwardedBody {
     /// Aborts an incomplete response. Ending it normally would mark it as complete.
     fn fail(&self, message: &'static str) -> BoxError {
-        self.state.log.write(
+        self.state.telemetry.log.write(
             LogLevel::Warn,
             message,
             &[("upstream", self.server.origin.as_str().into())],

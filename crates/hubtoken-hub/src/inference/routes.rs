@@ -64,7 +64,7 @@ pub(super) async fn by_path(
     caller: Caller,
     request: Request,
 ) -> Response {
-    let model_path = parse_model_path(request.uri(), &state.inference.upstreams);
+    let model_path = parse_model_path(request.uri(), &state.services.inference.upstreams);
     respond(state, caller, request, ModelSource::InPath(model_path)).await
 }
 
@@ -137,7 +137,7 @@ async fn forward_call(
         }
     };
     if let Some(token) = caller.token() {
-        state.inference.usage.count(&state.registry, token);
+        state.services.inference.usage.count(&state.registry, token);
     }
     let destination = Destination {
         url: server.url(&path, uri.query()),
@@ -168,6 +168,7 @@ async fn find(
     // Checked before the repository is looked up, so that the response is the same whether or not
     // the repository exists.
     let server = state
+        .services
         .inference
         .upstreams
         .of(&model)

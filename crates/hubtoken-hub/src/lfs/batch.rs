@@ -94,7 +94,7 @@ pub(super) async fn batch(
             "Too many objects in one batch",
         ));
     }
-    let key = state.lfs.key().map_err(storage_error)?;
+    let key = state.services.lfs.key().map_err(storage_error)?;
     let responder = BatchResponder {
         state: &state,
         token: caller.principal().and_then(|_| token_digest(&headers)),

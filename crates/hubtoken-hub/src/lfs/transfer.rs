@@ -111,7 +111,7 @@ pub(super) async fn upload(
             return Err(error);
         }
     };
-    let _receiving = InFlightGuard::new(&state.metrics.uploads);
+    let _receiving = InFlightGuard::new(&state.telemetry.metrics.uploads);
     let objects = state.store.lfs(&repository);
     let upload = objects
         .receive(signed_url.oid, signed_url.size)
@@ -202,6 +202,7 @@ pub(super) async fn verify_signed_url(
         .await?
         .ok_or_else(invalid_link)?;
     let signed_url = state
+        .services
         .lfs
         .key()
         .map_err(storage_error)?

@@ -31,10 +31,15 @@ pub(super) async fn authenticate_request(
         .get::<Peer>()
         .map_or(Listener::Single, |peer| peer.listener);
     state
+        .listeners
         .host_policy
         .check(listener, request)
         .inspect_err(|_| {
-            state.metrics.foreign_hosts.fetch_add(1, Ordering::Relaxed);
+            state
+                .telemetry
+                .metrics
+                .foreign_hosts
+                .fetch_add(1, Ordering::Relaxed);
         })?;
     match guard {
         Guard::Probe => Ok(false),
@@ -51,7 +56,7 @@ fn check_admin_key(
     request: &mut Request,
 ) -> Result<(), ApiError> {
     let authorized = admin::guard::guard(state, listener, request);
-    state.metrics.count_auth(match authorized {
+    state.telemetry.metrics.count_auth(match authorized {
         Ok(()) => AuthOutcome::AdminKey,
         Err(_) => AuthOutcome::AdminKeyRejected,
     });
@@ -69,7 +74,10 @@ async fn check_token(
         Ok(caller) => caller,
         Err(error) => {
             if error.status() == StatusCode::UNAUTHORIZED {
-                state.metrics.count_auth(AuthOutcome::TokenRejected);
+                state
+                    .telemetry
+                    .metrics
+                    .count_auth(AuthOutcome::TokenRejected);
             }
             // Invalid tokens count as well, by address, so that guessing is rate-limited too.
             if is_counted {
@@ -79,7 +87,7 @@ async fn check_token(
         }
     };
     let logged_in = caller.principal().is_some();
-    state.metrics.count_auth(if logged_in {
+    state.telemetry.metrics.count_auth(if logged_in {
         AuthOutcome::Token
     } else {
         AuthOutcome::Anonymous

@@ -53,7 +53,7 @@ pub(super) fn add_headers(
     }
     // Constant, never a copy of the request's `Origin`, so that no web page of another site can
     // read a response.
-    headers.insert(ALLOW_ORIGIN, state.host_policy.endpoint.clone());
+    headers.insert(ALLOW_ORIGIN, state.listeners.host_policy.endpoint.clone());
     headers.insert(RATE_LIMIT, rate_limit);
     headers.insert(RATE_LIMIT_POLICY, policy);
     headers.insert(REQUEST_ID, id);

@@ -45,8 +45,8 @@ pub(crate) async fn handle(
     mut request: Request,
     next: Next,
 ) -> Response {
-    state.request_counter.record(request.uri().path());
-    if state.behind_proxy {
+    state.telemetry.request_counter.record(request.uri().path());
+    if state.listeners.behind_proxy {
         apply_forwarded_for(&mut request);
     }
     let mut info = RequestInfo {
@@ -58,7 +58,10 @@ pub(crate) async fn handle(
             .extensions()
             .get::<Peer>()
             .map(|peer| peer.address.to_canonical()),
-        id: state.request_ids.next(state.clock.now().unix_timestamp()),
+        id: state
+            .telemetry
+            .request_ids
+            .next(state.clock.now().unix_timestamp()),
     };
     let (guard, errors, window) =
         match family.unwrap_or_else(|| resembled_family(request.uri().path())) {

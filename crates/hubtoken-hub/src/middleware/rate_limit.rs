@@ -9,7 +9,7 @@ pub(super) fn limit_whoami(
     key: &RateLimitKey,
     logged_in: bool,
 ) -> Result<Option<RateLimitStatus>, ApiError> {
-    let Some(limiter) = &state.whoami_limiter else {
+    let Some(limiter) = &state.limiters.whoami else {
         return Ok(None);
     };
     let rate_limit = limiter.hit(key.clone(), state.clock.now());

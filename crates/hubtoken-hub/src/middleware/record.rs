@@ -34,10 +34,15 @@ pub(super) fn record(
     let took = info.started.elapsed();
     let route = info.route.as_ref().map_or(UNKNOWN, MatchedPath::as_str);
     state
+        .telemetry
         .metrics
         .count_response(route, &info.method, status, took);
     if status == StatusCode::TOO_MANY_REQUESTS {
-        state.metrics.rate_limited.fetch_add(1, Ordering::Relaxed);
+        state
+            .telemetry
+            .metrics
+            .rate_limited
+            .fetch_add(1, Ordering::Relaxed);
     }
     let (level, message) = if status.is_server_error() {
         (LogLevel::Error, "request failed")
@@ -46,12 +51,12 @@ pub(super) fn record(
     } else {
         (LogLevel::Info, "request")
     };
-    if !state.log.enabled(level) {
+    if !state.telemetry.log.enabled(level) {
         return;
     }
     let principal = info.caller.as_ref().and_then(Caller::principal);
     let cause = error.filter(|_| status.is_server_error());
-    state.log.write(
+    state.telemetry.log.write(
         level,
         message,
         &[

@@ -70,11 +70,11 @@ async fn metrics(State(state): State<Arc<HubState>>) -> ApiResult {
         tokens: counts.tokens,
         repositories: counts.repositories,
         disk_free: state.disk_free(),
-        started: state.started.unix_timestamp(),
-        lost_log_lines: state.log.lost(),
+        started: state.telemetry.started.unix_timestamp(),
+        lost_log_lines: state.telemetry.log.lost(),
         stopping: state.is_stopping(),
     };
-    let body = state.metrics.encode(&gauges);
+    let body = state.telemetry.metrics.encode(&gauges);
     Ok(text(
         StatusCode::OK,
         "text/plain; version=0.0.4; charset=utf-8",
@@ -95,7 +95,10 @@ pub(crate) fn guard(
     let peer = request.extensions().get::<Peer>();
     let is_local = peer.is_none_or(|peer| peer.address.to_canonical().is_loopback());
     if is_local
-        && state.host_policy.allows_administration(listener, headers)
+        && state
+            .listeners
+            .host_policy
+            .allows_administration(listener, headers)
         && !has_origin(headers)
     {
         return Ok(());

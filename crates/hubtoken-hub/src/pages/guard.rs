@@ -74,7 +74,7 @@ async fn check_request(
     mut request: Request,
     needs_visitor: bool,
 ) -> Result<(Request, Option<Visitor>), Response> {
-    let own_host = &state.host_policy.public;
+    let own_host = &state.listeners.host_policy.public;
     let rejection = if host(request.headers()).is_some_and(|host| own_host.matches(host)) {
         let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
         (!is_safe && !is_same_origin(request.headers(), own_host))

@@ -72,7 +72,8 @@ pub(super) async fn sign_in(
     }
     let now = state.clock.now();
     if let Err(seconds) = state
-        .sign_in_limiter
+        .limiters
+        .sign_in
         .count_attempt(name, address_key(&extensions), now)
     {
         let minutes = seconds.div_ceil(60);
@@ -104,7 +105,7 @@ pub(super) async fn sign_in(
         );
         return Ok(response);
     };
-    state.sign_in_limiter.reset(name);
+    state.limiters.sign_in.reset(name);
     // End the session that this browser had before.
     if let Some(old) = visitor.session() {
         let context = visitor.audit_context(&state);
@@ -171,7 +172,7 @@ pub(super) async fn begin_session(
             &id.digest(),
             user,
             hash,
-            state.sign_in_limiter.lifetimes(),
+            state.limiters.sign_in.lifetimes(),
             context,
         )
         .await?;
@@ -187,14 +188,15 @@ pub(super) async fn confirm(
 ) -> Result<bool, PageError> {
     let (name, now) = (signed_in.user(), state.clock.now());
     state
-        .sign_in_limiter
+        .limiters
+        .sign_in
         .count_attempt(name, address_key(extensions), now)
         .map_err(PageError::too_many_attempts)?;
     let found = state.registry.find_password(name).await?;
     let stored = found.and_then(|(_, hash)| hash);
     let is_right = password::verify(Secret::new(password.to_owned()), stored).await?;
     if is_right {
-        state.sign_in_limiter.reset(name);
+        state.limiters.sign_in.reset(name);
     }
     Ok(is_right)
 }

@@ -59,10 +59,10 @@ impl Visitor {
         let now = state.clock.now();
         let session = state
             .registry
-            .session(&id.digest(), now, state.sign_in_limiter.lifetimes())
+            .session(&id.digest(), now, state.limiters.sign_in.lifetimes())
             .await?;
         if let Some(session) = &session
-            && now - session.seen_at >= state.sign_in_limiter.lifetimes().idle / SEEN_PARTS
+            && now - session.seen_at >= state.limiters.sign_in.lifetimes().idle / SEEN_PARTS
         {
             state.registry.touch_session(&session.digest, now).await?;
         }

@@ -105,7 +105,7 @@ pub(crate) async fn serve(
             continue;
         };
         let Some(guard) = counter.acquire(peer.ip(), limits.connections_per_address) else {
-            state.metrics.count_refused_connection();
+            state.telemetry.metrics.count_refused_connection();
             continue;
         };
         // Small responses must not wait for the next packet. If the option cannot be set, they are
@@ -122,14 +122,14 @@ pub(crate) async fn serve(
         };
         let (acceptor, watcher) = (acceptor.clone(), graceful.watcher());
         tokio::spawn(async move {
-            let _open = InFlightGuard::new(&service.state.metrics.connections);
+            let _open = InFlightGuard::new(&service.state.telemetry.metrics.connections);
             match acceptor {
                 None => service.connection(stream, watcher).await,
                 Some(acceptor) => {
                     let handshake = acceptor.accept(stream);
                     match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
                         Ok(Ok(stream)) => service.connection(stream, watcher).await,
-                        _ => service.state.metrics.count_failed_handshake(),
+                        _ => service.state.telemetry.metrics.count_failed_handshake(),
                     }
                 }
             }

@@ -1,0 +1,73 @@
+//! The parts of the state that belong together.
+
+use time::OffsetDateTime;
+
+use crate::blocking::{ConcurrencyLimit, MAX_UPLOADS};
+use crate::git::service::Git;
+use crate::inference::service::Inference;
+use crate::lfs::service::Lfs;
+use crate::middleware::request_id::RequestIds;
+use crate::monitoring::log::Log;
+use crate::monitoring::metrics::Metrics;
+use crate::monitoring::request_counter::RequestCounter;
+use crate::pages::sign_in_limiter::{SignInLimiter, SignInPolicy};
+use crate::rate_limit::{RateLimit, RateLimiter};
+use crate::server::allowed_hosts::HostPolicy;
+
+/// What the routes for single clients need beside the registry and the repositories.
+#[derive(Debug)]
+pub(crate) struct Services {
+    pub git: Git,
+    pub lfs: Lfs,
+    pub inference: Inference,
+}
+
+/// Which requests are for this Hub, and where they come from.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    pub host_policy: HostPolicy,
+    /// Whether a proxy on this machine is trusted to name the client's address.
+    pub behind_proxy: bool,
+}
+
+/// What the operator learns about the Hub.
+#[derive(Debug)]
+pub(crate) struct Telemetry {
+    pub log: Log,
+    pub metrics: Metrics,
+    pub request_counter: RequestCounter,
+    pub request_ids: RequestIds,
+    pub started: OffsetDateTime,
+}
+
+impl Telemetry {
+    /// Without a log.
+    pub(super) fn new(started: OffsetDateTime) -> Self {
+        Self {
+            log: Log::disabled(),
+            metrics: Metrics::default(),
+            request_counter: RequestCounter::default(),
+            request_ids: RequestIds::new(),
+            started,
+        }
+    }
+}
+
+/// Limits on how often, and on how many at once.
+#[derive(Debug)]
+pub(crate) struct Limiters {
+    pub whoami: Option<RateLimiter>,
+    pub sign_in: SignInLimiter,
+    /// The commits being received.
+    pub commits: ConcurrencyLimit,
+}
+
+impl Limiters {
+    pub(super) fn new(whoami: Option<RateLimit>) -> Self {
+        Self {
+            whoami: whoami.map(|limit| RateLimiter::new("whoami", limit)),
+            sign_in: SignInLimiter::new(SignInPolicy::default()),
+            commits: ConcurrencyLimit::new(MAX_UPLOADS, "Too many uploads are in progress"),
+        }
+    }
+}
