@@ -11,7 +11,7 @@ mod start;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
@@ -24,6 +24,7 @@ use super::secret::Secret;
 use super::server::Shutdown;
 use super::server::tls::Certificate;
 use super::state::HubState;
+use hubtoken_core::sync::lock_ignoring_poison;
 
 /// A running Hub. It stops when dropped.
 #[derive(Debug)]
@@ -150,11 +151,7 @@ impl Hub {
         if self.started_by != std::process::id() {
             return;
         }
-        let running = self
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let running = lock_ignoring_poison(&self.running).take();
         let Some(Running { parts, folder }) = running else {
             return;
         };
@@ -206,7 +203,7 @@ impl Hub {
                 started_by: self.started_by,
             });
         }
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = lock_ignoring_poison(&self.running);
         running.as_ref().map(read).ok_or(HubError::Stopped)
     }
 }

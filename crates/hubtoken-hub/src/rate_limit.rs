@@ -7,8 +7,9 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
+use hubtoken_core::sync::lock_ignoring_poison;
 use time::OffsetDateTime;
 
 /// The number of windows at which expired ones are removed.
@@ -71,7 +72,7 @@ impl RateLimiter {
     /// Counts a request.
     pub(crate) fn hit(&self, key: RateLimitKey, now: OffsetDateTime) -> RateLimitStatus {
         let length = time::Duration::seconds(i64::from(self.limit.window_seconds));
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut windows = lock_ignoring_poison(&self.windows);
         if windows.len() >= SWEEP_THRESHOLD {
             windows.retain(|_, window| now - window.started < length);
         }
@@ -104,10 +105,7 @@ impl RateLimiter {
 impl RateLimiter {
     /// Resets the count of a client.
     pub(crate) fn reset(&self, key: &RateLimitKey) {
-        self.windows
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(key);
+        lock_ignoring_poison(&self.windows).remove(key);
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use time::OffsetDateTime;
 
@@ -30,6 +30,7 @@ use super::repository::lfs::Objects;
 use super::secret::{Digest, Secret};
 use super::server::allowed_hosts::HostPolicy;
 use hubtoken_core::env::{self, Environment as _, ProcessEnvironment};
+use hubtoken_core::sync::lock_ignoring_poison;
 
 /// The precision of `last_used_at`: at most one write per minute and token.
 const LAST_USED_STEP: time::Duration = time::Duration::minutes(1);
@@ -259,10 +260,7 @@ impl HubState {
         let id = &principal.token.id;
         let is_recent = |last: OffsetDateTime| now - last < LAST_USED_STEP;
         {
-            let mut last_used = self
-                .last_used
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut last_used = lock_ignoring_poison(&self.last_used);
             if last_used.get(id).copied().is_some_and(is_recent) {
                 return;
             }

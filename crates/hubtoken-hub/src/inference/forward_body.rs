@@ -7,7 +7,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 
 use axum::body::Bytes;
@@ -20,6 +20,7 @@ use super::admission::InferenceCaller;
 use super::request_body::{BufferedHead, RequestBody};
 use crate::response::ApiError;
 use crate::state::HubState;
+use hubtoken_core::sync::lock_ignoring_poison;
 
 /// How many chunks may be queued for the upstream.
 const CHANNEL_CAPACITY: usize = 2;
@@ -30,11 +31,11 @@ pub(super) struct LastActivity(Mutex<Instant>);
 
 impl LastActivity {
     fn touch(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *lock_ignoring_poison(&self.0) = Instant::now();
     }
 
     pub(super) fn get(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock_ignoring_poison(&self.0)
     }
 }
 

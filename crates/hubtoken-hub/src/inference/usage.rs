@@ -4,11 +4,12 @@
 //! disk. A crash loses at most those seconds. Reading the counts writes them first.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::error::HubError;
 use crate::registry::Registry;
+use hubtoken_core::sync::lock_ignoring_poison;
 
 const WRITE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -65,6 +66,6 @@ impl Usage {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, u64>> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+        lock_ignoring_poison(&self.counted)
     }
 }

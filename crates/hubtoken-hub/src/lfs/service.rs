@@ -2,9 +2,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::signed_url::SigningKey;
+use hubtoken_core::sync::lock_ignoring_poison;
 
 /// The LFS state of one Hub.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ impl Lfs {
     }
 
     pub(super) fn key(&self) -> io::Result<Arc<SigningKey>> {
-        let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut key = lock_ignoring_poison(&self.key);
         if let Some(key) = &*key {
             return Ok(Arc::clone(key));
         }

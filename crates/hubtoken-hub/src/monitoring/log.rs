@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 use serde_json::{Map, Value};
 
 use crate::clock::{Clock, iso};
+use hubtoken_core::sync::lock_ignoring_poison;
 
 /// The size limit of the buffer, in bytes; lines beyond it are lost.
 const MAX_BUFFERED_BYTES: usize = 1 << 20;
@@ -175,7 +176,7 @@ fn is_plain(text: &str) -> bool {
 
 impl Shared {
     fn add(&self, line: &[u8]) {
-        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffer = lock_ignoring_poison(&self.buffer);
         if buffer.bytes.len() + line.len() > MAX_BUFFERED_BYTES {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;
@@ -190,7 +191,7 @@ impl Shared {
 
     /// The lines buffered since the last call; `None` at the end.
     fn next(&self) -> Option<Vec<u8>> {
-        let buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        let buffer = lock_ignoring_poison(&self.buffer);
         let mut buffer = self
             .not_empty
             .wait_while(buffer, |buffer| buffer.bytes.is_empty() && !buffer.ended)
@@ -204,11 +205,7 @@ impl Drop for Log {
     /// Writes the remaining lines: after a shutdown, they are the first ones to be read.
     fn drop(&mut self) {
         if let Some(writer) = self.writer.take() {
-            self.shared
-                .buffer
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .ended = true;
+            lock_ignoring_poison(&self.shared.buffer).ended = true;
             self.shared.not_empty.notify_one();
             let _ = writer.join();
         }

@@ -9,10 +9,11 @@ mod page;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
+use hubtoken_core::sync::{read_ignoring_poison, write_ignoring_poison};
 
 /// The upper bounds of the histogram's buckets, in microseconds: from an in-memory lookup to an
 /// upload.
@@ -120,7 +121,7 @@ impl Metrics {
     }
 
     fn series(&self, route: &str, method: &'static str) -> Arc<Series> {
-        let known = self.series.read().unwrap_or_else(PoisonError::into_inner);
+        let known = read_ignoring_poison(&self.series);
         if let Some(series) = known.get(&(route, method) as &dyn SeriesKey) {
             return Arc::clone(series);
         }
@@ -129,7 +130,7 @@ impl Metrics {
         if full && route != UNKNOWN {
             return self.series(UNKNOWN, method);
         }
-        let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = write_ignoring_poison(&self.series);
         Arc::clone(all.entry((Arc::from(route), method)).or_default())
     }
 

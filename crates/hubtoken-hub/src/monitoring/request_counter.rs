@@ -1,8 +1,10 @@
 //! Counts the requests the Hub received, by path, for tests of clients.
 
 use std::collections::HashMap;
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+
+use hubtoken_core::sync::{read_ignoring_poison, write_ignoring_poison};
 
 /// Paths counted individually. Requests for further paths only count toward the total, so that a
 /// Hub that runs for weeks does not grow.
@@ -22,7 +24,7 @@ impl RequestCounter {
     pub(crate) fn record(&self, path: &str) {
         self.total.fetch_add(1, Ordering::Relaxed);
         {
-            let known = self.by_path.read().unwrap_or_else(PoisonError::into_inner);
+            let known = read_ignoring_poison(&self.by_path);
             if let Some(count) = known.get(path) {
                 count.fetch_add(1, Ordering::Relaxed);
                 return;
@@ -31,7 +33,7 @@ impl RequestCounter {
                 return;
             }
         }
-        let mut known = self.by_path.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = write_ignoring_poison(&self.by_path);
         known
             .entry(path.to_owned())
             .or_default()
@@ -43,7 +45,7 @@ impl RequestCounter {
         let Some(path) = path else {
             return self.total.load(Ordering::Relaxed);
         };
-        let known = self.by_path.read().unwrap_or_else(PoisonError::into_inner);
+        let known = read_ignoring_poison(&self.by_path);
         known
             .get(path)
             .map_or(0, |count| count.load(Ordering::Relaxed))

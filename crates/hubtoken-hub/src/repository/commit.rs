@@ -7,13 +7,13 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use git2::{ErrorCode, Index, IndexEntry, IndexTime, Oid, Signature, Time};
 use time::OffsetDateTime;
 
 use super::{DEFAULT_BRANCH, OpenRepository, RepositoryError, RepositoryPath};
+use hubtoken_core::sync::lock_ignoring_poison;
 
 /// The mode of a regular file.
 const FILE_MODE: u32 = 0o100_644;
@@ -106,7 +106,7 @@ impl OpenRepository {
         author: &Author,
         request: &CommitRequest,
     ) -> Result<Oid, RepositoryError> {
-        let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = lock_ignoring_poison(&self.lock);
         let (branch, head) = self.branch(revision)?;
         if let Some(parent) = &request.parent {
             let same =

@@ -46,12 +46,13 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use git2::{ConfigLevel, RepositoryInitOptions};
 
 use super::registry::{Repository, RepositoryType};
+use hubtoken_core::sync::lock_ignoring_poison;
 
 pub(crate) use self::commit::{Author, BlobWriter, Change, CommitRequest};
 use self::lfs::{Objects, RepositoryObjects};
@@ -174,13 +175,10 @@ impl Store {
     /// Removes the folder, once no commit is in progress.
     pub(crate) fn delete(&self, kind: RepositoryType, id: &str) -> Result<(), RepositoryError> {
         let lock = self.lock(id);
-        let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = lock_ignoring_poison(&lock);
         remove(&self.folder(kind, id))?;
         self.objects.of(kind, id).remove()?;
-        self.locks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id);
+        lock_ignoring_poison(&self.locks).remove(id);
         Ok(())
     }
 
@@ -221,7 +219,7 @@ impl Store {
         id: &str,
         folder: &Path,
     ) -> Result<Arc<Mutex<()>>, RepositoryError> {
-        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut locks = lock_ignoring_poison(&self.locks);
         if let Some(lock) = locks.get(id) {
             return Ok(Arc::clone(lock));
         }
@@ -236,7 +234,7 @@ impl Store {
     }
 
     fn lock(&self, id: &str) -> Arc<Mutex<()>> {
-        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut locks = lock_ignoring_poison(&self.locks);
         Arc::clone(locks.entry(id.to_owned()).or_default())
     }
 

@@ -11,7 +11,7 @@ pub(crate) mod tls;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -35,6 +35,7 @@ use self::strict_framing::StrictFraming;
 use super::monitoring::metrics::InFlightGuard;
 use super::options::Limits;
 use super::state::HubState;
+use hubtoken_core::sync::lock_ignoring_poison;
 
 /// Far more than any client sends, even with JWTs.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
@@ -200,7 +201,7 @@ impl ConnectionCounter {
             IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
             address @ IpAddr::V4(_) => address,
         };
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = lock_ignoring_poison(&self.0);
         let count = counts.entry(address).or_default();
         if limited && *count >= limit {
             return None;
@@ -215,11 +216,7 @@ impl ConnectionCounter {
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        let mut counts = self
-            .counter
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut counts = lock_ignoring_poison(&self.counter.0);
         if let Some(count) = counts.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {

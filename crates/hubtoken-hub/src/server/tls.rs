@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
@@ -19,6 +19,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::error::HubError;
 use crate::options::TlsFiles;
+use hubtoken_core::sync::{lock_ignoring_poison, read_ignoring_poison, write_ignoring_poison};
 
 /// The certificate in use.
 #[derive(Debug)]
@@ -55,18 +56,17 @@ impl Certificate {
 
     /// Reloads the files.
     pub(crate) fn reload(&self) -> Result<(), HubError> {
-        let mut stamp = self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stamp = lock_ignoring_poison(&self.stamp);
         let now = file_stamp(&self.files);
         let read = read(&self.files);
         *stamp = now;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = read?;
+        *write_ignoring_poison(&self.current) = read?;
         Ok(())
     }
 
     /// Reloads the files if they have changed; returns whether they had.
     pub(crate) fn reload_if_changed(&self) -> Result<bool, HubError> {
-        let same =
-            *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) == file_stamp(&self.files);
+        let same = *lock_ignoring_poison(&self.stamp) == file_stamp(&self.files);
         if same {
             return Ok(false);
         }
@@ -80,7 +80,7 @@ impl Certificate {
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let current = read_ignoring_poison(&self.current);
         Some(Arc::clone(&current))
     }
 }

@@ -1,10 +1,10 @@
 //! Writes the metrics in Prometheus' text format.
 
 use std::fmt::{self, Display, Write as _};
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{BUCKETS, Gauges, Metrics, RouteAndMethod, STATUSES, Series};
+use hubtoken_core::sync::read_ignoring_poison;
 
 impl Metrics {
     /// Writes all metrics.
@@ -16,7 +16,7 @@ impl Metrics {
     }
 
     fn write(&self, output: &mut String, gauges: &Gauges) -> fmt::Result {
-        let all = self.series.read().unwrap_or_else(PoisonError::into_inner);
+        let all = read_ignoring_poison(&self.series);
         let mut series: Vec<_> = all.iter().map(|(key, series)| (key, &**series)).collect();
         series.sort_by_key(|(key, _)| *key);
         write_requests(output, &series)?;

@@ -15,12 +15,13 @@
 //! have to do without this cache.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use time::OffsetDateTime;
 
 use crate::registry::Principal;
 use crate::secret::Digest;
+use hubtoken_core::sync::{read_ignoring_poison, write_ignoring_poison};
 
 /// The maximum number of entries. When it is reached, the cache is emptied. An entry takes about a
 /// kilobyte.
@@ -93,11 +94,11 @@ impl PrincipalCache {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Entries> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        read_ignoring_poison(&self.0)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Entries> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        write_ignoring_poison(&self.0)
     }
 }
 
