@@ -116,10 +116,9 @@ pub fn gate(text: Option<&str>) -> PyResult<Option<Gate>> {
 /// Parses a role in an organization.
 pub fn organization_role(text: &str) -> PyResult<OrganizationRole> {
     OrganizationRole::parse(text).ok_or_else(|| {
-        let [others @ .., last] = OrganizationRole::ALL.map(|role| format!("{:?}", role.as_str()));
         PyValueError::new_err(format!(
-            "a role in an organization must be {} or {last}",
-            others.join(", ")
+            "a role in an organization must be {}",
+            OrganizationRole::choices()
         ))
     })
 }

@@ -79,9 +79,7 @@ pub(super) async fn set_member(
     JsonBody(member): JsonBody<Member>,
 ) -> ApiResult {
     let role = OrganizationRole::parse(&member.role).ok_or_else(|| {
-        ApiError::bad_request(
-            "`role` must be \"admin\", \"write\", \"contributor\", \"read\" or \"no_access\"",
-        )
+        ApiError::bad_request(format!("`role` must be {}", OrganizationRole::choices()))
     })?;
     state
         .registry

@@ -88,7 +88,8 @@ impl RepositoryRef {
         self
     }
 
-    /// The repository, if the caller may perform this action; otherwise the Hub's error.
+    /// The repository, if the caller may perform this action; otherwise the Hub's error. A token
+    /// that an organization's policy blocks requests approval by that.
     pub(crate) async fn open(
         &self,
         state: &Arc<HubState>,

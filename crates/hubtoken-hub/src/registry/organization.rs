@@ -70,6 +70,13 @@ impl OrganizationRole {
     pub fn parse(role: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|each| each.as_str() == role)
     }
+
+    /// The names of all roles, for an error message: `"admin", … or "no_access"`.
+    #[must_use]
+    pub fn choices() -> String {
+        let [others @ .., last] = Self::ALL.map(|role| format!("{:?}", role.as_str()));
+        format!("{} or {last}", others.join(", "))
+    }
 }
 
 /// The registry's operations on organizations.
@@ -124,4 +131,21 @@ pub(crate) trait Organizations {
 
     /// The organizations that a user is a member of, by name.
     async fn memberships(&self, user_id: &str) -> Result<Vec<Membership>, HubError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_written_and_parsed_alike() {
+        for role in OrganizationRole::ALL {
+            assert_eq!(OrganizationRole::parse(role.as_str()), Some(role));
+        }
+        assert_eq!(OrganizationRole::parse("Admin"), None);
+        assert_eq!(
+            OrganizationRole::choices(),
+            "\"admin\", \"write\", \"contributor\", \"read\" or \"no_access\""
+        );
+    }
 }
