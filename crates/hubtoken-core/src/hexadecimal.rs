@@ -114,7 +114,8 @@ mod tests {
             let text = encode(&bytes);
             prop_assert_eq!(decode(&text), Some(bytes));
             for (byte, digits) in bytes.iter().zip(text.as_bytes().chunks(2)) {
-                prop_assert_eq!(format!("{byte:02x}").as_bytes(), digits);
+                let formatted = format!("{byte:02x}");
+                prop_assert_eq!(formatted.as_bytes(), digits);
             }
         }
     }
