@@ -1,7 +1,6 @@
 //! Who sends a request, and whether it is let through at all.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -35,11 +34,7 @@ pub(super) async fn authenticate_request(
         .host_policy
         .check(listener, request)
         .inspect_err(|_| {
-            state
-                .telemetry
-                .metrics
-                .foreign_hosts
-                .fetch_add(1, Ordering::Relaxed);
+            state.telemetry.metrics.foreign_hosts.inc();
         })?;
     match guard {
         Guard::Probe => Ok(false),

@@ -1,7 +1,6 @@
 //! What is kept of a request: its count in the metrics, and its line in the log.
 
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::extract::MatchedPath;
@@ -38,11 +37,7 @@ pub(super) fn record(
         .metrics
         .count_response(route, &info.method, status, took);
     if status == StatusCode::TOO_MANY_REQUESTS {
-        state
-            .telemetry
-            .metrics
-            .rate_limited
-            .fetch_add(1, Ordering::Relaxed);
+        state.telemetry.metrics.rate_limited.inc();
     }
     let (level, message) = if status.is_server_error() {
         (LogLevel::Error, "request failed")

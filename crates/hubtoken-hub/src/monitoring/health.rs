@@ -12,8 +12,9 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
+use prometheus_client::encoding::prometheus_text;
 
-use super::metrics::Gauges;
+use super::metrics::ScrapedValues;
 use crate::auth::authentication::{bearer, is_admin_key};
 use crate::response::{ApiError, ApiResult};
 use crate::server::allowed_hosts::Listener;
@@ -64,7 +65,7 @@ async fn ready(State(state): State<Arc<HubState>>) -> Response {
 
 async fn metrics(State(state): State<Arc<HubState>>) -> ApiResult {
     let counts = state.registry.counts().await?;
-    let gauges = Gauges {
+    let values = ScrapedValues {
         users: counts.users,
         organizations: counts.organizations,
         tokens: counts.tokens,
@@ -74,12 +75,8 @@ async fn metrics(State(state): State<Arc<HubState>>) -> ApiResult {
         lost_log_lines: state.telemetry.log.lost(),
         stopping: state.is_stopping(),
     };
-    let body = state.telemetry.metrics.encode(&gauges);
-    Ok(text(
-        StatusCode::OK,
-        "text/plain; version=0.0.4; charset=utf-8",
-        body,
-    ))
+    let body = state.telemetry.metrics.encode(&values);
+    Ok(text(StatusCode::OK, prometheus_text::CONTENT_TYPE, body))
 }
 
 /// Checks whether a request may read the metrics.

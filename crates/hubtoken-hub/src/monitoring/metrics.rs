@@ -1,4 +1,4 @@
-//! The Hub's metrics, in Prometheus' text format.
+//! The Hub's metrics, for Prometheus.
 //!
 //! A label is a route template, a method, a status or a fixed word, never a name, a path or
 //! anything else that a client chooses. The number of series is therefore bounded by the number of
@@ -8,12 +8,14 @@
 mod page;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use hubtoken_core::sync::{read_ignoring_poison, write_ignoring_poison};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 
 /// The upper bounds of the histogram's buckets, in microseconds: from an in-memory lookup to an
 /// upload.
@@ -45,23 +47,26 @@ pub(crate) enum AuthOutcome {
 }
 
 type RouteAndMethod = (Arc<str>, &'static str);
+type SeriesByRoute = RwLock<HashMap<RouteAndMethod, Arc<Series>>>;
 
 /// All counters of one Hub.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
-    series: RwLock<HashMap<RouteAndMethod, Arc<Series>>>,
-    auth_outcomes: [AtomicU64; 5],
-    pub rate_limited: AtomicU64,
-    pub foreign_hosts: AtomicU64,
+    series: Arc<SeriesByRoute>,
+    auth_outcomes: [Counter; 5],
+    pub rate_limited: Counter,
+    pub foreign_hosts: Counter,
     /// Connections that are currently open.
-    pub connections: AtomicI64,
+    pub connections: Gauge,
     /// Connections closed without being served, because their address had too many.
-    pub connections_refused: AtomicU64,
-    pub failed_handshakes: AtomicU64,
+    pub connections_refused: Counter,
+    pub failed_handshakes: Counter,
     /// Commits being received.
-    pub uploads: AtomicI64,
+    pub uploads: Gauge,
 }
 
+/// The requests with one route and method. The histogram is not `prometheus_client`'s, which takes a
+/// mutex and adds up durations in floating point.
 #[derive(Debug, Default)]
 struct Series {
     statuses: [AtomicU64; STATUSES.len() + 1],
@@ -71,7 +76,7 @@ struct Series {
 
 /// Values that are not counted but read when the metrics are requested.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Gauges {
+pub(crate) struct ScrapedValues {
     pub users: u64,
     pub organizations: u64,
     pub tokens: u64,
@@ -83,18 +88,18 @@ pub(crate) struct Gauges {
 }
 
 /// A gauge that is incremented while this guard lives.
-pub(crate) struct InFlightGuard<'a>(&'a AtomicI64);
+pub(crate) struct InFlightGuard<'a>(&'a Gauge);
 
 impl<'a> InFlightGuard<'a> {
-    pub(crate) fn new(gauge: &'a AtomicI64) -> Self {
-        gauge.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn new(gauge: &'a Gauge) -> Self {
+        gauge.inc();
         Self(gauge)
     }
 }
 
 impl Drop for InFlightGuard<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.dec();
     }
 }
 
@@ -135,15 +140,15 @@ impl Metrics {
     }
 
     pub(crate) fn count_refused_connection(&self) {
-        self.connections_refused.fetch_add(1, Ordering::Relaxed);
+        self.connections_refused.inc();
     }
 
     pub(crate) fn count_failed_handshake(&self) {
-        self.failed_handshakes.fetch_add(1, Ordering::Relaxed);
+        self.failed_handshakes.inc();
     }
 
     pub(crate) fn count_auth(&self, what: AuthOutcome) {
-        self.auth_outcomes[what as usize].fetch_add(1, Ordering::Relaxed);
+        self.auth_outcomes[what as usize].inc();
     }
 }
 

@@ -1,214 +1,213 @@
-//! Writes the metrics in Prometheus' text format.
+//! The metrics' names and descriptions, and how what is counted per route becomes series.
 
-use std::fmt::{self, Display, Write as _};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use super::{BUCKETS, Gauges, Metrics, RouteAndMethod, STATUSES, Series};
 use hubtoken_core::sync::read_ignoring_poison;
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet, prometheus_text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use super::{BUCKETS, Metrics, RouteAndMethod, STATUSES, ScrapedValues, Series, SeriesByRoute};
+
+/// The label of each [`super::AuthOutcome`].
+const AUTH_OUTCOMES: [&str; 5] = [
+    "anonymous",
+    "token",
+    "token_refused",
+    "admin_key",
+    "admin_key_refused",
+];
 
 impl Metrics {
-    /// Writes all metrics.
-    pub(crate) fn encode(&self, gauges: &Gauges) -> String {
+    /// Writes all metrics in Prometheus' text format.
+    pub(crate) fn encode(&self, values: &ScrapedValues) -> String {
         let mut output = String::with_capacity(16 << 10);
         // Writing to a string cannot fail.
-        let _ = self.write(&mut output, gauges);
+        let _ = prometheus_text::encode(&mut output, &self.registry(values));
         output
     }
 
-    fn write(&self, output: &mut String, gauges: &Gauges) -> fmt::Result {
-        let all = read_ignoring_poison(&self.series);
-        let mut series: Vec<_> = all.iter().map(|(key, series)| (key, &**series)).collect();
-        series.sort_by_key(|(key, _)| *key);
-        write_requests(output, &series)?;
-        write_durations(output, &series)?;
-        self.write_auth_outcomes(output)?;
-        self.write_counters(output, gauges)?;
-        self.write_gauges(output, gauges)
+    /// All metrics. Each scrape has a registry of its own, since some values are read only for it.
+    fn registry(&self, values: &ScrapedValues) -> Registry {
+        let mut registry = Registry::with_prefix("hubtoken");
+        registry.register(
+            "requests",
+            "Requests answered",
+            Requests(Arc::clone(&self.series)),
+        );
+        registry.register(
+            "request_duration_seconds",
+            "Time from the head of a request to the head of its response",
+            Durations(Arc::clone(&self.series)),
+        );
+        registry.register(
+            "authentications",
+            "Requests by the credentials they presented and the result",
+            AuthOutcomes(self.auth_outcomes.clone()),
+        );
+        self.register_counters(&mut registry, values);
+        self.register_gauges(&mut registry, values);
+        let version = [("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("build", "The version, as a label", Info::new(version));
+        registry
     }
 
-    fn write_auth_outcomes(&self, output: &mut String) -> fmt::Result {
-        head(
-            output,
-            "authentications_total",
-            "counter",
-            "Requests by the credentials they presented and the result.",
-        )?;
-        for (count, result) in self.auth_outcomes.iter().zip([
-            "anonymous",
-            "token",
-            "token_refused",
-            "admin_key",
-            "admin_key_refused",
-        ]) {
-            let count = count.load(Ordering::Relaxed);
-            writeln!(
-                output,
-                "hubtoken_authentications_total{{result=\"{result}\"}} {count}"
-            )?;
+    fn register_counters(&self, registry: &mut Registry, values: &ScrapedValues) {
+        for (name, help, counter) in [
+            (
+                "rate_limited",
+                "Requests beyond a rate limit",
+                &self.rate_limited,
+            ),
+            (
+                "foreign_hosts",
+                "Requests for a host that is not this Hub's",
+                &self.foreign_hosts,
+            ),
+            (
+                "connections_refused",
+                "Connections closed because their address had too many",
+                &self.connections_refused,
+            ),
+            (
+                "failed_handshakes",
+                "Connections whose TLS handshake failed",
+                &self.failed_handshakes,
+            ),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
+        registry.register(
+            "log_lines_lost",
+            "Log lines that could not be written",
+            ConstCounter::new(values.lost_log_lines),
+        );
+    }
+
+    fn register_gauges(&self, registry: &mut Registry, values: &ScrapedValues) {
+        registry.register("connections", "Open connections", self.connections.clone());
+        registry.register("uploads", "Commits being received", self.uploads.clone());
+        for (name, help, value) in [
+            ("users", "Users", values.users),
+            ("organizations", "Organizations", values.organizations),
+            (
+                "tokens",
+                "Access tokens, expired ones included",
+                values.tokens,
+            ),
+            ("repositories", "Repositories", values.repositories),
+        ] {
+            registry.register(name, help, ConstGauge::new(value));
+        }
+        registry.register(
+            "start_time_seconds",
+            "When the Hub started, in Unix time",
+            ConstGauge::new(values.started),
+        );
+        registry.register(
+            "stopping",
+            "Whether the Hub is shutting down",
+            ConstGauge::new(u64::from(values.stopping)),
+        );
+        if let Some(free) = values.disk_free {
+            registry.register(
+                "disk_free_bytes",
+                "Free space on the data folder's disk",
+                ConstGauge::new(free),
+            );
+        }
+    }
+}
+
+/// The requests, by route, method and status.
+#[derive(Debug)]
+struct Requests(Arc<SeriesByRoute>);
+
+impl EncodeMetric for Requests {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        for ((route, method), series) in sorted(&self.0) {
+            for (index, count) in series.statuses.iter().enumerate() {
+                let count = count.load(Ordering::Relaxed);
+                if count == 0 {
+                    continue;
+                }
+                let status = STATUSES
+                    .get(index)
+                    .map_or_else(|| "other".to_owned(), ToString::to_string);
+                let labels = [("route", &*route), ("method", method), ("status", &status)];
+                ConstCounter::new(count).encode(encoder.encode_family(&labels)?)?;
+            }
         }
         Ok(())
     }
 
-    fn write_counters(&self, output: &mut String, gauges: &Gauges) -> fmt::Result {
-        let mut counter = |name, help, value| single(output, name, "counter", help, value);
-        let now = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        counter(
-            "rate_limited_total",
-            "Requests beyond a rate limit.",
-            now(&self.rate_limited),
-        )?;
-        counter(
-            "foreign_hosts_total",
-            "Requests for a host that is not this Hub's.",
-            now(&self.foreign_hosts),
-        )?;
-        counter(
-            "connections_refused_total",
-            "Connections closed because their address had too many.",
-            now(&self.connections_refused),
-        )?;
-        counter(
-            "failed_handshakes_total",
-            "Connections whose TLS handshake failed.",
-            now(&self.failed_handshakes),
-        )?;
-        counter(
-            "log_lines_lost_total",
-            "Log lines that could not be written.",
-            gauges.lost_log_lines,
-        )
+    fn metric_type(&self) -> MetricType {
+        MetricType::Counter
     }
+}
 
-    fn write_gauges(&self, output: &mut String, gauges: &Gauges) -> fmt::Result {
-        let mut gauge =
-            |name, help, value: &dyn Display| single(output, name, "gauge", help, value);
-        let connections = self.connections.load(Ordering::Relaxed);
-        gauge("connections", "Open connections.", &connections)?;
-        let uploads = self.uploads.load(Ordering::Relaxed);
-        gauge("uploads", "Commits being received.", &uploads)?;
-        gauge("users", "Users.", &gauges.users)?;
-        gauge("organizations", "Organizations.", &gauges.organizations)?;
-        gauge(
-            "tokens",
-            "Access tokens, expired ones included.",
-            &gauges.tokens,
-        )?;
-        gauge("repositories", "Repositories.", &gauges.repositories)?;
-        gauge(
-            "start_time_seconds",
-            "When the Hub started, in Unix time.",
-            &gauges.started,
-        )?;
-        gauge(
-            "stopping",
-            "Whether the Hub is shutting down.",
-            &u8::from(gauges.stopping),
-        )?;
-        if let Some(free) = gauges.disk_free {
-            gauge(
-                "disk_free_bytes",
-                "Free space on the data folder's disk.",
-                &free,
-            )?;
+/// The time that requests took, by route and method.
+#[derive(Debug)]
+struct Durations(Arc<SeriesByRoute>);
+
+impl EncodeMetric for Durations {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        for ((route, method), series) in sorted(&self.0) {
+            let ends = BUCKETS.map(seconds).into_iter().chain([f64::INFINITY]);
+            let counts = series
+                .buckets
+                .each_ref()
+                .map(|count| count.load(Ordering::Relaxed));
+            let buckets: Vec<_> = ends.zip(counts).collect();
+            let sum = seconds(series.microseconds.load(Ordering::Relaxed));
+            let labels = [("route", &*route), ("method", method)];
+            encoder
+                .encode_family(&labels)?
+                .encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)?;
         }
-        head(output, "build_info", "gauge", "The version, as a label.")?;
-        writeln!(
-            output,
-            "hubtoken_build_info{{version=\"{}\"}} 1",
-            env!("CARGO_PKG_VERSION")
-        )
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
     }
 }
 
-fn write_requests(output: &mut String, series: &[(&RouteAndMethod, &Series)]) -> fmt::Result {
-    head(output, "requests_total", "counter", "Requests answered.")?;
-    for ((route, method), series) in series {
-        for (index, count) in series.statuses.iter().enumerate() {
-            let count = count.load(Ordering::Relaxed);
-            if count > 0 {
-                let status = STATUSES
-                    .get(index)
-                    .map_or_else(|| "other".to_owned(), ToString::to_string);
-                writeln!(
-                    output,
-                    "hubtoken_requests_total{{route=\"{}\",method=\"{method}\",status=\"{status}\"}} {count}",
-                    Escaped(route)
-                )?;
-            }
+/// The results of authentication. All are written from the start, so that a first one is a change.
+#[derive(Debug)]
+struct AuthOutcomes([Counter; 5]);
+
+impl EncodeMetric for AuthOutcomes {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        for (result, count) in AUTH_OUTCOMES.into_iter().zip(&self.0) {
+            count.encode(encoder.encode_family(&[("result", result)])?)?;
         }
+        Ok(())
     }
-    Ok(())
-}
 
-fn write_durations(output: &mut String, series: &[(&RouteAndMethod, &Series)]) -> fmt::Result {
-    head(
-        output,
-        "request_duration_seconds",
-        "histogram",
-        "Time from the head of a request to the head of its response.",
-    )?;
-    for ((route, method), series) in series {
-        let labels = format!("route=\"{}\",method=\"{method}\"", Escaped(route));
-        let mut sum = 0;
-        for (index, count) in series.buckets.iter().enumerate() {
-            sum += count.load(Ordering::Relaxed);
-            let end = BUCKETS
-                .get(index)
-                .map_or_else(|| "+Inf".to_owned(), |end| seconds(*end));
-            writeln!(
-                output,
-                "hubtoken_request_duration_seconds_bucket{{{labels},le=\"{end}\"}} {sum}"
-            )?;
-        }
-        let total = seconds(series.microseconds.load(Ordering::Relaxed));
-        writeln!(
-            output,
-            "hubtoken_request_duration_seconds_sum{{{labels}}} {total}"
-        )?;
-        writeln!(
-            output,
-            "hubtoken_request_duration_seconds_count{{{labels}}} {sum}"
-        )?;
+    fn metric_type(&self) -> MetricType {
+        MetricType::Counter
     }
-    Ok(())
 }
 
-/// Writes a metric that has only one value.
-fn single(
-    output: &mut String,
-    name: &str,
-    kind: &str,
-    help: &str,
-    value: impl Display,
-) -> fmt::Result {
-    head(output, name, kind, help)?;
-    writeln!(output, "hubtoken_{name} {value}")
+/// The series in a stable order.
+fn sorted(series: &SeriesByRoute) -> Vec<(RouteAndMethod, Arc<Series>)> {
+    let known = read_ignoring_poison(series);
+    let mut all: Vec<_> = known
+        .iter()
+        .map(|(key, series)| (key.clone(), Arc::clone(series)))
+        .collect();
+    drop(known);
+    all.sort_by(|(one, _), (other, _)| one.cmp(other));
+    all
 }
 
-fn head(output: &mut String, name: &str, kind: &str, help: &str) -> fmt::Result {
-    writeln!(output, "# HELP hubtoken_{name} {help}")?;
-    writeln!(output, "# TYPE hubtoken_{name} {kind}")
-}
-
-fn seconds(microseconds: u64) -> String {
-    let text = format!(
-        "{}.{:06}",
-        microseconds / 1_000_000,
-        microseconds % 1_000_000
-    );
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// A label value, escaped.
-struct Escaped<'a>(&'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|each| match each {
-            '\\' => formatter.write_str("\\\\"),
-            '"' => formatter.write_str("\\\""),
-            '\n' => formatter.write_str("\\n"),
-            each => formatter.write_char(each),
-        })
-    }
+fn seconds(microseconds: u64) -> f64 {
+    Duration::from_micros(microseconds).as_secs_f64()
 }

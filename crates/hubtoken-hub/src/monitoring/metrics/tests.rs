@@ -3,7 +3,7 @@
 use super::*;
 
 fn encode(metrics: &Metrics) -> String {
-    metrics.encode(&Gauges::default())
+    metrics.encode(&ScrapedValues::default())
 }
 
 #[test]
@@ -29,6 +29,67 @@ fn requests_are_counted_by_route_method_and_status() {
     ] {
         assert!(page.lines().any(|each| each == line), "{line}\n{page}");
     }
+}
+
+#[test]
+fn names_and_types_are_what_dashboards_know() {
+    let values = ScrapedValues {
+        disk_free: Some(7),
+        ..ScrapedValues::default()
+    };
+    let page = Metrics::default().encode(&values);
+    let types: Vec<_> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE hubtoken_"))
+        .collect();
+    assert_eq!(
+        types,
+        [
+            "requests_total counter",
+            "request_duration_seconds histogram",
+            "authentications_total counter",
+            "rate_limited_total counter",
+            "foreign_hosts_total counter",
+            "connections_refused_total counter",
+            "failed_handshakes_total counter",
+            "log_lines_lost_total counter",
+            "connections gauge",
+            "uploads gauge",
+            "users gauge",
+            "organizations gauge",
+            "tokens gauge",
+            "repositories gauge",
+            "start_time_seconds gauge",
+            "stopping gauge",
+            "disk_free_bytes gauge",
+            "build_info gauge",
+        ]
+    );
+    assert!(page.contains("# HELP hubtoken_requests_total Requests answered.\n"));
+    assert!(page.contains("hubtoken_authentications_total{result=\"anonymous\"} 0\n"));
+    assert!(!page.contains("# EOF"));
+}
+
+#[test]
+fn series_are_sorted() {
+    let metrics = Metrics::default();
+    for (route, status) in [("/b", 404), ("/b", 200), ("/a", 200)] {
+        let status = StatusCode::from_u16(status).unwrap();
+        metrics.count_response(route, &Method::GET, status, Duration::ZERO);
+    }
+    let page = encode(&metrics);
+    let counts: Vec<_> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("hubtoken_requests_total"))
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            "{route=\"/a\",method=\"GET\",status=\"200\"} 1",
+            "{route=\"/b\",method=\"GET\",status=\"200\"} 1",
+            "{route=\"/b\",method=\"GET\",status=\"404\"} 1",
+        ]
+    );
 }
 
 #[test]
