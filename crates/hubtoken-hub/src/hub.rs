@@ -18,7 +18,6 @@ use tokio::sync::watch;
 use self::start::{Parts, Started, start_in};
 use super::data_folder::DataFolder;
 use super::error::HubError;
-use super::monitoring::log::LogLevel;
 use super::options::HubOptions;
 use super::secret::Secret;
 use super::server::Shutdown;
@@ -106,12 +105,12 @@ impl Hub {
         self.with_running(|running| {
             let log = &running.parts.state.telemetry.log;
             match &read {
-                Ok(()) => log.write(LogLevel::Info, "the certificate was reloaded", &[]),
-                Err(error) => log.write(
-                    LogLevel::Warn,
-                    "the new certificate is not used",
-                    &[("cause", error.to_string().into())],
-                ),
+                Ok(()) => log.record(|| tracing::info!("the certificate was reloaded")),
+                Err(error) => {
+                    log.record(
+                        || tracing::warn!(cause = %error, "the new certificate is not used"),
+                    );
+                }
             }
         })?;
         read
@@ -162,7 +161,7 @@ impl Hub {
             admin_server,
         } = parts;
         state.begin_shutdown();
-        state.telemetry.log.write(LogLevel::Info, "stopping", &[]);
+        state.telemetry.log.record(|| tracing::info!("stopping"));
         // Keep the stronger signal if `stop_now` was called.
         self.shutdown
             .send_modify(|shutdown| *shutdown = (*shutdown).max(Shutdown::Graceful));
@@ -175,7 +174,7 @@ impl Hub {
                 let _ = server.await;
             }
             state.close().await;
-            state.telemetry.log.write(LogLevel::Info, "stopped", &[]);
+            state.telemetry.log.record(|| tracing::info!("stopped"));
         });
         drop(runtime);
         folder.close();

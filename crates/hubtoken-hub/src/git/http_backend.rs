@@ -28,7 +28,6 @@ use super::stdout::{OutputRelay, ProcessState, PushAuthorizer};
 use crate::auth::authentication::Caller;
 use crate::extract::body::drain;
 use crate::extract::repository::RepositoryRef;
-use crate::monitoring::log::LogLevel;
 use crate::monitoring::metrics::InFlightGuard;
 use crate::registry::Repository;
 use crate::response::{ApiError, ApiResult, header_text};
@@ -321,15 +320,14 @@ impl GitRequest {
         if cause.contains("is not a git command") {
             return not_installed(&self.state);
         }
-        self.state.telemetry.log.write(
-            LogLevel::Error,
-            "git failed",
-            &[
-                ("service", self.service.name().into()),
-                ("repository", self.repository.id.as_str().into()),
-                ("cause", cause.into()),
-            ],
-        );
+        self.state.telemetry.log.record(|| {
+            tracing::error!(
+                service = self.service.name(),
+                repository = self.repository.id.as_str(),
+                cause,
+                "git failed"
+            );
+        });
         ApiError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "git failed on the server; see the Hub's log",
@@ -349,11 +347,12 @@ fn not_installed(state: &HubState) -> ApiError {
         .missing_git_logged
         .swap(true, Ordering::Relaxed)
     {
-        state.telemetry.log.write(
-            LogLevel::Warn,
-            "git is not installed, or lacks http-backend: nothing can be cloned, fetched or pushed",
-            &[],
-        );
+        state.telemetry.log.record(|| {
+            tracing::warn!(
+                "git is not installed, or lacks http-backend: nothing can be cloned, fetched or \
+                 pushed"
+            );
+        });
     }
     ApiError::new(
         StatusCode::NOT_IMPLEMENTED,

@@ -10,7 +10,7 @@ use super::runtime::HubRuntime;
 use crate::clock::Clock;
 use crate::data_folder::DataFolder;
 use crate::error::HubError;
-use crate::monitoring::log::{Log, LogLevel};
+use crate::monitoring::log::Log;
 use crate::options::HubOptions;
 use crate::router::app;
 use crate::secret::Secret;
@@ -120,15 +120,14 @@ pub(super) fn start_in(options: &HubOptions, folder: &DataFolder) -> Result<Star
             Arc::clone(&state),
         ))?;
     }
-    state.telemetry.log.write(
-        LogLevel::Info,
-        "started",
-        &[
-            ("endpoint", endpoint.as_str().into()),
-            ("local", local.as_deref().into()),
-            ("version", env!("CARGO_PKG_VERSION").into()),
-        ],
-    );
+    state.telemetry.log.record(|| {
+        tracing::info!(
+            endpoint = endpoint.as_str(),
+            local = local.as_deref(),
+            version = env!("CARGO_PKG_VERSION"),
+            "started"
+        );
+    });
     Ok(Started {
         endpoint,
         local,
@@ -150,17 +149,14 @@ async fn watch_certificate(certificate: Arc<Certificate>, state: Arc<HubState>) 
         tokio::time::sleep(CERTIFICATE_CHECK_INTERVAL).await;
         match certificate.reload_if_changed() {
             Ok(false) => (),
-            Ok(true) => {
-                state
-                    .telemetry
-                    .log
-                    .write(LogLevel::Info, "the certificate was renewed", &[]);
-            }
-            Err(error) => state.telemetry.log.write(
-                LogLevel::Warn,
-                "the new certificate is not used",
-                &[("cause", error.to_string().into())],
-            ),
+            Ok(true) => state
+                .telemetry
+                .log
+                .record(|| tracing::info!("the certificate was renewed")),
+            Err(error) => state
+                .telemetry
+                .log
+                .record(|| tracing::warn!(cause = %error, "the new certificate is not used")),
         }
     }
 }

@@ -16,7 +16,6 @@ use reqwest::Method;
 use super::forward_body::{BodyForwarder, OutgoingBody};
 use super::response::forward_response;
 use super::upstream::Server;
-use crate::monitoring::log::LogLevel;
 use crate::response::ApiError;
 use crate::state::HubState;
 
@@ -93,14 +92,13 @@ pub(super) async fn forward(
         }
     };
     let failed = |error: ApiError, cause: &str| {
-        state.telemetry.log.write(
-            LogLevel::Warn,
-            "an upstream failed",
-            &[
-                ("upstream", server.origin.as_str().into()),
-                ("cause", cause.into()),
-            ],
-        );
+        state.telemetry.log.record(|| {
+            tracing::warn!(
+                upstream = server.origin.as_str(),
+                cause,
+                "an upstream failed"
+            );
+        });
         error
     };
     let response = match sent {

@@ -22,7 +22,6 @@ use tokio::time::{Sleep, sleep};
 
 use super::forward_body::BodyForwarder;
 use super::upstream::Server;
-use crate::monitoring::log::LogLevel;
 use crate::state::HubState;
 
 /// Upstream response headers that are passed to the client, in addition to those that start with
@@ -118,11 +117,11 @@ struct ForwardedBody {
 impl ForwardedBody {
     /// Aborts an incomplete response. Ending it normally would mark it as complete.
     fn fail(&self, message: &'static str) -> BoxError {
-        self.state.telemetry.log.write(
-            LogLevel::Warn,
-            message,
-            &[("upstream", self.server.origin.as_str().into())],
-        );
+        let upstream = self.server.origin.as_str();
+        self.state
+            .telemetry
+            .log
+            .record(|| tracing::warn!(upstream, "{message}"));
         io::Error::other(message).into()
     }
 }

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use axum::extract::MatchedPath;
 use axum::http::{HeaderValue, Method, StatusCode};
-use serde_json::{Value, json};
+use tracing::Level;
 
 use crate::auth::authentication::Caller;
-use crate::monitoring::log::LogLevel;
 use crate::monitoring::metrics::{UNKNOWN, method_name};
 use crate::state::HubState;
 
@@ -39,37 +38,45 @@ pub(super) fn record(
     if status == StatusCode::TOO_MANY_REQUESTS {
         state.telemetry.metrics.rate_limited.inc();
     }
-    let (level, message) = if status.is_server_error() {
-        (LogLevel::Error, "request failed")
+    let level = if status.is_server_error() {
+        Level::ERROR
     } else if status == StatusCode::MISDIRECTED_REQUEST {
-        (LogLevel::Warn, "request for a foreign host")
+        Level::WARN
     } else {
-        (LogLevel::Info, "request")
+        Level::INFO
     };
     if !state.telemetry.log.enabled(level) {
         return;
     }
     let principal = info.caller.as_ref().and_then(Caller::principal);
     let cause = error.filter(|_| status.is_server_error());
-    state.telemetry.log.write(
-        level,
-        message,
-        &[
-            ("method", method_name(&info.method).into()),
-            ("route", route.into()),
-            ("status", status.as_u16().into()),
-            ("duration_ms", milliseconds(took)),
-            ("request_id", info.id.to_str().unwrap_or_default().into()),
-            ("address", json!(info.peer.map(|peer| peer.to_string()))),
-            ("user", json!(principal.map(|known| &known.user.name))),
-            ("token", json!(principal.map(|known| &known.token.id))),
-            ("cause", json!(cause)),
-        ],
-    );
+    // An event's level and message are constants.
+    macro_rules! event {
+        ($level:ident, $message:literal) => {
+            tracing::event!(
+                Level::$level,
+                method = method_name(&info.method),
+                route,
+                status = status.as_u16(),
+                duration_ms = milliseconds(took),
+                request_id = info.id.to_str().unwrap_or_default(),
+                address = info.peer.map(tracing::field::display),
+                user = principal.map(|known| known.user.name.as_str()),
+                token = principal.map(|known| known.token.id.as_str()),
+                cause,
+                $message
+            )
+        };
+    }
+    state.telemetry.log.record(|| match level {
+        Level::ERROR => event!(ERROR, "request failed"),
+        Level::WARN => event!(WARN, "request for a foreign host"),
+        _ => event!(INFO, "request"),
+    });
 }
 
 /// In milliseconds, with three decimal places.
-fn milliseconds(duration: Duration) -> Value {
+fn milliseconds(duration: Duration) -> f64 {
     let microseconds = u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
-    json!(f64::from(microseconds) / 1000.0)
+    f64::from(microseconds) / 1000.0
 }
