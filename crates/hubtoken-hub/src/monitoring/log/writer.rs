@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use hubtoken_core::sync::lock_ignoring_poison;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// The size limit of the buffer, in bytes; lines beyond it are lost.
@@ -84,7 +85,7 @@ impl LineBuffer {
 
 impl Shared {
     fn add(&self, line: &[u8]) {
-        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffer = lock_ignoring_poison(&self.buffer);
         if buffer.bytes.len() + line.len() > MAX_BUFFERED_BYTES {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;
@@ -99,7 +100,7 @@ impl Shared {
 
     /// The lines buffered since the last call; `None` at the end.
     fn next(&self) -> Option<Vec<u8>> {
-        let buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        let buffer = lock_ignoring_poison(&self.buffer);
         let mut buffer = self
             .not_empty
             .wait_while(buffer, |buffer| buffer.bytes.is_empty() && !buffer.ended)
@@ -109,10 +110,7 @@ impl Shared {
     }
 
     fn end(&self) {
-        self.buffer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .ended = true;
+        lock_ignoring_poison(&self.buffer).ended = true;
         self.not_empty.notify_one();
     }
 }
