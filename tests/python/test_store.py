@@ -247,7 +247,7 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(
     site: Site, verb: Callable[[str], object]
 ) -> None:
     hubtoken.login(site.token("here"))
-    with pytest.raises(ValueError, match="there is no stored token `gone`: the stored tokens are: here"):
+    with pytest.raises(ValueError, match="no stored token `gone`: the stored tokens are: here"):
         verb("gone")
     assert names() == {"here": True}
 
