@@ -118,7 +118,7 @@ fn each_hub_has_its_own_log() {
 fn events_of_other_crates_are_not_logged() {
     let (log, receiver) = log(LogFormat::Text, LogLevel::Info);
     log.record(|| {
-        tracing::error!(target: "sqlx::query", statement = "SELECT 1", "slow statement");
+        tracing::error!(target: "tower::query", statement = "SELECT 1", "slow statement");
         tracing::error!(target: "hyper::proto", "a connection failed");
         tracing::debug!("beyond the most verbose level");
     });
