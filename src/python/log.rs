@@ -1,8 +1,8 @@
-//! The debug log of requests, in Python's `logging`.
+//! Passes the core's debug events, one for each request, to Python's `logging`.
 //!
-//! The core writes an event for each request on a thread of its own. A handler of the program's runs
-//! Python code, and may well call hubtoken, which would then wait for that very thread. So events are
-//! put into a queue, and the calls that wait for answers pass them to `logging` when they have theirs.
+//! The core emits an event on the thread that sends requests. A logging handler is Python code and may
+//! call hubtoken, which would then wait for that very thread. So events go into a queue, and each call
+//! that waits for an answer passes them to `logging` once it has the answer.
 //!
 //! `logging` is not imported for this: a program that has not imported it has no handler either.
 
@@ -24,19 +24,19 @@ use crate::http::log::TARGET;
 const LOGGER: &str = "hubtoken.http";
 /// `logging.DEBUG`.
 const DEBUG: u8 = 10;
-/// The events that wait at most; the oldest are dropped when calls are slow to fetch them.
+/// The size limit of the queue; beyond it the oldest events are dropped.
 const MAXIMUM_WAITING: usize = 1_000;
-/// How often a lock is tried that another thread holds for the length of a push.
+/// How often to try a lock that another thread holds for the length of a push.
 const TRIES: usize = 1_000;
 
 static IS_ON: AtomicBool = AtomicBool::new(false);
 static WAITING: Mutex<VecDeque<Request>> = Mutex::new(VecDeque::new());
 
-/// Runs work that may send requests, detached from the interpreter, and passes its log on.
+/// Runs work that may send requests, detached from the interpreter, and logs its requests.
 ///
 /// # Errors
 ///
-/// What a handler of the program's raises, which `logging` itself hardly lets through.
+/// An exception of a logging handler, if `logging` lets one through.
 pub fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
     let logger = logger(py)?;
     IS_ON.store(logger.is_some(), Ordering::Relaxed);
@@ -47,7 +47,7 @@ pub fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyR
     Ok(result)
 }
 
-/// The logger, if the program wants to read it.
+/// The logger, if it is enabled for debug messages.
 fn logger(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
     static SUBSCRIBED: Once = Once::new();
     let modules = py.import("sys")?.getattr("modules")?;
@@ -64,7 +64,7 @@ fn logger(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
     if !logger.call_method1("isEnabledFor", (DEBUG,))?.is_truthy()? {
         return Ok(None);
     }
-    // It fails if there is one already, which nobody but this library can have put there.
+    // This fails only if it was done before: no other code shares this library's `tracing`.
     SUBSCRIBED.call_once(|| {
         let _ = tracing::subscriber::set_global_default(Queue);
     });
@@ -92,8 +92,8 @@ fn deliver(logger: &Bound<'_, PyAny>) -> PyResult<()> {
     Ok(())
 }
 
-/// Uses the queue, without waiting for it for ever: a fork may have found it locked by a thread that
-/// the child does not have. Then the child has no log.
+/// Accesses the queue, without waiting forever: at a fork it may have been locked by a thread that
+/// the child does not have. The child then logs nothing.
 fn with_waiting<T>(run: impl FnOnce(&mut VecDeque<Request>) -> T) -> Option<T> {
     for _ in 0..TRIES {
         match WAITING.try_lock() {
@@ -105,7 +105,7 @@ fn with_waiting<T>(run: impl FnOnce(&mut VecDeque<Request>) -> T) -> Option<T> {
     None
 }
 
-/// One event, as far as it is read.
+/// The fields of one event.
 #[derive(Default)]
 struct Request {
     method: String,
@@ -143,12 +143,12 @@ impl Visit for Request {
     fn record_debug(&mut self, _field: &Field, _value: &dyn fmt::Debug) {}
 }
 
-/// Puts the core's events into the queue, and nothing of any other crate.
+/// Puts the core's events into the queue, and no events of other crates.
 struct Queue;
 
 impl Subscriber for Queue {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // Asked again for each event, since a program may turn its logger on at any time.
+        // Checked again for each event, since a program may enable its logger at any time.
         if metadata.target() == TARGET {
             Interest::sometimes()
         } else {
@@ -165,7 +165,7 @@ impl Subscriber for Queue {
     }
 
     fn new_span(&self, _attributes: &span::Attributes<'_>) -> span::Id {
-        // No span of the core's has this target, so none is ever looked at.
+        // No span has this target, so this is never called.
         span::Id::from_u64(1)
     }
 
