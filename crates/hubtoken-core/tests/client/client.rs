@@ -18,7 +18,7 @@ use hubtoken_core::source::Source;
 use hubtoken_core::token::Token;
 
 use crate::support::fake_hub::{FakeHub, answer};
-use crate::time::{HANG_LIMIT, HandClock};
+use crate::support::time::{HANG_LIMIT, HandClock};
 
 pub const TOKEN: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
 pub const ALICE: &str =

@@ -19,7 +19,7 @@ use hubtoken_core::role::{Required, Role};
 
 use crate::client::{ALICE, credential};
 use crate::support::fake_hub::{FakeHub, answer};
-use crate::time::{HandClock, until};
+use crate::support::time::{HandClock, until};
 
 const READER: &str =
     r#"{"name":"alice","auth":{"type":"access_token","accessToken":{"role":"read"}}}"#;

@@ -17,7 +17,7 @@ use hubtoken_core::interrupt::NeverInterrupted;
 use crate::client::{ALICE, credential};
 use crate::support::fake_hub::{FakeHub, answer};
 use crate::support::memory_cache::{MemoryCache, ObservedCache};
-use crate::time::{HANG_LIMIT, HandClock, until};
+use crate::support::time::{HANG_LIMIT, HandClock, until};
 
 const CLIENTS: usize = 12;
 const TIMING: LeaseTiming = LeaseTiming {

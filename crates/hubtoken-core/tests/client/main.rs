@@ -13,4 +13,3 @@ mod remembered;
 mod request_log;
 mod shared_cache;
 mod support;
-mod time;

@@ -17,7 +17,7 @@ use hubtoken_core::role::{Required, Role};
 
 use crate::client::{ALICE, credential};
 use crate::support::fake_hub::{FakeHub, answer};
-use crate::time::{HANG_LIMIT, HandClock};
+use crate::support::time::{HANG_LIMIT, HandClock};
 
 const WHOAMI: &str = "/api/whoami-v2";
 const CHECK: &str = "/api/models/bob/y/auth-check";

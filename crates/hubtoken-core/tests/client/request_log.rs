@@ -13,7 +13,7 @@ use tracing::{Event, Metadata, Subscriber, span};
 
 use crate::client::{ALICE, TOKEN, credential};
 use crate::support::fake_hub::{FakeHub, answer};
-use crate::time::HANG_LIMIT;
+use crate::support::time::HANG_LIMIT;
 
 /// The events of all tests of this process; a test finds its own by the port of its server.
 static EVENTS: Mutex<Vec<String>> = Mutex::new(Vec::new());

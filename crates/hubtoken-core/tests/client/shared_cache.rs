@@ -20,7 +20,7 @@ use hubtoken_core::interrupt::{Interrupt, NeverInterrupted};
 use crate::client::{ALICE, TOKEN, credential};
 use crate::support::fake_hub::{FakeHub, answer};
 use crate::support::memory_cache::ObservedCache;
-use crate::time::{HANG_LIMIT, HandClock, until};
+use crate::support::time::{HANG_LIMIT, HandClock, until};
 
 const PROCESSES: usize = 16;
 

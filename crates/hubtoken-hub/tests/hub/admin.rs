@@ -3,7 +3,7 @@
 use axum::body::Body;
 use serde_json::json;
 
-use super::world::{ADMIN, World};
+use super::support::world::{ADMIN, World};
 
 const WHOAMI: &str = "/api/whoami-v2";
 const USERS: &str = "/-/hubtoken/v1/users";

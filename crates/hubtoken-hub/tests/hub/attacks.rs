@@ -7,7 +7,7 @@ use std::time::Duration;
 use hubtoken_hub::{Hub, HubOptions, Limits, NewToken, RepositoryType, TokenRole};
 use tempfile::TempDir;
 
-use crate::time::{HANG_LIMIT, until};
+use crate::support::time::{HANG_LIMIT, until};
 
 /// Never elapses in a test that does not wait for it.
 const NEVER: u32 = 3600;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::support::world::World;
 
 fn entries(world: &World, query: &str) -> Vec<Value> {
     let answer = world.admin("GET", &format!("audit{query}"), None);

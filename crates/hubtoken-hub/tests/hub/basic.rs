@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::upstream::Toy;
-use super::world::{ADMIN, Answer, World};
+use super::support::upstream::Toy;
+use super::support::world::{ADMIN, Answer, World};
 
 /// A route, its request body, and the expected status with alice's write token. Requests that
 /// change something are only sent in a form that can be repeated.

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use serde_json::json;
 
-use super::world::{Answer, World};
+use super::support::world::{Answer, World};
 
 pub const REPOSITORY: &str = "/api/models/alice/m";
 

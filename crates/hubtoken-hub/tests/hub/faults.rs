@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::json;
 use sqlx::{ConnectOptions as _, Executor as _};
 
-use super::browser::{Browser, populate};
-use super::world::World;
+use super::support::browser::{Browser, populate};
+use super::support::world::World;
 
 const WHOAMI: &str = "/api/whoami-v2";
 

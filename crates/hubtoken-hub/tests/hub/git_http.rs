@@ -11,7 +11,7 @@ use hubtoken_hub::{Hub, HubOptions, NewToken, OrganizationRole, RepositoryType, 
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::time::until;
+use crate::support::time::until;
 
 /// A Hub with `alice/m`, in which alice may write, and a working folder.
 pub struct Desk {

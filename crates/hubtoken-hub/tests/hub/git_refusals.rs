@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::content::prepared;
-use super::world::{Answer, World};
+use super::support::world::{Answer, World};
 
 const PUSH: &str = "application/x-git-receive-pack-request";
 const FETCH: &str = "application/x-git-upload-pack-request";

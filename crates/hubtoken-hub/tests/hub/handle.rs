@@ -10,8 +10,8 @@ use hubtoken_hub::{
 };
 use tempfile::TempDir;
 
-use super::world::World;
-use crate::time::until;
+use super::support::world::World;
+use crate::support::time::until;
 
 fn in_folder(path: &Path) -> HubOptions {
     HubOptions {

@@ -4,8 +4,8 @@ use axum::body::Body;
 use hubtoken_hub::{InferenceOptions, RateLimit, Upstream};
 use serde_json::{Value, json};
 
-use super::upstream::{Toy, for_all, of};
-use super::world::{Answer, World};
+use super::support::upstream::{Toy, for_all, of};
+use super::support::world::{Answer, World};
 
 const CHAT: &str = "/v1/chat/completions";
 const NO_RIGHT: &str = "This authentication method does not have sufficient permissions to call Inference Providers on \
@@ -108,7 +108,10 @@ fn an_answer_loses_what_is_not_the_upstreams_to_say() {
         ("x-compute-type", "cpu"),
         ("x-total-time", "7"),
         ("cache-control", "no-store"),
-        ("access-control-allow-origin", super::world::ENDPOINT),
+        (
+            "access-control-allow-origin",
+            super::support::world::ENDPOINT,
+        ),
     ] {
         assert_eq!(answer.header(name), value, "{name}");
     }

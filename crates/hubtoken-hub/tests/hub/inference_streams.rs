@@ -11,8 +11,8 @@ use std::sync::mpsc::{Sender, channel};
 
 use hubtoken_hub::{Hub, HubOptions, InferenceOptions, NewToken, TokenRole};
 
-use super::upstream::{OK, Toy};
-use crate::time::HANG_LIMIT;
+use super::support::upstream::{OK, Toy};
+use crate::support::time::HANG_LIMIT;
 
 const STREAM: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";

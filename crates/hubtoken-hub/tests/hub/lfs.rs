@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::content::{REPOSITORY, prepared};
-use super::world::{Answer, ENDPOINT, World};
+use super::support::world::{Answer, ENDPOINT, World};
 
 const OBJECTS: &str = "/alice/m.git/info/lfs/objects";
 

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 
-use super::world::World;
+use super::support::world::World;
 
 fn metrics(world: &World) -> String {
     let host = [("host", "127.0.0.1:8080")];
@@ -86,7 +86,7 @@ fn metrics_are_for_the_owner() {
     assert_eq!(ask(&[("host", "evil.example")], None), 404);
     assert_eq!(ask(&[host, ("origin", "http://evil.example")], None), 404);
     assert_eq!(ask(&[host], None), 200);
-    assert_eq!(ask(&[], Some(super::world::ADMIN)), 200);
+    assert_eq!(ask(&[], Some(super::support::world::ADMIN)), 200);
     let limited = World::with_limit(Some(hubtoken_hub::RateLimit {
         quota: 1,
         window_seconds: 60,

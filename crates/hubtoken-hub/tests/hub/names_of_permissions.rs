@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use super::browser::{Browser, world_with_passwords};
-use super::world::World;
+use super::support::browser::{Browser, world_with_passwords};
+use super::support::world::World;
 
 const NEW: &str = "/settings/tokens/new";
 const SLIP: &str = "inference.serverles.write";

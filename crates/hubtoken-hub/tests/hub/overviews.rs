@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::world::World;
+use super::support::world::World;
 
 fn world() -> World {
     let world = World::new();

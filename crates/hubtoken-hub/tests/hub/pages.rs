@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::browser::{Browser, hidden, shown_value, world_with_passwords};
-use super::world::World;
+use super::support::browser::{Browser, hidden, shown_value, world_with_passwords};
+use super::support::world::World;
 
 const TOKENS: &str = "/settings/tokens";
 const NEW: &str = "/settings/tokens/new";

@@ -5,7 +5,7 @@ use hubtoken_hub::{
     AuditEntry, AuditFilter, Hub, HubOptions, NewToken, OrganizationRole, Scope, Secret, TokenRole,
 };
 
-use super::browser::{Browser, PASSWORD};
+use super::support::browser::{Browser, PASSWORD};
 
 const TOKENS: &str = "/settings/tokens";
 const MEMBERS: &str = "/organizations/acme/settings/members";

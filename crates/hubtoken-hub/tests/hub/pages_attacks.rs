@@ -3,8 +3,10 @@
 use axum::body::Body;
 use serde_json::json;
 
-use super::browser::{Browser, COOKIE, HOST, PASSWORD, encoded, hidden, world_with_passwords};
-use super::world::{ENDPOINT, World};
+use super::support::browser::{
+    Browser, COOKIE, HOST, PASSWORD, encoded, hidden, world_with_passwords,
+};
+use super::support::world::{ENDPOINT, World};
 
 const TOKENS: &str = "/settings/tokens";
 const NEW: &str = "/settings/tokens/new";

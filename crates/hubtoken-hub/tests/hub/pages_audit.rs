@@ -3,8 +3,8 @@
 use hubtoken_hub::{Hub, HubOptions, NewToken, OrganizationRole, Secret, TokenRole};
 use serde_json::json;
 
-use super::browser::{Browser, PASSWORD, world_with_passwords};
-use super::world::{Answer, World};
+use super::support::browser::{Browser, PASSWORD, world_with_passwords};
+use super::support::world::{Answer, World};
 
 const OWN: &str = "/settings/audit-log";
 const WHOLE: &str = "/settings/audit-log/hub";

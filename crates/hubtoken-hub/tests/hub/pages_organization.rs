@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::browser::{Browser, hidden, world_with_passwords};
-use super::world::{Answer, World};
+use super::support::browser::{Browser, hidden, world_with_passwords};
+use super::support::world::{Answer, World};
 
 const SETTINGS: &str = "/organizations/acme/settings";
 const TOKENS: &str = "/organizations/acme/settings/tokens";

@@ -2,8 +2,8 @@
 
 use hubtoken_hub::SignInPolicy;
 
-use super::browser::{Browser, PASSWORD, hidden, populate, world_with_passwords};
-use super::world::World;
+use super::support::browser::{Browser, PASSWORD, hidden, populate, world_with_passwords};
+use super::support::world::World;
 
 const TOKENS: &str = "/settings/tokens";
 
@@ -316,7 +316,7 @@ fn the_database_holds_neither_session_nor_password() {
         browser.cookie.borrow().clone().expect("a session"),
         PASSWORD.to_owned(),
         hidden(&page, "csrf").expect("a form"),
-        super::browser::shown_value(&made),
+        super::support::browser::shown_value(&made),
     ];
     let mut files = 0;
     for entry in std::fs::read_dir(world.folder.path()).expect("the folder") {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{Answer, World};
+use super::support::world::{Answer, World};
 
 const WHOAMI: &str = "/api/whoami-v2";
 const PENDING: &str = "Due to the organization token policy, your token needs to be approved by the organization before \

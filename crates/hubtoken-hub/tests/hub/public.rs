@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hubtoken_hub::{Hub, HubError, HubOptions, NewToken, RateLimit, RepositoryType, TokenRole};
 
-use crate::time::{HANG_LIMIT, until};
+use crate::support::time::{HANG_LIMIT, until};
 
 /// A Hub and the port on which its proxy connects to it.
 struct Public {

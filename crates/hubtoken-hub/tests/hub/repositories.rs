@@ -4,7 +4,7 @@
 use axum::body::Body;
 use serde_json::{Value, json};
 
-use super::world::{ENDPOINT, World};
+use super::support::world::{ENDPOINT, World};
 
 const NOT_FOUND: (u16, &str, &str) = (404, "RepoNotFound", "Repository not found");
 const NEEDS_LOGIN: (u16, &str, &str) = (401, "RepoNotFound", "Invalid username or password.");

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use hubtoken_hub::RateLimit;
 
-use super::world::{ADMIN, World};
+use super::support::world::{ADMIN, World};
 
 const OWN_HOST: (&str, &str) = ("host", "127.0.0.1:8080");
 const JSON: &str = "application/json; charset=utf-8";

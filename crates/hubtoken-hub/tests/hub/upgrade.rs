@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Executor as _, Row as _};
 use tempfile::TempDir;
 
-use super::browser::{Browser, COOKIE, HOST};
-use super::world::World;
+use super::support::browser::{Browser, COOKIE, HOST};
+use super::support::world::World;
 
 /// A data folder of an earlier version, one for each past schema. `tests/fixtures/data_folders`
 /// explains how they are made.

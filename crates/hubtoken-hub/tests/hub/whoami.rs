@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use hubtoken_hub::RateLimit;
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::support::world::World;
 
 const WHOAMI: &str = "/api/whoami-v2";
 
@@ -147,7 +147,12 @@ fn no_token_and_bad_tokens() {
         assert_eq!(world.get(path, Some("hf_nope")).verdict(), bad, "{path}");
     }
     // The admin key is not an access token.
-    assert_eq!(world.get(WHOAMI, Some(super::world::ADMIN)).verdict(), bad);
+    assert_eq!(
+        world
+            .get(WHOAMI, Some(super::support::world::ADMIN))
+            .verdict(),
+        bad
+    );
     let token = world.token("alice", "w", "read");
     let twice = format!("Bearer {token}");
     let two = world.ask(
@@ -196,7 +201,7 @@ fn every_answer_has_the_common_headers() {
         assert_eq!(answer.header("x-powered-by"), "huggingface-moon", "{path}");
         assert_eq!(
             answer.header("access-control-allow-origin"),
-            super::world::ENDPOINT,
+            super::support::world::ENDPOINT,
             "{path}"
         );
         assert_eq!(answer.header("vary"), "Origin", "{path}");

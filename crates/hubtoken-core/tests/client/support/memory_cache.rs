@@ -10,7 +10,7 @@ use hubtoken_core::identity::cache::shared::{
     CacheKey, Heartbeat, Lease, RecordKind, SharedCache, TryLease,
 };
 
-use crate::time::until;
+use crate::support::time::until;
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

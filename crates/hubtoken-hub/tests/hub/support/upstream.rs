@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use hubtoken_hub::{InferenceOptions, Upstream};
 
-use crate::time::HANG_LIMIT;
+use crate::support::time::HANG_LIMIT;
 
 /// A running fake server. It stops accepting connections when dropped.
 pub struct Toy {
