@@ -88,10 +88,10 @@ fn from_here(path: &std::path::Path, context: &Context<'_>) -> PathBuf {
     }
 }
 
-fn show(output: &Output<'_, '_>, field: &str, made: &Backup, deed: &str) {
+fn show(output: &Output<'_, '_>, field: &str, made: &Backup, verb: &str) {
     let path = made.path.display().to_string();
     let sentence = format!(
-        "the Hub with its {} repositories ({} bytes) {deed} {path}",
+        "the Hub with its {} repositories ({} bytes) {verb} {path}",
         made.repositories, made.bytes
     );
     let value = json!({ "path": path, "bytes": made.bytes, "repositories": made.repositories });

@@ -93,10 +93,10 @@ impl Embedded {
     pub fn change<T: Send>(
         &self,
         py: Python<'_>,
-        deed: impl FnOnce(&Hub) -> Result<T, HubError> + Send,
+        command: impl FnOnce(&Hub) -> Result<T, HubError> + Send,
     ) -> PyResult<T> {
         let hub = self.hub()?;
-        let done = asked(py, &hub, deed)?;
+        let done = asked(py, &hub, command)?;
         forget(&hub);
         Ok(done)
     }

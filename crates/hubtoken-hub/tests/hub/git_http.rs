@@ -14,12 +14,12 @@ use tempfile::TempDir;
 use crate::support::time::until;
 
 /// A Hub with `alice/m`, in which alice may write, and a working folder.
-pub struct Desk {
+pub struct Workspace {
     pub hub: Hub,
     pub folder: TempDir,
 }
 
-impl Desk {
+impl Workspace {
     pub fn new() -> Self {
         Self::with(&HubOptions::default())
     }
@@ -194,112 +194,120 @@ impl Desk {
 
 #[test]
 fn what_is_pushed_is_served_and_what_is_uploaded_is_fetched() {
-    let desk = Desk::new();
-    let token = desk.token("alice", TokenRole::Write);
-    let clone = desk.clone("alice/m", &token);
+    let workspace = Workspace::new();
+    let token = workspace.token("alice", TokenRole::Write);
+    let clone = workspace.clone("alice/m", &token);
     assert!(clone.join(".gitattributes").exists());
-    desk.commit(&clone, "a b/é.txt", b"hello");
-    desk.good(&clone, &token, &["push", "-q", "origin", "main"]);
+    workspace.commit(&clone, "a b/é.txt", b"hello");
+    workspace.good(&clone, &token, &["push", "-q", "origin", "main"]);
     assert_eq!(
-        desk.fetch(&token, "alice/m/resolve/main/a%20b/%C3%A9.txt"),
+        workspace.fetch(&token, "alice/m/resolve/main/a%20b/%C3%A9.txt"),
         (200, b"hello".to_vec())
     );
     assert_eq!(
-        desk.upload(&token, "alice/m", "new.txt", "from the API"),
+        workspace.upload(&token, "alice/m", "new.txt", "from the API"),
         200
     );
-    desk.good(&clone, &token, &["pull", "-q"]);
+    workspace.good(&clone, &token, &["pull", "-q"]);
     assert_eq!(
         std::fs::read(clone.join("new.txt")).unwrap(),
         b"from the API"
     );
     // Also under the other spelling.
-    desk.clone("alice/m.git", &token);
-    desk.good(&desk.bare(), "", &["fsck", "--strict"]);
+    workspace.clone("alice/m.git", &token);
+    workspace.good(&workspace.bare(), "", &["fsck", "--strict"]);
 }
 
 #[test]
 fn branches_tags_force_and_shallow() {
-    let desk = Desk::new();
-    let token = desk.token("alice", TokenRole::Write);
-    let clone = desk.clone("alice/m", &token);
-    let first = desk.commit(&clone, "one", b"1");
-    let second = desk.commit(&clone, "two", b"2");
-    desk.good(&clone, "", &["tag", "v1", &first]);
-    desk.good(&clone, "", &["tag", "-a", "v2", "-m", "Two"]);
-    desk.good(
+    let workspace = Workspace::new();
+    let token = workspace.token("alice", TokenRole::Write);
+    let clone = workspace.clone("alice/m", &token);
+    let first = workspace.commit(&clone, "one", b"1");
+    let second = workspace.commit(&clone, "two", b"2");
+    workspace.good(&clone, "", &["tag", "v1", &first]);
+    workspace.good(&clone, "", &["tag", "-a", "v2", "-m", "Two"]);
+    workspace.good(
         &clone,
         &token,
         &["push", "-q", "origin", "main", "main:dev/x", "v1", "v2"],
     );
-    assert_eq!(desk.fetch(&token, "alice/m/resolve/v1/one").0, 200);
-    assert_eq!(desk.fetch(&token, "alice/m/resolve/v1/two").0, 404);
-    assert_eq!(desk.fetch(&token, "alice/m/resolve/v2/two").0, 200);
-    assert_eq!(desk.fetch(&token, "alice/m/resolve/dev%2Fx/two").0, 200);
-    desk.good(&clone, &token, &["push", "-q", "origin", ":dev/x"]);
-    assert_eq!(desk.fetch(&token, "alice/m/resolve/dev%2Fx/two").0, 404);
+    assert_eq!(workspace.fetch(&token, "alice/m/resolve/v1/one").0, 200);
+    assert_eq!(workspace.fetch(&token, "alice/m/resolve/v1/two").0, 404);
+    assert_eq!(workspace.fetch(&token, "alice/m/resolve/v2/two").0, 200);
+    assert_eq!(
+        workspace.fetch(&token, "alice/m/resolve/dev%2Fx/two").0,
+        200
+    );
+    workspace.good(&clone, &token, &["push", "-q", "origin", ":dev/x"]);
+    assert_eq!(
+        workspace.fetch(&token, "alice/m/resolve/dev%2Fx/two").0,
+        404
+    );
 
-    desk.good(&clone, "", &["reset", "-q", "--hard", &first]);
-    let other = desk.commit(&clone, "three", b"3");
-    let refused = desk.bad(&clone, &token, &["push", "origin", "main"]);
+    workspace.good(&clone, "", &["reset", "-q", "--hard", &first]);
+    let other = workspace.commit(&clone, "three", b"3");
+    let refused = workspace.bad(&clone, &token, &["push", "origin", "main"]);
     assert!(
         refused.contains("non-fast-forward") || refused.contains("fetch first"),
         "{refused}"
     );
-    desk.good(&clone, &token, &["push", "-q", "--force", "origin", "main"]);
-    assert_eq!(desk.fetch(&token, "alice/m/resolve/main/two").0, 404);
+    workspace.good(&clone, &token, &["push", "-q", "--force", "origin", "main"]);
+    assert_eq!(workspace.fetch(&token, "alice/m/resolve/main/two").0, 404);
     assert_eq!(
-        desk.fetch(&token, &format!("alice/m/resolve/{other}/three"))
+        workspace
+            .fetch(&token, &format!("alice/m/resolve/{other}/three"))
             .0,
         200
     );
     assert_ne!(second, other);
 
-    let shallow = desk.folder.path().join("shallow");
-    desk.good(
-        desk.folder.path(),
+    let shallow = workspace.folder.path().join("shallow");
+    workspace.good(
+        workspace.folder.path(),
         &token,
         &[
             "clone",
             "-q",
             "--depth",
             "1",
-            &desk.url("alice/m"),
+            &workspace.url("alice/m"),
             shallow.to_str().unwrap(),
         ],
     );
     assert_eq!(
-        desk.good(&shallow, "", &["rev-list", "--count", "HEAD"]),
+        workspace.good(&shallow, "", &["rev-list", "--count", "HEAD"]),
         "1"
     );
-    desk.good(&shallow, &token, &["fetch", "-q", "--unshallow"]);
+    workspace.good(&shallow, &token, &["fetch", "-q", "--unshallow"]);
     assert_eq!(
-        desk.good(&shallow, "", &["rev-list", "--count", "HEAD"]),
+        workspace.good(&shallow, "", &["rev-list", "--count", "HEAD"]),
         "3"
     );
 }
 
 #[test]
 fn what_may_not_be_pushed_is_told_in_words() {
-    let desk = Desk::new();
-    let token = desk.token("alice", TokenRole::Write);
-    let clone = desk.clone("alice/m", &token);
-    let head = desk.commit(&clone, "one", b"1");
+    let workspace = Workspace::new();
+    let token = workspace.token("alice", TokenRole::Write);
+    let clone = workspace.clone("alice/m", &token);
+    let head = workspace.commit(&clone, "one", b"1");
     for (target, said) in [
         (":main".to_owned(), "default branch cannot be deleted"),
         ("main:refs/pr/1".to_owned(), "Only branches and tags"),
         ("main:refs/notes/x".to_owned(), "Only branches and tags"),
         (format!("main:refs/heads/{head}"), "hash of a commit"),
     ] {
-        let errors = desk.bad(&clone, &token, &["push", "origin", &target]);
+        let errors = workspace.bad(&clone, &token, &["push", "origin", &target]);
         assert!(
             errors.contains("remote: ") && errors.contains(said),
             "{target}: {errors}"
         );
     }
-    assert_eq!(desk.fetch(&token, "alice/m/resolve/main/one").0, 404);
+    assert_eq!(workspace.fetch(&token, "alice/m/resolve/main/one").0, 404);
     assert_eq!(
-        desk.good(&clone, &token, &["ls-remote", "--symref", "origin", "HEAD"])
+        workspace
+            .good(&clone, &token, &["ls-remote", "--symref", "origin", "HEAD"])
             .lines()
             .next(),
         Some("ref: refs/heads/main\tHEAD")
@@ -308,13 +316,14 @@ fn what_may_not_be_pushed_is_told_in_words() {
 
 #[test]
 fn git_shows_why_a_push_is_refused() {
-    let desk = Desk::new();
-    let write = desk.token("alice", TokenRole::Write);
-    let clone = desk.clone("alice/m", &write);
-    desk.commit(&clone, "one", b"1");
-    let push =
-        |password: &str, path: &str| desk.bad(&clone, password, &["push", &desk.url(path), "main"]);
-    let read = push(&desk.token("alice", TokenRole::Read), "alice/m");
+    let workspace = Workspace::new();
+    let write = workspace.token("alice", TokenRole::Write);
+    let clone = workspace.clone("alice/m", &write);
+    workspace.commit(&clone, "one", b"1");
+    let push = |password: &str, path: &str| {
+        workspace.bad(&clone, password, &["push", &workspace.url(path), "main"])
+    };
+    let read = push(&workspace.token("alice", TokenRole::Read), "alice/m");
     assert!(
         read.contains("remote: You are not authorized to push to this repo."),
         "{read}"
@@ -323,12 +332,12 @@ fn git_shows_why_a_push_is_refused() {
         read.contains("The token in use has the role `read`"),
         "{read}"
     );
-    let member = push(&desk.token("bob", TokenRole::Write), "acme/x");
+    let member = push(&workspace.token("bob", TokenRole::Write), "acme/x");
     assert!(
         member.contains("bob has the role `read` in the organization acme"),
         "{member}"
     );
-    let stranger = push(&desk.token("bob", TokenRole::Write), "alice/m");
+    let stranger = push(&workspace.token("bob", TokenRole::Write), "alice/m");
     assert!(stranger.contains("not found"), "{stranger}");
     let nobody = push("", "alice/m");
     assert!(
@@ -340,21 +349,21 @@ fn git_shows_why_a_push_is_refused() {
         password.contains("remote: Password authentication in git is no longer supported."),
         "{password}"
     );
-    assert_eq!(desk.fetch(&write, "alice/m/resolve/main/one").0, 404);
+    assert_eq!(workspace.fetch(&write, "alice/m/resolve/main/one").0, 404);
 }
 
 #[test]
 fn symlinks_and_odd_names_are_content() {
-    let desk = Desk::new();
-    let token = desk.token("alice", TokenRole::Write);
-    let clone = desk.clone("alice/m", &token);
+    let workspace = Workspace::new();
+    let token = workspace.token("alice", TokenRole::Write);
+    let clone = workspace.clone("alice/m", &token);
     std::os::unix::fs::symlink("/etc/passwd", clone.join("link")).unwrap();
     std::os::unix::fs::symlink("../../../hub.sqlite3", clone.join("up")).unwrap();
-    desk.commit(&clone, "back\\slash", b"1");
-    desk.commit(&clone, "line\nbreak", b"2");
-    desk.commit(&clone, "-option", b"3");
-    desk.good(&clone, &token, &["push", "-q", "origin", "main"]);
-    let served = |path: &str| desk.fetch(&token, &format!("alice/m/resolve/main/{path}"));
+    workspace.commit(&clone, "back\\slash", b"1");
+    workspace.commit(&clone, "line\nbreak", b"2");
+    workspace.commit(&clone, "-option", b"3");
+    workspace.good(&clone, &token, &["push", "-q", "origin", "main"]);
+    let served = |path: &str| workspace.fetch(&token, &format!("alice/m/resolve/main/{path}"));
     assert_eq!(served("link"), (200, b"/etc/passwd".to_vec()));
     assert_eq!(served("up"), (200, b"../../../hub.sqlite3".to_vec()));
     assert_eq!(served("back%5Cslash"), (200, b"1".to_vec()));
@@ -366,40 +375,42 @@ fn symlinks_and_odd_names_are_content() {
 
 #[test]
 fn a_commit_and_a_push_never_undo_each_other() {
-    let desk = Desk::new();
-    let token = desk.token("alice", TokenRole::Write);
+    let workspace = Workspace::new();
+    let token = workspace.token("alice", TokenRole::Write);
     let mut lost = 0;
     for round in 0..6 {
-        let clone = desk.clone("alice/m", &token);
-        desk.commit(&clone, &format!("git-{round}"), b"git");
+        let clone = workspace.clone("alice/m", &token);
+        workspace.commit(&clone, &format!("git-{round}"), b"git");
         let (pushed, uploaded) = std::thread::scope(|scope| {
             let push = scope.spawn(|| {
-                desk.git(&clone, &token, &["push", "-q", "origin", "main"])
+                workspace
+                    .git(&clone, &token, &["push", "-q", "origin", "main"])
                     .status
                     .success()
             });
-            let upload = desk.upload(&token, "alice/m", &format!("api-{round}"), "api");
+            let upload = workspace.upload(&token, "alice/m", &format!("api-{round}"), "api");
             (push.join().unwrap(), upload == 200)
         });
         for (name, acknowledged) in [("git", pushed), ("api", uploaded)] {
-            let (status, _) = desk.fetch(&token, &format!("alice/m/resolve/main/{name}-{round}"));
+            let (status, _) =
+                workspace.fetch(&token, &format!("alice/m/resolve/main/{name}-{round}"));
             assert_eq!(status == 200, acknowledged, "{name}-{round}");
             lost += u32::from(!acknowledged);
         }
         assert!(pushed || uploaded);
     }
     assert!(lost <= 6);
-    desk.good(&desk.bare(), "", &["fsck", "--strict"]);
+    workspace.good(&workspace.bare(), "", &["fsck", "--strict"]);
 }
 
 /// A push as git sends it, built by hand so that it can be stopped halfway.
-fn push_body(desk: &Desk, clone: &Path, old: &str, new: &str) -> Vec<u8> {
+fn push_body(workspace: &Workspace, clone: &Path, old: &str, new: &str) -> Vec<u8> {
     let command = format!("{old} {new} refs/heads/main\0report-status side-band-64k");
     let mut body = format!("{:04x}{command}0000", command.len() + 4).into_bytes();
     let mut pack = Command::new("git")
         .args(["pack-objects", "--stdout", "--revs", "-q"])
         .current_dir(clone)
-        .env("HOME", desk.folder.path())
+        .env("HOME", workspace.folder.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -415,8 +426,8 @@ fn push_body(desk: &Desk, clone: &Path, old: &str, new: &str) -> Vec<u8> {
 }
 
 /// Sends half of a push, and returns once git is processing it.
-fn begin_push(desk: &Desk, token: &str, body: &[u8]) -> TcpStream {
-    let host = desk.hub.endpoint().strip_prefix("http://").unwrap();
+fn begin_push(workspace: &Workspace, token: &str, body: &[u8]) -> TcpStream {
+    let host = workspace.hub.endpoint().strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(host).unwrap();
     write!(
         stream,
@@ -426,40 +437,40 @@ fn begin_push(desk: &Desk, token: &str, body: &[u8]) -> TcpStream {
     )
     .unwrap();
     stream.write_all(&body[..body.len() / 2]).unwrap();
-    until(|| desk.pushes() > 0);
+    until(|| workspace.pushes() > 0);
     stream
 }
 
 #[test]
 fn a_client_that_goes_away_takes_git_with_it() {
-    let desk = Desk::new();
-    let token = desk.token("alice", TokenRole::Write);
-    let clone = desk.clone("alice/m", &token);
-    let old = desk.good(&clone, "", &["rev-parse", "HEAD"]);
-    let new = desk.commit(&clone, "one", &vec![7; 1 << 20]);
-    let body = push_body(&desk, &clone, &old, &new);
-    drop(begin_push(&desk, &token, &body));
-    until(|| desk.pushes() == 0);
-    assert_eq!(desk.fetch(&token, "alice/m/resolve/main/one").0, 404);
-    desk.good(&clone, &token, &["push", "-q", "origin", "main"]);
-    assert_eq!(desk.fetch(&token, "alice/m/resolve/main/one").0, 200);
+    let workspace = Workspace::new();
+    let token = workspace.token("alice", TokenRole::Write);
+    let clone = workspace.clone("alice/m", &token);
+    let old = workspace.good(&clone, "", &["rev-parse", "HEAD"]);
+    let new = workspace.commit(&clone, "one", &vec![7; 1 << 20]);
+    let body = push_body(&workspace, &clone, &old, &new);
+    drop(begin_push(&workspace, &token, &body));
+    until(|| workspace.pushes() == 0);
+    assert_eq!(workspace.fetch(&token, "alice/m/resolve/main/one").0, 404);
+    workspace.good(&clone, &token, &["push", "-q", "origin", "main"]);
+    assert_eq!(workspace.fetch(&token, "alice/m/resolve/main/one").0, 200);
 }
 
 #[test]
 fn rights_that_end_during_a_push_end_the_push() {
-    let desk = Desk::new();
-    let token = desk.token("alice", TokenRole::Write);
-    let other = desk.token("alice", TokenRole::Write);
-    let clone = desk.clone("alice/m", &token);
-    let old = desk.good(&clone, "", &["rev-parse", "HEAD"]);
-    let new = desk.commit(&clone, "one", b"1");
-    let body = push_body(&desk, &clone, &old, &new);
+    let workspace = Workspace::new();
+    let token = workspace.token("alice", TokenRole::Write);
+    let other = workspace.token("alice", TokenRole::Write);
+    let clone = workspace.clone("alice/m", &token);
+    let old = workspace.good(&clone, "", &["rev-parse", "HEAD"]);
+    let new = workspace.commit(&clone, "one", b"1");
+    let body = push_body(&workspace, &clone, &old, &new);
     for (deleted, said) in [(true, "Invalid credentials"), (false, "ok refs/heads/main")] {
         let used = if deleted { &other } else { &token };
-        let mut stream = begin_push(&desk, used, &body);
+        let mut stream = begin_push(&workspace, used, &body);
         if deleted {
-            let tokens = desk.hub.list_tokens("alice").unwrap();
-            desk.hub.delete_token("alice", &tokens[1].id).unwrap();
+            let tokens = workspace.hub.list_tokens("alice").unwrap();
+            workspace.hub.delete_token("alice", &tokens[1].id).unwrap();
         }
         stream.write_all(&body[body.len() / 2..]).unwrap();
         let mut answer = Vec::new();
@@ -467,20 +478,23 @@ fn rights_that_end_during_a_push_end_the_push() {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         assert!(answer.contains(said), "{answer}");
         let expected = if deleted { 404 } else { 200 };
-        assert_eq!(desk.fetch(&token, "alice/m/resolve/main/one").0, expected);
+        assert_eq!(
+            workspace.fetch(&token, "alice/m/resolve/main/one").0,
+            expected
+        );
     }
 }
 
 #[test]
 fn without_git_the_rest_works() {
     let empty = TempDir::new().unwrap();
-    let desk = Desk::with(&HubOptions {
+    let workspace = Workspace::with(&HubOptions {
         search_path: Some(empty.path().into()),
         ..HubOptions::default()
     });
-    let token = desk.token("alice", TokenRole::Write);
-    assert_eq!(desk.upload(&token, "alice/m", "a", "1"), 200);
-    let (status, text) = desk.fetch(&token, "alice/m/info/refs?service=git-upload-pack");
+    let token = workspace.token("alice", TokenRole::Write);
+    assert_eq!(workspace.upload(&token, "alice/m", "a", "1"), 200);
+    let (status, text) = workspace.fetch(&token, "alice/m/info/refs?service=git-upload-pack");
     assert_eq!(status, 501);
     assert!(
         String::from_utf8(text)

@@ -104,9 +104,9 @@ fn told(entry: &AuditEntry) -> String {
 }
 
 /// An action, and the entries it produces.
-type Deed = (&'static str, &'static [&'static str], fn(&Stage));
+type Action = (&'static str, &'static [&'static str], fn(&Stage));
 
-const DEEDS: [Deed; 20] = [
+const ACTIONS: [Action; 20] = [
     ("a wrong password", &["nobody login.failed bob"], |stage| {
         assert_eq!(stage.bob.sign_in("bob", "wrong").status, 401);
     }),
@@ -123,25 +123,29 @@ const DEEDS: [Deed; 20] = [
     ),
     (
         "rename",
-        &["alice token.rename alice|desk|was laptop"],
-        |stage| stage.own("laptop", "rename", &[("name", "desk")]),
+        &["alice token.rename alice|workspace|was laptop"],
+        |stage| stage.own("laptop", "rename", &[("name", "workspace")]),
     ),
     ("look at other permissions", &[], |stage| {
-        stage.own("desk", "permissions", &[("role", "write")]);
+        stage.own("workspace", "permissions", &[("role", "write")]);
     }),
     (
         "change",
-        &["alice token.change alice|desk|write"],
+        &["alice token.change alice|workspace|write"],
         |stage| {
             let fields = [("role", "write"), ("step", "confirm")];
-            stage.own("desk", "permissions", &fields);
+            stage.own("workspace", "permissions", &fields);
         },
     ),
-    ("refresh", &["alice token.refresh alice|desk"], |stage| {
-        stage.own("desk", "refresh", &[]);
-    }),
-    ("delete", &["alice token.delete alice|desk"], |stage| {
-        stage.own("desk", "delete", &[]);
+    (
+        "refresh",
+        &["alice token.refresh alice|workspace"],
+        |stage| {
+            stage.own("workspace", "refresh", &[]);
+        },
+    ),
+    ("delete", &["alice token.delete alice|workspace"], |stage| {
+        stage.own("workspace", "delete", &[]);
     }),
     (
         "add a member",
@@ -239,8 +243,8 @@ const DEEDS: [Deed; 20] = [
 fn every_deed_on_a_page_is_entered_once_with_who_did_it_and_from_where() {
     let stage = Stage::new();
     let mut before = stage.entries().len();
-    for (what, expected, deed) in DEEDS {
-        deed(&stage);
+    for (what, expected, act) in ACTIONS {
+        act(&stage);
         let entries = stage.entries();
         let new = &entries[before..];
         let found: Vec<String> = new.iter().map(told).collect();

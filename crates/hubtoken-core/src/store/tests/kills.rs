@@ -275,11 +275,11 @@ fn kill_many(seed: u64, kills: u64) -> Tally {
         } else {
             assert!(
                 [&old.stored, &new.stored].contains(&&known.stored),
-                "seed {seed}, deed {ended}: {old:?} -> {new:?}: {known:?}"
+                "seed {seed}, change {ended}: {old:?} -> {new:?}: {known:?}"
             );
             assert!(
                 [&old.active, &new.active].contains(&&known.active),
-                "seed {seed}, deed {ended}: {old:?} -> {new:?}: {known:?}"
+                "seed {seed}, change {ended}: {old:?} -> {new:?}: {known:?}"
             );
         }
         assert!(Lock::take(token_store.path(), None, Duration::ZERO, &NeverInterrupted).is_ok());

@@ -60,7 +60,7 @@ fn names_in(folder: &Path) -> Vec<String> {
 }
 
 /// Every operation that changes something.
-fn deeds(token_store: &TokenStore) -> [Result<(), Error>; 6] {
+fn writes(token_store: &TokenStore) -> [Result<(), Error>; 6] {
     [
         token_store
             .save("ci", &token("A"), &record(HUB, "alice"), false)
@@ -76,9 +76,9 @@ fn deeds(token_store: &TokenStore) -> [Result<(), Error>; 6] {
 }
 
 /// Asserts that operations were rejected because of what is at a path.
-fn assert_refused(deeds: &[Result<(), Error>], kind: &str, what: &str) {
-    for deed in deeds {
-        match deed {
+fn assert_refused(writes: &[Result<(), Error>], kind: &str, what: &str) {
+    for write in writes {
+        match write {
             Err(Error::Store(message)) => {
                 assert!(message.contains(kind), "{what}: {message}");
                 assert!(message.contains("regular files only"), "{what}: {message}");
@@ -97,7 +97,7 @@ fn what_is_no_file_is_not_replaced_and_not_removed() {
         let before = names_in(folder.path());
         let types = path.symlink_metadata().unwrap().file_type();
         assert_refused(
-            &deeds(&token_store_at(&path)),
+            &writes(&token_store_at(&path)),
             kind,
             &path.display().to_string(),
         );
@@ -122,7 +122,7 @@ fn no_file_is_made_beside_a_device() {
             "a FIFO"
         };
         assert_refused(
-            &deeds(&token_store_at(&path)),
+            &writes(&token_store_at(&path)),
             kind,
             &path.display().to_string(),
         );

@@ -42,7 +42,7 @@ async fn lives(fixture: &Fixture, registry: &Arc<dyn Registry>, digest: &Digest)
     found.unwrap().is_some()
 }
 
-async fn deeds(registry: &Arc<dyn Registry>) -> usize {
+async fn audit_entries(registry: &Arc<dyn Registry>) -> usize {
     let is_password = |act: &&&str| **act == "user.password";
     actions(registry).await.iter().filter(is_password).count()
 }
@@ -51,7 +51,7 @@ pub(super) async fn a_new_password_ends_the_sessions_of_its_user(fixture: &Fixtu
     let registry = fixture.populated().await;
     let (alice, hers) = signed_in(fixture, &registry, "alice").await;
     let (_, his) = signed_in(fixture, &registry, "bob").await;
-    let before = deeds(&registry).await;
+    let before = audit_entries(&registry).await;
     registry
         .set_password(&alice, "other", &fixture.embedder_context())
         .await
@@ -60,7 +60,7 @@ pub(super) async fn a_new_password_ends_the_sessions_of_its_user(fixture: &Fixtu
         assert!(!lives(fixture, &registry, hers).await);
         assert!(lives(fixture, &registry, his).await);
     }
-    assert_eq!(deeds(&registry).await, before + 1);
+    assert_eq!(audit_entries(&registry).await, before + 1);
     // A session that was about to start with the old password does not start.
     let late = Secret::new("late".to_owned()).digest();
     let context = fixture.embedder_context();
@@ -75,7 +75,7 @@ pub(super) async fn the_first_administrators_password_ends_sessions_too(fixture:
     let registry = fixture.populated().await;
     let (alice, hers) = signed_in(fixture, &registry, "alice").await;
     let (_, his) = signed_in(fixture, &registry, "bob").await;
-    let before = deeds(&registry).await;
+    let before = audit_entries(&registry).await;
     let new = NewUser {
         password_hash: Some("other".to_owned()),
         ..user("Alice")
@@ -87,7 +87,7 @@ pub(super) async fn the_first_administrators_password_ends_sessions_too(fixture:
         assert!(!lives(fixture, &registry, hers).await);
         assert!(lives(fixture, &registry, his).await);
     }
-    assert_eq!(deeds(&registry).await, before + 1);
+    assert_eq!(audit_entries(&registry).await, before + 1);
     let (_, hash) = registry.find_password("alice").await.unwrap().unwrap();
     assert_eq!(hash.as_deref(), Some("other"));
 
