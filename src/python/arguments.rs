@@ -15,6 +15,12 @@ use crate::error::Error;
 use crate::identity::Options;
 use crate::resolve::Inputs;
 
+/// Whether a module is imported already. Such a module is then taken with `py.import`, which waits
+/// until another thread has finished importing it.
+pub fn is_imported(py: Python<'_>, name: &str) -> PyResult<bool> {
+    py.import("sys")?.getattr("modules")?.contains(name)
+}
+
 /// The resolver's inputs, read while attached to the interpreter.
 pub fn inputs() -> Inputs<'static> {
     Inputs::read(&ProcessEnvironment, std::env::current_dir().ok())

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use zeroize::Zeroizing;
 
+use super::arguments::is_imported;
 use super::signals::Signals;
 use crate::env::{self, Environment as _, ProcessEnvironment, StaticEnvironment};
 use crate::error::Error;
@@ -65,11 +66,7 @@ impl Host for PythonHost {
 
 fn vaults(py: Python<'_>, is_forked: bool) -> PyResult<Vec<Notebook>> {
     // Two cheap checks: nearly every process is not a notebook, and should import nothing.
-    let modules = py
-        .import("sys")?
-        .getattr("modules")?
-        .cast_into::<PyDict>()?;
-    let may_be_colab = modules.contains("google.colab")? && !is_forked;
+    let may_be_colab = is_imported(py, "google.colab")? && !is_forked;
     let may_be_kaggle = env::text(&ProcessEnvironment, env::KAGGLE_USER_SECRETS_TOKEN).is_some();
     if !may_be_colab && !may_be_kaggle {
         return Ok(Vec::new());

@@ -12,13 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, TryLockError};
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span;
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 
+use super::arguments::is_imported;
 use crate::http::log::TARGET;
 
 const LOGGER: &str = "hubtoken.http";
@@ -50,17 +50,10 @@ pub fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyR
 /// The logger, if it is enabled for debug messages.
 fn logger(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
     static SUBSCRIBED: Once = Once::new();
-    let modules = py.import("sys")?.getattr("modules")?;
-    let Ok(logging) = modules
-        .cast::<PyDict>()
-        .map(|modules| modules.get_item("logging"))
-    else {
+    if !is_imported(py, "logging")? {
         return Ok(None);
-    };
-    let Some(logging) = logging? else {
-        return Ok(None);
-    };
-    let logger = logging.call_method1("getLogger", (LOGGER,))?;
+    }
+    let logger = py.import("logging")?.call_method1("getLogger", (LOGGER,))?;
     if !logger.call_method1("isEnabledFor", (DEBUG,))?.is_truthy()? {
         return Ok(None);
     }
@@ -78,16 +71,13 @@ fn deliver(logger: &Bound<'_, PyAny>) -> PyResult<()> {
             Some(status) => status.to_string(),
             None => request.error,
         };
-        let fields = (
-            request.method,
-            request.host,
-            request.path,
-            outcome,
-            request.duration,
-        );
-        let (method, host, path, outcome, duration) = fields;
         let message = "%s %s%s: %s (%.1f ms)";
-        logger.call_method1("debug", (message, method, host, path, outcome, duration))?;
+        let (method, host, path) = (request.method, request.host, request.path);
+        let milliseconds = request.duration_ms;
+        logger.call_method1(
+            "debug",
+            (message, method, host, path, outcome, milliseconds),
+        )?;
     }
     Ok(())
 }
@@ -112,7 +102,7 @@ struct Request {
     host: String,
     path: String,
     status: Option<u64>,
-    duration: f64,
+    duration_ms: f64,
     error: String,
 }
 
@@ -135,8 +125,8 @@ impl Visit for Request {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        if field.name() == "duration" {
-            self.duration = value;
+        if field.name() == "duration_ms" {
+            self.duration_ms = value;
         }
     }
 

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 
+use super::arguments::is_imported;
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 
@@ -35,13 +36,12 @@ pub fn this_is_main() {
 }
 
 fn is_main(py: Python<'_>) -> PyResult<bool> {
-    let modules = py.import("sys")?.getattr("modules")?;
-    if !modules.contains("threading")? {
+    if !is_imported(py, "threading")? {
         // No thread was started through Python. The system's first thread is the main one, if the
         // system reports it; elsewhere this stays unknown.
         return Ok(is_first_thread());
     }
-    let threading = modules.get_item("threading")?;
+    let threading = py.import("threading")?;
     let main = threading.call_method0("main_thread")?.getattr("ident")?;
     main.eq(threading.call_method0("get_ident")?)
 }

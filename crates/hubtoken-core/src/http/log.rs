@@ -36,7 +36,7 @@ impl LoggedRequest {
         self.write(Some(status.as_u16()), "");
     }
 
-    /// Emits why there is no response.
+    /// Emits the reason for a missing response.
     pub(super) fn failed(&mut self, failure: TransportError) -> TransportError {
         let (TransportError::Unreachable(reason) | TransportError::Protocol(reason)) = &failure;
         self.write(None, reason);
@@ -66,14 +66,14 @@ impl LoggedRequest {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
-        let duration = self.started.elapsed().as_secs_f64() * 1e3;
+        let duration_ms = self.started.elapsed().as_secs_f64() * 1e3;
         tracing::debug!(
             target: TARGET,
             method = self.method.as_str(),
             host,
             path = url.path(),
             status,
-            duration,
+            duration_ms,
             error,
         );
     }

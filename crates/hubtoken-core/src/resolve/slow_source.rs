@@ -313,7 +313,7 @@ mod tests {
         let asked = Instant::now();
         let answer = sources
             .ask(&vault, timeout, &NeverInterrupted, |_| {
-                unreachable!("somebody is on the way")
+                unreachable!("a run is in progress")
             })
             .unwrap();
         assert!(text(&answer).contains("has not answered"));

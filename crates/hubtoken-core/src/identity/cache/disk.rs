@@ -4,7 +4,7 @@
 //! atomically. Files are not flushed: after a power failure a file may be empty, which counts as a
 //! missing entry. A disk that is full, read-only or gone acts as an empty cache.
 //!
-//! A folder that others may write to, or that belongs to another user, is not used: whoever can
+//! A folder that others may write to, or that belongs to another user, is not used: anyone who can
 //! write there could forge answers about the user's own tokens.
 
 mod lease;

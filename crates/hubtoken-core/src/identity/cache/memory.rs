@@ -328,17 +328,17 @@ impl ClientCache {
         self.invalidate_all(|key| key.endpoint == *endpoint);
     }
 
-    /// Forgets everything but until when the Hub wants to be left alone.
+    /// Removes everything except rate limits.
     pub(in crate::identity) fn clear(&self) {
-        self.forget_answers(|_| true);
+        self.remove_answers(|_| true);
     }
 
     fn invalidate_all(&self, fits: impl Fn(&Key) -> bool) {
         self.limits.remove_all(|(key, _)| fits(key));
-        self.forget_answers(fits);
+        self.remove_answers(fits);
     }
 
-    fn forget_answers(&self, fits: impl Fn(&Key) -> bool) {
+    fn remove_answers(&self, fits: impl Fn(&Key) -> bool) {
         self.identities.remove_all(&fits);
         self.rejections.remove_all(&fits);
         self.refusals.remove_all(&fits);

@@ -94,15 +94,15 @@ impl Lookups {
     /// Drops the lookups of the matching tokens.
     pub(super) fn invalidate(&self, fits: impl Fn(&Key) -> bool) {
         self.limits.remove_all(&fits);
-        self.forget_names(fits);
+        self.remove_names(fits);
     }
 
-    /// Drops what is known of all names, but not until when the Hub wants no look-ups.
+    /// Removes everything except rate limits.
     pub(super) fn clear(&self) {
-        self.forget_names(|_| true);
+        self.remove_names(|_| true);
     }
 
-    fn forget_names(&self, fits: impl Fn(&Key) -> bool) {
+    fn remove_names(&self, fits: impl Fn(&Key) -> bool) {
         lock_ignoring_poison(&self.repositories).retain(|(key, _), _| !fits(key));
         lock_ignoring_poison(&self.unanswered).retain(|(key, _)| !fits(key));
         self.namespaces.remove_all(|(key, _)| fits(key));
