@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import http.server
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 import hubtoken
 from tests.python.helpers import handed_over
-from tests.python.servers import http, identity, serving
+from tests.python.servers import http as answer
+from tests.python.servers import identity, serving
+from tests.python.test_tls import Answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +32,7 @@ def test_identities_of_callers_are_asked_for_again() -> None:
 
 
 def test_a_rejection_is_asked_for_again() -> None:
-    with serving(http(401)) as server:
+    with serving(answer(401)) as server:
         token = handed_over(endpoint=server.endpoint)
         for _ in range(2):
             with pytest.raises(hubtoken.InvalidTokenError):
@@ -75,10 +79,33 @@ def test_without_the_disk_the_hub_is_asked_again(
 
 
 def test_a_rate_limit_stays() -> None:
-    with serving(http(429, Retry_After="60")) as server:
+    with serving(answer(429, Retry_After="60")) as server:
         token = handed_over(endpoint=server.endpoint)
         for _ in range(2):
             with pytest.raises(hubtoken.RateLimitedError):
                 hubtoken.identify(token, max_age=0)
             hubtoken.clear_cache()
         assert len(server.requests) == 1
+
+
+def test_connections_are_made_anew() -> None:
+    connections: list[object] = []
+
+    class Keeping(Answering):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            """Count the connections, which serve any number of requests."""
+            connections.append(self.client_address)
+            super().setup()
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Keeping) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        token = handed_over(endpoint=f"http://127.0.0.1:{server.server_port}")
+        for made in (1, 2):
+            for _ in range(3):
+                assert hubtoken.whoami(token, max_age=0).user == "alice"
+            assert len(connections) == made
+            hubtoken.clear_cache()
+        server.shutdown()

@@ -143,3 +143,44 @@ def test_a_server_lets_nobody_in_by_what_it_knew_before_the_end() -> None:
             asyncio.run(guarded(scope, never, never))
         assert paths(server) == [WHOAMI] * 3
         assert hubtoken.cached_identity(token) is None
+
+
+@pytest.mark.parametrize("decided_by", ["whoami", "auth-check"])
+def test_a_server_lets_nobody_in_by_a_yes_that_is_older_than_a_no(decided_by: str) -> None:
+    # Whoami says what a user may do in the own namespace; only the auth-check, in another's.
+    role, repo = ("write", "alice/x") if decided_by == "whoami" else ("read", "bob/x")
+    first = [WHOAMI] if decided_by == "whoami" else [WHOAMI, f"/api/models/{repo}/auth-check"]
+    admitted: list[str] = []
+    statuses: list[int] = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        """Admitted."""
+        admitted.append(scope["path"])
+
+    async def never(*_: Any) -> Any:
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status", 0))
+
+    def forbids(request: Request) -> bytes:
+        if request.path != WHOAMI:
+            return http(403, "No")
+        auth = {"type": "access_token", "accessToken": {"role": "read"}}
+        return identity(auth=auth)
+
+    with serving(hub()) as server:
+        token = handed_over(endpoint=server.endpoint)
+        headers = [(b"authorization", f"Bearer {token.reveal()}".encode())]
+        scope = {"type": "http", "path": "/", "headers": headers}
+        guarded = asgi.TokenAuthentication(app, role, repo=repo, endpoint=server.endpoint)
+        for _ in range(3):
+            asyncio.run(guarded(scope, never, send))
+        assert (len(admitted), paths(server)) == (3, first)
+        # Anything in this process that hears a *no* ends the *yes*.
+        server.behavior = forbids
+        with pytest.raises(hubtoken.AccessDeniedError):
+            hubtoken.require_role(role, token, repo=repo, max_age=0)
+        asyncio.run(guarded(scope, never, send))
+        assert len(admitted) == 3
+        assert statuses[0] == 403

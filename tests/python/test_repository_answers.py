@@ -130,8 +130,19 @@ def real() -> Iterator[Hub]:
         running.create_repository("acme/model")
         running.create_repository("acme/gated", gated="manual")
         running.create_repository("acme/off")
+        running.create_repository("alice/off")
         running.set_disabled("acme/off", True)
+        running.set_disabled("alice/off", True)
         yield running
+
+
+@pytest.mark.parametrize("repo", ["alice/off", "off", "acme/off"])
+def test_no_other_token_is_advised_for_a_disabled_repository(real: Hub, repo: str) -> None:
+    token = real.create_token("alice", name=f"reads {repo}", role="read")
+    with pytest.raises(hubtoken.RepositoryDisabledError) as caught:
+        hubtoken.require_role("write", token, repo=repo)
+    assert caught.value.remedy_url is None
+    assert NEW_TOKEN not in str(caught.value)
 
 
 @pytest.mark.parametrize(

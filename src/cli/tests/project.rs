@@ -130,6 +130,34 @@ fn the_projects_need_counts_where_nothing_is_said() {
 
 #[cfg(unix)]
 #[test]
+fn a_file_that_may_name_a_role_lets_nothing_run() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mut machine = Machine::new();
+    machine.set("HF_TOKEN", FIRST);
+    machine.set("HF_HUB_OFFLINE", "1");
+    // In a folder that everybody may write to, and too large to be read.
+    let everybodys = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(machine.home.path(), everybodys).unwrap();
+    machine.write("hubtoken.toml", &"# \n".repeat(1 << 19));
+    for arguments in [&["run", "--", "x"][..], &["require"]] {
+        let ran = machine.run(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+        assert!(ran.err.contains("may name a role"), "{ran:?}");
+    }
+    // What the caller says does not depend on the file.
+    for (arguments, code) in [
+        (&["run", "--role", "read", "--", "x"][..], 3),
+        (&["run", "--no-check", "--", "x"], 126),
+        (&["require", "read", "--no-repo"], 3),
+    ] {
+        let ran = machine.run(arguments);
+        assert_eq!(ran.code, code, "{ran:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn a_command_of_the_users_configuration_hands_out_the_token() {
     use crate::env::{Environment as _, ProcessEnvironment};
 

@@ -70,8 +70,8 @@ impl CheckContext<'_> {
         }
     }
 
-    /// The denial for a token that itself lacks the right. Outside the user's own namespace, the
-    /// Hub is asked first whether the repository is disabled, which no other token could change.
+    /// The denial for a token that itself lacks the right. The Hub is asked first whether the
+    /// repository is disabled, which no other token could change.
     pub(super) fn denied_by_token(
         &self,
         identity: &Identity,
@@ -79,9 +79,7 @@ impl CheckContext<'_> {
         role: Role,
         verdict: &Verdict,
     ) -> Error {
-        if let Some(check) = self.auth_check_for(target, role)
-            && !check.namespace.eq_ignore_ascii_case(&identity.user)
-        {
+        if let Some(check) = self.auth_check_for(target, role) {
             match self.try_auth_check(&check) {
                 Ok(Some(AuthCheckOutcome::Disabled)) => return self.disabled(identity, verdict),
                 Ok(_) => {}

@@ -17,7 +17,7 @@ use crate::extract::body::{JsonBody, drain, flag};
 use crate::extract::repository::RepositoryRef;
 use crate::monitoring::metrics::InFlightGuard;
 use crate::registry::Repository;
-use crate::repository::{Gitignore, RepositoryError, RepositoryPath};
+use crate::repository::{Gitignore, LfsPatterns, RepositoryError, RepositoryPath};
 use crate::response::{ApiError, ApiResult, json_response};
 use crate::state::HubState;
 use crate::state::repositories::author;
@@ -26,6 +26,11 @@ use crate::state::repositories::author;
 const CHANNEL_CAPACITY: usize = 16;
 /// Files larger than this count as large, whatever their name.
 const LFS_THRESHOLD: u64 = 10 << 20;
+/// The most files of one `preupload`; `huggingface_hub` sends 256.
+const MAX_FILES: usize = 1000;
+/// Limits the time that matching may take: the bytes of all paths times those of the patterns. With
+/// the longest `.gitignore`, 64 KiB, it admits 64 KiB of paths.
+const MAX_MATCHING_BYTES: usize = 1 << 32;
 
 #[derive(Deserialize)]
 pub(super) struct Preupload {
@@ -55,6 +60,11 @@ pub(super) async fn preupload(
 ) -> ApiResult {
     reject_pull_request(&state, &caller, &target, query).await?;
     let repository = target.open(&state, &caller, Action::Write).await?;
+    if body.files.len() > MAX_FILES {
+        return Err(ApiError::bad_request(format!(
+            "Too many files at once: send at most {MAX_FILES}"
+        )));
+    }
     let paths = body
         .files
         .iter()
@@ -71,6 +81,16 @@ pub(super) async fn preupload(
                 Some(own_gitignore) => Gitignore::parse(own_gitignore),
                 None => repo.gitignore(head)?,
             };
+            let path_bytes: usize = paths.iter().map(|(path, _)| path.as_str().len()).sum();
+            let pattern_bytes =
+                gitignore.bytes() + lfs_patterns.as_ref().map_or(0, LfsPatterns::bytes);
+            if path_bytes.saturating_mul(pattern_bytes) > MAX_MATCHING_BYTES {
+                return Err(RepositoryError::Rejected(
+                    "Too many files at once for this many patterns in .gitignore and \
+                     .gitattributes: send fewer"
+                        .to_owned(),
+                ));
+            }
             let mut files: Vec<Value> = Vec::with_capacity(paths.len());
             for (path, size) in &paths {
                 let is_large = lfs_patterns.as_ref().is_some_and(|large| {

@@ -12,6 +12,7 @@ use git2::Oid;
 use super::gitignore::lines;
 use super::pattern::{Pattern, parts};
 use super::quoted::unquote;
+use super::tree::MAX_TEXT_BYTES;
 use super::{OpenRepository, RepositoryError, RepositoryPath};
 
 /// The characters that git treats as whitespace here.
@@ -28,6 +29,7 @@ const MAX_LINE_BYTES: usize = 2047;
 pub(crate) struct LfsPatterns {
     rules: Vec<(Pattern, Vec<Setting>)>,
     macros: HashMap<String, Vec<Setting>>,
+    bytes: usize,
 }
 
 /// An attribute and its state.
@@ -60,7 +62,10 @@ impl OpenRepository {
 
 impl LfsPatterns {
     fn parse(text: &str) -> Self {
-        let mut files = Self::default();
+        let mut files = Self {
+            bytes: text.len().min(MAX_TEXT_BYTES),
+            ..Self::default()
+        };
         for line in lines(text).filter_map(line) {
             match line {
                 Line::Rule(pattern, settings) => files.rules.push((pattern, settings)),
@@ -75,6 +80,11 @@ impl LfsPatterns {
         }
         files.rules.retain(|(_, settings)| !settings.is_empty());
         files
+    }
+
+    /// The bytes of all rules: matching a path takes time in proportion to them.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether a file with this path belongs in LFS. The last matching rule decides.

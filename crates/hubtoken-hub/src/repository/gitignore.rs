@@ -11,7 +11,10 @@ use super::{OpenRepository, RepositoryError, RepositoryPath};
 
 /// The patterns of one `.gitignore`.
 #[derive(Debug)]
-pub(crate) struct Gitignore(Vec<Rule>);
+pub(crate) struct Gitignore {
+    rules: Vec<Rule>,
+    bytes: usize,
+}
 
 #[derive(Debug)]
 struct Rule {
@@ -23,7 +26,15 @@ struct Rule {
 impl Gitignore {
     /// Parses the patterns.
     pub(crate) fn parse(text: &str) -> Self {
-        Self(lines(text).filter_map(rule).collect())
+        Self {
+            rules: lines(text).filter_map(rule).collect(),
+            bytes: text.len().min(MAX_TEXT_BYTES),
+        }
+    }
+
+    /// The bytes of all patterns: matching a path takes time in proportion to them.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether a file with this path, or one of its parent folders, is ignored.
@@ -32,7 +43,7 @@ impl Gitignore {
         let parts = parts(path);
         let mut decisions = vec![None; parts.len()];
         // For each part, the last matching rule decides.
-        for rule in self.0.iter().rev() {
+        for rule in self.rules.iter().rev() {
             for (decision, matches) in decisions.iter_mut().zip(rule.pattern.matches(path, &parts))
             {
                 if matches && decision.is_none() {

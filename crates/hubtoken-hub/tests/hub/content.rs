@@ -272,6 +272,32 @@ fn preupload_says_what_is_ignored() {
 }
 
 #[test]
+fn preupload_limits_the_time_that_patterns_take() {
+    let (world, token) = prepared();
+    let status = |files: usize, path: usize, patterns: usize| {
+        let files: Vec<_> = (0..files)
+            .map(|number| json!({ "path": format!("{}/{number:0path$}", "d".repeat(50)), "sample": "", "size": 1 }))
+            .collect();
+        let body = json!({ "files": files, "gitIgnore": "x".repeat(patterns) });
+        let path = format!("{REPOSITORY}/preupload/main");
+        let answer = world.post(&path, Some(&token), &body);
+        (answer.status, answer.text())
+    };
+    assert_eq!(status(1000, 4, 10).0, 200);
+    let (refused, message) = status(1001, 4, 10);
+    assert_eq!(refused, 400, "{message}");
+    assert!(message.contains("send at most 1000"), "{message}");
+    // The time is the product of the two.
+    assert_eq!(status(256, 190, 1000).0, 200);
+    assert_eq!(status(256, 190, 64 << 10).0, 200);
+    let (refused, message) = status(256, 220, 64 << 10);
+    assert_eq!(refused, 400, "{message}");
+    assert!(message.contains("send fewer"), "{message}");
+    // What is beyond the longest .gitignore is not read, so it does not count.
+    assert_eq!(status(256, 190, 1 << 20).0, 200);
+}
+
+#[test]
 fn preupload_says_what_is_there() {
     let (world, token) = prepared();
     world.commit(&token, "alice/m", &[("a.txt", b"hello"), ("dir/b", b"x")]);
