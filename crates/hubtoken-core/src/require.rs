@@ -157,11 +157,13 @@ impl Requirement {
                 "pass repo= to say which repository must exist".to_owned(),
             ));
         }
+        // One budget for all requests.
+        let options = options.begun(client.clock().now());
         let context = CheckContext {
             client,
             credential,
             connection,
-            options,
+            options: &options,
             interrupt,
             decision: self.decision_key(credential),
             started: client.clock().timestamp(),

@@ -131,17 +131,32 @@ impl<T: Clone> InFlight<T> {
     ///
     /// [`WaitError`] if the caller was interrupted or timed out. The request continues.
     pub fn wait(&self, timeout: Duration, interrupt: &dyn Interrupt) -> Result<T, WaitError> {
+        let started = Instant::now();
+        let left = || timeout.saturating_sub(started.elapsed());
+        self.wait_while(left, Duration::MAX, interrupt)
+    }
+
+    /// Waits for the outcome as long as time is `left`, which is asked at least once per `interval`.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError`] if the caller was interrupted or timed out. The request continues.
+    pub fn wait_while(
+        &self,
+        left: impl Fn() -> Duration,
+        interval: Duration,
+        interrupt: &dyn Interrupt,
+    ) -> Result<T, WaitError> {
         if let Some(outcome) = self.outcome.get() {
             return Ok(outcome.clone());
         }
         lock_ignoring_poison(&self.waiting).push(thread::current());
-        let started = Instant::now();
         // A thread that cannot be interrupted is not woken to check.
         let may_be_set = interrupt.may_be_set();
         let interval = if may_be_set {
-            POLL_INTERVAL
+            interval.min(POLL_INTERVAL)
         } else {
-            Duration::MAX
+            interval
         };
         loop {
             // Checked after the thread is on the list, because the request may have completed
@@ -149,7 +164,7 @@ impl<T: Clone> InFlight<T> {
             if let Some(outcome) = self.outcome.get() {
                 return Ok(outcome.clone());
             }
-            let left = timeout.saturating_sub(started.elapsed());
+            let left = left();
             if left.is_zero() {
                 return Err(WaitError::TimedOut);
             }

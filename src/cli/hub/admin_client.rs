@@ -153,7 +153,9 @@ impl<'a> Admin<'a> {
             TIMEOUT,
         );
         let answer = wait(request, self.interrupt)?.map_err(|reason| {
-            let (TransportError::Unreachable(text) | TransportError::Protocol(text)) = reason;
+            let (TransportError::Unreachable(text)
+            | TransportError::TimedOut { text, .. }
+            | TransportError::Protocol(text)) = reason;
             unreachable(format!(
                 "the Hub at {} does not answer: {text}",
                 self.endpoint

@@ -48,6 +48,12 @@ impl Clock {
             .as_ref()
             .map_or_else(Instant::now, |now| now().instant)
     }
+
+    /// Whether time passes only as a test says, so that a wait must keep asking for it.
+    #[must_use]
+    pub fn is_replaced(&self) -> bool {
+        self.0.is_some()
+    }
 }
 
 impl fmt::Debug for Clock {

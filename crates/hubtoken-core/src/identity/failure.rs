@@ -25,6 +25,13 @@ pub enum Failure {
     },
     /// The Hub could not be reached.
     Unreachable(String),
+    /// The caller's time was over. Another caller may have had more.
+    TimedOut {
+        /// The time-out.
+        after: Duration,
+        /// What was waited for.
+        text: String,
+    },
     /// The environment disables requests.
     Offline,
     /// A response that a Hub does not send.
@@ -46,6 +53,7 @@ impl From<TransportError> for Failure {
     fn from(reason: TransportError) -> Self {
         match reason {
             TransportError::Unreachable(text) => Self::Unreachable(text),
+            TransportError::TimedOut { after, text } => Self::TimedOut { after, text },
             TransportError::Protocol(text) => Self::UnexpectedResponse(text),
         }
     }
@@ -88,8 +96,21 @@ impl Failure {
     pub fn depends_on_route(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable(_) | Self::UnexpectedResponse(_) | Self::Configuration(_)
+            Self::Unreachable(_)
+                | Self::TimedOut { .. }
+                | Self::UnexpectedResponse(_)
+                | Self::Configuration(_)
         )
+    }
+
+    /// Whether a caller that would wait for `timeout` learns anything from it: a request that
+    /// ended at a shorter time-out might have been answered later.
+    #[must_use]
+    pub fn holds_for(&self, timeout: Duration) -> bool {
+        match self {
+            Self::TimedOut { after, .. } => *after >= timeout,
+            _ => true,
+        }
     }
 
     /// Whether a stale identity may stand in.
@@ -112,7 +133,9 @@ impl Failure {
                 }
                 None => format!("{endpoint} limits the request rate"),
             },
-            Self::Unreachable(text) => format!("{text} ({endpoint})"),
+            Self::Unreachable(text) | Self::TimedOut { text, .. } => {
+                format!("{text} ({endpoint})")
+            }
             Self::Offline => "HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) is set".to_owned(),
             Self::UnexpectedResponse(text) => {
                 format!("{endpoint} did not answer as a Hub does: {text}")
@@ -154,7 +177,7 @@ impl Failure {
                 };
             }
             Self::RateLimited { retry_after } => UnknownKind::RateLimited { retry_after },
-            Self::Unreachable(_) => UnknownKind::Unreachable,
+            Self::Unreachable(_) | Self::TimedOut { .. } => UnknownKind::Unreachable,
             Self::Offline => UnknownKind::Offline,
             Self::UnexpectedResponse(_) => UnknownKind::Other,
         };

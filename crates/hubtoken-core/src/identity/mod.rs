@@ -13,13 +13,14 @@ pub mod cache;
 pub mod caller_token;
 pub mod client;
 pub mod clock;
+mod deadline;
 pub mod failure;
 pub mod freshness;
 pub mod model;
 pub mod runtime;
 mod settings;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use freshness::Freshness;
 pub use settings::Settings;
@@ -42,8 +43,11 @@ pub struct Options {
     pub max_age: Option<Duration>,
     /// How old an identity may be while the Hub is unreachable.
     pub max_stale: Duration,
-    /// How long to wait for the Hub.
+    /// How long to wait for the Hub, from the start of the call to its end, however many requests
+    /// it takes.
     pub timeout: Duration,
+    /// When the call started, by the client's clock. `None` starts it with the first request.
+    pub started: Option<Instant>,
     /// The maximum age of an answer that a denial rests on, also bounded by `max_age`.
     pub freshness: Freshness,
 }
@@ -54,7 +58,34 @@ impl Default for Options {
             max_age: None,
             max_stale: MAXIMUM_STALE,
             timeout: TIMEOUT,
+            started: None,
             freshness: Freshness::CLIENT,
+        }
+    }
+}
+
+impl Options {
+    /// The options of a call that started at `now`, unless it has started already. Its time-out is
+    /// then the budget of all requests that follow.
+    #[must_use]
+    pub fn begun(self, now: Instant) -> Self {
+        Self {
+            started: self.started.or(Some(now)),
+            ..self
+        }
+    }
+
+    /// The same options for a part of the call, which may take what is left of the time and at most
+    /// `longest`.
+    #[must_use]
+    pub fn within(self, longest: Duration, now: Instant) -> Self {
+        let spent = self.started.map_or(Duration::ZERO, |started| {
+            now.saturating_duration_since(started)
+        });
+        Self {
+            timeout: self.timeout.saturating_sub(spent).min(longest),
+            started: Some(now),
+            ..self
         }
     }
 }

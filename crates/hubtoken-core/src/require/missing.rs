@@ -12,7 +12,6 @@ use super::CheckContext;
 use crate::authorization::{Outcome, Remedy, Verdict};
 use crate::edit_distance;
 use crate::error::Error;
-use crate::identity::Options;
 use crate::identity::auth_check::{AuthCheck, AuthCheckOutcome};
 use crate::identity::client::Namespace;
 use crate::identity::model::Identity;
@@ -91,10 +90,8 @@ impl CheckContext<'_> {
 
     /// An optional auth-check: `None` if it gave no result in time.
     fn try_auth_check(&self, check: &AuthCheck) -> Result<Option<AuthCheckOutcome>, Error> {
-        let options = Options {
-            timeout: self.options.timeout.min(EXTRA_TIMEOUT),
-            ..*self.options
-        };
+        let now = self.client.clock().now();
+        let options = self.options.within(EXTRA_TIMEOUT, now);
         let asked = self
             .client
             .auth_check(

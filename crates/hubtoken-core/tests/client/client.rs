@@ -236,7 +236,10 @@ fn a_time_out_names_the_whole_time_that_was_allowed() {
         .expect_err("no answer");
     assert_eq!(
         failure,
-        http::TransportError::Unreachable("no answer within 10 seconds".to_owned())
+        http::TransportError::TimedOut {
+            after: Duration::from_secs(10),
+            text: "no answer within 10 seconds".to_owned(),
+        }
     );
     drop(gate);
 }

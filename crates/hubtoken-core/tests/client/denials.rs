@@ -30,6 +30,7 @@ const CALM: Options = Options {
     max_age: Some(Duration::from_hours(24)),
     max_stale: Duration::from_hours(24),
     timeout: Duration::from_mins(1),
+    started: None,
     freshness: Freshness {
         denial: DoublingAge::constant(HOUR),
         rejection: DoublingAge {

@@ -145,7 +145,7 @@ fn who_has_no_more_time_says_so_and_asks_nobody() {
             pass_while_it_lives(cache, time, Duration::from_secs(230));
             time.pass(Duration::from_secs(8));
             let failure = other.join().expect("no panic").err();
-            let Some(Failure::Unreachable(text)) = failure else {
+            let Some(Failure::TimedOut { text, .. }) = failure else {
                 panic!("{failure:?}");
             };
             assert_eq!(text, "no answer within 240 seconds");
@@ -237,6 +237,38 @@ fn the_impatience_of_one_is_no_answer_for_another() {
             assert!(follower.join().expect("no panic").is_ok());
             assert!(leader.join().expect("no panic").is_err());
             assert_eq!(cache.held(), 2);
+        });
+    });
+}
+
+#[test]
+fn who_came_later_and_still_has_time_takes_over() {
+    in_each_cache(|cache| {
+        let server = FakeHub::start(answer(200, "", ALICE));
+        let gate = server.close_gate();
+        let time = HandClock::default();
+        let options = Options {
+            timeout: Duration::from_secs(200),
+            ..patient()
+        };
+        std::thread::scope(|scope| {
+            let (cache, server, time) = (&cache, &server, &time);
+            let gate = gate;
+            let leader = scope.spawn(move || ask(cache, server, time, &options));
+            until(|| server.requests() == 1);
+            time.pass(Duration::from_secs(100));
+            let follower = scope.spawn(move || ask(cache, server, time, &options));
+            until(|| cache.counting() == 1);
+            pass_while_it_lives(cache, time, Duration::from_secs(87));
+            time.pass(Duration::from_secs(13));
+            let failure = leader.join().expect("no panic").err();
+            assert!(
+                matches!(failure, Some(Failure::TimedOut { .. })),
+                "{failure:?}"
+            );
+            until(|| server.requests() == 2);
+            gate.open();
+            assert!(follower.join().expect("no panic").is_ok());
         });
     });
 }

@@ -7,6 +7,7 @@
 )]
 
 mod client;
+mod deadlines;
 mod denials;
 mod leader;
 mod remembered;

@@ -116,26 +116,23 @@ impl SharedEntry {
         (!left.is_zero() && longest <= MAXIMUM_LIMIT).then_some(left)
     }
 
-    /// Why a request failed that was sent under one of the leases `claims` and over this route. It
-    /// must have been sent at `not_before` or later, and must have had a time-out of at least
-    /// `patience` or have failed for another reason.
+    /// Why a request failed that was sent under one of the leases `lease_ids` and over this route.
+    /// It must have been sent at `not_before` or later. That it ended at its own time-out counts
+    /// only for a caller that `accepts_time_outs`, because it has no time left to send another one.
     #[must_use]
     pub fn failure(
         &self,
         now: Timestamp,
         lease_ids: &[u64],
         not_before: Option<Instant>,
-        timeout: Duration,
+        accepts_time_outs: bool,
     ) -> Option<Failure> {
         if lease_ids.is_empty() {
             return None;
         }
         let (asked, record) = self.read(RecordKind::Failure, now)?;
         let failure = record.failure?;
-        let waited_long_enough = failure
-            .timeout
-            .is_none_or(|length| Duration::from_millis(length) >= timeout);
-        (waited_long_enough
+        ((failure.timeout.is_none() || accepts_time_outs)
             && (failure.is_route_independent() || failure.route == self.route)
             && lease_ids.contains(&failure.lease_id)
             && not_before.is_none_or(|limit| asked >= limit))
@@ -187,18 +184,15 @@ impl SharedEntry {
         self.write(scope.kind(), &record);
     }
 
-    /// Stores the failure of a request for the processes that waited for its lease. `gave_up_after`
-    /// is the request's time-out, if that was the reason.
+    /// Stores the failure of a request for the processes that waited for its lease.
     pub fn insert_failure(
         &self,
         asked: Timestamp,
         lease_id: u64,
         failure: &Failure,
-        timeout: Option<Duration>,
         credential: &Credential,
     ) {
-        let Some(failure_record) = FailureRecord::of(lease_id, failure, timeout, &self.route)
-        else {
+        let Some(failure_record) = FailureRecord::of(lease_id, failure, &self.route) else {
             return;
         };
         // The text may quote the Hub. Even half of the token in it keeps the record from being

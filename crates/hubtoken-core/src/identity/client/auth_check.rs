@@ -13,6 +13,7 @@ use crate::credential::Credential;
 use crate::http::{self, HubClient};
 use crate::identity::auth_check::{AuthCheck, AuthCheckOutcome, AuthCheckResponse, parse_response};
 use crate::identity::cache::shared::{LimitScope, SharedEntry};
+use crate::identity::deadline::Deadline;
 use crate::identity::failure::Failure;
 use crate::identity::{CHECK_LIFETIME, Options};
 use crate::interrupt::Interrupt;
@@ -36,6 +37,8 @@ impl Client {
             Some(age) => age.min(CHECK_LIFETIME),
             None => CHECK_LIFETIME,
         };
+        let options = &options.begun(self.clock.now());
+        let deadline = Deadline::of(&self.clock, options);
         let limit = not_before(self.clock.now(), age);
         let cached = || {
             let allowed = self.cache.is_allowed(check, limit);
@@ -56,13 +59,13 @@ impl Client {
             let caller = Caller {
                 route: connection.route_id(),
                 not_before: limit,
-                timeout: options.timeout,
+                deadline: &deadline,
                 interrupt,
             };
-            let (client, credential, timeout) = (self.clone(), credential.clone(), options.timeout);
-            let sent = check.clone();
+            let (client, credential, sent) = (self.clone(), credential.clone(), check.clone());
+            let until = deadline.clone();
             let fetch = move |asked| {
-                client.request_auth_check(sent, credential, http, shared, timeout, asked)
+                client.request_auth_check(sent, credential, http, shared, until, asked)
             };
             self.auth_check_requests.get(check, &caller, cached, fetch)
         };
@@ -90,12 +93,13 @@ impl Client {
         credential: Arc<Credential>,
         http: HubClient,
         shared: Option<SharedEntry>,
-        timeout: Duration,
+        deadline: Deadline,
         asked: Instant,
     ) -> AuthCheckResult {
         let authorization = Some(credential.bearer().map_err(Failure::Configuration)?);
         let endpoint = &credential.endpoint;
-        let answer = http::get(&http, endpoint, &check.path(), authorization, timeout).await?;
+        let limit = deadline.limit();
+        let answer = http::get(&http, endpoint, &check.path(), authorization, limit).await?;
         let response = parse_response(&answer);
         if let Err(failure) = &response
             && let Some(length) = failure.rate_limit()

@@ -1,16 +1,24 @@
 //! Coalesces concurrent requests, and ensures that each one completes.
+//!
+//! Every caller waits until its own [`Deadline`], whoever leads. A request ends at its leader's. If
+//! that was the only reason why it failed, a follower with time left joins or leads the next one.
 
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::http::{RouteId, no_answer_within};
+use crate::http::RouteId;
 use crate::identity::clock::Clock;
+use crate::identity::deadline::Deadline;
 use crate::identity::failure::Failure;
 use crate::identity::runtime::Runtime;
 use crate::interrupt::Interrupt;
 use crate::single_flight::{InFlight, Joined, SingleFlight, WaitError};
+
+/// A request ends itself at its leader's deadline and says what it was waiting for. The leader
+/// gives it this much longer to do so.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// The requests of one kind: at most one in flight for each key.
 pub(super) struct Coalesced<K, A> {
@@ -28,8 +36,8 @@ pub(super) struct Caller<'a> {
     pub(super) route: RouteId,
     /// The earliest time at which an acceptable answer was requested; `None` accepts any.
     pub(super) not_before: Option<Instant>,
-    /// How long the request may take.
-    pub(super) timeout: Duration,
+    /// When it stops waiting.
+    pub(super) deadline: &'a Deadline,
     /// Ends the caller's wait, but not the request.
     pub(super) interrupt: &'a dyn Interrupt,
 }
@@ -55,7 +63,8 @@ where
     /// Joins the request in flight for a key, or starts one with `fetch`.
     ///
     /// A follower whose leader uses another route to the Hub accepts its answer, but not a failure
-    /// of that route.
+    /// of that route. A follower that has more time than its leader had does not accept that the
+    /// leader's was over.
     pub(super) fn get<R>(
         &self,
         key: &K,
@@ -66,23 +75,22 @@ where
     where
         R: Future<Output = Result<A, Failure>> + Send + 'static,
     {
-        // The request has its own time-out. One more second lets that one report the failure.
-        let longest = caller.timeout + Duration::from_secs(1);
         let known = || Some((caller.route, cached()?));
         let join = || {
             let now = self.clock.now();
             self.requests.join(key, now, caller.not_before, known)
         };
-        let in_flight = loop {
+        while !caller.deadline.has_passed() {
             match join() {
                 Joined::Cached((_, answer)) => return answer,
-                Joined::Follower(in_flight) => match caller.wait_for(&in_flight, longest)? {
-                    (leader_route, Err(failure))
-                        if leader_route != caller.route && failure.depends_on_route() => {}
-                    (_, outcome) => return outcome,
-                },
+                Joined::Follower(in_flight) => {
+                    let outcome = caller.wait_for(&in_flight, Duration::ZERO)?;
+                    if let Some(answer) = caller.share(outcome) {
+                        return answer;
+                    }
+                }
                 Joined::Superseded(in_flight) => {
-                    let _ = caller.wait_for(&in_flight, caller.timeout)?;
+                    let _ = caller.wait_for(&in_flight, Duration::ZERO)?;
                 }
                 Joined::Leader(in_flight) => {
                     let guard = CompletionGuard {
@@ -96,23 +104,40 @@ where
                     };
                     let runtime = self.runtime.handle().map_err(Failure::Configuration)?;
                     let answer = fetch(self.clock.now());
-                    runtime.spawn(async move { guard.complete(answer.await) });
-                    break in_flight;
+                    let deadline = caller.deadline.clone();
+                    runtime.spawn(async move { guard.complete(deadline.bound(answer).await) });
+                    return caller.wait_for(&in_flight, GRACE)?.1;
                 }
             }
-        };
-        caller.wait_for(&in_flight, longest)?.1
+        }
+        cached().unwrap_or_else(|| Err(caller.deadline.failure()))
     }
 }
 
 impl Caller<'_> {
-    fn wait_for<T: Clone>(&self, in_flight: &InFlight<T>, timeout: Duration) -> Result<T, Failure> {
+    /// Waits until this caller's deadline, and `longer`.
+    fn wait_for<T: Clone>(&self, in_flight: &InFlight<T>, longer: Duration) -> Result<T, Failure> {
+        let left = || self.deadline.left_with(longer);
         in_flight
-            .wait(timeout, self.interrupt)
+            .wait_while(left, self.deadline.interval(), self.interrupt)
             .map_err(|error| match error {
                 WaitError::Interrupted => Failure::Interrupted,
-                WaitError::TimedOut => Failure::Unreachable(no_answer_within(self.timeout)),
+                WaitError::TimedOut => self.deadline.failure(),
             })
+    }
+
+    /// What a leader's outcome means to this follower; `None` if it needs a request of its own.
+    fn share<A>(&self, (route, answer): Outcome<A>) -> Option<Result<A, Failure>> {
+        match answer {
+            Err(Failure::TimedOut { .. }) if self.deadline.allows_another_request() => None,
+            Err(Failure::TimedOut { after, .. })
+                if after != self.deadline.timeout() || route != self.route =>
+            {
+                Some(Err(self.deadline.failure()))
+            }
+            Err(failure) if route != self.route && failure.depends_on_route() => None,
+            answer => Some(answer),
+        }
     }
 }
 
@@ -161,6 +186,7 @@ mod tests {
     use crate::endpoint::Endpoint;
     use crate::env::StaticEnvironment;
     use crate::http::Settings;
+    use crate::identity::Options;
     use crate::identity::cache::key::Key;
     use crate::identity::model::Identity;
     use crate::interrupt::NeverInterrupted;
@@ -189,7 +215,7 @@ mod tests {
                 let caller = Caller {
                     route: route("http://b.example:1"),
                     not_before: None,
-                    timeout: Duration::from_mins(1),
+                    deadline: &Deadline::of(&clock, &Options::default()),
                     interrupt: &NeverInterrupted,
                 };
                 coalesced.get(

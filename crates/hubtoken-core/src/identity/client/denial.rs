@@ -80,7 +80,12 @@ impl Client {
             ..*options
         };
         let limit = not_before(now.instant, age);
-        if let Some(failure) = self.cache.unanswered(&key, limit) {
+        let unanswered = || {
+            self.cache
+                .unanswered(&key, limit)
+                .filter(|failure| failure.holds_for(options.timeout))
+        };
+        if let Some(failure) = unanswered() {
             return Err(failure);
         }
         let outcome = self.identify_within(credential, connection, &anew, Some(age), interrupt);
@@ -95,12 +100,13 @@ impl Client {
             {
                 self.record_limit(&key, LimitScope::Whoami, age, shared.as_ref());
             }
-            Err(failure @ (Failure::Unreachable(_) | Failure::UnexpectedResponse(_)))
-                if options.freshness.caches_failures
-                    && self.cache.unanswered(&key, limit).is_none() =>
-            {
+            Err(
+                failure @ (Failure::Unreachable(_)
+                | Failure::TimedOut { .. }
+                | Failure::UnexpectedResponse(_)),
+            ) if options.freshness.caches_failures && unanswered().is_none() => {
                 self.cache
-                    .insert_unanswered(key, now.instant, failure.clone());
+                    .insert_unanswered(key.clone(), now.instant, failure.clone());
             }
             _ => {}
         }

@@ -10,6 +10,7 @@ use crate::credential::Credential;
 use crate::identity::Options;
 use crate::identity::cache::key::Key;
 use crate::identity::cache::shared::{LimitScope, SharedEntry};
+use crate::identity::deadline::Deadline;
 use crate::identity::failure::Failure;
 use crate::identity::freshness::REPEAT_WINDOW;
 use crate::interrupt::Interrupt;
@@ -48,6 +49,7 @@ impl Client {
             .map_err(Failure::Configuration)?;
         let key = Key::of(credential);
         let now = self.clock.now();
+        let deadline = Deadline::of(&self.clock, options);
         let end = credential.expires_at;
         let mut window = FreshnessWindow::new(now, options, end);
         window.unanswered = unanswered;
@@ -64,7 +66,7 @@ impl Client {
                     key: key.clone(),
                     credential: credential.clone(),
                     connection: connection.clone(),
-                    timeout: options.timeout,
+                    deadline,
                     shared: shared.clone(),
                     window,
                     caches_failures: options.freshness.caches_failures,
@@ -138,12 +140,12 @@ impl Client {
         let caller = Caller {
             route: request.connection.route_id(),
             not_before: window.identity,
-            timeout: request.timeout,
+            deadline: &request.deadline,
             interrupt,
         };
         let cached = || {
             self.cached_within(key, window)
-                .or_else(|| self.known_failure(key, window).map(Err))
+                .or_else(|| self.known_failure(request).map(Err))
         };
         let (client, sent) = (self.clone(), request.clone());
         let fetch = |asked| client.fetch_and_record(sent, asked);
@@ -152,12 +154,14 @@ impl Client {
 
     /// The failure that makes another request pointless, if a request that has just completed
     /// recorded one.
-    fn known_failure(&self, key: &Key, window: &FreshnessWindow) -> Option<Failure> {
+    fn known_failure(&self, request: &WhoamiRequest) -> Option<Failure> {
+        let key = &request.key;
         let limited = self.check_rate_limit(key, LimitScope::Whoami, None);
         limited.err().or_else(|| {
-            let age = window.unanswered?;
+            let age = request.window.unanswered?;
             self.cache
                 .unanswered(key, not_before(self.clock.now(), age))
+                .filter(|failure| failure.holds_for(request.deadline.timeout()))
         })
     }
 

@@ -26,6 +26,7 @@ use crate::identity::cache::bounded::BoundedCache;
 use crate::identity::cache::key::Key;
 use crate::identity::cache::shared::{LimitScope, MAXIMUM_LIMIT};
 use crate::identity::clock::Clock;
+use crate::identity::deadline::Deadline;
 use crate::identity::failure::{Failure, message};
 use crate::identity::runtime::Runtime;
 use crate::interrupt::Interrupt;
@@ -154,17 +155,18 @@ impl Client {
         {
             let (client, credential) = (self.clone(), credential.clone());
             let (target, entry) = (missing.target(), name.clone());
-            let timeout = options.timeout.min(TIMEOUT);
+            let deadline = Deadline::of(&self.clock, options).within(TIMEOUT);
+            let until = deadline.clone();
             let found = self.lookups.repository_requests.get(
                 &name,
-                &lookup_caller(connection, timeout, interrupt),
+                &lookup_caller(connection, &deadline, interrupt),
                 || cached().map(Ok),
                 move |_| async move {
                     let Some(missing) = Missing::of(&target) else {
                         return Ok(Arc::default());
                     };
                     let paths = missing.paths();
-                    let answers = client.get_all(&http, &credential, paths, timeout).await;
+                    let answers = client.get_all(&http, &credential, paths, &until).await;
                     let repositories: Repositories = missing.similar(&answers).into();
                     if answers
                         .iter()
@@ -177,6 +179,10 @@ impl Client {
                         if unanswered.len() < NAMES {
                             unanswered.insert(entry);
                         }
+                    }
+                    if repositories.is_empty() && until.has_passed() {
+                        // Callers that have more time may look again.
+                        return Err(until.failure());
                     }
                     Ok(repositories)
                 },
@@ -230,16 +236,20 @@ impl Client {
             .to_vec();
         let (client, credential) = (self.clone(), credential.clone());
         let entry = name.clone();
-        let timeout = options.timeout.min(TIMEOUT);
+        let deadline = Deadline::of(&self.clock, options).within(TIMEOUT);
+        let until = deadline.clone();
         let outcome = self.lookups.namespace_requests.get(
             &name,
-            &lookup_caller(connection, timeout, interrupt),
+            &lookup_caller(connection, &deadline, interrupt),
             || cached().map(|found| Ok(Some(found))),
             move |asked| async move {
-                let answers = client.get_all(&http, &credential, paths, timeout).await;
+                let answers = client.get_all(&http, &credential, paths, &until).await;
                 let found = namespace_kind(&answers);
                 if let Some(found) = found {
                     client.lookups.namespaces.insert(entry, asked, found);
+                } else if until.has_passed() {
+                    // As above.
+                    return Err(until.failure());
                 }
                 Ok(found)
             },
@@ -270,7 +280,7 @@ impl Client {
         http: &HubClient,
         credential: &Credential,
         paths: Vec<String>,
-        timeout: Duration,
+        deadline: &Deadline,
     ) -> Vec<Option<Response>> {
         let mut answers: Vec<Option<Response>> = paths.iter().map(|_| None).collect();
         let mut requests = JoinSet::new();
@@ -279,8 +289,9 @@ impl Client {
                 return answers;
             };
             let (http, endpoint) = (http.clone(), credential.endpoint.clone());
+            let limit = deadline.limit();
             requests.spawn(async move {
-                let answer = http::get(&http, &endpoint, &path, Some(bearer), timeout).await;
+                let answer = http::get(&http, &endpoint, &path, Some(bearer), limit).await;
                 (index, answer.ok())
             });
         }
@@ -304,13 +315,13 @@ impl Client {
 /// The caller of a lookup, which accepts an answer of any age.
 fn lookup_caller<'a>(
     connection: &HubConnection,
-    timeout: Duration,
+    deadline: &'a Deadline,
     interrupt: &'a dyn Interrupt,
 ) -> Caller<'a> {
     Caller {
         route: connection.route_id(),
         not_before: None,
-        timeout,
+        deadline,
         interrupt,
     }
 }

@@ -14,15 +14,16 @@ use std::time::{Duration, Instant};
 use super::{Client, HubConnection, WhoamiResult, not_before};
 use crate::credential::Credential;
 use crate::expiry::Expiry;
-use crate::http::{self, TimeLimit, no_answer_within};
+use crate::http;
 use crate::identity::cache::key::Key;
 use crate::identity::cache::shared::{Election, LimitScope, SharedEntry, Timestamp};
+use crate::identity::deadline::Deadline;
 use crate::identity::failure::Failure;
 use crate::identity::freshness::{DoublingAge, Repeated};
 use crate::identity::model::Identity;
 use crate::identity::{IDENTITY_LIFETIME, Options};
 
-/// A longer wait for another process is deducted from the time-out of this process's request.
+/// After a longer wait for another process, the request counts as sent when the wait ended.
 const NOTICEABLE_WAIT: Duration = Duration::from_millis(10);
 
 /// Which cached answers are fresh enough.
@@ -86,7 +87,7 @@ pub(super) struct WhoamiRequest {
     pub(super) key: Key,
     pub(super) credential: Arc<Credential>,
     pub(super) connection: HubConnection,
-    pub(super) timeout: Duration,
+    pub(super) deadline: Deadline,
     pub(super) shared: Option<SharedEntry>,
     pub(super) window: FreshnessWindow,
     /// Whether an unanswered request must not be repeated soon.
@@ -164,7 +165,9 @@ impl Client {
                     self.record_limit(&request.key, LimitScope::Whoami, age, shared);
                 }
             }
-            Failure::Unreachable(_) | Failure::UnexpectedResponse(_) if request.caches_failures => {
+            Failure::Unreachable(_) | Failure::TimedOut { .. } | Failure::UnexpectedResponse(_)
+                if request.caches_failures =>
+            {
                 self.cache
                     .insert_unanswered(request.key.clone(), asked, failure.clone());
             }
@@ -175,8 +178,7 @@ impl Client {
     /// From another process that is sending the request, or from the Hub.
     async fn fetch_or_wait(&self, request: &WhoamiRequest, mut asked: Instant) -> WhoamiResult {
         let Some(shared) = request.shared.clone() else {
-            let limit = request.timeout.into();
-            return self.request_whoami(request, limit, asked).await;
+            return self.request_whoami(request, asked).await;
         };
         let shared = shared.with_route(
             request
@@ -184,68 +186,61 @@ impl Client {
                 .route_id()
                 .salted_hex(&request.credential),
         );
+        let deadline = &request.deadline;
+        let failed = |lease_ids: &[u64]| {
+            let oldest = request.window.identity;
+            let accepts_time_outs = !deadline.allows_another_request();
+            let now = self.clock.timestamp();
+            match shared.failure(now, lease_ids, oldest, accepts_time_outs)? {
+                // Every caller reports the time-out that it was given itself.
+                Failure::TimedOut { .. } => Some(deadline.failure()),
+                failure => Some(failure),
+            }
+        };
         let answered = |lease_ids: &[u64]| {
             self.read_shared(&request.key, &shared, &request.window)
                 .or_else(|| {
                     self.check_rate_limit(&request.key, LimitScope::Whoami, Some(&shared))
                         .err()
-                        .or_else(|| {
-                            let (oldest, timeout) = (request.window.identity, request.timeout);
-                            shared.failure(self.clock.timestamp(), lease_ids, oldest, timeout)
-                        })
+                        .or_else(|| failed(lease_ids))
                         .map(Err)
                 })
         };
-        let election = shared.elect(&self.timing, &self.clock, request.timeout, answered);
+        let election = shared.elect(&self.timing, &self.clock, deadline.left(), answered);
         let mut leadership = match election.await {
             Election::Leader(leadership) => leadership,
             Election::Answered(answer) => return answer,
-            Election::TimedOut => {
-                return Err(Failure::Unreachable(no_answer_within(request.timeout)));
-            }
+            Election::TimedOut => return Err(deadline.failure()),
         };
-        let mut limit = TimeLimit::from(request.timeout);
         let waited = self.clock.now().saturating_duration_since(asked);
         if waited > NOTICEABLE_WAIT {
-            limit.left = limit.left.saturating_sub(waited);
             asked = self.clock.now();
         }
         let timestamp = self.clock.timestamp();
-        // A request's time-out is real time, independent of the client's clock.
-        let begun = Instant::now();
-        let response = self.request_whoami(request, limit, asked);
+        let response = self.request_whoami(request, asked);
         let outcome = leadership.run(&self.timing, &self.clock, response).await;
         if let (Err(failure), Some(lease_id)) = (&outcome, leadership.lease_id()) {
-            let exceeded_timeout = (begun.elapsed() >= limit.left).then_some(limit.left);
-            shared.insert_failure(
-                timestamp,
-                lease_id,
-                failure,
-                exceeded_timeout,
-                &request.credential,
-            );
+            shared.insert_failure(timestamp, lease_id, failure, &request.credential);
         }
         outcome
     }
 
     /// Sends `GET /api/whoami-v2` and caches the answer.
-    async fn request_whoami(
-        &self,
-        request: &WhoamiRequest,
-        limit: TimeLimit,
-        asked: Instant,
-    ) -> WhoamiResult {
+    async fn request_whoami(&self, request: &WhoamiRequest, asked: Instant) -> WhoamiResult {
         let WhoamiRequest {
             key,
             credential,
             connection,
             shared,
+            deadline,
             ..
         } = request;
         let timestamp = self.clock.timestamp();
         let authorization = Some(credential.bearer().map_err(Failure::Configuration)?);
         let endpoint = &credential.endpoint;
         let http = connection.http()?;
+        // What is left now: the certificates may just have been read.
+        let limit = deadline.limit();
         let answer = http::get(&http, endpoint, "/api/whoami-v2", authorization, limit).await?;
         if answer.status == 401 {
             self.record_rejection(request, asked, timestamp);

@@ -17,8 +17,8 @@ struct HubState {
     routes: Mutex<Vec<(String, String)>>,
     /// The requested paths.
     paths: Mutex<Vec<String>>,
-    /// Whether requests wait until the gate is opened.
-    closed: Mutex<bool>,
+    /// Requests for paths that begin with this wait until the gate is opened.
+    closed: Mutex<Option<String>>,
     opened: Condvar,
     requests: AtomicUsize,
     /// The `Authorization` headers that arrived.
@@ -99,11 +99,18 @@ impl FakeHub {
 
     /// Sends no response from now on, until the gate is opened.
     pub fn close_gate(&self) -> Gate {
+        self.close_gate_for("")
+    }
+
+    /// Sends no response for paths that begin with `path`, until the gate is opened. A gate that is
+    /// closed already then holds back nothing else.
+    pub fn close_gate_for(&self, path: &str) -> Gate {
         *self
             .shared
             .closed
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = true;
+            .unwrap_or_else(PoisonError::into_inner) = Some(path.to_owned());
+        self.shared.opened.notify_all();
         Gate(Arc::clone(&self.shared))
     }
 
@@ -128,7 +135,7 @@ pub struct Gate(Arc<HubState>);
 impl Gate {
     /// Releases all responses, present and future.
     pub fn open(&self) {
-        *self.0.closed.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        *self.0.closed.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.0.opened.notify_all();
     }
 }
@@ -179,7 +186,9 @@ impl HubState {
             let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
             drop(
                 self.opened
-                    .wait_while(closed, |closed| *closed)
+                    .wait_while(closed, |closed| {
+                        closed.as_deref().is_some_and(|held| path.starts_with(held))
+                    })
                     .unwrap_or_else(PoisonError::into_inner),
             );
             let answer = self.answer_to(&path);

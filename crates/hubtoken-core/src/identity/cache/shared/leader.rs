@@ -17,8 +17,8 @@
 //!
 //! *The Hub fails*, and 63 other processes would ask it again, one after the other. A failure is
 //! therefore recorded under its lease ID, and every process that was waiting on that lease returns
-//! it. Later processes never saw that ID, so failures are not cached. Exception: a time-out is not
-//! shared with processes whose own time-out is longer.
+//! it. Later processes never saw that ID, so failures are not cached. Exception: a time-out belongs
+//! to its leader. A process that still has time sends the next request itself.
 //!
 //! The leader holds a lease; on disk, the lease is an operating-system lock. Followers poll every
 //! 15 ms for the answer in `$HF_HOME/hubtoken/identities`. Between two polls they only check

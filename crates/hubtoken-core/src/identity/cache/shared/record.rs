@@ -148,15 +148,15 @@ impl RepeatedRecord {
 impl FailureRecord {
     /// The record that other processes receive; `None` if the failure concerns only this caller, is
     /// shared in another way, or has a text that contains what looks like a token.
-    pub(super) fn of(
-        lease_id: u64,
-        failure: &Failure,
-        timeout: Option<Duration>,
-        route: &str,
-    ) -> Option<Self> {
+    pub(super) fn of(lease_id: u64, failure: &Failure, route: &str) -> Option<Self> {
+        let mut timeout = None;
         let (kind, text) = match failure {
             Failure::RateLimited { .. } => (FailureKind::RateLimited, ""),
             Failure::Unreachable(text) => (FailureKind::Unreachable, text.as_str()),
+            Failure::TimedOut { after, text } => {
+                timeout = Some(*after);
+                (FailureKind::Unreachable, text.as_str())
+            }
             Failure::UnexpectedResponse(text) => (FailureKind::UnexpectedResponse, text.as_str()),
             Failure::Rejected
             | Failure::Offline
@@ -183,7 +183,13 @@ impl FailureRecord {
         let text = redacted(&start);
         match self.kind {
             FailureKind::RateLimited => Failure::RateLimited { retry_after: None },
-            FailureKind::Unreachable => Failure::Unreachable(text),
+            FailureKind::Unreachable => match self.timeout {
+                Some(after) => Failure::TimedOut {
+                    after: Duration::from_millis(after),
+                    text,
+                },
+                None => Failure::Unreachable(text),
+            },
             FailureKind::UnexpectedResponse => Failure::UnexpectedResponse(text),
         }
     }

@@ -103,19 +103,14 @@ fn a_clock_that_is_set_back_makes_nothing_fresh_and_locks_nobody_out() {
         shared.insert_identity(now, br#"{"name":"alice"}"#, &credential());
         shared.insert_limit(LimitScope::Whoami, now, HOUR);
         shared.insert_rejection(now, once(now));
-        shared.insert_failure(
-            now,
-            7,
-            &Failure::Unreachable(String::new()),
-            None,
-            &credential(),
-        );
+        let failure = Failure::Unreachable(String::new());
+        shared.insert_failure(now, 7, &failure, &credential());
         let back = set(now, false, length);
         // All of it is from the future.
         assert!(shared.identity(back).is_none());
         assert!(shared.rejection(back).is_none());
         assert!(shared.limit(LimitScope::Whoami, back).is_none());
-        let failure = shared.failure(back, &[7], None, Duration::ZERO);
+        let failure = shared.failure(back, &[7], None, true);
         assert!(failure.is_none());
         // Later answers are trusted by the clock as it is now.
         shared.insert_limit(LimitScope::Whoami, back, Duration::from_secs(5));
@@ -176,26 +171,33 @@ fn a_failure_is_for_those_who_waited_for_it() {
     let now = now();
     let second = Duration::from_secs(1);
     let failed = Failure::Unreachable("the Hub answered with status 503".to_owned());
-    shared.insert_failure(now, 7, &failed, Some(second * 10), &credential());
+    shared.insert_failure(now, 7, &failed, &credential());
     let asked = now.instant.checked_sub(second);
-    let is_shared = |lease_ids: &[u64], not_before, timeout| {
+    let is_shared = |lease_ids: &[u64], not_before, accepts_time_outs| {
         shared
-            .failure(now, lease_ids, not_before, timeout)
+            .failure(now, lease_ids, not_before, accepts_time_outs)
             .is_some()
     };
-    assert!(is_shared(&[3, 7], asked, second * 10));
-    assert!(is_shared(&[7], None, Duration::ZERO));
-    assert!(!is_shared(&[], asked, second));
-    assert!(!is_shared(&[3], asked, second));
-    // Sent before this caller's limit, or with a shorter time-out than this caller's.
-    assert!(!is_shared(&[7], Some(now.instant + second), second));
-    assert!(!is_shared(&[7], asked, second * 11));
+    assert!(is_shared(&[3, 7], asked, false));
+    assert!(is_shared(&[7], None, true));
+    assert!(!is_shared(&[], asked, true));
+    assert!(!is_shared(&[3], asked, true));
+    // Sent before this caller's limit.
+    assert!(!is_shared(&[7], Some(now.instant + second), true));
+    // The leader's time was over. That is no answer for a caller that has more.
+    let timed_out = Failure::TimedOut {
+        after: second,
+        text: "no answer within 1 seconds".to_owned(),
+    };
+    shared.insert_failure(now, 7, &timed_out, &credential());
+    assert!(is_shared(&[7], asked, true));
+    assert!(!is_shared(&[7], asked, false));
     shared.insert_identity(now, br#"{"name":"alice"}"#, &credential());
-    assert!(!is_shared(&[7], asked, second));
+    assert!(!is_shared(&[7], asked, true));
     // Failures that concern only the caller are not shared.
     for own in [Failure::Rejected, Failure::Offline, Failure::Interrupted] {
-        shared.insert_failure(now, 7, &own, None, &credential());
-        assert!(!is_shared(&[7], asked, second));
+        shared.insert_failure(now, 7, &own, &credential());
+        assert!(!is_shared(&[7], asked, true));
     }
 }
 
@@ -226,7 +228,7 @@ fn no_token_reaches_the_disk() {
         shared.insert_identity(Timestamp::now(), body.as_bytes(), &credential());
         assert_eq!(names(folder.path()), [""; 0], "{body}");
         let failure = Failure::UnexpectedResponse(body);
-        shared.insert_failure(Timestamp::now(), 7, &failure, None, &credential());
+        shared.insert_failure(Timestamp::now(), 7, &failure, &credential());
         for name in names(folder.path()) {
             let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
             assert!(text.contains("no JSON"), "{text}");
@@ -317,13 +319,13 @@ fn a_failure_is_shared_with_those_who_take_the_same_route() {
     let asker = shared(folder.path()).with_route("a".to_owned());
     let is_shared = |route: &str| {
         let follower = shared(folder.path()).with_route(route.to_owned());
-        follower.failure(now, &[7], None, Duration::ZERO).is_some()
+        follower.failure(now, &[7], None, true).is_some()
     };
     for failure in [
         Failure::Unreachable("the proxy cannot be reached".to_owned()),
         Failure::UnexpectedResponse("it is a proxy's page".to_owned()),
     ] {
-        asker.insert_failure(now, 7, &failure, None, &credential());
+        asker.insert_failure(now, 7, &failure, &credential());
         assert_eq!(
             [is_shared("a"), is_shared("b"), is_shared("")],
             [true, false, false]
@@ -331,6 +333,6 @@ fn a_failure_is_shared_with_those_who_take_the_same_route() {
     }
     // The Hub itself has said this.
     let limited = Failure::RateLimited { retry_after: None };
-    asker.insert_failure(now, 7, &limited, None, &credential());
+    asker.insert_failure(now, 7, &limited, &credential());
     assert_eq!([is_shared("a"), is_shared("b")], [true, true]);
 }
