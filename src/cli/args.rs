@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::endpoint::Endpoint;
 use crate::env::Environment;
 use crate::error::Error;
-use crate::resolve::ambient_endpoint;
+use crate::resolve::{ambient_endpoint, parse_endpoint};
 
 /// Selects the token.
 #[derive(clap::Args, Default)]
@@ -25,8 +25,9 @@ impl TokenArgs {
     /// # Errors
     ///
     /// [`Error::UntrustedEndpoint`].
-    pub fn endpoint(&self) -> Result<Option<Endpoint>, Error> {
-        self.endpoint.as_deref().map(endpoint).transpose()
+    pub fn endpoint(&self, environment: &dyn Environment) -> Result<Option<Endpoint>, Error> {
+        let named = self.endpoint.as_deref();
+        named.map(|text| endpoint(text, environment)).transpose()
     }
 }
 
@@ -40,14 +41,14 @@ pub fn endpoint_or_ambient(
     environment: &dyn Environment,
 ) -> Result<Endpoint, Error> {
     match named {
-        Some(text) => endpoint(text),
+        Some(text) => endpoint(text, environment),
         None => ambient_endpoint(environment),
     }
 }
 
 /// Parses the value of `--endpoint`.
-fn endpoint(text: &str) -> Result<Endpoint, Error> {
-    Endpoint::parse(text).map_err(|error| error.context("--endpoint"))
+fn endpoint(text: &str, environment: &dyn Environment) -> Result<Endpoint, Error> {
+    parse_endpoint(text, environment).map_err(|error| error.context("--endpoint"))
 }
 
 /// How long to wait.

@@ -65,6 +65,9 @@ pub fn run(
         name::check(name)?;
     }
     let token_store = token_context::token_store(context)?;
+    if let Some(warning) = context.resolver.insecure_warning(&endpoint) {
+        output.warning(&warning);
+    }
     let credential = Arc::new(Credential {
         token: read(arguments, context, output, &endpoint)?,
         source: Source::Argument,

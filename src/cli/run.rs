@@ -91,6 +91,7 @@ pub fn run(
     }
     // The command would send the token.
     session.credential.check_sendable()?;
+    session.credential.endpoint.check_other_programs()?;
     let mut command = Command::new(program);
     command.args(rest);
     hand_over(&mut command, &session.credential);

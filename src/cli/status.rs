@@ -61,7 +61,7 @@ pub fn run(
     context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    arguments.which.endpoint()?;
+    arguments.which.endpoint(context.environment)?;
     let report = gather(arguments, context)?;
     if output.is_json() {
         output.object(&report.to_json());

@@ -40,7 +40,7 @@ impl<'a> Session<'a> {
     ///
     /// As [`Resolver::resolve`](crate::resolve::Resolver::resolve).
     pub fn open(context: &'a Context<'_>, which: &TokenArgs) -> Result<Self, Error> {
-        let request = request(which)?;
+        let request = request(which, context)?;
         let host = shell(context);
         let resolution = context
             .resolver
@@ -49,13 +49,15 @@ impl<'a> Session<'a> {
             message: "no token was requested".to_owned(),
             trace: Arc::new(resolution.trace.clone()),
         })?;
+        let mut warnings = context.resolver.warnings(&resolution.trace);
+        warnings.extend(context.resolver.insecure_warning(&credential.endpoint));
         Ok(Self {
             interrupt: context.interrupt,
             client: context.client(),
             credential,
             settings: Settings::read(context.environment),
             connection: OnceCell::new(),
-            warnings: context.resolver.warnings(&resolution.trace),
+            warnings,
         })
     }
 
@@ -89,7 +91,7 @@ pub fn explain(context: &Context<'_>, which: &TokenArgs) -> Result<Trace, Error>
     let host = shell(context);
     context
         .resolver
-        .explain(&request(which)?, &inputs(context).with_host(&host))
+        .explain(&request(which, context)?, &inputs(context).with_host(&host))
 }
 
 /// The defaults of the folder's project.
@@ -159,10 +161,10 @@ pub fn shadow(context: &Context<'_>, effect: &str, purpose: &str) -> Option<Stri
     shadow_warning(context.environment, effect, purpose)
 }
 
-fn request(which: &TokenArgs) -> Result<Request<'_>, Error> {
+fn request<'a>(which: &'a TokenArgs, context: &Context<'_>) -> Result<Request<'a>, Error> {
     Ok(Request {
         argument: Argument::Ambient,
-        endpoint: which.endpoint()?,
+        endpoint: which.endpoint(context.environment)?,
         profile: which.profile.as_deref(),
     })
 }

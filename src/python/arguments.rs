@@ -8,12 +8,13 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::error::to_python;
+use super::error::{classes, to_python};
 use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::identity::Options;
-use crate::resolve::Inputs;
+use crate::process_state::ProcessState;
+use crate::resolve::{self, Inputs};
 
 /// Whether a module is imported already. Such a module is then taken with `py.import`, which waits
 /// until another thread has finished importing it.
@@ -29,7 +30,10 @@ pub fn inputs() -> Inputs<'static> {
 /// Parses an endpoint argument.
 pub fn parse_endpoint(endpoint: Option<&str>) -> PyResult<Option<Endpoint>> {
     endpoint
-        .map(|text| Endpoint::parse(text).map_err(|error| error.context("endpoint=")))
+        .map(|text| {
+            resolve::parse_endpoint(text, &ProcessEnvironment)
+                .map_err(|error| error.context("endpoint="))
+        })
         .transpose()
         .map_err(to_python)
 }
@@ -70,6 +74,18 @@ pub fn options(
         timeout: seconds("timeout", timeout)?.unwrap_or(defaults.timeout),
         ..defaults
     })
+}
+
+/// Warns, once, about an endpoint that shows tokens to the network.
+pub fn warn_of_insecure(
+    py: Python<'_>,
+    process: &ProcessState,
+    endpoint: &Endpoint,
+) -> PyResult<()> {
+    match process.resolver.insecure_warning(endpoint) {
+        Some(text) => warn(py, &py.get_type::<classes::HubTokenWarning>(), &text),
+        None => Ok(()),
+    }
 }
 
 /// Emits a warning attributed to the caller.

@@ -31,6 +31,8 @@ pub fn may_see(py: Python<'_>, credential: &Credential, url: &str) -> PyResult<b
     match credential.endpoint.recipient(url) {
         Ok(Recipient::Own | Recipient::Sibling) => Ok(true),
         Ok(Recipient::Foreign(origin)) => warn_once(py, credential, origin).map(|()| false),
+        // The library would look up a name of this machine, and might be sent to another one.
+        Ok(Recipient::LookedUp) => credential.check_url(url).map(|()| false).map_err(to_python),
         // No library would send this: it is not an address, or it has another protocol.
         Err(UrlProblem::NotAUrl | UrlProblem::Scheme) if !resembles_http(url) => Ok(false),
         Err(_) => credential.check_url(url).map(|()| false).map_err(to_python),

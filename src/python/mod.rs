@@ -30,6 +30,7 @@ mod chain;
 mod cli;
 mod constructor;
 mod error;
+mod greenlets;
 mod host;
 #[cfg(feature = "hub")]
 mod hub;
@@ -138,8 +139,14 @@ fn forget_answer() {
 #[pyfunction]
 fn ambient_endpoint() -> PyResult<String> {
     crate::resolve::ambient_endpoint(&crate::env::ProcessEnvironment)
-        .map(|endpoint| endpoint.as_str().to_owned())
+        .and_then(for_the_libraries)
         .map_err(error::to_python)
+}
+
+/// An endpoint that the Hub's libraries, which look up its name, may send a token to.
+fn for_the_libraries(endpoint: crate::endpoint::Endpoint) -> Result<String, crate::error::Error> {
+    endpoint.check_other_programs()?;
+    Ok(endpoint.as_str().to_owned())
 }
 
 /// Normalizes an endpoint, so that endpoints can be compared.
@@ -154,7 +161,7 @@ fn ambient_endpoint() -> PyResult<String> {
 ///     hubtoken.errors.UntrustedEndpointError: It must not receive tokens.
 #[pyfunction]
 fn normalized_endpoint(text: &str) -> PyResult<String> {
-    crate::endpoint::Endpoint::parse(text)
-        .map(|endpoint| endpoint.as_str().to_owned())
+    crate::resolve::parse_endpoint(text, &crate::env::ProcessEnvironment)
+        .and_then(for_the_libraries)
         .map_err(error::to_python)
 }

@@ -4,16 +4,17 @@ use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
 
-use super::arguments::parse_endpoint;
 use super::error::to_python;
 use super::token::PyHubToken;
 use super::token_state::TokenState;
 use super::trace::{PickledStep, PyTrace};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
+use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::live_tokens;
+use crate::resolve::PlainHttp;
 use crate::source::Source;
 use crate::token::Token;
 use crate::token_reference::TokenReference;
@@ -55,7 +56,7 @@ pub fn restore(
     let reference = TokenReference {
         // A source of a later version cannot be looked up again: treat it as an argument.
         source: Source::parse(source, profile).unwrap_or(Source::Argument),
-        endpoint: Endpoint::parse(endpoint).map_err(|_| damaged())?,
+        endpoint: Endpoint::parse_recorded(endpoint).map_err(|_| damaged())?,
         fingerprint,
         mask,
     };
@@ -64,7 +65,13 @@ pub fn restore(
     }
     let token = value
         .and_then(|value| Token::parse(value).ok().flatten())
-        .filter(|token| token.digest().fingerprint() == reference.fingerprint);
+        .filter(|token| token.digest().fingerprint() == reference.fingerprint)
+        // Its host may no longer be named. Then the lookup on first use says so.
+        .filter(|_| {
+            PlainHttp::read(&ProcessEnvironment)
+                .check(&reference.endpoint)
+                .is_ok()
+        });
     Ok(match token {
         Some(token) => {
             let credential = Arc::new(Credential {
@@ -109,7 +116,11 @@ pub fn restore_trace(steps: Vec<PickledStep>, endpoint: Option<&str>) -> PyResul
             })
         })
         .collect::<PyResult<_>>()?;
-    let endpoint = parse_endpoint(endpoint)?.map(|endpoint| endpoint.to_string());
+    let endpoint = endpoint
+        .map(Endpoint::parse_recorded)
+        .transpose()
+        .map_err(to_python)?
+        .map(|endpoint| endpoint.to_string());
     Ok(PyTrace(Trace { steps, endpoint }))
 }
 

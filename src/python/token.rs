@@ -291,6 +291,10 @@ impl PyHubToken {
             None => py.import("os")?.getattr("environ")?,
         };
         environment.update(base.cast_into::<pyo3::types::PyAny>()?.as_any().cast()?)?;
+        credential
+            .endpoint
+            .check_other_programs()
+            .map_err(to_python)?;
         environment.set_item(env::HF_TOKEN, self.reveal(py)?)?;
         environment.set_item(env::HF_ENDPOINT, credential.endpoint.as_str())?;
         environment.set_item(

@@ -100,6 +100,7 @@ impl Credential {
     pub fn check_url(&self, url: &str) -> Result<(), Error> {
         let origin = match self.endpoint.recipient(url) {
             Ok(Recipient::Own | Recipient::Sibling) => return Ok(()),
+            Ok(Recipient::LookedUp) => return self.endpoint.check_other_programs(),
             Ok(Recipient::Foreign(origin)) => origin,
             Err(problem) => {
                 return Err(Error::UntrustedEndpoint(format!(

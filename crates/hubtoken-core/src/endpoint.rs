@@ -1,8 +1,17 @@
 //! Identifies the Hub that a token belongs to, and decides which hosts may receive the token.
 //!
 //! An [`Endpoint`] is a scheme, a host and a port, with an optional path for Hubs behind a prefix.
-//! It can only be created for https, or for plain http to this machine, so code that holds one may
-//! send a token there. It never contains a user name or a password and is safe to print.
+//! It can only be created for https, for plain http to this machine, or for plain http to a host
+//! that the user named, so code that holds one may send a token there. It never contains a user
+//! name or a password and is safe to print.
+//!
+//! This machine has names besides its addresses: `localhost`, `localhost.`, and every name that
+//! ends in `.localhost` (RFC 6761, section 6.3). hubtoken connects to them without looking them up.
+//! Other programs ask a name server for all of them but `localhost`, and it may send them anywhere.
+//! Over plain http, a token for such a name is therefore sent by hubtoken itself and handed to no
+//! other program.
+
+mod insecure_hosts;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -13,6 +22,7 @@ use url::{Host, Url};
 
 use crate::error::Error;
 use crate::strict_url::{Origin, UrlProblem};
+pub use insecure_hosts::{EntryProblem, InsecureHosts};
 
 /// The public Hub.
 pub const DEFAULT: &str = "https://huggingface.co";
@@ -47,6 +57,9 @@ pub enum Recipient {
     Own,
     /// One of the hosts that huggingface.co itself uses, over https and the default port.
     Sibling,
+    /// The endpoint itself, by a name of this machine that other programs look up. Over plain http,
+    /// only hubtoken's own requests may carry the token there.
+    LookedUp,
     /// Another server, which never receives a token of the endpoint.
     Foreign(Origin),
 }
@@ -61,15 +74,26 @@ pub enum Recipient {
 /// assert!(Endpoint::parse("http://hub.example").is_err());
 /// # Ok::<(), hubtoken_core::error::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Endpoint {
     /// Without a trailing slash.
     text: Arc<str>,
     loopback: bool,
     secure: bool,
+    /// Whether it is plain http to a name of this machine that other programs look up.
+    looked_up: bool,
 }
 
-/// Hashes only the text, which determines the other fields.
+/// Compares only the text: the other fields follow from it and from what the user named.
+impl PartialEq for Endpoint {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Endpoint {}
+
+/// Hashes only the text, as equality does.
 impl Hash for Endpoint {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.text.hash(state);
@@ -95,30 +119,91 @@ impl Endpoint {
         })
     }
 
+    /// Parses an endpoint that may also be plain http to another host, if `is_named` says that the
+    /// user named that host. It is asked for plain http alone: never about `localhost` and loopback
+    /// addresses, which need no permission, nor about Hugging Face's hosts, which get none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::parse`], and whatever `is_named` fails with.
+    pub fn parse_with(
+        text: &str,
+        is_named: impl FnOnce(&Origin) -> Result<bool, Error>,
+    ) -> Result<Self, Error> {
+        match Self::parse(text) {
+            // Other programs may be given the token if the user named even this host.
+            Ok(endpoint) if endpoint.looked_up => Ok(Self {
+                looked_up: !is_named(&origin(&endpoint.text)?)?,
+                ..endpoint
+            }),
+            Ok(endpoint) => Ok(endpoint),
+            Err(_) => Self::read_with(text, is_named),
+        }
+    }
+
+    /// Parses an endpoint that was recorded earlier, when its host may have been named. Before its
+    /// token is used, [`Endpoint::is_insecure`] has to be checked against what is named now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::parse`], except for plain http to another host.
+    pub fn parse_recorded(text: &str) -> Result<Self, Error> {
+        Self::read_with(text, |_| Ok(true)).map(|endpoint| Self {
+            looked_up: !endpoint.secure && endpoint.is_looked_up_by_others(),
+            ..endpoint
+        })
+    }
+
     fn read(text: &str) -> Result<Self, Error> {
-        let untrusted =
-            |problem: UrlProblem| Error::UntrustedEndpoint(format!("the endpoint {problem}"));
-        let origin = Origin::of(text).map_err(untrusted)?;
+        Self::read_with(text, |_| Ok(false))
+    }
+
+    fn read_with(
+        text: &str,
+        is_named: impl FnOnce(&Origin) -> Result<bool, Error>,
+    ) -> Result<Self, Error> {
+        let origin = origin(text)?;
         // The check above has succeeded; this parse provides the normalized text.
-        let url = Url::parse(text).map_err(|_| untrusted(UrlProblem::NotAUrl))?;
+        let mut url = Url::parse(text).map_err(|_| untrusted(UrlProblem::NotAUrl))?;
         if url.query().is_some() || url.fragment().is_some() {
             return Err(Error::UntrustedEndpoint(
                 "the endpoint has a query or a fragment; write the address alone".to_owned(),
             ));
         }
+        if let Host::Ipv4(address) = origin.host() {
+            // A mapped IPv6 address is written as the IPv4 address that it is.
+            url.set_ip_host((*address).into())
+                .map_err(|()| untrusted(UrlProblem::Address))?;
+        }
         let loopback = is_loopback(origin.host());
-        if !origin.is_secure() && !loopback {
+        if !origin.is_secure() && !loopback && (is_hugging_face(&origin) || !is_named(&origin)?) {
             return Err(Error::UntrustedEndpoint(format!(
                 "a token is not sent over plain http to {}: anyone on the network could read it. \
-                 Use https; plain http is for this machine only (127.0.0.1, ::1, localhost)",
-                origin.host()
+                 Use https; plain http is for this machine (127.0.0.1, ::1, localhost){}",
+                origin.host(),
+                if is_hugging_face(&origin) {
+                    ""
+                } else {
+                    " and for hosts that you name in HUBTOKEN_INSECURE_HOSTS"
+                }
             )));
         }
-        Ok(Self {
+        let mut endpoint = Self {
             text: url.as_str().trim_end_matches('/').into(),
             loopback,
             secure: origin.is_secure(),
-        })
+            looked_up: false,
+        };
+        endpoint.looked_up = !endpoint.secure && endpoint.is_looked_up_by_others();
+        Ok(endpoint)
+    }
+
+    /// Whether it has a name of this machine other than `localhost` itself.
+    fn is_looked_up_by_others(&self) -> bool {
+        self.loopback
+            && origin(&self.text).is_ok_and(
+                |origin| matches!(origin.host(), Host::Domain(name) if name != "localhost"),
+            )
     }
 
     /// The public Hub, `https://huggingface.co`.
@@ -129,6 +214,7 @@ impl Endpoint {
             text: DEFAULT.into(),
             loopback: false,
             secure: true,
+            looked_up: false,
         })
         .clone()
     }
@@ -151,6 +237,42 @@ impl Endpoint {
         self.secure
     }
 
+    /// Whether it is plain http to another machine, which the user has to have named.
+    #[must_use]
+    pub fn is_insecure(&self) -> bool {
+        !self.secure && !self.loopback
+    }
+
+    /// What the user is told, once, about an endpoint that shows tokens to the network; `None` for
+    /// every other one.
+    #[must_use]
+    pub fn insecure_warning(&self) -> Option<String> {
+        self.is_insecure().then(|| {
+            format!(
+                "tokens are sent to {self} unencrypted, because its host is named as insecure: \
+                 anyone on the network in between can read them"
+            )
+        })
+    }
+
+    /// Rejects an endpoint whose token must not be handed to other programs, because they might
+    /// connect to another machine.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UntrustedEndpoint`].
+    pub fn check_other_programs(&self) -> Result<(), Error> {
+        if self.looked_up {
+            return Err(Error::UntrustedEndpoint(format!(
+                "{self} is this machine for hubtoken, but other programs look up that name and may \
+                 be sent elsewhere, so they are not given its token over plain http. Use \
+                 http://localhost or http://127.0.0.1 instead, or name the host in \
+                 HUBTOKEN_INSECURE_HOSTS"
+            )));
+        }
+        Ok(())
+    }
+
     /// Whether it is the public Hub.
     #[must_use]
     pub fn is_default(&self) -> bool {
@@ -161,16 +283,7 @@ impl Endpoint {
     /// their services. Other Hubs may have tokens of any form.
     #[must_use]
     pub fn is_hugging_face(&self) -> bool {
-        let Ok(origin) = Origin::of(&self.text) else {
-            return false;
-        };
-        let Host::Domain(host) = origin.host() else {
-            return false;
-        };
-        OWN_DOMAINS.iter().any(|domain| {
-            host.strip_suffix(domain)
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        })
+        Origin::of(&self.text).is_ok_and(|origin| is_hugging_face(&origin))
     }
 
     /// The URL of a path on this Hub. `path` starts with a slash.
@@ -179,18 +292,21 @@ impl Endpoint {
         format!("{}{path}", self.text)
     }
 
-    /// Whether a URL has this endpoint's scheme, host and port, so that the token may be sent
-    /// there.
+    /// Whether a URL has this endpoint's scheme, host and port, so that hubtoken's own requests may
+    /// carry the token there.
     ///
     /// The path does not matter: a Hub also serves files outside its API. A URL that parsers may
     /// read differently never belongs to the endpoint.
     #[must_use]
     pub fn owns(&self, url: &str) -> bool {
-        matches!(self.recipient(url), Ok(Recipient::Own))
+        matches!(
+            self.recipient(url),
+            Ok(Recipient::Own | Recipient::LookedUp)
+        )
     }
 
-    /// Decides whether a token of this endpoint may be sent to a URL. All such decisions are made
-    /// here.
+    /// Decides whether another program may send a token of this endpoint to a URL. All such
+    /// decisions are made here.
     ///
     /// # Errors
     ///
@@ -214,7 +330,11 @@ impl Endpoint {
                 && matches!(other.host(), Host::Domain(host) if SIBLING_HOSTS.contains(&&**host))
         };
         Ok(if Origin::of(&self.text)? == other {
-            Recipient::Own
+            if self.looked_up {
+                Recipient::LookedUp
+            } else {
+                Recipient::Own
+            }
         } else if is_sibling() {
             Recipient::Sibling
         } else {
@@ -223,14 +343,44 @@ impl Endpoint {
     }
 }
 
-/// Whether the host is a loopback literal: 127/8, `::1` or `localhost`. Names are not resolved,
-/// since the result can change between the check and the connection.
-fn is_loopback(host: &Host<String>) -> bool {
+/// Whether the host is this machine: 127/8, `::1`, or a name of its own (RFC 6761, section 6.3).
+/// Names are not resolved, since the result can change between the check and the connection.
+///
+/// ```
+/// use hubtoken_core::endpoint::is_loopback;
+/// use url::Host;
+///
+/// assert!(is_loopback(&Host::Domain("hub.localhost")) && is_loopback(&Host::Domain("localhost.")));
+/// assert!(!is_loopback(&Host::Domain("localhost.example")));
+/// ```
+pub fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {
     match host {
-        Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),
+        Host::Domain(name) => {
+            let name = name.as_ref().to_ascii_lowercase();
+            let name = name.strip_suffix('.').unwrap_or(&name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
         Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.to_canonical().is_loopback(),
     }
+}
+
+fn origin(text: &str) -> Result<Origin, Error> {
+    Origin::of(text).map_err(untrusted)
+}
+
+fn untrusted(problem: UrlProblem) -> Error {
+    Error::UntrustedEndpoint(format!("the endpoint {problem}"))
+}
+
+fn is_hugging_face(origin: &Origin) -> bool {
+    let Host::Domain(host) = origin.host() else {
+        return false;
+    };
+    OWN_DOMAINS.iter().any(|domain| {
+        host.strip_suffix(domain)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
 }
 
 impl fmt::Display for Endpoint {
@@ -246,117 +396,4 @@ impl fmt::Debug for Endpoint {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn only_https_and_loopback_may_see_a_token() {
-        for good in [
-            "https://huggingface.co",
-            "https://hub.example:8443/prefix/",
-            "http://localhost:1",
-            "http://127.1.2.3:80",
-            "http://[::1]:8080",
-        ] {
-            assert!(Endpoint::parse(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "huggingface.co",
-            "http://hub.example",
-            "http://0.0.0.0:80",
-            "http://localhost.evil.example",
-            "http://10.0.0.1",
-            "ftp://huggingface.co",
-            "https://",
-            "https://huggingface.co?x=1",
-            "file:///etc/passwd",
-            " https://huggingface.co",
-            "https://huggingface.co\n",
-            r"https://huggingface.co\@evil.example",
-            "https://huggingface.co:0443",
-            "http://127.1:80",
-            "http://2130706433",
-        ] {
-            assert!(Endpoint::parse(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn what_was_read_last_is_no_answer_to_another_text() {
-        for text in [
-            "https://a.example/",
-            "https://b.example",
-            "https://a.example/",
-        ] {
-            for _ in 0..2 {
-                let endpoint = Endpoint::parse(text).unwrap();
-                assert_eq!(endpoint.as_str(), text.trim_end_matches('/'));
-                assert!(Endpoint::parse("http://hub.example").is_err());
-            }
-        }
-    }
-
-    #[test]
-    fn a_password_in_an_endpoint_is_refused_and_not_shown() {
-        let error = Endpoint::parse("https://user:hunter2@huggingface.co").unwrap_err();
-        assert!(!error.to_string().contains("hunter2"));
-    }
-
-    #[test]
-    fn the_origin_decides_who_owns_a_url() {
-        let endpoint = Endpoint::parse("https://huggingface.co").unwrap();
-        assert!(endpoint.owns("https://huggingface.co/api/whoami-v2"));
-        assert!(endpoint.owns("https://HUGGINGFACE.co:443/x"));
-        for other in [
-            r"https://huggingface.co\@evil.example/",
-            "https://huggingface.co:/x",
-            " https://huggingface.co/x",
-            "http://huggingface.co/x",
-            "https://huggingface.co:8443/x",
-            "https://huggingface.co.evil.example/x",
-            "https://huggingface.co@evil.example/x",
-            "https://cdn.huggingface.co/x",
-            "not a url",
-        ] {
-            assert!(!endpoint.owns(other), "{other}");
-        }
-        let local = Endpoint::parse("http://127.0.0.1:8080").unwrap();
-        assert!(!local.owns("http://localhost:8080/"));
-        assert!(
-            local
-                .recipient(r"http://127.0.0.1:8080\@localhost:1/f")
-                .is_err()
-        );
-    }
-
-    #[test]
-    fn the_public_hub_has_hosts_beside_it_where_no_code_of_others_runs() {
-        let endpoint = Endpoint::default_hub();
-        for host in SIBLING_HOSTS {
-            let url = format!("https://{host}/v1/chat/completions");
-            assert_eq!(endpoint.recipient(&url), Ok(Recipient::Sibling));
-            let staging = Endpoint::parse(STAGING).unwrap();
-            for (endpoint, url) in [
-                (&endpoint, format!("http://{host}/v1")),
-                (&endpoint, format!("https://{host}:8443/v1")),
-                (&endpoint, format!("https://x.{host}/v1")),
-                (&endpoint, format!("https://{host}.evil.example/v1")),
-                (&staging, url),
-            ] {
-                let recipient = endpoint.recipient(&url).unwrap();
-                assert!(matches!(recipient, Recipient::Foreign(_)), "{url}");
-            }
-        }
-        for url in [
-            "https://alice-space.hf.space/",
-            "https://abc.us-east-1.aws.endpoints.huggingface.cloud/",
-            "https://cdn-lfs.huggingface.co/",
-            "https://huggingface.cloud/",
-        ] {
-            let recipient = endpoint.recipient(url).unwrap();
-            assert!(matches!(recipient, Recipient::Foreign(_)), "{url}");
-        }
-    }
-}
+mod tests;

@@ -20,6 +20,9 @@ pub const HF_OIDC_RESOURCE: &str = "HF_OIDC_RESOURCE";
 pub const HF_HUB_DISABLE_IMPLICIT_TOKEN: &str = "HF_HUB_DISABLE_IMPLICIT_TOKEN";
 /// The Hub that ambient tokens belong to.
 pub const HF_ENDPOINT: &str = "HF_ENDPOINT";
+/// Hosts that tokens may be sent to over plain http, exact names with an optional port, separated by
+/// commas. For a Hub in another container.
+pub const HUBTOKEN_INSECURE_HOSTS: &str = "HUBTOKEN_INSECURE_HOSTS";
 /// Selects the staging Hub and takes precedence over [`HF_ENDPOINT`].
 pub const HUGGINGFACE_CO_STAGING: &str = "HUGGINGFACE_CO_STAGING";
 /// The folder shared by the Hub's libraries.

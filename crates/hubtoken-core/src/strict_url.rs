@@ -106,16 +106,20 @@ impl Origin {
             return Err(UrlProblem::UserInfo);
         }
         let (host, port) = split_port(authority)?;
+        let host = read_host(host)?;
         let origin = Self {
             secure,
-            host: read_host(host)?,
+            host: host.clone(),
             port: port.unwrap_or(if secure { 443 } else { 80 }),
         };
         // Our own requests use this parser, which is stricter about international names.
         let read = Url::parse(text).map_err(|_| UrlProblem::Host)?;
         let same_host = read.host().map(|host| host.to_owned()) == Some(origin.host.clone());
         if same_host && read.port_or_known_default() == Some(origin.port) {
-            Ok(origin)
+            Ok(Self {
+                host: unmapped(host),
+                ..origin
+            })
         } else {
             Err(UrlProblem::Host)
         }
@@ -127,7 +131,7 @@ impl Origin {
         self.secure
     }
 
-    /// The host, in lower case.
+    /// The host, in lower case. An IPv6 address that maps a loopback address is that address.
     #[must_use]
     pub fn host(&self) -> &Host<String> {
         &self.host
@@ -288,11 +292,28 @@ fn read_host(host: &str) -> Result<Host<String>, UrlProblem> {
             .map(Host::Ipv4)
             .map_err(|_| UrlProblem::Address);
     }
-    // An empty label means a leading or trailing dot, or two dots in a row.
-    if host.split('.').any(str::is_empty) || host.starts_with('-') {
+    let name = host.to_ascii_lowercase();
+    // An empty label means a leading or trailing dot, or two dots in a row. Only the name of this
+    // machine may end in one (RFC 6761): others would be different names to some programs.
+    let relative = name.strip_suffix('.').unwrap_or(&name);
+    let is_local = relative == "localhost" || relative.ends_with(".localhost");
+    let labels = if is_local { relative } else { &name };
+    if labels.split('.').any(str::is_empty) || name.starts_with('-') {
         return Err(UrlProblem::Host);
     }
-    Ok(Host::Domain(host.to_ascii_lowercase()))
+    Ok(Host::Domain(name))
+}
+
+/// Replaces an IPv6 address that maps a loopback address by that address: every program connects to
+/// the same server.
+fn unmapped(host: Host<String>) -> Host<String> {
+    match host {
+        Host::Ipv6(address) => match address.to_ipv4_mapped() {
+            Some(mapped) if mapped.is_loopback() => Host::Ipv4(mapped),
+            _ => Host::Ipv6(address),
+        },
+        host => host,
+    }
 }
 
 #[cfg(test)]

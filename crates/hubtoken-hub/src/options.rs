@@ -16,6 +16,7 @@ use super::inference::options::InferenceOptions;
 use super::monitoring::log::{LogFormat, LogLevel};
 use super::rate_limit::RateLimit;
 use super::registry::AUDIT_DAYS;
+use hubtoken_core::endpoint::is_loopback;
 use hubtoken_core::strict_url::Origin;
 
 /// The certificate files, in PEM. They are reloaded when they change.
@@ -128,6 +129,8 @@ impl HubOptions {
         } else {
             host.parse::<IpAddr>()
                 .ok()
+                // A mapped IPv6 address is listened on as the IPv4 address that it is.
+                .map(|address| address.to_canonical())
                 .filter(|address| address.is_loopback() || self.tls.is_some())
         };
         address
@@ -137,8 +140,10 @@ impl HubOptions {
             })
     }
 
+    /// Whether the host is a name of this machine, all of which are served as `localhost`: the
+    /// others are looked up by clients.
     pub(crate) fn is_localhost(&self) -> bool {
-        self.host.eq_ignore_ascii_case("localhost")
+        is_loopback(&Host::Domain(self.host.as_str()))
     }
 
     /// Whether programs on other machines are served.
@@ -223,7 +228,7 @@ impl HubOptions {
         let on_this_machine = match base.host() {
             Some(Host::Domain(name)) => name == "localhost",
             Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
             None => return Err(invalid_base_url("it has no host")),
         };
         if !is_bare {
@@ -273,6 +278,9 @@ mod tests {
             ("::1", "http://[::1]:80"),
             ("[::1]", "http://[::1]:80"),
             ("127.0.0.2", "http://127.0.0.2:80"),
+            ("localhost.", "http://localhost:80"),
+            ("hub.localhost", "http://localhost:80"),
+            ("[::ffff:127.0.0.1]", "http://127.0.0.1:80"),
         ] {
             let options = on(host);
             let address = options.address().unwrap();

@@ -44,7 +44,7 @@ pub struct HelperResponse {
 /// not a token of this Hub, such as a key of another service. A missing token is not an error: git
 /// then asks the user.
 pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<HelperResponse, Error> {
-    let Some(endpoint) = requested_endpoint(asked) else {
+    let Some(endpoint) = requested_endpoint(asked, inputs) else {
         return Ok(HelperResponse::default());
     };
     let request = Request {
@@ -63,8 +63,12 @@ pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<HelperResponse, Er
         Some(credential) if !credential.endpoint.owns(endpoint.as_str()) => {}
         Some(credential) => {
             credential.check_sendable()?;
+            credential.endpoint.check_other_programs()?;
             response.attributes = Some(answer_with(asked, &credential, inputs));
             response.warnings = resolver.warnings(&trace);
+            response
+                .warnings
+                .extend(resolver.insecure_warning(&credential.endpoint));
         }
         None => response.warnings = resolver.warnings(&trace),
     }
@@ -73,7 +77,7 @@ pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<HelperResponse, Er
 
 /// The Hub that git is connecting to, if a token may be sent there and every URL parser would agree
 /// on the host.
-fn requested_endpoint(asked: &Attributes) -> Option<Endpoint> {
+fn requested_endpoint(asked: &Attributes, inputs: &Inputs<'_>) -> Option<Endpoint> {
     // In `https://evil.example\@huggingface.co/`, git sees this username, but browsers see another
     // host.
     let is_odd = |byte: &u8| *byte == b'\\' || *byte <= b' ' || *byte == 0x7f;
@@ -91,7 +95,7 @@ fn requested_endpoint(asked: &Attributes) -> Option<Endpoint> {
     if !["https", "http"].contains(&protocol) || !host.bytes().all(is_plain) {
         return None;
     }
-    Endpoint::parse(&format!("{protocol}://{host}")).ok()
+    inputs.parse_endpoint(&format!("{protocol}://{host}")).ok()
 }
 
 /// Whether a configuration names a profile that is not stored. Such a source was requested by name,

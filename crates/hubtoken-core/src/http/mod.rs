@@ -2,11 +2,14 @@
 //!
 //! A request goes to its endpoint and nowhere else. Redirects are followed manually and only within
 //! the endpoint's origin, since the `Authorization` header would go along. A Hub on this machine is
-//! never reached through a proxy, whatever the environment says. Response sizes and waiting times
-//! are bounded, because a Hub can fail in many ways.
+//! never reached through a proxy, whatever the environment says, and its name is never looked up.
+//! Nor is a Hub reached through a proxy over plain http: the user trusts the network up to that
+//! host, and a proxy would show the token to another one. Response sizes and waiting times are
+//! bounded, because a Hub can fail in many ways.
 
 mod certificates;
 pub mod log;
+mod loopback;
 mod proxy;
 mod route;
 mod settings;
@@ -28,7 +31,9 @@ use crate::sync::lock_ignoring_poison;
 pub use certificates::Certificates;
 use certificates::FileStamps;
 use log::LoggedRequest;
+use loopback::LoopbackResolver;
 pub use proxy::ProxyName;
+use route::Route;
 pub use route::RouteId;
 pub use settings::Settings;
 use transport_error::classify;
@@ -66,6 +71,13 @@ impl Response {
 pub enum TransportError {
     /// No response, or not in time, or an incomplete one.
     Unreachable(String),
+    /// No complete response within the time that the caller allowed.
+    TimedOut {
+        /// That time.
+        after: Duration,
+        /// What was waited for.
+        text: String,
+    },
     /// A response that a Hub does not send.
     Protocol(String),
 }
@@ -76,34 +88,6 @@ pub struct HubClient {
     http: reqwest::Client,
     /// The proxy that its requests go through.
     proxy: Option<ProxyName>,
-}
-
-/// How a Hub is reached.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Route {
-    /// Plain HTTP on this machine, independent of all settings.
-    Local,
-    /// Without a proxy.
-    Direct,
-    /// Through the proxy that the environment names.
-    Proxied,
-}
-
-impl Route {
-    fn of(endpoint: &Endpoint, settings: &Settings) -> Self {
-        let exceptions = settings.no_proxy.as_deref().unwrap_or_default();
-        if endpoint.is_loopback() {
-            if endpoint.is_secure() {
-                Self::Direct
-            } else {
-                Self::Local
-            }
-        } else if settings.proxy.is_none() || proxy::is_exempt(exceptions, endpoint.as_str()) {
-            Self::Direct
-        } else {
-            Self::Proxied
-        }
-    }
 }
 
 /// The HTTP clients of a process, one per route to a Hub.
@@ -137,13 +121,14 @@ impl Transport {
                  the Hub a name, or list its address in NO_PROXY; nothing was sent"
             )));
         }
-        let stamp = match route {
-            Route::Local => FileStamps::default(),
-            Route::Direct | Route::Proxied => settings.certificates.stamp(),
+        let stamp = if route.is_secure() {
+            settings.certificates.stamp()
+        } else {
+            FileStamps::default()
         };
         let mut clients = lock_ignoring_poison(&self.clients);
         let known = clients.iter().position(|kept| {
-            kept.route == route && (route == Route::Local || kept.settings.same_route(settings))
+            kept.route == route && (!route.is_secure() || kept.settings.same_route(settings))
         });
         if let Some(known) = known {
             if clients[known].stamp == stamp {
@@ -168,13 +153,12 @@ impl Transport {
 }
 
 fn build(route: Route, settings: &Settings) -> Result<HubClient, Error> {
-    let is_secure = route != Route::Local;
     // Before the certificates, which take longer to read.
     let server = match &settings.proxy {
         Some(named) if route == Route::Proxied => Some(named.parse()?),
         _ => None,
     };
-    let tls = tls::client_config(is_secure, &settings.certificates)?;
+    let tls = tls::client_config(route.is_secure(), &settings.certificates)?;
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .user_agent(concat!("hubtoken/", env!("CARGO_PKG_VERSION")))
@@ -186,6 +170,9 @@ fn build(route: Route, settings: &Settings) -> Result<HubClient, Error> {
     let set_up = |error: reqwest::Error| {
         Error::Configuration(format!("HTTP cannot be set up: {}", root_cause(&error)))
     };
+    if route.is_local() {
+        builder = builder.dns_resolver(LoopbackResolver);
+    }
     if let Some(server) = &server {
         builder = builder.proxy(Proxy::all(server.address.as_str()).map_err(set_up)?);
     }
@@ -283,10 +270,13 @@ async fn with_timeout(
         .await
         .unwrap_or_else(|_| {
             let waited = no_answer_within(limit.whole);
-            Err(TransportError::Unreachable(match &client.proxy {
-                Some(proxy) => format!("{waited} through the proxy {proxy}"),
-                None => waited,
-            }))
+            Err(TransportError::TimedOut {
+                after: limit.whole,
+                text: match &client.proxy {
+                    Some(proxy) => format!("{waited} through the proxy {proxy}"),
+                    None => waited,
+                },
+            })
         })
 }
 

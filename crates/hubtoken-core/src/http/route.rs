@@ -1,4 +1,4 @@
-//! Identifies the route to a Hub.
+//! Decides on the route to a Hub, and identifies it.
 //!
 //! Processes and threads share what the Hub said about a token. A missing response is shared only
 //! within a route: a proxy that is down does not matter to callers with another proxy, or with
@@ -8,10 +8,53 @@ use std::fmt::Write as _;
 
 use zeroize::Zeroizing;
 
-use super::{Route, Settings};
+use super::{Settings, proxy};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::token::Digest;
+
+/// How a Hub is reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    /// Plain HTTP on this machine, independent of all settings.
+    Local,
+    /// TLS on this machine.
+    LocalTls,
+    /// Plain HTTP to a host that the user named, independent of all settings.
+    Plain,
+    /// Without a proxy.
+    Direct,
+    /// Through the proxy that the environment names.
+    Proxied,
+}
+
+impl Route {
+    pub(super) fn of(endpoint: &Endpoint, settings: &Settings) -> Self {
+        let exceptions = settings.no_proxy.as_deref().unwrap_or_default();
+        if endpoint.is_loopback() {
+            if endpoint.is_secure() {
+                Self::LocalTls
+            } else {
+                Self::Local
+            }
+        } else if !endpoint.is_secure() {
+            Self::Plain
+        } else if settings.proxy.is_none() || proxy::is_exempt(exceptions, endpoint.as_str()) {
+            Self::Direct
+        } else {
+            Self::Proxied
+        }
+    }
+
+    /// Whether it uses TLS, and therefore certificates.
+    pub(super) fn is_secure(self) -> bool {
+        !matches!(self, Self::Local | Self::Plain)
+    }
+
+    pub(super) fn is_local(self) -> bool {
+        matches!(self, Self::Local | Self::LocalTls)
+    }
+}
 
 /// A route to a Hub, for comparison. Reveals no password: it is a digest.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,7 +76,7 @@ impl Settings {
     pub fn route_id(&self, endpoint: &Endpoint) -> RouteId {
         let route = Route::of(endpoint, self);
         let mut text = Zeroizing::new(String::new());
-        if route != Route::Local {
+        if route.is_secure() {
             // Cannot fail.
             let _ = writeln!(text, "{:?}", self.certificates);
         }
@@ -73,6 +116,14 @@ mod tests {
         assert!(proxied != route_id(hub, [other, none, none]));
         assert!(proxied != route_id(hub, [proxy, bundle, none]));
         assert!(direct == route_id(hub, [proxy, no_proxy, none]));
+        // The user trusts the network up to this host, not one behind a proxy.
+        let named = Endpoint::parse_with("http://hub:8080", |_| Ok(true)).unwrap();
+        let plain = |pairs: [(&str, &str); 3]| {
+            Settings::read(&StaticEnvironment::from(pairs)).route_id(&named)
+        };
+        assert!(plain([none; 3]) == plain([proxy, bundle, none]));
+        let secure = "https://hub.localhost";
+        assert!(route_id(secure, [none; 3]) == route_id(secure, [proxy, none, none]));
         let local = "http://127.0.0.1:1";
         assert!(route_id(local, [none; 3]) == route_id(local, [proxy, bundle, none]));
     }

@@ -34,9 +34,10 @@ const MTIME_GRANULARITY: Duration = Duration::from_millis(100);
 const MAXIMUM_FOLDERS: usize = 64;
 
 /// The variables that decide whether a token from the environment is used, and which one.
-const ENVIRONMENT: [&str; 5] = [
+const ENVIRONMENT: [&str; 6] = [
     env::HF_TOKEN,
     env::HF_ENDPOINT,
+    env::HUBTOKEN_INSECURE_HOSTS,
     env::HUGGINGFACE_CO_STAGING,
     env::HF_OIDC_RESOURCE,
     env::HF_HUB_DISABLE_IMPLICIT_TOKEN,

@@ -199,6 +199,8 @@ impl<'a> ChainRun<'a> {
             self.trace.steps.push(step);
             return Ok(());
         }
+        // It may have been recorded when its host was still named.
+        self.inputs.plain_http.check(&endpoint)?;
         self.trace.steps.push(step);
         let credential = Credential {
             token,

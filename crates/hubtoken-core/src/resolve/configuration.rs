@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use crate::bounded_file;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, InsecureHosts};
 use crate::error::Error;
 use crate::repository::RepositoryType;
 use crate::role::Role;
@@ -50,6 +50,8 @@ pub struct Configuration {
     pub token_file: Option<String>,
     /// A program that prints a token, with its arguments. The user's own file only.
     pub token_command: Option<Vec<String>>,
+    /// Hosts that tokens may be sent to over plain http. The user's own file only.
+    pub insecure_hosts: InsecureHosts,
     /// Folders whose project files are trusted regardless of their owner. The user's own file only.
     pub safe_directories: Vec<String>,
 }
@@ -167,9 +169,11 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
             ("repo", _) => configuration.repo = Some(repository(value, path)?),
             ("sources", _) => configuration.sources = Some(sources(value, path)?),
             ("endpoint", Owner::User) => {
-                let endpoint = Endpoint::parse(&text(key, value, path)?).map_err(|error| {
-                    error.context(&format!("{}: `endpoint`", redacted_path(path)))
-                })?;
+                // The environment may name its host as well, so the chain checks that.
+                let endpoint =
+                    Endpoint::parse_recorded(&text(key, value, path)?).map_err(|error| {
+                        error.context(&format!("{}: `endpoint`", redacted_path(path)))
+                    })?;
                 configuration.endpoint = Some(endpoint);
             }
             ("token_file", Owner::User) => {
@@ -177,6 +181,18 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
             }
             ("token_command", Owner::User) => {
                 configuration.token_command = Some(command(value, path)?);
+            }
+            ("insecure_hosts", Owner::User) => {
+                configuration.insecure_hosts = insecure_hosts(value, path)?;
+            }
+            ("insecure_hosts", Owner::Project) => {
+                return refuse(
+                    "`insecure_hosts` is not for a project's file: a cloned repository must not \
+                     decide that a token travels unencrypted. Write it into your own \
+                     configuration, hubtoken/config.toml in your configuration folder, or set \
+                     HUBTOKEN_INSECURE_HOSTS"
+                        .to_owned(),
+                );
             }
             ("safe_directories", Owner::User) => {
                 configuration.safe_directories = safe_directories(value, path)?;
@@ -201,7 +217,7 @@ fn from_table(table: &Table, path: &Path, owner: Owner) -> Result<Configuration,
                     "`{}` is not a supported key; the keys are profile, role, repo, sources{}",
                     redacted(key),
                     if owner == Owner::User {
-                        ", endpoint, token_command, token_file, safe_directories"
+                        ", endpoint, token_command, token_file, insecure_hosts, safe_directories"
                     } else {
                         ""
                     }
@@ -271,6 +287,20 @@ fn safe_directories(value: &Value, path: &Path) -> Result<Vec<String>, Error> {
             redacted_path(path)
         ))),
     }
+}
+
+fn insecure_hosts(value: &Value, path: &Path) -> Result<InsecureHosts, Error> {
+    let refuse = |problem: String| {
+        let path = redacted_path(path);
+        Error::Configuration(format!("{path}: `insecure_hosts`: {problem}"))
+    };
+    let entries: Option<Vec<&str>> = value
+        .as_array()
+        .and_then(|items| items.iter().map(Value::as_str).collect());
+    let entries = entries.ok_or_else(|| {
+        refuse("it must be a list of hosts, such as [\"hub\", \"hub:8080\"]".to_owned())
+    })?;
+    InsecureHosts::parse(entries).map_err(|problem| refuse(problem.to_string()))
 }
 
 fn sources(value: &Value, path: &Path) -> Result<Vec<String>, Error> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::cache::{SearchPaths, Variables};
 use super::host::{Host, NoHost};
+use super::plain_http::{self, PlainHttp};
 use super::slow_source;
 use super::trust::Trust;
 use crate::endpoint::{self, Endpoint};
@@ -40,6 +41,8 @@ pub struct Inputs<'a> {
     pub(super) home: Option<PathBuf>,
     /// Which project files are trusted.
     pub(super) trust: Trust,
+    /// Which hosts may be sent a token over plain http.
+    pub(super) plain_http: PlainHttp,
     /// The working directory; `None` if it was deleted or cannot be determined.
     pub(super) folder: Option<PathBuf>,
 }
@@ -93,6 +96,7 @@ impl<'a> Inputs<'a> {
             paths: Paths::new(environment),
             home: crate::paths::home(environment),
             trust: Trust::read(environment),
+            plain_http: PlainHttp::read(environment),
             variables: Variables::read(environment),
         }
     }
@@ -104,6 +108,15 @@ impl<'a> Inputs<'a> {
             home: self.home.as_deref(),
             trust: &self.trust,
         }
+    }
+
+    /// Parses an endpoint, which may be plain http to a host that the user named.
+    ///
+    /// # Errors
+    ///
+    /// As [`PlainHttp::parse`].
+    pub fn parse_endpoint(&self, text: &str) -> Result<Endpoint, Error> {
+        self.plain_http.parse(text)
     }
 
     /// The expiry of a token in Unix seconds, if it is stored with one. Unreadable stored tokens
@@ -152,7 +165,8 @@ pub fn ambient_endpoint(environment: &dyn Environment) -> Result<Endpoint, Error
         None => Ok(Endpoint::default_hub()),
         Some(value) => match value.to_str() {
             Some(text) if text.trim().is_empty() => Ok(Endpoint::default_hub()),
-            Some(text) => Endpoint::parse(text).map_err(|error| error.context(env::HF_ENDPOINT)),
+            Some(text) => plain_http::parse_endpoint(text, environment)
+                .map_err(|error| error.context(env::HF_ENDPOINT)),
             None => Err(Error::UntrustedEndpoint(format!(
                 "{}: the endpoint is not text",
                 env::HF_ENDPOINT

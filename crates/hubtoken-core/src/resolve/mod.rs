@@ -22,6 +22,7 @@ mod huggingface_hub;
 mod inputs;
 pub mod pin;
 pub mod placed;
+mod plain_http;
 pub mod project_defaults;
 pub mod search;
 pub mod slow_source;
@@ -43,6 +44,7 @@ pub use cache::Cached;
 use cache::{ConfigurationCache, LastResolution, StampedPath};
 use chain::ChainRun;
 pub use inputs::{Inputs, TOKEN_VARIABLES, ambient_endpoint};
+pub use plain_http::{PlainHttp, parse_endpoint};
 use slow_source::SlowSources;
 
 /// The value that a caller passed as `token=`.
@@ -131,6 +133,13 @@ impl Resolver {
                 .filter(|step| matches!(step.status, SourceStatus::Broken | SourceStatus::Refused))
                 .map(|step| format!("{} was passed over: {}", step.source, step.detail)),
         )
+    }
+
+    /// The warning about an endpoint that shows tokens to the network, unless it was given before.
+    #[must_use]
+    pub fn insecure_warning(&self, endpoint: &Endpoint) -> Option<String> {
+        self.new_warnings(endpoint.insecure_warning().into_iter())
+            .pop()
     }
 
     /// Filters out the warnings that were given before.

@@ -112,7 +112,8 @@ impl MetadataIndex {
         let text = raw.endpoint.as_deref().unwrap_or_default();
         let known = self.endpoints.iter().position(|(known, _)| known == text);
         let endpoint_index = known.unwrap_or_else(|| {
-            let endpoint = Endpoint::parse(text);
+            // Whether its host is still named is checked when the token is used.
+            let endpoint = Endpoint::parse_recorded(text);
             let endpoint = endpoint.map_err(|error| error.context("hubtoken_endpoints.json"));
             self.endpoints.push((text.to_owned(), endpoint));
             self.endpoints.len() - 1

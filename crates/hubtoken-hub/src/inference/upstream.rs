@@ -162,7 +162,7 @@ fn key(upstream: &Upstream, url: &Url) -> Result<Option<HeaderValue>, HubError> 
     let on_this_machine = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
         None => false,
     };
     if url.scheme() == "http" && !on_this_machine {

@@ -30,6 +30,7 @@ fn a_project_does_not_steer_secrets() {
         "endpoint",
         "token_command",
         "token_file",
+        "insecure_hosts",
         "safe_directories",
     ] {
         let error = project(&format!("{key} = \"https://evil.example\"")).unwrap_err();
