@@ -26,6 +26,7 @@ import binascii
 import json
 import os
 import threading
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -214,9 +215,11 @@ class _Check:
         try:
             identity = cached_identity(token, endpoint=self._endpoint, max_age=self._max_age)
             is_new = identity is None
+            # The time-out is for all that one caller's request asks the Hub.
+            started = time.monotonic()
             if identity is None:
                 identity = await _threads.run(lambda: self._identify(token))
-            return await self._allowed(identity, token, is_new=is_new)
+            return await self._allowed(identity, token, started, is_new=is_new)
         except (TokenFormatError, InvalidTokenError):
             raise _invalid() from None
         except (AccessDeniedError, RepositoryNotFoundError):
@@ -231,7 +234,9 @@ class _Check:
             token, endpoint=self._endpoint, max_age=self._max_age, timeout=self._timeout
         )
 
-    async def _allowed(self, identity: "Identity", token: str, *, is_new: bool) -> "Identity":
+    async def _allowed(
+        self, identity: "Identity", token: str, started: float, *, is_new: bool
+    ) -> "Identity":
         """The identity, if it is allowed; before a denial, the Hub's latest answer is used."""
         if self._require is None:
             return identity
@@ -240,7 +245,7 @@ class _Check:
             verdict.outcome == "unknown" and not self._is_known
         )
         if is_refused and not is_new:
-            identity = await self._latest(token, verdict)
+            identity = await self._latest(token, verdict, started)
             verdict = self._judge(identity, self._require)
         if verdict.outcome == "denied":
             raise _Refusal(403, verdict.reason, error="insufficient_scope")
@@ -249,13 +254,13 @@ class _Check:
             raise _Refusal(503, verdict.reason, again=_AGAIN)
         if verdict.outcome == "unknown":
             # Only the Hub can decide, for instance whether another user's repository is public.
-            await _threads.run(lambda: self._ask_hub(token))
+            await _threads.run(lambda: self._ask_hub(token, started))
         return identity
 
     def _judge(self, identity: "Identity", require: str) -> "Verdict":
         return authorize(identity, require, repo=self._repo, repo_type=self._repo_type)
 
-    async def _latest(self, token: str, verdict: "Verdict") -> "Identity":
+    async def _latest(self, token: str, verdict: "Verdict", started: float) -> "Identity":
         """An identity that is recent enough for a denial."""
         age = _DENIAL_AGE if self._max_age is None else min(_DENIAL_AGE, self._max_age)
         identity = cached_identity(token, endpoint=self._endpoint, max_age=age)
@@ -264,13 +269,17 @@ class _Check:
         try:
             return await _threads.run(
                 lambda: identify_anew(
-                    token, endpoint=self._endpoint, max_age=age, timeout=self._timeout
+                    token,
+                    endpoint=self._endpoint,
+                    max_age=age,
+                    timeout=self._timeout,
+                    spent=time.monotonic() - started,
                 )
             )
         except VerdictUnknownError as error:
             raise _unknown(error, f". Its last answer was: {verdict.reason}") from None
 
-    def _ask_hub(self, token: str) -> None:
+    def _ask_hub(self, token: str, started: float) -> None:
         require_of_caller(
             self._require or "read",
             token,
@@ -279,6 +288,7 @@ class _Check:
             endpoint=self._endpoint,
             max_age=self._max_age,
             timeout=self._timeout,
+            spent=time.monotonic() - started,
         )
 
 

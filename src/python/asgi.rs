@@ -4,6 +4,10 @@
 //! as it likes, so before a *no* at most one request per token is sent to the Hub in ten seconds,
 //! whether the Hub answers or not.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::arguments::options;
@@ -14,7 +18,7 @@ use super::log;
 use super::signals::Signals;
 use crate::env::ProcessEnvironment;
 use crate::identity::{Options, Settings};
-use crate::process_state;
+use crate::process_state::{self, ProcessState};
 use crate::repository::RepositoryType;
 use crate::require::Requirement;
 use crate::role::{Required, Role};
@@ -27,6 +31,7 @@ use crate::target::Target;
 ///     endpoint: As for `identify`.
 ///     max_age: The maximum age of a cached answer, in seconds; at most 10, which is the default.
 ///     timeout: As for `identify`.
+///     spent: How much of it has been spent on the same caller before, in seconds.
 ///
 /// Returns:
 ///     The identity.
@@ -41,6 +46,7 @@ use crate::target::Target;
     endpoint: "str | None" = None,
     max_age: "float | None" = None,
     timeout: "float | None" = None,
+    spent: "float" = 0.0,
 ) -> "Identity")]
 pub fn identify_anew(
     py: Python<'_>,
@@ -48,18 +54,21 @@ pub fn identify_anew(
     endpoint: Option<&str>,
     max_age: Option<f64>,
     timeout: Option<f64>,
+    spent: f64,
 ) -> PyResult<PyIdentity> {
-    let options = options(Options::for_callers(), max_age, None, timeout)?;
     let process = process_state::current_after_pid_check();
+    let options = options(Options::for_callers(), max_age, None, timeout)?;
+    let options = after(options, spent, &process)?;
     let credential = credential(py, &process, token, endpoint)?;
     let settings = Settings::read(&ProcessEnvironment).unshared();
     let connection = process.client.connect(&credential.endpoint, &settings);
-    let signals = Signals::default();
+    let signals = Arc::new(Signals::default());
     let age = options.freshness.denial.first;
-    log::detached(py, || {
+    let (asked, interrupt) = (Arc::clone(&credential), Arc::clone(&signals));
+    log::detached(py, move || {
         process
             .client
-            .identify_fresh(&credential, &connection, &options, age, &signals)
+            .identify_fresh(&asked, &connection, &options, age, &*interrupt)
     })?
     .map(|known| PyIdentity(known.identity))
     .map_err(|failure| signals.to_python(failure.into_error(&credential)))
@@ -76,6 +85,7 @@ pub fn identify_anew(
 ///     endpoint: As for `identify`.
 ///     max_age: As for `require_role`.
 ///     timeout: As for `identify`.
+///     spent: How much of it has been spent on the same caller before, in seconds.
 ///
 /// Raises:
 ///     hubtoken.errors.HubTokenError: As for `require_role`.
@@ -89,6 +99,7 @@ pub fn identify_anew(
     endpoint: "str | None" = None,
     max_age: "float | None" = None,
     timeout: "float | None" = None,
+    spent: "float" = 0.0,
 ) -> "None")]
 #[expect(clippy::too_many_arguments, reason = "the Python signature")]
 pub fn require_of_caller(
@@ -100,24 +111,27 @@ pub fn require_of_caller(
     endpoint: Option<&str>,
     max_age: Option<f64>,
     timeout: Option<f64>,
+    spent: f64,
 ) -> PyResult<()> {
     let options = options(Options::for_callers(), max_age, None, timeout)?;
     let requirement = requirement(need, repo, repo_type)?;
     let process = process_state::current_after_pid_check();
+    let options = after(options, spent, &process)?;
     let credential = credential(py, &process, token, endpoint)?;
     if requirement.is_granted(&process.client, &credential, options.max_age) {
         return Ok(());
     }
     let settings = Settings::read(&ProcessEnvironment).unshared();
     let connection = process.client.connect(&credential.endpoint, &settings);
-    let signals = Signals::default();
-    log::detached(py, || {
+    let signals = Arc::new(Signals::default());
+    let interrupt = Arc::clone(&signals);
+    log::detached(py, move || {
         requirement.check(
             &process.client,
             &credential,
             &connection,
             &options,
-            &signals,
+            &*interrupt,
         )
     })?
     .map(|_| ())
@@ -138,6 +152,14 @@ pub fn check_repository(repo: &str, repo_type: &str) -> PyResult<()> {
     Target::repository(repo, kind, "")
         .map(|_| ())
         .map_err(to_python)
+}
+
+/// The options of a call that goes on with what an earlier one has begun.
+fn after(options: Options, spent: f64, process: &ProcessState) -> PyResult<Options> {
+    let spent = Duration::try_from_secs_f64(spent)
+        .map_err(|_| PyValueError::new_err("spent must be a number of seconds, 0 or more"))?;
+    let now = process.client.clock().now();
+    Ok(options.begun(now.checked_sub(spent).unwrap_or(now)))
 }
 
 fn requirement(need: &str, repo: Option<&str>, repo_type: &str) -> PyResult<Requirement> {

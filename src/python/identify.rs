@@ -6,7 +6,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::arguments::{options, parse_endpoint};
+use super::arguments::{options, parse_endpoint, warn_of_insecure};
 use super::error::to_python;
 use super::identity::PyIdentity;
 use super::token::PyHubToken;
@@ -27,7 +27,8 @@ use crate::resolve::ambient_endpoint;
 ///
 /// A call takes about a microsecond if the answer is cached, and a request to the Hub if it is not.
 /// To keep an event loop from waiting for the Hub, call `cached_identity` first, and then
-/// `await asyncio.to_thread(hubtoken.identify, token)`.
+/// `await asyncio.to_thread(hubtoken.identify, token)`. Under gevent, if the program lets it patch
+/// the standard library, only the greenlet that calls this waits.
 ///
 /// Args:
 ///     token: The token, without the word `Bearer`.
@@ -35,7 +36,7 @@ use crate::resolve::ambient_endpoint;
 ///     max_age: The maximum age of a cached answer, in seconds; 0 always sends a request. By
 ///         default 300, and 10 for the answer that the Hub rejects the token.
 ///     max_stale: The maximum age of an answer if the Hub is unavailable, in seconds; 0 by default.
-///     timeout: How long to wait for the Hub, in seconds; 10 by default.
+///     timeout: As for `whoami`.
 ///
 /// Returns:
 ///     The identity.
@@ -167,5 +168,7 @@ pub fn credential(
             "the caller's token is not text that could be sent".to_owned(),
         ))
     })?;
-    caller_token::read(value, endpoint).map_err(to_python)
+    let credential = caller_token::read(value, endpoint).map_err(to_python)?;
+    warn_of_insecure(py, process, &credential.endpoint)?;
+    Ok(credential)
 }

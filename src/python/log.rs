@@ -19,6 +19,7 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 
 use super::arguments::is_imported;
+use super::greenlets;
 use crate::http::log::TARGET;
 
 const LOGGER: &str = "hubtoken.http";
@@ -36,11 +37,15 @@ static WAITING: Mutex<VecDeque<Request>> = Mutex::new(VecDeque::new());
 ///
 /// # Errors
 ///
-/// An exception of a logging handler, if `logging` lets one through.
-pub fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
+/// An exception of a logging handler, if `logging` lets one through, or of the wait itself: see
+/// [`greenlets::detached`].
+pub fn detached<T: Send + 'static>(
+    py: Python<'_>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> PyResult<T> {
     let logger = logger(py)?;
     IS_ON.store(logger.is_some(), Ordering::Relaxed);
-    let result = py.detach(work);
+    let result = greenlets::detached(py, work)?;
     if let Some(logger) = logger {
         deliver(&logger)?;
     }

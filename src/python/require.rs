@@ -54,7 +54,8 @@ use crate::role::{Required, Role};
 ///         after the token is known to have expired.
 ///     max_stale: The maximum age of an identity if the Hub is unavailable, in seconds; 24 hours by
 ///         default.
-///     timeout: How long to wait for each answer, in seconds; 10 by default.
+///     timeout: How long to wait for the Hub, in seconds, for all of its answers together; 10 by
+///         default.
 ///     on_unknown: What to do if the result is unknown: `"raise"`, `"warn"` or `"allow"`.
 ///     must_exist: Whether a repository that does not exist yet is a `RepositoryNotFoundError`.
 ///
@@ -400,10 +401,12 @@ impl<'a, 'py> Call<'a, 'py> {
         let connection = process
             .client
             .connect(&credential.endpoint, &Settings::read(&ProcessEnvironment));
-        let signals = Signals::default();
-        let (requirement, options) = (&self.requirement, &self.options);
-        let answer = log::detached(py, || {
-            requirement.check(&process.client, credential, &connection, options, &signals)
+        let signals = Arc::new(Signals::default());
+        let options = self.options.begun(process.client.clock().now());
+        let (requirement, asked) = (self.requirement.clone(), Arc::clone(credential));
+        let interrupt = Arc::clone(&signals);
+        let answer = log::detached(py, move || {
+            requirement.check(&process.client, &asked, &connection, &options, &*interrupt)
         })?;
         match answer {
             Ok(assurance) => report(py, &assurance),

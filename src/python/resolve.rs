@@ -5,9 +5,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::arguments::inputs;
 use super::chain::{self, ChainError, warn_of};
-use super::host::PythonHost;
 use super::token::{PyHubToken, revealed};
 use super::token_argument::TokenArgument;
 use super::trace::PyTrace;
@@ -15,7 +13,7 @@ use crate::credential::Credential;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::process_state::{self, ProcessState};
-use crate::resolve::Cached;
+use crate::resolve::{Cached, Resolver};
 
 /// Finds the token to use.
 ///
@@ -140,17 +138,14 @@ pub fn explain(
     profile: Option<&str>,
 ) -> PyResult<PyTrace> {
     let process = process_state::current();
-    let host = PythonHost::new(&process);
-    let inputs = inputs().with_host(&host);
     let request = TokenArgument {
         token,
         endpoint,
         profile,
     }
     .request(py, &process)?;
-    py.detach(|| process.resolver.explain(&request, &inputs))
-        .map(PyTrace)
-        .map_err(|error| host.to_python(error))
+    let (host, trace) = chain::ask(py, &process, &request, Resolver::explain)?;
+    trace.map(PyTrace).map_err(|error| host.to_python(error))
 }
 
 /// Clears what this process has cached, so that the next call starts over.

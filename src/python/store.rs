@@ -1,9 +1,11 @@
 //! `login`, `logout`, `switch_token`, `rename_token` and `stored_tokens`.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use super::arguments::{parse_endpoint, warn};
+use super::arguments::{parse_endpoint, warn, warn_of_insecure};
 use super::error::{classes, to_python};
 use super::log;
 use super::login_token;
@@ -69,8 +71,9 @@ pub fn login(
     if let Some(name) = name {
         stored_name::check(name).map_err(to_python)?;
     }
-    let signals = Signals::default();
-    let token_store = token_store(&signals)?;
+    let signals = Arc::new(Signals::default());
+    // Fails before the prompt, if it does.
+    token_store(&*signals)?;
     let process = process_state::current();
     let credential = login_token::given(py, &process, token, parse_endpoint(endpoint)?)?;
     let process = process.after_pid_check();
@@ -81,16 +84,24 @@ pub fn login(
         max_age: Some(std::time::Duration::ZERO),
         max_stale: std::time::Duration::ZERO,
         ..Options::default()
-    };
-    let (record, saved) = log::detached(py, || {
+    }
+    .begun(process.client.clock().now());
+    warn_of_insecure(py, &process, &credential.endpoint)?;
+    let paths = Paths::new(&ProcessEnvironment);
+    let ambient = ambient_endpoint(&ProcessEnvironment).map_err(to_python)?;
+    let (given, interrupt) = (Arc::clone(&credential), Arc::clone(&signals));
+    let name = name.map(str::to_owned);
+    let (record, saved) = log::detached(py, move || {
         let identity = process
             .client
-            .identify(&credential, &connection, &options, &signals)
-            .map_err(|failure| failure.into_error(&credential))?
+            .identify(&given, &connection, &options, &*interrupt)
+            .map_err(|failure| failure.into_error(&given))?
             .identity;
         let record = checked::metadata(&identity);
-        let wanted = name.map_or_else(|| checked::name(&identity), str::to_owned);
-        let saved = token_store.save(&wanted, &credential.token, &record, name.is_some())?;
+        let is_named = name.is_some();
+        let wanted = name.unwrap_or_else(|| checked::name(&identity));
+        let token_store = TokenStore::new(&paths, ambient, &*interrupt)?;
+        let saved = token_store.save(&wanted, &given.token, &record, is_named)?;
         Ok((record, saved))
     })?
     .map_err(|error| signals.to_python(error))?;

@@ -31,7 +31,8 @@ use crate::require::stale_warning;
 ///     max_age: The maximum age of a cached answer, in seconds; 0 always sends a request.
 ///     max_stale: The maximum age of an answer if the Hub is unavailable, in seconds; 24 hours by
 ///         default.
-///     timeout: How long to wait for the Hub, in seconds; 10 by default.
+///     timeout: How long to wait for the Hub, in seconds, from the start of the call to its end,
+///         also behind another caller's request; 10 by default.
 ///
 /// Returns:
 ///     The identity.
@@ -103,11 +104,13 @@ pub fn ask(
 ) -> PyResult<Arc<Identity>> {
     let process = process.after_pid_check();
     let connection = process.client.connect(&credential.endpoint, settings);
-    let signals = Signals::default();
-    let known = log::detached(py, || {
+    let signals = Arc::new(Signals::default());
+    let options = options.begun(process.client.clock().now());
+    let (asked, interrupt) = (Arc::clone(credential), Arc::clone(&signals));
+    let known = log::detached(py, move || {
         process
             .client
-            .identify(credential, &connection, options, &signals)
+            .identify(&asked, &connection, &options, &*interrupt)
     })?
     .map_err(|failure| signals.to_python(failure.into_error(credential)))?;
     if let Some(text) = stale_warning(credential, &known) {
