@@ -18,6 +18,7 @@ Examples:
   hubtoken logout ci
   hubtoken logout --all
 
+A value that is also stored under another name stays there, and stays the active token if it is.
 The token stays valid on the Hub: delete it there as well if it may have leaked. Exit codes:
 0 it was removed; 1 there is no active token; 2 no token of this name, or files that cannot be
 written.")]
@@ -60,6 +61,7 @@ pub fn run(
         output.object(&json!({
             "names": removed.names.iter().map(|name| redacted(name)).collect::<Vec<_>>(),
             "active": removed.active,
+            "also_stored_as": removed.also_stored_as.iter().map(|name| redacted(name)).collect::<Vec<_>>(),
             "warnings": removed.warnings,
             "error": null,
         }));
@@ -72,6 +74,12 @@ pub fn run(
             [] => "there was nothing to log out".to_owned(),
             names => redacted(&format!("removed from this machine: {}", names.join(", "))),
         });
+        if !removed.also_stored_as.is_empty() {
+            page.paragraph(&redacted(&format!(
+                "the same token is still stored as: {}",
+                removed.also_stored_as.join(", ")
+            )));
+        }
         output.show(&page);
     }
     Ok(if done || arguments.all {

@@ -125,7 +125,8 @@ pub fn login(
 
 /// Removes a stored token from this machine. It stays valid on the Hub.
 ///
-/// Warns if a variable such as `HF_TOKEN` is still used.
+/// A value that is also stored under another name stays the active token, if it is. Warns if a
+/// variable such as `HF_TOKEN` is still used.
 ///
 /// Args:
 ///     name: The stored token; `None` for all of them and the active one, as

@@ -238,6 +238,18 @@ def test_switching_renaming_and_logging_out(site: Site, home: Path) -> None:
     assert files(home) == {}
 
 
+def test_a_value_with_another_name_stays_the_active_token(site: Site, home: Path) -> None:
+    value = site.token("ci")
+    hubtoken.login(value)
+    hubtoken.login(value, name="laptop")
+    hubtoken.logout("ci")
+    assert names() == {"laptop": True}
+    assert files(home)["token"] == value
+    assert hubtoken.stored_tokens()[0].user == "alice"
+    hubtoken.logout("laptop")
+    assert files(home) == {}
+
+
 @pytest.mark.parametrize(
     "verb",
     [hubtoken.switch_token, hubtoken.logout, lambda name: hubtoken.rename_token(name, "new")],

@@ -186,3 +186,33 @@ fn a_command_of_the_users_configuration_hands_out_the_token() {
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.err.contains("not for a project's file"), "{ran:?}");
 }
+
+#[test]
+fn the_active_token_stays_while_another_name_has_its_value() {
+    let machine = machine();
+    machine.write(
+        STORED,
+        &format!("[ci]\nhf_token = {FIRST}\n\n[laptop]\nhf_token = {FIRST}\n\n"),
+    );
+    let active = machine.write(".cache/huggingface/token", FIRST);
+    let value = machine.json(&["logout", "ci"], 0);
+    assert_eq!(
+        (&value["names"][0], &value["active"]),
+        (&"ci".into(), &false.into())
+    );
+    assert_eq!(value["also_stored_as"], serde_json::json!(["laptop"]));
+    assert!(active.exists());
+    let ran = machine.run(&["logout", "laptop"]);
+    assert_eq!(ran.out, "removed from this machine: laptop\n");
+    assert!(!active.exists());
+    machine.write(
+        STORED,
+        &format!("[ci]\nhf_token = {FIRST}\n\n[laptop]\nhf_token = {FIRST}\n\n"),
+    );
+    let ran = machine.run(&["logout", "ci"]);
+    assert!(
+        ran.out
+            .ends_with("the same token is still stored as: laptop\n"),
+        "{ran:?}"
+    );
+}

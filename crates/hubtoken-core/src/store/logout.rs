@@ -1,7 +1,8 @@
 //! Logs out: removes one stored token, the active one, or all of them.
 
+use super::entries;
 use super::stored_token::{StoredToken, find};
-use super::token_store::TokenStore;
+use super::token_store::{TokenStore, shown};
 use super::transaction::{ActiveToken, Transaction};
 use crate::error::Error;
 use crate::token::{Digest, Token};
@@ -15,12 +16,15 @@ pub struct Removed {
     pub tokens: Vec<Digest>,
     /// Whether the token file was removed.
     pub active: bool,
+    /// The names under which the removed value is still stored.
+    pub also_stored_as: Vec<String>,
     /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
 impl TokenStore<'_> {
-    /// Removes a stored token, and also the token file if it contains the same value.
+    /// Removes a stored token, and also the token file if it contains the same value and no other
+    /// name has it: the value of another name stays the active token.
     ///
     /// # Errors
     ///
@@ -28,13 +32,27 @@ impl TokenStore<'_> {
     pub fn remove(&self, name: &str) -> Result<Removed, Error> {
         // A broken file is not set aside for a name that cannot be found in it.
         find(&super::read(self.path())?, name)?;
-        let transaction = self.begin()?;
+        let mut transaction = self.begin()?;
         let active = self.active();
         let entry = find(&transaction.stored, name)?;
         let (name, token) = (entry.name.clone(), entry.token().ok());
         let is_active = active.is_some() && token == active;
         let tokens = token.iter().map(Token::digest).collect();
-        self.take_out(transaction, vec![name], tokens, is_active)
+        let names = vec![name];
+        transaction.edit(|document| document.remove_all(&names))?;
+        // Read again, because removing a section can also change what others inherit.
+        let also_stored_as: Vec<String> = entries(transaction.document.text())
+            .map_err(Error::Store)?
+            .into_iter()
+            .filter(|entry| token.is_some() && entry.token().ok() == token)
+            .map(|entry| shown(entry.name))
+            .collect();
+        let active_goes = is_active && also_stored_as.is_empty();
+        let removed = self.commit(transaction, names, tokens, active_goes)?;
+        Ok(Removed {
+            also_stored_as,
+            ..removed
+        })
     }
 
     /// Removes the active token: the token file, and every stored token with the same value.
@@ -85,6 +103,16 @@ impl TokenStore<'_> {
         if !names.is_empty() {
             transaction.edit(|document| document.remove_all(&names))?;
         }
+        self.commit(transaction, names, tokens, active_goes)
+    }
+
+    fn commit(
+        &self,
+        transaction: Transaction<'_>,
+        names: Vec<String>,
+        tokens: Vec<Digest>,
+        active_goes: bool,
+    ) -> Result<Removed, Error> {
         let active = active_goes && self.token_path().is_file();
         let warnings = transaction.commit(if active_goes {
             ActiveToken::Clear
@@ -95,6 +123,7 @@ impl TokenStore<'_> {
             names,
             tokens,
             active,
+            also_stored_as: Vec::new(),
             warnings,
         })
     }

@@ -60,7 +60,7 @@ pub struct Switched {
 }
 
 /// A name for display. A name written by another program may contain a token.
-fn shown(name: String) -> String {
+pub(super) fn shown(name: String) -> String {
     if contains_secret(&name) {
         name::safe(&name)
     } else {

@@ -170,3 +170,72 @@ fn a_broken_file_stays_where_a_name_is_looked_for_in_it() {
     );
     assert!(!folder.path().join("stored_tokens.broken-1").exists());
 }
+
+#[test]
+fn a_value_that_another_name_has_stays_the_active_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let token_store = token_store(folder.path());
+    save(&token_store, "ci", "A", HUB);
+    save(&token_store, "laptop", "A", HUB);
+    save(&token_store, "other", "B", HUB);
+    token_store.switch("ci").unwrap();
+    let removed = token_store.remove("ci").unwrap();
+    assert_eq!(
+        (removed.names.as_slice(), removed.active),
+        (&["ci".to_owned()][..], false)
+    );
+    assert_eq!(removed.also_stored_as, ["laptop"]);
+    assert_eq!(
+        names(&token_store),
+        [("laptop".to_owned(), true), ("other".to_owned(), false)]
+    );
+    // The Hub and the user of the value are still known.
+    assert_eq!(listed(&token_store)[0].user.as_deref(), Some("alice"));
+    // A value that is not the active one does not become it.
+    save(&token_store, "again", "A", HUB);
+    token_store.switch("other").unwrap();
+    assert_eq!(
+        token_store.remove("again").unwrap().also_stored_as,
+        ["laptop"]
+    );
+    assert_eq!(
+        names(&token_store),
+        [("laptop".to_owned(), false), ("other".to_owned(), true)]
+    );
+    // The last name of a value takes the active token with it.
+    token_store.switch("laptop").unwrap();
+    token_store.rename("laptop", "desk").unwrap();
+    let removed = token_store.remove("desk").unwrap();
+    assert!(removed.active && removed.also_stored_as.is_empty());
+    assert!(!folder.path().join("token").exists());
+    // `logout` without a name removes every name of the active value.
+    save(&token_store, "one", "C", HUB);
+    save(&token_store, "two", "C", HUB);
+    let removed = token_store.remove_active().unwrap();
+    assert_eq!(removed.names, ["one", "two"]);
+    assert!(removed.active && removed.also_stored_as.is_empty());
+}
+
+#[test]
+fn a_value_written_differently_under_another_name_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let token_store = token_store(folder.path());
+    let value = token("A").expose().to_owned();
+    for (rest, stays) in [
+        (format!("[laptop]\nhf_token = \"{value}\"\n\n"), true),
+        (
+            format!("[hf_FakeFakeFakeFakeFakeFakeFakeFakeXX]\nhf_token = {value}\n\n"),
+            true,
+        ),
+        ("[laptop]\nhf_token = \n\n".to_owned(), false),
+        (format!("[laptop]\nrefresh_token = {value}\n\n"), false),
+    ] {
+        let text = format!("[ci]\nhf_token = {value}\n\n{rest}");
+        std::fs::write(folder.path().join("stored_tokens"), text).unwrap();
+        std::fs::write(folder.path().join("token"), &value).unwrap();
+        let removed = token_store.remove("ci").unwrap();
+        assert_eq!(removed.active, !stays, "{rest}");
+        assert_eq!(folder.path().join("token").exists(), stays, "{rest}");
+        assert!(!removed.also_stored_as.concat().contains("FakeFake"));
+    }
+}
