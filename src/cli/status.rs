@@ -105,6 +105,9 @@ fn gather(arguments: &Args, context: &Context<'_>) -> Result<Report, Failure> {
     }
     report.endpoint = Some(session.credential.endpoint.clone());
     report.warnings = session.warnings;
+    report
+        .warnings
+        .extend(token_context::misdirection(context, &session.credential));
     report.credential = Some(session.credential);
     Ok(report)
 }

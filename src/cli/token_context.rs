@@ -94,6 +94,12 @@ pub fn explain(context: &Context<'_>, which: &TokenArgs) -> Result<Trace, Error>
         .explain(&request(which, context)?, &inputs(context).with_host(&host))
 }
 
+/// The warning that `huggingface_hub` would send a token to a Hub other than its own, if it would.
+pub fn misdirection(context: &Context<'_>, credential: &Credential) -> Option<String> {
+    let misdirection = inputs(context).misdirection(&credential.token, &credential.endpoint)?;
+    Some(format!("{}: {misdirection}", credential.describe()))
+}
+
 /// The defaults of the folder's project.
 ///
 /// # Errors

@@ -250,6 +250,24 @@ def test_a_value_with_another_name_stays_the_active_token(site: Site, home: Path
     assert files(home) == {}
 
 
+def test_a_trace_says_that_huggingface_hub_would_send_a_token_elsewhere(
+    site: Site, clean_environment: pytest.MonkeyPatch
+) -> None:
+    hubtoken.login(site.token())
+    assert "huggingface_hub" not in str(hubtoken.explain())
+    clean_environment.delenv("HF_ENDPOINT")
+    trace = hubtoken.explain()
+    assert trace.endpoint == site.server.endpoint
+    told = (
+        "huggingface_hub would send it to https://huggingface.co, which is not its Hub: "
+        f"set HF_ENDPOINT={site.server.endpoint}"
+    )
+    assert str(trace).count(told) == 1
+    found = [step.detail for step in trace.steps if step.answer == "found"]
+    assert found == [told]
+    assert str(pickle.loads(pickle.dumps(trace))) == str(trace)  # noqa: S301
+
+
 @pytest.mark.parametrize(
     "verb",
     [hubtoken.switch_token, hubtoken.logout, lambda name: hubtoken.rename_token(name, "new")],

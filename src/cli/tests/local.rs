@@ -321,3 +321,70 @@ fn without_the_embedded_hub_its_verb_says_so() {
         "UsageError"
     );
 }
+
+/// A machine whose active token belongs to another Hub than the one of `HF_ENDPOINT`.
+fn with_a_token_of(hub: &str) -> Machine {
+    let machine = Machine::with(&[("HF_HUB_OFFLINE", "1")]);
+    let digest = crate::token::Token::parse(FIRST).unwrap().unwrap().digest();
+    let record = serde_json::json!({ "tokens": { digest.hex(): { "endpoint": hub } } });
+    let file = ".cache/huggingface/hubtoken_endpoints.json";
+    machine.write(file, &record.to_string());
+    machine.write(".cache/huggingface/token", FIRST);
+    machine
+}
+
+#[test]
+fn a_token_that_huggingface_hub_would_send_elsewhere_is_told() {
+    let says = "huggingface_hub would send it to https://huggingface.co, which is not its Hub: set \
+                HF_ENDPOINT=https://hub.example";
+    let mut machine = with_a_token_of("https://hub.example");
+    let explained = machine.run(&["explain"]);
+    assert_eq!(
+        (explained.code, explained.out.matches(says).count()),
+        (0, 1)
+    );
+    let trace = machine.json(&["explain"], 0)["trace"].to_string();
+    assert!(trace.contains(says), "{trace}");
+    let status = machine.json(&["status"], 3);
+    assert_eq!(status["warnings"].as_array().unwrap().len(), 1);
+    assert!(
+        status["warnings"][0].as_str().unwrap().ends_with(says),
+        "{status}"
+    );
+    assert!(status["trace"].to_string().contains(says));
+    let ran = machine.run(&["status"]);
+    assert_eq!(ran.err.matches(says).count(), 1, "{ran:?}");
+    // Shadowed by the folder's token, it is still what `huggingface_hub` sends.
+    machine.write(
+        ".cache/huggingface/stored_tokens",
+        &format!("[ci]\nhf_token = {SECOND}\n"),
+    );
+    machine.write("hubtoken.toml", "profile = \"ci\"\n");
+    let trace = machine.json(&["explain"], 0)["trace"].to_string();
+    assert_eq!(trace.matches(says).count(), 1, "{trace}");
+    assert!(machine.run(&["status"]).out.contains(says));
+    std::fs::remove_file(machine.home.path().join("hubtoken.toml")).unwrap();
+    // Where the library sends nothing, or another token, there is nothing to say.
+    for (name, value) in [
+        ("HF_ENDPOINT", "https://hub.example"),
+        ("HF_TOKEN", SECOND),
+        ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1"),
+    ] {
+        machine.set(name, value);
+        let ran = machine.run(&["explain"]);
+        assert!(!ran.out.contains("huggingface_hub"), "{name} {ran:?}");
+        machine.environment.unset(name);
+    }
+    // It works in both directions.
+    let mut machine = with_a_token_of("https://huggingface.co");
+    machine.set("HF_ENDPOINT", "https://hub.example");
+    let ran = machine.run(&["explain"]);
+    assert!(
+        ran.out.contains("send it to https://hub.example"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.out.contains("set HF_ENDPOINT=https://huggingface.co"),
+        "{ran:?}"
+    );
+}

@@ -195,6 +195,9 @@ impl<'a> ChainRun<'a> {
             };
         }
         step.detail = with_objection(step.detail, &token, &endpoint);
+        if let Some(misdirection) = self.inputs.misdirection(&token, &endpoint) {
+            step.detail = joined(&step.detail, &misdirection);
+        }
         if self.found.is_some() {
             self.trace.steps.push(step);
             return Ok(());
@@ -256,7 +259,14 @@ impl<'a> ChainRun<'a> {
 fn with_objection(detail: String, token: &Token, endpoint: &Endpoint) -> String {
     match objection(token, endpoint) {
         None => detail,
-        Some(objection) if detail.is_empty() => objection,
-        Some(objection) => format!("{detail}, {objection}"),
+        Some(objection) => joined(&detail, &objection),
+    }
+}
+
+fn joined(detail: &str, more: &str) -> String {
+    if detail.is_empty() {
+        more.to_owned()
+    } else {
+        format!("{detail}, {more}")
     }
 }

@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 
 use super::Inputs;
 use crate::bounded_file::{self, MAXIMUM_TOKEN_FILE};
+use crate::endpoint::Endpoint;
+use crate::env;
 use crate::token::Token;
 
 impl Inputs<'_> {
@@ -41,6 +43,21 @@ impl Inputs<'_> {
                     .flatten()
             })
             .is_some_and(|content| is_token(&content))
+    }
+
+    /// Describes that `huggingface_hub` would send this token to a Hub other than its own, phrased
+    /// to follow the token; `None` if it would not. That library keeps no record of a token's Hub:
+    /// the active token goes to `HF_ENDPOINT`, or without it to the public Hub.
+    #[must_use]
+    pub fn misdirection(&self, token: &Token, own: &Endpoint) -> Option<String> {
+        let ambient = self.endpoint.as_ref().ok()?;
+        if ambient == own || !self.huggingface_hub_sends(token) {
+            return None;
+        }
+        Some(format!(
+            "huggingface_hub would send it to {ambient}, which is not its Hub: set {}={own}",
+            env::HF_ENDPOINT
+        ))
     }
 }
 
