@@ -23,6 +23,12 @@ impl Expiry {
         Self::after_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
     }
 
+    /// An expiry in Unix seconds that may be unknown.
+    #[must_use]
+    pub fn from_unix_seconds(seconds: Option<i64>) -> Self {
+        seconds.map_or(Self::UNKNOWN, Self::at_unix_seconds)
+    }
+
     /// An expiry in Unix milliseconds, as stored in shared records.
     #[must_use]
     pub fn at_unix_milliseconds(milliseconds: u64) -> Self {

@@ -28,6 +28,11 @@ pub fn metadata(identity: &Identity) -> TokenMetadata {
             .as_ref()
             .map(TokenRole::name)
             .map(str::to_owned),
+        organizations: identity
+            .organizations
+            .iter()
+            .map(|organization| organization.name.clone())
+            .collect(),
         created_at: identity.created_at.map(OffsetDateTime::unix_timestamp),
         expires_at: identity.expires_at.map(OffsetDateTime::unix_timestamp),
     }

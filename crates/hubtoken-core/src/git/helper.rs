@@ -6,9 +6,14 @@
 //! nothing, and git continues with its other helpers and the terminal. Even a helper that was
 //! configured for all hosts by mistake therefore never discloses a token to them.
 //!
+//! A user name in git's request (`https://bob@…`) selects that user's stored token, unless the
+//! environment or the project of the folder has decided already. Names that stand for no user, and
+//! users without a stored token, get the token of the folder.
+//!
 //! The helper ignores git's `store` and `erase`, because tokens are stored elsewhere and those
 //! operations would only repeat or discard what was found there. It sends no request to the Hub.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -17,12 +22,22 @@ use super::protocol::Attributes;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::expiry::Expiry;
+use crate::resolve::user_token::UserToken;
 use crate::resolve::{Argument, Inputs, Request, Resolver};
+use crate::sanitize::redacted;
+use crate::source::Source;
 use crate::trace::{SourceStatus, Trace};
 
 /// The username to send when git has none. The Hub only checks the token. `huggingface_hub` uses
 /// the same name.
 pub const USERNAME: &str = "hf_user";
+
+/// User names that programs and documents write where the user does not matter.
+const PLACEHOLDERS: [&str; 3] = [USERNAME, "user", "token"];
+
+/// The maximum length of a user name in a message, in characters.
+const LONGEST_NAME: usize = 96;
 
 /// The capability with which git lets a helper choose the scheme of the `Authorization` header.
 const AUTHTYPE: &[u8] = b"authtype";
@@ -32,7 +47,8 @@ const AUTHTYPE: &[u8] = b"authtype";
 pub struct HelperResponse {
     /// The attributes for git; `None` to return nothing.
     pub attributes: Option<Attributes>,
-    /// Warnings for the user about broken sources that were skipped.
+    /// Warnings for the user: broken sources that were skipped, a user without a token, a token that
+    /// has expired.
     pub warnings: Vec<String>,
 }
 
@@ -58,21 +74,140 @@ pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<HelperResponse, Er
         Err(Error::TokenNotFound { trace, .. }) if !names_profile(&trace) => (None, trace),
         Err(error) => return Err(error),
     };
+    let selected = select(asked, &endpoint, credential, &trace, inputs);
     let mut response = HelperResponse::default();
-    match credential {
+    match selected.credential {
         Some(credential) if !credential.endpoint.owns(endpoint.as_str()) => {}
         Some(credential) => {
             credential.check_sendable()?;
             credential.endpoint.check_other_programs()?;
-            response.attributes = Some(answer_with(asked, &credential, inputs));
+            let expiry = inputs.known_expiry(&credential);
+            response.attributes = Some(answer_with(asked, &credential, expiry));
             response.warnings = resolver.warnings(&trace);
             response
                 .warnings
                 .extend(resolver.insecure_warning(&credential.endpoint));
+            response.warnings.extend(selected.warning);
+            if expiry.has_passed() {
+                response.warnings.push(format!(
+                    "{} has expired, so git does not use it; {}",
+                    credential.describe(),
+                    credential.source.fix_hint()
+                ));
+            }
         }
-        None => response.warnings = resolver.warnings(&trace),
+        None => {
+            response.warnings = resolver.warnings(&trace);
+            response.warnings.extend(selected.warning);
+        }
     }
     Ok(response)
+}
+
+/// The token for git, and what the user should know about the choice.
+struct Selected {
+    credential: Option<Arc<Credential>>,
+    warning: Option<String>,
+}
+
+/// Chooses between the folder's token and the stored token of the user whom git names.
+fn select(
+    asked: &Attributes,
+    endpoint: &Endpoint,
+    credential: Option<Arc<Credential>>,
+    trace: &Trace,
+    inputs: &Inputs<'_>,
+) -> Selected {
+    let keep = |credential, warning| Selected {
+        credential,
+        warning,
+    };
+    // A token of another Hub decides nothing here.
+    let decided = credential
+        .as_ref()
+        .filter(|current| current.endpoint.owns(endpoint.as_str()))
+        .and_then(|current| precedence(current, inputs));
+    let Some(user) = named_user(asked) else {
+        return keep(credential, None);
+    };
+    if decided == Some(Precedence::Project) || excludes_files(trace) {
+        return keep(credential, None);
+    }
+    let shown = shown(&user);
+    match inputs.token_of_user(&user, endpoint, credential.as_ref()) {
+        Ok(UserToken::Found(token)) => match credential {
+            Some(current) if decided.is_some() => {
+                let warning = (current.token != token.token).then(|| {
+                    format!(
+                        "git asks for the user `{shown}`, but {} takes precedence over {}",
+                        current.describe(),
+                        token.source.describe()
+                    )
+                });
+                keep(Some(current), warning)
+            }
+            _ => keep(Some(token), None),
+        },
+        Ok(UserToken::Organization) => keep(credential, None),
+        Ok(UserToken::Unknown) => {
+            let warning = credential.as_ref().map(|current| {
+                format!(
+                    "git asks for the user `{shown}`, but no stored token is known to be theirs at \
+                     {endpoint}, so it gets {}. `hubtoken login` stores a token with its user",
+                    current.describe()
+                )
+            });
+            keep(credential, warning)
+        }
+        Err(problem) => keep(credential, Some(problem.to_string())),
+    }
+}
+
+/// Why the token of the folder goes before the user whom git names.
+#[derive(PartialEq, Eq)]
+enum Precedence {
+    Environment,
+    Project,
+}
+
+/// Both are chosen for this process or this folder; every other source is the user's default for
+/// all folders, which a name in the URL is more specific than.
+fn precedence(credential: &Credential, inputs: &Inputs<'_>) -> Option<Precedence> {
+    match &credential.source {
+        Source::Environment(_) | Source::Placed { .. } | Source::Argument => {
+            Some(Precedence::Environment)
+        }
+        Source::Configuration { file, .. } if !inputs.is_users_configuration(file) => {
+            Some(Precedence::Project)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a configuration excludes token files, and with them what is stored.
+fn excludes_files(trace: &Trace) -> bool {
+    trace
+        .steps
+        .iter()
+        .any(|step| step.source == "file" && step.status == SourceStatus::Skipped)
+}
+
+/// The user whom git names, if the name can be a user's.
+fn named_user(asked: &Attributes) -> Option<Cow<'_, str>> {
+    let user = String::from_utf8_lossy(asked.username.as_deref()?);
+    let is_placeholder = PLACEHOLDERS
+        .iter()
+        .any(|placeholder| placeholder.eq_ignore_ascii_case(&user));
+    (!user.is_empty() && !is_placeholder).then_some(user)
+}
+
+/// A user name for a message: it comes from a URL, and may be anything, even a token.
+fn shown(user: &str) -> String {
+    let user = redacted(user);
+    match user.char_indices().nth(LONGEST_NAME) {
+        Some((end, _)) => format!("{}...", &user[..end]),
+        None => user,
+    }
 }
 
 /// The Hub that git is connecting to, if a token may be sent there and every URL parser would agree
@@ -111,9 +246,14 @@ fn names_profile(trace: &Trace) -> bool {
 /// server that requires a bearer token would reject those, so git gets a bearer token instead if it
 /// supports that. The response never contains `quit`, because git should try other helpers if the
 /// Hub rejects the token.
-fn answer_with(asked: &Attributes, credential: &Credential, inputs: &Inputs<'_>) -> Attributes {
+fn answer_with(asked: &Attributes, credential: &Credential, expiry: Expiry) -> Attributes {
     let secret = Zeroizing::new(credential.token.expose().into());
-    let password_expiry_utc = inputs.stored_expiry(&credential.token);
+    let password_expiry_utc = expiry.unix_milliseconds().and_then(|milliseconds| {
+        // git takes 0 for a password that does not expire.
+        i64::try_from(milliseconds / 1000)
+            .ok()
+            .map(|seconds| seconds.max(1))
+    });
     if wants_bearer(asked) {
         return Attributes {
             capabilities: vec![AUTHTYPE.to_vec()],
@@ -158,3 +298,5 @@ fn wants_bearer(asked: &Attributes) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod user_tests;

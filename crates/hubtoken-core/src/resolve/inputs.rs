@@ -15,8 +15,6 @@ use crate::endpoint::{self, Endpoint};
 use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::paths::Paths;
-use crate::store;
-use crate::token::Token;
 
 /// The variables that hold a token, in order of precedence.
 pub const TOKEN_VARIABLES: [&str; 2] = [env::HF_TOKEN, env::HUGGING_FACE_HUB_TOKEN];
@@ -117,20 +115,6 @@ impl<'a> Inputs<'a> {
     /// As [`PlainHttp::parse`].
     pub fn parse_endpoint(&self, text: &str) -> Result<Endpoint, Error> {
         self.plain_http.parse(text)
-    }
-
-    /// The expiry of a token in Unix seconds, if it is stored with one. Unreadable stored tokens
-    /// are not an error here, because the caller already has the token.
-    #[must_use]
-    pub fn stored_expiry(&self, token: &Token) -> Option<i64> {
-        let stored = store::read(self.paths.stored_tokens.as_deref()?).ok()?;
-        stored
-            .into_iter()
-            .filter(|entry| entry.expires_at.is_some())
-            .find(|entry| {
-                Token::parse(&entry.value).is_ok_and(|value| value.as_ref() == Some(token))
-            })?
-            .expires_at
     }
 }
 

@@ -28,6 +28,7 @@ pub mod search;
 pub mod slow_source;
 pub mod trust;
 mod unpickled;
+pub mod user_token;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};

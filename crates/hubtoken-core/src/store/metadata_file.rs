@@ -151,6 +151,7 @@ fn to_json(record: &TokenMetadata) -> Value {
         "endpoint": record.endpoint.as_str(),
         "user": record.user,
         "role": record.role,
+        "organizations": record.organizations,
         "created_at": record.created_at,
         "expires_at": record.expires_at,
     })

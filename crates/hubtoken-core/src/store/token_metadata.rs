@@ -25,6 +25,8 @@ pub struct TokenMetadata {
     pub user: Option<String>,
     /// The name of the role.
     pub role: Option<String>,
+    /// The organizations that the account belongs to.
+    pub organizations: Vec<String>,
     /// When it was created, in Unix seconds.
     pub created_at: Option<i64>,
     /// When it expires, in Unix seconds.
@@ -38,6 +40,7 @@ impl TokenMetadata {
             endpoint,
             user: None,
             role: None,
+            organizations: Vec::new(),
             created_at: None,
             expires_at: None,
         }
@@ -57,6 +60,7 @@ struct Entry {
     endpoint_index: usize,
     user: Option<String>,
     role: Option<String>,
+    organizations: Vec<String>,
     created_at: Option<i64>,
     expires_at: Option<i64>,
 }
@@ -103,6 +107,7 @@ impl MetadataIndex {
             endpoint: self.endpoints[entry.endpoint_index].1.clone()?,
             user: entry.user.clone(),
             role: entry.role.clone(),
+            organizations: entry.organizations.clone(),
             created_at: entry.created_at,
             expires_at: entry.expires_at,
         }))
@@ -122,6 +127,7 @@ impl MetadataIndex {
             endpoint_index,
             user: raw.user.map(Cow::into_owned),
             role: raw.role.map(Cow::into_owned),
+            organizations: raw.organizations,
             created_at: raw.created_at,
             expires_at: raw.expires_at,
         };
@@ -144,6 +150,9 @@ struct RawMetadata<'a> {
     user: Option<Cow<'a, str>>,
     #[serde(borrow)]
     role: Option<Cow<'a, str>>,
+    // Absent from records of earlier versions.
+    #[serde(default)]
+    organizations: Vec<String>,
     created_at: Option<i64>,
     expires_at: Option<i64>,
 }
@@ -157,6 +166,13 @@ impl<'a> RawMetadata<'a> {
             endpoint: text("endpoint"),
             user: text("user"),
             role: text("role"),
+            organizations: entry
+                .get("organizations")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|name| name.as_str().map(str::to_owned))
+                .collect(),
             created_at: number("created_at"),
             expires_at: number("expires_at"),
         }
@@ -212,11 +228,18 @@ mod tests {
                 other.hex()
             )
         };
-        for more in ["", r#", "role": null, "x": {}"#, r#", "role": 7"#] {
+        for (more, organizations) in [
+            ("", &[][..]),
+            (r#", "role": null, "x": {}"#, &[]),
+            (r#", "role": 7, "organizations": ["acme", 7]"#, &["acme"]),
+            (r#", "organizations": ["acme", "b"]"#, &["acme", "b"]),
+            (r#", "organizations": null"#, &[]),
+        ] {
             let records = MetadataIndex::parse(&record(more)).unwrap();
             let found = records.get(digest).unwrap().unwrap();
             assert_eq!(found.endpoint.as_str(), "https://hub.example");
             assert_eq!((found.user.as_deref(), found.role), (Some("alice"), None));
+            assert_eq!(found.organizations, organizations);
             assert_eq!((found.created_at, found.expires_at), (Some(5), None));
             assert!(records.get(Digest::of("hf_Third")).unwrap().is_none());
             // It names an endpoint that tokens must not be sent to, which is different from a

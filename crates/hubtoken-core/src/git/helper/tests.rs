@@ -7,7 +7,7 @@ use crate::env::StaticEnvironment;
 
 const TOKEN: &str = "hf_HelperFakeFakeFakeFakeFakeFakeFakeAA";
 
-fn asked(protocol: &str, host: &str) -> Attributes {
+pub(super) fn asked(protocol: &str, host: &str) -> Attributes {
     Attributes {
         protocol: Some(protocol.into()),
         host: Some(host.into()),
@@ -15,7 +15,7 @@ fn asked(protocol: &str, host: &str) -> Attributes {
     }
 }
 
-fn machine() -> (TempDir, StaticEnvironment) {
+pub(super) fn machine() -> (TempDir, StaticEnvironment) {
     let home = tempfile::tempdir().unwrap();
     let mut environment = StaticEnvironment::default();
     environment.set("HOME", home.path());
@@ -24,7 +24,7 @@ fn machine() -> (TempDir, StaticEnvironment) {
     (home, environment)
 }
 
-fn answer(
+pub(super) fn answer(
     asked: &Attributes,
     home: &TempDir,
     environment: &StaticEnvironment,

@@ -51,6 +51,7 @@ fn record(endpoint: &str, user: &str) -> TokenMetadata {
         endpoint: Endpoint::parse(endpoint).unwrap(),
         user: Some(user.to_owned()),
         role: Some("write".to_owned()),
+        organizations: Vec::new(),
         created_at: Some(1),
         expires_at: None,
     }
