@@ -18,6 +18,7 @@ mod exec;
 mod exit_code;
 mod explain;
 mod git_credential;
+mod git_helpers;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(not(feature = "hub"))]

@@ -2,12 +2,17 @@
 
 use serde_json::json;
 
-use super::args::endpoint_or_ambient;
+use super::args::{TokenArgs, endpoint_or_ambient};
 use super::context::Context;
 use super::error::Failure;
 use super::exit_code::Code;
 use super::output::Output;
+use super::token_context;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::git::helper_command;
 use crate::git::setup::{self, Git, Scope};
+use crate::sanitize::redacted;
 
 /// The verb's arguments.
 #[derive(clap::Args)]
@@ -17,11 +22,12 @@ Examples:
   hubtoken setup-git --local         for the repository in this folder alone
   hubtoken setup-git --undo
 
-git then uses the token of the folder that it runs in, for that Hub alone. Its other helpers are
-disabled for that Hub; nothing changes for other hosts. Running it again changes nothing.
+git then uses the token of the folder that it runs in, or of the user in the URL, for that Hub alone.
+Its other helpers are disabled for that Hub; nothing changes for other hosts. Running it again
+changes nothing.
 
-Exit codes: 0 done, or nothing to do; 1 git is missing, or cannot write its configuration; 2 wrong
-usage.")]
+Exit codes: 0 done, or nothing to do; 1 git or the program for it to run is missing, or git cannot
+write its configuration; 2 wrong usage.")]
 pub struct Args {
     /// The Hub to set up, if not the public one or that of `HF_ENDPOINT`
     // A string: clap would repeat a value that it cannot parse, and it may contain a password.
@@ -59,42 +65,115 @@ pub fn run(
         },
     };
     let key = setup::key(&endpoint);
-    let helper = setup::helper(context.program.as_deref()).map_err(Failure::Git)?;
-    let changed = if arguments.undo {
-        git.undo(&key)
-    } else {
-        git.set_up(&key, &helper)
+    // Undoing needs no program: it may be what was uninstalled.
+    let helper = (!arguments.undo)
+        .then(|| helper_command::helper(context.program.as_deref(), context.environment))
+        .transpose()
+        .map_err(Failure::Git)?;
+    let changed = match &helper {
+        None => git.undo(&key),
+        Some(helper) => git.set_up(&key, helper),
     }
     .map_err(Failure::Git)?;
+    let warnings: Vec<String> = match &helper {
+        None => elsewhere(&git, &endpoint),
+        Some(_) => missing_token(context, &endpoint).into_iter().collect(),
+    };
     let scope = git.scope.name();
     if output.is_json() {
         output.object(&json!({
             "endpoint": endpoint.as_str(),
             "scope": scope,
             "key": key,
-            "helper": (!arguments.undo).then_some(helper),
+            "helper": helper,
             "changed": changed,
+            "warnings": warnings,
             "error": null,
         }));
         return Ok(Code::Success);
     }
+    for warning in &warnings {
+        output.warning(warning);
+    }
     let mut page = output.page();
-    page.paragraph(&match (arguments.undo, changed) {
-        (false, true) => format!(
+    page.paragraph(&match (helper, changed) {
+        (Some(helper), true) => format!(
             "git now asks hubtoken for {endpoint}. Written to its {scope} configuration: {key} = \
              {helper}, after an empty value that leaves other helpers aside for this Hub alone. \
              `hubtoken setup-git --undo` takes both back"
         ),
-        (false, false) => format!("git already asks hubtoken for {endpoint}; nothing was changed"),
-        (true, true) => format!(
+        (Some(_), false) => {
+            format!("git already asks hubtoken for {endpoint}; nothing was changed")
+        }
+        (None, true) => format!(
             "git no longer asks hubtoken for {endpoint}: {key} was removed from its {scope} \
              configuration"
         ),
-        (true, false) => format!(
+        (None, false) => format!(
             "git's {scope} configuration has no entry of hubtoken's for {endpoint}; nothing was \
              changed"
         ),
     });
     output.show(&page);
     Ok(Code::Success)
+}
+
+/// Says that git gets no token for a Hub, and how to change that.
+fn missing_token(context: &Context<'_>, endpoint: &Endpoint) -> Option<String> {
+    match has_token(context, endpoint) {
+        Ok(HubToken::InUse) => None,
+        Ok(HubToken::Stored(name)) => Some(format!(
+            "no token of {endpoint} is in use in this folder, so git gets one only where a folder \
+             or the user in the URL selects it: run `hubtoken use {}` in the repository, or put \
+             the user before the host",
+            redacted(&name)
+        )),
+        Ok(HubToken::Missing) => Some(format!(
+            "there is no token of {endpoint} on this machine, so git gets no password for it. Store \
+             one with `hubtoken login --endpoint {endpoint}`"
+        )),
+        Err(error) => Some(format!(
+            "whether there is a token of {endpoint} cannot be said: {}",
+            Failure::from(error).message()
+        )),
+    }
+}
+
+/// Which token a Hub has on this machine.
+enum HubToken {
+    /// The folder's.
+    InUse,
+    /// Not the folder's: the stored token of this name.
+    Stored(String),
+    Missing,
+}
+
+fn has_token(context: &Context<'_>, endpoint: &Endpoint) -> Result<HubToken, Error> {
+    let trace = token_context::explain(context, &TokenArgs::default())?;
+    let in_use = trace.endpoint.as_deref().map(Endpoint::parse).transpose()?;
+    if in_use.is_some_and(|in_use| in_use.owns(endpoint.as_str())) {
+        return Ok(HubToken::InUse);
+    }
+    for entry in token_context::token_store(context)?.list()? {
+        let entry = entry?;
+        if entry.token.is_ok() && entry.endpoint.owns(endpoint.as_str()) {
+            return Ok(HubToken::Stored(entry.name));
+        }
+    }
+    Ok(HubToken::Missing)
+}
+
+/// Our helpers for a Hub that are left after an undo, in files that it does not change.
+fn elsewhere(git: &Git<'_>, endpoint: &Endpoint) -> Vec<String> {
+    let helpers = git.configured_helpers().unwrap_or_default();
+    helpers
+        .iter()
+        .filter(|helper| helper.url.as_deref() == Some(endpoint.as_str()))
+        .map(|helper| {
+            redacted(&format!(
+                "git still asks hubtoken for {endpoint}, because of {}: remove {} from it",
+                helper.origin, helper.value
+            ))
+        })
+        .collect()
 }

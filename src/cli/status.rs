@@ -11,6 +11,7 @@ use super::args::{TimeoutArgs, TokenArgs};
 use super::context::Context;
 use super::error::{Failure, trace_json};
 use super::exit_code::Code;
+use super::git_helpers;
 use super::identity::{identity_json, identity_rows, token_json};
 use super::layout::Layout;
 use super::output::Output;
@@ -18,6 +19,7 @@ use super::token_context::{self, Session};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::git::configured_helper::ConfiguredHelper;
 use crate::identity::model::Identity;
 use crate::recipient::objection;
 use crate::resolve::ambient_endpoint;
@@ -48,6 +50,7 @@ struct Report {
     identity: Option<Arc<Identity>>,
     warnings: Vec<String>,
     trace: Trace,
+    git_helpers: Vec<ConfiguredHelper>,
     failure: Option<Failure>,
 }
 
@@ -62,7 +65,13 @@ pub fn run(
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     arguments.which.endpoint(context.environment)?;
-    let report = gather(arguments, context)?;
+    let mut report = gather(arguments, context)?;
+    report.git_helpers = git_helpers::configured(context);
+    let gone = report
+        .git_helpers
+        .iter()
+        .filter_map(ConfiguredHelper::warning);
+    report.warnings.extend(gone);
     if output.is_json() {
         output.object(&report.to_json());
     } else {
@@ -120,6 +129,7 @@ impl Report {
             "token": credential.map(|credential| token_json(credential)),
             "identity": self.identity.as_ref().map(|identity| identity_json(identity)),
             "trace": trace_json(&self.trace),
+            "git_helpers": self.git_helpers.iter().map(git_helpers::to_json).collect::<Vec<_>>(),
             "warnings": self.warnings,
             "error": self.failure.as_ref().map(Failure::to_json_without_trace),
         })

@@ -30,7 +30,13 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
     // Read while attached; the command itself runs detached and reads this copy.
     let environment = StaticEnvironment::of_process();
     let folder = std::env::current_dir().ok();
-    let program = program(arguments.first(), interpreter, folder.as_deref());
+    let program = program(arguments.first(), interpreter, folder.as_deref()).or_else(|| {
+        // Only this verb needs it, and the search takes longer than many a verb.
+        let is_needed = arguments.iter().any(|argument| argument == "setup-git");
+        is_needed
+            .then(|| installed_program(py, arguments.first()))
+            .flatten()
+    });
     let signals = Signals::default();
     // The process's client already has a thread and connections, and a logout clears its caches
     // too. The resolver is new, since each command emits its own warnings.
@@ -77,13 +83,50 @@ fn program(
         first.to_owned()
     };
     // As typed, with its symbolic links: a link outlives the versions that it points to.
-    let program = match folder {
-        Some(folder) => folder.join(program),
+    let program: PathBuf = match folder {
+        // Without `.`, which says nothing in an absolute path.
+        Some(folder) => folder.join(program).components().collect(),
         None => program,
     };
-    [program.with_added_extension("exe"), program]
+    existing(&program)
+}
+
+fn existing(program: &Path) -> Option<PathBuf> {
+    [program.with_added_extension("exe"), program.to_owned()]
         .into_iter()
         .find(|program| program.is_absolute() && program.is_file())
+}
+
+/// The `hubtoken` script that was installed with the package that `python -m hubtoken` runs. With
+/// `pip install --user` or `--target`, it is not beside the interpreter.
+fn installed_program(py: Python<'_>, first: Option<&OsString>) -> Option<PathBuf> {
+    let package = Path::new(first?)
+        .parent()
+        .filter(|package| package.ends_with("hubtoken"))?;
+    let recorded: PyResult<Option<PathBuf>> = (|| {
+        let metadata = py.import("importlib.metadata")?;
+        let files = metadata.call_method1("files", ("hubtoken",))?;
+        if files.is_none() {
+            return Ok(None);
+        }
+        for file in files.try_iter()? {
+            let file = file?;
+            let name: String = file.getattr("name")?.extract()?;
+            if name == "hubtoken" || name == "hubtoken.exe" {
+                let path: PathBuf = file.call_method0("locate")?.extract()?;
+                // Relative to the packages' folder: `../../../bin/hubtoken`.
+                let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+                return Ok(folder.and_then(|folder| existing(&folder.join("hubtoken"))));
+            }
+        }
+        Ok(None)
+    })();
+    // A package that was not installed, such as a checkout, has no record: setup-git says that it
+    // found no program.
+    recorded
+        .ok()
+        .flatten()
+        .or_else(|| existing(&package.with_file_name("bin").join("hubtoken")))
 }
 
 /// Restores the signals that Python changed, and then replaces the process.

@@ -146,7 +146,9 @@ fn git_is_set_up_once_and_back() {
     machine.set("GIT_CONFIG_NOSYSTEM", "1");
     let value = machine.json(&["setup-git"], 0);
     assert_eq!(value["key"], "credential.https://huggingface.co.helper");
-    assert_eq!(value["helper"], "!'/opt/hubtoken' git-credential");
+    let program = machine.programs.path().join(PROGRAM);
+    let helper = format!("!'{}' git-credential", program.display());
+    assert_eq!(value["helper"], helper);
     assert_eq!(
         (&value["scope"], &value["changed"]),
         (&"global".into(), &true.into())
@@ -177,4 +179,171 @@ fn git_is_set_up_once_and_back() {
     machine.set("PATH", "/nowhere");
     let missing = machine.json(&["setup-git"], 1);
     assert_eq!(missing["error"]["kind"], "GitError");
+}
+
+/// A machine whose git reads only a file of its own.
+fn machine_with_git(config: &str) -> Machine {
+    let mut machine = Machine::new();
+    let path = machine.write("gitconfig", config);
+    machine.set("GIT_CONFIG_GLOBAL", path.to_str().unwrap());
+    machine.set("GIT_CONFIG_NOSYSTEM", "1");
+    machine.set("HF_HUB_OFFLINE", "1");
+    machine
+}
+
+#[test]
+fn a_helper_that_is_not_there_is_not_written_and_one_that_has_gone_is_told() {
+    let before = "[credential]\n\thelper = store\n";
+    let machine = machine_with_git(before);
+    let config = || std::fs::read_to_string(machine.home.path().join("gitconfig")).unwrap();
+    let program = machine.programs.path().join(PROGRAM);
+    let aside = machine.programs.path().join("aside");
+    std::fs::rename(&program, &aside).unwrap();
+    let refused = machine.json(&["setup-git"], 1);
+    assert_eq!(refused["error"]["kind"], "GitError");
+    let message = refused["error"]["message"].as_str().unwrap();
+    assert!(message.contains("no program for git to run"), "{message}");
+    assert_eq!(config(), before);
+
+    std::fs::rename(&aside, &program).unwrap();
+    assert_eq!(machine.json(&["setup-git"], 0)["changed"], true);
+    let helpers = machine.json(&["status"], 1)["git_helpers"].take();
+    assert_eq!(helpers[0]["url"], "https://huggingface.co");
+    assert_eq!(
+        (&helpers[0]["exists"], &helpers[1]),
+        (&true.into(), &Value::Null)
+    );
+    assert!(!machine.run(&["status"]).err.contains("not there"));
+
+    std::fs::remove_file(&program).unwrap();
+    let status = machine.json(&["status"], 1);
+    assert_eq!(status["git_helpers"][0]["exists"], false);
+    let warning = status["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("is not there") && warning.contains("hubtoken setup-git"));
+    let ran = machine.run(&["status"]);
+    assert_eq!(ran.err.matches("is not there").count(), 1, "{ran:?}");
+    assert_eq!(machine.json(&["setup-git", "--undo"], 0)["changed"], true);
+    assert_eq!(config(), before);
+    let status = machine.json(&["status"], 1);
+    assert_eq!(
+        (&status["git_helpers"], &status["warnings"]),
+        (&Value::Array(vec![]), &Value::Array(vec![]))
+    );
+}
+
+#[test]
+fn a_hub_without_a_token_of_its_own_is_set_up_with_a_line() {
+    let mut machine = machine_with_git("");
+    let stored = ".cache/huggingface/stored_tokens";
+    let ran = machine.run(&["setup-git"]);
+    assert!(
+        ran.err.contains("no token of https://huggingface.co"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.err
+            .contains("hubtoken login --endpoint https://huggingface.co"),
+        "{ran:?}"
+    );
+    // Stored, and not in use in this folder.
+    machine.write(stored, &format!("[ci]\nhf_token = {FIRST}\n"));
+    let warnings = machine.json(&["setup-git"], 0)["warnings"].take();
+    assert!(
+        warnings[0].as_str().unwrap().contains("hubtoken use ci"),
+        "{warnings}"
+    );
+    machine.write(".cache/huggingface/token", FIRST);
+    assert_eq!(
+        machine.json(&["setup-git"], 0)["warnings"],
+        Value::Array(vec![])
+    );
+    let other = ["setup-git", "--endpoint", "https://hub.example"];
+    let warnings = machine.json(&other, 0)["warnings"].take();
+    assert!(
+        warnings[0]
+            .as_str()
+            .unwrap()
+            .contains("no token of https://hub.example")
+    );
+    machine.set("HF_ENDPOINT", "https://hub.example");
+    machine.set("HF_TOKEN", SECOND);
+    assert_eq!(
+        machine.json(&["setup-git"], 0)["warnings"],
+        Value::Array(vec![])
+    );
+}
+
+#[test]
+fn an_undo_names_the_files_that_it_does_not_change() {
+    let machine = machine_with_git("[include]\n\tpath = more\n");
+    let value = "!'/gone/git-credential-hubtoken'";
+    let section = "[credential \"https://huggingface.co\"]";
+    let more = machine.write("more", &format!("{section}\n\thelper = \"{value}\"\n"));
+    let ran = machine.run(&["setup-git", "--undo"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.err.contains("git still asks hubtoken") && ran.err.contains(more.to_str().unwrap())
+    );
+}
+
+#[test]
+fn a_user_in_the_url_gets_their_own_token() {
+    let machine = Machine::new();
+    let folder = ".cache/huggingface";
+    let digest = |value: &str| {
+        crate::token::Token::parse(value)
+            .unwrap()
+            .unwrap()
+            .digest()
+            .hex()
+    };
+    let record =
+        |user: &str| serde_json::json!({"endpoint": "https://huggingface.co", "user": user});
+    machine.write(
+        &format!("{folder}/stored_tokens"),
+        &format!("[a]\nhf_token = {FIRST}\n\n[b]\nhf_token = {SECOND}\n\n"),
+    );
+    let mut tokens = serde_json::Map::new();
+    tokens.insert(digest(FIRST), record("alice"));
+    tokens.insert(digest(SECOND), record("bob"));
+    let metadata = serde_json::json!({ "tokens": tokens }).to_string();
+    machine.write(&format!("{folder}/hubtoken_endpoints.json"), &metadata);
+    machine.write(&format!("{folder}/token"), FIRST);
+    for (question, user, value) in [
+        (
+            "protocol=https\nhost=huggingface.co\nusername=bob\n\n",
+            "bob",
+            SECOND,
+        ),
+        (
+            "url=https://bob@huggingface.co/acme/model\n\n",
+            "bob",
+            SECOND,
+        ),
+        ("url=https://b%6Fb@huggingface.co/\n\n", "bob", SECOND),
+        ("url=https://bob:@huggingface.co/\n\n", "bob", SECOND),
+        ("url=https://alice@huggingface.co/\n\n", "alice", FIRST),
+        ("url=https://hf_user@huggingface.co/\n\n", "hf_user", FIRST),
+        (
+            "username=bob\nurl=https://huggingface.co/\n\n",
+            "hf_user",
+            FIRST,
+        ),
+    ] {
+        let ran = machine.credential("get", question);
+        let expected = format!("username={user}\npassword={value}\n");
+        assert_eq!(
+            (ran.code, ran.out, ran.err),
+            (0, expected, String::new()),
+            "{question}"
+        );
+    }
+    let nobody = machine.credential("get", "url=https://nobody@huggingface.co/\n\n");
+    assert_eq!(nobody.out, format!("username=nobody\npassword={FIRST}\n"));
+    assert_eq!(nobody.err.lines().count(), 1, "{nobody:?}");
+    assert!(nobody.err.starts_with("warning: ") && nobody.err.contains("`nobody`"));
+    for operation in ["store", "erase"] {
+        let ran = machine.credential(operation, "url=https://bob:x@huggingface.co/\n\n");
+        assert_eq!((ran.code, ran.out + &ran.err), (0, String::new()));
+    }
 }

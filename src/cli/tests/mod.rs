@@ -35,8 +35,13 @@ use crate::resolve::Resolver;
 const FIRST: &str = "hf_FirstFakeFakeFakeFakeFakeFakeFakeAA";
 const SECOND: &str = "hf_SecondFakeFakeFakeFakeFakeFakeFakBB";
 
+/// The file name of the command.
+const PROGRAM: &str = "hubtoken";
+
 struct Machine {
     home: TempDir,
+    /// A folder with the program `hubtoken`, as an installation has it.
+    programs: TempDir,
     environment: StaticEnvironment,
     secrets: Vec<String>,
     stdin: String,
@@ -78,8 +83,17 @@ impl Machine {
         let mut environment = StaticEnvironment::default();
         environment.set("HOME", home.path());
         environment.set("XDG_CONFIG_HOME", home.path().join(".config"));
+        let programs = tempfile::tempdir().unwrap();
+        let program = programs.path().join(PROGRAM);
+        std::fs::write(&program, "").unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
         Self {
             home,
+            programs,
             environment,
             secrets: vec![FIRST.to_owned(), SECOND.to_owned()],
             stdin: String::new(),
@@ -172,7 +186,7 @@ impl Machine {
         let context = Context {
             environment: &self.environment,
             folder: Some(self.home.path().to_owned()),
-            program: Some("/opt/hubtoken".into()),
+            program: Some(self.programs.path().join(PROGRAM)),
             stdin: Input::new(&mut input, width.is_some()),
             prompt: &NoPrompt(&self.stdin),
             stdout: Stream::new(out, width.is_some()),

@@ -1,9 +1,12 @@
 //! Integrates hubtoken with git's credential helpers.
 //!
 //! git asks a *helper* for a password and later reports whether it worked. This module contains the
-//! [protocol](protocol) between the two, our [helper](helper), and the [setup](setup) that adds the
-//! helper to git's configuration for the Hub's address only.
+//! [protocol](protocol) between the two, our [helper](helper), the [setup](setup) that adds the
+//! helper to git's configuration for the Hub's address only, and a [check](configured_helper) of
+//! what is there.
 
+pub mod configured_helper;
 pub mod helper;
+pub mod helper_command;
 pub mod protocol;
 pub mod setup;

@@ -4,26 +4,16 @@
 //! helpers configured for all hosts, and ours. Both apply only to the Hub's address. Helpers that
 //! the user configured for that address stay in the file, in their order, before our two values, so
 //! that undoing the setup restores the file.
-//!
-//! Our helper is a separate program, which takes a tenth of the time that Python's interpreter
-//! needs to start. It is installed next to `hubtoken`. If it is missing, the setup uses
-//! `hubtoken git-credential` instead.
 
-use std::env::consts::EXE_SUFFIX;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use super::helper_command::is_ours;
 use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
-use crate::sanitize::{redacted, redacted_path};
-
-/// The end of our helper's value if it is the `hubtoken` command. git appends the operation.
-const VERB: &str = " git-credential";
-
-/// The name of the separate helper program, without the `.exe` suffix.
-const PROGRAM: &str = "git-credential-hubtoken";
+use crate::sanitize::redacted;
 
 /// The variables that determine where git looks for its configuration. A separate process would
 /// inherit them anyway.
@@ -70,63 +60,6 @@ impl Scope {
 #[must_use]
 pub fn key(endpoint: &Endpoint) -> String {
     format!("credential.{endpoint}.helper")
-}
-
-/// The helper's value for the `hubtoken` program; `None` if the program is found on `PATH`.
-///
-/// The exclamation mark makes git run the value in a shell, so the path is quoted.
-///
-/// # Errors
-///
-/// The path is not valid text.
-pub fn helper(hubtoken: Option<&Path>) -> Result<String, String> {
-    match hubtoken {
-        None => Ok(format!("!hubtoken{VERB}")),
-        Some(hubtoken) => match alone(hubtoken, EXE_SUFFIX) {
-            Some(program) => Ok(format!("!{}", quoted(&program)?)),
-            None => Ok(format!("!{}{VERB}", quoted(hubtoken)?)),
-        },
-    }
-}
-
-/// The separate helper program: next to `hubtoken`, or next to the target of that symbolic link.
-fn alone(hubtoken: &Path, suffix: &str) -> Option<PathBuf> {
-    // The path as given comes first, because a symbolic link outlives the versions it points to.
-    [Some(hubtoken.to_owned()), hubtoken.canonicalize().ok()]
-        .into_iter()
-        .flatten()
-        .map(|hubtoken| hubtoken.with_file_name(format!("{PROGRAM}{suffix}")))
-        .find(|program| program.is_file())
-}
-
-fn quoted(program: &Path) -> Result<String, String> {
-    let text = program.to_str().ok_or_else(|| {
-        format!(
-            "the path of hubtoken, {}, is not text, so it cannot be written into git's \
-             configuration",
-            redacted_path(program)
-        )
-    })?;
-    // git's shell on Windows accepts both separators, but a backslash would need quoting.
-    let text = if cfg!(windows) {
-        text.replace('\\', "/")
-    } else {
-        text.to_owned()
-    };
-    Ok(format!("'{}'", text.replace('\'', "'\\''")))
-}
-
-/// Whether [`helper`] wrote a value, of either kind, for this program or for one that was moved.
-fn is_ours(value: &str) -> bool {
-    let is_program = |path: &str| {
-        path.rsplit_once('/')
-            .is_some_and(|(_, name)| name.strip_suffix(".exe").unwrap_or(name) == PROGRAM)
-    };
-    value == format!("!hubtoken{VERB}")
-        || value.strip_prefix("!'").is_some_and(|quoted| {
-            quoted.ends_with(&format!("'{VERB}"))
-                || quoted.strip_suffix('\'').is_some_and(is_program)
-        })
 }
 
 /// The values without ours.
@@ -217,7 +150,13 @@ impl Git<'_> {
             }
         }
         for value in &wanted[left.len()..] {
-            self.change(&["--add", key, value])?;
+            if let Err(problem) = self.change(&["--add", key, value]) {
+                // Without our helper, the empty value would leave git without any.
+                if !value.is_empty() && !left.iter().any(String::is_empty) {
+                    self.change(&["--fixed-value", "--unset-all", key, ""])?;
+                }
+                return Err(problem);
+            }
         }
         Ok(true)
     }
@@ -231,9 +170,22 @@ impl Git<'_> {
     }
 
     fn git(&self, arguments: &[&str]) -> Result<Output, String> {
+        let scope = [self.scope.option()];
+        // The user's file is the same from any working directory, including one that cannot be
+        // entered.
+        let folder = self.folder.filter(|_| self.scope == Scope::Local);
+        self.config(&[&scope, arguments].concat(), folder)
+    }
+
+    /// Runs `git config` in a folder.
+    pub(super) fn config(
+        &self,
+        arguments: &[&str],
+        folder: Option<&Path>,
+    ) -> Result<Output, String> {
         let mut command = Command::new("git");
         command
-            .args(["config", self.scope.option()])
+            .arg("config")
             .args(arguments.iter().map(OsStr::new))
             .stdin(Stdio::null());
         for name in STEERING {
@@ -243,9 +195,7 @@ impl Git<'_> {
                 None => command.env_remove(name),
             };
         }
-        // The user's file is the same from any working directory, including one that cannot be
-        // entered.
-        if let (Some(folder), Scope::Local) = (self.folder, self.scope) {
+        if let Some(folder) = folder {
             command.current_dir(folder);
         }
         command.output().map_err(|error| match error.kind() {
@@ -256,7 +206,7 @@ impl Git<'_> {
         })
     }
 
-    fn refusal(&self, what: &str, output: &Output) -> String {
+    pub(super) fn refusal(&self, what: &str, output: &Output) -> String {
         let words = String::from_utf8_lossy(&output.stderr);
         let words = words.trim();
         format!(

@@ -1,7 +1,5 @@
 //! Tests the setup with the real git and a temporary home folder.
 
-use std::path::PathBuf;
-
 use tempfile::TempDir;
 
 use super::*;
@@ -104,90 +102,6 @@ fn what_keeps_git_from_writing_is_told() {
 }
 
 #[test]
-fn a_path_is_quoted_for_the_shell() {
-    for path in ["/plain/hubtoken", "/it's/a $HOME `x` \"y\"/hubtoken"] {
-        let helper = helper(Some(&PathBuf::from(path))).unwrap();
-        assert!(is_ours(&helper));
-        let words = format!("printf '%s|' {}", helper.strip_prefix('!').unwrap());
-        let output = Command::new("sh").args(["-c", &words]).output().unwrap();
-        assert_eq!(
-            String::from_utf8(output.stdout).unwrap(),
-            format!("{path}|git-credential|")
-        );
-    }
-    assert!(is_ours(&helper(None).unwrap()));
-    for ours in [
-        "!'/opt/bin/git-credential-hubtoken'",
-        "!'C:/Program Files/Python/Scripts/git-credential-hubtoken.exe'",
-        "!'/it'\\''s/git-credential-hubtoken'",
-    ] {
-        assert!(is_ours(ours), "{ours}");
-    }
-    for other in [
-        "",
-        "store",
-        "!gh auth git-credential",
-        "!'/usr/bin/gh' auth git-credential",
-        "hubtoken",
-        "/opt/bin/git-credential-hubtoken",
-        "!'/opt/bin/git-credential-hubtoken' --mine",
-        "!'/opt/bin/my-git-credential-hubtoken'",
-        "!'git-credential-hubtoken'",
-        "!'",
-    ] {
-        assert!(!is_ours(other), "{other}");
-    }
-}
-
-/// A folder with empty files that stand for programs.
-fn programs(names: &[&str]) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for name in names {
-        std::fs::write(folder.path().join(name), "").unwrap();
-    }
-    folder
-}
-
-#[test]
-fn the_program_that_does_nothing_else_is_preferred_where_it_is() {
-    let name = format!("git-credential-hubtoken{EXE_SUFFIX}");
-    let both = programs(&["hubtoken", &name]);
-    let value = helper(Some(&both.path().join("hubtoken"))).unwrap();
-    assert_eq!(
-        value,
-        format!("!{}", quoted(&both.path().join(&name)).unwrap())
-    );
-    assert!(is_ours(&value));
-    let verb_alone = programs(&["hubtoken"]);
-    let value = helper(Some(&verb_alone.path().join("hubtoken"))).unwrap();
-    assert!(value.ends_with("hubtoken' git-credential"), "{value}");
-
-    let windows = programs(&["hubtoken.exe", "git-credential-hubtoken.exe"]);
-    let hubtoken = windows.path().join("hubtoken.exe");
-    assert_eq!(
-        alone(&hubtoken, ".exe"),
-        Some(windows.path().join("git-credential-hubtoken.exe"))
-    );
-    assert_eq!(alone(&verb_alone.path().join("hubtoken"), ".exe"), None);
-    std::fs::create_dir(verb_alone.path().join("git-credential-hubtoken")).unwrap();
-    assert_eq!(alone(&verb_alone.path().join("hubtoken"), ""), None);
-}
-
-#[cfg(unix)]
-#[test]
-fn a_link_is_followed_only_where_nothing_lies_beside_it() {
-    let name = "git-credential-hubtoken";
-    let real = programs(&["hubtoken", name]);
-    let links = programs(&[]);
-    let link = links.path().join("hubtoken");
-    std::os::unix::fs::symlink(real.path().join("hubtoken"), &link).unwrap();
-    let real = real.path().canonicalize().unwrap();
-    assert_eq!(alone(&link, ""), Some(real.join(name)));
-    std::os::unix::fs::symlink(real.join(name), links.path().join(name)).unwrap();
-    assert_eq!(alone(&link, ""), Some(links.path().join(name)));
-}
-
-#[test]
 fn one_kind_takes_the_other_ones_place_and_both_are_undone() {
     let alone = "!'/opt/bin/git-credential-hubtoken'";
     for (old, new) in [(OURS, alone), (alone, OURS)] {
@@ -201,6 +115,33 @@ fn one_kind_takes_the_other_ones_place_and_both_are_undone() {
         assert!(git.undo(KEY).unwrap());
         assert_eq!(machine.config(), before);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_write_that_fails_half_way_leaves_no_empty_value() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let before = "[credential \"https://huggingface.co\"]\n\thelper = cache\n";
+    let mut machine = Machine::new(before);
+    let programs = tempfile::tempdir().unwrap();
+    let path = env::ProcessEnvironment.get(env::PATH).unwrap();
+    // A git that cannot write our value, as if another process held the lock at that moment.
+    let program = programs.path().join("git");
+    std::fs::write(
+        &program,
+        "#!/bin/sh\ncase \"$*\" in *--add*git-credential*) exit 255;; esac\nPATH=$REAL exec git \"$@\"\n"
+            .replace("$REAL", &format!("'{}'", path.to_str().unwrap())),
+    )
+    .unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let folders = [programs.path().to_owned()];
+    let folders = folders.into_iter().chain(std::env::split_paths(&path));
+    machine
+        .environment
+        .set("PATH", std::env::join_paths(folders).unwrap());
+    let problem = machine.git(Scope::Global).set_up(KEY, OURS).unwrap_err();
+    assert!(problem.contains("cannot be written"), "{problem}");
+    assert_eq!(machine.config(), before);
 }
 
 #[test]
