@@ -9,6 +9,8 @@ mod remedy;
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Denial, DenialKind, Error};
 use crate::identity::model::{Identity, Organization, Scope};
 use crate::role::permission::{self, Spelling};
@@ -17,13 +19,15 @@ use crate::target::Target;
 pub(crate) use remedy::Remedy;
 
 /// The three outcomes. Unknown is never reported as denied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The action is allowed.
     Allowed,
     /// The action is denied, and the verdict says what is missing.
     Denied,
-    /// Only the Hub can decide.
+    /// Only the Hub can decide. Also the outcome of a later version.
+    #[serde(other)]
     Unknown,
 }
 

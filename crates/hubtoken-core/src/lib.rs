@@ -37,6 +37,7 @@ pub mod store;
 pub mod strict_url;
 pub mod sync;
 pub mod target;
+pub mod timestamp;
 pub mod token;
 pub mod token_reference;
 pub mod trace;

@@ -6,11 +6,14 @@ pub mod permission;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 use permission::Spelling;
 
 /// The role of a user access token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum TokenRole {
     /// May read whatever its user can read.
     Read,
@@ -50,8 +53,25 @@ impl TokenRole {
     }
 }
 
+/// Of the display name, as it is serialized.
+impl From<String> for TokenRole {
+    fn from(name: String) -> Self {
+        match name.as_str() {
+            "fine-grained" => Self::FineGrained,
+            other => Self::from_wire(other),
+        }
+    }
+}
+
+impl From<TokenRole> for String {
+    fn from(role: TokenRole) -> Self {
+        role.name().to_owned()
+    }
+}
+
 /// The role of a user in an organization.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum OrganizationRole {
     /// May also manage the organization.
     Admin,
@@ -92,6 +112,18 @@ impl OrganizationRole {
             Self::NoAccess => "no_access",
             Self::Other(other) => other,
         }
+    }
+}
+
+impl From<String> for OrganizationRole {
+    fn from(name: String) -> Self {
+        Self::from_wire(&name)
+    }
+}
+
+impl From<OrganizationRole> for String {
+    fn from(role: OrganizationRole) -> Self {
+        role.name().to_owned()
     }
 }
 

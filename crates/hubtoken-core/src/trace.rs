@@ -5,8 +5,11 @@
 
 use std::fmt::{self, Write as _};
 
+use serde::{Deserialize, Serialize};
+
 /// The result of checking one source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SourceStatus {
     /// It has the token in use.
     Found,
@@ -20,27 +23,13 @@ pub enum SourceStatus {
     Refused,
     /// It is broken and was skipped.
     Broken,
-    /// It looks like a source, but the Hub's libraries do not read it.
+    /// It looks like a source, but the Hub's libraries do not read it. Also the status of a later
+    /// version.
+    #[serde(other)]
     Ignored,
 }
 
 impl SourceStatus {
-    /// Parses the name.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        [
-            Self::Found,
-            Self::Shadowed,
-            Self::Absent,
-            Self::Skipped,
-            Self::Refused,
-            Self::Broken,
-            Self::Ignored,
-        ]
-        .into_iter()
-        .find(|status| status.name() == word)
-    }
-
     /// The name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -57,11 +46,12 @@ impl SourceStatus {
 }
 
 /// The result for one source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Step {
     /// The label of the source.
     pub source: String,
     /// The result.
+    #[serde(rename = "answer")]
     pub status: SourceStatus,
     /// The mask of its token, if it has one.
     pub mask: Option<String>,
@@ -70,7 +60,7 @@ pub struct Step {
 }
 
 /// All results, in the order in which the sources were checked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Trace {
     /// The steps.
     pub steps: Vec<Step>,
@@ -151,5 +141,30 @@ impl fmt::Display for Trace {
             _ => formatter.write_str("no token")?,
         }
         formatter.write_str(&self.lines())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_status_is_serialized_as_its_name() {
+        for status in [
+            SourceStatus::Found,
+            SourceStatus::Shadowed,
+            SourceStatus::Absent,
+            SourceStatus::Skipped,
+            SourceStatus::Refused,
+            SourceStatus::Broken,
+            SourceStatus::Ignored,
+        ] {
+            let text = serde_json::to_string(&status).unwrap();
+            assert_eq!(text, format!("\"{}\"", status.name()));
+            assert_eq!(serde_json::from_str::<SourceStatus>(&text).unwrap(), status);
+        }
+        let later: SourceStatus = serde_json::from_str(r#""dreamt""#).unwrap();
+        assert_eq!(later, SourceStatus::Ignored);
     }
 }

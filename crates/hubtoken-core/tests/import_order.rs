@@ -3,7 +3,7 @@
 use import_order::Imports;
 
 /// Each room imports from those before it alone.
-const ROOMS: [&str; 34] = [
+const ROOMS: [&str; 35] = [
     // Tools that know nothing of tokens.
     "sync",
     "interrupt",
@@ -12,6 +12,7 @@ const ROOMS: [&str; 34] = [
     "edit_distance",
     "hexadecimal",
     "strict_url",
+    "timestamp",
     // The data types.
     "repository",
     "trace",

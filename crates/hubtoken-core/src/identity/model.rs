@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -14,15 +14,17 @@ use time::format_description::well_known::Rfc3339;
 use crate::endpoint::Endpoint;
 use crate::role::{OrganizationRole, TokenRole};
 use crate::sanitize::replace_controls;
+use crate::timestamp;
 
 /// The account that a token belongs to, and what the token may do.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// The Hub that answered.
     pub endpoint: Endpoint,
     /// The account's name.
     pub user: String,
     /// `user`, `org` or `app`.
+    #[serde(rename = "type")]
     pub kind: String,
     /// The display name.
     pub full_name: Option<String>,
@@ -31,6 +33,7 @@ pub struct Identity {
     /// Whether the account has a paid PRO subscription.
     pub is_pro: Option<bool>,
     /// The organizations that the account belongs to.
+    #[serde(default)]
     pub organizations: Vec<Organization>,
     /// How the request was authenticated: `access_token`, `oauth`, `app_token`, …
     pub authentication: Option<String>,
@@ -39,19 +42,24 @@ pub struct Identity {
     /// The token's role; `None` for OAuth, OIDC and app tokens, which have none.
     pub role: Option<TokenRole>,
     /// When the token was created.
+    #[serde(default, with = "timestamp::optional")]
     pub created_at: Option<OffsetDateTime>,
     /// When the token expires.
+    #[serde(default, with = "timestamp::optional")]
     pub expires_at: Option<OffsetDateTime>,
     /// What a fine-grained token may do on specific entities.
+    #[serde(default)]
     pub scopes: Vec<Scope>,
     /// What a fine-grained token may do everywhere.
+    #[serde(default)]
     pub global_permissions: Vec<String>,
     /// Whether a fine-grained token may read public gated repositories.
+    #[serde(default)]
     pub can_read_gated_repos: bool,
 }
 
 /// A membership in an organization.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Organization {
     /// The organization's name.
     pub name: String,
@@ -61,20 +69,23 @@ pub struct Organization {
     pub role_in_org: Option<OrganizationRole>,
     /// Why the organization blocks this token: `token-policy`, `token-revoked`, `mfa`, `sso`, `ip`,
     /// …
+    #[serde(default)]
     pub security_restrictions: Vec<String>,
     /// Whether the account has a role in some resource group, which may exceed its role in the
     /// organization.
+    #[serde(default)]
     pub has_resource_groups: bool,
 }
 
 /// What a fine-grained token may do on one entity.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Scope {
     /// `user`, `org`, `model`, `dataset`, `space`, …; `None` for scopes without an entity.
     pub entity_type: Option<String>,
     /// `alice`, `acme`, `alice/tiny`, …
     pub entity_name: Option<String>,
     /// The Hub's permission strings.
+    #[serde(default)]
     pub permissions: Vec<String>,
 }
 
@@ -352,6 +363,37 @@ mod tests {
         assert_eq!(identity.scopes[1].entity_type, None);
         assert!(identity.can_read_gated_repos);
         assert_eq!(identity.expires_at.unwrap().year(), 2027);
+    }
+
+    #[test]
+    fn an_identity_is_the_same_after_serialization() {
+        for role in ["read", "write", "fineGrained", "god", "a role of 2031"] {
+            let identity = parse(&format!(
+                r#"{{"type":"user","name":"alice","isPro":true,"orgs":[{{"name":"acme",
+                "roleInOrg":"{role}","resourceGroups":[1]}}],"auth":{{"type":"access_token",
+                "accessToken":{{"role":"{role}","createdAt":"2026-01-02T03:04:05.678Z",
+                "fineGrained":{{"global":["discussion.write"],"scoped":[{{"entity":{{"type":"model",
+                "name":"alice/tiny"}},"permissions":["repo.write"]}}]}}}}}}}}"#
+            ));
+            let text = serde_json::to_string(&identity).unwrap();
+            assert_eq!(serde_json::from_str::<Identity>(&text).unwrap(), identity);
+            let later = text.replacen('{', r#"{"of2031":[{}],"#, 1);
+            assert_eq!(serde_json::from_str::<Identity>(&later).unwrap(), identity);
+        }
+    }
+
+    #[test]
+    fn a_serialized_identity_names_a_hub_that_may_receive_tokens() {
+        for text in [
+            r#"{"endpoint":"http://hub.example","user":"alice","type":"user"}"#,
+            r#"{"user":"alice","type":"user"}"#,
+            r#"{"endpoint":"https://huggingface.co","type":"user"}"#,
+        ] {
+            assert!(serde_json::from_str::<Identity>(text).is_err(), "{text}");
+        }
+        let least = r#"{"endpoint":"https://huggingface.co","user":"alice","type":"user"}"#;
+        let identity: Identity = serde_json::from_str(least).unwrap();
+        assert_eq!(identity, parse(r#"{"name":"alice"}"#));
     }
 
     #[test]
