@@ -36,6 +36,7 @@ IMPORTABLE = {
     "MutableMapping": "collections.abc",
     "NoReturn": "typing",
     "PathLike": "os",
+    "SecretValue": "hubtoken.secret_value",
     "Self": "typing_extensions",
     "Sequence": "collections.abc",
     "TracebackType": "types",
@@ -60,14 +61,15 @@ def quoted_names(tree: ast.Module) -> set[str]:
     return names
 
 
-def drop_class_property(text: str) -> str:
-    """Leave out `HubToken.__class__`: typeshed declares it, as a property that can be set."""
-    lines = text.splitlines(keepends=True)
+def drop_properties_of_object(text: str) -> str:
+    """Leave out `__class__` and `__dict__`: typeshed declares them, as ones that can be set."""
+    lines: list[str | None] = list(text.splitlines(keepends=True))
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef) and node.name == "__class__":
+        if isinstance(node, ast.FunctionDef) and node.name in {"__class__", "__dict__"}:
             first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
-            return "".join(lines[: first - 1] + lines[node.end_lineno :])
-    return text
+            last = node.end_lineno or first
+            lines[first - 1 : last] = [None] * (last - first + 1)
+    return "".join(line for line in lines if line is not None)
 
 
 def known_names(tree: ast.Module) -> set[str]:
@@ -103,7 +105,7 @@ def ruff(text: str, *arguments: str) -> str:
 
 def finish(text: str) -> str:
     """Turn maturin's stub into the one that is committed."""
-    text = add_imports(drop_class_property(text))
+    text = add_imports(drop_properties_of_object(text))
     rules = "D209,D210,D212,F401,I001,PYI,UP"
     common = ("--isolated", "--target-version", "py310", "--line-length", "100")
     text = ruff(text, "check", *common, "--select", rules, "--fix-only", "--quiet")

@@ -1,9 +1,11 @@
 //! `authorize`: decides from an identity alone, without a request.
 
 use pyo3::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::error::to_python;
 use super::identity::PyIdentity;
+use super::record::record_methods;
 use crate::authorization::{self, Outcome, Verdict};
 use crate::error::Error;
 use crate::repository::RepositoryType;
@@ -14,59 +16,81 @@ use crate::role::{Required, Role, permission};
 ///
 /// In a condition, allowed is true and denied is false; unknown is neither, and raises
 /// `VerdictUnknownError` with the reason.
-#[pyclass(name = "Verdict", module = "hubtoken", frozen)]
-pub struct PyVerdict(Verdict);
+#[pyclass(name = "Verdict", module = "hubtoken", frozen, eq, hash)]
+#[derive(PartialEq, Hash, Serialize, Deserialize)]
+pub struct PyVerdict {
+    outcome: Outcome,
+    reason: String,
+    required: String,
+    actual: Option<String>,
+    target: Option<String>,
+    remedy_url: Option<String>,
+}
 
-#[pymethods]
+impl From<Verdict> for PyVerdict {
+    fn from(verdict: Verdict) -> Self {
+        Self {
+            outcome: verdict.outcome,
+            reason: verdict.reason,
+            required: verdict.denial.required,
+            actual: verdict.denial.actual,
+            target: verdict.denial.target,
+            remedy_url: verdict.denial.remedy_url,
+        }
+    }
+}
+
+record_methods! {
 impl PyVerdict {
     /// `allowed`, `denied` or `unknown`. Unknown is never a denial.
     #[getter]
     fn outcome(&self) -> &'static str {
-        self.0.outcome.name()
+        self.outcome.name()
     }
 
     /// The reason, as a sentence.
     #[getter]
     fn reason(&self) -> &str {
-        &self.0.reason
+        &self.reason
     }
 
     /// The role or permission that is needed.
     #[getter]
     fn required(&self) -> &str {
-        &self.0.denial.required
+        &self.required
     }
 
     /// The role or permission that the token has.
     #[getter]
     fn actual(&self) -> Option<&str> {
-        self.0.denial.actual.as_deref()
+        self.actual.as_deref()
     }
 
     /// The repository or namespace; `None` for the Hub as a whole.
     #[getter]
     fn target(&self) -> Option<&str> {
-        self.0.denial.target.as_deref()
+        self.target.as_deref()
     }
 
     /// The page where a suitable token can be created; `None` if a new token would not help.
     #[getter]
     fn remedy_url(&self) -> Option<&str> {
-        self.0.denial.remedy_url.as_deref()
+        self.remedy_url.as_deref()
     }
 
     /// Whether it is allowed. Raises `VerdictUnknownError` if that is unknown.
     fn __bool__(&self) -> PyResult<bool> {
-        match self.0.outcome {
+        match self.outcome {
             Outcome::Allowed => Ok(true),
             Outcome::Denied => Ok(false),
-            Outcome::Unknown => Err(to_python(Error::unknown(self.0.reason.clone()))),
+            Outcome::Unknown => Err(to_python(Error::unknown(self.reason.clone()))),
         }
     }
 
     fn __repr__(&self) -> String {
-        format!("<Verdict {}: {}>", self.0.outcome.name(), self.0.reason)
+        format!("<Verdict {}: {}>", self.outcome.name(), self.reason)
     }
+}
 }
 
 /// Decides from an identity alone whether something is allowed. Sends no request.
@@ -141,7 +165,7 @@ pub fn authorize(
             None => Ok(verdict),
         }
     };
-    decide().map(PyVerdict).map_err(to_python)
+    decide().map(PyVerdict::from).map_err(to_python)
 }
 
 /// Checks the spelling of a permission, where there is no token whose scopes could list it.

@@ -15,6 +15,7 @@ use pyo3::types::PyString;
 use super::arguments::{parse_endpoint, token_text};
 use super::chain;
 use super::identity::needed;
+use super::secret_value::unwrapped;
 use crate::credential::Credential;
 use crate::process_state;
 use crate::resolve::{Argument, Request};
@@ -24,6 +25,7 @@ const ARGPARSE: &str = "argparse";
 
 /// The credential for a text.
 pub fn credential(token: &Bound<'_, PyAny>, endpoint: Option<&str>) -> PyResult<Arc<Credential>> {
+    let token = unwrapped(token)?;
     let Ok(text) = token.cast::<PyString>() else {
         // The type's name, never the value.
         return Err(PyTypeError::new_err(format!(

@@ -9,6 +9,7 @@ use pyo3::types::PyString;
 use super::arguments::{options, parse_endpoint, warn_of_insecure};
 use super::error::to_python;
 use super::identity::PyIdentity;
+use super::secret_value::unwrapped;
 use super::token::PyHubToken;
 use super::whoami::ask;
 use crate::credential::Credential;
@@ -58,7 +59,7 @@ use crate::resolve::ambient_endpoint;
 ///     'alice'
 #[pyfunction]
 #[pyo3(signature = (
-    token: "str | HubToken",
+    token: "str | HubToken | SecretValue",
     *,
     endpoint: "str | None" = None,
     max_age: "float | None" = None,
@@ -107,7 +108,7 @@ pub fn identify(
 ///     True
 #[pyfunction]
 #[pyo3(signature = (
-    token: "str | HubToken",
+    token: "str | HubToken | SecretValue",
     *,
     endpoint: "str | None" = None,
     max_age: "float | None" = None,
@@ -152,6 +153,7 @@ pub fn credential(
             .map_err(to_python)?;
         return Ok(credential);
     }
+    let token = unwrapped(token)?;
     let Ok(value) = token.cast::<PyString>() else {
         // The type's name, never the value.
         return Err(PyTypeError::new_err(format!(

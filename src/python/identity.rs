@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::record::record_methods;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::identity::model::{Identity, Organization, Scope};
@@ -12,10 +14,11 @@ use crate::role::{OrganizationRole, TokenRole};
 use crate::trace::Trace;
 
 /// Who a token belongs to, and what it may do, as the Hub reports it.
-#[pyclass(name = "Identity", module = "hubtoken", frozen)]
+#[pyclass(name = "Identity", module = "hubtoken", frozen, eq, hash)]
+#[derive(PartialEq, Hash, Serialize, Deserialize)]
 pub struct PyIdentity(pub Arc<Identity>);
 
-#[pymethods]
+record_methods! {
 impl PyIdentity {
     /// The Hub that answered.
     #[getter]
@@ -121,12 +124,14 @@ impl PyIdentity {
         )
     }
 }
+}
 
 /// A membership in an organization.
-#[pyclass(name = "Organization", module = "hubtoken", frozen)]
+#[pyclass(name = "Organization", module = "hubtoken", frozen, eq, hash)]
+#[derive(PartialEq, Hash, Serialize, Deserialize)]
 pub struct PyOrganization(Organization);
 
-#[pymethods]
+record_methods! {
 impl PyOrganization {
     /// The organization's name.
     #[getter]
@@ -152,6 +157,12 @@ impl PyOrganization {
         self.0.security_restrictions.clone()
     }
 
+    /// Whether the account has a role in some resource group, which may exceed `role_in_org`.
+    #[getter]
+    fn has_resource_groups(&self) -> bool {
+        self.0.has_resource_groups
+    }
+
     fn __repr__(&self) -> String {
         format!(
             "<Organization {}, role {}>",
@@ -160,12 +171,14 @@ impl PyOrganization {
         )
     }
 }
+}
 
 /// The permissions of a fine-grained token on one entity.
-#[pyclass(name = "Scope", module = "hubtoken", frozen)]
+#[pyclass(name = "Scope", module = "hubtoken", frozen, eq, hash)]
+#[derive(PartialEq, Hash, Serialize, Deserialize)]
 pub struct PyScope(Scope);
 
-#[pymethods]
+record_methods! {
 impl PyScope {
     /// `user`, `org`, `model`, `dataset`, `space`, …
     #[getter]
@@ -192,6 +205,7 @@ impl PyScope {
             self.0.permissions.join(", ")
         )
     }
+}
 }
 
 /// The resolved token, which is required: `token=False` is an error.

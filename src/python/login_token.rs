@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::error::to_python;
 use super::identity::needed;
+use super::secret_value::unwrapped;
 use super::token_argument::argument;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
@@ -27,8 +28,9 @@ pub fn given(
     token: Option<&Bound<'_, PyAny>>,
     endpoint: Option<Endpoint>,
 ) -> PyResult<Arc<Credential>> {
+    let token = token.map(unwrapped).transpose()?;
     let typed;
-    let text = match argument(py, process, token)? {
+    let text = match argument(py, process, token.as_ref())? {
         Argument::Credential(credential) => {
             credential
                 .check_endpoint(endpoint.as_ref())

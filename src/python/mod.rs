@@ -40,8 +40,11 @@ mod identity;
 mod log;
 mod login_token;
 mod pickle;
+mod pydantic;
+mod record;
 mod require;
 mod resolve;
+mod secret_value;
 mod signals;
 mod store;
 mod stored_token;
@@ -49,6 +52,7 @@ mod stored_token;
 mod test_clock;
 mod token;
 mod token_argument;
+mod token_mask;
 mod token_state;
 mod trace;
 mod whoami;
@@ -67,7 +71,7 @@ mod _core {
 
     // The blank lines keep rustfmt from sorting these two, which changes the order of registration.
     #[pymodule_export]
-    use super::pickle::restore;
+    use super::pickle::{restore, restore_record};
 
     #[cfg(feature = "hub")]
     #[pymodule_export]
@@ -90,10 +94,9 @@ mod _core {
     #[pymodule_export]
     use super::token::{PyHubToken, activation_origin, is_sent_anyway};
     #[pymodule_export]
-    use super::trace::{PyTrace, PyTraceStep};
-
+    use super::token_mask::token_mask;
     #[pymodule_export]
-    use super::pickle::restore_trace;
+    use super::trace::{PyTrace, PyTraceStep};
 
     #[pymodule_export]
     use super::whoami::whoami;

@@ -1,13 +1,13 @@
-//! The functions that a pickle calls to restore its objects: a token, or the trace of an error.
+//! The functions that a pickle calls to restore its objects: a token, or a record.
 
 use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
 use super::error::to_python;
 use super::token::PyHubToken;
 use super::token_state::TokenState;
-use super::trace::{PickledStep, PyTrace};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
@@ -18,7 +18,6 @@ use crate::resolve::PlainHttp;
 use crate::source::Source;
 use crate::token::Token;
 use crate::token_reference::TokenReference;
-use crate::trace::{SourceStatus, Step, Trace};
 
 /// Restores a `HubToken` from a pickle. Sends no request and reads no source.
 ///
@@ -60,9 +59,6 @@ pub fn restore(
         fingerprint,
         mask,
     };
-    if let Some(credential) = live_tokens::find(&reference) {
-        return Ok(credential.into());
-    }
     let token = value
         .and_then(|value| Token::parse(value).ok().flatten())
         .filter(|token| token.digest().fingerprint() == reference.fingerprint)
@@ -73,7 +69,7 @@ pub fn restore(
                 .is_ok()
         });
     Ok(match token {
-        Some(token) => {
+        Some(token) if live_tokens::find(&reference).is_none() => {
             let credential = Arc::new(Credential {
                 token,
                 source: reference.source,
@@ -83,45 +79,40 @@ pub fn restore(
             live_tokens::register(&credential);
             credential.into()
         }
+        _ => referenced(reference),
+    })
+}
+
+/// Restores a record, such as an `Identity`, from a pickle.
+///
+/// Args:
+///     record: The class.
+///     state: The record's text.
+///
+/// Returns:
+///     An object of the class.
+///
+/// Raises:
+///     ValueError: The pickle was changed.
+#[pyfunction]
+#[pyo3(signature = (record: "type[Any]", state: "str") -> "Any")]
+pub fn restore_record<'py>(
+    record: &Bound<'py, PyType>,
+    state: &str,
+) -> PyResult<Bound<'py, PyAny>> {
+    record.call_method1("_restore", (state,))
+}
+
+/// The token that a reference identifies: alive in this process, or looked up on first use.
+pub fn referenced(reference: TokenReference) -> PyHubToken {
+    match live_tokens::find(&reference) {
+        Some(credential) => credential.into(),
         None => TokenState::Detached {
             reference,
             found: OnceLock::new(),
         }
         .into(),
-    })
-}
-
-/// Restores a `Trace` from a pickle.
-///
-/// Args:
-///     steps: Source, answer, mask and detail of each step.
-///     endpoint: The Hub that the token belongs to.
-///
-/// Returns:
-///     The trace.
-#[pyfunction]
-#[pyo3(signature = (
-    steps: "list[tuple[str, str, str | None, str]]",
-    endpoint: "str | None",
-) -> "Trace")]
-pub fn restore_trace(steps: Vec<PickledStep>, endpoint: Option<&str>) -> PyResult<PyTrace> {
-    let steps = steps
-        .into_iter()
-        .map(|(source, answer, mask, detail)| {
-            Ok(Step {
-                source,
-                status: SourceStatus::parse(&answer).ok_or_else(damaged)?,
-                mask,
-                detail,
-            })
-        })
-        .collect::<PyResult<_>>()?;
-    let endpoint = endpoint
-        .map(Endpoint::parse_recorded)
-        .transpose()
-        .map_err(to_python)?
-        .map(|endpoint| endpoint.to_string());
-    Ok(PyTrace(Trace { steps, endpoint }))
+    }
 }
 
 fn damaged() -> PyErr {

@@ -93,7 +93,7 @@ use crate::role::{Required, Role};
 #[pyfunction]
 #[pyo3(signature = (
     role: "str | None" = None,
-    token: "str | HubToken | bool | None" = None,
+    token: "str | HubToken | SecretValue | bool | None" = None,
     *,
     repo: "str | Literal[False] | None" = None,
     repo_type: "str" = "model",
@@ -190,7 +190,7 @@ pub fn require_role<'py>(
 #[pyfunction]
 #[pyo3(signature = (
     permission: "str",
-    token: "str | HubToken | bool | None" = None,
+    token: "str | HubToken | SecretValue | bool | None" = None,
     *,
     repo: "str | None" = None,
     namespace: "str | None" = None,

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::chain::{self, ChainError, warn_of};
+use super::secret_value::unwrapped;
 use super::token::{PyHubToken, revealed};
 use super::token_argument::TokenArgument;
 use super::trace::PyTrace;
@@ -25,8 +26,9 @@ use crate::resolve::{Cached, Resolver};
 /// (`HUBTOKEN_SOURCE_TIMEOUT`). No request is sent to the Hub.
 ///
 /// Args:
-///     token: A token as text or as `HubToken`; `True` for the environment's; `False` for none;
-///         `None` for the environment's unless `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set.
+///     token: A token as text, as `HubToken`, or as an object with `get_secret_value()`, such as
+///         pydantic's `SecretStr`; `True` for the environment's; `False` for none; `None` for the
+///         environment's unless `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set.
 ///     endpoint: The Hub that the token is for, such as `https://huggingface.co`.
 ///     profile: The name of a stored token, which is then the only source.
 ///     required: Whether a missing token is an error. Broken sources that were requested by name
@@ -49,7 +51,7 @@ use crate::resolve::{Cached, Resolver};
 ///     'user-access'
 #[pyfunction]
 #[pyo3(signature = (
-    token: "str | HubToken | bool | None" = None,
+    token: "str | HubToken | SecretValue | bool | None" = None,
     *,
     endpoint: "str | None" = None,
     profile: "str | None" = None,
@@ -126,7 +128,7 @@ pub fn get_token(py: Python<'_>) -> PyResult<Option<Bound<'_, PyString>>> {
 ///     'argument'
 #[pyfunction]
 #[pyo3(signature = (
-    token: "str | HubToken | bool | None" = None,
+    token: "str | HubToken | SecretValue | bool | None" = None,
     *,
     endpoint: "str | None" = None,
     profile: "str | None" = None,
@@ -138,8 +140,9 @@ pub fn explain(
     profile: Option<&str>,
 ) -> PyResult<PyTrace> {
     let process = process_state::current();
+    let token = token.map(unwrapped).transpose()?;
     let request = TokenArgument {
-        token,
+        token: token.as_ref(),
         endpoint,
         profile,
     }
@@ -195,5 +198,10 @@ pub fn resolve(
             Cached::Miss => {}
         }
     }
+    let token = which.token.map(unwrapped).transpose()?;
+    let which = TokenArgument {
+        token: token.as_ref(),
+        ..which
+    };
     chain::resolve(py, process, &which.request(py, process)?)
 }

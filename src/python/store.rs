@@ -57,7 +57,7 @@ use crate::store::{Entry, name as stored_name};
 ///     True
 #[pyfunction]
 #[pyo3(signature = (
-    token: "str | HubToken | None" = None,
+    token: "str | HubToken | SecretValue | None" = None,
     *,
     name: "str | None" = None,
     endpoint: "str | None" = None,

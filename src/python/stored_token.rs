@@ -1,22 +1,28 @@
 //! `StoredToken`: a token that is stored on this machine.
 
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
+use serde::{Deserialize, Serialize, Serializer};
 use time::OffsetDateTime;
 
 use super::error::to_python;
 use super::login_token;
+use super::pickle::referenced;
+use super::record::record_methods;
 use super::token::PyHubToken;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::live_tokens;
-use crate::sanitize::redacted;
+use crate::sanitize::{contains_secret, redacted};
 use crate::source::Source;
-use crate::store::Entry;
+use crate::store::{Entry, name};
+use crate::timestamp;
 use crate::token::Token;
+use crate::token_reference::TokenReference;
 
 /// A token that is stored on this machine under a name.
 ///
@@ -24,21 +30,51 @@ use crate::token::Token;
 ///     >>> import hubtoken
 ///     >>> [stored.name for stored in hubtoken.stored_tokens() if stored.active]
 ///     []
-#[pyclass(name = "StoredToken", module = "hubtoken", frozen)]
+#[pyclass(name = "StoredToken", module = "hubtoken", frozen, eq, hash)]
+#[derive(Deserialize)]
+#[serde(from = "Fields")]
 pub struct PyStoredToken {
     name: String,
-    token: Token,
+    value: Value,
     endpoint: Endpoint,
     user: Option<String>,
     role: Option<String>,
     created_at: Option<i64>,
     expires_at: Option<i64>,
     active: bool,
-    /// Created on demand: a list has many tokens, and few of them are used.
-    credential: OnceLock<Arc<Credential>>,
 }
 
-#[pymethods]
+/// What is known of the token's value.
+enum Value {
+    /// It was read from the file.
+    Read {
+        token: Token,
+        /// Created on demand: a list has many tokens, and few of them are used.
+        credential: OnceLock<Arc<Credential>>,
+    },
+    /// A pickle carried only these.
+    Unpickled { fingerprint: String, mask: String },
+}
+
+/// The public attributes, and the content of a pickle.
+#[derive(PartialEq, Hash, Serialize, Deserialize)]
+struct Fields {
+    name: String,
+    /// The mask.
+    token: String,
+    fingerprint: String,
+    endpoint: Endpoint,
+    user: Option<String>,
+    role: Option<String>,
+    #[serde(default, with = "timestamp::optional")]
+    created_at: Option<OffsetDateTime>,
+    #[serde(default, with = "timestamp::optional")]
+    expires_at: Option<OffsetDateTime>,
+    #[serde(default)]
+    active: bool,
+}
+
+record_methods! {
 impl PyStoredToken {
     /// The name.
     #[getter]
@@ -49,11 +85,22 @@ impl PyStoredToken {
     /// The token.
     #[getter]
     fn token(&self) -> PyResult<PyHubToken> {
-        let credential = if let Some(credential) = self.credential.get() {
+        let (token, credential) = match &self.value {
+            Value::Read { token, credential } => (token, credential),
+            Value::Unpickled { fingerprint, mask } => {
+                return Ok(referenced(TokenReference {
+                    source: Source::Store(self.name.clone()),
+                    endpoint: self.endpoint.clone(),
+                    fingerprint: fingerprint.clone(),
+                    mask: mask.clone(),
+                }));
+            }
+        };
+        let credential = if let Some(credential) = credential.get() {
             credential
         } else {
-            let token = login_token::parse(self.token.expose()).map_err(to_python)?;
-            self.credential.get_or_init(|| {
+            let token = login_token::parse(token.expose()).map_err(to_python)?;
+            credential.get_or_init(|| {
                 Arc::new(Credential {
                     token,
                     source: Source::Store(self.name.clone()),
@@ -68,6 +115,15 @@ impl PyStoredToken {
         // A pickle of it finds it again.
         live_tokens::register(credential);
         Ok(PyHubToken::from(Arc::clone(credential)))
+    }
+
+    /// The first eight bytes of the value's SHA-256, in hexadecimal: distinguishes tokens in a log.
+    #[getter]
+    fn fingerprint(&self) -> String {
+        match &self.value {
+            Value::Read { token, .. } => token.digest().fingerprint(),
+            Value::Unpickled { fingerprint, .. } => fingerprint.clone(),
+        }
     }
 
     /// The Hub that the token belongs to.
@@ -111,10 +167,11 @@ impl PyStoredToken {
         format!(
             "<StoredToken {} {}{}>",
             redacted(&self.name),
-            self.token.mask(),
+            self.mask(),
             if self.active { ", active" } else { "" }
         )
     }
+}
 }
 
 impl PyStoredToken {
@@ -122,15 +179,78 @@ impl PyStoredToken {
     pub fn new(entry: Entry) -> Result<Self, Error> {
         Ok(Self {
             name: entry.name,
-            token: entry.token?,
+            value: Value::Read {
+                token: entry.token?,
+                credential: OnceLock::new(),
+            },
             endpoint: entry.endpoint,
             user: entry.user,
             role: entry.role,
             created_at: entry.created_at,
             expires_at: entry.expires_at,
             active: entry.active,
-            credential: OnceLock::new(),
         })
+    }
+
+    fn mask(&self) -> String {
+        match &self.value {
+            Value::Read { token, .. } => token.mask(),
+            Value::Unpickled { mask, .. } => mask.clone(),
+        }
+    }
+
+    fn fields(&self) -> Fields {
+        Fields {
+            // A name that contains a token is found by this form as well.
+            name: match contains_secret(&self.name) {
+                true => name::safe(&self.name),
+                false => self.name.clone(),
+            },
+            token: self.mask(),
+            fingerprint: self.fingerprint(),
+            endpoint: self.endpoint.clone(),
+            user: self.user.clone(),
+            role: self.role.clone(),
+            created_at: self.created_at(),
+            expires_at: self.expires_at(),
+            active: self.active,
+        }
+    }
+}
+
+impl Serialize for PyStoredToken {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.fields().serialize(serializer)
+    }
+}
+
+impl From<Fields> for PyStoredToken {
+    fn from(fields: Fields) -> Self {
+        Self {
+            name: fields.name,
+            value: Value::Unpickled {
+                fingerprint: fields.fingerprint,
+                mask: fields.token,
+            },
+            endpoint: fields.endpoint,
+            user: fields.user,
+            role: fields.role,
+            created_at: fields.created_at.map(OffsetDateTime::unix_timestamp),
+            expires_at: fields.expires_at.map(OffsetDateTime::unix_timestamp),
+            active: fields.active,
+        }
+    }
+}
+
+impl PartialEq for PyStoredToken {
+    fn eq(&self, other: &Self) -> bool {
+        self.fields() == other.fields()
+    }
+}
+
+impl Hash for PyStoredToken {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.fields().hash(state);
     }
 }
 

@@ -12,6 +12,7 @@ use super::auth;
 use super::constructor;
 use super::error::to_python;
 use super::huggingface_hub_guard;
+use super::pydantic;
 use super::token_state::TokenState;
 use crate::credential::Credential;
 use crate::endpoint::STAGING;
@@ -28,13 +29,15 @@ use crate::token::TokenKind;
 /// never shows the value. It is not a `str`; `reveal()` returns one for libraries that need it. As
 /// `auth=` of `requests` and `httpx` it sets the header for its own Hub only. A pickle carries its
 /// source but not the value, except in the pickle that `multiprocessing` passes to a process that
-/// it starts.
+/// it starts. As the type of a field of a pydantic model it takes what this class takes; errors of
+/// the field do not show the value, and JSON has the mask.
 ///
 /// A value on a command line is visible to every user of the machine, and the shell keeps it in its
 /// history. Prefer the environment variable `HF_TOKEN`, which `hubtoken.resolve_token()` reads.
 ///
 /// Args:
-///     token: The value. A `HubToken` is returned unchanged.
+///     token: The value, or an object with `get_secret_value()`, such as pydantic's `SecretStr`. A
+///         `HubToken` is returned unchanged.
 ///     endpoint: The Hub that it belongs to; `None` for `HF_ENDPOINT`, or `https://huggingface.co`.
 ///
 /// Raises:
@@ -87,6 +90,11 @@ impl PyHubToken {
         self.0.live()
     }
 
+    /// The token in masked form.
+    pub fn mask(&self) -> String {
+        self.0.mask()
+    }
+
     /// Creates a token from text; a `HubToken` stays the same object.
     fn make<'py>(token: &Bound<'py, PyAny>, endpoint: Option<&str>) -> PyResult<Bound<'py, Self>> {
         let py = token.py();
@@ -122,7 +130,7 @@ pub fn revealed<'py>(py: Python<'py>, value: &str) -> PyResult<Bound<'py, PyStri
 #[pymethods]
 impl PyHubToken {
     #[new]
-    #[pyo3(signature = (token: "str | HubToken", *, endpoint: "str | None" = None))]
+    #[pyo3(signature = (token: "str | HubToken | SecretValue", *, endpoint: "str | None" = None))]
     fn new<'py>(token: &Bound<'py, PyAny>, endpoint: Option<&str>) -> PyResult<Bound<'py, Self>> {
         Self::make(token, endpoint).map_err(|error| constructor::for_caller(token.py(), error))
     }
@@ -430,6 +438,18 @@ impl PyHubToken {
     fn __deepcopy__(slf: Py<Self>, memo: &Bound<'_, PyAny>) -> Py<Self> {
         let _ = memo;
         slf
+    }
+
+    /// The schema for pydantic.
+    #[classmethod]
+    #[pyo3(signature = (source: "object", handler: "Any", /) -> "Any")]
+    fn __get_pydantic_core_schema__<'py>(
+        class: &Bound<'py, PyType>,
+        source: &Bound<'py, PyAny>,
+        handler: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let _ = source;
+        pydantic::token_schema(class.py(), handler)
     }
 
     /// The pickled form: a reference, and the value only while `multiprocessing` pickles what it

@@ -1,18 +1,31 @@
 //! `Trace` and `TraceStep`: the status of each source of tokens.
 
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Serialize, Serializer};
 
+use super::record::record_methods;
 use crate::trace::{Step, Trace};
 
 /// The status of each source of tokens.
 ///
 /// `print(trace)` and a notebook show it line by line; it contains masks, never values.
-#[pyclass(name = "Trace", module = "hubtoken", frozen)]
-#[derive(Clone)]
+#[pyclass(name = "Trace", module = "hubtoken", frozen, eq, hash)]
+#[derive(Clone, PartialEq, Hash, Deserialize)]
 pub struct PyTrace(pub Trace);
 
-#[pymethods]
+/// The fields, and `source`, which follows from them.
+impl Serialize for PyTrace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Trace", 3)?;
+        fields.serialize_field("steps", &self.0.steps)?;
+        fields.serialize_field("source", &self.source())?;
+        fields.serialize_field("endpoint", &self.0.endpoint)?;
+        fields.end()
+    }
+}
+
+record_methods! {
 impl PyTrace {
     /// The steps, in the order in which the sources are tried.
     #[getter]
@@ -39,36 +52,15 @@ impl PyTrace {
     fn __repr__(&self) -> String {
         self.0.to_string()
     }
-
-    /// Pickles the trace, which crosses process boundaries with the error that carries it.
-    #[pyo3(signature = () -> "tuple[Any, ...]")]
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let steps: Vec<PickledStep> = self
-            .0
-            .steps
-            .iter()
-            .map(|step| {
-                (
-                    step.source.clone(),
-                    step.status.name().to_owned(),
-                    step.mask.clone(),
-                    step.detail.clone(),
-                )
-            })
-            .collect();
-        let restore = py.import("hubtoken._core")?.getattr("restore_trace")?;
-        (restore, (steps, self.endpoint())).into_pyobject(py)
-    }
+}
 }
 
-/// The pickled form of a step: source, answer, mask, and detail.
-pub type PickledStep = (String, String, Option<String>, String);
-
 /// The status of one source.
-#[pyclass(name = "TraceStep", module = "hubtoken", frozen)]
+#[pyclass(name = "TraceStep", module = "hubtoken", frozen, eq, hash)]
+#[derive(PartialEq, Hash, Serialize, Deserialize)]
 pub struct PyTraceStep(Step);
 
-#[pymethods]
+record_methods! {
 impl PyTraceStep {
     /// The source, such as `env:HF_TOKEN` or `file:/home/alice/.cache/huggingface/token`.
     #[getter]
@@ -97,4 +89,5 @@ impl PyTraceStep {
     fn __repr__(&self) -> String {
         format!("<TraceStep {} {}>", self.0.source, self.0.status.name())
     }
+}
 }

@@ -53,7 +53,7 @@ use crate::require::stale_warning;
 ///     'write'
 #[pyfunction]
 #[pyo3(signature = (
-    token: "str | HubToken | bool | None" = None,
+    token: "str | HubToken | SecretValue | bool | None" = None,
     *,
     endpoint: "str | None" = None,
     profile: "str | None" = None,

@@ -388,7 +388,7 @@ impl PyHub {
     #[pyo3(signature = (user: "str") -> "list[TokenInfo]")]
     fn list_tokens(&self, py: Python<'_>, user: &str) -> PyResult<Vec<PyTokenInfo>> {
         let tokens = self.0.ask(py, |hub| hub.list_tokens(user))?;
-        Ok(tokens.into_iter().map(PyTokenInfo).collect())
+        Ok(tokens.into_iter().map(PyTokenInfo::from).collect())
     }
 
     /// Renames a token.
@@ -592,7 +592,7 @@ impl PyHub {
     #[pyo3(signature = (organization: "str") -> "list[Approval]")]
     fn list_approvals(&self, py: Python<'_>, organization: &str) -> PyResult<Vec<PyApproval>> {
         let approvals = self.0.ask(py, |hub| hub.list_approvals(organization))?;
-        Ok(approvals.into_iter().map(PyApproval).collect())
+        Ok(approvals.into_iter().map(PyApproval::from).collect())
     }
 
     /// Approves a token for an organization. Also reverts a revocation.
@@ -694,7 +694,7 @@ impl PyHub {
             ..AuditFilter::default()
         };
         let entries = self.0.ask(py, |hub| hub.audit(&filter))?;
-        Ok(entries.into_iter().map(PyAuditEntry).collect())
+        Ok(entries.into_iter().map(PyAuditEntry::from).collect())
     }
 
     fn __repr__(&self) -> String {

@@ -110,7 +110,7 @@ impl Embedded {
         decision: Decision,
     ) -> PyResult<PyApproval> {
         self.change(py, |hub| hub.decide(organization, token, decision))
-            .map(PyApproval)
+            .map(PyApproval::from)
     }
 
     /// A token that the Hub has just created, as a `HubToken` for this Hub.

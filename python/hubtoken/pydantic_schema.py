@@ -1,0 +1,239 @@
+"""The pydantic schemas of ``HubToken`` and of the records, such as ``Identity``.
+
+pydantic asks a class for its schema when it builds a model that uses it, and only then is this
+module imported: hubtoken itself does not need pydantic.
+
+An error of pydantic shows the input of the validator that failed. A token is therefore read in two
+steps. The first one never fails: for a bad value it returns a text that says only that it is
+hidden. The second one fails with that text as its input. Validators around these two, such as those
+of another member of a union or of the whole model, have inputs of their own, which only
+``hide_input_in_errors`` and ``errors(include_input=False)`` hide.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import GetCoreSchemaHandler, SerializationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError, core_schema
+from typing_extensions import Self
+
+from hubtoken import HubToken
+from hubtoken._core import token_mask
+from hubtoken.errors import TokenFormatError
+
+__all__ = ["record_schema", "token_schema"]
+
+_HIDDEN = "<hidden>"
+_PASSWORD = {"type": "string", "format": "password", "writeOnly": True}
+
+_Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+# The attributes of each record: their types, the name of a record, or a list of such records.
+_FIELDS: dict[str, dict[str, Any]] = {
+    "Identity": {
+        "endpoint": str,
+        "user": str,
+        "type": str,
+        "full_name": str | None,
+        "email": str | None,
+        "is_pro": bool | None,
+        "organizations": ["Organization"],
+        "authentication": str | None,
+        "token_name": str | None,
+        "role": str | None,
+        "created_at": _Time | None,
+        "expires_at": _Time | None,
+        "scopes": ["Scope"],
+        "global_permissions": list[str],
+        "can_read_gated_repos": bool,
+    },
+    "Organization": {
+        "name": str,
+        "full_name": str | None,
+        "role_in_org": str | None,
+        "security_restrictions": list[str],
+        "has_resource_groups": bool,
+    },
+    "Scope": {
+        "entity_type": str | None,
+        "entity_name": str | None,
+        "permissions": list[str],
+    },
+    "Verdict": {
+        "outcome": str,
+        "reason": str,
+        "required": str,
+        "actual": str | None,
+        "target": str | None,
+        "remedy_url": str | None,
+    },
+    "StoredToken": {
+        "name": str,
+        "token": str,
+        "fingerprint": str,
+        "endpoint": str,
+        "user": str | None,
+        "role": str | None,
+        "created_at": _Time | None,
+        "expires_at": _Time | None,
+        "active": bool,
+    },
+    "Trace": {
+        "steps": ["TraceStep"],
+        "source": str | None,
+        "endpoint": str | None,
+    },
+    "TraceStep": {
+        "source": str,
+        "answer": str,
+        "mask": str | None,
+        "detail": str,
+    },
+    "TokenInfo": {
+        "id": str,
+        "name": str,
+        "role": str,
+        "last4": str,
+        "created_at": _Time,
+        "last_used_at": _Time | None,
+        "expires_at": _Time | None,
+        "inference_requests": int,
+    },
+    "Approval": {
+        "user": str,
+        "token": "TokenInfo",
+        "status": str,
+        "asked_at": _Time,
+        "decided_at": _Time | None,
+        "decided_by": str | None,
+    },
+    "AuditEntry": {
+        "id": int,
+        "at": _Time,
+        "act": str,
+        "actor": str,
+        "actor_name": str | None,
+        "actor_token": str | None,
+        "address": str | None,
+        "user": str | None,
+        "organization": str | None,
+        "token_id": str | None,
+        "token_name": str | None,
+        "last4": str | None,
+        "repository": str | None,
+        "detail": str | None,
+    },
+}
+
+
+class _Refused(str):
+    """The input that an error shows in place of a bad value, with the reason."""
+
+    __slots__ = ("reason",)
+    reason: str
+
+    def __new__(cls, reason: str) -> Self:
+        """The text is the same for every value."""
+        refused = super().__new__(cls, _HIDDEN)
+        refused.reason = reason
+        return refused
+
+
+def _read(value: object) -> "HubToken | _Refused":
+    try:
+        return HubToken(value)  # type: ignore[arg-type]
+    except (TokenFormatError, TypeError) as error:
+        return _Refused(str(error))
+
+
+def _accept(token: "HubToken | _Refused") -> HubToken:
+    if isinstance(token, _Refused):
+        raise PydanticCustomError("hub_token", "{reason}", {"reason": token.reason})
+    return token
+
+
+def _written(token: object, info: SerializationInfo) -> object:
+    """The token itself for Python, and its mask for JSON.
+
+    A model also holds what it did not validate: a default, or what ``model_construct`` was given.
+    """
+    if token is None:
+        return None
+    if not isinstance(token, HubToken):
+        return _HIDDEN
+    return token_mask(token) if info.mode_is_json() else token
+
+
+def token_schema(handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    """The schema of a ``HubToken``.
+
+    Args:
+        handler: pydantic's.
+
+    Returns:
+        A schema that takes a ``str``, a ``HubToken``, or an object such as ``SecretStr``, and that
+        is written to JSON as the mask.
+    """
+    described = WithJsonSchema(_PASSWORD)
+    return core_schema.chain_schema(
+        [
+            core_schema.no_info_plain_validator_function(
+                _read, json_schema_input_schema=handler.generate_schema(Annotated[str, described])
+            ),
+            core_schema.no_info_plain_validator_function(_accept),
+        ],
+        serialization=core_schema.plain_serializer_function_ser_schema(
+            _written,
+            info_arg=True,
+            return_schema=handler.generate_schema(Annotated[Any, described]),
+        ),
+    )
+
+
+def record_schema(record: type, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    """The schema of a record, such as ``Identity``.
+
+    A record is what the Hub or this machine answered, so no text from elsewhere becomes one: only
+    the object itself is valid.
+
+    Args:
+        record: The class.
+        handler: pydantic's.
+
+    Returns:
+        A schema that takes an object of the class, and that is written as its ``to_dict()``.
+    """
+    name = record.__name__
+    shape = _shape(name, handler)
+
+    def refuse(_: object) -> object:
+        raise PydanticCustomError("hubtoken_record", f"{name} cannot be read from JSON")
+
+    return core_schema.json_or_python_schema(
+        json_schema=core_schema.no_info_plain_validator_function(
+            refuse, json_schema_input_schema=shape
+        ),
+        python_schema=core_schema.is_instance_schema(record),
+        serialization=core_schema.plain_serializer_function_ser_schema(
+            record.to_dict,  # type: ignore[attr-defined]
+            return_schema=shape,
+        ),
+    )
+
+
+def _shape(name: str, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    """The schema of what ``to_dict()`` returns."""
+    return core_schema.typed_dict_schema(
+        {
+            field: core_schema.typed_dict_field(_field(kind, handler))
+            for field, kind in _FIELDS[name].items()
+        },
+        cls_name=name,
+        config={"title": name},
+    )
+
+
+def _field(kind: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    if isinstance(kind, str):
+        return _shape(kind, handler)
+    if isinstance(kind, list):
+        return core_schema.list_schema(_shape(kind[0], handler))
+    return handler.generate_schema(kind)
