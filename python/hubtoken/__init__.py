@@ -128,6 +128,7 @@ _RENAMED = {
     "auth_check": "`hubtoken.require_role(..., repo=...)`",
     "auth_list": "`hubtoken.stored_tokens`",
     "auth_switch": "`hubtoken.switch_token`",
+    "interpreter_login": "`hubtoken.login`",
     "recall": "`hubtoken.cached_identity`",
     "reload": "`hubtoken.clear_cache`",
     "rename": "`hubtoken.rename_token`",

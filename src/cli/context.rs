@@ -31,7 +31,8 @@ pub struct Context<'a> {
     pub stdout: Stream<'a>,
     /// Standard error.
     pub stderr: Stream<'a>,
-    /// The terminal's width in columns; `None` if there is no terminal, and text is not wrapped.
+    /// The terminal's width in columns; `None` if there is no terminal. Text is wrapped to it on
+    /// the streams that are terminals.
     pub width: Option<usize>,
     /// The current time.
     pub now: OffsetDateTime,
@@ -47,7 +48,7 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The client that sends requests to the Hub. A verb calls this once.
+    /// The client that sends requests to the Hub. A verb sends all of them with the same one.
     #[must_use]
     pub fn client(&self) -> Arc<Client> {
         self.client.map_or_else(Arc::default, Arc::clone)

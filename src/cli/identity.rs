@@ -11,6 +11,7 @@ use time::macros::format_description;
 use super::layout::Layout;
 use crate::credential::Credential;
 use crate::identity::model::{Identity, Organization, Scope};
+pub use crate::login::role_name;
 use crate::role::{OrganizationRole, TokenRole};
 
 /// A token as JSON, without its value.
@@ -63,17 +64,13 @@ pub fn timestamp(moment: OffsetDateTime) -> Option<String> {
     moment.format(&Rfc3339).ok()
 }
 
-/// The role as one word; a token without a role is described by how it was authenticated.
-pub fn role_name(identity: &Identity) -> String {
-    match (&identity.role, &identity.authentication) {
-        (Some(role), _) => role.name().to_owned(),
-        (None, Some(authentication)) => format!("no role, {authentication}"),
-        (None, None) => "no role".to_owned(),
-    }
-}
-
-/// The rows about the account and the token's permissions.
-pub fn identity_rows(page: &mut Layout, identity: &Identity, now: OffsetDateTime) {
+/// The rows about the account and the token's permissions. `end` is the earliest known expiry.
+pub fn identity_rows(
+    page: &mut Layout,
+    identity: &Identity,
+    end: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) {
     let full_name = identity
         .full_name
         .as_ref()
@@ -91,7 +88,7 @@ pub fn identity_rows(page: &mut Layout, identity: &Identity, now: OffsetDateTime
     if let Some(moment) = identity.created_at {
         page.row("created", &date(moment));
     }
-    let expires = identity.expires_at.map_or_else(
+    let expires = end.map_or_else(
         || "never, according to the Hub".to_owned(),
         |moment| format!("{} ({})", date(moment), distance(moment, now)),
     );

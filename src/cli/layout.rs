@@ -4,12 +4,11 @@
 //! characters and bidirectional marks are replaced before anything is styled: nothing that a Hub
 //! sends can move the cursor.
 
-use std::borrow::Cow;
-
 use anstyle::{AnsiColor, Style};
-use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 use unicode_width::UnicodeWidthStr;
 
+use super::table::{self, pad};
+use super::wrapping::{self, LongWords};
 use crate::sanitize::replace_controls;
 use crate::trace::{SourceStatus, Trace};
 
@@ -17,8 +16,10 @@ use crate::trace::{SourceStatus, Trace};
 const LABEL: usize = 14;
 /// Sources longer than this only push their own line to the right.
 const SOURCE: usize = 44;
+/// The column where the source begins in a line of a trace.
+const ANSWER: usize = 12;
 /// Wrapping to less than this does not improve readability.
-const NARROWEST: usize = 30;
+const NARROWEST: usize = 20;
 
 /// Text that is built line by line.
 pub struct Layout {
@@ -53,12 +54,19 @@ impl Layout {
     }
 
     fn styled_row(&mut self, label: &str, style: Style, value: &str) {
-        let dimmed = Style::new().dimmed();
-        let mut label = self.paint(dimmed, &format!("{label:LABEL$}"));
-        for line in self.wrap(value, LABEL) {
+        let mut start = self.paint(Style::new().dimmed(), &format!("{label:LABEL$}"));
+        let mut indent = LABEL;
+        if self.room(LABEL) < NARROWEST {
+            if !label.is_empty() {
+                self.push(&start);
+            }
+            indent = 2;
+            start = " ".repeat(indent);
+        }
+        for line in self.wrap(value, indent, 0) {
             let line = self.paint(style, &line);
-            self.push(&format!("{label}{line}"));
-            label = " ".repeat(LABEL);
+            self.push(&format!("{start}{line}"));
+            start = " ".repeat(indent);
         }
     }
 
@@ -71,36 +79,21 @@ impl Layout {
         }
     }
 
-    /// A table with a header line; it is not wrapped.
+    /// A table with a header line, laid out to fit the width.
     pub fn table(&mut self, titles: &[String], rows: &[Vec<String>]) {
         let rows: Vec<Vec<String>> = rows
             .iter()
             .map(|row| row.iter().map(|cell| clean(cell)).collect())
             .collect();
-        let widths: Vec<usize> = (0..titles.len())
-            .map(|index| {
-                let cells = rows.iter().filter_map(|row| row.get(index));
-                let cells = cells.chain(titles.get(index));
-                cells.map(|cell| cell.width()).max().unwrap_or_default()
-            })
-            .collect();
-        let line = |row: &[String]| {
-            let cells = row
-                .iter()
-                .zip(&widths)
-                .map(|(cell, width)| pad(cell, *width));
-            cells.collect::<Vec<_>>().join("  ")
-        };
-        let heading = self.paint(Style::new().dimmed(), line(titles).trim_end());
-        self.push(&heading);
-        for row in &rows {
-            self.push(&line(row));
+        for line in table::lay_out(titles, &rows, self.width) {
+            let title = self.paint(Style::new().dimmed(), &line.title);
+            self.push(&format!("{title}{}", line.text));
         }
     }
 
     /// A paragraph.
     pub fn paragraph(&mut self, text: &str) {
-        for line in self.wrap(text, 0) {
+        for line in self.wrap(text, 0, 0) {
             self.push(&line);
         }
     }
@@ -114,17 +107,20 @@ impl Layout {
 
     /// A paragraph after a colored label and a colon.
     pub fn labeled(&mut self, label: &str, style: Style, text: &str) {
+        let taken = label.width() + 2;
         let mut label = self.paint(style, &format!("{label}:"));
         label.push(' ');
-        for line in self.wrap(text, 0) {
+        for line in self.wrap(text, 0, taken) {
             self.push(&format!("{label}{line}"));
             label.clear();
         }
     }
 
-    /// The status of each source, one per line.
+    /// The status of each source, one per line if that fits.
     pub fn trace(&mut self, trace: &Trace) {
-        let width = column(trace.steps.iter().map(|step| step.source.as_str()));
+        let sources = column(trace.steps.iter().map(|step| step.source.as_str()));
+        let details = ANSWER + sources + 2;
+        let is_narrow = self.room(details) < NARROWEST;
         for step in &trace.steps {
             let color = match step.status {
                 SourceStatus::Found => Some(AnsiColor::Green),
@@ -143,12 +139,23 @@ impl Layout {
             } else {
                 ", "
             };
-            let line = format!(
-                "{}  {mask}{comma}{}",
-                pad(&clean(&step.source), width),
-                clean(&step.detail)
-            );
-            self.push(&format!("  {answer}  {}", line.trim_end()));
+            let source = clean(&step.source);
+            let detail = format!("{mask}{comma}{}", clean(&step.detail));
+            let mut start = format!("  {answer}  {}", pad(&source, sources));
+            let (indent, taken) = if is_narrow {
+                self.push(&start);
+                start = " ".repeat(ANSWER);
+                (ANSWER, 0)
+            } else {
+                start.push_str("  ");
+                (details, source.width().saturating_sub(sources))
+            };
+            for line in self.wrap(&detail, indent, taken) {
+                if !(is_narrow && line.is_empty()) {
+                    self.push(&format!("{start}{line}"));
+                }
+                start = " ".repeat(indent);
+            }
         }
     }
 
@@ -165,22 +172,25 @@ impl Layout {
         }
     }
 
-    /// Breaks text into lines at spaces; existing line breaks are kept.
-    fn wrap(&self, text: &str, indent: usize) -> Vec<String> {
-        let limit = self.width.map_or(usize::MAX, |width| {
-            width.saturating_sub(indent).max(NARROWEST)
-        });
-        let options = Options::new(limit)
-            // Paths and addresses stay whole, so that they can be copied.
-            .break_words(false)
-            .word_splitter(WordSplitter::NoHyphenation)
-            .word_separator(WordSeparator::AsciiSpace)
-            .wrap_algorithm(WrapAlgorithm::FirstFit);
+    /// The columns to the right of an indent.
+    fn room(&self, indent: usize) -> usize {
+        self.width
+            .map_or(usize::MAX, |width| width.saturating_sub(indent))
+    }
+
+    /// Breaks text into lines that fit after an indent; existing line breaks are kept. `taken`
+    /// columns of the first line have something in them already.
+    fn wrap(&self, text: &str, indent: usize, taken: usize) -> Vec<String> {
+        let room = self.room(indent);
+        if room == usize::MAX {
+            return text.split('\n').map(clean).collect();
+        }
+        let mut taken = taken;
         text.split('\n')
             .map(clean)
             .flat_map(|line| {
-                let lines = textwrap::wrap(&line, &options);
-                lines.into_iter().map(Cow::into_owned).collect::<Vec<_>>()
+                let taken = std::mem::take(&mut taken);
+                wrapping::wrap(&line, room.max(NARROWEST), taken, LongWords::Whole)
             })
             .collect()
     }
@@ -193,13 +203,6 @@ fn column<'a>(items: impl Iterator<Item = &'a str>) -> usize {
         .filter(|width| *width <= SOURCE)
         .max()
         .unwrap_or_default()
-}
-
-/// Pads a text with spaces to a number of terminal columns. A Chinese character takes two of
-/// them, and a combining accent none, so counting characters would misalign them.
-fn pad(text: &str, width: usize) -> String {
-    let missing = width.saturating_sub(text.width());
-    format!("{text}{}", " ".repeat(missing))
 }
 
 /// Replaces characters that would control a terminal instead of being shown.
@@ -272,9 +275,40 @@ mod tests {
             &names.map(|name| (name.to_owned(), "write".to_owned())),
         );
         assert_eq!(columns_of(page.text(), "write"), [20; 4], "{}", page.text());
-        let mut page = Layout::new(false, Some(NARROWEST));
+        let mut page = Layout::new(false, Some(30));
         page.paragraph(&"\u{6a21}\u{578b} ".repeat(12));
-        assert!(page.text().lines().all(|line| line.width() <= NARROWEST));
+        assert!(page.text().lines().all(|line| line.width() <= 30));
         assert_eq!(page.text().lines().count(), 2);
+    }
+
+    #[test]
+    fn everything_fits_the_width_with_its_label() {
+        let mut trace = Trace::default();
+        let detail = "is set, but the Hub's libraries do not read it";
+        trace.note("env:HF_TOKEN", SourceStatus::Absent, "not set");
+        trace.note("env:HF_API_KEY", SourceStatus::Ignored, detail);
+        trace.note(
+            format!("file:/{}", "a".repeat(60)),
+            SourceStatus::Broken,
+            detail,
+        );
+        let words = "one \u{6a21}\u{578b} two words ".repeat(8);
+        for width in [24, 33, 34, 40, 80, 120] {
+            let mut page = Layout::new(false, Some(width));
+            page.labeled("warning", Style::new(), &words);
+            page.labeled("error", Style::new(), &"\u{6a21}\u{578b}".repeat(60));
+            page.row("organizations", &words);
+            page.list("in", &[("\u{6a21}\u{578b}".repeat(4), words.clone())]);
+            page.trace(&trace);
+            for line in page.text().lines() {
+                let is_path = line.contains("file:");
+                assert!(line.width() <= width || is_path, "{width}: {line:?}");
+            }
+            assert!(page.text().starts_with("warning: one "), "{}", page.text());
+        }
+        let mut page = Layout::new(false, None);
+        page.labeled("error", Style::new(), &words);
+        page.trace(&trace);
+        assert_eq!(page.text().lines().count(), 4);
     }
 }

@@ -1,15 +1,14 @@
 //! `hubtoken list`: the stored tokens, read from the files alone.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use time::OffsetDateTime;
 
 use super::context::Context;
 use super::error::Failure;
 use super::exit_code::Code;
-use super::identity::{date, timestamp};
+use super::identity::date;
 use super::output::Output;
-use super::token_context;
-use crate::paths;
+use super::stored::{Stored, moment};
 use crate::sanitize::redacted;
 use crate::store::Entry;
 use crate::token::Token;
@@ -21,8 +20,11 @@ Examples:
   hubtoken list
   hubtoken list --json | jq -r '.tokens[] | select(.active) | .name'
 
-No request is sent. User, role and age are what the Hub reported at login; a token that
-`hf auth login` stored shows `-`. Exit codes: 0 even if there is none; 2 the files cannot be read.")]
+No request is sent. User, role and age are what the Hub reported at login, or since then to any
+program on this machine that used hubtoken. A token that `hf auth login` stored shows `-` until
+then, and one that was stored with --no-verify shows `unverified`. The star marks the token that is
+used here when none is given. If that is not a stored one, a line says what it is: a variable, a
+configuration file, a command. Exit codes: 0 even if there is none; 2 the files cannot be read.")]
 pub struct Args {}
 
 /// Runs the verb.
@@ -31,82 +33,81 @@ pub struct Args {}
 ///
 /// The files cannot be read.
 pub fn run(context: &Context<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
-    let token_store = token_context::token_store(context)?;
-    let entries = token_store.list()?.collect::<Result<Vec<_>, _>>()?;
-    let path = token_store.path();
+    let stored = Stored::read(context, &context.client())?;
+    let note = stored.note(context);
     if output.is_json() {
-        let tokens: Value = entries
-            .iter()
-            .map(|entry| to_json(entry, &path.display().to_string()))
-            .collect();
-        output.object(&json!({ "tokens": tokens, "error": null }));
+        output.object(&json!({
+            "tokens": stored.to_json(),
+            "token": stored.in_effect_json(),
+            "note": note,
+            "error": null,
+        }));
         return Ok(Code::Success);
     }
     let mut page = output.page();
-    if entries.is_empty() {
+    if stored.entries.is_empty() {
         page.paragraph("no token is stored. Store one with `hubtoken login`");
     } else {
-        let place = paths::display(path, paths::home(context.environment).as_deref());
-        let titles = [
-            "",
-            "name",
-            "token",
-            "user",
-            "role",
-            "endpoint",
-            "age",
-            "expires",
-            "stored in",
-        ];
-        let rows: Vec<Vec<String>> = entries
+        let first = &stored.entries[0].endpoint;
+        let has_one_endpoint = stored.entries.iter().all(|entry| entry.endpoint == *first);
+        let mut titles = vec!["", "name", "token", "user", "role", "age", "expires"];
+        if !has_one_endpoint {
+            titles.push("endpoint");
+        }
+        let rows: Vec<Vec<String>> = stored
+            .entries
             .iter()
-            .map(|entry| row(entry, &place, context.now))
+            .map(|entry| {
+                let mut row = row(entry, stored.is_active(entry), context.now);
+                if !has_one_endpoint {
+                    row.push(entry.endpoint.to_string());
+                }
+                row
+            })
             .collect();
-        page.table(&titles.map(str::to_owned), &rows);
+        let titles: Vec<String> = titles.into_iter().map(str::to_owned).collect();
+        page.table(&titles, &rows);
+        page.paragraph("");
+        page.paragraph(&if has_one_endpoint {
+            format!("for {first}, stored in {}", stored.place)
+        } else {
+            format!("stored in {}", stored.place)
+        });
+    }
+    if let Some(note) = note {
+        page.paragraph(&note);
     }
     output.show(&page);
     Ok(Code::Success)
 }
 
-fn to_json(entry: &Entry, place: &str) -> Value {
-    json!({
-        "name": redacted(&entry.name),
-        "mask": entry.token.as_ref().ok().map(Token::mask),
-        "user": entry.user,
-        "role": entry.role,
-        "endpoint": entry.endpoint.as_str(),
-        "created_at": entry.created_at.and_then(moment).and_then(timestamp),
-        "expires_at": entry.expires_at.and_then(moment).and_then(timestamp),
-        "active": entry.active,
-        "stored_in": place,
-        "problem": entry.token.as_ref().err().map(ToString::to_string),
-    })
-}
-
-fn row(entry: &Entry, place: &str, now: OffsetDateTime) -> Vec<String> {
+fn row(entry: &Entry, is_active: bool, now: OffsetDateTime) -> Vec<String> {
+    let is_unverified = entry.verified == Some(false);
     let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let days = |created: OffsetDateTime| format!("{} days", (now - created).whole_days().max(0));
-    let expires = |moment: OffsetDateTime| {
-        let past = if moment <= now { ", past" } else { "" };
-        format!("{}{past}", date(moment))
+    let expires = match entry.expires_at.and_then(moment) {
+        Some(moment) if moment <= now => format!("{}, past", date(moment)),
+        Some(moment) => date(moment),
+        None if entry.verified == Some(true) => "never".to_owned(),
+        None => "-".to_owned(),
     };
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     vec![
-        if entry.active { "*" } else { "" }.to_owned(),
+        if is_active { "*" } else { "" }.to_owned(),
         redacted(&entry.name),
         entry
             .token
             .as_ref()
             .map_or_else(|_| "broken".to_owned(), Token::mask),
         known(&entry.user),
-        known(&entry.role),
-        entry.endpoint.to_string(),
-        or_dash(entry.created_at.and_then(moment).map(days)),
-        or_dash(entry.expires_at.and_then(moment).map(expires)),
-        place.to_owned(),
+        if is_unverified {
+            "unverified".to_owned()
+        } else {
+            known(&entry.role)
+        },
+        entry
+            .created_at
+            .and_then(moment)
+            .map_or_else(|| "-".to_owned(), days),
+        expires,
     ]
-}
-
-fn moment(seconds: i64) -> Option<OffsetDateTime> {
-    OffsetDateTime::from_unix_timestamp(seconds).ok()
 }

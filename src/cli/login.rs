@@ -8,18 +8,21 @@ use super::args::{TimeoutArgs, endpoint_or_ambient};
 use super::context::Context;
 use super::error::Failure;
 use super::exit_code::Code;
-use super::identity::{identity_json, role_name, token_json};
+use super::identity::{identity_json, token_json};
 use super::output::Output;
 use super::token_context;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::expiry::Expiry;
+use crate::git::own_helpers::{self, Answerer};
 use crate::identity::Settings;
+use crate::identity::model::Identity;
 use crate::login;
+use crate::resolve::in_effect::InEffect;
 use crate::sanitize::redacted;
 use crate::source::Source;
-use crate::store::name;
+use crate::store::{TokenMetadata, name};
 use crate::token::Token;
 
 /// The maximum length of standard input, in bytes.
@@ -34,7 +37,10 @@ Examples:
   hubtoken login --name ci --endpoint https://hub.example --token-stdin < token.txt
 
 The token becomes the active one, unless it belongs to another Hub than HF_ENDPOINT: every library
-would send it to the wrong one. Exit codes: 0 it is stored; 1 the Hub rejects it; 2 wrong usage; 3
+would send it to the wrong one. With --no-verify nothing is asked, so it is stored even if the Hub
+cannot be reached, as `unverified` until hubtoken has learned whose it is. `hubtoken setup-git`
+makes git ask hubtoken each time, which --add-to-git-credential does not: it gives git's own helper
+a copy, as `hf auth login` does. Exit codes: 0 it is stored; 1 the Hub rejects it; 2 wrong usage; 3
 the Hub could not be reached, and nothing was stored.")]
 pub struct Args {
     /// Read the token from standard input
@@ -46,6 +52,15 @@ pub struct Args {
     /// The Hub that the token belongs to
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
+    /// Store it without asking the Hub about it
+    #[arg(long)]
+    no_verify: bool,
+    /// Give git's own credential helper a copy
+    #[arg(long)]
+    add_to_git_credential: bool,
+    /// Ask even if a token is there, as this verb always does; an option of `hf auth login`
+    #[arg(long, hide = true)]
+    force: bool,
     #[command(flatten)]
     wait: TimeoutArgs,
 }
@@ -74,58 +89,115 @@ pub fn run(
         endpoint,
         expires_at: Expiry::default(),
     });
-    let client = context.client();
-    let connection = client.connect(&credential.endpoint, &Settings::read(context.environment));
-    let identity = client
-        .identify(
-            &credential,
-            &connection,
-            &token_context::fresh(arguments.wait.timeout),
-            context.interrupt,
-        )
-        .map_err(|failure| failure.into_error(&credential))?
-        .identity;
+    let identity = identify(arguments, context, &credential)?;
+    let mut record = match &identity {
+        Some(identity) => login::metadata(identity),
+        None => TokenMetadata::unverified(credential.endpoint.clone()),
+    };
+    record.in_git = arguments.add_to_git_credential;
     let wanted = arguments.name.clone();
     let mut saved = token_store.save(
-        &wanted.clone().unwrap_or_else(|| login::name(&identity)),
+        &wanted.clone().unwrap_or_else(|| match &identity {
+            Some(identity) => login::name(identity),
+            None => name::placeholder(&credential.token),
+        }),
         &credential.token,
-        &login::metadata(&identity),
+        &record,
         wanted.is_some(),
     )?;
     let shadow = token_context::shadow(context, "takes precedence over the active token", "");
     saved.warnings.extend(shadow.filter(|_| saved.active));
+    let git = if arguments.add_to_git_credential {
+        hand_to_git(context, &credential, &mut saved.warnings)
+    } else {
+        None
+    };
     for warning in &saved.warnings {
         output.warning(warning);
     }
+    let in_effect = token_context::in_effect(context).ok();
     if output.is_json() {
+        let is_active = |in_effect: &InEffect| in_effect.is(&credential.token);
         output.object(&json!({
             "name": redacted(&saved.name),
-            "active": saved.active,
+            "active": in_effect.as_ref().is_some_and(is_active),
+            "selected": saved.active,
+            "verified": saved.record.verified,
+            "stored_in": token_store.path().display().to_string(),
+            "git_helper": git.as_ref().and_then(own_helper),
             "endpoint": credential.endpoint.as_str(),
             "token": token_json(&credential),
-            "identity": identity_json(&identity),
+            "identity": identity.as_deref().map(identity_json),
             "warnings": saved.warnings,
             "error": null,
         }));
         return Ok(Code::Success);
     }
     let mut page = output.page();
-    let active = if saved.active {
-        "and is the active token".to_owned()
-    } else {
-        format!(
-            "and is not active, since it belongs to {}: use it by its name",
-            credential.endpoint
-        )
-    };
-    page.paragraph(&format!(
-        "{} ({}) is stored as `{}` {active}",
-        identity.user,
-        role_name(&identity),
-        redacted(&saved.name)
+    page.paragraph(&login::outcome(
+        context.environment,
+        &token_store,
+        &credential,
+        identity.as_deref(),
+        &saved,
+        in_effect.as_ref(),
     ));
+    if let Some(git) = git {
+        page.paragraph(&git.describe());
+    }
     output.show(&page);
     Ok(Code::Success)
+}
+
+/// Asks the Hub whose the token is; `None` with `--no-verify`.
+fn identify(
+    arguments: &Args,
+    context: &Context<'_>,
+    credential: &Arc<Credential>,
+) -> Result<Option<Arc<Identity>>, Failure> {
+    if arguments.no_verify {
+        credential.check_sendable()?;
+        return Ok(None);
+    }
+    let client = context.client();
+    let connection = client.connect(&credential.endpoint, &Settings::read(context.environment));
+    let answer = client.identify(
+        credential,
+        &connection,
+        &token_context::fresh(arguments.wait.timeout),
+        context.interrupt,
+    );
+    match answer {
+        Ok(answer) => Ok(Some(answer.identity)),
+        Err(failure) => {
+            let error = failure.into_error(credential);
+            Err(login::nothing_stored(error, "`hubtoken login --no-verify`").into())
+        }
+    }
+}
+
+/// Gives git's own helper a copy. A failure is a warning: the token is stored already.
+fn hand_to_git(
+    context: &Context<'_>,
+    credential: &Credential,
+    warnings: &mut Vec<String>,
+) -> Option<Answerer> {
+    let answerer =
+        own_helpers::approve(context.environment, &credential.endpoint, &credential.token);
+    let problem = match answerer {
+        Ok(Answerer::Nobody) => own_helpers::NO_HELPER.to_owned(),
+        Ok(answerer) => return Some(answerer),
+        Err(problem) => format!("git was not given the token: {problem}"),
+    };
+    warnings.push(problem);
+    None
+}
+
+fn own_helper(answerer: &Answerer) -> Option<&str> {
+    match answerer {
+        Answerer::OwnHelper(helper) => Some(helper),
+        Answerer::Hubtoken | Answerer::Nobody => None,
+    }
 }
 
 fn read(
@@ -138,14 +210,17 @@ fn read(
         context.prompt.read(LONGEST)?
     } else {
         output.note(&format!(
-            "Create a token at {endpoint}/settings/tokens. What you type or paste is not shown."
+            "Create a token at {}. What you type or paste is not shown.",
+            login::tokens_page(endpoint)
         ));
         context.prompt.ask_hidden("Token: ")?.ok_or_else(|| {
-            Failure::Usage(
+            let in_effect = token_context::in_effect(context).ok();
+            let present = in_effect.and_then(|found| login::already(&found, endpoint));
+            Failure::Usage(format!(
                 "there is no terminal to prompt for the token; pass it on standard input with \
-                 --token-stdin"
-                    .to_owned(),
-            )
+                 --token-stdin{}",
+                present.unwrap_or_default()
+            ))
         })?
     };
     Token::parse(&text)?

@@ -36,13 +36,16 @@ mod run;
 mod secret_in_args;
 mod setup_git;
 mod status;
+mod stored;
 mod switch;
+mod table;
 #[cfg(test)]
 mod tests;
 mod token;
 mod token_context;
 mod use_profile;
 mod whoami;
+mod wrapping;
 
 use std::ffi::OsString;
 
@@ -141,7 +144,8 @@ pub fn run_git_helper(arguments: impl IntoIterator<Item = OsString>, context: &C
 
 fn parse(arguments: Vec<OsString>, context: &Context<'_>, output: &Output<'_, '_>) -> Code {
     // The width comes from the context, so that clap does not query a terminal itself.
-    let command = Args::command().term_width(context.width.unwrap_or(0));
+    let width = context.width.filter(|_| context.stdout.is_terminal);
+    let command = Args::command().term_width(width.unwrap_or(0));
     let parsed = command
         .try_get_matches_from(arguments)
         .and_then(|matches| Args::from_arg_matches(&matches));

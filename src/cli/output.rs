@@ -19,6 +19,7 @@ use super::context::{Context, Stream};
 use super::error::Failure;
 use super::exit_code::Code;
 use super::layout::Layout;
+use super::wrapping::wrap_lines;
 use crate::env;
 
 /// The output of one run.
@@ -90,7 +91,7 @@ impl<'a, 'w> Output<'a, 'w> {
 
     /// An empty page for standard output.
     pub fn page(&self) -> Layout {
-        Layout::new(self.colors[0], self.context.width)
+        Layout::new(self.colors[0], self.width(&self.context.stdout))
     }
 
     /// Writes a page to standard output.
@@ -149,7 +150,12 @@ impl<'a, 'w> Output<'a, 'w> {
     }
 
     fn error_page(&self) -> Layout {
-        Layout::new(self.colors[1], self.context.width)
+        Layout::new(self.colors[1], self.width(&self.context.stderr))
+    }
+
+    /// The width to wrap to; what does not go to a terminal is not wrapped.
+    fn width(&self, stream: &Stream<'_>) -> Option<usize> {
+        self.context.width.filter(|_| stream.is_terminal)
     }
 
     /// Reports a failure and returns its exit code.
@@ -187,10 +193,15 @@ impl<'a, 'w> Output<'a, 'w> {
             (&self.context.stderr, self.colors[1])
         };
         let text = error.render();
-        if color {
-            self.write(stream, &text.ansi().to_string());
+        let text = if color {
+            text.ansi().to_string()
         } else {
-            self.write(stream, &text.to_string());
+            text.to_string()
+        };
+        match self.width(stream) {
+            // Help is wrapped by clap itself.
+            Some(width) if !is_answer => self.write(stream, &wrap_lines(&text, width)),
+            _ => self.write(stream, &text),
         }
         if is_answer {
             Code::Success

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::args::{TimeoutArgs, TokenArgs};
 use super::context::Context;
@@ -15,14 +16,19 @@ use super::git_helpers;
 use super::identity::{identity_json, identity_rows, token_json};
 use super::layout::Layout;
 use super::output::Output;
+use super::stored::{Stored, moment};
 use super::token_context::{self, Session};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::git::configured_helper::ConfiguredHelper;
+use crate::identity::client::Client;
 use crate::identity::model::Identity;
 use crate::recipient::objection;
 use crate::resolve::ambient_endpoint;
+use crate::sanitize::redacted;
+use crate::store::Entry;
+use crate::token::Token;
 use crate::trace::{SourceStatus, Trace};
 
 /// The verb's arguments.
@@ -32,6 +38,8 @@ Examples:
   hubtoken status
   hubtoken status --profile ci
   hubtoken status --json | jq -r .identity.role
+
+Without a token it names the stored ones, as `hubtoken list` shows them.
 
 Exit codes: 0 the token is valid; 1 no token, or the Hub rejects it; 2 the configuration is invalid;
 3 the Hub could not be reached, and only what this machine knows is shown.")]
@@ -48,6 +56,7 @@ struct Report {
     endpoint: Option<Endpoint>,
     credential: Option<Arc<Credential>>,
     identity: Option<Arc<Identity>>,
+    stored: Option<Stored>,
     warnings: Vec<String>,
     trace: Trace,
     git_helpers: Vec<ConfiguredHelper>,
@@ -101,6 +110,7 @@ fn gather(arguments: &Args, context: &Context<'_>) -> Result<Report, Failure> {
                 report.trace = (**trace).clone();
             }
             report.failure = Some(error.into());
+            report.read_stored(context, &context.client());
             return Ok(report);
         }
     };
@@ -113,21 +123,58 @@ fn gather(arguments: &Args, context: &Context<'_>) -> Result<Report, Failure> {
         Err(error) => report.failure = Some(error.into()),
     }
     report.endpoint = Some(session.credential.endpoint.clone());
-    report.warnings = session.warnings;
-    report
-        .warnings
-        .extend(token_context::misdirection(context, &session.credential));
+    report.warnings.clone_from(&session.warnings);
+    let misdirection = token_context::misdirection(context, &session.credential);
+    report.warnings.extend(misdirection);
+    report.read_stored(context, &session.client);
     report.credential = Some(session.credential);
     Ok(report)
 }
 
 impl Report {
+    /// Reads the stored tokens. If they cannot be read, the token in use is still worth showing.
+    fn read_stored(&mut self, context: &Context<'_>, client: &Client) {
+        match Stored::read(context, client) {
+            Ok(stored) => self.stored = Some(stored),
+            Err(error) => {
+                let warning = error.to_string();
+                let is_told = self
+                    .failure
+                    .as_ref()
+                    .is_some_and(|failure| failure.message() == warning);
+                if !is_told {
+                    self.warnings.push(warning);
+                }
+            }
+        }
+    }
+
+    /// The stored tokens with the value of the token in use.
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        let credential = self.credential.as_ref();
+        let stored = self.stored.as_ref().zip(credential);
+        stored
+            .into_iter()
+            .flat_map(|(stored, credential)| stored.with_value(&credential.token))
+    }
+
+    /// The earliest known expiry of the token: the Hub's, or the one that is stored with it.
+    fn end(&self) -> Option<OffsetDateTime> {
+        let identity = self.identity.as_ref();
+        let stored = self.entries().filter_map(|entry| entry.expires_at);
+        let stored = stored.filter_map(moment);
+        stored
+            .chain(identity.and_then(|identity| identity.expires_at))
+            .min()
+    }
+
     fn to_json(&self) -> Value {
         let credential = self.credential.as_ref();
         json!({
             "endpoint": self.endpoint.as_ref().map(Endpoint::as_str),
             "token": credential.map(|credential| token_json(credential)),
             "identity": self.identity.as_ref().map(|identity| identity_json(identity)),
+            "stored": self.stored.as_ref().map(Stored::to_json),
             "trace": trace_json(&self.trace),
             "git_helpers": self.git_helpers.iter().map(git_helpers::to_json).collect::<Vec<_>>(),
             "warnings": self.warnings,
@@ -143,14 +190,24 @@ impl Report {
             if let Some(objection) = objection(&credential.token, &credential.endpoint) {
                 page.row("not sent", &format!("it {objection}"));
             }
+            for entry in self.entries() {
+                let unverified = if entry.verified == Some(false) {
+                    ", unverified"
+                } else {
+                    ""
+                };
+                let name = redacted(&entry.name);
+                page.row("stored as", &format!("`{name}`{unverified}"));
+            }
         } else {
             page.row("token", "none");
+            self.fill_stored(page);
         }
         if let Some(endpoint) = &self.endpoint {
             page.row("endpoint", endpoint.as_str());
         }
         if let Some(identity) = &self.identity {
-            identity_rows(page, identity, context.now);
+            identity_rows(page, identity, self.end(), context.now);
         }
         for (label, answer) in [
             ("shadowed", SourceStatus::Shadowed),
@@ -171,6 +228,35 @@ impl Report {
                 })
                 .collect();
             page.list(label, &steps);
+        }
+    }
+
+    /// The stored tokens, none of which is in use.
+    fn fill_stored(&self, page: &mut Layout) {
+        let Some(stored) = self.stored.as_ref() else {
+            return;
+        };
+        let known = |entry: &Entry| {
+            let mask = match &entry.token {
+                Ok(token) => Token::mask(token),
+                Err(_) => "broken".to_owned(),
+            };
+            let role = entry.role.as_deref().unwrap_or("no role");
+            match &entry.user {
+                Some(user) => format!("{mask}, {user} ({role})"),
+                None if entry.verified == Some(false) => format!("{mask}, unverified"),
+                None => mask,
+            }
+        };
+        let items: Vec<(String, String)> = stored
+            .entries
+            .iter()
+            .map(|entry| (redacted(&entry.name), known(entry)))
+            .collect();
+        page.list("stored", &items);
+        if !items.is_empty() {
+            let how = "`hubtoken switch NAME` selects one, `hubtoken use NAME` for this folder";
+            page.row("", how);
         }
     }
 }

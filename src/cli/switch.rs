@@ -19,7 +19,11 @@ Examples:
 of this name, one of another Hub than HF_ENDPOINT, or files that cannot be written.")]
 pub struct Args {
     /// The stored token
-    name: String,
+    #[arg(required_unless_present = "token_name")]
+    name: Option<String>,
+    /// The name, as an option of `hf auth switch`
+    #[arg(long, hide = true, value_name = "NAME", conflicts_with = "name")]
+    token_name: Option<String>,
 }
 
 /// Runs the verb.
@@ -32,7 +36,9 @@ pub fn run(
     context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let switched = token_context::token_store(context)?.switch(&arguments.name)?;
+    let name = arguments.name.as_ref().or(arguments.token_name.as_ref());
+    let name = name.ok_or_else(|| Failure::Usage("name the stored token".to_owned()))?;
+    let switched = token_context::token_store(context)?.switch(name)?;
     let name = switched.name;
     let shadow = token_context::shadow(context, "takes precedence over the active token", "");
     let warnings: Vec<String> = switched.warnings.into_iter().chain(shadow).collect();

@@ -11,8 +11,10 @@ use crate::error::Error;
 use crate::identity::client::{Client, HubConnection, IdentityAnswer};
 use crate::identity::{Options, Settings};
 use crate::interrupt::Interrupt;
+use crate::login;
 use crate::paths::Paths;
 use crate::resolve::host::ProcessHost;
+use crate::resolve::in_effect::InEffect;
 use crate::resolve::placed::shadow_warning;
 use crate::resolve::project_defaults::Defaults;
 use crate::resolve::trust::Trust;
@@ -158,7 +160,22 @@ pub fn options(max_age: Option<Duration>, timeout: Option<Duration>) -> Options 
 /// As [`TokenStore::new`]; a broken `HF_ENDPOINT`.
 pub fn token_store<'a>(context: &Context<'a>) -> Result<TokenStore<'a>, Error> {
     let ambient = ambient_endpoint(context.environment)?;
-    TokenStore::new(&Paths::new(context.environment), ambient, context.interrupt)
+    let paths = Paths::new(context.environment);
+    let token_store = TokenStore::new(&paths, ambient, context.interrupt)?;
+    let settings = Settings::read(context.environment);
+    Ok(token_store.learning_from(login::learned(context.client(), settings)))
+}
+
+/// The token that is used here when none is given. No command is run for that.
+///
+/// # Errors
+///
+/// As [`Resolver::in_effect`](crate::resolve::Resolver::in_effect).
+pub fn in_effect(context: &Context<'_>) -> Result<InEffect, Error> {
+    let host = shell(context);
+    context
+        .resolver
+        .in_effect(&inputs(context).with_host(&host))
 }
 
 /// The warning that a variable takes precedence over the active token, if one does: see

@@ -95,11 +95,17 @@ pub fn run(
     for warning in &warnings {
         output.warning(warning);
     }
+    let note = arguments.name.as_ref().map(|_| {
+        "`huggingface_hub` does not read this file: it and everything above it use the token of \
+         this folder in programs that `hubtoken run -- COMMAND` starts, and after activate() in \
+         Python"
+    });
     if output.is_json() {
         output.object(&json!({
             "file": pinned.file,
             "profile": arguments.name,
             "changed": pinned.changed,
+            "note": note,
             "warnings": warnings,
             "error": null,
         }));
@@ -116,6 +122,9 @@ pub fn run(
             (None, true) => format!("this folder no longer names a token: {file}"),
             (None, false) => "this folder does not name a token".to_owned(),
         }));
+        if let Some(note) = note {
+            page.paragraph(note);
+        }
         output.show(&page);
     }
     Ok(Code::Success)

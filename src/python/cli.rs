@@ -46,7 +46,7 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
         let input_is_terminal = input.is_terminal();
         let (output_is_terminal, errors_are_terminal) =
             (output.is_terminal(), errors.is_terminal());
-        let width = output_is_terminal
+        let width = (output_is_terminal || errors_are_terminal)
             .then(terminal_size::terminal_size)
             .flatten()
             .map(|(width, _)| usize::from(width.0));

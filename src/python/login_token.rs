@@ -6,7 +6,9 @@ use pyo3::exceptions::{PyEOFError, PyNotImplementedError};
 use pyo3::prelude::*;
 use zeroize::Zeroizing;
 
+use super::arguments::inputs;
 use super::error::to_python;
+use super::host::PythonHost;
 use super::identity::needed;
 use super::secret_value::unwrapped;
 use super::token_argument::argument;
@@ -15,55 +17,68 @@ use crate::endpoint::Endpoint;
 use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::expiry::Expiry;
+use crate::login;
 use crate::process_state::ProcessState;
+use crate::resolve::in_effect::InEffect;
 use crate::resolve::{Argument, ambient_endpoint};
 use crate::source::Source;
 use crate::token::Token;
 use crate::trace::{SourceStatus, Trace};
 
-/// The token to log in with; a `HubToken` keeps its own Hub.
+/// The token to log in with; a `HubToken` keeps its own Hub. Also returns whether it was typed.
 pub fn given(
     py: Python<'_>,
     process: &ProcessState,
     token: Option<&Bound<'_, PyAny>>,
     endpoint: Option<Endpoint>,
-) -> PyResult<Arc<Credential>> {
+) -> PyResult<(Arc<Credential>, bool)> {
     let token = token.map(unwrapped).transpose()?;
     let typed;
-    let text = match argument(py, process, token.as_ref())? {
-        Argument::Credential(credential) => {
+    let mut is_typed = false;
+    let given = argument(py, process, token.as_ref())?;
+    let endpoint = match (&given, endpoint) {
+        (Argument::Credential(credential), endpoint) => {
             credential
                 .check_endpoint(endpoint.as_ref())
                 .map_err(to_python)?;
-            return Ok(credential);
+            credential.endpoint.clone()
         }
-        Argument::Anonymous => return needed(None),
+        (_, Some(endpoint)) => endpoint,
+        (_, None) => ambient_endpoint(&ProcessEnvironment).map_err(to_python)?,
+    };
+    let text = match given {
+        Argument::Credential(credential) => {
+            return Ok((credential, false));
+        }
+        Argument::Anonymous => return needed(None).map(|credential| (credential, false)),
         Argument::Value(text) => text,
         Argument::Ambient | Argument::Required => {
-            typed = ask(py)?;
+            is_typed = true;
+            typed = ask(py, process, &endpoint)?;
             typed.as_str()
         }
     };
     let source = Source::Argument;
     parse(text)
         .map_err(|error| error.context(&source.describe()))
-        .and_then(|token| {
-            let endpoint = match endpoint {
-                Some(endpoint) => endpoint,
-                None => ambient_endpoint(&ProcessEnvironment)?,
-            };
-            Ok(Arc::new(Credential {
+        .map(|token| {
+            let credential = Credential {
                 token,
                 source,
                 endpoint,
                 expires_at: Expiry::default(),
-            }))
+            };
+            (Arc::new(credential), is_typed)
         })
         .map_err(to_python)
 }
 
 /// Prompts for a token through Python's own prompt, which a notebook replaces with its own.
-fn ask(py: Python<'_>) -> PyResult<Zeroizing<String>> {
+fn ask(py: Python<'_>, process: &ProcessState, endpoint: &Endpoint) -> PyResult<Zeroizing<String>> {
+    print(
+        py,
+        &format!("Create a token at {}", login::tokens_page(endpoint)),
+    )?;
     let getpass = py.import("getpass")?;
     let cannot_hide = getpass.getattr("GetPassWarning")?;
     let warnings = py.import("warnings")?;
@@ -84,17 +99,34 @@ fn ask(py: Python<'_>) -> PyResult<Zeroizing<String>> {
             let mut trace = Trace::default();
             trace.note("argument", SourceStatus::Absent, "not given");
             trace.note("terminal", SourceStatus::Absent, "not interactive");
+            let present = in_effect(py, process).and_then(|found| login::already(&found, endpoint));
             Err(to_python(Error::TokenNotFound {
                 // Does not suggest an argument: a value that is written into a program stays there.
-                message: "there is no terminal to prompt for the token without showing it. Set \
-                          HF_TOKEN, which needs no login, or run `hubtoken login --token-stdin` \
-                          in a shell, with the token on its standard input"
-                    .to_owned(),
+                message: format!(
+                    "there is no terminal to prompt for the token without showing it. Set \
+                     HF_TOKEN, which needs no login, or run `hubtoken login --token-stdin` in a \
+                     shell, with the token on its standard input{}",
+                    present.unwrap_or_default()
+                ),
                 trace: Arc::new(trace),
             }))
         }
         Err(error) => Err(error),
     }
+}
+
+/// Prints a line where a program's own `print` would.
+pub fn print(py: Python<'_>, text: &str) -> PyResult<()> {
+    py.import("builtins")?.call_method1("print", (text,))?;
+    Ok(())
+}
+
+/// The token that is used here when none is given. No command is run for that, and no vault read.
+/// `None` if it cannot be told.
+pub fn in_effect(py: Python<'_>, process: &ProcessState) -> Option<InEffect> {
+    let host = PythonHost::new(process);
+    let inputs = inputs().with_host(&host);
+    py.detach(|| process.resolver.in_effect(&inputs)).ok()
 }
 
 /// Parses a token that must not be blank.

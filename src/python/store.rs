@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
@@ -11,16 +12,24 @@ use super::log;
 use super::login_token;
 use super::signals::Signals;
 use super::stored_token::PyStoredToken;
-use crate::env::ProcessEnvironment;
+use crate::credential::Credential;
+use crate::endpoint::Endpoint;
+use crate::env::{ProcessEnvironment, StaticEnvironment};
+use crate::error::Error;
+use crate::git::own_helpers::{self, Answerer};
+use crate::identity::model::Identity;
 use crate::identity::{Options, Settings};
 use crate::interrupt::{Interrupt, NeverInterrupted};
 use crate::login as checked;
 use crate::paths::Paths;
-use crate::process_state;
+use crate::process_state::{self, ProcessState};
 use crate::resolve::ambient_endpoint;
+use crate::resolve::in_effect::InEffect;
 use crate::resolve::placed::shadow_warning;
+use crate::source::Source;
 use crate::store::token_store::TokenStore;
-use crate::store::{Entry, name as stored_name};
+use crate::store::{Entry, TokenMetadata, name as stored_name};
+use crate::token::Token;
 
 /// Stores a token on this machine, after the Hub has identified it.
 ///
@@ -28,17 +37,32 @@ use crate::store::{Entry, name as stored_name};
 /// than `HF_ENDPOINT`: every library would send it to the wrong one. Warns if a variable such as
 /// `HF_TOKEN` takes precedence over it.
 ///
+/// Without `token` it prints the page on which the Hub's tokens are created, prompts, and prints
+/// whose token in which role was stored where.
+///
 /// Args:
 ///     token: The token; `None` prompts for it at the terminal, or in the notebook, without showing
 ///         it.
 ///     name: The name to store it under; `None` for the Hub's name.
 ///     endpoint: The Hub that the token belongs to; `None` for `HF_ENDPOINT`.
+///     verify: Whether to ask the Hub about the token. `False` sends no request and stores it even
+///         if the Hub cannot be reached; `StoredToken.verified` is then `False` until hubtoken has
+///         learned whose it is. A token without a `name` gets one of the form `token~1a2b3c4d`,
+///         which a later login replaces by the Hub's.
+///     add_to_git_credential: Whether to give git's own credential helper a copy as well, as in
+///         `huggingface_hub`; `logout` takes it back. `hubtoken setup-git` needs no copy.
+///     skip_if_logged_in: An option of `huggingface_hub`. `True` is an error unless `token` is
+///         given: a prompt is never skipped here.
+///     new_session: The same option of earlier versions of `huggingface_hub`, where `False` skips
+///         the prompt.
 ///
 /// Returns:
 ///     The stored token.
 ///
 /// Raises:
-///     hubtoken.errors.TokenNotFoundError: There is no terminal to prompt for the token.
+///     TypeError: The prompt should be skipped.
+///     hubtoken.errors.TokenNotFoundError: There is no terminal to prompt for the token. The message
+///         says which token is in use already, if one is.
 ///     hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder, or looks like
 ///         the key of another service; or the name contains a token.
 ///     hubtoken.errors.InvalidTokenError: The Hub rejects the token.
@@ -61,78 +85,173 @@ use crate::store::{Entry, name as stored_name};
     *,
     name: "str | None" = None,
     endpoint: "str | None" = None,
+    verify: "bool" = true,
+    add_to_git_credential: "bool" = false,
+    skip_if_logged_in: "bool | None" = None,
+    new_session: "bool | None" = None,
 ) -> "StoredToken")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the options of huggingface_hub beside our own"
+)]
 pub fn login(
     py: Python<'_>,
     token: Option<&Bound<'_, PyAny>>,
     name: Option<&str>,
     endpoint: Option<&str>,
+    verify: bool,
+    add_to_git_credential: bool,
+    skip_if_logged_in: Option<bool>,
+    new_session: Option<bool>,
 ) -> PyResult<PyStoredToken> {
+    if token.is_none() {
+        refuse_to_skip(skip_if_logged_in, new_session)?;
+    }
     if let Some(name) = name {
         stored_name::check(name).map_err(to_python)?;
     }
     let signals = Arc::new(Signals::default());
-    // Fails before the prompt, if it does.
-    token_store(&*signals)?;
     let process = process_state::current();
-    let credential = login_token::given(py, &process, token, parse_endpoint(endpoint)?)?;
+    // Fails before the prompt, if it does.
+    let token_store = token_store(&*signals, &process)?;
+    let (credential, is_typed) =
+        login_token::given(py, &process, token, parse_endpoint(endpoint)?)?;
     let process = process.after_pid_check();
-    let connection = process
-        .client
-        .connect(&credential.endpoint, &Settings::read(&ProcessEnvironment));
-    let options = Options {
-        max_age: Some(std::time::Duration::ZERO),
-        max_stale: std::time::Duration::ZERO,
-        ..Options::default()
-    }
-    .begun(process.client.clock().now());
     warn_of_insecure(py, &process, &credential.endpoint)?;
+    let settings = Settings::read(&ProcessEnvironment);
     let paths = Paths::new(&ProcessEnvironment);
     let ambient = ambient_endpoint(&ProcessEnvironment).map_err(to_python)?;
     let (given, interrupt) = (Arc::clone(&credential), Arc::clone(&signals));
-    let name = name.map(str::to_owned);
-    let (record, saved) = log::detached(py, move || {
-        let identity = process
-            .client
-            .identify(&given, &connection, &options, &*interrupt)
-            .map_err(|failure| failure.into_error(&given))?
-            .identity;
-        let record = checked::metadata(&identity);
+    let (asked, name) = (Arc::clone(&process), name.map(str::to_owned));
+    let (identity, saved) = log::detached(py, move || {
+        let identity = if verify {
+            Some(identify(&asked, &given, &settings, &interrupt)?)
+        } else {
+            given.check_sendable()?;
+            None
+        };
+        let mut record = match &identity {
+            Some(identity) => checked::metadata(identity),
+            None => TokenMetadata::unverified(given.endpoint.clone()),
+        };
+        record.in_git = add_to_git_credential;
         let is_named = name.is_some();
-        let wanted = name.unwrap_or_else(|| checked::name(&identity));
-        let token_store = TokenStore::new(&paths, ambient, &*interrupt)?;
+        let wanted = match (name, &identity) {
+            (Some(name), _) => name,
+            (None, Some(identity)) => checked::name(identity),
+            (None, None) => stored_name::placeholder(&given.token),
+        };
+        let learned = checked::learned(Arc::clone(&asked.client), settings);
+        let token_store = TokenStore::new(&paths, ambient, &*interrupt)?.learning_from(learned);
         let saved = token_store.save(&wanted, &given.token, &record, is_named)?;
-        Ok((record, saved))
+        Ok((identity, saved))
     })?
     .map_err(|error| signals.to_python(error))?;
     warn_of(py, &saved.warnings)?;
     if saved.active {
         warn_of_shadow(py, "takes precedence over the active token", "")?;
     }
+    let git = if add_to_git_credential {
+        hand_to_git(py, &credential)?
+    } else {
+        None
+    };
+    let in_effect = login_token::in_effect(py, &process);
+    if is_typed {
+        let outcome = checked::outcome(
+            &ProcessEnvironment,
+            &token_store,
+            &credential,
+            identity.as_deref(),
+            &saved,
+            in_effect.as_ref(),
+        );
+        login_token::print(py, &outcome)?;
+        if let Some(git) = git {
+            login_token::print(py, &git.describe())?;
+        }
+    }
     // Not the entry as it is now listed: another process may have changed that already.
     let entry = Entry {
         token: login_token::parse(credential.token.expose()),
         name: saved.name,
-        endpoint: record.endpoint,
-        user: record.user,
-        role: record.role,
-        created_at: record.created_at,
+        endpoint: saved.record.endpoint,
+        user: saved.record.user,
+        role: saved.record.role,
+        created_at: saved.record.created_at,
         expires_at: saved.expires_at,
         active: saved.active,
+        verified: Some(saved.record.verified),
     };
-    PyStoredToken::new(entry).map_err(to_python)
+    PyStoredToken::new(entry, in_effect.as_ref()).map_err(to_python)
+}
+
+/// Refuses the two options of `huggingface_hub` that skip the prompt: what was found instead need
+/// not be a stored token, so there would be nothing to return.
+fn refuse_to_skip(skip_if_logged_in: Option<bool>, new_session: Option<bool>) -> PyResult<()> {
+    let option = match (skip_if_logged_in, new_session) {
+        (Some(true), _) => "skip_if_logged_in=True",
+        (_, Some(false)) => "new_session=False",
+        _ => return Ok(()),
+    };
+    Err(PyTypeError::new_err(format!(
+        "login() does not take {option}: it asks even if there is a token already. To ask only if \
+         there is none: hubtoken.resolve_token(required=False) or hubtoken.login()"
+    )))
+}
+
+fn identify(
+    process: &ProcessState,
+    credential: &Arc<Credential>,
+    settings: &Settings,
+    signals: &Signals,
+) -> Result<Arc<Identity>, Error> {
+    let options = Options {
+        max_age: Some(std::time::Duration::ZERO),
+        max_stale: std::time::Duration::ZERO,
+        ..Options::default()
+    };
+    let connection = process.client.connect(&credential.endpoint, settings);
+    let answer = process
+        .client
+        .identify(credential, &connection, &options, signals);
+    match answer {
+        Ok(answer) => Ok(answer.identity),
+        Err(failure) => Err(checked::nothing_stored(
+            failure.into_error(credential),
+            "verify=False",
+        )),
+    }
+}
+
+/// Gives git's own helper a copy. A failure is a warning: the token is stored already.
+fn hand_to_git(py: Python<'_>, credential: &Credential) -> PyResult<Option<Answerer>> {
+    let environment = StaticEnvironment::of_process();
+    let answerer =
+        py.detach(|| own_helpers::approve(&environment, &credential.endpoint, &credential.token));
+    let problem = match answerer {
+        Ok(Answerer::Nobody) => own_helpers::NO_HELPER.to_owned(),
+        Ok(answerer) => return Ok(Some(answerer)),
+        Err(problem) => format!("git was not given the token: {problem}"),
+    };
+    warn_of(py, &[problem])?;
+    Ok(None)
 }
 
 /// Removes a stored token from this machine. It stays valid on the Hub.
 ///
-/// A value that is also stored under another name stays the active token, if it is. Warns if a
-/// variable such as `HF_TOKEN` is still used.
+/// A value that is also stored under another name stays the active token, if it is. Warns if there
+/// is still a token that is used when none is given, and says which: a variable such as `HF_TOKEN`,
+/// a configuration file, a command, or a notebook's vault has it. A copy that `login(...,
+/// add_to_git_credential=True)` gave to git is taken back.
 ///
 /// Args:
 ///     name: The stored token; `None` for all of them and the active one, as
 ///         `huggingface_hub.logout()` does.
+///     token_name: The same under the name that it has in `huggingface_hub`.
 ///
 /// Raises:
+///     TypeError: Both names are given.
 ///     ValueError: There is no stored token of this name.
 ///     hubtoken.errors.StoreError: The files cannot be read or written.
 ///
@@ -142,23 +261,64 @@ pub fn login(
 ///     >>> hubtoken.stored_tokens()
 ///     []
 #[pyfunction]
-#[pyo3(signature = (name: "str | None" = None) -> "None")]
-pub fn logout(py: Python<'_>, name: Option<&str>) -> PyResult<()> {
+#[pyo3(signature = (
+    name: "str | None" = None,
+    *,
+    token_name: "str | None" = None,
+) -> "None")]
+pub fn logout(py: Python<'_>, name: Option<&str>, token_name: Option<&str>) -> PyResult<()> {
+    if name.is_some() && token_name.is_some() {
+        return Err(PyTypeError::new_err(
+            "logout() takes name= or token_name=, which mean the same, and not both",
+        ));
+    }
     let signals = Signals::default();
-    let token_store = token_store(&signals)?;
+    let process = process_state::current();
+    let token_store = token_store(&signals, &process)?;
     let removed = py
-        .detach(|| match name {
+        .detach(|| match name.or(token_name) {
             Some(name) => token_store.remove(name),
             None => token_store.remove_all(),
         })
         .map_err(|error| signals.to_python(error))?;
     let settings = Settings::read(&ProcessEnvironment);
-    let process = process_state::current();
     for digest in &removed.tokens {
         process.client.invalidate_shared(&settings, *digest);
     }
     warn_of(py, &removed.warnings)?;
-    warn_of_shadow(py, "is still used", " to be without a token")
+    take_back_from_git(py, &removed.in_git)?;
+    let in_effect = login_token::in_effect(py, &process);
+    match in_effect.as_ref().and_then(InEffect::source) {
+        Some(Source::Environment(_) | Source::Placed { .. }) => {
+            warn_of_shadow(py, "is still used", " to be without a token")
+        }
+        // The selected one, which was not to be removed.
+        Some(Source::File(path)) if path.as_path() == token_store.token_path() => Ok(()),
+        _ => {
+            let still = in_effect.as_ref().and_then(InEffect::describe);
+            let still = still.map(|token| format!("{token} is still used when none is given"));
+            warn_of(py, still.as_slice())
+        }
+    }
+}
+
+/// Makes git's own helper forget the tokens that it was given.
+fn take_back_from_git(py: Python<'_>, in_git: &[(Endpoint, Token)]) -> PyResult<()> {
+    if in_git.is_empty() {
+        return Ok(());
+    }
+    let environment = StaticEnvironment::of_process();
+    let problems: Vec<String> = py.detach(|| {
+        let problem = |(endpoint, token): &(Endpoint, Token)| {
+            let problem = own_helpers::reject(&environment, endpoint, token).err()?;
+            let mask = token.mask();
+            Some(format!(
+                "git's own helper may keep its copy of {mask}: {problem}"
+            ))
+        };
+        in_git.iter().filter_map(problem).collect()
+    });
+    warn_of(py, &problems)
 }
 
 /// Makes a stored token the active one, which every library uses if it is given none.
@@ -185,7 +345,7 @@ pub fn logout(py: Python<'_>, name: Option<&str>) -> PyResult<()> {
 #[pyo3(signature = (name: "str") -> "None")]
 pub fn switch_token(py: Python<'_>, name: &str) -> PyResult<()> {
     let signals = Signals::default();
-    let token_store = token_store(&signals)?;
+    let token_store = token_store(&signals, &process_state::current())?;
     let switched = py
         .detach(|| token_store.switch(name))
         .map_err(|error| signals.to_python(error))?;
@@ -218,14 +378,15 @@ pub fn switch_token(py: Python<'_>, name: &str) -> PyResult<()> {
 #[pyo3(signature = (old: "str", new: "str") -> "str")]
 pub fn rename_token(py: Python<'_>, old: &str, new: &str) -> PyResult<String> {
     let signals = Signals::default();
-    let token_store = token_store(&signals)?;
+    let token_store = token_store(&signals, &process_state::current())?;
     py.detach(|| token_store.rename(old, new))
         .map_err(|error| signals.to_python(error))
 }
 
 /// Returns the tokens that are stored on this machine, by `hubtoken` or by `huggingface_hub`.
 ///
-/// No request is sent. A stored value that is not a token is left out with a warning.
+/// No request is sent, no command is run, and no notebook is asked. A stored value that is not a
+/// token is left out with a warning.
 ///
 /// Returns:
 ///     The stored tokens, in the order of the file.
@@ -240,11 +401,14 @@ pub fn rename_token(py: Python<'_>, old: &str, new: &str) -> PyResult<String> {
 #[pyfunction]
 #[pyo3(signature = () -> "list[StoredToken]")]
 pub fn stored_tokens(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
-    let token_store = token_store(&NeverInterrupted)?;
+    let process = process_state::current();
+    let token_store = token_store(&NeverInterrupted, &process)?;
     let entries = py.detach(|| token_store.list()).map_err(to_python)?;
+    // If that cannot be told, `resolve_token` says why, and none of these is used.
+    let in_effect = login_token::in_effect(py, &process);
     let tokens = PyList::empty(py);
     for entry in entries {
-        match PyStoredToken::new(entry.map_err(to_python)?) {
+        match PyStoredToken::new(entry.map_err(to_python)?, in_effect.as_ref()) {
             Ok(token) => tokens.append(token)?,
             Err(problem) => warn(
                 py,
@@ -256,11 +420,17 @@ pub fn stored_tokens(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     Ok(tokens)
 }
 
-fn token_store(interrupt: &(dyn Interrupt + Sync)) -> PyResult<TokenStore<'_>> {
+fn token_store<'a>(
+    interrupt: &'a (dyn Interrupt + Sync),
+    process: &ProcessState,
+) -> PyResult<TokenStore<'a>> {
     let paths = Paths::new(&ProcessEnvironment);
-    ambient_endpoint(&ProcessEnvironment)
+    let token_store = ambient_endpoint(&ProcessEnvironment)
         .and_then(|ambient| TokenStore::new(&paths, ambient, interrupt))
-        .map_err(to_python)
+        .map_err(to_python)?;
+    let settings = Settings::read(&ProcessEnvironment);
+    let learned = checked::learned(Arc::clone(&process.client), settings);
+    Ok(token_store.learning_from(learned))
 }
 
 fn warn_of(py: Python<'_>, warnings: &[String]) -> PyResult<()> {

@@ -17,6 +17,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::live_tokens;
+use crate::resolve::in_effect::InEffect;
 use crate::sanitize::{contains_secret, redacted};
 use crate::source::Source;
 use crate::store::{Entry, name};
@@ -42,6 +43,8 @@ pub struct PyStoredToken {
     created_at: Option<i64>,
     expires_at: Option<i64>,
     active: bool,
+    selected: bool,
+    verified: Option<bool>,
 }
 
 /// What is known of the token's value.
@@ -72,6 +75,10 @@ struct Fields {
     expires_at: Option<OffsetDateTime>,
     #[serde(default)]
     active: bool,
+    #[serde(default)]
+    selected: bool,
+    #[serde(default)]
+    verified: Option<bool>,
 }
 
 record_methods! {
@@ -157,17 +164,39 @@ impl PyStoredToken {
         self.expires_at.and_then(moment)
     }
 
-    /// Whether it is the active token, which every library uses if it is given none.
+    /// Whether it is the token that is used here when none is given. It is not if `HF_TOKEN`, the
+    /// folder's configuration, a command, or a notebook's vault takes precedence with another one.
     #[getter]
     fn active(&self) -> bool {
         self.active
     }
 
+    /// Whether `login` or `switch_token` selected it, here or in `huggingface_hub`: it is active
+    /// unless something takes precedence.
+    #[getter]
+    fn selected(&self) -> bool {
+        self.selected
+    }
+
+    /// Whether the Hub has identified it. `False` after `login(..., verify=False)`, until hubtoken
+    /// has learned on this machine whose it is; `None` if `huggingface_hub` stored the token.
+    #[getter]
+    fn verified(&self) -> Option<bool> {
+        self.verified
+    }
+
     fn __repr__(&self) -> String {
+        let whose = match (&self.user, &self.role) {
+            (Some(user), Some(role)) => format!(", {} ({})", redacted(user), redacted(role)),
+            (Some(user), None) => format!(", {}", redacted(user)),
+            (None, _) if self.verified == Some(false) => ", unverified".to_owned(),
+            (None, _) => String::new(),
+        };
         format!(
-            "<StoredToken {} {}{}>",
+            "<StoredToken {} {}{whose}, {}{}>",
             redacted(&self.name),
             self.mask(),
+            self.endpoint,
             if self.active { ", active" } else { "" }
         )
     }
@@ -176,11 +205,13 @@ impl PyStoredToken {
 
 impl PyStoredToken {
     /// The Python object for an entry of the list of stored tokens.
-    pub fn new(entry: Entry) -> Result<Self, Error> {
+    pub fn new(entry: Entry, in_effect: Option<&InEffect>) -> Result<Self, Error> {
+        let token = entry.token?;
         Ok(Self {
+            active: in_effect.is_some_and(|in_effect| in_effect.is(&token)),
             name: entry.name,
             value: Value::Read {
-                token: entry.token?,
+                token,
                 credential: OnceLock::new(),
             },
             endpoint: entry.endpoint,
@@ -188,7 +219,8 @@ impl PyStoredToken {
             role: entry.role,
             created_at: entry.created_at,
             expires_at: entry.expires_at,
-            active: entry.active,
+            selected: entry.active,
+            verified: entry.verified,
         })
     }
 
@@ -214,6 +246,8 @@ impl PyStoredToken {
             created_at: self.created_at(),
             expires_at: self.expires_at(),
             active: self.active,
+            selected: self.selected,
+            verified: self.verified,
         }
     }
 }
@@ -238,6 +272,8 @@ impl From<Fields> for PyStoredToken {
             created_at: fields.created_at.map(OffsetDateTime::unix_timestamp),
             expires_at: fields.expires_at.map(OffsetDateTime::unix_timestamp),
             active: fields.active,
+            selected: fields.selected,
+            verified: fields.verified,
         }
     }
 }

@@ -168,5 +168,21 @@ def test_a_forked_child_knows_the_answer_and_does_not_ask_colab(home: Path) -> N
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize("service", ["colab", "kaggle"])
+def test_a_logout_says_that_the_vault_still_counts(home: Path, service: str) -> None:
+    # Without a dialog: the vault is not asked for this.
+    answers, asked = outcome(home, service, "has it", logout=True, times=0)
+    (warning,) = answers[0]["warnings"]
+    assert f"this {service.title()} notebook, if it has one" in warning
+    assert asked == []
+    # Its token is known by now.
+    answers, asked = outcome(home, service, "has it", logout=True)
+    (warning,) = answers[0]["warnings"]
+    assert "is still used" in warning
+    assert "if it has one" not in warning
+    answers, _ = outcome(home, service, "nothing" if service == "colab" else "no user secrets", logout=True)
+    assert answers[0]["warnings"] == []
+
+
 def test_an_ordinary_process_has_no_vaults() -> None:
     assert notebook.vaults() == []

@@ -51,6 +51,8 @@ pub const HUBTOKEN_SOURCE_TIMEOUT: &str = "HUBTOKEN_SOURCE_TIMEOUT";
 pub const HUBTOKEN_IN_TOKEN_COMMAND: &str = "HUBTOKEN_IN_TOKEN_COMMAND";
 /// `COLAB_ENTERPRISE` where Colab has no secrets vault.
 pub const VERTEX_PRODUCT: &str = "VERTEX_PRODUCT";
+/// Set in Colab notebooks, and for the commands that their cells start.
+pub const COLAB_RELEASE_TAG: &str = "COLAB_RELEASE_TAG";
 /// Set in Kaggle notebooks: the credential that identifies the notebook to the vault.
 pub const KAGGLE_USER_SECRETS_TOKEN: &str = "KAGGLE_USER_SECRETS_TOKEN";
 /// The base folder for caches, `~/.cache` if unset.

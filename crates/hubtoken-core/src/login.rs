@@ -1,10 +1,23 @@
-//! Converts the Hub's identity response into what the token store records at login.
+//! Converts the Hub's identity response into what the token store records at login, and words what
+//! a login did.
+
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+use crate::credential::Credential;
+use crate::endpoint::Endpoint;
+use crate::env::Environment;
+use crate::error::Error;
+use crate::identity::Settings;
+use crate::identity::client::Client;
 use crate::identity::model::Identity;
+use crate::paths;
+use crate::resolve::in_effect::InEffect;
 use crate::role::TokenRole;
+use crate::sanitize::redacted;
 use crate::store::TokenMetadata;
+use crate::store::token_store::{Learned, Saved, TokenStore};
 
 /// The name to store a token under: its name on the Hub. OAuth tokens have none and are named after
 /// their user, as in `huggingface_hub`.
@@ -35,5 +48,98 @@ pub fn metadata(identity: &Identity) -> TokenMetadata {
             .collect(),
         created_at: identity.created_at.map(OffsetDateTime::unix_timestamp),
         expires_at: identity.expires_at.map(OffsetDateTime::unix_timestamp),
+        verified: true,
+        in_git: false,
     }
+}
+
+/// What the processes of this machine have learned about a token, for a store that shows or records
+/// it: see [`TokenStore::learning_from`].
+pub fn learned<'a>(
+    client: impl AsRef<Client> + Send + Sync + 'a,
+    settings: Settings,
+) -> Learned<'a> {
+    Box::new(move |token, endpoint| {
+        let known = client.as_ref().known(token.digest(), endpoint, &settings)?;
+        Some(metadata(&known))
+    })
+}
+
+/// The role as one word; a token without a role is described by how it was authenticated.
+#[must_use]
+pub fn role_name(identity: &Identity) -> String {
+    match (&identity.role, &identity.authentication) {
+        (Some(role), _) => role.name().to_owned(),
+        (None, Some(authentication)) => format!("no role, {authentication}"),
+        (None, None) => "no role".to_owned(),
+    }
+}
+
+/// The page of a Hub on which its users create tokens.
+#[must_use]
+pub fn tokens_page(endpoint: &Endpoint) -> String {
+    format!("{endpoint}/settings/tokens")
+}
+
+/// What a login did, as a sentence without the final period: whose token in which role was stored
+/// where, and whether it is the one that is used now. `identity` is `None` if the Hub was not asked,
+/// and `in_effect` if that cannot be told.
+#[must_use]
+pub fn outcome(
+    environment: &dyn Environment,
+    token_store: &TokenStore<'_>,
+    credential: &Credential,
+    identity: Option<&Identity>,
+    saved: &Saved,
+    in_effect: Option<&InEffect>,
+) -> String {
+    let endpoint = &credential.endpoint;
+    let place = paths::display(token_store.path(), paths::home(environment).as_deref());
+    let whose = match identity {
+        Some(identity) => format!("{} ({}) is", identity.user, role_name(identity)),
+        None => "the token, which the Hub was not asked about, is".to_owned(),
+    };
+    let effect = if !saved.active {
+        format!("and is not active, since it belongs to {endpoint}: use it by its name")
+    } else {
+        match in_effect {
+            Some(in_effect) if in_effect.is(&credential.token) => {
+                "and is the active token".to_owned()
+            }
+            Some(InEffect::Disabled) => {
+                "and is selected, but HF_HUB_DISABLE_IMPLICIT_TOKEN is set".to_owned()
+            }
+            in_effect => match in_effect.and_then(InEffect::describe) {
+                Some(first) => format!("and is selected, but {first} comes first here"),
+                None => "and is selected".to_owned(),
+            },
+        }
+    };
+    redacted(&format!(
+        "{whose} stored as `{}` in {place} for {endpoint}, {effect}",
+        saved.name
+    ))
+}
+
+/// Says that a token of this Hub is in use already, to follow a message that none can be typed in.
+/// `None` if there is none.
+#[must_use]
+pub fn already(in_effect: &InEffect, endpoint: &Endpoint) -> Option<String> {
+    let is_elsewhere = |credential: &Arc<Credential>| credential.endpoint != *endpoint;
+    if in_effect.credential().is_some_and(is_elsewhere) {
+        return None;
+    }
+    let description = in_effect.describe()?;
+    Some(format!(
+        ". You are logged in already, with {description}: another login is needed only to use \
+         another token"
+    ))
+}
+
+/// Adds to an error about a Hub that gave no answer that nothing was stored, and what stores the
+/// token anyway. Any other error is returned unchanged.
+#[must_use]
+pub fn nothing_stored(error: Error, anyway: &str) -> Error {
+    let message = format!("{error}. Nothing was stored; {anyway} stores it without asking");
+    error.instead(|| message)
 }

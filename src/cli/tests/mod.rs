@@ -15,6 +15,8 @@ mod project;
 mod serving;
 #[cfg(feature = "hub")]
 mod store;
+#[cfg(feature = "hub")]
+mod stored;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -155,6 +155,11 @@ def main() -> None:
         answers.append(resolve())
     if request.get("fork"):
         answers.append(forked())
+    if request.get("logout"):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            hubtoken.logout()
+        answers = [{"warnings": [str(each.message) for each in caught]}]
     if request.get("release"):
         GATE.set()
         # Only a hanging test is ended by this.

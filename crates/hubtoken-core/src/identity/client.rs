@@ -5,6 +5,7 @@ mod coalesce;
 mod connection;
 mod denial;
 mod identify;
+mod known;
 mod lookup;
 mod whoami;
 

@@ -34,6 +34,10 @@ pub(super) struct ChainRun<'a> {
     configurations: Configurations,
     /// The file that was read last, and its stamp from before the read.
     pub(super) stamp: Option<(PathBuf, Option<FileStamp>)>,
+    /// Whether commands are run and vaults queried.
+    pub(super) asks_slow_sources: bool,
+    /// The slow source that would have been asked; the chain ends there.
+    pub(super) unasked: Option<Source>,
 }
 
 impl<'a> ChainRun<'a> {
@@ -52,11 +56,13 @@ impl<'a> ChainRun<'a> {
             found: None,
             configurations: Configurations::default(),
             stamp: None,
+            asks_slow_sources: true,
+            unasked: None,
         }
     }
 
     pub(super) fn should_continue(&self) -> bool {
-        self.exhaustive || self.found.is_none()
+        self.exhaustive || (self.found.is_none() && self.unasked.is_none())
     }
 
     pub(super) fn ask_argument(&mut self, argument: &Argument<'_>) -> Result<(), Error> {

@@ -19,6 +19,7 @@ pub mod command;
 pub mod configuration;
 pub mod host;
 mod huggingface_hub;
+pub mod in_effect;
 mod inputs;
 pub mod pin;
 pub mod placed;

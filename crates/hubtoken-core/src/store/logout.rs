@@ -4,16 +4,19 @@ use super::entries;
 use super::stored_token::{StoredToken, find};
 use super::token_store::{TokenStore, shown};
 use super::transaction::{ActiveToken, Transaction};
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::token::{Digest, Token};
 
 /// The result of a removal.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Removed {
     /// The names of the removed stored tokens.
     pub names: Vec<String>,
     /// The digests of the removed tokens, whose cached identities must be cleared.
     pub tokens: Vec<Digest>,
+    /// The removed tokens of which git's own helpers keep a copy, and their Hubs.
+    pub in_git: Vec<(Endpoint, Token)>,
     /// Whether the token file was removed.
     pub active: bool,
     /// The names under which the removed value is still stored.
@@ -37,7 +40,8 @@ impl TokenStore<'_> {
         let entry = find(&transaction.stored, name)?;
         let (name, token) = (entry.name.clone(), entry.token().ok());
         let is_active = active.is_some() && token == active;
-        let tokens = token.iter().map(Token::digest).collect();
+        let tokens: Vec<Digest> = token.iter().map(Token::digest).collect();
+        let in_git = in_git(&transaction, &tokens);
         let names = vec![name];
         transaction.edit(|document| document.remove_all(&names))?;
         // Read again, because removing a section can also change what others inherit.
@@ -50,6 +54,11 @@ impl TokenStore<'_> {
         let active_goes = is_active && also_stored_as.is_empty();
         let removed = self.commit(transaction, names, tokens, active_goes)?;
         Ok(Removed {
+            // Git's copy is that of the other name as well.
+            in_git: match also_stored_as.as_slice() {
+                [] => in_git,
+                _ => Vec::new(),
+            },
             also_stored_as,
             ..removed
         })
@@ -100,10 +109,12 @@ impl TokenStore<'_> {
         tokens: Vec<Digest>,
         active_goes: bool,
     ) -> Result<Removed, Error> {
+        let in_git = in_git(&transaction, &tokens);
         if !names.is_empty() {
             transaction.edit(|document| document.remove_all(&names))?;
         }
-        self.commit(transaction, names, tokens, active_goes)
+        let removed = self.commit(transaction, names, tokens, active_goes)?;
+        Ok(Removed { in_git, ..removed })
     }
 
     fn commit(
@@ -122,11 +133,32 @@ impl TokenStore<'_> {
         Ok(Removed {
             names,
             tokens,
+            in_git: Vec::new(),
             active,
             also_stored_as: Vec::new(),
             warnings,
         })
     }
+}
+
+/// The stored tokens of these digests that were handed to git's own helpers.
+fn in_git(transaction: &Transaction<'_>, digests: &[Digest]) -> Vec<(Endpoint, Token)> {
+    let mut found: Vec<(Endpoint, Token)> = Vec::new();
+    for token in transaction
+        .stored
+        .iter()
+        .filter_map(|entry| entry.token().ok())
+    {
+        let record = transaction.metadata.get(token.digest());
+        if digests.contains(&token.digest())
+            && let Ok(Some(record)) = record
+            && record.in_git
+            && found.iter().all(|(_, known)| *known != token)
+        {
+            found.push((record.endpoint, token));
+        }
+    }
+    found
 }
 
 fn name_of(entry: &StoredToken) -> String {

@@ -147,14 +147,22 @@ impl MetadataFile {
 }
 
 fn to_json(record: &TokenMetadata) -> Value {
-    json!({
+    let mut entry = json!({
         "endpoint": record.endpoint.as_str(),
         "user": record.user,
         "role": record.role,
         "organizations": record.organizations,
         "created_at": record.created_at,
         "expires_at": record.expires_at,
-    })
+    });
+    // Only what is unusual, so that the records of earlier versions stay as they are.
+    if !record.verified {
+        entry["verified"] = false.into();
+    }
+    if record.in_git {
+        entry["in_git"] = true.into();
+    }
+    entry
 }
 
 fn print(content: Map<String, Value>) -> String {

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use super::ini_lines::DEFAULT;
 use crate::error::Error;
 use crate::sanitize::{contains_secret, mask_secrets};
-use crate::token::Digest;
+use crate::token::{Digest, Token};
 
 /// Longer names are truncated to this many characters, so that lists stay readable.
 const LONGEST: usize = 200;
@@ -69,6 +69,13 @@ pub fn safe(name: &str) -> String {
     }
     let digest = Digest::of(name).fingerprint();
     format!("{changed}~{}", digest.get(..DIGITS).unwrap_or(&digest))
+}
+
+/// The name for a token that is stored before the Hub has named it.
+#[must_use]
+pub fn placeholder(token: &Token) -> String {
+    let digest = token.digest().fingerprint();
+    format!("token~{}", digest.get(..DIGITS).unwrap_or(&digest))
 }
 
 #[cfg(test)]

@@ -36,6 +36,8 @@ pub struct Entry {
     pub expires_at: Option<i64>,
     /// Whether the token file holds the same value.
     pub active: bool,
+    /// Whether the Hub has identified it at login; `None` if `huggingface_hub` stored the token.
+    pub verified: Option<bool>,
 }
 
 impl StoredToken {

@@ -31,9 +31,22 @@ pub struct TokenMetadata {
     pub created_at: Option<i64>,
     /// When it expires, in Unix seconds.
     pub expires_at: Option<i64>,
+    /// Whether the Hub has identified it. If not, only the endpoint is known.
+    pub verified: bool,
+    /// Whether it was handed to git's own credential helpers, which keep a copy.
+    pub in_git: bool,
 }
 
 impl TokenMetadata {
+    /// The record of a token that was stored without asking its Hub.
+    #[must_use]
+    pub fn unverified(endpoint: Endpoint) -> Self {
+        Self {
+            verified: false,
+            ..Self::unknown(endpoint)
+        }
+    }
+
     /// The record of a token without metadata, for the Hub it would be sent to.
     pub(super) fn unknown(endpoint: Endpoint) -> Self {
         Self {
@@ -43,6 +56,22 @@ impl TokenMetadata {
             organizations: Vec::new(),
             created_at: None,
             expires_at: None,
+            verified: true,
+            in_git: false,
+        }
+    }
+
+    /// What is known after a login: nothing that was verified is lost to a login that was not, and
+    /// what git's helpers were given they still have.
+    pub(super) fn after(&self, known: Option<&Self>) -> Self {
+        let Some(known) = known else {
+            return self.clone();
+        };
+        let is_downgrade = !self.verified && known.verified && known.endpoint == self.endpoint;
+        let latest = if is_downgrade { known } else { self };
+        Self {
+            in_git: self.in_git || known.in_git,
+            ..latest.clone()
         }
     }
 }
@@ -63,6 +92,8 @@ struct Entry {
     organizations: Vec<String>,
     created_at: Option<i64>,
     expires_at: Option<i64>,
+    verified: bool,
+    in_git: bool,
 }
 
 impl MetadataIndex {
@@ -110,6 +141,8 @@ impl MetadataIndex {
             organizations: entry.organizations.clone(),
             created_at: entry.created_at,
             expires_at: entry.expires_at,
+            verified: entry.verified,
+            in_git: entry.in_git,
         }))
     }
 
@@ -130,6 +163,9 @@ impl MetadataIndex {
             organizations: raw.organizations,
             created_at: raw.created_at,
             expires_at: raw.expires_at,
+            // Written only if it is not so.
+            verified: raw.verified.unwrap_or(true),
+            in_git: raw.in_git.unwrap_or_default(),
         };
         self.entries.insert(digest, entry);
     }
@@ -155,6 +191,8 @@ struct RawMetadata<'a> {
     organizations: Vec<String>,
     created_at: Option<i64>,
     expires_at: Option<i64>,
+    verified: Option<bool>,
+    in_git: Option<bool>,
 }
 
 impl<'a> RawMetadata<'a> {
@@ -162,6 +200,7 @@ impl<'a> RawMetadata<'a> {
     fn of(entry: &'a Value) -> Self {
         let text = |key: &str| entry.get(key).and_then(Value::as_str).map(Cow::from);
         let number = |key: &str| entry.get(key).and_then(Value::as_i64);
+        let flag = |key: &str| entry.get(key).and_then(Value::as_bool);
         Self {
             endpoint: text("endpoint"),
             user: text("user"),
@@ -175,6 +214,8 @@ impl<'a> RawMetadata<'a> {
                 .collect(),
             created_at: number("created_at"),
             expires_at: number("expires_at"),
+            verified: flag("verified"),
+            in_git: flag("in_git"),
         }
     }
 }

@@ -34,8 +34,12 @@ pub struct TokenStore<'a> {
     home: Option<PathBuf>,
     ambient: Endpoint,
     interrupt: &'a (dyn Interrupt + Sync),
+    learned: Option<Learned<'a>>,
     pub(super) lock_timeout: Duration,
 }
+
+/// Looks up what is known about a token by now, without asking anybody.
+pub type Learned<'a> = Box<dyn Fn(&Token, &Endpoint) -> Option<TokenMetadata> + Send + Sync + 'a>;
 
 /// The result of saving a token.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub struct Saved {
     pub name: String,
     /// When it expires, in Unix seconds.
     pub expires_at: Option<i64>,
+    /// What is known about it now.
+    pub record: TokenMetadata,
     /// Whether it is now the active token.
     pub active: bool,
     /// Warnings for the user.
@@ -57,6 +63,10 @@ pub struct Switched {
     pub name: String,
     /// Warnings for the user.
     pub warnings: Vec<String>,
+}
+
+fn holds(stored: &StoredToken, token: &Token) -> bool {
+    stored.token().is_ok_and(|value| value == *token)
 }
 
 /// A name for display. A name written by another program may contain a token.
@@ -103,8 +113,34 @@ impl<'a> TokenStore<'a> {
             home: paths.home.clone(),
             ambient,
             interrupt,
+            learned: None,
             lock_timeout: lock::LOCK_TIMEOUT,
         })
+    }
+
+    /// The same store, which knows what has been learned about tokens since they were stored
+    /// unverified. A list shows it, and the next change records it.
+    #[must_use]
+    pub fn learning_from(self, learned: Learned<'a>) -> Self {
+        Self {
+            learned: Some(learned),
+            ..self
+        }
+    }
+
+    /// The record of a token, or what has been learned about it if that is unverified.
+    fn up_to_date(&self, token: &Token, record: TokenMetadata) -> TokenMetadata {
+        if record.verified {
+            return record;
+        }
+        match self
+            .learned
+            .as_ref()
+            .and_then(|learned| learned(token, &record.endpoint))
+        {
+            Some(learned) => learned.after(Some(&record)),
+            None => record,
+        }
     }
 
     /// The file of the named tokens.
@@ -119,7 +155,9 @@ impl<'a> TokenStore<'a> {
     /// # Errors
     ///
     /// [`Error::Store`] if a file cannot be read or parsed.
-    pub fn list(&self) -> Result<impl ExactSizeIterator<Item = Result<Entry, Error>>, Error> {
+    pub fn list(
+        &self,
+    ) -> Result<impl ExactSizeIterator<Item = Result<Entry, Error>> + use<'_, 'a>, Error> {
         let stored = super::read(self.path())?;
         let metadata = MetadataFile::read(self.path())?;
         let active = self.active();
@@ -131,13 +169,20 @@ impl<'a> TokenStore<'a> {
                 Ok(token) if !metadata.is_empty() => metadata.get(token.digest())?,
                 _ => None,
             };
+            let known = match (known, &token) {
+                (Some(known), Ok(token)) => Some(self.up_to_date(token, known)),
+                (known, _) => known,
+            };
+            let verified = known.as_ref().map(|known| known.verified);
             let known = known.unwrap_or_else(|| TokenMetadata::unknown(ambient.clone()));
             Ok(Entry {
                 endpoint: known.endpoint,
                 user: known.user,
                 role: known.role,
                 created_at: known.created_at,
-                expires_at: stored_expiry.or(known.expires_at),
+                // The earlier end counts, as everywhere.
+                expires_at: stored_expiry.into_iter().chain(known.expires_at).min(),
+                verified,
                 active: active.is_some() && token.as_ref().ok() == active.as_ref(),
                 name: shown(name),
                 token,
@@ -171,13 +216,24 @@ impl<'a> TokenStore<'a> {
         let mut transaction = self.begin()?;
         // The token's name on the Hub was not chosen by the caller.
         let mut name = name::safe(if holds_value { "token" } else { wanted });
-        if !replace && self.belongs_to_other_account(&transaction, &name, metadata)? {
+        if !replace && name == name::placeholder(token) {
+            // It may have a better name already.
+            let known = transaction
+                .stored
+                .iter()
+                .filter(|stored| holds(stored, token));
+            name = known.last().map_or(name, |stored| stored.name.clone());
+        } else if !replace && self.belongs_to_other_account(&transaction, &name, metadata)? {
             let digest = Digest::of(&format!("{} {:?}", metadata.endpoint, metadata.user));
             let owner = metadata.user.as_deref().unwrap_or("token");
             let digits = digest.fingerprint();
             name = name::safe(&format!("{name}-{owner}~{}", &digits[..DIGITS]));
         }
+        let known = transaction.metadata.get(token.digest()).unwrap_or_default();
+        let metadata = &metadata.after(known.as_ref());
         transaction.metadata.set(token.digest(), metadata);
+        // It has a name by now.
+        transaction.forget_placeholder(&name, token)?;
         let same = transaction
             .stored
             .iter()
@@ -200,7 +256,8 @@ impl<'a> TokenStore<'a> {
         })?;
         Ok(Saved {
             name,
-            expires_at: expires_at.or(metadata.expires_at),
+            expires_at: expires_at.into_iter().chain(metadata.expires_at).min(),
+            record: metadata.clone(),
             active,
             warnings,
         })
@@ -275,13 +332,37 @@ impl<'a> TokenStore<'a> {
         self.files.active()
     }
 
-    pub(super) fn token_path(&self) -> &Path {
+    /// The token file.
+    #[must_use]
+    pub fn token_path(&self) -> &Path {
         self.files.token()
     }
 
     /// Starts a change: takes the lock and reads the files.
     pub(super) fn begin(&self) -> Result<Transaction<'_>, Error> {
-        Transaction::begin(&self.files, self.lock()?)
+        let mut transaction = Transaction::begin(&self.files, self.lock()?)?;
+        self.record_learned(&mut transaction);
+        Ok(transaction)
+    }
+
+    /// Records what has been learned about unverified tokens.
+    fn record_learned(&self, transaction: &mut Transaction<'_>) {
+        let metadata = &mut transaction.metadata;
+        if metadata.is_empty() || self.learned.is_none() {
+            return;
+        }
+        for token in transaction
+            .stored
+            .iter()
+            .filter_map(|entry| entry.token().ok())
+        {
+            // A broken record is reported by whoever uses it.
+            if let Ok(Some(record)) = metadata.get(token.digest())
+                && !record.verified
+            {
+                metadata.set(token.digest(), &self.up_to_date(&token, record));
+            }
+        }
     }
 
     /// Takes the lock. A device, FIFO or directory in place of a file fails here, before any file

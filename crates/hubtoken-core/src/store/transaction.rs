@@ -15,6 +15,7 @@ use super::files::Files;
 use super::ini_document::IniDocument;
 use super::lock::Lock;
 use super::metadata_file::{self, MetadataFile};
+use super::name;
 use super::stored_token::StoredToken;
 use super::{entries, settled};
 use crate::error::Error;
@@ -88,6 +89,18 @@ impl<'a> Transaction<'a> {
     ) -> Result<T, Error> {
         self.edited = true;
         edit(&mut self.document).map_err(Error::Store)
+    }
+
+    /// Removes the entry that a token was stored under before it had the name `chosen`.
+    pub(super) fn forget_placeholder(&mut self, chosen: &str, token: &Token) -> Result<(), Error> {
+        let placeholder = name::placeholder(token);
+        let is_placeholder = |entry: &StoredToken| {
+            entry.name == placeholder && entry.token().is_ok_and(|value| value == *token)
+        };
+        if chosen != placeholder && self.stored.iter().any(is_placeholder) {
+            self.edit(|document| document.remove_all(&[placeholder]))?;
+        }
+        Ok(())
     }
 
     /// Writes the files and returns warnings for the user.

@@ -26,7 +26,7 @@ impl ChainRun<'_> {
         argv: &[String],
     ) -> Result<(), Error> {
         let source = Source::Command(argv.first().cloned().unwrap_or_default());
-        if self.is_shadowed(&source, "not run") {
+        if self.is_shadowed(&source, "not run") || self.leaves_unasked(&source) {
             return Ok(());
         }
         let broken = |problem: &str| {
@@ -101,7 +101,12 @@ impl ChainRun<'_> {
     /// Queries a vault. It is an ambient source, so a failure only skips it.
     fn ask_vault(&mut self, notebook: Notebook) -> Result<(), Error> {
         let source = Source::Vault(notebook);
-        if self.is_shadowed(&source, "not queried") {
+        let is_cached = self
+            .resolver
+            .slow_sources
+            .has_cached(&SlowSource::Vault(notebook));
+        if self.is_shadowed(&source, "not queried") || (!is_cached && self.leaves_unasked(&source))
+        {
             return Ok(());
         }
         let timeout = self.inputs.slow_sources.timeout.clone()?;
@@ -143,6 +148,14 @@ impl ChainRun<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether this run asks no slow source, and ends at this one.
+    fn leaves_unasked(&mut self, source: &Source) -> bool {
+        if !self.asks_slow_sources {
+            self.unasked = Some(source.clone());
+        }
+        !self.asks_slow_sources
     }
 
     /// Whether an earlier source has the token, in which case this one is not queried.

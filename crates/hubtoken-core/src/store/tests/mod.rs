@@ -7,6 +7,7 @@ mod faults;
 mod kills;
 #[cfg(unix)]
 mod special;
+mod unverified;
 
 use std::path::Path;
 
@@ -54,6 +55,8 @@ fn record(endpoint: &str, user: &str) -> TokenMetadata {
         organizations: Vec::new(),
         created_at: Some(1),
         expires_at: None,
+        verified: true,
+        in_git: false,
     }
 }
 
