@@ -29,6 +29,7 @@ use crate::token::Token;
 const LONGEST: u64 = 64 * 1024;
 
 /// The verb's arguments.
+#[expect(clippy::struct_excessive_bools, reason = "the flags of a command line")]
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -136,18 +136,16 @@ impl Stored {
                 )),
             };
         }
-        let mut note = match name {
-            Some(name) => format!("{description} is what counts here; it is stored as `{name}`"),
-            None => format!("{description} is what counts here, and not a stored token"),
+        let stored = match name {
+            Some(name) => format!("is what counts here; it is stored as `{name}`"),
+            None => "is what counts here, and not a stored token".to_owned(),
         };
         let selected = self.entries.iter().find(|entry| entry.active);
-        if let Some(selected) = selected.filter(|entry| !self.is_active(entry)) {
-            note.push_str(&format!(
-                ". Without that, `{}` would",
-                redacted(&selected.name)
-            ));
-        }
-        Some(note)
+        let otherwise = match selected.filter(|entry| !self.is_active(entry)) {
+            Some(selected) => format!(". Without that, `{}` would", redacted(&selected.name)),
+            None => String::new(),
+        };
+        Some(format!("{description} {stored}{otherwise}"))
     }
 
     fn note_of_none(&self, context: &Context<'_>) -> Option<String> {

@@ -159,10 +159,10 @@ mod tests {
         assert_eq!(
             table(Some(44)),
             [
-                "   name            role          expires",
-                "*  \u{6a21}\u{578b}-\u{1f917} of all  fine-grained  2027-01-01",
-                "                                 00:00 UTC",
-                "   e\u{301}te\u{301}             -             never",
+                "   name           role          expires",
+                "*  \u{6a21}\u{578b}-\u{1f917} of     fine-grained  2027-01-01",
+                "   all                          00:00 UTC",
+                "   e\u{301}te\u{301}            -             never",
             ]
         );
     }

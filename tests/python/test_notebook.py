@@ -180,7 +180,8 @@ def test_a_logout_says_that_the_vault_still_counts(home: Path, service: str) -> 
     (warning,) = answers[0]["warnings"]
     assert "is still used" in warning
     assert "if it has one" not in warning
-    answers, _ = outcome(home, service, "nothing" if service == "colab" else "no user secrets", logout=True)
+    nothing = {"colab": "nothing", "kaggle": "no user secrets"}[service]
+    answers, _ = outcome(home, service, nothing, logout=True)
     assert answers[0]["warnings"] == []
 
 
