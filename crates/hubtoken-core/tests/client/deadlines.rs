@@ -114,7 +114,7 @@ fn callers_whose_time_ends_together_send_one_request() {
         time.pass(Duration::from_mins(5));
         let second = started(client, HOUR);
         let follower = scope.spawn(move || ask(client, hub, &second));
-        time.pass(Duration::from_mins(60));
+        time.pass(HOUR);
         for caller in [leader, follower] {
             let failure = text(caller.join().expect("no panic"));
             assert_eq!(failure, "no answer within 3600 seconds");
