@@ -90,6 +90,7 @@ pub fn run(
         endpoint,
         expires_at: Expiry::default(),
     });
+    let mut warnings: Vec<String> = credential.pasted_line_warning().into_iter().collect();
     let identity = identify(arguments, context, &credential)?;
     let mut record = match &identity {
         Some(identity) => login::metadata(identity),
@@ -97,7 +98,7 @@ pub fn run(
     };
     record.in_git = arguments.add_to_git_credential;
     let wanted = arguments.name.clone();
-    let mut saved = token_store.save(
+    let saved = token_store.save(
         &wanted.clone().unwrap_or_else(|| match &identity {
             Some(identity) => login::name(identity),
             None => name::placeholder(&credential.token),
@@ -107,13 +108,14 @@ pub fn run(
         wanted.is_some(),
     )?;
     let shadow = token_context::shadow(context, "takes precedence over the active token", "");
-    saved.warnings.extend(shadow.filter(|_| saved.active));
+    warnings.extend(saved.warnings.iter().cloned());
+    warnings.extend(shadow.filter(|_| saved.active));
     let git = if arguments.add_to_git_credential {
-        hand_to_git(context, &credential, &mut saved.warnings)
+        hand_to_git(context, &credential, &mut warnings)
     } else {
         None
     };
-    for warning in &saved.warnings {
+    for warning in &warnings {
         output.warning(warning);
     }
     let in_effect = token_context::in_effect(context).ok();
@@ -129,7 +131,7 @@ pub fn run(
             "endpoint": credential.endpoint.as_str(),
             "token": token_json(&credential),
             "identity": identity.as_deref().map(identity_json),
-            "warnings": saved.warnings,
+            "warnings": warnings,
             "error": null,
         }));
         return Ok(Code::Success);

@@ -6,7 +6,8 @@ use pyo3::exceptions::{PyEOFError, PyNotImplementedError};
 use pyo3::prelude::*;
 use zeroize::Zeroizing;
 
-use super::arguments::inputs;
+use super::arguments::{inputs, warn};
+use super::error::classes::HubTokenWarning;
 use super::error::to_python;
 use super::host::PythonHost;
 use super::identity::needed;
@@ -59,18 +60,19 @@ pub fn given(
         }
     };
     let source = Source::Argument;
-    parse(text)
+    let credential = parse(text)
         .map_err(|error| error.context(&source.describe()))
-        .map(|token| {
-            let credential = Credential {
-                token,
-                source,
-                endpoint,
-                expires_at: Expiry::default(),
-            };
-            (Arc::new(credential), is_typed)
+        .map(|token| Credential {
+            token,
+            source,
+            endpoint,
+            expires_at: Expiry::default(),
         })
-        .map_err(to_python)
+        .map_err(to_python)?;
+    if let Some(warning) = credential.pasted_line_warning() {
+        warn(py, &py.get_type::<HubTokenWarning>(), &warning)?;
+    }
+    Ok((Arc::new(credential), is_typed))
 }
 
 /// Prompts for a token through Python's own prompt, which a notebook replaces with its own.

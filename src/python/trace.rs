@@ -17,10 +17,11 @@ pub struct PyTrace(pub Trace);
 /// The fields, and `source`, which follows from them.
 impl Serialize for PyTrace {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Trace", 3)?;
+        let mut fields = serializer.serialize_struct("Trace", 4)?;
         fields.serialize_field("steps", &self.0.steps)?;
         fields.serialize_field("source", &self.source())?;
         fields.serialize_field("endpoint", &self.0.endpoint)?;
+        fields.serialize_field("warnings", &self.0.warnings)?;
         fields.end()
     }
 }
@@ -43,6 +44,12 @@ impl PyTrace {
     #[getter]
     fn endpoint(&self) -> Option<String> {
         self.0.endpoint.clone()
+    }
+
+    /// What to mend about the token in use, such as a whole line that was pasted in its place.
+    #[getter]
+    fn warnings(&self) -> Vec<String> {
+        self.0.warnings.clone()
     }
 
     fn __str__(&self) -> String {

@@ -40,6 +40,18 @@ impl Credential {
         }
     }
 
+    /// The warning about a source that holds a whole line instead of the token alone.
+    #[must_use]
+    pub fn pasted_line_warning(&self) -> Option<String> {
+        let line = self.token.pasted_line()?;
+        Some(format!(
+            "{} holds {}, and only the token in it is used. Other programs would send the line: \
+             put the token there alone",
+            self.source.describe(),
+            line.describe()
+        ))
+    }
+
     /// The same token with a different source.
     #[must_use]
     pub fn with_source(&self, source: &Source) -> Option<Arc<Self>> {

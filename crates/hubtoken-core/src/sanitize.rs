@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::token::service_key;
+use crate::token::{ELLIPSIS, service_key};
 
 /// The prefixes of the Hub's secrets and of the embedded Hub's admin key.
 const SECRET_PREFIXES: [&str; 9] = [
@@ -153,7 +153,7 @@ pub fn mask_secrets(text: &str) -> Cow<'_, str> {
     loop {
         let (start, end) = found;
         shown.push_str(&rest[..start]);
-        shown.push('…');
+        shown.push(ELLIPSIS);
         rest = &rest[end..];
         match find_secret(rest) {
             Some(next) => found = next,

@@ -8,6 +8,7 @@
 mod digest;
 mod format;
 mod kind;
+mod pasted_line;
 pub(crate) mod service_key;
 
 use std::fmt;
@@ -18,10 +19,12 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 pub use digest::Digest;
-pub use format::MAXIMUM_LENGTH;
-use format::{clean, find_problem};
+use format::find_problem;
+pub use format::{ELLIPSIS, MAXIMUM_LENGTH};
 pub use kind::TokenKind;
 use kind::split_prefix;
+pub use pasted_line::PastedLine;
+use pasted_line::strip;
 pub(crate) use service_key::recognize;
 
 /// How many of a token's last characters a mask shows.
@@ -40,6 +43,7 @@ const SHOWN: usize = 4;
 pub struct Token {
     value: Zeroizing<String>,
     kind: TokenKind,
+    pasted_line: Option<PastedLine>,
     /// Computed on first use.
     digest: OnceLock<Digest>,
 }
@@ -47,8 +51,9 @@ pub struct Token {
 impl Token {
     /// Parses a token as users and files provide it.
     ///
-    /// White space around the value, line breaks, a byte order mark and one pair of quotes are
-    /// removed. `None` is a blank value, which means "not set".
+    /// White space around the value, line breaks, a byte order mark and quotes are removed. So is
+    /// the rest of a line that holds nothing but the token: `HF_TOKEN=`, `Authorization: Bearer`;
+    /// [`Token::pasted_line`] then says so. `None` is a blank value, which means "not set".
     ///
     /// # Errors
     ///
@@ -57,7 +62,8 @@ impl Token {
     /// is a mask or a placeholder, or is some other secret. The message never shows the value.
     pub fn parse(raw: &str) -> Result<Option<Self>, Error> {
         // An exact copy: no reallocation leaves a part of the value behind.
-        Self::of_clean(Zeroizing::new(clean(raw).to_owned()))
+        let (value, pasted_line) = strip(raw);
+        Self::of_clean(Zeroizing::new(value.to_owned()), pasted_line)
     }
 
     /// Like [`Token::parse`], but consumes the text: a clean one is not copied.
@@ -66,14 +72,17 @@ impl Token {
     ///
     /// As for [`Token::parse`].
     pub fn take(raw: Zeroizing<String>) -> Result<Option<Self>, Error> {
-        if clean(&raw).len() == raw.len() {
-            Self::of_clean(raw)
+        if strip(&raw).0.len() == raw.len() {
+            Self::of_clean(raw, None)
         } else {
             Self::parse(&raw)
         }
     }
 
-    fn of_clean(value: Zeroizing<String>) -> Result<Option<Self>, Error> {
+    fn of_clean(
+        value: Zeroizing<String>,
+        pasted_line: Option<PastedLine>,
+    ) -> Result<Option<Self>, Error> {
         if value.is_empty() {
             return Ok(None);
         }
@@ -81,6 +90,7 @@ impl Token {
             Some(problem) => Err(Error::TokenFormat(problem)),
             None => Ok(Some(Self {
                 kind: TokenKind::of(&value),
+                pasted_line,
                 digest: OnceLock::new(),
                 value,
             })),
@@ -97,6 +107,12 @@ impl Token {
     #[must_use]
     pub fn kind(&self) -> TokenKind {
         self.kind
+    }
+
+    /// What the value was copied with, if its source held a whole line.
+    #[must_use]
+    pub fn pasted_line(&self) -> Option<PastedLine> {
+        self.pasted_line
     }
 
     /// Describes the value if it looks like the key of another service: "an API key of `OpenAI`".
@@ -130,7 +146,7 @@ impl Token {
         } else {
             ""
         };
-        format!("{prefix}…{shown}")
+        format!("{prefix}{ELLIPSIS}{shown}")
     }
 }
 

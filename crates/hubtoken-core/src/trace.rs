@@ -66,6 +66,9 @@ pub struct Trace {
     pub steps: Vec<Step>,
     /// The Hub that the token in use belongs to.
     pub endpoint: Option<String>,
+    /// Warnings about the token in use.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 impl Trace {

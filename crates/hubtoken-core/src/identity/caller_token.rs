@@ -50,6 +50,13 @@ impl Options {
 pub fn read(value: &str, endpoint: Endpoint) -> Result<Arc<Credential>, Error> {
     let token = Token::parse(value)?
         .ok_or_else(|| Error::TokenFormat("the caller's token is blank".to_owned()))?;
+    // A caller is not warned, so nothing is stripped that a server should have.
+    if let Some(line) = token.pasted_line() {
+        return Err(Error::TokenFormat(format!(
+            "the caller's token is {}, not the token alone: leave out what precedes the token",
+            line.describe()
+        )));
+    }
     if let Some(objection) = caller_objection(&token) {
         return Err(Error::TokenFormat(objection));
     }

@@ -200,9 +200,12 @@ impl<'a> ChainRun<'a> {
                 format!("shadowed by {}", used.source)
             };
         }
+        if let Some(line) = token.pasted_line() {
+            append(&mut step.detail, &format!("holds {}", line.describe()));
+        }
         step.detail = with_objection(step.detail, &token, &endpoint);
         if let Some(misdirection) = self.inputs.misdirection(&token, &endpoint) {
-            step.detail = joined(&step.detail, &misdirection);
+            append(&mut step.detail, &misdirection);
         }
         if self.found.is_some() {
             self.trace.steps.push(step);
@@ -217,6 +220,7 @@ impl<'a> ChainRun<'a> {
             endpoint,
             expires_at,
         };
+        self.trace.warnings.extend(credential.pasted_line_warning());
         credential.check_endpoint(self.requested_endpoint)?;
         self.found = Some(Arc::new(credential));
         Ok(())
@@ -262,17 +266,17 @@ impl<'a> ChainRun<'a> {
 }
 
 /// A key of another service counts as found, and the trace says that it is not sent.
-fn with_objection(detail: String, token: &Token, endpoint: &Endpoint) -> String {
-    match objection(token, endpoint) {
-        None => detail,
-        Some(objection) => joined(&detail, &objection),
+fn with_objection(mut detail: String, token: &Token, endpoint: &Endpoint) -> String {
+    if let Some(objection) = objection(token, endpoint) {
+        append(&mut detail, &objection);
     }
+    detail
 }
 
-fn joined(detail: &str, more: &str) -> String {
-    if detail.is_empty() {
-        more.to_owned()
-    } else {
-        format!("{detail}, {more}")
+/// Adds to a detail what else there is to say about the source.
+fn append(detail: &mut String, more: &str) {
+    if !detail.is_empty() {
+        detail.push_str(", ");
     }
+    detail.push_str(more);
 }

@@ -124,17 +124,23 @@ impl Resolver {
         }
     }
 
-    /// The warnings to give after a resolution: sources that are broken or denied access, unless
-    /// they were reported before.
+    /// The warnings to give after a resolution: about the token in use, and about sources that are
+    /// broken or denied access, unless they were reported before.
     #[must_use]
     pub fn warnings(&self, trace: &Trace) -> Vec<String> {
-        self.new_warnings(
-            trace
-                .steps
-                .iter()
-                .filter(|step| matches!(step.status, SourceStatus::Broken | SourceStatus::Refused))
-                .map(|step| format!("{} was passed over: {}", step.source, step.detail)),
-        )
+        let mut warnings = trace.warnings.clone();
+        warnings.extend(
+            self.new_warnings(
+                trace
+                    .steps
+                    .iter()
+                    .filter(|step| {
+                        matches!(step.status, SourceStatus::Broken | SourceStatus::Refused)
+                    })
+                    .map(|step| format!("{} was passed over: {}", step.source, step.detail)),
+            ),
+        );
+        warnings
     }
 
     /// The warning about an endpoint that shows tokens to the network, unless it was given before.

@@ -45,7 +45,7 @@ impl Resolver {
             message: reference.why_not_restorable(),
             trace: Arc::new(Trace {
                 steps: search.steps,
-                endpoint: None,
+                ..Trace::default()
             }),
         })
     }

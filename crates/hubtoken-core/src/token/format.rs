@@ -1,12 +1,18 @@
 //! Decides which values can be tokens.
 //!
-//! Users paste masks from a list, placeholders from a page, whole lines of a file. Each is
+//! Users paste masks from a list, placeholders from a page, two tokens at once. Each is
 //! recognized by its form, without a request, and rejected with a message that never shows the
 //! value.
 
 use zeroize::Zeroizing;
 
-use super::kind::split_prefix;
+use super::kind::{TokenKind, split_prefix};
+use super::service_key;
+
+/// What a mask has in place of most of the token.
+pub const ELLIPSIS: char = '\u{2026}';
+/// What becomes of it where it cannot be encoded: three dots, or an escape sequence.
+const ASCII_ELLIPSES: [&str; 2] = ["...", "\\u2026"];
 
 /// The maximum length of a token in bytes.
 ///
@@ -27,8 +33,9 @@ const NOT_ACCESS_TOKENS: [(&str, &str); 2] = [
 ];
 
 /// Placeholders that are often left in place of a token.
-const PLACEHOLDERS: [&str; 20] = [
+const PLACEHOLDERS: [&str; 21] = [
     "access_token",
+    "bearer",
     "changeme",
     "false",
     "hf_token",
@@ -53,36 +60,14 @@ const PLACEHOLDERS: [&str; 20] = [
 /// A value with at least this many characters after its prefix is not a placeholder.
 const LONGEST_PLACEHOLDER: usize = 34;
 
-/// White space, and the invisible characters that come along when copying from a page or an editor.
-fn is_invisible(character: char) -> bool {
-    character.is_whitespace()
-        || matches!(
-            character,
-            '\u{feff}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\0'
-        )
-}
-
-/// Strips what users and files put around a value.
-pub(super) fn clean(raw: &str) -> &str {
-    let trimmed = raw.trim_matches(is_invisible);
-    for quote in ['"', '\''] {
-        if let Some(inner) = trimmed
-            .strip_prefix(quote)
-            .and_then(|rest| rest.strip_suffix(quote))
-        {
-            return inner.trim_matches(is_invisible);
-        }
-    }
-    trimmed
-}
-
 /// Why a value cannot be a token, in a message that does not show it.
 pub(super) fn find_problem(value: &str) -> Option<String> {
     let (prefix, _) = split_prefix(value);
     let illegal = value.bytes().position(|byte| !LEGAL[usize::from(byte)]);
-    // Masks and most placeholders also contain an illegal character, but that would be a less
+    // Most masks and placeholders also contain an illegal character, but that would be a less
     // helpful message.
-    if illegal.is_some() && value.contains(['*', '…', '•']) {
+    let has_mark = illegal.is_some() && value.contains(['*', ELLIPSIS, '\u{2022}']);
+    if has_mark || ASCII_ELLIPSES.iter().any(|mark| value.contains(mark)) {
         return Some(
             "this is a masked token, as a list or a log shows it, not the token itself. Copy the \
              value when it is created, or refresh the token to get a new one"
@@ -92,7 +77,7 @@ pub(super) fn find_problem(value: &str) -> Option<String> {
     if value.starts_with(['<', '$', '{', '[', '%']) || is_placeholder(value, prefix) {
         return Some(
             "this is a placeholder, not a token. Put a real token in its place: the Hub shows it \
-             when it is created under Settings → Access Tokens"
+             when it is created under Settings > Access Tokens"
                 .to_owned(),
         );
     }
@@ -110,6 +95,13 @@ pub(super) fn find_problem(value: &str) -> Option<String> {
     }
     if let Some(position) = illegal {
         return Some(find_illegal(value, position));
+    }
+    if holds_another(value) {
+        return Some(
+            "there is a `=` inside the value: it may be two tokens, or a line that sets a variable \
+             of another name. Put the token there alone"
+                .to_owned(),
+        );
     }
     NOT_ACCESS_TOKENS
         .iter()
@@ -134,7 +126,7 @@ fn find_illegal(value: &str, position: usize) -> String {
     if let Some(position) = value.chars().position(char::is_whitespace) {
         return format!(
             "there is white space inside the value (after {position} characters): it may be two \
-             tokens, or a whole line of a file"
+             tokens, or a line with more in it than a token"
         );
     }
     if let Some(position) = value.chars().position(char::is_control) {
@@ -143,6 +135,16 @@ fn find_illegal(value: &str, position: usize) -> String {
         );
     }
     format!("the value has a character (after {position} bytes) that bearer tokens cannot contain")
+}
+
+/// Whether a token, or the key of another service, is joined to something else by a `=`, which tokens
+/// have at their end only.
+fn holds_another(value: &str) -> bool {
+    let value = value.trim_end_matches('=');
+    value.contains('=')
+        && value.split('=').any(|part| {
+            split_prefix(part).1 != TokenKind::Opaque || service_key::recognize(part).is_some()
+        })
 }
 
 fn is_placeholder(value: &str, prefix: &str) -> bool {

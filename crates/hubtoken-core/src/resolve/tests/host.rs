@@ -10,7 +10,7 @@ use crate::interrupt::{Interrupt, NeverInterrupted};
 use crate::source::Notebook;
 
 /// A notebook in which every query is answered immediately.
-struct Notebooks(Vec<(Notebook, SourceAnswer)>);
+pub(super) struct Notebooks(pub(super) Vec<(Notebook, SourceAnswer)>);
 
 impl Host for Notebooks {
     fn variables(&self) -> StaticEnvironment {
@@ -36,7 +36,7 @@ fn value(text: &str) -> SourceAnswer {
 }
 
 impl Machine {
-    fn ask_with_host(&self, host: &dyn Host) -> Result<Resolution, Error> {
+    pub(super) fn ask_with_host(&self, host: &dyn Host) -> Result<Resolution, Error> {
         self.resolver
             .resolve(&AMBIENT, &self.inputs().with_host(host))
     }

@@ -3,6 +3,7 @@
 
 mod files;
 mod host;
+mod lines;
 mod unpickled;
 
 use std::path::PathBuf;
