@@ -34,8 +34,9 @@ def fill(hub: Hub) -> None:
         hub.create_user(user, password=PASSWORD)
     hub.create_organization("acme", fullname="Acme Inc")
     hub.create_repository("acme/trained", private=True)
-    for user, role in (("alice", "admin"), ("bob", "write"), ("carol", "read")):
-        hub.set_member("acme", user, role)
+    hub.set_member("acme", "alice", "admin")
+    hub.set_member("acme", "bob", "write")
+    hub.set_member("acme", "carol", "read")
     hub.create_repository("alice/tiny-llama", private=True)
     scopes = {
         "alice": ["repo.content.read"],

@@ -2,9 +2,9 @@
 
 PyO3 records each function, class and docstring inside the library, and maturin extracts them. The
 result is correct but rough: annotations written by hand in Rust become quoted strings whose names
-are not imported, and nothing is formatted. This script finishes it, so that editors show the same
-help as the running module, and so that a change of the Rust interface cannot be committed without
-its stub.
+are not imported, nothing is formatted, and what only Python's type system can say is missing. This
+script finishes it (see `stub_types.py` for the types), so that editors show the same help as the
+running module, and so that a change of the Rust interface cannot be committed without its stub.
 
     python scripts/stubs.py            # write the stub
     python scripts/stubs.py --check    # exit 1 and show the difference if it is stale
@@ -19,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import stub_types
 
 ROOT = Path(__file__).resolve().parent.parent
 STUB = ROOT / "python" / "hubtoken" / "_core.pyi"
@@ -41,17 +43,19 @@ IMPORTABLE = {
     "Sequence": "collections.abc",
     "TracebackType": "types",
     "datetime": "datetime",
+    "overload": "typing",
     "timedelta": "datetime",
 }
 
 
-def quoted_names(tree: ast.Module) -> set[str]:
-    """The names inside quoted annotations, which PyO3 passes on unchanged."""
+def used_names(tree: ast.Module) -> set[str]:
+    """The names inside quoted annotations, which PyO3 passes on unchanged, and of decorators."""
     names: set[str] = set()
     for node in ast.walk(tree):
         annotations: list[ast.expr | None] = []
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             annotations.append(node.returns)
+            names |= {item.id for item in node.decorator_list if isinstance(item, ast.Name)}
         elif isinstance(node, ast.arg | ast.AnnAssign):
             annotations.append(node.annotation)
         for annotation in annotations:
@@ -72,6 +76,37 @@ def drop_properties_of_object(text: str) -> str:
     return "".join(line for line in lines if line is not None)
 
 
+def complete(text: str) -> str:
+    """List the names of a module that PyO3 takes for incomplete, since it has an `init` function.
+
+    That function refuses a second interpreter, and adds no name.
+    """
+    tree = ast.parse(text)
+    names: set[str] = set()
+    # Line by line: what a line is replaced with.
+    replaced: dict[int, str] = {}
+    after = 0
+    for node in tree.body:
+        is_import = isinstance(node, ast.Import | ast.ImportFrom)
+        if (isinstance(node, ast.FunctionDef) and node.name == "__getattr__") or (
+            isinstance(node, ast.ImportFrom) and node.module == "_typeshed"
+        ):
+            replaced[node.lineno] = ""
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+        if is_import or (after == 0 and isinstance(node, ast.Expr)):
+            after = node.end_lineno or node.lineno
+    if not replaced:
+        return text
+    lines = text.splitlines(keepends=True)
+    lines = [replaced.get(number, line) for number, line in enumerate(lines, start=1)]
+    listed = ", ".join(f'"{name}"' for name in sorted(names))
+    lines.insert(after, f"\n__all__ = [{listed}]\n\n")
+    return "".join(lines)
+
+
 def known_names(tree: ast.Module) -> set[str]:
     """The names that the stub already imports or defines."""
     names: set[str] = set()
@@ -86,7 +121,7 @@ def known_names(tree: ast.Module) -> set[str]:
 def add_imports(text: str) -> str:
     """Import what the quoted annotations use, right after the module's docstring."""
     tree = ast.parse(text)
-    missing = sorted((quoted_names(tree) - known_names(tree)) & IMPORTABLE.keys())
+    missing = sorted((used_names(tree) - known_names(tree)) & IMPORTABLE.keys())
     imports = "".join(f"from {IMPORTABLE[name]} import {name}\n" for name in missing)
     lines = text.splitlines(keepends=True)
     first = tree.body[0] if tree.body else None
@@ -105,7 +140,7 @@ def ruff(text: str, *arguments: str) -> str:
 
 def finish(text: str) -> str:
     """Turn maturin's stub into the one that is committed."""
-    text = add_imports(drop_properties_of_object(text))
+    text = add_imports(stub_types.refine(complete(drop_properties_of_object(text))))
     rules = "D209,D210,D212,F401,I001,PYI,UP"
     common = ("--isolated", "--target-version", "py310", "--line-length", "100")
     text = ruff(text, "check", *common, "--select", rules, "--fix-only", "--quiet")
@@ -124,7 +159,10 @@ def generate() -> str:
         if [stub.name for stub in stubs] != [STUB.name]:
             found = ", ".join(str(stub.relative_to(folder)) for stub in stubs)
             sys.exit(f"expected one stub, {STUB.name} (`_core` has no submodules), found: {found}")
-        return finish(stubs[0].read_text(encoding="utf-8"))
+        text = stubs[0].read_text(encoding="utf-8")
+        if absent := stub_types.absent(text):
+            sys.exit(f"there is no {', '.join(absent)} any more: see scripts/stub_types.py")
+        return finish(text)
 
 
 def main() -> None:

@@ -10,7 +10,38 @@ Example:
 # `json`, `typing`, `re`, `logging` and `pathlib` each cost more to import than the whole extension.
 # Import them where they are used; tests/python/test_exports.py enforces this.
 
-from hubtoken._core import (
+import sys
+
+
+def _check_interpreter() -> None:
+    """Refuses an interpreter other than the main one of the process, as that of mod_wsgi may be.
+
+    Threads that the extension starts can only call the main one.
+    """
+    import _thread
+
+    is_main = getattr(_thread, "_is_main_interpreter", None)
+    if is_main is None and not hasattr(sys.modules.get("__main__"), "__file__"):
+        # Not a program, which spares most processes this import: Python before 3.13 has no other
+        # way to tell.
+        try:
+            interpreters = __import__("_xxsubinterpreters")
+        except ImportError:
+            return
+
+        def is_main() -> bool:
+            return bool(interpreters.get_current() == interpreters.get_main())
+
+    if is_main is not None and not is_main():
+        raise ImportError(
+            "hubtoken works in the main interpreter of a process only, and this is another one "
+            "(with mod_wsgi, set WSGIApplicationGroup to %{GLOBAL})"
+        )
+
+
+_check_interpreter()
+
+from hubtoken._core import (  # noqa: E402 - another interpreter must not load it even halfway
     HubToken,
     Identity,
     Organization,
@@ -136,27 +167,33 @@ _RENAMED = {
 }
 
 
-def __getattr__(name: str) -> object:
+# Where the names are that are imported on first use; the others are errors.
+_MODULES = {"Activation": "activation", "deactivate": "activation", "hub": "hub"}
+
+
+def _get(name: str) -> object:
     """Imports on first use what many programs never need: the errors alone double the cost."""
     if name in _RENAMED:
         raise AttributeError(f"hubtoken has no `{name}`; use {_RENAMED[name]}")
-    if name.startswith("_") or name not in __all__:
+    # Taken from `sys.modules`: after a reload, an import finds a module that is loaded already and
+    # does not make it an attribute of this one again.
+    value: object = sys.modules.get(f"{__name__}.{name}")
+    if value is None and (name.startswith("_") or name not in __all__):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # Not `importlib.import_module`: importing `importlib` would be the most expensive of all.
-    if name == "hub":
-        import hubtoken.hub
-
-        value: object = hubtoken.hub
-    elif name in ("Activation", "deactivate"):
-        import hubtoken.activation
-
-        value = getattr(hubtoken.activation, name)
-    else:
-        import hubtoken.errors
-
-        value = hubtoken.errors if name == "errors" else getattr(hubtoken.errors, name)
+    if value is None:
+        module = f"hubtoken.{_MODULES.get(name, 'errors')}"
+        # Not `importlib.import_module`: importing `importlib` would be the most expensive of all.
+        __import__(module)
+        value = sys.modules[module]
+        if not module.endswith(f".{name}"):
+            value = getattr(value, name)
     globals()[name] = value
     return value
+
+
+# Not for type checkers, to which every name would exist with it.
+if not TYPE_CHECKING:
+    __getattr__ = _get
 
 
 def __dir__() -> "list[str]":
@@ -168,10 +205,13 @@ def _register() -> None:
     """Reports the importing thread to the core, and gives a forked child its own state."""
     import os
 
-    from hubtoken._core import after_fork, after_import
+    from hubtoken._core import after_fork, after_import, process_objects
 
     after_import()
-    if hasattr(os, "register_at_fork"):
+    # Once in a process, however often this module is executed.
+    objects = process_objects()
+    if hasattr(os, "register_at_fork") and "hubtoken.after_fork" not in objects:
+        objects["hubtoken.after_fork"] = after_fork
         os.register_at_fork(after_in_child=after_fork)
 
 

@@ -5,12 +5,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from os import PathLike
-from typing import Any, Final, Literal, final
+from typing import Any, Final, Literal, final, overload
 
 from hubtoken.activation import Activation
 
 __all__ = [
-    "__version__",
     "Approval",
     "AuditEntry",
     "Hub",
@@ -23,6 +22,7 @@ __all__ = [
     "Trace",
     "TraceStep",
     "Verdict",
+    "__version__",
     "activation_origin",
     "after_fork",
     "after_import",
@@ -42,6 +42,7 @@ __all__ = [
     "logout",
     "main",
     "normalized_endpoint",
+    "process_objects",
     "rename_token",
     "require_of_caller",
     "require_permission",
@@ -70,9 +71,9 @@ class Approval:
         """When it was decided."""
     @property
     def decided_by(self, /) -> str | None:
-        """Who decided: a user's name, `admin-key` or `program`."""
+        """Who decided, as a user's name, `admin-key` or `program`."""
     @property
-    def status(self, /) -> str:
+    def status(self, /) -> Literal["pending", "approved", "denied", "revoked"]:
         """`pending`, `approved`, `denied` or `revoked`."""
     @property
     def token(self, /) -> TokenInfo:
@@ -88,8 +89,8 @@ class AuditEntry:
     def act(self, /) -> str:
         """The action, such as `token.create`."""
     @property
-    def actor(self, /) -> str:
-        """What kind of actor it was: `user`, `admin-key`, `program` or `nobody`."""
+    def actor(self, /) -> Literal["user", "admin-key", "program", "nobody"]:
+        """The kind of actor, which is `user`, `admin-key`, `program` or `nobody`."""
     @property
     def actor_name(self, /) -> str | None:
         """The name of the acting user."""
@@ -104,7 +105,7 @@ class AuditEntry:
         """When the action happened."""
     @property
     def detail(self, /) -> str | None:
-        """The new value: a role, a policy, settings."""
+        """The new value, such as a role, a policy or settings."""
     @property
     def id(self, /) -> int:
         """The entry's ID, which grows from entry to entry."""
@@ -132,6 +133,10 @@ class Hub:
     """A Hub in this process: users, organizations, tokens and repositories over HTTP.
 
     Clients of the Hub work against it unchanged. Use it with `with`, or call `start` and `stop`.
+
+    A method that names what the Hub does not have, or would have twice, raises
+    `hubtoken.errors.HubError`, and so do all of them while the Hub is not running. A word or a
+    number that is none of the allowed ones, such as a name with a space, is a `ValueError`.
 
     Args:
         data: The folder for persistent data; `None` for a temporary one that is removed at the
@@ -167,8 +172,9 @@ class Hub:
             that with `HF_HUB_DISABLE_XET=1`; `git lfs` works either way.
 
     Raises:
-        ValueError: An argument has none of its allowed values, one of `tls_cert` and `tls_key` is
-            missing, or `upstream_keys` names a model that `upstreams` does not.
+        ValueError: An argument has none of its allowed values, or is out of range; one of
+            `tls_cert` and `tls_key` is missing; or `upstream_keys` names a model that `upstreams`
+            does not.
 
     Example:
         >>> import hubtoken
@@ -180,6 +186,33 @@ class Hub:
     """
     def __enter__(self, /) -> Hub: ...
     def __exit__(self, /, *args: object) -> None: ...
+    def __init__(
+        self,
+        /,
+        data: str | PathLike[str] | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        whoami_limit: int | None = None,
+        whoami_window: int = 300,
+        audit_days: int = 365,
+        tls_cert: str | PathLike[str] | None = None,
+        tls_key: str | PathLike[str] | None = None,
+        base_url: str | None = None,
+        behind_proxy: bool = False,
+        local_port: int = 0,
+        connections: int = 512,
+        connections_per_address: int = 64,
+        upstreams: Mapping[str, str] | None = None,
+        upstream_keys: Mapping[str, str | PathLike[str]] | None = None,
+        upstream_timeout: int = 300,
+        inference_limit: int | None = None,
+        inference_window: int = 300,
+        grace: int = 3,
+        log_format: Literal["text", "json"] = "text",
+        log_level: Literal["off", "error", "warn", "info"] = "off",
+        lfs: bool = False,
+    ) -> None: ...
     def __new__(
         cls,
         /,
@@ -203,8 +236,8 @@ class Hub:
         inference_limit: int | None = None,
         inference_window: int = 300,
         grace: int = 3,
-        log_format: str = "text",
-        log_level: str = "off",
+        log_format: Literal["text", "json"] = "text",
+        log_level: Literal["off", "error", "warn", "info"] = "off",
         lfs: bool = False,
     ) -> Hub: ...
     @property
@@ -258,7 +291,7 @@ class Hub:
         user: str,
         token: str,
         *,
-        role: str,
+        role: Literal["read", "write", "fine-grained"],
         scopes: Mapping[str, Sequence[str]] | None = None,
         global_permissions: Sequence[str] | None = None,
         can_read_gated_repos: bool = False,
@@ -282,7 +315,13 @@ class Hub:
             fullname: The display name.
         """
     def create_repository(
-        self, /, repo: str, *, type: str = "model", private: bool = False, gated: str | None = None
+        self,
+        /,
+        repo: str,
+        *,
+        type: Literal["model", "dataset", "space"] = "model",
+        private: bool = False,
+        gated: Literal["auto", "manual"] | None = None,
     ) -> None:
         """Creates a repository.
 
@@ -298,7 +337,7 @@ class Hub:
         user: str,
         *,
         name: str,
-        role: str,
+        role: Literal["read", "write", "fine-grained"],
         scopes: Mapping[str, Sequence[str]] | None = None,
         global_permissions: Sequence[str] | None = None,
         can_read_gated_repos: bool = False,
@@ -322,7 +361,8 @@ class Hub:
             The token, for this Hub.
 
         Raises:
-            hubtoken.errors.HubError: The user, a scope or the role does not exist.
+            hubtoken.errors.HubError: The user or the entity of a scope does not exist.
+            ValueError: The name, the role, a permission or the lifetime is not a valid one.
         """
     def create_user(
         self,
@@ -363,14 +403,19 @@ class Hub:
         """
     @property
     def endpoint(self, /) -> str:
-        """The address that clients use, such as `http://127.0.0.1:8080`."""
+        """The address that clients use.
+
+        For instance `http://127.0.0.1:8080`.
+        """
     def environ(self, /) -> dict[str, str]:
         """The variables that make the Hub's libraries use this Hub.
 
         Returns:
             A dictionary with `HF_ENDPOINT`.
         """
-    def grant_access(self, /, repo: str, user: str, *, type: str = "model") -> None:
+    def grant_access(
+        self, /, repo: str, user: str, *, type: Literal["model", "dataset", "space"] = "model"
+    ) -> None:
         """Grants a user access to a gated repository.
 
         Args:
@@ -398,8 +443,9 @@ class Hub:
         """
     @property
     def local_endpoint(self, /) -> str:
-        """The address for administration and metrics: the endpoint, or for a Hub with a public
-        address, a separate one on loopback.
+        """The address for administration and metrics.
+
+        This is the endpoint, or for a Hub with a public address, a separate one on loopback.
         """
     def refresh_token(self, /, user: str, token: str) -> HubToken:
         """Gives a token a new value. The old one is invalid at once.
@@ -451,7 +497,9 @@ class Hub:
         Returns:
             The new status of the token.
         """
-    def set_disabled(self, /, repo: str, disabled: bool, *, type: str = "model") -> None:
+    def set_disabled(
+        self, /, repo: str, disabled: bool, *, type: Literal["model", "dataset", "space"] = "model"
+    ) -> None:
         """Disables a repository, or enables it again.
 
         Args:
@@ -459,7 +507,14 @@ class Hub:
             disabled: Whether all access to it is denied.
             type: `"model"`, `"dataset"` or `"space"`.
         """
-    def set_gated(self, /, repo: str, gated: str | None, *, type: str = "model") -> None:
+    def set_gated(
+        self,
+        /,
+        repo: str,
+        gated: Literal["auto", "manual"] | None,
+        *,
+        type: Literal["model", "dataset", "space"] = "model",
+    ) -> None:
         """Sets or removes a repository's gate.
 
         Args:
@@ -467,7 +522,13 @@ class Hub:
             gated: `"auto"`, `"manual"`, or `None` for no gate.
             type: `"model"`, `"dataset"` or `"space"`.
         """
-    def set_member(self, /, organization: str, user: str, role: str) -> None:
+    def set_member(
+        self,
+        /,
+        organization: str,
+        user: str,
+        role: Literal["admin", "write", "contributor", "read", "no_access"],
+    ) -> None:
         """Adds a user to an organization, or changes the user's role.
 
         Args:
@@ -475,7 +536,12 @@ class Hub:
             user: The user.
             role: `"admin"`, `"write"`, `"contributor"`, `"read"` or `"no_access"`.
         """
-    def set_token_policy(self, /, organization: str, policy: str) -> None:
+    def set_token_policy(
+        self,
+        /,
+        organization: str,
+        policy: Literal["allow-all", "fine-grained-only", "require-approval"],
+    ) -> None:
         """Sets which of its members' tokens an organization accepts. It takes effect at once.
 
         Args:
@@ -499,10 +565,13 @@ class Hub:
 
         Raises:
             hubtoken.errors.HubError: It cannot start; the message has the reason and the fix.
+            ValueError: An argument of the constructor is not valid, or does not go with another.
         """
     def stop(self, /) -> None:
         """Stops the Hub and removes a temporary data folder. Does nothing if it is not running."""
-    def token_policy(self, /, organization: str) -> str:
+    def token_policy(
+        self, /, organization: str
+    ) -> Literal["allow-all", "fine-grained-only", "require-approval"]:
         """Returns which of its members' tokens an organization accepts.
 
         Args:
@@ -564,12 +633,14 @@ class HubToken:
                 another address.
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
+            hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
         """
     def __copy__(self, /) -> HubToken: ...
     def __deepcopy__(self, memo: object, /) -> HubToken: ...
-    def __eq__(self, other: object, /) -> Any: ...
+    def __eq__(self, other: object, /) -> bool: ...
     def __format__(self, format_spec: str, /) -> str: ...
     def __hash__(self, /) -> int: ...
+    def __init__(self, /, token: str | HubToken, *, endpoint: str | None = None) -> None: ...
     def __new__(cls, /, token: str | HubToken, *, endpoint: str | None = None) -> HubToken: ...
     def __reduce__(self, /) -> tuple[Any, ...]:
         """The pickled form: a reference, and the value only while `multiprocessing` pickles what it
@@ -618,6 +689,7 @@ class HubToken:
         Raises:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
+            hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
 
         Example:
             >>> import hubtoken
@@ -629,11 +701,12 @@ class HubToken:
         """The value of a bearer `Authorization` header (RFC 6750), as a `str` whose `repr` is masked.
 
         Returns:
-            `Bearer ` followed by the value.
+            The word `Bearer`, a space, and the value.
 
         Raises:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
+            hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
 
         Example:
             >>> import hubtoken
@@ -644,11 +717,11 @@ class HubToken:
     @property
     def endpoint(self, /) -> str:
         """The Hub that the token belongs to, without a trailing slash."""
-    def environ(self, /, base: dict[str, str] | None = None) -> dict[str, str]:
+    def environ(self, /, base: Mapping[str, str] | None = None) -> dict[str, str]:
         """An environment for a child process, in which the Hub's libraries send this token.
 
         Args:
-            base: The variables to start from; `None` for this process's own.
+            base: The variables to start from; `None` for `os.environ`.
 
         Returns:
             A new dictionary with `HF_TOKEN`, `HF_ENDPOINT` and `HUBTOKEN_TOKEN_ORIGIN`, which
@@ -658,6 +731,7 @@ class HubToken:
         Raises:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
+            hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
 
         Example:
             >>> import hubtoken
@@ -667,7 +741,7 @@ class HubToken:
         """
     @property
     def fingerprint(self, /) -> str:
-        """The first eight bytes of the value's SHA-256, in hexadecimal: distinguishes tokens in a log."""
+        """The first eight bytes of the value's SHA-256, in hexadecimal, which distinguish tokens in a log."""
     def headers(self, /, url: str | None = None) -> dict[str, str]:
         """The headers that carry the token.
 
@@ -687,6 +761,7 @@ class HubToken:
                 address.
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
+            hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
 
         Example:
             >>> import hubtoken
@@ -695,8 +770,10 @@ class HubToken:
             {'Authorization': <revealed token>}
         """
     @property
-    def kind(self, /) -> str:
-        """The kind of the token: `user-access`, `organization`, `oauth`, `jwt`, `app`, `s3` or
+    def kind(
+        self, /
+    ) -> Literal["user-access", "organization", "oauth", "jwt", "app", "s3", "opaque"]:
+        """The kind of the token, which is `user-access`, `organization`, `oauth`, `jwt`, `app`, `s3` or
         `opaque`.
         """
     @property
@@ -721,8 +798,10 @@ class HubToken:
         """
     @property
     def source(self, /) -> str:
-        """Where the token came from: `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>`,
-        `store:<name>`, `command:<program>`, `colab` or `kaggle`. An active token keeps its source.
+        """Where the token came from.
+
+        This is `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>`, `store:<name>`,
+        `command:<program>`, `colab` or `kaggle`. An active token keeps its source.
         """
 
 @final
@@ -730,7 +809,7 @@ class Identity:
     """Who a token belongs to, and what it may do, as the Hub reports it."""
     @property
     def authentication(self, /) -> str | None:
-        """How the request was authenticated: `access_token`, `oauth`, `app_token`, …"""
+        """How the request was authenticated, such as `access_token`, `oauth` or `app_token`."""
     @property
     def can_read_gated_repos(self, /) -> bool:
         """Whether a fine-grained token may read public gated repositories."""
@@ -760,7 +839,9 @@ class Identity:
         """The organizations that the account belongs to."""
     @property
     def role(self, /) -> str | None:
-        """`read`, `write`, `fine-grained` or `god`; `None` for OAuth, OIDC and app tokens."""
+        """`read`, `write`, `fine-grained` or `god`, or a later Hub's role; `None` for OAuth, OIDC and
+        app tokens.
+        """
     @property
     def scopes(self, /) -> list[Scope]:
         """The permissions of a fine-grained token, by entity."""
@@ -769,7 +850,7 @@ class Identity:
         """The token's name on the Hub."""
     @property
     def type(self, /) -> str:
-        """`user`, `org` or `app`."""
+        """`user`, `org` or `app`, or what a later Hub calls another kind."""
     @property
     def user(self, /) -> str:
         """The account's name."""
@@ -785,10 +866,12 @@ class Organization:
         """The organization's name."""
     @property
     def role_in_org(self, /) -> str | None:
-        """`admin`, `write`, `contributor`, `read` or `no_access`; `None` if the Hub did not report it."""
+        """`admin`, `write`, `contributor`, `read` or `no_access`, or a later Hub's role; `None` if the
+        Hub did not report it.
+        """
     @property
     def security_restrictions(self, /) -> list[str]:
-        """What blocks this token: `token-policy`, `token-revoked`, `mfa`, `sso`, `ip`."""
+        """What blocks this token, such as `token-policy`, `token-revoked`, `mfa`, `sso` or `ip`."""
 
 @final
 class Scope:
@@ -864,7 +947,7 @@ class TokenInfo:
     def name(self, /) -> str:
         """The token's name, which need not be unique."""
     @property
-    def role(self, /) -> str:
+    def role(self, /) -> Literal["read", "write", "fine-grained"]:
         """`read`, `write` or `fine-grained`."""
 
 @final
@@ -880,7 +963,10 @@ class Trace:
         """The Hub that the token belongs to; `None` if there is no token."""
     @property
     def source(self, /) -> str | None:
-        """The source of the token that is used, such as `env:HF_TOKEN`; `None` if there is none."""
+        """The source of the token that is used; `None` if there is none.
+
+        For instance `env:HF_TOKEN`.
+        """
     @property
     def steps(self, /) -> list[TraceStep]:
         """The steps, in the order in which the sources are tried."""
@@ -889,7 +975,9 @@ class Trace:
 class TraceStep:
     """The status of one source."""
     @property
-    def answer(self, /) -> str:
+    def answer(
+        self, /
+    ) -> Literal["found", "shadowed", "absent", "skipped", "refused", "broken", "ignored"]:
         """`found`, `shadowed`, `absent`, `skipped`, `refused`, `broken` or `ignored`."""
     @property
     def detail(self, /) -> str:
@@ -899,7 +987,10 @@ class TraceStep:
         """The source's token, masked; `None` if it has none."""
     @property
     def source(self, /) -> str:
-        """The source, such as `env:HF_TOKEN` or `file:/home/alice/.cache/huggingface/token`."""
+        """The source.
+
+        For instance `env:HF_TOKEN` or `file:/home/alice/.cache/huggingface/token`.
+        """
 
 @final
 class Verdict:
@@ -914,7 +1005,7 @@ class Verdict:
     def actual(self, /) -> str | None:
         """The role or permission that the token has."""
     @property
-    def outcome(self, /) -> str:
+    def outcome(self, /) -> Literal["allowed", "denied", "unknown"]:
         """`allowed`, `denied` or `unknown`. Unknown is never a denial."""
     @property
     def reason(self, /) -> str:
@@ -961,7 +1052,7 @@ def authorize(
     *,
     repo: str | None = None,
     namespace: str | None = None,
-    repo_type: str = "model",
+    repo_type: Literal["model", "dataset", "space"] = "model",
 ) -> Verdict:
     """Decides from an identity alone whether something is allowed. Sends no request.
 
@@ -1021,6 +1112,8 @@ def cached_identity(
             401.
         hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
         hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
+        ValueError: `max_age` is not a number of seconds.
+        TypeError: `token` is neither text nor a `HubToken`.
 
     Example:
         >>> import hubtoken
@@ -1081,6 +1174,8 @@ def explain(
 
     Raises:
         hubtoken.errors.HubTokenError: As for `resolve_token`, except for a missing token.
+        ValueError: As for `resolve_token`.
+        TypeError: As for `resolve_token`.
 
     Example:
         >>> import hubtoken
@@ -1102,6 +1197,7 @@ def get_token() -> str | None:
         The value, as a `str` whose `repr` is masked; `None` if there is no token.
 
     Raises:
+        hubtoken.errors.TokenFormatError: The value that was found cannot be a token.
         hubtoken.errors.ConfigurationError: A configuration file is not valid.
         hubtoken.errors.StoreError: The stored tokens cannot be read.
         hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
@@ -1148,6 +1244,8 @@ def identify(
         hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
         hubtoken.errors.VerdictUnknownError: The Hub gave no answer. Respond with status 503.
         hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
+        ValueError: `max_age`, `max_stale` or `timeout` is not a number of seconds.
+        TypeError: `token` is neither text nor a `HubToken`.
 
     Example:
         >>> import hubtoken
@@ -1234,6 +1332,7 @@ def login(
         hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens, or is not
             that of the given `HubToken`.
         hubtoken.errors.StoreError: The files cannot be read or written.
+        TypeError: `token` is neither text nor a `HubToken`.
 
     Example:
         >>> import hubtoken
@@ -1254,7 +1353,8 @@ def logout(name: str | None = None) -> None:
             `huggingface_hub.logout()` does.
 
     Raises:
-        ValueError: There is no stored token of this name.
+        hubtoken.errors.TokenNotFoundError: There is no stored token of this name.
+        hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
         hubtoken.errors.StoreError: The files cannot be read or written.
 
     Example:
@@ -1284,6 +1384,14 @@ def normalized_endpoint(text: str) -> str:
         hubtoken.errors.UntrustedEndpointError: It must not receive tokens.
     """
 
+def process_objects() -> dict[str, Any]:
+    """The objects that must exist once in a process, by name. They outlive a reload of the Python
+    modules. For `hubtoken.reloading`.
+
+    Returns:
+        The same dictionary each time.
+    """
+
 def rename_token(old: str, new: str) -> str:
     """Gives a stored token another name, on this machine only.
 
@@ -1295,15 +1403,16 @@ def rename_token(old: str, new: str) -> str:
         The new name as stored: characters that the file cannot represent are replaced.
 
     Raises:
-        ValueError: There is no stored token of the old name, or the new name is taken.
+        hubtoken.errors.TokenNotFoundError: There is no stored token of the old name.
         hubtoken.errors.TokenFormatError: The new name contains a token.
-        hubtoken.errors.StoreError: The files cannot be read or written.
+        hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
+        hubtoken.errors.StoreError: The new name is taken, or the files cannot be read or written.
 
     Example:
         >>> import hubtoken
         >>> try:
         ...     hubtoken.rename_token("ci", "old ci")
-        ... except ValueError as error:
+        ... except hubtoken.TokenNotFoundError as error:
         ...     print(error)
         there is no stored token `ci`: no token is stored
     """
@@ -1340,13 +1449,13 @@ def require_permission(
     *,
     repo: str | None = None,
     namespace: str | None = None,
-    repo_type: str = "model",
+    repo_type: Literal["model", "dataset", "space"] = "model",
     endpoint: str | None = None,
     profile: str | None = None,
     max_age: float | None = None,
     max_stale: float | None = None,
     timeout: float | None = None,
-    on_unknown: str = "raise",
+    on_unknown: Literal["raise", "warn", "allow"] = "raise",
     must_exist: bool = False,
 ) -> HubToken:
     """Checks that a token has one of the Hub's finer permissions.
@@ -1385,8 +1494,9 @@ def require_permission(
     Raises:
         hubtoken.errors.HubTokenError: As for `require_role`.
         hubtoken.errors.VerdictUnknownError: Also for a permission that this version does not know.
-        ValueError: The permission is misspelled or not a valid one; `repo` or `namespace` is not a
-            valid name.
+        ValueError: The permission is misspelled or not a valid one; both `repo` and `namespace` are
+            given; otherwise as for `require_role`.
+        TypeError: As for `require_role`.
 
     Example:
         >>> import hubtoken
@@ -1403,17 +1513,17 @@ def require_permission(
     """
 
 def require_role(
-    role: str | None = None,
+    role: Literal["read", "write"] | None = None,
     token: str | HubToken | bool | None = None,
     *,
     repo: str | Literal[False] | None = None,
-    repo_type: str = "model",
+    repo_type: Literal["model", "dataset", "space"] = "model",
     endpoint: str | None = None,
     profile: str | None = None,
     max_age: float | None = None,
     max_stale: float | None = None,
     timeout: float | None = None,
-    on_unknown: str = "raise",
+    on_unknown: Literal["raise", "warn", "allow"] = "raise",
     must_exist: bool = False,
 ) -> HubToken:
     """Checks that a token has a role, before the expensive call.
@@ -1463,11 +1573,13 @@ def require_role(
             nothing at all.
         hubtoken.errors.VerdictUnknownError: The result is unknown; or an earlier *no* could not be
             confirmed, and is quoted.
-        hubtoken.errors.TokenNotFoundError: There is no token.
+        hubtoken.errors.TokenNotFoundError: There is no token, or no stored one of that name.
         hubtoken.errors.ConfigurationError: The project's configuration is broken; or the call names
             no role, and one is named by a file that is ignored because it belongs to another user.
-        ValueError: Neither the caller nor the project names a role; `must_exist` without a
-            repository.
+        ValueError: An argument has none of its allowed values, or is not a valid name; neither the
+            caller nor the project names a role; `must_exist` without a repository; both `token` and
+            `profile`.
+        TypeError: `token` or `repo` is of another type.
 
     Example:
         >>> import hubtoken
@@ -1483,6 +1595,23 @@ def require_role(
         not there yet
     """
 
+@overload
+def resolve_token(
+    token: Literal[False],
+    *,
+    endpoint: str | None = None,
+    profile: str | None = None,
+    required: bool = True,
+) -> None: ...
+@overload
+def resolve_token(
+    token: str | HubToken | Literal[True] | None = None,
+    *,
+    endpoint: str | None = None,
+    profile: str | None = None,
+    required: Literal[True] = True,
+) -> HubToken: ...
+@overload
 def resolve_token(
     token: str | HubToken | bool | None = None,
     *,
@@ -1511,12 +1640,15 @@ def resolve_token(
         The token; `None` for `token=False`, or if there is none and it is not required.
 
     Raises:
-        hubtoken.errors.TokenNotFoundError: No source has a token; the message lists them.
+        hubtoken.errors.TokenNotFoundError: No source has a token; the message lists them. Or no
+            stored token has the name `profile`.
         hubtoken.errors.TokenFormatError: The argument is blank, a mask or a placeholder.
         hubtoken.errors.UntrustedEndpointError: The token belongs to another Hub.
         hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
             not.
         hubtoken.errors.StoreError: The stored tokens cannot be read.
+        ValueError: Both `token` and `profile` are given.
+        TypeError: `token` is of another type.
 
     Example:
         >>> import hubtoken
@@ -1569,6 +1701,7 @@ def stored_tokens() -> list[StoredToken]:
         The stored tokens, in the order of the file.
 
     Raises:
+        hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
         hubtoken.errors.StoreError: The files cannot be read or understood.
 
     Example:
@@ -1587,7 +1720,7 @@ def switch_token(name: str) -> None:
         name: The stored token.
 
     Raises:
-        ValueError: There is no stored token of this name.
+        hubtoken.errors.TokenNotFoundError: There is no stored token of this name.
         hubtoken.errors.UntrustedEndpointError: It belongs to another Hub than `HF_ENDPOINT`.
         hubtoken.errors.StoreError: The files cannot be read or written.
 
@@ -1595,7 +1728,7 @@ def switch_token(name: str) -> None:
         >>> import hubtoken
         >>> try:
         ...     hubtoken.switch_token("ci")
-        ... except ValueError as error:
+        ... except hubtoken.TokenNotFoundError as error:
         ...     print(error)
         there is no stored token `ci`: no token is stored
     """
@@ -1630,9 +1763,12 @@ def whoami(
     Raises:
         hubtoken.errors.InvalidTokenError: The Hub rejects the token.
         hubtoken.errors.VerdictUnknownError: The Hub gave no answer, or an invalid one.
-        hubtoken.errors.TokenNotFoundError: There is no token.
+        hubtoken.errors.TokenNotFoundError: There is no token, or no stored one of that name.
         hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key of
             another service; it was not sent.
+        ValueError: `max_age`, `max_stale` or `timeout` is not a number of seconds; both `token` and
+            `profile` are given.
+        TypeError: `token` is of another type.
 
     Example:
         >>> import hubtoken

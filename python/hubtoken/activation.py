@@ -68,6 +68,7 @@ from hubtoken.activation_state import (
     replace,
     take_back,
 )
+from hubtoken.reloading import one_class
 
 _TRUE = ("1", "ON", "YES", "TRUE")
 
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
 __all__ = ["Activation", "activate", "deactivate"]
 
 
+@one_class
 class Activation:
     """An active token.
 

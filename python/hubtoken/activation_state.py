@@ -7,9 +7,12 @@ import os
 import sys
 import threading
 
+from hubtoken.reloading import once
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import Task
+    from collections.abc import MutableMapping
     from typing import Any
 
     from hubtoken import HubToken
@@ -62,7 +65,7 @@ class Entry:
 class State:
     """The state of activation in this process."""
 
-    __slots__ = ("before", "blocks", "enforced", "lock", "plain")
+    __slots__ = ("before", "blocks", "enforced", "environ", "here", "lock", "placed", "plain")
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -72,6 +75,11 @@ class State:
         self.enforced: HubToken | None = None
         # The variables as they were before they were set; empty if they are not set.
         self.before: dict[str, str | None] = {}
+        # The values that they were set to, and the mapping: a test may replace `os.environ`.
+        self.placed: dict[str, str | None] = {}
+        self.environ: MutableMapping[str, str] = os.environ
+        # This thread's own object.
+        self.here = threading.local()
 
     def in_force(self) -> "HubToken | None":
         """The token that the libraries should send."""
@@ -80,8 +88,7 @@ class State:
         return next((entry.token for entry in self.plain.values()), None)
 
 
-STATE = State()
-_HERE = threading.local()
+STATE = once("hubtoken.activation_state.STATE", State)
 
 
 def enforce(*, anew: bool = False) -> "str | None":
@@ -104,31 +111,51 @@ def enforce(*, anew: bool = False) -> "str | None":
     same = token is last or (token == last and _source(token) == _source(last))
     if same and not anew:
         return None
-    wanted = dict(STATE.before)
-    if token is None or is_sent_anyway(token, wanted or None):
-        STATE.before.clear()
+    # A test may have put another mapping in its place: what was set in that one is put back there.
+    changed = STATE.environ is not os.environ and _put_back()
+    if token is None or is_sent_anyway(token, dict(STATE.before) or None):
+        changed = _put_back() or changed
     else:
         for name in (_HF_TOKEN, _OIDC, _ORIGIN):
             STATE.before.setdefault(name, os.environ.get(name))
-        wanted = {
+        STATE.environ = os.environ
+        STATE.placed = {
             _HF_TOKEN: str.__str__(token.reveal()),
             _OIDC: None,
             _ORIGIN: activation_origin(token),
         }
-    changed = False
-    for name, value in wanted.items():
-        if os.environ.get(name) == value:
-            continue
-        changed = changed or name != _ORIGIN
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+        for name, value in STATE.placed.items():
+            changed = _set(name, value) or changed
     STATE.enforced = token
     forget_answer()
     if not changed:
         return None
     return f"{last!r} is no longer active" if token is None else f"{token!r} is active now"
+
+
+def _put_back() -> bool:
+    """Restores the variables as they were, but for those that others have set since then.
+
+    Returns:
+        Whether that changed which token is sent.
+    """
+    changed = False
+    for name, value in STATE.before.items():
+        if STATE.environ.get(name) == STATE.placed.get(name):
+            changed = _set(name, value) or changed
+    STATE.before.clear()
+    STATE.placed = {}
+    return changed
+
+
+def _set(name: str, value: "str | None") -> bool:
+    if STATE.environ.get(name) == value:
+        return False
+    if value is None:
+        STATE.environ.pop(name, None)
+    else:
+        STATE.environ[name] = value
+    return name != _ORIGIN
 
 
 def _source(token: "HubToken | None") -> "str | None":
@@ -137,9 +164,9 @@ def _source(token: "HubToken | None") -> "str | None":
 
 def _thread() -> Thread:
     try:
-        thread: Thread = _HERE.thread
+        thread: Thread = STATE.here.thread
     except AttributeError:
-        thread = _HERE.thread = Thread()
+        thread = STATE.here.thread = Thread()
     return thread
 
 
@@ -273,5 +300,10 @@ def _adopt() -> None:
     enforce()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_adopt)
+def _register() -> bool:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_adopt)
+    return True
+
+
+once("hubtoken.activation_state._register", _register)

@@ -50,7 +50,7 @@ from hubtoken.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
-    from typing import Any, TypeAlias, TypeVar
+    from typing import Any, Literal, TypeAlias, TypeVar
 
     from hubtoken import Identity, Verdict
 
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     _Receive: TypeAlias = Callable[[], Awaitable[_Message]]
     _Send: TypeAlias = Callable[[_Message], Awaitable[None]]
     _Application: TypeAlias = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
+    _RepositoryType: TypeAlias = Literal["model", "dataset", "space"]
     _T = TypeVar("_T")
 
 __all__ = ["TokenAuthentication", "require_bearer"]
@@ -71,6 +72,8 @@ _WAITING = 256
 _AGAIN = 5
 # The maximum age of an identity for a denial, in seconds; also the minimum time between requests.
 _DENIAL_AGE = 10.0
+# The longest time that the core counts, in seconds.
+_LONGEST = 1 << 63
 
 
 class _Refusal(Exception):  # noqa: N818 - it is an answer, not an error
@@ -172,7 +175,7 @@ class _Check:
         self,
         require: "str | None",
         repo: "str | None",
-        repo_type: str,
+        repo_type: "_RepositoryType",
         endpoint: "str | None",
         max_age: "float | None",
         timeout: "float | None",
@@ -202,6 +205,12 @@ class _Check:
             check_repository(repo, repo_type)
         if require is None and repo is not None:
             raise ValueError("repo needs require, the role or permission that is needed on it")
+        for name, seconds in (("max_age", max_age), ("timeout", timeout)):
+            # As the core takes them: reported here, and not at the first request.
+            if seconds is not None and not 0 <= seconds <= _LONGEST:
+                raise ValueError(f"{name} must be a number of seconds, 0 or more")
+        if timeout == 0:
+            raise ValueError("timeout must be a positive number of seconds")
         self._require = require
         self._repo = repo
         self._repo_type = repo_type
@@ -338,7 +347,7 @@ class TokenAuthentication:
         require: "str | None" = "read",
         *,
         repo: "str | None" = None,
-        repo_type: str = "model",
+        repo_type: "_RepositoryType" = "model",
         endpoint: "str | None" = None,
         max_age: "float | None" = None,
         timeout: "float | None" = None,
@@ -397,7 +406,7 @@ def require_bearer(  # noqa: PLR0913 - the parts of the rule, by name
     require: "str | None" = "read",
     *,
     repo: "str | None" = None,
-    repo_type: str = "model",
+    repo_type: "_RepositoryType" = "model",
     endpoint: "str | None" = None,
     max_age: "float | None" = None,
     timeout: "float | None" = None,

@@ -2,8 +2,8 @@
 
 ::
 
-    HubTokenError
-    ├── TokenNotFoundError          .trace
+    HubTokenError                   .request_id .server_message
+    ├── TokenNotFoundError          .trace; also for the name of a stored token that does not exist
     ├── TokenFormatError            the value cannot be a token; never shows it
     ├── InvalidTokenError           the Hub rejects the token: .source is where to fix it
     ├── AccessDeniedError(PermissionError)    .required .actual .target .remedy_url
@@ -20,12 +20,20 @@
     ├── ConfigurationError          a configuration file is broken, or contains what it must not
     ├── LoginError                  .error_code (RFC 8628, RFC 6749)
     ├── HubError                    the embedded Hub could not start, or a request to it failed
-    └── StoreError(OSError)         a token file cannot be read or written
+    └── StoreError(OSError)         a token file cannot be read or written, or a name is taken
+
+What the machine or the Hub has or lacks is one of these. A wrong word or number in a call is a
+``ValueError``, and an argument of a wrong type a ``TypeError``: nothing that the machine or the Hub
+has could make such a call right.
 
 A message contains what happened, with which token (masked) from which source, and what to do next.
+If an answer of the Hub caused the error, the Hub's own message and the ID of the request are at its
+end.
 ``VerdictUnknownError`` is not a denial: a time-out, a rate limit or offline mode says nothing
 about a token.
 """
+
+from hubtoken.reloading import one_class
 
 __all__ = [
     "AccessDeniedError",
@@ -56,8 +64,23 @@ if TYPE_CHECKING:
     from hubtoken._core import Trace
 
 
+@one_class
 class HubTokenError(Exception):
-    """The base class of all errors that hubtoken raises."""
+    """The base class of the errors that hubtoken raises.
+
+    It raises others only for a call that no machine and no Hub could answer: ``ValueError`` for a
+    word or a number that is none of the allowed ones, ``TypeError`` for an argument of another
+    type. ``KeyboardInterrupt`` passes through.
+
+    Attributes:
+        request_id: The ID under which the Hub logged the request, if an answer of the Hub caused
+            the error and has one. It is at the end of the message as well.
+        server_message: The Hub's own message, if an answer of the Hub caused the error and has one:
+            without control characters and tokens, and at most 500 characters of it.
+    """
+
+    request_id: "str | None" = None
+    server_message: "str | None" = None
 
     def __reduce__(self) -> "tuple[object, ...]":
         """Pickle by the message and the attributes, so that errors cross process boundaries."""
@@ -68,8 +91,9 @@ class HubTokenError(Exception):
         return str(self.args[0]) if self.args else ""
 
 
+@one_class
 class TokenNotFoundError(HubTokenError):
-    """No source has a token.
+    """No source has a token, or no stored token has the given name.
 
     Attributes:
         trace: The status of each source; ``None`` if no source was tried.
@@ -78,6 +102,7 @@ class TokenNotFoundError(HubTokenError):
     trace: "Trace | None" = None
 
 
+@one_class
 class TokenFormatError(HubTokenError):
     """A value is not a valid token: a mask, a placeholder, an illegal character.
 
@@ -87,6 +112,7 @@ class TokenFormatError(HubTokenError):
     """
 
 
+@one_class
 class InvalidTokenError(HubTokenError):
     """The Hub rejects the token: it was deleted, refreshed, or has expired.
 
@@ -97,6 +123,7 @@ class InvalidTokenError(HubTokenError):
     source: "str | None" = None
 
 
+@one_class
 class AccessDeniedError(HubTokenError, PermissionError):
     """The token is valid, but not for this.
 
@@ -113,34 +140,42 @@ class AccessDeniedError(HubTokenError, PermissionError):
     remedy_url: "str | None" = None
 
 
+@one_class
 class InsufficientRoleError(AccessDeniedError):
     """The token's role or scopes, or its user's role in the organization, are not enough."""
 
 
+@one_class
 class GatedRepoError(AccessDeniedError):
     """The repository is gated, and access has not been granted."""
 
 
+@one_class
 class OrganizationPolicyError(AccessDeniedError):
     """The organization's token policy blocks the token."""
 
 
+@one_class
 class RepositoryDisabledError(AccessDeniedError):
     """Access to the repository is disabled on the Hub. No other token helps."""
 
 
+@one_class
 class RepositoryNotFoundError(HubTokenError):
     """The repository does not exist, or the token must not learn that it does."""
 
 
+@one_class
 class VerdictUnknownError(HubTokenError):
     """The result is unknown. This says nothing about the token."""
 
 
+@one_class
 class HubUnreachableError(VerdictUnknownError, ConnectionError):
     """The Hub could not be reached: the connection was refused, timed out, or broke."""
 
 
+@one_class
 class RateLimitedError(VerdictUnknownError):
     """The Hub limits the rate.
 
@@ -151,18 +186,22 @@ class RateLimitedError(VerdictUnknownError):
     retry_after: "int | None" = None
 
 
+@one_class
 class OfflineError(VerdictUnknownError):
     """``HF_HUB_OFFLINE`` or ``TRANSFORMERS_OFFLINE`` forbids requests."""
 
 
+@one_class
 class UntrustedEndpointError(HubTokenError):
     """The token does not belong to that endpoint, or the endpoint must not receive tokens."""
 
 
+@one_class
 class ConfigurationError(HubTokenError):
     """A configuration file is broken, or contains what it must not."""
 
 
+@one_class
 class LoginError(HubTokenError):
     """A login did not succeed.
 
@@ -173,14 +212,17 @@ class LoginError(HubTokenError):
     error_code: "str | None" = None
 
 
+@one_class
 class HubError(HubTokenError):
     """The embedded Hub could not start, or a request to it failed."""
 
 
+@one_class
 class StoreError(HubTokenError, OSError):
-    """A token file cannot be read or written."""
+    """A token file cannot be read or written, or the new name for a token is taken."""
 
 
+@one_class
 class HubTokenWarning(UserWarning):
     """Something that hubtoken passed over, such as an unreadable token file.
 
@@ -192,13 +234,15 @@ class HubTokenWarning(UserWarning):
 
     def __init__(self, *args: object) -> None:
         """Wrap the message so that it withholds the source line, wherever it is passed."""
-        super().__init__(*(_Message(part) if type(part) is str else part for part in args))
+        UserWarning.__init__(
+            self, *(_Message(part) if type(part) is str else part for part in args)
+        )
 
     def __str__(self) -> str:
         """The message."""
         _withhold_line(self)
         message = self.args[0] if len(self.args) == 1 else None
-        return message if isinstance(message, _Message) else super().__str__()
+        return message if isinstance(message, _Message) else UserWarning.__str__(self)
 
 
 class _Message(str):
@@ -214,7 +258,7 @@ class _Message(str):
     def __format__(self, specification: str) -> str:
         """The message in a formatted text."""
         _withhold_line(self)
-        return super().__format__(specification)
+        return str.__format__(self, specification)
 
     def __reduce__(self) -> "tuple[object, ...]":
         """Pickle as the plain text."""
@@ -243,5 +287,6 @@ def _withhold_line(message: object) -> None:
             value.line = value.line or ""
 
 
+@one_class
 class StaleIdentityWarning(HubTokenWarning):
     """An identity or answer from the cache is old, because the Hub cannot be reached."""

@@ -11,6 +11,8 @@ Example:
 import atexit
 import weakref
 
+from hubtoken.reloading import once
+
 try:
     from hubtoken._core import Approval, AuditEntry, Hub, TokenInfo
 except ImportError as _error:
@@ -20,7 +22,7 @@ except ImportError as _error:
 
 __all__ = ["Approval", "AuditEntry", "Hub", "TokenInfo"]
 
-_RUNNING: "weakref.WeakSet[Hub]" = weakref.WeakSet()
+_RUNNING: "weakref.WeakSet[Hub]" = once("hubtoken.hub._RUNNING", weakref.WeakSet)
 
 
 def _stop_at_exit(hub: Hub) -> None:

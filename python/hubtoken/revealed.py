@@ -6,6 +6,8 @@ shows the value**, as for any string. It pickles as a plain ``str``, so that it 
 hubtoken is not installed; a copy stays masked.
 """
 
+from hubtoken.reloading import one_class
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["RevealedToken"]
 
 
+@one_class
 class RevealedToken(str):
     """A token's value, or a header that contains it. ``print`` and f-strings show it."""
 

@@ -109,7 +109,10 @@ impl Failure {
     /// The status of each source, if no source had a token.
     pub fn trace(&self) -> Option<&Trace> {
         match self {
-            Self::Core(Error::TokenNotFound { trace, .. }) => Some(trace),
+            // A stored token that does not exist was looked for in no source.
+            Self::Core(Error::TokenNotFound { trace, .. }) if !trace.steps.is_empty() => {
+                Some(trace)
+            }
             _ => None,
         }
     }
@@ -134,6 +137,15 @@ impl Failure {
         object.insert("message".to_owned(), self.message().into());
         if let Self::Core(error) = self {
             particulars(error, &mut object);
+            let response = error.response();
+            for (key, value) in [
+                ("request_id", response.request_id()),
+                ("server_message", response.server_message()),
+            ] {
+                if let Some(value) = value {
+                    object.insert(key.to_owned(), value.into());
+                }
+            }
         }
         object
     }

@@ -24,7 +24,7 @@ A value that is also stored under another name stays there, and stays the active
 The token stays valid on the Hub: delete it there as well if it may have leaked. The answer says
 which token is used now: another stored one, that of a variable, a command or a notebook's vault. A
 copy that --add-to-git-credential gave to git's own helper is taken back. Exit codes:
-0 it was removed; 1 there is no active token; 2 no token of this name, or files that cannot be
+0 it was removed; 1 there is no active token, or no token of this name; 2 files that cannot be
 written.")]
 pub struct Args {
     /// The stored token [default: the active one]

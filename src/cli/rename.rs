@@ -15,8 +15,8 @@ use crate::sanitize::redacted;
 Examples:
   hubtoken rename ci ci-old
 
-The token keeps its name on the Hub. Exit codes: 0 done; 2 no token of the old name, the new name
-is taken, or files that cannot be written.")]
+The token keeps its name on the Hub. Exit codes: 0 done; 1 no token of the old name; 2 the new
+name is taken, or files that cannot be written.")]
 pub struct Args {
     /// The stored token
     old: String,

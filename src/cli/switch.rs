@@ -15,8 +15,8 @@ use crate::sanitize::redacted;
 Examples:
   hubtoken switch ci
 
-`huggingface_hub` and everything above it use the active token too. Exit codes: 0 done; 2 no token
-of this name, one of another Hub than HF_ENDPOINT, or files that cannot be written.")]
+`huggingface_hub` and everything above it use the active token too. Exit codes: 0 done; 1 no token
+of this name; 2 one of another Hub than HF_ENDPOINT, or files that cannot be written.")]
 pub struct Args {
     /// The stored token
     #[arg(required_unless_present = "token_name")]

@@ -4,13 +4,13 @@
 use std::ffi::CString;
 use std::time::Duration;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use super::environment::PythonEnvironment;
 use super::error::{classes, to_python};
 use crate::endpoint::Endpoint;
-use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::identity::Options;
 use crate::process_state::ProcessState;
@@ -23,19 +23,20 @@ pub fn is_imported(py: Python<'_>, name: &str) -> PyResult<bool> {
 }
 
 /// The resolver's inputs, read while attached to the interpreter.
-pub fn inputs() -> Inputs<'static> {
-    Inputs::read(&ProcessEnvironment, std::env::current_dir().ok())
+pub fn inputs(py: Python<'_>) -> PyResult<Inputs<'static>> {
+    let environment = PythonEnvironment::current(py)?;
+    Ok(Inputs::read(&environment, std::env::current_dir().ok()))
 }
 
 /// Parses an endpoint argument.
 pub fn parse_endpoint(endpoint: Option<&str>) -> PyResult<Option<Endpoint>> {
     endpoint
         .map(|text| {
-            resolve::parse_endpoint(text, &ProcessEnvironment)
-                .map_err(|error| error.context("endpoint="))
+            let environment = Python::attach(PythonEnvironment::current)?;
+            resolve::parse_endpoint(text, &environment)
+                .map_err(|error| to_python(error.context("endpoint=")))
         })
         .transpose()
-        .map_err(to_python)
 }
 
 /// The text of a `token=` argument.
@@ -47,23 +48,40 @@ pub fn token_text<'a>(text: &'a Bound<'_, PyString>) -> PyResult<&'a str> {
     })
 }
 
+/// A number of seconds. One that no `float` can hold is infinite, and is rejected like infinity.
+#[derive(Clone, Copy)]
+pub struct Seconds(pub f64);
+
+impl<'py> FromPyObject<'_, 'py> for Seconds {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match value.extract() {
+            Err(error) if PyErr::is_instance_of::<PyOverflowError>(&error, value.py()) => {
+                Ok(Self(f64::INFINITY))
+            }
+            number => number.map(Self),
+        }
+    }
+}
+
 /// Converts lifetimes in seconds; `defaults` applies to those that are not given.
 pub fn options(
     defaults: Options,
-    max_age: Option<f64>,
-    max_stale: Option<f64>,
-    timeout: Option<f64>,
+    max_age: Option<Seconds>,
+    max_stale: Option<Seconds>,
+    timeout: Option<Seconds>,
 ) -> PyResult<Options> {
-    let seconds = |name: &str, value: Option<f64>| {
+    let seconds = |name: &str, value: Option<Seconds>| {
         value
-            .map(|value| {
+            .map(|Seconds(value)| {
                 Duration::try_from_secs_f64(value).map_err(|_| {
                     PyValueError::new_err(format!("{name} must be a number of seconds, 0 or more"))
                 })
             })
             .transpose()
     };
-    if timeout == Some(0.0) {
+    if timeout.is_some_and(|Seconds(value)| value == 0.0) {
         return Err(PyValueError::new_err(
             "timeout must be a positive number of seconds",
         ));

@@ -10,13 +10,13 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::arguments::options;
+use super::arguments::{Seconds, options};
+use super::environment::PythonEnvironment;
 use super::error::to_python;
 use super::identify::credential;
 use super::identity::PyIdentity;
 use super::log;
 use super::signals::Signals;
-use crate::env::ProcessEnvironment;
 use crate::identity::{Options, Settings};
 use crate::process_state::{self, ProcessState};
 use crate::repository::RepositoryType;
@@ -52,15 +52,15 @@ pub fn identify_anew(
     py: Python<'_>,
     token: &Bound<'_, PyAny>,
     endpoint: Option<&str>,
-    max_age: Option<f64>,
-    timeout: Option<f64>,
+    max_age: Option<Seconds>,
+    timeout: Option<Seconds>,
     spent: f64,
 ) -> PyResult<PyIdentity> {
     let process = process_state::current_after_pid_check();
     let options = options(Options::for_callers(), max_age, None, timeout)?;
     let options = after(options, spent, &process)?;
     let credential = credential(py, &process, token, endpoint)?;
-    let settings = Settings::read(&ProcessEnvironment).unshared();
+    let settings = Settings::read(&PythonEnvironment::current(py)?).unshared();
     let connection = process.client.connect(&credential.endpoint, &settings);
     let signals = Arc::new(Signals::default());
     let age = options.freshness.denial.first;
@@ -109,8 +109,8 @@ pub fn require_of_caller(
     repo: Option<&str>,
     repo_type: &str,
     endpoint: Option<&str>,
-    max_age: Option<f64>,
-    timeout: Option<f64>,
+    max_age: Option<Seconds>,
+    timeout: Option<Seconds>,
     spent: f64,
 ) -> PyResult<()> {
     let options = options(Options::for_callers(), max_age, None, timeout)?;
@@ -121,7 +121,7 @@ pub fn require_of_caller(
     if requirement.is_granted(&process.client, &credential, options.max_age) {
         return Ok(());
     }
-    let settings = Settings::read(&ProcessEnvironment).unshared();
+    let settings = Settings::read(&PythonEnvironment::current(py)?).unshared();
     let connection = process.client.connect(&credential.endpoint, &settings);
     let signals = Arc::new(Signals::default());
     let interrupt = Arc::clone(&signals);

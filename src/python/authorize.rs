@@ -136,7 +136,7 @@ impl PyVerdict {
     *,
     repo: "str | None" = None,
     namespace: "str | None" = None,
-    repo_type: "str" = "model",
+    repo_type: "Literal['model', 'dataset', 'space']" = "model",
 ) -> "Verdict")]
 pub fn authorize(
     identity: &PyIdentity,

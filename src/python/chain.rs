@@ -72,7 +72,7 @@ pub fn ask<T: Send + 'static>(
     question: Question<T>,
 ) -> PyResult<(Arc<PythonHost>, Result<T, Error>)> {
     let host = Arc::new(PythonHost::new(process));
-    let inputs = inputs();
+    let inputs = inputs(py)?;
     // Only these reach a command, and they own what they ask for.
     let argument = match &request.argument {
         Argument::Ambient => Some(Argument::Ambient),

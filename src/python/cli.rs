@@ -10,9 +10,10 @@ use pyo3::prelude::*;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+use super::environment::PythonEnvironment;
 use super::signals::Signals;
 use crate::cli::{self, Context, Exec, Input, Prompt, ReplaceProcess, Stream};
-use crate::env::StaticEnvironment;
+use crate::env::Environment as _;
 use crate::error::Error;
 use crate::process_state;
 use crate::resolve::Resolver;
@@ -28,7 +29,7 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
     let arguments: Vec<OsString> = sys.getattr("argv")?.extract()?;
     let interpreter: Option<OsString> = sys.getattr("executable")?.extract()?;
     // Read while attached; the command itself runs detached and reads this copy.
-    let environment = StaticEnvironment::of_process();
+    let environment = PythonEnvironment::current(py)?.all();
     let folder = std::env::current_dir().ok();
     let program = program(arguments.first(), interpreter, folder.as_deref()).or_else(|| {
         // Only this verb needs it, and the search takes longer than many a verb.

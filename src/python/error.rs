@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 
 use super::trace::PyTrace;
-use crate::error::{DenialKind, Error, UnknownKind};
+use crate::error::{DenialKind, Error, ResponseDetails, UnknownKind};
 
 /// The classes, defined in Python so that they can have attributes and several bases.
 #[allow(missing_docs, reason = "documented where they are defined")]
@@ -46,30 +46,41 @@ use classes::{
 
 /// The exception for a core error.
 pub fn to_python(error: Error) -> PyErr {
+    let response = error.response();
+    if response == ResponseDetails::default() {
+        return raised(error);
+    }
+    with_attributes(raised(error), |value| {
+        value.setattr("request_id", response.request_id())?;
+        value.setattr("server_message", response.server_message())
+    })
+}
+
+fn raised(error: Error) -> PyErr {
+    let text = error.to_string();
     match error {
+        // No source was asked for a stored token that does not exist.
+        Error::TokenNotFound { message, trace } if trace.steps.is_empty() => {
+            TokenNotFoundError::new_err(message)
+        }
         Error::TokenNotFound { message, trace } => {
             with_attributes(TokenNotFoundError::new_err(message), |value| {
                 value.setattr("trace", PyTrace(Arc::unwrap_or_clone(trace)))
             })
         }
         Error::TokenFormat(message) => TokenFormatError::new_err(message),
-        Error::InvalidToken {
-            message,
-            source_name,
-        } => with_attributes(InvalidTokenError::new_err(message), |value| {
-            value.setattr("source", source_name)
-        }),
-        Error::AccessDenied {
-            message,
-            kind,
-            denial,
-        } => {
+        Error::InvalidToken { source_name, .. } => {
+            with_attributes(InvalidTokenError::new_err(text), |value| {
+                value.setattr("source", source_name)
+            })
+        }
+        Error::AccessDenied { kind, denial, .. } => {
             let error = match kind {
-                DenialKind::Other => AccessDeniedError::new_err(message),
-                DenialKind::InsufficientRole => InsufficientRoleError::new_err(message),
-                DenialKind::Gated => GatedRepoError::new_err(message),
-                DenialKind::OrganizationPolicy => OrganizationPolicyError::new_err(message),
-                DenialKind::Disabled => RepositoryDisabledError::new_err(message),
+                DenialKind::Other => AccessDeniedError::new_err(text),
+                DenialKind::InsufficientRole => InsufficientRoleError::new_err(text),
+                DenialKind::Gated => GatedRepoError::new_err(text),
+                DenialKind::OrganizationPolicy => OrganizationPolicyError::new_err(text),
+                DenialKind::Disabled => RepositoryDisabledError::new_err(text),
             };
             with_attributes(error, |value| {
                 value.setattr("required", denial.required)?;
@@ -78,16 +89,16 @@ pub fn to_python(error: Error) -> PyErr {
                 value.setattr("remedy_url", denial.remedy_url)
             })
         }
-        Error::RepositoryNotFound { message, .. } => RepositoryNotFoundError::new_err(message),
-        Error::Unknown { message, kind } => match kind {
-            UnknownKind::Other => VerdictUnknownError::new_err(message),
-            UnknownKind::Unreachable => HubUnreachableError::new_err(message),
+        Error::RepositoryNotFound { .. } => RepositoryNotFoundError::new_err(text),
+        Error::Unknown { kind, .. } => match kind {
+            UnknownKind::Other => VerdictUnknownError::new_err(text),
+            UnknownKind::Unreachable => HubUnreachableError::new_err(text),
             UnknownKind::RateLimited { retry_after } => {
-                with_attributes(RateLimitedError::new_err(message), |value| {
+                with_attributes(RateLimitedError::new_err(text), |value| {
                     value.setattr("retry_after", retry_after)
                 })
             }
-            UnknownKind::Offline => OfflineError::new_err(message),
+            UnknownKind::Offline => OfflineError::new_err(text),
         },
         Error::UntrustedEndpoint(message) => UntrustedEndpointError::new_err(message),
         Error::Store(message) => StoreError::new_err(message),

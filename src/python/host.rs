@@ -12,8 +12,9 @@ use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use zeroize::Zeroizing;
 
 use super::arguments::is_imported;
+use super::environment::PythonEnvironment;
 use super::signals::Signals;
-use crate::env::{self, Environment as _, ProcessEnvironment, StaticEnvironment};
+use crate::env::{self, Environment as _, StaticEnvironment};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::process_state::ProcessState;
@@ -44,7 +45,11 @@ impl PythonHost {
 
 impl Host for PythonHost {
     fn variables(&self) -> StaticEnvironment {
-        Python::attach(|_| ProcessEnvironment.all())
+        // It was a mapping when the inputs were read, a moment ago.
+        Python::attach(|py| {
+            let environment = PythonEnvironment::current(py);
+            environment.map(|known| known.all()).unwrap_or_default()
+        })
     }
 
     fn interrupt(&self) -> &dyn Interrupt {
@@ -67,7 +72,11 @@ impl Host for PythonHost {
 fn vaults(py: Python<'_>, is_forked: bool) -> PyResult<Vec<Notebook>> {
     // Two cheap checks: nearly every process is not a notebook, and should import nothing.
     let may_be_colab = is_imported(py, "google.colab")? && !is_forked;
-    let may_be_kaggle = env::text(&ProcessEnvironment, env::KAGGLE_USER_SECRETS_TOKEN).is_some();
+    let may_be_kaggle = env::text(
+        &PythonEnvironment::current(py)?,
+        env::KAGGLE_USER_SECRETS_TOKEN,
+    )
+    .is_some();
     if !may_be_colab && !may_be_kaggle {
         return Ok(Vec::new());
     }

@@ -6,14 +6,14 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::arguments::{options, parse_endpoint, warn_of_insecure};
+use super::arguments::{Seconds, options, parse_endpoint, warn_of_insecure};
+use super::environment::PythonEnvironment;
 use super::error::to_python;
 use super::identity::PyIdentity;
 use super::secret_value::unwrapped;
 use super::token::PyHubToken;
 use super::whoami::ask;
 use crate::credential::Credential;
-use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::identity::{Options, Settings, caller_token};
 use crate::process_state::{self, ProcessState};
@@ -48,6 +48,8 @@ use crate::resolve::ambient_endpoint;
 ///     hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
 ///     hubtoken.errors.VerdictUnknownError: The Hub gave no answer. Respond with status 503.
 ///     hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
+///     ValueError: `max_age`, `max_stale` or `timeout` is not a number of seconds.
+///     TypeError: `token` is neither text nor a `HubToken`.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -70,9 +72,9 @@ pub fn identify(
     py: Python<'_>,
     token: &Bound<'_, PyAny>,
     endpoint: Option<&str>,
-    max_age: Option<f64>,
-    max_stale: Option<f64>,
-    timeout: Option<f64>,
+    max_age: Option<Seconds>,
+    max_stale: Option<Seconds>,
+    timeout: Option<Seconds>,
 ) -> PyResult<PyIdentity> {
     let options = options(Options::for_callers(), max_age, max_stale, timeout)?;
     let process = process_state::current();
@@ -80,7 +82,7 @@ pub fn identify(
     if let Some(known) = known(&process, &credential, &options)? {
         return Ok(known);
     }
-    let settings = Settings::read(&ProcessEnvironment).unshared();
+    let settings = Settings::read(&PythonEnvironment::current(py)?).unshared();
     ask(py, &process, &credential, &settings, &options).map(PyIdentity)
 }
 
@@ -101,6 +103,8 @@ pub fn identify(
 ///         401.
 ///     hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
 ///     hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
+///     ValueError: `max_age` is not a number of seconds.
+///     TypeError: `token` is neither text nor a `HubToken`.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -117,7 +121,7 @@ pub fn cached_identity(
     py: Python<'_>,
     token: &Bound<'_, PyAny>,
     endpoint: Option<&str>,
-    max_age: Option<f64>,
+    max_age: Option<Seconds>,
 ) -> PyResult<Option<PyIdentity>> {
     let options = options(Options::for_callers(), max_age, None, None)?;
     let process = process_state::current();
@@ -163,7 +167,7 @@ pub fn credential(
     };
     let endpoint = match parse_endpoint(endpoint)? {
         Some(endpoint) => endpoint,
-        None => ambient_endpoint(&ProcessEnvironment).map_err(to_python)?,
+        None => ambient_endpoint(&PythonEnvironment::current(py)?).map_err(to_python)?,
     };
     let value = value.to_str().map_err(|_| {
         to_python(Error::TokenFormat(

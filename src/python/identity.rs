@@ -32,7 +32,7 @@ impl PyIdentity {
         &self.0.user
     }
 
-    /// `user`, `org` or `app`.
+    /// `user`, `org` or `app`, or what a later Hub calls another kind.
     #[getter]
     fn r#type(&self) -> &str {
         &self.0.kind
@@ -67,7 +67,7 @@ impl PyIdentity {
             .collect()
     }
 
-    /// How the request was authenticated: `access_token`, `oauth`, `app_token`, …
+    /// How the request was authenticated, such as `access_token`, `oauth` or `app_token`.
     #[getter]
     fn authentication(&self) -> Option<&str> {
         self.0.authentication.as_deref()
@@ -79,7 +79,8 @@ impl PyIdentity {
         self.0.token_name.as_deref()
     }
 
-    /// `read`, `write`, `fine-grained` or `god`; `None` for OAuth, OIDC and app tokens.
+    /// `read`, `write`, `fine-grained` or `god`, or a later Hub's role; `None` for OAuth, OIDC and
+    /// app tokens.
     #[getter]
     fn role(&self) -> Option<&str> {
         self.0.role.as_ref().map(TokenRole::name)
@@ -145,13 +146,14 @@ impl PyOrganization {
         self.0.full_name.as_deref()
     }
 
-    /// `admin`, `write`, `contributor`, `read` or `no_access`; `None` if the Hub did not report it.
+    /// `admin`, `write`, `contributor`, `read` or `no_access`, or a later Hub's role; `None` if the
+    /// Hub did not report it.
     #[getter]
     fn role_in_org(&self) -> Option<&str> {
         self.0.role_in_org.as_ref().map(OrganizationRole::name)
     }
 
-    /// What blocks this token: `token-policy`, `token-revoked`, `mfa`, `sso`, `ip`.
+    /// What blocks this token, such as `token-policy`, `token-revoked`, `mfa`, `sso` or `ip`.
     #[getter]
     fn security_restrictions(&self) -> Vec<String> {
         self.0.security_restrictions.clone()

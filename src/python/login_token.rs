@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use zeroize::Zeroizing;
 
 use super::arguments::{inputs, warn};
+use super::environment::PythonEnvironment;
 use super::error::classes::HubTokenWarning;
 use super::error::to_python;
 use super::host::PythonHost;
@@ -15,7 +16,6 @@ use super::secret_value::unwrapped;
 use super::token_argument::argument;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
-use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::login;
@@ -45,7 +45,7 @@ pub fn given(
             credential.endpoint.clone()
         }
         (_, Some(endpoint)) => endpoint,
-        (_, None) => ambient_endpoint(&ProcessEnvironment).map_err(to_python)?,
+        (_, None) => ambient_endpoint(&PythonEnvironment::current(py)?).map_err(to_python)?,
     };
     let text = match given {
         Argument::Credential(credential) => {
@@ -127,7 +127,7 @@ pub fn print(py: Python<'_>, text: &str) -> PyResult<()> {
 /// `None` if it cannot be told.
 pub fn in_effect(py: Python<'_>, process: &ProcessState) -> Option<InEffect> {
     let host = PythonHost::new(process);
-    let inputs = inputs().with_host(&host);
+    let inputs = inputs(py).ok()?.with_host(&host);
     py.detach(|| process.resolver.in_effect(&inputs)).ok()
 }
 

@@ -29,6 +29,7 @@ mod authorize;
 mod chain;
 mod cli;
 mod constructor;
+mod environment;
 mod error;
 mod greenlets;
 mod host;
@@ -37,6 +38,7 @@ mod hub;
 mod huggingface_hub_guard;
 mod identify;
 mod identity;
+mod interpreter;
 mod log;
 mod login_token;
 mod pickle;
@@ -62,6 +64,8 @@ use pyo3::prelude::*;
 /// The compiled part of hubtoken. Import from `hubtoken` instead.
 #[pymodule]
 mod _core {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use super::asgi::{check_repository, identify_anew, require_of_caller};
     #[pymodule_export]
@@ -97,11 +101,18 @@ mod _core {
     use super::token_mask::token_mask;
     #[pymodule_export]
     use super::trace::{PyTrace, PyTraceStep};
+    #[pymodule_export]
+    use super::interpreter::process_objects;
 
     #[pymodule_export]
     use super::whoami::whoami;
     #[pymodule_export]
     use super::{after_fork, after_import, ambient_endpoint, forget_answer, normalized_endpoint};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::interpreter::claim(module.py())
+    }
 
     /// The version of hubtoken.
     #[pymodule_export]
@@ -140,8 +151,8 @@ fn forget_answer() {
 /// Raises:
 ///     hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
 #[pyfunction]
-fn ambient_endpoint() -> PyResult<String> {
-    crate::resolve::ambient_endpoint(&crate::env::ProcessEnvironment)
+fn ambient_endpoint(py: Python<'_>) -> PyResult<String> {
+    crate::resolve::ambient_endpoint(&environment::PythonEnvironment::current(py)?)
         .and_then(for_the_libraries)
         .map_err(error::to_python)
 }
@@ -163,8 +174,8 @@ fn for_the_libraries(endpoint: crate::endpoint::Endpoint) -> Result<String, crat
 /// Raises:
 ///     hubtoken.errors.UntrustedEndpointError: It must not receive tokens.
 #[pyfunction]
-fn normalized_endpoint(text: &str) -> PyResult<String> {
-    crate::resolve::parse_endpoint(text, &crate::env::ProcessEnvironment)
+fn normalized_endpoint(py: Python<'_>, text: &str) -> PyResult<String> {
+    crate::resolve::parse_endpoint(text, &environment::PythonEnvironment::current(py)?)
         .and_then(for_the_libraries)
         .map_err(error::to_python)
 }

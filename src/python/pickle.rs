@@ -5,12 +5,12 @@ use std::sync::{Arc, OnceLock};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
+use super::environment::PythonEnvironment;
 use super::error::to_python;
 use super::token::PyHubToken;
 use super::token_state::TokenState;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
-use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::live_tokens;
@@ -64,9 +64,8 @@ pub fn restore(
         .filter(|token| token.digest().fingerprint() == reference.fingerprint)
         // Its host may no longer be named. Then the lookup on first use says so.
         .filter(|_| {
-            PlainHttp::read(&ProcessEnvironment)
-                .check(&reference.endpoint)
-                .is_ok()
+            Python::attach(PythonEnvironment::current)
+                .is_ok_and(|known| PlainHttp::read(&known).check(&reference.endpoint).is_ok())
         });
     Ok(match token {
         Some(token) if live_tokens::find(&reference).is_none() => {

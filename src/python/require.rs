@@ -6,7 +6,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyString};
 
-use super::arguments::{options, warn};
+use super::arguments::{Seconds, options, warn};
+use super::environment::PythonEnvironment;
 use super::error::{classes, to_python};
 use super::identity::needed;
 use super::log;
@@ -15,7 +16,6 @@ use super::signals::Signals;
 use super::token::PyHubToken;
 use super::token_argument::TokenArgument;
 use crate::credential::Credential;
-use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::identity::{Options, Settings};
 use crate::process_state::{self, ProcessState};
@@ -72,11 +72,13 @@ use crate::role::{Required, Role};
 ///         nothing at all.
 ///     hubtoken.errors.VerdictUnknownError: The result is unknown; or an earlier *no* could not be
 ///         confirmed, and is quoted.
-///     hubtoken.errors.TokenNotFoundError: There is no token.
+///     hubtoken.errors.TokenNotFoundError: There is no token, or no stored one of that name.
 ///     hubtoken.errors.ConfigurationError: The project's configuration is broken; or the call names
 ///         no role, and one is named by a file that is ignored because it belongs to another user.
-///     ValueError: Neither the caller nor the project names a role; `must_exist` without a
-///         repository.
+///     ValueError: An argument has none of its allowed values, or is not a valid name; neither the
+///         caller nor the project names a role; `must_exist` without a repository; both `token` and
+///         `profile`.
+///     TypeError: `token` or `repo` is of another type.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -92,17 +94,17 @@ use crate::role::{Required, Role};
 ///     not there yet
 #[pyfunction]
 #[pyo3(signature = (
-    role: "str | None" = None,
+    role: "Literal['read', 'write'] | None" = None,
     token: "str | HubToken | SecretValue | bool | None" = None,
     *,
     repo: "str | Literal[False] | None" = None,
-    repo_type: "str" = "model",
+    repo_type: "Literal['model', 'dataset', 'space']" = "model",
     endpoint: "str | None" = None,
     profile: "str | None" = None,
     max_age: "float | None" = None,
     max_stale: "float | None" = None,
     timeout: "float | None" = None,
-    on_unknown: "str" = "raise",
+    on_unknown: "Literal['raise', 'warn', 'allow']" = "raise",
     must_exist: "bool" = false,
 ) -> "HubToken")]
 #[expect(clippy::too_many_arguments, reason = "the Python signature")]
@@ -114,9 +116,9 @@ pub fn require_role<'py>(
     repo_type: &str,
     endpoint: Option<&str>,
     profile: Option<&str>,
-    max_age: Option<f64>,
-    max_stale: Option<f64>,
-    timeout: Option<f64>,
+    max_age: Option<Seconds>,
+    max_stale: Option<Seconds>,
+    timeout: Option<Seconds>,
     on_unknown: &str,
     must_exist: bool,
 ) -> PyResult<Bound<'py, PyHubToken>> {
@@ -172,8 +174,9 @@ pub fn require_role<'py>(
 /// Raises:
 ///     hubtoken.errors.HubTokenError: As for `require_role`.
 ///     hubtoken.errors.VerdictUnknownError: Also for a permission that this version does not know.
-///     ValueError: The permission is misspelled or not a valid one; `repo` or `namespace` is not a
-///         valid name.
+///     ValueError: The permission is misspelled or not a valid one; both `repo` and `namespace` are
+///         given; otherwise as for `require_role`.
+///     TypeError: As for `require_role`.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -194,13 +197,13 @@ pub fn require_role<'py>(
     *,
     repo: "str | None" = None,
     namespace: "str | None" = None,
-    repo_type: "str" = "model",
+    repo_type: "Literal['model', 'dataset', 'space']" = "model",
     endpoint: "str | None" = None,
     profile: "str | None" = None,
     max_age: "float | None" = None,
     max_stale: "float | None" = None,
     timeout: "float | None" = None,
-    on_unknown: "str" = "raise",
+    on_unknown: "Literal['raise', 'warn', 'allow']" = "raise",
     must_exist: "bool" = false,
 ) -> "HubToken")]
 #[expect(clippy::too_many_arguments, reason = "the Python signature")]
@@ -213,9 +216,9 @@ pub fn require_permission<'py>(
     repo_type: &str,
     endpoint: Option<&str>,
     profile: Option<&str>,
-    max_age: Option<f64>,
-    max_stale: Option<f64>,
-    timeout: Option<f64>,
+    max_age: Option<Seconds>,
+    max_stale: Option<Seconds>,
+    timeout: Option<Seconds>,
     on_unknown: &str,
     must_exist: bool,
 ) -> PyResult<Bound<'py, PyHubToken>> {
@@ -251,7 +254,10 @@ fn defaulted(
     }
     let defaults = process
         .resolver
-        .defaults(&ProcessEnvironment, std::env::current_dir().ok().as_deref())
+        .defaults(
+            &PythonEnvironment::current(py)?,
+            std::env::current_dir().ok().as_deref(),
+        )
         .map_err(to_python)?;
     let role = match role {
         Some(role) => role,
@@ -354,9 +360,9 @@ impl<'a, 'py> Call<'a, 'py> {
     fn new(
         which: TokenArgument<'a, 'py>,
         requirement: Requirement,
-        max_age: Option<f64>,
-        max_stale: Option<f64>,
-        timeout: Option<f64>,
+        max_age: Option<Seconds>,
+        max_stale: Option<Seconds>,
+        timeout: Option<Seconds>,
         on_unknown: &str,
     ) -> PyResult<Self> {
         Ok(Self {
@@ -398,9 +404,8 @@ impl<'a, 'py> Call<'a, 'py> {
         credential: &Arc<Credential>,
     ) -> PyResult<()> {
         let process = process.after_pid_check();
-        let connection = process
-            .client
-            .connect(&credential.endpoint, &Settings::read(&ProcessEnvironment));
+        let settings = Settings::read(&PythonEnvironment::current(py)?);
+        let connection = process.client.connect(&credential.endpoint, &settings);
         let signals = Arc::new(Signals::default());
         let options = self.options.begun(process.client.clock().now());
         let (requirement, asked) = (self.requirement.clone(), Arc::clone(credential));
@@ -423,8 +428,9 @@ impl<'a, 'py> Call<'a, 'py> {
             {
                 Ok(())
             }
-            (Error::Unknown { message, .. }, OnUnknown::Warn | OnUnknown::Allow) => {
-                warn(py, &py.get_type::<classes::HubTokenWarning>(), message)
+            (Error::Unknown { .. }, OnUnknown::Warn | OnUnknown::Allow) => {
+                let category = py.get_type::<classes::HubTokenWarning>();
+                warn(py, &category, &error.to_string())
             }
             _ => Err(signals.to_python(error)),
         }

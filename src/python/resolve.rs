@@ -6,12 +6,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::chain::{self, ChainError, warn_of};
+use super::environment::PythonEnvironment;
 use super::secret_value::unwrapped;
 use super::token::{PyHubToken, revealed};
 use super::token_argument::TokenArgument;
 use super::trace::PyTrace;
 use crate::credential::Credential;
-use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::process_state::{self, ProcessState};
 use crate::resolve::{Cached, Resolver};
@@ -38,12 +38,15 @@ use crate::resolve::{Cached, Resolver};
 ///     The token; `None` for `token=False`, or if there is none and it is not required.
 ///
 /// Raises:
-///     hubtoken.errors.TokenNotFoundError: No source has a token; the message lists them.
+///     hubtoken.errors.TokenNotFoundError: No source has a token; the message lists them. Or no
+///         stored token has the name `profile`.
 ///     hubtoken.errors.TokenFormatError: The argument is blank, a mask or a placeholder.
 ///     hubtoken.errors.UntrustedEndpointError: The token belongs to another Hub.
 ///     hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
 ///         not.
 ///     hubtoken.errors.StoreError: The stored tokens cannot be read.
+///     ValueError: Both `token` and `profile` are given.
+///     TypeError: `token` is of another type.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -92,6 +95,7 @@ pub fn resolve_token(
 ///     The value, as a `str` whose `repr` is masked; `None` if there is no token.
 ///
 /// Raises:
+///     hubtoken.errors.TokenFormatError: The value that was found cannot be a token.
 ///     hubtoken.errors.ConfigurationError: A configuration file is not valid.
 ///     hubtoken.errors.StoreError: The stored tokens cannot be read.
 ///     hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
@@ -121,6 +125,8 @@ pub fn get_token(py: Python<'_>) -> PyResult<Option<Bound<'_, PyString>>> {
 ///
 /// Raises:
 ///     hubtoken.errors.HubTokenError: As for `resolve_token`, except for a missing token.
+///     ValueError: As for `resolve_token`.
+///     TypeError: As for `resolve_token`.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -188,7 +194,7 @@ pub fn resolve(
     which: TokenArgument<'_, '_>,
 ) -> Result<Option<Arc<Credential>>, ChainError> {
     if which.is_ambient() {
-        match process.resolver.cached(&ProcessEnvironment) {
+        match process.resolver.cached(&PythonEnvironment::current(py)?) {
             Cached::Hit(credential) => return Ok(Some(credential)),
             Cached::Revalidate(credential) => {
                 if py.detach(|| process.resolver.revalidate(&credential)) {

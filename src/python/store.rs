@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::arguments::{parse_endpoint, warn, warn_of_insecure};
+use super::environment::PythonEnvironment;
 use super::error::{classes, to_python};
 use super::log;
 use super::login_token;
@@ -14,7 +15,7 @@ use super::signals::Signals;
 use super::stored_token::PyStoredToken;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
-use crate::env::{ProcessEnvironment, StaticEnvironment};
+use crate::env::Environment as _;
 use crate::error::Error;
 use crate::git::own_helpers::{self, Answerer};
 use crate::identity::model::Identity;
@@ -71,6 +72,7 @@ use crate::token::Token;
 ///     hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens, or is not
 ///         that of the given `HubToken`.
 ///     hubtoken.errors.StoreError: The files cannot be read or written.
+///     TypeError: `token` is neither text nor a `HubToken`.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -113,14 +115,15 @@ pub fn login(
     let signals = Arc::new(Signals::default());
     let process = process_state::current();
     // Fails before the prompt, if it does.
-    let token_store = token_store(&*signals, &process)?;
+    let token_store = token_store(py, &*signals, &process)?;
     let (credential, is_typed) =
         login_token::given(py, &process, token, parse_endpoint(endpoint)?)?;
     let process = process.after_pid_check();
     warn_of_insecure(py, &process, &credential.endpoint)?;
-    let settings = Settings::read(&ProcessEnvironment);
-    let paths = Paths::new(&ProcessEnvironment);
-    let ambient = ambient_endpoint(&ProcessEnvironment).map_err(to_python)?;
+    let environment = PythonEnvironment::current(py)?;
+    let settings = Settings::read(&environment);
+    let paths = Paths::new(&environment);
+    let ambient = ambient_endpoint(&environment).map_err(to_python)?;
     let (given, interrupt) = (Arc::clone(&credential), Arc::clone(&signals));
     let (asked, name) = (Arc::clone(&process), name.map(str::to_owned));
     let (identity, saved) = log::detached(py, move || {
@@ -159,7 +162,7 @@ pub fn login(
     let in_effect = login_token::in_effect(py, &process);
     if is_typed {
         let outcome = checked::outcome(
-            &ProcessEnvironment,
+            &environment,
             &token_store,
             &credential,
             identity.as_deref(),
@@ -226,7 +229,7 @@ fn identify(
 
 /// Gives git's own helper a copy. A failure is a warning: the token is stored already.
 fn hand_to_git(py: Python<'_>, credential: &Credential) -> PyResult<Option<Answerer>> {
-    let environment = StaticEnvironment::of_process();
+    let environment = PythonEnvironment::current(py)?.all();
     let answerer =
         py.detach(|| own_helpers::approve(&environment, &credential.endpoint, &credential.token));
     let problem = match answerer {
@@ -252,7 +255,8 @@ fn hand_to_git(py: Python<'_>, credential: &Credential) -> PyResult<Option<Answe
 ///
 /// Raises:
 ///     TypeError: Both names are given.
-///     ValueError: There is no stored token of this name.
+///     hubtoken.errors.TokenNotFoundError: There is no stored token of this name.
+///     hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
 ///     hubtoken.errors.StoreError: The files cannot be read or written.
 ///
 /// Example:
@@ -274,14 +278,14 @@ pub fn logout(py: Python<'_>, name: Option<&str>, token_name: Option<&str>) -> P
     }
     let signals = Signals::default();
     let process = process_state::current();
-    let token_store = token_store(&signals, &process)?;
+    let token_store = token_store(py, &signals, &process)?;
     let removed = py
         .detach(|| match name.or(token_name) {
             Some(name) => token_store.remove(name),
             None => token_store.remove_all(),
         })
         .map_err(|error| signals.to_python(error))?;
-    let settings = Settings::read(&ProcessEnvironment);
+    let settings = Settings::read(&PythonEnvironment::current(py)?);
     for digest in &removed.tokens {
         process.client.invalidate_shared(&settings, *digest);
     }
@@ -307,7 +311,7 @@ fn take_back_from_git(py: Python<'_>, in_git: &[(Endpoint, Token)]) -> PyResult<
     if in_git.is_empty() {
         return Ok(());
     }
-    let environment = StaticEnvironment::of_process();
+    let environment = PythonEnvironment::current(py)?.all();
     let problems: Vec<String> = py.detach(|| {
         let problem = |(endpoint, token): &(Endpoint, Token)| {
             let problem = own_helpers::reject(&environment, endpoint, token).err()?;
@@ -330,7 +334,7 @@ fn take_back_from_git(py: Python<'_>, in_git: &[(Endpoint, Token)]) -> PyResult<
 ///     name: The stored token.
 ///
 /// Raises:
-///     ValueError: There is no stored token of this name.
+///     hubtoken.errors.TokenNotFoundError: There is no stored token of this name.
 ///     hubtoken.errors.UntrustedEndpointError: It belongs to another Hub than `HF_ENDPOINT`.
 ///     hubtoken.errors.StoreError: The files cannot be read or written.
 ///
@@ -338,14 +342,14 @@ fn take_back_from_git(py: Python<'_>, in_git: &[(Endpoint, Token)]) -> PyResult<
 ///     >>> import hubtoken
 ///     >>> try:
 ///     ...     hubtoken.switch_token("ci")
-///     ... except ValueError as error:
+///     ... except hubtoken.TokenNotFoundError as error:
 ///     ...     print(error)
 ///     there is no stored token `ci`: no token is stored
 #[pyfunction]
 #[pyo3(signature = (name: "str") -> "None")]
 pub fn switch_token(py: Python<'_>, name: &str) -> PyResult<()> {
     let signals = Signals::default();
-    let token_store = token_store(&signals, &process_state::current())?;
+    let token_store = token_store(py, &signals, &process_state::current())?;
     let switched = py
         .detach(|| token_store.switch(name))
         .map_err(|error| signals.to_python(error))?;
@@ -363,22 +367,23 @@ pub fn switch_token(py: Python<'_>, name: &str) -> PyResult<()> {
 ///     The new name as stored: characters that the file cannot represent are replaced.
 ///
 /// Raises:
-///     ValueError: There is no stored token of the old name, or the new name is taken.
+///     hubtoken.errors.TokenNotFoundError: There is no stored token of the old name.
 ///     hubtoken.errors.TokenFormatError: The new name contains a token.
-///     hubtoken.errors.StoreError: The files cannot be read or written.
+///     hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
+///     hubtoken.errors.StoreError: The new name is taken, or the files cannot be read or written.
 ///
 /// Example:
 ///     >>> import hubtoken
 ///     >>> try:
 ///     ...     hubtoken.rename_token("ci", "old ci")
-///     ... except ValueError as error:
+///     ... except hubtoken.TokenNotFoundError as error:
 ///     ...     print(error)
 ///     there is no stored token `ci`: no token is stored
 #[pyfunction]
 #[pyo3(signature = (old: "str", new: "str") -> "str")]
 pub fn rename_token(py: Python<'_>, old: &str, new: &str) -> PyResult<String> {
     let signals = Signals::default();
-    let token_store = token_store(&signals, &process_state::current())?;
+    let token_store = token_store(py, &signals, &process_state::current())?;
     py.detach(|| token_store.rename(old, new))
         .map_err(|error| signals.to_python(error))
 }
@@ -392,6 +397,7 @@ pub fn rename_token(py: Python<'_>, old: &str, new: &str) -> PyResult<String> {
 ///     The stored tokens, in the order of the file.
 ///
 /// Raises:
+///     hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
 ///     hubtoken.errors.StoreError: The files cannot be read or understood.
 ///
 /// Example:
@@ -402,7 +408,7 @@ pub fn rename_token(py: Python<'_>, old: &str, new: &str) -> PyResult<String> {
 #[pyo3(signature = () -> "list[StoredToken]")]
 pub fn stored_tokens(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     let process = process_state::current();
-    let token_store = token_store(&NeverInterrupted, &process)?;
+    let token_store = token_store(py, &NeverInterrupted, &process)?;
     let entries = py.detach(|| token_store.list()).map_err(to_python)?;
     // If that cannot be told, `resolve_token` says why, and none of these is used.
     let in_effect = login_token::in_effect(py, &process);
@@ -421,14 +427,16 @@ pub fn stored_tokens(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 }
 
 fn token_store<'a>(
+    py: Python<'_>,
     interrupt: &'a (dyn Interrupt + Sync),
     process: &ProcessState,
 ) -> PyResult<TokenStore<'a>> {
-    let paths = Paths::new(&ProcessEnvironment);
-    let token_store = ambient_endpoint(&ProcessEnvironment)
+    let environment = PythonEnvironment::current(py)?;
+    let paths = Paths::new(&environment);
+    let token_store = ambient_endpoint(&environment)
         .and_then(|ambient| TokenStore::new(&paths, ambient, interrupt))
         .map_err(to_python)?;
-    let settings = Settings::read(&ProcessEnvironment);
+    let settings = Settings::read(&environment);
     let learned = checked::learned(Arc::clone(&process.client), settings);
     Ok(token_store.learning_from(learned))
 }
@@ -442,6 +450,6 @@ fn warn_of(py: Python<'_>, warnings: &[String]) -> PyResult<()> {
 
 /// Warns about a variable that takes precedence over the active token.
 fn warn_of_shadow(py: Python<'_>, effect: &str, purpose: &str) -> PyResult<()> {
-    let shadow = shadow_warning(&ProcessEnvironment, effect, purpose);
+    let shadow = shadow_warning(&PythonEnvironment::current(py)?, effect, purpose);
     warn_of(py, shadow.as_slice())
 }

@@ -10,13 +10,14 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use super::arguments::parse_endpoint;
 use super::auth;
 use super::constructor;
+use super::environment::PythonEnvironment;
 use super::error::to_python;
 use super::huggingface_hub_guard;
 use super::pydantic;
 use super::token_state::TokenState;
 use crate::credential::Credential;
 use crate::endpoint::STAGING;
-use crate::env::{self, Environment as _, ProcessEnvironment};
+use crate::env::{self, Environment as _};
 use crate::process_state::ProcessState;
 use crate::resolve::{Inputs, placed};
 use crate::source::Placement;
@@ -155,8 +156,10 @@ impl PyHubToken {
         revealed(py, self.credential(py)?.token.expose())
     }
 
-    /// Where the token came from: `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>`,
-    /// `store:<name>`, `command:<program>`, `colab` or `kaggle`. An active token keeps its source.
+    /// Where the token came from.
+    ///
+    /// This is `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>`, `store:<name>`,
+    /// `command:<program>`, `colab` or `kaggle`. An active token keeps its source.
     #[getter]
     fn source(&self) -> String {
         self.0.reference().source.to_string()
@@ -168,7 +171,7 @@ impl PyHubToken {
         self.0.reference().source.profile().map(str::to_owned)
     }
 
-    /// The kind of the token: `user-access`, `organization`, `oauth`, `jwt`, `app`, `s3` or
+    /// The kind of the token, which is `user-access`, `organization`, `oauth`, `jwt`, `app`, `s3` or
     /// `opaque`.
     #[getter]
     fn kind(&self) -> &'static str {
@@ -182,7 +185,7 @@ impl PyHubToken {
         self.0.reference().endpoint.to_string()
     }
 
-    /// The first eight bytes of the value's SHA-256, in hexadecimal: distinguishes tokens in a log.
+    /// The first eight bytes of the value's SHA-256, in hexadecimal, which distinguish tokens in a log.
     #[getter]
     fn fingerprint(&self) -> String {
         self.0.reference().fingerprint
@@ -191,11 +194,12 @@ impl PyHubToken {
     /// The value of a bearer `Authorization` header (RFC 6750), as a `str` whose `repr` is masked.
     ///
     /// Returns:
-    ///     `Bearer ` followed by the value.
+    ///     The word `Bearer`, a space, and the value.
     ///
     /// Raises:
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
+    ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -225,6 +229,7 @@ impl PyHubToken {
     ///         address.
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
+    ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -254,6 +259,7 @@ impl PyHubToken {
     /// Raises:
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
+    ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -269,7 +275,7 @@ impl PyHubToken {
     /// An environment for a child process, in which the Hub's libraries send this token.
     ///
     /// Args:
-    ///     base: The variables to start from; `None` for this process's own.
+    ///     base: The variables to start from; `None` for `os.environ`.
     ///
     /// Returns:
     ///     A new dictionary with `HF_TOKEN`, `HF_ENDPOINT` and `HUBTOKEN_TOKEN_ORIGIN`, which
@@ -279,13 +285,14 @@ impl PyHubToken {
     /// Raises:
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
+    ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
     ///
     /// Example:
     ///     >>> import hubtoken
     ///     >>> token = hubtoken.resolve_token("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
     ///     >>> sorted(token.environ({}))
     ///     ['HF_ENDPOINT', 'HF_TOKEN', 'HUBTOKEN_TOKEN_ORIGIN']
-    #[pyo3(signature = (base: "dict[str, str] | None" = None) -> "dict[str, str]")]
+    #[pyo3(signature = (base: "Mapping[str, str] | None" = None) -> "dict[str, str]")]
     fn environ<'py>(
         &self,
         py: Python<'py>,
@@ -349,11 +356,11 @@ impl PyHubToken {
     ///     True
     #[pyo3(signature = () -> "Activation")]
     fn activate<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        static ACTIVATE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         slf.get().check_sendable(slf.py())?;
-        ACTIVATE
-            .import(slf.py(), "hubtoken.activation", "activate")?
-            .call1((slf,))
+        // Not kept: a reload makes another one.
+        slf.py()
+            .import("hubtoken.activation")?
+            .call_method1("activate", (slf,))
     }
 
     /// Sets the header of a request, for `auth=` of `requests` and `httpx`.
@@ -373,6 +380,7 @@ impl PyHubToken {
     ///         another address.
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
+    ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
     #[pyo3(signature = (request: "object") -> "Any")]
     fn __call__<'py>(
         &self,
@@ -456,9 +464,9 @@ impl PyHubToken {
     /// passes to a process that it is starting.
     #[pyo3(signature = () -> "tuple[Any, ...]")]
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        static RESTORE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         static SPAWNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let restore = RESTORE.import(py, "hubtoken._core", "restore")?;
+        // Not kept: a pickle names a function, which must be the module's own.
+        let restore = py.import("hubtoken._core")?.getattr("restore")?;
         let reference = self.0.reference();
         let mut arguments = (
             reference.source.to_string(),
@@ -507,10 +515,11 @@ pub fn is_sent_anyway(
     instead: Option<BTreeMap<String, Option<String>>>,
 ) -> PyResult<bool> {
     let credential = token.credential(py)?;
+    let environment = PythonEnvironment::current(py)?;
     let inputs = match instead {
-        None => Inputs::read(&ProcessEnvironment, None),
+        None => Inputs::read(&environment, None),
         Some(variables) => {
-            let mut environment = ProcessEnvironment.all();
+            let mut environment = environment.all();
             for (name, value) in variables {
                 match value {
                     Some(value) => environment.set(&name, value),

@@ -96,7 +96,7 @@ fn restore(
     process: &ProcessState,
     reference: &TokenReference,
 ) -> PyResult<Arc<Credential>> {
-    let inputs = inputs();
+    let inputs = inputs(py)?;
     let credential = py
         .detach(|| process.resolver.restore(reference, &inputs))
         .map_err(to_python)?;

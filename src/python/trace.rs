@@ -34,7 +34,9 @@ impl PyTrace {
         self.0.steps.iter().cloned().map(PyTraceStep).collect()
     }
 
-    /// The source of the token that is used, such as `env:HF_TOKEN`; `None` if there is none.
+    /// The source of the token that is used; `None` if there is none.
+    ///
+    /// For instance `env:HF_TOKEN`.
     #[getter]
     fn source(&self) -> Option<String> {
         self.0.found().map(|step| step.source.clone())
@@ -69,7 +71,9 @@ pub struct PyTraceStep(Step);
 
 record_methods! {
 impl PyTraceStep {
-    /// The source, such as `env:HF_TOKEN` or `file:/home/alice/.cache/huggingface/token`.
+    /// The source.
+    ///
+    /// For instance `env:HF_TOKEN` or `file:/home/alice/.cache/huggingface/token`.
     #[getter]
     fn source(&self) -> &str {
         &self.0.source

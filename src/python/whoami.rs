@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 
-use super::arguments::{options, warn};
+use super::arguments::{Seconds, options, warn};
+use super::environment::PythonEnvironment;
 use super::error::classes;
 use super::identity::{PyIdentity, needed};
 use super::log;
@@ -12,7 +13,6 @@ use super::resolve::resolve;
 use super::signals::Signals;
 use super::token_argument::TokenArgument;
 use crate::credential::Credential;
-use crate::env::ProcessEnvironment;
 use crate::identity::model::Identity;
 use crate::identity::{Options, Settings};
 use crate::process_state::{self, ProcessState};
@@ -40,9 +40,12 @@ use crate::require::stale_warning;
 /// Raises:
 ///     hubtoken.errors.InvalidTokenError: The Hub rejects the token.
 ///     hubtoken.errors.VerdictUnknownError: The Hub gave no answer, or an invalid one.
-///     hubtoken.errors.TokenNotFoundError: There is no token.
+///     hubtoken.errors.TokenNotFoundError: There is no token, or no stored one of that name.
 ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key of
 ///         another service; it was not sent.
+///     ValueError: `max_age`, `max_stale` or `timeout` is not a number of seconds; both `token` and
+///         `profile` are given.
+///     TypeError: `token` is of another type.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -66,9 +69,9 @@ pub fn whoami(
     token: Option<&Bound<'_, PyAny>>,
     endpoint: Option<&str>,
     profile: Option<&str>,
-    max_age: Option<f64>,
-    max_stale: Option<f64>,
-    timeout: Option<f64>,
+    max_age: Option<Seconds>,
+    max_stale: Option<Seconds>,
+    timeout: Option<Seconds>,
 ) -> PyResult<PyIdentity> {
     let options = options(Options::default(), max_age, max_stale, timeout)?;
     let which = TokenArgument {
@@ -88,7 +91,7 @@ pub fn whoami(
         py,
         &process,
         &credential,
-        &Settings::read(&ProcessEnvironment),
+        &Settings::read(&PythonEnvironment::current(py)?),
         &options,
     )
     .map(PyIdentity)

@@ -32,7 +32,7 @@ def handed_over(value: str | None = None, endpoint: str | None = None) -> HubTok
 
 def ambient(**options: Any) -> HubToken:
     """The token of the environment."""
-    token = hubtoken.resolve_token(**options)
+    token: HubToken | None = hubtoken.resolve_token(**options)
     assert token is not None
     return token
 

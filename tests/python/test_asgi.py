@@ -90,7 +90,7 @@ def hub() -> Iterator[Hub]:
         yield running
 
 
-def token(hub: Hub, role: str = "read", user: str = "alice", **options: Any) -> str:
+def token(hub: Hub, role: Any = "read", user: str = "alice", **options: Any) -> str:
     return hub.create_token(user, name=fake_token()[-8:], role=role, **options).reveal()
 
 

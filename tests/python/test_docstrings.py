@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import doctest
 import importlib
-from typing import TYPE_CHECKING
+import logging
+from types import GetSetDescriptorType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import hubtoken
+from tests.python.helpers import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,3 +54,47 @@ def test_the_examples_are_found() -> None:
     assert {"hubtoken._core.resolve_token", "hubtoken._core.Hub"} <= EXAMPLES.keys()
     assert hubtoken.__doc__
     assert "hubtoken" in EXAMPLES
+
+
+def test_tools_read_every_docstring_without_a_warning() -> None:
+    """Griffe, which mkdocstrings uses; it also finds parameters that a signature does not have."""
+    import griffe
+
+    warned: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: warned.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("griffe").addHandler(handler)
+    try:
+        folder = str(ROOT / "python")
+        package = griffe.load("hubtoken", search_paths=[folder], allow_inspection=False)
+        read = list(sections(package))
+    finally:
+        logging.getLogger("griffe").removeHandler(handler)
+    assert warned == []
+    assert {"hubtoken._core.resolve_token", "hubtoken._core.Hub.audit"} <= set(read)
+
+
+def sections(owner: Any) -> Iterator[str]:
+    """Parse the docstrings below an object, and yield the paths of those that have one."""
+    for member in owner.members.values():
+        if member.is_alias:
+            continue
+        if member.docstring is not None:
+            member.docstring.parse("google")
+            yield member.path
+        if member.is_module or member.is_class:
+            yield from sections(member)
+
+
+def test_the_summary_of_a_property_is_no_type() -> None:
+    """Sphinx reads `The kind: a word` as an attribute of the type `The kind`."""
+    owners = [value for name in MODULES for value in vars(importlib.import_module(name)).values()]
+    summaries = {
+        f"{owner.__qualname__}.{name}": (member.__doc__ or "").partition("\n")[0]
+        for owner in owners
+        if isinstance(owner, type) and owner.__module__.startswith("hubtoken")
+        for name, member in vars(owner).items()
+        if isinstance(member, property | GetSetDescriptorType)
+    }
+    assert "Identity.role" in summaries
+    assert {name: text for name, text in summaries.items() if ":" in text} == {}

@@ -88,7 +88,7 @@ def test_it_listens_on_every_address_with_a_certificate(tmp_path: Path) -> None:
     options = write_certificate(tmp_path, authority, "hub.example")
     with Hub(host="0.0.0.0", base_url="https://hub.example/", **options) as hub:  # noqa: S104
         assert hub.endpoint == "https://hub.example"
-    with pytest.raises(hubtoken.HubError, match="base_url"):
+    with pytest.raises(ValueError, match="base_url"):
         Hub(host="0.0.0.0", **options).start()  # noqa: S104
 
 
@@ -166,9 +166,9 @@ def test_one_file_without_the_other_makes_no_sense(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="belong together"):
             Hub(**{name: path})
     with pytest.raises(ValueError, match="log_level"):
-        Hub(log_level="loud")
+        Hub(log_level="loud")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="log_format"):
-        Hub(log_format="xml")
+        Hub(log_format="xml")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,6 @@ def test_one_file_without_the_other_makes_no_sense(tmp_path: Path) -> None:
     ],
 )
 def test_nothing_is_served_to_others_without_tls(options: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(hubtoken.HubError):
+    with pytest.raises(ValueError, match=r"."):
         Hub(tmp_path / "data", **options).start()
     assert not (tmp_path / "data").exists()

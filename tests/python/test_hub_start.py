@@ -145,12 +145,12 @@ def test_a_port_that_is_taken_is_said_to_be(tmp_path: Path) -> None:
     ],
 )
 def test_it_listens_on_this_machine_only(host: str, tmp_path: Path) -> None:
-    with pytest.raises(hubtoken.HubError, match="not"):
+    with pytest.raises(ValueError, match="not"):
         Hub(tmp_path / "data", host=host).start()
     assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("port", [-1, 65536, 1 << 40])
 def test_a_port_has_sixteen_bits(port: int) -> None:
-    with pytest.raises((OverflowError, ValueError)):
+    with pytest.raises(ValueError, match="port must be"):
         Hub(port=port)

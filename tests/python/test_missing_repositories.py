@@ -95,7 +95,7 @@ def test_what_may_have_been_meant_is_warned_of_once(
 
 
 @pytest.mark.parametrize("role", ["read", "write"])
-def test_a_repository_that_must_exist(role: str, hub: Hub, token: HubToken) -> None:
+def test_a_repository_that_must_exist(role: Any, hub: Hub, token: HubToken) -> None:
     for repo in ("alice/trained", "hidden", "datasets/alice/numbers"):
         assert hubtoken.require_role(role, token, repo=repo, must_exist=True) is token
     soon = f"alice/there-soon-to-{role}"

@@ -101,7 +101,7 @@ def test_a_bare_401_that_whoami_cannot_confirm_denies_nothing() -> None:
     ids=["header", "json", "text"],
 )
 @pytest.mark.parametrize("role", ["read", "write"])
-def test_a_disabled_repository_is_an_error_of_its_own(home: Path, answer: bytes, role: str) -> None:
+def test_a_disabled_repository_is_an_error_of_its_own(home: Path, answer: bytes, role: Any) -> None:
     with serving(hub(answer)) as server:
         token = handed_over(endpoint=server.endpoint)
         with pytest.raises(hubtoken.RepositoryDisabledError) as caught:
@@ -177,7 +177,7 @@ def test_no_other_token_is_advised_for_a_disabled_repository(real: Hub, repo: st
 def test_a_remedy_would_help(
     real: Hub,
     user: str,
-    role: str,
+    role: Any,
     scopes: dict[str, list[str]] | None,
     repo: str,
     kind: str,
@@ -186,7 +186,7 @@ def test_a_remedy_would_help(
 ) -> None:
     name = f"{user}-{role}-{repo}"
     token = real.create_token(user, name=name, role=role, scopes=scopes)
-    needed = "read" if kind in {"GatedRepoError", "RepositoryDisabledError"} else "write"
+    needed: Any = "read" if kind in {"GatedRepoError", "RepositoryDisabledError"} else "write"
     with pytest.raises(hubtoken.AccessDeniedError) as caught:
         hubtoken.require_role(needed, token, repo=repo)
     error = caught.value
@@ -215,7 +215,7 @@ def test_scope_on_the_own_namespace_does_not_help_in_another(real: Hub, permissi
         hubtoken.require_permission(permission, token, namespace="alice")
 
 
-def narrow(real: Hub, user: str, role: str) -> Any:
+def narrow(real: Hub, user: str, role: Any) -> Any:
     scopes = {user: ["repo.content.read"]} if role == "fine-grained" else None
     return real.create_token(user, name=f"narrow-{user}-{role}", role=role, scopes=scopes)
 

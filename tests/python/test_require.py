@@ -73,7 +73,7 @@ ALLOWED = [
 
 @pytest.mark.parametrize(("role", "who", "options"), ALLOWED)
 def test_what_will_do_gives_the_token_back(
-    role: str, who: str, options: dict[str, Any], tokens: dict[str, HubToken]
+    role: Any, who: str, options: dict[str, Any], tokens: dict[str, HubToken]
 ) -> None:
     token = tokens[who]
     assert hubtoken.require_role(role, token, **options) is token
@@ -96,7 +96,7 @@ DENIED = [
 
 @pytest.mark.parametrize(("role", "who", "options", "says"), DENIED)
 def test_what_is_missing_is_said_with_the_token_and_the_remedy(
-    role: str, who: str, options: dict[str, Any], says: str, tokens: dict[str, HubToken]
+    role: Any, who: str, options: dict[str, Any], says: str, tokens: dict[str, HubToken]
 ) -> None:
     token = tokens[who]
     with pytest.raises(hubtoken.InsufficientRoleError) as caught:
@@ -264,7 +264,7 @@ def test_what_is_not_known_is_raised_warned_about_or_passed_over(answer: bytes) 
 
 @pytest.mark.parametrize("on_unknown", ["warn", "allow"])
 def test_what_is_known_to_be_wrong_is_always_raised(
-    on_unknown: str, tokens: dict[str, HubToken]
+    on_unknown: Any, tokens: dict[str, HubToken]
 ) -> None:
     with pytest.raises(hubtoken.InsufficientRoleError):
         hubtoken.require_role("write", tokens["alice read"], on_unknown=on_unknown)

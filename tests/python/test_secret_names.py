@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import hubtoken
-from hubtoken import TokenFormatError
+from hubtoken import TokenFormatError, TokenNotFoundError
 from tests.environment import child_environment, fake_token
 from tests.python.servers import identity, serving
 
@@ -99,7 +99,7 @@ def test_a_secret_as_a_name_is_not_repeated(secret: str) -> None:
         lambda: hubtoken.logout(secret),
         lambda: hubtoken.rename_token(secret, "ci"),
     ):
-        with pytest.raises((TokenFormatError, ValueError)) as caught:
+        with pytest.raises((TokenFormatError, TokenNotFoundError)) as caught:
             call()
         assert LETTERS[:20] not in str(caught.value)
 

@@ -229,7 +229,7 @@ def test_switching_renaming_and_logging_out(site: Site, home: Path) -> None:
     assert found.reveal() == first
     assert hubtoken.rename_token("two", "DEFAULT") == "DEFAULT~89dbf710"
     assert hubtoken.rename_token("DEFAULT", "DEFAULT") == "DEFAULT~89dbf710"
-    with pytest.raises(ValueError, match="already"):
+    with pytest.raises(hubtoken.StoreError, match="already"):
         hubtoken.rename_token("one", "DEFAULT")
     hubtoken.logout("one")
     assert "token" not in files(home)
@@ -277,7 +277,8 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(
     site: Site, verb: Callable[[str], object]
 ) -> None:
     hubtoken.login(site.token("here"))
-    with pytest.raises(ValueError, match="no stored token `gone`: the stored tokens are: here"):
+    says = "no stored token `gone`: the stored tokens are: here"
+    with pytest.raises(hubtoken.TokenNotFoundError, match=says):
         verb("gone")
     assert names() == {"here": True}
 

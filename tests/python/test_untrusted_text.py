@@ -51,7 +51,7 @@ def test_a_name_in_the_hubs_error_is_plain_and_no_token(
     do: Callable[[Hub, str], object], steering: bool
 ) -> None:
     name = ESCAPE if steering else fake_token()
-    with Hub() as hub, pytest.raises(hubtoken.HubError) as caught:
+    with Hub() as hub, pytest.raises((hubtoken.HubError, ValueError)) as caught:
         do(hub, name)
     assert name not in str(caught.value)
     assert "\x1b" not in str(caught.value)

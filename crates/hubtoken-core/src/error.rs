@@ -5,7 +5,11 @@
 //! source, and what to do next. It never contains a token's value. Errors are cheap to clone, since
 //! the followers of a single flight share the leader's.
 
+mod response_details;
+
 use std::sync::Arc;
+
+pub use response_details::ResponseDetails;
 
 use crate::repository::SimilarRepository;
 use crate::trace::Trace;
@@ -72,55 +76,63 @@ pub enum UnknownKind {
 /// Anything that can go wrong.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// No source has a token.
+    /// No source has a token, or no stored token has this name.
     #[error("{message}")]
     TokenNotFound {
         /// What happened and what to do.
         message: String,
-        /// The result of each source.
+        /// The result of each source; empty if no source was asked.
         trace: Arc<Trace>,
     },
     /// A value cannot be a token.
     #[error("{0}")]
     TokenFormat(String),
     /// The Hub does not recognize the token.
-    #[error("{message}")]
+    #[error("{}", response.append_to(message))]
     InvalidToken {
         /// What happened and what to do.
         message: String,
+        /// The answer that caused it.
+        response: ResponseDetails,
         /// The token's source, which is where to fix it.
         source_name: String,
     },
     /// The token is valid, but lacks a right.
-    #[error("{message}")]
+    #[error("{}", response.append_to(message))]
     AccessDenied {
         /// What happened and what to do.
         message: String,
+        /// The answer that caused it; empty if the identity alone decided.
+        response: ResponseDetails,
         /// The kind of denial.
         kind: DenialKind,
         /// The details.
         denial: Box<Denial>,
     },
     /// The repository does not exist, or is invisible to this token.
-    #[error("{message}")]
+    #[error("{}", response.append_to(message))]
     RepositoryNotFound {
         /// What happened and what to do.
         message: String,
+        /// The answer that caused it.
+        response: ResponseDetails,
         /// Repositories that may have been meant, the closest first.
         similar: Arc<[SimilarRepository]>,
     },
     /// Nothing could be determined about the token.
-    #[error("{message}")]
+    #[error("{}", response.append_to(message))]
     Unknown {
         /// What happened and what to do.
         message: String,
+        /// The answer that caused it; empty if there was none.
+        response: ResponseDetails,
         /// Why nothing could be determined.
         kind: UnknownKind,
     },
     /// The token must not be sent there.
     #[error("{0}")]
     UntrustedEndpoint(String),
-    /// A file of tokens cannot be read or written.
+    /// A file of tokens cannot be read or written, or the name for a token is taken.
     #[error("{0}")]
     Store(String),
     /// A configuration file is invalid, or contains something that it must not.
@@ -143,6 +155,7 @@ impl Error {
     pub fn unknown(message: impl Into<String>) -> Self {
         Self::Unknown {
             message: message.into(),
+            response: ResponseDetails::default(),
             kind: UnknownKind::Other,
         }
     }
@@ -151,11 +164,55 @@ impl Error {
     #[must_use]
     pub fn instead(self, message: impl FnOnce() -> String) -> Self {
         match self {
-            Self::Unknown { kind, .. } => Self::Unknown {
+            Self::Unknown { kind, response, .. } => Self::Unknown {
                 message: message(),
+                response,
                 kind,
             },
             other => other,
+        }
+    }
+
+    /// The same error with the details of the answer that caused it, if it is of a kind that an
+    /// answer causes.
+    #[must_use]
+    pub fn caused_by(mut self, details: &ResponseDetails) -> Self {
+        if let Self::InvalidToken { response, .. }
+        | Self::AccessDenied { response, .. }
+        | Self::RepositoryNotFound { response, .. }
+        | Self::Unknown { response, .. } = &mut self
+            && *response == ResponseDetails::default()
+        {
+            response.clone_from(details);
+        }
+        self
+    }
+
+    /// The details of the answer that caused it; empty if none did.
+    #[must_use]
+    pub fn response(&self) -> ResponseDetails {
+        match self {
+            Self::InvalidToken { response, .. }
+            | Self::AccessDenied { response, .. }
+            | Self::RepositoryNotFound { response, .. }
+            | Self::Unknown { response, .. } => response.clone(),
+            Self::TokenNotFound { .. }
+            | Self::TokenFormat(_)
+            | Self::UntrustedEndpoint(_)
+            | Self::Store(_)
+            | Self::Configuration(_)
+            | Self::InvalidArgument(_)
+            | Self::Hub(_)
+            | Self::Interrupted => ResponseDetails::default(),
+        }
+    }
+
+    /// A stored token that does not exist, which no source was asked for.
+    #[must_use]
+    pub fn not_stored(message: String) -> Self {
+        Self::TokenNotFound {
+            message,
+            trace: Arc::default(),
         }
     }
 

@@ -228,10 +228,18 @@ impl Requirement {
     /// determined.
     fn with_suggestion(&self, error: Error) -> Error {
         match (error, self.required.suggestion()) {
-            (Error::Unknown { message, kind }, Some(suggestion)) => {
+            (
+                Error::Unknown {
+                    message,
+                    response,
+                    kind,
+                },
+                Some(suggestion),
+            ) => {
                 let misspelled = permission::misspelled(&self.required.to_string(), suggestion);
                 Error::Unknown {
                     message: format!("{message}. Also, {misspelled}"),
+                    response,
                     kind,
                 }
             }

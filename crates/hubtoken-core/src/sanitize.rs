@@ -164,6 +164,49 @@ pub fn mask_secrets(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
+/// How many characters of a value are masked even if the rest of it is missing.
+const RECOGNIZABLE: usize = 8;
+
+/// Masks a known secret, whatever it looks like, and every longer part of it. An empty value masks
+/// nothing.
+///
+/// ```
+/// use hubtoken_core::sanitize::mask_value;
+///
+/// assert_eq!(mask_value("no user q7Zp2Lm9Xv!", "q7Zp2Lm9Xv4Rt8Wy"), "no user …!");
+/// ```
+#[must_use]
+pub fn mask_value<'a>(text: &'a str, value: &str) -> Cow<'a, str> {
+    let least = RECOGNIZABLE.min(value.len());
+    // The longest part of the value that the text continues with.
+    let part = |rest: &[u8]| {
+        let parts = (0..value.len()).map(|start| {
+            let both = rest.iter().zip(&value.as_bytes()[start..]);
+            both.take_while(|(one, other)| one == other).count()
+        });
+        parts.max().filter(|length| *length >= least.max(1))
+    };
+    let mut shown = String::new();
+    let mut position = 0;
+    let mut copied = 0;
+    while position < text.len() {
+        match part(&text.as_bytes()[position..]) {
+            Some(length) if text.is_char_boundary(position + length) => {
+                shown.push_str(&text[copied..position]);
+                shown.push('…');
+                position += length;
+                copied = position;
+            }
+            _ => position += text[position..].chars().next().map_or(1, char::len_utf8),
+        }
+    }
+    if copied == 0 {
+        return text.into();
+    }
+    shown.push_str(&text[copied..]);
+    shown.into()
+}
+
 /// Replaces control characters, and masks anything that looks like a token or the key of another
 /// service.
 ///

@@ -57,6 +57,14 @@ pub enum HubError {
         /// Why.
         reason: String,
     },
+    /// A file or a setting of the machine that an option depends on cannot be used.
+    #[error("{what} is not usable: {reason}")]
+    UnusableOption {
+        /// Which option.
+        what: String,
+        /// Why.
+        reason: String,
+    },
     /// The data folder, or a file in it, cannot be used.
     #[error("the data folder cannot be used, at {}: {source}", path.display())]
     DataFolder {
@@ -341,8 +349,13 @@ impl From<&HubError> for Error {
     fn from(error: &HubError) -> Self {
         let message = redacted(&error.to_string());
         match error {
-            // The caller's mistake, reported as in the client.
-            HubError::MisspelledPermission { .. } => Self::InvalidArgument(message),
+            // What the caller wrote can never be right, whatever this Hub or machine has.
+            HubError::NotLoopback { .. }
+            | HubError::InvalidOption { .. }
+            | HubError::InvalidName { .. }
+            | HubError::InvalidToken { .. }
+            | HubError::MisspelledPermission { .. }
+            | HubError::WeakPassword { .. } => Self::InvalidArgument(message),
             _ => Self::Hub(message),
         }
     }

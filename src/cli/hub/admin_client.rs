@@ -19,10 +19,10 @@ use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::endpoint::Endpoint;
 use crate::env;
-use crate::error::{Error, UnknownKind};
+use crate::error::{Error, ResponseDetails, UnknownKind};
 use crate::http::{self, HubClient, Settings, Transport, TransportError};
 use crate::identity::TIMEOUT;
-use crate::identity::failure::message;
+use crate::identity::response::{message, of_answer};
 use crate::interrupt::Interrupt;
 use crate::role::permission;
 
@@ -161,6 +161,10 @@ impl<'a> Admin<'a> {
                 self.endpoint
             ))
         })?;
+        let details = match answer.status {
+            200..=299 => ResponseDetails::default(),
+            _ => of_answer(&answer, &self.key),
+        };
         // The response may contain a new token.
         let bytes = Zeroizing::new(answer.body);
         match answer.status {
@@ -168,11 +172,11 @@ impl<'a> Admin<'a> {
             200..=299 => serde_json::from_slice(&bytes).map_err(|_| {
                 unreachable(format!("the response of {} is not JSON", self.endpoint)).into()
             }),
-            401 => Err(Error::Hub(format!(
+            401 => Err(Error::Hub(details.append_to(&format!(
                 "the Hub at {} does not accept the key in {}: is the folder another Hub's?",
                 self.endpoint,
                 self.folder.join("admin-key").display()
-            ))
+            )))
             .into()),
             status => {
                 let answer = http::Response {
@@ -184,7 +188,7 @@ impl<'a> Admin<'a> {
                 if answer.header("x-error-code") == Some(permission::MISSPELLED) {
                     return Err(Error::InvalidArgument(words).into());
                 }
-                Err(Error::Hub(words).into())
+                Err(Error::Hub(details.append_to(&words)).into())
             }
         }
     }
@@ -236,5 +240,6 @@ fn unreachable(message: String) -> Error {
     Error::Unknown {
         message,
         kind: UnknownKind::Unreachable,
+        response: ResponseDetails::default(),
     }
 }

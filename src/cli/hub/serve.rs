@@ -339,6 +339,7 @@ fn failed(error: HubError) -> Failure {
     match error {
         HubError::NotLoopback { .. }
         | HubError::InvalidOption { .. }
+        | HubError::UnusableOption { .. }
         | HubError::Certificate { .. } => Failure::Usage(error.to_string()),
         error => Error::Hub(error.to_string()).into(),
     }

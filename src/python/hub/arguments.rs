@@ -3,17 +3,57 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use time::{Duration, OffsetDateTime};
 
-use crate::env::ProcessEnvironment;
 use crate::http::Settings;
 use crate::hub::{
     Gate, InferenceOptions, LogFormat, LogLevel, OrganizationRole, RateLimit, RepositoryType,
     Scope, TlsFiles, TokenPolicy, TokenRole, Upstream,
 };
+use crate::python::arguments::Seconds;
+use crate::python::environment::PythonEnvironment;
 use crate::python::error::to_python;
+
+/// A whole number. One that is beyond 64 bits stays out of every range.
+pub fn integer(value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    match value.extract() {
+        Err(error) if PyErr::is_instance_of::<PyOverflowError>(&error, value.py()) => {
+            Ok(if value.lt(0)? { i64::MIN } else { i64::MAX })
+        }
+        number => number,
+    }
+}
+
+/// A whole number, or `None`.
+pub fn optional_integer(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+    (!value.is_none()).then(|| integer(value)).transpose()
+}
+
+/// The number as an argument's own type.
+pub fn within<T: Bounded>(name: &str, number: i64) -> PyResult<T> {
+    T::try_from(number).map_err(|_| {
+        PyValueError::new_err(format!(
+            "{name} must be a whole number from 0 to {}",
+            T::LARGEST
+        ))
+    })
+}
+
+/// A type of whole numbers from 0 on.
+pub trait Bounded: TryFrom<i64> {
+    /// The largest one.
+    const LARGEST: u32;
+}
+
+impl Bounded for u16 {
+    const LARGEST: u32 = Self::MAX as u32;
+}
+
+impl Bounded for u32 {
+    const LARGEST: u32 = Self::MAX;
+}
 
 /// The certificate and its key.
 pub fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> PyResult<Option<TlsFiles>> {
@@ -27,25 +67,36 @@ pub fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> PyResult<Optio
 }
 
 /// How many requests are answered per window of the given length.
-pub fn quota(requests: Option<u32>, window_seconds: u32) -> Option<RateLimit> {
-    requests.map(|quota| RateLimit {
-        quota,
-        window_seconds,
-    })
+pub fn quota(
+    name: &str,
+    requests: Option<i64>,
+    window_seconds: i64,
+) -> PyResult<Option<RateLimit>> {
+    let window_seconds = within(&format!("{name}_window"), window_seconds)?;
+    requests
+        .map(|requests| {
+            Ok(RateLimit {
+                quota: within(&format!("{name}_limit"), requests)?,
+                window_seconds,
+            })
+        })
+        .transpose()
 }
 
 /// The inference API. Inference servers' certificates are verified as the client verifies others.
 pub fn inference(
+    py: Python<'_>,
     upstreams: Vec<Upstream>,
     limit: Option<RateLimit>,
     timeout_seconds: u32,
-) -> InferenceOptions {
-    InferenceOptions {
+) -> PyResult<InferenceOptions> {
+    let settings = Settings::read(&PythonEnvironment::current(py)?);
+    Ok(InferenceOptions {
         upstreams,
         limit,
         timeout_seconds,
-        certificates: Settings::read(&ProcessEnvironment).certificates().clone(),
-    }
+        certificates: settings.certificates().clone(),
+    })
 }
 
 /// The servers behind the inference API.
@@ -173,7 +224,7 @@ pub fn token_role(role: &str, grants: Grants) -> PyResult<TokenRole> {
 }
 
 /// The time that is `seconds` from now.
-pub fn expiry(seconds: f64) -> PyResult<OffsetDateTime> {
+pub fn expiry(Seconds(seconds): Seconds) -> PyResult<OffsetDateTime> {
     Duration::checked_seconds_f64(seconds)
         .filter(|duration| duration.is_positive())
         .and_then(|duration| OffsetDateTime::now_utc().checked_add(duration))

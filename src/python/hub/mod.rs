@@ -15,16 +15,24 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use time::OffsetDateTime;
 
-use self::arguments::{Grants, expiry, gate, kind, organization_role, token_policy, token_role};
+use self::arguments::{
+    Grants, expiry, gate, kind, organization_role, token_policy, token_role, within,
+};
 use self::records::{PyApproval, PyAuditEntry, PyTokenInfo};
 use self::running::Embedded;
+use super::arguments::Seconds;
+use super::environment::PythonEnvironment;
 use super::token::{PyHubToken, revealed};
-use crate::env::{self, Environment as _, ProcessEnvironment};
+use crate::env::{self, Environment as _};
 use crate::hub::{AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, Secret};
 
 /// A Hub in this process: users, organizations, tokens and repositories over HTTP.
 ///
 /// Clients of the Hub work against it unchanged. Use it with `with`, or call `start` and `stop`.
+///
+/// A method that names what the Hub does not have, or would have twice, raises
+/// `hubtoken.errors.HubError`, and so do all of them while the Hub is not running. A word or a
+/// number that is none of the allowed ones, such as a name with a space, is a `ValueError`.
 ///
 /// Args:
 ///     data: The folder for persistent data; `None` for a temporary one that is removed at the
@@ -60,8 +68,9 @@ use crate::hub::{AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, Secre
 ///         that with `HF_HUB_DISABLE_XET=1`; `git lfs` works either way.
 ///
 /// Raises:
-///     ValueError: An argument has none of its allowed values, one of `tls_cert` and `tls_key` is
-///         missing, or `upstream_keys` names a model that `upstreams` does not.
+///     ValueError: An argument has none of its allowed values, or is out of range; one of
+///         `tls_cert` and `tls_key` is missing; or `upstream_keys` names a model that `upstreams`
+///         does not.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -97,60 +106,66 @@ impl PyHub {
         inference_limit: "int | None" = None,
         inference_window: "int" = 300,
         grace: "int" = 3,
-        log_format: "str" = "text",
-        log_level: "str" = "off",
+        log_format: "Literal['text', 'json']" = "text",
+        log_level: "Literal['off', 'error', 'warn', 'info']" = "off",
         lfs: "bool" = false,
     ))]
     #[expect(clippy::too_many_arguments, reason = "the Python signature")]
     fn new(
+        py: Python<'_>,
         data: Option<PathBuf>,
         host: &str,
-        port: u16,
-        whoami_limit: Option<u32>,
-        whoami_window: u32,
-        audit_days: u32,
+        #[pyo3(from_py_with = arguments::integer)] port: i64,
+        #[pyo3(from_py_with = arguments::optional_integer)] whoami_limit: Option<i64>,
+        #[pyo3(from_py_with = arguments::integer)] whoami_window: i64,
+        #[pyo3(from_py_with = arguments::integer)] audit_days: i64,
         tls_cert: Option<PathBuf>,
         tls_key: Option<PathBuf>,
         base_url: Option<String>,
         behind_proxy: bool,
-        local_port: u16,
-        connections: u32,
-        connections_per_address: u32,
+        #[pyo3(from_py_with = arguments::integer)] local_port: i64,
+        #[pyo3(from_py_with = arguments::integer)] connections: i64,
+        #[pyo3(from_py_with = arguments::integer)] connections_per_address: i64,
         upstreams: Option<HashMap<String, String>>,
         upstream_keys: Option<HashMap<String, PathBuf>>,
-        upstream_timeout: u32,
-        inference_limit: Option<u32>,
-        inference_window: u32,
-        grace: u32,
+        #[pyo3(from_py_with = arguments::integer)] upstream_timeout: i64,
+        #[pyo3(from_py_with = arguments::optional_integer)] inference_limit: Option<i64>,
+        #[pyo3(from_py_with = arguments::integer)] inference_window: i64,
+        #[pyo3(from_py_with = arguments::integer)] grace: i64,
         log_format: &str,
         log_level: &str,
         lfs: bool,
     ) -> PyResult<Self> {
+        let environment = PythonEnvironment::current(py)?;
         Ok(Self(Embedded::new(HubOptions {
             data,
             host: host.to_owned(),
-            port,
-            whoami_limit: arguments::quota(whoami_limit, whoami_window),
-            audit_days,
+            port: within("port", port)?,
+            whoami_limit: arguments::quota("whoami", whoami_limit, whoami_window)?,
+            audit_days: within("audit_days", audit_days)?,
             tls: arguments::tls(tls_cert, tls_key)?,
             base_url,
             behind_proxy,
-            local_port,
+            local_port: within("local_port", local_port)?,
             limits: Limits {
-                connections,
-                connections_per_address,
+                connections: within("connections", connections)?,
+                connections_per_address: within(
+                    "connections_per_address",
+                    connections_per_address,
+                )?,
                 ..Limits::default()
             },
             inference: arguments::inference(
+                py,
                 arguments::upstreams(upstreams, upstream_keys)?,
-                arguments::quota(inference_limit, inference_window),
-                upstream_timeout,
-            ),
-            grace_seconds: grace,
+                arguments::quota("inference", inference_limit, inference_window)?,
+                within("upstream_timeout", upstream_timeout)?,
+            )?,
+            grace_seconds: within("grace", grace)?,
             log_format: arguments::log_format(log_format)?,
             log_level: arguments::log_level(log_level)?,
             lfs,
-            search_path: ProcessEnvironment.get(env::PATH),
+            search_path: environment.get(env::PATH),
         })))
     }
 
@@ -161,6 +176,7 @@ impl PyHub {
     ///
     /// Raises:
     ///     hubtoken.errors.HubError: It cannot start; the message has the reason and the fix.
+    ///     ValueError: An argument of the constructor is not valid, or does not go with another.
     #[pyo3(signature = () -> "Hub")]
     fn start<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
@@ -174,8 +190,8 @@ impl PyHub {
 
     /// Stops the Hub and removes a temporary data folder. Does nothing if it is not running.
     #[pyo3(signature = () -> "None")]
-    fn stop(&self, py: Python<'_>) {
-        self.0.stop(py);
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        self.0.stop(py)
     }
 
     #[pyo3(signature = () -> "Hub")]
@@ -184,19 +200,22 @@ impl PyHub {
     }
 
     #[pyo3(signature = (*args: "object") -> "None")]
-    fn __exit__(&self, py: Python<'_>, args: &Bound<'_, PyTuple>) {
+    fn __exit__(&self, py: Python<'_>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
         let _ = args;
-        self.stop(py);
+        self.stop(py)
     }
 
-    /// The address that clients use, such as `http://127.0.0.1:8080`.
+    /// The address that clients use.
+    ///
+    /// For instance `http://127.0.0.1:8080`.
     #[getter]
     fn endpoint(&self) -> PyResult<String> {
         Ok(self.0.hub()?.endpoint().to_owned())
     }
 
-    /// The address for administration and metrics: the endpoint, or for a Hub with a public
-    /// address, a separate one on loopback.
+    /// The address for administration and metrics.
+    ///
+    /// This is the endpoint, or for a Hub with a public address, a separate one on loopback.
     #[getter]
     fn local_endpoint(&self) -> PyResult<String> {
         Ok(self.0.hub()?.local_endpoint().to_owned())
@@ -299,7 +318,11 @@ impl PyHub {
     ///     organization: The organization.
     ///     user: The user.
     ///     role: `"admin"`, `"write"`, `"contributor"`, `"read"` or `"no_access"`.
-    #[pyo3(signature = (organization: "str", user: "str", role: "str") -> "None")]
+    #[pyo3(signature = (
+        organization: "str",
+        user: "str",
+        role: "Literal['admin', 'write', 'contributor', 'read', 'no_access']",
+    ) -> "None")]
     fn set_member(
         &self,
         py: Python<'_>,
@@ -341,12 +364,13 @@ impl PyHub {
     ///     The token, for this Hub.
     ///
     /// Raises:
-    ///     hubtoken.errors.HubError: The user, a scope or the role does not exist.
+    ///     hubtoken.errors.HubError: The user or the entity of a scope does not exist.
+    ///     ValueError: The name, the role, a permission or the lifetime is not a valid one.
     #[pyo3(signature = (
         user: "str",
         *,
         name: "str",
-        role: "str",
+        role: "Literal['read', 'write', 'fine-grained']",
         scopes: "Mapping[str, Sequence[str]] | None" = None,
         global_permissions: "Sequence[str] | None" = None,
         can_read_gated_repos: "bool" = false,
@@ -362,7 +386,7 @@ impl PyHub {
         scopes: Option<HashMap<String, Vec<String>>>,
         global_permissions: Option<Vec<String>>,
         can_read_gated_repos: bool,
-        expires_in: Option<f64>,
+        expires_in: Option<Seconds>,
     ) -> PyResult<PyHubToken> {
         let grants = Grants {
             scopes,
@@ -418,7 +442,7 @@ impl PyHub {
         user: "str",
         token: "str",
         *,
-        role: "str",
+        role: "Literal['read', 'write', 'fine-grained']",
         scopes: "Mapping[str, Sequence[str]] | None" = None,
         global_permissions: "Sequence[str] | None" = None,
         can_read_gated_repos: "bool" = false,
@@ -479,9 +503,9 @@ impl PyHub {
     #[pyo3(signature = (
         repo: "str",
         *,
-        r#type: "str" = "model",
+        r#type: "Literal['model', 'dataset', 'space']" = "model",
         private: "bool" = false,
-        gated: "str | None" = None,
+        gated: "Literal['auto', 'manual'] | None" = None,
     ) -> "None")]
     fn create_repository(
         &self,
@@ -503,7 +527,7 @@ impl PyHub {
     ///     repo: `namespace/name`.
     ///     gated: `"auto"`, `"manual"`, or `None` for no gate.
     ///     type: `"model"`, `"dataset"` or `"space"`.
-    #[pyo3(signature = (repo: "str", gated: "str | None", *, r#type: "str" = "model") -> "None")]
+    #[pyo3(signature = (repo: "str", gated: "Literal['auto', 'manual'] | None", *, r#type: "Literal['model', 'dataset', 'space']" = "model") -> "None")]
     fn set_gated(
         &self,
         py: Python<'_>,
@@ -522,7 +546,7 @@ impl PyHub {
     ///     repo: `namespace/name`.
     ///     user: The user.
     ///     type: `"model"`, `"dataset"` or `"space"`.
-    #[pyo3(signature = (repo: "str", user: "str", *, r#type: "str" = "model") -> "None")]
+    #[pyo3(signature = (repo: "str", user: "str", *, r#type: "Literal['model', 'dataset', 'space']" = "model") -> "None")]
     fn grant_access(&self, py: Python<'_>, repo: &str, user: &str, r#type: &str) -> PyResult<()> {
         let kind = kind(r#type)?;
         self.0.ask(py, |hub| hub.grant_access(kind, repo, user))
@@ -534,7 +558,7 @@ impl PyHub {
     ///     repo: `namespace/name`.
     ///     disabled: Whether all access to it is denied.
     ///     type: `"model"`, `"dataset"` or `"space"`.
-    #[pyo3(signature = (repo: "str", disabled: "bool", *, r#type: "str" = "model") -> "None")]
+    #[pyo3(signature = (repo: "str", disabled: "bool", *, r#type: "Literal['model', 'dataset', 'space']" = "model") -> "None")]
     fn set_disabled(
         &self,
         py: Python<'_>,
@@ -555,7 +579,9 @@ impl PyHub {
     ///
     /// Returns:
     ///     `"allow-all"`, `"fine-grained-only"` or `"require-approval"`.
-    #[pyo3(signature = (organization: "str") -> "str")]
+    #[pyo3(signature = (
+        organization: "str",
+    ) -> "Literal['allow-all', 'fine-grained-only', 'require-approval']")]
     fn token_policy(&self, py: Python<'_>, organization: &str) -> PyResult<&'static str> {
         let policy = self.0.ask(py, |hub| hub.token_policy(organization))?;
         Ok(policy.as_str())
@@ -575,7 +601,10 @@ impl PyHub {
     ///     ...     hub.set_token_policy("acme", "fine-grained-only")
     ///     ...     hub.token_policy("acme")
     ///     'fine-grained-only'
-    #[pyo3(signature = (organization: "str", policy: "str") -> "None")]
+    #[pyo3(signature = (
+        organization: "str",
+        policy: "Literal['allow-all', 'fine-grained-only', 'require-approval']",
+    ) -> "None")]
     fn set_token_policy(&self, py: Python<'_>, organization: &str, policy: &str) -> PyResult<()> {
         let policy = token_policy(policy)?;
         self.0
@@ -681,8 +710,8 @@ impl PyHub {
         organization: Option<String>,
         act: Option<String>,
         since: Option<OffsetDateTime>,
-        before: Option<i64>,
-        limit: u32,
+        #[pyo3(from_py_with = arguments::optional_integer)] before: Option<i64>,
+        #[pyo3(from_py_with = arguments::integer)] limit: i64,
     ) -> PyResult<Vec<PyAuditEntry>> {
         let filter = AuditFilter {
             user,
@@ -690,7 +719,7 @@ impl PyHub {
             act,
             since,
             before,
-            limit: Some(limit),
+            limit: Some(within("limit", limit)?),
             ..AuditFilter::default()
         };
         let entries = self.0.ask(py, |hub| hub.audit(&filter))?;

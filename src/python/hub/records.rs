@@ -166,7 +166,7 @@ impl PyApproval {
         self.decided_at
     }
 
-    /// Who decided: a user's name, `admin-key` or `program`.
+    /// Who decided, as a user's name, `admin-key` or `program`.
     #[getter]
     fn decided_by(&self) -> Option<&str> {
         self.decided_by.as_deref()
@@ -243,7 +243,7 @@ impl PyAuditEntry {
         &self.act
     }
 
-    /// What kind of actor it was: `user`, `admin-key`, `program` or `nobody`.
+    /// The kind of actor, which is `user`, `admin-key`, `program` or `nobody`.
     #[getter]
     fn actor(&self) -> &str {
         &self.actor
@@ -303,7 +303,7 @@ impl PyAuditEntry {
         self.repository.as_deref()
     }
 
-    /// The new value: a role, a policy, settings.
+    /// The new value, such as a role, a policy or settings.
     #[getter]
     fn detail(&self) -> Option<&str> {
         self.detail.as_deref()

@@ -10,11 +10,11 @@ use pyo3::prelude::*;
 use super::records::PyApproval;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
-use crate::env::ProcessEnvironment;
 use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::hub::{CreatedToken, Decision, Hub, HubError, HubOptions};
 use crate::identity::Settings;
+use crate::python::environment::PythonEnvironment;
 use crate::python::error::to_python;
 use crate::python::token::PyHubToken;
 use crate::source::Source;
@@ -55,12 +55,14 @@ impl Embedded {
     }
 
     /// Stops it, if it is running.
-    pub fn stop(&self, py: Python<'_>) {
+    pub fn stop(&self, py: Python<'_>) -> PyResult<()> {
         let hub = lock_ignoring_poison(&self.running).take();
-        if let Some(hub) = hub {
-            forget(&hub);
-            py.detach(|| hub.stop());
-        }
+        let Some(hub) = hub else {
+            return Ok(());
+        };
+        let forgotten = forget(py, &hub);
+        py.detach(|| hub.stop());
+        forgotten
     }
 
     /// The address that clients use, if it is running.
@@ -97,7 +99,7 @@ impl Embedded {
     ) -> PyResult<T> {
         let hub = self.hub()?;
         let done = asked(py, &hub, command)?;
-        forget(&hub);
+        forget(py, &hub)?;
         Ok(done)
     }
 
@@ -142,13 +144,14 @@ fn asked<T: Send>(
 }
 
 /// Drops this process's cached answers about a Hub's tokens.
-fn forget(hub: &Hub) {
+fn forget(py: Python<'_>, hub: &Hub) -> PyResult<()> {
     if let Ok(endpoint) = Endpoint::parse(hub.endpoint()) {
-        let settings = Settings::read(&ProcessEnvironment);
+        let settings = Settings::read(&PythonEnvironment::current(py)?);
         process_state::current()
             .client
             .invalidate_endpoint_shared(&settings, &endpoint);
     }
+    Ok(())
 }
 
 fn hub_error(error: &HubError) -> PyErr {

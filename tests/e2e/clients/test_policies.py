@@ -191,7 +191,7 @@ def test_a_leaked_value_is_shut_out_over_http(hub: Hub) -> None:
 
 def test_words_that_are_none(hub: Hub) -> None:
     with pytest.raises(ValueError, match="allow-all"):
-        hub.set_token_policy("acme", "everything")
+        hub.set_token_policy("acme", "everything")  # type: ignore[arg-type]
     with pytest.raises(hubtoken.HubError, match="no member of `acme`"):
         hub.approve_token("acme", "nothing")
     with pytest.raises(hubtoken.HubError, match="no organization"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -53,7 +53,7 @@ QUESTIONS = (
 )
 
 
-def allowed(world: World, role: str, token: HubToken | None, repo: str) -> bool:
+def allowed(world: World, role: Any, token: HubToken | None, repo: str) -> bool:
     """The verdict, as a script sees it."""
     try:
         hubtoken.require_role(role, token, repo=repo, endpoint=world.endpoint)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hubtoken
 from hubtoken.hub import Hub
@@ -110,7 +110,7 @@ def tokens(vault: Vault) -> Iterator[Case]:
         yield f"argument: {name}", partial(argument, pattern)
         if name != "zero byte":  # no variable can hold one
             yield f"variable: {name}", partial(variable, pattern)
-    yield "argument: bytes", lambda: hubtoken.resolve_token(vault.new().encode())  # type: ignore[arg-type]
+    yield "argument: bytes", lambda: hubtoken.resolve_token(vault.new().encode())  # type: ignore[call-overload]
     yield (
         "argument: of another Hub",
         lambda: vault.token().headers(f"https://evil.example/?{vault.new()}"),
@@ -247,7 +247,7 @@ def hubs(vault: Vault) -> Iterator[Case]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             return Hub(home / "taken", port=listener.getsockname()[1]).start()
 
-    def refused(name: str, role: str, repo: str | None) -> object:
+    def refused(name: str, role: Any, repo: str | None) -> object:
         with Hub() as hub:
             hub.create_user("alice")
             hub.create_user("bob")

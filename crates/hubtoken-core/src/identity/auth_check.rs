@@ -10,14 +10,12 @@
 //! may or may not be about the token, and only whoami can tell.
 
 use super::cache::key::Key;
-use super::failure::{Failure, message};
+use super::failure::{Failure, Reason};
+use super::response::message;
+use crate::error::ResponseDetails;
 use crate::http::Response;
 use crate::repository::RepositoryType;
 use crate::role::Role;
-use crate::sanitize::redacted;
-
-/// How many characters of a plain-text body are read.
-const MAXIMUM_WORDS: usize = 500;
 
 /// A request: may this token read or write that repository?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -96,16 +94,23 @@ impl AuthCheck {
 /// # Errors
 ///
 /// [`Failure`] if the response is not an answer to this request.
-pub(super) fn parse_response(answer: &Response) -> Result<AuthCheckResponse, Failure> {
+pub(super) fn parse_response(
+    answer: &Response,
+    details: &ResponseDetails,
+) -> Result<AuthCheckResponse, Failure> {
     let code = answer.header("x-error-code").unwrap_or_default();
-    let words = || words_of(answer);
+    let words = || details.server_message().unwrap_or_default().to_owned();
     let outcome = match (answer.status, code) {
         (200..=299, _) if is_plain_yes(&answer.body) => AuthCheckOutcome::Allowed,
         (200..=299, _) => {
-            return Err(Failure::UnexpectedResponse(
-                "it answered with something other than OK, as a proxy or a captive portal does"
+            // The page is not the Hub's message.
+            let id = details.request_id().map(str::to_owned);
+            return Err(Failure::UnexpectedResponse(Reason {
+                text: "it answered with something other than OK, as a proxy or a captive portal \
+                       does"
                     .to_owned(),
-            ));
+                response: ResponseDetails::new(id, None),
+            }));
         }
         (401 | 403 | 404, _) if is_closed_to_token(&words()) => {
             AuthCheckOutcome::GatedForToken(words())
@@ -116,20 +121,9 @@ pub(super) fn parse_response(answer: &Response) -> Result<AuthCheckResponse, Fai
         (401, _) => return Ok(AuthCheckResponse::Unauthorized),
         (403, _) => forbidden(words()),
         (404, _) if message(answer).is_some() => AuthCheckOutcome::NotFound,
-        _ => return Err(Failure::of(answer)),
+        _ => return Err(Failure::of(answer, details.clone())),
     };
     Ok(AuthCheckResponse::Outcome(outcome))
-}
-
-/// The Hub's message, which may be a plain-text body.
-fn words_of(answer: &Response) -> String {
-    let plain = || {
-        let text = std::str::from_utf8(&answer.body).ok()?;
-        let is_prose = !text.trim_start().starts_with(['<', '{', '[']);
-        let start: String = text.chars().take(MAXIMUM_WORDS).collect();
-        is_prose.then(|| redacted(start.trim()))
-    };
-    message(answer).or_else(plain).unwrap_or_default()
 }
 
 fn is_closed_to_token(words: &str) -> bool {
@@ -166,6 +160,7 @@ fn is_plain_yes(body: &[u8]) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::identity::response::of_answer;
     use reqwest::header::{HeaderMap, HeaderValue};
 
     fn parsed(status: u16, code: &str, message: &str, body: &str) -> Option<AuthCheckResponse> {
@@ -176,12 +171,12 @@ mod tests {
             }
         }
         let body = body.as_bytes().to_vec();
-        parse_response(&Response {
+        let answer = Response {
             status,
             headers,
             body,
-        })
-        .ok()
+        };
+        parse_response(&answer, &of_answer(&answer, "")).ok()
     }
 
     #[test]

@@ -26,6 +26,7 @@ use super::settings::Settings;
 use super::{Options, REJECTION_LIFETIME};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
+use crate::error::ResponseDetails;
 use crate::expiry::Expiry;
 use crate::http::Transport;
 use crate::token::Digest;
@@ -64,7 +65,7 @@ impl IdentityAnswer {
 type WhoamiAnswer = (Instant, Arc<Identity>);
 type WhoamiResult = Result<WhoamiAnswer, Failure>;
 /// A parsed response, and when it was requested.
-type AuthCheckAnswer = (Instant, AuthCheckResponse);
+type AuthCheckAnswer = (Instant, AuthCheckResponse, ResponseDetails);
 type AuthCheckResult = Result<AuthCheckAnswer, Failure>;
 
 /// A Hub client with its caches.
@@ -164,7 +165,7 @@ impl Client {
         let rejection = self.cache.rejection(key)?;
         window
             .accepts_rejection(rejection)
-            .then_some(Err(Failure::Rejected))
+            .then(|| Err(Failure::Rejected(self.cache.rejection_response(key))))
     }
 
     /// Whether the same requirement was granted recently.

@@ -5,26 +5,25 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
-use crate::error::{Error, UnknownKind};
+use crate::error::{Error, ResponseDetails, UnknownKind};
 use crate::http::{Response, TransportError};
-use crate::sanitize::redacted;
 
 /// Why a request has no answer.
 #[derive(Clone, Debug)]
 pub enum Failure {
     /// The Hub does not recognize the token. The only failure that says something about the token.
-    Rejected,
+    Rejected(ResponseDetails),
     /// Too many requests.
     RateLimited {
         /// The number of seconds to wait, if the Hub said so.
         retry_after: Option<u64>,
+        /// The answer that said so.
+        response: ResponseDetails,
     },
     /// The Hub could not be reached.
-    Unreachable(String),
+    Unreachable(Reason),
     /// The caller's time was over. Another caller may have had more.
     TimedOut {
         /// The time-out.
@@ -35,7 +34,7 @@ pub enum Failure {
     /// The environment disables requests.
     Offline,
     /// A response that a Hub does not send.
-    UnexpectedResponse(String),
+    UnexpectedResponse(Reason),
     /// The request could not be created.
     Configuration(Error),
     /// The caller was interrupted.
@@ -49,12 +48,36 @@ pub enum Failure {
     },
 }
 
+/// Why, in words, and the answer that says so, if there is one.
+#[derive(Clone, Debug)]
+pub struct Reason {
+    /// The words.
+    pub text: String,
+    /// The answer.
+    pub response: ResponseDetails,
+}
+
+impl From<String> for Reason {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            response: ResponseDetails::default(),
+        }
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
 impl From<TransportError> for Failure {
     fn from(reason: TransportError) -> Self {
         match reason {
-            TransportError::Unreachable(text) => Self::Unreachable(text),
+            TransportError::Unreachable(text) => Self::Unreachable(text.into()),
             TransportError::TimedOut { after, text } => Self::TimedOut { after, text },
-            TransportError::Protocol(text) => Self::UnexpectedResponse(text),
+            TransportError::Protocol(text) => Self::UnexpectedResponse(text.into()),
         }
     }
 }
@@ -65,20 +88,41 @@ impl Failure {
     /// A 401 is not classified as a rejection: only whoami can report that the Hub does not
     /// recognize the token.
     #[must_use]
-    pub fn of(answer: &Response) -> Self {
+    pub fn of(answer: &Response, response: ResponseDetails) -> Self {
+        let because = |text: String| Reason {
+            text,
+            response: response.clone(),
+        };
         match answer.status {
             429 => Self::RateLimited {
                 retry_after: retry_after(answer),
+                response,
             },
-            500.. => Self::Unreachable(format!("the Hub answered with status {}", answer.status)),
-            404 => Self::UnexpectedResponse(
+            500.. => Self::Unreachable(because(format!(
+                "the Hub answered with status {}",
+                answer.status
+            ))),
+            404 => Self::UnexpectedResponse(because(
                 "it answered with status 404, so it may not be a Hub. Check the endpoint"
                     .to_owned(),
-            ),
-            status => Self::UnexpectedResponse(match message(answer) {
+            )),
+            status => Self::UnexpectedResponse(because(match response.server_message() {
                 Some(text) => format!("it answered with status {status}: {text}"),
                 None => format!("it answered with status {status}"),
-            }),
+            })),
+        }
+    }
+
+    /// The answer that caused it; empty if none did.
+    #[must_use]
+    pub fn response(&self) -> ResponseDetails {
+        match self {
+            Self::Rejected(response) | Self::RateLimited { response, .. } => response.clone(),
+            Self::Unreachable(reason) | Self::UnexpectedResponse(reason) => reason.response.clone(),
+            Self::TimedOut { .. } | Self::Offline | Self::Configuration(_) | Self::Interrupted => {
+                ResponseDetails::default()
+            }
+            Self::RejectedBefore { why, .. } => why.response(),
         }
     }
 
@@ -86,7 +130,7 @@ impl Failure {
     #[must_use]
     pub fn rate_limit(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after } => retry_after.map(Duration::from_secs),
+            Self::RateLimited { retry_after, .. } => retry_after.map(Duration::from_secs),
             _ => None,
         }
     }
@@ -118,7 +162,7 @@ impl Failure {
     pub fn is_inconclusive(&self) -> bool {
         !matches!(
             self,
-            Self::Rejected | Self::Configuration(_) | Self::Interrupted
+            Self::Rejected(_) | Self::Configuration(_) | Self::Interrupted
         )
     }
 
@@ -126,19 +170,19 @@ impl Failure {
     #[must_use]
     pub fn reason(&self, endpoint: &Endpoint) -> String {
         match self {
-            Self::Rejected => format!("{endpoint} does not recognize it"),
-            Self::RateLimited { retry_after } => match retry_after {
+            Self::Rejected(_) => format!("{endpoint} does not recognize it"),
+            Self::RateLimited { retry_after, .. } => match retry_after {
                 Some(seconds) => {
                     format!("{endpoint} limits the request rate (try again in {seconds} seconds)")
                 }
                 None => format!("{endpoint} limits the request rate"),
             },
-            Self::Unreachable(text) | Self::TimedOut { text, .. } => {
+            Self::Unreachable(Reason { text, .. }) | Self::TimedOut { text, .. } => {
                 format!("{text} ({endpoint})")
             }
             Self::Offline => "HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) is set".to_owned(),
-            Self::UnexpectedResponse(text) => {
-                format!("{endpoint} did not answer as a Hub does: {text}")
+            Self::UnexpectedResponse(reason) => {
+                format!("{endpoint} did not answer as a Hub does: {}", reason.text)
             }
             Self::Configuration(error) => error.to_string(),
             Self::Interrupted => "it was interrupted".to_owned(),
@@ -152,6 +196,7 @@ impl Failure {
         let endpoint = &credential.endpoint;
         let reason = self.reason(endpoint);
         let subject = credential.describe();
+        let response = self.response();
         let kind = match self {
             Self::Configuration(error) => return error,
             Self::Interrupted => return Error::Interrupted,
@@ -164,8 +209,9 @@ impl Failure {
                     )
                 });
             }
-            Self::Rejected => {
+            Self::Rejected(_) => {
                 return Error::InvalidToken {
+                    response,
                     message: format!(
                         "{endpoint} does not recognize the token {subject}: it was deleted or \
                          refreshed, has expired, or belongs to another Hub. Create one at {}, then \
@@ -176,12 +222,13 @@ impl Failure {
                     source_name: credential.source.to_string(),
                 };
             }
-            Self::RateLimited { retry_after } => UnknownKind::RateLimited { retry_after },
+            Self::RateLimited { retry_after, .. } => UnknownKind::RateLimited { retry_after },
             Self::Unreachable(_) | Self::TimedOut { .. } => UnknownKind::Unreachable,
             Self::Offline => UnknownKind::Offline,
             Self::UnexpectedResponse(_) => UnknownKind::Other,
         };
         Error::Unknown {
+            response,
             message: format!(
                 "the token {subject} could not be checked: {reason}. It may still be valid"
             ),
@@ -210,20 +257,6 @@ fn retry_after(answer: &Response) -> Option<u64> {
     spent
         .max()
         .or_else(|| answer.header("retry-after")?.trim().parse().ok())
-}
-
-/// The Hub's error message, cut to one line.
-#[must_use]
-pub fn message(answer: &Response) -> Option<String> {
-    let text = answer
-        .header("x-error-message")
-        .map(str::to_owned)
-        .or_else(|| {
-            let body: Value = serde_json::from_slice(&answer.body).ok()?;
-            Some(body.get("error")?.as_str()?.to_owned())
-        })?;
-    let start: String = text.chars().take(500).collect();
-    Some(redacted(start.trim())).filter(|line| !line.is_empty())
 }
 
 /// A duration in the largest unit that fits.
@@ -292,7 +325,7 @@ mod tests {
     fn no_status_by_itself_says_something_about_the_token() {
         for status in [400, 401, 403, 404, 418, 429, 500, 503] {
             assert!(
-                Failure::of(&answer(status, &[])).is_inconclusive(),
+                Failure::of(&answer(status, &[]), ResponseDetails::default()).is_inconclusive(),
                 "{status}"
             );
         }

@@ -17,6 +17,7 @@ mod deadline;
 pub mod failure;
 pub mod freshness;
 pub mod model;
+pub mod response;
 pub mod runtime;
 mod settings;
 

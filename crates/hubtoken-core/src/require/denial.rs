@@ -2,7 +2,7 @@
 
 use super::CheckContext;
 use crate::authorization::{Outcome, Remedy, Verdict};
-use crate::error::{Denial, DenialKind, Error};
+use crate::error::{Denial, DenialKind, Error, ResponseDetails};
 use crate::identity::client::IdentityAnswer;
 use crate::identity::failure::{Failure, format_duration};
 use crate::identity::model::Identity;
@@ -55,6 +55,7 @@ impl CheckContext<'_> {
             remedy.apply_to(&mut denial, &self.credential.endpoint);
         }
         Error::AccessDenied {
+            response: ResponseDetails::default(),
             message: format!(
                 "the token {} cannot {}: {}{}",
                 self.subject(identity),

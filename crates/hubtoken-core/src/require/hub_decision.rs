@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::{CheckContext, GrantBasis};
 use crate::authorization::{Outcome, Remedy, Verdict};
-use crate::error::{DenialKind, Error};
+use crate::error::{DenialKind, Error, ResponseDetails};
 use crate::identity::auth_check::{AuthCheck, AuthCheckOutcome};
 use crate::identity::cache::key::Key;
 use crate::identity::client::IdentityAnswer;
@@ -38,7 +38,7 @@ impl CheckContext<'_> {
     pub(super) fn auth_check(
         &self,
         check: &AuthCheck,
-    ) -> Result<(Instant, AuthCheckOutcome), Error> {
+    ) -> Result<(Instant, AuthCheckOutcome, ResponseDetails), Error> {
         self.client
             .auth_check(
                 check,
@@ -62,14 +62,16 @@ impl CheckContext<'_> {
         let Some(check) = self.auth_check_for(target, role) else {
             return Ok(None);
         };
-        let (asked, outcome) = self.auth_check(&check)?;
+        let (asked, outcome, response) = self.auth_check(&check)?;
         let identity = &known.identity;
         let refused =
             |kind, words: &str, remedy| self.refused(identity, verdict, kind, words, Some(remedy));
-        Err(match outcome {
+        let error = match outcome {
             AuthCheckOutcome::Allowed => return Ok(Some(GrantBasis::AuthCheck(asked))),
             AuthCheckOutcome::NotFound if role == Role::Write && !self.must_exist => {
-                return self.ask_to_create(known, required, target, check.namespace);
+                return self
+                    .ask_to_create(known, required, target, check.namespace)
+                    .map_err(|error| error.caused_by(&response));
             }
             AuthCheckOutcome::NotFound => self.not_found(identity, target, verdict),
             AuthCheckOutcome::Gated(words) => {
@@ -90,7 +92,8 @@ impl CheckContext<'_> {
             }
             AuthCheckOutcome::Disabled => self.disabled(identity, verdict),
             AuthCheckOutcome::Forbidden(words) => self.forbidden(identity, verdict, &check, words),
-        })
+        };
+        Err(error.caused_by(&response))
     }
 
     /// The denial without an error code. A reason based on whoami is the best explanation;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::CheckContext;
 use crate::authorization::{Outcome, Remedy, Verdict};
 use crate::edit_distance;
-use crate::error::Error;
+use crate::error::{Error, ResponseDetails};
 use crate::identity::auth_check::{AuthCheck, AuthCheckOutcome};
 use crate::identity::client::Namespace;
 use crate::identity::model::Identity;
@@ -49,7 +49,10 @@ impl CheckContext<'_> {
             return Ok(());
         };
         match self.auth_check(&check)? {
-            (_, AuthCheckOutcome::NotFound) => Err(self.not_found(identity, target, verdict)),
+            (_, AuthCheckOutcome::NotFound, response) => {
+                let error = self.not_found(identity, target, verdict);
+                Err(error.caused_by(&response))
+            }
             // A repository that is gated or closed to the token exists.
             _ => Ok(()),
         }
@@ -63,7 +66,7 @@ impl CheckContext<'_> {
         };
         match self.try_auth_check(&check)? {
             None => Ok(Existence::Unknown),
-            Some(AuthCheckOutcome::NotFound) => Ok(Existence::Missing),
+            Some((AuthCheckOutcome::NotFound, _)) => Ok(Existence::Missing),
             // A repository that is gated or closed to the token exists.
             Some(_) => Ok(Existence::Exists),
         }
@@ -80,7 +83,9 @@ impl CheckContext<'_> {
     ) -> Error {
         if let Some(check) = self.auth_check_for(target, role) {
             match self.try_auth_check(&check) {
-                Ok(Some(AuthCheckOutcome::Disabled)) => return self.disabled(identity, verdict),
+                Ok(Some((AuthCheckOutcome::Disabled, response))) => {
+                    return self.disabled(identity, verdict).caused_by(&response);
+                }
                 Ok(_) => {}
                 Err(error) => return error,
             }
@@ -89,7 +94,10 @@ impl CheckContext<'_> {
     }
 
     /// An optional auth-check: `None` if it gave no result in time.
-    fn try_auth_check(&self, check: &AuthCheck) -> Result<Option<AuthCheckOutcome>, Error> {
+    fn try_auth_check(
+        &self,
+        check: &AuthCheck,
+    ) -> Result<Option<(AuthCheckOutcome, ResponseDetails)>, Error> {
         let now = self.client.clock().now();
         let options = self.options.within(EXTRA_TIMEOUT, now);
         let asked = self
@@ -103,7 +111,7 @@ impl CheckContext<'_> {
             )
             .map_err(|failure| self.failed(failure));
         match asked {
-            Ok((_, outcome)) => Ok(Some(outcome)),
+            Ok((_, outcome, response)) => Ok(Some((outcome, response))),
             Err(Error::Unknown { .. }) => Ok(None),
             // Interrupted, or the token has been rejected in the meantime.
             Err(error) => Err(error),
@@ -152,6 +160,7 @@ impl CheckContext<'_> {
             Err(error) => return error,
         };
         Error::RepositoryNotFound {
+            response: ResponseDetails::default(),
             message: format!(
                 "{target} does not exist on {}, as far as the token {} can tell. {hint}",
                 self.credential.endpoint,

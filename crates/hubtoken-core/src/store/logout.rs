@@ -31,7 +31,7 @@ impl TokenStore<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] if there is no token with this name, [`Error::Store`].
+    /// [`Error::TokenNotFound`] if there is no token with this name, [`Error::Store`].
     pub fn remove(&self, name: &str) -> Result<Removed, Error> {
         // A broken file is not set aside for a name that cannot be found in it.
         find(&super::read(self.path())?, name)?;

@@ -83,7 +83,7 @@ pub(crate) fn by_name<'a>(stored: &'a [StoredToken], name: &str) -> Option<&'a S
 ///
 /// # Errors
 ///
-/// [`Error::InvalidArgument`], which lists the names, if there is none.
+/// [`Error::TokenNotFound`], which lists the names, if there is none.
 pub(super) fn find<'a>(stored: &'a [StoredToken], name: &str) -> Result<&'a StoredToken, Error> {
     let named = |wanted: &str| by_name(stored, wanted);
     // Also accepts the token's name on the Hub if the file could not represent it.
@@ -91,7 +91,7 @@ pub(super) fn find<'a>(stored: &'a [StoredToken], name: &str) -> Result<&'a Stor
         .or_else(|| named(&name::safe(name)))
         .ok_or_else(|| {
             let known: Vec<&str> = stored.iter().map(|entry| entry.name.as_str()).collect();
-            Error::InvalidArgument(format!(
+            Error::not_stored(format!(
                 "there is no stored token `{}`: {}",
                 redacted(name),
                 if known.is_empty() {

@@ -267,7 +267,7 @@ impl<'a> TokenStore<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] if there is no token with this name, [`Error::UntrustedEndpoint`]
+    /// [`Error::TokenNotFound`] if there is no token with this name, [`Error::UntrustedEndpoint`]
     /// if it belongs to a Hub other than the ambient one, [`Error::Store`].
     pub fn switch(&self, name: &str) -> Result<Switched, Error> {
         // A broken file is not set aside for a name that cannot be found in it.
@@ -297,8 +297,8 @@ impl<'a> TokenStore<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::TokenFormat`] if the new name contains a token, [`Error::InvalidArgument`] if the
-    /// old name does not exist or the new one does, [`Error::Store`].
+    /// [`Error::TokenFormat`] if the new name contains a token, [`Error::TokenNotFound`] if there
+    /// is no token with the old name, [`Error::Store`], also if the new name is taken.
     pub fn rename(&self, old: &str, new: &str) -> Result<String, Error> {
         name::check(new)?;
         let stored = super::read(self.path())?;
@@ -317,7 +317,7 @@ impl<'a> TokenStore<'a> {
             return Ok(new);
         }
         if transaction.document.has(&new).map_err(Error::Store)? {
-            return Err(Error::InvalidArgument(format!(
+            return Err(Error::Store(format!(
                 "there is a stored token `{}` already; log it out or choose another name",
                 redacted(&new)
             )));

@@ -113,12 +113,12 @@ fn a_401_is_about_the_token_and_is_believed_for_a_while() {
     let client = Arc::new(Client::with_clock(LeaseTiming::default(), time.clock()));
     for _ in 0..3 {
         let failure = ask(&client, server.endpoint(), &usual()).err();
-        assert!(matches!(failure, Some(Failure::Rejected)));
+        assert!(matches!(failure, Some(Failure::Rejected(_))));
     }
     assert_eq!(server.requests(), 1);
     time.pass(REJECTION_LIFETIME + Duration::from_millis(1));
     let failure = ask(&client, server.endpoint(), &usual()).err();
-    assert!(matches!(failure, Some(Failure::Rejected)));
+    assert!(matches!(failure, Some(Failure::Rejected(_))));
     assert_eq!(server.requests(), 2);
     server.set_answer(answer(200, "", ALICE));
     time.pass(Duration::from_millis(1));
@@ -181,7 +181,7 @@ fn a_stale_identity_stands_in_while_the_hub_is_away() {
     // A rejection is an answer, so no stale identity replaces it.
     server.set_answer(answer(401, "", ""));
     let failure = ask(&client, server.endpoint(), &again(Duration::from_hours(1))).err();
-    assert!(matches!(failure, Some(Failure::Rejected)));
+    assert!(matches!(failure, Some(Failure::Rejected(_))));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubtoken_core::error::{DenialKind, Error, UnknownKind};
+use hubtoken_core::error::{DenialKind, Error, ResponseDetails, UnknownKind};
 use hubtoken_core::identity::cache::disk::DiskCache;
 use hubtoken_core::identity::cache::shared::{LeaseTiming, SharedEntry, Timestamp};
 use hubtoken_core::identity::client::{Client, IdentityAnswer};
@@ -264,6 +264,7 @@ fn a_no_that_nobody_confirms_is_an_unknown_that_quotes_it() {
             let Err(Error::Unknown {
                 message,
                 kind: known,
+                ..
             }) = outcome
             else {
                 panic!("{bad}: {outcome:?}");
@@ -361,7 +362,11 @@ fn a_rejection_is_asked_again_after_its_age() {
             confirmed: asked.instant,
             times: 0,
         };
-        shared(folder.path(), &server).insert_rejection(asked, repeated);
+        shared(folder.path(), &server).insert_rejection(
+            asked,
+            repeated,
+            &ResponseDetails::default(),
+        );
         let outcome = identify(&Arc::default(), folder.path(), &server, &CALM);
         assert_eq!(outcome.is_ok(), requests == 1, "{age:?}");
         assert_eq!(server.requests(), requests, "{age:?}");
@@ -375,7 +380,7 @@ fn a_repeated_rejection_is_counted_across_processes() {
     let shared = shared(folder.path(), &server);
     for times in 0..4 {
         let failure = identify(&Arc::default(), folder.path(), &server, &Options::default()).err();
-        assert!(matches!(failure, Some(Failure::Rejected)), "{failure:?}");
+        assert!(matches!(failure, Some(Failure::Rejected(_))), "{failure:?}");
         let (_, known) = shared.rejection(Timestamp::now()).expect("a rejection");
         assert_eq!(known.times, times);
         assert_eq!(server.requests(), usize::try_from(times).expect("few") + 1);
@@ -386,6 +391,7 @@ fn a_repeated_rejection_is_counted_across_processes() {
                 confirmed: earlier.instant,
                 times,
             },
+            &ResponseDetails::default(),
         );
     }
     server.set_answer(answer(200, "", ALICE));
@@ -412,11 +418,16 @@ fn a_rejection_that_nobody_confirms_is_an_unknown_that_quotes_it() {
             confirmed: asked.instant,
             times: 0,
         };
-        shared(folder.path(), &server).insert_rejection(asked, repeated);
+        shared(folder.path(), &server).insert_rejection(
+            asked,
+            repeated,
+            &ResponseDetails::default(),
+        );
         let outcome = require_anew(folder.path(), &server, &Options::default());
         let Err(Error::Unknown {
             message,
             kind: known,
+            ..
         }) = outcome
         else {
             panic!("{outcome:?}");

@@ -167,7 +167,13 @@ fn a_failure_is_the_answer_for_all_who_waited_and_for_nobody_else() {
             matches!(failure, Failure::UnexpectedResponse(_))
         }),
         (answer(429, "", ""), |failure| {
-            matches!(failure, Failure::RateLimited { retry_after: None })
+            matches!(
+                failure,
+                Failure::RateLimited {
+                    retry_after: None,
+                    ..
+                }
+            )
         }),
     ] {
         in_each_cache(|cache| {

@@ -358,6 +358,7 @@ fn a_rate_limit_is_every_process_s() {
         let failure = ask(home.path(), server.endpoint(), &time, &options).err();
         let Some(Failure::RateLimited {
             retry_after: Some(seconds),
+            ..
         }) = failure
         else {
             panic!("{failure:?}");
@@ -385,13 +386,13 @@ fn a_rejection_is_every_process_s_and_ends_what_was_known() {
     server.set_answer(answer(401, "", ""));
     for options in [again(), usual(), usual()] {
         let failure = ask(home.path(), server.endpoint(), &time, &options).err();
-        assert!(matches!(failure, Some(Failure::Rejected)));
+        assert!(matches!(failure, Some(Failure::Rejected(_))));
     }
     assert_eq!(server.requests(), 2);
     // For a limited time.
     time.pass(REJECTION_LIFETIME);
     let failure = ask(home.path(), server.endpoint(), &time, &usual()).err();
-    assert!(matches!(failure, Some(Failure::Rejected)));
+    assert!(matches!(failure, Some(Failure::Rejected(_))));
     assert_eq!(server.requests(), 3);
 }
 

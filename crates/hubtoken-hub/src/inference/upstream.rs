@@ -157,8 +157,11 @@ fn key(upstream: &Upstream, url: &Url) -> Result<Option<HeaderValue>, HubError> 
     let Some(path) = &upstream.key_file else {
         return Ok(None);
     };
-    let wrong =
-        |reason: &str| invalid_upstream(upstream, &format!("its key cannot be used: {reason}"));
+    let because = |reason: &str| format!("its key cannot be used: {reason}");
+    let wrong = |reason: &str| HubError::UnusableOption {
+        what: shown(upstream),
+        reason: because(reason),
+    };
     let on_this_machine = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -166,8 +169,9 @@ fn key(upstream: &Upstream, url: &Url) -> Result<Option<HeaderValue>, HubError> 
         None => false,
     };
     if url.scheme() == "http" && !on_this_machine {
-        return Err(wrong(
-            "plain http to another machine would expose it to the network",
+        return Err(invalid_upstream(
+            upstream,
+            &because("plain http to another machine would expose it to the network"),
         ));
     }
     let metadata = path
@@ -199,7 +203,10 @@ fn key(upstream: &Upstream, url: &Url) -> Result<Option<HeaderValue>, HubError> 
 
 /// An HTTP/1.1 client without redirects, proxies or `Referer`.
 fn client(certificates: &Certificates, secure: bool) -> Result<Client, HubError> {
-    let unusable = |reason: String| invalid("the client for the upstreams", &reason);
+    let unusable = |reason: String| HubError::UnusableOption {
+        what: "the client for the upstreams".to_owned(),
+        reason,
+    };
     let tls = http::tls::client_config(secure, certificates)
         .map_err(|error| unusable(error.to_string()))?;
     Client::builder()
@@ -215,9 +222,13 @@ fn client(certificates: &Certificates, secure: bool) -> Result<Client, HubError>
 }
 
 fn invalid_upstream(upstream: &Upstream, reason: &str) -> HubError {
-    // The URL may contain a password, so the message identifies the upstream by its model.
+    invalid(&shown(upstream), reason)
+}
+
+/// An upstream in a message, by its model: the URL may contain a password.
+fn shown(upstream: &Upstream) -> String {
     let model: String = upstream.model.escape_debug().take(100).collect();
-    invalid(&format!("the upstream of `{model}`"), reason)
+    format!("the upstream of `{model}`")
 }
 
 #[cfg(test)]

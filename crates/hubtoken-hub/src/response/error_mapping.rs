@@ -65,7 +65,8 @@ impl From<HubError> for ApiError {
             HubError::InvalidName { .. }
             | HubError::InvalidToken { .. }
             | HubError::WeakPassword { .. }
-            | HubError::InvalidOption { .. } => StatusCode::BAD_REQUEST,
+            | HubError::InvalidOption { .. }
+            | HubError::UnusableOption { .. } => StatusCode::BAD_REQUEST,
             HubError::UnknownUser { .. }
             | HubError::UnknownOrganization { .. }
             | HubError::UnknownNamespace { .. }

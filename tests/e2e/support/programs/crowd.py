@@ -29,7 +29,7 @@ def unless_gone(verb: Callable[[str], object], argument: str, says: str) -> None
     """Run the verb; it is not a failure if another process has removed its entry."""
     try:
         verb(argument)
-    except ValueError as error:
+    except (ValueError, hubtoken.TokenNotFoundError) as error:
         if says not in str(error):
             raise
 

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::endpoint::Endpoint;
+use crate::error::ResponseDetails;
 use crate::expiry::Expiry;
 use crate::identity::auth_check::AuthCheck;
 use crate::identity::cache::bounded::BoundedCache;
@@ -63,6 +64,9 @@ pub(in crate::identity) struct ClientCache {
     refusals: BoundedCache<Key, Instant>,
     /// Until when the Hub's rate limit lasts.
     limits: BoundedCache<(Key, LimitScope), Instant>,
+    /// The answers that said so, for the errors of those who are not told again.
+    rejection_responses: BoundedCache<Key, ResponseDetails>,
+    limit_responses: BoundedCache<(Key, LimitScope), ResponseDetails>,
     checks: GroupedCache<Key, AuthCheck, Expiry>,
     grants: GroupedCache<Key, String, (Instant, Option<Instant>, Expiry)>,
     /// How often a requirement was denied, by the requirement's digest.
@@ -80,6 +84,8 @@ impl Default for ClientCache {
             rejections: BoundedCache::new(REJECTIONS),
             refusals: BoundedCache::new(REJECTIONS),
             limits: BoundedCache::new(REJECTIONS),
+            rejection_responses: BoundedCache::new(REJECTIONS),
+            limit_responses: BoundedCache::new(REJECTIONS),
             checks: GroupedCache::new(CHECKS),
             grants: GroupedCache::new(CHECKS),
             denials: GroupedCache::new(DENIALS),
@@ -209,6 +215,47 @@ impl ClientCache {
             .insert((key, scope), now, now + length.min(MAXIMUM_LIMIT));
     }
 
+    /// Caches what the answer that rejected a token says about itself.
+    pub(in crate::identity) fn insert_rejection_response(
+        &self,
+        key: &Key,
+        asked: Instant,
+        response: &ResponseDetails,
+    ) {
+        self.rejection_responses
+            .insert(key.clone(), asked, response.clone());
+    }
+
+    /// The answer that rejected a token, if it is still known.
+    pub(in crate::identity) fn rejection_response(&self, key: &Key) -> ResponseDetails {
+        let known = self.rejection_responses.get(key, None);
+        known.map(|(_, response)| response).unwrap_or_default()
+    }
+
+    /// Caches what the answer that set a rate limit says about itself.
+    pub(in crate::identity) fn insert_limit_response(
+        &self,
+        key: Key,
+        scope: LimitScope,
+        now: Instant,
+        response: &ResponseDetails,
+    ) {
+        self.limit_responses
+            .insert((key, scope), now, response.clone());
+    }
+
+    /// The answer that set the rate limit in force, if there is one.
+    pub(in crate::identity) fn limit_response(
+        &self,
+        key: &Key,
+        scope: LimitScope,
+        now: Instant,
+    ) -> Option<ResponseDetails> {
+        self.limit(key, scope, now)?;
+        let (_, response) = self.limit_responses.get(&(key.clone(), scope), None)?;
+        Some(response)
+    }
+
     /// Caches an allowed auth-check. `end` is the token's end as known from sources other than its
     /// identity.
     pub(in crate::identity) fn insert_check(&self, check: &AuthCheck, asked: Instant, end: Expiry) {
@@ -335,12 +382,14 @@ impl ClientCache {
 
     fn invalidate_all(&self, fits: impl Fn(&Key) -> bool) {
         self.limits.remove_all(|(key, _)| fits(key));
+        self.limit_responses.remove_all(|(key, _)| fits(key));
         self.remove_answers(fits);
     }
 
     fn remove_answers(&self, fits: impl Fn(&Key) -> bool) {
         self.identities.remove_all(&fits);
         self.rejections.remove_all(&fits);
+        self.rejection_responses.remove_all(&fits);
         self.refusals.remove_all(&fits);
         self.checks.remove_all(&fits);
         self.grants.remove_all(&fits);

@@ -33,6 +33,7 @@ use serde_json::Value;
 
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
+use crate::error::ResponseDetails;
 use crate::expiry::Expiry;
 use crate::identity::failure::Failure;
 use crate::identity::freshness::Repeated;
@@ -43,7 +44,7 @@ pub use backend::{
     CacheKey, Heartbeat, Lease, LimitScope, MAXIMUM_SIZE, RecordKind, SharedCache, TryLease,
 };
 pub use leader::{Election, Leadership, LeaseTiming};
-use record::{FailureRecord, Record, RepeatedRecord};
+use record::{FailureRecord, Record, RepeatedRecord, ResponseRecord};
 pub use timestamp::Timestamp;
 
 /// How long a rate limit is trusted at most.
@@ -107,6 +108,23 @@ impl SharedEntry {
         ))
     }
 
+    /// What the answer that rejected the token says about itself.
+    #[must_use]
+    pub fn rejection_response(&self, now: Timestamp) -> ResponseDetails {
+        let record = self.read(RecordKind::Rejection, now);
+        record
+            .map(|(_, record)| record.response())
+            .unwrap_or_default()
+    }
+
+    /// What the answer that set the rate limit says about itself.
+    #[must_use]
+    pub fn limit_response(&self, scope: LimitScope, now: Timestamp) -> Option<ResponseDetails> {
+        self.limit(scope, now)?;
+        let (_, record) = self.read(scope.kind(), now)?;
+        Some(record.response())
+    }
+
     /// How long the Hub's rate limit still lasts.
     #[must_use]
     pub fn limit(&self, scope: LimitScope, now: Timestamp) -> Option<Duration> {
@@ -131,12 +149,13 @@ impl SharedEntry {
             return None;
         }
         let (asked, record) = self.read(RecordKind::Failure, now)?;
+        let response = record.response();
         let failure = record.failure?;
         ((failure.timeout.is_none() || accepts_time_outs)
             && (failure.is_route_independent() || failure.route == self.route)
             && lease_ids.contains(&failure.lease_id)
             && not_before.is_none_or(|limit| asked >= limit))
-        .then(|| failure.into_failure())
+        .then(|| failure.into_failure(response))
     }
 
     /// Stores the Hub's answer, unless it contains the token or what looks like one.
@@ -167,16 +186,29 @@ impl SharedEntry {
     }
 
     /// Stores a rejection, and how often it was repeated.
-    pub fn insert_rejection(&self, asked: Timestamp, repeated: Repeated) {
+    pub fn insert_rejection(
+        &self,
+        asked: Timestamp,
+        repeated: Repeated,
+        response: &ResponseDetails,
+    ) {
         let mut record = self.record(asked);
+        record.response = ResponseRecord::of(response);
         record.repeated = Some(RepeatedRecord::of(repeated, asked));
         self.write(RecordKind::Rejection, &record);
     }
 
     /// Stores a rate limit that starts now and lasts at most an hour.
-    pub fn insert_limit(&self, scope: LimitScope, now: Timestamp, length: Duration) {
+    pub fn insert_limit(
+        &self,
+        scope: LimitScope,
+        now: Timestamp,
+        length: Duration,
+        response: &ResponseDetails,
+    ) {
         let length = length.min(MAXIMUM_LIMIT);
         let mut record = self.record(now);
+        record.response = ResponseRecord::of(response);
         record.until = Some(now.milliseconds().saturating_add(
             // At most an hour, so it fits.
             u64::try_from(length.as_millis()).unwrap_or_default(),
@@ -201,6 +233,7 @@ impl SharedEntry {
         let half = value.get(value.len() / 2..).unwrap_or(value);
         let mut record = self.record(asked);
         record.failure = Some(failure_record);
+        record.response = ResponseRecord::of(&failure.response());
         let holds_token = record
             .to_bytes()
             .is_some_and(|content| String::from_utf8_lossy(&content).contains(half));

@@ -10,16 +10,19 @@ use std::time::{Duration, Instant};
 use super::coalesce::Caller;
 use super::{AuthCheckResult, Client, HubConnection, not_before};
 use crate::credential::Credential;
+use crate::error::ResponseDetails;
 use crate::http::{self, HubClient};
 use crate::identity::auth_check::{AuthCheck, AuthCheckOutcome, AuthCheckResponse, parse_response};
 use crate::identity::cache::shared::{LimitScope, SharedEntry};
 use crate::identity::deadline::Deadline;
-use crate::identity::failure::Failure;
+use crate::identity::failure::{Failure, Reason};
+use crate::identity::response::details;
 use crate::identity::{CHECK_LIFETIME, Options};
 use crate::interrupt::Interrupt;
 
 impl Client {
-    /// Returns the Hub's decision on reading or writing a repository, and when it was requested.
+    /// Returns the Hub's decision on reading or writing a repository, when it was requested, and
+    /// what the answer says about itself, which is nothing if it is a cached one.
     ///
     /// # Errors
     ///
@@ -31,7 +34,7 @@ impl Client {
         connection: &HubConnection,
         options: &Options,
         interrupt: &dyn Interrupt,
-    ) -> Result<(Instant, AuthCheckOutcome), Failure> {
+    ) -> Result<(Instant, AuthCheckOutcome, ResponseDetails), Failure> {
         let age = match options.max_age {
             _ if credential.expires_at.has_passed() => Duration::ZERO,
             Some(age) => age.min(CHECK_LIFETIME),
@@ -43,7 +46,10 @@ impl Client {
         let cached = || {
             let allowed = self.cache.is_allowed(check, limit);
             allowed
-                .map(|asked| Ok((asked, AuthCheckResponse::Outcome(AuthCheckOutcome::Allowed))))
+                .map(|asked| {
+                    let allowed = AuthCheckResponse::Outcome(AuthCheckOutcome::Allowed);
+                    Ok((asked, allowed, ResponseDetails::default()))
+                })
                 .or_else(|| {
                     let limited = self.check_rate_limit(&check.key, LimitScope::Hub, None);
                     limited.err().map(Err)
@@ -70,8 +76,10 @@ impl Client {
             self.auth_check_requests.get(check, &caller, cached, fetch)
         };
         match known? {
-            (asked, AuthCheckResponse::Outcome(outcome)) => Ok((asked, outcome)),
-            (asked, AuthCheckResponse::Unauthorized) => {
+            (asked, AuthCheckResponse::Outcome(outcome), response) => {
+                Ok((asked, outcome, response))
+            }
+            (asked, AuthCheckResponse::Unauthorized, response) => {
                 // Callers that share one auth-check also share one whoami.
                 let since = Options {
                     max_age: Some(asked.elapsed()),
@@ -79,10 +87,13 @@ impl Client {
                     ..*options
                 };
                 self.identify(credential, connection, &since, interrupt)?;
-                Err(Failure::UnexpectedResponse(format!(
-                    "it answered with status 401 about {}, although it accepts the token",
-                    check.page()
-                )))
+                Err(Failure::UnexpectedResponse(Reason {
+                    text: format!(
+                        "it answered with status 401 about {}, although it accepts the token",
+                        check.page()
+                    ),
+                    response,
+                }))
             }
         }
     }
@@ -100,11 +111,18 @@ impl Client {
         let endpoint = &credential.endpoint;
         let limit = deadline.limit();
         let answer = http::get(&http, endpoint, &check.path(), authorization, limit).await?;
-        let response = parse_response(&answer);
+        let details = details(&answer, &credential.token);
+        let response = parse_response(&answer, &details);
         if let Err(failure) = &response
             && let Some(length) = failure.rate_limit()
         {
-            self.record_limit(&check.key, LimitScope::Hub, length, shared.as_ref());
+            self.record_limit(
+                &check.key,
+                LimitScope::Hub,
+                length,
+                &details,
+                shared.as_ref(),
+            );
         }
         let response = response?;
         if response == AuthCheckResponse::Outcome(AuthCheckOutcome::Allowed) {
@@ -113,6 +131,6 @@ impl Client {
         } else {
             self.cache.remove_check(&check, asked);
         }
-        Ok((asked, response))
+        Ok((asked, response, details))
     }
 }

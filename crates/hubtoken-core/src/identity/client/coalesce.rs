@@ -98,9 +98,7 @@ where
                         route: caller.route,
                         key: key.clone(),
                         in_flight: in_flight.clone(),
-                        outcome: Some(Err(Failure::Unreachable(
-                            "the request was dropped".to_owned(),
-                        ))),
+                        outcome: Some(Err(Failure::Unreachable("the request was dropped".into()))),
                     };
                     let runtime = self.runtime.handle().map_err(Failure::Configuration)?;
                     let answer = fetch(self.clock.now());
@@ -225,7 +223,7 @@ mod tests {
                     move |asked| async move { Ok((asked, answer)) },
                 )
             });
-            let failed = Err(Failure::Unreachable("the proxy a is down".to_owned()));
+            let failed = Err(Failure::Unreachable("the proxy a is down".into()));
             let outcome = (route("http://a.example:1"), failed);
             coalesced.requests.complete(&key, &in_flight, outcome);
             follower.join().unwrap()

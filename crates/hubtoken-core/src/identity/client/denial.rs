@@ -93,12 +93,14 @@ impl Client {
         // flight.
         let shared = connection.shared(&key);
         match &outcome {
-            Err(Failure::RateLimited { retry_after: None })
-                if self
-                    .check_rate_limit(&key, LimitScope::Whoami, shared.as_ref())
-                    .is_ok() =>
+            Err(Failure::RateLimited {
+                retry_after: None,
+                response,
+            }) if self
+                .check_rate_limit(&key, LimitScope::Whoami, shared.as_ref())
+                .is_ok() =>
             {
-                self.record_limit(&key, LimitScope::Whoami, age, shared.as_ref());
+                self.record_limit(&key, LimitScope::Whoami, age, response, shared.as_ref());
             }
             Err(
                 failure @ (Failure::Unreachable(_)

@@ -113,7 +113,7 @@ impl Client {
     ) -> WhoamiResult {
         let window = &request.window;
         let mut outcome = self.whoami_once(request, shared, interrupt);
-        if matches!(outcome, Err(Failure::Rejected))
+        if matches!(outcome, Err(Failure::Rejected(_)))
             && let Some(rejection) = self.cache.rejection(&request.key)
             && !window.accepts_rejection(rejection)
         {

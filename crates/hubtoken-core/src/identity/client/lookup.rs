@@ -20,6 +20,7 @@ use super::coalesce::{Caller, Coalesced};
 use super::{Client, HubConnection, not_before};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
+use crate::error::ResponseDetails;
 use crate::http::{self, HubClient, Response};
 use crate::identity::Options;
 use crate::identity::cache::bounded::BoundedCache;
@@ -27,7 +28,8 @@ use crate::identity::cache::key::Key;
 use crate::identity::cache::shared::{LimitScope, MAXIMUM_LIMIT};
 use crate::identity::clock::Clock;
 use crate::identity::deadline::Deadline;
-use crate::identity::failure::{Failure, message};
+use crate::identity::failure::Failure;
+use crate::identity::response::message;
 use crate::identity::runtime::Runtime;
 use crate::interrupt::Interrupt;
 use crate::repository::SimilarRepository;
@@ -298,7 +300,8 @@ impl Client {
         while let Some(answered) = requests.join_next().await {
             if let Ok((index, Some(answer))) = answered {
                 if answer.status >= 400
-                    && let Some(length) = Failure::of(&answer).rate_limit()
+                    && let Some(length) =
+                        Failure::of(&answer, ResponseDetails::default()).rate_limit()
                 {
                     let now = self.clock.now();
                     let end = now + length.min(MAXIMUM_LIMIT);

@@ -13,14 +13,16 @@ use std::time::{Duration, Instant};
 
 use super::{Client, HubConnection, WhoamiResult, not_before};
 use crate::credential::Credential;
+use crate::error::ResponseDetails;
 use crate::expiry::Expiry;
 use crate::http;
 use crate::identity::cache::key::Key;
 use crate::identity::cache::shared::{Election, LimitScope, SharedEntry, Timestamp};
 use crate::identity::deadline::Deadline;
-use crate::identity::failure::Failure;
+use crate::identity::failure::{Failure, Reason};
 use crate::identity::freshness::{DoublingAge, Repeated};
 use crate::identity::model::Identity;
+use crate::identity::response::details;
 use crate::identity::{IDENTITY_LIFETIME, Options};
 
 /// After a longer wait for another process, the request counts as sent when the wait ended.
@@ -114,8 +116,10 @@ impl Client {
         }
         let (asked, repeated) = shared.rejection(now)?;
         window.accepts_rejection((asked, repeated)).then(|| {
+            let response = shared.rejection_response(now);
             self.cache.insert_rejection(key, asked, repeated);
-            Err(Failure::Rejected)
+            self.cache.insert_rejection_response(key, asked, &response);
+            Err(Failure::Rejected(response))
         })
     }
 
@@ -136,11 +140,29 @@ impl Client {
         let whoami = (scope == LimitScope::Whoami).then(|| left(LimitScope::Whoami));
         match whoami.flatten().max(left(LimitScope::Hub)) {
             Some(left) => Err(Failure::RateLimited {
+                response: self.limit_response(key, scope, shared),
                 // Rounded up: retrying a second late is better than being rejected again.
                 retry_after: Some(left.as_secs() + u64::from(left.subsec_nanos() > 0)),
             }),
             None => Ok(()),
         }
+    }
+
+    /// The answer that set the rate limit in force.
+    fn limit_response(
+        &self,
+        key: &Key,
+        scope: LimitScope,
+        shared: Option<&SharedEntry>,
+    ) -> ResponseDetails {
+        let now = self.clock.timestamp();
+        [scope, LimitScope::Hub]
+            .into_iter()
+            .find_map(|scope| {
+                let known = self.cache.limit_response(key, scope, now.instant);
+                known.or_else(|| shared?.limit_response(scope, now))
+            })
+            .unwrap_or_default()
     }
 
     /// Fetches the identity and caches a failure before the request completes, so that later
@@ -159,10 +181,13 @@ impl Client {
 
     fn record_failure(&self, request: &WhoamiRequest, asked: Instant, failure: &Failure) {
         match failure {
-            Failure::RateLimited { retry_after: None } => {
+            Failure::RateLimited {
+                retry_after: None,
+                response,
+            } => {
                 if let Some(age) = request.window.unanswered {
                     let shared = request.shared.as_ref();
-                    self.record_limit(&request.key, LimitScope::Whoami, age, shared);
+                    self.record_limit(&request.key, LimitScope::Whoami, age, response, shared);
                 }
             }
             Failure::Unreachable(_) | Failure::TimedOut { .. } | Failure::UnexpectedResponse(_)
@@ -242,19 +267,28 @@ impl Client {
         // What is left now: the certificates may just have been read.
         let limit = deadline.limit();
         let answer = http::get(&http, endpoint, "/api/whoami-v2", authorization, limit).await?;
-        if answer.status == 401 {
-            self.record_rejection(request, asked, timestamp);
-            return Err(Failure::Rejected);
-        }
         if answer.status != 200 {
-            let failure = Failure::of(&answer);
+            let response = details(&answer, &credential.token);
+            if answer.status == 401 {
+                self.record_rejection(request, asked, timestamp, &response);
+                return Err(Failure::Rejected(response));
+            }
+            let failure = Failure::of(&answer, response.clone());
             if let Some(length) = failure.rate_limit() {
-                self.record_limit(key, LimitScope::Whoami, length, shared.as_ref());
+                self.record_limit(key, LimitScope::Whoami, length, &response, shared.as_ref());
             }
             return Err(failure);
         }
-        let identity =
-            Identity::parse(&answer.body, endpoint).map_err(Failure::UnexpectedResponse)?;
+        let identity = Identity::parse(&answer.body, endpoint).map_err(|text| {
+            // A body that is no identity may be a page of a proxy: only its ID is of use.
+            let id = details(&answer, &credential.token)
+                .request_id()
+                .map(str::to_owned);
+            Failure::UnexpectedResponse(Reason {
+                text,
+                response: ResponseDetails::new(id, None),
+            })
+        })?;
         let identity = Arc::new(identity);
         let end = credential.expires_at;
         self.cache
@@ -267,7 +301,13 @@ impl Client {
 
     /// Drops what was cached for a token and caches its rejection, for whoami and the auth-check
     /// alike.
-    fn record_rejection(&self, request: &WhoamiRequest, asked: Instant, timestamp: Timestamp) {
+    fn record_rejection(
+        &self,
+        request: &WhoamiRequest,
+        asked: Instant,
+        timestamp: Timestamp,
+        response: &ResponseDetails,
+    ) {
         let key = &request.key;
         let shared = request.shared.as_ref();
         let history = Repeated::later(
@@ -278,10 +318,11 @@ impl Client {
         );
         let repeated = request.window.rejection.confirm(history, asked);
         let known = self.cache.insert_rejection(key, asked, repeated);
+        self.cache.insert_rejection_response(key, asked, response);
         if let Some(shared) = shared {
             shared.remove_identity();
             if known || history.is_some() || self.shared_rejections.try_acquire(timestamp.instant) {
-                shared.insert_rejection(timestamp, repeated);
+                shared.insert_rejection(timestamp, repeated, response);
             }
         }
     }
@@ -291,13 +332,16 @@ impl Client {
         key: &Key,
         scope: LimitScope,
         length: Duration,
+        response: &ResponseDetails,
         shared: Option<&SharedEntry>,
     ) {
         let now = self.clock.timestamp();
         self.cache
             .insert_limit(key.clone(), scope, now.instant, length);
+        self.cache
+            .insert_limit_response(key.clone(), scope, now.instant, response);
         if let Some(shared) = shared {
-            shared.insert_limit(scope, now, length);
+            shared.insert_limit(scope, now, length, response);
         }
     }
 }

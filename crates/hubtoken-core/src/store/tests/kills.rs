@@ -97,7 +97,7 @@ impl Operation {
             Self::RemoveAll => token_store.remove_all().map(drop),
         };
         match done {
-            Ok(()) | Err(Error::InvalidArgument(_) | Error::UntrustedEndpoint(_)) => {}
+            Ok(()) | Err(Error::TokenNotFound { .. } | Error::UntrustedEndpoint(_)) => {}
             Err(error) => unreachable!("{self:?}: {error}"),
         }
     }

@@ -95,7 +95,7 @@ fn the_verbs() {
     );
     assert!(matches!(
         token_store.rename("laptop", "DEFAULT"),
-        Err(Error::InvalidArgument(_))
+        Err(Error::Store(_))
     ));
     assert!(token_store.remove("DEFAULT~89dbf710").unwrap().active);
     assert!(!home.join("token").exists());

@@ -84,7 +84,7 @@ fn assert_refused(writes: &[Result<(), Error>], kind: &str, what: &str) {
                 assert!(message.contains("regular files only"), "{what}: {message}");
             }
             // There is no stored token with that name.
-            Err(Error::InvalidArgument(_)) => {}
+            Err(Error::TokenNotFound { .. }) => {}
             other => panic!("{what}: {other:?}"),
         }
     }

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Timestamp;
+use crate::error::ResponseDetails;
 use crate::expiry::Expiry;
-use crate::identity::failure::Failure;
+use crate::identity::failure::{Failure, Reason};
 use crate::identity::freshness::Repeated;
+use crate::identity::response::from_record;
 use crate::sanitize::{contains_secret, redacted};
 
 /// The version of the format. Other versions are ignored.
@@ -43,9 +45,21 @@ pub(super) struct Record {
     /// How often a rejection was repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) repeated: Option<RepeatedRecord>,
+    /// What the answer says about itself that rejected the token, set the limit, or failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) response: Option<ResponseRecord>,
     /// How often each requirement was denied, the most recent last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) denials: Vec<DenialRecord>,
+}
+
+/// What an answer says about itself. Already without secrets, and read with care all the same.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct ResponseRecord {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server_message: Option<String>,
 }
 
 /// A denial, and how often it was repeated.
@@ -120,11 +134,31 @@ impl Record {
         serde_json::to_vec(self).ok()
     }
 
+    /// What the answer says about itself.
+    pub(super) fn response(&self) -> ResponseDetails {
+        self.response
+            .as_ref()
+            .map_or_else(ResponseDetails::default, |known| {
+                from_record(known.request_id.as_deref(), known.server_message.as_deref())
+            })
+    }
+
     /// The token's end as known from sources other than the body.
     pub(super) fn end(&self) -> Expiry {
         self.ends_at
             .map(Expiry::at_unix_milliseconds)
             .unwrap_or_default()
+    }
+}
+
+impl ResponseRecord {
+    /// `None` for an answer that says nothing about itself.
+    pub(super) fn of(response: &ResponseDetails) -> Option<Self> {
+        let record = Self {
+            request_id: response.request_id().map(str::to_owned),
+            server_message: response.server_message().map(str::to_owned),
+        };
+        (*response != ResponseDetails::default()).then_some(record)
     }
 }
 
@@ -152,13 +186,15 @@ impl FailureRecord {
         let mut timeout = None;
         let (kind, text) = match failure {
             Failure::RateLimited { .. } => (FailureKind::RateLimited, ""),
-            Failure::Unreachable(text) => (FailureKind::Unreachable, text.as_str()),
+            Failure::Unreachable(reason) => (FailureKind::Unreachable, reason.text.as_str()),
             Failure::TimedOut { after, text } => {
                 timeout = Some(*after);
                 (FailureKind::Unreachable, text.as_str())
             }
-            Failure::UnexpectedResponse(text) => (FailureKind::UnexpectedResponse, text.as_str()),
-            Failure::Rejected
+            Failure::UnexpectedResponse(reason) => {
+                (FailureKind::UnexpectedResponse, reason.text.as_str())
+            }
+            Failure::Rejected(_)
             | Failure::Offline
             | Failure::Configuration(_)
             | Failure::Interrupted
@@ -178,19 +214,24 @@ impl FailureRecord {
         matches!(self.kind, FailureKind::RateLimited)
     }
 
-    pub(super) fn into_failure(self) -> Failure {
+    pub(super) fn into_failure(self, response: ResponseDetails) -> Failure {
         let start: String = self.text.chars().take(MAXIMUM_TEXT).collect();
         let text = redacted(&start);
         match self.kind {
-            FailureKind::RateLimited => Failure::RateLimited { retry_after: None },
+            FailureKind::RateLimited => Failure::RateLimited {
+                retry_after: None,
+                response,
+            },
             FailureKind::Unreachable => match self.timeout {
                 Some(after) => Failure::TimedOut {
                     after: Duration::from_millis(after),
                     text,
                 },
-                None => Failure::Unreachable(text),
+                None => Failure::Unreachable(Reason { text, response }),
             },
-            FailureKind::UnexpectedResponse => Failure::UnexpectedResponse(text),
+            FailureKind::UnexpectedResponse => {
+                Failure::UnexpectedResponse(Reason { text, response })
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::identity::cache::disk::DiskCache;
+use crate::identity::failure::Reason;
 use crate::source::Source;
 use crate::token::Token;
 
@@ -80,7 +81,7 @@ fn time_that_passes_is_seen_by_both_clocks() {
     let shared = shared(folder.path());
     let now = now();
     shared.insert_identity(now, br#"{"name":"alice"}"#, &credential());
-    shared.insert_limit(LimitScope::Whoami, now, YEARS);
+    shared.insert_limit(LimitScope::Whoami, now, YEARS, &ResponseDetails::default());
     let minute = later(now, 60);
     let (asked, identity, _) = shared.identity(minute).unwrap();
     assert_eq!(identity.user, "alice");
@@ -101,9 +102,9 @@ fn a_clock_that_is_set_back_makes_nothing_fresh_and_locks_nobody_out() {
         let shared = shared(folder.path());
         let now = now();
         shared.insert_identity(now, br#"{"name":"alice"}"#, &credential());
-        shared.insert_limit(LimitScope::Whoami, now, HOUR);
-        shared.insert_rejection(now, once(now));
-        let failure = Failure::Unreachable(String::new());
+        shared.insert_limit(LimitScope::Whoami, now, HOUR, &ResponseDetails::default());
+        shared.insert_rejection(now, once(now), &ResponseDetails::default());
+        let failure = Failure::Unreachable("".into());
         shared.insert_failure(now, 7, &failure, &credential());
         let back = set(now, false, length);
         // All of it is from the future.
@@ -113,7 +114,12 @@ fn a_clock_that_is_set_back_makes_nothing_fresh_and_locks_nobody_out() {
         let failure = shared.failure(back, &[7], None, true);
         assert!(failure.is_none());
         // Later answers are trusted by the clock as it is now.
-        shared.insert_limit(LimitScope::Whoami, back, Duration::from_secs(5));
+        shared.insert_limit(
+            LimitScope::Whoami,
+            back,
+            Duration::from_secs(5),
+            &ResponseDetails::default(),
+        );
         assert_eq!(
             shared.limit(LimitScope::Whoami, later(back, 2)),
             Some(Duration::from_secs(3))
@@ -130,8 +136,8 @@ fn a_clock_that_is_set_forward_makes_everything_old_and_nothing_last() {
         let shared = shared(folder.path());
         let now = now();
         shared.insert_identity(now, br#"{"name":"alice"}"#, &credential());
-        shared.insert_limit(LimitScope::Whoami, now, HOUR);
-        shared.insert_rejection(now, once(now));
+        shared.insert_limit(LimitScope::Whoami, now, HOUR, &ResponseDetails::default());
+        shared.insert_rejection(now, once(now), &ResponseDetails::default());
         let on = set(now, true, length);
         // A process with a shorter uptime cannot represent such an early instant.
         let age = |asked: Instant| on.instant.saturating_duration_since(asked);
@@ -154,7 +160,12 @@ fn a_limit_that_somebody_wrote_to_last_for_ever_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let shared = shared(folder.path());
     let now = now();
-    shared.insert_limit(LimitScope::Whoami, now, Duration::from_secs(5));
+    shared.insert_limit(
+        LimitScope::Whoami,
+        now,
+        Duration::from_secs(5),
+        &ResponseDetails::default(),
+    );
     let path = folder.path().join(&names(folder.path())[0]);
     let good = std::fs::read_to_string(&path).unwrap();
     let until = serde_json::from_str::<Value>(&good).unwrap()["until"].to_string();
@@ -170,7 +181,7 @@ fn a_failure_is_for_those_who_waited_for_it() {
     let shared = shared(folder.path());
     let now = now();
     let second = Duration::from_secs(1);
-    let failed = Failure::Unreachable("the Hub answered with status 503".to_owned());
+    let failed = Failure::Unreachable("the Hub answered with status 503".into());
     shared.insert_failure(now, 7, &failed, &credential());
     let asked = now.instant.checked_sub(second);
     let is_shared = |lease_ids: &[u64], not_before, accepts_time_outs| {
@@ -195,7 +206,11 @@ fn a_failure_is_for_those_who_waited_for_it() {
     shared.insert_identity(now, br#"{"name":"alice"}"#, &credential());
     assert!(!is_shared(&[7], asked, true));
     // Failures that concern only the caller are not shared.
-    for own in [Failure::Rejected, Failure::Offline, Failure::Interrupted] {
+    for own in [
+        Failure::Rejected(ResponseDetails::default()),
+        Failure::Offline,
+        Failure::Interrupted,
+    ] {
         shared.insert_failure(now, 7, &own, &credential());
         assert!(!is_shared(&[7], asked, true));
     }
@@ -206,11 +221,16 @@ fn a_success_ends_a_limit_and_a_rejection_ends_an_identity() {
     let folder = tempfile::tempdir().unwrap();
     let shared = shared(folder.path());
     let now = now();
-    shared.insert_limit(LimitScope::Whoami, now, Duration::from_secs(5));
+    shared.insert_limit(
+        LimitScope::Whoami,
+        now,
+        Duration::from_secs(5),
+        &ResponseDetails::default(),
+    );
     shared.insert_identity(now, br#"{"name":"alice"}"#, &credential());
     assert!(shared.limit(LimitScope::Whoami, now).is_none());
     shared.remove_identity();
-    shared.insert_rejection(now, once(now));
+    shared.insert_rejection(now, once(now), &ResponseDetails::default());
     assert!(shared.identity(now).is_none());
     assert!(shared.rejection(now).is_some());
 }
@@ -227,7 +247,7 @@ fn no_token_reaches_the_disk() {
     ] {
         shared.insert_identity(Timestamp::now(), body.as_bytes(), &credential());
         assert_eq!(names(folder.path()), [""; 0], "{body}");
-        let failure = Failure::UnexpectedResponse(body);
+        let failure = Failure::UnexpectedResponse(body.into());
         shared.insert_failure(Timestamp::now(), 7, &failure, &credential());
         for name in names(folder.path()) {
             let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
@@ -292,7 +312,7 @@ fn other_processes_know_how_often_a_no_was_given() {
     assert!(shared.denial(&Digest::of("99"), last).is_some());
     shared.remove_denials();
     assert_eq!(shared.denial(&Digest::of("99"), last), None);
-    shared.insert_rejection(now, third);
+    shared.insert_rejection(now, third, &ResponseDetails::default());
     assert_eq!(shared.rejection(later(now, 7)), Some((now.instant, third)));
 }
 
@@ -322,8 +342,8 @@ fn a_failure_is_shared_with_those_who_take_the_same_route() {
         follower.failure(now, &[7], None, true).is_some()
     };
     for failure in [
-        Failure::Unreachable("the proxy cannot be reached".to_owned()),
-        Failure::UnexpectedResponse("it is a proxy's page".to_owned()),
+        Failure::Unreachable("the proxy cannot be reached".into()),
+        Failure::UnexpectedResponse("it is a proxy's page".into()),
     ] {
         asker.insert_failure(now, 7, &failure, &credential());
         assert_eq!(
@@ -332,7 +352,43 @@ fn a_failure_is_shared_with_those_who_take_the_same_route() {
         );
     }
     // The Hub itself has said this.
-    let limited = Failure::RateLimited { retry_after: None };
+    let limited = Failure::RateLimited {
+        retry_after: None,
+        response: ResponseDetails::default(),
+    };
     asker.insert_failure(now, 7, &limited, &credential());
     assert_eq!([is_shared("a"), is_shared("b")], [true, true]);
+}
+
+#[test]
+fn what_an_answer_says_about_itself_is_shared_and_not_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = shared(folder.path());
+    let now = now();
+    let said = ResponseDetails::new(Some("Root=1-2".to_owned()), Some("No.".to_owned()));
+    shared.insert_rejection(now, once(now), &said);
+    assert_eq!(shared.rejection_response(now), said);
+    shared.insert_limit(LimitScope::Hub, now, HOUR, &said);
+    assert_eq!(
+        shared.limit_response(LimitScope::Hub, now),
+        Some(said.clone())
+    );
+    assert_eq!(shared.limit_response(LimitScope::Whoami, now), None);
+    let failure = Failure::Unreachable(Reason {
+        text: "the Hub answered with status 503".to_owned(),
+        response: said.clone(),
+    });
+    shared.insert_failure(now, 7, &failure, None, &credential());
+    let known = shared.failure(now, &[7], None, Duration::ZERO).unwrap();
+    assert_eq!(known.response(), said);
+
+    for name in names(folder.path()) {
+        let path = folder.path().join(name);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let bad = text.replace("No.", &format!("\\u001b[31m{}", "x ".repeat(2_000)));
+        std::fs::write(&path, bad).unwrap();
+    }
+    let read = shared.rejection_response(now);
+    let message = read.server_message().unwrap();
+    assert!(message.starts_with("\u{fffd}[31m") && message.chars().count() <= 500);
 }
