@@ -22,8 +22,8 @@ git runs this after `hubtoken setup-git`. To see what git would get:
 
   printf 'url=https://huggingface.co\\n\\n' | git credential fill
 
-`get` prints the token of the folder it runs in, but only if git is talking to that token's own
-Hub; otherwise it prints nothing. `store` and `erase` do nothing: hubtoken stores its tokens itself.
+`get` prints the token of the folder it runs in, or the stored one of the user whom git names, but
+only if git is talking to that token's own Hub; otherwise it prints nothing. `store` and `erase` do nothing: hubtoken stores its tokens itself.
 
 Exit codes: 0 a token, or none for this host; 1 the configuration names a profile that is
 not stored; 2 git's request or the configuration is invalid.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 from huggingface_hub import HfApi
 
 import hubtoken
+from tests.e2e.support.runner import SCRIPTS
 
 if TYPE_CHECKING:
     from hubtoken import HubToken
@@ -54,12 +56,24 @@ def fill(runner: Runner, variables: dict[str, str], url: str) -> tuple[dict[str,
 
 
 @pytest.fixture
-def both(world: World, runner: Runner, variables: dict[str, str]) -> dict[str, HubToken]:
+def verb(tmp_path: Path) -> str:
+    """A `hubtoken` alone in its folder, so that git runs the verb and not the standalone program.
+
+    `test_credential_helper.py` compares the two.
+    """
+    copy = tmp_path / "alone" / "hubtoken"
+    copy.parent.mkdir()
+    shutil.copy(SCRIPTS / "hubtoken", copy)
+    return str(copy)
+
+
+@pytest.fixture
+def both(world: World, runner: Runner, variables: dict[str, str], verb: str) -> dict[str, HubToken]:
     """Tokens of bob and alice, of which alice's is the active one; git is set up."""
     tokens = {user: world.new_token(user, "write") for user in ("bob", "alice")}
     for token in tokens.values():
         log_in(runner, token)
-    done = runner.run("hubtoken", "setup-git", variables=variables)
+    done = runner.run(verb, "setup-git", variables=variables)
     assert (done.returncode, done.stderr) == (0, "")
     return tokens
 
@@ -102,11 +116,11 @@ def test_other_names_get_the_folders_token(
 
 
 def test_the_end_of_a_token_is_answered(
-    world: World, runner: Runner, variables: dict[str, str]
+    world: World, runner: Runner, variables: dict[str, str], verb: str
 ) -> None:
     before = int(time.time())
     log_in(runner, world.new_token("carol", "read", expires_in=HOUR))
-    runner.run("hubtoken", "setup-git", variables=variables)
+    runner.run(verb, "setup-git", variables=variables)
     filled, said = fill(runner, variables, world.endpoint)
     end = int(filled["password_expiry_utc"])
     assert before + HOUR - 1 <= end <= time.time() + HOUR + 1

@@ -15,7 +15,7 @@ const KEYS: &str = r"^credential\.(.*\.)?helper$";
 /// One of our helpers in git's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfiguredHelper {
-    /// The address that it answers for; `None` for all addresses.
+    /// The address that it answers for, without a user; `None` for all addresses.
     pub url: Option<String>,
     /// The value.
     pub value: String,
@@ -38,8 +38,7 @@ impl ConfiguredHelper {
         ));
         Some(match &self.url {
             Some(url) => {
-                // Addresses that hubtoken writes have no user, but a user may have written this one.
-                let url = redacted(url.rsplit_once('@').map_or(url, |(_, host)| host));
+                let url = redacted(url);
                 let local = if self.is_local() { " --local" } else { "" };
                 format!(
                     "{what}, so git gets no password for {url}: its other helpers are disabled for \
@@ -55,6 +54,14 @@ impl ConfiguredHelper {
     fn is_local(&self) -> bool {
         let file = self.origin.strip_prefix("file:").unwrap_or_default();
         Path::new(file).ends_with(".git/config")
+    }
+}
+
+/// An address without a user and a password: hubtoken writes none, but somebody may have.
+fn without_user(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        _ => url.to_owned(),
     }
 }
 
@@ -87,7 +94,7 @@ impl Git<'_> {
                     url: key
                         .strip_prefix("credential.")
                         .and_then(|rest| rest.strip_suffix(".helper"))
-                        .map(str::to_owned),
+                        .map(without_user),
                     value: value.to_owned(),
                     origin: origin.to_owned(),
                     exists,

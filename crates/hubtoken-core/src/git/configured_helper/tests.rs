@@ -100,7 +100,9 @@ fn a_repositorys_own_helper_is_named_as_such() {
     git.set_up(key, "!'/gone' git-credential").unwrap();
     let found = machine.helpers().unwrap();
     let warning = found[0].warning().unwrap();
-    assert!(warning.contains("--local --endpoint hub.example") && !warning.contains("hunter2"));
+    assert!(
+        warning.contains("--local --endpoint https://hub.example") && !warning.contains("hunter2")
+    );
 }
 
 #[test]
