@@ -60,7 +60,7 @@ def refine(text: str) -> str:
 
 def absent(text: str) -> list[str]:
     """The names above that a stub does not have."""
-    return sorted({*CLOSED, *OVERLOADS} - dict(_functions(ast.parse(text))).keys())
+    return sorted({*CLOSED, *OVERLOADS} - dict(functions(ast.parse(text))).keys())
 
 
 # A range of the text, as lines and columns, and what replaces it.
@@ -68,10 +68,9 @@ Edit = tuple[int, int, int, int, str]
 
 
 def _edits(tree: ast.Module) -> Iterator[Edit]:
-    functions = dict(_functions(tree))
-    for name, function in functions.items():
+    for name, function in functions(tree):
         if name in CLOSED:
-            yield _replaced(function, f"Literal[{', '.join(map(repr, _words(name, function)))}]")
+            yield _replaced(function, f"Literal[{', '.join(map(repr, words(name, function)))}]")
         elif name.endswith((".__eq__", ".__ne__")):
             # `NotImplemented` is for the interpreter.
             yield _replaced(function, "bool")
@@ -81,7 +80,8 @@ def _edits(tree: ast.Module) -> Iterator[Edit]:
             yield _inserted(function, _constructor(function))
 
 
-def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+def functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """The functions of a stub, and with the names of their classes the methods."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
             yield node.name, node
@@ -91,11 +91,12 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
                     yield f"{node.name}.{member.name}", member
 
 
-def _words(name: str, function: ast.FunctionDef) -> list[str]:
-    words = re.findall(r"`([^`\n]+)`", ast.get_docstring(function) or "")
-    if len(words) < 2:  # noqa: PLR2004 - one word is no choice
+def words(name: str, function: ast.FunctionDef) -> list[str]:
+    """The words that the docstring of a property lists."""
+    listed = re.findall(r"`([^`\n]+)`", ast.get_docstring(function) or "")
+    if len(listed) < 2:  # noqa: PLR2004 - one word is no choice
         sys.exit(f"the docstring of {name} lists no words: see stub_types.py")
-    return words
+    return listed
 
 
 def _replaced(function: ast.FunctionDef, annotation: str) -> Edit:

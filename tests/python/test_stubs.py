@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import ast
 
+import pytest
+
+import stub_types
 import stubs
+from hubtoken import _core
 
 ROUGH = '''"""
 The core.
@@ -47,3 +51,77 @@ def test_docstrings_survive() -> None:
 def test_finishing_is_stable() -> None:
     finished = stubs.finish(ROUGH)
     assert stubs.finish(finished.removeprefix(stubs.BANNER)) == finished
+
+
+INCOMPLETE = '''"""
+The core.
+"""
+
+from _typeshed import Incomplete
+from typing import Any, Final, final
+
+__version__: Final[str]
+
+@final
+class Verdict:
+    def __eq__(self, other: object, /) -> Any: ...
+    def __new__(cls, /, word: "str" = "a", *, more: int = 1) -> Verdict: ...
+    @property
+    def outcome(self, /) -> str:
+        """
+        `allowed`, `denied` or
+        `unknown`. Never another.
+        """
+
+def resolve_token(
+    token: "str | HubToken | bool | None" = None, *, required: "bool" = True
+) -> "HubToken | None":
+    """
+    Finds a token.
+    """
+
+def __getattr__(name: str) -> Incomplete: ...
+'''
+
+
+def test_what_pyo3_cannot_say_is_added() -> None:
+    finished = stubs.finish(INCOMPLETE)
+    assert 'def outcome(self, /) -> Literal["allowed", "denied", "unknown"]:' in finished
+    assert "def __eq__(self, other: object, /) -> bool: ..." in finished
+    assert "def __init__(self, /, word: str = " in finished
+    assert "from typing import Final, Literal, final, overload\n" in finished
+    found = [
+        ast.unparse(node) for node in ast.parse(finished).body if isinstance(node, ast.FunctionDef)
+    ]
+    assert [text.partition("\n")[0] for text in found] == ["@overload"] * 3
+    assert "token: Literal[False], *, required: bool=True) -> None:" in found[0]
+    assert "token: str | HubToken | Literal[True] | None=None, " in found[1]
+    assert "required: Literal[True]=True) -> HubToken:" in found[1]
+    assert "Finds a token." in found[2]
+
+
+def test_a_module_with_an_init_function_is_complete() -> None:
+    finished = stubs.finish(INCOMPLETE)
+    assert '__all__ = ["Verdict", "__version__", "resolve_token"]\n' in finished
+    assert "Incomplete" not in finished
+    assert "__getattr__" not in finished
+
+
+def test_a_name_that_is_no_longer_there_is_noticed() -> None:
+    absent = stub_types.absent(INCOMPLETE)
+    assert "HubToken.kind" in absent
+    assert "Verdict.outcome" not in absent
+    assert stub_types.absent(stubs.STUB.read_text()) == []
+
+
+def test_closed_words_are_those_of_the_module() -> None:
+    """As far as the module takes them as arguments."""
+    words = {
+        name: stub_types.words(name, function)
+        for name, function in stub_types.functions(ast.parse(stubs.STUB.read_text()))
+        if name in stub_types.CLOSED
+    }
+    for word in words["TraceStep.answer"]:
+        assert _core.restore_trace([("env:A", word, None, "")], None).steps[0].answer == word
+    with pytest.raises(ValueError, match="damaged"):
+        _core.restore_trace([("env:A", "other", None, "")], None)
