@@ -22,7 +22,7 @@ def _check_interpreter() -> None:
 
     is_main = getattr(_thread, "_is_main_interpreter", None)
     if is_main is None and not hasattr(sys.modules.get("__main__"), "__file__"):
-        # Not a program, which spares most processes this import: Python before 3.13 has no other
+        # Not a program, which spares most processes this import: Python before 3.12 has no other
         # way to tell.
         try:
             interpreters = __import__("_xxsubinterpreters")
