@@ -8,6 +8,8 @@ from os import PathLike
 from typing import Any, Final, Literal, final, overload
 
 from hubtoken.activation import Activation
+from hubtoken.secret_value import SecretValue
+from typing_extensions import Self
 
 __all__ = [
     "Approval",
@@ -49,9 +51,10 @@ __all__ = [
     "require_role",
     "resolve_token",
     "restore",
-    "restore_trace",
+    "restore_record",
     "stored_tokens",
     "switch_token",
+    "token_mask",
     "whoami",
 ]
 
@@ -63,6 +66,21 @@ The version of hubtoken.
 @final
 class Approval:
     """A token that requested access to an organization of an embedded Hub, or was revoked there."""
+    def __copy__(self, /) -> Self:
+        """The same object, which cannot change."""
+    def __deepcopy__(self, memo: object, /) -> Self:
+        """The same object."""
+    def __eq__(self, value: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """The pickled form, without any token."""
+    @classmethod
+    def _restore(cls, state: str, /) -> Self:
+        """Restores what was pickled."""
     @property
     def asked_at(self, /) -> datetime:
         """When the token requested access; when it was revoked, if it never did."""
@@ -75,6 +93,21 @@ class Approval:
     @property
     def status(self, /) -> Literal["pending", "approved", "denied", "revoked"]:
         """`pending`, `approved`, `denied` or `revoked`."""
+    def to_dict(self, /) -> dict[str, Any]:
+        """The attributes, ready for JSON.
+
+        Times are ISO 8601 text, records are dictionaries, and tokens are masks. So is text
+        that looks like a token.
+
+        Returns:
+            A new dictionary, with the names of the attributes.
+
+        Example:
+            >>> import hubtoken
+            >>> trace = hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> trace.to_dict()["endpoint"]
+            'https://huggingface.co'
+        """
     @property
     def token(self, /) -> TokenInfo:
         """The token."""
@@ -85,6 +118,21 @@ class Approval:
 @final
 class AuditEntry:
     """An entry of an embedded Hub's audit log: who did what to what, when, and from where."""
+    def __copy__(self, /) -> Self:
+        """The same object, which cannot change."""
+    def __deepcopy__(self, memo: object, /) -> Self:
+        """The same object."""
+    def __eq__(self, value: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """The pickled form, without any token."""
+    @classmethod
+    def _restore(cls, state: str, /) -> Self:
+        """Restores what was pickled."""
     @property
     def act(self, /) -> str:
         """The action, such as `token.create`."""
@@ -118,6 +166,21 @@ class AuditEntry:
     @property
     def repository(self, /) -> str | None:
         """The repository that the action applied to."""
+    def to_dict(self, /) -> dict[str, Any]:
+        """The attributes, ready for JSON.
+
+        Times are ISO 8601 text, records are dictionaries, and tokens are masks. So is text
+        that looks like a token.
+
+        Returns:
+            A new dictionary, with the names of the attributes.
+
+        Example:
+            >>> import hubtoken
+            >>> trace = hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> trace.to_dict()["endpoint"]
+            'https://huggingface.co'
+        """
     @property
     def token_id(self, /) -> str | None:
         """The ID of the token that the action applied to."""
@@ -590,13 +653,15 @@ class HubToken:
     never shows the value. It is not a `str`; `reveal()` returns one for libraries that need it. As
     `auth=` of `requests` and `httpx` it sets the header for its own Hub only. A pickle carries its
     source but not the value, except in the pickle that `multiprocessing` passes to a process that
-    it starts.
+    it starts. As the type of a field of a pydantic model it takes what this class takes; errors of
+    the field do not show the value, and JSON has the mask.
 
     A value on a command line is visible to every user of the machine, and the shell keeps it in its
     history. Prefer the environment variable `HF_TOKEN`, which `hubtoken.resolve_token()` reads.
 
     Args:
-        token: The value. A `HubToken` is returned unchanged.
+        token: The value, or an object with `get_secret_value()`, such as pydantic's `SecretStr`. A
+            `HubToken` is returned unchanged.
         endpoint: The Hub that it belongs to; `None` for `HF_ENDPOINT`, or `https://huggingface.co`.
 
     Raises:
@@ -639,9 +704,16 @@ class HubToken:
     def __deepcopy__(self, memo: object, /) -> HubToken: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __format__(self, format_spec: str, /) -> str: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
     def __hash__(self, /) -> int: ...
-    def __init__(self, /, token: str | HubToken, *, endpoint: str | None = None) -> None: ...
-    def __new__(cls, /, token: str | HubToken, *, endpoint: str | None = None) -> HubToken: ...
+    def __init__(
+        self, /, token: str | HubToken | SecretValue, *, endpoint: str | None = None
+    ) -> None: ...
+    def __new__(
+        cls, /, token: str | HubToken | SecretValue, *, endpoint: str | None = None
+    ) -> HubToken: ...
     def __reduce__(self, /) -> tuple[Any, ...]:
         """The pickled form: a reference, and the value only while `multiprocessing` pickles what it
         passes to a process that it is starting.
@@ -807,6 +879,21 @@ class HubToken:
 @final
 class Identity:
     """Who a token belongs to, and what it may do, as the Hub reports it."""
+    def __copy__(self, /) -> Self:
+        """The same object, which cannot change."""
+    def __deepcopy__(self, memo: object, /) -> Self:
+        """The same object."""
+    def __eq__(self, value: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """The pickled form, without any token."""
+    @classmethod
+    def _restore(cls, state: str, /) -> Self:
+        """Restores what was pickled."""
     @property
     def authentication(self, /) -> str | None:
         """How the request was authenticated, such as `access_token`, `oauth` or `app_token`."""
@@ -845,6 +932,21 @@ class Identity:
     @property
     def scopes(self, /) -> list[Scope]:
         """The permissions of a fine-grained token, by entity."""
+    def to_dict(self, /) -> dict[str, Any]:
+        """The attributes, ready for JSON.
+
+        Times are ISO 8601 text, records are dictionaries, and tokens are masks. So is text
+        that looks like a token.
+
+        Returns:
+            A new dictionary, with the names of the attributes.
+
+        Example:
+            >>> import hubtoken
+            >>> trace = hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> trace.to_dict()["endpoint"]
+            'https://huggingface.co'
+        """
     @property
     def token_name(self, /) -> str | None:
         """The token's name on the Hub."""
@@ -858,9 +960,27 @@ class Identity:
 @final
 class Organization:
     """A membership in an organization."""
+    def __copy__(self, /) -> Self:
+        """The same object, which cannot change."""
+    def __deepcopy__(self, memo: object, /) -> Self:
+        """The same object."""
+    def __eq__(self, value: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """The pickled form, without any token."""
+    @classmethod
+    def _restore(cls, state: str, /) -> Self:
+        """Restores what was pickled."""
     @property
     def full_name(self, /) -> str | None:
         """The organization's display name."""
+    @property
+    def has_resource_groups(self, /) -> bool:
+        """Whether the account has a role in some resource group, which may exceed `role_in_org`."""
     @property
     def name(self, /) -> str:
         """The organization's name."""
@@ -872,10 +992,40 @@ class Organization:
     @property
     def security_restrictions(self, /) -> list[str]:
         """What blocks this token, such as `token-policy`, `token-revoked`, `mfa`, `sso` or `ip`."""
+    def to_dict(self, /) -> dict[str, Any]:
+        """The attributes, ready for JSON.
+
+        Times are ISO 8601 text, records are dictionaries, and tokens are masks. So is text
+        that looks like a token.
+
+        Returns:
+            A new dictionary, with the names of the attributes.
+
+        Example:
+            >>> import hubtoken
+            >>> trace = hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> trace.to_dict()["endpoint"]
+            'https://huggingface.co'
+        """
 
 @final
 class Scope:
     """The permissions of a fine-grained token on one entity."""
+    def __copy__(self, /) -> Self:
+        """The same object, which cannot change."""
+    def __deepcopy__(self, memo: object, /) -> Self:
+        """The same object."""
+    def __eq__(self, value: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """The pickled form, without any token."""
+    @classmethod
+    def _restore(cls, state: str, /) -> Self:
+        """Restores what was pickled."""
     @property
     def entity_name(self, /) -> str | None:
         """`alice`, `acme`, `alice/tiny`, …"""
@@ -885,6 +1035,21 @@ class Scope:
     @property
     def permissions(self, /) -> list[str]:
         """The Hub's permission strings, such as `repo.content.read`."""
+    def to_dict(self, /) -> dict[str, Any]:
+        """The attributes, ready for JSON.
+
+        Times are ISO 8601 text, records are dictionaries, and tokens are masks. So is text
+        that looks like a token.
+
+        Returns:
+            A new dictionary, with the names of the attributes.
+
+        Example:
+            >>> import hubtoken
+            >>> trace = hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> trace.to_dict()["endpoint"]
+            'https://huggingface.co'
+        """
 
 @final
 class StoredToken:
@@ -895,9 +1060,26 @@ class StoredToken:
         >>> [stored.name for stored in hubtoken.stored_tokens() if stored.active]
         []
     """
+    def __copy__(self, /) -> Self:
+        """The same object, which cannot change."""
+    def __deepcopy__(self, memo: object, /) -> Self:
+        """The same object."""
+    def __eq__(self, value: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """The pickled form, without any token."""
+    @classmethod
+    def _restore(cls, state: str, /) -> Self:
+        """Restores what was pickled."""
     @property
     def active(self, /) -> bool:
-        """Whether it is the active token, which every library uses if it is given none."""
+        """Whether it is the token that is used here when none is given. It is not if `HF_TOKEN`, the
+        folder's configuration, a command, or a notebook's vault takes precedence with another one.
+        """
     @property
     def created_at(self, /) -> datetime | None:
         """When the token was created (UTC); `None` if that is unknown."""
@@ -910,21 +1092,64 @@ class StoredToken:
         that is unknown.
         """
     @property
+    def fingerprint(self, /) -> str:
+        """The first eight bytes of the value's SHA-256, in hexadecimal: distinguishes tokens in a log."""
+    @property
     def name(self, /) -> str:
         """The name."""
     @property
     def role(self, /) -> str | None:
         """The role at login; `None` if it is unknown."""
     @property
+    def selected(self, /) -> bool:
+        """Whether `login` or `switch_token` selected it, here or in `huggingface_hub`: it is active
+        unless something takes precedence.
+        """
+    def to_dict(self, /) -> dict[str, Any]:
+        """The attributes, ready for JSON.
+
+        Times are ISO 8601 text, records are dictionaries, and tokens are masks. So is text
+        that looks like a token.
+
+        Returns:
+            A new dictionary, with the names of the attributes.
+
+        Example:
+            >>> import hubtoken
+            >>> trace = hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> trace.to_dict()["endpoint"]
+            'https://huggingface.co'
+        """
+    @property
     def token(self, /) -> HubToken:
         """The token."""
     @property
     def user(self, /) -> str | None:
         """The account; `None` if `huggingface_hub` stored the token."""
+    @property
+    def verified(self, /) -> bool | None:
+        """Whether the Hub has identified it. `False` after `login(..., verify=False)`, until hubtoken
+        has learned on this machine whose it is; `None` if `huggingface_hub` stored the token.
+        """
 
 @final
 class TokenInfo:
     """A token of a user of an embedded Hub, without its value."""
+    def __copy__(self, /) -> Self:
+        """The same object, which cannot change."""
+    def __deepcopy__(self, memo: object, /) -> Self:
+        """The same object."""
+    def __eq__(self, value: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """The pickled form, without any token."""
+    @classmethod
+    def _restore(cls, state: str, /) -> Self:
+        """Restores what was pickled."""
     @property
     def created_at(self, /) -> datetime:
         """When the token was created."""
@@ -949,6 +1174,21 @@ class TokenInfo:
     @property
     def role(self, /) -> Literal["read", "write", "fine-grained"]:
         """`read`, `write` or `fine-grained`."""
+    def to_dict(self, /) -> dict[str, Any]:
+        """The attributes, ready for JSON.
+
+        Times are ISO 8601 text, records are dictionaries, and tokens are masks. So is text
+        that looks like a token.
+
+        Returns:
+            A new dictionary, with the names of the attributes.
+
+        Example:
+            >>> import hubtoken
+            >>> trace = hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> trace.to_dict()["endpoint"]
+            'https://huggingface.co'
+        """
 
 @final
 class Trace:
@@ -956,8 +1196,21 @@ class Trace:
 
     `print(trace)` and a notebook show it line by line; it contains masks, never values.
     """
+    def __copy__(self, /) -> Self:
+        """The same object, which cannot change."""
+    def __deepcopy__(self, memo: object, /) -> Self:
+        """The same object."""
+    def __eq__(self, value: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
     def __reduce__(self, /) -> tuple[Any, ...]:
-        """Pickles the trace, which crosses process boundaries with the error that carries it."""
+        """The pickled form, without any token."""
+    @classmethod
+    def _restore(cls, state: str, /) -> Self:
+        """Restores what was pickled."""
     @property
     def endpoint(self, /) -> str | None:
         """The Hub that the token belongs to; `None` if there is no token."""
@@ -970,10 +1223,43 @@ class Trace:
     @property
     def steps(self, /) -> list[TraceStep]:
         """The steps, in the order in which the sources are tried."""
+    def to_dict(self, /) -> dict[str, Any]:
+        """The attributes, ready for JSON.
+
+        Times are ISO 8601 text, records are dictionaries, and tokens are masks. So is text
+        that looks like a token.
+
+        Returns:
+            A new dictionary, with the names of the attributes.
+
+        Example:
+            >>> import hubtoken
+            >>> trace = hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> trace.to_dict()["endpoint"]
+            'https://huggingface.co'
+        """
+    @property
+    def warnings(self, /) -> list[str]:
+        """What to mend about the token in use, such as a whole line that was pasted in its place."""
 
 @final
 class TraceStep:
     """The status of one source."""
+    def __copy__(self, /) -> Self:
+        """The same object, which cannot change."""
+    def __deepcopy__(self, memo: object, /) -> Self:
+        """The same object."""
+    def __eq__(self, value: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """The pickled form, without any token."""
+    @classmethod
+    def _restore(cls, state: str, /) -> Self:
+        """Restores what was pickled."""
     @property
     def answer(
         self, /
@@ -991,6 +1277,21 @@ class TraceStep:
 
         For instance `env:HF_TOKEN` or `file:/home/alice/.cache/huggingface/token`.
         """
+    def to_dict(self, /) -> dict[str, Any]:
+        """The attributes, ready for JSON.
+
+        Times are ISO 8601 text, records are dictionaries, and tokens are masks. So is text
+        that looks like a token.
+
+        Returns:
+            A new dictionary, with the names of the attributes.
+
+        Example:
+            >>> import hubtoken
+            >>> trace = hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> trace.to_dict()["endpoint"]
+            'https://huggingface.co'
+        """
 
 @final
 class Verdict:
@@ -1001,6 +1302,21 @@ class Verdict:
     """
     def __bool__(self, /) -> bool:
         """Whether it is allowed. Raises `VerdictUnknownError` if that is unknown."""
+    def __copy__(self, /) -> Self:
+        """The same object, which cannot change."""
+    def __deepcopy__(self, memo: object, /) -> Self:
+        """The same object."""
+    def __eq__(self, value: object, /) -> bool: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any, /) -> Any:
+        """The schema for pydantic."""
+    def __hash__(self, /) -> int: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __reduce__(self, /) -> tuple[Any, ...]:
+        """The pickled form, without any token."""
+    @classmethod
+    def _restore(cls, state: str, /) -> Self:
+        """Restores what was pickled."""
     @property
     def actual(self, /) -> str | None:
         """The role or permission that the token has."""
@@ -1019,6 +1335,21 @@ class Verdict:
     @property
     def target(self, /) -> str | None:
         """The repository or namespace; `None` for the Hub as a whole."""
+    def to_dict(self, /) -> dict[str, Any]:
+        """The attributes, ready for JSON.
+
+        Times are ISO 8601 text, records are dictionaries, and tokens are masks. So is text
+        that looks like a token.
+
+        Returns:
+            A new dictionary, with the names of the attributes.
+
+        Example:
+            >>> import hubtoken
+            >>> trace = hubtoken.explain("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")
+            >>> trace.to_dict()["endpoint"]
+            'https://huggingface.co'
+        """
 
 def activation_origin(token: HubToken) -> str:
     """The description of a token's source that `activate()` passes to child processes.
@@ -1093,7 +1424,10 @@ def authorize(
     """
 
 def cached_identity(
-    token: str | HubToken, *, endpoint: str | None = None, max_age: float | None = None
+    token: str | HubToken | SecretValue,
+    *,
+    endpoint: str | None = None,
+    max_age: float | None = None,
 ) -> Identity | None:
     """Returns the cached identity behind a token that a caller has sent: for event loops.
 
@@ -1157,7 +1491,7 @@ def clear_cache() -> None:
     """
 
 def explain(
-    token: str | HubToken | bool | None = None,
+    token: str | HubToken | SecretValue | bool | None = None,
     *,
     endpoint: str | None = None,
     profile: str | None = None,
@@ -1209,7 +1543,7 @@ def get_token() -> str | None:
     """
 
 def identify(
-    token: str | HubToken,
+    token: str | HubToken | SecretValue,
     *,
     endpoint: str | None = None,
     max_age: float | None = None,
@@ -1225,7 +1559,8 @@ def identify(
 
     A call takes about a microsecond if the answer is cached, and a request to the Hub if it is not.
     To keep an event loop from waiting for the Hub, call `cached_identity` first, and then
-    `await asyncio.to_thread(hubtoken.identify, token)`.
+    `await asyncio.to_thread(hubtoken.identify, token)`. Under gevent, if the program lets it patch
+    the standard library, only the greenlet that calls this waits.
 
     Args:
         token: The token, without the word `Bearer`.
@@ -1233,7 +1568,7 @@ def identify(
         max_age: The maximum age of a cached answer, in seconds; 0 always sends a request. By
             default 300, and 10 for the answer that the Hub rejects the token.
         max_stale: The maximum age of an answer if the Hub is unavailable, in seconds; 0 by default.
-        timeout: How long to wait for the Hub, in seconds; 10 by default.
+        timeout: As for `whoami`.
 
     Returns:
         The identity.
@@ -1263,6 +1598,7 @@ def identify_anew(
     endpoint: str | None = None,
     max_age: float | None = None,
     timeout: float | None = None,
+    spent: float = 0.0,
 ) -> Identity:
     """Checks whose a caller's token is before the caller is rejected. For `hubtoken.asgi`.
 
@@ -1271,6 +1607,7 @@ def identify_anew(
         endpoint: As for `identify`.
         max_age: The maximum age of a cached answer, in seconds; at most 10, which is the default.
         timeout: As for `identify`.
+        spent: How much of it has been spent on the same caller before, in seconds.
 
     Returns:
         The identity.
@@ -1305,7 +1642,14 @@ def is_sent_anyway(token: HubToken, instead: dict[str, str | None] | None = None
     """
 
 def login(
-    token: str | HubToken | None = None, *, name: str | None = None, endpoint: str | None = None
+    token: str | HubToken | SecretValue | None = None,
+    *,
+    name: str | None = None,
+    endpoint: str | None = None,
+    verify: bool = True,
+    add_to_git_credential: bool = False,
+    skip_if_logged_in: bool | None = None,
+    new_session: bool | None = None,
 ) -> StoredToken:
     """Stores a token on this machine, after the Hub has identified it.
 
@@ -1313,17 +1657,32 @@ def login(
     than `HF_ENDPOINT`: every library would send it to the wrong one. Warns if a variable such as
     `HF_TOKEN` takes precedence over it.
 
+    Without `token` it prints the page on which the Hub's tokens are created, prompts, and prints
+    whose token in which role was stored where.
+
     Args:
         token: The token; `None` prompts for it at the terminal, or in the notebook, without showing
             it.
         name: The name to store it under; `None` for the Hub's name.
         endpoint: The Hub that the token belongs to; `None` for `HF_ENDPOINT`.
+        verify: Whether to ask the Hub about the token. `False` sends no request and stores it even
+            if the Hub cannot be reached; `StoredToken.verified` is then `False` until hubtoken has
+            learned whose it is. A token without a `name` gets one of the form `token~1a2b3c4d`,
+            which a later login replaces by the Hub's.
+        add_to_git_credential: Whether to give git's own credential helper a copy as well, as in
+            `huggingface_hub`; `logout` takes it back. `hubtoken setup-git` needs no copy.
+        skip_if_logged_in: An option of `huggingface_hub`. `True` is an error unless `token` is
+            given: a prompt is never skipped here.
+        new_session: The same option of earlier versions of `huggingface_hub`, where `False` skips
+            the prompt.
 
     Returns:
         The stored token.
 
     Raises:
-        hubtoken.errors.TokenNotFoundError: There is no terminal to prompt for the token.
+        TypeError: The prompt should be skipped.
+        hubtoken.errors.TokenNotFoundError: There is no terminal to prompt for the token. The message
+            says which token is in use already, if one is.
         hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder, or looks like
             the key of another service; or the name contains a token.
         hubtoken.errors.InvalidTokenError: The Hub rejects the token.
@@ -1343,16 +1702,21 @@ def login(
         True
     """
 
-def logout(name: str | None = None) -> None:
+def logout(name: str | None = None, *, token_name: str | None = None) -> None:
     """Removes a stored token from this machine. It stays valid on the Hub.
 
-    Warns if a variable such as `HF_TOKEN` is still used.
+    A value that is also stored under another name stays the active token, if it is. Warns if there
+    is still a token that is used when none is given, and says which: a variable such as `HF_TOKEN`,
+    a configuration file, a command, or a notebook's vault has it. A copy that `login(...,
+    add_to_git_credential=True)` gave to git is taken back.
 
     Args:
         name: The stored token; `None` for all of them and the active one, as
             `huggingface_hub.logout()` does.
+        token_name: The same under the name that it has in `huggingface_hub`.
 
     Raises:
+        TypeError: Both names are given.
         hubtoken.errors.TokenNotFoundError: There is no stored token of this name.
         hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
         hubtoken.errors.StoreError: The files cannot be read or written.
@@ -1426,6 +1790,7 @@ def require_of_caller(
     endpoint: str | None = None,
     max_age: float | None = None,
     timeout: float | None = None,
+    spent: float = 0.0,
 ) -> None:
     """Checks that a caller's token has the access that is needed, where only the Hub can decide. For
     `hubtoken.asgi`.
@@ -1438,6 +1803,7 @@ def require_of_caller(
         endpoint: As for `identify`.
         max_age: As for `require_role`.
         timeout: As for `identify`.
+        spent: How much of it has been spent on the same caller before, in seconds.
 
     Raises:
         hubtoken.errors.HubTokenError: As for `require_role`.
@@ -1445,7 +1811,7 @@ def require_of_caller(
 
 def require_permission(
     permission: str,
-    token: str | HubToken | bool | None = None,
+    token: str | HubToken | SecretValue | bool | None = None,
     *,
     repo: str | None = None,
     namespace: str | None = None,
@@ -1514,7 +1880,7 @@ def require_permission(
 
 def require_role(
     role: Literal["read", "write"] | None = None,
-    token: str | HubToken | bool | None = None,
+    token: str | HubToken | SecretValue | bool | None = None,
     *,
     repo: str | Literal[False] | None = None,
     repo_type: Literal["model", "dataset", "space"] = "model",
@@ -1556,7 +1922,8 @@ def require_role(
             after the token is known to have expired.
         max_stale: The maximum age of an identity if the Hub is unavailable, in seconds; 24 hours by
             default.
-        timeout: How long to wait for each answer, in seconds; 10 by default.
+        timeout: How long to wait for the Hub, in seconds, for all of its answers together; 10 by
+            default.
         on_unknown: What to do if the result is unknown: `"raise"`, `"warn"` or `"allow"`.
         must_exist: Whether a repository that does not exist yet is a `RepositoryNotFoundError`.
 
@@ -1613,7 +1980,7 @@ def resolve_token(
 ) -> HubToken: ...
 @overload
 def resolve_token(
-    token: str | HubToken | bool | None = None,
+    token: str | HubToken | SecretValue | bool | None = None,
     *,
     endpoint: str | None = None,
     profile: str | None = None,
@@ -1629,8 +1996,9 @@ def resolve_token(
     (`HUBTOKEN_SOURCE_TIMEOUT`). No request is sent to the Hub.
 
     Args:
-        token: A token as text or as `HubToken`; `True` for the environment's; `False` for none;
-            `None` for the environment's unless `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set.
+        token: A token as text, as `HubToken`, or as an object with `get_secret_value()`, such as
+            pydantic's `SecretStr`; `True` for the environment's; `False` for none; `None` for the
+            environment's unless `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set.
         endpoint: The Hub that the token is for, such as `https://huggingface.co`.
         profile: The name of a stored token, which is then the only source.
         required: Whether a missing token is an error. Broken sources that were requested by name
@@ -1681,21 +2049,25 @@ def restore(
         up on first use.
     """
 
-def restore_trace(steps: list[tuple[str, str, str | None, str]], endpoint: str | None) -> Trace:
-    """Restores a `Trace` from a pickle.
+def restore_record(record: type[Any], state: str) -> Any:
+    """Restores a record, such as an `Identity`, from a pickle.
 
     Args:
-        steps: Source, answer, mask and detail of each step.
-        endpoint: The Hub that the token belongs to.
+        record: The class.
+        state: The record's text.
 
     Returns:
-        The trace.
+        An object of the class.
+
+    Raises:
+        ValueError: The pickle was changed.
     """
 
 def stored_tokens() -> list[StoredToken]:
     """Returns the tokens that are stored on this machine, by `hubtoken` or by `huggingface_hub`.
 
-    No request is sent. A stored value that is not a token is left out with a warning.
+    No request is sent, no command is run, and no notebook is asked. A stored value that is not a
+    token is left out with a warning.
 
     Returns:
         The stored tokens, in the order of the file.
@@ -1733,8 +2105,18 @@ def switch_token(name: str) -> None:
         there is no stored token `ci`: no token is stored
     """
 
+def token_mask(token: HubToken) -> str:
+    """The mask of a token, which stands for it where only text is possible.
+
+    Args:
+        token: The token.
+
+    Returns:
+        The mask, such as `hf_…keXX`.
+    """
+
 def whoami(
-    token: str | HubToken | bool | None = None,
+    token: str | HubToken | SecretValue | bool | None = None,
     *,
     endpoint: str | None = None,
     profile: str | None = None,
@@ -1755,7 +2137,8 @@ def whoami(
         max_age: The maximum age of a cached answer, in seconds; 0 always sends a request.
         max_stale: The maximum age of an answer if the Hub is unavailable, in seconds; 24 hours by
             default.
-        timeout: How long to wait for the Hub, in seconds; 10 by default.
+        timeout: How long to wait for the Hub, in seconds, from the start of the call to its end,
+            also behind another caller's request; 10 by default.
 
     Returns:
         The identity.
