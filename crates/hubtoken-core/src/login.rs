@@ -99,9 +99,7 @@ pub fn outcome(
         Some(identity) => format!("{} ({}) is", identity.user, role_name(identity)),
         None => "the token, which the Hub was not asked about, is".to_owned(),
     };
-    let effect = if !saved.active {
-        format!("and is not active, since it belongs to {endpoint}: use it by its name")
-    } else {
+    let effect = if saved.active {
         match in_effect {
             Some(in_effect) if in_effect.is(&credential.token) => {
                 "and is the active token".to_owned()
@@ -114,6 +112,8 @@ pub fn outcome(
                 None => "and is selected".to_owned(),
             },
         }
+    } else {
+        format!("and is not active, since it belongs to {endpoint}: use it by its name")
     };
     redacted(&format!(
         "{whose} stored as `{}` in {place} for {endpoint}, {effect}",
