@@ -64,6 +64,14 @@ if TYPE_CHECKING:
     from hubtoken._core import Trace
 
 
+def _printable(text: str) -> str:
+    """A text that ``print`` can write: a name in it may not be in the encoding of the terminal."""
+    # The module is imported before any error can be raised, and imports this one on demand.
+    from hubtoken._core import printable
+
+    return printable(text)
+
+
 @one_class
 class HubTokenError(Exception):
     """The base class of the errors that hubtoken raises.
@@ -87,8 +95,12 @@ class HubTokenError(Exception):
         return (type(self), (str(self),), self.__dict__)
 
     def __str__(self) -> str:
-        """The message."""
-        return str(self.args[0]) if self.args else ""
+        """The message, in a form that ``print`` can write."""
+        return _printable(str(self.args[0])) if self.args else ""
+
+    def __repr__(self) -> str:
+        """The class and the message, in the same form."""
+        return _printable(Exception.__repr__(self))
 
 
 @one_class
@@ -242,7 +254,13 @@ class HubTokenWarning(UserWarning):
         """The message."""
         _withhold_line(self)
         message = self.args[0] if len(self.args) == 1 else None
-        return message if isinstance(message, _Message) else UserWarning.__str__(self)
+        if isinstance(message, _Message):
+            return str(message)
+        return _printable(UserWarning.__str__(self))
+
+    def __repr__(self) -> str:
+        """The class and the message."""
+        return _printable(UserWarning.__repr__(self))
 
 
 class _Message(str):
@@ -251,14 +269,19 @@ class _Message(str):
     __slots__ = ()
 
     def __str__(self) -> str:
-        """Itself, since it may be formatted later."""
+        """A message, since it may be formatted later: itself, if ``print`` can write it."""
         _withhold_line(self)
-        return self
+        printable = _printable(self)
+        return self if printable is self else _Message(printable)
+
+    def __repr__(self) -> str:
+        """The message in quotes."""
+        return _printable(str.__repr__(self))
 
     def __format__(self, specification: str) -> str:
         """The message in a formatted text."""
         _withhold_line(self)
-        return str.__format__(self, specification)
+        return _printable(str.__format__(self, specification))
 
     def __reduce__(self) -> "tuple[object, ...]":
         """Pickle as the plain text."""

@@ -114,6 +114,8 @@ pub struct Stream<'a> {
     pub writer: RefCell<&'a mut dyn Write>,
     /// Whether it is a terminal, so that colors make sense.
     pub is_terminal: bool,
+    /// Whether its encoding is not UTF-8, so that only ASCII is safe.
+    pub is_ascii: bool,
 }
 
 impl<'a> Stream<'a> {
@@ -122,14 +124,21 @@ impl<'a> Stream<'a> {
         Self {
             writer: RefCell::new(writer),
             is_terminal: false,
+            is_ascii: false,
         }
     }
 
     /// A writer, and whether it is a terminal.
     pub fn new(writer: &'a mut dyn Write, is_terminal: bool) -> Self {
         Self {
-            writer: RefCell::new(writer),
             is_terminal,
+            ..Self::to(writer)
         }
+    }
+
+    /// The same stream; `is_ascii` says whether only ASCII is safe.
+    #[must_use]
+    pub fn in_ascii(self, is_ascii: bool) -> Self {
+        Self { is_ascii, ..self }
     }
 }

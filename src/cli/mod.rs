@@ -11,6 +11,7 @@
 //! each once.
 
 mod args;
+mod ascii;
 mod command;
 mod context;
 mod error;

@@ -15,6 +15,7 @@ use std::io::{self, ErrorKind};
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
+use super::ascii;
 use super::context::{Context, Stream};
 use super::error::Failure;
 use super::exit_code::Code;
@@ -114,7 +115,13 @@ impl<'a, 'w> Output<'a, 'w> {
     /// Writes one JSON object to standard output, on one line.
     pub fn object(&self, value: &Value) {
         if !self.quiet.get() {
-            self.write(&self.context.stdout, &format!("{value}\n"));
+            let line = format!("{value}\n");
+            let stdout = &self.context.stdout;
+            if stdout.is_ascii {
+                self.write(stdout, &ascii::json(&line));
+            } else {
+                self.write(stdout, &line);
+            }
         }
     }
 
@@ -211,7 +218,11 @@ impl<'a, 'w> Output<'a, 'w> {
     }
 
     fn write(&self, stream: &Stream<'_>, text: &str) {
-        self.write_bytes(stream, text.as_bytes());
+        if stream.is_ascii {
+            self.write_bytes(stream, ascii::text(text).as_bytes());
+        } else {
+            self.write_bytes(stream, text.as_bytes());
+        }
     }
 
     fn write_bytes(&self, stream: &Stream<'_>, bytes: &[u8]) {

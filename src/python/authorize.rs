@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::to_python;
 use super::identity::PyIdentity;
+use super::printable;
 use super::record::record_methods;
 use crate::authorization::{self, Outcome, Verdict};
 use crate::error::Error;
@@ -87,8 +88,9 @@ impl PyVerdict {
         }
     }
 
-    fn __repr__(&self) -> String {
-        format!("<Verdict {}: {}>", self.outcome.name(), self.reason)
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let text = format!("<Verdict {}: {}>", self.outcome.name(), self.reason);
+        printable::shown(py, text)
     }
 }
 }

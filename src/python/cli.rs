@@ -7,6 +7,7 @@ use std::process::Command;
 
 use pyo3::exceptions::PyEOFError;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
@@ -17,6 +18,9 @@ use crate::env::Environment as _;
 use crate::error::Error;
 use crate::process_state;
 use crate::resolve::Resolver;
+
+/// A text that each encoding writes in its own way, if it can.
+const UNICODE: &str = "\u{2026}";
 
 /// Runs the `hubtoken` command with the arguments in `sys.argv`.
 ///
@@ -31,6 +35,7 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
     // Read while attached; the command itself runs detached and reads this copy.
     let environment = PythonEnvironment::current(py)?.all();
     let folder = std::env::current_dir().ok();
+    let (output_is_ascii, errors_are_ascii) = (is_ascii(&sys, "stdout"), is_ascii(&sys, "stderr"));
     let program = program(arguments.first(), interpreter, folder.as_deref()).or_else(|| {
         // Only this verb needs it, and the search takes longer than many a verb.
         let is_needed = arguments.iter().any(|argument| argument == "setup-git");
@@ -57,8 +62,8 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
             program,
             stdin: Input::new(&mut input, input_is_terminal),
             prompt: &StandardInput,
-            stdout: Stream::new(&mut output, output_is_terminal),
-            stderr: Stream::new(&mut errors, errors_are_terminal),
+            stdout: Stream::new(&mut output, output_is_terminal).in_ascii(output_is_ascii),
+            stderr: Stream::new(&mut errors, errors_are_terminal).in_ascii(errors_are_ascii),
             width,
             now: OffsetDateTime::now_utc(),
             interrupt: &signals,
@@ -68,6 +73,28 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
         };
         cli::run(arguments, &context)
     }))
+}
+
+/// Whether Python writes a stream in an encoding other than UTF-8, in which this command writes.
+fn is_ascii(sys: &Bound<'_, PyModule>, stream: &str) -> bool {
+    let encoded = || -> PyResult<Option<Vec<u8>>> {
+        // There may be no stream, or one without an encoding.
+        let stream = sys.getattr(stream)?;
+        let Some(encoding) = stream
+            .getattr("encoding")
+            .ok()
+            .filter(|encoding| !encoding.is_none())
+        else {
+            return Ok(None);
+        };
+        let encoded = PyString::new(sys.py(), UNICODE).call_method1("encode", (encoding,))?;
+        encoded.extract().map(Some)
+    };
+    match encoded() {
+        Ok(None) => false,
+        Ok(Some(encoded)) => encoded != UNICODE.as_bytes(),
+        Err(_) => true,
+    }
 }
 
 /// The `hubtoken` script: the first item of `sys.argv`, or for `python -m hubtoken`, where that is

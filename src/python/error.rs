@@ -9,6 +9,7 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 
+use super::printable::shown;
 use super::trace::PyTrace;
 use crate::error::{DenialKind, Error, ResponseDetails, UnknownKind};
 
@@ -103,7 +104,9 @@ fn raised(error: Error) -> PyErr {
         Error::UntrustedEndpoint(message) => UntrustedEndpointError::new_err(message),
         Error::Store(message) => StoreError::new_err(message),
         Error::Configuration(message) => ConfigurationError::new_err(message),
-        Error::InvalidArgument(message) => PyValueError::new_err(message),
+        Error::InvalidArgument(message) => {
+            PyValueError::new_err(Python::attach(|py| shown(py, message)))
+        }
         Error::Hub(message) => HubError::new_err(message),
         Error::Interrupted => PyKeyboardInterrupt::new_err(()),
     }

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::printable;
 use super::record::record_methods;
 use crate::credential::Credential;
 use crate::error::Error;
@@ -116,13 +117,14 @@ impl PyIdentity {
         self.0.can_read_gated_repos
     }
 
-    fn __repr__(&self) -> String {
-        format!(
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let text = format!(
             "<Identity {} at {}, role {}>",
             self.0.user,
             self.0.endpoint,
             self.role().unwrap_or("none")
-        )
+        );
+        printable::shown(py, text)
     }
 }
 }
@@ -165,12 +167,13 @@ impl PyOrganization {
         self.0.has_resource_groups
     }
 
-    fn __repr__(&self) -> String {
-        format!(
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let text = format!(
             "<Organization {}, role {}>",
             self.0.name,
             self.role_in_org().unwrap_or("unknown")
-        )
+        );
+        printable::shown(py, text)
     }
 }
 }
@@ -200,12 +203,13 @@ impl PyScope {
         self.0.permissions.clone()
     }
 
-    fn __repr__(&self) -> String {
-        format!(
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let text = format!(
             "<Scope {}: {}>",
             self.entity_name().unwrap_or("?"),
             self.0.permissions.join(", ")
-        )
+        );
+        printable::shown(py, text)
     }
 }
 }

@@ -42,6 +42,7 @@ mod interpreter;
 mod log;
 mod login_token;
 mod pickle;
+mod printable;
 mod pydantic;
 mod record;
 mod require;
@@ -76,6 +77,9 @@ mod _core {
     // The blank lines keep rustfmt from sorting these two, which changes the order of registration.
     #[pymodule_export]
     use super::pickle::{restore, restore_record};
+
+    #[pymodule_export]
+    use super::printable::printable;
 
     #[cfg(feature = "hub")]
     #[pymodule_export]

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::error::to_python;
 use super::login_token;
 use super::pickle::referenced;
+use super::printable;
 use super::record::record_methods;
 use super::token::PyHubToken;
 use crate::credential::Credential;
@@ -185,20 +186,21 @@ impl PyStoredToken {
         self.verified
     }
 
-    fn __repr__(&self) -> String {
+    fn __repr__(&self, py: Python<'_>) -> String {
         let whose = match (&self.user, &self.role) {
             (Some(user), Some(role)) => format!(", {} ({})", redacted(user), redacted(role)),
             (Some(user), None) => format!(", {}", redacted(user)),
             (None, _) if self.verified == Some(false) => ", unverified".to_owned(),
             (None, _) => String::new(),
         };
-        format!(
+        let text = format!(
             "<StoredToken {} {}{whose}, {}{}>",
             redacted(&self.name),
             self.mask(),
             self.endpoint,
             if self.active { ", active" } else { "" }
-        )
+        );
+        printable::shown(py, text)
     }
 }
 }

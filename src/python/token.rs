@@ -13,6 +13,7 @@ use super::constructor;
 use super::environment::PythonEnvironment;
 use super::error::to_python;
 use super::huggingface_hub_guard;
+use super::printable;
 use super::pydantic;
 use super::token_state::TokenState;
 use crate::credential::Credential;
@@ -400,7 +401,7 @@ impl PyHubToken {
     #[getter]
     fn __class__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyType>> {
         let py = slf.py();
-        huggingface_hub_guard::refuse(py, || slf.get().__repr__())?;
+        huggingface_hub_guard::refuse(py, || slf.get().__repr__(py))?;
         Ok(py.get_type::<Self>())
     }
 
@@ -423,18 +424,19 @@ impl PyHubToken {
         hasher.finish()
     }
 
-    fn __repr__(&self) -> String {
-        format!("HubToken({}, source={})", self.0.mask(), self.source())
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let text = format!("HubToken({}, source={})", self.0.mask(), self.source());
+        printable::shown(py, text)
     }
 
-    fn __str__(&self) -> String {
-        self.__repr__()
+    fn __str__(&self, py: Python<'_>) -> String {
+        self.__repr__(py)
     }
 
     #[pyo3(signature = (format_spec: "str", /) -> "str")]
-    fn __format__(&self, format_spec: &str) -> String {
+    fn __format__(&self, py: Python<'_>, format_spec: &str) -> String {
         let _ = format_spec;
-        self.__repr__()
+        self.__repr__(py)
     }
 
     #[pyo3(signature = () -> "HubToken")]

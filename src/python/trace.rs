@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::printable;
 use super::record::record_methods;
 use crate::trace::{Step, Trace};
 
@@ -54,12 +55,12 @@ impl PyTrace {
         self.0.warnings.clone()
     }
 
-    fn __str__(&self) -> String {
-        self.0.to_string()
+    fn __str__(&self, py: Python<'_>) -> String {
+        printable::shown(py, self.0.to_string())
     }
 
-    fn __repr__(&self) -> String {
-        self.0.to_string()
+    fn __repr__(&self, py: Python<'_>) -> String {
+        self.__str__(py)
     }
 }
 }
@@ -87,18 +88,19 @@ impl PyTraceStep {
 
     /// The source's token, masked; `None` if it has none.
     #[getter]
-    fn mask(&self) -> Option<&str> {
-        self.0.mask.as_deref()
+    fn mask(&self, py: Python<'_>) -> Option<String> {
+        self.0.mask.clone().map(|mask| printable::shown(py, mask))
     }
 
     /// Details; may be empty.
     #[getter]
-    fn detail(&self) -> &str {
-        &self.0.detail
+    fn detail(&self, py: Python<'_>) -> String {
+        printable::shown(py, self.0.detail.clone())
     }
 
-    fn __repr__(&self) -> String {
-        format!("<TraceStep {} {}>", self.0.source, self.0.status.name())
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let text = format!("<TraceStep {} {}>", self.0.source, self.0.status.name());
+        printable::shown(py, text)
     }
 }
 }

@@ -36,7 +36,7 @@ pub fn objection(token: &Token, endpoint: &Endpoint) -> Option<String> {
     match token.foreign_service() {
         Some(what) => Some(format!("looks like {what} and is not sent to {endpoint}")),
         None if endpoint.is_hugging_face() => Some(format!(
-            "does not begin like a token of the Hub (hf_…) and is not sent to {endpoint}"
+            "does not begin like a token of the Hub (hf_...) and is not sent to {endpoint}"
         )),
         None => None,
     }
@@ -52,7 +52,7 @@ pub fn caller_objection(token: &Token) -> Option<String> {
     }
     Some(match token.foreign_service() {
         Some(what) => format!("the caller's token looks like {what}, so it is not sent to any Hub"),
-        None => "the caller's token does not begin like a token of the Hub (hf_…), so it is not \
+        None => "the caller's token does not begin like a token of the Hub (hf_...), so it is not \
                  sent to any Hub: it may be meant for another service"
             .to_owned(),
     })

@@ -14,6 +14,7 @@ use crate::cli::error::Failure;
 use crate::cli::exit_code::Code;
 use crate::cli::identity::timestamp;
 use crate::cli::output::Output;
+use crate::token::ELLIPSIS;
 
 /// How many entries the Hub returns per page.
 const PAGE: u32 = 1000;
@@ -125,8 +126,12 @@ fn reply(entries: Vec<Value>, is_json: bool) -> Reply {
 /// An entry as a table row.
 fn row(entry: &Value) -> Value {
     let text = |field: &str| entry[field].as_str().map(ToOwned::to_owned);
-    let token = text("token_name")
-        .map(|name| format!("token `{name}` (hf_…{})", text("last4").unwrap_or_default()));
+    let token = text("token_name").map(|name| {
+        format!(
+            "token `{name}` (hf_{ELLIPSIS}{})",
+            text("last4").unwrap_or_default()
+        )
+    });
     let parts = [
         text("organization"),
         text("repository"),

@@ -12,6 +12,7 @@ use crate::cli::error::Failure;
 use crate::cli::identity::date;
 use crate::cli::output::Output;
 use crate::error::Error;
+use crate::token::ELLIPSIS;
 
 /// The output of a verb.
 pub enum Reply {
@@ -173,7 +174,7 @@ fn title(field: &str) -> String {
 fn cell(field: &str, item: &Value) -> String {
     let value = item.get(field).unwrap_or(&Value::Null);
     match (field, value) {
-        ("last4", Value::String(last)) => format!("hf_…{last}"),
+        ("last4", Value::String(last)) => format!("hf_{ELLIPSIS}{last}"),
         ("private", Value::Bool(private)) => if *private { "private" } else { "public" }.to_owned(),
         (_, Value::String(text)) if field.ends_with("_at") => {
             OffsetDateTime::parse(text, &Rfc3339).map_or_else(|_| text.clone(), date)

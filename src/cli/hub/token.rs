@@ -102,7 +102,7 @@ struct Permissions {
     role: RoleName,
     /// Permissions of a fine-grained token on an entity: alice, alice/model, datasets/alice/x; may
     /// be repeated
-    #[arg(long, value_name = "ENTITY=PERMISSION[,…]")]
+    #[arg(long, value_name = "ENTITY=PERMISSION[,...]")]
     scope: Vec<String>,
     /// Permissions of a fine-grained token that apply everywhere; may be repeated
     #[arg(long, value_name = "PERMISSION", value_delimiter = ',')]

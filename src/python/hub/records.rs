@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::super::printable;
 use super::super::record::record_methods;
 use crate::hub::{Approval, AuditEntry, GrantedRole, TokenInfo};
 use crate::timestamp;
@@ -96,13 +97,12 @@ impl PyTokenInfo {
         self.inference_requests
     }
 
-    fn __repr__(&self) -> String {
-        format!(
-            "<TokenInfo {:?}, role {}, …{}>",
-            self.name,
-            self.role,
-            self.last4
-        )
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let text = format!(
+            "<TokenInfo {:?}, role {}, \u{2026}{}>",
+            self.name, self.role, self.last4
+        );
+        printable::shown(py, text)
     }
 }
 }
@@ -172,11 +172,12 @@ impl PyApproval {
         self.decided_by.as_deref()
     }
 
-    fn __repr__(&self) -> String {
-        format!(
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let text = format!(
             "<Approval of {:?} of {}, {}>",
             self.token.name, self.user, self.status
-        )
+        );
+        printable::shown(py, text)
     }
 }
 }
@@ -309,13 +310,14 @@ impl PyAuditEntry {
         self.detail.as_deref()
     }
 
-    fn __repr__(&self) -> String {
-        format!(
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let text = format!(
             "<AuditEntry {}: {} by {}>",
             self.id,
             self.act,
             self.actor_name().unwrap_or(&self.actor)
-        )
+        );
+        printable::shown(py, text)
     }
 }
 }

@@ -51,7 +51,7 @@ pub(super) struct SigningKey(Zeroizing<[u8; KEY_BYTES]>);
 
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("SigningKey(…)")
+        formatter.write_str("SigningKey(...)")
     }
 }
 
@@ -236,6 +236,6 @@ mod tests {
             .collect();
         assert_ne!(links[0][33..65], links[1][33..65]);
         assert!(links.iter().all(|link| link[33..65] != [9; 32]));
-        assert_eq!(format!("{key:?}"), "SigningKey(…)");
+        assert_eq!(format!("{key:?}"), "SigningKey(...)");
     }
 }

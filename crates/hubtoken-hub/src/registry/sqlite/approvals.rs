@@ -98,7 +98,7 @@ impl Sqlite {
             (_, 0) => Err(HubError::UnknownMemberToken {
                 organization: organization.name.clone(),
                 token: match token {
-                    MemberToken::Value(_) => "hf_…".to_owned(),
+                    MemberToken::Value(_) => "hf_\u{2026}".to_owned(),
                     MemberToken::IdOrName(wanted) => redacted(wanted),
                 },
             }),

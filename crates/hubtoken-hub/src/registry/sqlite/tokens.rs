@@ -358,9 +358,9 @@ fn stored_scopes(role: &GrantedRole) -> Result<Option<String>, HubError> {
 /// value must not be echoed.
 pub(super) fn redacted(wanted: &str) -> String {
     if wanted.starts_with("hf_") {
-        "hf_…".to_owned()
+        "hf_\u{2026}".to_owned()
     } else if wanted.starts_with("hubtoken_admin_") {
-        "hubtoken_admin_…".to_owned()
+        "hubtoken_admin_\u{2026}".to_owned()
     } else {
         wanted.chars().filter(|each| !each.is_control()).collect()
     }
