@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import ast
 import difflib
+import re
 import subprocess
 import sys
 import tempfile
@@ -107,6 +108,41 @@ def complete(text: str) -> str:
     return "".join(lines)
 
 
+# What `HubToken` has only to raise an error that names the fix; a type checker finds the misuse
+# itself.
+UNTYPED = {
+    "__add__",
+    "__bool__",
+    "__contains__",
+    "__getattr__",
+    "__getitem__",
+    "__iter__",
+    "__len__",
+    "__mod__",
+    "__mul__",
+    "__radd__",
+    "__rmul__",
+}
+
+
+def drop_untyped(text: str) -> str:
+    """Leave out the methods of `HubToken` that no program should call."""
+    lines = text.splitlines(keepends=True)
+    for owner in ast.parse(text).body:
+        if not isinstance(owner, ast.ClassDef) or owner.name != "HubToken":
+            continue
+        for node in reversed(owner.body):
+            if isinstance(node, ast.FunctionDef) and node.name in UNTYPED:
+                first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+                del lines[first - 1 : node.end_lineno]
+    return "".join(lines)
+
+
+def require_request(text: str) -> str:
+    """Require the argument of `HubToken.__call__`: without it, the call only raises an error."""
+    return re.sub(r"(def __call__\(self, /, request: [^=)]+?) = [^)]+\)", r"\1)", text)
+
+
 def known_names(tree: ast.Module) -> set[str]:
     """The names that the stub already imports or defines."""
     names: set[str] = set()
@@ -140,7 +176,8 @@ def ruff(text: str, *arguments: str) -> str:
 
 def finish(text: str) -> str:
     """Turn maturin's stub into the one that is committed."""
-    text = add_imports(stub_types.refine(complete(drop_properties_of_object(text))))
+    text = require_request(drop_untyped(drop_properties_of_object(text)))
+    text = add_imports(stub_types.refine(complete(text)))
     rules = "D209,D210,D212,F401,I001,PYI,UP"
     common = ("--isolated", "--target-version", "py310", "--line-length", "100")
     text = ruff(text, "check", *common, "--select", rules, "--fix-only", "--quiet")

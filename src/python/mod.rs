@@ -41,6 +41,7 @@ mod identity;
 mod interpreter;
 mod log;
 mod login_token;
+mod misuse;
 mod pickle;
 mod printable;
 mod pydantic;

@@ -13,6 +13,7 @@ use super::constructor;
 use super::environment::PythonEnvironment;
 use super::error::to_python;
 use super::huggingface_hub_guard;
+use super::misuse;
 use super::printable;
 use super::pydantic;
 use super::token_state::TokenState;
@@ -28,7 +29,8 @@ use crate::token::TokenKind;
 ///
 /// Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub, or create
 /// one from text: as a converter (`type=HubToken` of `argparse`, of a dataclass or of attrs) it
-/// never shows the value. It is not a `str`; `reveal()` returns one for libraries that need it. As
+/// never shows the value. It is not a `str`, and whatever a `str` has raises a `TypeError`;
+/// `reveal()` returns one for libraries that need it. As
 /// `auth=` of `requests` and `httpx` it sets the header for its own Hub only. A pickle carries its
 /// source but not the value, except in the pickle that `multiprocessing` passes to a process that
 /// it starts. As the type of a field of a pydantic model it takes what this class takes; errors of
@@ -111,6 +113,11 @@ impl PyHubToken {
                 .map_err(to_python)?;
         }
         Ok(token.clone())
+    }
+
+    /// The error for something that only a `str` can do.
+    fn is_no_str(&self, py: Python<'_>, what: &str) -> PyErr {
+        misuse::str_error(py, what, &self.__repr__(py))
     }
 
     /// Rejects a value that must not be sent to its Hub, before another library sends it.
@@ -382,13 +389,28 @@ impl PyHubToken {
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
-    #[pyo3(signature = (request: "object") -> "Any")]
+    ///     TypeError: It is called without a request, by a library that takes it for a function
+    ///         which returns the key: pass `token.reveal` there.
+    #[pyo3(signature = (request: "object" = None) -> "Any")]
     fn __call__<'py>(
         &self,
         py: Python<'py>,
-        request: Bound<'py, PyAny>,
+        request: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let url = request.getattr("url")?.str()?;
+        let address = |request: &Bound<'py, PyAny>| {
+            request.getattr("headers").ok()?;
+            request.getattr("url").ok()
+        };
+        let Some((url, request)) = request.and_then(|request| Some((address(&request)?, request)))
+        else {
+            let message = format!(
+                "a HubToken is auth= of requests and httpx, not a function that returns the key. \
+                 Pass api_key=token.reveal, or token.reveal() where text is needed ({})",
+                self.__repr__(py)
+            );
+            return Err(misuse::error(py, message, None));
+        };
+        let url = url.str()?;
         if auth::may_see(py, &*self.credential(py)?, url.to_str()?)? {
             request
                 .getattr("headers")?
@@ -437,6 +459,60 @@ impl PyHubToken {
     fn __format__(&self, py: Python<'_>, format_spec: &str) -> String {
         let _ = format_spec;
         self.__repr__(py)
+    }
+
+    // What follows is asked of a `str`, which this is not: each raises a `TypeError` that says so.
+
+    fn __getattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyString>) -> PyResult<Py<PyAny>> {
+        let shown = slf.get().__repr__(slf.py());
+        Err(misuse::attribute_error(slf.as_any(), name, &shown))
+    }
+
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        Err(misuse::probe_error("len()", &self.__repr__(py)))
+    }
+
+    fn __iter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Err(misuse::probe_error("iteration", &self.__repr__(py)))
+    }
+
+    fn __contains__(&self, py: Python<'_>, part: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let _ = part;
+        Err(self.is_no_str(py, "in"))
+    }
+
+    fn __getitem__(&self, py: Python<'_>, index: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let _ = index;
+        Err(self.is_no_str(py, "[]"))
+    }
+
+    fn __add__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let _ = other;
+        Err(self.is_no_str(py, "+"))
+    }
+
+    fn __radd__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.__add__(py, other)
+    }
+
+    fn __mul__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let _ = other;
+        Err(self.is_no_str(py, "*"))
+    }
+
+    fn __rmul__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.__mul__(py, other)
+    }
+
+    fn __mod__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let _ = other;
+        Err(self.is_no_str(py, "%"))
+    }
+
+    /// True, since `len()` would decide otherwise.
+    #[expect(clippy::unused_self, reason = "Python's own signature")]
+    fn __bool__(&self) -> bool {
+        true
     }
 
     #[pyo3(signature = () -> "HubToken")]

@@ -5,14 +5,15 @@ One process runs all kinds of token: the libraries take seconds to import.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hubtoken.hub import Hub
 from tests.e2e.support.matrix import Case, cases
-from tests.e2e.support.runner import Runner
-from tests.e2e.support.world import DATASET, KINDS, PRIVATE
+from tests.e2e.support.runner import PROGRAMS, Runner
+from tests.e2e.support.world import DATASET, KINDS, PRIVATE, PUBLIC
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,28 @@ def test_passing_the_object_itself_is_loud(world: World, runner: Runner) -> None
         assert "TypeError" in answer[library], library
         assert ".reveal()" in answer[library], library
         assert str(request["token"]) not in answer[library]
+
+
+def test_what_the_libraries_swallow_is_on_standard_error(world: World, runner: Runner) -> None:
+    pytest.importorskip("transformers")
+    pytest.importorskip("datasets")
+    value = world.value("read")
+    assert value is not None
+    request = {"model": PRIVATE, "other": PUBLIC, "dataset": DATASET, "token": value}
+    program = str(PROGRAMS / "misuse_swallowed.py")
+    done = runner.run("python", program, stdin=json.dumps(request))
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    # With a warm cache, this is old data.
+    assert answer["data set, warm"] == "no error"
+    told = dict(part.split("\n", 1) for part in done.stderr.split("--- ")[1:])
+    assert told.keys() == answer.keys()
+    for name, text in told.items():
+        lines = [line for line in text.splitlines() if "HubTokenWarning" in line]
+        assert len(lines) == 1, (name, answer[name], text)
+        assert lines[0].startswith(f"{program}:")
+        assert "token.reveal()" in lines[0]
+    assert value not in done.stdout + done.stderr
 
 
 def test_a_data_set_is_pushed_where_large_files_go_to_lfs(home: Path) -> None:
