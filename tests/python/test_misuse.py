@@ -129,13 +129,13 @@ def test_any_other_name_is_only_missing(token: HubToken, value: str, name: str) 
 
 
 def test_tools_still_work(token: HubToken) -> None:
-    assert token
+    assert bool(token) is True
     assert not set(STR_NAMES) & set(dir(token))
     assert copy.copy(token) is copy.deepcopy(token) is token
     assert pickle.loads(pickle.dumps(token)) == token  # noqa: S301 - its own
     assert "reveal" in dict(inspect.getmembers(token))
     assert inspect.getdoc(token)
-    assert inspect.unwrap(token) is token  # type: ignore[arg-type]
+    assert inspect.unwrap(token) is token
     assert callable(token)
     assert pprint.pformat([token]) == f"[{token!r}]"
     assert "%s|%r" % (token, token) == f"{token}|{token!r}"  # noqa: UP031
@@ -254,12 +254,12 @@ def test_a_broken_standard_error_does_not_replace_the_error(token: HubToken, how
     streams = {"none": None, "closed": closed, "broken": Broken(), "ascii": ascii_only}
     strip = library("def strip(token):\n    return token.strip()\n")["strip"]
     with (
-        contextlib.redirect_stderr(streams[how]),  # type: ignore[type-var]
+        contextlib.redirect_stderr(streams[how]),
         pytest.raises(TypeError, match=r"token\.reveal\(\)"),
     ):
         execute("strip(token)", program(), token=token, strip=strip)
     if how == "ascii":
-        assert b"hf_..." in ascii_only.buffer.getvalue()  # type: ignore[attr-defined]
+        assert b"hf_..." in ascii_only.buffer.getvalue()
 
 
 def test_warnings_that_are_errors_do_not_replace_it_either(token: HubToken) -> None:

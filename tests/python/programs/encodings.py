@@ -76,7 +76,7 @@ if OTHER:
     sys.stdout = io.TextIOWrapper(io.BytesIO(), encoding=OTHER)
     everything()
     sys.stdout.flush()
-    written = sys.stdout.buffer.getvalue().decode(OTHER)  # type: ignore[attr-defined]
+    written = sys.stdout.buffer.getvalue().decode(OTHER)
     sys.stdout = first
     sys.stdout.write(written.splitlines()[-1] + "\n")
 else:
