@@ -48,8 +48,8 @@ pub fn probe_error(name: &str, shown: &str) -> PyErr {
 
 fn str_message(name: &str, shown: &str) -> String {
     format!(
-        "a HubToken is no str, so that it cannot leak, and has no `{name}`. Use token.reveal() \
-         where text is needed ({shown})"
+        "a HubToken is not a str, so that it cannot leak, and does not support `{name}`. Use \
+         token.reveal() where text is needed ({shown})"
     )
 }
 

@@ -220,7 +220,7 @@ def test_a_thread_of_a_library_says_it_too(
     thread = threading.Thread(target=run, args=(token,))
     thread.start()
     thread.join()
-    assert ":3: HubTokenWarning: a HubToken is no str" in capsys.readouterr().err
+    assert ":3: HubTokenWarning: a HubToken is not a str" in capsys.readouterr().err
 
 
 def test_the_guard_of_huggingface_hub_says_it_too(
