@@ -81,6 +81,7 @@ pub fn run(
         name::check(name)?;
     }
     let token_store = token_context::token_store(context)?;
+    token_store.check_home()?;
     if let Some(warning) = context.resolver.insecure_warning(&endpoint) {
         output.warning(&warning);
     }

@@ -34,9 +34,14 @@ pub fn run(
     context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let name = token_context::token_store(context)?.rename(&arguments.old, &arguments.new)?;
+    let renamed = token_context::token_store(context)?.rename(&arguments.old, &arguments.new)?;
+    let name = renamed.name;
+    for warning in &renamed.warnings {
+        output.warning(warning);
+    }
     if output.is_json() {
-        output.object(&json!({ "name": name, "error": null }));
+        let warnings = renamed.warnings;
+        output.object(&json!({ "name": name, "warnings": warnings, "error": null }));
     } else {
         let mut page = output.page();
         page.paragraph(&redacted(&format!("`{}` is now `{name}`", arguments.old)));

@@ -3,6 +3,7 @@
 //! What this machine knows is shown even if the Hub cannot be reached, because that is when users
 //! run it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -22,11 +23,12 @@ use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::git::configured_helper::ConfiguredHelper;
+use crate::identity::Settings;
 use crate::identity::client::Client;
 use crate::identity::model::Identity;
 use crate::recipient::objection;
 use crate::resolve::ambient_endpoint;
-use crate::sanitize::redacted;
+use crate::sanitize::{redacted, redacted_path};
 use crate::store::Entry;
 use crate::token::Token;
 use crate::trace::{SourceStatus, Trace};
@@ -60,6 +62,8 @@ struct Report {
     warnings: Vec<String>,
     trace: Trace,
     git_helpers: Vec<ConfiguredHelper>,
+    /// The folder in which processes share what the Hub says, and why it is not used.
+    shared_cache: (Option<PathBuf>, Option<String>),
     failure: Option<Failure>,
 }
 
@@ -98,6 +102,15 @@ pub fn run(
 }
 
 fn gather(arguments: &Args, context: &Context<'_>) -> Result<Report, Failure> {
+    let mut report = gather_token(arguments, context)?;
+    // After the request, which may have created the folder.
+    let settings = Settings::read(context.environment);
+    let problem = settings.shared_cache_problem(context.environment);
+    report.shared_cache = (settings.shared_cache, problem);
+    Ok(report)
+}
+
+fn gather_token(arguments: &Args, context: &Context<'_>) -> Result<Report, Failure> {
     let mut report = Report {
         // Even without a token, the Hub it would be sent to is worth showing.
         endpoint: ambient_endpoint(context.environment).ok(),
@@ -178,6 +191,10 @@ impl Report {
             "trace": trace_json(&self.trace),
             "git_helpers": self.git_helpers.iter().map(git_helpers::to_json).collect::<Vec<_>>(),
             "warnings": self.warnings,
+            "shared_cache": {
+                "folder": self.shared_cache.0.as_deref().map(redacted_path),
+                "problem": self.shared_cache.1,
+            },
             "error": self.failure.as_ref().map(Failure::to_json_without_trace),
         })
     }
@@ -208,6 +225,9 @@ impl Report {
         }
         if let Some(identity) = &self.identity {
             identity_rows(page, identity, self.end(), context.now);
+        }
+        if let (_, Some(problem)) = &self.shared_cache {
+            page.row("shared cache", &format!("not used: {problem}"));
         }
         for (label, answer) in [
             ("shadowed", SourceStatus::Shadowed),

@@ -157,11 +157,11 @@ pub fn options(max_age: Option<Duration>, timeout: Option<Duration>) -> Options 
 ///
 /// # Errors
 ///
-/// As [`TokenStore::new`]; a broken `HF_ENDPOINT`.
+/// A broken `HF_ENDPOINT`.
 pub fn token_store<'a>(context: &Context<'a>) -> Result<TokenStore<'a>, Error> {
     let ambient = ambient_endpoint(context.environment)?;
     let paths = Paths::new(context.environment);
-    let token_store = TokenStore::new(&paths, ambient, context.interrupt)?;
+    let token_store = TokenStore::new(&paths, ambient, context.interrupt);
     let settings = Settings::read(context.environment);
     Ok(token_store.learning_from(login::learned(context.client(), settings)))
 }

@@ -116,6 +116,7 @@ pub fn login(
     let process = process_state::current();
     // Fails before the prompt, if it does.
     let token_store = token_store(py, &*signals, &process)?;
+    token_store.check_home().map_err(to_python)?;
     let (credential, is_typed) =
         login_token::given(py, &process, token, parse_endpoint(endpoint)?)?;
     let process = process.after_pid_check();
@@ -145,7 +146,7 @@ pub fn login(
             (None, None) => stored_name::placeholder(&given.token),
         };
         let learned = checked::learned(Arc::clone(&asked.client), settings);
-        let token_store = TokenStore::new(&paths, ambient, &*interrupt)?.learning_from(learned);
+        let token_store = TokenStore::new(&paths, ambient, &*interrupt).learning_from(learned);
         let saved = token_store.save(&wanted, &given.token, &record, is_named)?;
         Ok((identity, saved))
     })?
@@ -384,8 +385,11 @@ pub fn switch_token(py: Python<'_>, name: &str) -> PyResult<()> {
 pub fn rename_token(py: Python<'_>, old: &str, new: &str) -> PyResult<String> {
     let signals = Signals::default();
     let token_store = token_store(py, &signals, &process_state::current())?;
-    py.detach(|| token_store.rename(old, new))
-        .map_err(|error| signals.to_python(error))
+    let renamed = py
+        .detach(|| token_store.rename(old, new))
+        .map_err(|error| signals.to_python(error))?;
+    warn_of(py, &renamed.warnings)?;
+    Ok(renamed.name)
 }
 
 /// Returns the tokens that are stored on this machine, by `hubtoken` or by `huggingface_hub`.
@@ -434,7 +438,7 @@ fn token_store<'a>(
     let environment = PythonEnvironment::current(py)?;
     let paths = Paths::new(&environment);
     let token_store = ambient_endpoint(&environment)
-        .and_then(|ambient| TokenStore::new(&paths, ambient, interrupt))
+        .map(|ambient| TokenStore::new(&paths, ambient, interrupt))
         .map_err(to_python)?;
     let settings = Settings::read(&environment);
     let learned = checked::learned(Arc::clone(&process.client), settings);

@@ -14,6 +14,7 @@ pub mod endpoint;
 pub mod env;
 pub mod error;
 pub mod expiry;
+pub mod file_lock;
 pub mod folder;
 pub mod git;
 pub mod hexadecimal;

@@ -10,6 +10,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::env::{self, Environment};
+use crate::folder::HomeUser;
 use crate::sanitize::redacted_path;
 
 /// The project's configuration file.
@@ -32,6 +33,8 @@ pub struct Paths {
     pub identities: Option<PathBuf>,
     /// The user's configuration: `hubtoken/config.toml` in the user's configuration folder.
     pub user_configuration: Option<PathBuf>,
+    /// In whose home these paths are.
+    pub home_user: HomeUser,
 }
 
 impl Paths {
@@ -68,6 +71,11 @@ impl Paths {
             identities,
             user_configuration: configuration_folder(environment, home.as_deref())
                 .map(|folder| folder.join("hubtoken").join("config.toml")),
+            home_user: HomeUser {
+                sudo: env::text(environment, env::SUDO_UID)
+                    .and_then(|text| text.trim().parse().ok()),
+                home,
+            },
         }
     }
 }

@@ -28,6 +28,7 @@ const ROOMS: [&str; 35] = [
     "live_tokens",
     "folder",
     "bounded_file",
+    "file_lock",
     "paths",
     "role",
     "target",

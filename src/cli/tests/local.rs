@@ -388,3 +388,27 @@ fn a_token_that_huggingface_hub_would_send_elsewhere_is_told() {
         "{ran:?}"
     );
 }
+
+#[test]
+fn a_shared_cache_that_cannot_be_used_is_told() {
+    let mut machine = Machine::new();
+    assert_eq!(
+        machine.json(&["status"], 1)["shared_cache"]["problem"],
+        Value::Null
+    );
+    assert!(!machine.run(&["status"]).out.contains("shared cache"));
+    // A file where the folder should be.
+    machine.write(".cache/huggingface/hubtoken/identities", "");
+    let ran = machine.run(&["status"]);
+    assert!(
+        ran.out.contains("shared cache") && ran.out.contains("is not a folder"),
+        "{ran:?}"
+    );
+    machine.set("HUBTOKEN_DISABLE_CACHE", "1");
+    let value = machine.json(&["status"], 1);
+    assert_eq!(value["shared_cache"]["folder"], Value::Null);
+    assert_eq!(
+        value["shared_cache"]["problem"],
+        "HUBTOKEN_DISABLE_CACHE is set"
+    );
+}

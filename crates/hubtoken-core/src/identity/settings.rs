@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use super::cache::disk::DiskCache;
 use crate::env::{self, Environment};
+use crate::folder::HomeUser;
 use crate::http;
 use crate::paths::Paths;
+use crate::sanitize::redacted_path;
 
 /// The environment's settings for a client.
 #[derive(Clone, Default)]
@@ -13,18 +16,37 @@ pub struct Settings {
     pub http: http::Settings,
     /// The folder of the cache that processes share; `None` if they share nothing.
     pub shared_cache: Option<PathBuf>,
+    /// In whose home that folder is.
+    pub home_user: HomeUser,
 }
 
 impl Settings {
     /// Reads the environment.
     #[must_use]
     pub fn read(environment: &dyn Environment) -> Self {
+        let paths = Paths::new(environment);
         Self {
             http: http::Settings::read(environment),
-            shared_cache: Paths::new(environment)
+            shared_cache: paths
                 .identities
                 .filter(|_| !env::is_on(environment, env::HUBTOKEN_DISABLE_CACHE)),
+            home_user: paths.home_user,
         }
+    }
+
+    /// Why processes share nothing, in one sentence; `None` if they can.
+    #[must_use]
+    pub fn shared_cache_problem(&self, environment: &dyn Environment) -> Option<String> {
+        if let Some(folder) = &self.shared_cache {
+            let disk = DiskCache::new(folder.clone()).in_home_of(&self.home_user);
+            let problem = disk.problem()?;
+            return Some(format!("{} {problem}", redacted_path(folder)));
+        }
+        Some(if env::is_on(environment, env::HUBTOKEN_DISABLE_CACHE) {
+            format!("{} is set", env::HUBTOKEN_DISABLE_CACHE)
+        } else {
+            "there is no home folder. Set HF_HOME".to_owned()
+        })
     }
 
     /// The same settings, with nothing shared between processes.

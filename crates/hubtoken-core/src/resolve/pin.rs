@@ -15,6 +15,7 @@ use super::search::{self, PassedOver};
 use super::trust::Trust;
 use crate::bounded_file::io_error_text;
 use crate::error::Error;
+use crate::file_lock::{self, OperatingSystem};
 use crate::paths::PROJECT_FILE;
 use crate::sanitize::redacted_path;
 
@@ -170,9 +171,13 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut file = builder.tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;
     if let Some(mode) = mode {
-        file.as_file().set_permissions(mode)?;
+        // The file names a token and holds none, so a file system that refuses this does no harm.
+        match file.as_file().set_permissions(mode) {
+            Err(error) if !file_lock::is_refused(&error) => return Err(error),
+            _ => {}
+        }
     }
-    file.as_file().sync_all()?;
+    file_lock::sync(file.as_file(), &OperatingSystem)?;
     file.persist(&path)?;
     Ok(())
 }

@@ -14,6 +14,8 @@ use super::folder::{io_error, make_folder, parent, sibling};
 use super::lock::Lock;
 use crate::bounded_file;
 use crate::error::Error;
+use crate::file_lock;
+use crate::folder;
 use crate::sanitize::redacted_path;
 
 /// The maximum number of symbolic links to follow, the same as in Linux.
@@ -26,6 +28,8 @@ pub struct StagedFile {
     new: PathBuf,
     path: PathBuf,
     committed: bool,
+    /// Whether other users can read it, and why that could not be changed.
+    exposed: Option<String>,
 }
 
 impl StagedFile {
@@ -38,14 +42,14 @@ impl StagedFile {
         let failed = |error: io::Error| io_error("write", path, &error);
         bounded_file::check_replaceable(path).map_err(failed)?;
         let target = target(path).map_err(failed)?;
-        make_folder(parent(&target), lock.home()).map_err(failed)?;
+        make_folder(parent(&target), lock.home(), lock.user()).map_err(failed)?;
         let new = staging_path(&target);
         // The error names the leftover file rather than the file next to it.
         remove_if_there(&new).map_err(|error| io_error("clear", &new, &error))?;
-        Self::write(target, new, content).map_err(failed)
+        Self::write(target, new, content, lock).map_err(failed)
     }
 
-    fn write(path: PathBuf, new: PathBuf, content: &str) -> io::Result<Self> {
+    fn write(path: PathBuf, new: PathBuf, content: &str, lock: &Lock) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -54,15 +58,27 @@ impl StagedFile {
             options.mode(0o600);
         }
         let mut file = options.open(&new)?;
-        let staged = Self {
+        let mut staged = Self {
             new,
             path,
             committed: false,
+            exposed: None,
         };
-        keep_owner(&file, &staged.path);
+        staged.exposed = restrict(&file, lock);
+        keep_owner(&file, &staged.path, lock.user());
         file.write_all(content.as_bytes())?;
-        file.sync_all()?;
+        file_lock::sync(&file, lock.calls())?;
         Ok(staged)
+    }
+
+    /// The file that it replaces.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Why other users can read the file; `None` if they cannot.
+    pub(super) fn exposed(&self) -> Option<&str> {
+        self.exposed.as_deref()
     }
 
     /// Replaces the old content.
@@ -173,11 +189,26 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 
 /// Syncs the folder of a file, so that changes to its name survive a power failure. Ignores errors,
 /// since some folders cannot be synced.
-pub fn sync_folder(path: &Path, _lock: &Lock) {
+pub fn sync_folder(path: &Path, lock: &Lock) {
     if cfg!(unix) {
         let _ = target(path)
             .and_then(|path| File::open(parent(&path)))
-            .and_then(|folder| folder.sync_all());
+            .and_then(|folder| lock.calls().sync(&folder));
+    }
+}
+
+/// Restricts a new file to its owner on a file system that ignored the mode it was created with.
+/// Returns why that failed.
+fn restrict(file: &File, lock: &Lock) -> Option<String> {
+    let calls = lock.calls();
+    // Without a mode to see, the one that it was created with is believed.
+    if !calls.is_exposed(file).unwrap_or(false) {
+        return None;
+    }
+    match calls.make_private(file) {
+        Err(error) => Some(bounded_file::io_error_text(&error)),
+        Ok(()) if calls.is_exposed(file).unwrap_or(false) => Some("it keeps no modes".to_owned()),
+        Ok(()) => None,
     }
 }
 
@@ -196,14 +227,14 @@ fn target(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// Keeps the owner of the old file when another user, such as root, writes it: with mode 0600, the
-/// owner could not read it otherwise.
+/// owner could not read it otherwise. A file that is new in a user's home belongs to that user.
 #[cfg(unix)]
-fn keep_owner(new: &File, old: &Path) {
+fn keep_owner(new: &File, path: &Path, user: Option<u32>) {
     use std::os::unix::fs::{MetadataExt as _, fchown};
     let (Ok(old), Ok(folder), Ok(new_file)) =
-        (old.metadata(), parent(old).metadata(), new.metadata())
+        (path.metadata(), parent(path).metadata(), new.metadata())
     else {
-        return;
+        return folder::give(new, parent(path), user);
     };
     // In a shared folder, the file's owner may be any user.
     if old.uid() == folder.uid() && old.uid() != new_file.uid() {
@@ -213,7 +244,7 @@ fn keep_owner(new: &File, old: &Path) {
 }
 
 #[cfg(not(unix))]
-fn keep_owner(_new: &File, _old: &Path) {}
+fn keep_owner(_new: &File, _path: &Path, _user: Option<u32>) {}
 
 #[cfg(unix)]
 fn is_same(one: &Path, other: &Path) -> bool {

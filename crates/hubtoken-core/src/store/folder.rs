@@ -11,8 +11,9 @@ use crate::sanitize::redacted_path;
 
 /// Creates a folder that only its owner can access, along with `home` if the folder is inside it.
 /// An existing folder keeps its mode.
-pub(super) fn make_folder(folder: &Path, home: Option<&Path>) -> io::Result<()> {
-    folder::make_private(folder, home.unwrap_or(folder))
+/// `user` is the [user of the home](folder::HomeUser).
+pub(super) fn make_folder(folder: &Path, home: Option<&Path>, user: Option<u32>) -> io::Result<()> {
+    folder::make_private(folder, home.unwrap_or(folder), user)
 }
 
 /// The folder that contains a file.

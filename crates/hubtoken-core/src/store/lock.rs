@@ -1,7 +1,8 @@
 //! Locks the folder that contains the stored tokens.
 //!
 //! It locks the same file that `huggingface_hub` locks for its token refresh, with `flock` like
-//! that library's `filelock`, so that neither overwrites the other's changes.
+//! that library's `filelock`, so that neither overwrites the other's changes. Where the file system
+//! refuses `flock`, neither can, and hubtoken's processes use a lock file among themselves.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant};
 use super::folder::{io_error, make_folder, parent, sibling};
 use crate::bounded_file;
 use crate::error::Error;
+use crate::file_lock::{self, Attempt, ExclusiveLock, SystemCalls, Taker};
+use crate::folder::{self, HomeUser};
 use crate::interrupt::Interrupt;
 use crate::sanitize::redacted_path;
 
@@ -22,18 +25,86 @@ pub const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 const INITIAL_BACKOFF: Duration = Duration::from_millis(2);
 const MAXIMUM_BACKOFF: Duration = Duration::from_millis(50);
 
+/// The age at which the lock file of a process that may have died is taken over. A change takes
+/// milliseconds, and a process that waits for the lock gets it before it gives up.
+const LOCK_FILE_BOUND: Duration = Duration::from_secs(20);
+
 /// The lock, released on drop.
 pub struct Lock {
-    file: File,
+    held: Held,
     /// `HF_HOME`, which is created with access for its owner only.
     home: Option<PathBuf>,
+    /// The user of the home.
+    user: Option<u32>,
+    calls: &'static dyn SystemCalls,
+    warning: Option<String>,
 }
 
-impl Drop for Lock {
+/// What holds the lock.
+enum Held {
+    /// The system's lock on the open file.
+    System(File),
+    /// The existence of a file.
+    LockFile(ExclusiveLock),
+}
+
+impl Drop for Held {
     fn drop(&mut self) {
-        // Closing the file is not enough: a process that was forked in the meantime shares the open
-        // file and would keep the lock.
-        let _ = self.file.unlock();
+        if let Self::System(file) = self {
+            // Closing the file is not enough: a process that was forked in the meantime shares the
+            // open file and would keep the lock.
+            let _ = file.unlock();
+        }
+    }
+}
+
+/// Takes the lock, in the way that the file system supports.
+struct Attempts<'a> {
+    path: &'a Path,
+    user: Option<u32>,
+    calls: &'static dyn SystemCalls,
+    /// The lock file, and why it is needed.
+    fallback: Option<(Taker, io::Error)>,
+}
+
+impl Attempts<'_> {
+    /// Tries once; `None` if another process has the lock.
+    fn next(&mut self) -> io::Result<Option<Held>> {
+        if self.fallback.is_none() {
+            let file = open(self.path, self.user)?;
+            match self.calls.try_lock(&file) {
+                // `filelock` may remove the file when it releases the lock; this lock would then be
+                // ineffective.
+                Ok(()) if is_at(&file, self.path) => return Ok(Some(Held::System(file))),
+                Ok(()) | Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) if file_lock::is_refused(&error) => {
+                    let lock_file = sibling(self.path, ".owner");
+                    self.fallback = Some((Taker::new(lock_file, LOCK_FILE_BOUND), error));
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        let Some((taker, _)) = &mut self.fallback else {
+            return Ok(None);
+        };
+        match taker.try_take()? {
+            Attempt::Taken(lock) => Ok(Some(Held::LockFile(lock))),
+            Attempt::Held(_) => Ok(None),
+        }
+    }
+
+    fn warning(&self, held: &Held) -> Option<String> {
+        let (_, cause) = self.fallback.as_ref()?;
+        let Held::LockFile(lock) = held else {
+            return None;
+        };
+        Some(format!(
+            "the file system of {} does not support locks ({}). hubtoken used the lock file {} \
+             instead, which huggingface_hub does not check",
+            redacted_path(self.path),
+            bounded_file::io_error_text(cause),
+            redacted_path(lock.path())
+        ))
     }
 }
 
@@ -48,25 +119,33 @@ impl Lock {
         stored_tokens: &Path,
         home: Option<&Path>,
         timeout: Duration,
+        home_user: &HomeUser,
         interrupt: &dyn Interrupt,
+        calls: &'static dyn SystemCalls,
     ) -> Result<Self, Error> {
         let folder = parent(stored_tokens);
-        make_folder(folder, home).map_err(|error| io_error("create the folder", folder, &error))?;
+        let user = home_user.id();
+        make_folder(folder, home, user)
+            .map_err(|error| io_error("create the folder", folder, &error))?;
         let path = sibling(stored_tokens, ".lock");
-        let failed = |error: &io::Error| io_error("lock", &path, error);
         let start = Instant::now();
         let mut backoff = INITIAL_BACKOFF;
+        let mut attempts = Attempts {
+            path: &path,
+            user,
+            calls,
+            fallback: None,
+        };
         loop {
-            let file = open(&path).map_err(|error| failed(&error))?;
-            match file.try_lock() {
-                // `filelock` may remove the file when it releases the lock; this lock would then be
-                // ineffective.
-                Ok(()) if is_at(&file, &path) => {
-                    let home = home.map(Path::to_owned);
-                    return Ok(Self { file, home });
-                }
-                Ok(()) | Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => return Err(failed(&error)),
+            let held = attempts.next();
+            if let Some(held) = held.map_err(|error| io_error("lock", &path, &error))? {
+                return Ok(Self {
+                    warning: attempts.warning(&held),
+                    held,
+                    home: home.map(Path::to_owned),
+                    user,
+                    calls,
+                });
             }
             if start.elapsed() >= timeout {
                 return Err(Error::Store(format!(
@@ -89,9 +168,41 @@ impl Lock {
     pub(super) fn home(&self) -> Option<&Path> {
         self.home.as_deref()
     }
+
+    /// The ID of the [user of the home](HomeUser), to whom what is written belongs.
+    pub(super) fn user(&self) -> Option<u32> {
+        self.user
+    }
+
+    /// The system calls with which the locked files are written.
+    pub(super) fn calls(&self) -> &'static dyn SystemCalls {
+        self.calls
+    }
+
+    /// A warning for the user about the kind of the lock.
+    pub(super) fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// Checks that no other process has taken over, which may happen to a process that was
+    /// suspended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match &self.held {
+            Held::LockFile(lock) if !lock.is_held() => Err(Error::Store(format!(
+                "another process took over {}, since this one seemed to have died. Nothing was \
+                 changed; try again",
+                redacted_path(lock.path())
+            ))),
+            Held::System(_) | Held::LockFile(_) => Ok(()),
+        }
+    }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+fn open(path: &Path, user: Option<u32>) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).read(true).write(true);
     #[cfg(unix)]
@@ -112,6 +223,7 @@ fn open(path: &Path) -> io::Result<File> {
         opened => opened,
     }?;
     bounded_file::check_regular(&opened.metadata()?)?;
+    folder::give(&opened, parent(path), user);
     Ok(opened)
 }
 
@@ -134,17 +246,32 @@ fn is_at(_file: &File, _path: &Path) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::file_lock::OperatingSystem;
     use crate::interrupt::NeverInterrupted;
+
+    fn take(path: &Path) -> Result<Lock, Error> {
+        Lock::take(
+            path,
+            None,
+            Duration::ZERO,
+            &HomeUser::default(),
+            &NeverInterrupted,
+            &OperatingSystem,
+        )
+    }
 
     #[test]
     fn a_copy_that_a_fork_has_does_not_hold_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stored_tokens");
-        let lock = Lock::take(&path, None, Duration::ZERO, &NeverInterrupted).unwrap();
-        assert!(Lock::take(&path, None, Duration::ZERO, &NeverInterrupted).is_err());
-        let forked = lock.file.try_clone().unwrap();
+        let lock = take(&path).unwrap();
+        assert!(take(&path).is_err());
+        let Held::System(file) = &lock.held else {
+            unreachable!("the system locks files");
+        };
+        let forked = file.try_clone().unwrap();
         drop(lock);
-        assert!(Lock::take(&path, None, Duration::ZERO, &NeverInterrupted).is_ok());
+        assert!(take(&path).is_ok());
         drop(forked);
     }
 }

@@ -1,5 +1,7 @@
 //! Logs out: removes one stored token, the active one, or all of them.
 
+use std::path::Path;
+
 use super::entries;
 use super::stored_token::{StoredToken, find};
 use super::token_store::{TokenStore, shown};
@@ -9,7 +11,7 @@ use crate::error::Error;
 use crate::token::{Digest, Token};
 
 /// The result of a removal.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Removed {
     /// The names of the removed stored tokens.
     pub names: Vec<String>,
@@ -34,7 +36,7 @@ impl TokenStore<'_> {
     /// [`Error::TokenNotFound`] if there is no token with this name, [`Error::Store`].
     pub fn remove(&self, name: &str) -> Result<Removed, Error> {
         // A broken file is not set aside for a name that cannot be found in it.
-        find(&super::read(self.path())?, name)?;
+        find(&self.stored()?, name)?;
         let mut transaction = self.begin()?;
         let active = self.active();
         let entry = find(&transaction.stored, name)?;
@@ -64,12 +66,16 @@ impl TokenStore<'_> {
         })
     }
 
-    /// Removes the active token: the token file, and every stored token with the same value.
+    /// Removes the active token: the token file, and every stored token with the same value. Without
+    /// a home folder there is nothing to remove.
     ///
     /// # Errors
     ///
     /// [`Error::Store`].
     pub fn remove_active(&self) -> Result<Removed, Error> {
+        if self.path().is_none() {
+            return Ok(Removed::default());
+        }
         let transaction = self.begin()?;
         let active = self.active();
         let is_active = |entry: &&StoredToken| active.is_some() && entry.token().ok() == active;
@@ -79,12 +85,16 @@ impl TokenStore<'_> {
         self.take_out(transaction, names, tokens, true)
     }
 
-    /// Removes all stored tokens and the token file, even if its value is not stored.
+    /// Removes all stored tokens and the token file, even if its value is not stored. Without a home
+    /// folder there is nothing to remove.
     ///
     /// # Errors
     ///
     /// [`Error::Store`].
     pub fn remove_all(&self) -> Result<Removed, Error> {
+        if self.path().is_none() {
+            return Ok(Removed::default());
+        }
         let mut transaction = self.begin()?;
         let tokens = transaction
             .stored
@@ -124,7 +134,7 @@ impl TokenStore<'_> {
         tokens: Vec<Digest>,
         active_goes: bool,
     ) -> Result<Removed, Error> {
-        let active = active_goes && self.token_path().is_file();
+        let active = active_goes && self.token_path().is_some_and(Path::is_file);
         let warnings = transaction.commit(if active_goes {
             ActiveToken::Clear
         } else {

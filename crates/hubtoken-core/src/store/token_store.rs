@@ -17,6 +17,8 @@ use super::transaction::{ActiveToken, Transaction};
 use crate::bounded_file;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::file_lock::{OperatingSystem, SystemCalls};
+use crate::folder::HomeUser;
 use crate::interrupt::Interrupt;
 use crate::paths::Paths;
 use crate::sanitize::{contains_secret, redacted};
@@ -30,12 +32,15 @@ const SHORTEST_VALUE: usize = 8;
 
 /// The tokens stored on this machine.
 pub struct TokenStore<'a> {
-    files: Files,
+    /// `None` without a home folder: nothing is stored then, and nothing can be.
+    files: Option<Files>,
     home: Option<PathBuf>,
+    home_user: HomeUser,
     ambient: Endpoint,
     interrupt: &'a (dyn Interrupt + Sync),
     learned: Option<Learned<'a>>,
     pub(super) lock_timeout: Duration,
+    pub(super) calls: &'static dyn SystemCalls,
 }
 
 /// Looks up what is known about a token by now, without asking anybody.
@@ -69,6 +74,15 @@ fn holds(stored: &StoredToken, token: &Token) -> bool {
     stored.token().is_ok_and(|value| value == *token)
 }
 
+/// The result of renaming a token.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Renamed {
+    /// Its name as stored.
+    pub name: String,
+    /// Warnings for the user.
+    pub warnings: Vec<String>,
+}
+
 /// A name for display. A name written by another program may contain a token.
 pub(super) fn shown(name: String) -> String {
     if contains_secret(&name) {
@@ -94,27 +108,39 @@ pub fn foreign_warning(token: &Token, name: &str) -> Option<String> {
 impl<'a> TokenStore<'a> {
     /// The tokens at the paths that an environment selects. `ambient` is its endpoint, and
     /// `interrupt` stops the wait for another process.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Store`] without a home folder.
-    pub fn new(
-        paths: &Paths,
-        ambient: Endpoint,
-        interrupt: &'a (dyn Interrupt + Sync),
-    ) -> Result<Self, Error> {
-        let Some(files) = Files::of(paths) else {
-            return Err(Error::Store(
-                "there is no home folder to store tokens in. Set HF_HOME".to_owned(),
-            ));
-        };
-        Ok(Self {
-            files,
+    #[must_use]
+    pub fn new(paths: &Paths, ambient: Endpoint, interrupt: &'a (dyn Interrupt + Sync)) -> Self {
+        Self {
+            files: Files::of(paths),
             home: paths.home.clone(),
+            home_user: paths.home_user.clone(),
             ambient,
             interrupt,
             learned: None,
             lock_timeout: lock::LOCK_TIMEOUT,
+            calls: &OperatingSystem,
+        }
+    }
+
+    /// The file of the named tokens; `None` without a home folder.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.files.as_ref().map(Files::stored_tokens)
+    }
+
+    /// Checks that there is a folder to store tokens in, before a caller obtains one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] without a home folder.
+    pub fn check_home(&self) -> Result<(), Error> {
+        self.files().map(drop)
+    }
+
+    /// The files, for a change.
+    fn files(&self) -> Result<&Files, Error> {
+        self.files.as_ref().ok_or_else(|| {
+            Error::Store("there is no home folder to store tokens in. Set HF_HOME".to_owned())
         })
     }
 
@@ -143,10 +169,9 @@ impl<'a> TokenStore<'a> {
         }
     }
 
-    /// The file of the named tokens.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        self.files.stored_tokens()
+    /// The stored tokens as the file has them. Without a home folder there are none.
+    pub(super) fn stored(&self) -> Result<Vec<StoredToken>, Error> {
+        self.path().map_or_else(|| Ok(Vec::new()), super::read)
     }
 
     /// All stored tokens, in file order. The files are read before this returns, but each entry is
@@ -158,15 +183,17 @@ impl<'a> TokenStore<'a> {
     pub fn list(
         &self,
     ) -> Result<impl ExactSizeIterator<Item = Result<Entry, Error>> + use<'_, 'a>, Error> {
-        let stored = super::read(self.path())?;
-        let metadata = MetadataFile::read(self.path())?;
+        let stored = self.stored()?;
+        let metadata = self.path().map(MetadataFile::read).transpose()?;
         let active = self.active();
         let ambient = self.ambient.clone();
         Ok(stored.into_iter().map(move |stored| {
             let stored_expiry = stored.expires_at;
             let (name, token) = stored.into_parts();
-            let known = match &token {
-                Ok(token) if !metadata.is_empty() => metadata.get(token.digest())?,
+            let known = match (&token, &metadata) {
+                (Ok(token), Some(metadata)) if !metadata.is_empty() => {
+                    metadata.get(token.digest())?
+                }
                 _ => None,
             };
             let known = match (known, &token) {
@@ -271,7 +298,7 @@ impl<'a> TokenStore<'a> {
     /// if it belongs to a Hub other than the ambient one, [`Error::Store`].
     pub fn switch(&self, name: &str) -> Result<Switched, Error> {
         // A broken file is not set aside for a name that cannot be found in it.
-        find(&super::read(self.path())?, name)?;
+        find(&self.stored()?, name)?;
         let transaction = self.begin()?;
         let entry = find(&transaction.stored, name)?;
         let token = entry.token()?;
@@ -293,15 +320,15 @@ impl<'a> TokenStore<'a> {
         Ok(Switched { name, warnings })
     }
 
-    /// Renames a stored token and returns the name as stored.
+    /// Renames a stored token.
     ///
     /// # Errors
     ///
     /// [`Error::TokenFormat`] if the new name contains a token, [`Error::TokenNotFound`] if there
     /// is no token with the old name, [`Error::Store`], also if the new name is taken.
-    pub fn rename(&self, old: &str, new: &str) -> Result<String, Error> {
+    pub fn rename(&self, old: &str, new: &str) -> Result<Renamed, Error> {
         name::check(new)?;
-        let stored = super::read(self.path())?;
+        let stored = self.stored()?;
         find(&stored, old)?;
         let holds_value = |entry: &StoredToken| {
             let value = entry.value.trim();
@@ -314,7 +341,10 @@ impl<'a> TokenStore<'a> {
         let old = find(&transaction.stored, old)?.name.clone();
         let new = name::safe(new);
         if new == old {
-            return Ok(new);
+            return Ok(Renamed {
+                name: new,
+                warnings: transaction.warnings,
+            });
         }
         if transaction.document.has(&new).map_err(Error::Store)? {
             return Err(Error::Store(format!(
@@ -323,24 +353,27 @@ impl<'a> TokenStore<'a> {
             )));
         }
         transaction.edit(|document| document.rename(&old, &new))?;
-        transaction.commit(ActiveToken::Keep)?;
-        Ok(new)
+        let warnings = transaction.commit(ActiveToken::Keep)?;
+        Ok(Renamed {
+            name: new,
+            warnings,
+        })
     }
 
     /// The token in the token file; `None` if the file is broken or missing.
     pub(super) fn active(&self) -> Option<Token> {
-        self.files.active()
+        self.files.as_ref()?.active()
     }
 
-    /// The token file.
+    /// The token file; `None` without a home folder.
     #[must_use]
-    pub fn token_path(&self) -> &Path {
-        self.files.token()
+    pub fn token_path(&self) -> Option<&Path> {
+        self.files.as_ref().map(Files::token)
     }
 
     /// Starts a change: takes the lock and reads the files.
     pub(super) fn begin(&self) -> Result<Transaction<'_>, Error> {
-        let mut transaction = Transaction::begin(&self.files, self.lock()?)?;
+        let mut transaction = Transaction::begin(self.files()?, self.lock()?)?;
         self.record_learned(&mut transaction);
         Ok(transaction)
     }
@@ -368,15 +401,18 @@ impl<'a> TokenStore<'a> {
     /// Takes the lock. A device, FIFO or directory in place of a file fails here, before any file
     /// is created next to it.
     pub(super) fn lock(&self) -> Result<Lock, Error> {
-        for path in self.files.all() {
+        let files = self.files()?;
+        for path in files.all() {
             bounded_file::check_replaceable(&path)
                 .map_err(|error| io_error("write", &path, &error))?;
         }
         Lock::take(
-            self.path(),
+            files.stored_tokens(),
             self.home.as_deref(),
             self.lock_timeout,
+            &self.home_user,
             self.interrupt,
+            self.calls,
         )
     }
 

@@ -33,6 +33,24 @@ pub(super) enum ActiveToken<'a> {
     Clear,
 }
 
+/// A warning that other users can read what was written, if they can.
+fn exposure(staged: [&Option<StagedFile>; 2]) -> Option<String> {
+    let exposed = staged.into_iter().flatten();
+    let exposed: Vec<(&Path, &str)> = exposed
+        .filter_map(|staged| Some((staged.path(), staged.exposed()?)))
+        .collect();
+    let (_, cause) = exposed.first()?;
+    let paths: Vec<String> = exposed
+        .iter()
+        .map(|(path, _)| redacted_path(path))
+        .collect();
+    Some(format!(
+        "other users of this machine can read {}: the file system did not restrict access to the \
+         owner ({cause})",
+        paths.join(" and ")
+    ))
+}
+
 /// The contents of the files when the lock was taken, and the edits to them.
 pub(super) struct Transaction<'a> {
     files: &'a Files,
@@ -54,7 +72,7 @@ impl<'a> Transaction<'a> {
     pub(super) fn begin(files: &'a Files, lock: Lock) -> Result<Self, Error> {
         let path = files.stored_tokens();
         let metadata = MetadataFile::read(path)?;
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<String> = lock.warning().map(str::to_owned).into_iter().collect();
         let (document, edited) = match settled(path, IniDocument::parse)? {
             Ok(document) => (document, false),
             Err(problem) => {
@@ -104,7 +122,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Writes the files and returns warnings for the user.
-    pub(super) fn commit(self, active: ActiveToken<'_>) -> Result<Vec<String>, Error> {
+    pub(super) fn commit(mut self, active: ActiveToken<'_>) -> Result<Vec<String>, Error> {
         let path = self.files.stored_tokens();
         let metadata_path = metadata_file::path(path);
         let learned = self.metadata.is_new();
@@ -119,6 +137,9 @@ impl<'a> Transaction<'a> {
             ActiveToken::Set(token) => Some(self.stage(token_path, token.expose())?),
             ActiveToken::Keep | ActiveToken::Clear => None,
         };
+        self.lock.check()?;
+        // The metadata has no token in it.
+        self.warnings.extend(exposure([&stored, &token]));
         if let Some(metadata) = metadata {
             metadata.commit()?;
         }

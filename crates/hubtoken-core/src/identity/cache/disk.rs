@@ -8,6 +8,7 @@
 //! write there could forge answers about the user's own tokens.
 
 mod lease;
+mod usability;
 
 use std::fs;
 use std::io::Write as _;
@@ -17,11 +18,12 @@ use std::time::SystemTime;
 
 use super::shared::{CacheKey, Heartbeat, MAXIMUM_SIZE, RecordKind, SharedCache, TryLease};
 use crate::bounded_file;
-use crate::folder;
+use crate::file_lock::{OperatingSystem, SystemCalls};
+use crate::folder::{self, HomeUser};
 
 /// The maximum number of files of each kind. Rejections have their own small bound, so that a
 /// stream of made-up tokens evicts only other rejections.
-const BOUNDS: [(&str, usize); 8] = [
+const BOUNDS: [(&str, usize); 9] = [
     (".json", 512),
     (".rejected", 64),
     (".limit", 64),
@@ -29,17 +31,23 @@ const BOUNDS: [(&str, usize); 8] = [
     (".failed", 64),
     (".denied", 512),
     (LOCK, 512),
+    (LEASE, 512),
     (NEW, 64),
 ];
 /// After how many writes a process checks the bounds again.
 const SWEEP: u32 = 16;
 const LOCK: &str = ".lock";
+/// The lock's replacement where the file system refuses locks.
+const LEASE: &str = ".lease";
 /// A temporary file: being written, or left by a killed process.
 const NEW: &str = ".new";
 
 /// A folder of shared records.
 pub struct DiskCache {
     folder: PathBuf,
+    /// The ID of the user in whose home root works.
+    user: Option<u32>,
+    calls: &'static dyn SystemCalls,
     kept: AtomicU32,
 }
 
@@ -62,7 +70,19 @@ impl DiskCache {
     pub fn new(folder: PathBuf) -> Self {
         Self {
             folder,
+            user: None,
+            calls: &OperatingSystem,
             kept: AtomicU32::new(0),
+        }
+    }
+
+    /// The same cache in the home of a user: what root creates there belongs to that user, whose
+    /// folders root believes.
+    #[must_use]
+    pub fn in_home_of(self, user: &HomeUser) -> Self {
+        Self {
+            user: user.id(),
+            ..self
         }
     }
 
@@ -81,7 +101,7 @@ impl DiskCache {
     fn is_private(&self) -> bool {
         self.folder
             .metadata()
-            .is_ok_and(|metadata| metadata.is_dir() && is_private(&metadata))
+            .is_ok_and(|metadata| metadata.is_dir() && usability::is_private(&metadata, self.user))
     }
 
     /// Creates the folder, and `HF_HOME` above it if needed.
@@ -90,7 +110,7 @@ impl DiskCache {
             return Ok(());
         }
         let home = self.folder.parent().and_then(Path::parent);
-        folder::make_private(&self.folder, home.unwrap_or(&self.folder))?;
+        folder::make_private(&self.folder, home.unwrap_or(&self.folder), self.user)?;
         // It may have existed with other permissions.
         if self.is_private() {
             Ok(())
@@ -106,6 +126,7 @@ impl DiskCache {
             .prefix("")
             .suffix(NEW)
             .tempfile_in(&self.folder)?;
+        folder::give(file.as_file(), &self.folder, self.user);
         file.write_all(content)?;
         file.persist(path)?;
         Ok(())
@@ -147,18 +168,6 @@ impl DiskCache {
     }
 }
 
-#[cfg(unix)]
-fn is_private(metadata: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
-}
-
-/// On other systems, home folders are private by default, and the mode is meaningless.
-#[cfg(not(unix))]
-fn is_private(_metadata: &fs::Metadata) -> bool {
-    true
-}
-
 impl SharedCache for DiskCache {
     fn get(&self, key: &CacheKey, kind: RecordKind) -> Option<Vec<u8>> {
         if !self.is_private() {
@@ -196,7 +205,7 @@ impl SharedCache for DiskCache {
             let Some((known_hub, suffix)) = rest.split_once('.') else {
                 continue;
             };
-            if suffix != &LOCK[1..]
+            if ![&LOCK[1..], &LEASE[1..]].contains(&suffix)
                 && token.is_none_or(|token| token == known_token)
                 && hub.is_none_or(|hub| hub == known_hub)
             {
@@ -207,17 +216,21 @@ impl SharedCache for DiskCache {
 
     fn try_lease(&self, key: &CacheKey) -> TryLease {
         self.make_folder()
-            .and_then(|()| lease::try_lease(&self.path(key, LOCK)))
+            .and_then(|()| lease::try_lease(&self.path(key, LOCK), self.user, self.calls))
             .unwrap_or(TryLease::Unsupported)
     }
 
     fn is_leased(&self, key: &CacheKey) -> bool {
         // The holder removes the file when it is done.
-        self.path(key, LOCK).exists()
+        [LOCK, LEASE]
+            .iter()
+            .any(|suffix| self.path(key, suffix).exists())
     }
 
     fn break_stale(&self, key: &CacheKey, heartbeat: Heartbeat) {
-        lease::break_stale(&self.path(key, LOCK), heartbeat);
+        for suffix in [LOCK, LEASE] {
+            lease::break_stale(&self.path(key, suffix), heartbeat);
+        }
     }
 }
 

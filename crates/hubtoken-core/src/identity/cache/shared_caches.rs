@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::disk::DiskCache;
 use super::shared::SharedCache;
+use crate::folder::HomeUser;
 use crate::identity::settings::Settings;
 use crate::sync::lock_ignoring_poison;
 
@@ -23,15 +24,16 @@ impl SharedCaches {
         settings
             .shared_cache
             .as_deref()
-            .map(|folder| self.folder(folder))
+            .map(|folder| self.folder(folder, &settings.home_user))
     }
 
-    fn folder(&self, folder: &Path) -> Arc<dyn SharedCache> {
+    fn folder(&self, folder: &Path, home_user: &HomeUser) -> Arc<dyn SharedCache> {
         let mut folders = lock_ignoring_poison(&self.folders);
         if let Some((_, known)) = folders.iter().find(|(known, _)| known == folder) {
             return known.clone();
         }
-        let cache: Arc<dyn SharedCache> = Arc::new(DiskCache::new(folder.to_owned()));
+        let cache: Arc<dyn SharedCache> =
+            Arc::new(DiskCache::new(folder.to_owned()).in_home_of(home_user));
         folders.push((folder.to_owned(), cache.clone()));
         cache
     }

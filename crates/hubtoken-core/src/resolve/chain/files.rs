@@ -13,8 +13,8 @@ use crate::expiry::Expiry;
 use crate::resolve::cache::FileStamp;
 use crate::sanitize::{contains_secret, mask_secrets, redacted, redacted_path};
 use crate::source::Source;
-use crate::store;
 use crate::store::metadata_file::MetadataFile;
+use crate::store::{self, StoredToken};
 use crate::token::Token;
 use crate::trace::SourceStatus;
 
@@ -88,33 +88,12 @@ impl ChainRun<'_> {
         endpoint: Option<Endpoint>,
     ) -> Result<(), Error> {
         let Some(path) = self.inputs.paths.stored_tokens.as_deref() else {
-            return Err(Error::Store(
-                "there is no home folder to store tokens in".to_owned(),
-            ));
+            // Nothing is stored, as in an empty folder.
+            return Err(self.no_stored_token(&source, name, &[]));
         };
         let stored = store::read(path)?;
         let Some(entry) = store::by_name(&stored, name) else {
-            let known: Vec<&str> = stored.iter().map(|entry| entry.name.as_str()).collect();
-            let detail = if known.is_empty() {
-                "no token is stored".to_owned()
-            } else {
-                redacted(&format!("the stored tokens are: {}", known.join(", ")))
-            };
-            let message = format!(
-                "there is no stored token `{}`{}: {detail}. Store it with `hubtoken login`",
-                redacted(name),
-                match &source {
-                    Source::Configuration { file, .. } =>
-                        format!(", which {} names", redacted_path(file)),
-                    _ => String::new(),
-                }
-            );
-            let label = redacted(&source.to_string());
-            self.trace.note(label, SourceStatus::Absent, detail);
-            return Err(Error::TokenNotFound {
-                message,
-                trace: Arc::new(self.trace.clone()),
-            });
+            return Err(self.no_stored_token(&source, name, &stored));
         };
         let token = Token::parse(&entry.value)
             .map_err(|error| error.context(&source.describe()))?
@@ -127,6 +106,30 @@ impl ChainRun<'_> {
             endpoint,
             end.earlier(stored.unwrap_or_default()),
         )
+    }
+
+    fn no_stored_token(&mut self, source: &Source, name: &str, stored: &[StoredToken]) -> Error {
+        let known: Vec<&str> = stored.iter().map(|entry| entry.name.as_str()).collect();
+        let detail = if known.is_empty() {
+            "no token is stored".to_owned()
+        } else {
+            redacted(&format!("the stored tokens are: {}", known.join(", ")))
+        };
+        let message = format!(
+            "there is no stored token `{}`{}: {detail}. Store it with `hubtoken login`",
+            redacted(name),
+            match source {
+                Source::Configuration { file, .. } =>
+                    format!(", which {} names", redacted_path(file)),
+                _ => String::new(),
+            }
+        );
+        let label = redacted(&source.to_string());
+        self.trace.note(label, SourceStatus::Absent, detail);
+        Error::TokenNotFound {
+            message,
+            trace: Arc::new(self.trace.clone()),
+        }
     }
 
     /// The Hub of a token from a file: the one it was logged in to, or else the configured one, or

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
 use crate::env::{self, ProcessEnvironment};
+use crate::file_lock::OperatingSystem;
+use crate::folder::HomeUser;
 use crate::store::lock::Lock;
 use crate::store::metadata_file::{self, MetadataFile};
 
@@ -165,7 +167,7 @@ impl State {
                 .list()?
                 .map(entry)
                 .collect::<Result<_, Error>>()?,
-            active: fs::read_to_string(token_store.token_path()).ok(),
+            active: fs::read_to_string(token_store.token_path().unwrap()).ok(),
         })
     }
 }
@@ -247,7 +249,7 @@ fn kill_many(seed: u64, kills: u64) -> Tally {
         let seed = random(&mut state);
         let broken = round
             .is_multiple_of(BROKEN_EVERY)
-            .then(|| break_file(token_store.path(), round));
+            .then(|| break_file(token_store.path().unwrap(), round));
         if broken.is_some() {
             known.stored.clear();
         }
@@ -261,8 +263,11 @@ fn kill_many(seed: u64, kills: u64) -> Tally {
         known = match (State::read(&token_store), &broken) {
             (Ok(found), _) => found,
             (Err(_), Some(broken)) if ended == 0 => {
-                assert_eq!(fs::read_to_string(token_store.path()).unwrap(), *broken);
-                let active = fs::read_to_string(token_store.token_path()).ok();
+                assert_eq!(
+                    fs::read_to_string(token_store.path().unwrap()).unwrap(),
+                    *broken
+                );
+                let active = fs::read_to_string(token_store.token_path().unwrap()).ok();
                 let first = Operation::Save("a", format!("again{round}"), HUB);
                 first.run(&token_store);
                 assert_eq!(active, old.active, "seed {seed}");
@@ -282,7 +287,17 @@ fn kill_many(seed: u64, kills: u64) -> Tally {
                 "seed {seed}, change {ended}: {old:?} -> {new:?}: {known:?}"
             );
         }
-        assert!(Lock::take(token_store.path(), None, Duration::ZERO, &NeverInterrupted).is_ok());
+        assert!(
+            Lock::take(
+                token_store.path().unwrap(),
+                None,
+                Duration::ZERO,
+                &HomeUser::default(),
+                &NeverInterrupted,
+                &OperatingSystem
+            )
+            .is_ok()
+        );
         if old != new {
             tally.in_between += 1;
             tally.old += u64::from(known == old);

@@ -3,8 +3,11 @@
 
 mod crowd;
 mod faults;
+mod homeless;
 #[cfg(unix)]
 mod kills;
+#[cfg(unix)]
+mod refusals;
 #[cfg(unix)]
 mod special;
 mod unverified;
@@ -32,7 +35,6 @@ fn token_store(home: &Path) -> TokenStore<'static> {
         Endpoint::parse(HUB).unwrap(),
         &NeverInterrupted,
     )
-    .unwrap()
 }
 
 /// A folder in memory if possible: these tests run many processes, and a slow disk would make them
@@ -90,7 +92,7 @@ fn the_verbs() {
     let read = |name: &str| std::fs::read_to_string(home.join(name)).unwrap();
     assert_eq!(read("token"), token("A").expose());
     assert_eq!(
-        token_store.rename("ci", "DEFAULT").unwrap(),
+        token_store.rename("ci", "DEFAULT").unwrap().name,
         "DEFAULT~89dbf710"
     );
     assert!(matches!(

@@ -20,7 +20,6 @@ fn token_store_at(path: &Path) -> TokenStore<'static> {
         Endpoint::parse(HUB).unwrap(),
         &NeverInterrupted,
     )
-    .unwrap()
 }
 
 /// Creates one file of each special type, and symbolic links to some of them.
@@ -175,7 +174,7 @@ fn a_link_to_a_regular_file_stays_a_link() {
     save(&token_store, "ci", "A", HUB);
     assert!(link.symlink_metadata().unwrap().is_symlink());
     assert_eq!(fs::read_to_string(&file).unwrap(), token("A").expose());
-    assert!(metadata_file::path(token_store.path()).exists());
+    assert!(metadata_file::path(token_store.path().unwrap()).exists());
     token_store.remove_active().unwrap();
     assert!(!file.exists());
 }
@@ -191,7 +190,9 @@ fn a_new_home_is_private_also_around_a_folder_of_tokens() {
         &folder.join("stored_tokens"),
         Some(&home),
         std::time::Duration::ZERO,
+        &crate::folder::HomeUser::default(),
         &crate::interrupt::NeverInterrupted,
+        &crate::file_lock::OperatingSystem,
     );
     assert!(lock.is_ok());
     for folder in [home, folder] {
@@ -212,7 +213,9 @@ fn a_fifo_in_the_place_of_a_prepared_file_is_named() {
         &root.path().join("stored_tokens"),
         None,
         std::time::Duration::ZERO,
+        &crate::folder::HomeUser::default(),
         &crate::interrupt::NeverInterrupted,
+        &crate::file_lock::OperatingSystem,
     )
     .unwrap();
     let Err(error) = crate::store::atomic_write::StagedFile::new(&path, "", &lock) else {

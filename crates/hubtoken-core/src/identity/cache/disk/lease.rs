@@ -8,15 +8,23 @@
 //! removes the file without holding its lock. It does so under a lock on the folder: if many
 //! processes notice a stale lease at once, the slowest could otherwise remove the new lease that
 //! the fastest has already acquired.
+//!
+//! Where the file system refuses locks, the lease is the existence of another file, created
+//! exclusively. Nothing releases that of a process that dies, so the processes that wait for it
+//! break it like any lease without a heartbeat.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::file_lock::{self, SystemCalls};
+use crate::folder;
 use crate::identity::cache::shared::{Heartbeat, Lease, TryLease};
 
 /// The length of a heartbeat in its file: two hexadecimal numbers, a space and a newline.
 const LENGTH: usize = 34;
+/// The extension of [`existence_path`].
+const EXISTENCE: &str = "lease";
 /// How often opening is retried at once if the file was removed in between.
 const TRIES: usize = 3;
 
@@ -57,16 +65,17 @@ impl Drop for FileLease {
 /// # Errors
 ///
 /// Those of the operating system, in which case leases are unsupported here.
-pub(super) fn try_lease(path: &Path) -> io::Result<TryLease> {
+pub(super) fn try_lease(
+    path: &Path,
+    user: Option<u32>,
+    calls: &dyn SystemCalls,
+) -> io::Result<TryLease> {
     for _ in 0..TRIES {
-        let mut file = open(path)?;
-        match file.try_lock() {
+        let mut file = open(path, user)?;
+        match calls.try_lock(&file) {
             Ok(()) if !leads_to(path, &file) => {}
             Ok(()) => {
-                let heartbeat = Heartbeat {
-                    lease_id: getrandom::u64().map_err(io::Error::other)?,
-                    count: 0,
-                };
+                let heartbeat = first_heartbeat()?;
                 if let Err(error) = write(&mut file, heartbeat) {
                     // If the disk is full, an answer could not be stored either.
                     let _ = fs::remove_file(path);
@@ -79,10 +88,63 @@ pub(super) fn try_lease(path: &Path) -> io::Result<TryLease> {
                 })));
             }
             Err(TryLockError::WouldBlock) => return Ok(TryLease::HeldBy(read(&mut file))),
+            Err(TryLockError::Error(error)) if file_lock::is_refused(&error) => {
+                // Nobody here needs the file that was opened.
+                if read(&mut file) == Heartbeat::default() {
+                    let _ = fs::remove_file(path);
+                }
+                return without_locks(path, user);
+            }
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }
     Ok(TryLease::HeldBy(Heartbeat::default()))
+}
+
+/// The file whose existence is the lease where locks are refused.
+pub(super) fn existence_path(path: &Path) -> PathBuf {
+    path.with_extension(EXISTENCE)
+}
+
+fn without_locks(path: &Path, user: Option<u32>) -> io::Result<TryLease> {
+    let path = existence_path(path);
+    let heartbeat = first_heartbeat()?;
+    let mut options = File::options();
+    options.create_new(true).read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = match options.open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if path.symlink_metadata()?.is_file() {
+                return Ok(TryLease::HeldBy(at(&path)));
+            }
+            return Err(error);
+        }
+        file => file?,
+    };
+    give(&file, &path, user);
+    if let Err(error) = write(&mut file, heartbeat) {
+        let _ = fs::remove_file(&path);
+        return Err(error);
+    }
+    Ok(TryLease::Acquired(Box::new(FileLease {
+        file,
+        path,
+        heartbeat,
+    })))
+}
+
+fn first_heartbeat() -> io::Result<Heartbeat> {
+    Ok(Heartbeat {
+        lease_id: getrandom::u64().map_err(io::Error::other)?,
+        count: 0,
+    })
+}
+
+fn give(file: &File, path: &Path, user: Option<u32>) {
+    if let Some(folder) = path.parent() {
+        folder::give(file, folder, user);
+    }
 }
 
 /// Breaks the lease in a file, if it still shows this mark.
@@ -104,7 +166,7 @@ pub(super) fn break_stale(path: &Path, heartbeat: Heartbeat) {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+fn open(path: &Path, user: Option<u32>) -> io::Result<File> {
     // A symlink's target is not a lease file and must not be written to.
     if path
         .symlink_metadata()
@@ -116,7 +178,9 @@ fn open(path: &Path) -> io::Result<File> {
     options.create(true).truncate(false).read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    let file = options.open(path)?;
+    give(&file, path, user);
+    Ok(file)
 }
 
 /// Whether a path still leads to an open file.

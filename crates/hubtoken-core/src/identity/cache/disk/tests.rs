@@ -250,3 +250,86 @@ fn nobody_else_may_look() {
     assert_eq!(mode(disk.folder()), 0o700);
     assert_eq!(mode(&disk.path(&key(0), ".json")), 0o600);
 }
+
+/// Every lock fails.
+#[cfg(unix)]
+struct NoLocks;
+
+#[cfg(unix)]
+impl SystemCalls for NoLocks {
+    fn try_lock(&self, _file: &fs::File) -> Result<(), fs::TryLockError> {
+        let error = rustix::io::Errno::NOLCK.raw_os_error();
+        Err(fs::TryLockError::Error(std::io::Error::from_raw_os_error(
+            error,
+        )))
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn without_locks_one_holds_the_lease_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = DiskCache {
+        calls: &NoLocks,
+        ..DiskCache::new(folder.path().to_owned())
+    };
+    let TryLease::Acquired(mut lease) = disk.try_lease(&key(0)) else {
+        unreachable!("the lease is free");
+    };
+    assert!(disk.is_leased(&key(0)) && !disk.is_leased(&key(1)));
+    lease.renew();
+    let TryLease::HeldBy(heartbeat) = disk.try_lease(&key(0)) else {
+        unreachable!("it is held");
+    };
+    assert_eq!((heartbeat.lease_id, heartbeat.count), (lease.id(), 1));
+    disk.invalidate(None, None);
+    assert!(disk.is_leased(&key(0)));
+    // The holder seems to be dead.
+    disk.break_stale(&key(0), heartbeat);
+    let TryLease::Acquired(other) = disk.try_lease(&key(0)) else {
+        unreachable!("it was broken");
+    };
+    drop(lease);
+    assert!(disk.is_leased(&key(0)));
+    drop(other);
+    assert_eq!(disk.entries().count(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_root_keeps_in_a_users_home_is_that_users() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    const USER: u32 = 12_345;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    chown(folder.path(), Some(USER), Some(USER)).unwrap();
+    for home_user in [
+        HomeUser {
+            sudo: Some(USER),
+            home: None,
+        },
+        HomeUser {
+            sudo: None,
+            home: Some(folder.path().to_owned()),
+        },
+    ] {
+        let identities = folder.path().join("huggingface/hubtoken/identities");
+        let disk = DiskCache::new(identities.clone()).in_home_of(&home_user);
+        disk.put(&key(0), RecordKind::Identity, b"{}");
+        assert!(disk.get(&key(0), RecordKind::Identity).is_some());
+        let lease = disk.try_lease(&key(0));
+        assert!(matches!(lease, TryLease::Acquired(_)));
+        for path in identities
+            .ancestors()
+            .take(3)
+            .map(Path::to_owned)
+            .chain([disk.path(&key(0), ".json"), disk.path(&key(0), LOCK)])
+        {
+            assert_eq!(path.metadata().unwrap().uid(), USER, "{}", path.display());
+        }
+        drop(lease);
+        fs::remove_dir_all(folder.path().join("huggingface")).unwrap();
+    }
+}
