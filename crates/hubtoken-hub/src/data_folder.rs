@@ -8,16 +8,23 @@
 //! lfs-key              signs links to large files; 0600, created when first needed
 //! admin-key            the key of the administration API; 0600
 //! hub.json             endpoint and process id while a Hub runs; no secret
-//! hub.lock             locked by the system while a Hub runs
+//! hub.lock             locked by the system while a Hub runs, with the host and process ID of its
+//!                      owner; where the system refuses that, hub.lock.owner exists while one runs
 //! ```
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+mod lock;
+mod temporary;
+
+use std::fs::{self, DirBuilder, File};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use hubtoken_core::file_lock::OperatingSystem;
 use tempfile::TempDir;
 
+use self::lock::FolderLock;
+pub use self::lock::is_locked;
 use super::error::HubError;
 use super::secret::Secret;
 
@@ -25,7 +32,7 @@ use super::secret::Secret;
 #[derive(Debug)]
 pub(crate) struct DataFolder {
     path: PathBuf,
-    lock: File,
+    lock: FolderLock,
     /// Removes the folder when dropped.
     temporary: Option<TempDir>,
 }
@@ -40,32 +47,20 @@ impl DataFolder {
                 .map_err(|error| HubError::folder(path, error))?;
             (path, None)
         } else {
-            let temporary = tempfile::Builder::new()
-                .prefix("hubtoken-hub-")
-                .permissions(fs::Permissions::from_mode(0o700))
-                .tempdir()
-                .map_err(|error| HubError::folder(Path::new("(temporary)"), error))?;
+            let temporary = temporary::create(&OperatingSystem)?;
             (temporary.path().to_owned(), Some(temporary))
         };
-        let lock_path = path.join("hub.lock");
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&lock_path)
-            .map_err(|error| HubError::folder(&path, error))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
+        match lock::take(&path, &OperatingSystem) {
+            Ok(Some(lock)) => Ok(Self {
                 path,
                 lock,
                 temporary,
             }),
-            Err(TryLockError::WouldBlock) => {
+            Ok(None) => {
                 let endpoint = running_endpoint(&path);
                 Err(HubError::FolderLocked { path, endpoint })
             }
-            Err(TryLockError::Error(error)) => Err(HubError::folder(&lock_path, error)),
+            Err(error) => Err(HubError::folder(&path, error)),
         }
     }
 
@@ -131,9 +126,7 @@ impl DataFolder {
     /// Releases the folder: removes the announcement, unlocks, and removes a temporary folder.
     pub(crate) fn close(self) {
         let _ = fs::remove_file(self.path.join("hub.json"));
-        // Explicitly, because a child forked from this process holds the same lock through its copy
-        // of the file descriptor.
-        let _ = self.lock.unlock();
+        drop(self.lock);
         if let Some(temporary) = self.temporary {
             // Files that cannot be removed are in the system's temporary folder, which is cleaned
             // anyway.
@@ -165,6 +158,8 @@ fn running_endpoint(folder: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn mode(path: &Path) -> u32 {

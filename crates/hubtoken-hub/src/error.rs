@@ -79,6 +79,18 @@ pub enum HubError {
         /// The folder.
         path: PathBuf,
     },
+    /// No temporary data folder can be created.
+    #[error(
+        "no temporary data folder can be created in {} ({source}): set TMPDIR to a folder that this user can write \
+         to, or choose a data folder",
+        path.display()
+    )]
+    Temporary {
+        /// The folder for temporary files.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// Another Hub uses the data folder.
     #[error(
         "the data folder {} is in use by another Hub{}: stop that one, or choose another folder",

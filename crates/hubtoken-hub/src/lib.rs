@@ -56,6 +56,7 @@ mod stream_body;
 
 pub use self::backup::{Backup, backup, restore};
 pub use self::clock::Clock;
+pub use self::data_folder::is_locked;
 pub use self::error::HubError;
 pub use self::hub::Hub;
 pub use self::inference::options::{InferenceOptions, Upstream};

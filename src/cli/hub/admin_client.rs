@@ -5,7 +5,6 @@
 //! crashed leaves both behind, and another program may have taken its port, so the key is only sent
 //! while a process holds the folder's lock.
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -21,6 +20,7 @@ use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::{Error, ResponseDetails, UnknownKind};
 use crate::http::{self, HubClient, Settings, Transport, TransportError};
+use crate::hub;
 use crate::identity::TIMEOUT;
 use crate::identity::response::{message, of_answer};
 use crate::interrupt::Interrupt;
@@ -197,7 +197,7 @@ impl<'a> Admin<'a> {
 /// Reads from the folder where its Hub listens.
 fn find(folder: &Path) -> Result<Endpoint, Error> {
     let announced = read(&folder.join("hub.json"))?.ok_or_else(|| nobody(folder))?;
-    if !is_locked(folder) {
+    if !hub::is_locked(folder) {
         return Err(nobody(folder));
     }
     let strange = || {
@@ -218,11 +218,6 @@ fn find(folder: &Path) -> Result<Endpoint, Error> {
         .ok()
         .filter(Endpoint::is_loopback)
         .ok_or_else(strange)
-}
-
-fn is_locked(folder: &Path) -> bool {
-    File::open(folder.join("hub.lock"))
-        .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Error> {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -50,6 +51,8 @@ def main() -> None:
         assert Path(hub.data).is_dir()
         assert hubtoken.whoami(token, max_age=0).user == "alice"
         assert [info.name for info in hub.list_tokens("alice")] == ["ci"]
+    elif how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
     elif how == "raise":
         raise LookupError(repr(token))
     elif how == "exit":

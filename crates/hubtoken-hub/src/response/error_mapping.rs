@@ -123,6 +123,7 @@ impl From<HubError> for ApiError {
             | HubError::Restore { .. }
             | HubError::Runtime(_)
             | HubError::Stopped
+            | HubError::Temporary { .. }
             | HubError::OtherProcess { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())
