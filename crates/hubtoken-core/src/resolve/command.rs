@@ -4,16 +4,19 @@
 //! password manager or a team's token broker. It is started directly, without a shell. Its standard
 //! output is the token, or a JSON object with `token` and optionally `expires_at` (RFC 3339, or
 //! seconds since 1970). Its standard error is inherited, so the user sees its prompts and errors
-//! unchanged. Messages from this module never quote either stream.
+//! unchanged. Messages from this module never quote either stream. Its answer counts when it ends,
+//! even if a process that it started keeps its standard output open.
 //!
 //! The program runs in the folder of the configuration, never in a cloned repository, which could
 //! plant files for it.
 
-use std::io::{ErrorKind, Read, Result as IoResult};
+mod group;
+mod output;
+
+use std::io::{Error, ErrorKind};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,11 +25,12 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
+use self::group::Group;
+use self::output::{MAXIMUM_OUTPUT, Output};
 use super::slow_source::SourceAnswer;
 use crate::env::{self, StaticEnvironment};
+use crate::interrupt::Interrupt;
 
-/// The maximum output size, in bytes.
-const MAXIMUM_OUTPUT: u64 = 64 * 1024;
 /// How long it may take to report that a program was stopped at its deadline.
 pub(super) const KILL_GRACE: Duration = Duration::from_secs(2);
 /// How often to check whether the program has exited.
@@ -34,7 +38,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The output of a program that prints more than a token.
 #[derive(Deserialize)]
-struct Output {
+struct Object {
     token: Zeroizing<String>,
     expires_at: Option<End>,
 }
@@ -46,64 +50,92 @@ enum End {
     Text(String),
 }
 
-/// Runs a program to completion and parses its output.
+/// Why a program was stopped.
+enum Stopped {
+    Late,
+    TooLong,
+    Interrupted,
+    Unreadable(ErrorKind),
+}
+
+/// Runs a program to its end and parses its output.
 ///
-/// `folder` is its working directory. It is killed after `timeout`.
+/// `folder` is its working directory. It is stopped after `timeout`, or when `interrupt` is set,
+/// with everything that it started. What it leaves running when it ends is not waited for.
 #[must_use]
 pub fn run(
     argv: &[String],
     folder: &Path,
     variables: &StaticEnvironment,
     timeout: Duration,
+    interrupt: &dyn Interrupt,
 ) -> SourceAnswer {
     let deadline = Instant::now() + timeout;
-    let mut child = match start(argv, folder, variables) {
-        Ok(child) => child,
+    let group = match start(argv, folder, variables) {
+        Ok(group) => group,
         Err(problem) => return SourceAnswer::Failed(problem),
     };
-    let late = || {
-        SourceAnswer::Failed(format!(
+    match wait(group, deadline, interrupt) {
+        Ok((status, output)) if status.success() => parse_output(output.bytes()),
+        Ok((status, _)) => SourceAnswer::Failed(format!("failed with {}", describe(status))),
+        Err(Stopped::Late) => SourceAnswer::Failed(format!(
             "did not end within {} seconds and was stopped",
             timeout.as_secs_f64()
-        ))
-    };
-    let (send, receive) = mpsc::channel();
-    if let Some(stdout) = child.stdout.take() {
-        // On a separate thread, because a read cannot be canceled.
-        thread::spawn(move || {
-            // The receiver is gone if the program took too long.
-            let _ = send.send(read(stdout));
-        });
-    }
-    let Ok(output) = receive.recv_timeout(timeout) else {
-        stop(&mut child);
-        return late();
-    };
-    let output = match output {
-        Ok(output) if output.len() as u64 <= MAXIMUM_OUTPUT => output,
-        outcome => {
-            stop(&mut child);
-            return SourceAnswer::Failed(match outcome {
-                Ok(_) => format!("wrote more than {MAXIMUM_OUTPUT} bytes"),
-                Err(error) => format!("cannot be read: {}", error.kind()),
-            });
+        )),
+        Err(Stopped::TooLong) => {
+            SourceAnswer::Failed(format!("wrote more than {MAXIMUM_OUTPUT} bytes"))
         }
-    };
-    match end(&mut child, deadline) {
-        None => {
-            stop(&mut child);
-            late()
-        }
-        Some(status) if status.success() => parse_output(&output),
-        Some(status) => SourceAnswer::Failed(format!("failed with {}", describe(status))),
+        Err(Stopped::Interrupted) => SourceAnswer::Failed("was stopped".to_owned()),
+        Err(Stopped::Unreadable(kind)) => SourceAnswer::Failed(format!("cannot be read: {kind}")),
     }
 }
 
-fn start(argv: &[String], folder: &Path, variables: &StaticEnvironment) -> Result<Child, String> {
+/// Waits for a program to end, or stops it.
+fn wait(
+    mut group: Group,
+    deadline: Instant,
+    interrupt: &dyn Interrupt,
+) -> Result<(ExitStatus, Output), Stopped> {
+    let unreadable = |error: Error| Stopped::Unreadable(error.kind());
+    let opened = match group.take_stdout() {
+        Some(stdout) => Output::of(stdout),
+        None => Err(ErrorKind::BrokenPipe.into()),
+    };
+    let mut output = match opened {
+        Ok(output) => output,
+        Err(error) => {
+            group.stop();
+            return Err(unreadable(error));
+        }
+    };
+    loop {
+        // Before the output is read, which is complete once the program has ended.
+        let status = group.ended();
+        let read = output.read();
+        let reason = match (status, read) {
+            (Ok(Some(_)), _) if output.is_too_long() => return Err(Stopped::TooLong),
+            (Ok(Some(status)), Ok(())) => return Ok((status, output)),
+            (Ok(Some(_)), Err(error)) => return Err(unreadable(error)),
+            (_, Err(error)) | (Err(error), _) => unreadable(error),
+            _ if output.is_too_long() => Stopped::TooLong,
+            _ if Instant::now() >= deadline => Stopped::Late,
+            _ if interrupt.is_set() => Stopped::Interrupted,
+            _ => {
+                thread::sleep(POLL_INTERVAL);
+                continue;
+            }
+        };
+        group.stop();
+        return Err(reason);
+    }
+}
+
+fn start(argv: &[String], folder: &Path, variables: &StaticEnvironment) -> Result<Group, String> {
     let Some((program, arguments)) = argv.split_first() else {
         return Err("is empty".to_owned());
     };
-    Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         .current_dir(folder)
         .env_clear()
@@ -111,40 +143,13 @@ fn start(argv: &[String], folder: &Path, variables: &StaticEnvironment) -> Resul
         .env(env::HUBTOKEN_IN_TOKEN_COMMAND, "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                "was not found. Use an absolute path; neither `~` nor `$NAME` is expanded"
-                    .to_owned()
-            }
-            kind => format!("cannot be started: {kind}"),
-        })
-}
-
-fn read(stdout: impl Read) -> IoResult<Zeroizing<Vec<u8>>> {
-    // Large enough from the start: a growing buffer would leave copies behind.
-    let capacity = usize::try_from(MAXIMUM_OUTPUT + 1).unwrap_or(usize::MAX);
-    let mut output = Zeroizing::new(Vec::with_capacity(capacity));
-    stdout.take(MAXIMUM_OUTPUT + 1).read_to_end(&mut output)?;
-    Ok(output)
-}
-
-/// Waits for a program that has closed its output to exit; `None` if that takes too long.
-fn end(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            Ok(None) if Instant::now() < deadline => thread::sleep(POLL_INTERVAL),
-            _ => return None,
+        .stderr(Stdio::inherit());
+    Group::start(&mut command).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            "was not found. Use an absolute path; neither `~` nor `$NAME` is expanded".to_owned()
         }
-    }
-}
-
-fn stop(child: &mut Child) {
-    // It may have exited already; either way, no process is left behind.
-    let _ = child.kill();
-    let _ = child.wait();
+        kind => format!("cannot be started: {kind}"),
+    })
 }
 
 fn describe(status: ExitStatus) -> String {
@@ -174,7 +179,7 @@ pub fn parse_output(output: &[u8]) -> SourceAnswer {
         return SourceAnswer::value(Zeroizing::new(text.to_owned()));
     }
     // The parser's own message could quote the output.
-    let Ok(Output { token, expires_at }) = serde_json::from_str(text) else {
+    let Ok(Object { token, expires_at }) = serde_json::from_str(text) else {
         return SourceAnswer::Failed("wrote a JSON object without a string `token`".to_owned());
     };
     let expires_at = match expires_at.map(|end| end.to_time()) {

@@ -1,8 +1,9 @@
 //! Queries slow sources: commands and notebook vaults.
 //!
 //! Concurrent callers share one run of a command: 64 threads run it once. The run has its own
-//! thread, so Ctrl-C ends one caller's wait but not the run. A run that misses its deadline does
-//! not delay later callers; its result is used if it finishes after all.
+//! thread, so Ctrl-C ends one caller's wait but not the run, unless nobody else waits for it: a
+//! command is then stopped. A run that misses its deadline does not delay later callers; its result
+//! is used if it finishes after all.
 //!
 //! A vault is queried once per process, since each query shows the user a dialog. A command's token
 //! is reused for [`COMMAND_LIFETIME`], or until shortly before the expiry that the command
@@ -12,13 +13,14 @@
 //! the connection to the notebook's page belongs to the parent.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, NeverInterrupted};
 use crate::single_flight::{InFlight, Joined, SingleFlight, WaitError};
 use crate::source::Notebook;
 use crate::sync::lock_ignoring_poison;
@@ -30,6 +32,8 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
 pub const COMMAND_LIFETIME: Duration = Duration::from_mins(5);
 /// A token that expires sooner than this is requested again.
 pub const EXPIRY_MARGIN: Duration = Duration::from_mins(1);
+/// How long to wait for a command to be stopped.
+const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// A slow source.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +78,26 @@ impl SourceAnswer {
 pub struct SlowSources {
     cached: Mutex<HashMap<SlowSource, (Instant, SourceAnswer)>>,
     runs: SingleFlight<SlowSource, SourceAnswer>,
+    waiters: Mutex<HashMap<SlowSource, Arc<Waiters>>>,
+    /// Whether the cached results were cleared: a caller wants new ones.
+    cleared: AtomicBool,
+}
+
+/// Who waits for a run.
+#[derive(Default)]
+struct Waiters {
+    number: AtomicUsize,
+    /// Whether the run should stop, since nobody waits for it any longer.
+    stop: AtomicBool,
+}
+
+/// Asks a run to stop.
+pub struct StopRequest(Arc<Waiters>);
+
+impl Interrupt for StopRequest {
+    fn is_set(&self) -> bool {
+        self.0.stop.load(Ordering::Relaxed)
+    }
 }
 
 /// Sends the result, once. Dropping it unused sends a failure.
@@ -82,9 +106,16 @@ pub struct Responder {
     source: SlowSource,
     run: Arc<InFlight<SourceAnswer>>,
     answer: Option<SourceAnswer>,
+    waiters: Arc<Waiters>,
 }
 
 impl Responder {
+    /// Set when nobody waits for the result any longer.
+    #[must_use]
+    pub fn stop_request(&self) -> StopRequest {
+        StopRequest(Arc::clone(&self.waiters))
+    }
+
     /// Sends the result to all waiting callers, and caches it for later ones if it may be reused.
     pub fn send(mut self, answer: SourceAnswer) {
         let keeps = match (&self.source, &answer) {
@@ -106,6 +137,7 @@ impl Drop for Responder {
             .answer
             .take()
             .unwrap_or_else(|| SourceAnswer::Failed("gave no answer".to_owned()));
+        lock_ignoring_poison(&self.sources.waiters).remove(&self.source);
         self.sources.runs.complete(&self.source, &self.run, answer);
     }
 }
@@ -124,29 +156,59 @@ impl SlowSources {
         interrupt: &dyn Interrupt,
         start: impl FnOnce(Responder),
     ) -> Result<SourceAnswer, Error> {
-        let run = match self
+        let (run, waiters) = match self
             .runs
             .join(source, Instant::now(), None, || self.cached(source))
         {
             Joined::Cached(answer) => return Ok(answer),
-            Joined::Follower(run) | Joined::Superseded(run) => run,
+            Joined::Follower(run) | Joined::Superseded(run) => (run, self.wait_for(source)),
             Joined::Leader(run) => {
+                let waiters = self.wait_for(source);
                 start(Responder {
+                    waiters: Arc::clone(&waiters),
                     sources: Arc::clone(self),
                     source: source.clone(),
                     run: Arc::clone(&run),
                     answer: None,
                 });
-                run
+                (run, waiters)
             }
         };
-        match run.wait(timeout.saturating_sub(run.age()), interrupt) {
+        let outcome = run.wait(timeout.saturating_sub(run.age()), interrupt);
+        let is_last = waiters.number.fetch_sub(1, Ordering::Relaxed) == 1;
+        match outcome {
             Ok(answer) => Ok(answer),
-            Err(WaitError::Interrupted) => Err(Error::Interrupted),
+            Err(WaitError::Interrupted) => {
+                if is_last && matches!(source, SlowSource::Command(_)) {
+                    waiters.stop.store(true, Ordering::Relaxed);
+                    // The caller may end this process, and with it the thread that stops the
+                    // command.
+                    let _ = run.wait(STOP_GRACE, &NeverInterrupted);
+                }
+                Err(Error::Interrupted)
+            }
             Err(WaitError::TimedOut) => Ok(SourceAnswer::Failed(format!(
                 "has not answered for {} seconds",
                 run.age().as_secs()
             ))),
+        }
+    }
+
+    fn wait_for(&self, source: &SlowSource) -> Arc<Waiters> {
+        let mut waiters = lock_ignoring_poison(&self.waiters);
+        let waiters = waiters.entry(source.clone()).or_default();
+        waiters.number.fetch_add(1, Ordering::Relaxed);
+        Arc::clone(waiters)
+    }
+
+    /// Whether a query would return another value than this one, as far as that is known without
+    /// one: the cached value is another one, or there is none since the results were cleared.
+    #[must_use]
+    pub fn may_have_changed(&self, source: &SlowSource, is_same: impl Fn(&str) -> bool) -> bool {
+        match self.cached(source) {
+            Some(SourceAnswer::Value { text, .. }) => !is_same(&text),
+            Some(_) => false,
+            None => self.cleared.load(Ordering::Relaxed),
         }
     }
 
@@ -175,6 +237,7 @@ impl SlowSources {
 
     /// Clears all cached results.
     pub fn clear(&self) {
+        self.cleared.store(true, Ordering::Relaxed);
         lock_ignoring_poison(&self.cached).clear();
     }
 
@@ -185,7 +248,8 @@ impl SlowSources {
         let cached = self.cached.try_lock().map(|cached| cached.clone());
         Self {
             cached: Mutex::new(cached.unwrap_or_default()),
-            runs: SingleFlight::default(),
+            cleared: AtomicBool::new(self.cleared.load(Ordering::Relaxed)),
+            ..Self::default()
         }
     }
 }
@@ -197,7 +261,6 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::interrupt::NeverInterrupted;
 
     const MINUTE: Duration = Duration::from_mins(1);
 
@@ -326,23 +389,71 @@ mod tests {
         assert_eq!(text(&answer), "late");
     }
 
+    struct Always;
+
+    impl Interrupt for Always {
+        fn is_set(&self) -> bool {
+            true
+        }
+    }
+
     #[test]
     fn an_interrupted_caller_leaves_the_run_to_the_others() {
-        struct Always;
-        impl Interrupt for Always {
-            fn is_set(&self) -> bool {
-                true
-            }
-        }
         let sources = Arc::new(SlowSources::default());
+        let vault = SlowSource::Vault(Notebook::Colab);
         let mut kept = None;
-        let gone = sources.ask(&command(), MINUTE, &Always, |responder| {
+        let gone = sources.ask(&vault, MINUTE, &Always, |responder| {
             kept = Some(responder);
         });
         assert!(matches!(gone, Err(Error::Interrupted)));
-        kept.unwrap().send(value("a"));
-        let answer = sources.ask(&command(), MINUTE, &Always, drop).unwrap();
+        let responder = kept.unwrap();
+        // A vault cannot be stopped.
+        assert!(!responder.stop_request().is_set());
+        responder.send(value("a"));
+        let answer = sources.ask(&vault, MINUTE, &Always, drop).unwrap();
         assert_eq!(text(&answer), "a");
+    }
+
+    #[test]
+    fn a_command_is_stopped_when_nobody_waits_for_it() {
+        let sources = Arc::new(SlowSources::default());
+        let outcome = sources.ask(&command(), MINUTE, &Always, |responder| {
+            std::thread::spawn(move || {
+                let stop = responder.stop_request();
+                while !stop.is_set() {
+                    std::thread::yield_now();
+                }
+                responder.send(SourceAnswer::Failed("was stopped".to_owned()));
+            });
+        });
+        assert!(matches!(outcome, Err(Error::Interrupted)));
+        // Another caller starts a run of its own.
+        let answer = sources
+            .ask(&command(), MINUTE, &NeverInterrupted, |responder| {
+                assert!(!responder.stop_request().is_set());
+                responder.send(value("a"));
+            })
+            .unwrap();
+        assert_eq!(text(&answer), "a");
+    }
+
+    #[test]
+    fn a_command_goes_on_while_another_caller_waits() {
+        let sources = Arc::new(SlowSources::default());
+        let (started, start) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| {
+                sources.ask(&command(), MINUTE, &NeverInterrupted, |responder| {
+                    started.send(responder).unwrap();
+                })
+            });
+            let responder = start.recv().unwrap();
+            let gone = sources.ask(&command(), MINUTE, &Always, drop);
+            assert!(matches!(gone, Err(Error::Interrupted)));
+            assert!(!responder.stop_request().is_set());
+            responder.send(value("a"));
+            assert_eq!(text(&first.join().unwrap().unwrap()), "a");
+        });
     }
 
     #[test]

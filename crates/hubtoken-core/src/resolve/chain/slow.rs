@@ -55,7 +55,9 @@ impl ChainRun<'_> {
             |responder| {
                 let (argv, variables) = (argv.to_vec(), host.variables());
                 std::thread::spawn(move || {
-                    responder.send(command::run(&argv, &folder, &variables, timeout));
+                    let stop = responder.stop_request();
+                    let answer = command::run(&argv, &folder, &variables, timeout, &stop);
+                    responder.send(answer);
                 });
             },
         )?;

@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::env::Environment as _;
+use crate::interrupt::NeverInterrupted;
 
 const FAKE: &str = "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX";
 const MINUTE: Duration = Duration::from_mins(1);
@@ -16,7 +17,7 @@ fn output_of(script: &str, timeout: Duration) -> SourceAnswer {
     variables.set("PATH", path);
     variables.set("VALUE", FAKE);
     let folder = tempfile::tempdir().unwrap();
-    run(&argv, folder.path(), &variables, timeout)
+    run(&argv, folder.path(), &variables, timeout, &NeverInterrupted)
 }
 
 fn value(answer: SourceAnswer) -> (String, Option<SystemTime>) {
@@ -117,6 +118,7 @@ fn a_program_that_cannot_be_started_is_told_apart() {
             folder.path(),
             &StaticEnvironment::default(),
             MINUTE,
+            &NeverInterrupted,
         ))
     };
     assert!(run(&["/nowhere/program"]).contains("was not found"));
@@ -146,6 +148,87 @@ fn it_runs_in_the_folder_of_the_configuration_and_reads_nothing() {
     let mut variables = StaticEnvironment::default();
     variables.set("PATH", crate::env::ProcessEnvironment.get("PATH").unwrap());
     let argv = ["sh", "-c", "pwd; cat"].map(str::to_owned);
-    let (text, _) = value(super::run(&argv, &folder, &variables, MINUTE));
+    let (text, _) = value(super::run(
+        &argv,
+        &folder,
+        &variables,
+        MINUTE,
+        &NeverInterrupted,
+    ));
     assert_eq!(text, folder.to_str().unwrap());
+}
+
+/// The process that a script has named in a file.
+fn child(folder: &Path) -> rustix::process::Pid {
+    let child = std::fs::read_to_string(folder.join("child")).unwrap();
+    rustix::process::Pid::from_raw(child.trim().parse().unwrap()).unwrap()
+}
+
+#[test]
+fn what_keeps_the_output_open_is_not_waited_for() {
+    use rustix::process::{Signal, kill_process};
+    let started = Instant::now();
+    let mut variables = StaticEnvironment::default();
+    variables.set("PATH", crate::env::ProcessEnvironment.get("PATH").unwrap());
+    variables.set("VALUE", FAKE);
+    for (script, code) in [
+        ("sleep 600 & echo $! > child; echo $VALUE", 0),
+        // Its parent has ended too.
+        ("(sleep 600 & echo $! > child); echo $VALUE", 0),
+        ("sleep 600 & echo $! > child; exit 3", 3),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let argv = ["sh", "-c", script].map(str::to_owned);
+        let answer = super::run(
+            &argv,
+            folder.path(),
+            &variables,
+            MINUTE * 5,
+            &NeverInterrupted,
+        );
+        // It was left alone.
+        kill_process(child(folder.path()), Signal::KILL).unwrap();
+        if code == 0 {
+            assert_eq!(value(answer).0, FAKE, "{script}");
+        } else {
+            assert!(problem(answer).contains("code 3"));
+        }
+    }
+    assert!(started.elapsed() < MINUTE * 5);
+}
+
+#[test]
+fn everything_that_was_written_before_the_end_is_read() {
+    // More than one read, and less than a pipe holds.
+    let script = "printf '%60000s' ''; echo $VALUE";
+    assert_eq!(value(output_of(script, MINUTE)).0, FAKE);
+}
+
+/// Set after the program has written a file.
+struct Once<'a>(&'a Path);
+
+impl Interrupt for Once<'_> {
+    fn is_set(&self) -> bool {
+        self.0.exists()
+    }
+}
+
+#[test]
+fn what_it_started_is_stopped_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let ready = folder.path().join("ready");
+    let mut variables = StaticEnvironment::default();
+    variables.set("PATH", crate::env::ProcessEnvironment.get("PATH").unwrap());
+    let script = "sleep 600 & echo $! > child; : > ready; wait";
+    let argv = ["sh", "-c", script].map(str::to_owned);
+    let answer = super::run(&argv, folder.path(), &variables, MINUTE, &Once(&ready));
+    assert_eq!(problem(answer), "was stopped");
+    let child = child(folder.path());
+    // Until its new parent has waited for it, it is a zombie; that end is not this test's.
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", child.as_raw_nonzero()));
+    while rustix::process::test_kill_process(child).is_ok()
+        && !state().is_ok_and(|state| state.contains(") Z "))
+    {
+        thread::yield_now();
+    }
 }
