@@ -38,7 +38,7 @@ pub const TRANSFORMERS_OFFLINE: &str = "TRANSFORMERS_OFFLINE";
 /// checkouts and containers.
 pub const HUBTOKEN_SAFE_DIRECTORIES: &str = "HUBTOKEN_SAFE_DIRECTORIES";
 /// The user who called `sudo`. Only root reads it, and then trusts that user's configurations like
-/// its own. git uses it the same way.
+/// its own; what root creates in that user's home belongs to that user. git uses it the same way.
 pub const SUDO_UID: &str = "SUDO_UID";
 /// Disables the on-disk cache of identities, for reading and for writing.
 pub const HUBTOKEN_DISABLE_CACHE: &str = "HUBTOKEN_DISABLE_CACHE";
@@ -96,20 +96,53 @@ pub const GIT_WORK_TREE: &str = "GIT_WORK_TREE";
 /// Where git stops searching for a repository.
 pub const GIT_CEILING_DIRECTORIES: &str = "GIT_CEILING_DIRECTORIES";
 
-/// Variables that look like a token variable but are read by none of the Hub's own libraries.
+/// Variables that look like a token variable but are read by none of the Hub's own libraries: other
+/// libraries read them, or containers use them for a mounted secret.
 ///
 /// A trace lists those that are set, because they are a common cause of "no token found".
-pub const LOOKALIKES: [&str; 9] = [
+pub const LOOKALIKES: [&str; 34] = [
     "HUGGINGFACEHUB_API_TOKEN",
+    "HUGGINGFACEHUB_API_KEY",
+    "HUGGINGFACEHUB_TOKEN",
     "HUGGINGFACE_HUB_TOKEN",
+    "HUGGINGFACE_HUB_API_TOKEN",
     "HUGGINGFACE_TOKEN",
+    "HUGGINGFACE_ACCESS_TOKEN",
     "HUGGINGFACE_API_KEY",
     "HUGGINGFACE_API_TOKEN",
     "HUGGING_FACE_TOKEN",
+    "HUGGING_FACE_ACCESS_TOKEN",
+    "HUGGING_FACE_API_KEY",
+    "HUGGING_FACE_API_TOKEN",
+    "HUGGING_FACE_HUB_API_TOKEN",
+    "HF_ACCESS_TOKEN",
     "HF_API_TOKEN",
     "HF_API_KEY",
+    "HF_AUTH_TOKEN",
     "HF_HUB_TOKEN",
+    "HF_KEY",
+    "HUGGINGFACE_KEY",
+    // A path instead of a value.
+    "HF_TOKEN_FILE",
+    "HF_TOKEN_FILE_PATH",
+    "HF_API_TOKEN_FILE",
+    "HF_HUB_TOKEN_FILE",
+    "HF_HUB_TOKEN_PATH",
+    "HUGGING_FACE_HUB_TOKEN_FILE",
+    "HUGGING_FACE_HUB_TOKEN_PATH",
+    "HUGGING_FACE_TOKEN_FILE",
+    "HUGGINGFACE_HUB_TOKEN_FILE",
+    "HUGGINGFACE_HUB_TOKEN_PATH",
+    "HUGGINGFACE_TOKEN_FILE",
+    "HUGGINGFACE_TOKEN_PATH",
+    "HUGGINGFACEHUB_API_TOKEN_FILE",
 ];
+
+/// Whether a variable's name says that it holds the path of a file.
+#[must_use]
+pub fn names_a_file(name: &str) -> bool {
+    name.ends_with("_FILE") || name.ends_with("_PATH")
+}
 
 /// Where environment variables are read from.
 pub trait Environment {
