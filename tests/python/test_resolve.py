@@ -218,3 +218,46 @@ def test_a_broken_source_is_warned_of_also_when_there_is_no_token(
     clean_environment.setenv("HF_HOME", str(folder))
     with pytest.warns(hubtoken.HubTokenWarning, match="is a directory"):
         assert hubtoken.resolve_token(required=False) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("HF_TOKEN_FILE", "HF_TOKEN_PATH"),
+        ("HUGGING_FACE_HUB_TOKEN_FILE", "HF_TOKEN_PATH"),
+        ("HUGGINGFACE_TOKEN_PATH", "HF_TOKEN_PATH"),
+        ("HUGGINGFACEHUB_API_TOKEN_FILE", "HF_TOKEN_PATH"),
+        ("HUGGINGFACE_TOKEN", "HF_TOKEN"),
+        ("HUGGINGFACEHUB_API_TOKEN", "HF_TOKEN"),
+        ("HF_API_TOKEN", "HF_TOKEN"),
+        ("HUGGINGFACE_HUB_TOKEN", "HF_TOKEN"),
+        ("HF_ACCESS_TOKEN", "HF_TOKEN"),
+    ],
+)
+def test_a_variable_that_is_not_read_is_named_with_one_that_is(
+    name: str, read: str, home: Path, clean_environment: pytest.MonkeyPatch
+) -> None:
+    secret = fake_token()
+    mounted = home / secret
+    mounted.write_text(secret)
+    clean_environment.setenv(name, str(mounted) if read == "HF_TOKEN_PATH" else secret)
+    with pytest.raises(hubtoken.TokenNotFoundError) as caught:
+        hubtoken.resolve_token()
+    trace = hubtoken.explain()
+    [step] = [step for step in trace.steps if step.answer == "ignored"]
+    assert step.source == f"env:{name}"
+    assert read in step.detail
+    for text in (str(caught.value), str(trace), repr(trace.steps)):
+        assert f"env:{name}" in text
+        assert leaks(text, secret) == []
+
+
+def test_the_variable_that_names_the_token_file_is_read(
+    home: Path, clean_environment: pytest.MonkeyPatch
+) -> None:
+    value = fake_token()
+    mounted = home / "mounted"
+    mounted.write_text(value)
+    clean_environment.setenv("HF_TOKEN_PATH", str(mounted))
+    assert ambient().reveal() == value
+    assert [step for step in hubtoken.explain().steps if step.answer == "ignored"] == []

@@ -21,7 +21,7 @@ use super::trust::Trust;
 use crate::credential::Credential;
 use crate::env::{self, Environment};
 use crate::error::Error;
-use crate::source::Source;
+use crate::source::{Placement, Source};
 
 /// How long the configuration found for a folder is cached.
 const CONFIGURATION_LIFETIME: Duration = Duration::from_secs(1);
@@ -125,6 +125,12 @@ impl Variables {
             files: FILES.map(|name| value(environment, name)),
         }
     }
+
+    /// Whether a path has `$NAME` in it, and so depends on variables that are not listed.
+    fn expand(&self) -> bool {
+        let mut values = self.files.iter().flatten();
+        values.any(|value| value.contains(&b'$'))
+    }
 }
 
 /// The last ambient result and its inputs.
@@ -160,17 +166,26 @@ impl LastResolution {
     ) -> Option<Self> {
         let file = match &credential.source {
             Source::Environment(name) if name == env::HF_TOKEN => None,
+            // The source of an active token may get another one.
+            Source::Placed {
+                origin,
+                by: Placement::Activation,
+            } if matches!(**origin, Source::Configuration { .. } | Source::Command(_)) => {
+                return None;
+            }
+            Source::Placed {
+                by: Placement::Activation,
+                ..
+            } if stamp.is_some() => {
+                let (file, stamp) = stamp.filter(|_| !variables.expand())?;
+                Some((file, stamp.filter(FileStamp::is_settled)?))
+            }
             // The variable that names the source is not compared: see
             // `Resolver::clear_last_resolution`.
             Source::Placed { .. } => None,
             Source::File(path) => {
-                // A path with `$NAME` depends on variables that are not listed.
-                let expands = variables
-                    .files
-                    .iter()
-                    .flatten()
-                    .any(|value| value.contains(&b'$'));
-                let (file, stamp) = stamp.filter(|(file, _)| file == path && !expands)?;
+                let is_listed = |file: &Path| file == path && !variables.expand();
+                let (file, stamp) = stamp.filter(|(file, _)| is_listed(file))?;
                 Some((file, stamp.filter(FileStamp::is_settled)?))
             }
             _ => return None,

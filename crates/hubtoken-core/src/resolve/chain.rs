@@ -2,6 +2,7 @@
 
 mod configured;
 mod files;
+mod outdated;
 mod slow;
 
 use std::ffi::OsString;
@@ -19,7 +20,7 @@ use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::recipient::objection;
 use crate::sanitize::mask_secrets;
-use crate::source::Source;
+use crate::source::{Placement, Source};
 use crate::token::Token;
 use crate::trace::{SourceStatus, Step, Trace};
 
@@ -159,6 +160,24 @@ impl<'a> ChainRun<'a> {
         match token {
             Ok(Some(token)) => {
                 let source = self.inputs.placed(name, &token).unwrap_or(source);
+                if let Source::Placed {
+                    origin,
+                    by: Placement::Activation,
+                } = &source
+                    && self.is_outdated(origin, &token)
+                {
+                    self.trace.steps.push(Step {
+                        source: format!("env:{name}"),
+                        status: SourceStatus::Shadowed,
+                        mask: Some(token.mask()),
+                        detail: format!(
+                            "{}, which has another token by now. The Hub's libraries use the new \
+                             one when it is activated",
+                            source.provenance()
+                        ),
+                    });
+                    return Ok(());
+                }
                 let endpoint = self.inputs.endpoint.clone()?;
                 self.accept(token, source, endpoint, Expiry::default())
             }
@@ -237,7 +256,12 @@ impl<'a> ChainRun<'a> {
             self.trace.note(
                 format!("env:{name}"),
                 SourceStatus::Ignored,
-                "is set, but the Hub's libraries do not read it; they read HF_TOKEN",
+                if env::names_a_file(name) {
+                    "is set, but the Hub's libraries do not read it; they read the file that \
+                     HF_TOKEN_PATH names, and HF_TOKEN"
+                } else {
+                    "is set, but the Hub's libraries do not read it; they read HF_TOKEN"
+                },
             );
         }
     }

@@ -4,7 +4,8 @@
 //! what the Hub's libraries read. By itself, that would make messages in this process and its
 //! children blame a variable that the user never set. A second variable therefore records the
 //! source, bound to the token by its fingerprint: it is ignored once `HF_TOKEN` holds another
-//! value. It affects messages and the profile's name, never which token is used.
+//! value. It affects messages and the profile's name. It also tells when an active token is no
+//! longer the one of its source, which then counts again, but never names a source of its own.
 //!
 //! Child processes inherit both variables. Looking up a cached resolution does not read the second
 //! variable, because `activate()` clears the cached resolution.

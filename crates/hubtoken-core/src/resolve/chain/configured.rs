@@ -16,13 +16,19 @@ use crate::trace::SourceStatus;
 /// The project's and the user's own configuration, as seen by one run of the chain.
 #[derive(Default)]
 pub(super) struct Configurations {
-    project: Option<Arc<Configuration>>,
-    user: Option<Arc<Configuration>>,
+    pub(super) project: Option<Arc<Configuration>>,
+    pub(super) user: Option<Arc<Configuration>>,
 }
 
 impl Configurations {
     fn all(&self) -> impl Iterator<Item = &Arc<Configuration>> {
         [&self.project, &self.user].into_iter().flatten()
+    }
+
+    /// The file that names a profile, if that may be used.
+    pub(super) fn profile_file(&self) -> Option<&Arc<Configuration>> {
+        let file = self.all().find(|file| file.profile.is_some())?;
+        self.may_ask("config").then_some(file)
     }
 
     /// Whether a source may be used. A file can exclude sources, and no file can restore one that
@@ -177,7 +183,10 @@ impl ChainRun<'_> {
         self.trace.note("config", SourceStatus::Absent, detail);
     }
 
-    fn configured_file(&self, user: Option<&Configuration>) -> Option<(PathBuf, Option<Endpoint>)> {
+    pub(super) fn configured_file(
+        &self,
+        user: Option<&Configuration>,
+    ) -> Option<(PathBuf, Option<Endpoint>)> {
         let user = user?;
         let path = user.token_file(self.inputs.home.as_deref())?;
         Some((path, user.endpoint.clone()))
