@@ -7,6 +7,8 @@
 //! Only the source that the chain would use without `HF_TOKEN` is compared. The variable that
 //! records where a token came from never adds one.
 
+use std::path::PathBuf;
+
 use super::ChainRun;
 use super::configured::Configurations;
 use crate::bounded_file::{self, MAXIMUM_TOKEN_FILE};
@@ -21,7 +23,7 @@ use crate::token::Token;
 enum Next {
     Stored(String),
     Command(Vec<String>),
-    File(std::path::PathBuf),
+    File(PathBuf),
 }
 
 impl ChainRun<'_> {
@@ -74,8 +76,9 @@ impl ChainRun<'_> {
             let source = Source::Command(argv.first().cloned().unwrap_or_default());
             (source, Next::Command(argv))
         } else if configurations.may_ask("file") {
-            let configured = self.configured_file(user).map(|(path, _)| path);
-            let path = configured.or_else(|| self.inputs.paths.token.clone())?;
+            // Not the file of the active token: another login is no rotation, and `activate()` goes
+            // before it.
+            let (path, _) = self.configured_file(user)?;
             (Source::File(path.clone()), Next::File(path))
         } else {
             return None;
