@@ -144,7 +144,7 @@ pub fn run(
     if arguments.quiet {
         output.set_quiet();
     }
-    let defaults = token_context::defaults(context)?;
+    let defaults = token_context::defaults_if(context, arguments.uses_defaults())?;
     let requirement = arguments.requirement(&defaults)?;
     let mut answer = Answer {
         required: requirement.required.to_string(),
@@ -246,6 +246,18 @@ pub fn needs_repository(must_exist: bool, repo: Option<&String>) -> Result<(), F
 }
 
 impl Args {
+    /// Whether the project's role or repository counts.
+    fn uses_defaults(&self) -> bool {
+        let needs_role = self.role.is_none() && self.permission.is_none();
+        needs_role || (self.repo.is_none() && self.takes_repository())
+    }
+
+    /// Whether the project's repository is the target if none is given. Most permissions do not
+    /// apply to repositories.
+    fn takes_repository(&self) -> bool {
+        self.permission.is_none() && self.namespace.is_none() && !self.no_repo
+    }
+
     fn requirement(&self, defaults: &Defaults) -> Result<Requirement, Failure> {
         let required = match &self.permission {
             Some(permission) if !permission.trim().is_empty() => {
@@ -254,10 +266,8 @@ impl Args {
             Some(_) => return Err(Failure::Usage("the permission is blank".to_owned())),
             None => Required::Role(self.role(defaults)?),
         };
-        // Most permissions do not apply to repositories.
-        let may_default = self.permission.is_none() && self.namespace.is_none() && !self.no_repo;
         let repo = self.repo.clone();
-        let repo = repo.or_else(|| defaults.repo.clone().filter(|_| may_default));
+        let repo = repo.or_else(|| defaults.repo.clone().filter(|_| self.takes_repository()));
         needs_repository(self.must_exist, repo.as_ref())?;
         Ok(Requirement {
             required,

@@ -12,7 +12,6 @@ use super::output::Output;
 use super::require::{RoleName, TypeName, needs_repository, warnings};
 use super::token_context::{self, Session};
 use crate::credential::Credential;
-use crate::endpoint::STAGING;
 use crate::env;
 use crate::require::Requirement;
 use crate::resolve::placed;
@@ -29,7 +28,7 @@ Examples:
   hubtoken run --profile ci -- hf download acme/private
 
 The command replaces hubtoken, so signals and the exit code are its own. It gets HF_TOKEN
-and HF_ENDPOINT. With --role, or if the project names a `role`, the token is checked first, and
+and HF_ENDPOINT, also if HF_HUB_DISABLE_IMPLICIT_TOKEN is set here. With --role, or if the project names a `role`, the token is checked first, and
 the command is only started if the result is yes.
 
 Exit codes before the command runs: 1 denied, rejected, no token; 2 wrong usage or configuration;
@@ -82,7 +81,7 @@ pub fn run(
     // Standard output belongs to the command.
     output.has_no_object();
     let requirement = arguments.requirement(context, output)?;
-    let session = Session::open(context, &arguments.which)?;
+    let session = Session::open_explicitly(context, &arguments.which)?;
     for warning in &session.warnings {
         output.warning(warning);
     }
@@ -132,7 +131,8 @@ impl Args {
         if self.no_check {
             return Ok(None);
         }
-        let defaults = token_context::defaults(context)?;
+        let uses_defaults = self.role.is_none() || self.repo.is_none();
+        let defaults = token_context::defaults_if(context, uses_defaults)?;
         let role = match self.role {
             Some(role) => Some(role.into()),
             None => defaults.needed_role()?,
@@ -169,11 +169,9 @@ fn hand_over(command: &mut Command, credential: &Credential) {
         .env(
             env::HUBTOKEN_TOKEN_ORIGIN,
             placed::origin(credential, Placement::Run),
-        )
-        .env_remove(env::HF_OIDC_RESOURCE)
-        .env_remove(env::HF_HUB_DISABLE_IMPLICIT_TOKEN);
-    if credential.endpoint.as_str() != STAGING {
-        command.env_remove(env::HUGGINGFACE_CO_STAGING);
+        );
+    for name in placed::OVERRIDING {
+        command.env_remove(name);
     }
 }
 

@@ -18,6 +18,7 @@ Examples:
   HF_TOKEN=$(hubtoken token --profile ci) ./job
 
 On a terminal, and with --json, the value is masked unless --reveal is given. No request is sent.
+The token is found also if HF_HUB_DISABLE_IMPLICIT_TOKEN is set.
 Exit codes: 0 a token was found; 1 no source has one; 2 the configuration is invalid.")]
 pub struct Args {
     #[command(flatten)]
@@ -37,7 +38,7 @@ pub fn run(
     context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let session = Session::open(context, &arguments.which)?;
+    let session = Session::open_explicitly(context, &arguments.which)?;
     for warning in &session.warnings {
         output.warning(warning);
     }

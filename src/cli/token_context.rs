@@ -42,11 +42,28 @@ impl<'a> Session<'a> {
     ///
     /// As [`Resolver::resolve`](crate::resolve::Resolver::resolve).
     pub fn open(context: &'a Context<'_>, which: &TokenArgs) -> Result<Self, Error> {
-        let request = request(which, context)?;
+        Self::find(context, &request(which, context)?)
+    }
+
+    /// Finds the token for a verb that asks for one explicitly: also if implicit tokens are
+    /// disabled.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::open`].
+    pub fn open_explicitly(context: &'a Context<'_>, which: &TokenArgs) -> Result<Self, Error> {
+        let request = Request {
+            argument: Argument::Required,
+            ..request(which, context)?
+        };
+        Self::find(context, &request)
+    }
+
+    fn find(context: &'a Context<'_>, request: &Request<'_>) -> Result<Self, Error> {
         let host = shell(context);
         let resolution = context
             .resolver
-            .resolve(&request, &inputs(context).with_host(&host))?;
+            .resolve(request, &inputs(context).with_host(&host))?;
         let credential = resolution.credential.ok_or_else(|| Error::TokenNotFound {
             message: "no token was requested".to_owned(),
             trace: Arc::new(resolution.trace.clone()),
@@ -111,6 +128,21 @@ pub fn defaults(context: &Context<'_>) -> Result<Defaults, Error> {
     context
         .resolver
         .defaults(context.environment, context.folder.as_deref())
+}
+
+/// The same, or none if no value of them `counts`. What is wrong with a file is then not an error
+/// here; [`Session::open`] warns about it.
+///
+/// # Errors
+///
+/// As [`defaults`], if they count.
+pub fn defaults_if(context: &Context<'_>, counts: bool) -> Result<Defaults, Error> {
+    match defaults(context) {
+        Err(Error::Configuration(_) | Error::UntrustedEndpoint(_)) if !counts => {
+            Ok(Defaults::default())
+        }
+        defaults => defaults,
+    }
 }
 
 /// Warnings about ignored files that have not been reported yet.

@@ -29,8 +29,8 @@ It writes profile = \"ci\" to the folder's hubtoken.toml, or to its pyproject.to
 a [tool.hubtoken] table. Nothing outside the folder changes; `hubtoken switch` is for that.
 `huggingface_hub` does not read it itself: `hubtoken run -- COMMAND` and activate() pass the token.
 
-Exit codes: 0 done; 1 no token of this name; 2 an invalid configuration, or a file that cannot be
-written.")]
+Exit codes: 0 done, or with --undo nothing to undo; 1 no token of this name; 2 an invalid
+configuration, or files that cannot be read or written.")]
 pub struct Args {
     /// The stored token
     #[arg(required_unless_present = "undo", conflicts_with = "undo")]
@@ -80,7 +80,7 @@ pub fn run(
     }
     if let Some(hidden) = &pinned.shadows {
         warnings.push(format!(
-            "{} no longer applies here: only the nearest file does, as a whole",
+            "{} no longer applies here: of the project's files, only the nearest does",
             redacted_path(hidden)
         ));
     }

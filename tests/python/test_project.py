@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,10 @@ import pytest
 import hubtoken
 from hubtoken.hub import Hub
 from tests.environment import fake_token
-from tests.python.helpers import ambient, answer_of, handed_over, run_program
+from tests.python.helpers import ambient, answer_of, handed_over, leaks, run_program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hubtoken import HubToken
 
@@ -110,6 +111,70 @@ def test_a_broken_project_is_told_where_it_counts(text: str, token: HubToken) ->
         with pytest.raises(hubtoken.ConfigurationError, match=r"hubtoken\.toml"):
             hubtoken.require_role(role, token)
     assert hubtoken.require_role("write", token, repo=False) is token
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'token_command = ["x"]',
+        'endpoint = "https://evil.example"',
+        'token = "{}"',
+        "[",
+        'colour = "red"',
+    ],
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        hubtoken.resolve_token,
+        lambda: hubtoken.resolve_token(True),
+        hubtoken.get_token,
+        hubtoken.whoami,
+        lambda: hubtoken.require_permission("job.write"),
+        lambda: hubtoken.require_role("write", repo=False),
+        lambda: hubtoken.require_role("write", repo="alice/model"),
+    ],
+)
+def test_an_invalid_project_is_warned_about_where_a_variable_has_the_token(
+    call: Callable[[], object],
+    text: str,
+    hub: Hub,
+    token: HubToken,
+    clean_environment: pytest.MonkeyPatch,
+) -> None:
+    secret = fake_token()
+    # A name of its own, since a process warns of each file once.
+    folder = Path(tempfile.mkdtemp(dir=Path.cwd()))
+    clean_environment.chdir(folder)
+    clean_environment.setenv("HF_ENDPOINT", hub.endpoint)
+    clean_environment.setenv("HF_TOKEN", token.reveal())
+    project(text.replace("{}", secret))
+    with pytest.warns(hubtoken.HubTokenWarning, match=r"hubtoken\.toml") as caught:
+        call()
+    (warning,) = caught
+    assert leaks(str(warning.message), secret) == []
+    hubtoken.clear_cache()
+    call()
+    # Its role and its repository would count here.
+    for options in ({"role": "write"}, {"repo": False}):
+        with pytest.raises(hubtoken.ConfigurationError, match=r"hubtoken\.toml"):
+            hubtoken.require_role(**options)
+
+
+def test_the_users_file_adds_what_the_project_leaves_out(
+    hub: Hub, token: HubToken, home: Path
+) -> None:
+    user = home / "config" / "hubtoken" / "config.toml"
+    user.parent.mkdir(parents=True)
+    user.write_text('role = "write"\nrepo = "datasets/alice/numbers"')
+    project('profile = "ci"')
+    assert checks(hub, token) == ["/api/datasets/alice/numbers/auth-check/write"]
+    # The user's role, and the project's repository.
+    project('repo = "alice/model"')
+    assert checks(hub, token) == ["/api/models/alice/model/auth-check/write"]
+    # The project's role is never checked on the user's repository.
+    project('role = "read"')
+    assert checks(hub, token) == []
 
 
 @pytest.mark.parametrize("repo", [True, 3, b"a/b", ["a/b"]])

@@ -85,6 +85,39 @@ fn the_command_gets_the_token_in_its_environment_alone() {
     assert_eq!(ran.code, 126);
 }
 
+/// A wish for a token by name of a verb is explicit, and the child sends it on its own.
+#[test]
+fn implicit_tokens_may_be_disabled_and_the_command_still_gets_it() {
+    let mut machine = Machine::with(&[
+        ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1"),
+        ("HUGGINGFACE_CO_STAGING", "1"),
+        ("HF_TOKEN", FIRST),
+    ]);
+    let (_, seen) = machine.start(&["run", "--", "train"], ErrorKind::NotFound);
+    let seen = seen.unwrap();
+    let variable = |name: &str| seen.variables.get(&OsString::from(name)).cloned();
+    assert_eq!(variable("HF_TOKEN"), Some(Some(FIRST.into())));
+    // The Hub of the staging system is named instead.
+    let staging = crate::endpoint::STAGING;
+    assert_eq!(variable("HF_ENDPOINT"), Some(Some(staging.into())));
+    for name in ["HF_HUB_DISABLE_IMPLICIT_TOKEN", "HUGGINGFACE_CO_STAGING"] {
+        assert_eq!(variable(name), Some(None), "{name}");
+    }
+    // `token` hands it over as well; the other verbs say what the libraries would use.
+    machine.secrets.clear();
+    assert_eq!(machine.run(&["token"]).out, format!("{FIRST}\n"));
+    for arguments in [
+        &["whoami"][..],
+        &["status"],
+        &["explain"],
+        &["require", "read"],
+    ] {
+        let ran = machine.run(arguments);
+        assert_eq!(ran.code, 1, "{ran:?}");
+    }
+    assert!(machine.run(&["explain"]).out.contains("`hubtoken run`"));
+}
+
 #[test]
 fn nothing_is_started_without_a_yes() {
     let mut machine = Machine::new();

@@ -91,6 +91,59 @@ fn a_broken_project_is_told_and_left() {
     }
 }
 
+/// With the token in a variable, a file that names what it may not is an error only where its role
+/// or its repository would count.
+#[test]
+fn an_invalid_project_is_told_by_every_verb() {
+    let mut machine = machine();
+    machine.set("HF_TOKEN", FIRST);
+    machine.set("HF_HUB_OFFLINE", "1");
+    machine.secrets.retain(|secret| secret != FIRST);
+    let warned = [
+        (&["whoami"][..], 3),
+        (&["status"], 3),
+        (&["token"], 0),
+        (&["token", "--profile", "lab"], 0),
+        (&["require", "write", "--repo", "a/b"], 3),
+        (&["require", "write", "--no-repo"], 3),
+        (&["require", "write", "--namespace", "a"], 3),
+        (&["require", "--permission", "job.write"], 3),
+        (&["run", "--no-check", "--", "x"], 126),
+        (&["run", "--role", "read", "--repo", "a/b", "--", "x"], 3),
+    ];
+    let refused = [
+        &["require"][..],
+        &["require", "write"],
+        &["require", "--repo", "a/b"],
+        &["run", "--", "x"],
+        &["run", "--role", "read", "--", "x"],
+    ];
+    for text in [
+        "token_command = [\"sh\"]",
+        "endpoint = \"https://evil.example\"",
+        "token = \"hf_ProjectFakeFakeFakeFakeFakeFakeFakeAA\"",
+    ] {
+        machine.write("hubtoken.toml", text);
+        machine.secrets = vec![SECOND.to_owned(), text[7..].to_owned()];
+        for (arguments, code) in warned {
+            machine
+                .secrets
+                .retain(|secret| secret != SECOND || !arguments.contains(&"lab"));
+            let ran = machine.run(arguments);
+            assert_eq!(ran.code, code, "{arguments:?} {ran:?}");
+            let warning = "warning: config was passed over: ";
+            assert_eq!(ran.err.matches(warning).count(), 1, "{arguments:?} {ran:?}");
+        }
+        for arguments in refused {
+            let ran = machine.run(arguments);
+            assert_eq!(ran.code, 2, "{arguments:?} {ran:?}");
+            assert!(!ran.err.contains("passed over"), "{ran:?}");
+        }
+    }
+    let value = machine.json(&["require", "write", "--no-repo"], 3);
+    assert_eq!(value["warnings"].as_array().unwrap().len(), 1, "{value}");
+}
+
 #[test]
 fn the_projects_need_counts_where_nothing_is_said() {
     let mut machine = Machine::new();

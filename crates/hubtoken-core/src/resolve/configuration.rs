@@ -9,8 +9,18 @@
 //! A configuration cannot turn off the environment. Its `sources` key restricts the sources that
 //! rank below the environment (`config`, `command`, `file`, `colab`, `kaggle`), and one file cannot
 //! restore a source that another file excluded. The user who starts a process outranks the author
-//! of a file. Resolution from the environment therefore needs no disk access, not even for the
-//! working directory.
+//! of a file. A token from the environment is therefore used whatever the files say. They are still
+//! looked for when it is resolved anew, but not while the cached result is valid: if one is broken
+//! or names what it may not, that is a warning.
+//!
+//! # Two files
+//!
+//! Of the project files above a folder, only the nearest applies. The user's own file adds what
+//! that one does not name, with two exceptions. A repository belongs to the role in the same file:
+//! the user's applies only if the project names neither a role nor a repository, so that a project's
+//! role is never checked on the user's repository. And `endpoint` belongs to the token that the same
+//! file names: a project's `profile` goes to the Hub that the login recorded. `sources` of both
+//! restrict.
 
 use std::path::{Path, PathBuf};
 
@@ -44,7 +54,8 @@ pub struct Configuration {
     pub repo: Option<String>,
     /// The sources that may be used; `None` for all.
     pub sources: Option<Vec<String>>,
-    /// The Hub that the profile or token file belongs to. The user's own file only.
+    /// The Hub that the token file and the token of the command belong to, and a profile in the same
+    /// file if its login recorded none. The user's own file only.
     pub endpoint: Option<Endpoint>,
     /// A file with a token. The user's own file only.
     pub token_file: Option<String>,

@@ -6,7 +6,8 @@
 //! *absent*, the chain continues. If it was *requested by name* (an argument, a profile) and is
 //! broken, the chain stops with an error. If it is *ambient* and broken (an unreadable file, a
 //! placeholder in a variable), it is skipped, recorded in the trace, and reported in a warning
-//! once.
+//! once. A configuration that is broken, or names what it may not, is an error if its values would
+//! be used, and otherwise a warning: see [`configuration`].
 //!
 //! The work has two phases. [`Inputs`] reads the environment, which the Python layer does while
 //! attached to the interpreter. The chain then reads files, using only those inputs. A [`Resolver`]
@@ -254,7 +255,8 @@ impl Resolver {
                 run.trace.note(
                     env::HF_HUB_DISABLE_IMPLICIT_TOKEN,
                     SourceStatus::Skipped,
-                    "is set, so no other source is used; token=True overrides this",
+                    "is set, so no other source is used; token=True and `hubtoken run` override \
+                     this",
                 );
             } else {
                 run.ask_ambient()?;
@@ -262,6 +264,9 @@ impl Resolver {
         }
         if run.found.is_none() {
             return Err(run.not_found());
+        }
+        if !request.is_answered_by_its_argument() {
+            run.note_invalid_configuration();
         }
         let stamp = run.stamp.take();
         Ok((run.finish(), stamp))

@@ -18,6 +18,15 @@ use crate::env::{self, Environment};
 use crate::source::{Placement, Source};
 use crate::token::Token;
 
+/// The variables that would take precedence over a token in `HF_TOKEN` and its Hub in
+/// `HF_ENDPOINT`, or keep the token from being sent. A program that gets the token starts without
+/// them.
+pub const OVERRIDING: [&str; 3] = [
+    env::HF_OIDC_RESOURCE,
+    env::HF_HUB_DISABLE_IMPLICIT_TOKEN,
+    env::HUGGINGFACE_CO_STAGING,
+];
+
 const FINGERPRINT: &str = "fingerprint";
 const SOURCE: &str = "source";
 const PROFILE: &str = "profile";

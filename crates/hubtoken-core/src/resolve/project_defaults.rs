@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::Resolver;
 use super::cache::{DiscoveredConfigurations, SearchPaths};
+use super::configuration::Configuration;
 use super::search::{Mention, PassedOver};
 use super::trust::Trust;
 use crate::env::Environment;
@@ -29,7 +30,8 @@ pub struct Defaults {
 }
 
 impl Resolver {
-    /// The defaults for a folder: the project's, or else the user's own.
+    /// The defaults for a folder: the project's, and from the user's own file what that leaves out
+    /// (see [`configuration`](super::configuration)).
     ///
     /// The disk is searched at most once per second.
     ///
@@ -59,10 +61,16 @@ impl Resolver {
 
 impl Defaults {
     fn of(found: &DiscoveredConfigurations) -> Self {
-        let files = || [&found.project, &found.user].into_iter().flatten();
+        let (project, user) = (found.project.as_deref(), found.user.as_deref());
+        let role = |file: Option<&Configuration>| file.and_then(|file| file.role);
+        // A project's role was not meant for the user's repository.
+        let for_repo = match project {
+            Some(file) if file.role.is_some() || file.repo.is_some() => Some(file),
+            _ => user,
+        };
         Self {
-            role: files().find_map(|file| file.role),
-            repo: files().find_map(|file| file.repo.clone()),
+            role: role(project).or_else(|| role(user)),
+            repo: for_repo.and_then(|file| file.repo.clone()),
             passed_over: Arc::clone(&found.passed_over),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::ChainRun;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::resolve::cache::DiscoveredConfigurations;
 use crate::resolve::configuration::Configuration;
 use crate::resolve::search::{PassedOver, Why};
 use crate::sanitize::redacted_path;
@@ -18,6 +19,8 @@ use crate::trace::SourceStatus;
 pub(super) struct Configurations {
     pub(super) project: Option<Arc<Configuration>>,
     pub(super) user: Option<Arc<Configuration>>,
+    /// Whether this run has looked for them.
+    looked_for: bool,
 }
 
 impl Configurations {
@@ -51,25 +54,42 @@ impl ChainRun<'_> {
     }
 
     fn read_configurations(&mut self) -> Result<(), Error> {
-        let read = lock_ignoring_poison(&self.resolver.configurations)
-            .find(self.inputs.folder.as_deref(), &self.inputs.search_paths());
+        let read = self.find_configurations();
+        self.configurations.looked_for = true;
         match read {
             Ok(found) => {
                 self.note_passed_over(&found.passed_over);
-                self.configurations = Configurations {
-                    project: found.project,
-                    user: found.user,
-                };
+                self.configurations.project = found.project;
+                self.configurations.user = found.user;
             }
             // For a complete trace, the token was already found: a broken file is recorded, not
             // fatal.
-            Err(error) if self.found.is_some() => {
-                self.trace
-                    .note("config", SourceStatus::Broken, error.to_string());
-            }
+            Err(error) if self.found.is_some() => self.note_invalid(&error),
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Records a configuration that is broken, or names what it may not, after a source above the
+    /// configurations has provided the token. None of its values is used, so this is a warning, and
+    /// not an error: but a token in a project's file must not go unnoticed.
+    pub(in crate::resolve) fn note_invalid_configuration(&mut self) {
+        if self.configurations.looked_for {
+            return;
+        }
+        if let Err(error) = self.find_configurations() {
+            self.note_invalid(&error);
+        }
+    }
+
+    fn find_configurations(&self) -> Result<DiscoveredConfigurations, Error> {
+        lock_ignoring_poison(&self.resolver.configurations)
+            .find(self.inputs.folder.as_deref(), &self.inputs.search_paths())
+    }
+
+    fn note_invalid(&mut self, error: &Error) {
+        self.trace
+            .note("config", SourceStatus::Broken, error.to_string());
     }
 
     /// Records skipped files and folders. Folders that cannot be searched are often nested, and

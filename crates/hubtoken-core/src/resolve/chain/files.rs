@@ -58,7 +58,7 @@ impl ChainRun<'_> {
             Err(problem) => Err(Error::Store(format!("the token file {problem}"))),
         };
         match token {
-            Ok(Some(token)) => match self.endpoint_of(&token, endpoint) {
+            Ok(Some(token)) => match self.configured_endpoint_of(&token, endpoint) {
                 Ok((endpoint, end)) => self.accept(token, source, endpoint, end),
                 Err(error) if named => Err(error),
                 Err(Error::Store(problem)) => {
@@ -132,8 +132,24 @@ impl ChainRun<'_> {
         }
     }
 
-    /// The Hub of a token from a file: the one it was logged in to, or else the configured one, or
-    /// else the ambient one. Also returns the token's expiry as recorded at login.
+    /// The Hub of a token from a file or command that a configuration names: the one that it names
+    /// for it, even if a login recorded another one for the same value; or else as
+    /// [`endpoint_of`](Self::endpoint_of).
+    pub(super) fn configured_endpoint_of(
+        &self,
+        token: &Token,
+        configured: Option<Endpoint>,
+    ) -> Result<(Endpoint, Expiry), Error> {
+        let recorded = self.endpoint_of(token, configured.clone())?;
+        Ok(match configured {
+            // What another Hub said about its expiry says nothing here.
+            Some(configured) if configured != recorded.0 => (configured, Expiry::default()),
+            _ => recorded,
+        })
+    }
+
+    /// The Hub of a stored token: the one it was logged in to, or else the configured one, or else
+    /// the ambient one. Also returns the token's expiry as recorded at login.
     pub(super) fn endpoint_of(
         &self,
         token: &Token,

@@ -256,6 +256,10 @@ mod commands {
         std::fs::write(&path, format!("{endpoint}\n{text}")).unwrap();
         let found = machine.ask_with_host(&PROCESS).unwrap().credential.unwrap();
         assert_eq!(found.endpoint.as_str(), "http://127.0.0.1:9");
+        // Also if a login stored the same value for another Hub.
+        machine.store("ci", "hf_Command_Fake_Fake", "http://127.0.0.1:8");
+        let found = machine.ask_with_host(&PROCESS).unwrap().credential.unwrap();
+        assert_eq!(found.endpoint.as_str(), "http://127.0.0.1:9");
     }
 
     #[test]

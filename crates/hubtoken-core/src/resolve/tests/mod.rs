@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 //! Tests the chain on an isolated machine: a temporary home folder, and a map as environment.
 
+mod configurations;
 mod files;
 mod host;
 mod lines;
