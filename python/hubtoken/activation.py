@@ -197,20 +197,23 @@ def activate(token: "HubToken") -> Activation:
         The activation, whose methods end it.
 
     Raises:
-        hubtoken.errors.ConfigurationError: Implicit tokens are disabled; a different token is
-            active in another thread, or in a ``with`` block of another thread or asyncio task; or
-            the call is inside a ``with`` block of the same thread or task and is not another
-            ``with``. Nothing is changed then.
-        hubtoken.errors.UntrustedEndpointError: ``huggingface_hub`` is bound to another Hub.
+        hubtoken.errors.ConfigurationError: ``HF_HUB_DISABLE_IMPLICIT_TOKEN`` is set, or was when
+            ``huggingface_hub`` was imported; a different token is active in another thread, or in
+            a ``with`` block of another thread or asyncio task; or the call is inside a ``with``
+            block of the same thread or task, and its result is dropped, tested or assigned.
+            Nothing is changed then.
+        hubtoken.errors.UntrustedEndpointError: ``huggingface_hub`` is bound to another Hub, or
+            ``HF_ENDPOINT`` must not receive tokens.
         hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
     """
     from hubtoken.errors import ConfigurationError
 
     token.reveal()  # raises for a token that was unpickled without its value
-    if _is_on("HF_HUB_DISABLE_IMPLICIT_TOKEN"):
+    if _are_implicit_tokens_disabled():
         raise ConfigurationError(
             "HF_HUB_DISABLE_IMPLICIT_TOKEN keeps the Hub's libraries from sending a token on "
-            "their own, so none can be activated. Unset it, or pass token=token.reveal()"
+            "their own, so none can be activated. Unset it before huggingface_hub is imported, or "
+            "pass token=token.reveal()"
         )
     with STATE.lock:
         # The endpoint that the libraries use now: huggingface_hub reads HF_ENDPOINT on import.
@@ -266,8 +269,11 @@ def deactivate() -> None:
     _warn_of_workers(stale)
 
 
-def _is_on(name: str) -> bool:
-    return os.environ.get(name, "").upper() in _TRUE
+def _are_implicit_tokens_disabled() -> bool:
+    name = "HF_HUB_DISABLE_IMPLICIT_TOKEN"
+    # huggingface_hub reads the variable on import; hubtoken reads it on each call.
+    constants = sys.modules.get("huggingface_hub.constants")
+    return getattr(constants, name, False) or os.environ.get(name, "").upper() in _TRUE
 
 
 def _check_endpoint(token: "HubToken") -> None:

@@ -18,7 +18,6 @@ use super::printable;
 use super::pydantic;
 use super::token_state::TokenState;
 use crate::credential::Credential;
-use crate::endpoint::STAGING;
 use crate::env::{self, Environment as _};
 use crate::process_state::ProcessState;
 use crate::resolve::{Inputs, placed};
@@ -287,8 +286,9 @@ impl PyHubToken {
     ///
     /// Returns:
     ///     A new dictionary with `HF_TOKEN`, `HF_ENDPOINT` and `HUBTOKEN_TOKEN_ORIGIN`, which
-    ///     contains the token's source for the child, and without the variables that would keep the
-    ///     libraries from sending the token.
+    ///     contains the token's source for the child. It has none of the variables that would take
+    ///     precedence or keep the libraries from sending the token: `HF_OIDC_RESOURCE`,
+    ///     `HF_HUB_DISABLE_IMPLICIT_TOKEN` and `HUGGINGFACE_CO_STAGING`.
     ///
     /// Raises:
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
@@ -324,12 +324,7 @@ impl PyHubToken {
             env::HUBTOKEN_TOKEN_ORIGIN,
             placed::origin(&credential, Placement::Environ),
         )?;
-        // These would take precedence over what was just set, or keep it from being sent.
-        let mut winners = vec![env::HF_OIDC_RESOURCE, env::HF_HUB_DISABLE_IMPLICIT_TOKEN];
-        if credential.endpoint.as_str() != STAGING {
-            winners.push(env::HUGGINGFACE_CO_STAGING);
-        }
-        for name in winners {
+        for name in placed::OVERRIDING {
             environment.call_method1("pop", (name, py.None()))?;
         }
         Ok(environment)
@@ -348,10 +343,13 @@ impl PyHubToken {
     ///     The activation.
     ///
     /// Raises:
-    ///     hubtoken.errors.ConfigurationError: Implicit tokens are disabled; a different token is
+    ///     hubtoken.errors.ConfigurationError: `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set, or was when
+    ///         `huggingface_hub` was imported, which would not send the token; a different token is
     ///         active in another thread, or in a `with` block of another thread or task; or the
-    ///         call is inside a `with` block of the same thread and is not another `with`.
-    ///     hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub.
+    ///         call is inside a `with` block of the same thread, and its result is dropped, tested
+    ///         or assigned. A result that is passed on has no effect before it is entered.
+    ///     hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub, or
+    ///         `HF_ENDPOINT` must not receive tokens.
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.

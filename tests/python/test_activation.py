@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import sys
 import threading
+import types
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -170,6 +172,18 @@ def test_it_is_refused_where_implicit_tokens_are_disabled(
     token, was = handed_over(), state()
     alone.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", value)
     with pytest.raises(hubtoken.ConfigurationError, match="HF_HUB_DISABLE_IMPLICIT_TOKEN"):
+        token.activate()
+    assert state() == was
+
+
+def test_it_is_refused_where_they_were_disabled_when_the_library_was_imported(
+    alone: pytest.MonkeyPatch,
+) -> None:
+    token, was = handed_over(), state()
+    constants = types.ModuleType("huggingface_hub.constants")
+    vars(constants).update(ENDPOINT=token.endpoint, HF_HUB_DISABLE_IMPLICIT_TOKEN=True)
+    alone.setitem(sys.modules, "huggingface_hub.constants", constants)
+    with pytest.raises(hubtoken.ConfigurationError, match="before huggingface_hub is imported"):
         token.activate()
     assert state() == was
 

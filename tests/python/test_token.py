@@ -213,6 +213,18 @@ def test_environ_drops_what_would_win_and_leaves_its_base_alone(
     assert base == before
 
 
+def test_environ_names_the_staging_hub_instead_of_its_variable(
+    clean_environment: pytest.MonkeyPatch,
+) -> None:
+    clean_environment.setenv("HUGGINGFACE_CO_STAGING", "1")
+    clean_environment.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
+    token = handed_over()
+    assert token.endpoint == "https://hub-ci.huggingface.co"
+    made = token.environ()
+    assert made["HF_ENDPOINT"] == token.endpoint
+    assert not {"HUGGINGFACE_CO_STAGING", "HF_HUB_DISABLE_IMPLICIT_TOKEN"} & made.keys()
+
+
 def test_environ_takes_an_empty_base_at_its_word(token: HubToken) -> None:
     assert set(token.environ({})) == {"HF_TOKEN", "HF_ENDPOINT", "HUBTOKEN_TOKEN_ORIGIN"}
 
