@@ -1,5 +1,7 @@
 //! Failures of a verb, as an exit code, a JSON object, and a message.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::exit_code::Code;
@@ -13,6 +15,8 @@ pub enum Failure {
     Core(Error),
     /// The command line is invalid.
     Usage(String),
+    /// An error of the core that means *no* here: what is stored does not allow it.
+    NotDone(Error),
     /// The git program is missing or fails.
     Git(String),
     /// A command could not be started.
@@ -31,11 +35,23 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
+    /// The failure of a change to the stored tokens. A name that is not stored is no mistake in the
+    /// command line: the same one may work on another machine.
+    pub fn of_store(error: Error) -> Self {
+        match error {
+            Error::InvalidArgument(message) => Self::Core(Error::TokenNotFound {
+                message,
+                trace: Arc::default(),
+            }),
+            error => error.into(),
+        }
+    }
+
     /// The exit code.
     pub fn code(&self) -> Code {
         match self {
             Self::Usage(_) => Code::Usage,
-            Self::Git(_) => Code::Refused,
+            Self::NotDone(_) | Self::Git(_) => Code::Refused,
             Self::Command { code, .. } => *code,
             Self::Core(error) => match error {
                 Error::TokenNotFound { .. }
@@ -60,7 +76,7 @@ impl Failure {
             Self::Usage(_) => return "UsageError",
             Self::Git(_) => return "GitError",
             Self::Command { .. } => return "CommandError",
-            Self::Core(error) => error,
+            Self::Core(error) | Self::NotDone(error) => error,
         };
         match error {
             Error::TokenNotFound { .. } => "TokenNotFoundError",
@@ -102,7 +118,7 @@ impl Failure {
                     .trim_end_matches(" Tried:")
                     .replace(", or hand over token=", "")
             }
-            Self::Core(error) => error.to_string(),
+            Self::Core(error) | Self::NotDone(error) => error.to_string(),
         }
     }
 

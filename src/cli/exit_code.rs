@@ -8,7 +8,7 @@ pub enum Code {
     Success = 0,
     /// No: denied, rejected, not found, no token, not done.
     Refused = 1,
-    /// Wrong usage, or an invalid configuration.
+    /// Wrong usage, an invalid configuration, or files that cannot be read or written.
     Usage = 2,
     /// The Hub could not be reached, which says nothing about the token.
     Unknown = 3,

@@ -24,8 +24,8 @@ A value that is also stored under another name stays there, and stays the active
 The token stays valid on the Hub: delete it there as well if it may have leaked. The answer says
 which token is used now: another stored one, that of a variable, a command or a notebook's vault. A
 copy that --add-to-git-credential gave to git's own helper is taken back. Exit codes:
-0 it was removed; 1 there is no active token, or no token of this name; 2 files that cannot be
-written.")]
+0 it was removed, or --all found none; 1 no token of this name, or no active one; 2 files that cannot
+be read or written.")]
 pub struct Args {
     /// The stored token [default: the active one]
     name: Option<String>,
@@ -51,7 +51,7 @@ pub fn run(
     let name = arguments.name.as_ref().or(arguments.token_name.as_ref());
     let mut removed = match name {
         _ if arguments.all => token_store.remove_all()?,
-        Some(name) => token_store.remove(name)?,
+        Some(name) => token_store.remove(name).map_err(Failure::of_store)?,
         None => token_store.remove_active()?,
     };
     let shadow = token_context::shadow(context, "is still used", " to be without a token");

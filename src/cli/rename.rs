@@ -7,7 +7,9 @@ use super::error::Failure;
 use super::exit_code::Code;
 use super::output::Output;
 use super::token_context;
+use crate::error::Error;
 use crate::sanitize::redacted;
+use crate::store::token_store::TokenStore;
 
 /// The verb's arguments.
 #[derive(clap::Args)]
@@ -15,8 +17,8 @@ use crate::sanitize::redacted;
 Examples:
   hubtoken rename ci ci-old
 
-The token keeps its name on the Hub. Exit codes: 0 done; 1 no token of the old name; 2 the new
-name is taken, or files that cannot be written.")]
+The token keeps its name on the Hub. Exit codes: 0 done; 1 no token of the old name, or the new name
+is taken; 2 files that cannot be read or written.")]
 pub struct Args {
     /// The stored token
     old: String,
@@ -34,7 +36,15 @@ pub fn run(
     context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let renamed = token_context::token_store(context)?.rename(&arguments.old, &arguments.new)?;
+    let token_store = token_context::token_store(context)?;
+    let renamed = token_store
+        .rename(&arguments.old, &arguments.new)
+        .map_err(|error| match error {
+            Error::InvalidArgument(_) | Error::Store(_) if is_taken(&token_store, arguments) => {
+                Failure::NotDone(error)
+            }
+            error => Failure::of_store(error),
+        })?;
     let name = renamed.name;
     for warning in &renamed.warnings {
         output.warning(warning);
@@ -48,4 +58,15 @@ pub fn run(
         output.show(&page);
     }
     Ok(Code::Success)
+}
+
+/// Whether both names are stored, so that the new one was the reason to stop.
+fn is_taken(token_store: &TokenStore<'_>, arguments: &Args) -> bool {
+    let Ok(entries) = token_store.list() else {
+        return false;
+    };
+    let names: Vec<String> = entries.flatten().map(|entry| entry.name).collect();
+    [&arguments.old, &arguments.new]
+        .into_iter()
+        .all(|name| names.contains(name))
 }

@@ -16,7 +16,7 @@ Examples:
   hubtoken switch ci
 
 `huggingface_hub` and everything above it use the active token too. Exit codes: 0 done; 1 no token
-of this name; 2 one of another Hub than HF_ENDPOINT, or files that cannot be written.")]
+of this name; 2 one of another Hub than HF_ENDPOINT, or files that cannot be read or written.")]
 pub struct Args {
     /// The stored token
     #[arg(required_unless_present = "token_name")]
@@ -38,7 +38,9 @@ pub fn run(
 ) -> Result<Code, Failure> {
     let name = arguments.name.as_ref().or(arguments.token_name.as_ref());
     let name = name.ok_or_else(|| Failure::Usage("name the stored token".to_owned()))?;
-    let switched = token_context::token_store(context)?.switch(name)?;
+    let switched = token_context::token_store(context)?
+        .switch(name)
+        .map_err(Failure::of_store)?;
     let name = switched.name;
     let shadow = token_context::shadow(context, "takes precedence over the active token", "");
     let warnings: Vec<String> = switched.warnings.into_iter().chain(shadow).collect();

@@ -51,11 +51,16 @@ impl DataFolder {
             (temporary.path().to_owned(), Some(temporary))
         };
         match lock::take(&path, &OperatingSystem) {
-            Ok(Some(lock)) => Ok(Self {
-                path,
-                lock,
-                temporary,
-            }),
+            Ok(Some(lock)) => {
+                // Of a Hub that was killed: its port may be another program's by now, and a verb
+                // that sees this lock would send the admin key there.
+                let _ = fs::remove_file(path.join("hub.json"));
+                Ok(Self {
+                    path,
+                    lock,
+                    temporary,
+                })
+            }
             Ok(None) => {
                 let endpoint = running_endpoint(&path);
                 Err(HubError::FolderLocked { path, endpoint })
@@ -189,6 +194,15 @@ mod tests {
         first.close();
         assert!(!outer.path().join("hub.json").exists());
         DataFolder::open(Some(outer.path())).unwrap().close();
+    }
+
+    #[test]
+    fn the_announcement_of_a_killed_hub_is_removed() {
+        let outer = TempDir::new().unwrap();
+        fs::write(outer.path().join("hub.json"), "{}").unwrap();
+        let folder = DataFolder::open(Some(outer.path())).unwrap();
+        assert!(!outer.path().join("hub.json").exists());
+        folder.close();
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! while a process holds the folder's lock.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
@@ -65,6 +66,7 @@ pub struct Admin<'a> {
     client: HubClient,
     interrupt: &'a dyn Interrupt,
     folder: PathBuf,
+    timeout: Duration,
 }
 
 impl<'a> Admin<'a> {
@@ -90,7 +92,21 @@ impl<'a> Admin<'a> {
             client,
             interrupt: context.interrupt,
             folder,
+            timeout: TIMEOUT,
         })
+    }
+
+    /// The same, with at most this long to wait for a response.
+    pub fn within(self, timeout: Duration) -> Self {
+        Self {
+            timeout: timeout.min(TIMEOUT),
+            ..self
+        }
+    }
+
+    /// Where the administration API is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// Sends a GET request to a path.
@@ -150,7 +166,7 @@ impl<'a> Admin<'a> {
             (method, &path),
             key,
             body,
-            TIMEOUT,
+            self.timeout,
         );
         let answer = wait(request, self.interrupt)?.map_err(|reason| {
             let (TransportError::Unreachable(text)

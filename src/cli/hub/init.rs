@@ -22,7 +22,10 @@ Examples:
 
 There is no default password. The one that is typed is not shown, and must have 12 characters or
 more. The folder is created if it does not exist; no Hub may be running in it. This works only once:
-a Hub that has an administrator is not changed.")]
+a Hub that has an administrator is not changed.
+
+Exit codes: 0 done; 1 the Hub has an administrator, or is running, or its folder cannot be used; 2
+wrong usage, a weak password, or a name that is not valid.")]
 pub struct Args {
     /// The first administrator's name; an existing user of that name becomes the administrator
     #[arg(long, value_name = "NAME")]

@@ -1,7 +1,7 @@
 //! `hubtoken hub`: runs an embedded Hub, and administers a running one.
 //!
-//! `serve` is the Hub itself; `init`, `backup` and `restore` work on its data folder. The other
-//! verbs send requests to it like any other program: over HTTP, with the admin key from its data
+//! `serve` is the Hub itself; `init`, `backup` and `restore` work on its data folder. `wait` and the
+//! other verbs send requests to it like any other program: over HTTP, with the admin key from its data
 //! folder. They therefore work while it serves, and see the same state.
 
 mod admin_client;
@@ -22,6 +22,7 @@ mod serve;
 mod token;
 mod upstreams;
 mod user;
+mod wait;
 
 use clap::Subcommand;
 
@@ -49,6 +50,8 @@ enum Command {
     /// Run a Hub in the foreground
     // Boxed, since its many options would make every verb as large.
     Serve(Box<serve::Args>),
+    /// Wait until a Hub that was started in the background accepts requests
+    Wait(wait::Args),
     /// Create a data folder with its first administrator
     Init(init::Args),
     /// Back up a Hub, which may be running
@@ -85,6 +88,7 @@ pub fn run(
 ) -> Result<Code, Failure> {
     match arguments.verb {
         Command::Serve(arguments) => serve::run(&arguments, context, output),
+        Command::Wait(arguments) => wait::run(&arguments, context, output),
         Command::Init(arguments) => init::run(&arguments, context, output),
         Command::Backup(arguments) => backup::backup(&arguments, context, output),
         Command::Restore(arguments) => backup::restore(&arguments, context, output),

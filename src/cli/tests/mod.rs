@@ -5,6 +5,8 @@
 mod absent;
 #[cfg(feature = "hub")]
 mod administration;
+#[cfg(feature = "hub")]
+mod exit_codes;
 mod git;
 mod launching;
 #[cfg(feature = "hub")]

@@ -63,6 +63,8 @@ fn a_hub_is_announced_administered_and_stopped() {
         assert!(folder.ends_with("data of mine"));
         let key = std::fs::read_to_string(announced["admin_key_file"].as_str().unwrap()).unwrap();
         assert!(!line.contains(key.trim()));
+        let ready = machine.json(&["hub", "wait"], 0);
+        assert_eq!(ready["local_endpoint"], announced["local_endpoint"]);
         assert_eq!(machine.run(&["hub", "user", "create", "alice"]).code, 0);
         let value = machine.json(
             &[
@@ -81,6 +83,42 @@ fn a_hub_is_announced_administered_and_stopped() {
     });
     assert_eq!(code, 0);
     assert_eq!(machine.run(&["hub", "user", "list"]).code, 3);
+}
+
+/// A script may wait before the Hub that it has started has made its folder.
+#[test]
+fn a_hub_is_waited_for_from_before_it_starts() {
+    let mut machine = Machine::new();
+    machine.set("HUBTOKEN_HUB_DATA", "later");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| machine.run(&["hub", "wait", "--timeout", "300"]));
+        serve(&machine, &[], |_| {
+            let ran = waiting.join().unwrap();
+            assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+            assert!(
+                ran.out.starts_with("the Hub answers at http://127.0.0.1:"),
+                "{ran:?}"
+            );
+        });
+    });
+    assert_eq!(machine.run(&["hub", "wait", "--timeout", "0"]).code, 3);
+    assert_eq!(machine.run(&["hub", "wait", "--timeout", "soon"]).code, 2);
+    machine.environment.unset("HUBTOKEN_HUB_DATA");
+    assert_eq!(machine.run(&["hub", "wait"]).code, 2);
+    let pressed = After(AtomicUsize::new(0));
+    let wait = ["hub", "wait", "--data", "never"];
+    assert_eq!(machine.run_with(&wait, None, &pressed).code, 130);
+}
+
+/// What a Hub that was killed left behind says nothing of the next one.
+#[test]
+fn a_hub_that_was_killed_is_not_waited_at() {
+    let mut machine = Machine::new();
+    machine.set("HUBTOKEN_HUB_DATA", "data");
+    machine.write("data/hub.json", "{\"endpoint\": \"http://127.0.0.1:9\"}");
+    machine.write("data/hub.lock", "");
+    machine.write("data/admin-key", "hubtoken_admin_x");
+    assert_eq!(machine.run(&["hub", "wait", "--timeout", "0"]).code, 3);
 }
 
 #[test]
