@@ -21,10 +21,10 @@ use crate::resolve::ambient_endpoint;
 
 /// Identifies the owner of a token that a caller has sent: for servers.
 ///
-/// Like `whoami`, but for tokens of other users. A blank token is an error, and no other token is
-/// used in its place. A value without the prefix of a Hub token is not sent. A stale answer admits
-/// no caller unless `max_stale` allows it. Answers are cached in this process's memory, within
-/// bounds, and never written to disk.
+/// Like `whoami`, but for tokens of other users. A blank or missing token is an error, and no other
+/// token is used in its place. A value without the prefix of a Hub token is not sent. A stale
+/// answer admits no caller unless `max_stale` allows it. Answers are cached in this process's
+/// memory, within bounds, and never written to disk.
 ///
 /// A call takes about a microsecond if the answer is cached, and a request to the Hub if it is not.
 /// To keep an event loop from waiting for the Hub, call `cached_identity` first, and then
@@ -32,7 +32,7 @@ use crate::resolve::ambient_endpoint;
 /// the standard library, only the greenlet that calls this waits.
 ///
 /// Args:
-///     token: The token, without the word `Bearer`.
+///     token: The token, without the word `Bearer`; `None` for a caller that has sent none.
 ///     endpoint: The Hub that it is for; `HF_ENDPOINT`, or `https://huggingface.co`, by default.
 ///     max_age: The maximum age of a cached answer, in seconds; 0 always sends a request. By
 ///         default 300, and 10 for the answer that the Hub rejects the token.
@@ -43,13 +43,15 @@ use crate::resolve::ambient_endpoint;
 ///     The identity.
 ///
 /// Raises:
-///     hubtoken.errors.TokenFormatError: The value is not a token of the Hub. Respond with status
-///         401.
+///     hubtoken.errors.TokenFormatError: There is no token, or the value is not one of the Hub, such
+///         as a whole `Authorization` header. Respond with status 401.
 ///     hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
 ///     hubtoken.errors.VerdictUnknownError: The Hub gave no answer. Respond with status 503.
-///     hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
-///     ValueError: `max_age`, `max_stale` or `timeout` is not a number of seconds.
-///     TypeError: `token` is neither text nor a `HubToken`.
+///     hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens, or is not that
+///         of the given `HubToken`.
+///     hubtoken.errors.TokenNotFoundError: The given `HubToken` was unpickled without its value.
+///     ValueError: `max_age`, `max_stale` or `timeout` is not a number of seconds in range.
+///     TypeError: The token is neither text, a `HubToken` nor `None`.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -61,7 +63,7 @@ use crate::resolve::ambient_endpoint;
 ///     'alice'
 #[pyfunction]
 #[pyo3(signature = (
-    token: "str | HubToken | SecretValue",
+    token: "str | HubToken | SecretValue | None",
     *,
     endpoint: "str | None" = None,
     max_age: "float | None" = None,
@@ -99,12 +101,9 @@ pub fn identify(
 ///     The identity; `None` if none is cached.
 ///
 /// Raises:
-///     hubtoken.errors.TokenFormatError: The value is not a token of the Hub. Respond with status
-///         401.
-///     hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
-///     hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
-///     ValueError: `max_age` is not a number of seconds.
-///     TypeError: `token` is neither text nor a `HubToken`.
+///     hubtoken.errors.HubTokenError: As for `identify`.
+///     ValueError: As for `identify`.
+///     TypeError: As for `identify`.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -112,7 +111,7 @@ pub fn identify(
 ///     True
 #[pyfunction]
 #[pyo3(signature = (
-    token: "str | HubToken | SecretValue",
+    token: "str | HubToken | SecretValue | None",
     *,
     endpoint: "str | None" = None,
     max_age: "float | None" = None,
@@ -157,11 +156,17 @@ pub fn credential(
             .map_err(to_python)?;
         return Ok(credential);
     }
+    if token.is_none() {
+        // Of a request without a header: a server answers it as it answers a blank token.
+        return Err(to_python(Error::TokenFormat(
+            "the caller has sent no token".to_owned(),
+        )));
+    }
     let token = unwrapped(token)?;
     let Ok(value) = token.cast::<PyString>() else {
         // The type's name, never the value.
         return Err(PyTypeError::new_err(format!(
-            "token= takes a str or a HubToken, not {}",
+            "token= takes a str, a HubToken or None, not {}",
             token.get_type().name()?
         )));
     };

@@ -38,7 +38,8 @@ use crate::role::{Required, Role};
 /// and not while it limits the rate.
 ///
 /// A project's configuration provides the defaults: its `role`, and its `repo`, which is then the
-/// target.
+/// target. The user's own file provides what the project's leaves out, but never its `repo` for a
+/// role that the project names.
 ///
 /// Args:
 ///     role: `"read"` or `"write"`; `None` for the project's.
@@ -72,13 +73,16 @@ use crate::role::{Required, Role};
 ///         nothing at all.
 ///     hubtoken.errors.VerdictUnknownError: The result is unknown; or an earlier *no* could not be
 ///         confirmed, and is quoted.
-///     hubtoken.errors.TokenNotFoundError: There is no token, or no stored one of that name.
-///     hubtoken.errors.ConfigurationError: The project's configuration is broken; or the call names
-///         no role, and one is named by a file that is ignored because it belongs to another user.
-///     ValueError: An argument has none of its allowed values, or is not a valid name; neither the
-///         caller nor the project names a role; `must_exist` without a repository; both `token` and
-///         `profile`.
-///     TypeError: `token` or `repo` is of another type.
+///     hubtoken.errors.TokenNotFoundError: As for `whoami`.
+///     hubtoken.errors.TokenFormatError: As for `whoami`.
+///     hubtoken.errors.UntrustedEndpointError: As for `whoami`.
+///     hubtoken.errors.StoreError: As for `whoami`.
+///     hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
+///         not, and one of its values would be used; or the call names no role, and one is named by
+///         a file that is ignored because it belongs to another user.
+///     ValueError: Neither the caller nor the project names a role; `must_exist` without a
+///         repository; an argument has none of its allowed values.
+///     TypeError: `token` or `repo` has another type.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -172,11 +176,25 @@ pub fn require_role<'py>(
 ///     The token.
 ///
 /// Raises:
-///     hubtoken.errors.HubTokenError: As for `require_role`.
-///     hubtoken.errors.VerdictUnknownError: Also for a permission that this version does not know.
-///     ValueError: The permission is misspelled or not a valid one; both `repo` and `namespace` are
-///         given; otherwise as for `require_role`.
-///     TypeError: As for `require_role`.
+///     hubtoken.errors.InsufficientRoleError: The token lacks the permission; the message says which
+///         of its role, its scopes and its user's role in the organization are not enough.
+///     hubtoken.errors.RepositoryDisabledError: As for `require_role`.
+///     hubtoken.errors.AccessDeniedError: As for `require_role`.
+///     hubtoken.errors.InvalidTokenError: As for `require_role`.
+///     hubtoken.errors.RepositoryNotFoundError: The repository does not exist, and `must_exist` is
+///         set or the permission is `repo.content.read`.
+///     hubtoken.errors.VerdictUnknownError: As for `require_role`; also for a permission that this
+///         version does not know.
+///     hubtoken.errors.TokenNotFoundError: As for `whoami`.
+///     hubtoken.errors.TokenFormatError: As for `whoami`.
+///     hubtoken.errors.UntrustedEndpointError: As for `whoami`.
+///     hubtoken.errors.StoreError: As for `whoami`.
+///     hubtoken.errors.ConfigurationError: As for `whoami`. A project's `role` and `repo` are not
+///         used.
+///     ValueError: The permission is misspelled or not a valid one; `repo` or `namespace` is not a
+///         valid name, or both are given; `must_exist` without a repository; another argument has
+///         none of its allowed values.
+///     TypeError: The token is neither text, a `HubToken`, a `bool` nor `None`.
 ///
 /// Example:
 ///     >>> import hubtoken

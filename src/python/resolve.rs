@@ -40,13 +40,15 @@ use crate::resolve::{Cached, Resolver};
 /// Raises:
 ///     hubtoken.errors.TokenNotFoundError: No source has a token; the message lists them. Or no
 ///         stored token has the name `profile`.
-///     hubtoken.errors.TokenFormatError: The argument is blank, a mask or a placeholder.
-///     hubtoken.errors.UntrustedEndpointError: The token belongs to another Hub.
+///     hubtoken.errors.TokenFormatError: The argument, or a source that was requested by name, is
+///         blank, a mask or a placeholder.
+///     hubtoken.errors.UntrustedEndpointError: The token belongs to another Hub than `endpoint`, or
+///         an endpoint must not receive tokens.
 ///     hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
-///         not.
-///     hubtoken.errors.StoreError: The stored tokens cannot be read.
-///     ValueError: Both `token` and `profile` are given.
-///     TypeError: `token` is of another type.
+///         not, and no source above it has a token; if one has, that is a `HubTokenWarning`.
+///     hubtoken.errors.StoreError: A source that was requested by name cannot be read.
+///     ValueError: A token and a profile are both given.
+///     TypeError: The token is neither text, a `HubToken`, a `bool` nor `None`.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -95,9 +97,9 @@ pub fn resolve_token(
 ///     The value, as a `str` whose `repr` is masked; `None` if there is no token.
 ///
 /// Raises:
-///     hubtoken.errors.TokenFormatError: The value that was found cannot be a token.
-///     hubtoken.errors.ConfigurationError: A configuration file is not valid.
-///     hubtoken.errors.StoreError: The stored tokens cannot be read.
+///     hubtoken.errors.ConfigurationError: As for `resolve_token`.
+///     hubtoken.errors.StoreError: As for `resolve_token`.
+///     hubtoken.errors.TokenFormatError: As for `resolve_token`.
 ///     hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
 ///
 /// Example:

@@ -40,12 +40,19 @@ use crate::require::stale_warning;
 /// Raises:
 ///     hubtoken.errors.InvalidTokenError: The Hub rejects the token.
 ///     hubtoken.errors.VerdictUnknownError: The Hub gave no answer, or an invalid one.
-///     hubtoken.errors.TokenNotFoundError: There is no token, or no stored one of that name.
-///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key of
-///         another service; it was not sent.
-///     ValueError: `max_age`, `max_stale` or `timeout` is not a number of seconds; both `token` and
-///         `profile` are given.
-///     TypeError: `token` is of another type.
+///     hubtoken.errors.TokenNotFoundError: There is no token, or none is stored under that name, or
+///         `token=False` asks for none.
+///     hubtoken.errors.TokenFormatError: The argument, or a source that was requested by name, is
+///         blank, a mask or a placeholder; or the token looks like the key of another service, and
+///         was not sent.
+///     hubtoken.errors.UntrustedEndpointError: The token belongs to another Hub than `endpoint`, or
+///         the endpoint must not receive tokens.
+///     hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
+///         not, and no source above it has a token.
+///     hubtoken.errors.StoreError: A source that was requested by name cannot be read.
+///     ValueError: `max_age`, `max_stale` or `timeout` is not a number of seconds in range; a token
+///         and a profile are both given.
+///     TypeError: The token is neither text, a `HubToken`, a `bool` nor `None`.
 ///
 /// Example:
 ///     >>> import hubtoken

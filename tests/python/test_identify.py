@@ -50,7 +50,10 @@ def test_the_environment_names_the_hub(clean_environment: pytest.MonkeyPatch) ->
     [
         ("", "blank"),
         (" \n", "blank"),
-        ("Bearer {}", "white space"),
+        ("Bearer {}", "without the word `Bearer`"),
+        ("bearer  {}", "without the word `Bearer`"),
+        ("Basic {}", "without the word `Bearer` or `Basic`"),
+        ("Authorization: Bearer {}", "header"),
         ("{}\r\nX-Evil: 1", "white space"),
         ("hf_****abcd", "masked"),
         ("eyJhbGciOiJIUzI1NiJ9.{}.x", "not sent to any Hub"),
@@ -73,11 +76,23 @@ def test_what_cannot_be_a_token_of_the_hub_is_sent_to_nobody(
         assert server.connections == 0
 
 
-@pytest.mark.parametrize("value", [None, True, False, b"hf_Fake", 7])
+def test_a_caller_without_a_token_is_not_the_server(
+    clean_environment: pytest.MonkeyPatch,
+) -> None:
+    with serving(identity()) as server:
+        clean_environment.setenv("HF_ENDPOINT", server.endpoint)
+        clean_environment.setenv("HF_TOKEN", fake_token())
+        for ask in (hubtoken.identify, hubtoken.cached_identity):
+            with pytest.raises(hubtoken.TokenFormatError, match="has sent no token"):
+                ask(None)
+        assert server.connections == 0
+
+
+@pytest.mark.parametrize("value", [True, False, b"hf_Fake", 7])
 def test_only_text_and_tokens_are_taken(value: Any, clean_environment: pytest.MonkeyPatch) -> None:
     clean_environment.setenv("HF_TOKEN", fake_token())
     for ask in (hubtoken.identify, hubtoken.cached_identity):
-        with pytest.raises(TypeError, match="takes a str or a HubToken"):
+        with pytest.raises(TypeError, match="takes a str, a HubToken or None"):
             ask(value)
 
 

@@ -34,6 +34,12 @@ use crate::hub::{AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, Secre
 /// `hubtoken.errors.HubError`, and so do all of them while the Hub is not running. A word or a
 /// number that is none of the allowed ones, such as a name with a space, is a `ValueError`.
 ///
+/// Every call that changes something, except `create_token`, and `stop` drop the answers about this
+/// Hub's tokens that this process has cached, and those that the processes of this machine share on
+/// disk: the next call here asks the Hub. Other processes keep what they have in memory for its
+/// usual lifetime, and so does this one after a change by other means: a page, the API, or
+/// `hubtoken hub`.
+///
 /// Args:
 ///     data: The folder for persistent data; `None` for a temporary one that is removed at the
 ///         end.
@@ -246,6 +252,9 @@ impl PyHub {
     ///
     /// Returns:
     ///     A dictionary with `HF_ENDPOINT`.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The Hub is not running.
     #[pyo3(signature = () -> "dict[str, str]")]
     fn environ<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let variables = PyDict::new(py);
@@ -260,6 +269,9 @@ impl PyHub {
     ///
     /// Returns:
     ///     The number.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The Hub is not running.
     #[pyo3(signature = (path: "str | None" = None) -> "int")]
     fn request_count(&self, py: Python<'_>, path: Option<&str>) -> PyResult<u64> {
         self.0.ask(py, |hub| hub.request_count(path))
@@ -272,6 +284,9 @@ impl PyHub {
     ///     fullname: The display name.
     ///     email: The e-mail address.
     ///     password: A password, of which only an argon2 hash is stored.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The name is taken or not valid, or the Hub is not running.
     #[pyo3(signature = (
         name: "str",
         *,
@@ -288,7 +303,7 @@ impl PyHub {
         password: Option<String>,
     ) -> PyResult<()> {
         let password = password.map(Secret::new);
-        self.0.ask(py, |hub| {
+        self.0.change(py, |hub| {
             hub.create_user(name, fullname.unwrap_or(name), email, password)
         })?;
         Ok(())
@@ -299,6 +314,9 @@ impl PyHub {
     /// Args:
     ///     name: The name; users and organizations share one namespace.
     ///     fullname: The display name.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The name is taken or not valid, or the Hub is not running.
     #[pyo3(signature = (name: "str", *, fullname: "str | None" = None) -> "None")]
     fn create_organization(
         &self,
@@ -306,7 +324,7 @@ impl PyHub {
         name: &str,
         fullname: Option<&str>,
     ) -> PyResult<()> {
-        self.0.ask(py, |hub| {
+        self.0.change(py, |hub| {
             hub.create_organization(name, fullname.unwrap_or(name))
         })?;
         Ok(())
@@ -318,6 +336,11 @@ impl PyHub {
     ///     organization: The organization.
     ///     user: The user.
     ///     role: `"admin"`, `"write"`, `"contributor"`, `"read"` or `"no_access"`.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The organization or the user does not exist, or the Hub is not
+    ///         running.
+    ///     ValueError: The role is none of these.
     #[pyo3(signature = (
         organization: "str",
         user: "str",
@@ -340,6 +363,10 @@ impl PyHub {
     /// Args:
     ///     organization: The organization.
     ///     user: The user.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The organization or the user does not exist, or the Hub is not
+    ///         running.
     #[pyo3(signature = (organization: "str", user: "str") -> "None")]
     fn remove_member(&self, py: Python<'_>, organization: &str, user: &str) -> PyResult<()> {
         self.0
@@ -364,8 +391,12 @@ impl PyHub {
     ///     The token, for this Hub.
     ///
     /// Raises:
-    ///     hubtoken.errors.HubError: The user or the entity of a scope does not exist.
-    ///     ValueError: The name, the role, a permission or the lifetime is not a valid one.
+    ///     hubtoken.errors.HubError: The user or the entity of a scope does not exist; the name is
+    ///         not valid; or the Hub is not running.
+    ///     ValueError: The role is none of these; a permission is misspelled; `scopes`,
+    ///         `global_permissions` or `can_read_gated_repos` is given for another role than
+    ///         `"fine-grained"`; `expires_in` is not a positive number.
+    ///     TypeError: An argument has another type, such as a `str` for a sequence.
     #[pyo3(signature = (
         user: "str",
         *,
@@ -409,6 +440,9 @@ impl PyHub {
     ///
     /// Returns:
     ///     The tokens, oldest first.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The user does not exist, or the Hub is not running.
     #[pyo3(signature = (user: "str") -> "list[TokenInfo]")]
     fn list_tokens(&self, py: Python<'_>, user: &str) -> PyResult<Vec<PyTokenInfo>> {
         let tokens = self.0.ask(py, |hub| hub.list_tokens(user))?;
@@ -421,6 +455,10 @@ impl PyHub {
     ///     user: The owner of the token.
     ///     token: The token's name or ID.
     ///     name: The new name.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The user has no such token, or several of that name; the new
+    ///         name is not valid; or the Hub is not running.
     #[pyo3(signature = (user: "str", token: "str", name: "str") -> "None")]
     fn rename_token(&self, py: Python<'_>, user: &str, token: &str, name: &str) -> PyResult<()> {
         self.0
@@ -438,6 +476,11 @@ impl PyHub {
     ///     global_permissions: For a fine-grained token, permissions that apply everywhere.
     ///     can_read_gated_repos: For a fine-grained token, whether it can read the public gated
     ///         repositories that its user may read.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The user has no such token, or several of that name; the
+    ///         entity of a scope does not exist; or the Hub is not running.
+    ///     ValueError: As for `create_token`.
     #[pyo3(signature = (
         user: "str",
         token: "str",
@@ -477,6 +520,10 @@ impl PyHub {
     ///
     /// Returns:
     ///     The token with its new value.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The user has no such token, or several of that name; or the
+    ///         Hub is not running.
     #[pyo3(signature = (user: "str", token: "str") -> "HubToken")]
     fn refresh_token(&self, py: Python<'_>, user: &str, token: &str) -> PyResult<PyHubToken> {
         let created = self.0.change(py, |hub| hub.refresh_token(user, token))?;
@@ -488,6 +535,10 @@ impl PyHub {
     /// Args:
     ///     user: The owner of the token.
     ///     token: The token's name or ID.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The user has no such token, or several of that name; or the
+    ///         Hub is not running.
     #[pyo3(signature = (user: "str", token: "str") -> "None")]
     fn delete_token(&self, py: Python<'_>, user: &str, token: &str) -> PyResult<()> {
         self.0.change(py, |hub| hub.delete_token(user, token))
@@ -500,6 +551,11 @@ impl PyHub {
     ///     type: `"model"`, `"dataset"` or `"space"`.
     ///     private: Whether it is only visible to users with access to its namespace.
     ///     gated: `"auto"` or `"manual"` for a gate; `None` for none.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The namespace does not exist, the repository exists already,
+    ///         the name is not valid, or the Hub is not running.
+    ///     ValueError: `type` or `gated` is none of these.
     #[pyo3(signature = (
         repo: "str",
         *,
@@ -517,7 +573,7 @@ impl PyHub {
     ) -> PyResult<()> {
         let (kind, gated) = (kind(r#type)?, gate(gated)?);
         self.0
-            .ask(py, |hub| hub.create_repository(kind, repo, private, gated))?;
+            .change(py, |hub| hub.create_repository(kind, repo, private, gated))?;
         Ok(())
     }
 
@@ -527,6 +583,10 @@ impl PyHub {
     ///     repo: `namespace/name`.
     ///     gated: `"auto"`, `"manual"`, or `None` for no gate.
     ///     type: `"model"`, `"dataset"` or `"space"`.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The repository does not exist, or the Hub is not running.
+    ///     ValueError: `type` or `gated` is none of these.
     #[pyo3(signature = (repo: "str", gated: "Literal['auto', 'manual'] | None", *, r#type: "Literal['model', 'dataset', 'space']" = "model") -> "None")]
     fn set_gated(
         &self,
@@ -546,10 +606,15 @@ impl PyHub {
     ///     repo: `namespace/name`.
     ///     user: The user.
     ///     type: `"model"`, `"dataset"` or `"space"`.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The repository or the user does not exist, or the Hub is not
+    ///         running.
+    ///     ValueError: `type` is none of these.
     #[pyo3(signature = (repo: "str", user: "str", *, r#type: "Literal['model', 'dataset', 'space']" = "model") -> "None")]
     fn grant_access(&self, py: Python<'_>, repo: &str, user: &str, r#type: &str) -> PyResult<()> {
         let kind = kind(r#type)?;
-        self.0.ask(py, |hub| hub.grant_access(kind, repo, user))
+        self.0.change(py, |hub| hub.grant_access(kind, repo, user))
     }
 
     /// Disables a repository, or enables it again.
@@ -558,6 +623,10 @@ impl PyHub {
     ///     repo: `namespace/name`.
     ///     disabled: Whether all access to it is denied.
     ///     type: `"model"`, `"dataset"` or `"space"`.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The repository does not exist, or the Hub is not running.
+    ///     ValueError: `type` is none of these.
     #[pyo3(signature = (repo: "str", disabled: "bool", *, r#type: "Literal['model', 'dataset', 'space']" = "model") -> "None")]
     fn set_disabled(
         &self,
@@ -579,6 +648,9 @@ impl PyHub {
     ///
     /// Returns:
     ///     `"allow-all"`, `"fine-grained-only"` or `"require-approval"`.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The organization does not exist, or the Hub is not running.
     #[pyo3(signature = (
         organization: "str",
     ) -> "Literal['allow-all', 'fine-grained-only', 'require-approval']")]
@@ -593,6 +665,10 @@ impl PyHub {
     ///     organization: The organization.
     ///     policy: `"allow-all"`; `"fine-grained-only"`; or `"require-approval"`, which accepts
     ///         fine-grained tokens that an administrator approved or owns.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The organization does not exist, or the Hub is not running.
+    ///     ValueError: The policy is none of these.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -618,6 +694,9 @@ impl PyHub {
     ///
     /// Returns:
     ///     The approvals, pending ones first.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The organization does not exist, or the Hub is not running.
     #[pyo3(signature = (organization: "str") -> "list[Approval]")]
     fn list_approvals(&self, py: Python<'_>, organization: &str) -> PyResult<Vec<PyApproval>> {
         let approvals = self.0.ask(py, |hub| hub.list_approvals(organization))?;
@@ -632,6 +711,10 @@ impl PyHub {
     ///
     /// Returns:
     ///     The new status of the token.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The organization does not exist, no member of it has such a
+    ///         token, or several have one of that name; or the Hub is not running.
     #[pyo3(signature = (organization: "str", token: "str") -> "Approval")]
     fn approve_token(
         &self,
@@ -650,6 +733,9 @@ impl PyHub {
     ///
     /// Returns:
     ///     The new status of the token.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: As for `approve_token`.
     #[pyo3(signature = (organization: "str", token: "str") -> "Approval")]
     fn deny_token(&self, py: Python<'_>, organization: &str, token: &str) -> PyResult<PyApproval> {
         self.0.decide(py, organization, token, Decision::Deny)
@@ -663,6 +749,9 @@ impl PyHub {
     ///
     /// Returns:
     ///     The new status of the token.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: As for `approve_token`.
     #[pyo3(signature = (organization: "str", token: "str") -> "Approval")]
     fn revoke_token(
         &self,
@@ -686,6 +775,10 @@ impl PyHub {
     ///
     /// Returns:
     ///     The entries, newest first.
+    ///
+    /// Raises:
+    ///     hubtoken.errors.HubError: The Hub is not running.
+    ///     TypeError: `since` has no time zone, or an argument has another type.
     ///
     /// Example:
     ///     >>> import hubtoken

@@ -79,7 +79,8 @@ impl PyTokenInfo {
         self.created_at
     }
 
-    /// When the token was last used, to the minute.
+    /// When the token was last used; `None` if never. A use is recorded without making its request
+    /// wait, and at most once a minute: the last one may be up to a minute later than this.
     #[getter]
     fn last_used_at(&self) -> Option<OffsetDateTime> {
         self.last_used_at

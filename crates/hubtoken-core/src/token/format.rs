@@ -93,6 +93,13 @@ pub(super) fn find_problem(value: &str) -> Option<String> {
             value.len()
         ));
     }
+    if is_header(value) {
+        return Some(
+            "this is the value of an Authorization header. Hand over the token alone, without the \
+             word `Bearer` or `Basic`"
+                .to_owned(),
+        );
+    }
     if let Some(position) = illegal {
         return Some(find_illegal(value, position));
     }
@@ -107,6 +114,15 @@ pub(super) fn find_problem(value: &str) -> Option<String> {
         .iter()
         .find(|(prefix, _)| value.starts_with(prefix))
         .map(|(_, what)| format!("this is {what}; give the access token instead"))
+}
+
+/// Whether a value has an authentication scheme in front of it, or a whole header.
+fn is_header(value: &str) -> bool {
+    let first = value.split([' ', '\t']).next().unwrap_or_default();
+    first.len() < value.len()
+        && ["bearer", "basic", "authorization:"]
+            .iter()
+            .any(|scheme| first.eq_ignore_ascii_case(scheme))
 }
 
 /// The bytes that a bearer token may contain (RFC 6750, section 2.1).

@@ -77,6 +77,18 @@ fn masks_and_placeholders_are_refused_without_being_shown() {
 }
 
 #[test]
+fn a_whole_header_is_called_one() {
+    for before in ["Bearer ", "bearer  ", "Basic\t", "Authorization: Bearer "] {
+        let error = Token::parse(&format!("{before}{FAKE}")).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains("Authorization header"), "{message}");
+        assert!(!message.contains("FakeFake"), "{message}");
+    }
+    let error = Token::parse(&format!("Bearers {FAKE}")).unwrap_err();
+    assert!(error.to_string().contains("white space"), "{error}");
+}
+
+#[test]
 fn kinds_follow_prefixes() {
     for (value, kind) in [
         (FAKE, TokenKind::UserAccess),
