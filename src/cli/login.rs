@@ -127,7 +127,7 @@ pub fn run(
             "active": in_effect.as_ref().is_some_and(is_active),
             "selected": saved.active,
             "verified": saved.record.verified,
-            "stored_in": token_store.path().display().to_string(),
+            "stored_in": token_store.path().map(|path| path.display().to_string()),
             "git_helper": git.as_ref().and_then(own_helper),
             "endpoint": credential.endpoint.as_str(),
             "token": token_json(&credential),

@@ -3,7 +3,7 @@
 //! All three say which token is used when none is given, and what is known about each stored one. A
 //! shared source keeps them from contradicting each other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -47,7 +47,8 @@ impl Stored {
         for entry in &mut entries {
             update(entry, client, &settings);
         }
-        let path = token_store.path();
+        // Without a home folder there is none, and no entry that it would be shown for.
+        let path = token_store.path().unwrap_or(Path::new(""));
         Ok(Self {
             entries,
             in_effect: token_context::in_effect(context),

@@ -298,7 +298,7 @@ pub fn logout(py: Python<'_>, name: Option<&str>, token_name: Option<&str>) -> P
             warn_of_shadow(py, "is still used", " to be without a token")
         }
         // The selected one, which was not to be removed.
-        Some(Source::File(path)) if path.as_path() == token_store.token_path() => Ok(()),
+        Some(Source::File(path)) if Some(path.as_path()) == token_store.token_path() => Ok(()),
         _ => {
             let still = in_effect.as_ref().and_then(InEffect::describe);
             let still = still.map(|token| format!("{token} is still used when none is given"));

@@ -94,7 +94,10 @@ pub fn outcome(
     in_effect: Option<&InEffect>,
 ) -> String {
     let endpoint = &credential.endpoint;
-    let place = paths::display(token_store.path(), paths::home(environment).as_deref());
+    let home = paths::home(environment);
+    let place = token_store
+        .path()
+        .map_or_else(String::new, |path| paths::display(path, home.as_deref()));
     let whose = match identity {
         Some(identity) => format!("{} ({}) is", identity.user, role_name(identity)),
         None => "the token, which the Hub was not asked about, is".to_owned(),

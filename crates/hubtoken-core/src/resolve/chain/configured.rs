@@ -20,7 +20,7 @@ pub(super) struct Configurations {
     pub(super) project: Option<Arc<Configuration>>,
     pub(super) user: Option<Arc<Configuration>>,
     /// Whether this run has looked for them.
-    looked_for: bool,
+    pub(super) looked_for: bool,
 }
 
 impl Configurations {

@@ -61,6 +61,7 @@ impl ChainRun<'_> {
         let configurations = Configurations {
             project: found.project,
             user: found.user,
+            looked_for: true,
         };
         let user = configurations.user.as_deref();
         let (source, next) = if let Some(file) = configurations.profile_file() {
