@@ -44,6 +44,7 @@ __all__ = [
     "logout",
     "main",
     "normalized_endpoint",
+    "printable",
     "process_objects",
     "rename_token",
     "require_of_caller",
@@ -201,6 +202,12 @@ class Hub:
     `hubtoken.errors.HubError`, and so do all of them while the Hub is not running. A word or a
     number that is none of the allowed ones, such as a name with a space, is a `ValueError`.
 
+    Every call that changes something, except `create_token`, and `stop` drop the answers about this
+    Hub's tokens that this process has cached, and those that the processes of this machine share on
+    disk: the next call here asks the Hub. Other processes keep what they have in memory for its
+    usual lifetime, and so does this one after a change by other means: a page, the API, or
+    `hubtoken hub`.
+
     Args:
         data: The folder for persistent data; `None` for a temporary one that is removed at the
             end.
@@ -315,6 +322,10 @@ class Hub:
 
         Returns:
             The new status of the token.
+
+        Raises:
+            hubtoken.errors.HubError: The organization does not exist, no member of it has such a
+                token, or several have one of that name; or the Hub is not running.
         """
     def audit(
         self,
@@ -340,6 +351,10 @@ class Hub:
 
         Returns:
             The entries, newest first.
+
+        Raises:
+            hubtoken.errors.HubError: The Hub is not running.
+            TypeError: `since` has no time zone, or an argument has another type.
 
         Example:
             >>> import hubtoken
@@ -369,6 +384,11 @@ class Hub:
             global_permissions: For a fine-grained token, permissions that apply everywhere.
             can_read_gated_repos: For a fine-grained token, whether it can read the public gated
                 repositories that its user may read.
+
+        Raises:
+            hubtoken.errors.HubError: The user has no such token, or several of that name; the
+                entity of a scope does not exist; or the Hub is not running.
+            ValueError: As for `create_token`.
         """
     def create_organization(self, /, name: str, *, fullname: str | None = None) -> None:
         """Creates an organization.
@@ -376,6 +396,9 @@ class Hub:
         Args:
             name: The name; users and organizations share one namespace.
             fullname: The display name.
+
+        Raises:
+            hubtoken.errors.HubError: The name is taken or not valid, or the Hub is not running.
         """
     def create_repository(
         self,
@@ -393,6 +416,11 @@ class Hub:
             type: `"model"`, `"dataset"` or `"space"`.
             private: Whether it is only visible to users with access to its namespace.
             gated: `"auto"` or `"manual"` for a gate; `None` for none.
+
+        Raises:
+            hubtoken.errors.HubError: The namespace does not exist, the repository exists already,
+                the name is not valid, or the Hub is not running.
+            ValueError: `type` or `gated` is none of these.
         """
     def create_token(
         self,
@@ -424,8 +452,12 @@ class Hub:
             The token, for this Hub.
 
         Raises:
-            hubtoken.errors.HubError: The user or the entity of a scope does not exist.
-            ValueError: The name, the role, a permission or the lifetime is not a valid one.
+            hubtoken.errors.HubError: The user or the entity of a scope does not exist; the name is
+                not valid; or the Hub is not running.
+            ValueError: The role is none of these; a permission is misspelled; `scopes`,
+                `global_permissions` or `can_read_gated_repos` is given for another role than
+                `"fine-grained"`; `expires_in` is not a positive number.
+            TypeError: An argument has another type, such as a `str` for a sequence.
         """
     def create_user(
         self,
@@ -443,6 +475,9 @@ class Hub:
             fullname: The display name.
             email: The e-mail address.
             password: A password, of which only an argon2 hash is stored.
+
+        Raises:
+            hubtoken.errors.HubError: The name is taken or not valid, or the Hub is not running.
         """
     @property
     def data(self, /) -> str:
@@ -453,6 +488,10 @@ class Hub:
         Args:
             user: The owner of the token.
             token: The token's name or ID.
+
+        Raises:
+            hubtoken.errors.HubError: The user has no such token, or several of that name; or the
+                Hub is not running.
         """
     def deny_token(self, /, organization: str, token: str) -> Approval:
         """Denies a token that an organization never approved.
@@ -463,6 +502,9 @@ class Hub:
 
         Returns:
             The new status of the token.
+
+        Raises:
+            hubtoken.errors.HubError: As for `approve_token`.
         """
     @property
     def endpoint(self, /) -> str:
@@ -475,6 +517,9 @@ class Hub:
 
         Returns:
             A dictionary with `HF_ENDPOINT`.
+
+        Raises:
+            hubtoken.errors.HubError: The Hub is not running.
         """
     def grant_access(
         self, /, repo: str, user: str, *, type: Literal["model", "dataset", "space"] = "model"
@@ -485,6 +530,11 @@ class Hub:
             repo: `namespace/name`.
             user: The user.
             type: `"model"`, `"dataset"` or `"space"`.
+
+        Raises:
+            hubtoken.errors.HubError: The repository or the user does not exist, or the Hub is not
+                running.
+            ValueError: `type` is none of these.
         """
     def list_approvals(self, /, organization: str) -> list[Approval]:
         """Lists the members' tokens that requested access to an organization, or were revoked there.
@@ -494,6 +544,9 @@ class Hub:
 
         Returns:
             The approvals, pending ones first.
+
+        Raises:
+            hubtoken.errors.HubError: The organization does not exist, or the Hub is not running.
         """
     def list_tokens(self, /, user: str) -> list[TokenInfo]:
         """Lists a user's tokens, without their values.
@@ -503,6 +556,9 @@ class Hub:
 
         Returns:
             The tokens, oldest first.
+
+        Raises:
+            hubtoken.errors.HubError: The user does not exist, or the Hub is not running.
         """
     @property
     def local_endpoint(self, /) -> str:
@@ -519,6 +575,10 @@ class Hub:
 
         Returns:
             The token with its new value.
+
+        Raises:
+            hubtoken.errors.HubError: The user has no such token, or several of that name; or the
+                Hub is not running.
         """
     def reload_certificate(self, /) -> None:
         """Reloads the certificate's files; new connections use the new one.
@@ -532,6 +592,10 @@ class Hub:
         Args:
             organization: The organization.
             user: The user.
+
+        Raises:
+            hubtoken.errors.HubError: The organization or the user does not exist, or the Hub is not
+                running.
         """
     def rename_token(self, /, user: str, token: str, name: str) -> None:
         """Renames a token.
@@ -540,6 +604,10 @@ class Hub:
             user: The owner of the token.
             token: The token's name or ID.
             name: The new name.
+
+        Raises:
+            hubtoken.errors.HubError: The user has no such token, or several of that name; the new
+                name is not valid; or the Hub is not running.
         """
     def request_count(self, /, path: str | None = None) -> int:
         """How many requests have been received.
@@ -549,6 +617,9 @@ class Hub:
 
         Returns:
             The number.
+
+        Raises:
+            hubtoken.errors.HubError: The Hub is not running.
         """
     def revoke_token(self, /, organization: str, token: str) -> Approval:
         """Blocks a token from an organization, whatever its policy says. It still works elsewhere.
@@ -559,6 +630,9 @@ class Hub:
 
         Returns:
             The new status of the token.
+
+        Raises:
+            hubtoken.errors.HubError: As for `approve_token`.
         """
     def set_disabled(
         self, /, repo: str, disabled: bool, *, type: Literal["model", "dataset", "space"] = "model"
@@ -569,6 +643,10 @@ class Hub:
             repo: `namespace/name`.
             disabled: Whether all access to it is denied.
             type: `"model"`, `"dataset"` or `"space"`.
+
+        Raises:
+            hubtoken.errors.HubError: The repository does not exist, or the Hub is not running.
+            ValueError: `type` is none of these.
         """
     def set_gated(
         self,
@@ -584,6 +662,10 @@ class Hub:
             repo: `namespace/name`.
             gated: `"auto"`, `"manual"`, or `None` for no gate.
             type: `"model"`, `"dataset"` or `"space"`.
+
+        Raises:
+            hubtoken.errors.HubError: The repository does not exist, or the Hub is not running.
+            ValueError: `type` or `gated` is none of these.
         """
     def set_member(
         self,
@@ -598,6 +680,11 @@ class Hub:
             organization: The organization.
             user: The user.
             role: `"admin"`, `"write"`, `"contributor"`, `"read"` or `"no_access"`.
+
+        Raises:
+            hubtoken.errors.HubError: The organization or the user does not exist, or the Hub is not
+                running.
+            ValueError: The role is none of these.
         """
     def set_token_policy(
         self,
@@ -611,6 +698,10 @@ class Hub:
             organization: The organization.
             policy: `"allow-all"`; `"fine-grained-only"`; or `"require-approval"`, which accepts
                 fine-grained tokens that an administrator approved or owns.
+
+        Raises:
+            hubtoken.errors.HubError: The organization does not exist, or the Hub is not running.
+            ValueError: The policy is none of these.
 
         Example:
             >>> import hubtoken
@@ -642,6 +733,9 @@ class Hub:
 
         Returns:
             `"allow-all"`, `"fine-grained-only"` or `"require-approval"`.
+
+        Raises:
+            hubtoken.errors.HubError: The organization does not exist, or the Hub is not running.
         """
 
 @final
@@ -650,7 +744,8 @@ class HubToken:
 
     Get one from `hubtoken.resolve_token()`, `hubtoken.require_role()` or an embedded Hub, or create
     one from text: as a converter (`type=HubToken` of `argparse`, of a dataclass or of attrs) it
-    never shows the value. It is not a `str`; `reveal()` returns one for libraries that need it. As
+    never shows the value. It is not a `str`, and whatever a `str` has raises a `TypeError`;
+    `reveal()` returns one for libraries that need it. As
     `auth=` of `requests` and `httpx` it sets the header for its own Hub only. A pickle carries its
     source but not the value, except in the pickle that `multiprocessing` passes to a process that
     it starts. As the type of a field of a pydantic model it takes what this class takes; errors of
@@ -699,6 +794,8 @@ class HubToken:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            TypeError: It is called without a request, by a library that takes it for a function
+                which returns the key: pass `token.reveal` there.
         """
     def __copy__(self, /) -> HubToken: ...
     def __deepcopy__(self, memo: object, /) -> HubToken: ...
@@ -732,10 +829,13 @@ class HubToken:
             The activation.
 
         Raises:
-            hubtoken.errors.ConfigurationError: Implicit tokens are disabled; a different token is
+            hubtoken.errors.ConfigurationError: `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set, or was when
+                `huggingface_hub` was imported, which would not send the token; a different token is
                 active in another thread, or in a `with` block of another thread or task; or the
-                call is inside a `with` block of the same thread and is not another `with`.
-            hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub.
+                call is inside a `with` block of the same thread, and its result is dropped, tested
+                or assigned. A result that is passed on has no effect before it is entered.
+            hubtoken.errors.UntrustedEndpointError: The libraries are bound to another Hub, or
+                `HF_ENDPOINT` must not receive tokens.
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
@@ -797,8 +897,9 @@ class HubToken:
 
         Returns:
             A new dictionary with `HF_TOKEN`, `HF_ENDPOINT` and `HUBTOKEN_TOKEN_ORIGIN`, which
-            contains the token's source for the child, and without the variables that would keep the
-            libraries from sending the token.
+            contains the token's source for the child. It has none of the variables that would take
+            precedence or keep the libraries from sending the token: `HF_OIDC_RESOURCE`,
+            `HF_HUB_DISABLE_IMPLICIT_TOKEN` and `HUGGINGFACE_CO_STAGING`.
 
         Raises:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
@@ -1167,7 +1268,9 @@ class TokenInfo:
         """The last four characters of the value."""
     @property
     def last_used_at(self, /) -> datetime | None:
-        """When the token was last used, to the minute."""
+        """When the token was last used; `None` if never. A use is recorded without making its request
+        wait, and at most once a minute: the last one may be up to a minute later than this.
+        """
     @property
     def name(self, /) -> str:
         """The token's name, which need not be unique."""
@@ -1424,7 +1527,7 @@ def authorize(
     """
 
 def cached_identity(
-    token: str | HubToken | SecretValue,
+    token: str | HubToken | SecretValue | None,
     *,
     endpoint: str | None = None,
     max_age: float | None = None,
@@ -1442,12 +1545,9 @@ def cached_identity(
         The identity; `None` if none is cached.
 
     Raises:
-        hubtoken.errors.TokenFormatError: The value is not a token of the Hub. Respond with status
-            401.
-        hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
-        hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
-        ValueError: `max_age` is not a number of seconds.
-        TypeError: `token` is neither text nor a `HubToken`.
+        hubtoken.errors.HubTokenError: As for `identify`.
+        ValueError: As for `identify`.
+        TypeError: As for `identify`.
 
     Example:
         >>> import hubtoken
@@ -1531,9 +1631,9 @@ def get_token() -> str | None:
         The value, as a `str` whose `repr` is masked; `None` if there is no token.
 
     Raises:
-        hubtoken.errors.TokenFormatError: The value that was found cannot be a token.
-        hubtoken.errors.ConfigurationError: A configuration file is not valid.
-        hubtoken.errors.StoreError: The stored tokens cannot be read.
+        hubtoken.errors.ConfigurationError: As for `resolve_token`.
+        hubtoken.errors.StoreError: As for `resolve_token`.
+        hubtoken.errors.TokenFormatError: As for `resolve_token`.
         hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
 
     Example:
@@ -1543,7 +1643,7 @@ def get_token() -> str | None:
     """
 
 def identify(
-    token: str | HubToken | SecretValue,
+    token: str | HubToken | SecretValue | None,
     *,
     endpoint: str | None = None,
     max_age: float | None = None,
@@ -1552,10 +1652,10 @@ def identify(
 ) -> Identity:
     """Identifies the owner of a token that a caller has sent: for servers.
 
-    Like `whoami`, but for tokens of other users. A blank token is an error, and no other token is
-    used in its place. A value without the prefix of a Hub token is not sent. A stale answer admits
-    no caller unless `max_stale` allows it. Answers are cached in this process's memory, within
-    bounds, and never written to disk.
+    Like `whoami`, but for tokens of other users. A blank or missing token is an error, and no other
+    token is used in its place. A value without the prefix of a Hub token is not sent. A stale
+    answer admits no caller unless `max_stale` allows it. Answers are cached in this process's
+    memory, within bounds, and never written to disk.
 
     A call takes about a microsecond if the answer is cached, and a request to the Hub if it is not.
     To keep an event loop from waiting for the Hub, call `cached_identity` first, and then
@@ -1563,7 +1663,7 @@ def identify(
     the standard library, only the greenlet that calls this waits.
 
     Args:
-        token: The token, without the word `Bearer`.
+        token: The token, without the word `Bearer`; `None` for a caller that has sent none.
         endpoint: The Hub that it is for; `HF_ENDPOINT`, or `https://huggingface.co`, by default.
         max_age: The maximum age of a cached answer, in seconds; 0 always sends a request. By
             default 300, and 10 for the answer that the Hub rejects the token.
@@ -1574,13 +1674,15 @@ def identify(
         The identity.
 
     Raises:
-        hubtoken.errors.TokenFormatError: The value is not a token of the Hub. Respond with status
-            401.
+        hubtoken.errors.TokenFormatError: There is no token, or the value is not one of the Hub, such
+            as a whole `Authorization` header. Respond with status 401.
         hubtoken.errors.InvalidTokenError: The Hub rejects the token. Respond with status 401.
         hubtoken.errors.VerdictUnknownError: The Hub gave no answer. Respond with status 503.
-        hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens.
-        ValueError: `max_age`, `max_stale` or `timeout` is not a number of seconds.
-        TypeError: `token` is neither text nor a `HubToken`.
+        hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens, or is not that
+            of the given `HubToken`.
+        hubtoken.errors.TokenNotFoundError: The given `HubToken` was unpickled without its value.
+        ValueError: `max_age`, `max_stale` or `timeout` is not a number of seconds in range.
+        TypeError: The token is neither text, a `HubToken` nor `None`.
 
     Example:
         >>> import hubtoken
@@ -1748,6 +1850,17 @@ def normalized_endpoint(text: str) -> str:
         hubtoken.errors.UntrustedEndpointError: It must not receive tokens.
     """
 
+def printable(text: str) -> str:
+    """Returns a text that `sys.stdout` can encode: the text itself if that is possible.
+
+    Args:
+        text: The text.
+
+    Returns:
+        The same object, or the text with three dots for U+2026 and escape sequences for everything
+        else that standard output cannot encode.
+    """
+
 def process_objects() -> dict[str, Any]:
     """The objects that must exist once in a process, by name. They outlive a reload of the Python
     modules. For `hubtoken.reloading`.
@@ -1858,11 +1971,25 @@ def require_permission(
         The token.
 
     Raises:
-        hubtoken.errors.HubTokenError: As for `require_role`.
-        hubtoken.errors.VerdictUnknownError: Also for a permission that this version does not know.
-        ValueError: The permission is misspelled or not a valid one; both `repo` and `namespace` are
-            given; otherwise as for `require_role`.
-        TypeError: As for `require_role`.
+        hubtoken.errors.InsufficientRoleError: The token lacks the permission; the message says which
+            of its role, its scopes and its user's role in the organization are not enough.
+        hubtoken.errors.RepositoryDisabledError: As for `require_role`.
+        hubtoken.errors.AccessDeniedError: As for `require_role`.
+        hubtoken.errors.InvalidTokenError: As for `require_role`.
+        hubtoken.errors.RepositoryNotFoundError: The repository does not exist, and `must_exist` is
+            set or the permission is `repo.content.read`.
+        hubtoken.errors.VerdictUnknownError: As for `require_role`; also for a permission that this
+            version does not know.
+        hubtoken.errors.TokenNotFoundError: As for `whoami`.
+        hubtoken.errors.TokenFormatError: As for `whoami`.
+        hubtoken.errors.UntrustedEndpointError: As for `whoami`.
+        hubtoken.errors.StoreError: As for `whoami`.
+        hubtoken.errors.ConfigurationError: As for `whoami`. A project's `role` and `repo` are not
+            used.
+        ValueError: The permission is misspelled or not a valid one; `repo` or `namespace` is not a
+            valid name, or both are given; `must_exist` without a repository; another argument has
+            none of its allowed values.
+        TypeError: The token is neither text, a `HubToken`, a `bool` nor `None`.
 
     Example:
         >>> import hubtoken
@@ -1906,7 +2033,8 @@ def require_role(
     and not while it limits the rate.
 
     A project's configuration provides the defaults: its `role`, and its `repo`, which is then the
-    target.
+    target. The user's own file provides what the project's leaves out, but never its `repo` for a
+    role that the project names.
 
     Args:
         role: `"read"` or `"write"`; `None` for the project's.
@@ -1940,13 +2068,16 @@ def require_role(
             nothing at all.
         hubtoken.errors.VerdictUnknownError: The result is unknown; or an earlier *no* could not be
             confirmed, and is quoted.
-        hubtoken.errors.TokenNotFoundError: There is no token, or no stored one of that name.
-        hubtoken.errors.ConfigurationError: The project's configuration is broken; or the call names
-            no role, and one is named by a file that is ignored because it belongs to another user.
-        ValueError: An argument has none of its allowed values, or is not a valid name; neither the
-            caller nor the project names a role; `must_exist` without a repository; both `token` and
-            `profile`.
-        TypeError: `token` or `repo` is of another type.
+        hubtoken.errors.TokenNotFoundError: As for `whoami`.
+        hubtoken.errors.TokenFormatError: As for `whoami`.
+        hubtoken.errors.UntrustedEndpointError: As for `whoami`.
+        hubtoken.errors.StoreError: As for `whoami`.
+        hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
+            not, and one of its values would be used; or the call names no role, and one is named by
+            a file that is ignored because it belongs to another user.
+        ValueError: Neither the caller nor the project names a role; `must_exist` without a
+            repository; an argument has none of its allowed values.
+        TypeError: `token` or `repo` has another type.
 
     Example:
         >>> import hubtoken
@@ -2010,13 +2141,15 @@ def resolve_token(
     Raises:
         hubtoken.errors.TokenNotFoundError: No source has a token; the message lists them. Or no
             stored token has the name `profile`.
-        hubtoken.errors.TokenFormatError: The argument is blank, a mask or a placeholder.
-        hubtoken.errors.UntrustedEndpointError: The token belongs to another Hub.
+        hubtoken.errors.TokenFormatError: The argument, or a source that was requested by name, is
+            blank, a mask or a placeholder.
+        hubtoken.errors.UntrustedEndpointError: The token belongs to another Hub than `endpoint`, or
+            an endpoint must not receive tokens.
         hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
-            not.
-        hubtoken.errors.StoreError: The stored tokens cannot be read.
-        ValueError: Both `token` and `profile` are given.
-        TypeError: `token` is of another type.
+            not, and no source above it has a token; if one has, that is a `HubTokenWarning`.
+        hubtoken.errors.StoreError: A source that was requested by name cannot be read.
+        ValueError: A token and a profile are both given.
+        TypeError: The token is neither text, a `HubToken`, a `bool` nor `None`.
 
     Example:
         >>> import hubtoken
@@ -2146,12 +2279,19 @@ def whoami(
     Raises:
         hubtoken.errors.InvalidTokenError: The Hub rejects the token.
         hubtoken.errors.VerdictUnknownError: The Hub gave no answer, or an invalid one.
-        hubtoken.errors.TokenNotFoundError: There is no token, or no stored one of that name.
-        hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key of
-            another service; it was not sent.
-        ValueError: `max_age`, `max_stale` or `timeout` is not a number of seconds; both `token` and
-            `profile` are given.
-        TypeError: `token` is of another type.
+        hubtoken.errors.TokenNotFoundError: There is no token, or none is stored under that name, or
+            `token=False` asks for none.
+        hubtoken.errors.TokenFormatError: The argument, or a source that was requested by name, is
+            blank, a mask or a placeholder; or the token looks like the key of another service, and
+            was not sent.
+        hubtoken.errors.UntrustedEndpointError: The token belongs to another Hub than `endpoint`, or
+            the endpoint must not receive tokens.
+        hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
+            not, and no source above it has a token.
+        hubtoken.errors.StoreError: A source that was requested by name cannot be read.
+        ValueError: `max_age`, `max_stale` or `timeout` is not a number of seconds in range; a token
+            and a profile are both given.
+        TypeError: The token is neither text, a `HubToken`, a `bool` nor `None`.
 
     Example:
         >>> import hubtoken
