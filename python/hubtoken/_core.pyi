@@ -398,7 +398,8 @@ class Hub:
             fullname: The display name.
 
         Raises:
-            hubtoken.errors.HubError: The name is taken or not valid, or the Hub is not running.
+            hubtoken.errors.HubError: The name is taken, or the Hub is not running.
+            ValueError: The name is not valid.
         """
     def create_repository(
         self,
@@ -418,9 +419,9 @@ class Hub:
             gated: `"auto"` or `"manual"` for a gate; `None` for none.
 
         Raises:
-            hubtoken.errors.HubError: The namespace does not exist, the repository exists already,
-                the name is not valid, or the Hub is not running.
-            ValueError: `type` or `gated` is none of these.
+            hubtoken.errors.HubError: The namespace does not exist, the repository exists already, or
+                the Hub is not running.
+            ValueError: The name is not valid; `type` or `gated` is none of these.
         """
     def create_token(
         self,
@@ -452,11 +453,11 @@ class Hub:
             The token, for this Hub.
 
         Raises:
-            hubtoken.errors.HubError: The user or the entity of a scope does not exist; the name is
-                not valid; or the Hub is not running.
-            ValueError: The role is none of these; a permission is misspelled; `scopes`,
-                `global_permissions` or `can_read_gated_repos` is given for another role than
-                `"fine-grained"`; `expires_in` is not a positive number.
+            hubtoken.errors.HubError: The user or the entity of a scope does not exist, or the Hub is
+                not running.
+            ValueError: The name is not valid; the role is none of these; a permission is misspelled;
+                `scopes`, `global_permissions` or `can_read_gated_repos` is given for another role
+                than `"fine-grained"`; `expires_in` is not a positive number.
             TypeError: An argument has another type, such as a `str` for a sequence.
         """
     def create_user(
@@ -477,7 +478,8 @@ class Hub:
             password: A password, of which only an argon2 hash is stored.
 
         Raises:
-            hubtoken.errors.HubError: The name is taken or not valid, or the Hub is not running.
+            hubtoken.errors.HubError: The name is taken, or the Hub is not running.
+            ValueError: The name is not valid.
         """
     @property
     def data(self, /) -> str:
@@ -606,8 +608,9 @@ class Hub:
             name: The new name.
 
         Raises:
-            hubtoken.errors.HubError: The user has no such token, or several of that name; the new
-                name is not valid; or the Hub is not running.
+            hubtoken.errors.HubError: The user has no such token, or several of that name, or the Hub
+                is not running.
+            ValueError: The new name is not valid.
         """
     def request_count(self, /, path: str | None = None) -> int:
         """How many requests have been received.
@@ -1203,8 +1206,9 @@ class StoredToken:
         """The role at login; `None` if it is unknown."""
     @property
     def selected(self, /) -> bool:
-        """Whether `login` or `switch_token` selected it, here or in `huggingface_hub`: it is active
-        unless something takes precedence.
+        """Whether `login` or `switch_token` selected it, here or in `huggingface_hub`.
+
+        It is active unless something takes precedence.
         """
     def to_dict(self, /) -> dict[str, Any]:
         """The attributes, ready for JSON.

@@ -158,12 +158,12 @@ fn forget_answer() {
 #[pyfunction]
 fn ambient_endpoint(py: Python<'_>) -> PyResult<String> {
     crate::resolve::ambient_endpoint(&environment::PythonEnvironment::current(py)?)
-        .and_then(for_the_libraries)
+        .and_then(|endpoint| for_the_libraries(&endpoint))
         .map_err(error::to_python)
 }
 
 /// An endpoint that the Hub's libraries, which look up its name, may send a token to.
-fn for_the_libraries(endpoint: crate::endpoint::Endpoint) -> Result<String, crate::error::Error> {
+fn for_the_libraries(endpoint: &crate::endpoint::Endpoint) -> Result<String, crate::error::Error> {
     endpoint.check_other_programs()?;
     Ok(endpoint.as_str().to_owned())
 }
@@ -181,6 +181,6 @@ fn for_the_libraries(endpoint: crate::endpoint::Endpoint) -> Result<String, crat
 #[pyfunction]
 fn normalized_endpoint(py: Python<'_>, text: &str) -> PyResult<String> {
     crate::resolve::parse_endpoint(text, &environment::PythonEnvironment::current(py)?)
-        .and_then(for_the_libraries)
+        .and_then(|endpoint| for_the_libraries(&endpoint))
         .map_err(error::to_python)
 }

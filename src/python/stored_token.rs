@@ -172,8 +172,9 @@ impl PyStoredToken {
         self.active
     }
 
-    /// Whether `login` or `switch_token` selected it, here or in `huggingface_hub`: it is active
-    /// unless something takes precedence.
+    /// Whether `login` or `switch_token` selected it, here or in `huggingface_hub`.
+    ///
+    /// It is active unless something takes precedence.
     #[getter]
     fn selected(&self) -> bool {
         self.selected

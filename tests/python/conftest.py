@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ def clean_environment(
     The process itself is cleaned once in `tests/conftest.py`; here each test gets its own home
     and its own working directory, since project configuration is searched from there upwards.
     """
+    assert "HF_TOKEN" not in os.environ, "an earlier test has left it set"
     project = tmp_path / "project"
     project.mkdir()
     monkeypatch.chdir(project)

@@ -95,7 +95,9 @@ def test_an_error_names_the_source_and_not_the_variable(
 
 
 def test_a_variable_that_the_user_sets_meanwhile_is_the_users(alone: pytest.MonkeyPatch) -> None:
-    alone.delenv("HF_TOKEN", raising=False)
+    # Set and removed, so that whatever this test leaves is removed after it.
+    alone.setenv("HF_TOKEN", "")
+    alone.delenv("HF_TOKEN")
     token = handed_over()
     token.activate()
     assert ambient().source == "argument"

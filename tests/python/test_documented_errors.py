@@ -139,7 +139,7 @@ def test_permissions(
     ("expected", "options"),
     [
         (hubtoken.HubError, {"user": "nobody"}),
-        (hubtoken.HubError, {"name": ""}),
+        (ValueError, {"name": ""}),
         (hubtoken.HubError, {"role": "fine-grained", "scopes": {"alice/gone": ["repo.write"]}}),
         (ValueError, {"role": "god"}),
         (ValueError, {"role": "read", "scopes": {"alice": ["repo.write"]}}),
@@ -161,7 +161,7 @@ def test_new_tokens(expected: type[Exception], options: dict[str, Any], hub: Hub
     ("expected", "method", "arguments", "options"),
     [
         (hubtoken.HubError, "create_user", ("alice",), {}),
-        (hubtoken.HubError, "create_organization", ("a/b",), {}),
+        (ValueError, "create_organization", ("a/b",), {}),
         (hubtoken.HubError, "create_repository", ("nobody/x",), {}),
         (ValueError, "create_repository", ("alice/x",), {"type": "paper"}),
         (ValueError, "create_repository", ("alice/x",), {"gated": "maybe"}),

@@ -213,7 +213,9 @@ def test_an_activation_moves_to_the_mapping_that_is_there(own: pytest.MonkeyPatc
 
 
 def test_what_the_user_sets_meanwhile_stays(own: pytest.MonkeyPatch) -> None:
-    own.delenv("HF_TOKEN", raising=False)
+    # Set and removed, so that whatever this test leaves is removed after it.
+    own.setenv("HF_TOKEN", "")
+    own.delenv("HF_TOKEN")
     handed_over().activate()
     mine = fake_token()
     os.environ["HF_TOKEN"] = mine

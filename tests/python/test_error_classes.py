@@ -212,7 +212,7 @@ def test_a_wrong_word_for_the_hub_is_a_value_error(name: str, hub: Hub) -> None:
 TYPES: dict[str, Callable[[], Any]] = {
     "token": lambda: hubtoken.resolve_token(1),  # type: ignore[call-overload]
     "HubToken": lambda: hubtoken.HubToken(None),  # type: ignore[arg-type]
-    "identify": lambda: hubtoken.identify(None),  # type: ignore[arg-type]
+    "identify": lambda: hubtoken.identify(1),  # type: ignore[arg-type]
     "login": lambda: hubtoken.login(1),  # type: ignore[arg-type]
     "repo": lambda: hubtoken.require_role("read", fake(), repo=1),  # type: ignore[arg-type]
     "timeout": lambda: hubtoken.whoami(fake(), timeout="x"),  # type: ignore[arg-type]

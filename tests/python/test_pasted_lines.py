@@ -203,5 +203,5 @@ def test_nothing_is_stripped_from_what_a_caller_sends(line: str) -> None:
     value = fake_token()
     with pytest.raises(hubtoken.TokenFormatError) as caught:
         hubtoken.cached_identity(line.format(value))
-    assert "not the token alone" in str(caught.value)
+    assert "Hand over the token alone" in str(caught.value)
     assert leaks(str(caught.value), value) == []

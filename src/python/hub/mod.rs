@@ -286,7 +286,8 @@ impl PyHub {
     ///     password: A password, of which only an argon2 hash is stored.
     ///
     /// Raises:
-    ///     hubtoken.errors.HubError: The name is taken or not valid, or the Hub is not running.
+    ///     hubtoken.errors.HubError: The name is taken, or the Hub is not running.
+    ///     ValueError: The name is not valid.
     #[pyo3(signature = (
         name: "str",
         *,
@@ -316,7 +317,8 @@ impl PyHub {
     ///     fullname: The display name.
     ///
     /// Raises:
-    ///     hubtoken.errors.HubError: The name is taken or not valid, or the Hub is not running.
+    ///     hubtoken.errors.HubError: The name is taken, or the Hub is not running.
+    ///     ValueError: The name is not valid.
     #[pyo3(signature = (name: "str", *, fullname: "str | None" = None) -> "None")]
     fn create_organization(
         &self,
@@ -391,11 +393,11 @@ impl PyHub {
     ///     The token, for this Hub.
     ///
     /// Raises:
-    ///     hubtoken.errors.HubError: The user or the entity of a scope does not exist; the name is
-    ///         not valid; or the Hub is not running.
-    ///     ValueError: The role is none of these; a permission is misspelled; `scopes`,
-    ///         `global_permissions` or `can_read_gated_repos` is given for another role than
-    ///         `"fine-grained"`; `expires_in` is not a positive number.
+    ///     hubtoken.errors.HubError: The user or the entity of a scope does not exist, or the Hub is
+    ///         not running.
+    ///     ValueError: The name is not valid; the role is none of these; a permission is misspelled;
+    ///         `scopes`, `global_permissions` or `can_read_gated_repos` is given for another role
+    ///         than `"fine-grained"`; `expires_in` is not a positive number.
     ///     TypeError: An argument has another type, such as a `str` for a sequence.
     #[pyo3(signature = (
         user: "str",
@@ -457,8 +459,9 @@ impl PyHub {
     ///     name: The new name.
     ///
     /// Raises:
-    ///     hubtoken.errors.HubError: The user has no such token, or several of that name; the new
-    ///         name is not valid; or the Hub is not running.
+    ///     hubtoken.errors.HubError: The user has no such token, or several of that name, or the Hub
+    ///         is not running.
+    ///     ValueError: The new name is not valid.
     #[pyo3(signature = (user: "str", token: "str", name: "str") -> "None")]
     fn rename_token(&self, py: Python<'_>, user: &str, token: &str, name: &str) -> PyResult<()> {
         self.0
@@ -553,9 +556,9 @@ impl PyHub {
     ///     gated: `"auto"` or `"manual"` for a gate; `None` for none.
     ///
     /// Raises:
-    ///     hubtoken.errors.HubError: The namespace does not exist, the repository exists already,
-    ///         the name is not valid, or the Hub is not running.
-    ///     ValueError: `type` or `gated` is none of these.
+    ///     hubtoken.errors.HubError: The namespace does not exist, the repository exists already, or
+    ///         the Hub is not running.
+    ///     ValueError: The name is not valid; `type` or `gated` is none of these.
     #[pyo3(signature = (
         repo: "str",
         *,

@@ -42,7 +42,7 @@ MALFORMED = {
     "escape code": "{0}\x1b[31m{0}",
     "not ASCII": "{}ü",
     "surrogate": "{}\udc80",
-    "in a header": "Bearer {}",
+    "in two headers": "Bearer {0}, Bearer {0}",
     "in JSON": '{{"token": "{}"}}',
     "in a URL": "https://user:{}@huggingface.co",
     "refresh token": "hf_oauth__refresh_{}",

@@ -53,7 +53,8 @@ pub fn read(value: &str, endpoint: Endpoint) -> Result<Arc<Credential>, Error> {
     // A caller is not warned, so nothing is stripped that a server should have.
     if let Some(line) = token.pasted_line() {
         return Err(Error::TokenFormat(format!(
-            "the caller's token is {}, not the token alone: leave out what precedes the token",
+            "the caller's token is {}, with more than white space around it. Hand over the token \
+             alone, without the word `Bearer`",
             line.describe()
         )));
     }

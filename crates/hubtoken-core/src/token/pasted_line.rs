@@ -154,21 +154,14 @@ struct Layer<'a> {
 }
 
 fn outer_layer(text: &str) -> Option<Layer<'_>> {
-    if let Some(inner) = text
-        .strip_prefix('{')
-        .and_then(|text| text.strip_suffix('}'))
-    {
-        return named(trimmed(inner), false);
-    }
     let (word, rest) = text
         .split_once(char::is_whitespace)
         .map_or((text, ""), |(word, rest)| (word, trimmed(rest)));
-    let is_scheme = |scheme: &str| !rest.is_empty() && word.eq_ignore_ascii_case(scheme);
-    if is_scheme("bearer") || is_scheme("token") && rest.bytes().all(is_plain) {
+    if word.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
         return Some(Layer {
             inner: rest,
             line: Some(PastedLine::Header),
-            is_doubtful: is_scheme("token"),
+            is_doubtful: false,
         });
     }
     if SIGNS.contains(&word) {

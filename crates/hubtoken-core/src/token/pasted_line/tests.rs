@@ -54,7 +54,6 @@ fn the_token_is_taken_out_of_a_line() {
         "token: @",
         "token=\"@\",",
         "\"token\": \"@\",",
-        "{\"token\": \"@\"}",
         "api_key = '@'",
         "password=@",
         "--token=@",
@@ -77,13 +76,10 @@ fn the_token_is_taken_out_of_a_line() {
         "Authorization: Bearer @",
         "authorization:bearer @",
         "Authorization: @",
-        "Authorization: token @",
-        "token @",
         "-H \"Authorization: Bearer @\"",
         "--header 'Authorization: Bearer @'",
         "--header=\"Authorization: Bearer @\"",
         "'Authorization': 'Bearer @',",
-        "{\"Authorization\": \"Bearer @\"}",
     ] {
         let (value, found) = taken(line, FAKE);
         assert_eq!(
@@ -197,6 +193,7 @@ fn nothing_is_guessed() {
         "Bearer @, Bearer &",
         "HF_TOKEN=@ # was &",
         "HF_TOKEN=@\nHF_TOKEN=&",
+        "{\"token\": \"@\"}",
         "{\"token\": \"@\", \"other\": \"&\"}",
         "HF_TOKEN=@ python train.py",
         "export HF_TOKEN=@ && python train.py",
@@ -207,6 +204,7 @@ fn nothing_is_guessed() {
         "ghp_FakeFakeFakeFakeFakeFakeFakeFakeFake=@",
         "HF_TOKEN==@",
         "Authorization: Basic @",
+        "token @",
         "print(@)",
     ] {
         let text = line.replace('@', FAKE).replace('&', OTHER);
