@@ -75,11 +75,14 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "created_at": _Time | None,
         "expires_at": _Time | None,
         "active": bool,
+        "selected": bool,
+        "verified": bool | None,
     },
     "Trace": {
         "steps": ["TraceStep"],
         "source": str | None,
         "endpoint": str | None,
+        "warnings": [str],
     },
     "TraceStep": {
         "source": str,

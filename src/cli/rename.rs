@@ -37,14 +37,17 @@ pub fn run(
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     let token_store = token_context::token_store(context)?;
-    let renamed = token_store
-        .rename(&arguments.old, &arguments.new)
-        .map_err(|error| match error {
-            Error::InvalidArgument(_) | Error::Store(_) if is_taken(&token_store, arguments) => {
-                Failure::NotDone(error)
-            }
-            error => Failure::of_store(error),
-        })?;
+    let renamed =
+        token_store
+            .rename(&arguments.old, &arguments.new)
+            .map_err(|error| match error {
+                Error::InvalidArgument(_) | Error::Store(_)
+                    if is_taken(&token_store, arguments) =>
+                {
+                    Failure::NotDone(error)
+                }
+                error => Failure::of_store(error),
+            })?;
     let name = renamed.name;
     for warning in &renamed.warnings {
         output.warning(warning);

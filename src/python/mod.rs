@@ -93,6 +93,8 @@ mod _core {
     #[pymodule_export]
     use super::identity::{PyIdentity, PyOrganization, PyScope};
     #[pymodule_export]
+    use super::interpreter::process_objects;
+    #[pymodule_export]
     use super::require::{require_permission, require_role};
     #[pymodule_export]
     use super::resolve::{clear_cache, explain, get_token, resolve_token};
@@ -106,8 +108,6 @@ mod _core {
     use super::token_mask::token_mask;
     #[pymodule_export]
     use super::trace::{PyTrace, PyTraceStep};
-    #[pymodule_export]
-    use super::interpreter::process_objects;
 
     #[pymodule_export]
     use super::whoami::whoami;

@@ -125,7 +125,9 @@ impl PyStoredToken {
         Ok(PyHubToken::from(Arc::clone(credential)))
     }
 
-    /// The first eight bytes of the value's SHA-256, in hexadecimal: distinguishes tokens in a log.
+    /// The first eight bytes of the value's SHA-256, in hexadecimal.
+    ///
+    /// It distinguishes tokens in a log.
     #[getter]
     fn fingerprint(&self) -> String {
         match &self.value {

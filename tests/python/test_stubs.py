@@ -30,7 +30,10 @@ class HubToken:
     def __class__(self, /) -> type: ...
     def __len__(self, /) -> int: ...
     @property
-    def kind(self, /) -> str: ...
+    def kind(self, /) -> str:
+        """
+        `user` or `organization`.
+        """
 
 @final
 class Thing:
@@ -145,8 +148,8 @@ def test_closed_words_are_those_of_the_module() -> None:
 
     for word in words["TraceStep.answer"]:
         assert restored(word).answer == word
-    with pytest.raises(ValueError, match="damaged"):
-        restored("other")
+    # One of a later version.
+    assert restored("other").answer == "ignored"
 
 
 def test_what_a_token_has_only_to_raise_an_error_is_left_to_type_checkers() -> None:

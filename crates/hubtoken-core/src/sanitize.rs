@@ -193,7 +193,7 @@ pub fn mask_value<'a>(text: &'a str, value: &str) -> Cow<'a, str> {
         match part(&text.as_bytes()[position..]) {
             Some(length) if text.is_char_boundary(position + length) => {
                 shown.push_str(&text[copied..position]);
-                shown.push('…');
+                shown.push(ELLIPSIS);
                 position += length;
                 copied = position;
             }

@@ -50,15 +50,8 @@ fn machine_of_two_hubs() -> Machine {
         &paths,
         endpoint("https://huggingface.co"),
         &NeverInterrupted,
-    )
-    .unwrap();
-    let metadata = TokenMetadata {
-        endpoint: endpoint("http://127.0.0.1:9"),
-        user: None,
-        role: None,
-        created_at: None,
-        expires_at: None,
-    };
+    );
+    let metadata = TokenMetadata::unverified(endpoint("http://127.0.0.1:9"));
     let token = Token::parse(FIRST).unwrap().unwrap();
     token_store.save("team", &token, &metadata, true).unwrap();
     machine

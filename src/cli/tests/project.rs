@@ -254,7 +254,10 @@ fn the_active_token_stays_while_another_name_has_its_value() {
     assert_eq!(value["also_stored_as"], serde_json::json!(["laptop"]));
     assert!(active.exists());
     let ran = machine.run(&["logout", "laptop"]);
-    assert_eq!(ran.out, "removed from this machine: laptop\n");
+    assert_eq!(
+        ran.out,
+        "removed from this machine: laptop\nno token is active\n"
+    );
     assert!(!active.exists());
     machine.write(
         STORED,

@@ -78,7 +78,7 @@ fn masks_and_placeholders_are_refused_without_being_shown() {
 
 #[test]
 fn a_whole_header_is_called_one() {
-    for before in ["Bearer ", "bearer  ", "Basic\t", "Authorization: Bearer "] {
+    for before in ["Basic ", "Basic\t"] {
         let error = Token::parse(&format!("{before}{FAKE}")).unwrap_err();
         let message = error.to_string();
         assert!(message.contains("Authorization header"), "{message}");

@@ -159,7 +159,7 @@ fn all_requests_of_a_check_share_one_budget() {
         until(|| hub.requests_for("/api/models/") == 1);
         time.pass(HOUR * 4);
         match check.join().expect("no panic").err() {
-            Some(Error::Unknown { message, kind }) => {
+            Some(Error::Unknown { message, kind, .. }) => {
                 assert_eq!(kind, UnknownKind::Unreachable);
                 assert!(
                     message.contains("no answer within 36000 seconds"),

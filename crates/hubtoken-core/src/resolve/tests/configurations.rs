@@ -39,14 +39,11 @@ impl Machine {
     /// Stores a token as a login at a Hub does.
     pub(super) fn store(&self, name: &str, value: &str, hub: &str) {
         let paths = Paths::new(&self.environment);
-        let token_store = TokenStore::new(&paths, endpoint(OTHER_HUB), &NeverInterrupted).unwrap();
+        let token_store = TokenStore::new(&paths, endpoint(OTHER_HUB), &NeverInterrupted);
         let token = Token::parse(value).unwrap().unwrap();
         let metadata = TokenMetadata {
-            endpoint: endpoint(hub),
-            user: None,
-            role: None,
-            created_at: None,
-            expires_at: None,
+            verified: true,
+            ..TokenMetadata::unverified(endpoint(hub))
         };
         token_store.save(name, &token, &metadata, false).unwrap();
     }

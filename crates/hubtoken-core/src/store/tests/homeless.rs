@@ -25,7 +25,10 @@ fn what_reads_finds_nothing() {
         token_store.remove("ci").map(drop),
         token_store.rename("ci", "new").map(drop),
     ] {
-        let Err(Error::InvalidArgument(problem)) = missing else {
+        let Err(Error::TokenNotFound {
+            message: problem, ..
+        }) = missing
+        else {
             unreachable!("nothing is stored");
         };
         assert!(problem.contains("no token is stored"), "{problem}");

@@ -378,8 +378,8 @@ fn what_an_answer_says_about_itself_is_shared_and_not_trusted() {
         text: "the Hub answered with status 503".to_owned(),
         response: said.clone(),
     });
-    shared.insert_failure(now, 7, &failure, None, &credential());
-    let known = shared.failure(now, &[7], None, Duration::ZERO).unwrap();
+    shared.insert_failure(now, 7, &failure, &credential());
+    let known = shared.failure(now, &[7], None, true).unwrap();
     assert_eq!(known.response(), said);
 
     for name in names(folder.path()) {
