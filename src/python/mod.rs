@@ -21,6 +21,10 @@
     clippy::elidable_lifetime_names,
     reason = "'py is PyO3's name for the attachment; it reads better than '_"
 )]
+#![expect(
+    clippy::unsafe_derive_deserialize,
+    reason = "the unsafe methods are those that PyO3's macros add; no record has an invariant"
+)]
 
 mod arguments;
 mod asgi;

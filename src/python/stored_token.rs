@@ -239,9 +239,10 @@ impl PyStoredToken {
     fn fields(&self) -> Fields {
         Fields {
             // A name that contains a token is found by this form as well.
-            name: match contains_secret(&self.name) {
-                true => name::safe(&self.name),
-                false => self.name.clone(),
+            name: if contains_secret(&self.name) {
+                name::safe(&self.name)
+            } else {
+                self.name.clone()
             },
             token: self.mask(),
             fingerprint: self.fingerprint(),

@@ -120,7 +120,7 @@ def test_a_broken_project_is_told_where_it_counts(text: str, token: HubToken) ->
         'endpoint = "https://evil.example"',
         'token = "{}"',
         "[",
-        'colour = "red"',
+        'shade = "red"',
     ],
 )
 @pytest.mark.parametrize(

@@ -70,7 +70,9 @@ def test_a_secret_is_taken_wherever_a_token_is(
 
 
 @pytest.mark.parametrize("name", TAKE)
-@pytest.mark.parametrize("value", [b"hf_MySecret", None, 7, Vault("hf_MySecret")], ids=["bytes", "None", "int", "secret"])
+@pytest.mark.parametrize(
+    "value", [b"hf_MySecret", None, 7, Vault("hf_MySecret")], ids=["bytes", "None", "int", "secret"]
+)
 def test_a_secret_of_another_type_is_refused_by_its_name(
     name: str, value: Any, clean_environment: pytest.MonkeyPatch
 ) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import json
 
-import pytest
-
 import hubtoken
 import stub_types
 import stubs

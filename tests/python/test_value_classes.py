@@ -292,7 +292,7 @@ def test_a_pickle_of_a_later_version_loads(name: str, records: Records) -> None:
 def test_a_word_of_a_later_version_is_the_one_that_claims_nothing() -> None:
     verdict = {"outcome": "probably", "reason": "later", "required": "read"}
     assert _core.restore_record(hubtoken.Verdict, json.dumps(verdict)).outcome == "unknown"
-    step = {"source": "telepathy", "answer": "dreamt", "mask": None, "detail": ""}
+    step = {"source": "telepathy", "answer": "dreamed", "mask": None, "detail": ""}
     assert _core.restore_record(hubtoken.TraceStep, json.dumps(step)).answer == "ignored"
 
 

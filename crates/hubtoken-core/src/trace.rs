@@ -167,7 +167,7 @@ mod tests {
             assert_eq!(text, format!("\"{}\"", status.name()));
             assert_eq!(serde_json::from_str::<SourceStatus>(&text).unwrap(), status);
         }
-        let later: SourceStatus = serde_json::from_str(r#""dreamt""#).unwrap();
+        let later: SourceStatus = serde_json::from_str(r#""dreamed""#).unwrap();
         assert_eq!(later, SourceStatus::Ignored);
     }
 }

@@ -82,7 +82,7 @@ fn our_helpers_are_found_wherever_git_reads_them() {
 }
 
 #[test]
-fn a_repositorys_own_helper_is_named_as_such() {
+fn a_helper_of_the_repository_is_named_as_such() {
     let machine = Machine::new("");
     assert_eq!(machine.helpers(), Ok(Vec::new()));
     let made = std::process::Command::new("git")
