@@ -1197,7 +1197,10 @@ class StoredToken:
         """
     @property
     def fingerprint(self, /) -> str:
-        """The first eight bytes of the value's SHA-256, in hexadecimal: distinguishes tokens in a log."""
+        """The first eight bytes of the value's SHA-256, in hexadecimal.
+
+        It distinguishes tokens in a log.
+        """
     @property
     def name(self, /) -> str:
         """The name."""
