@@ -25,7 +25,7 @@ __all__ = ["record_schema", "token_schema"]
 _HIDDEN = "<hidden>"
 _PASSWORD = {"type": "string", "format": "password", "writeOnly": True}
 
-_Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+_Time: Any = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 # The attributes of each record: their types, the name of a record, or a list of such records.
 _FIELDS: dict[str, dict[str, Any]] = {
     "Identity": {

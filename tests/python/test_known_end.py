@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -148,6 +148,7 @@ def test_a_server_lets_nobody_in_by_what_it_knew_before_the_end() -> None:
 @pytest.mark.parametrize("decided_by", ["whoami", "auth-check"])
 def test_a_server_lets_nobody_in_by_a_yes_that_is_older_than_a_no(decided_by: str) -> None:
     # Whoami says what a user may do in the own namespace; only the auth-check, in another's.
+    role: Literal["read", "write"]
     role, repo = ("write", "alice/x") if decided_by == "whoami" else ("read", "bob/x")
     first = [WHOAMI] if decided_by == "whoami" else [WHOAMI, f"/api/models/{repo}/auth-check"]
     admitted: list[str] = []

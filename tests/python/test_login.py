@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -146,7 +146,8 @@ def test_what_skips_the_prompt_is_refused_with_what_to_write(
     account: OneAccount, type_in: Callable[[str | None], None]
 ) -> None:
     type_in(account.token())
-    for login in (hubtoken.login, hubtoken.notebook_login):
+    logins: tuple[Any, ...] = (hubtoken.login, hubtoken.notebook_login)
+    for login in logins:
         for options in ({"skip_if_logged_in": True}, {"new_session": False}):
             with pytest.raises(TypeError, match=r"resolve_token\(required=False\) or hubtoken"):
                 login(**options)

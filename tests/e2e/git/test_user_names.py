@@ -165,9 +165,9 @@ def test_a_module_without_a_program_writes_none(
     assert config.read_text() == before
 
     # On PATH, or where `pip install --target` puts it, it is written by its absolute path.
-    for folder in (programs, packages / "bin"):
-        folder.mkdir(exist_ok=True)
-        script = folder / "hubtoken"
+    for place in (programs, packages / "bin"):
+        place.mkdir(exist_ok=True)
+        script = place / "hubtoken"
         script.write_text("#!/bin/sh\n")
         script.chmod(0o755)
         done = module(runner, packages, str(programs), "setup-git", variables=variables)

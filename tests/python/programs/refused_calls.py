@@ -13,10 +13,13 @@ import struct
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hubtoken
 from hubtoken.hub import Hub
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NUMBERS = {
     "x86_64": {"flock": 73, "fsync": 74, "fdatasync": 75},
@@ -45,10 +48,13 @@ def refuse(calls: list[str], error: int) -> bool:
     code += struct.pack("HBBI", RETURN, 0, 0, ALLOW)
     program = Program(len(code) // 8, code)
     libc = ctypes.CDLL(None, use_errno=True)
-    return (
-        libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-        and libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) == 0
-    )
+    for arguments in (
+        (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+        (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0),
+    ):
+        if libc.prctl(*arguments) != 0:
+            return False
+    return True
 
 
 def use_store(value: str) -> dict[str, Any]:
@@ -57,11 +63,12 @@ def use_store(value: str) -> dict[str, Any]:
     folder.mkdir()
     (folder / "stored_tokens").write_text(f"[ci]\nhf_token = {value}\n\n")
     told: dict[str, list[str]] = {}
-    for verb, change in {
+    changes: dict[str, Callable[[], object]] = {
         "switch": lambda: hubtoken.switch_token("ci"),
         "rename": lambda: hubtoken.rename_token("ci", "new"),
         "logout": hubtoken.logout,
-    }.items():
+    }
+    for verb, change in changes.items():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             change()
