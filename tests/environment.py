@@ -45,13 +45,17 @@ STEERING_NAMES = frozenset(
     }
 )
 
-# Only the embedded Hub is contacted, and only what a test inspects is printed.
+# Only the embedded Hub is contacted, only what a test inspects is printed, and no client gives up
+# before a test does.
 QUIET = {
     "DO_NOT_TRACK": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_UPDATE_CHECK": "1",
     "HF_HUB_DISABLE_XET": "1",
+    # Its ten seconds are over before a machine that is kept busy has answered.
+    "HF_HUB_DOWNLOAD_TIMEOUT": str(int(HANG_LIMIT)),
+    "HF_HUB_ETAG_TIMEOUT": str(int(HANG_LIMIT)),
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",

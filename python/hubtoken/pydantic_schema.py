@@ -82,7 +82,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "steps": ["TraceStep"],
         "source": str | None,
         "endpoint": str | None,
-        "warnings": [str],
+        "warnings": list[str],
     },
     "TraceStep": {
         "source": str,
