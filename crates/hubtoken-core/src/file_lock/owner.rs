@@ -87,6 +87,12 @@ impl Owner {
         self.host == host()
     }
 
+    /// Whether the process has surely ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.liveness() == Liveness::Ended
+    }
+
     /// Whether the process still runs.
     pub(super) fn liveness(&self) -> Liveness {
         if !self.is_of_this_host() || self.machine != machine() || is_nameless(&self.machine) {

@@ -132,6 +132,15 @@ impl Abandoned {
         if !owner.is_of_this_host() {
             return None;
         }
+        // Locks may be refused to this process alone, in a sandbox: then a lock that another holds
+        // cannot be seen, and only the end of its process counts.
+        let file = File::open(path.join(LOCK)).ok()?;
+        if let Err(TryLockError::Error(error)) = calls.try_lock_shared(&file)
+            && !(file_lock::is_refused(&error) && owner.has_ended())
+        {
+            return None;
+        }
+        drop(file);
         let lock = take(&path, calls).ok()??;
         Some(Self { path, _lock: lock })
     }
@@ -174,6 +183,24 @@ mod tests {
             let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
             assert_eq!(left.len(), 1);
         }
+    }
+
+    #[test]
+    fn a_process_that_sees_no_locks_removes_nothing_that_is_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = take(folder.path(), &file_lock::OperatingSystem).unwrap();
+        let record = fs::read(folder.path().join(LOCK)).unwrap();
+        assert!(Abandoned::lock(folder.path().to_owned(), &NoLocks).is_none());
+        assert_eq!(fs::read(folder.path().join(LOCK)).unwrap(), record);
+        drop(lock);
+        // This process still runs, so it may hold a lock that cannot be seen.
+        assert!(Abandoned::lock(folder.path().to_owned(), &NoLocks).is_none());
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        ended.wait().unwrap();
+        let mut owner = Owner::current().unwrap();
+        owner.pid = ended.id();
+        fs::write(folder.path().join(LOCK), owner.to_bytes()).unwrap();
+        assert!(Abandoned::lock(folder.path().to_owned(), &NoLocks).is_some());
     }
 
     #[test]
