@@ -22,7 +22,7 @@ use crate::login;
 use crate::resolve::in_effect::InEffect;
 use crate::sanitize::redacted;
 use crate::source::Source;
-use crate::store::{TokenMetadata, name};
+use crate::store::name;
 use crate::token::Token;
 
 /// The maximum length of standard input, in bytes.
@@ -93,29 +93,20 @@ pub fn run(
     });
     let mut warnings: Vec<String> = credential.pasted_line_warning().into_iter().collect();
     let identity = identify(arguments, context, &credential)?;
-    let mut record = match &identity {
-        Some(identity) => login::metadata(identity),
-        None => TokenMetadata::unverified(credential.endpoint.clone()),
-    };
-    record.in_git = arguments.add_to_git_credential;
-    let wanted = arguments.name.clone();
-    let saved = token_store.save(
-        &wanted.clone().unwrap_or_else(|| match &identity {
-            Some(identity) => login::name(identity),
-            None => name::placeholder(&credential.token),
-        }),
-        &credential.token,
-        &record,
-        wanted.is_some(),
+    let saved = login::store(
+        &token_store,
+        &credential,
+        identity.as_deref(),
+        arguments.name.as_deref(),
+        arguments.add_to_git_credential,
     )?;
     let shadow = token_context::shadow(context, "takes precedence over the active token", "");
     warnings.extend(saved.warnings.iter().cloned());
     warnings.extend(shadow.filter(|_| saved.active));
-    let git = if arguments.add_to_git_credential {
-        hand_to_git(context, &credential, &mut warnings)
-    } else {
-        None
-    };
+    let git = arguments
+        .add_to_git_credential
+        .then(|| own_helpers::give(context.environment, &credential.endpoint, &credential.token))
+        .and_then(|given| given.map_err(|warning| warnings.push(warning)).ok());
     for warning in &warnings {
         output.warning(warning);
     }
@@ -180,27 +171,10 @@ fn identify(
     }
 }
 
-/// Gives git's own helper a copy. A failure is a warning: the token is stored already.
-fn hand_to_git(
-    context: &Context<'_>,
-    credential: &Credential,
-    warnings: &mut Vec<String>,
-) -> Option<Answerer> {
-    let answerer =
-        own_helpers::approve(context.environment, &credential.endpoint, &credential.token);
-    let problem = match answerer {
-        Ok(Answerer::Nobody) => own_helpers::NO_HELPER.to_owned(),
-        Ok(answerer) => return Some(answerer),
-        Err(problem) => format!("git was not given the token: {problem}"),
-    };
-    warnings.push(problem);
-    None
-}
-
 fn own_helper(answerer: &Answerer) -> Option<&str> {
     match answerer {
         Answerer::OwnHelper(helper) => Some(helper),
-        Answerer::Hubtoken | Answerer::Nobody => None,
+        Answerer::Hubtoken => None,
     }
 }
 

@@ -51,7 +51,7 @@ pub fn run(
     let name = arguments.name.as_ref().or(arguments.token_name.as_ref());
     let mut removed = match name {
         _ if arguments.all => token_store.remove_all()?,
-        Some(name) => token_store.remove(name).map_err(Failure::of_store)?,
+        Some(name) => token_store.remove(name)?,
         None => token_store.remove_active()?,
     };
     let shadow = token_context::shadow(context, "is still used", " to be without a token");
@@ -61,14 +61,8 @@ pub fn run(
     for digest in &removed.tokens {
         client.invalidate_shared(&settings, *digest);
     }
-    for (endpoint, token) in &removed.in_git {
-        if let Err(problem) = own_helpers::reject(context.environment, endpoint, token) {
-            removed.warnings.push(format!(
-                "git's own helper may keep its copy of {}: {problem}",
-                token.mask()
-            ));
-        }
-    }
+    let kept = own_helpers::take_back(context.environment, &removed.in_git);
+    removed.warnings.extend(kept);
     for warning in &removed.warnings {
         output.warning(warning);
     }

@@ -29,7 +29,7 @@ use crate::resolve::in_effect::InEffect;
 use crate::resolve::placed::shadow_warning;
 use crate::source::Source;
 use crate::store::token_store::TokenStore;
-use crate::store::{Entry, TokenMetadata, name as stored_name};
+use crate::store::{Entry, name as stored_name};
 use crate::token::Token;
 
 /// Stores a token on this machine, after the Hub has identified it.
@@ -134,20 +134,15 @@ pub fn login(
             given.check_sendable()?;
             None
         };
-        let mut record = match &identity {
-            Some(identity) => checked::metadata(identity),
-            None => TokenMetadata::unverified(given.endpoint.clone()),
-        };
-        record.in_git = add_to_git_credential;
-        let is_named = name.is_some();
-        let wanted = match (name, &identity) {
-            (Some(name), _) => name,
-            (None, Some(identity)) => checked::name(identity),
-            (None, None) => stored_name::placeholder(&given.token),
-        };
         let learned = checked::learned(Arc::clone(&asked.client), settings);
         let token_store = TokenStore::new(&paths, ambient, &*interrupt).learning_from(learned);
-        let saved = token_store.save(&wanted, &given.token, &record, is_named)?;
+        let saved = checked::store(
+            &token_store,
+            &given,
+            identity.as_deref(),
+            name.as_deref(),
+            add_to_git_credential,
+        )?;
         Ok((identity, saved))
     })?
     .map_err(|error| signals.to_python(error))?;
@@ -231,15 +226,12 @@ fn identify(
 /// Gives git's own helper a copy. A failure is a warning: the token is stored already.
 fn hand_to_git(py: Python<'_>, credential: &Credential) -> PyResult<Option<Answerer>> {
     let environment = PythonEnvironment::current(py)?.all();
-    let answerer =
-        py.detach(|| own_helpers::approve(&environment, &credential.endpoint, &credential.token));
-    let problem = match answerer {
-        Ok(Answerer::Nobody) => own_helpers::NO_HELPER.to_owned(),
-        Ok(answerer) => return Ok(Some(answerer)),
-        Err(problem) => format!("git was not given the token: {problem}"),
-    };
-    warn_of(py, &[problem])?;
-    Ok(None)
+    let given =
+        py.detach(|| own_helpers::give(&environment, &credential.endpoint, &credential.token));
+    match given {
+        Ok(answerer) => Ok(Some(answerer)),
+        Err(warning) => warn_of(py, &[warning]).map(|()| None),
+    }
 }
 
 /// Removes a stored token from this machine. It stays valid on the Hub.
@@ -313,17 +305,8 @@ fn take_back_from_git(py: Python<'_>, in_git: &[(Endpoint, Token)]) -> PyResult<
         return Ok(());
     }
     let environment = PythonEnvironment::current(py)?.all();
-    let problems: Vec<String> = py.detach(|| {
-        let problem = |(endpoint, token): &(Endpoint, Token)| {
-            let problem = own_helpers::reject(&environment, endpoint, token).err()?;
-            let mask = token.mask();
-            Some(format!(
-                "git's own helper may keep its copy of {mask}: {problem}"
-            ))
-        };
-        in_git.iter().filter_map(problem).collect()
-    });
-    warn_of(py, &problems)
+    let warnings = py.detach(|| own_helpers::take_back(&environment, in_git));
+    warn_of(py, &warnings)
 }
 
 /// Makes a stored token the active one, which every library uses if it is given none.

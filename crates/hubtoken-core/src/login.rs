@@ -17,12 +17,12 @@ use crate::resolve::in_effect::InEffect;
 use crate::role::TokenRole;
 use crate::sanitize::redacted;
 use crate::store::TokenMetadata;
+use crate::store::name::placeholder;
 use crate::store::token_store::{Learned, Saved, TokenStore};
 
 /// The name to store a token under: its name on the Hub. OAuth tokens have none and are named after
 /// their user, as in `huggingface_hub`.
-#[must_use]
-pub fn name(identity: &Identity) -> String {
+fn name(identity: &Identity) -> String {
     identity
         .token_name
         .clone()
@@ -51,6 +51,33 @@ pub fn metadata(identity: &Identity) -> TokenMetadata {
         verified: true,
         in_git: false,
     }
+}
+
+/// Stores the token of a login. `identity` is `None` if the Hub was not asked, and `name` for the
+/// Hub's name, or a made-up one if that is not known. `in_git` says whether git's own helper gets a
+/// copy.
+///
+/// # Errors
+///
+/// As for [`TokenStore::save`].
+pub fn store(
+    token_store: &TokenStore<'_>,
+    credential: &Credential,
+    identity: Option<&Identity>,
+    name: Option<&str>,
+    in_git: bool,
+) -> Result<Saved, Error> {
+    let record = identity.map_or_else(
+        || TokenMetadata::unverified(credential.endpoint.clone()),
+        metadata,
+    );
+    let wanted = match (name, identity) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(identity)) => self::name(identity),
+        (None, None) => placeholder(&credential.token),
+    };
+    let record = TokenMetadata { in_git, ..record };
+    token_store.save(&wanted, &credential.token, &record, name.is_some())
 }
 
 /// What the processes of this machine have learned about a token, for a store that shows or records

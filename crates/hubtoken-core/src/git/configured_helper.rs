@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::helper_command::program_exists;
+use super::helper_command::{PROGRAM, program_exists};
 use super::setup::Git;
 use crate::sanitize::redacted;
 
@@ -46,7 +46,7 @@ impl ConfiguredHelper {
                      remove it with `--undo` as well"
                 )
             }
-            None => format!("{what}: `{}` is not on PATH", "git-credential-hubtoken"),
+            None => format!("{what}: `{PROGRAM}` is not on PATH"),
         })
     }
 

@@ -24,7 +24,7 @@ const VERB: &str = " git-credential";
 const COMMAND: &str = "hubtoken";
 
 /// The name of the separate helper program, without the `.exe` suffix.
-const PROGRAM: &str = "git-credential-hubtoken";
+pub(super) const PROGRAM: &str = "git-credential-hubtoken";
 
 /// How much of a script's first line the system reads, in bytes.
 const LONGEST_INTERPRETER: u64 = 256;

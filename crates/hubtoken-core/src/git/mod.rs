@@ -6,8 +6,12 @@
 //! there, and what git's [own helpers](own_helpers) are given on request.
 
 pub mod configured_helper;
+mod failure;
 pub mod helper;
 pub mod helper_command;
 pub mod own_helpers;
 pub mod protocol;
 pub mod setup;
+
+#[cfg(test)]
+mod test_machine;

@@ -6,20 +6,19 @@
 //! through standard input. git runs in the home folder, so that no repository's configuration
 //! chooses the helper.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use zeroize::Zeroizing;
 
+use super::failure::{not_run, refusal};
+use super::helper::USERNAME;
 use super::helper_command::is_ours;
 use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
 use crate::paths;
 use crate::sanitize::redacted;
 use crate::token::Token;
-
-/// The user name that goes with a token, as in `huggingface_hub`. The Hub accepts any.
-const USER: &str = "hf_user";
 
 /// Who answers git's next question about the Hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,13 +27,7 @@ pub enum Answerer {
     Hubtoken,
     /// The user's own helper, which has the token now.
     OwnHelper(String),
-    /// Nobody: git has no helper for this Hub.
-    Nobody,
 }
-
-/// The warning that git has no helper to give a token to.
-pub const NO_HELPER: &str = "git was not given the token: it has no credential helper for this Hub. \
-                             `hubtoken setup-git` makes it ask hubtoken, which needs no copy";
 
 impl Answerer {
     /// What git has now, as a sentence without the final period.
@@ -48,7 +41,6 @@ impl Answerer {
             Self::OwnHelper(helper) => format!(
                 "git's credential helper `{helper}` has a copy, until the token is logged out"
             ),
-            Self::Nobody => NO_HELPER.to_owned(),
         }
     }
 }
@@ -57,8 +49,32 @@ impl Answerer {
 ///
 /// # Errors
 ///
-/// A sentence that describes the problem: git is missing or fails.
-pub fn approve(
+/// A warning for the user, whose token is stored already: git is missing or fails, or has no helper
+/// for this Hub.
+pub fn give(
+    environment: &dyn Environment,
+    endpoint: &Endpoint,
+    token: &Token,
+) -> Result<Answerer, String> {
+    approve(environment, endpoint, token)
+        .map_err(|problem| format!("git was not given the token: {problem}"))
+}
+
+/// Makes git's helpers forget tokens of these Hubs. Returns warnings for the user: git is missing or
+/// fails.
+#[must_use]
+pub fn take_back(environment: &dyn Environment, given: &[(Endpoint, Token)]) -> Vec<String> {
+    let warning = |(endpoint, token): &(Endpoint, Token)| {
+        let problem = hand_over(environment, "reject", endpoint, token).err()?;
+        let mask = token.mask();
+        Some(format!(
+            "git's own helper may keep its copy of {mask}: {problem}"
+        ))
+    };
+    given.iter().filter_map(warning).collect()
+}
+
+fn approve(
     environment: &dyn Environment,
     endpoint: &Endpoint,
     token: &Token,
@@ -87,23 +103,14 @@ pub fn approve(
         return Ok(Answerer::Hubtoken);
     }
     if helper.is_empty() {
-        return Ok(Answerer::Nobody);
+        return Err(
+            "it has no credential helper for this Hub. `hubtoken setup-git` makes it ask hubtoken, \
+             which needs no copy"
+                .to_owned(),
+        );
     }
     hand_over(environment, "approve", endpoint, token)?;
     Ok(Answerer::OwnHelper(redacted(&helper)))
-}
-
-/// Makes git's helpers forget a token.
-///
-/// # Errors
-///
-/// A sentence that describes the problem: git is missing or fails.
-pub fn reject(
-    environment: &dyn Environment,
-    endpoint: &Endpoint,
-    token: &Token,
-) -> Result<(), String> {
-    hand_over(environment, "reject", endpoint, token)
 }
 
 fn hand_over(
@@ -113,7 +120,7 @@ fn hand_over(
     token: &Token,
 ) -> Result<(), String> {
     let description = Zeroizing::new(format!(
-        "url={endpoint}\nusername={USER}\npassword={}\n\n",
+        "url={endpoint}\nusername={USERNAME}\npassword={}\n\n",
         token.expose()
     ));
     let output = git(environment, &["credential", operation], Some(&description))?;
@@ -146,29 +153,12 @@ fn git(
     if let Some(home) = paths::home(environment).filter(|home| home.is_dir()) {
         command.current_dir(home);
     }
-    let mut child = command.spawn().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => {
-            "there is no git program on PATH. Install git, and try again".to_owned()
-        }
-        kind => format!("the git program cannot be run: {kind}"),
-    })?;
+    let mut child = command.spawn().map_err(|error| not_run(&error))?;
     if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
         // A git that has ended without reading reports why by its exit code.
         let _ = stdin.write_all(input.as_bytes());
     }
-    child
-        .wait_with_output()
-        .map_err(|error| format!("the git program cannot be run: {}", error.kind()))
-}
-
-fn refusal(what: &str, output: &Output) -> String {
-    let words = String::from_utf8_lossy(&output.stderr);
-    let words = words.trim();
-    if words.is_empty() {
-        format!("{what}: git does not say why")
-    } else {
-        format!("{what}: {}", redacted(words))
-    }
+    child.wait_with_output().map_err(|error| not_run(&error))
 }
 
 #[cfg(test)]
@@ -205,37 +195,46 @@ mod tests {
         );
         let token = Token::parse(VALUE).unwrap().unwrap();
         let hub = Endpoint::parse("https://hub.example").unwrap();
-        let answerer = approve(&environment, &hub, &token).unwrap();
+        let answerer = give(&environment, &hub, &token).unwrap();
         assert_eq!(answerer, Answerer::OwnHelper(helper));
         let text = || std::fs::read_to_string(&kept).unwrap_or_default();
         assert_eq!(text(), format!("https://hf_user:{VALUE}@hub.example\n"));
-        reject(&environment, &hub, &token).unwrap();
+        assert_eq!(take_back(&environment, &[(hub, token)]), [""; 0]);
         assert_eq!(text(), "");
     }
 
     #[test]
-    fn git_that_asks_hubtoken_or_nobody_gets_no_copy() {
+    fn git_that_asks_hubtoken_or_has_no_helper_gets_no_copy() {
         let home = tempfile::tempdir().unwrap();
         let token = Token::parse(VALUE).unwrap().unwrap();
         let hub = Endpoint::parse("https://hub.example").unwrap();
-        for (configuration, expected) in [
-            ("", Answerer::Nobody),
-            (
-                "[credential \"https://hub.example\"]\n\thelper =\n\thelper = !hubtoken git-credential\n",
-                Answerer::Hubtoken,
-            ),
-            (
-                "[credential]\n\thelper = store\n[credential \"https://hub.example\"]\n\thelper =\n",
-                Answerer::Nobody,
-            ),
+        let asks_us = environment(
+            home.path(),
+            "[credential \"https://hub.example\"]\n\thelper =\n\thelper = !hubtoken git-credential\n",
+        );
+        let answerer = give(&asks_us, &hub, &token).unwrap();
+        assert_eq!(answerer, Answerer::Hubtoken);
+        for configuration in [
+            "",
+            "[credential]\n\thelper = store\n[credential \"https://hub.example\"]\n\thelper =\n",
         ] {
-            let environment = environment(home.path(), configuration);
-            assert_eq!(approve(&environment, &hub, &token).unwrap(), expected);
+            let without_helper = environment(home.path(), configuration);
+            let problem = give(&without_helper, &hub, &token).unwrap_err();
+            assert!(
+                problem.starts_with("git was not given the token: it has no credential helper"),
+                "{problem}"
+            );
         }
-        let mut environment = environment(home.path(), "[credential\n");
-        assert!(approve(&environment, &hub, &token).is_err());
-        environment.set("PATH", home.path());
-        let problem = approve(&environment, &hub, &token).unwrap_err();
+        let mut broken = environment(home.path(), "[credential\n");
+        assert!(give(&broken, &hub, &token).is_err());
+        broken.set("PATH", home.path());
+        let problem = give(&broken, &hub, &token).unwrap_err();
         assert!(problem.contains("Install git"), "{problem}");
+        let warnings = take_back(&broken, &[(hub, token)]);
+        assert!(
+            warnings[0].contains("may keep its copy of hf_"),
+            "{warnings:?}"
+        );
+        assert!(warnings[0].contains("Install git"), "{warnings:?}");
     }
 }

@@ -6,14 +6,13 @@
 //! that undoing the setup restores the file.
 
 use std::ffi::OsStr;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use super::failure::{self, not_run};
 use super::helper_command::is_ours;
 use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
-use crate::sanitize::redacted;
 
 /// The variables that determine where git looks for its configuration. A separate process would
 /// inherit them anyway.
@@ -198,25 +197,14 @@ impl Git<'_> {
         if let Some(folder) = folder {
             command.current_dir(folder);
         }
-        command.output().map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                "there is no git program on PATH. Install git, and try again".to_owned()
-            }
-            kind => format!("the git program cannot be run: {kind}"),
-        })
+        command.output().map_err(|error| not_run(&error))
     }
 
     pub(super) fn refusal(&self, what: &str, output: &Output) -> String {
-        let words = String::from_utf8_lossy(&output.stderr);
-        let words = words.trim();
-        format!(
-            "git's {} configuration cannot be {what}: {}",
-            self.scope.name(),
-            if words.is_empty() {
-                "git does not say why".to_owned()
-            } else {
-                redacted(words)
-            }
+        let scope = self.scope.name();
+        failure::refusal(
+            &format!("git's {scope} configuration cannot be {what}"),
+            output,
         )
     }
 }

@@ -1,45 +1,11 @@
 //! Tests with the real git, which reads a temporary configuration.
 
-use std::path::PathBuf;
-
-use tempfile::TempDir;
-
 use super::*;
-use crate::env::StaticEnvironment;
 use crate::git::setup::Scope;
+use crate::git::test_machine::Machine;
 
-struct Machine {
-    home: TempDir,
-    environment: StaticEnvironment,
-}
-
-impl Machine {
-    fn new(config: &str) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let mut environment = StaticEnvironment::default();
-        environment.set("HOME", home.path());
-        environment.set("GIT_CONFIG_GLOBAL", home.path().join("gitconfig"));
-        environment.set("GIT_CONFIG_NOSYSTEM", "1");
-        environment.set("GIT_CEILING_DIRECTORIES", home.path().parent().unwrap());
-        let machine = Self { home, environment };
-        machine.write("gitconfig", config);
-        machine
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.home.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn helpers(&self) -> Result<Vec<ConfiguredHelper>, String> {
-        let git = Git {
-            environment: &self.environment,
-            folder: Some(self.home.path()),
-            scope: Scope::Global,
-        };
-        git.configured_helpers()
-    }
+fn helpers(machine: &Machine) -> Result<Vec<ConfiguredHelper>, String> {
+    machine.git(Scope::Global).configured_helpers()
 }
 
 #[test]
@@ -54,7 +20,7 @@ fn our_helpers_are_found_wherever_git_reads_them() {
         "more",
         "[credential \"http://127.0.0.1:8080\"]\n\thelper = !hubtoken git-credential\n",
     );
-    let found = machine.helpers().unwrap();
+    let found = helpers(&machine).unwrap();
     let urls: Vec<_> = found.iter().map(|helper| helper.url.as_deref()).collect();
     assert_eq!(
         urls,
@@ -84,21 +50,17 @@ fn our_helpers_are_found_wherever_git_reads_them() {
 #[test]
 fn a_helper_of_the_repository_is_named_as_such() {
     let machine = Machine::new("");
-    assert_eq!(machine.helpers(), Ok(Vec::new()));
+    assert_eq!(helpers(&machine), Ok(Vec::new()));
     let made = std::process::Command::new("git")
         .args(["init", "--quiet"])
-        .current_dir(machine.home.path())
+        .current_dir(machine.home())
         .status()
         .unwrap();
     assert!(made.success());
-    let git = Git {
-        environment: &machine.environment,
-        folder: Some(machine.home.path()),
-        scope: Scope::Local,
-    };
+    let git = machine.git(Scope::Local);
     let key = "credential.https://me:hunter2@hub.example.helper";
     git.set_up(key, "!'/gone' git-credential").unwrap();
-    let found = machine.helpers().unwrap();
+    let found = helpers(&machine).unwrap();
     let warning = found[0].warning().unwrap();
     assert!(
         warning.contains("--local --endpoint https://hub.example") && !warning.contains("hunter2")
@@ -107,5 +69,5 @@ fn a_helper_of_the_repository_is_named_as_such() {
 
 #[test]
 fn a_configuration_that_git_cannot_read_is_an_error() {
-    assert!(Machine::new("[broken\n").helpers().is_err());
+    assert!(helpers(&Machine::new("[broken\n")).is_err());
 }

@@ -1,42 +1,10 @@
 //! Tests the setup with the real git and a temporary home folder.
 
-use tempfile::TempDir;
-
 use super::*;
-use crate::env::StaticEnvironment;
+use crate::git::test_machine::Machine;
 
 const KEY: &str = "credential.https://huggingface.co.helper";
 const OURS: &str = "!'/opt/hubtoken' git-credential";
-
-struct Machine {
-    home: TempDir,
-    environment: StaticEnvironment,
-}
-
-impl Machine {
-    fn new(config: &str) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        std::fs::write(home.path().join("gitconfig"), config).unwrap();
-        let mut environment = StaticEnvironment::default();
-        environment.set("HOME", home.path());
-        environment.set("GIT_CONFIG_GLOBAL", home.path().join("gitconfig"));
-        environment.set("GIT_CONFIG_NOSYSTEM", "1");
-        environment.set("GIT_CEILING_DIRECTORIES", home.path().parent().unwrap());
-        Self { home, environment }
-    }
-
-    fn git(&self, scope: Scope) -> Git<'_> {
-        Git {
-            environment: &self.environment,
-            folder: Some(self.home.path()),
-            scope,
-        }
-    }
-
-    fn config(&self) -> String {
-        std::fs::read_to_string(self.home.path().join("gitconfig")).unwrap()
-    }
-}
 
 #[test]
 fn setting_up_twice_is_setting_up_once_and_undoing_restores_the_file() {
@@ -77,7 +45,7 @@ fn a_repository_has_its_own() {
     assert!(problem.contains("git's local configuration"), "{problem}");
     let made = Command::new("git")
         .args(["init", "--quiet"])
-        .current_dir(machine.home.path())
+        .current_dir(machine.home())
         .status()
         .unwrap();
     assert!(made.success());
@@ -92,11 +60,12 @@ fn what_keeps_git_from_writing_is_told() {
     let problem = machine.git(Scope::Global).set_up(KEY, OURS).unwrap_err();
     assert!(problem.contains("cannot be read"), "{problem}");
     assert_eq!(machine.config(), "[broken\n");
-    let nowhere = machine.home.path().join("missing/config");
+    let nowhere = machine.home().join("missing/config");
     machine.environment.set("GIT_CONFIG_GLOBAL", nowhere);
     let problem = machine.git(Scope::Global).set_up(KEY, OURS).unwrap_err();
     assert!(problem.contains("cannot be written"), "{problem}");
-    machine.environment.set("PATH", machine.home.path());
+    let home = machine.home().to_owned();
+    machine.environment.set("PATH", home);
     let problem = machine.git(Scope::Global).set_up(KEY, OURS).unwrap_err();
     assert!(problem.contains("no git program"), "{problem}");
 }
@@ -147,7 +116,7 @@ fn a_write_that_fails_half_way_leaves_no_empty_value() {
 #[test]
 fn the_users_file_is_written_from_a_folder_that_cannot_be_entered() {
     let machine = Machine::new("");
-    let folder = machine.home.path().join("gone");
+    let folder = machine.home().join("gone");
     let git = |scope| Git {
         folder: Some(&folder),
         ..machine.git(scope)
