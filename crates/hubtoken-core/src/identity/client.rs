@@ -164,8 +164,8 @@ impl Client {
         }
         let rejection = self.cache.rejection(key)?;
         window
-            .accepts_rejection(rejection)
-            .then(|| Err(Failure::Rejected(self.cache.rejection_response(key))))
+            .accepts_rejection(&rejection)
+            .then_some(Err(Failure::Rejected(rejection.response)))
     }
 
     /// Whether the same requirement was granted recently.

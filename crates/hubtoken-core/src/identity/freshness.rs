@@ -14,6 +14,7 @@
 use std::time::{Duration, Instant};
 
 use super::REJECTION_LIFETIME;
+use crate::error::ResponseDetails;
 
 /// How long after its last confirmation a denial counts as new.
 pub const REPEAT_WINDOW: Duration = Duration::from_mins(5);
@@ -34,6 +35,17 @@ pub struct Repeated {
     pub confirmed: Instant,
     /// How often the answer was the same.
     pub times: u32,
+}
+
+/// The Hub's rejection of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// When the request was sent.
+    pub asked: Instant,
+    /// How often it was repeated.
+    pub repeated: Repeated,
+    /// What the answer says about itself.
+    pub response: ResponseDetails,
 }
 
 /// The maximum ages for one kind of caller.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hubtoken_core::error::{DenialKind, Error, ResponseDetails, UnknownKind};
 use hubtoken_core::identity::cache::disk::DiskCache;
-use hubtoken_core::identity::cache::shared::{LeaseTiming, SharedEntry, Timestamp};
+use hubtoken_core::identity::cache::shared::{LeaseTiming, LimitScope, SharedEntry, Timestamp};
 use hubtoken_core::identity::client::{Client, IdentityAnswer};
 use hubtoken_core::identity::failure::Failure;
 use hubtoken_core::identity::freshness::{DoublingAge, Freshness, Repeated};
@@ -381,8 +381,8 @@ fn a_repeated_rejection_is_counted_across_processes() {
     for times in 0..4 {
         let failure = identify(&Arc::default(), folder.path(), &server, &Options::default()).err();
         assert!(matches!(failure, Some(Failure::Rejected(_))), "{failure:?}");
-        let (_, known) = shared.rejection(Timestamp::now()).expect("a rejection");
-        assert_eq!(known.times, times);
+        let known = shared.rejection(Timestamp::now()).expect("a rejection");
+        assert_eq!(known.repeated.times, times);
         assert_eq!(server.requests(), usize::try_from(times).expect("few") + 1);
         let earlier = ago(2 * MINUTE);
         shared.insert_rejection(
@@ -398,6 +398,28 @@ fn a_repeated_rejection_is_counted_across_processes() {
     let known = identify(&Arc::default(), folder.path(), &server, &Options::default());
     assert_eq!(known.expect("an identity").identity.user, "alice");
     assert!(shared.rejection(Timestamp::now()).is_none());
+}
+
+#[test]
+fn the_limit_that_lasts_longest_is_the_one_that_is_quoted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = FakeHub::start(answer(200, "", ALICE));
+    let shared = shared(folder.path(), &server);
+    let of = |id: &str| ResponseDetails::new(Some(id.to_owned()), None);
+    let now = Timestamp::now();
+    shared.insert_limit(LimitScope::Whoami, now, 10 * MINUTE, &of("short"));
+    shared.insert_limit(LimitScope::Hub, now, HOUR, &of("long"));
+    let failure = identify(&Arc::default(), folder.path(), &server, &Options::default()).err();
+    let Some(Failure::RateLimited {
+        retry_after: Some(seconds),
+        response,
+    }) = failure
+    else {
+        panic!("{failure:?}");
+    };
+    assert!(seconds > 1_800, "{seconds}");
+    assert_eq!(response.request_id(), Some("long"));
+    assert_eq!(server.requests(), 0);
 }
 
 #[test]

@@ -28,9 +28,9 @@ use crate::identity::auth_check::AuthCheck;
 use crate::identity::cache::bounded::BoundedCache;
 use crate::identity::cache::grouped::GroupedCache;
 use crate::identity::cache::key::Key;
-use crate::identity::cache::shared::{LimitScope, MAXIMUM_LIMIT};
+use crate::identity::cache::shared::{LimitScope, MAXIMUM_LIMIT, RateLimit};
 use crate::identity::failure::Failure;
-use crate::identity::freshness::Repeated;
+use crate::identity::freshness::{Rejection, Repeated};
 use crate::identity::model::Identity;
 use crate::identity::{CHECK_LIFETIME, IDENTITY_LIFETIME};
 use crate::token::Digest;
@@ -59,14 +59,11 @@ pub struct DecisionKey<'a> {
 /// All caches of a client, by token.
 pub(in crate::identity) struct ClientCache {
     identities: BoundedCache<Key, (Arc<Identity>, Expiry)>,
-    rejections: BoundedCache<Key, Repeated>,
+    rejections: BoundedCache<Key, (Repeated, ResponseDetails)>,
     /// When the auth-check last denied something to a token.
     refusals: BoundedCache<Key, Instant>,
     /// Until when the Hub's rate limit lasts.
-    limits: BoundedCache<(Key, LimitScope), Instant>,
-    /// The answers that said so, for the errors of those who are not told again.
-    rejection_responses: BoundedCache<Key, ResponseDetails>,
-    limit_responses: BoundedCache<(Key, LimitScope), ResponseDetails>,
+    limits: BoundedCache<(Key, LimitScope), (Instant, ResponseDetails)>,
     checks: GroupedCache<Key, AuthCheck, Expiry>,
     grants: GroupedCache<Key, String, (Instant, Option<Instant>, Expiry)>,
     /// How often a requirement was denied, by the requirement's digest.
@@ -84,8 +81,6 @@ impl Default for ClientCache {
             rejections: BoundedCache::new(REJECTIONS),
             refusals: BoundedCache::new(REJECTIONS),
             limits: BoundedCache::new(REJECTIONS),
-            rejection_responses: BoundedCache::new(REJECTIONS),
-            limit_responses: BoundedCache::new(REJECTIONS),
             checks: GroupedCache::new(CHECKS),
             grants: GroupedCache::new(CHECKS),
             denials: GroupedCache::new(DENIALS),
@@ -133,21 +128,26 @@ impl ClientCache {
         known.map(|(_, (_, end))| end).unwrap_or_default()
     }
 
-    /// When the Hub last rejected the token, and how often that was repeated.
-    pub(in crate::identity) fn rejection(&self, key: &Key) -> Option<(Instant, Repeated)> {
-        self.rejections.get(key, None)
+    /// The Hub's last rejection of the token.
+    pub(in crate::identity) fn rejection(&self, key: &Key) -> Option<Rejection> {
+        let (asked, (repeated, response)) = self.rejections.get(key, None)?;
+        Some(Rejection {
+            asked,
+            repeated,
+            response,
+        })
     }
 
-    /// How long the Hub's rate limit still lasts.
+    /// The Hub's rate limit, if it still lasts.
     pub(in crate::identity) fn limit(
         &self,
         key: &Key,
         scope: LimitScope,
         now: Instant,
-    ) -> Option<Duration> {
-        let (_, end) = self.limits.get(&(key.clone(), scope), None)?;
+    ) -> Option<RateLimit> {
+        let (_, (end, response)) = self.limits.get(&(key.clone(), scope), None)?;
         let left = end.checked_duration_since(now)?;
-        (!left.is_zero()).then_some(left)
+        (!left.is_zero()).then_some(RateLimit { left, response })
     }
 
     pub(in crate::identity) fn is_allowed(
@@ -186,16 +186,17 @@ impl ClientCache {
 
     /// Caches a rejection and drops what was cached for the token, unless the Hub accepted the
     /// token in a later request. Returns whether an identity was cached.
-    pub(in crate::identity) fn insert_rejection(
-        &self,
-        key: &Key,
-        asked: Instant,
-        repeated: Repeated,
-    ) -> bool {
+    pub(in crate::identity) fn insert_rejection(&self, key: &Key, rejection: Rejection) -> bool {
+        let Rejection {
+            asked,
+            repeated,
+            response,
+        } = rejection;
         if self.identities.get(key, Some(asked)).is_some() {
             return false;
         }
-        self.rejections.insert(key.clone(), asked, repeated);
+        self.rejections
+            .insert(key.clone(), asked, (repeated, response));
         let known = self.identities.remove(key);
         self.checks.remove(key);
         self.grants.remove(key);
@@ -209,51 +210,10 @@ impl ClientCache {
         key: Key,
         scope: LimitScope,
         now: Instant,
-        length: Duration,
+        limit: RateLimit,
     ) {
-        self.limits
-            .insert((key, scope), now, now + length.min(MAXIMUM_LIMIT));
-    }
-
-    /// Caches what the answer that rejected a token says about itself.
-    pub(in crate::identity) fn insert_rejection_response(
-        &self,
-        key: &Key,
-        asked: Instant,
-        response: &ResponseDetails,
-    ) {
-        self.rejection_responses
-            .insert(key.clone(), asked, response.clone());
-    }
-
-    /// The answer that rejected a token, if it is still known.
-    pub(in crate::identity) fn rejection_response(&self, key: &Key) -> ResponseDetails {
-        let known = self.rejection_responses.get(key, None);
-        known.map(|(_, response)| response).unwrap_or_default()
-    }
-
-    /// Caches what the answer that set a rate limit says about itself.
-    pub(in crate::identity) fn insert_limit_response(
-        &self,
-        key: Key,
-        scope: LimitScope,
-        now: Instant,
-        response: &ResponseDetails,
-    ) {
-        self.limit_responses
-            .insert((key, scope), now, response.clone());
-    }
-
-    /// The answer that set the rate limit in force, if there is one.
-    pub(in crate::identity) fn limit_response(
-        &self,
-        key: &Key,
-        scope: LimitScope,
-        now: Instant,
-    ) -> Option<ResponseDetails> {
-        self.limit(key, scope, now)?;
-        let (_, response) = self.limit_responses.get(&(key.clone(), scope), None)?;
-        Some(response)
+        let end = now + limit.left.min(MAXIMUM_LIMIT);
+        self.limits.insert((key, scope), now, (end, limit.response));
     }
 
     /// Caches an allowed auth-check. `end` is the token's end as known from sources other than its
@@ -382,14 +342,12 @@ impl ClientCache {
 
     fn invalidate_all(&self, fits: impl Fn(&Key) -> bool) {
         self.limits.remove_all(|(key, _)| fits(key));
-        self.limit_responses.remove_all(|(key, _)| fits(key));
         self.remove_answers(fits);
     }
 
     fn remove_answers(&self, fits: impl Fn(&Key) -> bool) {
         self.identities.remove_all(&fits);
         self.rejections.remove_all(&fits);
-        self.rejection_responses.remove_all(&fits);
         self.refusals.remove_all(&fits);
         self.checks.remove_all(&fits);
         self.grants.remove_all(&fits);

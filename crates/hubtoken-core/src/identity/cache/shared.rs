@@ -36,7 +36,7 @@ use crate::endpoint::Endpoint;
 use crate::error::ResponseDetails;
 use crate::expiry::Expiry;
 use crate::identity::failure::Failure;
-use crate::identity::freshness::Repeated;
+use crate::identity::freshness::{Rejection, Repeated};
 use crate::identity::model::Identity;
 use crate::sanitize::contains_secret;
 use crate::token::Digest;
@@ -49,6 +49,15 @@ pub use timestamp::Timestamp;
 
 /// How long a rate limit is trusted at most.
 pub const MAXIMUM_LIMIT: Duration = Duration::from_hours(1);
+
+/// The Hub's rate limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// How long it still lasts.
+    pub left: Duration,
+    /// What the answer that set it says about itself.
+    pub response: ResponseDetails,
+}
 
 /// The entry of one token at one Hub in a shared cache.
 #[derive(Clone)]
@@ -94,44 +103,32 @@ impl SharedEntry {
         Some((asked, Identity::parse(&body, &self.endpoint).ok()?, end))
     }
 
-    /// When the Hub last rejected the token, and how often that was repeated.
+    /// The Hub's last rejection of the token.
     #[must_use]
-    pub fn rejection(&self, now: Timestamp) -> Option<(Instant, Repeated)> {
+    pub fn rejection(&self, now: Timestamp) -> Option<Rejection> {
         let (asked, record) = self.read(RecordKind::Rejection, now)?;
+        let response = record.response();
         let repeated = record.repeated.and_then(|repeated| repeated.read(now));
-        Some((
+        Some(Rejection {
             asked,
-            repeated.unwrap_or(Repeated {
+            repeated: repeated.unwrap_or(Repeated {
                 confirmed: asked,
                 times: 0,
             }),
-        ))
+            response,
+        })
     }
 
-    /// What the answer that rejected the token says about itself.
+    /// The Hub's rate limit, if it still lasts.
     #[must_use]
-    pub fn rejection_response(&self, now: Timestamp) -> ResponseDetails {
-        let record = self.read(RecordKind::Rejection, now);
-        record
-            .map(|(_, record)| record.response())
-            .unwrap_or_default()
-    }
-
-    /// What the answer that set the rate limit says about itself.
-    #[must_use]
-    pub fn limit_response(&self, scope: LimitScope, now: Timestamp) -> Option<ResponseDetails> {
-        self.limit(scope, now)?;
-        let (_, record) = self.read(scope.kind(), now)?;
-        Some(record.response())
-    }
-
-    /// How long the Hub's rate limit still lasts.
-    #[must_use]
-    pub fn limit(&self, scope: LimitScope, now: Timestamp) -> Option<Duration> {
+    pub fn limit(&self, scope: LimitScope, now: Timestamp) -> Option<RateLimit> {
         let (_, record) = self.read(scope.kind(), now)?;
         let left = Duration::from_millis(record.until?).checked_sub(now.wall)?;
         let longest = Duration::from_millis(record.until?.checked_sub(record.asked_at)?);
-        (!left.is_zero() && longest <= MAXIMUM_LIMIT).then_some(left)
+        (!left.is_zero() && longest <= MAXIMUM_LIMIT).then(|| RateLimit {
+            left,
+            response: record.response(),
+        })
     }
 
     /// Why a request failed that was sent under one of the leases `lease_ids` and over this route.

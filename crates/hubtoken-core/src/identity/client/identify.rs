@@ -115,7 +115,7 @@ impl Client {
         let mut outcome = self.whoami_once(request, shared, interrupt);
         if matches!(outcome, Err(Failure::Rejected(_)))
             && let Some(rejection) = self.cache.rejection(&request.key)
-            && !window.accepts_rejection(rejection)
+            && !window.accepts_rejection(&rejection)
         {
             outcome = self.whoami_once(request, shared, interrupt);
         }
@@ -174,7 +174,7 @@ impl Client {
     ) -> Failure {
         let now = self.clock.timestamp();
         let known = self.cache.rejection(key).or_else(|| shared?.rejection(now));
-        let ago = known.map(|(asked, _)| now.instant.saturating_duration_since(asked));
+        let ago = known.map(|known| now.instant.saturating_duration_since(known.asked));
         match ago.filter(|ago| *ago < REPEAT_WINDOW) {
             Some(ago) => Failure::RejectedBefore {
                 ago,

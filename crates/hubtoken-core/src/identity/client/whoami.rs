@@ -17,10 +17,10 @@ use crate::error::ResponseDetails;
 use crate::expiry::Expiry;
 use crate::http;
 use crate::identity::cache::key::Key;
-use crate::identity::cache::shared::{Election, LimitScope, SharedEntry, Timestamp};
+use crate::identity::cache::shared::{Election, LimitScope, RateLimit, SharedEntry, Timestamp};
 use crate::identity::deadline::Deadline;
 use crate::identity::failure::{Failure, Reason};
-use crate::identity::freshness::{DoublingAge, Repeated};
+use crate::identity::freshness::{DoublingAge, Rejection, Repeated};
 use crate::identity::model::Identity;
 use crate::identity::response::details;
 use crate::identity::{IDENTITY_LIFETIME, Options};
@@ -78,9 +78,9 @@ impl FreshnessWindow {
     }
 
     /// Whether a rejection is fresh enough to be the answer.
-    pub(super) fn accepts_rejection(&self, (asked, repeated): (Instant, Repeated)) -> bool {
-        let age = self.rejection.at(Some(repeated), self.now);
-        self.now.saturating_duration_since(asked) <= age.min(self.oldest_rejection)
+    pub(super) fn accepts_rejection(&self, rejection: &Rejection) -> bool {
+        let age = self.rejection.at(Some(rejection.repeated), self.now);
+        self.now.saturating_duration_since(rejection.asked) <= age.min(self.oldest_rejection)
     }
 }
 
@@ -114,11 +114,10 @@ impl Client {
                 return Some(Ok(known));
             }
         }
-        let (asked, repeated) = shared.rejection(now)?;
-        window.accepts_rejection((asked, repeated)).then(|| {
-            let response = shared.rejection_response(now);
-            self.cache.insert_rejection(key, asked, repeated);
-            self.cache.insert_rejection_response(key, asked, &response);
+        let rejection = shared.rejection(now)?;
+        window.accepts_rejection(&rejection).then(|| {
+            let response = rejection.response.clone();
+            self.cache.insert_rejection(key, rejection);
             Err(Failure::Rejected(response))
         })
     }
@@ -132,37 +131,21 @@ impl Client {
         shared: Option<&SharedEntry>,
     ) -> Result<(), Failure> {
         let now = self.clock.timestamp();
-        let left = |scope| {
+        let limit = |scope| {
             self.cache
                 .limit(key, scope, now.instant)
                 .or_else(|| shared?.limit(scope, now))
         };
-        let whoami = (scope == LimitScope::Whoami).then(|| left(LimitScope::Whoami));
-        match whoami.flatten().max(left(LimitScope::Hub)) {
-            Some(left) => Err(Failure::RateLimited {
-                response: self.limit_response(key, scope, shared),
+        let whoami = (scope == LimitScope::Whoami).then(|| limit(LimitScope::Whoami));
+        let limits = whoami.into_iter().chain([limit(LimitScope::Hub)]);
+        match limits.flatten().max_by_key(|limit| limit.left) {
+            Some(RateLimit { left, response }) => Err(Failure::RateLimited {
+                response,
                 // Rounded up: retrying a second late is better than being rejected again.
                 retry_after: Some(left.as_secs() + u64::from(left.subsec_nanos() > 0)),
             }),
             None => Ok(()),
         }
-    }
-
-    /// The answer that set the rate limit in force.
-    fn limit_response(
-        &self,
-        key: &Key,
-        scope: LimitScope,
-        shared: Option<&SharedEntry>,
-    ) -> ResponseDetails {
-        let now = self.clock.timestamp();
-        [scope, LimitScope::Hub]
-            .into_iter()
-            .find_map(|scope| {
-                let known = self.cache.limit_response(key, scope, now.instant);
-                known.or_else(|| shared?.limit_response(scope, now))
-            })
-            .unwrap_or_default()
     }
 
     /// Fetches the identity and caches a failure before the request completes, so that later
@@ -311,14 +294,18 @@ impl Client {
         let key = &request.key;
         let shared = request.shared.as_ref();
         let history = Repeated::later(
-            self.cache.rejection(key).map(|(_, repeated)| repeated),
+            self.cache.rejection(key).map(|known| known.repeated),
             shared
                 .and_then(|shared| shared.rejection(timestamp))
-                .map(|(_, repeated)| repeated),
+                .map(|known| known.repeated),
         );
         let repeated = request.window.rejection.confirm(history, asked);
-        let known = self.cache.insert_rejection(key, asked, repeated);
-        self.cache.insert_rejection_response(key, asked, response);
+        let rejection = Rejection {
+            asked,
+            repeated,
+            response: response.clone(),
+        };
+        let known = self.cache.insert_rejection(key, rejection);
         if let Some(shared) = shared {
             shared.remove_identity();
             if known || history.is_some() || self.shared_rejections.try_acquire(timestamp.instant) {
@@ -336,10 +323,12 @@ impl Client {
         shared: Option<&SharedEntry>,
     ) {
         let now = self.clock.timestamp();
+        let limit = RateLimit {
+            left: length,
+            response: response.clone(),
+        };
         self.cache
-            .insert_limit(key.clone(), scope, now.instant, length);
-        self.cache
-            .insert_limit_response(key.clone(), scope, now.instant, response);
+            .insert_limit(key.clone(), scope, now.instant, limit);
         if let Some(shared) = shared {
             shared.insert_limit(scope, now, length, response);
         }

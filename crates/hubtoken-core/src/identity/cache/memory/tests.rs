@@ -25,6 +25,22 @@ fn once(confirmed: Instant) -> Repeated {
     }
 }
 
+/// A rejection that was confirmed once.
+fn rejection(asked: Instant) -> Rejection {
+    Rejection {
+        asked,
+        repeated: once(asked),
+        response: ResponseDetails::default(),
+    }
+}
+
+fn limit(left: Duration) -> RateLimit {
+    RateLimit {
+        left,
+        response: ResponseDetails::default(),
+    }
+}
+
 fn decision(text: &str) -> DecisionKey<'static> {
     DecisionKey {
         key: key(text),
@@ -56,9 +72,14 @@ fn a_million_made_up_tokens_evict_nothing_that_is_in_use() {
         let bad = key(&number.to_string());
         let asked = start + Duration::from_micros(number.into());
         if number % 2 == 0 {
-            cache.insert_rejection(&bad, asked, once(asked));
+            cache.insert_rejection(&bad, rejection(asked));
         } else {
-            cache.insert_limit(bad, LimitScope::Whoami, asked, Duration::from_mins(5));
+            cache.insert_limit(
+                bad,
+                LimitScope::Whoami,
+                asked,
+                limit(Duration::from_mins(5)),
+            );
         }
     }
     for number in 0..1_000 {
@@ -80,8 +101,13 @@ fn clearing_drops_all_answers_and_keeps_a_rate_limit() {
     cache.insert_identity(&key, now, alice(), NO_END);
     cache.insert_check(&check("a"), now, NO_END);
     cache.insert_grant(decision("a"), now, now, Some(now), NO_END);
-    cache.insert_rejection(&dead, now, once(now));
-    cache.insert_limit(dead.clone(), LimitScope::Hub, now, Duration::from_mins(1));
+    cache.insert_rejection(&dead, rejection(now));
+    cache.insert_limit(
+        dead.clone(),
+        LimitScope::Hub,
+        now,
+        limit(Duration::from_mins(1)),
+    );
     cache.clear();
     assert!(cache.identity(&key, None).is_none());
     assert!(cache.is_allowed(&check("a"), None).is_none());
@@ -148,16 +174,16 @@ fn a_rejection_ends_all_that_a_token_had_and_nothing_of_the_others() {
         cache.insert_grant(decision(name), start, start, None, NO_END);
     }
     let later = start + Duration::from_secs(1);
-    assert!(cache.insert_rejection(&key("a"), later, once(later)));
+    assert!(cache.insert_rejection(&key("a"), rejection(later)));
     assert!(cache.identity(&key("a"), None).is_none());
     assert!(cache.is_allowed(&check("a"), None).is_none());
     assert!(!cache.is_granted(&decision("a"), later, None));
-    assert_eq!(cache.rejection(&key("a")), Some((later, once(later))));
+    assert_eq!(cache.rejection(&key("a")), Some(rejection(later)));
     assert!(cache.identity(&key("b"), None).is_some());
     assert!(cache.is_allowed(&check("b"), None).is_some());
     assert!(cache.is_granted(&decision("b"), later, None));
     // A rejection from before the cached identity changes nothing.
-    assert!(!cache.insert_rejection(&key("b"), start, once(start)));
+    assert!(!cache.insert_rejection(&key("b"), rejection(start)));
     assert!(cache.identity(&key("b"), None).is_some());
     assert_eq!(cache.rejection(&key("b")), None);
 }
@@ -170,33 +196,41 @@ fn a_limit_lasts_an_hour_at_most_and_ends_with_a_success() {
         key("a"),
         LimitScope::Whoami,
         start,
-        Duration::from_hours(24 * 365),
+        limit(Duration::from_hours(24 * 365)),
     );
     let hour = Duration::from_hours(1);
     assert_eq!(
         cache.limit(&key("a"), LimitScope::Whoami, start),
-        Some(hour)
+        Some(limit(hour))
     );
     assert_eq!(
         cache.limit(&key("a"), LimitScope::Whoami, start + hour),
         None
     );
-    cache.insert_limit(key("a"), LimitScope::Whoami, start, Duration::from_mins(1));
-    cache.insert_limit(key("a"), LimitScope::Hub, start, hour);
+    cache.insert_limit(
+        key("a"),
+        LimitScope::Whoami,
+        start,
+        limit(Duration::from_mins(1)),
+    );
+    cache.insert_limit(key("a"), LimitScope::Hub, start, limit(hour));
     cache.insert_identity(&key("a"), start, alice(), NO_END);
     assert_eq!(cache.limit(&key("a"), LimitScope::Whoami, start), None);
     // An earlier answer, as shared by another process, does not lift the limit.
     let later = start + Duration::from_secs(1);
-    cache.insert_limit(key("a"), LimitScope::Whoami, later, hour);
+    cache.insert_limit(key("a"), LimitScope::Whoami, later, limit(hour));
     cache.insert_unanswered(key("a"), later, Failure::Offline);
     cache.insert_identity(&key("a"), start, alice(), NO_END);
     assert_eq!(
         cache.limit(&key("a"), LimitScope::Whoami, later),
-        Some(hour)
+        Some(limit(hour))
     );
     assert!(cache.unanswered(&key("a"), None).is_some());
     // A whoami answer does not lift a limit on other requests.
-    assert_eq!(cache.limit(&key("a"), LimitScope::Hub, start), Some(hour));
+    assert_eq!(
+        cache.limit(&key("a"), LimitScope::Hub, start),
+        Some(limit(hour))
+    );
 }
 
 #[test]
@@ -205,7 +239,12 @@ fn what_is_forgotten_is_gone_by_token_and_by_hub() {
     let start = Instant::now();
     for name in ["a", "b"] {
         cache.insert_identity(&key(name), start, alice(), NO_END);
-        cache.insert_limit(key(name), LimitScope::Whoami, start, Duration::from_mins(1));
+        cache.insert_limit(
+            key(name),
+            LimitScope::Whoami,
+            start,
+            limit(Duration::from_mins(1)),
+        );
         cache.insert_grant(decision(name), start, start, None, NO_END);
     }
     cache.invalidate(&Digest::of("a"));
@@ -285,7 +324,7 @@ fn a_yes_that_comes_after_a_later_word_is_not_kept() {
         &|cache| cache.insert_identity(&key("a"), later, with_role("read"), NO_END),
         &|cache| cache.remove_check(&check("a"), later),
         &|cache| {
-            cache.insert_rejection(&key("a"), later, once(later));
+            cache.insert_rejection(&key("a"), rejection(later));
         },
     ];
     for update in updates {
@@ -304,12 +343,12 @@ fn a_yes_that_comes_after_a_later_word_is_not_kept() {
 fn a_success_ends_a_rejection_and_its_history() {
     let cache = ClientCache::default();
     let start = Instant::now();
-    cache.insert_rejection(&key("a"), start, once(start));
+    cache.insert_rejection(&key("a"), rejection(start));
     let later = start + Duration::from_secs(1);
     cache.insert_identity(&key("a"), later, alice(), NO_END);
     assert_eq!(cache.rejection(&key("a")), None);
     // An earlier answer does not.
-    cache.insert_rejection(&key("b"), later, once(later));
+    cache.insert_rejection(&key("b"), rejection(later));
     cache.insert_identity(&key("b"), start, alice(), NO_END);
     assert!(cache.rejection(&key("b")).is_some());
 }

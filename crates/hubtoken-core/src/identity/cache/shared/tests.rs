@@ -65,6 +65,13 @@ fn now() -> Timestamp {
     }
 }
 
+fn limit(left: Duration) -> RateLimit {
+    RateLimit {
+        left,
+        response: ResponseDetails::default(),
+    }
+}
+
 fn once(now: Timestamp) -> Repeated {
     Repeated {
         confirmed: now.instant,
@@ -90,7 +97,7 @@ fn time_that_passes_is_seen_by_both_clocks() {
     // An hour at most, whatever the Hub says.
     assert_eq!(
         shared.limit(LimitScope::Whoami, minute),
-        Some(Duration::from_mins(59))
+        Some(limit(Duration::from_mins(59)))
     );
     assert_eq!(shared.limit(LimitScope::Whoami, later(now, 3_600)), None);
 }
@@ -122,7 +129,7 @@ fn a_clock_that_is_set_back_makes_nothing_fresh_and_locks_nobody_out() {
         );
         assert_eq!(
             shared.limit(LimitScope::Whoami, later(back, 2)),
-            Some(Duration::from_secs(3))
+            Some(limit(Duration::from_secs(3)))
         );
         shared.insert_identity(back, br#"{"name":"bob"}"#, &credential());
         assert_eq!(shared.identity(later(back, 2)).unwrap().1.user, "bob");
@@ -149,7 +156,7 @@ fn a_clock_that_is_set_forward_makes_everything_old_and_nothing_last() {
         assert!(
             shared
                 .rejection(on)
-                .is_none_or(|(asked, _)| age(asked) >= length)
+                .is_none_or(|known| age(known.asked) >= length)
         );
         assert!(shared.limit(LimitScope::Whoami, on).is_none());
     }
@@ -313,7 +320,8 @@ fn other_processes_know_how_often_a_no_was_given() {
     shared.remove_denials();
     assert_eq!(shared.denial(&Digest::of("99"), last), None);
     shared.insert_rejection(now, third, &ResponseDetails::default());
-    assert_eq!(shared.rejection(later(now, 7)), Some((now.instant, third)));
+    let known = shared.rejection(later(now, 7)).unwrap();
+    assert_eq!((known.asked, known.repeated), (now.instant, third));
 }
 
 #[test]
@@ -367,13 +375,10 @@ fn what_an_answer_says_about_itself_is_shared_and_not_trusted() {
     let now = now();
     let said = ResponseDetails::new(Some("Root=1-2".to_owned()), Some("No.".to_owned()));
     shared.insert_rejection(now, once(now), &said);
-    assert_eq!(shared.rejection_response(now), said);
+    assert_eq!(shared.rejection(now).unwrap().response, said);
     shared.insert_limit(LimitScope::Hub, now, HOUR, &said);
-    assert_eq!(
-        shared.limit_response(LimitScope::Hub, now),
-        Some(said.clone())
-    );
-    assert_eq!(shared.limit_response(LimitScope::Whoami, now), None);
+    assert_eq!(shared.limit(LimitScope::Hub, now).unwrap().response, said);
+    assert_eq!(shared.limit(LimitScope::Whoami, now), None);
     let failure = Failure::Unreachable(Reason {
         text: "the Hub answered with status 503".to_owned(),
         response: said.clone(),
@@ -388,7 +393,7 @@ fn what_an_answer_says_about_itself_is_shared_and_not_trusted() {
         let bad = text.replace("No.", &format!("\\u001b[31m{}", "x ".repeat(2_000)));
         std::fs::write(&path, bad).unwrap();
     }
-    let read = shared.rejection_response(now);
+    let read = shared.rejection(now).unwrap().response;
     let message = read.server_message().unwrap();
     assert!(message.starts_with("\u{fffd}[31m") && message.chars().count() <= 500);
 }
