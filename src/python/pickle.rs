@@ -59,6 +59,9 @@ pub fn restore(
         fingerprint,
         mask,
     };
+    if let Some(credential) = live_tokens::find(&reference) {
+        return Ok(credential.into());
+    }
     let token = value
         .and_then(|value| Token::parse(value).ok().flatten())
         .filter(|token| token.digest().fingerprint() == reference.fingerprint)
@@ -68,7 +71,7 @@ pub fn restore(
                 .is_ok_and(|known| PlainHttp::read(&known).check(&reference.endpoint).is_ok())
         });
     Ok(match token {
-        Some(token) if live_tokens::find(&reference).is_none() => {
+        Some(token) => {
             let credential = Arc::new(Credential {
                 token,
                 source: reference.source,
@@ -78,7 +81,7 @@ pub fn restore(
             live_tokens::register(&credential);
             credential.into()
         }
-        _ => referenced(reference),
+        None => detached(reference),
     })
 }
 
@@ -106,12 +109,16 @@ pub fn restore_record<'py>(
 pub fn referenced(reference: TokenReference) -> PyHubToken {
     match live_tokens::find(&reference) {
         Some(credential) => credential.into(),
-        None => TokenState::Detached {
-            reference,
-            found: OnceLock::new(),
-        }
-        .into(),
+        None => detached(reference),
     }
+}
+
+fn detached(reference: TokenReference) -> PyHubToken {
+    TokenState::Detached {
+        reference,
+        found: OnceLock::new(),
+    }
+    .into()
 }
 
 fn damaged() -> PyErr {

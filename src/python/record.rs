@@ -8,7 +8,6 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -127,9 +126,9 @@ pub fn reduce<'py>(
     class: &Bound<'py, PyType>,
     record: &impl Serialize,
 ) -> PyResult<Bound<'py, PyTuple>> {
-    static RESTORE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = class.py();
-    let restore = RESTORE.import(py, "hubtoken._core", "restore_record")?;
+    // Not kept: a pickle names a function, which must be the module's own.
+    let restore = py.import("hubtoken._core")?.getattr("restore_record")?;
     (restore, (class, serialized(record)?)).into_pyobject(py)
 }
 

@@ -97,6 +97,8 @@ def check() -> None:
     assert str(HubTokenWarning("text")) == "text"
     assert pickle.loads(pickle.dumps(token)) == token  # noqa: S301
     ForkingPickler.dumps(token)
+    trace = hubtoken.explain(FIRST)
+    assert pickle.loads(pickle.dumps(trace)) == trace  # noqa: S301
     revealed = importlib.import_module("hubtoken.revealed")
     assert type(token.reveal()) is revealed.RevealedToken
     assert repr(token.reveal()) == "<revealed token>"
