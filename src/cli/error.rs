@@ -1,7 +1,5 @@
 //! Failures of a verb, as an exit code, a JSON object, and a message.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value, json};
 
 use super::exit_code::Code;
@@ -15,8 +13,6 @@ pub enum Failure {
     Core(Error),
     /// The command line is invalid.
     Usage(String),
-    /// An error of the core that means *no* here: what is stored does not allow it.
-    NotDone(Error),
     /// The git program is missing or fails.
     Git(String),
     /// A command could not be started.
@@ -35,23 +31,11 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// The failure of a change to the stored tokens. A name that is not stored is no mistake in the
-    /// command line: the same one may work on another machine.
-    pub fn of_store(error: Error) -> Self {
-        match error {
-            Error::InvalidArgument(message) => Self::Core(Error::TokenNotFound {
-                message,
-                trace: Arc::default(),
-            }),
-            error => error.into(),
-        }
-    }
-
     /// The exit code.
     pub fn code(&self) -> Code {
         match self {
             Self::Usage(_) => Code::Usage,
-            Self::NotDone(_) | Self::Git(_) => Code::Refused,
+            Self::Git(_) => Code::Refused,
             Self::Command { code, .. } => *code,
             Self::Core(error) => match error {
                 Error::TokenNotFound { .. }
@@ -59,6 +43,7 @@ impl Failure {
                 | Error::InvalidToken { .. }
                 | Error::AccessDenied { .. }
                 | Error::RepositoryNotFound { .. }
+                | Error::NameTaken(_)
                 | Error::Hub(_) => Code::Refused,
                 Error::UntrustedEndpoint(_)
                 | Error::Store(_)
@@ -76,7 +61,7 @@ impl Failure {
             Self::Usage(_) => return "UsageError",
             Self::Git(_) => return "GitError",
             Self::Command { .. } => return "CommandError",
-            Self::Core(error) | Self::NotDone(error) => error,
+            Self::Core(error) => error,
         };
         match error {
             Error::TokenNotFound { .. } => "TokenNotFoundError",
@@ -97,7 +82,7 @@ impl Failure {
                 UnknownKind::Offline => "OfflineError",
             },
             Error::UntrustedEndpoint(_) => "UntrustedEndpointError",
-            Error::Store(_) => "StoreError",
+            Error::Store(_) | Error::NameTaken(_) => "StoreError",
             Error::Configuration(_) => "ConfigurationError",
             Error::InvalidArgument(_) => "UsageError",
             Error::Hub(_) => "HubError",
@@ -118,7 +103,7 @@ impl Failure {
                     .trim_end_matches(" Tried:")
                     .replace(", or hand over token=", "")
             }
-            Self::Core(error) | Self::NotDone(error) => error.to_string(),
+            Self::Core(error) => error.to_string(),
         }
     }
 

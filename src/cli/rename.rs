@@ -7,9 +7,7 @@ use super::error::Failure;
 use super::exit_code::Code;
 use super::output::Output;
 use super::token_context;
-use crate::error::Error;
 use crate::sanitize::redacted;
-use crate::store::token_store::TokenStore;
 
 /// The verb's arguments.
 #[derive(clap::Args)]
@@ -37,17 +35,7 @@ pub fn run(
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
     let token_store = token_context::token_store(context)?;
-    let renamed =
-        token_store
-            .rename(&arguments.old, &arguments.new)
-            .map_err(|error| match error {
-                Error::InvalidArgument(_) | Error::Store(_)
-                    if is_taken(&token_store, arguments) =>
-                {
-                    Failure::NotDone(error)
-                }
-                error => Failure::of_store(error),
-            })?;
+    let renamed = token_store.rename(&arguments.old, &arguments.new)?;
     let name = renamed.name;
     for warning in &renamed.warnings {
         output.warning(warning);
@@ -61,15 +49,4 @@ pub fn run(
         output.show(&page);
     }
     Ok(Code::Success)
-}
-
-/// Whether both names are stored, so that the new one was the reason to stop.
-fn is_taken(token_store: &TokenStore<'_>, arguments: &Args) -> bool {
-    let Ok(entries) = token_store.list() else {
-        return false;
-    };
-    let names: Vec<String> = entries.flatten().map(|entry| entry.name).collect();
-    [&arguments.old, &arguments.new]
-        .into_iter()
-        .all(|name| names.contains(name))
 }

@@ -38,9 +38,7 @@ pub fn run(
 ) -> Result<Code, Failure> {
     let name = arguments.name.as_ref().or(arguments.token_name.as_ref());
     let name = name.ok_or_else(|| Failure::Usage("name the stored token".to_owned()))?;
-    let switched = token_context::token_store(context)?
-        .switch(name)
-        .map_err(Failure::of_store)?;
+    let switched = token_context::token_store(context)?.switch(name)?;
     let name = switched.name;
     let shadow = token_context::shadow(context, "takes precedence over the active token", "");
     let warnings: Vec<String> = switched.warnings.into_iter().chain(shadow).collect();

@@ -102,7 +102,7 @@ fn raised(error: Error) -> PyErr {
             UnknownKind::Offline => OfflineError::new_err(text),
         },
         Error::UntrustedEndpoint(message) => UntrustedEndpointError::new_err(message),
-        Error::Store(message) => StoreError::new_err(message),
+        Error::Store(message) | Error::NameTaken(message) => StoreError::new_err(message),
         Error::Configuration(message) => ConfigurationError::new_err(message),
         Error::InvalidArgument(message) => {
             PyValueError::new_err(Python::attach(|py| shown(py, message)))

@@ -19,9 +19,9 @@ use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::live_tokens;
 use crate::resolve::in_effect::InEffect;
-use crate::sanitize::{contains_secret, redacted};
+use crate::sanitize::redacted;
 use crate::source::Source;
-use crate::store::{Entry, name};
+use crate::store::Entry;
 use crate::timestamp;
 use crate::token::Token;
 use crate::token_reference::TokenReference;
@@ -238,12 +238,7 @@ impl PyStoredToken {
 
     fn fields(&self) -> Fields {
         Fields {
-            // A name that contains a token is found by this form as well.
-            name: if contains_secret(&self.name) {
-                name::safe(&self.name)
-            } else {
-                self.name.clone()
-            },
+            name: self.name.clone(),
             token: self.mask(),
             fingerprint: self.fingerprint(),
             endpoint: self.endpoint.clone(),

@@ -132,9 +132,12 @@ pub enum Error {
     /// The token must not be sent there.
     #[error("{0}")]
     UntrustedEndpoint(String),
-    /// A file of tokens cannot be read or written, or the name for a token is taken.
+    /// A file of tokens cannot be read or written.
     #[error("{0}")]
     Store(String),
+    /// Another stored token has the name that one was to get.
+    #[error("{0}")]
+    NameTaken(String),
     /// A configuration file is invalid, or contains something that it must not.
     #[error("{0}")]
     Configuration(String),
@@ -200,6 +203,7 @@ impl Error {
             | Self::TokenFormat(_)
             | Self::UntrustedEndpoint(_)
             | Self::Store(_)
+            | Self::NameTaken(_)
             | Self::Configuration(_)
             | Self::InvalidArgument(_)
             | Self::Hub(_)

@@ -43,27 +43,23 @@ impl TokenStore<'_> {
         let (name, token) = (entry.name.clone(), entry.token().ok());
         let is_active = active.is_some() && token == active;
         let tokens: Vec<Digest> = token.iter().map(Token::digest).collect();
-        let in_git = in_git(&transaction, &tokens);
         let names = vec![name];
         transaction.edit(|document| document.remove_all(&names))?;
         // Read again, because removing a section can also change what others inherit.
         let also_stored_as: Vec<String> = entries(transaction.document.text())
             .map_err(Error::Store)?
             .into_iter()
-            .filter(|entry| token.is_some() && entry.token().ok() == token)
+            .filter(|entry| token.as_ref().is_some_and(|token| entry.holds(token)))
             .map(|entry| shown(entry.name))
             .collect();
         let active_goes = is_active && also_stored_as.is_empty();
-        let removed = self.commit(transaction, names, tokens, active_goes)?;
-        Ok(Removed {
+        let mut removed = self.commit(transaction, names, tokens, active_goes)?;
+        if !also_stored_as.is_empty() {
             // Git's copy is that of the other name as well.
-            in_git: match also_stored_as.as_slice() {
-                [] => in_git,
-                _ => Vec::new(),
-            },
-            also_stored_as,
-            ..removed
-        })
+            removed.in_git.clear();
+        }
+        removed.also_stored_as = also_stored_as;
+        Ok(removed)
     }
 
     /// Removes the active token: the token file, and every stored token with the same value. Without
@@ -119,12 +115,10 @@ impl TokenStore<'_> {
         tokens: Vec<Digest>,
         active_goes: bool,
     ) -> Result<Removed, Error> {
-        let in_git = in_git(&transaction, &tokens);
         if !names.is_empty() {
             transaction.edit(|document| document.remove_all(&names))?;
         }
-        let removed = self.commit(transaction, names, tokens, active_goes)?;
-        Ok(Removed { in_git, ..removed })
+        self.commit(transaction, names, tokens, active_goes)
     }
 
     fn commit(
@@ -134,6 +128,7 @@ impl TokenStore<'_> {
         tokens: Vec<Digest>,
         active_goes: bool,
     ) -> Result<Removed, Error> {
+        let in_git = in_git(&transaction, &tokens);
         let active = active_goes && self.token_path().is_some_and(Path::is_file);
         let warnings = transaction.commit(if active_goes {
             ActiveToken::Clear
@@ -143,7 +138,7 @@ impl TokenStore<'_> {
         Ok(Removed {
             names,
             tokens,
-            in_git: Vec::new(),
+            in_git,
             active,
             also_stored_as: Vec::new(),
             warnings,

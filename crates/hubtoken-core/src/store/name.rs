@@ -67,15 +67,18 @@ pub fn safe(name: &str) -> String {
     if changed == name && name != DEFAULT {
         return changed.into_owned();
     }
-    let digest = Digest::of(name).fingerprint();
-    format!("{changed}~{}", digest.get(..DIGITS).unwrap_or(&digest))
+    format!("{changed}~{}", digits(Digest::of(name)))
 }
 
 /// The name for a token that is stored before the Hub has named it.
 #[must_use]
 pub fn placeholder(token: &Token) -> String {
-    let digest = token.digest().fingerprint();
-    format!("token~{}", digest.get(..DIGITS).unwrap_or(&digest))
+    format!("token~{}", digits(token.digest()))
+}
+
+/// The part of a digest that distinguishes a changed name from others.
+pub(super) fn digits(digest: Digest) -> String {
+    digest.fingerprint().chars().take(DIGITS).collect()
 }
 
 #[cfg(test)]

@@ -50,6 +50,11 @@ impl StoredToken {
         judged(Token::parse(&self.value), &self.name)
     }
 
+    /// Whether its value is this token.
+    pub(super) fn holds(&self, token: &Token) -> bool {
+        self.token().is_ok_and(|value| value == *token)
+    }
+
     /// Splits the entry into its name and the stored value as a token.
     pub(super) fn into_parts(self) -> (String, Result<Token, Error>) {
         let token = judged(Token::take(self.value), &self.name);

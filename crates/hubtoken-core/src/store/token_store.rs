@@ -1,4 +1,4 @@
-//! Lists, saves, switches and renames stored tokens. Removing them is in `removal.rs`.
+//! Lists, saves, switches and renames stored tokens. Removing them is in `logout.rs`.
 //!
 //! Each operation that changes something reads and writes under the lock ([`Transaction`]), so that
 //! concurrent processes do not lose changes. Listing takes no lock and needs no write access.
@@ -23,9 +23,6 @@ use crate::interrupt::Interrupt;
 use crate::paths::Paths;
 use crate::sanitize::{contains_secret, redacted};
 use crate::token::{Digest, Token};
-
-/// How many digits of a digest distinguish the token of another account with the same name.
-const DIGITS: usize = 8;
 
 /// A shorter value may be part of an ordinary name.
 const SHORTEST_VALUE: usize = 8;
@@ -68,10 +65,6 @@ pub struct Switched {
     pub name: String,
     /// Warnings for the user.
     pub warnings: Vec<String>,
-}
-
-fn holds(stored: &StoredToken, token: &Token) -> bool {
-    stored.token().is_ok_and(|value| value == *token)
 }
 
 /// The result of renaming a token.
@@ -245,16 +238,13 @@ impl<'a> TokenStore<'a> {
         let mut name = name::safe(if holds_value { "token" } else { wanted });
         if !replace && name == name::placeholder(token) {
             // It may have a better name already.
-            let known = transaction
-                .stored
-                .iter()
-                .filter(|stored| holds(stored, token));
-            name = known.last().map_or(name, |stored| stored.name.clone());
+            let mut known = transaction.stored.iter();
+            let known = known.rfind(|stored| stored.holds(token));
+            name = known.map_or(name, |stored| stored.name.clone());
         } else if !replace && self.belongs_to_other_account(&transaction, &name, metadata)? {
             let digest = Digest::of(&format!("{} {:?}", metadata.endpoint, metadata.user));
             let owner = metadata.user.as_deref().unwrap_or("token");
-            let digits = digest.fingerprint();
-            name = name::safe(&format!("{name}-{owner}~{}", &digits[..DIGITS]));
+            name = name::safe(&format!("{name}-{owner}~{}", name::digits(digest)));
         }
         let known = transaction.metadata.get(token.digest()).unwrap_or_default();
         let metadata = &metadata.after(known.as_ref());
@@ -282,7 +272,7 @@ impl<'a> TokenStore<'a> {
             ActiveToken::Keep
         })?;
         Ok(Saved {
-            name,
+            name: shown(name),
             expires_at: expires_at.into_iter().chain(metadata.expires_at).min(),
             record: metadata.clone(),
             active,
@@ -325,7 +315,7 @@ impl<'a> TokenStore<'a> {
     /// # Errors
     ///
     /// [`Error::TokenFormat`] if the new name contains a token, [`Error::TokenNotFound`] if there
-    /// is no token with the old name, [`Error::Store`], also if the new name is taken.
+    /// is no token with the old name, [`Error::NameTaken`], [`Error::Store`].
     pub fn rename(&self, old: &str, new: &str) -> Result<Renamed, Error> {
         name::check(new)?;
         let stored = self.stored()?;
@@ -347,7 +337,7 @@ impl<'a> TokenStore<'a> {
             });
         }
         if transaction.document.has(&new).map_err(Error::Store)? {
-            return Err(Error::Store(format!(
+            return Err(Error::NameTaken(format!(
                 "there is a stored token `{}` already; log it out or choose another name",
                 redacted(&new)
             )));

@@ -112,9 +112,7 @@ impl<'a> Transaction<'a> {
     /// Removes the entry that a token was stored under before it had the name `chosen`.
     pub(super) fn forget_placeholder(&mut self, chosen: &str, token: &Token) -> Result<(), Error> {
         let placeholder = name::placeholder(token);
-        let is_placeholder = |entry: &StoredToken| {
-            entry.name == placeholder && entry.token().is_ok_and(|value| value == *token)
-        };
+        let is_placeholder = |entry: &StoredToken| entry.name == placeholder && entry.holds(token);
         if chosen != placeholder && self.stored.iter().any(is_placeholder) {
             self.edit(|document| document.remove_all(&[placeholder]))?;
         }

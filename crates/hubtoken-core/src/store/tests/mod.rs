@@ -97,7 +97,7 @@ fn the_verbs() {
     );
     assert!(matches!(
         token_store.rename("laptop", "DEFAULT"),
-        Err(Error::Store(_))
+        Err(Error::NameTaken(_))
     ));
     assert!(token_store.remove("DEFAULT~89dbf710").unwrap().active);
     assert!(!home.join("token").exists());

@@ -93,3 +93,16 @@ fn what_gits_helper_was_given_is_remembered_until_it_is_taken_back() {
     assert!(removed.in_git[0].1 == token("A"));
     assert!(!format!("{removed:?}").contains("Fake"));
 }
+
+#[test]
+fn a_name_of_another_program_is_shown_without_the_token_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = token("A");
+    let section = format!("[{0}]\nhf_token = {0}\n", token.expose());
+    std::fs::write(folder.path().join("stored_tokens"), section).unwrap();
+    let token_store = token_store(folder.path());
+    let name = unverified(&token_store, None, "A");
+    assert!(!name.contains(token.expose()), "{name}");
+    assert_eq!(marks(&token_store), [(name.clone(), Some(false))]);
+    token_store.switch(&name).unwrap();
+}
