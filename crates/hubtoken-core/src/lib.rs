@@ -24,6 +24,7 @@ pub mod interrupt;
 pub mod live_tokens;
 pub mod login;
 pub mod paths;
+pub mod process_stat;
 pub mod process_state;
 pub mod recipient;
 pub mod repository;

@@ -3,7 +3,7 @@
 use import_order::Imports;
 
 /// Each room imports from those before it alone.
-const ROOMS: [&str; 36] = [
+const ROOMS: [&str; 37] = [
     // Tools that know nothing of tokens.
     "sync",
     "interrupt",
@@ -13,6 +13,7 @@ const ROOMS: [&str; 36] = [
     "hexadecimal",
     "strict_url",
     "timestamp",
+    "process_stat",
     // The data types.
     "repository",
     "trace",

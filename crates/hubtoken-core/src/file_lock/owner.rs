@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::hexadecimal;
+use crate::process_stat::ProcessStat;
 
 /// The random part of a record, in bytes.
 const ID_BYTES: usize = 16;
@@ -57,7 +58,7 @@ impl Owner {
             host: host(),
             machine: machine(),
             pid,
-            started: process(pid).map_or_else(String::new, |process| process.started),
+            started: ProcessStat::read(pid).map_or_else(String::new, started),
             locked_at: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |time| time.as_secs()),
@@ -98,12 +99,10 @@ impl Owner {
         if !self.is_of_this_host() || self.machine != machine() || is_nameless(&self.machine) {
             return Liveness::Unknown;
         }
-        match process(self.pid) {
+        match ProcessStat::read(self.pid) {
             Some(process) if process.has_ended => Liveness::Ended,
-            Some(process) if self.started.is_empty() || process.started.is_empty() => {
-                Liveness::Unknown
-            }
-            Some(process) if process.started == self.started => Liveness::Running,
+            Some(_) if self.started.is_empty() => Liveness::Unknown,
+            Some(process) if started(process) == self.started => Liveness::Running,
             Some(_) => Liveness::Ended,
             None => by_signal(self.pid),
         }
@@ -138,29 +137,9 @@ fn machine() -> String {
     }
 }
 
-/// What the system says of a process.
-struct Process {
-    has_ended: bool,
-    started: String,
-}
-
-/// A process, read from `/proc`; `None` if there is no such entry, which also means that it is
-/// hidden from this user.
-fn process(pid: u32) -> Option<Process> {
-    /// The state, the number of threads and the start time, counted after the program's name.
-    const FIELDS: [usize; 3] = [0, 17, 19];
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    // The name may contain anything, even parentheses.
-    let end = stat.iter().rposition(|byte| *byte == b')')?;
-    let text = std::str::from_utf8(stat.get(end + 1..)?).ok()?;
-    let fields: Vec<&str> = text.split_whitespace().collect();
-    let [state, threads, started] = FIELDS.map(|index| fields.get(index).copied());
-    // A process whose first thread has ended looks like a zombie while others still run.
-    let has_ended = matches!(state?, "Z" | "X" | "x") && matches!(threads?, "0" | "1");
-    Some(Process {
-        has_ended,
-        started: started?.to_owned(),
-    })
+/// When a process was started, as a record has it.
+fn started(process: ProcessStat) -> String {
+    process.started.to_string()
 }
 
 /// Whether a process exists, by a signal that does nothing.
@@ -240,7 +219,7 @@ mod tests {
             .unwrap();
         let owner = Owner {
             pid: child.id(),
-            started: process(child.id()).unwrap().started,
+            started: started(ProcessStat::read(child.id()).unwrap()),
             ..Owner::current().unwrap()
         };
         assert_eq!(owner.liveness(), Liveness::Running);

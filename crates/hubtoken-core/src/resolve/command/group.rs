@@ -80,17 +80,10 @@ mod shared {
     use rustix::process::{Pid, Signal, kill_process};
 
     use crate::env::HUBTOKEN_IN_TOKEN_COMMAND;
+    use crate::process_stat::ProcessStat;
 
     /// How often to look again, since a process may start another one meanwhile.
     const ROUNDS: usize = 4;
-
-    /// A process, from `/proc`.
-    struct Process {
-        id: u32,
-        parent: u32,
-        group: u32,
-        started: u64,
-    }
 
     /// Kills a program and what it started. Without `/proc`, nothing is found.
     pub(super) fn kill(program: u32) {
@@ -111,11 +104,11 @@ mod shared {
 
     /// The processes of a program.
     fn family(program: u32) -> HashSet<u32> {
-        let processes: Vec<Process> = fs::read_dir("/proc")
+        let processes: Vec<ProcessStat> = fs::read_dir("/proc")
             .into_iter()
             .flatten()
             .flatten()
-            .filter_map(|entry| process(entry.file_name().to_str()?.parse().ok()?))
+            .filter_map(|entry| ProcessStat::read(entry.file_name().to_str()?.parse().ok()?))
             .collect();
         let Some(first) = processes.iter().find(|process| process.id == program) else {
             return HashSet::new();
@@ -125,7 +118,7 @@ mod shared {
             .filter(|process| process.group == first.group)
             .map(|process| process.id)
             .collect();
-        let is_orphan = |process: &&Process| {
+        let is_orphan = |process: &&ProcessStat| {
             process.group == first.group
                 && process.started >= first.started
                 && !in_group.contains(&process.parent)
@@ -148,23 +141,6 @@ mod shared {
                 return family;
             }
         }
-    }
-
-    fn process(id: u32) -> Option<Process> {
-        /// The parent, the group and the start time, counted after the program's name.
-        const FIELDS: [usize; 3] = [1, 2, 19];
-        let stat = fs::read(format!("/proc/{id}/stat")).ok()?;
-        // The name may contain anything, even parentheses.
-        let end = stat.iter().rposition(|byte| *byte == b')')?;
-        let text = std::str::from_utf8(stat.get(end + 1..)?).ok()?;
-        let fields: Vec<&str> = text.split_whitespace().collect();
-        let [parent, group, started] = FIELDS.map(|index| fields.get(index).copied());
-        Some(Process {
-            id,
-            parent: parent?.parse().ok()?,
-            group: group?.parse().ok()?,
-            started: started?.parse().ok()?,
-        })
     }
 
     /// Whether a process was started by a command.
