@@ -15,12 +15,16 @@ from tests.python.servers import Request, identity, serving
 
 def test_a_caller_with_more_time_takes_over_when_the_first_one_gives_up() -> None:
     with serving(b"") as server:
-        hang = server.hang
+        gave_up = threading.Event()
 
-        def first_hangs(request: Request) -> bytes:
-            return hang(request) if len(server.requests) == 1 else identity()
+        def respond(request: Request) -> bytes:
+            if request is server.requests[0]:
+                return server.hang(request)
+            # Otherwise, the answer might arrive while the first caller still looks for one.
+            assert gave_up.wait(DEADLINE)
+            return identity()
 
-        server.behavior = first_hangs
+        server.behavior = respond
         value = fake_token()
         failures: list[BaseException] = []
 
@@ -29,6 +33,8 @@ def test_a_caller_with_more_time_takes_over_when_the_first_one_gives_up() -> Non
                 hubtoken.whoami(value, endpoint=server.endpoint, timeout=0.2)
             except hubtoken.HubUnreachableError as error:
                 failures.append(error)
+            finally:
+                gave_up.set()
 
         hasty = threading.Thread(target=give_up, daemon=True)
         hasty.start()

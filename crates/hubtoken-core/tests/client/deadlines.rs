@@ -3,6 +3,7 @@
 //! The time passes only when a test says so, and every time-out is far longer than a test may take.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hubtoken_core::error::{Error, UnknownKind};
@@ -11,7 +12,7 @@ use hubtoken_core::identity::client::{Client, IdentityAnswer};
 use hubtoken_core::identity::failure::Failure;
 use hubtoken_core::identity::freshness::Freshness;
 use hubtoken_core::identity::{Options, Settings};
-use hubtoken_core::interrupt::NeverInterrupted;
+use hubtoken_core::interrupt::{Interrupt, NeverInterrupted};
 use hubtoken_core::repository::RepositoryType;
 use hubtoken_core::require::Requirement;
 use hubtoken_core::role::{Required, Role};
@@ -40,6 +41,15 @@ fn ask(client: &Arc<Client>, hub: &FakeHub, options: &Options) -> Result<Identit
     let credential = credential(hub.endpoint());
     let connection = client.connect(&credential.endpoint, &Settings::default());
     client.identify(&credential, &connection, options, &NeverInterrupted)
+}
+
+fn requirement() -> Requirement {
+    Requirement {
+        required: Required::Role(Role::Write),
+        repository: Some(("alice/tiny".to_owned(), RepositoryType::Model)),
+        namespace: None,
+        must_exist: false,
+    }
 }
 
 fn text(outcome: Result<IdentityAnswer, Failure>) -> String {
@@ -98,6 +108,65 @@ fn a_follower_with_more_time_takes_over() {
     assert_eq!(hub.requests(), 2);
 }
 
+/// Keeps a caller from continuing until it is released.
+#[derive(Default)]
+struct HeldUp {
+    released: AtomicBool,
+}
+
+impl Interrupt for HeldUp {
+    fn is_set(&self) -> bool {
+        until(|| self.released.load(Ordering::SeqCst));
+        false
+    }
+}
+
+#[test]
+fn an_answer_that_another_caller_gets_in_the_meantime_counts() {
+    let hub = FakeHub::start(answer(200, "", ALICE));
+    hub.set_route("/api/models/", answer(200, "", "OK"));
+    for (path, requirement) in [
+        ("/api/whoami-v2", None),
+        ("/api/models/", Some(requirement())),
+    ] {
+        let before = hub.requests_for(path);
+        let gate = hub.close_gate_for(path);
+        let time = HandClock::default();
+        let client = client(&time);
+        let held_up = HeldUp::default();
+        let ask = |options: &Options, interrupt: &dyn Interrupt| {
+            let credential = credential(hub.endpoint());
+            let connection = client.connect(&credential.endpoint, &Settings::default());
+            match &requirement {
+                None => client
+                    .identify(&credential, &connection, options, interrupt)
+                    .map(|answer| assert!(answer.stale.is_none()))
+                    .map_err(|failure| failure.into_error(&credential)),
+                Some(requirement) => requirement
+                    .check(&client, &credential, &connection, options, interrupt)
+                    .map(|assurance| assert!(assurance.stale.is_none())),
+            }
+        };
+        std::thread::scope(|scope| {
+            let (ask, held_up) = (&ask, &held_up);
+            let gate = gate;
+            let short = started(&client, HOUR);
+            let leader = scope.spawn(move || ask(&short, held_up));
+            until(|| hub.requests_for(path) == before + 1);
+            let long = started(&client, HOUR * 9);
+            let follower = scope.spawn(move || ask(&long, &NeverInterrupted));
+            time.pass(HOUR);
+            until(|| hub.requests_for(path) == before + 2);
+            gate.open();
+            let followed = follower.join();
+            held_up.released.store(true, Ordering::SeqCst);
+            followed.expect("no panic").expect("an answer");
+            leader.join().expect("no panic").expect("the same answer");
+        });
+        assert_eq!(hub.requests_for(path), before + 2);
+    }
+}
+
 #[test]
 fn callers_whose_time_ends_together_send_one_request() {
     let hub = FakeHub::start(answer(200, "", ALICE));
@@ -129,12 +198,7 @@ fn all_requests_of_a_check_share_one_budget() {
     let first = hub.close_gate();
     let time = HandClock::default();
     let client = client(&time);
-    let requirement = Requirement {
-        required: Required::Role(Role::Write),
-        repository: Some(("alice/tiny".to_owned(), RepositoryType::Model)),
-        namespace: None,
-        must_exist: false,
-    };
+    let requirement = requirement();
     std::thread::scope(|scope| {
         let _first = first;
         let check = scope.spawn(|| {

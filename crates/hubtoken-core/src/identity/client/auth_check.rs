@@ -75,6 +75,11 @@ impl Client {
             };
             self.auth_check_requests.get(check, &caller, cached, fetch)
         };
+        let known = known.or_else(|failure| match cached() {
+            // Another caller may have had its answer in the meantime.
+            Some(Ok(allowed)) if failure.is_inconclusive() => Ok(allowed),
+            _ => Err(failure),
+        });
         match known? {
             (asked, AuthCheckResponse::Outcome(outcome), response) => {
                 Ok((asked, outcome, response))

@@ -80,10 +80,11 @@ impl Client {
             Err(failure) if failure.is_inconclusive() => failure,
             Err(failure) => return Err(failure),
         };
-        if follows
-            && let Some(shared) = &shared
-            && let Some(answer) = self.read_shared(&key, shared, &window)
-        {
+        // Another caller, or another process, may have had its answer in the meantime.
+        let learned = self
+            .cached_within(&key, &window)
+            .or_else(|| self.read_shared(&key, shared.as_ref()?, &window));
+        if let Some(answer) = learned {
             return answer.map(|(asked, identity)| IdentityAnswer::fresh(asked, identity));
         }
         let stale = FreshnessWindow::stale(now, options, end);
