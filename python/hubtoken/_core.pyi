@@ -31,6 +31,7 @@ __all__ = [
     "ambient_endpoint",
     "authorize",
     "cached_identity",
+    "check_lifetimes",
     "check_repository",
     "clear_cache",
     "explain",
@@ -1560,6 +1561,17 @@ def cached_identity(
         >>> import hubtoken
         >>> hubtoken.cached_identity("hf_FakeFakeFakeFakeFakeFakeFakeFakeXX") is None
         True
+    """
+
+def check_lifetimes(max_age: float | None, timeout: float | None) -> None:
+    """Checks that the lifetimes of a middleware's calls are valid. For `hubtoken.asgi`.
+
+    Args:
+        max_age: As for `identify`.
+        timeout: As for `identify`.
+
+    Raises:
+        ValueError: One of them is not a valid number of seconds.
     """
 
 def check_repository(repo: str, repo_type: str) -> None:

@@ -32,6 +32,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from hubtoken import authorize, cached_identity, identify
 from hubtoken._core import (
+    check_lifetimes,
     check_repository,
     identify_anew,
     is_known_permission,
@@ -72,8 +73,6 @@ _WAITING = 256
 _AGAIN = 5
 # The maximum age of an identity for a denial, in seconds; also the minimum time between requests.
 _DENIAL_AGE = 10.0
-# The longest time that the core counts, in seconds.
-_LONGEST = 1 << 63
 
 
 class _Refusal(Exception):  # noqa: N818 - it is an answer, not an error
@@ -205,12 +204,7 @@ class _Check:
             check_repository(repo, repo_type)
         if require is None and repo is not None:
             raise ValueError("repo needs require, the role or permission that is needed on it")
-        for name, seconds in (("max_age", max_age), ("timeout", timeout)):
-            # As the core takes them: reported here, and not at the first request.
-            if seconds is not None and not 0 <= seconds <= _LONGEST:
-                raise ValueError(f"{name} must be a number of seconds, 0 or more")
-        if timeout == 0:
-            raise ValueError("timeout must be a positive number of seconds")
+        check_lifetimes(max_age, timeout)
         self._require = require
         self._repo = repo
         self._repo_type = repo_type

@@ -154,6 +154,20 @@ pub fn check_repository(repo: &str, repo_type: &str) -> PyResult<()> {
         .map_err(to_python)
 }
 
+/// Checks that the lifetimes of a middleware's calls are valid. For `hubtoken.asgi`.
+///
+/// Args:
+///     max_age: As for `identify`.
+///     timeout: As for `identify`.
+///
+/// Raises:
+///     ValueError: One of them is not a valid number of seconds.
+#[pyfunction]
+#[pyo3(signature = (max_age: "float | None", timeout: "float | None") -> "None")]
+pub fn check_lifetimes(max_age: Option<Seconds>, timeout: Option<Seconds>) -> PyResult<()> {
+    options(Options::default(), max_age, None, timeout).map(drop)
+}
+
 /// The options of a call that goes on with what an earlier one has begun.
 fn after(options: Options, spent: f64, process: &ProcessState) -> PyResult<Options> {
     let spent = Duration::try_from_secs_f64(spent)

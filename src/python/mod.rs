@@ -73,7 +73,7 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use super::asgi::{check_repository, identify_anew, require_of_caller};
+    use super::asgi::{check_lifetimes, check_repository, identify_anew, require_of_caller};
     #[pymodule_export]
     use super::authorize::{PyVerdict, authorize, is_known_permission};
     #[pymodule_export]

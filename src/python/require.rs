@@ -270,13 +270,14 @@ fn defaulted(
     if let (Some(role), Some(repo)) = (role, &repo) {
         return Ok((role, repo.clone()));
     }
-    let defaults = process
-        .resolver
-        .defaults(
-            &PythonEnvironment::current(py)?,
-            std::env::current_dir().ok().as_deref(),
-        )
-        .map_err(to_python)?;
+    let folder = std::env::current_dir().ok();
+    let defaults = match process.resolver.known_defaults(folder.as_deref()) {
+        Some(known) => known,
+        None => process
+            .resolver
+            .defaults(&PythonEnvironment::current(py)?, folder.as_deref())
+            .map_err(to_python)?,
+    };
     let role = match role {
         Some(role) => role,
         None => defaults

@@ -37,6 +37,7 @@ mod git;
 mod hub;
 mod inference;
 mod lfs;
+mod local_url;
 mod middleware;
 mod monitoring;
 mod names;

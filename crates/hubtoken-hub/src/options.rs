@@ -13,6 +13,7 @@ use url::{Host, Url};
 
 use super::error::HubError;
 use super::inference::options::InferenceOptions;
+use super::local_url::is_on_this_machine;
 use super::monitoring::log::{LogFormat, LogLevel};
 use super::rate_limit::RateLimit;
 use super::registry::AUDIT_DAYS;
@@ -225,12 +226,9 @@ impl HubOptions {
             && base.fragment().is_none()
             && base.username().is_empty()
             && base.password().is_none();
-        let on_this_machine = match base.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
-            None => return Err(invalid_base_url("it has no host")),
-        };
+        if !base.has_host() {
+            return Err(invalid_base_url("it has no host"));
+        }
         if !is_bare {
             return Err(invalid_base_url(
                 "it may only have a scheme, a host and a port",
@@ -243,7 +241,7 @@ impl HubOptions {
             "https" => Err(invalid_base_url(
                 "the Hub does not serve https: give a certificate, or set behind_proxy if a proxy terminates TLS",
             )),
-            "http" if on_this_machine && !self.is_public() => Ok(()),
+            "http" if is_on_this_machine(&base) && !self.is_public() => Ok(()),
             _ => Err(invalid_base_url(
                 "clients send tokens there, so it must be https; plain http is only for this machine",
             )),

@@ -135,10 +135,10 @@ fn plain_http_to_another_host_is_for_those_that_the_user_named() {
         assert!(Endpoint::parse_with(never, hub).is_err(), "{never}");
         assert!(Endpoint::parse_recorded(never).is_err(), "{never}");
     }
-    // Nobody is asked about what needs no permission.
-    let nobody = |_: &Origin| -> Result<bool, Error> { panic!("it was asked") };
+    // No permission is asked for where none is needed.
+    let unasked = |_: &Origin| -> Result<bool, Error> { panic!("it was asked") };
     for plain in ["https://hub", "http://localhost:1", "http://[::1]"] {
-        assert!(Endpoint::parse_with(plain, nobody).is_ok(), "{plain}");
+        assert!(Endpoint::parse_with(plain, unasked).is_ok(), "{plain}");
     }
     // A recorded name of this machine is not thereby one that others may use.
     let recorded = Endpoint::parse_recorded("http://hub.localhost").unwrap();

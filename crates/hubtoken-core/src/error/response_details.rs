@@ -1,8 +1,8 @@
 //! What a Hub's answer says about itself: its request ID, and its message.
 //!
-//! Whoever runs the Hub finds a request by its ID, so the ID belongs into every error that an
-//! answer caused, beside the Hub's own words. Both are untrusted text: a Hub may repeat the token,
-//! or send a page. They are made safe before they get here.
+//! A Hub's operators find a request by its ID, so every error that an answer caused shows the ID
+//! beside the Hub's own words. Both are untrusted text: a Hub may repeat the token, or send a page.
+//! They are made safe before they get here.
 
 use std::sync::Arc;
 

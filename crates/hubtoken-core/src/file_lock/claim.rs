@@ -6,8 +6,8 @@
 //! record, created exclusively, and a record never comes back. As long as a process has the claim,
 //! a lock file that still holds that record therefore stays what it is.
 //!
-//! A process may die with a claim. Its claim is then stale like any lock, and whoever creates the
-//! claim of *that* claim has its right.
+//! A process may die with a claim. Its claim is then stale like any lock, and the process that
+//! creates the claim of *that* claim has its right.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -103,7 +103,7 @@ pub(super) struct Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         for file in &self.files {
-            // One that stays blocks nobody, since its record is gone.
+            // One that cannot be removed does no harm, since its record is gone.
             let _ = fs::remove_file(file);
         }
     }

@@ -43,10 +43,10 @@ impl Resolver {
         environment: &dyn Environment,
         folder: Option<&Path>,
     ) -> Result<Defaults, Error> {
-        let mut configurations = lock_ignoring_poison(&self.configurations);
-        if let Some(found) = configurations.fresh(folder) {
-            return Ok(Defaults::of(found));
+        if let Some(known) = self.known_defaults(folder) {
+            return Ok(known);
         }
+        let mut configurations = lock_ignoring_poison(&self.configurations);
         let paths = Paths::new(environment);
         let home = crate::paths::home(environment);
         let search_paths = SearchPaths {
@@ -56,6 +56,14 @@ impl Resolver {
         };
         let found = configurations.find(folder, &search_paths)?;
         Ok(Defaults::of(&found))
+    }
+
+    /// The defaults for a folder, if the disk was searched within the last second. Reads neither
+    /// the disk nor the environment.
+    #[must_use]
+    pub fn known_defaults(&self, folder: Option<&Path>) -> Option<Defaults> {
+        let mut configurations = lock_ignoring_poison(&self.configurations);
+        configurations.fresh(folder).map(Defaults::of)
     }
 }
 

@@ -11,8 +11,9 @@ use super::service_key;
 
 /// What a mask has in place of most of the token.
 pub const ELLIPSIS: char = '\u{2026}';
-/// What becomes of it where it cannot be encoded: three dots, or an escape sequence.
-const ASCII_ELLIPSES: [&str; 2] = ["...", "\\u2026"];
+/// What becomes of it where it cannot be encoded: an escape sequence, or three dots.
+const ESCAPED_ELLIPSIS: &str = "\\u2026";
+const DOTS: &str = "...";
 
 /// The maximum length of a token in bytes.
 ///
@@ -63,11 +64,12 @@ const LONGEST_PLACEHOLDER: usize = 34;
 /// Why a value cannot be a token, in a message that does not show it.
 pub(super) fn find_problem(value: &str) -> Option<String> {
     let (prefix, _) = split_prefix(value);
-    let illegal = value.bytes().position(|byte| !LEGAL[usize::from(byte)]);
+    let bytes = ByteKinds::of(value);
     // Most masks and placeholders also contain an illegal character, but that would be a less
     // helpful message.
-    let has_mark = illegal.is_some() && value.contains(['*', ELLIPSIS, '\u{2022}']);
-    if has_mark || ASCII_ELLIPSES.iter().any(|mark| value.contains(mark)) {
+    let has_mark = bytes.have(ByteKinds::ILLEGAL)
+        && (value.contains(['*', ELLIPSIS, '\u{2022}']) || value.contains(ESCAPED_ELLIPSIS));
+    if has_mark || (bytes.have(ByteKinds::DOT) && value.contains(DOTS)) {
         return Some(
             "this is a masked token, as a list or a log shows it, not the token itself. Copy the \
              value when it is created, or refresh the token to get a new one"
@@ -93,17 +95,17 @@ pub(super) fn find_problem(value: &str) -> Option<String> {
             value.len()
         ));
     }
-    if is_header(value) {
+    if bytes.have(ByteKinds::ILLEGAL) && is_header(value) {
         return Some(
             "this is the value of an Authorization header. Hand over the token alone, without the \
              word `Bearer` or `Basic`"
                 .to_owned(),
         );
     }
-    if let Some(position) = illegal {
-        return Some(find_illegal(value, position));
+    if bytes.have(ByteKinds::ILLEGAL) {
+        return Some(find_illegal(value));
     }
-    if holds_another(value) {
+    if bytes.have(ByteKinds::EQUALS) && holds_another(value) {
         return Some(
             "there is a `=` inside the value: it may be two tokens, or a line that sets a variable \
              of another name. Put the token there alone"
@@ -125,20 +127,45 @@ fn is_header(value: &str) -> bool {
             .any(|scheme| first.eq_ignore_ascii_case(scheme))
 }
 
-/// The bytes that a bearer token may contain (RFC 6750, section 2.1).
-const LEGAL: [bool; 256] = {
-    let mut legal = [false; 256];
-    let mut byte: u8 = 0;
-    while byte < 128 {
-        legal[byte as usize] = byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
-        byte += 1;
-    }
-    legal
-};
+/// What kinds of bytes a value contains, found in one pass: nearly every value is checked, and
+/// hardly any needs more than that.
+#[derive(Clone, Copy)]
+pub(super) struct ByteKinds(u8);
 
-/// Describes an illegal character and its position.
-fn find_illegal(value: &str, position: usize) -> String {
+impl ByteKinds {
+    /// What a bearer token cannot contain (RFC 6750, section 2.1).
+    pub(super) const ILLEGAL: u8 = 1;
+    const DOT: u8 = 2;
+    pub(super) const EQUALS: u8 = 4;
+
+    const OF_BYTE: [u8; 256] = {
+        let mut kinds = [Self::ILLEGAL; 256];
+        let mut byte: u8 = 0;
+        while byte < 128 {
+            kinds[byte as usize] = match byte {
+                b'.' => Self::DOT,
+                b'=' => Self::EQUALS,
+                b'-' | b'_' | b'~' | b'+' | b'/' => 0,
+                byte if byte.is_ascii_alphanumeric() => 0,
+                _ => Self::ILLEGAL,
+            };
+            byte += 1;
+        }
+        kinds
+    };
+
+    pub(super) fn of(value: &str) -> Self {
+        let kinds = value.bytes().map(|byte| Self::OF_BYTE[usize::from(byte)]);
+        Self(kinds.fold(0, |all, kind| all | kind))
+    }
+
+    pub(super) fn have(self, kinds: u8) -> bool {
+        self.0 & kinds != 0
+    }
+}
+
+/// Describes the first illegal character and its position.
+fn find_illegal(value: &str) -> String {
     if let Some(position) = value.chars().position(char::is_whitespace) {
         return format!(
             "there is white space inside the value (after {position} characters): it may be two \
@@ -150,6 +177,8 @@ fn find_illegal(value: &str, position: usize) -> String {
             "there is a control character inside the value (after {position} characters)"
         );
     }
+    let is_legal = |byte: &u8| ByteKinds::OF_BYTE[usize::from(*byte)] != ByteKinds::ILLEGAL;
+    let position = value.bytes().take_while(is_legal).count();
     format!("the value has a character (after {position} bytes) that bearer tokens cannot contain")
 }
 

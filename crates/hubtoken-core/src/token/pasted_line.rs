@@ -2,7 +2,7 @@
 //!
 //! Users copy a whole line of a file of variables, of a shell's history or of a documentation page:
 //! `HF_TOKEN=hf_...`, `-H "Authorization: Bearer hf_..."`. What is around the token is stripped like
-//! quotes, one layer at a time, and whoever uses the token warns about it.
+//! quotes, one layer at a time, and the caller warns about it.
 //!
 //! Nothing is guessed. A name must be that of a token, and a name that could belong to any service
 //! counts only if a Hub token, or a key that is recognized and refused, follows it. A line with
@@ -10,7 +10,7 @@
 //! space or punctuation makes it an error.
 
 use super::TokenKind;
-use super::format::MAXIMUM_LENGTH;
+use super::format::{ByteKinds, MAXIMUM_LENGTH};
 use super::service_key::recognize;
 
 /// What a token was copied with.
@@ -90,7 +90,7 @@ fn is_invisible(character: char) -> bool {
 pub(super) fn strip(raw: &str) -> (&str, Option<PastedLine>) {
     let mut text = trimmed(raw);
     // Hardly any value contains a character that a line needs.
-    if text.len() > LONGEST || text.bytes().all(is_plain) {
+    if text.len() > LONGEST || !ByteKinds::of(text).have(ByteKinds::ILLEGAL | ByteKinds::EQUALS) {
         return (text, None);
     }
     let mut line = None;
@@ -118,10 +118,6 @@ pub(super) fn strip(raw: &str) -> (&str, Option<PastedLine>) {
 
 fn trimmed(text: &str) -> &str {
     text.trim_matches(is_invisible)
-}
-
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)
 }
 
 /// The text inside one pair of quotes, unless these are the quotes of two texts.

@@ -158,9 +158,9 @@ fn an_answer_that_another_caller_gets_in_the_meantime_counts() {
             time.pass(HOUR);
             until(|| hub.requests_for(path) == before + 2);
             gate.open();
-            let followed = follower.join();
+            let second = follower.join();
             held_up.released.store(true, Ordering::SeqCst);
-            followed.expect("no panic").expect("an answer");
+            second.expect("no panic").expect("an answer");
             leader.join().expect("no panic").expect("the same answer");
         });
         assert_eq!(hub.requests_for(path), before + 2);

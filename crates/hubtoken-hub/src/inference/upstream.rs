@@ -9,11 +9,12 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use reqwest::Client;
 use reqwest::redirect::Policy;
-use url::{Host, Url};
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::options::{InferenceOptions, Upstream, invalid};
 use crate::error::HubError;
+use crate::local_url::is_on_this_machine;
 use crate::names;
 use hubtoken_core::bounded_file::read_secret;
 use hubtoken_core::http::{self, Certificates};
@@ -162,13 +163,7 @@ fn key(upstream: &Upstream, url: &Url) -> Result<Option<HeaderValue>, HubError> 
         what: shown(upstream),
         reason: because(reason),
     };
-    let on_this_machine = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
-        None => false,
-    };
-    if url.scheme() == "http" && !on_this_machine {
+    if url.scheme() == "http" && !is_on_this_machine(url) {
         return Err(invalid_upstream(
             upstream,
             &because("plain http to another machine would expose it to the network"),
