@@ -96,6 +96,56 @@ def test_an_answer_about_a_repository_is_named(answer: str) -> None:
             check(caught.value)
 
 
+# Answers that cannot be used, with the ID of their request.
+UNUSABLE: dict[str, bytes] = {
+    "redirect to another host": http(302, Location="https://hub.example/", X_Request_Id=ID),
+    "redirect that is ambiguous": http(307, Location="//a\\@b/", X_Request_Id=ID),
+    "redirect to nowhere": http(301, X_Request_Id=ID),
+    "redirect to itself": http(302, Location="", X_Request_Id=ID),
+    "body that is cut off": http(200, "{", length=100, X_Request_Id=ID),
+    "error that is cut off": http(503, "{", length=100, X_Request_Id=ID),
+    "body without end": http(200, b"x" * (5 << 20), X_Request_Id=ID),
+    "page": http(200, "<html>", X_Request_Id=ID),
+    "nothing": http(200, X_Request_Id=ID),
+    "no identity": http(200, "{}", X_Request_Id=ID),
+    "a list": http(200, "[]", X_Request_Id=ID),
+    "other status": http(418, X_Request_Id=ID),
+    "success of another kind": http(206, "{}", X_Request_Id=ID),
+}
+
+
+@pytest.mark.parametrize("answer", UNUSABLE)
+def test_an_answer_that_cannot_be_used_is_named(answer: str) -> None:
+    with serving(UNUSABLE[answer]) as server:
+        for call in CALLS.values():
+            token = handed_over(endpoint=server.endpoint)
+            with pytest.raises(hubtoken.VerdictUnknownError) as caught:
+                call(token)
+            assert caught.value.request_id == ID
+            assert str(caught.value).endswith(f"request ID: {ID})")
+            assert not leaks(str(caught.value), token.reveal())
+    # An auth-check needs no body.
+    if answer == "nothing":
+        return
+    with serving(about(UNUSABLE[answer])) as server:
+        token = handed_over(endpoint=server.endpoint)
+        with pytest.raises(hubtoken.VerdictUnknownError) as caught:
+            hubtoken.require_role("read", token, repo="bob/x")
+        assert caught.value.request_id == ID
+
+
+def test_an_id_that_repeats_the_token_is_masked_in_an_answer_that_cannot_be_used() -> None:
+    value = fake_token()
+    for answer in (
+        http(302, Location="https://hub.example/", X_Request_Id=f"at {value}"),
+        http(200, "{", length=100, X_Request_Id=value),
+    ):
+        with serving(answer) as server:
+            with pytest.raises(hubtoken.VerdictUnknownError) as caught:
+                hubtoken.whoami(value, endpoint=server.endpoint)
+            assert not leaks(f"{caught.value} {caught.value.request_id}", value)
+
+
 @pytest.mark.parametrize("status", [401, 429])
 def test_another_process_names_the_answer_as_well(home: Path, status: int) -> None:
     program = (

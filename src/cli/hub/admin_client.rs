@@ -20,7 +20,7 @@ use crate::cli::error::Failure;
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::{Error, ResponseDetails, UnknownKind};
-use crate::http::{self, HubClient, Settings, Transport, TransportError};
+use crate::http::{self, HubClient, Settings, Transport};
 use crate::hub;
 use crate::identity::TIMEOUT;
 use crate::identity::response::{message, of_answer};
@@ -169,13 +169,14 @@ impl<'a> Admin<'a> {
             self.timeout,
         );
         let answer = wait(request, self.interrupt)?.map_err(|reason| {
-            let (TransportError::Unreachable(text)
-            | TransportError::TimedOut { text, .. }
-            | TransportError::Protocol(text)) = reason;
-            unreachable(format!(
-                "the Hub at {} does not answer: {text}",
-                self.endpoint
-            ))
+            let details = reason
+                .head()
+                .map_or_else(ResponseDetails::default, |head| of_answer(head, &self.key));
+            unreachable(details.append_to(&format!(
+                "the Hub at {} does not answer: {}",
+                self.endpoint,
+                reason.text()
+            )))
         })?;
         let details = match answer.status {
             200..=299 => ResponseDetails::default(),

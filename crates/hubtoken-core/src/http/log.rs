@@ -38,10 +38,7 @@ impl LoggedRequest {
 
     /// Emits the reason for a missing response.
     pub(super) fn failed(&mut self, failure: TransportError) -> TransportError {
-        let (TransportError::Unreachable(reason)
-        | TransportError::TimedOut { text: reason, .. }
-        | TransportError::Protocol(reason)) = &failure;
-        self.write(None, reason);
+        self.write(None, failure.text());
         failure
     }
 

@@ -48,7 +48,7 @@ const MAXIMUM_REDIRECTS: usize = 5;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A response, read to its end.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
     pub status: u16,
@@ -66,10 +66,10 @@ impl Response {
     }
 }
 
-/// Why there is no response. None of these says anything about a token.
+/// Why there is no usable response. None of these says anything about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransportError {
-    /// No response, or not in time, or an incomplete one.
+    /// No response.
     Unreachable(String),
     /// No complete response within the time that the caller allowed.
     TimedOut {
@@ -78,8 +78,60 @@ pub enum TransportError {
         /// What was waited for.
         text: String,
     },
-    /// A response that a Hub does not send.
-    Protocol(String),
+    /// The request cannot be sent.
+    Unsendable(String),
+    /// A response that was cut off, or that a Hub does not send: a redirect to another host, a body
+    /// without end.
+    Unusable {
+        /// Why it cannot be used.
+        text: String,
+        /// Whether it was cut off, so that the next one may be whole.
+        is_incomplete: bool,
+        /// Its status and headers.
+        head: Box<Response>,
+    },
+}
+
+impl TransportError {
+    /// The reason, in words.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Unreachable(text)
+            | Self::TimedOut { text, .. }
+            | Self::Unsendable(text)
+            | Self::Unusable { text, .. } => text,
+        }
+    }
+
+    /// The status and the headers of the response, if there is one.
+    #[must_use]
+    pub fn head(&self) -> Option<&Response> {
+        match self {
+            Self::Unusable { head, .. } => Some(head),
+            _ => None,
+        }
+    }
+
+    fn unusable(response: &reqwest::Response, text: impl Into<String>) -> Self {
+        Self::of_response(response, text.into(), false)
+    }
+
+    fn cut_off(response: &reqwest::Response, text: impl Into<String>) -> Self {
+        Self::of_response(response, text.into(), true)
+    }
+
+    fn of_response(response: &reqwest::Response, text: String, is_incomplete: bool) -> Self {
+        Self::Unusable {
+            text,
+            is_incomplete,
+            head: Box::new(Response {
+                status: response.status().as_u16(),
+                headers: response.headers().clone(),
+                body: Vec::new(),
+            }),
+        }
+    }
 }
 
 /// A client for one route to a Hub.
@@ -232,8 +284,9 @@ pub async fn send(
             .map_err(|error| logged.failed(classify(&error, client.proxy.as_ref())))?;
         if response.status().is_redirection() {
             logged.answered(response.status());
-            return Err(TransportError::Protocol(
-                "it redirects instead of answering".to_owned(),
+            return Err(TransportError::unusable(
+                &response,
+                "it redirects instead of answering",
             ));
         }
         let answer = read(client, response).await;
@@ -291,8 +344,9 @@ fn authorize(
     request: RequestBuilder,
     authorization: &str,
 ) -> Result<RequestBuilder, TransportError> {
-    let mut value = HeaderValue::from_str(authorization)
-        .map_err(|_| TransportError::Protocol("the token cannot be sent in a header".to_owned()))?;
+    let mut value = HeaderValue::from_str(authorization).map_err(|_| {
+        TransportError::Unsendable("the token cannot be sent in a header".to_owned())
+    })?;
     value.set_sensitive(true);
     Ok(request.header(AUTHORIZATION, value))
 }
@@ -304,7 +358,8 @@ async fn follow(
     authorization: Option<Zeroizing<String>>,
 ) -> Result<Response, TransportError> {
     let mut url = endpoint.url(path);
-    for _ in 0..=MAXIMUM_REDIRECTS {
+    let mut redirects = 0;
+    loop {
         let mut request = client.http.get(&url);
         if let Some(text) = &authorization {
             request = authorize(request, text)?;
@@ -317,15 +372,19 @@ async fn follow(
         let status = response.status();
         if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             logged.answered(status);
+            if redirects == MAXIMUM_REDIRECTS {
+                return Err(TransportError::unusable(
+                    &response,
+                    format!("it redirects more than {MAXIMUM_REDIRECTS} times"),
+                ));
+            }
+            redirects += 1;
             url = redirection(endpoint, &response)?;
             continue;
         }
         let answer = read(client, response).await;
         return logged.ended(answer);
     }
-    Err(TransportError::Protocol(format!(
-        "it redirects more than {MAXIMUM_REDIRECTS} times"
-    )))
 }
 
 /// The target of a redirect, if it is on the same Hub.
@@ -333,7 +392,8 @@ fn redirection(
     endpoint: &Endpoint,
     response: &reqwest::Response,
 ) -> Result<String, TransportError> {
-    let nowhere = || TransportError::Protocol("it redirects without a valid target".to_owned());
+    let unusable = |text: String| TransportError::unusable(response, text);
+    let nowhere = || unusable("it redirects without a valid target".to_owned());
     let text = response
         .headers()
         .get(LOCATION)
@@ -341,7 +401,7 @@ fn redirection(
         .ok_or_else(nowhere)?;
     let target = response.url().join(text).map_err(|_| nowhere())?;
     check_reference(text).map_err(|problem| {
-        TransportError::Protocol(format!(
+        unusable(format!(
             "it redirects to an address that {}, and the token was not sent there",
             problem.of_server()
         ))
@@ -349,7 +409,7 @@ fn redirection(
     if endpoint.owns(target.as_str()) {
         return Ok(target.into());
     }
-    Err(TransportError::Protocol(format!(
+    Err(unusable(format!(
         "it redirects to {}, and the token was not sent there",
         target.origin().ascii_serialization()
     )))
@@ -360,15 +420,18 @@ async fn read(
     mut response: reqwest::Response,
 ) -> Result<Response, TransportError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| classify(&error, client.proxy.as_ref()))?
-    {
+    loop {
+        let chunk = match response.chunk().await {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => break,
+            Err(error) => {
+                let failure = classify(&error, client.proxy.as_ref());
+                return Err(TransportError::cut_off(&response, failure.text()));
+            }
+        };
         if body.len() + chunk.len() > MAXIMUM_BODY {
-            return Err(TransportError::Protocol(format!(
-                "its answer is longer than {MAXIMUM_BODY} bytes"
-            )));
+            let text = format!("its answer is longer than {MAXIMUM_BODY} bytes");
+            return Err(TransportError::unusable(&response, text));
         }
         body.extend_from_slice(&chunk);
     }

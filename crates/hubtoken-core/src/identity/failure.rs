@@ -9,6 +9,8 @@ use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ResponseDetails, UnknownKind};
 use crate::http::{Response, TransportError};
+use crate::identity::response::details;
+use crate::token::Token;
 
 /// Why a request has no answer.
 #[derive(Clone, Debug)]
@@ -72,17 +74,30 @@ impl From<&str> for Reason {
     }
 }
 
-impl From<TransportError> for Failure {
-    fn from(reason: TransportError) -> Self {
-        match reason {
+impl Failure {
+    /// Why a request that carried a token has no usable response.
+    #[must_use]
+    pub fn of_transport(error: TransportError, token: &Token) -> Self {
+        match error {
             TransportError::Unreachable(text) => Self::Unreachable(text.into()),
             TransportError::TimedOut { after, text } => Self::TimedOut { after, text },
-            TransportError::Protocol(text) => Self::UnexpectedResponse(text.into()),
+            TransportError::Unsendable(text) => Self::UnexpectedResponse(text.into()),
+            TransportError::Unusable {
+                text,
+                is_incomplete,
+                head,
+            } => {
+                let response = details(&head, token);
+                let reason = Reason { text, response };
+                if is_incomplete {
+                    Self::Unreachable(reason)
+                } else {
+                    Self::UnexpectedResponse(reason)
+                }
+            }
         }
     }
-}
 
-impl Failure {
     /// Classifies an unsuccessful response, in the way that is the same for every kind of request.
     ///
     /// A 401 is not classified as a rejection: only whoami can report that the Hub does not

@@ -115,7 +115,9 @@ impl Client {
         let authorization = Some(credential.bearer().map_err(Failure::Configuration)?);
         let endpoint = &credential.endpoint;
         let limit = deadline.limit();
-        let answer = http::get(&http, endpoint, &check.path(), authorization, limit).await?;
+        let answer = http::get(&http, endpoint, &check.path(), authorization, limit)
+            .await
+            .map_err(|error| Failure::of_transport(error, &credential.token))?;
         let details = details(&answer, &credential.token);
         let response = parse_response(&answer, &details);
         if let Err(failure) = &response

@@ -249,7 +249,9 @@ impl Client {
         let http = connection.http()?;
         // What is left now: the certificates may just have been read.
         let limit = deadline.limit();
-        let answer = http::get(&http, endpoint, "/api/whoami-v2", authorization, limit).await?;
+        let answer = http::get(&http, endpoint, "/api/whoami-v2", authorization, limit)
+            .await
+            .map_err(|error| Failure::of_transport(error, &credential.token))?;
         if answer.status != 200 {
             let response = details(&answer, &credential.token);
             if answer.status == 401 {
