@@ -4,13 +4,10 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyString, PyType};
 
-use super::token::PyHubToken;
-
 /// A `token=` argument: the text of an object with `get_secret_value()`, anything else unchanged.
 pub fn unwrapped<'py>(token: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     // A class has the method too, but no value.
     let is_plain = token.is_none()
-        || token.is_instance_of::<PyHubToken>()
         || token.is_instance_of::<PyString>()
         || token.is_instance_of::<PyBool>()
         || token.is_instance_of::<PyType>();

@@ -11,6 +11,7 @@ mod certificates;
 pub mod log;
 mod loopback;
 mod proxy;
+mod response;
 mod route;
 mod settings;
 pub mod tls;
@@ -19,7 +20,7 @@ mod transport_error;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Proxy, RequestBuilder};
 use zeroize::Zeroizing;
@@ -33,6 +34,7 @@ use certificates::FileStamps;
 use log::LoggedRequest;
 use loopback::LoopbackResolver;
 pub use proxy::ProxyName;
+pub use response::{Response, TransportError};
 use route::Route;
 pub use route::RouteId;
 pub use settings::Settings;
@@ -46,93 +48,6 @@ const MAXIMUM_BODY: usize = 4 * 1024 * 1024;
 const MAXIMUM_REDIRECTS: usize = 5;
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A response, read to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Response {
-    /// The status code.
-    pub status: u16,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-impl Response {
-    /// A header as text.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-}
-
-/// Why there is no usable response. None of these says anything about a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TransportError {
-    /// No response.
-    Unreachable(String),
-    /// No complete response within the time that the caller allowed.
-    TimedOut {
-        /// That time.
-        after: Duration,
-        /// What was waited for.
-        text: String,
-    },
-    /// The request cannot be sent.
-    Unsendable(String),
-    /// A response that was cut off, or that a Hub does not send: a redirect to another host, a body
-    /// without end.
-    Unusable {
-        /// Why it cannot be used.
-        text: String,
-        /// Whether it was cut off, so that the next one may be whole.
-        is_incomplete: bool,
-        /// Its status and headers.
-        head: Box<Response>,
-    },
-}
-
-impl TransportError {
-    /// The reason, in words.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Unreachable(text)
-            | Self::TimedOut { text, .. }
-            | Self::Unsendable(text)
-            | Self::Unusable { text, .. } => text,
-        }
-    }
-
-    /// The status and the headers of the response, if there is one.
-    #[must_use]
-    pub fn head(&self) -> Option<&Response> {
-        match self {
-            Self::Unusable { head, .. } => Some(head),
-            _ => None,
-        }
-    }
-
-    fn unusable(response: &reqwest::Response, text: impl Into<String>) -> Self {
-        Self::of_response(response, text.into(), false)
-    }
-
-    fn cut_off(response: &reqwest::Response, text: impl Into<String>) -> Self {
-        Self::of_response(response, text.into(), true)
-    }
-
-    fn of_response(response: &reqwest::Response, text: String, is_incomplete: bool) -> Self {
-        Self::Unusable {
-            text,
-            is_incomplete,
-            head: Box::new(Response {
-                status: response.status().as_u16(),
-                headers: response.headers().clone(),
-                body: Vec::new(),
-            }),
-        }
-    }
-}
 
 /// A client for one route to a Hub.
 #[derive(Clone)]

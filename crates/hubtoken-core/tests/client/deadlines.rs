@@ -18,13 +18,22 @@ use hubtoken_core::require::Requirement;
 use hubtoken_core::role::{Required, Role};
 
 use crate::client::{ALICE, credential};
-use crate::support::fake_hub::{FakeHub, answer};
+use crate::support::fake_hub::{FakeHub, Gate, answer};
 use crate::support::time::{HandClock, until};
 
 const HOUR: Duration = Duration::from_hours(1);
 
 fn client(time: &HandClock) -> Arc<Client> {
     Arc::new(Client::with_clock(LeaseTiming::default(), time.clock()))
+}
+
+/// A Hub that holds back its answers, and a client whose time passes by hand.
+fn held_hub() -> (FakeHub, Gate, HandClock, Arc<Client>) {
+    let hub = FakeHub::start(answer(200, "", ALICE));
+    let gate = hub.close_gate();
+    let time = HandClock::default();
+    let client = client(&time);
+    (hub, gate, time, client)
 }
 
 /// A call that has started, whenever its thread comes to it.
@@ -61,10 +70,7 @@ fn text(outcome: Result<IdentityAnswer, Failure>) -> String {
 
 #[test]
 fn a_follower_stops_at_its_own_deadline_and_its_leader_goes_on() {
-    let hub = FakeHub::start(answer(200, "", ALICE));
-    let gate = hub.close_gate();
-    let time = HandClock::default();
-    let client = client(&time);
+    let (hub, gate, time, client) = held_hub();
     std::thread::scope(|scope| {
         let (client, hub) = (&client, &hub);
         let gate = gate;
@@ -84,10 +90,7 @@ fn a_follower_stops_at_its_own_deadline_and_its_leader_goes_on() {
 
 #[test]
 fn a_follower_with_more_time_takes_over() {
-    let hub = FakeHub::start(answer(200, "", ALICE));
-    let gate = hub.close_gate();
-    let time = HandClock::default();
-    let client = client(&time);
+    let (hub, gate, time, client) = held_hub();
     std::thread::scope(|scope| {
         let (client, hub) = (&client, &hub);
         let gate = gate;
@@ -169,10 +172,7 @@ fn an_answer_that_another_caller_gets_in_the_meantime_counts() {
 
 #[test]
 fn callers_whose_time_ends_together_send_one_request() {
-    let hub = FakeHub::start(answer(200, "", ALICE));
-    let gate = hub.close_gate();
-    let time = HandClock::default();
-    let client = client(&time);
+    let (hub, gate, time, client) = held_hub();
     std::thread::scope(|scope| {
         let (client, hub) = (&client, &hub);
         let _gate = gate;
@@ -194,10 +194,7 @@ fn callers_whose_time_ends_together_send_one_request() {
 
 #[test]
 fn all_requests_of_a_check_share_one_budget() {
-    let hub = FakeHub::start(answer(200, "", ALICE));
-    let first = hub.close_gate();
-    let time = HandClock::default();
-    let client = client(&time);
+    let (hub, first, time, client) = held_hub();
     let requirement = requirement();
     std::thread::scope(|scope| {
         let _first = first;
@@ -237,10 +234,7 @@ fn all_requests_of_a_check_share_one_budget() {
 
 #[test]
 fn a_short_time_out_is_not_kept_as_the_answer_for_callers_with_more_time() {
-    let hub = FakeHub::start(answer(200, "", ALICE));
-    let gate = hub.close_gate();
-    let time = HandClock::default();
-    let client = client(&time);
+    let (hub, gate, time, client) = held_hub();
     let options = |timeout| Options {
         freshness: Freshness::SERVER,
         ..started(&client, timeout)
