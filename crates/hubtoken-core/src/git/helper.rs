@@ -22,7 +22,6 @@ use super::protocol::Attributes;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::expiry::Expiry;
 use crate::resolve::user_token::UserToken;
 use crate::resolve::{Argument, Inputs, Request, Resolver};
 use crate::sanitize::redacted;
@@ -81,14 +80,13 @@ pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<HelperResponse, Er
         Some(credential) => {
             credential.check_sendable()?;
             credential.endpoint.check_other_programs()?;
-            let expiry = inputs.known_expiry(&credential);
-            response.attributes = Some(answer_with(asked, &credential, expiry));
+            response.attributes = Some(answer_with(asked, &credential));
             response.warnings = resolver.warnings(&trace);
             response
                 .warnings
                 .extend(resolver.insecure_warning(&credential.endpoint));
             response.warnings.extend(selected.warning);
-            if expiry.has_passed() {
+            if credential.expires_at.has_passed() {
                 response.warnings.push(format!(
                     "{} has expired, so git does not use it; {}",
                     credential.describe(),
@@ -246,9 +244,10 @@ fn names_profile(trace: &Trace) -> bool {
 /// server that requires a bearer token would reject those, so git gets a bearer token instead if it
 /// supports that. The response never contains `quit`, because git should try other helpers if the
 /// Hub rejects the token.
-fn answer_with(asked: &Attributes, credential: &Credential, expiry: Expiry) -> Attributes {
+fn answer_with(asked: &Attributes, credential: &Credential) -> Attributes {
     let secret = Zeroizing::new(credential.token.expose().into());
-    let password_expiry_utc = expiry.unix_milliseconds().and_then(|milliseconds| {
+    let expiry = credential.expires_at.unix_milliseconds();
+    let password_expiry_utc = expiry.and_then(|milliseconds| {
         // git takes 0 for a password that does not expire.
         i64::try_from(milliseconds / 1000)
             .ok()

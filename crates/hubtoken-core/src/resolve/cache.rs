@@ -97,7 +97,7 @@ impl FileStamp {
         Some(stamp)
     }
 
-    fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         self.modified.is_some_and(|modified| {
             SystemTime::now()
                 .duration_since(modified)

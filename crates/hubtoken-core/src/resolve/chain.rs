@@ -21,6 +21,7 @@ use crate::expiry::Expiry;
 use crate::recipient::objection;
 use crate::sanitize::mask_secrets;
 use crate::source::{Placement, Source};
+use crate::sync::lock_ignoring_poison;
 use crate::token::Token;
 use crate::trace::{SourceStatus, Step, Trace};
 
@@ -82,7 +83,7 @@ impl<'a> ChainRun<'a> {
                     Some(endpoint) => endpoint.clone(),
                     None => self.inputs.endpoint.clone()?,
                 };
-                self.accept(token, Source::Argument, endpoint, Expiry::default())
+                self.accept(token, Source::Argument, endpoint, Expiry::UNKNOWN)
             }
             Argument::Credential(credential) => {
                 credential.check_endpoint(self.requested_endpoint)?;
@@ -159,7 +160,10 @@ impl<'a> ChainRun<'a> {
         };
         match token {
             Ok(Some(token)) => {
-                let source = self.inputs.placed(name, &token).unwrap_or(source);
+                let (source, expires_at) = match self.inputs.placed(name, &token) {
+                    Some(placed) => (placed.source, placed.expires_at),
+                    None => (source, Expiry::UNKNOWN),
+                };
                 if let Source::Placed {
                     origin,
                     by: Placement::Activation,
@@ -179,7 +183,7 @@ impl<'a> ChainRun<'a> {
                     return Ok(());
                 }
                 let endpoint = self.inputs.endpoint.clone()?;
-                self.accept(token, source, endpoint, Expiry::default())
+                self.accept(token, source, endpoint, expires_at)
             }
             Ok(None) => {
                 self.trace
@@ -233,6 +237,7 @@ impl<'a> ChainRun<'a> {
         // It may have been recorded when its host was still named.
         self.inputs.plain_http.check(&endpoint)?;
         self.trace.steps.push(step);
+        let expires_at = expires_at.earlier(self.stored_expiry(&token, &endpoint));
         let credential = Credential {
             token,
             source,
@@ -243,6 +248,16 @@ impl<'a> ChainRun<'a> {
         credential.check_endpoint(self.requested_endpoint)?;
         self.found = Some(Arc::new(credential));
         Ok(())
+    }
+
+    /// When the store says that the token expires, whatever the source.
+    fn stored_expiry(&self, token: &Token, endpoint: &Endpoint) -> Expiry {
+        match self.inputs.paths.stored_tokens.as_deref() {
+            Some(path) => {
+                lock_ignoring_poison(&self.resolver.stored_expiries).of(path, token, endpoint)
+            }
+            None => Expiry::UNKNOWN,
+        }
     }
 
     /// Skips a broken ambient source. The caller gets a warning about it.

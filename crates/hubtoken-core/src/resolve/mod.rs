@@ -28,6 +28,7 @@ mod plain_http;
 pub mod project_defaults;
 pub mod search;
 pub mod slow_source;
+mod stored_expiry;
 pub mod trust;
 mod unpickled;
 pub mod user_token;
@@ -49,6 +50,7 @@ use chain::ChainRun;
 pub use inputs::{Inputs, TOKEN_VARIABLES, ambient_endpoint};
 pub use plain_http::{PlainHttp, parse_endpoint};
 use slow_source::SlowSources;
+use stored_expiry::StoredExpiries;
 
 /// The value that a caller passed as `token=`.
 pub enum Argument<'a> {
@@ -96,6 +98,7 @@ pub struct Resolution {
 pub struct Resolver {
     last_resolution: Mutex<Option<LastResolution>>,
     configurations: Mutex<ConfigurationCache>,
+    stored_expiries: Mutex<StoredExpiries>,
     warned: Mutex<HashSet<String>>,
     slow_sources: Arc<SlowSources>,
 }

@@ -4,8 +4,9 @@
 //! what the Hub's libraries read. By itself, that would make messages in this process and its
 //! children blame a variable that the user never set. A second variable therefore records the
 //! source, bound to the token by its fingerprint: it is ignored once `HF_TOKEN` holds another
-//! value. It affects messages and the profile's name. It also tells when an active token is no
-//! longer the one of its source, which then counts again, but never names a source of its own.
+//! value. It affects messages and the profile's name, and passes on when the token expires, as far
+//! as its source says. It also tells when an active token is no longer the one of its source, which
+//! then counts again, but never names a source of its own.
 //!
 //! Child processes inherit both variables. Looking up a cached resolution does not read the second
 //! variable, because `activate()` clears the cached resolution.
@@ -15,6 +16,7 @@ use url::form_urlencoded::{Serializer, parse};
 use super::{Inputs, TOKEN_VARIABLES};
 use crate::credential::Credential;
 use crate::env::{self, Environment};
+use crate::expiry::Expiry;
 use crate::source::{Placement, Source};
 use crate::token::Token;
 
@@ -30,6 +32,8 @@ pub const OVERRIDING: [&str; 3] = [
 const FINGERPRINT: &str = "fingerprint";
 const SOURCE: &str = "source";
 const PROFILE: &str = "profile";
+/// In Unix milliseconds.
+const EXPIRES_AT: &str = "expires_at";
 const BY: &str = "by";
 const ACTIVATION: &str = "activate";
 const RUN: &str = "run";
@@ -54,11 +58,23 @@ pub fn origin(credential: &Credential, by: Placement) -> String {
     if let Some(profile) = source.profile() {
         pairs.append_pair(PROFILE, profile);
     }
+    if let Some(end) = credential.expires_at.unix_milliseconds() {
+        pairs.append_pair(EXPIRES_AT, &end.to_string());
+    }
     pairs.finish()
 }
 
-/// The source of a token in `HF_TOKEN`, if this library put it there.
-fn source(origin: &str, token: &Token) -> Option<Source> {
+/// A token in `HF_TOKEN` that this library put there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Placed {
+    /// Its source.
+    pub(super) source: Source,
+    /// When it expires, as its source says.
+    pub(super) expires_at: Expiry,
+}
+
+/// What is recorded about a token in `HF_TOKEN`, if this library put it there.
+fn placed(origin: &str, token: &Token) -> Option<Placed> {
     let field = |name: &str| {
         parse(origin.as_bytes())
             .find(|(key, _)| key == name)
@@ -74,19 +90,23 @@ fn source(origin: &str, token: &Token) -> Option<Source> {
         _ => return None,
     };
     let origin = Source::parse(&field(SOURCE)?, field(PROFILE).as_deref())?;
-    Some(Source::Placed {
-        origin: Box::new(origin),
-        by,
+    let expires_at = field(EXPIRES_AT).and_then(|end| end.parse().ok());
+    Some(Placed {
+        source: Source::Placed {
+            origin: Box::new(origin),
+            by,
+        },
+        expires_at: expires_at.map_or(Expiry::UNKNOWN, Expiry::at_unix_milliseconds),
     })
 }
 
 impl Inputs<'_> {
-    /// The source of the token in a variable, if this library put it there.
-    pub(super) fn placed(&self, name: &str, token: &Token) -> Option<Source> {
+    /// What is recorded about the token in a variable, if this library put it there.
+    pub(super) fn placed(&self, name: &str, token: &Token) -> Option<Placed> {
         if name != env::HF_TOKEN {
             return None;
         }
-        source(self.origin.as_deref()?.to_str()?, token)
+        placed(self.origin.as_deref()?.to_str()?, token)
     }
 }
 
@@ -106,7 +126,7 @@ pub fn shadow_warning(
     let placed = env::text(environment, name)
         .and_then(|value| Token::parse(&value).ok().flatten())
         .and_then(|token| Inputs::read(environment, None).placed(name, &token));
-    Some(match placed {
+    Some(match placed.map(|placed| placed.source) {
         Some(Source::Placed { origin, by }) => {
             let remedy = match by {
                 Placement::Activation => "call hubtoken.deactivate() in the program that did",
@@ -137,7 +157,7 @@ mod tests {
             token: Token::parse(VALUE).unwrap().unwrap(),
             source,
             endpoint: Endpoint::default_hub(),
-            expires_at: crate::expiry::Expiry::UNKNOWN,
+            expires_at: Expiry::at_unix_seconds(4_000_000_000),
         }
     }
 
@@ -159,12 +179,13 @@ mod tests {
                 let credential = credential(from.clone());
                 let written = origin(&credential, by);
                 assert!(!written.contains(VALUE));
-                let read = source(&written, &credential.token);
-                assert_eq!(read.as_ref().map(Source::origin), Some(&from));
-                assert_eq!(source(&written, &other), None);
+                let read = placed(&written, &credential.token).unwrap();
+                assert_eq!(read.source.origin(), &from);
+                assert_eq!(read.expires_at, credential.expires_at);
+                assert_eq!(placed(&written, &other), None);
                 // A placed token that is placed again keeps its original source.
                 let again = Credential {
-                    source: read.unwrap(),
+                    source: read.source,
                     ..credential
                 };
                 assert_eq!(origin(&again, by), written);
@@ -183,7 +204,7 @@ mod tests {
             &written.replace("argument", "moon"),
             &written.replace("fingerprint", "print"),
         ] {
-            assert_eq!(source(broken, &credential.token), None, "{broken}");
+            assert_eq!(placed(broken, &credential.token), None, "{broken}");
         }
     }
 

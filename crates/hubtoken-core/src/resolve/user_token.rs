@@ -1,4 +1,4 @@
-//! Finds the stored token of a user, and what the store records about a token.
+//! Finds the stored token of a user.
 //!
 //! git asks for the password of a user, not for a stored token by its name. Which token is whose is
 //! in the metadata that a login records ([`MetadataFile`]), so no request is needed. A token that
@@ -127,34 +127,6 @@ impl Inputs<'_> {
             None if is_organization => UserToken::Organization,
             None => UserToken::Unknown,
         })
-    }
-
-    /// When a token expires: what its source says, or what the store knows about its value,
-    /// whichever is earlier. Files that cannot be read are not an error here, because the caller
-    /// already has the token.
-    #[must_use]
-    pub fn known_expiry(&self, credential: &Credential) -> Expiry {
-        let Some(path) = self.paths.stored_tokens.as_deref() else {
-            return credential.expires_at;
-        };
-        let recorded = MetadataFile::read(path)
-            .and_then(|metadata| metadata.get(credential.token.digest()))
-            .ok()
-            .flatten()
-            .and_then(|record| record.expires_at);
-        let stored = store::read(path).unwrap_or_default();
-        let stored = stored
-            .iter()
-            .filter(|entry| entry.expires_at.is_some())
-            .filter(|entry| {
-                Token::parse(&entry.value)
-                    .is_ok_and(|value| value.as_ref() == Some(&credential.token))
-            })
-            .map(|entry| entry.expires_at);
-        stored
-            .chain([recorded])
-            .map(Expiry::from_unix_seconds)
-            .fold(credential.expires_at, Expiry::earlier)
     }
 
     /// Whether a configuration file is the user's own, and not a project's.

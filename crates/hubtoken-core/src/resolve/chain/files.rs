@@ -59,7 +59,7 @@ impl ChainRun<'_> {
         };
         match token {
             Ok(Some(token)) => match self.configured_endpoint_of(&token, endpoint) {
-                Ok((endpoint, end)) => self.accept(token, source, endpoint, end),
+                Ok(endpoint) => self.accept(token, source, endpoint, Expiry::UNKNOWN),
                 Err(error) if named => Err(error),
                 Err(Error::Store(problem)) => {
                     self.pass_over(&source, &problem);
@@ -98,14 +98,9 @@ impl ChainRun<'_> {
         let token = Token::parse(&entry.value)
             .map_err(|error| error.context(&source.describe()))?
             .ok_or_else(|| Error::Store(format!("{} is blank", source.describe())))?;
-        let (endpoint, end) = self.endpoint_of(&token, endpoint)?;
-        let stored = entry.expires_at.map(Expiry::at_unix_seconds);
-        self.accept(
-            token,
-            source,
-            endpoint,
-            end.earlier(stored.unwrap_or_default()),
-        )
+        let endpoint = self.endpoint_of(&token, endpoint)?;
+        let stored = Expiry::from_unix_seconds(entry.expires_at);
+        self.accept(token, source, endpoint, stored)
     }
 
     fn no_stored_token(&mut self, source: &Source, name: &str, stored: &[StoredToken]) -> Error {
@@ -139,29 +134,23 @@ impl ChainRun<'_> {
         &self,
         token: &Token,
         configured: Option<Endpoint>,
-    ) -> Result<(Endpoint, Expiry), Error> {
+    ) -> Result<Endpoint, Error> {
         let recorded = self.endpoint_of(token, configured.clone())?;
-        Ok(match configured {
-            // What another Hub said about its expiry says nothing here.
-            Some(configured) if configured != recorded.0 => (configured, Expiry::default()),
-            _ => recorded,
-        })
+        Ok(configured.unwrap_or(recorded))
     }
 
     /// The Hub of a stored token: the one it was logged in to, or else the configured one, or else
-    /// the ambient one. Also returns the token's expiry as recorded at login.
+    /// the ambient one.
     pub(super) fn endpoint_of(
         &self,
         token: &Token,
         configured: Option<Endpoint>,
-    ) -> Result<(Endpoint, Expiry), Error> {
+    ) -> Result<Endpoint, Error> {
         if let Some(path) = self.inputs.paths.stored_tokens.as_deref()
             && let Some(record) = MetadataFile::read(path)?.get(token.digest())?
         {
-            let end = record.expires_at.map(Expiry::at_unix_seconds);
-            return Ok((record.endpoint, end.unwrap_or_default()));
+            return Ok(record.endpoint);
         }
-        let endpoint = configured.map_or_else(|| self.inputs.endpoint.clone(), Ok)?;
-        Ok((endpoint, Expiry::default()))
+        configured.map_or_else(|| self.inputs.endpoint.clone(), Ok)
     }
 }

@@ -66,8 +66,8 @@ impl ChainRun<'_> {
                 let token = Token::parse(&text)
                     .map_err(|error| error.context(&format!("what {} wrote", source.describe())))?
                     .ok_or_else(|| broken("wrote no token"))?;
-                let (endpoint, end) = self.configured_endpoint_of(&token, file.endpoint.clone())?;
-                self.accept(token, source, endpoint, end.earlier(expires_at.into()))
+                let endpoint = self.configured_endpoint_of(&token, file.endpoint.clone())?;
+                self.accept(token, source, endpoint, expires_at.into())
             }
             SourceAnswer::Absent | SourceAnswer::Refused => Err(broken("wrote no token")),
             SourceAnswer::Failed(problem) => Err(broken(&problem)),
