@@ -110,17 +110,117 @@ def test_what_the_store_says_of_the_end_counts(
         assert len(server.requests) == (0 if asked == 1 else 1)
 
 
+def token_command(home: Path, value: str, end: int, more: str = "") -> None:
+    """Configure a command that writes a token and its expiry."""
+    told = home / "told.json"
+    told.write_text(json.dumps({"token": value, "expires_at": end}))
+    code = "import sys; print(open(sys.argv[1]).read())"
+    argv = json.dumps([sys.executable, "-c", code, str(told)])
+    folder = home / "config" / "hubtoken"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text(f"token_command = {argv}\n{more}")
+
+
+def huggingface_hub_login(home: Path, value: str, _endpoint: str, end: str) -> hubtoken.HubToken:
+    """An OAuth login of `huggingface_hub`: its own two files, and none of ours."""
+    folder = home / "huggingface"
+    folder.mkdir(exist_ok=True)
+    fields = f"hf_token = {value}\nrefresh_token = hf_oauth_x\nexpires_at = {end}\n"
+    (folder / "stored_tokens").write_text(f"[oauth-alice]\n{fields}")
+    (folder / "token").write_text(value)
+    return hubtoken.resolve_token()
+
+
+def activated(home: Path, value: str, endpoint: str, end: str) -> hubtoken.HubToken:
+    stored(home, value, endpoint, end, "ours")
+    hubtoken.resolve_token(profile="ci").activate()
+    return hubtoken.resolve_token()
+
+
+def activated_from_a_command(home: Path, value: str, _endpoint: str, end: str) -> hubtoken.HubToken:
+    token_command(home, value, int(end))
+    hubtoken.resolve_token().activate()
+    (home / "config" / "hubtoken" / "config.toml").unlink()
+    return hubtoken.resolve_token()
+
+
+def handed_to_a_child(home: Path, value: str, endpoint: str, end: str) -> hubtoken.HubToken:
+    stored(home, value, endpoint, end, "theirs")
+    os.environ.update(hubtoken.resolve_token(profile="ci").environ())
+    (home / "huggingface" / "stored_tokens").unlink()
+    return hubtoken.resolve_token()
+
+
+def in_a_variable(home: Path, value: str, endpoint: str, end: str) -> hubtoken.HubToken:
+    stored(home, value, endpoint, end, "theirs")
+    os.environ["HF_TOKEN"] = value
+    return hubtoken.resolve_token()
+
+
+def as_an_argument(home: Path, value: str, endpoint: str, end: str) -> hubtoken.HubToken:
+    stored(home, value, endpoint, end, "ours")
+    return hubtoken.resolve_token(value)
+
+
+@pytest.mark.parametrize("expired", [False, True])
+@pytest.mark.parametrize(
+    "found",
+    [
+        huggingface_hub_login,
+        activated,
+        activated_from_a_command,
+        handed_to_a_child,
+        in_a_variable,
+        as_an_argument,
+    ],
+)
+def test_the_end_counts_wherever_the_value_comes_from(
+    home: Path, monkeypatch: pytest.MonkeyPatch, found: Any, expired: bool
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "")
+    with serving(http(401)) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
+        token = found(home, fake_token(), server.endpoint, "978307200" if expired else "4102444800")
+        try:
+            remembered.identity(home, token, 1, role="write")
+            if expired:
+                for call in (
+                    lambda: hubtoken.require_role("write", token),
+                    lambda: hubtoken.require_permission("repo.write", token),
+                    lambda: hubtoken.whoami(token),
+                ):
+                    with pytest.raises(hubtoken.InvalidTokenError):
+                        call()
+            else:
+                hubtoken.require_role("write", token)
+                assert hubtoken.whoami(token).user == "alice"
+            assert bool(server.requests) == expired
+        finally:
+            hubtoken.deactivate()
+
+
+def test_an_end_that_is_stored_later_counts_from_then_on(home: Path) -> None:
+    value = fake_token()
+    with serving(hub()) as server:
+        for end, asked in (("4102444800", 1), ("978307200", 2), ("978307201", 3)):
+            stored(home, value, server.endpoint, end, "theirs")
+            hubtoken.whoami(value, endpoint=server.endpoint)
+            assert len(server.requests) == asked
+
+
+def test_what_another_hub_said_of_the_end_says_nothing(home: Path) -> None:
+    value = fake_token()
+    with serving(hub()) as server:
+        stored(home, value, "https://hub.example", "978307200", "ours")
+        for _ in range(2):
+            hubtoken.whoami(value, endpoint=server.endpoint)
+        assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize(("end", "asked"), [(4102444800, 1), (978307200, 2)])
 def test_what_a_command_says_of_the_end_counts(home: Path, end: int, asked: int) -> None:
     with serving(hub()) as server:
-        told = home / "told.json"
-        told.write_text(json.dumps({"token": fake_token(), "expires_at": end}))
-        code = "import sys; print(open(sys.argv[1]).read())"
-        argv = json.dumps([sys.executable, "-c", code, str(told)])
-        folder = home / "config" / "hubtoken"
-        folder.mkdir(parents=True)
-        text = f'token_command = {argv}\nendpoint = "{server.endpoint}"\n'
-        (folder / "config.toml").write_text(text)
+        token_command(home, fake_token(), end, f'endpoint = "{server.endpoint}"\n')
         assert "HF_TOKEN" not in os.environ
         for _ in range(2):
             hubtoken.require_role("write", repo="alice/x")

@@ -30,14 +30,17 @@ pub struct Denial {
 }
 
 impl Denial {
-    /// ". Create a token that has it: https://…", to follow a reason.
+    /// A reason and what to do about it: "… lacks `repo.write`. Create a token that has it:
+    /// https://…".
     #[must_use]
-    pub fn remedy(&self) -> String {
+    pub fn after(&self, reason: &str) -> String {
+        let reason = reason.trim_end_matches('.');
+        let end = if reason.ends_with('?') { "" } else { "." };
         match (self.advice, &self.remedy_url) {
-            (Some(advice), Some(url)) => format!(". {advice}: {url}"),
-            (Some(advice), None) => format!(". {advice}"),
-            (None, Some(url)) => format!(". See {url}"),
-            (None, None) => String::new(),
+            (Some(advice), Some(url)) => format!("{reason}{end} {advice}: {url}"),
+            (Some(advice), None) => format!("{reason}{end} {advice}"),
+            (None, Some(url)) => format!("{reason}{end} See {url}"),
+            (None, None) => reason.to_owned(),
         }
     }
 }

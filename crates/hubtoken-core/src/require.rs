@@ -168,6 +168,10 @@ impl Requirement {
             decision: self.decision_key(credential),
             started: client.clock().timestamp(),
             must_exist: self.must_exist,
+            has_type_prefix: self
+                .repository
+                .as_ref()
+                .is_some_and(|(text, _)| text.matches('/').count() > 1),
         };
         let mut known = context
             .identify()
@@ -193,11 +197,13 @@ impl Requirement {
                     context.ensure_exists(&known.identity, &target, &verdict)?;
                     Some(GrantBasis::Exists)
                 }
-                Outcome::Allowed => match context.check_existence(&target)? {
-                    Existence::Exists => Some(GrantBasis::Exists),
-                    Existence::Missing => Some(GrantBasis::Missing),
-                    Existence::Unknown => None,
-                },
+                Outcome::Allowed => {
+                    match context.check_existence(&known.identity, &target, &verdict)? {
+                        Existence::Exists => Some(GrantBasis::Exists),
+                        Existence::Missing => Some(GrantBasis::Missing),
+                        Existence::Unknown => None,
+                    }
+                }
                 Outcome::Denied => return Err(context.denied(&known.identity, &verdict)),
                 Outcome::Unknown => return Err(context.unknown(&known.identity, &verdict)),
             },
@@ -284,6 +290,7 @@ struct CheckContext<'a> {
     decision: DecisionKey<'a>,
     started: Timestamp,
     must_exist: bool,
+    has_type_prefix: bool,
 }
 
 impl CheckContext<'_> {

@@ -205,7 +205,7 @@ impl Required {
         if permission::is_well_formed(text) {
             return Ok(Self::Permission(text.to_owned()));
         }
-        Err(permission::malformed())
+        Err(permission::malformed(text))
     }
 
     /// The permission that was most likely meant, if the given one is not known to hubtoken.

@@ -36,6 +36,8 @@ pub struct MissingRepository {
     pub is_reported: bool,
     /// Whether the required action would create it.
     pub would_be_created: bool,
+    /// Whether the caller wrote its type before its name, where it counts more than an argument.
+    pub has_type_prefix: bool,
 }
 
 impl MissingRepository {
@@ -57,12 +59,24 @@ impl MissingRepository {
 
     /// Names the repositories that may have been meant; `None` if there are none. `argument` is how
     /// the caller selects another type: `repo_type="dataset"` in Python, `--repo-type dataset` in a
-    /// shell.
+    /// shell. Where the type is a part of the name, that part is what to change.
     #[must_use]
     pub fn suggestion(&self, argument: fn(&SimilarRepository) -> String) -> Option<String> {
+        let argument = if self.has_type_prefix {
+            typed_name
+        } else {
+            argument
+        };
         let suggestion = suggestion(self.kind, &self.similar, argument)?;
         Some(format!("{}; {suggestion}", self.sentence()))
     }
+}
+
+/// The name with its type, in the form that both Python and the command line accept, whatever else
+/// says the type: `models/alice/tiny`.
+#[must_use]
+pub fn typed_name(similar: &SimilarRepository) -> String {
+    format!("{}/{}", similar.kind.plural(), similar.id)
 }
 
 /// "there is a dataset of that name: …; did you mean …?", for the given repositories.
@@ -338,6 +352,7 @@ mod tests {
             ]),
             is_reported: false,
             would_be_created: true,
+            has_type_prefix: false,
         };
         assert_eq!(
             missing.suggestion(python).unwrap(),

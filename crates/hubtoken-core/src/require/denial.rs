@@ -57,11 +57,10 @@ impl CheckContext<'_> {
         Error::AccessDenied {
             response: ResponseDetails::default(),
             message: format!(
-                "the token {} cannot {}: {}{}",
+                "the token {} cannot {}: {}",
                 self.subject(identity),
                 describe_action(&denial),
-                reason.trim_end_matches('.'),
-                denial.remedy()
+                denial.after(reason)
             ),
             kind,
             denial: Box::new(denial),

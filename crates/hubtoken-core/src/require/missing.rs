@@ -17,7 +17,7 @@ use crate::identity::client::Namespace;
 use crate::identity::model::Identity;
 use crate::repository::SimilarRepository;
 use crate::role::Role;
-use crate::similar_repositories::{Missing, MissingRepository, suggestion};
+use crate::similar_repositories::{Missing, MissingRepository, suggestion, typed_name};
 use crate::target::Target;
 
 /// The time limit for a request that only improves a message.
@@ -53,6 +53,9 @@ impl CheckContext<'_> {
                 let error = self.not_found(identity, target, verdict);
                 Err(error.caused_by(&response))
             }
+            (_, AuthCheckOutcome::Disabled, response) => {
+                Err(self.disabled(identity, verdict).caused_by(&response))
+            }
             // A repository that is gated or closed to the token exists.
             _ => Ok(()),
         }
@@ -60,13 +63,23 @@ impl CheckContext<'_> {
 
     /// Looks up a repository in a case that whoami alone decides. A typo in its name only deserves
     /// a warning, so without the Hub's answer this remains open.
-    pub(super) fn check_existence(&self, target: &Target) -> Result<Existence, Error> {
+    ///
+    /// A disabled repository is an error here too: no right to it can be used.
+    pub(super) fn check_existence(
+        &self,
+        identity: &Identity,
+        target: &Target,
+        verdict: &Verdict,
+    ) -> Result<Existence, Error> {
         let Some(check) = self.auth_check_for(target, Role::Read) else {
             return Ok(Existence::Unknown);
         };
         match self.try_auth_check(&check)? {
             None => Ok(Existence::Unknown),
             Some((AuthCheckOutcome::NotFound, _)) => Ok(Existence::Missing),
+            Some((AuthCheckOutcome::Disabled, response)) => {
+                Err(self.disabled(identity, verdict).caused_by(&response))
+            }
             // A repository that is gated or closed to the token exists.
             Some(_) => Ok(Existence::Exists),
         }
@@ -145,6 +158,7 @@ impl CheckContext<'_> {
             similar: similar.repositories,
             is_reported: similar.is_reported,
             would_be_created,
+            has_type_prefix: self.has_type_prefix,
         }))
     }
 
@@ -199,7 +213,7 @@ impl CheckContext<'_> {
         }
         let missing = self.missing(target, true)?;
         Ok(missing.and_then(|missing| {
-            let suggestion = suggestion(missing.kind, &missing.similar, prefixed)?;
+            let suggestion = suggestion(missing.kind, &missing.similar, typed_name)?;
             Some((suggestion, missing.similar))
         }))
     }
@@ -269,9 +283,4 @@ impl CheckContext<'_> {
             self.credential.endpoint
         )
     }
-}
-
-/// The id with its type, in the form that both Python and the command line accept.
-fn prefixed(similar: &SimilarRepository) -> String {
-    format!("{}{}", similar.kind.prefix(), similar.id)
 }

@@ -104,7 +104,7 @@ pub fn is_well_formed(name: &str) -> bool {
 /// [`Error::InvalidArgument`] for a name that is malformed or misspelled.
 pub fn check(name: &str) -> Result<bool, Error> {
     if !is_well_formed(name) {
-        return Err(malformed());
+        return Err(malformed(name));
     }
     match spelling(name) {
         Spelling::Known => Ok(true),
@@ -118,16 +118,20 @@ pub fn check(name: &str) -> Result<bool, Error> {
 /// The message for a misspelled name.
 #[must_use]
 pub fn misspelled(name: &str, suggestion: &str) -> String {
+    let name = name.escape_debug();
     format!("`{name}` is not a permission that hubtoken knows: did you mean `{suggestion}`?")
 }
 
-/// The error for a malformed name.
-pub(super) fn malformed() -> Error {
-    Error::InvalidArgument(
-        "a permission consists of words separated by dots, such as \"repo.write\" or \
-         \"inference.serverless.write\""
-            .to_owned(),
-    )
+/// The error for a malformed name, which may be a misspelled one as well: `repo-write`.
+pub(super) fn malformed(name: &str) -> Error {
+    Error::InvalidArgument(match spelling(name) {
+        Spelling::Misspelled(suggestion) => misspelled(name, suggestion),
+        Spelling::Known | Spelling::Unfamiliar => {
+            "a permission consists of words separated by dots, such as \"repo.write\" or \
+             \"inference.serverless.write\""
+                .to_owned()
+        }
+    })
 }
 
 /// `repo.read` next to `repo.write` is intentional, not a typo.
@@ -168,7 +172,7 @@ mod tests {
                 let doubled = format!("{before}{}{after}", &after[..1]);
                 let exchanged = format!("{before}q{}", &after[1..]);
                 for slip in [deleted, doubled, exchanged] {
-                    if KNOWN.contains(&slip.as_str()) || !is_well_formed(&slip) {
+                    if KNOWN.contains(&slip.as_str()) {
                         continue;
                     }
                     assert!(
@@ -193,6 +197,15 @@ mod tests {
             ("repo.content.reed", "repo.content.read"),
             ("orgs.members.write", "org.members.write"),
             ("jobs.write", "job.write"),
+            // These are not even well-formed.
+            ("repowrite", "repo.write"),
+            ("repo-write", "repo.write"),
+            ("repo:write", "repo.write"),
+            ("repo..write", "repo.write"),
+            (" repo.write", "repo.write"),
+            ("repo.write.", "repo.write"),
+            ("rep\u{f6}.write", "repo.write"),
+            ("jobwrite", "job.write"),
         ] {
             assert_eq!(spelling(slip), Spelling::Misspelled(meant), "{slip}");
             let message = check(slip).map_err(|error| error.to_string());
@@ -231,6 +244,7 @@ mod tests {
             "repo write",
             "repo.wr\u{e9}te",
             "repo.write\n",
+            "a very long text that is no permission",
         ] {
             assert!(!is_well_formed(name) && check(name).is_err(), "{name:?}");
         }

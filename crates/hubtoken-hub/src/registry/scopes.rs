@@ -173,6 +173,12 @@ pub(crate) fn misspelling<'a>(
 pub(super) fn check_permissions(permissions: &[String]) -> Result<(), HubError> {
     for permission in permissions {
         if !permission::is_well_formed(permission) {
+            if let Spelling::Misspelled(suggestion) = permission::spelling(permission) {
+                return Err(HubError::MisspelledPermission {
+                    name: permission.escape_debug().to_string(),
+                    suggestion,
+                });
+            }
             let permission: String = permission.escape_debug().take(100).collect();
             return Err(HubError::InvalidToken {
                 reason: format!(
