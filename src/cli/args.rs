@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::endpoint::Endpoint;
-use crate::env::Environment;
+use crate::env::{self, Environment};
 use crate::error::Error;
 use crate::resolve::{ambient_endpoint, parse_endpoint};
 
@@ -42,6 +42,23 @@ pub fn endpoint_or_ambient(
 ) -> Result<Endpoint, Error> {
     match named {
         Some(text) => endpoint(text, environment),
+        None => ambient_endpoint(environment),
+    }
+}
+
+/// The same for a verb that only takes back what was set up. No token is sent there, so plain http
+/// is no objection, and a host may no longer be named.
+///
+/// # Errors
+///
+/// [`Error::UntrustedEndpoint`] for what is no endpoint at all.
+pub fn endpoint_to_undo(
+    named: Option<&str>,
+    environment: &dyn Environment,
+) -> Result<Endpoint, Error> {
+    let ambient = || env::text(environment, env::HF_ENDPOINT);
+    match named.map(str::to_owned).or_else(ambient) {
+        Some(text) => Endpoint::parse_recorded(&text),
         None => ambient_endpoint(environment),
     }
 }

@@ -44,7 +44,7 @@ impl Failure {
                 | Error::AccessDenied { .. }
                 | Error::RepositoryNotFound { .. }
                 | Error::NameTaken(_)
-                | Error::Hub(_) => Code::Refused,
+                | Error::Hub { .. } => Code::Refused,
                 Error::UntrustedEndpoint(_)
                 | Error::Store(_)
                 | Error::Configuration(_)
@@ -85,7 +85,7 @@ impl Failure {
             Error::Store(_) | Error::NameTaken(_) => "StoreError",
             Error::Configuration(_) => "ConfigurationError",
             Error::InvalidArgument(_) => "UsageError",
-            Error::Hub(_) => "HubError",
+            Error::Hub { .. } => "HubError",
             Error::Interrupted => "Interrupted",
         }
     }

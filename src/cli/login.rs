@@ -87,7 +87,7 @@ pub fn run(
     }
     let credential = Arc::new(Credential {
         token: read(arguments, context, output, &endpoint)?,
-        source: Source::Argument,
+        source: source(arguments),
         endpoint,
         expires_at: Expiry::default(),
     });
@@ -201,6 +201,17 @@ fn read(
             ))
         })?
     };
-    Token::parse(&text)?
-        .ok_or_else(|| Failure::Core(Error::TokenFormat("no token was given".to_owned())))
+    let what = source(arguments).describe();
+    Token::parse(&text)
+        .map_err(|error| error.context(&what))?
+        .ok_or_else(|| Error::TokenFormat(format!("{what}: no token was given")).into())
+}
+
+/// Where the token is read from.
+fn source(arguments: &Args) -> Source {
+    if arguments.token_stdin {
+        Source::StandardInput
+    } else {
+        Source::Typed
+    }
 }

@@ -2,13 +2,14 @@
 
 use serde_json::json;
 
-use super::args::{TokenArgs, endpoint_or_ambient};
+use super::args::{TokenArgs, endpoint_or_ambient, endpoint_to_undo};
 use super::context::Context;
 use super::error::Failure;
 use super::exit_code::Code;
 use super::output::Output;
 use super::token_context;
 use crate::endpoint::Endpoint;
+use crate::env;
 use crate::error::Error;
 use crate::git::helper_command;
 use crate::git::setup::{self, Git, Scope};
@@ -54,7 +55,12 @@ pub fn run(
     context: &Context<'_>,
     output: &Output<'_, '_>,
 ) -> Result<Code, Failure> {
-    let endpoint = endpoint_or_ambient(arguments.endpoint.as_deref(), context.environment)?;
+    let named = arguments.endpoint.as_deref();
+    let endpoint = if arguments.undo {
+        endpoint_to_undo(named, context.environment)?
+    } else {
+        endpoint_or_ambient(named, context.environment)?
+    };
     let git = Git {
         environment: context.environment,
         folder: context.folder.as_deref(),
@@ -122,6 +128,10 @@ pub fn run(
 fn missing_token(context: &Context<'_>, endpoint: &Endpoint) -> Option<String> {
     match has_token(context, endpoint) {
         Ok(HubToken::InUse) => None,
+        Ok(HubToken::Disabled) => Some(format!(
+            "{} is set, so git gets no token of {endpoint}: unset it where git runs",
+            env::HF_HUB_DISABLE_IMPLICIT_TOKEN
+        )),
         Ok(HubToken::Stored(name)) => Some(format!(
             "no token of {endpoint} is in use in this folder, so git gets one only where a folder \
              or the user in the URL selects it: run `hubtoken use {}` in the repository, or put \
@@ -145,12 +155,18 @@ enum HubToken {
     InUse,
     /// Not the folder's: the stored token of this name.
     Stored(String),
+    /// None is used unless a program asks for one, and git's helper does not.
+    Disabled,
     Missing,
 }
 
 fn has_token(context: &Context<'_>, endpoint: &Endpoint) -> Result<HubToken, Error> {
+    if env::is_on(context.environment, env::HF_HUB_DISABLE_IMPLICIT_TOKEN) {
+        return Ok(HubToken::Disabled);
+    }
     let trace = token_context::explain(context, &TokenArgs::default())?;
-    let in_use = trace.endpoint.as_deref().map(Endpoint::parse).transpose()?;
+    let in_use = trace.endpoint.as_deref().map(Endpoint::parse_recorded);
+    let in_use = in_use.transpose()?;
     if in_use.is_some_and(|in_use| in_use.owns(endpoint.as_str())) {
         return Ok(HubToken::InUse);
     }

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::context::Context;
 use super::identity::timestamp;
-use super::token_context;
+use super::token_context::{self, Without};
 use crate::error::Error;
 use crate::identity::Settings;
 use crate::identity::client::Client;
@@ -127,7 +127,8 @@ impl Stored {
             .map(|entry| redacted(&entry.name));
         let is_selected = matches!(
             in_effect.source(),
-            Some(Source::File(path)) if Some(path) == self.token_path.as_ref()
+            Some(Source::File(path) | Source::ConfiguredFile(path))
+                if Some(path) == self.token_path.as_ref()
         );
         if is_selected {
             return match name {
@@ -141,12 +142,37 @@ impl Stored {
             Some(name) => format!("is what counts here; it is stored as `{name}`"),
             None => "is what counts here, and not a stored token".to_owned(),
         };
-        let selected = self.entries.iter().find(|entry| entry.active);
-        let otherwise = match selected.filter(|entry| !self.is_active(entry)) {
-            Some(selected) => format!(". Without that, `{}` would", redacted(&selected.name)),
-            None => String::new(),
+        let otherwise = self.otherwise(context, in_effect);
+        Some(format!(
+            "{description} {stored}{}",
+            otherwise.unwrap_or_default()
+        ))
+    }
+
+    /// What would count without the variable or the project's file that comes first: ". Without
+    /// that, `ci` would". `None` if that cannot be told.
+    fn otherwise(&self, context: &Context<'_>, in_effect: &InEffect) -> Option<String> {
+        let without = match in_effect.source()? {
+            Source::Environment(_) | Source::Placed { .. } => Without::Variables,
+            Source::Configuration { file, .. }
+                if !token_context::is_users_configuration(context, file) =>
+            {
+                Without::Project
+            }
+            _ => return None,
         };
-        Some(format!("{description} {stored}{otherwise}"))
+        let next = match token_context::in_effect_without(context, without) {
+            Ok(next) => next,
+            Err(error) => return Some(format!(". Without that, there would be an error: {error}")),
+        };
+        let token = next.credential().map(|next| &next.token);
+        if token.is_some_and(|token| in_effect.is(token)) {
+            return None;
+        }
+        let entry = token.and_then(|token| self.with_value(token).next());
+        let name = entry.map(|entry| format!("`{}`", redacted(&entry.name)));
+        let what = name.or_else(|| next.describe())?;
+        Some(format!(". Without that, {what} would"))
     }
 
     fn note_of_none(&self, context: &Context<'_>) -> Option<String> {

@@ -7,6 +7,7 @@ use super::error::Failure;
 use super::exit_code::Code;
 use super::output::Output;
 use super::token_context;
+use crate::login;
 use crate::sanitize::redacted;
 
 /// The verb's arguments.
@@ -38,10 +39,20 @@ pub fn run(
 ) -> Result<Code, Failure> {
     let name = arguments.name.as_ref().or(arguments.token_name.as_ref());
     let name = name.ok_or_else(|| Failure::Usage("name the stored token".to_owned()))?;
-    let switched = token_context::token_store(context)?.switch(name)?;
+    let token_store = token_context::token_store(context)?;
+    let switched = token_store.switch(name)?;
     let name = switched.name;
+    let in_effect = token_context::in_effect(context).ok();
+    let is_active = in_effect
+        .as_ref()
+        .is_some_and(|in_effect| in_effect.is(&switched.token));
+    let outcome = format!(
+        "`{name}` {}",
+        login::selection(&switched.token, in_effect.as_ref())
+    );
     let shadow = token_context::shadow(context, "takes precedence over the active token", "");
-    let warnings: Vec<String> = switched.warnings.into_iter().chain(shadow).collect();
+    let first = shadow.or_else(|| (!is_active).then(|| redacted(&outcome)));
+    let warnings: Vec<String> = switched.warnings.into_iter().chain(first).collect();
     for warning in &warnings {
         output.warning(warning);
     }
@@ -49,7 +60,7 @@ pub fn run(
         output.object(&json!({ "name": redacted(&name), "warnings": warnings, "error": null }));
     } else {
         let mut page = output.page();
-        page.paragraph(&redacted(&format!("`{name}` is the active token")));
+        page.paragraph(&redacted(&outcome));
         output.show(&page);
     }
     Ok(Code::Success)

@@ -1,6 +1,7 @@
 //! The token that a verb works with, and the connection to its Hub.
 
 use std::cell::OnceCell;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::resolve::in_effect::InEffect;
 use crate::resolve::placed::shadow_warning;
 use crate::resolve::project_defaults::Defaults;
 use crate::resolve::trust::Trust;
-use crate::resolve::{Argument, Inputs, Request, ambient_endpoint};
+use crate::resolve::{Argument, Inputs, Request, TOKEN_VARIABLES, ambient_endpoint};
 use crate::store::token_store::TokenStore;
 use crate::trace::Trace;
 
@@ -208,6 +209,39 @@ pub fn in_effect(context: &Context<'_>) -> Result<InEffect, Error> {
     context
         .resolver
         .in_effect(&inputs(context).with_host(&host))
+}
+
+/// What is left out to tell which token would be used then.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Without {
+    /// The variables that hold a token.
+    Variables,
+    /// The project's file as well.
+    Project,
+}
+
+/// The token that would be used here without some sources.
+///
+/// # Errors
+///
+/// As [`in_effect`].
+pub fn in_effect_without(context: &Context<'_>, without: Without) -> Result<InEffect, Error> {
+    let mut environment = context.environment.all();
+    for name in TOKEN_VARIABLES {
+        environment.unset(name);
+    }
+    let folder = match without {
+        Without::Variables => context.folder.clone(),
+        Without::Project => None,
+    };
+    let host = shell(context);
+    let inputs = Inputs::read(&environment, folder);
+    context.resolver.in_effect(&inputs.with_host(&host))
+}
+
+/// Whether a configuration file is the user's own, and not a project's.
+pub fn is_users_configuration(context: &Context<'_>, file: &Path) -> bool {
+    inputs(context).is_users_configuration(file)
 }
 
 /// The warning that a variable takes precedence over the active token, if one does: see

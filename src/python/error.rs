@@ -107,7 +107,7 @@ fn raised(error: Error) -> PyErr {
         Error::InvalidArgument(message) => {
             PyValueError::new_err(Python::attach(|py| shown(py, message)))
         }
-        Error::Hub(message) => HubError::new_err(message),
+        Error::Hub { .. } => HubError::new_err(text),
         Error::Interrupted => PyKeyboardInterrupt::new_err(()),
     }
 }

@@ -59,7 +59,11 @@ pub fn given(
             typed.as_str()
         }
     };
-    let source = Source::Argument;
+    let source = if is_typed {
+        Source::Typed
+    } else {
+        Source::Argument
+    };
     let credential = parse(text)
         .map_err(|error| error.context(&source.describe()))
         .map(|token| Credential {

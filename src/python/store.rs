@@ -27,6 +27,7 @@ use crate::process_state::{self, ProcessState};
 use crate::resolve::ambient_endpoint;
 use crate::resolve::in_effect::InEffect;
 use crate::resolve::placed::shadow_warning;
+use crate::sanitize::redacted;
 use crate::source::Source;
 use crate::store::token_store::TokenStore;
 use crate::store::{Entry, name as stored_name};
@@ -290,7 +291,11 @@ pub fn logout(py: Python<'_>, name: Option<&str>, token_name: Option<&str>) -> P
             warn_of_shadow(py, "is still used", " to be without a token")
         }
         // The selected one, which was not to be removed.
-        Some(Source::File(path)) if Some(path.as_path()) == token_store.token_path() => Ok(()),
+        Some(Source::File(path) | Source::ConfiguredFile(path))
+            if Some(path.as_path()) == token_store.token_path() =>
+        {
+            Ok(())
+        }
         _ => {
             let still = in_effect.as_ref().and_then(InEffect::describe);
             let still = still.map(|token| format!("{token} is still used when none is given"));
@@ -333,12 +338,23 @@ fn take_back_from_git(py: Python<'_>, in_git: &[(Endpoint, Token)]) -> PyResult<
 #[pyo3(signature = (name: "str") -> "None")]
 pub fn switch_token(py: Python<'_>, name: &str) -> PyResult<()> {
     let signals = Signals::default();
-    let token_store = token_store(py, &signals, &process_state::current())?;
+    let process = process_state::current();
+    let token_store = token_store(py, &signals, &process)?;
     let switched = py
         .detach(|| token_store.switch(name))
         .map_err(|error| signals.to_python(error))?;
     warn_of(py, &switched.warnings)?;
-    warn_of_shadow(py, "takes precedence over the active token", "")
+    let effect = "takes precedence over the active token";
+    if let Some(shadow) = shadow_warning(&PythonEnvironment::current(py)?, effect, "") {
+        return warn_of(py, &[shadow]);
+    }
+    match login_token::in_effect(py, &process) {
+        Some(in_effect) if !in_effect.is(&switched.token) => {
+            let selection = checked::selection(&switched.token, Some(&in_effect));
+            warn_of(py, &[redacted(&format!("`{}` {selection}", switched.name))])
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Gives a stored token another name, on this machine only.

@@ -4,9 +4,9 @@
 //! therefore limited in size and go into a buffer that is zeroed afterwards, and error messages
 //! never quote the content.
 
-use std::fs::{Metadata, OpenOptions};
+use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -154,6 +154,27 @@ pub(crate) const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
 #[derive(Debug, thiserror::Error)]
 #[error("is {0}")]
 struct Special(&'static str);
+
+/// The maximum number of symbolic links to follow, the same as in Linux.
+const MAXIMUM_LINKS: usize = 40;
+
+/// The file that a path leads to, so that symbolic links are preserved when it is replaced, even if
+/// the target does not exist yet.
+///
+/// # Errors
+///
+/// The links lead in a circle.
+pub(crate) fn link_target(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MAXIMUM_LINKS {
+        match fs::read_link(&path) {
+            Ok(next) => path = path.parent().unwrap_or(Path::new("")).join(next),
+            // Not a link, or it does not exist.
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("its links lead in a circle"))
+}
 
 /// Checks that a path may be replaced or removed: it must be a regular file or not exist.
 ///

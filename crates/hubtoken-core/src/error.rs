@@ -148,14 +148,28 @@ pub enum Error {
     #[error("{0}")]
     InvalidArgument(String),
     /// The embedded Hub could not start, or could not carry out a request.
-    #[error("{0}")]
-    Hub(String),
+    #[error("{}", response.append_to(message))]
+    Hub {
+        /// What happened and what to do.
+        message: String,
+        /// The answer that caused it; empty if there was none.
+        response: ResponseDetails,
+    },
     /// The caller asked to stop waiting.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl Error {
+    /// An error of the embedded Hub that no answer caused.
+    #[must_use]
+    pub fn hub(message: impl Into<String>) -> Self {
+        Self::Hub {
+            message: message.into(),
+            response: ResponseDetails::default(),
+        }
+    }
+
     /// An error that says nothing about the token.
     #[must_use]
     pub fn unknown(message: impl Into<String>) -> Self {
@@ -186,7 +200,8 @@ impl Error {
         if let Self::InvalidToken { response, .. }
         | Self::AccessDenied { response, .. }
         | Self::RepositoryNotFound { response, .. }
-        | Self::Unknown { response, .. } = &mut self
+        | Self::Unknown { response, .. }
+        | Self::Hub { response, .. } = &mut self
             && *response == ResponseDetails::default()
         {
             response.clone_from(details);
@@ -201,7 +216,8 @@ impl Error {
             Self::InvalidToken { response, .. }
             | Self::AccessDenied { response, .. }
             | Self::RepositoryNotFound { response, .. }
-            | Self::Unknown { response, .. } => response.clone(),
+            | Self::Unknown { response, .. }
+            | Self::Hub { response, .. } => response.clone(),
             Self::TokenNotFound { .. }
             | Self::TokenFormat(_)
             | Self::UntrustedEndpoint(_)
@@ -209,7 +225,6 @@ impl Error {
             | Self::NameTaken(_)
             | Self::Configuration(_)
             | Self::InvalidArgument(_)
-            | Self::Hub(_)
             | Self::Interrupted => ResponseDetails::default(),
         }
     }

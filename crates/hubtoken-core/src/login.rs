@@ -19,6 +19,7 @@ use crate::sanitize::redacted;
 use crate::store::TokenMetadata;
 use crate::store::name::placeholder;
 use crate::store::token_store::{Learned, Saved, TokenStore};
+use crate::token::Token;
 
 /// The name to store a token under: its name on the Hub. OAuth tokens have none and are named after
 /// their user, as in `huggingface_hub`.
@@ -130,18 +131,7 @@ pub fn outcome(
         None => "the token, which the Hub was not asked about, is".to_owned(),
     };
     let effect = if saved.active {
-        match in_effect {
-            Some(in_effect) if in_effect.is(&credential.token) => {
-                "and is the active token".to_owned()
-            }
-            Some(InEffect::Disabled) => {
-                "and is selected, but HF_HUB_DISABLE_IMPLICIT_TOKEN is set".to_owned()
-            }
-            in_effect => match in_effect.and_then(InEffect::describe) {
-                Some(first) => format!("and is selected, but {first} comes first here"),
-                None => "and is selected".to_owned(),
-            },
-        }
+        format!("and {}", selection(&credential.token, in_effect))
     } else {
         format!("and is not active, since it belongs to {endpoint}: use it by its name")
     };
@@ -149,6 +139,22 @@ pub fn outcome(
         "{whose} stored as `{}` in {place} for {endpoint}, {effect}",
         saved.name
     ))
+}
+
+/// What it means here that a token was selected, to follow its name: it "is the active token", or
+/// something else comes first. `in_effect` is `None` if that cannot be told.
+#[must_use]
+pub fn selection(token: &Token, in_effect: Option<&InEffect>) -> String {
+    match in_effect {
+        Some(in_effect) if in_effect.is(token) => "is the active token".to_owned(),
+        Some(InEffect::Disabled) => {
+            "is selected, but HF_HUB_DISABLE_IMPLICIT_TOKEN is set".to_owned()
+        }
+        in_effect => match in_effect.and_then(InEffect::describe) {
+            Some(first) => format!("is selected, but {first} comes first here"),
+            None => "is selected".to_owned(),
+        },
+    }
 }
 
 /// Says that a token of this Hub is in use already, to follow a message that none can be typed in.
@@ -170,6 +176,16 @@ pub fn already(in_effect: &InEffect, endpoint: &Endpoint) -> Option<String> {
 /// token anyway. Any other error is returned unchanged.
 #[must_use]
 pub fn nothing_stored(error: Error, anyway: &str) -> Error {
-    let message = format!("{error}. Nothing was stored; {anyway} stores it without asking");
-    error.instead(|| message)
+    match error {
+        Error::Unknown {
+            message,
+            response,
+            kind,
+        } => Error::Unknown {
+            message: format!("{message}. Nothing was stored; {anyway} stores it without asking"),
+            response,
+            kind,
+        },
+        error => error,
+    }
 }

@@ -30,6 +30,12 @@ use crate::token::{Token, TokenKind};
 /// ```
 #[must_use]
 pub fn objection(token: &Token, endpoint: &Endpoint) -> Option<String> {
+    if let Some(other) = token.other_secret() {
+        return Some(format!(
+            "{} and is not sent to {endpoint}",
+            other.describe()
+        ));
+    }
     if token.kind() != TokenKind::Opaque {
         return None;
     }

@@ -11,6 +11,10 @@ use crate::sanitize::{mask_secrets, redacted};
 pub enum Source {
     /// Passed in a call.
     Argument,
+    /// Typed or pasted at a prompt.
+    Typed,
+    /// Read from standard input.
+    StandardInput,
     /// An environment variable.
     Environment(String),
     /// A profile named by a configuration file.
@@ -22,6 +26,8 @@ pub enum Source {
     },
     /// A file that holds one token.
     File(PathBuf),
+    /// Such a file that a configuration names. It has the same label, and another remedy.
+    ConfiguredFile(PathBuf),
     /// A stored token, requested by name.
     Store(String),
     /// A program named by the user's configuration, without its arguments.
@@ -114,6 +120,8 @@ impl Source {
     pub fn describe(&self) -> String {
         match self {
             Self::Argument => "the argument".to_owned(),
+            Self::Typed => "the prompt".to_owned(),
+            Self::StandardInput => "standard input".to_owned(),
             Self::Environment(name) => format!("the environment variable {name}"),
             // Names and paths are shown unmasked and may contain a secret by mistake.
             Self::Configuration { file, profile } => format!(
@@ -121,7 +129,9 @@ impl Source {
                 mask_secrets(profile),
                 mask_secrets(&file.to_string_lossy())
             ),
-            Self::File(path) => format!("the token file {}", mask_secrets(&path.to_string_lossy())),
+            Self::File(path) | Self::ConfiguredFile(path) => {
+                format!("the token file {}", mask_secrets(&path.to_string_lossy()))
+            }
             Self::Store(name) => format!("the stored token `{}`", mask_secrets(name)),
             Self::Command(program) => format!("the token_command `{}`", redacted(program)),
             Self::Vault(notebook) => format!("the secret HF_TOKEN of this {notebook} notebook"),
@@ -134,12 +144,18 @@ impl Source {
     pub fn fix_hint(&self) -> String {
         match self {
             Self::Argument => "hand over a valid one".to_owned(),
+            Self::Typed => "type or paste a valid one".to_owned(),
+            Self::StandardInput => "write a valid one to standard input".to_owned(),
             Self::Environment(name) => format!("set {name} to a valid one, or unset it"),
             Self::Configuration { profile, .. } | Self::Store(profile) => {
                 let profile = mask_secrets(profile);
                 format!("store a valid one with `hubtoken login --name {profile}`")
             }
             Self::File(_) => "log in again with `hubtoken login`".to_owned(),
+            Self::ConfiguredFile(_) => {
+                "put a valid one into that file, or remove `token_file` from the configuration"
+                    .to_owned()
+            }
             Self::Command(program) => format!(
                 "check what `{}` prints, and call hubtoken.clear_cache() in a long-running program",
                 redacted(program)
@@ -170,6 +186,8 @@ impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Argument => formatter.write_str("argument"),
+            Self::Typed => formatter.write_str("prompt"),
+            Self::StandardInput => formatter.write_str("stdin"),
             Self::Environment(name) => write!(formatter, "env:{name}"),
             Self::Configuration { file, .. } => {
                 write!(
@@ -178,7 +196,9 @@ impl fmt::Display for Source {
                     mask_secrets(&file.to_string_lossy())
                 )
             }
-            Self::File(path) => write!(formatter, "file:{}", mask_secrets(&path.to_string_lossy())),
+            Self::File(path) | Self::ConfiguredFile(path) => {
+                write!(formatter, "file:{}", mask_secrets(&path.to_string_lossy()))
+            }
             Self::Store(name) => write!(formatter, "store:{}", mask_secrets(name)),
             Self::Command(program) => write!(formatter, "command:{}", mask_secrets(program)),
             Self::Vault(notebook) => formatter.write_str(notebook.name()),

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::error::Error;
 pub use digest::Digest;
 use format::find_problem;
-pub use format::{ELLIPSIS, MAXIMUM_LENGTH};
+pub use format::{ELLIPSIS, MAXIMUM_LENGTH, OtherSecret};
 pub use kind::TokenKind;
 use kind::split_prefix;
 pub use pasted_line::PastedLine;
@@ -44,6 +44,7 @@ pub struct Token {
     value: Zeroizing<String>,
     kind: TokenKind,
     pasted_line: Option<PastedLine>,
+    other_secret: Option<OtherSecret>,
     /// Computed on first use.
     digest: OnceLock<Digest>,
 }
@@ -63,7 +64,19 @@ impl Token {
     pub fn parse(raw: &str) -> Result<Option<Self>, Error> {
         // An exact copy: no reallocation leaves a part of the value behind.
         let (value, pasted_line) = strip(raw);
-        Self::of_clean(Zeroizing::new(value.to_owned()), pasted_line)
+        Self::of_clean(Zeroizing::new(value.to_owned()), pasted_line, false)
+    }
+
+    /// Like [`Token::parse`], but another secret, such as a password, is not an error: it is found,
+    /// so that no other token is used in its place, and is never sent. [`Token::other_secret`] says
+    /// so.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Token::parse`].
+    pub fn parse_ambient(raw: &str) -> Result<Option<Self>, Error> {
+        let (value, pasted_line) = strip(raw);
+        Self::of_clean(Zeroizing::new(value.to_owned()), pasted_line, true)
     }
 
     /// Like [`Token::parse`], but consumes the text: a clean one is not copied.
@@ -73,7 +86,7 @@ impl Token {
     /// As for [`Token::parse`].
     pub fn take(raw: Zeroizing<String>) -> Result<Option<Self>, Error> {
         if strip(&raw).0.len() == raw.len() {
-            Self::of_clean(raw, None)
+            Self::of_clean(raw, None, false)
         } else {
             Self::parse(&raw)
         }
@@ -82,15 +95,21 @@ impl Token {
     fn of_clean(
         value: Zeroizing<String>,
         pasted_line: Option<PastedLine>,
+        takes_other_secrets: bool,
     ) -> Result<Option<Self>, Error> {
         if value.is_empty() {
             return Ok(None);
         }
-        match find_problem(&value) {
-            Some(problem) => Err(Error::TokenFormat(problem)),
-            None => Ok(Some(Self {
+        let problem = find_problem(&value);
+        let other_secret = problem.as_ref().and_then(|problem| problem.other_secret);
+        match problem {
+            Some(problem) if !takes_other_secrets || other_secret.is_none() => {
+                Err(Error::TokenFormat(problem.message))
+            }
+            _ => Ok(Some(Self {
                 kind: TokenKind::of(&value),
                 pasted_line,
+                other_secret,
                 digest: OnceLock::new(),
                 value,
             })),
@@ -113,6 +132,12 @@ impl Token {
     #[must_use]
     pub fn pasted_line(&self) -> Option<PastedLine> {
         self.pasted_line
+    }
+
+    /// What the value is instead of a token, if its form alone says so. Such a value is never sent.
+    #[must_use]
+    pub fn other_secret(&self) -> Option<OtherSecret> {
+        self.other_secret
     }
 
     /// Describes the value if it looks like the key of another service: "an API key of `OpenAI`".
@@ -140,7 +165,7 @@ impl Token {
     pub fn mask(&self) -> String {
         let (prefix, _) = split_prefix(&self.value);
         let rest = self.value.get(prefix.len()..).unwrap_or_default();
-        // The value is ASCII, so any byte offset is a character boundary.
+        // A token is ASCII, so any byte offset is a character boundary.
         let shown = if rest.len() >= SHOWN * 4 {
             rest.get(rest.len() - SHOWN..).unwrap_or_default()
         } else {

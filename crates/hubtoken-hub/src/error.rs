@@ -368,7 +368,7 @@ impl From<&HubError> for Error {
             | HubError::InvalidToken { .. }
             | HubError::MisspelledPermission { .. }
             | HubError::WeakPassword { .. } => Self::InvalidArgument(message),
-            _ => Self::Hub(message),
+            _ => Self::hub(message),
         }
     }
 }

@@ -172,11 +172,12 @@ impl<'a> Admin<'a> {
             let details = reason
                 .head()
                 .map_or_else(ResponseDetails::default, |head| of_answer(head, &self.key));
-            unreachable(details.append_to(&format!(
+            unreachable(format!(
                 "the Hub at {} does not answer: {}",
                 self.endpoint,
                 reason.text()
-            )))
+            ))
+            .caused_by(&details)
         })?;
         let details = match answer.status {
             200..=299 => ResponseDetails::default(),
@@ -189,11 +190,12 @@ impl<'a> Admin<'a> {
             200..=299 => serde_json::from_slice(&bytes).map_err(|_| {
                 unreachable(format!("the response of {} is not JSON", self.endpoint)).into()
             }),
-            401 => Err(Error::Hub(details.append_to(&format!(
+            401 => Err(Error::hub(format!(
                 "the Hub at {} does not accept the key in {}: is the folder another Hub's?",
                 self.endpoint,
                 self.folder.join("admin-key").display()
-            )))
+            ))
+            .caused_by(&details)
             .into()),
             status => {
                 let answer = http::Response {
@@ -205,7 +207,7 @@ impl<'a> Admin<'a> {
                 if answer.header("x-error-code") == Some(permission::MISSPELLED) {
                     return Err(Error::InvalidArgument(words).into());
                 }
-                Err(Error::Hub(details.append_to(&words)).into())
+                Err(Error::hub(words).caused_by(&details).into())
             }
         }
     }
@@ -218,7 +220,7 @@ fn find(folder: &Path) -> Result<Endpoint, Error> {
         return Err(nobody(folder));
     }
     let strange = || {
-        Error::Hub(format!(
+        Error::hub(format!(
             "{} does not contain the address of a Hub on this machine",
             folder.join("hub.json").display()
         ))
@@ -238,7 +240,7 @@ fn find(folder: &Path) -> Result<Endpoint, Error> {
 }
 
 fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Error> {
-    bounded_file::read_secret(path, MAXIMUM_FILE).map_err(Error::Hub)
+    bounded_file::read_secret(path, MAXIMUM_FILE).map_err(Error::hub)
 }
 
 fn nobody(folder: &Path) -> Error {

@@ -99,5 +99,5 @@ fn show(output: &Output<'_, '_>, field: &str, made: &Backup, verb: &str) {
 }
 
 fn failed(error: &HubError) -> Failure {
-    Error::Hub(error.to_string()).into()
+    Error::hub(error.to_string()).into()
 }

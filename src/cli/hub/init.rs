@@ -86,6 +86,6 @@ fn failed(error: HubError) -> Failure {
         HubError::WeakPassword { .. } | HubError::InvalidName { .. } => {
             Failure::Usage(error.to_string())
         }
-        error => Error::Hub(error.to_string()).into(),
+        error => Error::hub(error.to_string()).into(),
     }
 }

@@ -20,7 +20,7 @@ pub fn wait<T>(future: impl Future<Output = T>, interrupt: &dyn Interrupt) -> Re
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Error::Hub(format!("the async runtime cannot be created: {error}")))?;
+        .map_err(|error| Error::hub(format!("the async runtime cannot be created: {error}")))?;
     runtime.block_on(async {
         tokio::select! {
             value = future => Ok(value),

@@ -95,7 +95,7 @@ pub fn run(
         let answer = admin.ask(method, &path, body.as_ref())?;
         let policy = answer["policy"]
             .as_str()
-            .ok_or_else(|| Error::Hub("the Hub's response has no policy".to_owned()))?;
+            .ok_or_else(|| Error::hub("the Hub's response has no policy".to_owned()))?;
         Ok(Reply::Done {
             field: "policy",
             value: policy.into(),

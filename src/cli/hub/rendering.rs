@@ -144,7 +144,7 @@ fn listed(output: &Output<'_, '_>, field: &str, items: Value, columns: &[&str]) 
 fn show_value(mut answer: Value, subject: &str, output: &Output<'_, '_>) -> Result<(), Failure> {
     let value = match answer.get_mut("token").map(Value::take) {
         Some(Value::String(value)) => Zeroizing::new(value),
-        _ => return Err(Error::Hub("the Hub's response has no token".to_owned()).into()),
+        _ => return Err(Error::hub("the Hub's response has no token".to_owned()).into()),
     };
     let info = renamed(answer.get_mut("info").map(Value::take).unwrap_or_default());
     if output.is_json() {

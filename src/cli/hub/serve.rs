@@ -249,7 +249,7 @@ struct Signals {
 impl Signals {
     fn listen(has_certificate: bool) -> Result<Self, Error> {
         let listen = |kind| {
-            signal(kind).map_err(|error| Error::Hub(format!("signals cannot be received: {error}")))
+            signal(kind).map_err(|error| Error::hub(format!("signals cannot be received: {error}")))
         };
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
@@ -341,6 +341,6 @@ fn failed(error: HubError) -> Failure {
         | HubError::InvalidOption { .. }
         | HubError::UnusableOption { .. }
         | HubError::Certificate { .. } => Failure::Usage(error.to_string()),
-        error => Error::Hub(error.to_string()).into(),
+        error => Error::hub(error.to_string()).into(),
     }
 }

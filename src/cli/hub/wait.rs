@@ -80,7 +80,7 @@ fn is_ready(place: &DataArgs, context: &Context<'_>, left: Duration) -> Result<S
     match admin.ask_with(Method::GET, &["audit"], &[("limit", "1".to_owned())], None) {
         Ok(_) => Ok(admin.endpoint().to_string()),
         // The folder of a Hub that has just ended, whose port another program has.
-        Err(Failure::Core(Error::Hub(message))) => Err(Error::unknown(message).into()),
+        Err(Failure::Core(Error::Hub { message, .. })) => Err(Error::unknown(message).into()),
         Err(failure) => Err(failure),
     }
 }

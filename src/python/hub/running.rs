@@ -75,7 +75,7 @@ impl Embedded {
     /// The running Hub.
     pub fn hub(&self) -> PyResult<Arc<Hub>> {
         lock_ignoring_poison(&self.running).clone().ok_or_else(|| {
-            to_python(Error::Hub(
+            to_python(Error::hub(
                 "the Hub is not running: use it with `with`, or call start()".to_owned(),
             ))
         })
@@ -120,7 +120,7 @@ impl Embedded {
         let hub = self.hub()?;
         let credential = || {
             let token = Token::parse(created.value.reveal())?
-                .ok_or_else(|| Error::Hub("the Hub created a blank token".to_owned()))?;
+                .ok_or_else(|| Error::hub("the Hub created a blank token".to_owned()))?;
             let credential = Arc::new(Credential {
                 token,
                 source: Source::Argument,

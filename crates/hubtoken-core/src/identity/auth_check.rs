@@ -11,7 +11,7 @@
 
 use super::cache::key::Key;
 use super::failure::{Failure, Reason};
-use super::response::message;
+use super::response::{message, without_page};
 use crate::error::ResponseDetails;
 use crate::http::Response;
 use crate::repository::RepositoryType;
@@ -103,13 +103,11 @@ pub(super) fn parse_response(
     let outcome = match (answer.status, code) {
         (200..=299, _) if is_plain_yes(&answer.body) => AuthCheckOutcome::Allowed,
         (200..=299, _) => {
-            // The page is not the Hub's message.
-            let id = details.request_id().map(str::to_owned);
             return Err(Failure::UnexpectedResponse(Reason {
                 text: "it answered with something other than OK, as a proxy or a captive portal \
                        does"
                     .to_owned(),
-                response: ResponseDetails::new(id, None),
+                response: without_page(answer, details),
             }));
         }
         (401 | 403 | 404, _) if is_closed_to_token(&words()) => {

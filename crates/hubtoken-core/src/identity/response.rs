@@ -37,6 +37,16 @@ pub fn of_answer(answer: &Response, secret: &str) -> ResponseDetails {
     ResponseDetails::new(id, message)
 }
 
+/// The same details, without a body that is a page of some proxy rather than the Hub's message.
+#[must_use]
+pub fn without_page(answer: &Response, details: &ResponseDetails) -> ResponseDetails {
+    let words = raw_message(answer).and(details.server_message());
+    ResponseDetails::new(
+        details.request_id().map(str::to_owned),
+        words.map(str::to_owned),
+    )
+}
+
 /// Details from a file that is not trusted.
 #[must_use]
 pub fn from_record(id: Option<&str>, message: Option<&str>) -> ResponseDetails {

@@ -183,7 +183,7 @@ impl LastResolution {
             // The variable that names the source is not compared: see
             // `Resolver::clear_last_resolution`.
             Source::Placed { .. } => None,
-            Source::File(path) => {
+            Source::File(path) | Source::ConfiguredFile(path) => {
                 let is_listed = |file: &Path| file == path && !variables.expand();
                 let (file, stamp) = stamp.filter(|(file, _)| is_listed(file))?;
                 Some((file, stamp.filter(FileStamp::is_settled)?))

@@ -155,7 +155,7 @@ impl<'a> ChainRun<'a> {
             return Ok(());
         };
         let token = match value.to_str() {
-            Some(text) => Token::parse(text),
+            Some(text) => Token::parse_ambient(text),
             None => Err(Error::TokenFormat("the value is not text".to_owned())),
         };
         match token {

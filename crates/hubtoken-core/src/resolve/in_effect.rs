@@ -60,11 +60,11 @@ impl InEffect {
         match self {
             Self::Token(credential) => Some(credential.describe()),
             Self::Unasked(source @ Source::Command(_)) => Some(format!(
-                "the token that {} writes, which was not run for this",
+                "the token that {} writes (it was not run for this)",
                 source.describe()
             )),
             Self::Unasked(source) => Some(format!(
-                "{}, if it has one, which was not read for this",
+                "{}, if it has one (it was not read for this),",
                 source.describe()
             )),
             Self::Nothing | Self::Disabled => None,

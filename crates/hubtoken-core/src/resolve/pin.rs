@@ -5,7 +5,7 @@
 //! not a secret, so the file has the default mode.
 
 use std::fs;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, Item, TableLike, value};
@@ -13,7 +13,7 @@ use toml_edit::{DocumentMut, Item, TableLike, value};
 use super::configuration::{self, Configuration};
 use super::search::{self, PassedOver};
 use super::trust::Trust;
-use crate::bounded_file::io_error_text;
+use crate::bounded_file::{self, io_error_text};
 use crate::error::Error;
 use crate::file_lock::{self, OperatingSystem};
 use crate::paths::PROJECT_FILE;
@@ -150,11 +150,9 @@ pub fn edit(text: &str, file: &Path, profile: Option<&str>) -> Result<String, Er
 
 /// Replaces a file with a new one that has the same mode.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
-    // A symbolic link is kept: its target is replaced.
-    let path = match fs::canonicalize(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
-        found => found?,
-    };
+    // A symbolic link is kept: its target is replaced, or made.
+    bounded_file::check_replaceable(path)?;
+    let path = bounded_file::link_target(path)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".hubtoken-");

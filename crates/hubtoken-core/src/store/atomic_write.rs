@@ -18,8 +18,6 @@ use crate::file_lock;
 use crate::folder;
 use crate::sanitize::redacted_path;
 
-/// The maximum number of symbolic links to follow, the same as in Linux.
-const MAXIMUM_LINKS: usize = 40;
 /// The maximum number of broken files next to the good one.
 const MAXIMUM_QUARANTINED: usize = 10_000;
 
@@ -41,7 +39,7 @@ impl StagedFile {
     pub fn new(path: &Path, content: &str, lock: &Lock) -> Result<Self, Error> {
         let failed = |error: io::Error| io_error("write", path, &error);
         bounded_file::check_replaceable(path).map_err(failed)?;
-        let target = target(path).map_err(failed)?;
+        let target = bounded_file::link_target(path).map_err(failed)?;
         make_folder(parent(&target), lock.home(), lock.user()).map_err(failed)?;
         let new = staging_path(&target);
         // The error names the leftover file rather than the file next to it.
@@ -110,7 +108,7 @@ impl Drop for StagedFile {
 /// [`Error::Store`].
 pub fn remove(path: &Path, _lock: &Lock) -> Result<(), Error> {
     bounded_file::check_replaceable(path)
-        .and_then(|()| target(path))
+        .and_then(|()| bounded_file::link_target(path))
         .and_then(|path| remove_if_there(&path))
         .map_err(|error| io_error("remove", path, &error))
 }
@@ -121,7 +119,7 @@ pub fn remove(path: &Path, _lock: &Lock) -> Result<(), Error> {
 ///
 /// [`Error::Store`].
 pub fn remove_leftovers(path: &Path, _lock: &Lock) -> Result<(), Error> {
-    target(path)
+    bounded_file::link_target(path)
         .and_then(|path| remove_if_there(&staging_path(&path)))
         .map_err(|error| io_error("clear up beside", path, &error))
 }
@@ -138,7 +136,7 @@ pub fn quarantine(path: &Path, _lock: &Lock) -> Result<PathBuf, Error> {
     let failed = |error: &io::Error| io_error("set aside", path, error);
     bounded_file::check_replaceable(path).map_err(|error| failed(&error))?;
     // Not the symbolic link itself, which will point to the new content.
-    let path = &target(path).map_err(|error| failed(&error))?;
+    let path = &bounded_file::link_target(path).map_err(|error| failed(&error))?;
     for number in 1..MAXIMUM_QUARANTINED {
         let aside = sibling(path, &format!(".broken-{number}"));
         match fs::hard_link(path, &aside) {
@@ -191,7 +189,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 /// since some folders cannot be synced.
 pub fn sync_folder(path: &Path, lock: &Lock) {
     if cfg!(unix) {
-        let _ = target(path)
+        let _ = bounded_file::link_target(path)
             .and_then(|path| File::open(parent(&path)))
             .and_then(|folder| lock.calls().sync(&folder));
     }
@@ -210,20 +208,6 @@ fn restrict(file: &File, lock: &Lock) -> Option<String> {
         Ok(()) if calls.is_exposed(file).unwrap_or(false) => Some("it keeps no modes".to_owned()),
         Ok(()) => None,
     }
-}
-
-/// The file that a path leads to, so that symbolic links are preserved, even if the target does not
-/// exist yet.
-fn target(path: &Path) -> io::Result<PathBuf> {
-    let mut path = path.to_owned();
-    for _ in 0..MAXIMUM_LINKS {
-        match fs::read_link(&path) {
-            Ok(next) => path = parent(&path).join(next),
-            // Not a link, or it does not exist.
-            Err(_) => return Ok(path),
-        }
-    }
-    Err(io::Error::other("its links lead in a circle"))
 }
 
 /// Keeps the owner of the old file when another user, such as root, writes it: with mode 0600, the

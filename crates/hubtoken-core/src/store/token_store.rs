@@ -63,6 +63,8 @@ pub struct Saved {
 pub struct Switched {
     /// Its name.
     pub name: String,
+    /// The token.
+    pub token: Token,
     /// Warnings for the user.
     pub warnings: Vec<String>,
 }
@@ -307,7 +309,11 @@ impl<'a> TokenStore<'a> {
         let name = shown(entry.name.clone());
         let mut warnings = transaction.commit(ActiveToken::Set(&token))?;
         warnings.extend(foreign_warning(&token, &name));
-        Ok(Switched { name, warnings })
+        Ok(Switched {
+            name,
+            token,
+            warnings,
+        })
     }
 
     /// Renames a stored token.

@@ -61,8 +61,55 @@ const PLACEHOLDERS: [&str; 21] = [
 /// A value with at least this many characters after its prefix is not a placeholder.
 const LONGEST_PLACEHOLDER: usize = 34;
 
-/// Why a value cannot be a token, in a message that does not show it.
-pub(super) fn find_problem(value: &str) -> Option<String> {
+/// A secret that is not a token, judged by its form alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherSecret {
+    /// It has a character that no token has, as a password may.
+    Character,
+    /// A private key or a certificate.
+    PrivateKey,
+    /// The line of another variable.
+    Assignment,
+}
+
+impl OtherSecret {
+    /// A description, phrased to follow the value's name.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Character => "has a character that no token has, as a password may,",
+            Self::PrivateKey => "looks like a private key or a certificate",
+            Self::Assignment => "has a `=` inside, as a line that sets another variable,",
+        }
+    }
+}
+
+/// Why a value cannot be a token.
+pub(super) struct Problem {
+    /// A message that does not show the value.
+    pub(super) message: String,
+    /// What it is instead. Masks, placeholders and broken lines are nothing, and stand for a token
+    /// that is missing; another secret was put there by mistake.
+    pub(super) other_secret: Option<OtherSecret>,
+}
+
+impl From<&str> for Problem {
+    fn from(message: &str) -> Self {
+        message.to_owned().into()
+    }
+}
+
+impl From<String> for Problem {
+    fn from(message: String) -> Self {
+        Self {
+            message,
+            other_secret: None,
+        }
+    }
+}
+
+/// Why a value cannot be a token; `None` if it can.
+pub(super) fn find_problem(value: &str) -> Option<Problem> {
     let (prefix, _) = split_prefix(value);
     let bytes = ByteKinds::of(value);
     // Most masks and placeholders also contain an illegal character, but that would be a less
@@ -73,49 +120,59 @@ pub(super) fn find_problem(value: &str) -> Option<String> {
         return Some(
             "this is a masked token, as a list or a log shows it, not the token itself. Copy the \
              value when it is created, or refresh the token to get a new one"
-                .to_owned(),
+                .into(),
+        );
+    }
+    if value.starts_with(['<', '$', '{', '[', '%']) && holds_token(value) {
+        return Some(
+            "there is more in it than a token. Put the token there alone, without what is around it"
+                .into(),
         );
     }
     if value.starts_with(['<', '$', '{', '[', '%']) || is_placeholder(value, prefix) {
         return Some(
             "this is a placeholder, not a token. Put a real token in its place: the Hub shows it \
              when it is created under Settings > Access Tokens"
-                .to_owned(),
+                .into(),
         );
     }
+    let because = |other_secret, message: &str| {
+        Some(Problem {
+            message: message.to_owned(),
+            other_secret: Some(other_secret),
+        })
+    };
     if value.starts_with("-----BEGIN") {
-        return Some(
-            "this is a private key or a certificate, not a token. Put the token in its place"
-                .to_owned(),
+        return because(
+            OtherSecret::PrivateKey,
+            "this is a private key or a certificate, not a token. Put the token in its place",
         );
     }
     if value.len() > MAXIMUM_LENGTH {
-        return Some(format!(
-            "{} bytes are too long for a token (at most {MAXIMUM_LENGTH})",
-            value.len()
-        ));
-    }
-    if bytes.have(ByteKinds::ILLEGAL) && is_header(value) {
+        let length = value.len();
         return Some(
-            "this is the value of an Authorization header. Hand over the token alone, without the \
-             word `Bearer` or `Basic`"
-                .to_owned(),
+            format!("{length} bytes are too long for a token (at most {MAXIMUM_LENGTH})").into(),
         );
     }
     if bytes.have(ByteKinds::ILLEGAL) {
         return Some(find_illegal(value));
     }
-    if bytes.have(ByteKinds::EQUALS) && holds_another(value) {
-        return Some(
-            "there is a `=` inside the value: it may be two tokens, or a line that sets a variable \
-             of another name. Put the token there alone"
-                .to_owned(),
-        );
+    if bytes.have(ByteKinds::EQUALS)
+        && let Some((name, _)) = value.trim_end_matches('=').split_once('=')
+    {
+        let message = "there is a `=` inside the value: it may be two tokens, or a line that sets \
+                       a variable of another name. Put the token there alone";
+        if holds_token(value) {
+            return Some(message.into());
+        }
+        if is_variable(name) {
+            return because(OtherSecret::Assignment, message);
+        }
     }
     NOT_ACCESS_TOKENS
         .iter()
         .find(|(prefix, _)| value.starts_with(prefix))
-        .map(|(_, what)| format!("this is {what}; give the access token instead"))
+        .map(|(_, what)| format!("this is {what}; give the access token instead").into())
 }
 
 /// Whether a value has an authentication scheme in front of it, or a whole header.
@@ -165,30 +222,58 @@ impl ByteKinds {
 }
 
 /// Describes the first illegal character and its position.
-fn find_illegal(value: &str) -> String {
+fn find_illegal(value: &str) -> Problem {
+    if is_header(value) {
+        return "this is the value of an Authorization header. Hand over the token alone, without \
+                the word `Bearer` or `Basic`"
+            .into();
+    }
     if let Some(position) = value.chars().position(char::is_whitespace) {
         return format!(
             "there is white space inside the value (after {position} characters): it may be two \
              tokens, or a line with more in it than a token"
-        );
+        )
+        .into();
     }
     if let Some(position) = value.chars().position(char::is_control) {
         return format!(
             "there is a control character inside the value (after {position} characters)"
-        );
+        )
+        .into();
     }
     let is_legal = |byte: &u8| ByteKinds::OF_BYTE[usize::from(*byte)] != ByteKinds::ILLEGAL;
     let position = value.bytes().take_while(is_legal).count();
-    format!("the value has a character (after {position} bytes) that bearer tokens cannot contain")
+    let message = format!(
+        "the value has a character (after {position} bytes) that bearer tokens cannot contain"
+    );
+    Problem {
+        message,
+        other_secret: (!holds_token(value)).then_some(OtherSecret::Character),
+    }
 }
 
-/// Whether a token, or the key of another service, is joined to something else by a `=`, which tokens
-/// have at their end only.
-fn holds_another(value: &str) -> bool {
-    let value = value.trim_end_matches('=');
-    value.contains('=')
-        && value.split('=').any(|part| {
-            split_prefix(part).1 != TokenKind::Opaque || service_key::recognize(part).is_some()
+/// Whether a name is written like that of an environment variable: `AWS_SECRET_ACCESS_KEY`.
+fn is_variable(name: &str) -> bool {
+    name.len() > 2
+        && name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// How many characters a part has at least to be a token of the Hub.
+const SHORTEST_TOKEN: usize = 20;
+
+/// Whether a token of the Hub, or the key of another service, is a part of a value.
+fn holds_token(value: &str) -> bool {
+    value
+        .split(|character: char| {
+            !(character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.'))
+        })
+        .any(|part| {
+            let is_token =
+                part.len() >= SHORTEST_TOKEN && split_prefix(part).1 != TokenKind::Opaque;
+            is_token || service_key::recognize(part).is_some()
         })
 }
 

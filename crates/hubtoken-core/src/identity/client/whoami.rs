@@ -22,7 +22,7 @@ use crate::identity::deadline::Deadline;
 use crate::identity::failure::{Failure, Reason};
 use crate::identity::freshness::{DoublingAge, Rejection, Repeated};
 use crate::identity::model::Identity;
-use crate::identity::response::details;
+use crate::identity::response::{details, without_page};
 use crate::identity::{IDENTITY_LIFETIME, Options};
 
 /// After a longer wait for another process, the request counts as sent when the wait ended.
@@ -265,14 +265,8 @@ impl Client {
             return Err(failure);
         }
         let identity = Identity::parse(&answer.body, endpoint).map_err(|text| {
-            // A body that is no identity may be a page of a proxy: only its ID is of use.
-            let id = details(&answer, &credential.token)
-                .request_id()
-                .map(str::to_owned);
-            Failure::UnexpectedResponse(Reason {
-                text,
-                response: ResponseDetails::new(id, None),
-            })
+            let response = without_page(&answer, &details(&answer, &credential.token));
+            Failure::UnexpectedResponse(Reason { text, response })
         })?;
         let identity = Arc::new(identity);
         let end = credential.expires_at;

@@ -39,7 +39,11 @@ impl ChainRun<'_> {
         endpoint: Option<Endpoint>,
         named: bool,
     ) -> Result<(), Error> {
-        let source = Source::File(path.to_owned());
+        let source = if named {
+            Source::ConfiguredFile(path.to_owned())
+        } else {
+            Source::File(path.to_owned())
+        };
         // Taken before the file is read, so that a change in between is noticed on the next call.
         self.stamp = Some((path.to_owned(), FileStamp::of(path)));
         let token = match bounded_file::read_secret(path, MAXIMUM_TOKEN_FILE) {
@@ -53,7 +57,7 @@ impl ChainRun<'_> {
                 return Ok(());
             }
             Ok(Some(text)) => {
-                Token::parse(&text).map_err(|error| error.context(&source.describe()))
+                Token::parse_ambient(&text).map_err(|error| error.context(&source.describe()))
             }
             Err(problem) => Err(Error::Store(format!("the token file {problem}"))),
         };

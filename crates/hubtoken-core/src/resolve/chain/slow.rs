@@ -121,7 +121,7 @@ impl ChainRun<'_> {
         )?;
         let label = notebook.name();
         match answer {
-            SourceAnswer::Value { text, .. } => match Token::parse(&text) {
+            SourceAnswer::Value { text, .. } => match Token::parse_ambient(&text) {
                 Ok(Some(token)) => {
                     let endpoint = self.inputs.endpoint.clone()?;
                     return self.accept(token, source, endpoint, Expiry::default());

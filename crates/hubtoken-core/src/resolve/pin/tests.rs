@@ -126,6 +126,27 @@ fn modes_and_links_stay() {
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o664);
 }
 
+#[cfg(unix)]
+#[test]
+fn the_target_of_a_link_is_made_if_it_is_missing() {
+    use std::os::unix::fs::symlink;
+    let folder = folder();
+    let link = folder.path().join(PROJECT_FILE);
+    symlink("one", &link).unwrap();
+    symlink("two.toml", folder.path().join("one")).unwrap();
+    pin(folder.path(), Some("ci"), &trust()).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(written(&folder, "two.toml").contains("ci"));
+    // Nothing is made where a folder is missing on the way, or where the links lead in a circle.
+    for target in ["missing/hubtoken.toml", PROJECT_FILE] {
+        fs::remove_file(&link).unwrap();
+        symlink(target, &link).unwrap();
+        let error = pin(folder.path(), Some("ci"), &trust()).unwrap_err();
+        assert!(!error.to_string().is_empty());
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+}
+
 #[test]
 fn what_cannot_be_written_is_told() {
     let folder = folder();

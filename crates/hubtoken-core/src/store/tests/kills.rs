@@ -99,7 +99,10 @@ impl Operation {
             Self::RemoveAll => token_store.remove_all().map(drop),
         };
         match done {
-            Ok(()) | Err(Error::TokenNotFound { .. } | Error::UntrustedEndpoint(_)) => {}
+            Ok(())
+            | Err(
+                Error::TokenNotFound { .. } | Error::NameTaken(_) | Error::UntrustedEndpoint(_),
+            ) => {}
             Err(error) => unreachable!("{self:?}: {error}"),
         }
     }
