@@ -6,6 +6,8 @@
 //! like a Hub token. Other Hubs may use tokens of any format, so they receive everything except
 //! recognizable keys of other services.
 //!
+//! A value that is no token by its form alone, such as a password with a `$`, is sent nowhere.
+//!
 //! Such a value still counts as found, because skipping it would silently use another token.
 //! Instead, sending it fails in [`Credential::check_sendable`].
 //!

@@ -51,11 +51,20 @@ const COMMANDS: [&str; 17] = [
     "let", "const", "var", "%env", "%set_env", "!export", "!set",
 ];
 /// Signs that precede a whole line: prompts, and the mark of a list item.
-const SIGNS: [&str; 5] = ["$", ">", "%", "-", "PS>"];
+const SIGNS: [&str; 6] = ["$", ">", "%", "-", "PS>", ">>>"];
 /// Options that precede a quoted line: those of curl and Docker.
 const OPTIONS: [&str; 5] = ["-H", "--header", "-e", "--env", "--build-arg"];
+/// What is joined to the assignment that follows: the same options, and a setting of systemd.
+const JOINED: [&str; 4] = ["--header=", "--env=", "--build-arg=", "Environment="];
 /// How programs name the environment, in front of a variable's name.
-const ENVIRONMENTS: [&str; 5] = ["$env:", "os.environ[", "process.env.", "ENV[", "env."];
+const ENVIRONMENTS: [&str; 6] = [
+    "$env:",
+    "os.environ[",
+    "environ[",
+    "process.env.",
+    "ENV[",
+    "env.",
+];
 
 /// Words in the names of secrets.
 const SECRET_WORDS: [&str; 9] = [
@@ -130,15 +139,21 @@ fn unquoted(text: &str) -> Option<&str> {
 
 /// The text without the punctuation or the comment that ends it.
 fn without_end(text: &str) -> Option<&str> {
-    let end = text.strip_suffix([';', ',']).or_else(|| {
+    let end = text.strip_suffix([';', ',', '\\']).or_else(|| {
         let (text, comment) = text.split_once(" #")?;
         // A comment may hold an older token: then it is not clear which one is meant.
         let is_prose = comment
             .split_whitespace()
-            .all(|word| word.len() < LONGEST_COMMENT_WORD && !word.starts_with("hf_"));
+            .all(|word| is_comment_word(word) && !word.starts_with("hf_"));
         is_prose.then_some(text)
     })?;
     Some(trimmed(end))
+}
+
+/// A word of prose, or the address of the page that a token is from.
+fn is_comment_word(word: &str) -> bool {
+    let is_address = word.starts_with("https://") && recognize(word).is_none();
+    is_address || word.len() < LONGEST_COMMENT_WORD
 }
 
 /// What is around a text, and what is inside.
@@ -168,6 +183,9 @@ fn outer_layer(text: &str) -> Option<Layer<'_>> {
         });
     }
     let quoted = |text| unquoted(text).unwrap_or(text);
+    if let Some(rest) = JOINED.iter().find_map(|prefix| text.strip_prefix(prefix)) {
+        return named(quoted(rest), false);
+    }
     if OPTIONS.contains(&word) {
         return named(quoted(rest), false);
     }

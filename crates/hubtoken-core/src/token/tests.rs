@@ -143,3 +143,57 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn another_secret_is_found_in_an_ambient_source_and_no_token() {
+    for (value, what) in [
+        ("p@ssw0rd!", OtherSecret::Character),
+        ("p\u{e4}ssword", OtherSecret::Character),
+        ("123456789:AAFakeFakeFakeFake", OtherSecret::Character),
+        ("s3cr3t$", OtherSecret::Character),
+        (
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nFake",
+            OtherSecret::PrivateKey,
+        ),
+        (
+            "AWS_SECRET_ACCESS_KEY=FakeFake/Fake+Fake",
+            OtherSecret::Assignment,
+        ),
+        ("DB_PASSWORD=hunter2", OtherSecret::Assignment),
+        ("PASSWORD=hunter2==", OtherSecret::Assignment),
+    ] {
+        let token = Token::parse_ambient(value).unwrap().unwrap();
+        assert_eq!(token.other_secret(), Some(what), "{what:?}");
+        assert!(!format!("{token:?}").contains(&value[..4]));
+        assert!(Token::parse(value).is_err(), "{what:?}");
+    }
+    // These stand for a token that is missing, or are not clear.
+    for value in [
+        "hf_****abcd",
+        "<HF_TOKEN>",
+        "hf_xxx",
+        "two words",
+        "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX\nhf_FakeFakeFakeFakeFakeFakeFakeFakeXX",
+        "alice=hf_FakeFakeFakeFakeFakeFakeFakeFakeXX",
+        "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX|tee",
+    ] {
+        assert!(Token::parse_ambient(value).is_err());
+    }
+    // Formats of other Hubs, which they may have.
+    for value in ["token=abcdef", "key=a", "some.other/token+68=="] {
+        let token = Token::parse_ambient(value).unwrap().unwrap();
+        assert_eq!(token.other_secret(), None);
+    }
+}
+
+#[test]
+fn a_token_in_braces_is_no_placeholder() {
+    for around in ["{\"HF_TOKEN\": \"@\"}", "[@]", "${HF_TOKEN:-@}", "<@>"] {
+        let value = around.replace('@', "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX");
+        let error = Token::parse(&value).unwrap_err().to_string();
+        assert!(
+            error.contains("more in it than a token"),
+            "{around}: {error}"
+        );
+    }
+}

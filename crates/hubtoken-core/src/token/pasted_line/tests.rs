@@ -61,6 +61,14 @@ fn the_token_is_taken_out_of_a_line() {
         "OPENAI_API_KEY=@",
         "export HF_TOKEN=\u{201c}@\u{201d}",
         "\u{feff}HF_TOKEN=@\n",
+        "HF_TOKEN=@ # https://huggingface.co/settings/tokens",
+        "-e HF_TOKEN=@ \\",
+        "--env=HF_TOKEN=@",
+        "--build-arg=\"HF_TOKEN=@\"",
+        "Environment=HF_TOKEN=@",
+        "Environment=\"HF_TOKEN=@\"",
+        "environ[\"HF_TOKEN\"] = \"@\"",
+        ">>> token = \"@\"",
     ] {
         let (value, found) = taken(line, FAKE);
         assert_eq!(
@@ -80,6 +88,7 @@ fn the_token_is_taken_out_of_a_line() {
         "--header 'Authorization: Bearer @'",
         "--header=\"Authorization: Bearer @\"",
         "'Authorization': 'Bearer @',",
+        "-H 'Authorization: Bearer @' \\",
     ] {
         let (value, found) = taken(line, FAKE);
         assert_eq!(
