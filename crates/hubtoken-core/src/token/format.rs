@@ -270,6 +270,7 @@ fn holds_token(value: &str) -> bool {
         .split(|character: char| {
             !(character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.'))
         })
+        .map(|part| part.trim_start_matches('-'))
         .any(|part| {
             let is_token =
                 part.len() >= SHORTEST_TOKEN && split_prefix(part).1 != TokenKind::Opaque;
