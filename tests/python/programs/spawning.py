@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,11 @@ def use_ambient(_: object = None) -> str:
 def keep(token: Any) -> None:
     """An initializer that stores its argument."""
     KEPT.append(token)
+
+
+def keep_nosy(nosy: Nosy) -> None:
+    """An initializer that stores the token of its argument."""
+    KEPT.append(nosy.token)
 
 
 def use_kept(_: object = None) -> str:
@@ -65,6 +71,8 @@ class Nosy:
         for number, dumps in enumerate((pickle.dumps, cloudpickle.dumps)):
             Path(checkpoint, f"{os.getpid()}-{number}").write_bytes(dumps(self.token))
         joblib.dump(self.token, Path(checkpoint, f"{os.getpid()}-joblib"))
+        with Path(checkpoint, f"{os.getpid()}-reduction").open("wb") as file:
+            reduction.dump(self.token, file)
         return vars(self).copy()
 
 
@@ -157,6 +165,14 @@ def executor_initializer(context: Any, token: Any) -> Any:
         1, mp_context=context, initializer=hubtoken.HubToken.activate, initargs=(token,)
     ) as workers:
         return [workers.submit(use_ambient).result(), workers.submit(use, token).result()]
+
+
+def nosy_initializer(context: Any, token: Any) -> Any:
+    """As an argument of an executor's initializer, in something that writes checkpoints of it."""
+    with ProcessPoolExecutor(
+        1, mp_context=context, initializer=keep_nosy, initargs=(Nosy(token),)
+    ) as workers:
+        return [workers.submit(use_kept).result(), False]
 
 
 def while_another_spawns(context: Any, token: Any) -> Any:
