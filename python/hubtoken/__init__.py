@@ -201,6 +201,32 @@ def __dir__() -> "list[str]":
     return __all__
 
 
+class _Serializer:
+    """The attribute by which pydantic finds out how to write a value, where no schema says it."""
+
+    def __get__(self, instance: object, owner: type) -> object:
+        """Made on demand: pydantic is not imported here, and to look for it does not import it."""
+        if "pydantic_core" not in sys.modules:
+            raise AttributeError("pydantic is not imported")
+        from hubtoken.pydantic_schema import serializer
+
+        return serializer(owner)
+
+
+def _teach_pydantic() -> None:
+    """Gives tokens and records that attribute."""
+    from hubtoken._core import Approval, AuditEntry, TokenInfo
+
+    for kind in (
+        *(HubToken, Identity, Organization, Scope, StoredToken, Trace, TraceStep, Verdict),
+        *(Approval, AuditEntry, TokenInfo),
+    ):
+        setattr(kind, "__pydantic_serializer__", _Serializer())  # noqa: B010 - not in the stub
+
+
+_teach_pydantic()
+
+
 def _register() -> None:
     """Reports the importing thread to the core, and gives a forked child its own state."""
     import os

@@ -8,22 +8,44 @@ steps. The first one never fails: for a bad value it returns a text that says on
 hidden. The second one fails with that text as its input. Validators around these two, such as those
 of another member of a union or of the whole model, have inputs of their own, which only
 ``hide_input_in_errors`` and ``errors(include_input=False)`` hide.
+
+Where a schema does not say what a value is (``Any``, ``serialize_as_any``), pydantic asks the value
+for its serializer, as it does for a model in such a place.
 """
 
 from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler, SerializationInfo, WithJsonSchema
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic import (
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    GetPydanticSchema,
+    SerializationInfo,
+    TypeAdapter,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import PydanticCustomError, SchemaSerializer, core_schema
 from typing_extensions import Self
 
 from hubtoken import HubToken
 from hubtoken._core import token_mask
 from hubtoken.errors import TokenFormatError
 
-__all__ = ["record_schema", "token_schema"]
+__all__ = ["record_schema", "serializer", "token_schema"]
 
 _HIDDEN = "<hidden>"
 _PASSWORD = {"type": "string", "format": "password", "writeOnly": True}
+# What `_written` returns: the token in Python, as it is, and a text or nothing in JSON. `Any` would
+# ask the token for its serializer again.
+_WRITTEN: Any = Annotated[
+    object,
+    GetPydanticSchema(
+        lambda _source, _handler: core_schema.any_schema(
+            serialization=core_schema.to_string_ser_schema(when_used="json-unless-none")
+        )
+    ),
+    WithJsonSchema(_PASSWORD),
+]
 
 _Time: Any = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 # The attributes of each record: their types, the name of a record, or a list of such records.
@@ -127,6 +149,9 @@ _FIELDS: dict[str, dict[str, Any]] = {
 }
 
 
+_serializers: dict[type, SchemaSerializer] = {}
+
+
 class _Refused(str):
     """The input that an error shows in place of a bad value, with the reason."""
 
@@ -175,18 +200,16 @@ def token_schema(handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         A schema that takes a ``str``, a ``HubToken``, or an object such as ``SecretStr``, and that
         is written to JSON as the mask.
     """
-    described = WithJsonSchema(_PASSWORD)
+    text = handler.generate_schema(Annotated[str, WithJsonSchema(_PASSWORD)])
     return core_schema.chain_schema(
         [
-            core_schema.no_info_plain_validator_function(
-                _read, json_schema_input_schema=handler.generate_schema(Annotated[str, described])
-            ),
+            core_schema.no_info_plain_validator_function(_read, json_schema_input_schema=text),
             core_schema.no_info_plain_validator_function(_accept),
         ],
         serialization=core_schema.plain_serializer_function_ser_schema(
             _written,
             info_arg=True,
-            return_schema=handler.generate_schema(Annotated[Any, described]),
+            return_schema=handler.generate_schema(_WRITTEN),
         ),
     )
 
@@ -202,13 +225,27 @@ def record_schema(record: type, handler: GetCoreSchemaHandler) -> core_schema.Co
         handler: pydantic's.
 
     Returns:
-        A schema that takes an object of the class, and that is written as its ``to_dict()``.
+        A schema that takes an object of the class, and that is written as its ``to_dict()``, or as
+        the part of it that ``include`` and ``exclude`` select.
     """
     name = record.__name__
     shape = _shape(name, handler)
+    fields = SchemaSerializer(shape)
 
     def refuse(_: object) -> object:
         raise PydanticCustomError("hubtoken_record", f"{name} cannot be read from JSON")
+
+    def written(value: Any, info: SerializationInfo) -> object:
+        if not isinstance(value, record):
+            # A default that was not validated, such as `None`: pydantic writes it, and warns.
+            return value
+        # pydantic writes the result of a function as a whole, so its parts are selected here.
+        selected: dict[str, Any] = {
+            "include": info.include,
+            "exclude": info.exclude,
+            "exclude_none": info.exclude_none,
+        }
+        return fields.to_python(value.to_dict(), **selected)  # type: ignore[attr-defined]
 
     return core_schema.json_or_python_schema(
         json_schema=core_schema.no_info_plain_validator_function(
@@ -216,10 +253,39 @@ def record_schema(record: type, handler: GetCoreSchemaHandler) -> core_schema.Co
         ),
         python_schema=core_schema.is_instance_schema(record),
         serialization=core_schema.plain_serializer_function_ser_schema(
-            record.to_dict,  # type: ignore[attr-defined]
-            return_schema=shape,
+            written,
+            info_arg=True,
+            return_schema=handler.generate_schema(Annotated[dict[str, Any], _DescribedAs(shape)]),
         ),
     )
+
+
+class _DescribedAs:
+    """Describes a type in JSON schemas as another one, of which it may lack some fields."""
+
+    def __init__(self, schema: core_schema.CoreSchema) -> None:
+        self._schema = schema
+
+    def __get_pydantic_json_schema__(
+        self, _schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """pydantic's hook."""
+        return handler(self._schema)
+
+
+def serializer(kind: type) -> SchemaSerializer:
+    """The serializer of a value whose type the schema around it does not say.
+
+    Args:
+        kind: ``HubToken``, or the class of a record.
+
+    Returns:
+        pydantic's.
+    """
+    made = _serializers.get(kind)
+    if made is None:
+        made = _serializers.setdefault(kind, TypeAdapter(kind).serializer)
+    return made
 
 
 def _shape(name: str, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:

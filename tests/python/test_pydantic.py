@@ -12,6 +12,7 @@ import typing
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
 
 import pydantic
+import pydantic_core
 import pytest
 import yaml
 from pydantic import (
@@ -221,6 +222,24 @@ def test_python_keeps_the_token_and_json_has_the_mask() -> None:
         assert leaks(str(caught.value), value) == []
 
 
+def test_where_no_schema_says_so_json_has_the_mask_as_well() -> None:
+    value = fake_token()
+    mask = f"hf_…{value[-4:]}"
+    model = Settings(token=handed_over(value), by_name={"ci": handed_over(value)})
+    others: dict[str, Any] = {"maybe": None, "other": None, "many": []}
+    expected = {"token": mask, **others, "by_name": {"ci": mask}}
+    assert json.loads(model.model_dump_json(serialize_as_any=True)) == expected
+    assert model.model_dump(mode="json", serialize_as_any=True) == expected
+    assert model.model_dump(serialize_as_any=True) == model.model_dump()
+    assert model.model_dump()["token"] is model.token
+
+    anything: Any = TypeAdapter(object)
+    assert json.loads(anything.dump_json([model.token, {"a": model.token}])) == [mask, {"a": mask}]
+    assert anything.dump_python(model.token) is model.token
+    assert leaks(anything.dump_json({model.token: 1}), value) == []
+    assert pydantic_core.to_jsonable_python(model.token) == mask
+
+
 def test_what_was_not_validated_is_hidden_as_well() -> None:
     class Careless(BaseModel):
         token: HubToken = Field(default="hf_MySecret")  # type: ignore[assignment]
@@ -336,7 +355,12 @@ def test_the_errors_of_siblings_are_hidden_as_documented() -> None:
 
 
 def test_hubtoken_does_not_import_pydantic(home: Path) -> None:
-    program = "import sys, hubtoken; hubtoken.HubToken; print('pydantic' in sys.modules)"
+    program = (
+        "import sys, hubtoken\n"
+        "token = hubtoken.HubToken('hf_FakeFakeFakeFakeFakeFakeFakeFakeXX')\n"
+        "asked = hasattr(token, '__pydantic_serializer__')\n"
+        "print(asked or 'pydantic' in sys.modules)\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program],
         env=child_environment(home),
@@ -346,6 +370,16 @@ def test_hubtoken_does_not_import_pydantic(home: Path) -> None:
         timeout=60,
     )
     assert done.stdout.strip() == "False"
+
+
+def test_the_key_of_a_dictionary_is_shown_as_documented() -> None:
+    adapter: Any = TypeAdapter(dict[HubToken, int])
+    with pytest.raises(ValidationError) as caught:
+        adapter.validate_python({"MySecret with space": 1})
+    (error,) = caught.value.errors(include_input=False)
+    # pydantic's own: the key is where in the input the error is.
+    assert error["loc"] == ("MySecret with space", "[key]")
+    assert "the key of a dictionary" in (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
 
 
 def test_the_pages_code_runs(capsys: pytest.CaptureFixture[str]) -> None:

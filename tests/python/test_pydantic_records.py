@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import warnings
 from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
@@ -86,6 +87,88 @@ def test_records_are_fields_of_models(hub: Hub, token: HubToken, identity: Ident
             model.model_validate_json(held.model_dump_json())
 
 
+class Report(BaseModel):
+    """Records in places of several kinds."""
+
+    who: Identity
+    many: list[Identity] = []
+    either: Organization | Identity | None = None
+    anything: Any = None
+
+
+@pytest.fixture
+def report(identity: Identity) -> Report:
+    return Report(who=identity, many=[identity] * 2, either=identity, anything=[identity])
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ({"include": {"who": {"user"}}}, {"who": {"user": "alice"}}),
+        ({"include": {"who": {"user": True, "role": ...}}}, {"who": {"user", "role"}}),
+        ({"include": {"either": {"user"}}}, {"either": {"user": "alice"}}),
+        ({"include": {"anything": {0: {"user"}}}}, {"anything": [{"user": "alice"}]}),
+        ({"include": {"many": {-1: {"user": True}}}}, {"many": [{"user": "alice"}]}),
+        (
+            {"include": {"many": {"__all__": {"user", "email"}}}, "exclude_none": True},
+            {"many": [{"user": "alice"}] * 2},
+        ),
+        (
+            {"include": {"who": {"organizations": {0: {"name", "full_name"}}}}},
+            {"who": {"organizations": [{"name": "acme", "full_name": "acme"}]}},
+        ),
+        (
+            {"include": {"who": {"scopes"}}, "exclude": {"who": {"scopes": {0: {"entity_name"}}}}},
+            {"who": {"scopes": [{"entity_type": "user", "permissions": ["repo.content.read"]}]}},
+        ),
+    ],
+)
+def test_include_and_exclude_select_parts_of_a_record(
+    selection: dict[str, Any], expected: dict[str, Any], report: Report
+) -> None:
+    for as_any in (False, True):
+        options = selection | {"serialize_as_any": as_any}
+        dumped = report.model_dump(**options)
+        assert dumped == report.model_dump(mode="json", **options)
+        assert dumped == json.loads(report.model_dump_json(**options))
+        if isinstance(expected.get("who"), set):
+            assert set(dumped["who"]) == expected["who"]
+        else:
+            assert dumped == expected
+
+
+def test_an_excluded_attribute_is_sent_nowhere(report: Report, identity: Identity) -> None:
+    hidden = {"email", "endpoint"}
+    within: dict[str, Any] = {"who": hidden, "many": {"__all__": hidden}, "either": hidden}
+    dumped = report.model_dump(exclude=within | {"anything": {0: hidden}})
+    rest = {name: value for name, value in identity.to_dict().items() if name not in hidden}
+    assert dumped == {"who": rest, "many": [rest] * 2, "either": rest, "anything": [rest]}
+    adapter = TypeAdapter(Identity)
+    assert adapter.dump_python(identity, exclude=hidden) == rest
+    assert json.loads(adapter.dump_json(identity, exclude=hidden)) == rest
+
+
+def test_where_no_schema_says_so_a_record_is_written_as_well(report: Report) -> None:
+    whole = report.who.to_dict()
+    anything: Any = TypeAdapter(object)
+    assert json.loads(anything.dump_json(report.who)) == whole
+    assert anything.dump_python([report.who]) == [whole]
+    expected = {"who": whole, "many": [whole] * 2, "either": whole, "anything": [whole]}
+    assert report.model_dump() == report.model_dump(serialize_as_any=True) == expected
+    assert json.loads(report.model_dump_json(serialize_as_any=True)) == expected
+
+
+@pytest.mark.parametrize("missing", [None, "text"])
+def test_what_was_not_validated_is_written_as_pydantic_does(missing: Any) -> None:
+    class Lazy(BaseModel):
+        who: Identity = missing
+
+    # pydantic warns of whatever is not what the field says, in any model.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert Lazy().model_dump() == json.loads(Lazy().model_dump_json()) == {"who": missing}
+
+
 def test_a_stored_token_is_a_field_too(home: Path) -> None:
     value = fake_token()
     folder = home / "huggingface"
@@ -140,6 +223,8 @@ def test_a_route_returns_an_identity(identity: Identity, token: HubToken) -> Non
     for route in (annotated, listed, bare, nested):
         app.get(f"/{route.__name__}")(route)
     app.get("/short", response_model=Identity, response_model_exclude_none=True)(bare)
+    app.get("/user", response_model=Identity, response_model_include={"user"})(bare)
+    app.get("/less", response_model=Identity, response_model_exclude={"email", "endpoint"})(bare)
 
     expected = identity.to_dict()
     assert ask(app, "/annotated").json() == expected
@@ -150,6 +235,8 @@ def test_a_route_returns_an_identity(identity: Identity, token: HubToken) -> Non
         "identities": [expected],
     }
     assert "email" not in ask(app, "/short").json()
+    assert ask(app, "/user").json() == {"user": "alice"}
+    assert sorted(expected) == sorted([*ask(app, "/less").json(), "email", "endpoint"])
     document = ask(app, "/openapi.json").json()
     content = document["paths"]["/annotated"]["get"]["responses"]["200"]["content"]
     schema = content["application/json"]["schema"]
