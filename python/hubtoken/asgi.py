@@ -9,7 +9,8 @@ whose it is, and respond as RFC 6750 specifies:
 401   no token (``Bearer realm=…``), or one that the Hub rejects
       (``error="invalid_token"``)
 400   more than one ``Authorization`` header (``error="invalid_request"``)
-403   the token is valid, but not for this (``error="insufficient_scope"``)
+403   the token is valid, but not for this (``error="insufficient_scope"``);
+      or the repository is disabled, and no token helps
 429   the Hub limits the rate for this token; ``Retry-After`` has the delay
 503   unknown: the Hub does not answer, or too many requests are waiting for it.
       This says nothing about the token; ``Retry-After`` is set as well
@@ -31,18 +32,22 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 from hubtoken import authorize, cached_identity, identify
-from hubtoken._core import (
-    check_lifetimes,
-    check_repository,
-    identify_anew,
-    is_known_permission,
-    require_of_caller,
+from hubtoken._core import identify_anew, require_of_caller
+from hubtoken.asgi_arguments import check_application, check_public, check_rule
+from hubtoken.asgi_responses import (
+    AGAIN,
+    Refusal,
+    denied,
+    denied_by,
+    malformed,
+    not_recognized,
+    unknown,
+    worded,
 )
 from hubtoken.errors import (
     AccessDeniedError,
     HubTokenWarning,
     InvalidTokenError,
-    RateLimitedError,
     RepositoryNotFoundError,
     TokenFormatError,
     VerdictUnknownError,
@@ -65,54 +70,18 @@ if TYPE_CHECKING:
 
 __all__ = ["TokenAuthentication", "require_bearer"]
 
-_REALM = "Hugging Face Hub"
 # Concurrent requests to the Hub, and how many more may be queued.
 _THREADS = 16
 _WAITING = 256
-# When to retry if the Hub is unavailable, in seconds.
-_AGAIN = 5
 # The maximum age of an identity for a denial, in seconds; also the minimum time between requests.
 _DENIAL_AGE = 10.0
-
-
-class _Refusal(Exception):  # noqa: N818 - it is an answer, not an error
-    """The response to a caller that is not admitted."""
-
-    def __init__(
-        self, status: int, message: str, *, error: "str | None" = None, again: "int | None" = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.error = error
-        self.again = again
-
-    def headers(self) -> "dict[str, str]":
-        """The headers of the response."""
-        found = {"Cache-Control": "no-store"}
-        if self.status in {400, 401, 403}:
-            challenge = f'Bearer realm="{_REALM}"'
-            if self.error is not None:
-                challenge += f', error="{self.error}", error_description="{_plain(self.message)}"'
-            found["WWW-Authenticate"] = challenge
-        if self.again is not None:
-            found["Retry-After"] = str(self.again)
-        return found
-
-
-def _plain(text: str) -> str:
-    """Text that RFC 6750 allows in a description: printable ASCII without quotes."""
-    return "".join(
-        letter if " " <= letter <= "~" and letter not in '"\\' else "'" if letter == '"' else "?"
-        for letter in text
-    )
 
 
 def _token(headers: "Iterable[tuple[bytes, bytes]]") -> str:
     """The token of a request."""
     found = [value for name, value in headers if name.lower() == b"authorization"]
     if len(found) > 1:
-        raise _Refusal(400, "There is more than one Authorization header", error="invalid_request")
+        raise Refusal(400, "There is more than one Authorization header", error="invalid_request")
     scheme, _, credentials = (found[0] if found else b"").strip().partition(b" ")
     credentials = credentials.strip()
     if scheme.lower() == b"bearer":
@@ -122,22 +91,10 @@ def _token(headers: "Iterable[tuple[bytes, bytes]]") -> str:
             pair = base64.b64decode(credentials, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             # Not chained: the cause contains what was decoded.
-            raise _invalid() from None
+            raise malformed() from None
         user, _, password = pair.partition(":")
         return password or user
-    raise _Refusal(401, "A Hub access token is required, as a bearer token")
-
-
-def _invalid() -> _Refusal:
-    return _Refusal(401, "The token is unknown, deleted or expired", error="invalid_token")
-
-
-def _unknown(error: VerdictUnknownError, before: str = "") -> _Refusal:
-    """The Hub did not give an answer; `before` is its last one."""
-    if isinstance(error, RateLimitedError):
-        again = _AGAIN if error.retry_after is None else max(1, error.retry_after)
-        return _Refusal(429, f"The Hub limits the rate for this token{before}", again=again)
-    return _Refusal(503, f"The Hub cannot be reached to check this token{before}", again=_AGAIN)
+    raise Refusal(401, "A Hub access token is required, as a bearer token")
 
 
 class _Threads:
@@ -157,7 +114,7 @@ class _Threads:
             self._process = os.getpid()
         places = self._places
         if not places.acquire(blocking=False):
-            raise _Refusal(503, "Too many requests wait for the Hub. Try again later", again=1)
+            raise Refusal(503, "Too many requests wait for the Hub. Try again later", again=1)
         future = self._pool.submit(work)
         # If a caller disconnects while the Hub is asked, the thread keeps its slot until it ends.
         future.add_done_callback(lambda _: places.release())
@@ -179,32 +136,16 @@ class _Check:
         max_age: "float | None",
         timeout: "float | None",
     ) -> None:
-        is_role = require in {"read", "write"}
-        self._is_known = True
-        if require is not None and not is_role:
-            if "." not in require:
-                raise ValueError(
-                    'require must be "read", "write", None, or a permission such as '
-                    '"inference.serverless.write"'
-                )
+        self._is_known = check_rule(require, repo, repo_type, endpoint, max_age, timeout)
+        if not self._is_known:
             # Reported when the server starts, not to its callers: no token is available whose
             # scopes could list it.
-            self._is_known = is_known_permission(require)
-            if not self._is_known:
-                warnings.warn(
-                    f"this version of hubtoken does not know the permission {require!r}: only "
-                    "tokens whose scopes list it are admitted",
-                    HubTokenWarning,
-                    stacklevel=3,
-                )
-        if repo is not None and repo.count("/") != 1:
-            raise ValueError("repo must have the form namespace/name")
-        if repo is not None:
-            # An invalid name is reported when the server starts as well.
-            check_repository(repo, repo_type)
-        if require is None and repo is not None:
-            raise ValueError("repo needs require, the role or permission that is needed on it")
-        check_lifetimes(max_age, timeout)
+            warnings.warn(
+                f"this version of hubtoken does not know the permission {require!r}: only tokens "
+                "whose scopes list it are admitted",
+                HubTokenWarning,
+                stacklevel=3,
+            )
         self._require = require
         self._repo = repo
         self._repo_type = repo_type
@@ -223,14 +164,14 @@ class _Check:
             if identity is None:
                 identity = await _threads.run(lambda: self._identify(token))
             return await self._allowed(identity, token, started, is_new=is_new)
-        except (TokenFormatError, InvalidTokenError):
-            raise _invalid() from None
-        except (AccessDeniedError, RepositoryNotFoundError):
-            # Their own messages are for the owner of the token, and contain its source.
-            message = f"The token does not allow {self._require} on {self._repo}"
-            raise _Refusal(403, message, error="insufficient_scope") from None
+        except TokenFormatError:
+            raise malformed() from None
+        except InvalidTokenError:
+            raise not_recognized() from None
+        except (AccessDeniedError, RepositoryNotFoundError) as error:
+            raise denied_by(error, self._require or "read", self._repo) from None
         except VerdictUnknownError as error:
-            raise _unknown(error) from None
+            raise unknown(error) from None
 
     def _identify(self, token: str) -> "Identity":
         return identify(
@@ -248,23 +189,28 @@ class _Check:
             verdict.outcome == "unknown" and not self._is_known
         )
         if is_refused and not is_new:
-            identity = await self._latest(token, verdict, started)
+            reason = worded(verdict.reason, identity.user, self._repo)
+            identity = await self._latest(token, reason, started)
             verdict = self._judge(identity, self._require)
         if verdict.outcome == "denied":
-            raise _Refusal(403, verdict.reason, error="insufficient_scope")
+            raise denied(verdict.reason, identity.user, self._repo)
         if verdict.outcome == "unknown" and not self._is_known:
             # The Hub cannot decide this.
-            raise _Refusal(503, verdict.reason, again=_AGAIN)
+            raise Refusal(503, verdict.reason, again=AGAIN)
         if verdict.outcome == "unknown":
             # Only the Hub can decide, for instance whether another user's repository is public.
-            await _threads.run(lambda: self._ask_hub(token, started))
+            try:
+                await _threads.run(lambda: self._ask_hub(token, started))
+            except VerdictUnknownError as error:
+                reason = worded(verdict.reason, identity.user, self._repo)
+                raise unknown(error, reason=reason) from None
         return identity
 
     def _judge(self, identity: "Identity", require: str) -> "Verdict":
         return authorize(identity, require, repo=self._repo, repo_type=self._repo_type)
 
-    async def _latest(self, token: str, verdict: "Verdict", started: float) -> "Identity":
-        """An identity that is recent enough for a denial."""
+    async def _latest(self, token: str, reason: str, started: float) -> "Identity":
+        """An identity that is recent enough for a denial, whose reason has been `reason`."""
         age = _DENIAL_AGE if self._max_age is None else min(_DENIAL_AGE, self._max_age)
         identity = cached_identity(token, endpoint=self._endpoint, max_age=age)
         if identity is not None:
@@ -280,7 +226,7 @@ class _Check:
                 )
             )
         except VerdictUnknownError as error:
-            raise _unknown(error, f". Its last answer was: {verdict.reason}") from None
+            raise unknown(error, before=reason) from None
 
     def _ask_hub(self, token: str, started: float) -> None:
         require_of_caller(
@@ -319,7 +265,10 @@ class TokenAuthentication:
         public: Paths that need no token, such as ``("/healthz",)``.
 
     Raises:
-        ValueError: An argument is invalid.
+        TypeError: An argument has the wrong type.
+        ValueError: An argument is invalid; the permission is misspelled.
+        hubtoken.errors.UntrustedEndpointError: The Hub, from ``endpoint`` or ``HF_ENDPOINT``, must
+            not receive tokens.
 
     Example:
         >>> import asyncio
@@ -347,11 +296,10 @@ class TokenAuthentication:
         timeout: "float | None" = None,
         public: "Collection[str]" = (),
     ) -> None:
-        if isinstance(public, str):
-            raise ValueError("public must be a collection of paths, not one path")  # noqa: TRY004
-        self._app = app
         self._check = _Check(require, repo, repo_type, endpoint, max_age, timeout)
-        self._public = frozenset(public)
+        self._public = check_public(public)
+        check_application(app)
+        self._app = app
 
     async def __call__(self, scope: "_Scope", receive: "_Receive", send: "_Send") -> None:
         """Serve one connection."""
@@ -363,7 +311,7 @@ class TokenAuthentication:
             raise RuntimeError(f"this middleware cannot guard a scope of the type {kind!r}")
         try:
             identity = await self._check(scope["headers"])
-        except _Refusal as refusal:
+        except Refusal as refusal:
             if kind == "http":
                 await _refuse(refusal, send, "http.response")
             else:
@@ -373,7 +321,7 @@ class TokenAuthentication:
         await self._app({**scope, "hubtoken.identity": identity, "state": state}, receive, send)
 
 
-async def _refuse(refusal: _Refusal, send: "_Send", kind: str) -> None:
+async def _refuse(refusal: Refusal, send: "_Send", kind: str) -> None:
     body = json.dumps({"error": refusal.message}).encode()
     headers = {
         "Content-Type": "application/json",
@@ -386,7 +334,7 @@ async def _refuse(refusal: _Refusal, send: "_Send", kind: str) -> None:
 
 
 async def _refuse_websocket(
-    refusal: _Refusal, scope: "_Scope", receive: "_Receive", send: "_Send"
+    refusal: Refusal, scope: "_Scope", receive: "_Receive", send: "_Send"
 ) -> None:
     await receive()  # the connect event
     if "websocket.http.response" in (scope.get("extensions") or {}):
@@ -423,15 +371,17 @@ def require_bearer(  # noqa: PLR0913 - the parts of the rule, by name
 
     Raises:
         ImportError: FastAPI is not installed.
-        ValueError: An argument is invalid.
+        TypeError: As for :class:`TokenAuthentication`.
+        ValueError: As for :class:`TokenAuthentication`.
+        hubtoken.errors.UntrustedEndpointError: As for :class:`TokenAuthentication`.
 
     Example:
         >>> from hubtoken.asgi import require_bearer
         >>> try:
-        ...     require_bearer("everything")
+        ...     require_bearer("inference.serverles.write")
         ... except ValueError as error:
-        ...     print(error)
-        require must be "read", "write", None, or a permission such as "inference.serverless.write"
+        ...     print(str(error).rpartition(": ")[2])
+        did you mean `inference.serverless.write`?
     """
     check = _Check(require, repo, repo_type, endpoint, max_age, timeout)
     from fastapi import HTTPException, Request, Security
@@ -448,7 +398,7 @@ def require_bearer(  # noqa: PLR0913 - the parts of the rule, by name
     ) -> Identity:
         try:
             return await check(request.scope["headers"])
-        except _Refusal as refusal:
+        except Refusal as refusal:
             raise HTTPException(
                 refusal.status, detail=refusal.message, headers=refusal.headers()
             ) from None
