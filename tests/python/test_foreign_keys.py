@@ -34,6 +34,15 @@ KEYS = {
     f"AIzaSy{LETTERS[:33]}": "Google",
     f"xoxb-123456789012-123456789012-{LETTERS[:24]}": "Slack",
 }
+# Secrets that are no token by their form alone, and what is said of them.
+OTHER_SECRETS = {
+    "p@ssw0rd!-Fake": "as a password may",
+    "p\u00e4ssword-Fake": "as a password may",
+    f"123456789:AA{LETTERS[:33]}": "as a password may",
+    f"-----BEGIN OPENSSH PRIVATE KEY-----\n{LETTERS}": "private key",
+    f"AWS_SECRET_ACCESS_KEY={LETTERS[:20]}/{LETTERS[:18]}+": "another variable",
+    "DB_PASSWORD=hunter2Fake": "another variable",
+}
 # Tokens of mirrors and artifact stores; a password.
 SHAPES = (
     f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJmYWtlIn0.{LETTERS}",
@@ -107,6 +116,31 @@ def test_a_key_of_another_service_is_sent_to_no_hub(
     assert (server.connections, server.requests) == (0, [])
 
 
+@pytest.mark.parametrize("value", OTHER_SECRETS)
+@pytest.mark.parametrize("where", ["variable", "token file"])
+def test_another_secret_is_found_and_sent_to_no_hub(
+    value: str, where: str, server: Server, home: Path, clean_environment: pytest.MonkeyPatch
+) -> None:
+    clean_environment.setenv("HF_ENDPOINT", server.endpoint)
+    if where == "variable":
+        clean_environment.setenv("HF_TOKEN", value)
+        clean_environment.setenv("HUGGING_FACE_HUB_TOKEN", fake_token())
+    else:
+        (home / "huggingface").mkdir()
+        (home / "huggingface" / "token").write_text(value)
+    token = ambient()
+    assert token.reveal() == value
+    assert leaks(repr(token), value) == []
+    for name, send in SENDERS.items():
+        match = None if name == "login(str)" else OTHER_SECRETS[value]
+        with pytest.raises(TokenFormatError, match=match) as caught:
+            send()
+        assert leaks(str(caught.value), value) == []
+    found = next(step for step in hubtoken.explain().steps if step.answer == "found")
+    assert OTHER_SECRETS[value] in found.detail
+    assert (server.connections, server.requests) == (0, [])
+
+
 @pytest.mark.parametrize("value", [*KEYS, *SHAPES])
 def test_the_public_hub_gets_nothing_that_begins_otherwise(
     value: str, clean_environment: pytest.MonkeyPatch
@@ -154,7 +188,7 @@ def test_it_counts_as_found_and_is_shown_as_what_it_is(
 
 
 @pytest.mark.parametrize("verb", ["whoami", "status", "login", "require", "run", "git-credential"])
-@pytest.mark.parametrize("key", list(KEYS)[:3])
+@pytest.mark.parametrize("key", [*list(KEYS)[:3], "p@ssw0rd!-Fake"])
 def test_the_command_line_sends_it_to_no_hub(
     verb: str, key: str, server: Server, home: Path
 ) -> None:
@@ -179,9 +213,10 @@ def test_the_command_line_sends_it_to_no_hub(
     )
     shown = done.stdout + done.stderr
     assert done.returncode == 1, shown
-    assert KEYS[key] in shown
+    what = "bearer tokens cannot contain" if verb == "login" else OTHER_SECRETS.get(key, "")
+    assert KEYS.get(key, what) in shown
     assert "started" not in shown
-    assert "password" not in done.stdout
+    assert "password=" not in done.stdout
     assert leaks(shown, key) == []
     if verb != "login":
         assert "HF_TOKEN" in shown

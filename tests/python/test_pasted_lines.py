@@ -119,7 +119,7 @@ def test_a_login_stores_the_token_alone(
         )
         with pytest.warns(hubtoken.HubTokenWarning) as record:
             assert hubtoken.login().token.reveal() == typed
-        warned(record, "the argument holds", typed)
+        warned(record, "the prompt holds", typed)
         assert (home / "huggingface" / "token").read_text().strip() == typed
         for request in server.requests:
             assert request.authorization in (f"Bearer {value}", f"Bearer {typed}")
@@ -154,7 +154,7 @@ def test_the_command_line_takes_it_and_warns(home: Path) -> None:
         variables = {"HF_ENDPOINT": server.endpoint}
         code, out, err = command(home, "login", "--token-stdin", stdin=line, **variables)
     assert code == 0, err
-    assert "warning: the argument holds a whole line" in err
+    assert "warning: standard input holds a whole line" in err
     assert (home / "huggingface" / "token").read_text().strip() == value
 
 

@@ -246,9 +246,11 @@ fn find_illegal(value: &str) -> Problem {
     let message = format!(
         "the value has a character (after {position} bytes) that bearer tokens cannot contain"
     );
+    // Where a token begins or is a part, it was damaged when it was copied.
+    let is_damaged = split_prefix(value).1 != TokenKind::Opaque || holds_token(value);
     Problem {
         message,
-        other_secret: (!holds_token(value)).then_some(OtherSecret::Character),
+        other_secret: (!is_damaged).then_some(OtherSecret::Character),
     }
 }
 
