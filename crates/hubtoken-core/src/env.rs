@@ -100,7 +100,7 @@ pub const GIT_CEILING_DIRECTORIES: &str = "GIT_CEILING_DIRECTORIES";
 /// libraries read them, or containers use them for a mounted secret.
 ///
 /// A trace lists those that are set, because they are a common cause of "no token found".
-pub const LOOKALIKES: [&str; 34] = [
+pub const LOOKALIKES: [&str; 38] = [
     "HUGGINGFACEHUB_API_TOKEN",
     "HUGGINGFACEHUB_API_KEY",
     "HUGGINGFACEHUB_TOKEN",
@@ -125,6 +125,10 @@ pub const LOOKALIKES: [&str; 34] = [
     // A path instead of a value.
     "HF_TOKEN_FILE",
     "HF_TOKEN_FILE_PATH",
+    "HF_TOKEN_SECRET_FILE",
+    "HF_TOKEN__FILE",
+    "HF_TOKENFILE",
+    "FILE__HF_TOKEN",
     "HF_API_TOKEN_FILE",
     "HF_HUB_TOKEN_FILE",
     "HF_HUB_TOKEN_PATH",
@@ -141,7 +145,7 @@ pub const LOOKALIKES: [&str; 34] = [
 /// Whether a variable's name says that it holds the path of a file.
 #[must_use]
 pub fn names_a_file(name: &str) -> bool {
-    name.ends_with("_FILE") || name.ends_with("_PATH")
+    name.ends_with("FILE") || name.ends_with("_PATH") || name.starts_with("FILE__")
 }
 
 /// Where environment variables are read from.
