@@ -26,7 +26,6 @@ use crate::resolve::user_token::UserToken;
 use crate::resolve::{Argument, Inputs, Request, Resolver};
 use crate::sanitize::redacted;
 use crate::source::Source;
-use crate::strict_url::Origin;
 use crate::trace::{SourceStatus, Trace};
 
 /// The username to send when git has none. The Hub only checks the token. `huggingface_hub` uses
@@ -61,15 +60,7 @@ pub struct HelperResponse {
 /// then asks the user.
 pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<HelperResponse, Error> {
     let Some(endpoint) = requested_endpoint(asked, inputs) else {
-        let warning = is_ambiguous(asked).then(|| {
-            "git asks for the password of an address that not every program reads alike, and gets \
-             no token: check the address of the remote"
-                .to_owned()
-        });
-        return Ok(HelperResponse {
-            attributes: None,
-            warnings: warning.into_iter().collect(),
-        });
+        return Ok(HelperResponse::default());
     };
     let request = Request {
         argument: Argument::Ambient,
@@ -220,34 +211,24 @@ fn shown(user: &str) -> String {
 /// The Hub that git is connecting to, if a token may be sent there and every URL parser would agree
 /// on the host.
 fn requested_endpoint(asked: &Attributes, inputs: &Inputs<'_>) -> Option<Endpoint> {
-    let protocol = str::from_utf8(asked.protocol.as_deref()?).ok()?;
-    let host = str::from_utf8(asked.host.as_deref()?).ok()?;
-    if !is_http(protocol.as_bytes()) || is_ambiguous(asked) {
-        return None;
-    }
-    inputs.parse_endpoint(&format!("{protocol}://{host}")).ok()
-}
-
-fn is_http(protocol: &[u8]) -> bool {
-    [&b"https"[..], b"http"].contains(&protocol)
-}
-
-/// Whether URL parsers may disagree on the host.
-fn is_ambiguous(asked: &Attributes) -> bool {
     // In `https://evil.example\@huggingface.co/`, git sees this username, but browsers see another
     // host.
     let is_odd = |byte: &u8| *byte == b'\\' || *byte <= b' ' || *byte == 0x7f;
-    let has_odd_user = asked
+    if asked
         .username
         .as_deref()
-        .is_some_and(|user| user.iter().any(is_odd));
+        .is_some_and(|user| user.iter().any(is_odd))
+    {
+        return None;
+    }
+    let protocol = str::from_utf8(asked.protocol.as_deref()?).ok()?;
+    let host = str::from_utf8(asked.host.as_deref()?).ok()?;
     // Any other character has a special meaning in a URL or spells a host differently.
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(byte);
-    let has_odd_host = asked.host.as_deref().is_some_and(|host| {
-        let text = str::from_utf8(host).unwrap_or_default();
-        !host.iter().all(is_plain) || Origin::of(&format!("https://{text}")).is_err()
-    });
-    asked.protocol.as_deref().is_some_and(is_http) && (has_odd_user || has_odd_host)
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    if !["https", "http"].contains(&protocol) || !host.bytes().all(is_plain) {
+        return None;
+    }
+    inputs.parse_endpoint(&format!("{protocol}://{host}")).ok()
 }
 
 /// Whether a configuration names a profile that is not stored. Such a source was requested by name,

@@ -207,11 +207,11 @@ fn tls_failure(who: &str, error: &rustls::Error) -> String {
         }
         rustls::Error::AlertReceived(alert) => match alert {
             AlertDescription::HandshakeFailure => format!(
-                "{who} and hubtoken have no TLS version, cipher or kind of key in common, or it requires client \
+                "{who} and hubtoken have no TLS version or cipher in common, or it requires client \
                  certificates, which hubtoken does not have"
             ),
             AlertDescription::ProtocolVersion | AlertDescription::InsufficientSecurity => {
-                format!("{who} and hubtoken have no TLS version, cipher or kind of key in common")
+                format!("{who} and hubtoken have no TLS version or cipher in common")
             }
             AlertDescription::CertificateRequired
             | AlertDescription::BadCertificate
@@ -225,7 +225,7 @@ fn tls_failure(who: &str, error: &rustls::Error) -> String {
             _ => format!("{who} aborted the TLS handshake"),
         },
         rustls::Error::PeerIncompatible(_) => {
-            format!("{who} and hubtoken have no TLS version, cipher or kind of key in common")
+            format!("{who} and hubtoken have no TLS version or cipher in common")
         }
         _ => format!("{who} and hubtoken could not agree on TLS"),
     }

@@ -35,37 +35,6 @@ pub(super) fn answer(
     )
 }
 
-/// A line on standard error says why there is no token, where that is not plain.
-#[test]
-fn an_address_that_parsers_read_differently_is_told() {
-    let (home, mut environment) = machine();
-    environment.set("HF_TOKEN", TOKEN);
-    for host in [
-        "huggingface.co@evil.example",
-        "evil.example\\@huggingface.co",
-        "huggingface%2eco",
-        "huggingface.co:0443",
-        "huggingface.co/x",
-        "hugging face.co",
-        "127.1",
-    ] {
-        let answer = answer(&asked("https", host), &home, &environment).unwrap();
-        assert!(answer.attributes.is_none());
-        assert_eq!(answer.warnings.len(), 1, "{host}");
-    }
-    for (protocol, host) in [
-        ("https", "hub.example"),
-        ("http", "hub.example"),
-        ("ssh", "a@b"),
-    ] {
-        let answer = answer(&asked(protocol, host), &home, &environment).unwrap();
-        assert!(
-            answer.attributes.is_none() && answer.warnings.is_empty(),
-            "{host}"
-        );
-    }
-}
-
 #[test]
 fn the_token_goes_to_its_own_hub_alone() {
     for (endpoint, good) in [
