@@ -111,15 +111,32 @@ fn a_follower_with_more_time_takes_over() {
     assert_eq!(hub.requests(), 2);
 }
 
-/// Keeps a caller from continuing until it is released.
+/// Keeps a caller that waits from continuing, from when it is armed until it is released.
 #[derive(Default)]
 struct HeldUp {
+    armed: AtomicBool,
+    holds: AtomicBool,
     released: AtomicBool,
+}
+
+impl HeldUp {
+    /// Returns when the caller is held.
+    fn hold(&self) {
+        self.armed.store(true, Ordering::SeqCst);
+        until(|| self.holds.load(Ordering::SeqCst));
+    }
+
+    fn release(&self) {
+        self.released.store(true, Ordering::SeqCst);
+    }
 }
 
 impl Interrupt for HeldUp {
     fn is_set(&self) -> bool {
-        until(|| self.released.load(Ordering::SeqCst));
+        if self.armed.load(Ordering::SeqCst) {
+            self.holds.store(true, Ordering::SeqCst);
+            until(|| self.released.load(Ordering::SeqCst));
+        }
         false
     }
 }
@@ -156,13 +173,14 @@ fn an_answer_that_another_caller_gets_in_the_meantime_counts() {
             let short = started(&client, HOUR);
             let leader = scope.spawn(move || ask(&short, held_up));
             until(|| hub.requests_for(path) == before + 1);
+            held_up.hold();
             let long = started(&client, HOUR * 9);
             let follower = scope.spawn(move || ask(&long, &NeverInterrupted));
             time.pass(HOUR);
             until(|| hub.requests_for(path) == before + 2);
             gate.open();
             let second = follower.join();
-            held_up.released.store(true, Ordering::SeqCst);
+            held_up.release();
             second.expect("no panic").expect("an answer");
             leader.join().expect("no panic").expect("the same answer");
         });

@@ -139,10 +139,9 @@ fn a_follower_of_a_failed_request_uses_what_another_process_learned() {
         };
         until(|| waits.0.load(Ordering::SeqCst));
         drop(gate);
-        // It failed, unless the follower was faster: then memory holds an identity, which is a
-        // stale one to the leader.
+        // It failed, unless the follower was faster: then memory has an answer for the leader too.
         if let Ok(known) = leader.join().expect("no panic") {
-            assert!(known.stale.is_some());
+            assert!(known.stale.is_none());
         }
         follower.join().expect("no panic")
     })
