@@ -171,6 +171,12 @@ pub enum HubError {
         /// Why.
         reason: String,
     },
+    /// A requested permission does not have the form of one.
+    #[error("`{name}` is not a valid permission; permissions look like `repo.content.read`")]
+    InvalidPermission {
+        /// The beginning of it, with control characters escaped.
+        name: String,
+    },
     /// A requested permission is most likely a misspelling of another one.
     #[error("{}", hubtoken_core::role::permission::misspelled(name, suggestion))]
     MisspelledPermission {
@@ -366,6 +372,7 @@ impl From<&HubError> for Error {
             | HubError::InvalidOption { .. }
             | HubError::InvalidName { .. }
             | HubError::InvalidToken { .. }
+            | HubError::InvalidPermission { .. }
             | HubError::MisspelledPermission { .. }
             | HubError::WeakPassword { .. } => Self::InvalidArgument(message),
             _ => Self::hub(message),

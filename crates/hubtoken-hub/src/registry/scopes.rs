@@ -179,12 +179,8 @@ pub(super) fn check_permissions(permissions: &[String]) -> Result<(), HubError> 
                     suggestion,
                 });
             }
-            let permission: String = permission.escape_debug().take(100).collect();
-            return Err(HubError::InvalidToken {
-                reason: format!(
-                    "`{permission}` is not a valid permission; permissions look like \
-                     `repo.content.read`"
-                ),
+            return Err(HubError::InvalidPermission {
+                name: permission.escape_debug().take(100).collect(),
             });
         }
     }

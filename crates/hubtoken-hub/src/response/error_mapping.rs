@@ -64,6 +64,7 @@ impl From<HubError> for ApiError {
         let status = match &error {
             HubError::InvalidName { .. }
             | HubError::InvalidToken { .. }
+            | HubError::InvalidPermission { .. }
             | HubError::WeakPassword { .. }
             | HubError::InvalidOption { .. }
             | HubError::UnusableOption { .. } => StatusCode::BAD_REQUEST,
