@@ -7,6 +7,7 @@
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
+use super::ascii;
 use super::table::{self, pad};
 use super::wrapping::{self, LongWords};
 use crate::sanitize::replace_controls;
@@ -26,6 +27,7 @@ pub struct Layout {
     text: String,
     color: bool,
     width: Option<usize>,
+    is_ascii: bool,
 }
 
 impl Layout {
@@ -35,7 +37,15 @@ impl Layout {
             text: String::new(),
             color,
             width,
+            is_ascii: false,
         }
+    }
+
+    /// The same page; `is_ascii` says whether only ASCII is safe. What will be printed is what is
+    /// measured, and an escape sequence is wider than its character.
+    #[must_use]
+    pub fn in_ascii(self, is_ascii: bool) -> Self {
+        Self { is_ascii, ..self }
     }
 
     /// The text.
@@ -72,8 +82,9 @@ impl Layout {
 
     /// Rows under one label, in columns.
     pub fn list(&mut self, label: &str, items: &[(String, String)]) {
-        let width = column(items.iter().map(|(left, _)| left.as_str()));
-        for (index, (left, right)) in items.iter().enumerate() {
+        let left: Vec<String> = items.iter().map(|(left, _)| self.clean(left)).collect();
+        let width = column(left.iter().map(String::as_str));
+        for (index, (left, (_, right))) in left.iter().zip(items).enumerate() {
             let label = if index == 0 { label } else { "" };
             self.row(label, format!("{}  {right}", pad(left, width)).trim_end());
         }
@@ -83,7 +94,7 @@ impl Layout {
     pub fn table(&mut self, titles: &[String], rows: &[Vec<String>]) {
         let rows: Vec<Vec<String>> = rows
             .iter()
-            .map(|row| row.iter().map(|cell| clean(cell)).collect())
+            .map(|row| row.iter().map(|cell| self.clean(cell)).collect())
             .collect();
         for line in table::lay_out(titles, &rows, self.width) {
             let title = self.paint(Style::new().dimmed(), &line.title);
@@ -101,7 +112,7 @@ impl Layout {
     /// A line that is not wrapped, so that it can be copied.
     #[cfg(feature = "hub")]
     pub fn line(&mut self, text: &str) {
-        let text = clean(text);
+        let text = self.clean(text);
         self.push(&text);
     }
 
@@ -118,10 +129,12 @@ impl Layout {
 
     /// The status of each source, one per line if that fits.
     pub fn trace(&mut self, trace: &Trace) {
-        let sources = column(trace.steps.iter().map(|step| step.source.as_str()));
-        let details = ANSWER + sources + 2;
+        let sources = trace.steps.iter().map(|step| self.clean(&step.source));
+        let sources: Vec<String> = sources.collect();
+        let width = column(sources.iter().map(String::as_str));
+        let details = ANSWER + width + 2;
         let is_narrow = self.room(details) < NARROWEST;
-        for step in &trace.steps {
+        for (step, source) in trace.steps.iter().zip(&sources) {
             let color = match step.status {
                 SourceStatus::Found => Some(AnsiColor::Green),
                 SourceStatus::Shadowed | SourceStatus::Ignored => Some(AnsiColor::Yellow),
@@ -139,16 +152,15 @@ impl Layout {
             } else {
                 ", "
             };
-            let source = clean(&step.source);
-            let detail = format!("{mask}{comma}{}", clean(&step.detail));
-            let mut start = format!("  {answer}  {}", pad(&source, sources));
+            let detail = format!("{mask}{comma}{}", self.clean(&step.detail));
+            let mut start = format!("  {answer}  {}", pad(source, width));
             let (indent, taken) = if is_narrow {
                 self.push(&start);
                 start = " ".repeat(ANSWER);
                 (ANSWER, 0)
             } else {
                 start.push_str("  ");
-                (details, source.width().saturating_sub(sources))
+                (details, source.width().saturating_sub(width))
             };
             for line in self.wrap(&detail, indent, taken) {
                 if !(is_narrow && line.is_empty()) {
@@ -156,6 +168,16 @@ impl Layout {
                 }
                 start = " ".repeat(indent);
             }
+        }
+    }
+
+    /// The text as it will be printed.
+    fn clean(&self, text: &str) -> String {
+        let text = clean(text);
+        if self.is_ascii {
+            ascii::text(&text).into_owned()
+        } else {
+            text
         }
     }
 
@@ -183,11 +205,11 @@ impl Layout {
     fn wrap(&self, text: &str, indent: usize, taken: usize) -> Vec<String> {
         let room = self.room(indent);
         if room == usize::MAX {
-            return text.split('\n').map(clean).collect();
+            return text.split('\n').map(|line| self.clean(line)).collect();
         }
         let mut taken = taken;
         text.split('\n')
-            .map(clean)
+            .map(|line| self.clean(line))
             .flat_map(|line| {
                 let taken = std::mem::take(&mut taken);
                 wrapping::wrap(&line, room.max(NARROWEST), taken, LongWords::Whole)
@@ -275,6 +297,20 @@ mod tests {
             &names.map(|name| (name.to_owned(), "write".to_owned())),
         );
         assert_eq!(columns_of(page.text(), "write"), [20; 4], "{}", page.text());
+        // As they are printed, which takes more columns.
+        let mut page = Layout::new(false, None).in_ascii(true);
+        page.table(
+            &["name".to_owned(), "role".to_owned()],
+            &names.map(|name| vec![name.to_owned(), "write".to_owned()]),
+        );
+        assert_eq!(columns_of(page.text(), "write"), [14; 4], "{}", page.text());
+        let mut page = Layout::new(false, None).in_ascii(true);
+        page.list(
+            "in",
+            &names.map(|name| (name.to_owned(), "write".to_owned())),
+        );
+        assert_eq!(columns_of(page.text(), "write"), [28; 4], "{}", page.text());
+        assert!(page.text().is_ascii());
         let mut page = Layout::new(false, Some(30));
         page.paragraph(&"\u{6a21}\u{578b} ".repeat(12));
         assert!(page.text().lines().all(|line| line.width() <= 30));

@@ -93,6 +93,7 @@ impl<'a, 'w> Output<'a, 'w> {
     /// An empty page for standard output.
     pub fn page(&self) -> Layout {
         Layout::new(self.colors[0], self.width(&self.context.stdout))
+            .in_ascii(self.context.stdout.is_ascii)
     }
 
     /// Writes a page to standard output.
@@ -158,6 +159,7 @@ impl<'a, 'w> Output<'a, 'w> {
 
     fn error_page(&self) -> Layout {
         Layout::new(self.colors[1], self.width(&self.context.stderr))
+            .in_ascii(self.context.stderr.is_ascii)
     }
 
     /// The width to wrap to; what does not go to a terminal is not wrapped.
@@ -204,6 +206,11 @@ impl<'a, 'w> Output<'a, 'w> {
             text.ansi().to_string()
         } else {
             text.to_string()
+        };
+        let text = if stream.is_ascii {
+            ascii::text(&text).into_owned()
+        } else {
+            text
         };
         match self.width(stream) {
             // Help is wrapped by clap itself.
