@@ -2266,7 +2266,7 @@ def token_mask(token: HubToken) -> str:
         token: The token.
 
     Returns:
-        The mask, such as `hf_…keXX`.
+        The mask, such as `hf_…keXX`, in a form that `print` can write.
     """
 
 def whoami(

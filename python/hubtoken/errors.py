@@ -90,9 +90,18 @@ class HubTokenError(Exception):
     request_id: "str | None" = None
     server_message: "str | None" = None
 
+    def __init__(self, *args: object) -> None:
+        """Wrap the message so that ``print`` can write it as ``args[0]`` as well."""
+        Exception.__init__(self, *(_Text(part) if type(part) is str else part for part in args))
+
     def __reduce__(self) -> "tuple[object, ...]":
-        """Pickle by the message and the attributes, so that errors cross process boundaries."""
-        return (type(self), (str(self),), self.__dict__)
+        """Pickle by the message and the attributes, so that errors cross process boundaries.
+
+        The message is as it was raised: the process that reads it may be able to print more of it.
+        """
+        message = self.args[0] if self.args else ""
+        text = str.__str__(message) if isinstance(message, str) else str(message)
+        return (type(self), (text,), self.__dict__)
 
     def __str__(self) -> str:
         """The message, in a form that ``print`` can write."""
@@ -263,7 +272,29 @@ class HubTokenWarning(UserWarning):
         return _printable(UserWarning.__repr__(self))
 
 
-class _Message(str):
+class _Text(str):
+    """A message as it was raised. What is shown of it, ``print`` can write."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """The message, in a form that ``print`` can write."""
+        return _printable(str.__str__(self))
+
+    def __repr__(self) -> str:
+        """The message in quotes."""
+        return _printable(str.__repr__(self))
+
+    def __format__(self, specification: str) -> str:
+        """The message in a formatted text."""
+        return _printable(str.__format__(self, specification))
+
+    def __reduce__(self) -> "tuple[object, ...]":
+        """Pickle as the plain text."""
+        return (str, (str.__str__(self),))
+
+
+class _Message(_Text):
     """The message of a warning. It is only read when the warning is formatted."""
 
     __slots__ = ()
@@ -274,18 +305,10 @@ class _Message(str):
         printable = _printable(self)
         return self if printable is self else _Message(printable)
 
-    def __repr__(self) -> str:
-        """The message in quotes."""
-        return _printable(str.__repr__(self))
-
     def __format__(self, specification: str) -> str:
         """The message in a formatted text."""
         _withhold_line(self)
         return _printable(str.__format__(self, specification))
-
-    def __reduce__(self) -> "tuple[object, ...]":
-        """Pickle as the plain text."""
-        return (str, (str.__str__(self),))
 
 
 def _withhold_line(message: object) -> None:

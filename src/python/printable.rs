@@ -41,6 +41,15 @@ pub fn shown(py: Python<'_>, text: String) -> String {
     }
 }
 
+/// A text with masks in a form that `print` can write. All else in it stays as it is.
+pub fn masks(py: Python<'_>, text: String) -> String {
+    if text.contains(ELLIPSIS) && shown(py, ELLIPSIS.to_string()) == DOTS {
+        text.replace(ELLIPSIS, DOTS)
+    } else {
+        text
+    }
+}
+
 /// The text in a form that a stream can encode.
 pub fn encodable<'py>(
     text: &Bound<'py, PyString>,

@@ -12,6 +12,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::printable;
 use crate::sanitize::mask_secrets;
 
 /// Adds the methods of a record to the `impl` of a class.
@@ -113,11 +114,12 @@ fn serialized(record: &impl Serialize) -> PyResult<String> {
     Ok(mask_secrets(&text).into_owned())
 }
 
-/// A record as a dictionary.
+/// A record as a dictionary. Names are what they are; a mask is one that `print` can write.
 pub fn to_dict<'py>(py: Python<'py>, record: &impl Serialize) -> PyResult<Bound<'py, PyDict>> {
+    let text = printable::masks(py, serialized(record)?);
     Ok(py
         .import("json")?
-        .call_method1("loads", (serialized(record)?,))?
+        .call_method1("loads", (text,))?
         .cast_into()?)
 }
 

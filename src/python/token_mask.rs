@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+use super::printable;
 use super::token::PyHubToken;
 
 /// The mask of a token, which stands for it where only text is possible.
@@ -10,9 +11,9 @@ use super::token::PyHubToken;
 ///     token: The token.
 ///
 /// Returns:
-///     The mask, such as `hf_…keXX`.
+///     The mask, such as `hf_…keXX`, in a form that `print` can write.
 #[pyfunction]
 #[pyo3(signature = (token: "HubToken") -> "str")]
-pub fn token_mask(token: &PyHubToken) -> String {
-    token.mask()
+pub fn token_mask(py: Python<'_>, token: &PyHubToken) -> String {
+    printable::shown(py, token.mask())
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import pickle
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -103,6 +104,31 @@ def test_a_mask_in_ascii_is_refused_as_a_mask(token_of_a_test: hubtoken.HubToken
     for mask in (shown, step.mask, step.mask.replace("...", "\\u2026"), f"HF_TOKEN={step.mask}"):
         with pytest.raises(hubtoken.TokenFormatError, match="masked"):
             hubtoken.resolve_token(mask)
+
+
+def test_an_error_crosses_processes_with_the_message_that_it_was_raised_with() -> None:
+    error = hubtoken.StoreError(f"the token hf_\u2026 of {NAME}")
+    with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="ascii")):
+        assert str(error).isascii()
+        assert str(error.args[0]).isascii()
+        pickled = pickle.dumps(error)
+    again = pickle.loads(pickled)  # noqa: S301 - our own pickle
+    assert str(again) == str(error) == f"the token hf_\u2026 of {NAME}"
+    assert again.args == error.args == (f"the token hf_\u2026 of {NAME}",)
+    assert type(error.__reduce__()[1][0]) is str  # type: ignore[index]
+
+
+def test_the_columns_of_a_table_line_up_in_ascii(home: Path) -> None:
+    folder = home / "hub"
+    folder.mkdir()
+    stored = "".join(f"[{name}]\nhf_token = {fake_token()}\n" for name in (NAME, "ci"))
+    (folder / "stored_tokens").write_text(stored, encoding="utf-8")
+    variables = {"HF_TOKEN_PATH": str(folder / "token")}
+    code, out, _ = run(home, "-m", "hubtoken", "list", encoding="ascii", **variables)
+    assert code == 0
+    columns = {line.find("hf_...") for line in out.splitlines() if "hf_..." in line}
+    assert len(columns) == 1, out
+    assert out.splitlines()[0].find("token") in columns
 
 
 def test_elsewhere_the_mask_cannot_be_sent(token_of_a_test: hubtoken.HubToken) -> None:

@@ -14,6 +14,7 @@ import warnings
 from pathlib import Path
 
 import hubtoken
+from hubtoken._core import token_mask
 
 VALUE, NAME, OTHER = json.loads(sys.stdin.read())
 SHOWN: list[str] = []
@@ -40,15 +41,19 @@ def everything() -> None:
     """A token, its traces, errors with a mask and with people's names, and warnings."""
     token = hubtoken.HubToken(VALUE)
     show(token, hubtoken.explain(token), *hubtoken.explain(token).steps)
+    show(hubtoken.explain(token).to_dict(), vars(hubtoken.explain(token)), token_mask(token))
     for step in hubtoken.explain(token).steps:
-        show(step.mask, step.detail)
-    show(
+        show(step.mask, step.detail, step.to_dict())
+    failures = (
         failure(token.headers, "https://evil.example"),
         failure(hubtoken.resolve_token, profile=NAME),
         failure(hubtoken.resolve_token),
         failure(hubtoken.require_role, NAME, token),
         failure(getattr, token, "strip"),
     )
+    show(*failures)
+    for error in failures:
+        show(error.args[0], error.args)
     missing = failure(hubtoken.resolve_token)
     assert isinstance(missing, hubtoken.TokenNotFoundError)
     show(missing.trace, missing.args[0])
