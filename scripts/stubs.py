@@ -114,13 +114,18 @@ UNTYPED = {
     "__add__",
     "__bool__",
     "__contains__",
+    "__ge__",
     "__getattr__",
     "__getitem__",
+    "__gt__",
     "__iter__",
+    "__le__",
     "__len__",
+    "__lt__",
     "__mod__",
     "__mul__",
     "__radd__",
+    "__reversed__",
     "__rmul__",
 }
 

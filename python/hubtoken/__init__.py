@@ -207,6 +207,9 @@ class _Serializer:
     def __get__(self, instance: object, owner: type) -> object:
         """Made on demand: pydantic is not imported here, and to look for it does not import it."""
         if "pydantic_core" not in sys.modules:
+            # `%autoreload` reads every attribute of a class, and takes no error for an answer.
+            if instance is None:
+                return self
             raise AttributeError("pydantic is not imported")
         from hubtoken.pydantic_schema import serializer
 

@@ -46,6 +46,7 @@ mod interpreter;
 mod log;
 mod login_token;
 mod misuse;
+mod own_class;
 mod pickle;
 mod printable;
 mod pydantic;

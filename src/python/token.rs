@@ -14,6 +14,7 @@ use super::environment::PythonEnvironment;
 use super::error::to_python;
 use super::huggingface_hub_guard;
 use super::misuse;
+use super::own_class;
 use super::printable;
 use super::pydantic;
 use super::token_state::TokenState;
@@ -425,6 +426,12 @@ impl PyHubToken {
         Ok(py.get_type::<Self>())
     }
 
+    /// Takes its own class, as `%autoreload` assigns it, and no other.
+    #[setter(__class__)]
+    fn set_class(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        own_class::check(&slf.py().get_type::<Self>(), value)
+    }
+
     fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let Ok(other) = other.cast::<Self>() else {
             return Ok(py.NotImplemented());
@@ -505,6 +512,30 @@ impl PyHubToken {
     fn __mod__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let _ = other;
         Err(self.is_no_str(py, "%"))
+    }
+
+    fn __lt__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let _ = other;
+        Err(misuse::probe_error("<", &self.__repr__(py)))
+    }
+
+    fn __le__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let _ = other;
+        Err(misuse::probe_error("<=", &self.__repr__(py)))
+    }
+
+    fn __gt__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let _ = other;
+        Err(misuse::probe_error(">", &self.__repr__(py)))
+    }
+
+    fn __ge__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let _ = other;
+        Err(misuse::probe_error(">=", &self.__repr__(py)))
+    }
+
+    fn __reversed__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Err(misuse::probe_error("reversed()", &self.__repr__(py)))
     }
 
     /// True, since `len()` would decide otherwise.

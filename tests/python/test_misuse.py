@@ -44,6 +44,14 @@ OPERATIONS: dict[str, Callable[[Any], object]] = {
     "*": lambda token: token * 2,
     "* of a number": lambda token: 2 * token,
     "%": lambda token: token % (),
+    "<": lambda token: token < "a",
+    "<=": lambda token: token <= token,  # noqa: PLR0124
+    ">": lambda token: token > "a",
+    ">=": lambda token: "a" <= token,  # noqa: SIM300
+    ">= of a string": lambda token: "a" >= token,  # noqa: SIM300
+    "sorted": lambda token: sorted([token, "a"]),
+    "max": lambda token: max("a", token),
+    "reversed": reversed,
     "startswith": lambda token: token.startswith("hf_"),
     "encode": lambda token: token.encode(),
     "format": lambda token: token.format(),
@@ -138,6 +146,8 @@ def test_tools_still_work(token: HubToken) -> None:
     assert inspect.unwrap(token) is token
     assert callable(token)
     assert pprint.pformat([token]) == f"[{token!r}]"
+    # It compares what it sorts, and swallows the error.
+    assert repr(token) in pprint.pformat({token: 1, "a": 2})
     assert "%s|%r" % (token, token) == f"{token}|{token!r}"  # noqa: UP031
     assert "%s" % token == f"{token}"  # noqa: UP031
     assert {token: 1}[token] == 1

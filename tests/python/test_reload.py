@@ -11,7 +11,7 @@ import pytest
 from tests.environment import child_environment
 from tests.python.helpers import DEADLINE, ROOT
 
-WAYS = ("reload", "cleared", "autoreload", "emptied")
+WAYS = ("reload", "cleared", "autoreload", "superreload", "emptied")
 
 
 @pytest.mark.parametrize("way", WAYS)
