@@ -355,6 +355,7 @@ class Hub:
 
         Raises:
             hubtoken.errors.HubError: The Hub is not running.
+            ValueError: `limit` is not a number from 0 to 1000.
             TypeError: `since` has no time zone, or an argument has another type.
 
         Example:

@@ -148,15 +148,13 @@ pub fn authorize(
     repo_type: &str,
 ) -> PyResult<PyVerdict> {
     let decide = || {
+        let kind = RepositoryType::from_argument(repo_type)?;
         let requirement = Requirement {
             required: match Role::parse(need) {
                 Ok(role) => Required::Role(role),
                 Err(_) => Required::permission_named(need)?,
             },
-            repository: match repo {
-                Some(text) => Some((text.to_owned(), RepositoryType::from_argument(repo_type)?)),
-                None => None,
-            },
+            repository: repo.map(|text| (text.to_owned(), kind)),
             namespace: namespace.map(str::to_owned),
             must_exist: false,
         };

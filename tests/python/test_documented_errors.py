@@ -188,6 +188,8 @@ def test_new_tokens(expected: type[Exception], options: dict[str, Any], hub: Hub
         (hubtoken.HubError, "deny_token", ("nobody", "x"), {}),
         (hubtoken.HubError, "revoke_token", ("nobody", "x"), {}),
         (TypeError, "audit", (), {"since": 3}),
+        (ValueError, "audit", (), {"limit": -1}),
+        (ValueError, "audit", (), {"limit": 1001}),
     ],
 )
 def test_administration(

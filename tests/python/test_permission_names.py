@@ -188,6 +188,27 @@ def test_a_verdict_is_a_condition(tokens: dict[str, HubToken]) -> None:
         assert not unknown
 
 
+@pytest.mark.parametrize("repo", [None, "alice/x"])
+def test_a_repository_type_is_a_closed_word_with_and_without_a_repository(
+    repo: str | None, tokens: dict[str, HubToken]
+) -> None:
+    who = hubtoken.whoami(tokens["read"])
+    for need in ("read", "repo.content.read"):
+        with pytest.raises(ValueError, match="model"):
+            hubtoken.authorize(who, need, repo=repo, repo_type="bogus")  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_a_permission_is_told_without_a_verb_that_did_not_happen(hub: Hub) -> None:
+    hub.create_token("alice", name="changed", role="fine-grained")
+    scopes = {"alice": ["bogus perm"]}
+    for give in (
+        lambda: hub.change_token("alice", "changed", role="fine-grained", scopes=scopes),
+        lambda: hub.create_token("alice", name="x", role="fine-grained", scopes=scopes),
+    ):
+        with pytest.raises(ValueError, match=r"^`bogus perm` is not a valid permission"):
+            give()
+
+
 @pytest.mark.parametrize(
     "give",
     [

@@ -16,6 +16,9 @@ use crate::python::arguments::Seconds;
 use crate::python::environment::PythonEnvironment;
 use crate::python::error::to_python;
 
+/// The largest number of entries of the audit log that the Hub returns at once.
+const AUDIT_ENTRIES: u32 = 1000;
+
 /// A whole number. One that is beyond 64 bits stays out of every range.
 pub fn integer(value: &Bound<'_, PyAny>) -> PyResult<i64> {
     match value.extract() {
@@ -53,6 +56,18 @@ impl Bounded for u16 {
 
 impl Bounded for u32 {
     const LARGEST: u32 = Self::MAX;
+}
+
+/// The number of entries of the audit log that one call returns.
+pub fn audit_limit(number: i64) -> PyResult<u32> {
+    u32::try_from(number)
+        .ok()
+        .filter(|number| *number <= AUDIT_ENTRIES)
+        .ok_or_else(|| {
+            PyValueError::new_err(format!(
+                "limit must be a whole number from 0 to {AUDIT_ENTRIES}"
+            ))
+        })
 }
 
 /// The certificate and its key.

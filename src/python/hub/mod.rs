@@ -16,7 +16,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use time::OffsetDateTime;
 
 use self::arguments::{
-    Grants, expiry, gate, kind, organization_role, token_policy, token_role, within,
+    Grants, audit_limit, expiry, gate, kind, organization_role, token_policy, token_role, within,
 };
 use self::records::{PyApproval, PyAuditEntry, PyTokenInfo};
 use self::running::Embedded;
@@ -781,6 +781,7 @@ impl PyHub {
     ///
     /// Raises:
     ///     hubtoken.errors.HubError: The Hub is not running.
+    ///     ValueError: `limit` is not a number from 0 to 1000.
     ///     TypeError: `since` has no time zone, or an argument has another type.
     ///
     /// Example:
@@ -815,7 +816,7 @@ impl PyHub {
             act,
             since,
             before,
-            limit: Some(within("limit", limit)?),
+            limit: Some(audit_limit(limit)?),
             ..AuditFilter::default()
         };
         let entries = self.0.ask(py, |hub| hub.audit(&filter))?;
