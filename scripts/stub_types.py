@@ -32,7 +32,7 @@ OVERLOADS: dict[str, list[tuple[dict[str, str], str]]] = {
         ({"token": "Literal[False]"}, "None"),
         (
             {
-                "token": "str | HubToken | Literal[True] | None = ...",
+                "token": "str | HubToken | SecretValue | Literal[True] | None = ...",
                 "required": "Literal[True] = ...",
             },
             "HubToken",

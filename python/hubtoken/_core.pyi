@@ -201,7 +201,8 @@ class Hub:
 
     A method that names what the Hub does not have, or would have twice, raises
     `hubtoken.errors.HubError`, and so do all of them while the Hub is not running. A word or a
-    number that is none of the allowed ones, such as a name with a space, is a `ValueError`.
+    number that is none of the allowed ones, such as a name with a space or text that is not valid
+    Unicode, is a `ValueError`.
 
     Every call that changes something, except `create_token`, and `stop` drop the answers about this
     Hub's tokens that this process has cached, and those that the processes of this machine share on
@@ -864,6 +865,7 @@ class HubToken:
             The name, and the value as a `str` whose `repr` is masked.
 
         Raises:
+            ValueError: The name is not valid Unicode.
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
@@ -1839,6 +1841,7 @@ def logout(name: str | None = None, *, token_name: str | None = None) -> None:
         token_name: The same under the name that it has in `huggingface_hub`.
 
     Raises:
+        ValueError: The name is not valid Unicode.
         TypeError: Both names are given.
         hubtoken.errors.TokenNotFoundError: There is no stored token of this name.
         hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
@@ -2125,7 +2128,7 @@ def resolve_token(
 ) -> None: ...
 @overload
 def resolve_token(
-    token: str | HubToken | Literal[True] | None = None,
+    token: str | HubToken | SecretValue | Literal[True] | None = None,
     *,
     endpoint: str | None = None,
     profile: str | None = None,
@@ -2247,6 +2250,7 @@ def switch_token(name: str) -> None:
         name: The stored token.
 
     Raises:
+        ValueError: The name is not valid Unicode.
         hubtoken.errors.TokenNotFoundError: There is no stored token of this name.
         hubtoken.errors.UntrustedEndpointError: It belongs to another Hub than `HF_ENDPOINT`.
         hubtoken.errors.StoreError: The files cannot be read or written.

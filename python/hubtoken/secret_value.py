@@ -5,11 +5,15 @@ For annotations: such an object is accepted wherever a token is.
 
 from typing import Protocol
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hubtoken._core import HubToken
+
 __all__ = ["SecretValue"]
 
 
 class SecretValue(Protocol):
-    """An object that hides a text and returns it when asked."""
+    """An object that hides a token and returns it when asked."""
 
-    def get_secret_value(self) -> str:
-        """Return the text."""
+    def get_secret_value(self) -> "str | HubToken":
+        """Return the token."""

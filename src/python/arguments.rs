@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyString;
 
 use super::environment::PythonEnvironment;
 use super::error::{classes, to_python};
 use crate::endpoint::Endpoint;
-use crate::error::Error;
 use crate::identity::Options;
 use crate::process_state::ProcessState;
 use crate::resolve::{self, Inputs};
@@ -37,15 +35,6 @@ pub fn parse_endpoint(endpoint: Option<&str>) -> PyResult<Option<Endpoint>> {
                 .map_err(|error| to_python(error.context("endpoint=")))
         })
         .transpose()
-}
-
-/// The text of a `token=` argument.
-pub fn token_text<'a>(text: &'a Bound<'_, PyString>) -> PyResult<&'a str> {
-    text.to_str().map_err(|_| {
-        to_python(Error::TokenFormat(
-            "the token= argument is not text that could be sent".to_owned(),
-        ))
-    })
 }
 
 /// A number of seconds. One that no `float` can hold is infinite, and is rejected like infinity.

@@ -7,6 +7,7 @@ use super::error::to_python;
 use super::identity::PyIdentity;
 use super::printable;
 use super::record::record_methods;
+use super::text;
 use crate::authorization::{self, Outcome, Verdict};
 use crate::error::Error;
 use crate::repository::RepositoryType;
@@ -142,10 +143,10 @@ impl PyVerdict {
 ) -> "Verdict")]
 pub fn authorize(
     identity: &PyIdentity,
-    need: &str,
-    repo: Option<&str>,
-    namespace: Option<&str>,
-    repo_type: &str,
+    #[pyo3(from_py_with = text::words)] need: &str,
+    #[pyo3(from_py_with = text::words)] repo: Option<&str>,
+    #[pyo3(from_py_with = text::words)] namespace: Option<&str>,
+    #[pyo3(from_py_with = text::words)] repo_type: &str,
 ) -> PyResult<PyVerdict> {
     let decide = || {
         let kind = RepositoryType::from_argument(repo_type)?;
@@ -179,6 +180,7 @@ pub fn authorize(
 /// Raises:
 ///     ValueError: It is misspelled, or is not a valid permission.
 #[pyfunction]
-pub fn is_known_permission(permission: &str) -> PyResult<bool> {
+#[pyo3(signature = (permission: "str") -> "bool")]
+pub fn is_known_permission(#[pyo3(from_py_with = text::words)] permission: &str) -> PyResult<bool> {
     permission::check(permission).map_err(to_python)
 }

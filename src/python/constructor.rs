@@ -12,29 +12,40 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::arguments::{parse_endpoint, token_text};
+use super::arguments::parse_endpoint;
 use super::chain;
+use super::error::to_python;
 use super::identity::needed;
-use super::secret_value::unwrapped;
+use super::text;
 use crate::credential::Credential;
+use crate::error::Error;
 use crate::process_state;
 use crate::resolve::{Argument, Request};
+use crate::token::Token;
 
 /// The library that has its own exception for a bad value.
 const ARGPARSE: &str = "argparse";
 
-/// The credential for a text.
+/// The credential for a text that no object hides any more.
 pub fn credential(token: &Bound<'_, PyAny>, endpoint: Option<&str>) -> PyResult<Arc<Credential>> {
-    let token = unwrapped(token)?;
     let Ok(text) = token.cast::<PyString>() else {
         // The type's name, never the value.
         return Err(PyTypeError::new_err(format!(
-            "HubToken() takes a str or a HubToken, not {}",
+            "HubToken() takes a str, a HubToken or an object with get_secret_value(), not {}",
             token.get_type().name()?
         )));
     };
+    let text = text::token(text, "the token= argument")?;
+    if matches!(Token::parse(text), Ok(None)) {
+        // The chain's advice is for functions that take nothing as well, and False.
+        return Err(to_python(Error::TokenFormat(
+            "the token is blank. HubToken() takes the text of one; hubtoken.resolve_token() finds \
+             the environment's"
+                .to_owned(),
+        )));
+    }
     let request = Request {
-        argument: Argument::Value(token_text(text)?),
+        argument: Argument::Value(text),
         endpoint: parse_endpoint(endpoint)?,
         profile: None,
     };

@@ -11,6 +11,7 @@ use super::environment::PythonEnvironment;
 use super::error::to_python;
 use super::identity::PyIdentity;
 use super::secret_value::unwrapped;
+use super::text;
 use super::token::PyHubToken;
 use super::whoami::ask;
 use crate::credential::Credential;
@@ -73,7 +74,7 @@ use crate::resolve::ambient_endpoint;
 pub fn identify(
     py: Python<'_>,
     token: &Bound<'_, PyAny>,
-    endpoint: Option<&str>,
+    #[pyo3(from_py_with = text::address)] endpoint: Option<&str>,
     max_age: Option<Seconds>,
     max_stale: Option<Seconds>,
     timeout: Option<Seconds>,
@@ -119,7 +120,7 @@ pub fn identify(
 pub fn cached_identity(
     py: Python<'_>,
     token: &Bound<'_, PyAny>,
-    endpoint: Option<&str>,
+    #[pyo3(from_py_with = text::address)] endpoint: Option<&str>,
     max_age: Option<Seconds>,
 ) -> PyResult<Option<PyIdentity>> {
     let options = options(Options::for_callers(), max_age, None, None)?;
@@ -149,6 +150,7 @@ pub fn credential(
     token: &Bound<'_, PyAny>,
     endpoint: Option<&str>,
 ) -> PyResult<Arc<Credential>> {
+    let token = unwrapped::<PyHubToken>(token)?;
     if let Ok(token) = token.cast::<PyHubToken>() {
         let credential = token.get().credential_in(py, process)?;
         credential
@@ -162,11 +164,10 @@ pub fn credential(
             "the caller has sent no token".to_owned(),
         )));
     }
-    let token = unwrapped(token)?;
     let Ok(value) = token.cast::<PyString>() else {
         // The type's name, never the value.
         return Err(PyTypeError::new_err(format!(
-            "token= takes a str, a HubToken or None, not {}",
+            "token= takes a str, a HubToken, an object with get_secret_value() or None, not {}",
             token.get_type().name()?
         )));
     };
@@ -174,11 +175,7 @@ pub fn credential(
         Some(endpoint) => endpoint,
         None => ambient_endpoint(&PythonEnvironment::current(py)?).map_err(to_python)?,
     };
-    let value = value.to_str().map_err(|_| {
-        to_python(Error::TokenFormat(
-            "the caller's token is not text that could be sent".to_owned(),
-        ))
-    })?;
+    let value = text::token(value, "the caller's token")?;
     let credential = caller_token::read(value, endpoint).map_err(to_python)?;
     warn_of_insecure(py, process, &credential.endpoint)?;
     Ok(credential)

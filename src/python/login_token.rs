@@ -13,6 +13,8 @@ use super::error::to_python;
 use super::host::PythonHost;
 use super::identity::needed;
 use super::secret_value::unwrapped;
+use super::text;
+use super::token::PyHubToken;
 use super::token_argument::argument;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
@@ -33,7 +35,7 @@ pub fn given(
     token: Option<&Bound<'_, PyAny>>,
     endpoint: Option<Endpoint>,
 ) -> PyResult<(Arc<Credential>, bool)> {
-    let token = token.map(unwrapped).transpose()?;
+    let token = token.map(unwrapped::<PyHubToken>).transpose()?;
     let typed;
     let mut is_typed = false;
     let given = argument(py, process, token.as_ref())?;
@@ -95,7 +97,10 @@ fn ask(py: Python<'_>, process: &ProcessState, endpoint: &Endpoint) -> PyResult<
         .and_then(|_| getpass.call_method1("getpass", ("Token (it is not shown): ",)));
     kept.call_method1("__exit__", (py.None(), py.None(), py.None()))?;
     match typed {
-        Ok(typed) => Ok(Zeroizing::new(typed.extract()?)),
+        Ok(typed) => {
+            let typed = text::token(typed.cast()?, "what was typed")?;
+            Ok(Zeroizing::new(typed.to_owned()))
+        }
         // No terminal, one that echoes input, or a notebook that runs unattended.
         Err(error)
             if error.matches(py, &cannot_hide)?

@@ -59,6 +59,7 @@ mod store;
 mod stored_token;
 #[cfg(feature = "test-clock")]
 mod test_clock;
+mod text;
 mod token;
 mod token_argument;
 mod token_mask;
@@ -184,7 +185,11 @@ fn for_the_libraries(endpoint: &crate::endpoint::Endpoint) -> Result<String, cra
 /// Raises:
 ///     hubtoken.errors.UntrustedEndpointError: It must not receive tokens.
 #[pyfunction]
-fn normalized_endpoint(py: Python<'_>, text: &str) -> PyResult<String> {
+#[pyo3(signature = (text: "str") -> "str")]
+fn normalized_endpoint(
+    py: Python<'_>,
+    #[pyo3(from_py_with = text::address)] text: &str,
+) -> PyResult<String> {
     crate::resolve::parse_endpoint(text, &environment::PythonEnvironment::current(py)?)
         .and_then(|endpoint| for_the_libraries(&endpoint))
         .map_err(error::to_python)

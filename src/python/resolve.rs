@@ -8,6 +8,7 @@ use pyo3::types::PyString;
 use super::chain::{self, ChainError, warn_of};
 use super::environment::PythonEnvironment;
 use super::secret_value::unwrapped;
+use super::text;
 use super::token::{PyHubToken, revealed};
 use super::token_argument::TokenArgument;
 use super::trace::PyTrace;
@@ -65,8 +66,8 @@ use crate::resolve::{Cached, Resolver};
 pub fn resolve_token(
     py: Python<'_>,
     token: Option<&Bound<'_, PyAny>>,
-    endpoint: Option<&str>,
-    profile: Option<&str>,
+    #[pyo3(from_py_with = text::address)] endpoint: Option<&str>,
+    #[pyo3(from_py_with = text::words)] profile: Option<&str>,
     required: bool,
 ) -> PyResult<Option<PyHubToken>> {
     let which = TokenArgument {
@@ -144,11 +145,11 @@ pub fn get_token(py: Python<'_>) -> PyResult<Option<Bound<'_, PyString>>> {
 pub fn explain(
     py: Python<'_>,
     token: Option<&Bound<'_, PyAny>>,
-    endpoint: Option<&str>,
-    profile: Option<&str>,
+    #[pyo3(from_py_with = text::address)] endpoint: Option<&str>,
+    #[pyo3(from_py_with = text::words)] profile: Option<&str>,
 ) -> PyResult<PyTrace> {
     let process = process_state::current();
-    let token = token.map(unwrapped).transpose()?;
+    let token = token.map(unwrapped::<PyHubToken>).transpose()?;
     let request = TokenArgument {
         token: token.as_ref(),
         endpoint,
@@ -206,7 +207,7 @@ pub fn resolve(
             Cached::Miss => {}
         }
     }
-    let token = which.token.map(unwrapped).transpose()?;
+    let token = which.token.map(unwrapped::<PyHubToken>).transpose()?;
     let which = TokenArgument {
         token: token.as_ref(),
         ..which

@@ -13,6 +13,7 @@ use super::log;
 use super::login_token;
 use super::signals::Signals;
 use super::stored_token::PyStoredToken;
+use super::text;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env::Environment as _;
@@ -101,8 +102,8 @@ use crate::token::Token;
 pub fn login(
     py: Python<'_>,
     token: Option<&Bound<'_, PyAny>>,
-    name: Option<&str>,
-    endpoint: Option<&str>,
+    #[pyo3(from_py_with = text::words)] name: Option<&str>,
+    #[pyo3(from_py_with = text::address)] endpoint: Option<&str>,
     verify: bool,
     add_to_git_credential: bool,
     skip_if_logged_in: Option<bool>,
@@ -249,6 +250,7 @@ fn hand_to_git(py: Python<'_>, credential: &Credential) -> PyResult<Option<Answe
 ///     token_name: The same under the name that it has in `huggingface_hub`.
 ///
 /// Raises:
+///     ValueError: The name is not valid Unicode.
 ///     TypeError: Both names are given.
 ///     hubtoken.errors.TokenNotFoundError: There is no stored token of this name.
 ///     hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
@@ -265,7 +267,11 @@ fn hand_to_git(py: Python<'_>, credential: &Credential) -> PyResult<Option<Answe
     *,
     token_name: "str | None" = None,
 ) -> "None")]
-pub fn logout(py: Python<'_>, name: Option<&str>, token_name: Option<&str>) -> PyResult<()> {
+pub fn logout(
+    py: Python<'_>,
+    #[pyo3(from_py_with = text::words)] name: Option<&str>,
+    #[pyo3(from_py_with = text::words)] token_name: Option<&str>,
+) -> PyResult<()> {
     if name.is_some() && token_name.is_some() {
         return Err(PyTypeError::new_err(
             "logout() takes name= or token_name=, which mean the same, and not both",
@@ -324,6 +330,7 @@ fn take_back_from_git(py: Python<'_>, in_git: &[(Endpoint, Token)]) -> PyResult<
 ///     name: The stored token.
 ///
 /// Raises:
+///     ValueError: The name is not valid Unicode.
 ///     hubtoken.errors.TokenNotFoundError: There is no stored token of this name.
 ///     hubtoken.errors.UntrustedEndpointError: It belongs to another Hub than `HF_ENDPOINT`.
 ///     hubtoken.errors.StoreError: The files cannot be read or written.
@@ -337,7 +344,10 @@ fn take_back_from_git(py: Python<'_>, in_git: &[(Endpoint, Token)]) -> PyResult<
 ///     there is no stored token `ci`: no token is stored
 #[pyfunction]
 #[pyo3(signature = (name: "str") -> "None")]
-pub fn switch_token(py: Python<'_>, name: &str) -> PyResult<()> {
+pub fn switch_token(
+    py: Python<'_>,
+    #[pyo3(from_py_with = text::words)] name: &str,
+) -> PyResult<()> {
     let signals = Signals::default();
     let process = process_state::current();
     let token_store = token_store(py, &signals, &process)?;
@@ -383,7 +393,11 @@ pub fn switch_token(py: Python<'_>, name: &str) -> PyResult<()> {
 ///     there is no stored token `ci`: no token is stored
 #[pyfunction]
 #[pyo3(signature = (old: "str", new: "str") -> "str")]
-pub fn rename_token(py: Python<'_>, old: &str, new: &str) -> PyResult<String> {
+pub fn rename_token(
+    py: Python<'_>,
+    #[pyo3(from_py_with = text::words)] old: &str,
+    #[pyo3(from_py_with = text::words)] new: &str,
+) -> PyResult<String> {
     let signals = Signals::default();
     let token_store = token_store(py, &signals, &process_state::current())?;
     let renamed = py

@@ -17,6 +17,8 @@ use super::misuse;
 use super::own_class;
 use super::printable;
 use super::pydantic;
+use super::secret_value::unwrapped;
+use super::text;
 use super::token_state::TokenState;
 use crate::credential::Credential;
 use crate::env::{self, Environment as _};
@@ -102,8 +104,9 @@ impl PyHubToken {
     /// Creates a token from text; a `HubToken` stays the same object.
     fn make<'py>(token: &Bound<'py, PyAny>, endpoint: Option<&str>) -> PyResult<Bound<'py, Self>> {
         let py = token.py();
+        let token = unwrapped::<Self>(token)?;
         let Ok(token) = token.cast::<Self>() else {
-            return Bound::new(py, Self::from(constructor::credential(token, endpoint)?));
+            return Bound::new(py, Self::from(constructor::credential(&token, endpoint)?));
         };
         if endpoint.is_some() {
             token
@@ -140,7 +143,10 @@ pub fn revealed<'py>(py: Python<'py>, value: &str) -> PyResult<Bound<'py, PyStri
 impl PyHubToken {
     #[new]
     #[pyo3(signature = (token: "str | HubToken | SecretValue", *, endpoint: "str | None" = None))]
-    fn new<'py>(token: &Bound<'py, PyAny>, endpoint: Option<&str>) -> PyResult<Bound<'py, Self>> {
+    fn new<'py>(
+        token: &Bound<'py, PyAny>,
+        #[pyo3(from_py_with = text::address)] endpoint: Option<&str>,
+    ) -> PyResult<Bound<'py, Self>> {
         Self::make(token, endpoint).map_err(|error| constructor::for_caller(token.py(), error))
     }
 
@@ -245,7 +251,11 @@ impl PyHubToken {
     ///     >>> token.headers("https://huggingface.co/api/models")
     ///     {'Authorization': <revealed token>}
     #[pyo3(signature = (url: "str | None" = None) -> "dict[str, str]")]
-    fn headers<'py>(&self, py: Python<'py>, url: Option<&str>) -> PyResult<Bound<'py, PyDict>> {
+    fn headers<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = text::address)] url: Option<&str>,
+    ) -> PyResult<Bound<'py, PyDict>> {
         if let Some(url) = url {
             self.credential(py)?.check_url(url).map_err(to_python)?;
         }
@@ -265,6 +275,7 @@ impl PyHubToken {
     ///     The name, and the value as a `str` whose `repr` is masked.
     ///
     /// Raises:
+    ///     ValueError: The name is not valid Unicode.
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
@@ -275,7 +286,11 @@ impl PyHubToken {
     ///     >>> token.basic_auth()
     ///     ('hf_user', <revealed token>)
     #[pyo3(signature = (username: "str" = "hf_user") -> "tuple[str, str]")]
-    fn basic_auth<'py>(&self, py: Python<'py>, username: &str) -> PyResult<Bound<'py, PyTuple>> {
+    fn basic_auth<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = text::words)] username: &str,
+    ) -> PyResult<Bound<'py, PyTuple>> {
         self.check_sendable(py)?;
         (username, self.reveal(py)?).into_pyobject(py)
     }
@@ -409,8 +424,8 @@ impl PyHubToken {
             );
             return Err(misuse::error(py, message, None));
         };
-        let url = url.str()?;
-        if auth::may_see(py, &*self.credential(py)?, url.to_str()?)? {
+        let url = url.str()?.into_any();
+        if auth::may_see(py, &*self.credential(py)?, text::address(&url)?)? {
             request
                 .getattr("headers")?
                 .set_item("Authorization", self.bearer(py)?)?;
@@ -461,7 +476,7 @@ impl PyHubToken {
     }
 
     #[pyo3(signature = (format_spec: "str", /) -> "str")]
-    fn __format__(&self, py: Python<'_>, format_spec: &str) -> String {
+    fn __format__(&self, py: Python<'_>, format_spec: &Bound<'_, PyAny>) -> String {
         let _ = format_spec;
         self.__repr__(py)
     }

@@ -4,7 +4,8 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyString};
 
-use super::arguments::{parse_endpoint, token_text};
+use super::arguments::parse_endpoint;
+use super::text;
 use super::token::PyHubToken;
 use crate::process_state::ProcessState;
 use crate::resolve::{Argument, Request};
@@ -65,10 +66,11 @@ pub fn argument<'a>(
         });
     }
     match token.cast::<PyString>() {
-        Ok(text) => token_text(text).map(Argument::Value),
+        Ok(text) => text::token(text, "the token= argument").map(Argument::Value),
         // The type's name, never the value.
         Err(_) => Err(PyTypeError::new_err(format!(
-            "token= takes a str, a HubToken, True, False or None, not {}",
+            "token= takes a str, a HubToken, an object with get_secret_value(), True, False or None, \
+             not {}",
             token.get_type().name()?
         ))),
     }

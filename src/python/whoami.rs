@@ -11,6 +11,7 @@ use super::identity::{PyIdentity, needed};
 use super::log;
 use super::resolve::resolve;
 use super::signals::Signals;
+use super::text;
 use super::token_argument::TokenArgument;
 use crate::credential::Credential;
 use crate::identity::model::Identity;
@@ -74,8 +75,8 @@ use crate::require::stale_warning;
 pub fn whoami(
     py: Python<'_>,
     token: Option<&Bound<'_, PyAny>>,
-    endpoint: Option<&str>,
-    profile: Option<&str>,
+    #[pyo3(from_py_with = text::address)] endpoint: Option<&str>,
+    #[pyo3(from_py_with = text::words)] profile: Option<&str>,
     max_age: Option<Seconds>,
     max_stale: Option<Seconds>,
     timeout: Option<Seconds>,

@@ -60,7 +60,9 @@ def test_a_bad_value_is_neither_a_value_error_nor_shown(value: str) -> None:
 
 @pytest.mark.parametrize("value", [None, True, b"hf_MySecret", 7, ["hf_MySecret"]])
 def test_other_types_are_refused_by_their_name(value: Any) -> None:
-    with pytest.raises(TypeError, match="takes a str or a HubToken") as caught:
+    with pytest.raises(
+        TypeError, match="takes a str, a HubToken or an object with get_sec"
+    ) as caught:
         HubToken(value)
     assert "MySecret" not in str(caught.value)
     with pytest.raises(TypeError):
@@ -69,8 +71,12 @@ def test_other_types_are_refused_by_their_name(value: Any) -> None:
 
 def test_the_value_of_an_ambient_token_is_not_taken(clean_environment: pytest.MonkeyPatch) -> None:
     clean_environment.setenv("HF_TOKEN", fake_token())
-    with pytest.raises(TokenFormatError, match="blank"):
-        HubToken("")
+    for blank in ("", " \n"):
+        with pytest.raises(TokenFormatError, match="the token is blank") as caught:
+            HubToken(blank)
+        # It takes neither nothing nor False.
+        assert "token=False" not in str(caught.value)
+        assert "nothing" not in str(caught.value)
 
 
 PROGRAM = """

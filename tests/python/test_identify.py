@@ -92,7 +92,9 @@ def test_a_caller_without_a_token_is_not_the_server(
 def test_only_text_and_tokens_are_taken(value: Any, clean_environment: pytest.MonkeyPatch) -> None:
     clean_environment.setenv("HF_TOKEN", fake_token())
     for ask in (hubtoken.identify, hubtoken.cached_identity):
-        with pytest.raises(TypeError, match="takes a str, a HubToken or None"):
+        with pytest.raises(
+            TypeError, match=r"a HubToken, an object with get_secret_value\(\) or None"
+        ):
             ask(value)
 
 

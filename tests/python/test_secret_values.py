@@ -70,6 +70,22 @@ def test_a_secret_is_taken_wherever_a_token_is(
 
 
 @pytest.mark.parametrize("name", TAKE)
+@pytest.mark.parametrize("wrap", [Vault, pydantic.Secret[HubToken]])
+def test_a_token_in_a_secret_is_that_token(
+    name: str, wrap: Any, hub: Hub, clean_environment: pytest.MonkeyPatch
+) -> None:
+    token = hub.create_token("alice", name=f"{name}-{wrap.__name__}", role="write")
+    clean_environment.setenv("HF_ENDPOINT", hub.endpoint)
+    got = TAKE[name](wrap(token))
+    if isinstance(got, HubToken):
+        assert got == token
+    with pytest.raises(hubtoken.UntrustedEndpointError, match="belongs"):
+        TAKE[name](wrap(token), endpoint="https://hub.example")
+    with pytest.raises(TypeError, match="get_secret_value"):
+        TAKE[name](object())
+
+
+@pytest.mark.parametrize("name", TAKE)
 @pytest.mark.parametrize(
     "value", [b"hf_MySecret", None, 7, Vault("hf_MySecret")], ids=["bytes", "None", "int", "secret"]
 )

@@ -112,7 +112,7 @@ def test_what_pyo3_cannot_say_is_added() -> None:
     ]
     assert [text.partition("\n")[0] for text in found] == ["@overload"] * 3
     assert "token: Literal[False], *, required: bool=True) -> None:" in found[0]
-    assert "token: str | HubToken | Literal[True] | None=None, " in found[1]
+    assert "token: str | HubToken | SecretValue | Literal[True] | None=None, " in found[1]
     assert "required: Literal[True]=True) -> HubToken:" in found[1]
     assert "Finds a token." in found[2]
 

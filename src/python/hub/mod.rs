@@ -22,6 +22,7 @@ use self::records::{PyApproval, PyAuditEntry, PyTokenInfo};
 use self::running::Embedded;
 use super::arguments::Seconds;
 use super::environment::PythonEnvironment;
+use super::text;
 use super::token::{PyHubToken, revealed};
 use crate::env::{self, Environment as _};
 use crate::hub::{AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, Secret};
@@ -32,7 +33,8 @@ use crate::hub::{AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, Secre
 ///
 /// A method that names what the Hub does not have, or would have twice, raises
 /// `hubtoken.errors.HubError`, and so do all of them while the Hub is not running. A word or a
-/// number that is none of the allowed ones, such as a name with a space, is a `ValueError`.
+/// number that is none of the allowed ones, such as a name with a space or text that is not valid
+/// Unicode, is a `ValueError`.
 ///
 /// Every call that changes something, except `create_token`, and `stop` drop the answers about this
 /// Hub's tokens that this process has cached, and those that the processes of this machine share on
@@ -119,27 +121,27 @@ impl PyHub {
     #[expect(clippy::too_many_arguments, reason = "the Python signature")]
     fn new(
         py: Python<'_>,
-        data: Option<PathBuf>,
-        host: &str,
+        #[pyo3(from_py_with = text::words)] data: Option<PathBuf>,
+        #[pyo3(from_py_with = text::words)] host: &str,
         #[pyo3(from_py_with = arguments::integer)] port: i64,
         #[pyo3(from_py_with = arguments::optional_integer)] whoami_limit: Option<i64>,
         #[pyo3(from_py_with = arguments::integer)] whoami_window: i64,
         #[pyo3(from_py_with = arguments::integer)] audit_days: i64,
-        tls_cert: Option<PathBuf>,
-        tls_key: Option<PathBuf>,
-        base_url: Option<String>,
+        #[pyo3(from_py_with = text::words)] tls_cert: Option<PathBuf>,
+        #[pyo3(from_py_with = text::words)] tls_key: Option<PathBuf>,
+        #[pyo3(from_py_with = text::words)] base_url: Option<String>,
         behind_proxy: bool,
         #[pyo3(from_py_with = arguments::integer)] local_port: i64,
         #[pyo3(from_py_with = arguments::integer)] connections: i64,
         #[pyo3(from_py_with = arguments::integer)] connections_per_address: i64,
-        upstreams: Option<HashMap<String, String>>,
-        upstream_keys: Option<HashMap<String, PathBuf>>,
+        #[pyo3(from_py_with = text::words)] upstreams: Option<HashMap<String, String>>,
+        #[pyo3(from_py_with = text::words)] upstream_keys: Option<HashMap<String, PathBuf>>,
         #[pyo3(from_py_with = arguments::integer)] upstream_timeout: i64,
         #[pyo3(from_py_with = arguments::optional_integer)] inference_limit: Option<i64>,
         #[pyo3(from_py_with = arguments::integer)] inference_window: i64,
         #[pyo3(from_py_with = arguments::integer)] grace: i64,
-        log_format: &str,
-        log_level: &str,
+        #[pyo3(from_py_with = text::words)] log_format: &str,
+        #[pyo3(from_py_with = text::words)] log_level: &str,
         lfs: bool,
     ) -> PyResult<Self> {
         let environment = PythonEnvironment::current(py)?;
@@ -273,7 +275,11 @@ impl PyHub {
     /// Raises:
     ///     hubtoken.errors.HubError: The Hub is not running.
     #[pyo3(signature = (path: "str | None" = None) -> "int")]
-    fn request_count(&self, py: Python<'_>, path: Option<&str>) -> PyResult<u64> {
+    fn request_count(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] path: Option<&str>,
+    ) -> PyResult<u64> {
         self.0.ask(py, |hub| hub.request_count(path))
     }
 
@@ -298,10 +304,10 @@ impl PyHub {
     fn create_user(
         &self,
         py: Python<'_>,
-        name: &str,
-        fullname: Option<&str>,
-        email: Option<&str>,
-        password: Option<String>,
+        #[pyo3(from_py_with = text::words)] name: &str,
+        #[pyo3(from_py_with = text::words)] fullname: Option<&str>,
+        #[pyo3(from_py_with = text::words)] email: Option<&str>,
+        #[pyo3(from_py_with = text::words)] password: Option<String>,
     ) -> PyResult<()> {
         let password = password.map(Secret::new);
         self.0.change(py, |hub| {
@@ -323,8 +329,8 @@ impl PyHub {
     fn create_organization(
         &self,
         py: Python<'_>,
-        name: &str,
-        fullname: Option<&str>,
+        #[pyo3(from_py_with = text::words)] name: &str,
+        #[pyo3(from_py_with = text::words)] fullname: Option<&str>,
     ) -> PyResult<()> {
         self.0.change(py, |hub| {
             hub.create_organization(name, fullname.unwrap_or(name))
@@ -351,9 +357,9 @@ impl PyHub {
     fn set_member(
         &self,
         py: Python<'_>,
-        organization: &str,
-        user: &str,
-        role: &str,
+        #[pyo3(from_py_with = text::words)] organization: &str,
+        #[pyo3(from_py_with = text::words)] user: &str,
+        #[pyo3(from_py_with = text::words)] role: &str,
     ) -> PyResult<()> {
         let role = organization_role(role)?;
         self.0
@@ -370,7 +376,12 @@ impl PyHub {
     ///     hubtoken.errors.HubError: The organization or the user does not exist, or the Hub is not
     ///         running.
     #[pyo3(signature = (organization: "str", user: "str") -> "None")]
-    fn remove_member(&self, py: Python<'_>, organization: &str, user: &str) -> PyResult<()> {
+    fn remove_member(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] organization: &str,
+        #[pyo3(from_py_with = text::words)] user: &str,
+    ) -> PyResult<()> {
         self.0
             .change(py, |hub| hub.remove_member(organization, user))
     }
@@ -413,11 +424,11 @@ impl PyHub {
     fn create_token(
         &self,
         py: Python<'_>,
-        user: &str,
-        name: &str,
-        role: &str,
-        scopes: Option<HashMap<String, Vec<String>>>,
-        global_permissions: Option<Vec<String>>,
+        #[pyo3(from_py_with = text::words)] user: &str,
+        #[pyo3(from_py_with = text::words)] name: &str,
+        #[pyo3(from_py_with = text::words)] role: &str,
+        #[pyo3(from_py_with = text::words)] scopes: Option<HashMap<String, Vec<String>>>,
+        #[pyo3(from_py_with = text::words)] global_permissions: Option<Vec<String>>,
         can_read_gated_repos: bool,
         expires_in: Option<Seconds>,
     ) -> PyResult<PyHubToken> {
@@ -446,7 +457,11 @@ impl PyHub {
     /// Raises:
     ///     hubtoken.errors.HubError: The user does not exist, or the Hub is not running.
     #[pyo3(signature = (user: "str") -> "list[TokenInfo]")]
-    fn list_tokens(&self, py: Python<'_>, user: &str) -> PyResult<Vec<PyTokenInfo>> {
+    fn list_tokens(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] user: &str,
+    ) -> PyResult<Vec<PyTokenInfo>> {
         let tokens = self.0.ask(py, |hub| hub.list_tokens(user))?;
         Ok(tokens.into_iter().map(PyTokenInfo::from).collect())
     }
@@ -463,7 +478,13 @@ impl PyHub {
     ///         is not running.
     ///     ValueError: The new name is not valid.
     #[pyo3(signature = (user: "str", token: "str", name: "str") -> "None")]
-    fn rename_token(&self, py: Python<'_>, user: &str, token: &str, name: &str) -> PyResult<()> {
+    fn rename_token(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] user: &str,
+        #[pyo3(from_py_with = text::words)] token: &str,
+        #[pyo3(from_py_with = text::words)] name: &str,
+    ) -> PyResult<()> {
         self.0
             .change(py, |hub| hub.rename_token(user, token, name))?;
         Ok(())
@@ -497,11 +518,11 @@ impl PyHub {
     fn change_token(
         &self,
         py: Python<'_>,
-        user: &str,
-        token: &str,
-        role: &str,
-        scopes: Option<HashMap<String, Vec<String>>>,
-        global_permissions: Option<Vec<String>>,
+        #[pyo3(from_py_with = text::words)] user: &str,
+        #[pyo3(from_py_with = text::words)] token: &str,
+        #[pyo3(from_py_with = text::words)] role: &str,
+        #[pyo3(from_py_with = text::words)] scopes: Option<HashMap<String, Vec<String>>>,
+        #[pyo3(from_py_with = text::words)] global_permissions: Option<Vec<String>>,
         can_read_gated_repos: bool,
     ) -> PyResult<()> {
         let grants = Grants {
@@ -528,7 +549,12 @@ impl PyHub {
     ///     hubtoken.errors.HubError: The user has no such token, or several of that name; or the
     ///         Hub is not running.
     #[pyo3(signature = (user: "str", token: "str") -> "HubToken")]
-    fn refresh_token(&self, py: Python<'_>, user: &str, token: &str) -> PyResult<PyHubToken> {
+    fn refresh_token(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] user: &str,
+        #[pyo3(from_py_with = text::words)] token: &str,
+    ) -> PyResult<PyHubToken> {
         let created = self.0.change(py, |hub| hub.refresh_token(user, token))?;
         self.0.token(&created)
     }
@@ -543,7 +569,12 @@ impl PyHub {
     ///     hubtoken.errors.HubError: The user has no such token, or several of that name; or the
     ///         Hub is not running.
     #[pyo3(signature = (user: "str", token: "str") -> "None")]
-    fn delete_token(&self, py: Python<'_>, user: &str, token: &str) -> PyResult<()> {
+    fn delete_token(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] user: &str,
+        #[pyo3(from_py_with = text::words)] token: &str,
+    ) -> PyResult<()> {
         self.0.change(py, |hub| hub.delete_token(user, token))
     }
 
@@ -569,10 +600,10 @@ impl PyHub {
     fn create_repository(
         &self,
         py: Python<'_>,
-        repo: &str,
-        r#type: &str,
+        #[pyo3(from_py_with = text::words)] repo: &str,
+        #[pyo3(from_py_with = text::words)] r#type: &str,
         private: bool,
-        gated: Option<&str>,
+        #[pyo3(from_py_with = text::words)] gated: Option<&str>,
     ) -> PyResult<()> {
         let (kind, gated) = (kind(r#type)?, gate(gated)?);
         self.0
@@ -594,9 +625,9 @@ impl PyHub {
     fn set_gated(
         &self,
         py: Python<'_>,
-        repo: &str,
-        gated: Option<&str>,
-        r#type: &str,
+        #[pyo3(from_py_with = text::words)] repo: &str,
+        #[pyo3(from_py_with = text::words)] gated: Option<&str>,
+        #[pyo3(from_py_with = text::words)] r#type: &str,
     ) -> PyResult<()> {
         let (kind, gated) = (kind(r#type)?, gate(gated)?);
         self.0.change(py, |hub| hub.set_gated(kind, repo, gated))?;
@@ -615,7 +646,13 @@ impl PyHub {
     ///         running.
     ///     ValueError: `type` is none of these.
     #[pyo3(signature = (repo: "str", user: "str", *, r#type: "Literal['model', 'dataset', 'space']" = "model") -> "None")]
-    fn grant_access(&self, py: Python<'_>, repo: &str, user: &str, r#type: &str) -> PyResult<()> {
+    fn grant_access(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] repo: &str,
+        #[pyo3(from_py_with = text::words)] user: &str,
+        #[pyo3(from_py_with = text::words)] r#type: &str,
+    ) -> PyResult<()> {
         let kind = kind(r#type)?;
         self.0.change(py, |hub| hub.grant_access(kind, repo, user))
     }
@@ -634,9 +671,9 @@ impl PyHub {
     fn set_disabled(
         &self,
         py: Python<'_>,
-        repo: &str,
+        #[pyo3(from_py_with = text::words)] repo: &str,
         disabled: bool,
-        r#type: &str,
+        #[pyo3(from_py_with = text::words)] r#type: &str,
     ) -> PyResult<()> {
         let kind = kind(r#type)?;
         self.0
@@ -657,7 +694,11 @@ impl PyHub {
     #[pyo3(signature = (
         organization: "str",
     ) -> "Literal['allow-all', 'fine-grained-only', 'require-approval']")]
-    fn token_policy(&self, py: Python<'_>, organization: &str) -> PyResult<&'static str> {
+    fn token_policy(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] organization: &str,
+    ) -> PyResult<&'static str> {
         let policy = self.0.ask(py, |hub| hub.token_policy(organization))?;
         Ok(policy.as_str())
     }
@@ -684,7 +725,12 @@ impl PyHub {
         organization: "str",
         policy: "Literal['allow-all', 'fine-grained-only', 'require-approval']",
     ) -> "None")]
-    fn set_token_policy(&self, py: Python<'_>, organization: &str, policy: &str) -> PyResult<()> {
+    fn set_token_policy(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] organization: &str,
+        #[pyo3(from_py_with = text::words)] policy: &str,
+    ) -> PyResult<()> {
         let policy = token_policy(policy)?;
         self.0
             .change(py, |hub| hub.set_token_policy(organization, policy))
@@ -701,7 +747,11 @@ impl PyHub {
     /// Raises:
     ///     hubtoken.errors.HubError: The organization does not exist, or the Hub is not running.
     #[pyo3(signature = (organization: "str") -> "list[Approval]")]
-    fn list_approvals(&self, py: Python<'_>, organization: &str) -> PyResult<Vec<PyApproval>> {
+    fn list_approvals(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] organization: &str,
+    ) -> PyResult<Vec<PyApproval>> {
         let approvals = self.0.ask(py, |hub| hub.list_approvals(organization))?;
         Ok(approvals.into_iter().map(PyApproval::from).collect())
     }
@@ -722,8 +772,8 @@ impl PyHub {
     fn approve_token(
         &self,
         py: Python<'_>,
-        organization: &str,
-        token: &str,
+        #[pyo3(from_py_with = text::words)] organization: &str,
+        #[pyo3(from_py_with = text::words)] token: &str,
     ) -> PyResult<PyApproval> {
         self.0.decide(py, organization, token, Decision::Approve)
     }
@@ -740,7 +790,12 @@ impl PyHub {
     /// Raises:
     ///     hubtoken.errors.HubError: As for `approve_token`.
     #[pyo3(signature = (organization: "str", token: "str") -> "Approval")]
-    fn deny_token(&self, py: Python<'_>, organization: &str, token: &str) -> PyResult<PyApproval> {
+    fn deny_token(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::words)] organization: &str,
+        #[pyo3(from_py_with = text::words)] token: &str,
+    ) -> PyResult<PyApproval> {
         self.0.decide(py, organization, token, Decision::Deny)
     }
 
@@ -759,8 +814,8 @@ impl PyHub {
     fn revoke_token(
         &self,
         py: Python<'_>,
-        organization: &str,
-        token: &str,
+        #[pyo3(from_py_with = text::words)] organization: &str,
+        #[pyo3(from_py_with = text::words)] token: &str,
     ) -> PyResult<PyApproval> {
         self.0.decide(py, organization, token, Decision::Revoke)
     }
@@ -803,9 +858,9 @@ impl PyHub {
     fn audit(
         &self,
         py: Python<'_>,
-        user: Option<String>,
-        organization: Option<String>,
-        act: Option<String>,
+        #[pyo3(from_py_with = text::words)] user: Option<String>,
+        #[pyo3(from_py_with = text::words)] organization: Option<String>,
+        #[pyo3(from_py_with = text::words)] act: Option<String>,
         since: Option<OffsetDateTime>,
         #[pyo3(from_py_with = arguments::optional_integer)] before: Option<i64>,
         #[pyo3(from_py_with = arguments::integer)] limit: i64,

@@ -11,6 +11,7 @@ import subprocess
 from typing import Any, Literal
 
 import requests
+from pydantic import Secret, SecretStr
 from typing_extensions import assert_type
 
 import hubtoken
@@ -30,6 +31,10 @@ def find(flag: bool, text: str | None) -> None:
     assert_type(token, hubtoken.HubToken)
     assert_type(token.reveal(), str)
     assert_type(hubtoken.resolve_token(text), hubtoken.HubToken)
+    assert_type(hubtoken.resolve_token(SecretStr("hf_x")), hubtoken.HubToken)
+    assert_type(hubtoken.resolve_token(Secret(token)), hubtoken.HubToken)
+    hidden = hubtoken.resolve_token(SecretStr("hf_x"), required=False)
+    assert_type(hidden, hubtoken.HubToken | None)
     assert_type(hubtoken.resolve_token(token, endpoint="https://hub.example"), hubtoken.HubToken)
     assert_type(hubtoken.resolve_token(True), hubtoken.HubToken)
     assert_type(hubtoken.resolve_token(profile="ci", required=True), hubtoken.HubToken)
@@ -65,6 +70,8 @@ def carry(token: hubtoken.HubToken) -> None:
     texts: tuple[str, ...] = (token.bearer(), token.endpoint, token.fingerprint, token.source)
     kind: Literal["user-access", "organization", "oauth", "jwt", "app", "s3", "opaque"] = token.kind
     tokens: set[hubtoken.HubToken] = {token, hubtoken.HubToken("hf_x", endpoint=None)}
+    tokens.add(hubtoken.HubToken(Secret(token)))
+    use(reversed(token), token <= "a")  # type: ignore[operator,call-overload]
     use(texts, kind, tokens, token.profile, f"{token}", token == "x", token != token)  # noqa: PLR0124
     with token.activate() as active:
         assert_type(active, hubtoken.HubToken)
