@@ -17,6 +17,7 @@ use super::identify::credential;
 use super::identity::PyIdentity;
 use super::log;
 use super::signals::Signals;
+use super::text;
 use crate::identity::{Options, Settings};
 use crate::process_state::{self, ProcessState};
 use crate::repository::RepositoryType;
@@ -51,7 +52,7 @@ use crate::target::Target;
 pub fn identify_anew(
     py: Python<'_>,
     token: &Bound<'_, PyAny>,
-    endpoint: Option<&str>,
+    #[pyo3(from_py_with = text::address)] endpoint: Option<&str>,
     max_age: Option<Seconds>,
     timeout: Option<Seconds>,
     spent: f64,
@@ -104,11 +105,11 @@ pub fn identify_anew(
 #[expect(clippy::too_many_arguments, reason = "the Python signature")]
 pub fn require_of_caller(
     py: Python<'_>,
-    need: &str,
+    #[pyo3(from_py_with = text::words)] need: &str,
     token: &Bound<'_, PyAny>,
-    repo: Option<&str>,
-    repo_type: &str,
-    endpoint: Option<&str>,
+    #[pyo3(from_py_with = text::words)] repo: Option<&str>,
+    #[pyo3(from_py_with = text::words)] repo_type: &str,
+    #[pyo3(from_py_with = text::address)] endpoint: Option<&str>,
     max_age: Option<Seconds>,
     timeout: Option<Seconds>,
     spent: f64,
@@ -147,7 +148,10 @@ pub fn require_of_caller(
 /// Raises:
 ///     ValueError: The name or the type is not valid.
 #[pyfunction]
-pub fn check_repository(repo: &str, repo_type: &str) -> PyResult<()> {
+pub fn check_repository(
+    #[pyo3(from_py_with = text::words)] repo: &str,
+    #[pyo3(from_py_with = text::words)] repo_type: &str,
+) -> PyResult<()> {
     let kind = RepositoryType::from_argument(repo_type).map_err(to_python)?;
     Target::repository(repo, kind, "")
         .map(|_| ())

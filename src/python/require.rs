@@ -13,6 +13,7 @@ use super::identity::needed;
 use super::log;
 use super::resolve::resolve;
 use super::signals::Signals;
+use super::text;
 use super::token::PyHubToken;
 use super::token_argument::TokenArgument;
 use crate::credential::Credential;
@@ -114,16 +115,16 @@ use crate::role::{Required, Role};
 #[expect(clippy::too_many_arguments, reason = "the Python signature")]
 pub fn require_role<'py>(
     py: Python<'py>,
-    role: Option<&str>,
+    #[pyo3(from_py_with = text::words)] role: Option<&str>,
     token: Option<&Bound<'py, PyAny>>,
     repo: Option<&Bound<'py, PyAny>>,
-    repo_type: &str,
-    endpoint: Option<&str>,
-    profile: Option<&str>,
+    #[pyo3(from_py_with = text::words)] repo_type: &str,
+    #[pyo3(from_py_with = text::address)] endpoint: Option<&str>,
+    #[pyo3(from_py_with = text::words)] profile: Option<&str>,
     max_age: Option<Seconds>,
     max_stale: Option<Seconds>,
     timeout: Option<Seconds>,
-    on_unknown: &str,
+    #[pyo3(from_py_with = text::words)] on_unknown: &str,
     must_exist: bool,
 ) -> PyResult<Bound<'py, PyHubToken>> {
     let process = process_state::current();
@@ -227,17 +228,17 @@ pub fn require_role<'py>(
 #[expect(clippy::too_many_arguments, reason = "the Python signature")]
 pub fn require_permission<'py>(
     py: Python<'py>,
-    permission: &str,
+    #[pyo3(from_py_with = text::words)] permission: &str,
     token: Option<&Bound<'py, PyAny>>,
-    repo: Option<&str>,
-    namespace: Option<&str>,
-    repo_type: &str,
-    endpoint: Option<&str>,
-    profile: Option<&str>,
+    #[pyo3(from_py_with = text::words)] repo: Option<&str>,
+    #[pyo3(from_py_with = text::words)] namespace: Option<&str>,
+    #[pyo3(from_py_with = text::words)] repo_type: &str,
+    #[pyo3(from_py_with = text::address)] endpoint: Option<&str>,
+    #[pyo3(from_py_with = text::words)] profile: Option<&str>,
     max_age: Option<Seconds>,
     max_stale: Option<Seconds>,
     timeout: Option<Seconds>,
-    on_unknown: &str,
+    #[pyo3(from_py_with = text::words)] on_unknown: &str,
     must_exist: bool,
 ) -> PyResult<Bound<'py, PyHubToken>> {
     let process = process_state::current();
@@ -309,7 +310,7 @@ fn named(repo: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
         return Ok(None);
     }
     match repo.cast::<PyString>() {
-        Ok(text) => Ok(Some(text.to_str()?.to_owned())),
+        Ok(_) => text::words(repo).map(Some),
         Err(_) => Err(PyTypeError::new_err(format!(
             "repo= takes a str, False or None, not {}",
             repo.get_type().name()?

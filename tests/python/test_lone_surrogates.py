@@ -37,6 +37,10 @@ ADDRESSES: dict[str, Callable[[str], object]] = {
     "identify": lambda text: hubtoken.identify(fake_token(), endpoint=text),
     "cached_identity": lambda text: hubtoken.cached_identity(fake_token(), endpoint=text),
     "login": lambda text: hubtoken.login(fake_token(), endpoint=text),
+    "require_role": lambda text: hubtoken.require_role("read", fake_token(), endpoint=text),
+    "require_permission": lambda text: hubtoken.require_permission(
+        "repo.write", fake_token(), endpoint=text
+    ),
     "normalized_endpoint": _core.normalized_endpoint,
 }
 
@@ -53,7 +57,15 @@ def test_an_address_is_untrusted(
     assert leaks(repr(caught.value), value) == []
 
 
-WORDS: dict[str, Callable[[str], object]] = {
+WORDS: dict[str, Callable[[Any], object]] = {
+    "require_role": hubtoken.require_role,
+    "require_role(repo=)": lambda text: hubtoken.require_role("read", repo=text),
+    "require_role(profile=)": lambda text: hubtoken.require_role("read", profile=text),
+    "require_role(on_unknown=)": lambda text: hubtoken.require_role("read", on_unknown=text),
+    "require_permission": hubtoken.require_permission,
+    "require_permission(namespace=)": lambda text: hubtoken.require_permission(
+        "repo.write", namespace=text
+    ),
     "resolve_token": lambda text: hubtoken.resolve_token(profile=text),
     "explain": lambda text: hubtoken.explain(profile=text),
     "whoami": lambda text: hubtoken.whoami(profile=text),
