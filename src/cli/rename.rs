@@ -16,7 +16,7 @@ Examples:
   hubtoken rename ci ci-old
 
 The token keeps its name on the Hub. Exit codes: 0 done; 1 no token of the old name, or the new name
-is taken; 2 a blank name, or files that cannot be read or written.")]
+is taken; 2 files that cannot be read or written.")]
 pub struct Args {
     /// The stored token
     old: String,

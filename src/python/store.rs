@@ -74,7 +74,6 @@ use crate::token::Token;
 ///     hubtoken.errors.UntrustedEndpointError: The endpoint must not receive tokens, or is not
 ///         that of the given `HubToken`.
 ///     hubtoken.errors.StoreError: The files cannot be read or written.
-///     ValueError: `name` is blank, or not valid Unicode.
 ///     TypeError: `token` is neither text nor a `HubToken`.
 ///
 /// Example:
@@ -379,7 +378,6 @@ pub fn switch_token(
 ///
 /// Raises:
 ///     hubtoken.errors.TokenNotFoundError: There is no stored token of the old name.
-///     ValueError: The new name is blank, or a name is not valid Unicode.
 ///     hubtoken.errors.TokenFormatError: The new name contains a token.
 ///     hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
 ///     hubtoken.errors.StoreError: The new name is taken, or the files cannot be read or written.

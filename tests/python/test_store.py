@@ -14,7 +14,6 @@ import hubtoken
 from tests.environment import fake_token
 from tests.python.helpers import handed_over, leaks
 from tests.python.servers import Request, http, serving
-from tests.python.test_denials import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -218,23 +217,6 @@ def test_token_false_and_other_types_are_no_login(site: Site) -> None:
     assert site.server.requests == []
 
 
-@pytest.mark.parametrize("name", ["", "  ", "\t\n"])
-def test_a_blank_name_is_a_wrong_word(name: str, site: Site, home: Path) -> None:
-    hubtoken.login(site.token("one"))
-    site.server.requests.clear()
-    with pytest.raises(ValueError, match="blank"):
-        hubtoken.login(site.token("two"), name=name)
-    with pytest.raises(ValueError, match="blank"):
-        hubtoken.rename_token("one", name)
-    assert site.server.requests == []
-    assert names() == {"one": True}
-    token = handed_over(endpoint=site.server.endpoint)
-    for words in (["rename", "one", name], ["login", "--token-stdin", f"--name={name}"]):
-        code, said = command(home, token, *words)
-        assert (code, "blank" in said) == (2, True), said
-    assert names() == {"one": True}
-
-
 def test_switching_renaming_and_logging_out(site: Site, home: Path) -> None:
     first, second = site.token("one"), site.token("two")
     hubtoken.login(first)
@@ -318,6 +300,7 @@ def test_a_variable_that_goes_before_the_active_token_is_told(
 
 ODD = {
     "DEFAULT": "DEFAULT~89dbf710",
+    "": "token~e3b0c442",
     "a\nb": "a_b~7e18f737",
     "[x]": "[x]",
     "a]": "a]",

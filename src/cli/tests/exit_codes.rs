@@ -116,13 +116,6 @@ fn of_stored_tokens(code_of: &mut impl FnMut(&'static str, &'static str, &Machin
         &machine(),
         &["rename", "ci", "ci"],
     );
-    let (names, blank) = (
-        "`rename OLD NEW`, `login --name NEW`",
-        "the name `NEW` is blank",
-    );
-    code_of(names, blank, &machine(), &["rename", "ci", ""]);
-    let login = ["login", "--token-stdin", "--name", " "];
-    code_of(names, blank, &machine(), &login);
     code_of("`use NAME`", not_stored, &machine(), &["use", "gone"]);
     let broken = "the folder's file is invalid";
     for text in ["[", "color = 1", "token_file = \"/x\""] {

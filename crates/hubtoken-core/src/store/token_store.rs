@@ -220,8 +220,7 @@ impl<'a> TokenStore<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] if the caller's name is blank, [`Error::TokenFormat`] if it
-    /// contains a token, [`Error::Store`].
+    /// [`Error::TokenFormat`] if the caller's name contains a token, [`Error::Store`].
     pub fn save(
         &self,
         wanted: &str,
@@ -321,9 +320,8 @@ impl<'a> TokenStore<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] if the new name is blank, [`Error::TokenFormat`] if it contains a
-    /// token, [`Error::TokenNotFound`] if there is no token with the old name,
-    /// [`Error::NameTaken`], [`Error::Store`].
+    /// [`Error::TokenFormat`] if the new name contains a token, [`Error::TokenNotFound`] if there
+    /// is no token with the old name, [`Error::NameTaken`], [`Error::Store`].
     pub fn rename(&self, old: &str, new: &str) -> Result<Renamed, Error> {
         name::check(new)?;
         let stored = self.stored()?;
