@@ -175,11 +175,13 @@ def as_an_argument(home: Path, value: str, endpoint: str, end: str) -> hubtoken.
     ],
 )
 def test_the_end_counts_wherever_the_value_comes_from(
-    home: Path, monkeypatch: pytest.MonkeyPatch, found: Any, expired: bool
+    home: Path, alone: pytest.MonkeyPatch, found: Any, expired: bool
 ) -> None:
-    monkeypatch.setenv("HF_TOKEN", "")
+    # What is put there is taken back after the test.
+    for name in ("HF_TOKEN", "HUBTOKEN_TOKEN_ORIGIN"):
+        alone.setenv(name, "")
     with serving(http(401)) as server:
-        monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
+        alone.setenv("HF_ENDPOINT", server.endpoint)
         token = found(home, fake_token(), server.endpoint, "978307200" if expired else "4102444800")
         try:
             remembered.identity(home, token, 1, role="write")
