@@ -1577,7 +1577,7 @@ def check_lifetimes(max_age: float | None, timeout: float | None) -> None:
         ValueError: One of them is not a valid number of seconds.
     """
 
-def check_repository(repo, repo_type) -> None:
+def check_repository(repo: str, repo_type: str) -> None:
     """Checks that a repository's name and type are valid. For `hubtoken.asgi`.
 
     Args:

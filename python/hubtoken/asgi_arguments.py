@@ -51,12 +51,16 @@ def check_rule(  # noqa: PLR0913, PLR0917 - the parts of the rule
         if require is None:
             raise ValueError("repo needs require, the role or permission that is needed on it")
     _check_endpoint(_text("endpoint", endpoint, or_none=True))
-    for name, values in (("max_age", (max_age, None)), ("timeout", (None, timeout))):
-        try:
-            check_lifetimes(*values)
-        except TypeError:
-            raise TypeError(f"{name}= takes a number of seconds or None") from None
+    _check_lifetime("max_age", lambda: check_lifetimes(max_age, None))
+    _check_lifetime("timeout", lambda: check_lifetimes(None, timeout))
     return is_known
+
+
+def _check_lifetime(name: str, check: "Callable[[], None]") -> None:
+    try:
+        check()
+    except TypeError:
+        raise TypeError(f"{name}= takes a number of seconds or None") from None
 
 
 def check_public(public: object) -> "frozenset[str]":
@@ -86,7 +90,7 @@ def check_public(public: object) -> "frozenset[str]":
     return frozenset(path for path in paths if isinstance(path, str))
 
 
-def check_application(app: "Any") -> None:
+def check_application(app: "Any") -> None:  # noqa: ANN401 - whatever was handed over
     """Check the application that is guarded.
 
     Args:

@@ -235,7 +235,7 @@ def record_schema(record: type, handler: GetCoreSchemaHandler) -> core_schema.Co
     def refuse(_: object) -> object:
         raise PydanticCustomError("hubtoken_record", f"{name} cannot be read from JSON")
 
-    def written(value: Any, info: SerializationInfo) -> object:
+    def written(value: object, info: SerializationInfo) -> object:
         if not isinstance(value, record):
             # A default that was not validated, such as `None`: pydantic writes it, and warns.
             return value
@@ -269,7 +269,7 @@ class _DescribedAs:
     def __get_pydantic_json_schema__(
         self, _schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """pydantic's hook."""
+        """As pydantic asks for it."""
         return handler(self._schema)
 
 

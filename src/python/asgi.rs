@@ -148,6 +148,7 @@ pub fn require_of_caller(
 /// Raises:
 ///     ValueError: The name or the type is not valid.
 #[pyfunction]
+#[pyo3(signature = (repo: "str", repo_type: "str") -> "None")]
 pub fn check_repository(
     #[pyo3(from_py_with = text::words)] repo: &str,
     #[pyo3(from_py_with = text::words)] repo_type: &str,

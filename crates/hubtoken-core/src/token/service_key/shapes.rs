@@ -142,7 +142,6 @@ pub(super) const SHAPES: &[Shape] = &[
     shape("a token of Figma", "figd_", word, 24),
     shape("a token of Figma", "figo_", word, 24),
     shape("a token of Fly.io", "fm2_", base64, 40),
-    shape("a token of Fly.io", "fo1_", base64, 40),
     shape("an API key of Fireworks AI", "fw_", alphanumeric, 20),
     shape("a token of GitHub", "gho_", alphanumeric, 16),
     shape("a token of GitHub", "ghp_", alphanumeric, 16),
