@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::args::{TokenArgs, endpoint_or_ambient, endpoint_to_undo};
+use super::args::{endpoint_or_ambient, endpoint_to_undo};
 use super::context::Context;
 use super::error::Failure;
 use super::exit_code::Code;
@@ -13,6 +13,7 @@ use crate::env;
 use crate::error::Error;
 use crate::git::helper_command;
 use crate::git::setup::{self, Git, Scope};
+use crate::resolve::in_effect::InEffect;
 use crate::sanitize::redacted;
 
 /// The verb's arguments.
@@ -151,7 +152,7 @@ fn missing_token(context: &Context<'_>, endpoint: &Endpoint) -> Option<String> {
 
 /// Which token a Hub has on this machine.
 enum HubToken {
-    /// The folder's.
+    /// The folder's, or one that was not asked for.
     InUse,
     /// Not the folder's: the stored token of this name.
     Stored(String),
@@ -161,14 +162,14 @@ enum HubToken {
 }
 
 fn has_token(context: &Context<'_>, endpoint: &Endpoint) -> Result<HubToken, Error> {
-    if env::is_on(context.environment, env::HF_HUB_DISABLE_IMPLICIT_TOKEN) {
-        return Ok(HubToken::Disabled);
-    }
-    let trace = token_context::explain(context, &TokenArgs::default())?;
-    let in_use = trace.endpoint.as_deref().map(Endpoint::parse_recorded);
-    let in_use = in_use.transpose()?;
-    if in_use.is_some_and(|in_use| in_use.owns(endpoint.as_str())) {
-        return Ok(HubToken::InUse);
+    match token_context::in_effect(context)? {
+        InEffect::Disabled => return Ok(HubToken::Disabled),
+        InEffect::Token(credential) if credential.endpoint.owns(endpoint.as_str()) => {
+            return Ok(HubToken::InUse);
+        }
+        // What it belongs to is known only when it is asked, which may want a key to be touched.
+        InEffect::Unasked(_) => return Ok(HubToken::InUse),
+        InEffect::Token(_) | InEffect::Nothing => {}
     }
     for entry in token_context::token_store(context)?.list()? {
         let entry = entry?;

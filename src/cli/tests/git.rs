@@ -192,6 +192,52 @@ fn machine_with_git(config: &str) -> Machine {
 }
 
 #[test]
+fn setting_up_says_which_token_git_gets_and_asks_no_command_for_it() {
+    let warnings =
+        |machine: &Machine, arguments: &[&str]| machine.json(arguments, 0)["warnings"].to_string();
+    let mut machine = machine_with_git("");
+    assert!(warnings(&machine, &["setup-git"]).contains("there is no token"));
+    machine.set("HF_TOKEN", FIRST);
+    assert_eq!(warnings(&machine, &["setup-git"]), "[]");
+    machine.set("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1");
+    let disabled = warnings(&machine, &["setup-git"]);
+    assert!(
+        disabled.contains("HF_HUB_DISABLE_IMPLICIT_TOKEN is set"),
+        "{disabled}"
+    );
+
+    // A host that is named in the environment.
+    let mut machine = machine_with_git("");
+    machine.set("HF_ENDPOINT", "http://vm:8080");
+    machine.set("HUBTOKEN_INSECURE_HOSTS", "vm");
+    machine.set("HF_TOKEN", FIRST);
+    assert_eq!(warnings(&machine, &["setup-git"]), "[]");
+    // Undoing sends no token, so it needs no permission for the host.
+    for endpoint in ["http://vm:8080", "http://other:1"] {
+        let arguments = ["setup-git", "--undo", "--endpoint", endpoint];
+        machine.set("HUBTOKEN_INSECURE_HOSTS", "");
+        let undone = machine.json(&arguments, 0);
+        assert_eq!(undone["changed"], endpoint == "http://vm:8080");
+    }
+    assert_eq!(machine.json(&["setup-git", "--undo"], 0)["changed"], false);
+    let nonsense = machine.run(&["setup-git", "--undo", "--endpoint", "http://a@b\\c"]);
+    assert_eq!(nonsense.code, 2);
+
+    let machine = machine_with_git("");
+    let mark = machine.home.path().join("asked");
+    let command = format!(
+        "token_command = [\"sh\", \"-c\", \"touch {}; cat {}\"]\n",
+        mark.display(),
+        machine.write("value", FIRST).display()
+    );
+    machine.write(".config/hubtoken/config.toml", &command);
+    assert_eq!(warnings(&machine, &["setup-git"]), "[]");
+    assert!(!mark.exists());
+    assert_eq!(machine.run(&["token"]).code, 0);
+    assert!(mark.exists());
+}
+
+#[test]
 fn a_helper_that_is_not_there_is_not_written_and_one_that_has_gone_is_told() {
     let before = "[credential]\n\thelper = store\n";
     let machine = machine_with_git(before);

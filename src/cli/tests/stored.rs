@@ -191,6 +191,62 @@ fn active_is_what_counts_here() {
 }
 
 #[test]
+fn what_would_count_otherwise_is_what_the_chain_says() {
+    let third = "hf_ThirdFakeFakeFakeFakeFakeFakeFakeFaCC";
+    let mut machine = Machine::with(&[("HF_HUB_OFFLINE", "1")]);
+    machine.secrets.push(third.to_owned());
+    machine.store_by_hand(&[("one", FIRST), ("two", SECOND)]);
+    machine.select(FIRST);
+    for variable in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"] {
+        machine.set(variable, third);
+        let note = |machine: &Machine| machine.json(&["list"], 0)["note"].to_string();
+        assert!(note(&machine).contains("Without that, `one` would"));
+        machine.write("hubtoken.toml", "profile = \"two\"\n");
+        assert!(note(&machine).contains("Without that, `two` would"));
+        machine.write("hubtoken.toml", "sources = [\"config\"]\n");
+        assert!(
+            !note(&machine).contains("Without that"),
+            "{}",
+            note(&machine)
+        );
+        for broken in ["profile = \"nope\"\n", "token_command = [\"x\"]\n"] {
+            machine.write("hubtoken.toml", broken);
+            let note = note(&machine);
+            assert!(note.contains("there would be an error"), "{note}");
+        }
+        std::fs::remove_file(machine.home.path().join("hubtoken.toml")).unwrap();
+        machine.set(variable, "");
+    }
+}
+
+#[test]
+fn a_switch_says_what_comes_first() {
+    let mut machine = Machine::with(&[("HF_HUB_OFFLINE", "1")]);
+    machine.store_by_hand(&[("one", FIRST), ("two", SECOND)]);
+    let ran = machine.run(&["switch", "one"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert!(ran.out.contains("`one` is the active token"));
+    machine.write("hubtoken.toml", "profile = \"two\"\n");
+    let value = machine.json(&["switch", "one"], 0);
+    let warnings = value["warnings"].to_string();
+    assert!(warnings.contains("`one` is selected, but"), "{warnings}");
+    assert!(
+        warnings.contains("hubtoken.toml names comes first here"),
+        "{warnings}"
+    );
+    let ran = machine.run(&["switch", "one"]);
+    assert!(!ran.out.contains("is the active token"), "{ran:?}");
+    let ran = machine.run(&["switch", "two"]);
+    assert!(ran.out.contains("`two` is the active token"), "{ran:?}");
+    machine.set("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1");
+    let ran = machine.run(&["switch", "one"]);
+    assert!(
+        ran.err.contains("HF_HUB_DISABLE_IMPLICIT_TOKEN is set"),
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn a_command_or_a_notebook_that_counts_is_named_and_not_asked() {
     let mut machine = Machine::new();
     machine.store_by_hand(&[("one", FIRST)]);
