@@ -233,7 +233,7 @@ fn setting_up_says_which_token_git_gets_and_asks_no_command_for_it() {
     machine.write(".config/hubtoken/config.toml", &command);
     assert_eq!(warnings(&machine, &["setup-git"]), "[]");
     assert!(!mark.exists());
-    assert_eq!(machine.run(&["token"]).code, 0);
+    assert_eq!(machine.run(&["explain"]).code, 0);
     assert!(mark.exists());
 }
 
