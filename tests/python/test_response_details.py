@@ -58,7 +58,7 @@ def check(error: hubtoken.HubTokenError) -> None:
     assert error.request_id == ID
     assert error.server_message == SAID
     assert str(error).endswith(f"request ID: {ID})")
-    assert str(error).count(SAID.rstrip(".")) == 1
+    assert str(error).count(SAID.rstrip(".")) == str(error).count(ID) == 1
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own pickle
     assert (again.request_id, again.server_message, str(again)) == (ID, SAID, str(error))
 
@@ -132,6 +132,23 @@ def test_an_answer_that_cannot_be_used_is_named(answer: str) -> None:
         with pytest.raises(hubtoken.VerdictUnknownError) as caught:
             hubtoken.require_role("read", token, repo="bob/x")
         assert caught.value.request_id == ID
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [said(200, {}), http(200, "<html>", X_Request_Id=ID, X_Error_Message=SAID), said(206, {})],
+    ids=["error in JSON", "header", "other status"],
+)
+def test_the_words_of_a_success_that_cannot_be_used_are_named(answer: bytes) -> None:
+    with serving(answer) as server:
+        for call in CALLS.values():
+            with pytest.raises(hubtoken.VerdictUnknownError) as caught:
+                call(handed_over(endpoint=server.endpoint))
+            check(caught.value)
+    with serving(about(answer)) as server:
+        with pytest.raises(hubtoken.VerdictUnknownError) as caught:
+            hubtoken.require_role("read", handed_over(endpoint=server.endpoint), repo="bob/x")
+        check(caught.value)
 
 
 def test_an_id_that_repeats_the_token_is_masked_in_an_answer_that_cannot_be_used() -> None:
