@@ -78,6 +78,10 @@ fn beginnings(bytes: &[u8]) -> impl Iterator<Item = usize> {
 
 /// Where a secret begins, after its prefix, and where it ends.
 fn find_secret(text: &str) -> Option<(usize, usize)> {
+    // Most names are shorter than any secret; those of the Hub are longer than other services'.
+    if text.len() < service_key::SHORTEST.min(SECRET_LENGTH) {
+        return None;
+    }
     let bytes = text.as_bytes();
     let by_prefix = beginnings(bytes).find_map(|position| secret_at(text, position, true));
     // Azure secrets have their marker in the middle.

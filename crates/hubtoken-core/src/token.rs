@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 pub use digest::Digest;
-use format::find_problem;
+use format::{ByteKinds, find_problem};
 pub use format::{ELLIPSIS, MAXIMUM_LENGTH, OtherSecret};
 pub use kind::TokenKind;
 use kind::split_prefix;
@@ -63,8 +63,8 @@ impl Token {
     /// is a mask or a placeholder, or is some other secret. The message never shows the value.
     pub fn parse(raw: &str) -> Result<Option<Self>, Error> {
         // An exact copy: no reallocation leaves a part of the value behind.
-        let (value, pasted_line) = strip(raw);
-        Self::of_clean(Zeroizing::new(value.to_owned()), pasted_line, false)
+        let (value, pasted_line, bytes) = strip(raw);
+        Self::of_clean(Zeroizing::new(value.to_owned()), bytes, pasted_line, false)
     }
 
     /// Like [`Token::parse`], but another secret, such as a password, is not an error: it is found,
@@ -75,8 +75,8 @@ impl Token {
     ///
     /// As for [`Token::parse`].
     pub fn parse_ambient(raw: &str) -> Result<Option<Self>, Error> {
-        let (value, pasted_line) = strip(raw);
-        Self::of_clean(Zeroizing::new(value.to_owned()), pasted_line, true)
+        let (value, pasted_line, bytes) = strip(raw);
+        Self::of_clean(Zeroizing::new(value.to_owned()), bytes, pasted_line, true)
     }
 
     /// Like [`Token::parse`], but consumes the text: a clean one is not copied.
@@ -85,8 +85,9 @@ impl Token {
     ///
     /// As for [`Token::parse`].
     pub fn take(raw: Zeroizing<String>) -> Result<Option<Self>, Error> {
-        if strip(&raw).0.len() == raw.len() {
-            Self::of_clean(raw, None, false)
+        let (value, _, bytes) = strip(&raw);
+        if value.len() == raw.len() {
+            Self::of_clean(raw, bytes, None, false)
         } else {
             Self::parse(&raw)
         }
@@ -94,13 +95,14 @@ impl Token {
 
     fn of_clean(
         value: Zeroizing<String>,
+        bytes: ByteKinds,
         pasted_line: Option<PastedLine>,
         takes_other_secrets: bool,
     ) -> Result<Option<Self>, Error> {
         if value.is_empty() {
             return Ok(None);
         }
-        let problem = find_problem(&value);
+        let problem = find_problem(&value, bytes);
         let other_secret = problem.as_ref().and_then(|problem| problem.other_secret);
         match problem {
             Some(problem) if !takes_other_secrets || other_secret.is_none() => {

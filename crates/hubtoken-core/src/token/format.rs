@@ -108,10 +108,9 @@ impl From<String> for Problem {
     }
 }
 
-/// Why a value cannot be a token; `None` if it can.
-pub(super) fn find_problem(value: &str) -> Option<Problem> {
+/// Why a value of these kinds of bytes cannot be a token; `None` if it can.
+pub(super) fn find_problem(value: &str, bytes: ByteKinds) -> Option<Problem> {
     let (prefix, _) = split_prefix(value);
-    let bytes = ByteKinds::of(value);
     // Most masks and placeholders also contain an illegal character, but that would be a less
     // helpful message.
     let has_mark = bytes.have(ByteKinds::ILLEGAL)

@@ -95,13 +95,20 @@ fn is_invisible(character: char) -> bool {
 /// Strips what users and files put around a value, and says what it was if it was more than white
 /// space, quotes and the punctuation that ends a line.
 ///
-/// What is returned is never stripped further by a second call.
-pub(super) fn strip(raw: &str) -> (&str, Option<PastedLine>) {
-    let mut text = trimmed(raw);
+/// What is returned is never stripped further by a second call. Its kinds of bytes are returned as
+/// well, since they are needed to judge it.
+pub(super) fn strip(raw: &str) -> (&str, Option<PastedLine>, ByteKinds) {
+    let text = trimmed(raw);
+    let kinds = ByteKinds::of(text);
     // Hardly any value contains a character that a line needs.
-    if text.len() > LONGEST || !ByteKinds::of(text).have(ByteKinds::ILLEGAL | ByteKinds::EQUALS) {
-        return (text, None);
+    if text.len() > LONGEST || !kinds.have(ByteKinds::ILLEGAL | ByteKinds::EQUALS) {
+        return (text, None, kinds);
     }
+    let (text, line) = stripped(text);
+    (text, line, ByteKinds::of(text))
+}
+
+fn stripped(mut text: &str) -> (&str, Option<PastedLine>) {
     let mut line = None;
     // Where to go back to if the value turns out to be nothing that is recognized.
     let mut doubtful = None;
