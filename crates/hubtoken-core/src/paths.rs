@@ -19,7 +19,7 @@ pub const PROJECT_FILE: &str = "hubtoken.toml";
 pub const PYPROJECT_FILE: &str = "pyproject.toml";
 
 /// The paths selected by an environment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Paths {
     /// The folder shared by the Hub's libraries: `HF_HOME`.
     pub home: Option<PathBuf>,

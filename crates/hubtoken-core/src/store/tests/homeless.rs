@@ -1,19 +1,14 @@
 //! Tests a store without a home folder: what reads finds nothing, what writes says why it cannot.
 
 use super::*;
-use crate::folder::HomeUser;
 
 /// A user without a home folder, whatever the system says of the one that runs the tests.
 fn homeless() -> TokenStore<'static> {
-    let paths = Paths {
-        home: None,
-        token: None,
-        stored_tokens: None,
-        identities: None,
-        user_configuration: None,
-        home_user: HomeUser::default(),
-    };
-    TokenStore::new(&paths, Endpoint::parse(HUB).unwrap(), &NeverInterrupted)
+    TokenStore::new(
+        &Paths::default(),
+        Endpoint::parse(HUB).unwrap(),
+        &NeverInterrupted,
+    )
 }
 
 #[test]
