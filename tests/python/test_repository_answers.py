@@ -197,6 +197,36 @@ def test_a_remedy_would_help(
     real.delete_token(user, name)
 
 
+@pytest.mark.parametrize("must_exist", [False, True])
+@pytest.mark.parametrize("permission", ["discussion.write", "repo.content.write", "repo.write"])
+def test_no_permission_is_granted_on_a_disabled_repository(
+    real: Hub, permission: str, must_exist: bool
+) -> None:
+    token = real.create_token("alice", name=f"{permission} {must_exist}", role="write")
+    with pytest.raises(hubtoken.RepositoryDisabledError):
+        hubtoken.require_permission(permission, token, repo="alice/off", must_exist=must_exist)
+
+
+def test_a_type_in_front_of_a_name_is_corrected_there(real: Hub) -> None:
+    real.create_repository("alice/trained")
+    token = real.create_token("alice", name="typed", role="write")
+    with pytest.warns(hubtoken.HubTokenWarning, match="models/alice/trained"):
+        hubtoken.require_role("write", token, repo="spaces/alice/trained")
+    # The advice helps, whatever the argument says.
+    hubtoken.require_role(
+        "write", token, repo="models/alice/trained", repo_type="space", must_exist=True
+    )
+    with pytest.warns(hubtoken.HubTokenWarning, match='repo_type="model"'):
+        hubtoken.require_role("write", token, repo="alice/trained", repo_type="dataset")
+
+
+def test_a_suggestion_ends_its_own_sentence(real: Hub) -> None:
+    token = real.create_token("alice", name="namespace", role="write")
+    with pytest.raises(hubtoken.AccessDeniedError, match="did you mean") as caught:
+        hubtoken.require_permission("repo.write", token, namespace="alicee")
+    assert "?. " not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "permission",
     ["inference.serverless.write", "collection.read", "user.billing.read", "org.members.read"],
