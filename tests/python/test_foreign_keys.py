@@ -228,3 +228,19 @@ def test_a_private_key_is_told_as_one() -> None:
     with pytest.raises(TokenFormatError, match="private key") as caught:
         hubtoken.resolve_token(block)
     assert "Fake" not in str(caught.value)
+
+
+def test_the_remedy_for_a_configured_file_is_not_another_login(
+    home: Path, clean_environment: pytest.MonkeyPatch, server: Server
+) -> None:
+    clean_environment.setenv("HF_ENDPOINT", server.endpoint)
+    mounted = home / "mounted"
+    mounted.write_text(next(iter(KEYS)))
+    folder = home / "config" / "hubtoken"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text(f'token_file = "{mounted}"\n')
+    with pytest.raises(TokenFormatError, match="remove `token_file`") as caught:
+        hubtoken.whoami()
+    assert "log in again" not in str(caught.value)
+    assert hubtoken.resolve_token().source == f"file:{mounted}"
+    assert server.requests == []
