@@ -180,12 +180,17 @@ impl Error {
         }
     }
 
-    /// The same kind of unknown with another message. Any other error is returned unchanged.
+    /// The same kind of unknown with another message, made from this one's. Any other error is
+    /// returned unchanged.
     #[must_use]
-    pub fn instead(self, message: impl FnOnce() -> String) -> Self {
+    pub fn instead(self, message: impl FnOnce(String) -> String) -> Self {
         match self {
-            Self::Unknown { kind, response, .. } => Self::Unknown {
-                message: message(),
+            Self::Unknown {
+                message: before,
+                kind,
+                response,
+            } => Self::Unknown {
+                message: message(before),
                 response,
                 kind,
             },

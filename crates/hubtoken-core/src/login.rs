@@ -176,16 +176,7 @@ pub fn already(in_effect: &InEffect, endpoint: &Endpoint) -> Option<String> {
 /// token anyway. Any other error is returned unchanged.
 #[must_use]
 pub fn nothing_stored(error: Error, anyway: &str) -> Error {
-    match error {
-        Error::Unknown {
-            message,
-            response,
-            kind,
-        } => Error::Unknown {
-            message: format!("{message}. Nothing was stored; {anyway} stores it without asking"),
-            response,
-            kind,
-        },
-        error => error,
-    }
+    error.instead(|message| {
+        format!("{message}. Nothing was stored; {anyway} stores it without asking")
+    })
 }

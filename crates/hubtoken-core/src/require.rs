@@ -233,23 +233,12 @@ impl Requirement {
     /// Adds the most likely permission, if the given one is misspelled and nothing could be
     /// determined.
     fn with_suggestion(&self, error: Error) -> Error {
-        match (error, self.required.suggestion()) {
-            (
-                Error::Unknown {
-                    message,
-                    response,
-                    kind,
-                },
-                Some(suggestion),
-            ) => {
-                let misspelled = permission::misspelled(&self.required.to_string(), suggestion);
-                Error::Unknown {
-                    message: format!("{message}. Also, {misspelled}"),
-                    response,
-                    kind,
-                }
-            }
-            (error, _) => error,
+        match self.required.suggestion() {
+            Some(suggestion) => error.instead(|message| {
+                let misspelled = permission::misspelled(self.required.name(), suggestion);
+                format!("{message}. Also, {misspelled}")
+            }),
+            None => error,
         }
     }
 }

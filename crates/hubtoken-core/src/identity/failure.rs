@@ -216,7 +216,7 @@ impl Failure {
             Self::Configuration(error) => return error,
             Self::Interrupted => return Error::Interrupted,
             Self::RejectedBefore { ago, why } => {
-                return why.into_error(credential).instead(|| {
+                return why.into_error(credential).instead(|_| {
                     format!(
                         "{endpoint} rejected the token {subject} {} ago, and whether it still does \
                          could not be checked: {reason}",

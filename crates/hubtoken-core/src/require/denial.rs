@@ -90,7 +90,7 @@ impl CheckContext<'_> {
         let endpoint = &self.credential.endpoint;
         let reason = failure.reason(endpoint);
         let is_denied = verdict.outcome == Outcome::Denied;
-        self.failed(failure).instead(|| {
+        self.failed(failure).instead(|_| {
             if !is_denied {
                 return format!(
                     "whether the token {} can {} is not known: {}. Asking the Hub again failed: \
