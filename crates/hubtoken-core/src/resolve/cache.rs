@@ -9,6 +9,7 @@
 //! 100 ms. File systems record time in steps, so a second write within one step would go unnoticed.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -78,7 +79,12 @@ pub(super) struct FileStamp {
 impl FileStamp {
     /// The stamp of a file; `None` if the file does not exist.
     pub(super) fn of(path: &Path) -> Option<Self> {
-        let metadata = path.metadata().ok()?;
+        Self::read(path).ok()
+    }
+
+    /// The same, with the reason why there is none.
+    pub(super) fn read(path: &Path) -> io::Result<Self> {
+        let metadata = path.metadata()?;
         let modified = metadata.modified().ok();
         let stamp = Self {
             length: metadata.len(),
@@ -94,7 +100,7 @@ impl FileStamp {
                 )
             },
         };
-        Some(stamp)
+        Ok(stamp)
     }
 
     pub(super) fn is_settled(&self) -> bool {

@@ -254,7 +254,7 @@ impl<'a> ChainRun<'a> {
     fn stored_expiry(&self, token: &Token, endpoint: &Endpoint) -> Expiry {
         match self.inputs.paths.stored_tokens.as_deref() {
             Some(path) => {
-                lock_ignoring_poison(&self.resolver.stored_expiries).of(path, token, endpoint)
+                lock_ignoring_poison(&self.resolver.stored_records).expiry(path, token, endpoint)
             }
             None => Expiry::UNKNOWN,
         }

@@ -28,7 +28,7 @@ mod plain_http;
 pub mod project_defaults;
 pub mod search;
 pub mod slow_source;
-mod stored_expiry;
+mod stored_records;
 pub mod trust;
 mod unpickled;
 pub mod user_token;
@@ -50,7 +50,7 @@ use chain::ChainRun;
 pub use inputs::{Inputs, TOKEN_VARIABLES, ambient_endpoint};
 pub use plain_http::{PlainHttp, parse_endpoint};
 use slow_source::SlowSources;
-use stored_expiry::StoredExpiries;
+use stored_records::StoredRecords;
 
 /// The value that a caller passed as `token=`.
 pub enum Argument<'a> {
@@ -98,7 +98,7 @@ pub struct Resolution {
 pub struct Resolver {
     last_resolution: Mutex<Option<LastResolution>>,
     configurations: Mutex<ConfigurationCache>,
-    stored_expiries: Mutex<StoredExpiries>,
+    stored_records: Mutex<StoredRecords>,
     warned: Mutex<HashSet<String>>,
     slow_sources: Arc<SlowSources>,
 }

@@ -13,8 +13,8 @@ use crate::expiry::Expiry;
 use crate::resolve::cache::FileStamp;
 use crate::sanitize::{contains_secret, mask_secrets, redacted, redacted_path};
 use crate::source::Source;
-use crate::store::metadata_file::MetadataFile;
 use crate::store::{self, StoredToken};
+use crate::sync::lock_ignoring_poison;
 use crate::token::Token;
 use crate::trace::SourceStatus;
 
@@ -151,7 +151,8 @@ impl ChainRun<'_> {
         configured: Option<Endpoint>,
     ) -> Result<Endpoint, Error> {
         if let Some(path) = self.inputs.paths.stored_tokens.as_deref()
-            && let Some(record) = MetadataFile::read(path)?.get(token.digest())?
+            && let Some(record) =
+                lock_ignoring_poison(&self.resolver.stored_records).metadata(path, token)?
         {
             return Ok(record.endpoint);
         }
