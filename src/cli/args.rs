@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::endpoint::Endpoint;
-use crate::env::{self, Environment};
+use crate::env::Environment;
 use crate::error::Error;
-use crate::resolve::{ambient_endpoint, parse_endpoint};
+use crate::resolve::{ambient_endpoint, parse_endpoint, recorded_ambient_endpoint};
 
 /// Selects the token.
 #[derive(clap::Args, Default)]
@@ -46,20 +46,19 @@ pub fn endpoint_or_ambient(
     }
 }
 
-/// The same for a verb that only takes back what was set up. No token is sent there, so plain http
-/// is no objection, and a host may no longer be named.
+/// The same for a verb that only takes back what was set up. No token is sent there, so plain http is
+/// allowed, and its host may no longer be one of the named ones.
 ///
 /// # Errors
 ///
-/// [`Error::UntrustedEndpoint`] for what is no endpoint at all.
+/// [`Error::UntrustedEndpoint`] for what cannot be an endpoint.
 pub fn endpoint_to_undo(
     named: Option<&str>,
     environment: &dyn Environment,
 ) -> Result<Endpoint, Error> {
-    let ambient = || env::text(environment, env::HF_ENDPOINT);
-    match named.map(str::to_owned).or_else(ambient) {
-        Some(text) => Endpoint::parse_recorded(&text),
-        None => ambient_endpoint(environment),
+    match named {
+        Some(text) => Endpoint::parse_recorded(text).map_err(|error| error.context("--endpoint")),
+        None => recorded_ambient_endpoint(environment),
     }
 }
 

@@ -125,12 +125,8 @@ impl Stored {
         let name = credential
             .and_then(|found| self.with_value(&found.token).next())
             .map(|entry| redacted(&entry.name));
-        let is_selected = matches!(
-            in_effect.source(),
-            Some(Source::File(path) | Source::ConfiguredFile(path))
-                if Some(path) == self.token_path.as_ref()
-        );
-        if is_selected {
+        let file = in_effect.source().and_then(Source::file);
+        if file.is_some() && file == self.token_path.as_deref() {
             return match name {
                 Some(_) => None,
                 None => Some(format!(

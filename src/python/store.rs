@@ -297,9 +297,7 @@ pub fn logout(
             warn_of_shadow(py, "is still used", " to be without a token")
         }
         // The selected one, which was not to be removed.
-        Some(Source::File(path) | Source::ConfiguredFile(path))
-            if Some(path.as_path()) == token_store.token_path() =>
-        {
+        Some(source) if source.file().is_some() && source.file() == token_store.token_path() => {
             Ok(())
         }
         _ => {

@@ -6,9 +6,9 @@
 //! like a Hub token. Other Hubs may use tokens of any format, so they receive everything except
 //! recognizable keys of other services.
 //!
-//! A value that is no token by its form alone, such as a password with a `$`, is sent nowhere.
+//! A value that cannot be a token by its form alone, such as a password with a `$`, is sent nowhere.
 //!
-//! Such a value still counts as found, because skipping it would silently use another token.
+//! All of these values still count as found, because skipping one would silently use another token.
 //! Instead, sending it fails in [`Credential::check_sendable`].
 //!
 //! [`Credential::check_sendable`]: crate::credential::Credential::check_sendable

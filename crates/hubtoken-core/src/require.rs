@@ -171,7 +171,7 @@ impl Requirement {
             has_type_prefix: self
                 .repository
                 .as_ref()
-                .is_some_and(|(text, _)| text.matches('/').count() > 1),
+                .is_some_and(|(text, _)| Target::has_type_prefix(text)),
         };
         let mut known = context
             .identify()

@@ -2,7 +2,7 @@
 //! token from that source.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::sanitize::{mask_secrets, redacted};
 
@@ -92,6 +92,15 @@ impl Source {
         match self {
             Self::Configuration { profile, .. } | Self::Store(profile) => Some(profile),
             Self::Placed { origin, .. } => origin.profile(),
+            _ => None,
+        }
+    }
+
+    /// The file that holds the token, if it is one with nothing else in it.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) | Self::ConfiguredFile(path) => Some(path),
             _ => None,
         }
     }

@@ -78,6 +78,11 @@ impl Target {
         })
     }
 
+    /// Whether a repository is written with its type first, where it counts more than an argument.
+    pub(crate) fn has_type_prefix(text: &str) -> bool {
+        text.matches('/').count() == 2
+    }
+
     /// Parses the name of a user or an organization.
     ///
     /// # Errors

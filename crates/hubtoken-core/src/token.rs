@@ -62,9 +62,7 @@ impl Token {
     /// characters inside, has characters that a bearer token cannot have (RFC 6750, section 2.1),
     /// is a mask or a placeholder, or is some other secret. The message never shows the value.
     pub fn parse(raw: &str) -> Result<Option<Self>, Error> {
-        // An exact copy: no reallocation leaves a part of the value behind.
-        let (value, pasted_line, bytes) = strip(raw);
-        Self::of_clean(Zeroizing::new(value.to_owned()), bytes, pasted_line, false)
+        Self::parse_with(raw, false)
     }
 
     /// Like [`Token::parse`], but another secret, such as a password, is not an error: it is found,
@@ -75,8 +73,14 @@ impl Token {
     ///
     /// As for [`Token::parse`].
     pub fn parse_ambient(raw: &str) -> Result<Option<Self>, Error> {
+        Self::parse_with(raw, true)
+    }
+
+    fn parse_with(raw: &str, takes_other_secrets: bool) -> Result<Option<Self>, Error> {
         let (value, pasted_line, bytes) = strip(raw);
-        Self::of_clean(Zeroizing::new(value.to_owned()), bytes, pasted_line, true)
+        // An exact copy: no reallocation leaves a part of the value behind.
+        let value = Zeroizing::new(value.to_owned());
+        Self::of_clean(value, bytes, pasted_line, takes_other_secrets)
     }
 
     /// Like [`Token::parse`], but consumes the text: a clean one is not copied.
@@ -102,20 +106,20 @@ impl Token {
         if value.is_empty() {
             return Ok(None);
         }
-        let problem = find_problem(&value, bytes);
-        let other_secret = problem.as_ref().and_then(|problem| problem.other_secret);
-        match problem {
-            Some(problem) if !takes_other_secrets || other_secret.is_none() => {
-                Err(Error::TokenFormat(problem.message))
+        let other_secret = match find_problem(&value, bytes) {
+            None => None,
+            Some(problem) if takes_other_secrets && problem.other_secret.is_some() => {
+                problem.other_secret
             }
-            _ => Ok(Some(Self {
-                kind: TokenKind::of(&value),
-                pasted_line,
-                other_secret,
-                digest: OnceLock::new(),
-                value,
-            })),
-        }
+            Some(problem) => return Err(Error::TokenFormat(problem.message)),
+        };
+        Ok(Some(Self {
+            kind: TokenKind::of(&value),
+            pasted_line,
+            other_secret,
+            digest: OnceLock::new(),
+            value,
+        }))
     }
 
     /// Returns the value. Nothing else does.

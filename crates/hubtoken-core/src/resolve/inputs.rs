@@ -142,6 +142,24 @@ fn source_timeout(environment: &dyn Environment) -> Result<Duration, Error> {
 ///
 /// [`Error::UntrustedEndpoint`], which names the variable.
 pub fn ambient_endpoint(environment: &dyn Environment) -> Result<Endpoint, Error> {
+    ambient_endpoint_by(environment, |text| {
+        plain_http::parse_endpoint(text, environment)
+    })
+}
+
+/// The same where no token is sent, so that plain http to any host is allowed.
+///
+/// # Errors
+///
+/// [`Error::UntrustedEndpoint`] for what cannot be an endpoint.
+pub fn recorded_ambient_endpoint(environment: &dyn Environment) -> Result<Endpoint, Error> {
+    ambient_endpoint_by(environment, Endpoint::parse_recorded)
+}
+
+fn ambient_endpoint_by(
+    environment: &dyn Environment,
+    parse: impl FnOnce(&str) -> Result<Endpoint, Error>,
+) -> Result<Endpoint, Error> {
     if env::is_on(environment, env::HUGGINGFACE_CO_STAGING) {
         return Endpoint::parse(endpoint::STAGING);
     }
@@ -149,8 +167,7 @@ pub fn ambient_endpoint(environment: &dyn Environment) -> Result<Endpoint, Error
         None => Ok(Endpoint::default_hub()),
         Some(value) => match value.to_str() {
             Some(text) if text.trim().is_empty() => Ok(Endpoint::default_hub()),
-            Some(text) => plain_http::parse_endpoint(text, environment)
-                .map_err(|error| error.context(env::HF_ENDPOINT)),
+            Some(text) => parse(text).map_err(|error| error.context(env::HF_ENDPOINT)),
             None => Err(Error::UntrustedEndpoint(format!(
                 "{}: the endpoint is not text",
                 env::HF_ENDPOINT

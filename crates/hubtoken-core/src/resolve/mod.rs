@@ -47,7 +47,7 @@ use crate::trace::{SourceStatus, Trace};
 pub use cache::Cached;
 use cache::{ConfigurationCache, LastResolution, StampedPath};
 use chain::ChainRun;
-pub use inputs::{Inputs, TOKEN_VARIABLES, ambient_endpoint};
+pub use inputs::{Inputs, TOKEN_VARIABLES, ambient_endpoint, recorded_ambient_endpoint};
 pub use plain_http::{PlainHttp, parse_endpoint};
 use slow_source::SlowSources;
 use stored_records::StoredRecords;

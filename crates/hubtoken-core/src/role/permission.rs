@@ -244,7 +244,7 @@ mod tests {
             "repo write",
             "repo.wr\u{e9}te",
             "repo.write\n",
-            "a very long text that is no permission",
+            "a long text that cannot be a permission",
         ] {
             assert!(!is_well_formed(name) && check(name).is_err(), "{name:?}");
         }
