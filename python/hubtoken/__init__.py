@@ -207,7 +207,7 @@ class _Serializer:
     def __get__(self, instance: object, owner: type) -> object:
         """Made on demand: pydantic is not imported here, and to look for it does not import it."""
         if "pydantic_core" not in sys.modules:
-            # `%autoreload` reads every attribute of a class, and takes no error for an answer.
+            # `%autoreload` reads every attribute of a class, and does not expect an error.
             if instance is None:
                 return self
             raise AttributeError("pydantic is not imported")

@@ -82,12 +82,14 @@ def check_public(public: object) -> "frozenset[str]":
         paths: frozenset[object] = frozenset(public)  # type: ignore[call-overload]
     except TypeError:
         raise TypeError(f"public= takes a collection of paths, not {_kind(public)}") from None
+    checked = set()
     for path in paths:
         if not isinstance(path, str):
             raise TypeError(f"public= takes paths that are a str, not {_kind(path)}")
         if not path.startswith("/"):
             raise ValueError('a path in public= begins with a slash, such as "/healthz"')
-    return frozenset(path for path in paths if isinstance(path, str))
+        checked.add(path)
+    return frozenset(checked)
 
 
 def check_application(app: "Any") -> None:  # noqa: ANN401 - whatever was handed over

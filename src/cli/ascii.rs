@@ -21,6 +21,15 @@ pub fn text(text: &str) -> Cow<'_, str> {
     })
 }
 
+/// The text as a stream gets it that takes only ASCII, or all of Unicode.
+pub fn text_if(is_ascii: bool, unicode: &str) -> Cow<'_, str> {
+    if is_ascii {
+        text(unicode)
+    } else {
+        unicode.into()
+    }
+}
+
 /// JSON in ASCII (RFC 8259, section 7), which is read as the same values.
 pub fn json(text: &str) -> Cow<'_, str> {
     escaped(text, |character, into| {

@@ -173,12 +173,7 @@ impl Layout {
 
     /// The text as it will be printed.
     fn clean(&self, text: &str) -> String {
-        let text = clean(text);
-        if self.is_ascii {
-            ascii::text(&text).into_owned()
-        } else {
-            text
-        }
+        ascii::text_if(self.is_ascii, &clean(text)).into_owned()
     }
 
     fn push(&mut self, line: &str) {

@@ -207,11 +207,7 @@ impl<'a, 'w> Output<'a, 'w> {
         } else {
             text.to_string()
         };
-        let text = if stream.is_ascii {
-            ascii::text(&text).into_owned()
-        } else {
-            text
-        };
+        let text = ascii::text_if(stream.is_ascii, &text);
         match self.width(stream) {
             // Help is wrapped by clap itself.
             Some(width) if !is_answer => self.write(stream, &wrap_lines(&text, width)),
@@ -225,11 +221,7 @@ impl<'a, 'w> Output<'a, 'w> {
     }
 
     fn write(&self, stream: &Stream<'_>, text: &str) {
-        if stream.is_ascii {
-            self.write_bytes(stream, ascii::text(text).as_bytes());
-        } else {
-            self.write_bytes(stream, text.as_bytes());
-        }
+        self.write_bytes(stream, ascii::text_if(stream.is_ascii, text).as_bytes());
     }
 
     fn write_bytes(&self, stream: &Stream<'_>, bytes: &[u8]) {

@@ -41,26 +41,18 @@ pub fn run(
     let name = name.ok_or_else(|| Failure::Usage("name the stored token".to_owned()))?;
     let token_store = token_context::token_store(context)?;
     let switched = token_store.switch(name)?;
-    let name = switched.name;
     let in_effect = token_context::in_effect(context).ok();
-    let is_active = in_effect
-        .as_ref()
-        .is_some_and(|in_effect| in_effect.is(&switched.token));
-    let outcome = format!(
-        "`{name}` {}",
-        login::selection(&switched.token, in_effect.as_ref())
-    );
-    let shadow = token_context::shadow(context, "takes precedence over the active token", "");
-    let first = shadow.or_else(|| (!is_active).then(|| redacted(&outcome)));
-    let warnings: Vec<String> = switched.warnings.into_iter().chain(first).collect();
+    let another = login::switch_warning(context.environment, &switched, in_effect.as_ref());
+    let warnings: Vec<&String> = switched.warnings.iter().chain(&another).collect();
     for warning in &warnings {
         output.warning(warning);
     }
     if output.is_json() {
-        output.object(&json!({ "name": redacted(&name), "warnings": warnings, "error": null }));
+        let name = redacted(&switched.name);
+        output.object(&json!({ "name": name, "warnings": warnings, "error": null }));
     } else {
         let mut page = output.page();
-        page.paragraph(&redacted(&outcome));
+        page.paragraph(&login::switched(&switched, in_effect.as_ref()));
         output.show(&page);
     }
     Ok(Code::Success)

@@ -28,7 +28,6 @@ use crate::process_state::{self, ProcessState};
 use crate::resolve::ambient_endpoint;
 use crate::resolve::in_effect::InEffect;
 use crate::resolve::placed::shadow_warning;
-use crate::sanitize::redacted;
 use crate::source::Source;
 use crate::store::token_store::TokenStore;
 use crate::store::{Entry, name as stored_name};
@@ -352,17 +351,10 @@ pub fn switch_token(
         .detach(|| token_store.switch(name))
         .map_err(|error| signals.to_python(error))?;
     warn_of(py, &switched.warnings)?;
-    let effect = "takes precedence over the active token";
-    if let Some(shadow) = shadow_warning(&PythonEnvironment::current(py)?, effect, "") {
-        return warn_of(py, &[shadow]);
-    }
-    match login_token::in_effect(py, &process) {
-        Some(in_effect) if !in_effect.is(&switched.token) => {
-            let selection = checked::selection(&switched.token, Some(&in_effect));
-            warn_of(py, &[redacted(&format!("`{}` {selection}", switched.name))])
-        }
-        _ => Ok(()),
-    }
+    let in_effect = login_token::in_effect(py, &process);
+    let environment = PythonEnvironment::current(py)?;
+    let another = checked::switch_warning(&environment, &switched, in_effect.as_ref());
+    warn_of(py, another.as_slice())
 }
 
 /// Gives a stored token another name, on this machine only.

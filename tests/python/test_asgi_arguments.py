@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-async def nobody(_scope: Any, _receive: Any, _send: Any) -> None:
+async def application(_scope: Any, _receive: Any, _send: Any) -> None:
     """An application that is never reached."""
     raise AssertionError
 
@@ -30,7 +30,7 @@ def make(request: pytest.FixtureRequest) -> Callable[..., object]:
         return require_bearer
 
     def middleware(require: Any = "read", **options: Any) -> object:
-        return TokenAuthentication(nobody, require, **options)
+        return TokenAuthentication(application, require, **options)
 
     return middleware
 
@@ -125,7 +125,7 @@ def test_an_endpoint_that_may_get_tokens_is_accepted(
 )
 def test_public_is_a_collection_of_paths(public: Any, kind: type[Exception], says: str) -> None:
     with pytest.raises(kind, match=says):
-        TokenAuthentication(nobody, public=public)
+        TokenAuthentication(application, public=public)
 
 
 @pytest.mark.parametrize("app", [None, "read", 5])

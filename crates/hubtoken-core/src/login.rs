@@ -14,11 +14,12 @@ use crate::identity::client::Client;
 use crate::identity::model::Identity;
 use crate::paths;
 use crate::resolve::in_effect::InEffect;
+use crate::resolve::placed::shadow_warning;
 use crate::role::TokenRole;
 use crate::sanitize::redacted;
 use crate::store::TokenMetadata;
 use crate::store::name::placeholder;
-use crate::store::token_store::{Learned, Saved, TokenStore};
+use crate::store::token_store::{Learned, Saved, Switched, TokenStore};
 use crate::token::Token;
 
 /// The name to store a token under: its name on the Hub. OAuth tokens have none and are named after
@@ -141,10 +142,32 @@ pub fn outcome(
     ))
 }
 
+/// What a switch did, as a sentence without the final period: "`ci` is the active token".
+#[must_use]
+pub fn switched(switched: &Switched, in_effect: Option<&InEffect>) -> String {
+    redacted(&format!(
+        "`{}` {}",
+        switched.name,
+        selection(&switched.token, in_effect)
+    ))
+}
+
+/// The warning that another token is used here than the one that was switched to, if one is.
+#[must_use]
+pub fn switch_warning(
+    environment: &dyn Environment,
+    switched: &Switched,
+    in_effect: Option<&InEffect>,
+) -> Option<String> {
+    shadow_warning(environment, "takes precedence over the active token", "").or_else(|| {
+        let is_another = in_effect.is_some_and(|in_effect| !in_effect.is(&switched.token));
+        is_another.then(|| self::switched(switched, in_effect))
+    })
+}
+
 /// What it means here that a token was selected, to follow its name: it "is the active token", or
 /// something else comes first. `in_effect` is `None` if that cannot be told.
-#[must_use]
-pub fn selection(token: &Token, in_effect: Option<&InEffect>) -> String {
+fn selection(token: &Token, in_effect: Option<&InEffect>) -> String {
     match in_effect {
         Some(in_effect) if in_effect.is(token) => "is the active token".to_owned(),
         Some(InEffect::Disabled) => {

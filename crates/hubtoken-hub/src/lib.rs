@@ -66,9 +66,10 @@ pub use self::options::{HubOptions, Limits, TlsFiles};
 pub use self::pages::sign_in_limiter::SignInPolicy;
 pub use self::rate_limit::RateLimit;
 pub use self::registry::{
-    Actor, Approval, ApprovalStatus, AuditAction, AuditEntry, AuditFilter, CreatedToken, Decision,
-    Entity, EntityType, FineGrained, Gate, GrantedRole, GrantedScope, NewToken, Organization,
-    OrganizationRole, Repository, Scope, Subject, TokenInfo, TokenPolicy, TokenRole, User,
+    AUDIT_ENTRIES, Actor, Approval, ApprovalStatus, AuditAction, AuditEntry, AuditFilter,
+    CreatedToken, Decision, Entity, EntityType, FineGrained, Gate, GrantedRole, GrantedScope,
+    NewToken, Organization, OrganizationRole, Repository, Scope, Subject, TokenInfo, TokenPolicy,
+    TokenRole, User,
 };
 pub use self::router::app;
 pub use self::secret::Secret;

@@ -222,6 +222,12 @@ fn setting_up_says_which_token_git_gets_and_asks_no_command_for_it() {
     assert_eq!(machine.json(&["setup-git", "--undo"], 0)["changed"], false);
     let nonsense = machine.run(&["setup-git", "--undo", "--endpoint", "http://a@b\\c"]);
     assert_eq!(nonsense.code, 2);
+    assert!(nonsense.err.contains("--endpoint"), "{nonsense:?}");
+    // It takes back what was set up in the same environment, whatever decides the Hub.
+    machine.set("HUGGINGFACE_CO_STAGING", "1");
+    let key = machine.json(&["setup-git"], 0)["key"].take();
+    let undone = machine.json(&["setup-git", "--undo"], 0);
+    assert_eq!((&undone["key"], &undone["changed"]), (&key, &true.into()));
 
     let machine = machine_with_git("");
     let mark = machine.home.path().join("asked");

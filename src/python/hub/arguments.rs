@@ -16,9 +16,6 @@ use crate::python::arguments::Seconds;
 use crate::python::environment::PythonEnvironment;
 use crate::python::error::to_python;
 
-/// The largest number of entries of the audit log that the Hub returns at once.
-const AUDIT_ENTRIES: u32 = 1000;
-
 /// A whole number. One that is beyond 64 bits stays out of every range.
 pub fn integer(value: &Bound<'_, PyAny>) -> PyResult<i64> {
     match value.extract() {
@@ -36,12 +33,17 @@ pub fn optional_integer(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
 
 /// The number as an argument's own type.
 pub fn within<T: Bounded>(name: &str, number: i64) -> PyResult<T> {
-    T::try_from(number).map_err(|_| {
-        PyValueError::new_err(format!(
-            "{name} must be a whole number from 0 to {}",
-            T::LARGEST
-        ))
-    })
+    up_to(name, number, T::LARGEST)
+}
+
+/// The number, if it is not above `largest`.
+pub fn up_to<T: TryFrom<i64>>(name: &str, number: i64, largest: u32) -> PyResult<T> {
+    T::try_from(number)
+        .ok()
+        .filter(|_| number <= i64::from(largest))
+        .ok_or_else(|| {
+            PyValueError::new_err(format!("{name} must be a whole number from 0 to {largest}"))
+        })
 }
 
 /// A type of whole numbers from 0 on.
@@ -56,18 +58,6 @@ impl Bounded for u16 {
 
 impl Bounded for u32 {
     const LARGEST: u32 = Self::MAX;
-}
-
-/// The number of entries of the audit log that one call returns.
-pub fn audit_limit(number: i64) -> PyResult<u32> {
-    u32::try_from(number)
-        .ok()
-        .filter(|number| *number <= AUDIT_ENTRIES)
-        .ok_or_else(|| {
-            PyValueError::new_err(format!(
-                "limit must be a whole number from 0 to {AUDIT_ENTRIES}"
-            ))
-        })
 }
 
 /// The certificate and its key.

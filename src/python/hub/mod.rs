@@ -16,7 +16,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use time::OffsetDateTime;
 
 use self::arguments::{
-    Grants, audit_limit, expiry, gate, kind, organization_role, token_policy, token_role, within,
+    Grants, expiry, gate, kind, organization_role, token_policy, token_role, up_to, within,
 };
 use self::records::{PyApproval, PyAuditEntry, PyTokenInfo};
 use self::running::Embedded;
@@ -25,7 +25,7 @@ use super::environment::PythonEnvironment;
 use super::text;
 use super::token::{PyHubToken, revealed};
 use crate::env::{self, Environment as _};
-use crate::hub::{AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, Secret};
+use crate::hub::{AUDIT_ENTRIES, AuditFilter, Decision, Hub, HubOptions, Limits, NewToken, Secret};
 
 /// A Hub in this process: users, organizations, tokens and repositories over HTTP.
 ///
@@ -871,7 +871,7 @@ impl PyHub {
             act,
             since,
             before,
-            limit: Some(audit_limit(limit)?),
+            limit: Some(up_to("limit", limit, AUDIT_ENTRIES)?),
             ..AuditFilter::default()
         };
         let entries = self.0.ask(py, |hub| hub.audit(&filter))?;

@@ -8,13 +8,12 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::clock::iso;
-use crate::registry::{AuditEntry, AuditFilter};
+use crate::registry::{AUDIT_ENTRIES, AuditEntry, AuditFilter};
 use crate::response::{ApiError, ApiResult, json_response};
 use crate::state::HubState;
 
-/// The default and the maximum number of entries in a response.
+/// The default number of entries in a response.
 const DEFAULT_ENTRIES: u32 = 100;
-const MAX_ENTRIES: u32 = 1000;
 
 pub(super) async fn list(
     State(state): State<Arc<HubState>>,
@@ -57,11 +56,11 @@ fn filter(query: &str) -> Result<AuditFilter, ApiError> {
             }
             "limit" => {
                 let limit = value.parse().ok();
-                filter.limit = limit.filter(|limit| (1..=MAX_ENTRIES).contains(limit));
+                filter.limit = limit.filter(|limit| (1..=AUDIT_ENTRIES).contains(limit));
                 if filter.limit.is_none() {
-                    return Err(ApiError::bad_request(
-                        "`limit` must be a number from 1 to 1000",
-                    ));
+                    return Err(ApiError::bad_request(format!(
+                        "`limit` must be a number from 1 to {AUDIT_ENTRIES}"
+                    )));
                 }
             }
             _ => {

@@ -16,6 +16,8 @@ use time::OffsetDateTime;
 use super::TokenInfo;
 use crate::error::HubError;
 
+/// The largest number of entries that are read at once for others.
+pub const AUDIT_ENTRIES: u32 = 1000;
 /// How many days entries are kept by default.
 pub(crate) const AUDIT_DAYS: u32 = 365;
 

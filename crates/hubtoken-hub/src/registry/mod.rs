@@ -35,7 +35,7 @@ pub(crate) use self::administrator::Administrators;
 pub use self::approval::{Approval, ApprovalStatus, Decision, TokenPolicy};
 pub(crate) use self::approval::{Approvals, MemberToken, Restriction};
 pub(crate) use self::audit::{AUDIT_DAYS, AuditContext, AuditLog};
-pub use self::audit::{Actor, AuditAction, AuditEntry, AuditFilter, Subject};
+pub use self::audit::{AUDIT_ENTRIES, Actor, AuditAction, AuditEntry, AuditFilter, Subject};
 pub(crate) use self::counts::{CountStore, Counts};
 pub(crate) use self::member_tokens::{MemberTokenStatus, MemberTokens};
 pub(crate) use self::organization::Organizations;

@@ -173,7 +173,7 @@ pub(crate) fn misspelling<'a>(
 pub(super) fn check_permissions(permissions: &[String]) -> Result<(), HubError> {
     for permission in permissions {
         if !permission::is_well_formed(permission) {
-            if let Spelling::Misspelled(suggestion) = permission::spelling(permission) {
+            if let Some((_, suggestion)) = misspelling(permission, None) {
                 return Err(HubError::MisspelledPermission {
                     name: permission.escape_debug().to_string(),
                     suggestion,
