@@ -43,6 +43,7 @@ impl Failure {
                 | Error::InvalidToken { .. }
                 | Error::AccessDenied { .. }
                 | Error::RepositoryNotFound { .. }
+                | Error::Login { .. }
                 | Error::NameTaken(_)
                 | Error::Hub { .. } => Code::Refused,
                 Error::UntrustedEndpoint(_)
@@ -81,6 +82,7 @@ impl Failure {
                 UnknownKind::RateLimited { .. } => "RateLimitedError",
                 UnknownKind::Offline => "OfflineError",
             },
+            Error::Login { .. } => "LoginError",
             Error::UntrustedEndpoint(_) => "UntrustedEndpointError",
             Error::Store(_) | Error::NameTaken(_) => "StoreError",
             Error::Configuration(_) => "ConfigurationError",
@@ -169,6 +171,9 @@ fn particulars(error: &Error, object: &mut Map<String, Value>) {
         }
         Error::InvalidToken { source_name, .. } => {
             object.insert("source".to_owned(), json!(source_name));
+        }
+        Error::Login { code, .. } => {
+            object.insert("error_code".to_owned(), json!(code));
         }
         Error::Unknown {
             kind: UnknownKind::RateLimited { retry_after },

@@ -26,6 +26,7 @@ pub mod classes {
     import_exception!(hubtoken.errors, HubUnreachableError);
     import_exception!(hubtoken.errors, InsufficientRoleError);
     import_exception!(hubtoken.errors, InvalidTokenError);
+    import_exception!(hubtoken.errors, LoginError);
     import_exception!(hubtoken.errors, OfflineError);
     import_exception!(hubtoken.errors, OrganizationPolicyError);
     import_exception!(hubtoken.errors, RateLimitedError);
@@ -40,7 +41,7 @@ pub mod classes {
 }
 use classes::{
     AccessDeniedError, ConfigurationError, GatedRepoError, HubError, HubUnreachableError,
-    InsufficientRoleError, InvalidTokenError, OfflineError, OrganizationPolicyError,
+    InsufficientRoleError, InvalidTokenError, LoginError, OfflineError, OrganizationPolicyError,
     RateLimitedError, RepositoryDisabledError, RepositoryNotFoundError, StoreError,
     TokenFormatError, TokenNotFoundError, UntrustedEndpointError, VerdictUnknownError,
 };
@@ -101,6 +102,9 @@ fn raised(error: Error) -> PyErr {
             }
             UnknownKind::Offline => OfflineError::new_err(text),
         },
+        Error::Login { code, .. } => with_attributes(LoginError::new_err(text), |value| {
+            value.setattr("error_code", code)
+        }),
         Error::UntrustedEndpoint(message) => UntrustedEndpointError::new_err(message),
         Error::Store(message) | Error::NameTaken(message) => StoreError::new_err(message),
         Error::Configuration(message) => ConfigurationError::new_err(message),

@@ -14,6 +14,9 @@ pub const HF_TOKEN: &str = "HF_TOKEN";
 pub const HUBTOKEN_TOKEN_ORIGIN: &str = "HUBTOKEN_TOKEN_ORIGIN";
 /// The token's older variable, read when [`HF_TOKEN`] is not set.
 pub const HUGGING_FACE_HUB_TOKEN: &str = "HUGGING_FACE_HUB_TOKEN";
+/// The ID of the OAuth client in whose name a browser logs in and tokens are renewed, instead of that
+/// of `huggingface_hub`.
+pub const HF_DEVICE_CODE_OAUTH_CLIENT_ID: &str = "HF_DEVICE_CODE_OAUTH_CLIENT_ID";
 /// Requests a token by OIDC exchange, ahead of every other ambient source.
 pub const HF_OIDC_RESOURCE: &str = "HF_OIDC_RESOURCE";
 /// Disables implicit tokens: only a token passed explicitly is sent.

@@ -135,6 +135,16 @@ pub enum Error {
     /// The token must not be sent there.
     #[error("{0}")]
     UntrustedEndpoint(String),
+    /// A login, or the renewal of one, did not succeed.
+    #[error("{}", response.append_to(message))]
+    Login {
+        /// What happened and what to do.
+        message: String,
+        /// The code of RFC 6749 or RFC 8628, such as `expired_token`, if the Hub sent one.
+        code: Option<String>,
+        /// The answer that caused it; empty if none did.
+        response: ResponseDetails,
+    },
     /// A file of tokens cannot be read or written.
     #[error("{0}")]
     Store(String),
@@ -206,6 +216,7 @@ impl Error {
         | Self::AccessDenied { response, .. }
         | Self::RepositoryNotFound { response, .. }
         | Self::Unknown { response, .. }
+        | Self::Login { response, .. }
         | Self::Hub { response, .. } = &mut self
             && *response == ResponseDetails::default()
         {
@@ -222,6 +233,7 @@ impl Error {
             | Self::AccessDenied { response, .. }
             | Self::RepositoryNotFound { response, .. }
             | Self::Unknown { response, .. }
+            | Self::Login { response, .. }
             | Self::Hub { response, .. } => response.clone(),
             Self::TokenNotFound { .. }
             | Self::TokenFormat(_)

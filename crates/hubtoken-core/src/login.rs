@@ -17,9 +17,9 @@ use crate::resolve::in_effect::InEffect;
 use crate::resolve::placed::shadow_warning;
 use crate::role::TokenRole;
 use crate::sanitize::redacted;
-use crate::store::TokenMetadata;
 use crate::store::name::placeholder;
 use crate::store::token_store::{Learned, Saved, Switched, TokenStore};
+use crate::store::{IssuedFields, TokenMetadata};
 use crate::token::Token;
 
 /// The name to store a token under: its name on the Hub. OAuth tokens have none and are named after
@@ -69,6 +69,22 @@ pub fn store(
     name: Option<&str>,
     in_git: bool,
 ) -> Result<Saved, Error> {
+    store_issued(token_store, credential, None, identity, name, in_git)
+}
+
+/// The same for a token that an OAuth login issued, with what renews it.
+///
+/// # Errors
+///
+/// As for [`TokenStore::save`].
+pub fn store_issued(
+    token_store: &TokenStore<'_>,
+    credential: &Credential,
+    issued: Option<&IssuedFields>,
+    identity: Option<&Identity>,
+    name: Option<&str>,
+    in_git: bool,
+) -> Result<Saved, Error> {
     let record = identity.map_or_else(
         || TokenMetadata::unverified(credential.endpoint.clone()),
         metadata,
@@ -79,7 +95,7 @@ pub fn store(
         (None, None) => placeholder(&credential.token),
     };
     let record = TokenMetadata { in_git, ..record };
-    token_store.save(&wanted, &credential.token, &record, name.is_some())
+    token_store.save_issued(&wanted, &credential.token, issued, &record, name.is_some())
 }
 
 /// What the processes of this machine have learned about a token, for a store that shows or records

@@ -9,6 +9,7 @@ mod digest;
 mod format;
 mod kind;
 mod pasted_line;
+mod refresh_token;
 pub(crate) mod service_key;
 
 use std::fmt;
@@ -25,6 +26,7 @@ pub use kind::TokenKind;
 use kind::split_prefix;
 pub use pasted_line::PastedLine;
 use pasted_line::strip;
+pub use refresh_token::RefreshToken;
 pub(crate) use service_key::recognize;
 
 /// How many of a token's last characters a mask shows.

@@ -3,7 +3,7 @@
 use import_order::Imports;
 
 /// Each room imports from those before it alone.
-const ROOMS: [&str; 37] = [
+const ROOMS: [&str; 39] = [
     // Tools that know nothing of tokens.
     "sync",
     "interrupt",
@@ -33,9 +33,12 @@ const ROOMS: [&str; 37] = [
     "paths",
     "role",
     "target",
+    "runtime",
     "http",
     // Storing tokens.
     "store",
+    // Obtaining and renewing tokens.
+    "oauth",
     // Finding tokens.
     "resolve",
     // Identifying tokens.

@@ -20,10 +20,10 @@ use crate::cli::error::Failure;
 use crate::endpoint::Endpoint;
 use crate::env;
 use crate::error::{Error, ResponseDetails, UnknownKind};
+use crate::http::response_details::{message, of_answer};
 use crate::http::{self, HubClient, Settings, Transport};
 use crate::hub;
 use crate::identity::TIMEOUT;
-use crate::identity::response::{message, of_answer};
 use crate::interrupt::Interrupt;
 use crate::role::permission;
 

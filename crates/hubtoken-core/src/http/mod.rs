@@ -12,6 +12,7 @@ pub mod log;
 mod loopback;
 mod proxy;
 mod response;
+pub mod response_details;
 mod route;
 mod settings;
 pub mod tls;
@@ -20,7 +21,7 @@ mod transport_error;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Proxy, RequestBuilder};
 use zeroize::Zeroizing;
@@ -192,22 +193,55 @@ pub async fn send(
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.to_string());
         }
-        let mut logged = LoggedRequest::start(&method, &url);
-        let response = request
-            .send()
-            .await
-            .map_err(|error| logged.failed(classify(&error, client.proxy.as_ref())))?;
-        if response.status().is_redirection() {
-            logged.answered(response.status());
-            return Err(TransportError::unusable(
-                &response,
-                "it redirects instead of answering",
-            ));
-        }
-        let answer = read(client, response).await;
-        logged.ended(answer)
+        send_once(client, (&method, &url), request).await
     })
     .await
+}
+
+/// Sends a `POST` request with a body of the caller's encoding and without a token to a path of an
+/// endpoint. Redirects are not followed, since the body may contain a secret.
+///
+/// # Errors
+///
+/// [`TransportError`].
+pub async fn post(
+    client: &HubClient,
+    endpoint: &Endpoint,
+    path: &str,
+    (content_type, body): (&'static str, Zeroizing<String>),
+    timeout: Duration,
+) -> Result<Response, TransportError> {
+    with_timeout(client, timeout.into(), async {
+        let request = client.http.post(endpoint.url(path));
+        let request = request
+            .header(CONTENT_TYPE, content_type)
+            .header(ACCEPT, "application/json")
+            .body(body.as_bytes().to_vec());
+        send_once(client, (&Method::POST, &endpoint.url(path)), request).await
+    })
+    .await
+}
+
+/// Sends a request, and rejects a redirect.
+async fn send_once(
+    client: &HubClient,
+    (method, url): (&Method, &str),
+    request: RequestBuilder,
+) -> Result<Response, TransportError> {
+    let mut logged = LoggedRequest::start(method, url);
+    let response = request
+        .send()
+        .await
+        .map_err(|error| logged.failed(classify(&error, client.proxy.as_ref())))?;
+    if response.status().is_redirection() {
+        logged.answered(response.status());
+        return Err(TransportError::unusable(
+            &response,
+            "it redirects instead of answering",
+        ));
+    }
+    let answer = read(client, response).await;
+    logged.ended(answer)
 }
 
 /// How long a request may still take.

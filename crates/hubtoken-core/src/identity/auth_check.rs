@@ -11,9 +11,9 @@
 
 use super::cache::key::Key;
 use super::failure::{Failure, Reason};
-use super::response::{message, without_page};
 use crate::error::ResponseDetails;
 use crate::http::Response;
+use crate::http::response_details::{message, without_page};
 use crate::repository::RepositoryType;
 use crate::role::Role;
 
@@ -158,7 +158,7 @@ fn is_plain_yes(body: &[u8]) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::identity::response::of_answer;
+    use crate::http::response_details::of_answer;
     use reqwest::header::{HeaderMap, HeaderValue};
 
     fn parsed(status: u16, code: &str, message: &str, body: &str) -> Option<AuthCheckResponse> {

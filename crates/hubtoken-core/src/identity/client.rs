@@ -29,6 +29,8 @@ use crate::endpoint::Endpoint;
 use crate::error::ResponseDetails;
 use crate::expiry::Expiry;
 use crate::http::Transport;
+use crate::oauth::TokenEndpoint;
+use crate::runtime::Runtime;
 use crate::token::Digest;
 use coalesce::Coalesced;
 pub use connection::HubConnection;
@@ -71,6 +73,7 @@ type AuthCheckResult = Result<AuthCheckAnswer, Failure>;
 /// A Hub client with its caches.
 pub struct Client {
     transport: Arc<Transport>,
+    runtime: Arc<Runtime>,
     shared_caches: SharedCaches,
     timing: LeaseTiming,
     clock: Clock,
@@ -113,6 +116,7 @@ impl Client {
             lookups: Lookups::new(&runtime, &clock),
             whoami_requests: Coalesced::new(&runtime, &clock),
             auth_check_requests: Coalesced::new(&runtime, &clock),
+            runtime,
             clock,
         }
     }
@@ -131,6 +135,17 @@ impl Client {
             endpoint.clone(),
             settings.http.clone(),
             self.shared_caches.of(settings),
+        )
+    }
+
+    /// The OAuth endpoints of a Hub. Opens nothing and sends nothing.
+    #[must_use]
+    pub fn token_endpoint(&self, endpoint: &Endpoint, settings: &Settings) -> TokenEndpoint {
+        TokenEndpoint::new(
+            Arc::clone(&self.transport),
+            Arc::clone(&self.runtime),
+            endpoint.clone(),
+            settings.http.clone(),
         )
     }
 

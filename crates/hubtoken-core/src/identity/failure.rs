@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ResponseDetails, UnknownKind};
+use crate::http::response_details::{details, retry_after};
 use crate::http::{Response, TransportError};
-use crate::identity::response::details;
 use crate::token::Token;
 
 /// Why a request has no answer.
@@ -250,28 +250,6 @@ impl Failure {
             kind,
         }
     }
-}
-
-/// How long to wait after a 429, read as the Hub's own client does: the `RateLimit` header if
-/// nothing remains, else `Retry-After`. Of several limits, the longest.
-fn retry_after(answer: &Response) -> Option<u64> {
-    let limits = answer
-        .headers
-        .get_all("ratelimit")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','));
-    let spent = limits.filter_map(|limit| {
-        let field = |name: &str| {
-            limit
-                .split(';')
-                .find_map(|part| part.trim().strip_prefix(name)?.parse::<u64>().ok())
-        };
-        (field("r=") == Some(0)).then(|| field("t="))?
-    });
-    spent
-        .max()
-        .or_else(|| answer.header("retry-after")?.trim().parse().ok())
 }
 
 /// A duration in the largest unit that fits.

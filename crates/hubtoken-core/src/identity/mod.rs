@@ -17,8 +17,6 @@ mod deadline;
 pub mod failure;
 pub mod freshness;
 pub mod model;
-pub mod response;
-pub mod runtime;
 mod settings;
 
 use std::time::{Duration, Instant};

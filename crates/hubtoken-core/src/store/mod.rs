@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 
 use self::ini_lines::{DEFAULT, IniLine, ini_lines};
 pub(crate) use self::stored_token::by_name;
-pub use self::stored_token::{Entry, StoredToken};
+pub use self::stored_token::{Entry, IssuedFields, StoredToken};
 pub use self::token_metadata::TokenMetadata;
 use crate::bounded_file;
 use crate::error::Error;

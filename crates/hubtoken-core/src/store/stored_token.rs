@@ -6,7 +6,7 @@ use super::name;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::sanitize::{contains_secret, redacted};
-use crate::token::{Digest, Token};
+use crate::token::{Digest, RefreshToken, Token};
 
 /// One stored token.
 pub struct StoredToken {
@@ -38,6 +38,15 @@ pub struct Entry {
     pub active: bool,
     /// Whether the Hub has identified it at login; `None` if `huggingface_hub` stored the token.
     pub verified: Option<bool>,
+}
+
+/// What came with an OAuth token when it was issued, which `huggingface_hub` needs to renew it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IssuedFields {
+    /// What renews it.
+    pub refresh_token: Option<RefreshToken>,
+    /// When it expires, in Unix seconds.
+    pub expires_at: Option<i64>,
 }
 
 impl StoredToken {

@@ -11,7 +11,7 @@ use super::folder::io_error;
 use super::lock::{self, Lock};
 use super::metadata_file::MetadataFile;
 use super::name;
-use super::stored_token::{Entry, StoredToken, find};
+use super::stored_token::{Entry, IssuedFields, StoredToken, find};
 use super::token_metadata::TokenMetadata;
 use super::transaction::{ActiveToken, Transaction};
 use crate::bounded_file;
@@ -228,6 +228,24 @@ impl<'a> TokenStore<'a> {
         metadata: &TokenMetadata,
         replace: bool,
     ) -> Result<Saved, Error> {
+        self.save_issued(wanted, token, None, metadata, replace)
+    }
+
+    /// The same for an OAuth token, with the fields that came with it, in the section and in the
+    /// order in which `huggingface_hub` writes them. `None` for a token that was not issued just
+    /// now: if the same value is stored already, its fields are kept.
+    ///
+    /// # Errors
+    ///
+    /// As for [`TokenStore::save`].
+    pub fn save_issued(
+        &self,
+        wanted: &str,
+        token: &Token,
+        issued: Option<&IssuedFields>,
+        metadata: &TokenMetadata,
+        replace: bool,
+    ) -> Result<Saved, Error> {
         let holds_value = wanted.contains(token.expose());
         if replace {
             name::check(wanted)?;
@@ -257,15 +275,12 @@ impl<'a> TokenStore<'a> {
             .stored
             .iter()
             .find(|stored| stored.name == name && stored.value.as_str() == token.expose());
-        let expires_at = same.and_then(|stored| stored.expires_at);
-        if same.is_none() {
+        let mut expires_at = same.and_then(|stored| stored.expires_at);
+        if issued.is_some() || same.is_none() {
             // The previous token's refresh token and expiry must not apply to this one.
-            let fields = [
-                ("hf_token", Some(token.expose())),
-                ("refresh_token", None),
-                ("expires_at", None),
-            ];
-            transaction.edit(|document| document.set(&name, &fields))?;
+            let issued = issued.cloned().unwrap_or_default();
+            transaction.set_token(&name, token, &issued)?;
+            expires_at = issued.expires_at;
         }
         let active = metadata.endpoint == self.ambient;
         let warnings = transaction.commit(if active {

@@ -16,11 +16,11 @@ use super::ini_document::IniDocument;
 use super::lock::Lock;
 use super::metadata_file::{self, MetadataFile};
 use super::name;
-use super::stored_token::StoredToken;
+use super::stored_token::{IssuedFields, StoredToken};
 use super::{entries, settled};
 use crate::error::Error;
 use crate::sanitize::redacted_path;
-use crate::token::{Digest, Token};
+use crate::token::{Digest, RefreshToken, Token};
 
 /// What happens to the token file.
 #[derive(Clone, Copy)]
@@ -107,6 +107,26 @@ impl<'a> Transaction<'a> {
     ) -> Result<T, Error> {
         self.edited = true;
         edit(&mut self.document).map_err(Error::Store)
+    }
+
+    /// Writes a token and what came with it into a section, as `huggingface_hub` does. Fields that
+    /// neither library knows are kept.
+    pub(super) fn set_token(
+        &mut self,
+        name: &str,
+        token: &Token,
+        issued: &IssuedFields,
+    ) -> Result<(), Error> {
+        let expires_at = issued.expires_at.map(|seconds| seconds.to_string());
+        let fields = [
+            ("hf_token", Some(token.expose())),
+            (
+                "refresh_token",
+                issued.refresh_token.as_ref().map(RefreshToken::expose),
+            ),
+            ("expires_at", expires_at.as_deref()),
+        ];
+        self.edit(|document| document.set(name, &fields))
     }
 
     /// Removes the entry that a token was stored under before it had the name `chosen`.

@@ -11,12 +11,12 @@ use super::coalesce::Caller;
 use super::{AuthCheckResult, Client, HubConnection, not_before};
 use crate::credential::Credential;
 use crate::error::ResponseDetails;
+use crate::http::response_details::details;
 use crate::http::{self, HubClient};
 use crate::identity::auth_check::{AuthCheck, AuthCheckOutcome, AuthCheckResponse, parse_response};
 use crate::identity::cache::shared::{LimitScope, SharedEntry};
 use crate::identity::deadline::Deadline;
 use crate::identity::failure::{Failure, Reason};
-use crate::identity::response::details;
 use crate::identity::{CHECK_LIFETIME, Options};
 use crate::interrupt::Interrupt;
 

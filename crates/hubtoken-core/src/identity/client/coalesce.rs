@@ -12,8 +12,8 @@ use crate::http::RouteId;
 use crate::identity::clock::Clock;
 use crate::identity::deadline::Deadline;
 use crate::identity::failure::Failure;
-use crate::identity::runtime::Runtime;
 use crate::interrupt::Interrupt;
+use crate::runtime::Runtime;
 use crate::single_flight::{InFlight, Joined, SingleFlight, WaitError};
 
 /// A request ends itself at its leader's deadline and says what it was waiting for. The leader

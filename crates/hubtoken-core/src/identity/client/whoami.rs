@@ -16,13 +16,13 @@ use crate::credential::Credential;
 use crate::error::ResponseDetails;
 use crate::expiry::Expiry;
 use crate::http;
+use crate::http::response_details::{details, without_page};
 use crate::identity::cache::key::Key;
 use crate::identity::cache::shared::{Election, LimitScope, RateLimit, SharedEntry, Timestamp};
 use crate::identity::deadline::Deadline;
 use crate::identity::failure::{Failure, Reason};
 use crate::identity::freshness::{DoublingAge, Rejection, Repeated};
 use crate::identity::model::Identity;
-use crate::identity::response::{details, without_page};
 use crate::identity::{IDENTITY_LIFETIME, Options};
 
 /// After a longer wait for another process, the request counts as sent when the wait ended.

@@ -4,6 +4,7 @@
 mod crowd;
 mod faults;
 mod homeless;
+mod issued;
 #[cfg(unix)]
 mod kills;
 #[cfg(unix)]
@@ -16,7 +17,7 @@ use std::path::Path;
 
 use super::Entry;
 use super::token_metadata::TokenMetadata;
-use super::token_store::TokenStore;
+use super::token_store::{Saved, TokenStore};
 use crate::endpoint::Endpoint;
 use crate::env::StaticEnvironment;
 use crate::error::Error;

@@ -12,9 +12,9 @@ use serde_json::Value;
 use super::Timestamp;
 use crate::error::ResponseDetails;
 use crate::expiry::Expiry;
+use crate::http::response_details::from_record;
 use crate::identity::failure::{Failure, Reason};
 use crate::identity::freshness::Repeated;
-use crate::identity::response::from_record;
 use crate::sanitize::{contains_secret, redacted};
 
 /// The version of the format. Other versions are ignored.

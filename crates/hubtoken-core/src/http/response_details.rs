@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
+use super::Response;
 use crate::error::ResponseDetails;
-use crate::http::Response;
 use crate::sanitize::{mask_value, redacted};
 use crate::token::Token;
 
@@ -87,6 +87,29 @@ fn prose(answer: &Response) -> Option<String> {
     let text = std::str::from_utf8(&answer.body).ok()?;
     let is_prose = !text.trim_start().starts_with(['<', '{', '[']);
     is_prose.then(|| text.chars().take(MAXIMUM_TEXT + 1).collect())
+}
+
+/// How long to wait after a 429, read as the Hub's own client does: the `RateLimit` header if
+/// nothing remains, else `Retry-After`. Of several limits, the longest.
+#[must_use]
+pub fn retry_after(answer: &Response) -> Option<u64> {
+    let limits = answer
+        .headers
+        .get_all("ratelimit")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','));
+    let spent = limits.filter_map(|limit| {
+        let field = |name: &str| {
+            limit
+                .split(';')
+                .find_map(|part| part.trim().strip_prefix(name)?.parse::<u64>().ok())
+        };
+        (field("r=") == Some(0)).then(|| field("t="))?
+    });
+    spent
+        .max()
+        .or_else(|| answer.header("retry-after")?.trim().parse().ok())
 }
 
 /// The beginning of a text on one line, without secrets; `None` if it is blank.

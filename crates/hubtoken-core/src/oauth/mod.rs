@@ -1,0 +1,15 @@
+//! Speaks OAuth with a Hub: obtains tokens at its token endpoint, and renews them.
+//!
+//! A login by browser (RFC 8628), an exchange of id tokens (RFC 8693) and a renewal (RFC 6749,
+//! section 6) end with the same request, which [`TokenEndpoint`] sends, and with the same answer,
+//! which [`TokenResponse`] parses. Everything in an answer is untrusted, and most of it is secret.
+
+#[cfg(test)]
+mod fake_hub;
+mod token_endpoint;
+mod token_failure;
+mod token_response;
+
+pub use token_endpoint::{Encoding, TOKEN_TIMEOUT, TokenEndpoint, client_id};
+pub use token_failure::TokenFailure;
+pub use token_response::TokenResponse;
