@@ -139,8 +139,10 @@ class AuditEntry:
     def act(self, /) -> str:
         """The action, such as `token.create`."""
     @property
-    def actor(self, /) -> Literal["user", "admin-key", "program", "nobody"]:
-        """The kind of actor, which is `user`, `admin-key`, `program` or `nobody`."""
+    def actor(self, /) -> Literal["user", "service-account", "admin-key", "program", "nobody"]:
+        """The kind of actor, which is `user`, `service-account`, `admin-key`, `program`
+        or `nobody`.
+        """
     @property
     def actor_name(self, /) -> str | None:
         """The name of the acting user."""

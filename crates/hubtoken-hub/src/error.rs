@@ -234,6 +234,22 @@ pub enum HubError {
         /// The requested name or id.
         token: String,
     },
+    /// The organization has no such service account.
+    #[error("`{organization}` has no service account with the id `{account}`")]
+    UnknownServiceAccount {
+        /// The organization.
+        organization: String,
+        /// The requested id.
+        account: String,
+    },
+    /// The service account has no such token.
+    #[error("the service account `{account}` has no token with the id `{token}`")]
+    UnknownAccountToken {
+        /// The service account.
+        account: String,
+        /// The requested id.
+        token: String,
+    },
     /// The user does not administer the organization.
     #[error("`{user}` is not an administrator of `{organization}`: ask one of its administrators")]
     NotAdministrator {

@@ -18,6 +18,8 @@ const TOKEN_PREFIX: &str = "hf_";
 /// The length of the real Hub's tokens, so that every detector of leaked tokens recognizes them;
 /// three of four such detectors accept only letters.
 const TOKEN_LETTERS: usize = 34;
+const APP_TOKEN_PREFIX: &str = "hf_app_";
+const APP_TOKEN_LETTERS: usize = 32;
 const ADMIN_KEY_PREFIX: &str = "hubtoken_admin_";
 const ADMIN_KEY_LETTERS: usize = 43;
 
@@ -38,6 +40,11 @@ impl Secret {
 
     pub(crate) fn access_token() -> Result<Self, HubError> {
         Self::random(TOKEN_PREFIX, TOKEN_LETTERS)
+    }
+
+    /// A token of a service account.
+    pub(crate) fn app_token() -> Result<Self, HubError> {
+        Self::random(APP_TOKEN_PREFIX, APP_TOKEN_LETTERS)
     }
 
     pub(crate) fn admin_key() -> Result<Self, HubError> {
@@ -119,6 +126,8 @@ mod tests {
         let letters = token.reveal().strip_prefix("hf_").unwrap();
         assert_eq!(letters.len(), 34);
         assert!(letters.bytes().all(|byte| byte.is_ascii_alphabetic()));
+        let app = Secret::app_token().unwrap();
+        assert_eq!(app.reveal().strip_prefix("hf_app_").unwrap().len(), 32);
         let key = Secret::admin_key().unwrap();
         assert_eq!(
             key.reveal().strip_prefix("hubtoken_admin_").unwrap().len(),

@@ -245,7 +245,8 @@ impl PyAuditEntry {
         &self.act
     }
 
-    /// The kind of actor, which is `user`, `admin-key`, `program` or `nobody`.
+    /// The kind of actor, which is `user`, `service-account`, `admin-key`, `program`
+    /// or `nobody`.
     #[getter]
     fn actor(&self) -> &str {
         &self.actor

@@ -80,7 +80,8 @@ class Day:
         self.admin("PUT", "organizations/acme/members/alice", {"role": "write"})
         self.admin("PUT", "organizations/acme/members/root", {"role": "admin"})
         self.admin("PUT", "organizations/acme/policy", {"policy": "require-approval"})
-        scopes = [{"entity": "acme", "permissions": ["repo.write", "org.write"]}]
+        permissions = ["repo.write", "org.write", "org.serviceAccounts.write"]
+        scopes = [{"entity": "acme", "permissions": permissions}]
         fine = {"role": "fineGrained", "scopes": scopes}
         body = {"name": "root", **fine}
         root = self.shown_once(self.admin("POST", "users/root/tokens", body))
@@ -89,6 +90,23 @@ class Day:
         second = self.shown_once(self.admin("POST", "users/alice/tokens/ci/refresh"))
         self.admin("POST", "organizations/acme/approvals/ci/approve")
         return root, first, second
+
+    def service_accounts(self, root: str) -> None:
+        """An account's token that is created, rotated and used, also where it is not accepted."""
+        accounts = "/api/organizations/acme/service-accounts"
+        account = self.ask("POST", accounts, root, {"name": "nightly"})
+        tokens = f"{accounts}/{account['_id']}/tokens"
+        created = self.ask("POST", tokens, root, {"permissions": ["repo.write"]})
+        first = self.shown_once(created)
+        path = f"{tokens}/{created['tokenInfo']['_id']}"
+        second = self.shown_once(self.ask("POST", f"{path}/rotate", root))
+        for token in (first, second):
+            self.ask("GET", "/api/whoami-v2", token)
+            self.ask("POST", tokens, token, {"displayName": "another"})
+            self.ask("DELETE", f"{tokens}/{token}", root)
+            self.ask("GET", f"{accounts}/{token}", root)
+        self.ask("POST", "/api/repos/create", second, {"name": "x", "type": "dataset"})
+        self.ask("GET", f"{accounts}/{account['_id']}", root)
 
     def mistakes(self, root: str, first: str, second: str) -> None:
         """Every secret in the wrong place, in all the ways in which that happens."""
@@ -166,7 +184,9 @@ def test_nothing_that_was_secret_is_kept_or_told(
     options = ("--log-format", log_format, "--log-level", "info")
     with Served(home, data, *options) as hub:
         day = Day(hub, hub.connect())
-        day.mistakes(*day.tokens())
+        root, first, second = day.tokens()
+        day.service_accounts(root)
+        day.mistakes(root, first, second)
         visitor = day.pages()
         verb("user", "password", "root", "--data", data, "--password-stdin", stdin=PASSWORDS[2])
         archive = tmp_path / "backup.tar"
@@ -181,6 +201,7 @@ def test_nothing_that_was_secret_is_kept_or_told(
         said.append(hub.stop())
     acts = {entry["act"] for entry in json.loads(listing)["entries"]}
     assert {"approval.revoke", "login.ok", "login.failed", "user.password"} <= acts
+    assert {"service-account.create", "repository.create"} <= acts
     places: dict[str, bytes] = {
         "answers": repr(day.told).encode(),
         "verbs": "\n".join(said).encode(),
@@ -196,7 +217,7 @@ def test_nothing_that_was_secret_is_kept_or_told(
     assert (b'"route"' in places["log"]) == (log_format == "json")
 
     secrets = [*day.values, *PASSWORDS]
-    assert len(day.values) == 5
+    assert len(day.values) == 7
     assert len(visitor.ids) >= 3
     assert len(visitor.form_tokens) >= 4
     for name, content in {**places, "pages": pages}.items():

@@ -51,7 +51,6 @@ mod audit;
 pub(super) mod guard;
 mod organizations;
 mod repositories;
-mod response;
 mod tokens;
 mod users;
 

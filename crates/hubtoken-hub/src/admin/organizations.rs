@@ -6,13 +6,12 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::response::{created, no_content};
 use crate::clock::iso;
 use crate::extract::body::JsonBody;
 use crate::registry::{
     Approval, AuditContext, Decision, MemberToken, Organization, OrganizationRole, TokenPolicy,
 };
-use crate::response::{ApiError, ApiResult, json_response};
+use crate::response::{ApiError, ApiResult, created, json_response, no_content};
 use crate::state::HubState;
 
 #[derive(Deserialize)]

@@ -8,13 +8,12 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::response::{created, no_content, uncacheable};
 use crate::clock::iso;
 use crate::extract::body::JsonBody;
 use crate::registry::{
     AuditContext, CreatedToken, GrantedRole, NewToken, Scope, TokenInfo, TokenRole,
 };
-use crate::response::{ApiError, ApiResult, json_response};
+use crate::response::{ApiError, ApiResult, created, json_response, no_content, uncacheable};
 use crate::state::HubState;
 
 #[derive(Deserialize)]

@@ -6,11 +6,10 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::response::{created, no_content};
 use crate::clock::iso;
 use crate::extract::body::JsonBody;
 use crate::registry::{AuditContext, User};
-use crate::response::{ApiResult, json_response};
+use crate::response::{ApiResult, created, json_response, no_content};
 use crate::secret::Secret;
 use crate::state::HubState;
 

@@ -162,7 +162,7 @@ async fn commit_to(
     let request = request?;
     let caller = authenticate(state, headers).await?;
     let repository = target.open(state, &caller, Action::Write).await?;
-    let author = author(&caller.required()?.user.name, state.clock.now());
+    let author = author(caller.required()?.owner.name(), state.clock.now());
     let commit = state
         .with_repository(&repository, move |repo| {
             repo.commit(&revision, &author, &request)

@@ -4,6 +4,8 @@
 //! Each file implements one family of endpoints. Paths, bodies and headers are the real Hub's;
 //! `docs/differences.md` lists the differences.
 
+mod account_access;
+mod account_tokens;
 mod auth_check;
 mod commit;
 mod commit_body;
@@ -20,6 +22,7 @@ mod range;
 mod references;
 mod repositories;
 mod resolve;
+mod service_accounts;
 mod stubs;
 mod whoami;
 
@@ -27,13 +30,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post, put};
+use axum::routing::{get, patch, post, put};
 
 use super::state::HubState;
 
 pub(crate) fn routes() -> Router<Arc<HubState>> {
     const REPOSITORY: &str = "/api/{kind}/{namespace}/{name}";
+    const ACCOUNTS: &str = "/api/organizations/{organization}/service-accounts";
     let under = |rest: &str| format!("{REPOSITORY}{rest}");
+    let accounts = |rest: &str| format!("{ACCOUNTS}{rest}");
     Router::new()
         .route(
             "/oauth/userinfo",
@@ -47,6 +52,23 @@ pub(crate) fn routes() -> Router<Arc<HubState>> {
         .route(
             "/api/organizations/{organization}/settings/tokens/{token}/revoke",
             post(organizations::revoke),
+        )
+        .route(
+            ACCOUNTS,
+            get(service_accounts::list).post(service_accounts::create),
+        )
+        .route(
+            &accounts("/{account}"),
+            get(service_accounts::read).delete(service_accounts::delete),
+        )
+        .route(&accounts("/{account}/tokens"), post(account_tokens::create))
+        .route(
+            &accounts("/{account}/tokens/{token}"),
+            patch(account_tokens::change).delete(account_tokens::delete),
+        )
+        .route(
+            &accounts("/{account}/tokens/{token}/rotate"),
+            post(account_tokens::rotate),
         )
         .route("/api/users/{user}/overview", get(overview::user))
         .route(

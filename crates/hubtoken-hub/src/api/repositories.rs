@@ -81,7 +81,7 @@ pub(super) async fn create(
             kind,
             &namespace,
             name,
-            Some(&principal.user),
+            Some(&principal.owner),
             (private, None),
             &context,
         )
@@ -201,6 +201,6 @@ fn owner<'a>(
     match (organization, name.split_once('/')) {
         (Some(organization), _) => (organization, name),
         (None, Some((namespace, name))) => (namespace.to_owned(), name),
-        (None, None) => (principal.user.name.clone(), name),
+        (None, None) => (principal.owner.default_namespace().to_owned(), name),
     }
 }

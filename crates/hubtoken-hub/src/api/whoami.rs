@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 use crate::auth::authentication::Caller;
 use crate::clock::iso;
 use crate::rate_limit::RateLimitStatus;
-use crate::registry::{GrantedRole, Membership, Principal, Restriction, TokenInfo};
-use crate::response::{ApiResult, cached_json, json_response};
+use crate::registry::{
+    Entity, GrantedRole, Membership, Organization, Principal, Restriction, ServiceAccount,
+    TokenInfo, TokenOwner, User,
+};
+use crate::response::{ApiError, ApiResult, cached_json, json_response};
 use crate::state::HubState;
 
 pub(super) async fn whoami(
@@ -22,7 +25,11 @@ pub(super) async fn whoami(
     let mut response = if let Some(cached_json) = principal.whoami.get() {
         cached_json.into_response()
     } else {
-        let cached_json = cached_json(&identity(principal))?;
+        let identity = match &principal.owner {
+            TokenOwner::User(user) => identity(principal, user),
+            TokenOwner::ServiceAccount(account) => app(account, &principal.token),
+        };
+        let cached_json = cached_json(&identity)?;
         principal.whoami.get_or_init(|| cached_json).into_response()
     };
     if let Some(Extension(rate_limit)) = rate_limit {
@@ -33,7 +40,11 @@ pub(super) async fn whoami(
 
 pub(super) async fn userinfo(State(state): State<Arc<HubState>>, caller: Caller) -> ApiResult {
     let principal = caller.required()?;
-    let user = &principal.user;
+    let TokenOwner::User(user) = &principal.owner else {
+        return Err(ApiError::forbidden(
+            "This token belongs to a service account, and only users have this information",
+        ));
+    };
     let orgs: Vec<Value> = principal
         .memberships
         .iter()
@@ -59,8 +70,35 @@ pub(super) async fn userinfo(State(state): State<Arc<HubState>>, caller: Caller)
     }))
 }
 
-fn identity(principal: &Principal) -> Value {
-    let user = &principal.user;
+/// A service account. The real Hub's answer is known from its clients alone: it has a `scope`, and
+/// neither a role nor a name of the token. The organization is added for clients that expect a
+/// list, without a role, since the account is no member.
+fn app(account: &ServiceAccount, token: &TokenInfo) -> Value {
+    let scopes = match &token.role {
+        GrantedRole::FineGrained(fine) => fine.scoped.as_slice(),
+        GrantedRole::Read | GrantedRole::Write => &[],
+    };
+    let entity = |entity: &Entity| json!({ "type": entity.kind, "name": entity.name });
+    let writes = scopes
+        .iter()
+        .flat_map(|scope| &scope.permissions)
+        .any(|permission| permission == "repo.write");
+    json!({
+        "type": "app",
+        "id": account.id,
+        "name": account.user,
+        "fullname": account.name,
+        "avatarUrl": avatar(&account.id),
+        "orgs": [organization_fields(&account.organization)],
+        "scope": {
+            "role": if writes { "write" } else { "read" },
+            "entities": scopes.iter().map(|scope| entity(&scope.entity)).collect::<Vec<_>>(),
+        },
+        "auth": { "type": "app_token" },
+    })
+}
+
+fn identity(principal: &Principal, user: &User) -> Value {
     let mut body = json!({
         "type": "user",
         "id": user.id,
@@ -83,12 +121,19 @@ fn identity(principal: &Principal) -> Value {
 }
 
 fn organization(principal: &Principal, membership: &Membership) -> Value {
-    let organization = &membership.organization;
-    let restrictions: &[&str] = match principal.restriction(&organization.id) {
+    let mut fields = organization_fields(&membership.organization);
+    let restrictions: &[&str] = match principal.restriction(&membership.organization.id) {
         None => &[],
         Some(Restriction::Revoked) => &["token-revoked"],
         Some(_) => &["token-policy"],
     };
+    fields["roleInOrg"] = json!(membership.role.as_str());
+    fields["securityRestrictions"] = json!(restrictions);
+    fields["resourceGroups"] = json!([]);
+    fields
+}
+
+fn organization_fields(organization: &Organization) -> Value {
     json!({
         "type": "org",
         "id": organization.id,
@@ -100,9 +145,6 @@ fn organization(principal: &Principal, membership: &Membership) -> Value {
         "periodEnd": null,
         "plan": "team",
         "avatarUrl": avatar(&organization.id),
-        "roleInOrg": membership.role.as_str(),
-        "securityRestrictions": restrictions,
-        "resourceGroups": [],
     })
 }
 

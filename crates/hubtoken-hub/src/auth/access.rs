@@ -8,8 +8,8 @@
 //! the public has.
 
 use crate::registry::{
-    Entity, EntityType, GrantedRole, Membership, Namespace, OrganizationRole, Principal,
-    Repository, RepositoryType, Restriction, User,
+    Entity, EntityType, FineGrained, GrantedRole, Membership, Namespace, OrganizationRole,
+    Principal, Repository, RepositoryType, Restriction, TokenOwner, User,
 };
 
 /// The level of access to a repository.
@@ -125,13 +125,20 @@ pub(crate) fn may_create(
     principal: &Principal,
     namespace: &Namespace,
 ) -> Result<(), CreationDenial> {
-    let of_user = principal.user.id == namespace.id
-        || role_in(principal, &namespace.id).is_some_and(|role| {
-            matches!(
-                role,
-                OrganizationRole::Admin | OrganizationRole::Write | OrganizationRole::Contributor
-            )
-        });
+    let of_owner = match &principal.owner {
+        TokenOwner::User(user) => {
+            user.id == namespace.id
+                || role_in(principal, &namespace.id).is_some_and(|role| {
+                    matches!(
+                        role,
+                        OrganizationRole::Admin
+                            | OrganizationRole::Write
+                            | OrganizationRole::Contributor
+                    )
+                })
+        }
+        TokenOwner::ServiceAccount(account) => account.organization.id == namespace.id,
+    };
     let of_token = match &principal.token.role {
         GrantedRole::Read => false,
         GrantedRole::Write => true,
@@ -140,7 +147,7 @@ pub(crate) fn may_create(
                 && level_from_permissions(&scope.permissions) == AccessLevel::Write
         }),
     };
-    if !(of_user && of_token) {
+    if !(of_owner && of_token) {
         return Err(CreationDenial::NotPermitted);
     }
     match principal.restriction(&namespace.id) {
@@ -155,12 +162,57 @@ pub(crate) fn may_administer(principal: &Principal, organization_id: &str) -> bo
     match &principal.token.role {
         GrantedRole::Read => false,
         GrantedRole::Write => true,
-        GrantedRole::FineGrained(fine) => fine.scoped.iter().any(|scope| {
-            scope.entity.kind == EntityType::Org
-                && scope.entity.id == organization_id
-                && scope.permissions.iter().any(|each| each == "org.write")
-        }),
+        GrantedRole::FineGrained(fine) => {
+            has_organization_permission(fine, organization_id, "org.write")
+        }
     }
+}
+
+/// What is to be done with an organization's service accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Managing {
+    Read,
+    Write,
+}
+
+/// Whether the token itself may be used to read or change an organization's service accounts.
+/// Whether its user is an administrator is checked elsewhere. A service account changes none, since
+/// its token could otherwise create one that may do more than itself.
+pub(crate) fn may_manage_accounts(
+    principal: &Principal,
+    organization_id: &str,
+    managing: Managing,
+) -> bool {
+    let is_account = matches!(principal.owner, TokenOwner::ServiceAccount(_));
+    match (&principal.token.role, managing) {
+        (_, Managing::Write) if is_account => false,
+        (GrantedRole::Read, Managing::Write) => false,
+        (GrantedRole::Read | GrantedRole::Write, _) => true,
+        (GrantedRole::FineGrained(fine), managing) => {
+            let has = |wanted| has_organization_permission(fine, organization_id, wanted);
+            has("org.serviceAccounts.write")
+                || (managing == Managing::Read && has("org.serviceAccounts.read"))
+        }
+    }
+}
+
+/// Whether the token itself may exempt others from an organization's network security.
+pub(crate) fn may_skip_network_security(principal: &Principal, organization_id: &str) -> bool {
+    match &principal.token.role {
+        GrantedRole::Read => false,
+        GrantedRole::Write => true,
+        GrantedRole::FineGrained(fine) => {
+            has_organization_permission(fine, organization_id, "org.networkSecurity.write")
+        }
+    }
+}
+
+fn has_organization_permission(fine: &FineGrained, organization_id: &str, wanted: &str) -> bool {
+    fine.scoped.iter().any(|scope| {
+        scope.entity.kind == EntityType::Org
+            && scope.entity.id == organization_id
+            && scope.permissions.iter().any(|each| each == wanted)
+    })
 }
 
 /// The right that is missing for a write.
@@ -179,7 +231,7 @@ pub(crate) enum MissingRight {
 /// Finds out why the caller may not write. Reasons that lie with the user come first, because no
 /// other token would help.
 pub(crate) fn missing_right(principal: &Principal, repository: &Repository) -> MissingRight {
-    if user_access_level(principal, repository) < AccessLevel::Write {
+    if owner_access_level(principal, repository) < AccessLevel::Write {
         return role_in(principal, &repository.namespace_id)
             .map_or(MissingRight::NotAMember, MissingRight::Role);
     }
@@ -211,7 +263,7 @@ fn check_gate(
     };
     if !by_token {
         Err(Denial::GateClosedToToken)
-    } else if granted || user_access_level(principal, repository) >= AccessLevel::Read {
+    } else if granted || owner_access_level(principal, repository) >= AccessLevel::Read {
         Ok(())
     } else {
         Err(Denial::GateClosed)
@@ -219,7 +271,7 @@ fn check_gate(
 }
 
 fn effective_access_level(principal: &Principal, repository: &Repository) -> AccessLevel {
-    user_access_level(principal, repository).min(token_access_level(principal, repository))
+    owner_access_level(principal, repository).min(token_access_level(principal, repository))
 }
 
 /// Whether a user may know that a repository exists, regardless of the token.
@@ -231,8 +283,17 @@ pub(crate) fn user_can_see(
     !repository.private || access_level(user, memberships, repository) >= AccessLevel::Read
 }
 
-fn user_access_level(principal: &Principal, repository: &Repository) -> AccessLevel {
-    access_level(&principal.user, &principal.memberships, repository)
+fn owner_access_level(principal: &Principal, repository: &Repository) -> AccessLevel {
+    match &principal.owner {
+        TokenOwner::User(user) => access_level(user, &principal.memberships, repository),
+        // Its tokens alone say what it may do in its organization.
+        TokenOwner::ServiceAccount(account)
+            if account.organization.id == repository.namespace_id =>
+        {
+            AccessLevel::Write
+        }
+        TokenOwner::ServiceAccount(_) => AccessLevel::None,
+    }
 }
 
 fn access_level(user: &User, memberships: &[Membership], repository: &Repository) -> AccessLevel {
@@ -253,16 +314,23 @@ fn token_access_level(principal: &Principal, repository: &Repository) -> AccessL
     match &principal.token.role {
         GrantedRole::Read => AccessLevel::Read,
         GrantedRole::Write => AccessLevel::Write,
-        GrantedRole::FineGrained(fine) => fine
-            .scoped
-            .iter()
-            .filter(|scope| {
-                is_namespace(&scope.entity, &repository.namespace_id)
-                    || is_repository(&scope.entity, repository)
-            })
-            .map(|scope| level_from_permissions(&scope.permissions))
-            .max()
-            .unwrap_or(AccessLevel::None),
+        GrantedRole::FineGrained(fine) => {
+            let on = |is_meant: &dyn Fn(&Entity) -> bool| {
+                let meant = fine.scoped.iter().filter(|scope| is_meant(&scope.entity));
+                meant
+                    .map(|scope| level_from_permissions(&scope.permissions))
+                    .max()
+            };
+            let on_repository = on(&|entity| is_repository(entity, repository));
+            let on_namespace = on(&|entity| is_namespace(entity, &repository.namespace_id));
+            match &principal.owner {
+                TokenOwner::User(_) => on_repository.max(on_namespace),
+                // In a service account's token, a repository's own permissions replace those on
+                // the organization, even if they are fewer.
+                TokenOwner::ServiceAccount(_) => on_repository.or(on_namespace),
+            }
+            .unwrap_or(AccessLevel::None)
+        }
     }
 }
 

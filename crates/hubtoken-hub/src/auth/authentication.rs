@@ -46,7 +46,7 @@ impl Caller {
     /// The rate-limit key under which the request is counted.
     pub(crate) fn rate_limit_key(&self, extensions: &Extensions) -> RateLimitKey {
         match self.principal() {
-            Some(principal) => RateLimitKey::User(principal.user.id.clone()),
+            Some(principal) => RateLimitKey::User(principal.owner.id().to_owned()),
             None => address_key(extensions),
         }
     }

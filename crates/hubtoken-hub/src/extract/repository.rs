@@ -128,7 +128,7 @@ pub(crate) async fn open(
         Some(principal) if repository.gated.is_some() => {
             state
                 .registry
-                .is_granted(&repository.id, &principal.user.id)
+                .is_granted(&repository.id, principal.owner.id())
                 .await?
         }
         _ => false,

@@ -258,7 +258,7 @@ impl GitRequest {
             command.env("QUERY_STRING", format!("service={}", self.service.name()));
         }
         if let Some(principal) = self.caller.principal() {
-            command.env("REMOTE_USER", &principal.user.name);
+            command.env("REMOTE_USER", principal.owner.name());
         }
         let version = self
             .headers

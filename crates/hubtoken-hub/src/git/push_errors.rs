@@ -79,7 +79,7 @@ pub(crate) async fn open_for_writing(
 
 fn explain_missing_right(principal: &Principal, repository: &Repository) -> String {
     let (user, name, owner) = (
-        &principal.user.name,
+        principal.owner.name(),
         repository.full_name(),
         &repository.namespace,
     );

@@ -11,7 +11,9 @@ use crate::auth::authentication::Caller;
 use crate::extract::repository;
 use crate::names;
 use crate::rate_limit::{RateLimitKey, RateLimitStatus};
-use crate::registry::{EntityType, GrantedRole, OrganizationRole, Principal, RepositoryType};
+use crate::registry::{
+    EntityType, GrantedRole, OrganizationRole, Principal, RepositoryType, TokenOwner,
+};
 use crate::response::ApiError;
 use crate::server::peer::Peer;
 use crate::state::HubState;
@@ -62,7 +64,7 @@ impl InferenceCaller {
         Err(ApiError::forbidden(format!(
             "This authentication method does not have sufficient permissions to call Inference Providers on behalf of \
              user {}",
-            principal.user.name
+            principal.owner.name()
         )))
     }
 
@@ -95,7 +97,7 @@ impl InferenceCaller {
 
 /// A `read` or `write` token may call inference. A fine-grained token needs the permission
 /// globally, on its user, or on an organization that its user belongs to and that accepts the
-/// token.
+/// token; a service account's, on its organization.
 fn has_permission(principal: &Principal) -> bool {
     let fine = match &principal.token.role {
         GrantedRole::Read | GrantedRole::Write => return true,
@@ -106,14 +108,17 @@ fn has_permission(principal: &Principal) -> bool {
         || fine.scoped.iter().any(|scope| {
             let id = &scope.entity.id;
             let counts = match scope.entity.kind {
-                EntityType::User => *id == principal.user.id,
-                EntityType::Org => {
-                    principal.restriction(id).is_none()
-                        && principal.memberships.iter().any(|membership| {
-                            membership.organization.id == *id
-                                && membership.role != OrganizationRole::NoAccess
-                        })
-                }
+                EntityType::User => id == principal.owner.id(),
+                EntityType::Org => match &principal.owner {
+                    TokenOwner::ServiceAccount(account) => account.organization.id == *id,
+                    TokenOwner::User(_) => {
+                        principal.restriction(id).is_none()
+                            && principal.memberships.iter().any(|membership| {
+                                membership.organization.id == *id
+                                    && membership.role != OrganizationRole::NoAccess
+                            })
+                    }
+                },
                 EntityType::Model | EntityType::Dataset | EntityType::Space => false,
             };
             counts && scope.permissions.iter().any(is_permission)

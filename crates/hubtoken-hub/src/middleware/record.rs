@@ -61,7 +61,7 @@ pub(super) fn record(
                 duration_ms = milliseconds(took),
                 request_id = info.id.to_str().unwrap_or_default(),
                 address = info.peer.map(tracing::field::display),
-                user = principal.map(|known| known.user.name.as_str()),
+                user = principal.map(|known| known.owner.name()),
                 token = principal.map(|known| known.token.id.as_str()),
                 cause,
                 $message

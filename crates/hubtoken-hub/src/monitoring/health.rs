@@ -69,6 +69,7 @@ async fn metrics(State(state): State<Arc<HubState>>) -> ApiResult {
         users: counts.users,
         organizations: counts.organizations,
         tokens: counts.tokens,
+        service_accounts: counts.service_accounts,
         repositories: counts.repositories,
         disk_free: state.disk_free(),
         started: state.telemetry.started.unix_timestamp(),

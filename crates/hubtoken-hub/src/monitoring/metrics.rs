@@ -80,6 +80,7 @@ pub(crate) struct ScrapedValues {
     pub users: u64,
     pub organizations: u64,
     pub tokens: u64,
+    pub service_accounts: u64,
     pub repositories: u64,
     pub disk_free: Option<u64>,
     pub started: i64,

@@ -41,6 +41,13 @@ pub enum Actor {
         /// The id of the access token, or `None` for a user who signed in to the pages.
         token: Option<String>,
     },
+    /// A service account of an organization.
+    ServiceAccount {
+        /// The account's name.
+        name: String,
+        /// The id of its token.
+        token: String,
+    },
     /// The holder of the administration API's key.
     AdminKey,
     /// The program in which the Hub is embedded.
@@ -64,6 +71,10 @@ pub enum AuditAction {
     TokenDelete,
     /// A token was revoked by a client that presented its value.
     TokenRevoke,
+    /// A service account was created.
+    ServiceAccountCreate,
+    /// A service account was deleted, and its tokens with it.
+    ServiceAccountDelete,
     /// A user signed in to the pages.
     LoginSucceeded,
     /// A sign-in failed.
@@ -111,11 +122,11 @@ pub struct AuditEntry {
     pub at: OffsetDateTime,
     /// The action.
     pub act: AuditAction,
-    /// The kind of actor: `user`, `admin-key`, `program` or `nobody`.
+    /// The kind of actor: `user`, `service-account`, `admin-key`, `program` or `nobody`.
     pub actor: String,
-    /// The name of the acting user.
+    /// The name of the acting user or service account.
     pub actor_name: Option<String>,
-    /// The id of the token that the user authenticated with.
+    /// The id of the token that the actor authenticated with.
     pub actor_token: Option<String>,
     /// The IP address that the request came from.
     pub address: Option<String>,
@@ -126,7 +137,7 @@ pub struct AuditEntry {
 /// The target of an action. Fields that do not apply are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
-    /// A user's name.
+    /// A user's name, or a service account's.
     pub user: Option<String>,
     /// An organization's name.
     pub organization: Option<String>,
@@ -165,21 +176,22 @@ pub struct AuditFilter {
 }
 
 impl Actor {
-    /// `user`, `admin-key`, `program` or `nobody`.
+    /// `user`, `service-account`, `admin-key`, `program` or `nobody`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::User { .. } => "user",
+            Self::ServiceAccount { .. } => "service-account",
             Self::AdminKey => "admin-key",
             Self::Program => "program",
             Self::Nobody => "nobody",
         }
     }
 
-    /// The user's name, or the kind of actor.
+    /// The account's name, or the kind of actor.
     pub(crate) fn label(&self) -> &str {
         match self {
-            Self::User { name, .. } => name,
+            Self::User { name, .. } | Self::ServiceAccount { name, .. } => name,
             _ => self.kind(),
         }
     }
@@ -187,13 +199,15 @@ impl Actor {
 
 impl AuditAction {
     /// All actions, grouped by what they affect.
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::TokenCreate,
         Self::TokenRefresh,
         Self::TokenRename,
         Self::TokenChange,
         Self::TokenDelete,
         Self::TokenRevoke,
+        Self::ServiceAccountCreate,
+        Self::ServiceAccountDelete,
         Self::LoginSucceeded,
         Self::LoginFailed,
         Self::Logout,
@@ -224,6 +238,8 @@ impl AuditAction {
             Self::TokenChange => "token.change",
             Self::TokenDelete => "token.delete",
             Self::TokenRevoke => "token.revoke",
+            Self::ServiceAccountCreate => "service-account.create",
+            Self::ServiceAccountDelete => "service-account.delete",
             Self::LoginSucceeded => "login.ok",
             Self::LoginFailed => "login.failed",
             Self::Logout => "logout",

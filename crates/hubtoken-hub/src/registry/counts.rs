@@ -10,7 +10,9 @@ use crate::error::HubError;
 pub(crate) struct Counts {
     pub users: u64,
     pub organizations: u64,
+    /// Users' tokens and those of service accounts.
     pub tokens: u64,
+    pub service_accounts: u64,
     pub repositories: u64,
 }
 

@@ -13,6 +13,7 @@
 //! survives every crash. In particular, deleting, refreshing or blocking a token takes effect
 //! immediately.
 
+mod account_token;
 mod administrator;
 mod approval;
 mod audit;
@@ -21,6 +22,7 @@ mod member_tokens;
 mod organization;
 mod repository;
 mod scopes;
+mod service_account;
 mod session;
 pub(super) mod sqlite;
 mod token;
@@ -31,6 +33,9 @@ mod contract;
 
 use async_trait::async_trait;
 
+pub(crate) use self::account_token::{
+    AccountGrants, AccountToken, AccountTokenChange, AccountTokens, CreatedAccountToken,
+};
 pub(crate) use self::administrator::Administrators;
 pub use self::approval::{Approval, ApprovalStatus, Decision, TokenPolicy};
 pub(crate) use self::approval::{Approvals, MemberToken, Restriction};
@@ -46,9 +51,10 @@ pub(crate) use self::scopes::misspelling;
 pub use self::scopes::{
     Entity, EntityType, FineGrained, GrantedRole, GrantedScope, Scope, TokenRole,
 };
+pub(crate) use self::service_account::{NewServiceAccount, ServiceAccount, ServiceAccounts};
 pub(crate) use self::session::{Lifetimes, Session, Sessions};
 pub use self::token::{CreatedToken, NewToken, TokenInfo};
-pub(crate) use self::token::{Principal, Tokens};
+pub(crate) use self::token::{Principal, TokenOwner, Tokens};
 pub use self::user::User;
 pub(crate) use self::user::{Namespace, NamespaceType, NewUser, Users};
 pub use hubtoken_core::repository::RepositoryType;
@@ -59,6 +65,8 @@ pub(crate) trait Registry:
     Users
     + Organizations
     + Tokens
+    + ServiceAccounts
+    + AccountTokens
     + Repositories
     + Approvals
     + MemberTokens

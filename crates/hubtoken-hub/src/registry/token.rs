@@ -7,7 +7,9 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::{Actor, AuditContext, GrantedRole, Membership, Restriction, TokenRole, User};
+use super::{
+    Actor, AuditContext, GrantedRole, Membership, Restriction, ServiceAccount, TokenRole, User,
+};
 use crate::cached_json::CachedJson;
 use crate::error::HubError;
 use crate::secret::{Digest, Secret};
@@ -53,10 +55,45 @@ pub struct CreatedToken {
     pub info: TokenInfo,
 }
 
+/// The account that a token acts for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TokenOwner {
+    User(User),
+    ServiceAccount(ServiceAccount),
+}
+
+impl TokenOwner {
+    /// The account's id.
+    pub(crate) fn id(&self) -> &str {
+        match self {
+            Self::User(user) => &user.id,
+            Self::ServiceAccount(account) => &account.id,
+        }
+    }
+
+    /// The account's name in logs, commits and messages.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::User(user) => &user.name,
+            Self::ServiceAccount(account) => &account.user,
+        }
+    }
+
+    /// The namespace that a repository without one belongs to: the user's own, or the
+    /// organization of a service account.
+    pub(crate) fn default_namespace(&self) -> &str {
+        match self {
+            Self::User(user) => &user.name,
+            Self::ServiceAccount(account) => &account.organization.name,
+        }
+    }
+}
+
 /// The authenticated caller, as identified by a valid token.
 #[derive(Debug)]
 pub(crate) struct Principal {
-    pub user: User,
+    pub owner: TokenOwner,
+    /// The user's organizations. A service account is no member of its own.
     pub memberships: Vec<Membership>,
     /// The user's organizations that block this token, by id. Usually empty.
     pub restrictions: Vec<(String, Restriction)>,
@@ -71,10 +108,17 @@ pub(crate) struct Principal {
 impl Principal {
     /// The actor for the audit log.
     pub(crate) fn actor(&self) -> Actor {
-        Actor::User {
-            id: self.user.id.clone(),
-            name: self.user.name.clone(),
-            token: Some(self.token.id.clone()),
+        let token = self.token.id.clone();
+        match &self.owner {
+            TokenOwner::User(user) => Actor::User {
+                id: user.id.clone(),
+                name: user.name.clone(),
+                token: Some(token),
+            },
+            TokenOwner::ServiceAccount(account) => Actor::ServiceAccount {
+                name: account.user.clone(),
+                token,
+            },
         }
     }
 

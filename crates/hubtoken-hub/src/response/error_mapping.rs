@@ -73,6 +73,8 @@ impl From<HubError> for ApiError {
             | HubError::UnknownNamespace { .. }
             | HubError::UnknownToken { .. }
             | HubError::UnknownMemberToken { .. }
+            | HubError::UnknownServiceAccount { .. }
+            | HubError::UnknownAccountToken { .. }
             | HubError::UnknownRepository { .. } => StatusCode::NOT_FOUND,
             HubError::NameTaken { .. }
             | HubError::RepositoryExists { .. }

@@ -7,6 +7,7 @@
 mod api_error;
 mod error_format;
 mod error_mapping;
+mod success;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, ETAG, WWW_AUTHENTICATE};
@@ -17,6 +18,7 @@ use serde_json::json;
 
 pub(crate) use self::api_error::ApiError;
 pub(crate) use self::error_format::ErrorFormat;
+pub(crate) use self::success::{created, no_content, uncacheable};
 use super::cached_json::CachedJson;
 
 pub(crate) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");

@@ -13,7 +13,7 @@ use crate::blocking::{run_blocking, spawn_io};
 use crate::error::HubError;
 use crate::names;
 use crate::registry::{
-    AuditContext, Gate, Namespace, NewRepository, Repository, RepositoryType, User,
+    AuditContext, Gate, Namespace, NewRepository, Repository, RepositoryType, TokenOwner,
 };
 use crate::repository::{Author, OpenRepository, RepositoryError, Store};
 use crate::secret;
@@ -25,7 +25,7 @@ impl HubState {
         kind: RepositoryType,
         namespace: &Namespace,
         name: &str,
-        creator: Option<&User>,
+        creator: Option<&TokenOwner>,
         (private, gated): (bool, Option<Gate>),
         context: &AuditContext,
     ) -> Result<Repository, HubError> {
@@ -42,10 +42,13 @@ impl HubState {
         }
         let now = context.at;
         let id = secret::object_id()?;
-        let author = author(creator.map_or(&namespace.name, |user| &user.name), now);
+        let author = author(
+            creator.map_or(namespace.name.as_str(), TokenOwner::name),
+            now,
+        );
         self.with_store(&id, move |store, id| store.create(kind, id, &author))
             .await?;
-        let creator_id = creator.map_or(namespace.id.as_str(), |user| user.id.as_str());
+        let creator_id = creator.map_or(namespace.id.as_str(), TokenOwner::id);
         let new = NewRepository {
             id: &id,
             kind,

@@ -32,6 +32,7 @@ mod pages_sign_in;
 mod policies;
 mod public;
 mod repositories;
+mod service_accounts;
 mod support;
 mod unknown_paths;
 mod upgrade;

@@ -60,6 +60,7 @@ fn what_happens_is_counted_without_a_name() {
         "hubtoken_users 2",
         "hubtoken_organizations 1",
         "hubtoken_tokens 1",
+        "hubtoken_service_accounts 0",
         "hubtoken_repositories 1",
         "hubtoken_uploads 0",
         "hubtoken_stopping 0",

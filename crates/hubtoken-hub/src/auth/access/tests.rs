@@ -1,5 +1,6 @@
 //! The policy as a table: every kind of caller against every kind of repository.
 
+mod accounts;
 mod namespaces;
 
 use std::sync::OnceLock;
@@ -26,13 +27,13 @@ fn principal(user: &str, role_in_acme: Option<OrganizationRole>, role: GrantedRo
         created_at: epoch,
     };
     Principal {
-        user: User {
+        owner: TokenOwner::User(User {
             id: text(user),
             name: text("someone"),
             fullname: text(""),
             email: None,
             created_at: epoch,
-        },
+        }),
         memberships: role_in_acme
             .map(|role| Membership { organization, role })
             .into_iter()

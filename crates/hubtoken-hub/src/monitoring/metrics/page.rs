@@ -98,8 +98,13 @@ impl Metrics {
             ("organizations", "Organizations", values.organizations),
             (
                 "tokens",
-                "Access tokens, expired ones included",
+                "Access tokens, expired ones and those of service accounts included",
                 values.tokens,
+            ),
+            (
+                "service_accounts",
+                "Service accounts",
+                values.service_accounts,
             ),
             ("repositories", "Repositories", values.repositories),
         ] {

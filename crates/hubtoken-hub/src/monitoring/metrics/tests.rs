@@ -58,6 +58,7 @@ fn names_and_types_are_what_dashboards_know() {
             "users gauge",
             "organizations gauge",
             "tokens gauge",
+            "service_accounts gauge",
             "repositories gauge",
             "start_time_seconds gauge",
             "stopping gauge",

@@ -38,6 +38,7 @@ pub(super) static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
 fn group_label(value: &str) -> &'static str {
     match value {
         "token" => "Tokens",
+        "service-account" => "Service accounts",
         "login" => "Signing in",
         "logout" => "Signing out",
         "user" => "Users",

@@ -86,6 +86,8 @@ pub(super) fn action_label(act: AuditAction) -> &'static str {
         AuditAction::TokenChange => "Changed a token's permissions",
         AuditAction::TokenDelete => "Deleted a token",
         AuditAction::TokenRevoke => "Revoked a token by its value",
+        AuditAction::ServiceAccountCreate => "Created a service account",
+        AuditAction::ServiceAccountDelete => "Deleted a service account",
         AuditAction::LoginSucceeded => "Signed in",
         AuditAction::LoginFailed => "Failed to sign in",
         AuditAction::Logout => "Signed out",

@@ -89,10 +89,7 @@ pub(super) async fn a_token_lives_and_dies(fixture: &Fixture) {
         .unwrap();
     let id = first.info.id.clone();
     let known = fixture.identify(&registry, &first.value).await.unwrap();
-    assert_eq!(
-        (known.user.name.as_str(), &known.token),
-        ("alice", &first.info)
-    );
+    assert_eq!((known.owner.name(), &known.token), ("alice", &first.info));
 
     let renamed = registry
         .rename_token("alice", "ci", "laptop", &context)

@@ -8,6 +8,7 @@ mod audit;
 mod caching;
 mod decisions;
 mod entities;
+mod service_accounts;
 mod sessions;
 
 use std::sync::Arc;
@@ -70,6 +71,9 @@ run_all!(
         audit::entries_are_found_and_turned_page_by_page,
         audit::entries_are_kept_as_long_as_they_must,
         audit::a_name_that_is_nobodys_is_not_kept,
+        service_accounts::an_account_and_its_tokens_live_and_die,
+        service_accounts::only_administrators_change_accounts,
+        service_accounts::grants_are_on_the_organization_and_on_repositories,
         sessions::a_new_password_ends_the_sessions_of_its_user,
         sessions::the_first_administrators_password_ends_sessions_too,
         caching::what_is_remembered_is_what_the_database_says,

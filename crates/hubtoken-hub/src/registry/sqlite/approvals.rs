@@ -25,18 +25,19 @@ pub(super) const SELECT: &str = "SELECT tokens.*, users.name AS owner, members.r
 
 impl Sqlite {
     /// Checks, within the transaction, that a user who changes an organization administers it.
-    async fn check_administrator(
+    pub(super) async fn check_administrator(
         &self,
         transaction: &mut WriteTransaction,
         organization: &Organization,
         context: &AuditContext,
     ) -> Result<(), HubError> {
-        let Actor::User { id, name, .. } = &context.actor else {
-            return if context.actor == Actor::Nobody {
-                Err(not_administrator("nobody", organization))
-            } else {
-                Ok(())
-            };
+        let (id, name) = match &context.actor {
+            Actor::User { id, name, .. } => (id, name),
+            Actor::ServiceAccount { name, .. } => {
+                return Err(not_administrator(name, organization));
+            }
+            Actor::Nobody => return Err(not_administrator("nobody", organization)),
+            Actor::AdminKey | Actor::Program => return Ok(()),
         };
         let found = sqlx::query(
             "SELECT 1 FROM members WHERE organization_id = ? AND user_id = ? AND role = 'admin'",

@@ -33,6 +33,7 @@ impl Sqlite {
     ) -> Result<(), HubError> {
         let (actor_name, actor_token) = match &context.actor {
             Actor::User { name, token, .. } => (Some(name), token.as_ref()),
+            Actor::ServiceAccount { name, token } => (Some(name), Some(token)),
             Actor::AdminKey | Actor::Program | Actor::Nobody => (None, None),
         };
         let at = to_milliseconds(context.at);

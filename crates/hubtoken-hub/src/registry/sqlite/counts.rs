@@ -13,7 +13,8 @@ impl CountStore for Sqlite {
         let row = sqlx::query(
             "SELECT (SELECT count(*) FROM namespaces WHERE kind = 'user'),
                     (SELECT count(*) FROM namespaces WHERE kind = 'org'),
-                    (SELECT count(*) FROM tokens),
+                    (SELECT count(*) FROM tokens) + (SELECT count(*) FROM service_account_tokens),
+                    (SELECT count(*) FROM service_accounts),
                     (SELECT count(*) FROM repositories)",
         )
         .fetch_one(&self.pool)
@@ -28,7 +29,8 @@ impl CountStore for Sqlite {
             users: count(0)?,
             organizations: count(1)?,
             tokens: count(2)?,
-            repositories: count(3)?,
+            service_accounts: count(3)?,
+            repositories: count(4)?,
         })
     }
 }

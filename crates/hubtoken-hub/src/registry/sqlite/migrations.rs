@@ -151,6 +151,59 @@ const STEPS: &[(&str, &str)] = &[
         "ALTER TABLE tokens ADD COLUMN inference_requests INTEGER NOT NULL DEFAULT 0;",
         "PRAGMA user_version = 5",
     ),
+    // Service accounts and their tokens. The audit log is written anew, because a table's list of
+    // accepted actors cannot be changed; its numbers go on where they were.
+    (
+        "CREATE TABLE service_accounts (
+            id TEXT PRIMARY KEY,
+            organization_id TEXT NOT NULL REFERENCES namespaces (id) ON DELETE CASCADE,
+            user_name TEXT NOT NULL UNIQUE,
+            name TEXT NOT NULL,
+            description TEXT,
+            created_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX service_accounts_by_organization ON service_accounts (organization_id);
+        CREATE TABLE service_account_tokens (
+            id TEXT PRIMARY KEY,
+            account_id TEXT NOT NULL REFERENCES service_accounts (id) ON DELETE CASCADE,
+            name TEXT NOT NULL,
+            grants TEXT NOT NULL,
+            digest BLOB NOT NULL UNIQUE,
+            last4 TEXT NOT NULL,
+            created_at INTEGER NOT NULL,
+            last_used_at INTEGER
+        ) STRICT;
+        CREATE INDEX service_account_tokens_by_account ON service_account_tokens (account_id);
+        CREATE TABLE audit_with_service_accounts (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            at INTEGER NOT NULL,
+            act TEXT NOT NULL,
+            actor TEXT NOT NULL CHECK (actor IN ('user', 'service-account', 'admin-key', 'program', 'nobody')),
+            actor_name TEXT COLLATE NOCASE,
+            actor_token TEXT,
+            address TEXT,
+            user_name TEXT COLLATE NOCASE,
+            organization TEXT COLLATE NOCASE,
+            token_id TEXT,
+            token_name TEXT,
+            token_last4 TEXT,
+            repository TEXT,
+            detail TEXT
+        ) STRICT;
+        INSERT INTO audit_with_service_accounts SELECT * FROM audit;
+        DELETE FROM sqlite_sequence WHERE name = 'audit_with_service_accounts';
+        INSERT INTO sqlite_sequence (name, seq)
+            SELECT 'audit_with_service_accounts', seq FROM sqlite_sequence WHERE name = 'audit';
+        DROP TABLE audit;
+        ALTER TABLE audit_with_service_accounts RENAME TO audit;
+        CREATE INDEX audit_by_time ON audit (at);
+        CREATE INDEX audit_by_actor ON audit (actor_name);
+        CREATE INDEX audit_by_user ON audit (user_name);
+        CREATE INDEX audit_by_organization ON audit (organization);
+        CREATE TRIGGER audit_is_not_rewritten BEFORE UPDATE ON audit
+            BEGIN SELECT RAISE(ABORT, 'entries of the audit log do not change'); END;",
+        "PRAGMA user_version = 6",
+    ),
 ];
 
 /// The schema version that this Hub version writes.

@@ -9,6 +9,7 @@
 //! Principals can therefore be cached in memory (`principal_cache`), as long as every change that
 //! affects them goes through [`Sqlite::commit`].
 
+mod account_tokens;
 mod administrators;
 mod approval_requests;
 mod approvals;
@@ -21,6 +22,7 @@ mod principal_cache;
 mod repositories;
 mod rows;
 mod scopes;
+mod service_accounts;
 mod sessions;
 pub(crate) mod snapshot;
 mod tokens;

@@ -128,20 +128,20 @@ mod tests {
     use std::sync::atomic::AtomicI64;
 
     use super::*;
-    use crate::registry::{GrantedRole, TokenInfo, User};
+    use crate::registry::{GrantedRole, TokenInfo, TokenOwner, User};
 
     const DIGEST: Digest = [7; 32];
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
     fn principal(expires_at: Option<OffsetDateTime>) -> Arc<Principal> {
         Arc::new(Principal {
-            user: User {
+            owner: TokenOwner::User(User {
                 id: "a".to_owned(),
                 name: "alice".to_owned(),
                 fullname: String::new(),
                 email: None,
                 created_at: NOW,
-            },
+            }),
             memberships: Vec::new(),
             restrictions: Vec::new(),
             token: TokenInfo {

@@ -11,7 +11,7 @@ use crate::clock::from_milliseconds;
 use crate::error::HubError;
 use crate::registry::{
     ApprovalStatus, FineGrained, GrantedRole, Membership, Organization, OrganizationRole,
-    Principal, TokenInfo, TokenPolicy, User,
+    Principal, TokenInfo, TokenOwner, TokenPolicy, User,
 };
 
 /// Selects a token, its owner, and one row per organization of the owner: one query instead of
@@ -64,7 +64,7 @@ impl Sqlite {
             memberships.push(membership);
         }
         Ok(Some(Principal {
-            user,
+            owner: TokenOwner::User(user),
             memberships,
             restrictions,
             token,

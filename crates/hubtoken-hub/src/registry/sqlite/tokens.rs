@@ -214,7 +214,12 @@ impl Tokens for Sqlite {
             .fetch_optional(transaction.connection())
             .await
             .map_err(|error| self.database_error(&error))?;
-            let Some(row) = row else { continue };
+            let Some(row) = row else {
+                is_changed |= self
+                    .revoke_account_token(&mut transaction, digest, context)
+                    .await?;
+                continue;
+            };
             let found = self.token(&row)?;
             let owner: String = row
                 .try_get("owner")
@@ -250,8 +255,12 @@ impl Tokens for Sqlite {
             .fetch_all(&self.pool)
             .await
             .map_err(|error| self.database_error(&error))?;
-        let Some(principal) = self.principal(&rows)? else {
-            return Ok(None);
+        let principal = match self.principal(&rows)? {
+            Some(principal) => principal,
+            None => match self.account_principal(digest).await? {
+                Some(principal) => principal,
+                None => return Ok(None),
+            },
         };
         if is_expired(&principal, now) {
             return Ok(None);
@@ -264,12 +273,20 @@ impl Tokens for Sqlite {
 
     async fn touch_token(&self, id: &str, now: OffsetDateTime) -> Result<(), HubError> {
         let mut transaction = self.begin_write().await?;
-        sqlx::query("UPDATE tokens SET last_used_at = ? WHERE id = ?")
-            .bind(to_milliseconds(now))
-            .bind(id)
-            .execute(transaction.connection())
-            .await
-            .map_err(|error| self.database_error(&error))?;
+        for statement in [
+            "UPDATE tokens SET last_used_at = ? WHERE id = ?",
+            "UPDATE service_account_tokens SET last_used_at = ? WHERE id = ?",
+        ] {
+            let done = sqlx::query(statement)
+                .bind(to_milliseconds(now))
+                .bind(id)
+                .execute(transaction.connection())
+                .await
+                .map_err(|error| self.database_error(&error))?;
+            if done.rows_affected() > 0 {
+                break;
+            }
+        }
         self.commit(transaction, CacheEffect::None).await
     }
 

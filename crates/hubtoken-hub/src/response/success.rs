@@ -1,4 +1,4 @@
-//! Responses of the administration API other than plain JSON.
+//! Successful responses other than plain JSON.
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, ETAG};
@@ -6,23 +6,23 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 
-use crate::response::{ApiResult, json_response};
+use super::{ApiResult, json_response};
 
-pub(super) fn created(body: &Value) -> ApiResult {
+pub(crate) fn created(body: &Value) -> ApiResult {
     let mut response = json_response(body)?;
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
 }
 
 /// A response that contains a secret: no cache may store it, and no `ETag` may contain its digest.
-pub(super) fn uncacheable(mut response: Response) -> Response {
+pub(crate) fn uncacheable(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.remove(ETAG);
     response
 }
 
-pub(super) fn no_content() -> Response {
+pub(crate) fn no_content() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
