@@ -5,13 +5,15 @@
 //! read it as well, so both see the same token.
 
 use std::ffi::{OsStr, OsString};
+use std::sync::Mutex;
 
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyModule, PyType};
+use pyo3::types::{PyBytes, PyDict, PyModule, PyTuple, PyType};
 
 use crate::env::{Environment, StaticEnvironment};
+use crate::sync::lock_ignoring_poison;
 
 /// The environment of one call.
 pub enum PythonEnvironment {
@@ -97,6 +99,46 @@ impl Environment for PythonEnvironment {
             Self::Copy(environment) => environment.clone(),
         }
     }
+
+    fn are_accepted(
+        &self,
+        names: &'static [&'static str],
+        accepts: &mut dyn FnMut(usize, Option<&[u8]>) -> bool,
+    ) -> bool {
+        match self {
+            Self::Interpreter(dictionary) => Python::attach(|py| {
+                let dictionary = dictionary.bind(py);
+                keys(py, names).is_ok_and(|keys| {
+                    keys.bind(py)
+                        .iter_borrowed()
+                        .enumerate()
+                        .all(|(position, key)| {
+                            let value = dictionary.get_item(key).ok().flatten();
+                            let value = value
+                                .as_ref()
+                                .and_then(|value| value.cast::<PyBytes>().ok());
+                            accepts(position, value.map(PyBytesMethods::as_bytes))
+                        })
+                })
+            }),
+            Self::Copy(environment) => environment.are_accepted(names, accepts),
+        }
+    }
+}
+
+/// The names as the dictionary has them. They are made once, with their hashes: that takes longer
+/// than to look them up.
+fn keys(py: Python<'_>, names: &'static [&'static str]) -> PyResult<Py<PyTuple>> {
+    static KNOWN: Mutex<Vec<(&'static [&'static str], Py<PyTuple>)>> = Mutex::new(Vec::new());
+    let is_same = |known: &&(&[&str], Py<PyTuple>)| std::ptr::eq(known.0, names);
+    if let Some((_, keys)) = lock_ignoring_poison(&KNOWN).iter().find(is_same) {
+        return Ok(keys.clone_ref(py));
+    }
+    // Not while locked: a new object may run the garbage collector, and with it another thread.
+    let bytes = names.iter().map(|name| PyBytes::new(py, name.as_bytes()));
+    let keys = PyTuple::new(py, bytes)?.unbind();
+    lock_ignoring_poison(&KNOWN).push((names, keys.clone_ref(py)));
+    Ok(keys)
 }
 
 #[cfg(unix)]

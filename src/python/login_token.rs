@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyEOFError, PyNotImplementedError};
 use pyo3::prelude::*;
 use zeroize::Zeroizing;
 
-use super::arguments::{inputs, warn};
+use super::arguments::warn;
 use super::environment::PythonEnvironment;
 use super::error::classes::HubTokenWarning;
 use super::error::to_python;
@@ -23,7 +23,7 @@ use crate::expiry::Expiry;
 use crate::login;
 use crate::process_state::ProcessState;
 use crate::resolve::in_effect::InEffect;
-use crate::resolve::{Argument, ambient_endpoint};
+use crate::resolve::{Argument, Inputs, ambient_endpoint};
 use crate::source::Source;
 use crate::token::Token;
 use crate::trace::{SourceStatus, Trace};
@@ -136,7 +136,9 @@ pub fn print(py: Python<'_>, text: &str) -> PyResult<()> {
 /// `None` if it cannot be told.
 pub fn in_effect(py: Python<'_>, process: &ProcessState) -> Option<InEffect> {
     let host = PythonHost::new(process);
-    let inputs = inputs(py).ok()?.with_host(&host);
+    let environment = PythonEnvironment::current(py).ok()?;
+    let folder = std::env::current_dir().ok();
+    let inputs = Inputs::read_for_token(&environment, folder).with_host(&host);
     py.detach(|| process.resolver.in_effect(&inputs)).ok()
 }
 

@@ -158,6 +158,23 @@ pub trait Environment {
 
     /// A copy of all variables, for starting a program.
     fn all(&self) -> StaticEnvironment;
+
+    /// Whether the values of these variables are accepted, each with its position in the list.
+    /// Every call that uses a cached token asks this, so an environment may know a quicker way than
+    /// to read and copy one variable after the other.
+    fn are_accepted(
+        &self,
+        names: &'static [&'static str],
+        accepts: &mut dyn FnMut(usize, Option<&[u8]>) -> bool,
+    ) -> bool {
+        names.iter().enumerate().all(|(position, name)| {
+            let value = self.get(name);
+            accepts(
+                position,
+                value.as_ref().map(|value| value.as_encoded_bytes()),
+            )
+        })
+    }
 }
 
 /// The environment of this process, read at each call.

@@ -108,7 +108,8 @@ impl Token {
         if value.is_empty() {
             return Ok(None);
         }
-        let other_secret = match find_problem(&value, bytes) {
+        let (prefix, kind) = split_prefix(&value);
+        let other_secret = match find_problem(&value, prefix, bytes) {
             None => None,
             Some(problem) if takes_other_secrets && problem.other_secret.is_some() => {
                 problem.other_secret
@@ -116,7 +117,7 @@ impl Token {
             Some(problem) => return Err(Error::TokenFormat(problem.message)),
         };
         Ok(Some(Self {
-            kind: TokenKind::of(&value),
+            kind,
             pasted_line,
             other_secret,
             digest: OnceLock::new(),

@@ -35,7 +35,7 @@ const MTIME_GRANULARITY: Duration = Duration::from_millis(100);
 const MAXIMUM_FOLDERS: usize = 64;
 
 /// The variables that decide whether a token from the environment is used, and which one.
-const ENVIRONMENT: [&str; 6] = [
+static ENVIRONMENT: [&str; 6] = [
     env::HF_TOKEN,
     env::HF_ENDPOINT,
     env::HUBTOKEN_INSECURE_HOSTS,
@@ -45,7 +45,7 @@ const ENVIRONMENT: [&str; 6] = [
 ];
 
 /// The variables that decide where files are located.
-const FILES: [&str; 9] = [
+static FILES: [&str; 9] = [
     env::HUGGING_FACE_HUB_TOKEN,
     env::HF_TOKEN_PATH,
     env::HF_HOME,
@@ -154,11 +154,10 @@ fn value(environment: &dyn Environment, name: &str) -> Value {
 }
 
 /// Whether variables still have the cached values.
-fn same(environment: &dyn Environment, names: &[&str], known: &[Value]) -> bool {
-    names.iter().zip(known).all(|(name, known)| {
-        let now = environment.get(name);
-        now.as_ref().map(|value| value.as_encoded_bytes())
-            == known.as_ref().map(|value| value.as_slice())
+fn same(environment: &dyn Environment, names: &'static [&'static str], known: &[Value]) -> bool {
+    environment.are_accepted(names, &mut |position, now| {
+        let known = known.get(position).and_then(Option::as_ref);
+        now == known.map(|value| value.as_slice())
     })
 }
 

@@ -74,6 +74,18 @@ impl<'a> Inputs<'a> {
     /// Reads the environment; `folder` is the working directory.
     #[must_use]
     pub fn read(environment: &dyn Environment, folder: Option<PathBuf>) -> Self {
+        let lookalikes = env::LOOKALIKES.into_iter();
+        let is_set = |name: &&str| env::text(environment, name).is_some();
+        Self {
+            lookalikes: lookalikes.filter(is_set).collect(),
+            ..Self::read_for_token(environment, folder)
+        }
+    }
+
+    /// The same where only the token matters, and not what a trace says of variables that nobody
+    /// reads.
+    #[must_use]
+    pub fn read_for_token(environment: &dyn Environment, folder: Option<PathBuf>) -> Self {
         Self {
             slow_sources: SlowSourceInputs {
                 host: &NoHost,
@@ -87,10 +99,7 @@ impl<'a> Inputs<'a> {
             tokens: TOKEN_VARIABLES.map(|name| environment.get(name)),
             origin: environment.get(env::HUBTOKEN_TOKEN_ORIGIN),
             endpoint: ambient_endpoint(environment),
-            lookalikes: env::LOOKALIKES
-                .into_iter()
-                .filter(|name| env::text(environment, name).is_some())
-                .collect(),
+            lookalikes: Vec::new(),
             paths: Paths::new(environment),
             home: crate::paths::home(environment),
             trust: Trust::read(environment),

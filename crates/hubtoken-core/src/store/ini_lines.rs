@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
-use memchr::{memchr, memchr2, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
 
 /// A line that is neither blank nor a comment.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
 pub(super) fn ini_lines(
     text: &str,
 ) -> impl Iterator<Item = Result<(Range<usize>, IniLine<'_>), String>> {
-    let mut names = Names::default();
+    let mut names = Names::with_capacity(estimated_tokens(text));
     // The keys of the current section.
     let mut keys: Option<Vec<Cow<'static, str>>> = None;
     // The indentation of the current field. Deeper lines continue it.
@@ -69,13 +69,17 @@ pub(super) fn ini_lines(
     lines(text)
         .zip(1_usize..)
         .filter_map(move |((whole, line), number)| {
-            let content = line.trim();
+            let content = trimmed(line);
             // A blank line belongs to the value before it, but tokens contain no line breaks, so
             // blank lines are dropped.
             if content.is_empty() || content.starts_with(['#', ';']) {
                 return None;
             }
-            let indentation = line.len() - line.trim_start().len();
+            let indentation = if content.len() == line.len() {
+                0
+            } else {
+                line.len() - line.trim_start().len()
+            };
             if field.is_some_and(|field| indentation > field) {
                 return Some(Ok((whole, IniLine::Continuation(content))));
             }
@@ -96,7 +100,7 @@ pub(super) fn ini_lines(
                 )));
             };
             let (key, value) = (&content[..sign], &content[sign + 1..]);
-            let key = lower(key.trim_end());
+            let key = lower(trimmed(key));
             if key.is_empty() {
                 return Some(Err(format!("line {number} has a value without a name")));
             }
@@ -105,7 +109,7 @@ pub(super) fn ini_lines(
             }
             keys.push(key.clone());
             field = Some(indentation);
-            let value = value.trim();
+            let value = trimmed(value);
             Some(Ok((
                 whole,
                 IniLine::Field {
@@ -117,6 +121,26 @@ pub(super) fn ini_lines(
         })
 }
 
+/// The length of a section with a token in it, at least.
+const SHORTEST_SECTION: usize = 16;
+
+/// About how many tokens a text has, so that a long list is not copied while it grows.
+pub(super) fn estimated_tokens(text: &str) -> usize {
+    let brackets = memchr_iter(b'[', text.as_bytes()).count();
+    brackets.min(text.len() / SHORTEST_SECTION)
+}
+
+/// Removes white space from both ends. Most pieces of a line have none there but one ASCII space,
+/// which is seen without decoding characters.
+fn trimmed(text: &str) -> &str {
+    let text = text.strip_prefix(' ').unwrap_or(text);
+    let text = text.strip_suffix(' ').unwrap_or(text);
+    match text.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
+    }
+}
+
 /// The name between the brackets, which extends to the last one.
 fn section(content: &str) -> Option<&str> {
     let rest = content.strip_prefix('[')?;
@@ -126,13 +150,19 @@ fn section(content: &str) -> Option<&str> {
 
 /// The names seen so far. `huggingface_hub` writes them in ascending order, which rules out
 /// duplicates without a set.
-#[derive(Default)]
 struct Names<'a> {
     ordered: Vec<&'a str>,
     seen: Option<HashSet<&'a str>>,
 }
 
 impl<'a> Names<'a> {
+    fn with_capacity(capacity: usize) -> Self {
+        Self {
+            ordered: Vec::with_capacity(capacity),
+            seen: None,
+        }
+    }
+
     /// Adds a name. Returns whether it is new.
     fn add(&mut self, name: &'a str) -> bool {
         if self.seen.is_none() {

@@ -27,7 +27,7 @@ use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
-use self::ini_lines::{DEFAULT, IniLine, ini_lines};
+use self::ini_lines::{DEFAULT, IniLine, estimated_tokens, ini_lines};
 pub(crate) use self::stored_token::by_name;
 pub use self::stored_token::{Entry, IssuedFields, StoredToken};
 pub use self::token_metadata::TokenMetadata;
@@ -125,7 +125,7 @@ fn entries(text: &str) -> Result<Vec<StoredToken>, String> {
 /// The stored tokens in a text without inheritance or continuation lines, which includes everything
 /// that `huggingface_hub` writes. `None` for other texts, which need the full parser.
 fn plain_entries(text: &str) -> Result<Option<Vec<StoredToken>>, String> {
-    let mut stored: Vec<StoredToken> = Vec::new();
+    let mut stored: Vec<StoredToken> = Vec::with_capacity(estimated_tokens(text));
     let mut name = "";
     let mut expires_at = None;
     // Whether the last stored token belongs to the current section.

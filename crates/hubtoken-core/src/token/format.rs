@@ -109,8 +109,8 @@ impl From<String> for Problem {
 }
 
 /// Why a value of these kinds of bytes cannot be a token; `None` if it can.
-pub(super) fn find_problem(value: &str, bytes: ByteKinds) -> Option<Problem> {
-    let (prefix, _) = split_prefix(value);
+/// `prefix` is that of its kind.
+pub(super) fn find_problem(value: &str, prefix: &str, bytes: ByteKinds) -> Option<Problem> {
     // Most masks and placeholders also contain an illegal character, but that would be a less
     // helpful message.
     let has_mark = bytes.have(ByteKinds::ILLEGAL)

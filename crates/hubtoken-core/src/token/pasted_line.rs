@@ -133,7 +133,11 @@ fn stripped(mut text: &str) -> (&str, Option<PastedLine>) {
 }
 
 fn trimmed(text: &str) -> &str {
-    text.trim_matches(is_invisible)
+    // Nearly every value begins and ends with a visible ASCII character.
+    match text.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim_matches(is_invisible),
+    }
 }
 
 /// The text inside one pair of quotes, unless these are the quotes of two texts.
