@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::env::{Environment as _, ProcessEnvironment};
-use crate::identity::cache::shared::Timestamp;
-use crate::identity::clock::Clock;
+use crate::clock::Timestamp;
+use crate::clock::Clock;
 
 /// The variable that names the file.
 const HUBTOKEN_TEST_CLOCK: &str = "HUBTOKEN_TEST_CLOCK";

@@ -8,6 +8,7 @@
 
 pub mod authorization;
 pub mod bounded_file;
+pub mod clock;
 pub mod credential;
 pub mod edit_distance;
 pub mod endpoint;

@@ -18,7 +18,7 @@ use crate::credential::Credential;
 use crate::error::Error;
 use crate::identity::Options;
 use crate::identity::cache::key::Key;
-use crate::identity::cache::shared::Timestamp;
+use crate::clock::Timestamp;
 use crate::identity::client::{Client, DecisionKey, HubConnection, IdentityAnswer};
 use crate::identity::failure::{Failure, format_duration};
 use crate::interrupt::Interrupt;

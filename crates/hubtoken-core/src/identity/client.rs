@@ -19,7 +19,7 @@ use super::cache::memory::ClientCache;
 pub use super::cache::memory::DecisionKey;
 use super::cache::shared::{CacheKey, LeaseTiming};
 use super::cache::shared_caches::SharedCaches;
-use super::clock::Clock;
+use crate::clock::Clock;
 use super::failure::Failure;
 use super::model::Identity;
 use super::settings::Settings;

@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use super::Options;
-use super::clock::Clock;
+use crate::clock::Clock;
 use super::failure::Failure;
 use crate::http::{TimeLimit, no_answer_within};
 

@@ -12,7 +12,6 @@ pub mod auth_check;
 pub mod cache;
 pub mod caller_token;
 pub mod client;
-pub mod clock;
 mod deadline;
 pub mod failure;
 pub mod freshness;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use hubtoken_core::error::{DenialKind, Error, ResponseDetails, UnknownKind};
 use hubtoken_core::identity::cache::disk::DiskCache;
-use hubtoken_core::identity::cache::shared::{LeaseTiming, LimitScope, SharedEntry, Timestamp};
+use hubtoken_core::clock::Timestamp;
+use hubtoken_core::identity::cache::shared::{LeaseTiming, LimitScope, SharedEntry};
 use hubtoken_core::identity::client::{Client, IdentityAnswer};
 use hubtoken_core::identity::failure::Failure;
 use hubtoken_core::identity::freshness::{DoublingAge, Freshness, Repeated};

@@ -24,13 +24,13 @@ mod denials;
 pub mod leader;
 mod lease_poll;
 mod record;
-mod timestamp;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::clock::Timestamp;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::ResponseDetails;
@@ -45,7 +45,7 @@ pub use backend::{
 };
 pub use leader::{Election, Leadership, LeaseTiming};
 use record::{FailureRecord, Record, RepeatedRecord, ResponseRecord};
-pub use timestamp::Timestamp;
+
 
 /// How long a rate limit is trusted at most.
 pub const MAXIMUM_LIMIT: Duration = Duration::from_hours(1);

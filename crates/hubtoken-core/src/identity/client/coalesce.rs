@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::http::RouteId;
-use crate::identity::clock::Clock;
+use crate::clock::Clock;
 use crate::identity::deadline::Deadline;
 use crate::identity::failure::Failure;
 use crate::interrupt::Interrupt;

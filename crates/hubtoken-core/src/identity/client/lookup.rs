@@ -27,7 +27,7 @@ use crate::identity::Options;
 use crate::identity::cache::bounded::BoundedCache;
 use crate::identity::cache::key::Key;
 use crate::identity::cache::shared::{LimitScope, MAXIMUM_LIMIT};
-use crate::identity::clock::Clock;
+use crate::clock::Clock;
 use crate::identity::deadline::Deadline;
 use crate::identity::failure::Failure;
 use crate::interrupt::Interrupt;

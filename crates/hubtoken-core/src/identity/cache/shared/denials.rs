@@ -7,7 +7,8 @@
 //! backs off as one process does.
 
 use super::record::{DenialRecord, RepeatedRecord};
-use super::{RecordKind, SharedEntry, Timestamp};
+use super::{RecordKind, SharedEntry};
+use crate::clock::Timestamp;
 use crate::identity::freshness::Repeated;
 use crate::token::Digest;
 

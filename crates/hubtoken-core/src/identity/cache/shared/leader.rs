@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use super::lease_poll::LeasePoll;
 use super::{Heartbeat, Lease, SharedEntry, TryLease};
-use crate::identity::clock::Clock;
+use crate::clock::Clock;
 
 /// The timing of leases. Tests use shorter ones.
 ///

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Timestamp;
+use crate::clock::Timestamp;
 use crate::error::ResponseDetails;
 use crate::expiry::Expiry;
 use crate::http::response_details::from_record;

@@ -3,11 +3,13 @@
 //! It is a parameter, so that lifetimes, rate limits and leases are tested without waiting, and no
 //! test's outcome depends on timing.
 
+mod timestamp;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use super::cache::shared::Timestamp;
+pub use timestamp::Timestamp;
 
 static REPLACEMENT: OnceLock<Clock> = OnceLock::new();
 
