@@ -802,6 +802,8 @@ class HubToken:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
+                exchange was refused when it was repeated.
             TypeError: It is called without a request, by a library that takes it for a function
                 which returns the key: pass `token.reveal` there.
         """
@@ -847,6 +849,8 @@ class HubToken:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
+                exchange was refused when it was repeated.
 
         Example:
             >>> import hubtoken
@@ -871,6 +875,8 @@ class HubToken:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
+                exchange was refused when it was repeated.
 
         Example:
             >>> import hubtoken
@@ -888,6 +894,8 @@ class HubToken:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
+                exchange was refused when it was repeated.
 
         Example:
             >>> import hubtoken
@@ -908,12 +916,16 @@ class HubToken:
             A new dictionary with `HF_TOKEN`, `HF_ENDPOINT` and `HUBTOKEN_TOKEN_ORIGIN`, which
             contains the token's source for the child. It has none of the variables that would take
             precedence or keep the libraries from sending the token: `HF_OIDC_RESOURCE`,
-            `HF_HUB_DISABLE_IMPLICIT_TOKEN` and `HUGGINGFACE_CO_STAGING`.
+            `HF_HUB_DISABLE_IMPLICIT_TOKEN` and `HUGGINGFACE_CO_STAGING`. Where the token itself is
+            from an OIDC exchange that the child can repeat, `HF_OIDC_RESOURCE` stays: the child's
+            token is then renewed in time.
 
         Raises:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
+                exchange was refused when it was repeated.
 
         Example:
             >>> import hubtoken
@@ -944,6 +956,8 @@ class HubToken:
             hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
                 of another service.
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
+                exchange was refused when it was repeated.
 
         Example:
             >>> import hubtoken
@@ -964,11 +978,15 @@ class HubToken:
     def reveal(self, /) -> str:
         """The value, as a `str` whose `repr` is masked. Printing or formatting it shows the value.
 
+        A token of an OIDC exchange has the current value: the exchange is repeated before it ends.
+
         Returns:
             The value.
 
         Raises:
             hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+            hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
+                exchange was refused when it was repeated.
 
         Example:
             >>> import hubtoken
@@ -982,7 +1000,7 @@ class HubToken:
     def source(self, /) -> str:
         """Where the token came from.
 
-        This is `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>`, `store:<name>`,
+        This is `argument`, `oidc`, `env:HF_TOKEN`, `config:<file>`, `file:<path>`, `store:<name>`,
         `command:<program>`, `colab` or `kaggle`. An active token keeps its source.
         """
 
@@ -1658,6 +1676,8 @@ def get_token() -> str | None:
         hubtoken.errors.ConfigurationError: As for `resolve_token`.
         hubtoken.errors.StoreError: As for `resolve_token`.
         hubtoken.errors.TokenFormatError: As for `resolve_token`.
+        hubtoken.errors.LoginError: As for `resolve_token`.
+        hubtoken.errors.VerdictUnknownError: As for `resolve_token`.
         hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
 
     Example:
@@ -1757,7 +1777,7 @@ def is_known_permission(permission: str) -> bool:
     """
 
 def is_sent_anyway(token: HubToken, instead: dict[str, str | None] | None = None) -> bool:
-    """Whether `huggingface_hub` sends this very token if it is given none.
+    """Whether `huggingface_hub` sends this very token if it is given none, or makes the same exchange.
 
     Args:
         token: The token.
@@ -2009,6 +2029,7 @@ def require_permission(
         hubtoken.errors.TokenFormatError: As for `whoami`.
         hubtoken.errors.UntrustedEndpointError: As for `whoami`.
         hubtoken.errors.StoreError: As for `whoami`.
+        hubtoken.errors.LoginError: As for `whoami`.
         hubtoken.errors.ConfigurationError: As for `whoami`. A project's `role` and `repo` are not
             used.
         ValueError: The permission is misspelled or not a valid one; `repo` or `namespace` is not a
@@ -2097,6 +2118,7 @@ def require_role(
         hubtoken.errors.TokenFormatError: As for `whoami`.
         hubtoken.errors.UntrustedEndpointError: As for `whoami`.
         hubtoken.errors.StoreError: As for `whoami`.
+        hubtoken.errors.LoginError: As for `whoami`.
         hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
             not, and one of its values would be used; or the call names no role, and one is named by
             a file that is ignored because it belongs to another user.
@@ -2144,12 +2166,14 @@ def resolve_token(
 ) -> HubToken | None:
     """Finds the token to use.
 
-    Sources are tried in order: the argument, `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the source that
+    Sources are tried in order: the argument, an OIDC exchange if `HF_OIDC_RESOURCE` asks for one,
+    `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the source that
     a configuration file names (a stored token, a command, a token file), the active token file of
     `huggingface_hub`, and in a Colab or Kaggle notebook its secret `HF_TOKEN`. Files are read again
     when they change. A command's token is reused for five minutes, or until a minute before the
     expiry that it reported; a notebook is asked once, for at most 60 seconds
-    (`HUBTOKEN_SOURCE_TIMEOUT`). No request is sent to the Hub.
+    (`HUBTOKEN_SOURCE_TIMEOUT`). Only an exchange sends requests; its token is reused until five
+    minutes before its end.
 
     Args:
         token: A token as text, as `HubToken`, or as an object with `get_secret_value()`, such as
@@ -2173,6 +2197,8 @@ def resolve_token(
         hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
             not, and no source above it has a token; if one has, that is a `HubTokenWarning`.
         hubtoken.errors.StoreError: A source that was requested by name cannot be read.
+        hubtoken.errors.LoginError: The exchange that `HF_OIDC_RESOURCE` asks for was refused.
+        hubtoken.errors.VerdictUnknownError: It had no answer.
         ValueError: A token and a profile are both given.
         TypeError: The token is neither text, a `HubToken`, a `bool` nor `None`.
 
@@ -2184,7 +2210,7 @@ def resolve_token(
 
 def restore(
     source: str,
-    profile: str | None,
+    name: str | None,
     endpoint: str,
     fingerprint: str,
     mask: str,
@@ -2195,7 +2221,7 @@ def restore(
 
     Args:
         source: The source's label.
-        profile: The name of the stored token, if it is one.
+        name: The name of the stored token, or what the exchange of the token was for.
         endpoint: The Hub.
         fingerprint: The fingerprint.
         mask: The mask.
@@ -2315,6 +2341,7 @@ def whoami(
         hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
             not, and no source above it has a token.
         hubtoken.errors.StoreError: A source that was requested by name cannot be read.
+        hubtoken.errors.LoginError: The exchange that `HF_OIDC_RESOURCE` asks for was refused.
         ValueError: `max_age`, `max_stale` or `timeout` is not a number of seconds in range; a token
             and a profile are both given.
         TypeError: The token is neither text, a `HubToken`, a `bool` nor `None`.

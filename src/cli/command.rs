@@ -6,8 +6,8 @@ use super::context::Context;
 use super::exit_code::Code;
 use super::output::Output;
 use super::{
-    explain, git_credential, hub, list, login, logout, rename, require, run, setup_git, status,
-    switch, token, use_profile, whoami,
+    explain, git_credential, hub, list, login, logout, oidc, rename, require, run, setup_git,
+    status, switch, token, use_profile, whoami,
 };
 
 /// The whole command line.
@@ -88,6 +88,8 @@ pub enum Command {
     Token(token::Args),
     /// Run a command with the token in its environment
     Run(run::Args),
+    /// Show what the id token of this CI job states, and what it is exchanged for
+    Oidc(oidc::Args),
     /// Make git get the Hub's password from hubtoken
     SetupGit(setup_git::Args),
     /// Answer git's request for a password; git runs this
@@ -111,6 +113,7 @@ pub fn dispatch(verb: Command, context: &Context<'_>, output: &Output<'_, '_>) -
         Command::Rename(arguments) => rename::run(&arguments, context, output),
         Command::Token(arguments) => token::run(&arguments, context, output),
         Command::Run(arguments) => run::run(&arguments, context, output),
+        Command::Oidc(_) => oidc::run(context, output),
         Command::SetupGit(arguments) => setup_git::run(&arguments, context, output),
         Command::GitCredential(arguments) => git_credential::run(&arguments, context, output),
         Command::Hub(arguments) => hub::run(arguments, context, output),

@@ -48,7 +48,7 @@ pub fn run(
         page.paragraph(&match (found, endpoint) {
             (Some(step), Some(endpoint)) => format!(
                 "{} from {}, for {endpoint}",
-                step.mask.as_deref().unwrap_or_default(),
+                step.mask.as_deref().unwrap_or("a token"),
                 step.source
             ),
             _ => "no token. Set HF_TOKEN, or log in with `hubtoken login`".to_owned(),

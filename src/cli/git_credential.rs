@@ -104,7 +104,7 @@ fn get(context: &Context<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> 
     let usage = |error: ProtocolError| Failure::Usage(error.to_string());
     let input = protocol::read(&mut **context.stdin.reader.borrow_mut()).map_err(usage)?;
     let asked = Attributes::parse(&input).map_err(usage)?;
-    let host = token_context::shell(context);
+    let host = token_context::local_host(context);
     let inputs = Inputs::read(context.environment, context.folder.clone()).with_host(&host);
     let answer = helper::get(&asked, &inputs)?;
     for warning in &answer.warnings {

@@ -161,7 +161,7 @@ pub fn date(moment: OffsetDateTime) -> String {
 }
 
 /// How far in the future or past a time is.
-fn distance(moment: OffsetDateTime, now: OffsetDateTime) -> String {
+pub fn distance(moment: OffsetDateTime, now: OffsetDateTime) -> String {
     let minutes = (moment - now).whole_minutes();
     if minutes < 0 {
         return "past".to_owned();

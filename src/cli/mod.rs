@@ -30,6 +30,7 @@ mod layout;
 mod list;
 mod login;
 mod logout;
+mod oidc;
 mod output;
 mod rename;
 mod require;

@@ -93,7 +93,7 @@ pub fn run(
     session.credential.endpoint.check_other_programs()?;
     let mut command = Command::new(program);
     command.args(rest);
-    hand_over(&mut command, &session.credential);
+    hand_over(&mut command, &session.credential, context);
     let problem = context.launcher.launch(&mut command);
     Err(failure(&program.to_string_lossy(), &problem))
 }
@@ -161,8 +161,8 @@ impl Args {
 }
 
 /// Sets the token and its Hub, and removes variables that would take precedence over them or keep
-/// the token from being sent. The rest is inherited.
-fn hand_over(command: &mut Command, credential: &Credential) {
+/// the token from being sent, unless they lead to the same right. The rest is inherited.
+fn hand_over(command: &mut Command, credential: &Credential, context: &Context<'_>) {
     command
         .env(env::HF_TOKEN, credential.token.expose())
         .env(env::HF_ENDPOINT, credential.endpoint.as_str())
@@ -170,7 +170,7 @@ fn hand_over(command: &mut Command, credential: &Credential) {
             env::HUBTOKEN_TOKEN_ORIGIN,
             placed::origin(credential, Placement::Run),
         );
-    for name in placed::OVERRIDING {
+    for name in placed::overriding(credential, context.environment) {
         command.env_remove(name);
     }
 }

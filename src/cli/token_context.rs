@@ -8,13 +8,16 @@ use std::time::Duration;
 use super::args::TokenArgs;
 use super::context::Context;
 use crate::credential::Credential;
+use crate::endpoint::Endpoint;
+use crate::env::StaticEnvironment;
 use crate::error::Error;
 use crate::identity::client::{Client, HubConnection, IdentityAnswer};
 use crate::identity::{Options, Settings};
 use crate::interrupt::Interrupt;
 use crate::login;
+use crate::oauth::Exchanger;
 use crate::paths::Paths;
-use crate::resolve::host::ProcessHost;
+use crate::resolve::host::{Host, ProcessHost};
 use crate::resolve::in_effect::InEffect;
 use crate::resolve::placed::shadow_warning;
 use crate::resolve::project_defaults::Defaults;
@@ -160,11 +163,39 @@ pub fn trust(context: &Context<'_>) -> Result<Trust, Error> {
     Trust::of_user(context.environment)
 }
 
-/// What slow sources of the chain may use: a command, but no notebook.
-pub fn shell<'a>(context: &Context<'a>) -> ProcessHost<'a> {
+/// What slow sources of the chain may use in a program that sends no requests: a command.
+pub fn local_host<'a>(context: &Context<'a>) -> ProcessHost<'a> {
     ProcessHost {
         variables: context.environment.all(),
         interrupt: context.interrupt,
+    }
+}
+
+/// The same and requests, but no notebook.
+pub struct ShellHost<'a> {
+    local: ProcessHost<'a>,
+    client: Arc<Client>,
+}
+
+impl Host for ShellHost<'_> {
+    fn exchanger(&self, endpoint: &Endpoint) -> Option<Arc<dyn Exchanger>> {
+        let settings = Settings::read(&self.local.variables);
+        Some(Arc::new(self.client.token_endpoint(endpoint, &settings)))
+    }
+
+    fn variables(&self) -> StaticEnvironment {
+        self.local.variables()
+    }
+
+    fn interrupt(&self) -> &dyn Interrupt {
+        self.local.interrupt()
+    }
+}
+
+fn shell<'a>(context: &Context<'a>) -> ShellHost<'a> {
+    ShellHost {
+        local: local_host(context),
+        client: context.client(),
     }
 }
 

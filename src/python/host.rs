@@ -1,11 +1,11 @@
-//! Gives the chain access to slow sources from within an interpreter: a command, and a notebook's
-//! vault.
+//! Gives the chain access to slow sources from within an interpreter: a command, a notebook's vault,
+//! and an exchange of id tokens.
 //!
 //! `hubtoken.notebook` reads the vaults, on a Python thread. If a vault hangs forever, it hangs in
 //! Python code, which the interpreter can end. A Rust thread that the interpreter had to terminate
 //! there would take down the whole process.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
@@ -14,9 +14,13 @@ use zeroize::Zeroizing;
 use super::arguments::is_imported;
 use super::environment::PythonEnvironment;
 use super::signals::Signals;
+use crate::endpoint::Endpoint;
 use crate::env::{self, Environment as _, StaticEnvironment};
 use crate::error::Error;
+use crate::identity::Settings;
+use crate::identity::client::Client;
 use crate::interrupt::Interrupt;
+use crate::oauth::Exchanger;
 use crate::process_state::ProcessState;
 use crate::resolve::host::Host;
 use crate::resolve::slow_source::{Responder, SourceAnswer};
@@ -27,6 +31,7 @@ use crate::sync::lock_ignoring_poison;
 pub struct PythonHost {
     signals: Signals,
     is_forked: bool,
+    client: Arc<Client>,
 }
 
 impl PythonHost {
@@ -34,6 +39,7 @@ impl PythonHost {
         Self {
             signals: Signals::default(),
             is_forked: process.is_forked(),
+            client: Arc::clone(&process.client),
         }
     }
 
@@ -44,6 +50,11 @@ impl PythonHost {
 }
 
 impl Host for PythonHost {
+    fn exchanger(&self, endpoint: &Endpoint) -> Option<Arc<dyn Exchanger>> {
+        let settings = Settings::read(&self.variables());
+        Some(Arc::new(self.client.token_endpoint(endpoint, &settings)))
+    }
+
     fn variables(&self) -> StaticEnvironment {
         // It was a mapping when the inputs were read, a moment ago.
         Python::attach(|py| {

@@ -23,7 +23,7 @@ use crate::token_reference::TokenReference;
 ///
 /// Args:
 ///     source: The source's label.
-///     profile: The name of the stored token, if it is one.
+///     name: The name of the stored token, or what the exchange of the token was for.
 ///     endpoint: The Hub.
 ///     fingerprint: The fingerprint.
 ///     mask: The mask.
@@ -36,7 +36,7 @@ use crate::token_reference::TokenReference;
 #[pyfunction]
 #[pyo3(signature = (
     source: "str",
-    profile: "str | None",
+    name: "str | None",
     endpoint: "str",
     fingerprint: "str",
     mask: "str",
@@ -45,7 +45,7 @@ use crate::token_reference::TokenReference;
 ) -> "HubToken")]
 pub fn restore(
     source: &str,
-    profile: Option<&str>,
+    name: Option<&str>,
     endpoint: &str,
     fingerprint: String,
     mask: String,
@@ -54,7 +54,7 @@ pub fn restore(
 ) -> PyResult<PyHubToken> {
     let reference = TokenReference {
         // A source of a later version cannot be looked up again: treat it as an argument.
-        source: Source::parse(source, profile).unwrap_or(Source::Argument),
+        source: Source::parse(source, name).unwrap_or(Source::Argument),
         endpoint: Endpoint::parse_recorded(endpoint).map_err(|_| damaged())?,
         fingerprint,
         mask,

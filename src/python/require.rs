@@ -78,6 +78,7 @@ use crate::role::{Required, Role};
 ///     hubtoken.errors.TokenFormatError: As for `whoami`.
 ///     hubtoken.errors.UntrustedEndpointError: As for `whoami`.
 ///     hubtoken.errors.StoreError: As for `whoami`.
+///     hubtoken.errors.LoginError: As for `whoami`.
 ///     hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
 ///         not, and one of its values would be used; or the call names no role, and one is named by
 ///         a file that is ignored because it belongs to another user.
@@ -190,6 +191,7 @@ pub fn require_role<'py>(
 ///     hubtoken.errors.TokenFormatError: As for `whoami`.
 ///     hubtoken.errors.UntrustedEndpointError: As for `whoami`.
 ///     hubtoken.errors.StoreError: As for `whoami`.
+///     hubtoken.errors.LoginError: As for `whoami`.
 ///     hubtoken.errors.ConfigurationError: As for `whoami`. A project's `role` and `repo` are not
 ///         used.
 ///     ValueError: The permission is misspelled or not a valid one; `repo` or `namespace` is not a

@@ -19,12 +19,14 @@ use crate::resolve::{Cached, Resolver};
 
 /// Finds the token to use.
 ///
-/// Sources are tried in order: the argument, `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the source that
+/// Sources are tried in order: the argument, an OIDC exchange if `HF_OIDC_RESOURCE` asks for one,
+/// `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the source that
 /// a configuration file names (a stored token, a command, a token file), the active token file of
 /// `huggingface_hub`, and in a Colab or Kaggle notebook its secret `HF_TOKEN`. Files are read again
 /// when they change. A command's token is reused for five minutes, or until a minute before the
 /// expiry that it reported; a notebook is asked once, for at most 60 seconds
-/// (`HUBTOKEN_SOURCE_TIMEOUT`). No request is sent to the Hub.
+/// (`HUBTOKEN_SOURCE_TIMEOUT`). Only an exchange sends requests; its token is reused until five
+/// minutes before its end.
 ///
 /// Args:
 ///     token: A token as text, as `HubToken`, or as an object with `get_secret_value()`, such as
@@ -48,6 +50,8 @@ use crate::resolve::{Cached, Resolver};
 ///     hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
 ///         not, and no source above it has a token; if one has, that is a `HubTokenWarning`.
 ///     hubtoken.errors.StoreError: A source that was requested by name cannot be read.
+///     hubtoken.errors.LoginError: The exchange that `HF_OIDC_RESOURCE` asks for was refused.
+///     hubtoken.errors.VerdictUnknownError: It had no answer.
 ///     ValueError: A token and a profile are both given.
 ///     TypeError: The token is neither text, a `HubToken`, a `bool` nor `None`.
 ///
@@ -101,6 +105,8 @@ pub fn resolve_token(
 ///     hubtoken.errors.ConfigurationError: As for `resolve_token`.
 ///     hubtoken.errors.StoreError: As for `resolve_token`.
 ///     hubtoken.errors.TokenFormatError: As for `resolve_token`.
+///     hubtoken.errors.LoginError: As for `resolve_token`.
+///     hubtoken.errors.VerdictUnknownError: As for `resolve_token`.
 ///     hubtoken.errors.UntrustedEndpointError: `HF_ENDPOINT` must not receive tokens.
 ///
 /// Example:

@@ -5,9 +5,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::env::{Environment as _, ProcessEnvironment};
-use crate::clock::Timestamp;
 use crate::clock::Clock;
+use crate::clock::Timestamp;
+use crate::env::{Environment as _, ProcessEnvironment};
 
 /// The variable that names the file.
 const HUBTOKEN_TEST_CLOCK: &str = "HUBTOKEN_TEST_CLOCK";

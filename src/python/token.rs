@@ -1,6 +1,7 @@
 //! `HubToken`: a token that cannot leak by accident.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -21,7 +22,8 @@ use super::secret_value::unwrapped;
 use super::text;
 use super::token_state::TokenState;
 use crate::credential::Credential;
-use crate::env::{self, Environment as _};
+use crate::env::{self, Environment as _, StaticEnvironment};
+use crate::oauth::IdTokenSource;
 use crate::process_state::ProcessState;
 use crate::resolve::{Inputs, placed};
 use crate::source::Placement;
@@ -152,11 +154,15 @@ impl PyHubToken {
 
     /// The value, as a `str` whose `repr` is masked. Printing or formatting it shows the value.
     ///
+    /// A token of an OIDC exchange has the current value: the exchange is repeated before it ends.
+    ///
     /// Returns:
     ///     The value.
     ///
     /// Raises:
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+    ///     hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
+    ///         exchange was refused when it was repeated.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -172,7 +178,7 @@ impl PyHubToken {
 
     /// Where the token came from.
     ///
-    /// This is `argument`, `env:HF_TOKEN`, `config:<file>`, `file:<path>`, `store:<name>`,
+    /// This is `argument`, `oidc`, `env:HF_TOKEN`, `config:<file>`, `file:<path>`, `store:<name>`,
     /// `command:<program>`, `colab` or `kaggle`. An active token keeps its source.
     #[getter]
     fn source(&self) -> String {
@@ -214,6 +220,8 @@ impl PyHubToken {
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+    ///     hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
+    ///         exchange was refused when it was repeated.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -244,6 +252,8 @@ impl PyHubToken {
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+    ///     hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
+    ///         exchange was refused when it was repeated.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -279,6 +289,8 @@ impl PyHubToken {
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+    ///     hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
+    ///         exchange was refused when it was repeated.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -304,12 +316,16 @@ impl PyHubToken {
     ///     A new dictionary with `HF_TOKEN`, `HF_ENDPOINT` and `HUBTOKEN_TOKEN_ORIGIN`, which
     ///     contains the token's source for the child. It has none of the variables that would take
     ///     precedence or keep the libraries from sending the token: `HF_OIDC_RESOURCE`,
-    ///     `HF_HUB_DISABLE_IMPLICIT_TOKEN` and `HUGGINGFACE_CO_STAGING`.
+    ///     `HF_HUB_DISABLE_IMPLICIT_TOKEN` and `HUGGINGFACE_CO_STAGING`. Where the token itself is
+    ///     from an OIDC exchange that the child can repeat, `HF_OIDC_RESOURCE` stays: the child's
+    ///     token is then renewed in time.
     ///
     /// Raises:
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+    ///     hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
+    ///         exchange was refused when it was repeated.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -340,7 +356,17 @@ impl PyHubToken {
             env::HUBTOKEN_TOKEN_ORIGIN,
             placed::origin(&credential, Placement::Environ),
         )?;
-        for name in placed::OVERRIDING {
+        // Before they are removed.
+        let mut known = StaticEnvironment::default();
+        for name in [env::HF_OIDC_RESOURCE]
+            .iter()
+            .chain(&IdTokenSource::VARIABLES)
+        {
+            if let Some(value) = environment.get_item(name)? {
+                known.set(name, value.extract::<OsString>()?);
+            }
+        }
+        for name in placed::overriding(&credential, &known) {
             environment.call_method1("pop", (name, py.None()))?;
         }
         Ok(environment)
@@ -369,6 +395,8 @@ impl PyHubToken {
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+    ///     hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
+    ///         exchange was refused when it was repeated.
     ///
     /// Example:
     ///     >>> import hubtoken
@@ -403,6 +431,8 @@ impl PyHubToken {
     ///     hubtoken.errors.TokenFormatError: It is not a token of its Hub, but looks like the key
     ///         of another service.
     ///     hubtoken.errors.TokenNotFoundError: The token was unpickled without its value.
+    ///     hubtoken.errors.LoginError: The token is of an OIDC exchange and has ended, and the
+    ///         exchange was refused when it was repeated.
     ///     TypeError: It is called without a request, by a library that takes it for a function
     ///         which returns the key: pass `token.reveal` there.
     #[pyo3(signature = (request: "object" = None) -> "Any")]
@@ -592,7 +622,7 @@ impl PyHubToken {
         let reference = self.0.reference();
         let mut arguments = (
             reference.source.to_string(),
-            reference.source.profile(),
+            reference.source.name(),
             reference.endpoint.as_str(),
             &reference.fingerprint,
             &reference.mask,
@@ -618,7 +648,7 @@ impl PyHubToken {
     }
 }
 
-/// Whether `huggingface_hub` sends this very token if it is given none.
+/// Whether `huggingface_hub` sends this very token if it is given none, or makes the same exchange.
 ///
 /// Args:
 ///     token: The token.
@@ -651,7 +681,10 @@ pub fn is_sent_anyway(
             Inputs::read(&environment, None)
         }
     };
-    Ok(py.detach(|| inputs.huggingface_hub_sends(&credential.token)))
+    Ok(py.detach(|| {
+        inputs.huggingface_hub_sends(&credential.token)
+            || inputs.huggingface_hub_exchanges(&credential)
+    }))
 }
 
 /// The description of a token's source that `activate()` passes to child processes.

@@ -10,10 +10,14 @@ use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
 
-use super::arguments::inputs;
-use super::error::to_python;
+use super::arguments::{inputs, warn};
+use super::environment::PythonEnvironment;
+use super::error::classes;
+use super::greenlets;
+use super::host::PythonHost;
 use crate::credential::Credential;
 use crate::live_tokens;
+use crate::oauth::IdTokenSource;
 use crate::process_state::{self, ProcessState};
 use crate::token_reference::TokenReference;
 
@@ -31,7 +35,8 @@ pub enum TokenState {
 }
 
 impl TokenState {
-    /// The credential; an unpickled token is looked up here on first use.
+    /// The credential; an unpickled token is looked up here on first use, and one of an OIDC exchange
+    /// is renewed here before it ends.
     pub fn credential(&self, py: Python<'_>) -> PyResult<Arc<Credential>> {
         self.credential_from(py, process_state::current)
     }
@@ -48,21 +53,26 @@ impl TokenState {
     fn credential_from<P: Deref<Target = ProcessState>>(
         &self,
         py: Python<'_>,
-        process: impl FnOnce() -> P,
+        process: impl Fn() -> P,
     ) -> PyResult<Arc<Credential>> {
-        match self {
-            Self::Live(credential) => Ok(credential.clone()),
+        let credential = match self {
+            Self::Live(credential) => credential.clone(),
             Self::Detached { reference, found } => {
                 if let Some(credential) = found.get() {
-                    return Ok(credential.clone());
+                    credential.clone()
+                } else {
+                    let credential = match live_tokens::find(reference) {
+                        Some(credential) => credential,
+                        None => restore(py, &process(), reference)?,
+                    };
+                    found.get_or_init(|| credential).clone()
                 }
-                let credential = match live_tokens::find(reference) {
-                    Some(credential) => credential,
-                    None => restore(py, &process(), reference)?,
-                };
-                Ok(found.get_or_init(|| credential).clone())
             }
+        };
+        if credential.source.resource().is_none() {
+            return Ok(credential);
         }
+        current(py, &process(), credential)
     }
 
     /// The live credential, without looking for a detached one.
@@ -90,16 +100,43 @@ impl TokenState {
     }
 }
 
-/// Looks up a token in the quick sources. Skips every source that could be slow or show a dialog.
+/// The current token of an OIDC exchange, which is repeated before its token ends.
+fn current(
+    py: Python<'_>,
+    process: &ProcessState,
+    credential: Arc<Credential>,
+) -> PyResult<Arc<Credential>> {
+    if process.resolver.is_current(&credential) {
+        return Ok(credential);
+    }
+    let id_tokens = IdTokenSource::read(&PythonEnvironment::current(py)?);
+    let host = Arc::new(PythonHost::new(process));
+    let own_host = Arc::clone(&host);
+    let process = process_state::current();
+    let outcome = greenlets::detached(py, move || {
+        process.resolver.renew(&credential, id_tokens, &*own_host)
+    })?;
+    let renewed = outcome.map_err(|error| host.to_python(error))?;
+    let process = process_state::current();
+    for warning in process.resolver.new_warnings(renewed.warning.into_iter()) {
+        warn(py, &py.get_type::<classes::HubTokenWarning>(), &warning)?;
+    }
+    live_tokens::register(&renewed.credential);
+    Ok(renewed.credential)
+}
+
+/// Looks up a token in the quick sources. Skips every source that could be slow or show a dialog,
+/// except for an exchange of id tokens for a token that came from one.
 fn restore(
     py: Python<'_>,
     process: &ProcessState,
     reference: &TokenReference,
 ) -> PyResult<Arc<Credential>> {
-    let inputs = inputs(py)?;
+    let host = PythonHost::new(process);
+    let inputs = inputs(py)?.with_host(&host);
     let credential = py
         .detach(|| process.resolver.restore(reference, &inputs))
-        .map_err(to_python)?;
+        .map_err(|error| host.to_python(error))?;
     live_tokens::register(&credential);
     Ok(credential)
 }

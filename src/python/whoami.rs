@@ -51,6 +51,7 @@ use crate::require::stale_warning;
 ///     hubtoken.errors.ConfigurationError: A configuration file is broken or contains what it must
 ///         not, and no source above it has a token.
 ///     hubtoken.errors.StoreError: A source that was requested by name cannot be read.
+///     hubtoken.errors.LoginError: The exchange that `HF_OIDC_RESOURCE` asks for was refused.
 ///     ValueError: `max_age`, `max_stale` or `timeout` is not a number of seconds in range; a token
 ///         and a profile are both given.
 ///     TypeError: The token is neither text, a `HubToken`, a `bool` nor `None`.

@@ -28,6 +28,7 @@ class Request:
 
     path: str
     headers: dict[str, str]
+    body: bytes = b""
 
     @property
     def authorization(self) -> str | None:
@@ -105,7 +106,8 @@ class _Handler(socketserver.StreamRequestHandler):
         while text := self.rfile.readline().decode("latin-1").strip():
             name, _, value = text.partition(":")
             headers[name.lower()] = value.strip()
-        request = Request(path=line[1] if len(line) > 1 else "", headers=headers)
+        body = self.rfile.read(int(headers.get("content-length", 0)))
+        request = Request(line[1] if len(line) > 1 else "", headers, body)
         self.server.requests.append(request)
         self.server.asked.set()
         self.wfile.write(self.server.behavior(request))

@@ -49,7 +49,7 @@ def test_a_missing_token_lists_every_source(home: Path) -> None:
     sources = [step.source for step in trace.steps]
     assert sources == [
         "argument",
-        "HF_OIDC_RESOURCE",
+        "oidc",
         "env:HF_TOKEN",
         "env:HUGGING_FACE_HUB_TOKEN",
         "config",

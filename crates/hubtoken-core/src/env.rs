@@ -19,6 +19,20 @@ pub const HUGGING_FACE_HUB_TOKEN: &str = "HUGGING_FACE_HUB_TOKEN";
 pub const HF_DEVICE_CODE_OAUTH_CLIENT_ID: &str = "HF_DEVICE_CODE_OAUTH_CLIENT_ID";
 /// Requests a token by OIDC exchange, ahead of every other ambient source.
 pub const HF_OIDC_RESOURCE: &str = "HF_OIDC_RESOURCE";
+/// The id token that is exchanged for [`HF_OIDC_RESOURCE`]. Without it, one is requested from GitHub.
+pub const HF_OIDC_ID_TOKEN: &str = "HF_OIDC_ID_TOKEN";
+/// `true` in a job of GitHub Actions.
+pub const GITHUB_ACTIONS: &str = "GITHUB_ACTIONS";
+/// Where a job of GitHub Actions requests an id token, if it has the permission `id-token: write`.
+pub const ACTIONS_ID_TOKEN_REQUEST_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
+/// The secret for that request.
+pub const ACTIONS_ID_TOKEN_REQUEST_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
+/// Set in a job of GitLab CI.
+pub const GITLAB_CI: &str = "GITLAB_CI";
+/// Set in a job of `CircleCI`.
+pub const CIRCLECI: &str = "CIRCLECI";
+/// Set in a step of Bitbucket Pipelines.
+pub const BITBUCKET_BUILD_NUMBER: &str = "BITBUCKET_BUILD_NUMBER";
 /// Disables implicit tokens: only a token passed explicitly is sent.
 pub const HF_HUB_DISABLE_IMPLICIT_TOKEN: &str = "HF_HUB_DISABLE_IMPLICIT_TOKEN";
 /// The Hub that ambient tokens belong to.

@@ -9,16 +9,17 @@
 mod denial;
 mod hub_decision;
 mod missing;
+mod resource;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::authorization::{Outcome, Verdict, authorize};
+use crate::clock::Timestamp;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::identity::Options;
 use crate::identity::cache::key::Key;
-use crate::clock::Timestamp;
 use crate::identity::client::{Client, DecisionKey, HubConnection, IdentityAnswer};
 use crate::identity::failure::{Failure, format_duration};
 use crate::interrupt::Interrupt;
@@ -26,6 +27,7 @@ use crate::repository::RepositoryType;
 use crate::role::{Required, permission};
 use crate::similar_repositories::MissingRepository;
 use crate::target::Target;
+use denial::describe_action;
 use missing::Existence;
 
 /// What is required of a token.
@@ -151,7 +153,14 @@ impl Requirement {
         interrupt: &dyn Interrupt,
     ) -> Result<Assurance, Error> {
         // Errors that no answer could fix are reported before any request.
-        self.target("somebody")?;
+        let written = self.target("somebody")?;
+        let is_complete = self
+            .repository
+            .as_ref()
+            .is_none_or(|(text, _)| text.contains('/'));
+        if is_complete {
+            self.check_resource(credential, &written)?;
+        }
         if self.must_exist && self.repository.is_none() {
             return Err(Error::InvalidArgument(
                 "pass repo= to say which repository must exist".to_owned(),
@@ -177,6 +186,7 @@ impl Requirement {
             .identify()
             .map_err(|error| self.with_suggestion(error))?;
         let target = self.target(&known.identity.user)?;
+        self.check_resource(credential, &target)?;
         let hub_decides =
             matches!(target, Target::Repository { .. }) && self.required.as_role().is_some();
         let verdict = context

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::sanitize::{mask_secrets, redacted};
 
+/// The label of an exchange.
+pub const OIDC: &str = "oidc";
+
 /// Where a token came from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
@@ -15,6 +18,9 @@ pub enum Source {
     Typed,
     /// Read from standard input.
     StandardInput,
+    /// An exchange of the CI job's id token for a token of this resource, which `HF_OIDC_RESOURCE`
+    /// names.
+    Oidc(String),
     /// An environment variable.
     Environment(String),
     /// A profile named by a configuration file.
@@ -68,11 +74,13 @@ impl Placement {
 }
 
 impl Source {
-    /// Parses the output of `Display`; `profile` supplies the profile of a configuration source.
+    /// Parses the output of `Display`; `name` supplies the profile of a configuration source, or the
+    /// resource of an exchange.
     #[must_use]
-    pub fn parse(label: &str, profile: Option<&str>) -> Option<Self> {
+    pub fn parse(label: &str, name: Option<&str>) -> Option<Self> {
         match label.split_once(':') {
             None if label == "argument" => Some(Self::Argument),
+            None if label == OIDC => Some(Self::Oidc(name?.to_owned())),
             None => Notebook::parse(label).map(Self::Vault),
             Some(("env", name)) => Some(Self::Environment(name.to_owned())),
             Some(("file", path)) => Some(Self::File(path.into())),
@@ -80,7 +88,7 @@ impl Source {
             Some(("command", program)) => Some(Self::Command(program.to_owned())),
             Some(("config", file)) => Some(Self::Configuration {
                 file: file.into(),
-                profile: profile?.to_owned(),
+                profile: name?.to_owned(),
             }),
             _ => None,
         }
@@ -94,6 +102,21 @@ impl Source {
             Self::Placed { origin, .. } => origin.profile(),
             _ => None,
         }
+    }
+
+    /// What an exchanged token is for.
+    #[must_use]
+    pub fn resource(&self) -> Option<&str> {
+        match self.origin() {
+            Self::Oidc(resource) => Some(resource),
+            _ => None,
+        }
+    }
+
+    /// What [`Source::parse`] needs besides the label.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.profile().or_else(|| self.resource())
     }
 
     /// The file that holds the token, if it is one with nothing else in it.
@@ -131,6 +154,9 @@ impl Source {
             Self::Argument => "the argument".to_owned(),
             Self::Typed => "the prompt".to_owned(),
             Self::StandardInput => "standard input".to_owned(),
+            Self::Oidc(resource) => {
+                format!("the OIDC exchange for `{}`", mask_secrets(resource))
+            }
             Self::Environment(name) => format!("the environment variable {name}"),
             // Names and paths are shown unmasked and may contain a secret by mistake.
             Self::Configuration { file, profile } => format!(
@@ -155,6 +181,11 @@ impl Source {
             Self::Argument => "hand over a valid one".to_owned(),
             Self::Typed => "type or paste a valid one".to_owned(),
             Self::StandardInput => "write a valid one to standard input".to_owned(),
+            Self::Oidc(resource) => format!(
+                "check the trusted publishers of `{}`, and call hubtoken.clear_cache() in a \
+                 long-running program",
+                mask_secrets(resource)
+            ),
             Self::Environment(name) => format!("set {name} to a valid one, or unset it"),
             Self::Configuration { profile, .. } | Self::Store(profile) => {
                 let profile = mask_secrets(profile);
@@ -197,6 +228,7 @@ impl fmt::Display for Source {
             Self::Argument => formatter.write_str("argument"),
             Self::Typed => formatter.write_str("prompt"),
             Self::StandardInput => formatter.write_str("stdin"),
+            Self::Oidc(_) => formatter.write_str(OIDC),
             Self::Environment(name) => write!(formatter, "env:{name}"),
             Self::Configuration { file, .. } => {
                 write!(
@@ -274,6 +306,7 @@ mod tests {
     fn labels_are_read_back() {
         for source in [
             Source::Argument,
+            Source::Oidc("datasets/acme/x".to_owned()),
             Source::Environment("HF_TOKEN".to_owned()),
             Source::File("/a:b/token".into()),
             Source::Store("x:y".to_owned()),
@@ -286,11 +319,12 @@ mod tests {
             },
         ] {
             assert_eq!(
-                Source::parse(&source.to_string(), source.profile()),
+                Source::parse(&source.to_string(), source.name()),
                 Some(source)
             );
         }
         assert_eq!(Source::parse("config:/p", None), None);
+        assert_eq!(Source::parse("oidc", None), None);
         assert_eq!(Source::parse("moon", None), None);
     }
 

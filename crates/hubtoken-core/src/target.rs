@@ -137,7 +137,7 @@ const KEY_LENGTH: usize = 20;
 
 /// Whether a text may be a token passed in place of a name. A token must not appear in a message or
 /// a URL. `sk-telecom-research` begins like a key, but is a name.
-fn looks_like_a_token(text: &str) -> bool {
+pub(crate) fn looks_like_a_token(text: &str) -> bool {
     let text = text.trim();
     let has_long_run = || {
         text.split(|character: char| !character.is_ascii_alphanumeric())

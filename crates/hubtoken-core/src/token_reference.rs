@@ -32,14 +32,16 @@ impl TokenReference {
 
     /// Whether a token is the one this reference identifies.
     ///
-    /// A profile may have been rotated in the meantime, so its name and endpoint are enough. For
-    /// any other source, the value must be the same.
+    /// A profile may have been rotated in the meantime, and an exchange repeated, so the name or the
+    /// resource and the endpoint are enough. For any other source, the value must be the same.
     #[must_use]
     pub fn matches(&self, credential: &Credential) -> bool {
         let same_value = credential.token.digest().fingerprint() == self.fingerprint;
-        let same_profile =
-            self.source.profile().is_some() && self.source.profile() == credential.source.profile();
-        credential.endpoint == self.endpoint && (same_value || same_profile)
+        let is_named_alike = (self.source.profile().is_some()
+            && self.source.profile() == credential.source.profile())
+            || (self.source.resource().is_some()
+                && self.source.resource() == credential.source.resource());
+        credential.endpoint == self.endpoint && (same_value || is_named_alike)
     }
 
     /// The message for a token that could not be found again.
@@ -94,5 +96,29 @@ mod tests {
         assert!(!TokenReference::of(&stored).matches(&rotated));
         let elsewhere = credential(Source::Store("ci".to_owned()), "http://127.0.0.1:1");
         assert!(!TokenReference::of(&stored).matches(&elsewhere));
+    }
+
+    #[test]
+    fn a_reference_follows_an_exchange_for_the_same_resource() {
+        let oidc = |resource: &str| Source::Oidc(resource.to_owned());
+        let exchanged = credential(oidc("acme/x"), "https://huggingface.co");
+        let reference = TokenReference::of(&exchanged);
+        for (source, endpoint, is_same) in [
+            (oidc("acme/x"), "https://huggingface.co", true),
+            (oidc("acme/y"), "https://huggingface.co", false),
+            (oidc("acme/x"), "http://127.0.0.1:1", false),
+            // A profile of that name is another source.
+            (
+                Source::Store("acme/x".to_owned()),
+                "https://huggingface.co",
+                false,
+            ),
+        ] {
+            let mut other = credential(source, endpoint);
+            other.token = Token::parse("hf_OtherOtherOtherOtherOtherOtherOtXX")
+                .unwrap()
+                .unwrap();
+            assert_eq!(reference.matches(&other), is_same);
+        }
     }
 }

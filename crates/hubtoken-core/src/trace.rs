@@ -138,7 +138,7 @@ impl fmt::Display for Trace {
             (Some(step), Some(endpoint)) => write!(
                 formatter,
                 "{} from {}, for {endpoint}",
-                step.mask.as_deref().unwrap_or_default(),
+                step.mask.as_deref().unwrap_or("a token"),
                 step.source
             )?,
             _ => formatter.write_str("no token")?,

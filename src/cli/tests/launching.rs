@@ -16,9 +16,9 @@ struct Keeps {
 }
 
 #[derive(Debug)]
-struct Seen {
+pub(super) struct Seen {
     words: Vec<OsString>,
-    variables: HashMap<OsString, Option<OsString>>,
+    pub(super) variables: HashMap<OsString, Option<OsString>>,
 }
 
 impl Exec for Keeps {
@@ -36,7 +36,7 @@ impl Exec for Keeps {
 }
 
 impl Machine {
-    fn start(&self, arguments: &[&str], answer: ErrorKind) -> (Ran, Option<Seen>) {
+    pub(super) fn start(&self, arguments: &[&str], answer: ErrorKind) -> (Ran, Option<Seen>) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let launcher = Keeps {
             seen: Mutex::default(),

@@ -12,6 +12,7 @@ mod launching;
 #[cfg(feature = "hub")]
 mod live;
 mod local;
+mod oidc;
 mod project;
 #[cfg(feature = "hub")]
 mod serving;

@@ -10,6 +10,7 @@
 use crate::endpoint::Endpoint;
 use crate::error::Denial;
 use crate::identity::model::Identity;
+use crate::oauth::Resource;
 use crate::role::TokenRole;
 
 /// What would help.
@@ -46,6 +47,8 @@ pub(crate) enum Remedy {
     Owner,
     /// An existing name; the reason says which.
     Name,
+    /// Another OIDC exchange; the repository that it would have to be for, if that is known.
+    Resource(Option<Resource>),
     /// Nothing known; the repository's page may say more.
     Page(String),
 }
@@ -120,6 +123,10 @@ impl Remedy {
             Self::Access(_) => "Ask for access",
             Self::Owner => "No token helps; only its owner or the Hub's operator can enable it",
             Self::Name => "Another token does not help: check the name",
+            Self::Resource(_) => {
+                "Set HF_OIDC_RESOURCE to the repository that the job writes to, which needs a \
+                 trusted publisher"
+            }
             Self::Page(_) => return None,
         })
     }
@@ -137,6 +144,7 @@ impl Remedy {
             Self::SecondFactor => "/settings/authentication".to_owned(),
             Self::GatedRepositories => "/settings/tokens".to_owned(),
             Self::Access(page) | Self::Page(page) => page.clone(),
+            Self::Resource(other) => return other.as_ref().map(Resource::settings_path),
             Self::TokenAndRight | Self::OwnNamespace | Self::Network | Self::Owner | Self::Name => {
                 return None;
             }

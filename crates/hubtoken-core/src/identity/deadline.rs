@@ -13,8 +13,8 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use super::Options;
-use crate::clock::Clock;
 use super::failure::Failure;
+use crate::clock::Clock;
 use crate::http::{TimeLimit, no_answer_within};
 
 /// How often a replaced clock is asked for the time. No outcome depends on it.

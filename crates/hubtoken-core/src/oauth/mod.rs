@@ -4,12 +4,22 @@
 //! section 6) end with the same request, which [`TokenEndpoint`] sends, and with the same answer,
 //! which [`TokenResponse`] parses. Everything in an answer is untrusted, and most of it is secret.
 
+mod claims;
+mod exchange;
+mod exchanges;
 #[cfg(test)]
 mod fake_hub;
+mod id_token;
+mod resource;
 mod token_endpoint;
 mod token_failure;
 mod token_response;
 
+pub use claims::Claims;
+pub use exchange::{Exchange, Exchanger};
+pub use exchanges::{Exchanged, Exchanges};
+pub use id_token::{GitHubRequest, IdToken, IdTokenSource, IdTokenSourceId};
+pub use resource::{Resource, ResourceType};
 pub use token_endpoint::{Encoding, TOKEN_TIMEOUT, TokenEndpoint, client_id};
 pub use token_failure::TokenFailure;
 pub use token_response::TokenResponse;

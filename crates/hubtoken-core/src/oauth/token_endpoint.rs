@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use reqwest::Method;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
@@ -16,7 +17,7 @@ use super::token_response::TokenResponse;
 use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
 use crate::error::{Error, ResponseDetails, UnknownKind};
-use crate::http::{self, Response, Settings, Transport};
+use crate::http::{self, HubClient, Response, Settings, Transport};
 use crate::interrupt::Interrupt;
 use crate::runtime::Runtime;
 
@@ -149,6 +150,52 @@ impl TokenEndpoint {
         issued.ok_or_else(|| failure(&answer))
     }
 
+    /// The same for another server, reached in the same way.
+    #[must_use]
+    pub fn at(&self, endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            ..self.clone()
+        }
+    }
+
+    /// Sends a `GET` request with an `Authorization` header to a path, and returns the answer
+    /// whatever its status. Redirects are not followed.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenFailure::Inconclusive`].
+    pub fn get(
+        &self,
+        path: String,
+        authorization: Zeroizing<String>,
+        interrupt: &dyn Interrupt,
+    ) -> Result<Response, TokenFailure> {
+        let client = self.client()?;
+        let (endpoint, timeout) = (self.endpoint.clone(), self.timeout);
+        let secret = authorization.clone();
+        let request = async move {
+            let request = (Method::GET, path.as_str());
+            http::send(&client, &endpoint, request, authorization, None, timeout).await
+        };
+        self.run(request, interrupt)
+            .map_err(TokenFailure::Inconclusive)?
+            .map_err(|error| TokenFailure::of_transport(&error, &self.endpoint, &[&secret]))
+    }
+
+    fn client(&self) -> Result<HubClient, TokenFailure> {
+        if self.settings.offline {
+            return Err(TokenFailure::Inconclusive(Error::Unknown {
+                message: "HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) is set".to_owned(),
+                response: ResponseDetails::default(),
+                kind: UnknownKind::Offline,
+            }));
+        }
+        self.transport
+            .client(&self.endpoint, &self.settings)
+            .map_err(TokenFailure::Inconclusive)
+    }
+
     /// Sends fields to a path, and returns the answer whatever its status.
     ///
     /// # Errors
@@ -161,17 +208,7 @@ impl TokenEndpoint {
         fields: &[(&str, &str)],
         interrupt: &dyn Interrupt,
     ) -> Result<Response, TokenFailure> {
-        if self.settings.offline {
-            return Err(TokenFailure::Inconclusive(Error::Unknown {
-                message: "HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) is set".to_owned(),
-                response: ResponseDetails::default(),
-                kind: UnknownKind::Offline,
-            }));
-        }
-        let client = self
-            .transport
-            .client(&self.endpoint, &self.settings)
-            .map_err(TokenFailure::Inconclusive)?;
+        let client = self.client()?;
         let body = (encoding.content_type(), encoding.encode(fields));
         let (endpoint, timeout) = (self.endpoint.clone(), self.timeout);
         let request = async move { http::post(&client, &endpoint, path, body, timeout).await };

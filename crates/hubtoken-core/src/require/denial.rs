@@ -113,7 +113,7 @@ impl CheckContext<'_> {
 }
 
 /// "write to acme/tiny", to follow "can".
-fn describe_action(denial: &Denial) -> String {
+pub(super) fn describe_action(denial: &Denial) -> String {
     match (denial.required.as_str(), &denial.target) {
         ("write", Some(target)) => format!("write to {target}"),
         ("read", Some(target)) => format!("read {target}"),

@@ -2,6 +2,7 @@
 
 mod configured;
 mod files;
+mod oidc;
 mod outdated;
 mod slow;
 
@@ -36,9 +37,9 @@ pub(super) struct ChainRun<'a> {
     configurations: Configurations,
     /// The file that was read last, and its stamp from before the read.
     pub(super) stamp: Option<(PathBuf, Option<FileStamp>)>,
-    /// Whether commands are run and vaults queried.
+    /// Whether commands are run, vaults queried, and id tokens exchanged.
     pub(super) asks_slow_sources: bool,
-    /// The slow source that would have been asked; the chain ends there.
+    /// The slow source that would have been asked; the chain ends there, unless it is exhaustive.
     pub(super) unasked: Option<Source>,
 }
 
@@ -64,7 +65,18 @@ impl<'a> ChainRun<'a> {
     }
 
     pub(super) fn should_continue(&self) -> bool {
-        self.exhaustive || (self.found.is_none() && self.unasked.is_none())
+        self.exhaustive || !self.is_decided()
+    }
+
+    /// Whether a source has the token, or would have it if it were asked.
+    pub(super) fn is_decided(&self) -> bool {
+        self.winner().is_some()
+    }
+
+    /// The source that has the token, or would have it.
+    fn winner(&self) -> Option<&Source> {
+        let found = self.found.as_ref().map(|found| &found.source);
+        found.or(self.unasked.as_ref())
     }
 
     pub(super) fn ask_argument(&mut self, argument: &Argument<'_>) -> Result<(), Error> {
@@ -110,23 +122,7 @@ impl<'a> ChainRun<'a> {
     }
 
     pub(super) fn ask_ambient(&mut self) -> Result<(), Error> {
-        if self.inputs.oidc_resource {
-            if self.found.is_none() {
-                return Err(Error::Configuration(
-                    "HF_OIDC_RESOURCE requests a token by OIDC exchange, which this version of \
-                     hubtoken does not support. Unset it, or hand over a token"
-                        .to_owned(),
-                ));
-            }
-            self.trace.note(
-                env::HF_OIDC_RESOURCE,
-                SourceStatus::Broken,
-                "requests an OIDC exchange, which this version does not support",
-            );
-        } else {
-            self.trace
-                .note(env::HF_OIDC_RESOURCE, SourceStatus::Absent, "not set");
-        }
+        self.ask_oidc()?;
         for (name, value) in TOKEN_VARIABLES.into_iter().zip(&self.inputs.tokens) {
             if !self.should_continue() {
                 return Ok(());
@@ -205,48 +201,62 @@ impl<'a> ChainRun<'a> {
         endpoint: Endpoint,
         expires_at: Expiry,
     ) -> Result<(), Error> {
+        let expires_at = if self.is_decided() {
+            expires_at
+        } else {
+            expires_at.earlier(self.stored_expiry(&token, &endpoint))
+        };
+        self.accept_credential(Arc::new(Credential {
+            token,
+            source,
+            endpoint,
+            expires_at,
+        }))
+    }
+
+    /// The same for a token that is complete.
+    fn accept_credential(&mut self, credential: Arc<Credential>) -> Result<(), Error> {
+        let Credential {
+            token,
+            source,
+            endpoint,
+            ..
+        } = &*credential;
         let mut step = Step {
             source: source.to_string(),
             status: SourceStatus::Found,
             mask: Some(token.mask()),
-            detail: match (&source, source.profile()) {
+            detail: match (source, source.profile()) {
                 (Source::Placed { .. }, _) => source.provenance(),
+                (Source::Oidc(resource), _) => format!("for `{}`", mask_secrets(resource)),
                 (_, Some(name)) => format!("profile `{}`", mask_secrets(name)),
                 _ => String::new(),
             },
         };
-        if let Some(used) = &self.found {
+        if let Some(used) = self.winner() {
             step.status = SourceStatus::Shadowed;
-            step.detail = if used.token == token {
-                format!("the same token as {}", used.source)
-            } else {
-                format!("shadowed by {}", used.source)
+            step.detail = match &self.found {
+                Some(found) if found.token == *token => format!("the same token as {used}"),
+                _ => format!("shadowed by {used}"),
             };
         }
         if let Some(line) = token.pasted_line() {
             append(&mut step.detail, &format!("holds {}", line.describe()));
         }
-        step.detail = with_objection(step.detail, &token, &endpoint);
-        if let Some(misdirection) = self.inputs.misdirection(&token, &endpoint) {
+        step.detail = with_objection(step.detail, token, endpoint);
+        if let Some(misdirection) = self.inputs.misdirection(token, endpoint) {
             append(&mut step.detail, &misdirection);
         }
-        if self.found.is_some() {
+        if self.is_decided() {
             self.trace.steps.push(step);
             return Ok(());
         }
         // It may have been recorded when its host was still named.
-        self.inputs.plain_http.check(&endpoint)?;
+        self.inputs.plain_http.check(endpoint)?;
         self.trace.steps.push(step);
-        let expires_at = expires_at.earlier(self.stored_expiry(&token, &endpoint));
-        let credential = Credential {
-            token,
-            source,
-            endpoint,
-            expires_at,
-        };
         self.trace.warnings.extend(credential.pasted_line_warning());
         credential.check_endpoint(self.requested_endpoint)?;
-        self.found = Some(Arc::new(credential));
+        self.found = Some(credential);
         Ok(())
     }
 
@@ -296,7 +306,14 @@ impl<'a> ChainRun<'a> {
 
     pub(super) fn finish(mut self) -> Resolution {
         self.note_lookalikes();
-        self.trace.endpoint = self.found.as_ref().map(|found| found.endpoint.to_string());
+        self.trace.endpoint = match (&self.found, &self.unasked) {
+            (Some(found), _) => Some(found.endpoint.to_string()),
+            (None, Some(Source::Oidc(_))) => {
+                let endpoint = self.inputs.endpoint.as_ref().ok();
+                endpoint.map(ToString::to_string)
+            }
+            (None, _) => None,
+        };
         Resolution {
             credential: self.found,
             trace: self.trace,

@@ -1,17 +1,26 @@
-//! Abstracts what the chain needs from its host process: running a command and querying notebook
-//! vaults.
+//! Abstracts what the chain needs from its host process: running a command, querying notebook
+//! vaults, and exchanging id tokens.
 //!
 //! A command is started with the process's variables, and a vault is queried through the notebook's
 //! own Python modules. Like the environment, both are therefore parameters, and the core depends
 //! neither on the interpreter nor on the terminal.
 
+use std::sync::Arc;
+
 use super::slow_source::Responder;
+use crate::endpoint::Endpoint;
 use crate::env::StaticEnvironment;
 use crate::interrupt::{Interrupt, NeverInterrupted};
+use crate::oauth::Exchanger;
 use crate::source::Notebook;
 
 /// The host process.
 pub trait Host: Sync {
+    /// What carries out an exchange of id tokens; `None` for a program that sends no requests.
+    fn exchanger(&self, _endpoint: &Endpoint) -> Option<Arc<dyn Exchanger>> {
+        None
+    }
+
     /// The environment variables for a command.
     fn variables(&self) -> StaticEnvironment;
 

@@ -11,15 +11,17 @@ use zeroize::Zeroizing;
 
 use super::Inputs;
 use crate::bounded_file::{self, MAXIMUM_TOKEN_FILE};
+use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env;
+use crate::oauth::IdTokenSource;
 use crate::token::Token;
 
 impl Inputs<'_> {
     /// Whether `huggingface_hub` (2.4, `utils/_auth.py`) sends this token when it is not given one.
     #[must_use]
     pub fn huggingface_hub_sends(&self, token: &Token) -> bool {
-        if self.oidc_resource || self.implicit_disabled {
+        if self.oidc.is_some() || self.implicit_disabled {
             return false;
         }
         let is_token = |value: &str| *clean(value) == token.expose();
@@ -43,6 +45,26 @@ impl Inputs<'_> {
                     .flatten()
             })
             .is_some_and(|content| is_token(&content))
+    }
+
+    /// Whether `huggingface_hub`, given no token, makes the exchange that this token came from, and
+    /// so sends one that may do the same. Only if it can: a given id token may be good for one
+    /// exchange, which was made for this token.
+    #[must_use]
+    pub fn huggingface_hub_exchanges(&self, credential: &Credential) -> bool {
+        let Some(oidc) = &self.oidc else {
+            return false;
+        };
+        let resource = oidc.resource.as_ref().ok().map(ToString::to_string);
+        let is_repeatable = oidc
+            .id_tokens
+            .as_ref()
+            .is_ok_and(IdTokenSource::is_repeatable);
+        !self.implicit_disabled
+            && is_repeatable
+            && resource.is_some()
+            && resource.as_deref() == credential.source.resource()
+            && self.endpoint.as_ref().ok() == Some(&credential.endpoint)
     }
 
     /// Describes that `huggingface_hub` would send this token to a Hub other than its own, phrased

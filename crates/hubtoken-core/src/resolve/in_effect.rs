@@ -19,7 +19,7 @@ use crate::token::Token;
 pub enum InEffect {
     /// This one.
     Token(Arc<Credential>),
-    /// The one that this command or vault has, which was not asked.
+    /// The one that this exchange, command or vault has, which was not asked.
     Unasked(Source),
     /// None: no source has one.
     Nothing,
@@ -59,6 +59,10 @@ impl InEffect {
     pub fn describe(&self) -> Option<String> {
         match self {
             Self::Token(credential) => Some(credential.describe()),
+            Self::Unasked(source @ Source::Oidc(_)) => Some(format!(
+                "the token of {} (it was not exchanged for this)",
+                source.describe()
+            )),
             Self::Unasked(source @ Source::Command(_)) => Some(format!(
                 "the token that {} writes (it was not run for this)",
                 source.describe()
@@ -73,7 +77,8 @@ impl InEffect {
 }
 
 impl Resolver {
-    /// The token in effect. Runs no command and queries no vault, unless its answer is cached.
+    /// The token in effect. Runs no command, queries no vault and exchanges nothing, unless its
+    /// answer is cached.
     ///
     /// # Errors
     ///

@@ -14,6 +14,7 @@ use super::trust::Trust;
 use crate::endpoint::{self, Endpoint};
 use crate::env::{self, Environment};
 use crate::error::Error;
+use crate::oauth::{IdTokenSource, Resource};
 use crate::paths::Paths;
 
 /// The variables that hold a token, in order of precedence.
@@ -26,7 +27,8 @@ const MAXIMUM_TIMEOUT: Duration = Duration::from_hours(24);
 pub struct Inputs<'a> {
     pub(super) slow_sources: SlowSourceInputs<'a>,
     pub(super) implicit_disabled: bool,
-    pub(super) oidc_resource: bool,
+    /// The exchange that is asked for.
+    pub(super) oidc: Option<OidcInputs>,
     pub(super) tokens: [Option<OsString>; 2],
     /// Where the token in `HF_TOKEN` came from, as recorded by the process that set it.
     pub(super) origin: Option<OsString>,
@@ -43,6 +45,26 @@ pub struct Inputs<'a> {
     pub(super) plain_http: PlainHttp,
     /// The working directory; `None` if it was deleted or cannot be determined.
     pub(super) folder: Option<PathBuf>,
+}
+
+/// What an exchange of id tokens needs. Read only if one is asked for.
+pub(super) struct OidcInputs {
+    /// What for.
+    pub(super) resource: Result<Resource, Error>,
+    /// Of what.
+    pub(super) id_tokens: Result<IdTokenSource, Error>,
+}
+
+impl OidcInputs {
+    fn read(environment: &dyn Environment) -> Option<Self> {
+        let resource = environment.get(env::HF_OIDC_RESOURCE)?;
+        // What is not text names no resource, and must not count as unset.
+        let resource = resource.to_string_lossy();
+        (!resource.trim().is_empty()).then(|| Self {
+            resource: Resource::parse(&resource),
+            id_tokens: IdTokenSource::read(environment),
+        })
+    }
 }
 
 /// The settings for commands and vaults.
@@ -95,7 +117,7 @@ impl<'a> Inputs<'a> {
             },
             folder,
             implicit_disabled: env::is_on(environment, env::HF_HUB_DISABLE_IMPLICIT_TOKEN),
-            oidc_resource: env::text(environment, env::HF_OIDC_RESOURCE).is_some(),
+            oidc: OidcInputs::read(environment),
             tokens: TOKEN_VARIABLES.map(|name| environment.get(name)),
             origin: environment.get(env::HUBTOKEN_TOKEN_ORIGIN),
             endpoint: ambient_endpoint(environment),

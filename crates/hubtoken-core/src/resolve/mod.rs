@@ -26,6 +26,7 @@ pub mod pin;
 pub mod placed;
 mod plain_http;
 pub mod project_defaults;
+pub mod renewal;
 pub mod search;
 pub mod slow_source;
 mod stored_records;
@@ -40,6 +41,7 @@ use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::env::{self, Environment};
 use crate::error::Error;
+use crate::oauth::Exchanges;
 use crate::sanitize::contains_secret;
 use crate::source::Source;
 use crate::sync::lock_ignoring_poison;
@@ -101,6 +103,7 @@ pub struct Resolver {
     stored_records: Mutex<StoredRecords>,
     warned: Mutex<HashSet<String>>,
     slow_sources: Arc<SlowSources>,
+    exchanges: Arc<Exchanges>,
 }
 
 impl Resolver {
@@ -109,6 +112,7 @@ impl Resolver {
         *lock_ignoring_poison(&self.last_resolution) = None;
         lock_ignoring_poison(&self.configurations).clear();
         self.slow_sources.clear();
+        self.exchanges.clear();
     }
 
     /// Clears the last ambient result, but not the cached results of slow sources.
@@ -119,11 +123,13 @@ impl Resolver {
         *lock_ignoring_poison(&self.last_resolution) = None;
     }
 
-    /// The resolver for a forked child, with the parent's cached results from notebooks.
+    /// The resolver for a forked child, with the parent's cached results from notebooks and its
+    /// exchanged tokens.
     #[must_use]
     pub fn after_fork(&self) -> Self {
         Self {
             slow_sources: Arc::new(self.slow_sources.after_fork()),
+            exchanges: Arc::new(self.exchanges.after_fork()),
             ..Self::default()
         }
     }
@@ -265,7 +271,7 @@ impl Resolver {
                 run.ask_ambient()?;
             }
         }
-        if run.found.is_none() {
+        if !run.is_decided() {
             return Err(run.not_found());
         }
         if !request.is_answered_by_its_argument() {

@@ -29,9 +29,32 @@ pub const OVERRIDING: [&str; 3] = [
     env::HUGGINGFACE_CO_STAGING,
 ];
 
+/// Those of [`OVERRIDING`] that are in the way of this token in an environment.
+///
+/// A token of an exchange that the Hub's libraries can make themselves ends within an hour or so, and
+/// they repeat the exchange in time: the variable that asks for it stays.
+pub fn overriding(
+    credential: &Credential,
+    environment: &dyn Environment,
+) -> impl Iterator<Item = &'static str> {
+    let mut environment = environment.all();
+    environment.set(env::HF_ENDPOINT, credential.endpoint.as_str());
+    for name in [
+        env::HF_HUB_DISABLE_IMPLICIT_TOKEN,
+        env::HUGGINGFACE_CO_STAGING,
+    ] {
+        environment.unset(name);
+    }
+    let repeats = Inputs::read(&environment, None).huggingface_hub_exchanges(credential);
+    OVERRIDING
+        .into_iter()
+        .filter(move |name| !(repeats && *name == env::HF_OIDC_RESOURCE))
+}
+
 const FINGERPRINT: &str = "fingerprint";
 const SOURCE: &str = "source";
 const PROFILE: &str = "profile";
+const RESOURCE: &str = "resource";
 /// In Unix milliseconds.
 const EXPIRES_AT: &str = "expires_at";
 const BY: &str = "by";
@@ -57,6 +80,9 @@ pub fn origin(credential: &Credential, by: Placement) -> String {
         );
     if let Some(profile) = source.profile() {
         pairs.append_pair(PROFILE, profile);
+    }
+    if let Some(resource) = source.resource() {
+        pairs.append_pair(RESOURCE, resource);
     }
     if let Some(end) = credential.expires_at.unix_milliseconds() {
         pairs.append_pair(EXPIRES_AT, &end.to_string());
@@ -89,7 +115,8 @@ fn placed(origin: &str, token: &Token) -> Option<Placed> {
         ENVIRON => Placement::Environ,
         _ => return None,
     };
-    let origin = Source::parse(&field(SOURCE)?, field(PROFILE).as_deref())?;
+    let name = field(PROFILE).or_else(|| field(RESOURCE));
+    let origin = Source::parse(&field(SOURCE)?, name.as_deref())?;
     let expires_at = field(EXPIRES_AT).and_then(|end| end.parse().ok());
     Some(Placed {
         source: Source::Placed {
@@ -167,6 +194,7 @@ mod tests {
         for by in [Placement::Activation, Placement::Run, Placement::Environ] {
             for from in [
                 Source::Argument,
+                Source::Oidc("datasets/acme/x".to_owned()),
                 Source::Environment("HUGGING_FACE_HUB_TOKEN".to_owned()),
                 Source::File("/a b/ü&=/token".into()),
                 Source::Store("c i&source=argument".to_owned()),

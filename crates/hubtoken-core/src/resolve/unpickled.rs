@@ -5,7 +5,8 @@
 //! source. A stored token is also found by its name, since it may have been rotated.
 //!
 //! Commands, vaults and keyrings are never queried: they are slow and may show a dialog, and all
-//! workers of a pool would query them at once. A token passed to a process at startup needs no
+//! workers of a pool would query them at once. An exchange is repeated if this process's environment
+//! asks for the same one, since each process of a job may make it. A token passed to a process at startup needs no
 //! search, because that pickle is the only one that contains the value.
 
 use std::sync::Arc;
@@ -28,7 +29,8 @@ impl Resolver {
     ///
     /// # Errors
     ///
-    /// [`Error::TokenNotFound`], which says why it could not be found again.
+    /// [`Error::TokenNotFound`], which says why it could not be found again; for the token of an
+    /// exchange, why that could not be repeated.
     pub fn restore(
         &self,
         reference: &TokenReference,
@@ -40,13 +42,18 @@ impl Resolver {
             inputs,
             user: self.user_configuration(inputs),
             steps: Vec::new(),
+            failure: None,
         };
-        search.run().ok_or_else(|| Error::TokenNotFound {
-            message: reference.why_not_restorable(),
-            trace: Arc::new(Trace {
-                steps: search.steps,
-                ..Trace::default()
-            }),
+        let found = search.run();
+        let Search { steps, failure, .. } = search;
+        found.ok_or_else(|| {
+            failure.unwrap_or_else(|| Error::TokenNotFound {
+                message: reference.why_not_restorable(),
+                trace: Arc::new(Trace {
+                    steps,
+                    ..Trace::default()
+                }),
+            })
         })
     }
 
@@ -64,12 +71,15 @@ struct Search<'a> {
     inputs: &'a Inputs<'a>,
     user: Option<Arc<Configuration>>,
     steps: Vec<Step>,
+    /// Why an exchange did not succeed.
+    failure: Option<Error>,
 }
 
 impl Search<'_> {
     fn run(&mut self) -> Option<Arc<Credential>> {
         self.named()
             .or_else(|| self.variables())
+            .or_else(|| self.exchanged())
             .or_else(|| self.files())
             .or_else(|| self.stored())
     }
@@ -119,6 +129,23 @@ impl Search<'_> {
             .into_iter()
             .zip(&inputs.tokens)
             .find_map(|(name, value)| self.ask(|run| run.ask_variable(name, value.as_ref())))
+    }
+
+    /// The token of another exchange for the same resource.
+    fn exchanged(&mut self) -> Option<Arc<Credential>> {
+        let resource = self.reference.source.resource()?;
+        let asked = self.inputs.oidc.as_ref()?.resource.as_ref().ok()?;
+        if asked.to_string() != resource {
+            return None;
+        }
+        let mut failure = None;
+        let found = self.ask(|run| {
+            let outcome = run.ask_oidc();
+            failure = outcome.as_ref().err().cloned();
+            outcome
+        });
+        self.failure = failure;
+        found
     }
 
     /// The file that the token came from, the one named by the user's configuration, and the active

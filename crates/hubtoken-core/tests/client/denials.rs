@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hubtoken_core::clock::Timestamp;
 use hubtoken_core::error::{DenialKind, Error, ResponseDetails, UnknownKind};
 use hubtoken_core::identity::cache::disk::DiskCache;
-use hubtoken_core::clock::Timestamp;
 use hubtoken_core::identity::cache::shared::{LeaseTiming, LimitScope, SharedEntry};
 use hubtoken_core::identity::client::{Client, IdentityAnswer};
 use hubtoken_core::identity::failure::Failure;

@@ -46,7 +46,6 @@ pub use backend::{
 pub use leader::{Election, Leadership, LeaseTiming};
 use record::{FailureRecord, Record, RepeatedRecord, ResponseRecord};
 
-
 /// How long a rate limit is trusted at most.
 pub const MAXIMUM_LIMIT: Duration = Duration::from_hours(1);
 

@@ -8,8 +8,8 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::http::RouteId;
 use crate::clock::Clock;
+use crate::http::RouteId;
 use crate::identity::deadline::Deadline;
 use crate::identity::failure::Failure;
 use crate::interrupt::Interrupt;

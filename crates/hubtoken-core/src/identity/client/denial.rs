@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Client, DecisionKey, HubConnection, IdentityAnswer, not_before};
+use crate::clock::Timestamp;
 use crate::credential::Credential;
 use crate::identity::Options;
 use crate::identity::cache::key::Key;
 use crate::identity::cache::shared::LimitScope;
-use crate::clock::Timestamp;
 use crate::identity::failure::Failure;
 use crate::identity::freshness::Repeated;
 use crate::interrupt::Interrupt;

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use super::coalesce::{Caller, Coalesced};
 use super::{Client, HubConnection, not_before};
+use crate::clock::Clock;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::ResponseDetails;
@@ -27,7 +28,6 @@ use crate::identity::Options;
 use crate::identity::cache::bounded::BoundedCache;
 use crate::identity::cache::key::Key;
 use crate::identity::cache::shared::{LimitScope, MAXIMUM_LIMIT};
-use crate::clock::Clock;
 use crate::identity::deadline::Deadline;
 use crate::identity::failure::Failure;
 use crate::interrupt::Interrupt;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Client, HubConnection, WhoamiResult, not_before};
+use crate::clock::Timestamp;
 use crate::credential::Credential;
 use crate::error::ResponseDetails;
 use crate::expiry::Expiry;
@@ -19,7 +20,6 @@ use crate::http;
 use crate::http::response_details::{details, without_page};
 use crate::identity::cache::key::Key;
 use crate::identity::cache::shared::{Election, LimitScope, RateLimit, SharedEntry};
-use crate::clock::Timestamp;
 use crate::identity::deadline::Deadline;
 use crate::identity::failure::{Failure, Reason};
 use crate::identity::freshness::{DoublingAge, Rejection, Repeated};

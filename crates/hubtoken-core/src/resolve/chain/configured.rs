@@ -64,7 +64,7 @@ impl ChainRun<'_> {
             }
             // For a complete trace, the token was already found: a broken file is recorded, not
             // fatal.
-            Err(error) if self.found.is_some() => self.note_invalid(&error),
+            Err(error) if self.is_decided() => self.note_invalid(&error),
             Err(error) => return Err(error),
         }
         Ok(())
@@ -178,7 +178,7 @@ impl ChainRun<'_> {
             profile: profile.clone(),
         };
         match self.ask_store(source, profile, file.endpoint.clone()) {
-            Err(error) if self.found.is_some() => {
+            Err(error) if self.is_decided() => {
                 self.trace.note(
                     format!("config:{}", redacted_path(&file.path)),
                     SourceStatus::Broken,

@@ -161,11 +161,11 @@ impl ChainRun<'_> {
     }
 
     /// Whether an earlier source has the token, in which case this one is not queried.
-    fn is_shadowed(&mut self, source: &Source, what: &str) -> bool {
-        let Some(used) = &self.found else {
+    pub(super) fn is_shadowed(&mut self, source: &Source, what: &str) -> bool {
+        let Some(used) = self.winner() else {
             return false;
         };
-        let detail = format!("{what}, since {} has the token", used.source);
+        let detail = format!("{what}, since {used} has the token");
         self.trace
             .note(source.to_string(), SourceStatus::Skipped, detail);
         true

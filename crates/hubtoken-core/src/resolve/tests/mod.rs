@@ -5,6 +5,7 @@ mod configurations;
 mod files;
 mod host;
 mod lines;
+mod oidc;
 mod unpickled;
 
 use std::path::PathBuf;
@@ -267,15 +268,6 @@ fn arguments_mean_what_the_hub_libraries_mean() {
             .is_some()
     );
     assert!(machine.ask(Argument::Value(FIRST), Some("ci")).is_err());
-}
-
-#[test]
-fn an_oidc_exchange_is_refused_until_it_is_built() {
-    let mut machine = Machine::new();
-    machine.set("HF_TOKEN", FIRST);
-    machine.set("HF_OIDC_RESOURCE", "acme/x");
-    assert!(machine.error(None).to_string().contains("HF_OIDC_RESOURCE"));
-    assert!(machine.ask(Argument::Value(SECOND), None).is_ok());
 }
 
 #[test]

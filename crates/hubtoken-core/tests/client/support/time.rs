@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use hubtoken_core::clock::Timestamp;
 use hubtoken_core::clock::Clock;
+use hubtoken_core::clock::Timestamp;
 
 /// After this time a test has hung and must fail. Nothing else depends on it.
 pub const HANG_LIMIT: Duration = Duration::from_mins(5);
