@@ -111,6 +111,8 @@ class Job:
         if self.refusal is not None:
             return self.refusal
         assert fields["subject_token"] in self.id_tokens
+        if fields["subject_token"] in (before["subject_token"] for before in self.exchanged[:-1]):
+            return http(400, '{"error": "invalid_grant", "error_description": "Used before."}')
         self.tokens.append(f"hf_jwt_ey{secrets.token_hex(20)}.ey{next(self._count)}.Fake")
         answer = {
             "access_token": self.tokens[-1],

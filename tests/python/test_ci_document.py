@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 DOCUMENT = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
 HUB = "https://huggingface.co"
+# What the job runs: it has the token, and needs no exchange of its own.
+TRAINING = """
+import hubtoken
+assert hubtoken.require_role("write", repo="acme/model").source == "oidc"
+"""
 # What the program of CircleCI does in a job, which issues id tokens for any audience.
 CIRCLECI = """#!{python}
 import json, os, sys
@@ -38,19 +43,29 @@ def job() -> Iterator[Job]:
         yield job
 
 
-def blocks(title: str, language: str) -> list[str]:
-    """The code of a section of the document."""
-    section = DOCUMENT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-    found = re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
+def section(title: str) -> str:
+    """A section of the document."""
+    found = DOCUMENT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     assert found, title
     return found
 
 
-def run(job: Job, home: Path, lines: str, **variables: str) -> dict[str, object]:
-    """Run shell lines, with the Hub of the test as the Hub, and then what they prepare.
+def blocks(title: str, language: str) -> list[str]:
+    """The code of a section."""
+    return re.findall(rf"```{language}\n(.*?)```", section(title), re.DOTALL)
+
+
+def step(text: str) -> str:
+    """The command of hubtoken in a part of the document."""
+    (command,) = re.findall(r"(?:- |- run: |`)(hubtoken (?:run|require) [^`\n]*)", text)
+    return str(command)
+
+
+def run(job: Job, home: Path, lines: str, command: str, **variables: str) -> dict[str, Any]:
+    """Run shell lines and a command after them, with the Hub of the test as the Hub.
 
     Returns:
-        What `hubtoken oidc` and `hubtoken whoami` say after them.
+        What `hubtoken oidc` says after the same lines.
     """
     variables["HF_ENDPOINT"] = job.endpoint
     lines = lines.replace(HUB, job.endpoint)
@@ -61,31 +76,36 @@ def run(job: Job, home: Path, lines: str, **variables: str) -> dict[str, object]
     hubtoken.chmod(0o755)
     environment = child_environment(home, PYTHONPATH=str(ROOT), **variables)
     environment["PATH"] = f"{programs}:{environment['PATH']}"
-    results = {}
-    for verb in ("oidc", "whoami"):
-        script = f"set -eu\n{lines}\nexec hubtoken {verb} --json\n"
-        command = ["bash", "-c", script]
+    python = programs / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    (home / "train.py").write_text(TRAINING)
+    shown = ""
+    for last in (f"exec {command}", "exec hubtoken oidc --json"):
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=DEADLINE
+            ["bash", "-c", f"set -eu\n{lines}\n{last}\n"],
+            env=environment,
+            cwd=home,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=DEADLINE,
         )
         assert done.returncode == 0, done.stderr + done.stdout
-        assert leaks(done.stdout + done.stderr, *job.secrets) == []
-        results[verb] = json.loads(done.stdout.splitlines()[-1])
-    assert results["oidc"]["warnings"] == []
-    assert results["whoami"]["token"]["source"] == "oidc"
-    assert job.exchanged[-1]["resource"] == "acme/model"
-    return results
+        shown = done.stdout
+        assert leaks(shown + done.stderr, *job.secrets) == []
+    assert [fields["resource"] for fields in job.exchanged] == ["acme/model"]
+    claims: dict[str, Any] = json.loads(shown)
+    assert claims["warnings"] == []
+    return claims
 
 
 def test_github_actions(job: Job, home: Path) -> None:
     (workflow,) = blocks("GitHub Actions", "yaml")
     assert "      id-token: write\n" in workflow
     variables = job.github(re.findall(r"HF_OIDC_RESOURCE: (\S+)", workflow)[0])
-    results = run(job, home, "", **variables)
-    assert results["oidc"]["id_token"]["source"] == "github"
-    # The steps that are hubtoken's.
-    (step,) = re.findall(r"- run: (hubtoken require .*)", workflow)
-    run(job, home, step, **variables)
+    claims = run(job, home, "", step(workflow), **variables)
+    assert claims["id_token"]["source"] == "github"
 
 
 def test_gitlab(job: Job, home: Path) -> None:
@@ -97,14 +117,13 @@ def test_gitlab(job: Job, home: Path) -> None:
         id_token(job.endpoint, iss="https://gitlab.com", project_path="acme/training")
     )
     variables = {name: job.id_tokens[-1], "HF_OIDC_RESOURCE": resource, "GITLAB_CI": "true"}
-    (step,) = re.findall(r"- (hubtoken require .*)", configuration)
-    run(job, home, step, **variables)
+    run(job, home, "", step(configuration), **variables)
 
 
 def test_circleci(job: Job, home: Path) -> None:
     (lines,) = blocks("CircleCI", "sh")
     programs = home / "bin"
-    programs.mkdir()
+    programs.mkdir(exist_ok=True)
     program = programs / "circleci"
     program.write_text(CIRCLECI.format(python=sys.executable))
     program.chmod(0o755)
@@ -116,8 +135,8 @@ def test_circleci(job: Job, home: Path) -> None:
         "CIRCLECI_TEST_ID_TOKEN": job.id_tokens[-1],
         "EXPECTED_AUDIENCE": job.endpoint,
     }
-    results = run(job, home, lines, **variables)
-    assert results["oidc"]["publisher"]["claims"]["oidc.circleci.com/project-id"] == "6f2c"
+    claims = run(job, home, lines, step(section("CircleCI")), **variables)
+    assert claims["publisher"]["claims"]["oidc.circleci.com/project-id"] == "6f2c"
 
 
 def test_bitbucket(job: Job, home: Path) -> None:
@@ -126,8 +145,8 @@ def test_bitbucket(job: Job, home: Path) -> None:
     (lines,) = blocks("Bitbucket Pipelines", "sh")
     job.id_tokens.append(id_token(job.endpoint, repositoryUuid="{7}", repository=None))
     variables = {"BITBUCKET_STEP_OIDC_TOKEN": job.id_tokens[-1], "BITBUCKET_BUILD_NUMBER": "7"}
-    results = run(job, home, lines, **variables)
-    assert results["oidc"]["publisher"]["claims"]["repositoryUuid"] == "{7}"
+    claims = run(job, home, lines, step(section("Bitbucket Pipelines")), **variables)
+    assert claims["publisher"]["claims"]["repositoryUuid"] == "{7}"
 
 
 def test_the_document_shows_what_the_messages_name() -> None:

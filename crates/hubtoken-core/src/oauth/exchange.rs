@@ -92,9 +92,14 @@ impl Exchange {
                 );
             }
         }
+        let again = if self.id_tokens.is_repeatable() {
+            ""
+        } else {
+            ". A Hub may take an id token once: make one exchange in a job, with `hubtoken run`"
+        };
         format!(
             "Check that {} exists and trusts this job ({}); `hubtoken oidc` shows the claims that \
-             its trusted publisher must match",
+             its trusted publisher must match{again}",
             resource,
             resource.settings_url(endpoint)
         )
