@@ -8,9 +8,10 @@
 use std::io::{IsTerminal as _, stderr, stdin, stdout};
 use std::process::ExitCode;
 
-use hubtoken::cli::{self, Context, Input, NoPrompt, ReplaceProcess, Stream};
+use hubtoken::cli::{self, Context, Input, NoBrowser, NoPrompt, ReplaceProcess, Stream};
 use hubtoken::env::ProcessEnvironment;
 use hubtoken::interrupt::NeverInterrupted;
+use hubtoken::oauth::SystemPace;
 use hubtoken::resolve::Resolver;
 use time::OffsetDateTime;
 
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
         now: OffsetDateTime::now_utc(),
         interrupt: &NeverInterrupted,
         launcher: &ReplaceProcess,
+        browser: &NoBrowser,
+        pace: &SystemPace,
         resolver: Resolver::default(),
         client: None,
     };

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+use super::browser::Browser;
 use super::exec::Exec;
 use crate::env::Environment;
 use crate::error::Error;
 use crate::identity::client::Client;
 use crate::interrupt::Interrupt;
+use crate::oauth::Pace;
 use crate::resolve::Resolver;
 
 /// The environment of one run, and the state it keeps while it lasts.
@@ -40,6 +42,10 @@ pub struct Context<'a> {
     pub interrupt: &'a (dyn Interrupt + Sync),
     /// Replaces this process with another program.
     pub launcher: &'a dyn Exec,
+    /// Opens pages.
+    pub browser: &'a dyn Browser,
+    /// How time passes while a login waits.
+    pub pace: &'a dyn Pace,
     /// The chain of sources. It warns about each broken source once, so each run needs a new one.
     pub resolver: Resolver,
     /// The client of the program that runs the command; `None` to create one for this run.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::args::{TimeoutArgs, endpoint_or_ambient};
+use super::browser::qr_code;
 use super::context::Context;
 use super::error::Failure;
 use super::exit_code::Code;
@@ -19,10 +20,11 @@ use crate::git::own_helpers::{self, Answerer};
 use crate::identity::Settings;
 use crate::identity::model::Identity;
 use crate::login;
+use crate::login::browser::{BrowserLogin, BrowserLoginFailure, BrowserSettings, issued_fields};
 use crate::resolve::in_effect::InEffect;
 use crate::sanitize::redacted;
 use crate::source::Source;
-use crate::store::name;
+use crate::store::{IssuedFields, name};
 use crate::token::Token;
 
 /// The maximum length of standard input, in bytes.
@@ -33,16 +35,21 @@ const LONGEST: u64 = 64 * 1024;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  hubtoken login                             prompts for the token, and does not show it
+  hubtoken login                             in the browser, or with a pasted token
   hubtoken login --token-stdin < token.txt
   hubtoken login --name ci --endpoint https://hub.example --token-stdin < token.txt
+
+Without --token-stdin it asks: Enter starts a login in the browser, and a token that is pasted is
+not shown. Without a terminal it writes the page's address and the code to standard error, and waits
+until the login is approved or the code expires.
 
 The token becomes the active one, unless it belongs to another Hub than HF_ENDPOINT: every library
 would send it to the wrong one. With --no-verify nothing is asked, so it is stored even if the Hub
 cannot be reached, as `unverified` until hubtoken has learned whose it is. `hubtoken setup-git`
 makes git ask hubtoken each time, which --add-to-git-credential does not: it gives git's own helper
-a copy, as `hf auth login` does. Exit codes: 0 it is stored; 1 the Hub rejects it; 2 wrong usage; 3
-the Hub could not be reached, and nothing was stored.")]
+a copy, as `hf auth login` does. Exit codes: 0 it is stored; 1 the Hub rejects it, or
+the login was denied or has expired; 2 wrong usage; 3 the Hub could not be reached, and nothing was
+stored.")]
 pub struct Args {
     /// Read the token from standard input
     #[arg(long)]
@@ -59,6 +66,9 @@ pub struct Args {
     /// Give git's own credential helper a copy
     #[arg(long)]
     add_to_git_credential: bool,
+    /// Show the address of the login, and open no browser
+    #[arg(long)]
+    no_browser: bool,
     /// Ask even if a token is there, as this verb always does; an option of `hf auth login`
     #[arg(long, hide = true)]
     force: bool,
@@ -85,17 +95,19 @@ pub fn run(
     if let Some(warning) = context.resolver.insecure_warning(&endpoint) {
         output.warning(&warning);
     }
+    let given = read(arguments, context, output, &endpoint)?;
     let credential = Arc::new(Credential {
-        token: read(arguments, context, output, &endpoint)?,
-        source: source(arguments),
+        token: given.token,
+        source: given.source,
         endpoint,
         expires_at: Expiry::default(),
     });
     let mut warnings: Vec<String> = credential.pasted_line_warning().into_iter().collect();
     let identity = identify(arguments, context, &credential)?;
-    let saved = login::store(
+    let saved = login::store_issued(
         &token_store,
         &credential,
+        given.issued.as_ref(),
         identity.as_deref(),
         arguments.name.as_deref(),
         arguments.add_to_git_credential,
@@ -178,40 +190,110 @@ fn own_helper(answerer: &Answerer) -> Option<&str> {
     }
 }
 
+/// The token to store.
+struct Given {
+    token: Token,
+    source: Source,
+    /// What came with it, if it was issued for this login.
+    issued: Option<IssuedFields>,
+}
+
+impl Given {
+    /// A token that the user handed over.
+    fn parse(text: &str, source: Source) -> Result<Self, Failure> {
+        let what = source.describe();
+        let token = Token::parse(text)
+            .map_err(|error| error.context(&what))?
+            .ok_or_else(|| Error::TokenFormat(format!("{what}: no token was given")))?;
+        Ok(Self {
+            token,
+            source,
+            issued: None,
+        })
+    }
+}
+
 fn read(
     arguments: &Args,
     context: &Context<'_>,
     output: &Output<'_, '_>,
     endpoint: &Endpoint,
-) -> Result<Token, Failure> {
-    let text = if arguments.token_stdin {
-        context.prompt.read(LONGEST)?
-    } else {
+) -> Result<Given, Failure> {
+    if arguments.token_stdin {
+        let text = context.prompt.read(LONGEST)?;
+        return Given::parse(&text, Source::StandardInput);
+    }
+    let can_prompt = context.stdin.is_terminal;
+    if can_prompt {
         output.note(&format!(
-            "Create a token at {}. What you type or paste is not shown.",
+            "Press Enter to log in with the browser, or create a token at {} and paste it. It is \
+             not shown.",
             login::tokens_page(endpoint)
         ));
-        context.prompt.ask_hidden("Token: ")?.ok_or_else(|| {
-            let in_effect = token_context::in_effect(context).ok();
-            let present = in_effect.and_then(|found| login::already(&found, endpoint));
-            Failure::Usage(format!(
-                "there is no terminal to prompt for the token; pass it on standard input with \
-                 --token-stdin{}",
-                present.unwrap_or_default()
-            ))
-        })?
-    };
-    let what = source(arguments).describe();
-    Token::parse(&text)
-        .map_err(|error| error.context(&what))?
-        .ok_or_else(|| Error::TokenFormat(format!("{what}: no token was given")).into())
+    }
+    match context.prompt.ask_hidden("Token: ")? {
+        Some(text) if !text.trim().is_empty() => Given::parse(&text, Source::Typed),
+        Some(_) => browser_login(arguments, context, output, endpoint, true),
+        // A program reads the object, and nobody the address.
+        None if output.is_json() => Err(no_terminal(context, endpoint, "")),
+        None => browser_login(arguments, context, output, endpoint, false),
+    }
 }
 
-/// Where the token is read from.
-fn source(arguments: &Args) -> Source {
-    if arguments.token_stdin {
-        Source::StandardInput
-    } else {
-        Source::Typed
+/// Logs in with the browser.
+fn browser_login(
+    arguments: &Args,
+    context: &Context<'_>,
+    output: &Output<'_, '_>,
+    endpoint: &Endpoint,
+    has_prompt: bool,
+) -> Result<Given, Failure> {
+    let settings = BrowserSettings::read(context.environment);
+    let client = context.client();
+    let login = match BrowserLogin::begin(&client, endpoint, &settings, context.interrupt) {
+        Ok(login) => login,
+        Err(BrowserLoginFailure::Failed(error)) => return Err(error.into()),
+        Err(BrowserLoginFailure::Unsupported(_)) => {
+            let why = format!(", and {endpoint} has no login by browser");
+            return Err(if has_prompt {
+                let what = Source::Typed.describe();
+                Error::TokenFormat(format!("{what}: no token was given{why}")).into()
+            } else {
+                no_terminal(context, endpoint, &why)
+            });
+        }
+    };
+    for line in login.instructions() {
+        output.instruction(&line);
     }
+    output.picture(|width| qr_code(&login, endpoint, width));
+    if has_prompt && settings.can_open() && !arguments.no_browser {
+        // The address is shown already.
+        let _ = context.browser.open(login.address());
+    }
+    output.instruction("Waiting for the approval in the browser. Ctrl-C gives up.");
+    let began = context.pace.now();
+    let answer = login.wait(context.pace, context.interrupt, &mut |_| {
+        output.progress(Some("."));
+        Ok(())
+    });
+    output.progress(None);
+    let answer = answer?;
+    let now = context.now + (context.pace.now() - began);
+    let issued = issued_fields(&answer, now.unix_timestamp());
+    Ok(Given {
+        token: answer.access_token,
+        source: Source::Browser,
+        issued: Some(issued),
+    })
+}
+
+fn no_terminal(context: &Context<'_>, endpoint: &Endpoint, why: &str) -> Failure {
+    let in_effect = token_context::in_effect(context).ok();
+    let present = in_effect.and_then(|found| login::already(&found, endpoint));
+    Failure::Usage(format!(
+        "there is no terminal to prompt for the token{why}; pass it on standard input with \
+         --token-stdin{}",
+        present.unwrap_or_default()
+    ))
 }

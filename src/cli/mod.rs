@@ -12,6 +12,7 @@
 
 mod args;
 mod ascii;
+mod browser;
 mod command;
 mod context;
 mod error;
@@ -53,6 +54,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
+pub use browser::{Browser, NoBrowser, qr_code};
 use command::{Args, dispatch};
 pub use context::{Context, Input, NoPrompt, Prompt, Stream};
 use error::Failure;
@@ -65,9 +67,10 @@ use output::Output;
 /// `arguments` begin with the program's name, as `argv` does.
 ///
 /// ```
-/// use hubtoken::cli::{self, Input, ReplaceProcess, Stream, NoPrompt, Context};
+/// use hubtoken::cli::{self, Input, ReplaceProcess, Stream, NoBrowser, NoPrompt, Context};
 /// use hubtoken::env::StaticEnvironment;
 /// use hubtoken::interrupt::NeverInterrupted;
+/// use hubtoken::oauth::SystemPace;
 /// use hubtoken::resolve::Resolver;
 ///
 /// let (mut output, mut errors, mut input) = (Vec::new(), Vec::new(), std::io::empty());
@@ -83,6 +86,8 @@ use output::Output;
 ///     now: time::OffsetDateTime::UNIX_EPOCH,
 ///     interrupt: &NeverInterrupted,
 ///     launcher: &ReplaceProcess,
+///     browser: &NoBrowser,
+///     pace: &SystemPace,
 ///     resolver: Resolver::default(),
 ///     client: None,
 /// };
@@ -106,9 +111,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, context: &Context<'_>)
 /// `arguments` begin with the program's name. git adds one, the operation.
 ///
 /// ```
-/// use hubtoken::cli::{self, Input, ReplaceProcess, Stream, NoPrompt, Context};
+/// use hubtoken::cli::{self, Input, ReplaceProcess, Stream, NoBrowser, NoPrompt, Context};
 /// use hubtoken::env::StaticEnvironment;
 /// use hubtoken::interrupt::NeverInterrupted;
+/// use hubtoken::oauth::SystemPace;
 /// use hubtoken::resolve::Resolver;
 ///
 /// let (mut output, mut errors) = (Vec::new(), Vec::new());
@@ -128,6 +134,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, context: &Context<'_>)
 ///     now: time::OffsetDateTime::UNIX_EPOCH,
 ///     interrupt: &NeverInterrupted,
 ///     launcher: &ReplaceProcess,
+///     browser: &NoBrowser,
+///     pace: &SystemPace,
 ///     resolver: Resolver::default(),
 ///     client: None,
 /// };

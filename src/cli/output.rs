@@ -135,6 +135,33 @@ impl<'a, 'w> Output<'a, 'w> {
         }
     }
 
+    /// Writes what the user has to do now to standard error, with JSON as well: the verb waits for
+    /// it.
+    pub fn instruction(&self, text: &str) {
+        let mut page = self.error_page();
+        page.paragraph(text);
+        self.write(&self.context.stderr, page.text());
+    }
+
+    /// Writes a picture of text to standard error, if it is a terminal that can show it. `draw` gets
+    /// its width, in columns.
+    pub fn picture(&self, draw: impl FnOnce(usize) -> Option<String>) {
+        let stream = &self.context.stderr;
+        if !stream.is_ascii
+            && let Some(width) = self.width(stream)
+            && let Some(picture) = draw(width)
+        {
+            self.write(stream, &picture);
+        }
+    }
+
+    /// Writes a sign that time passes to standard error, if it is a terminal; `None` ends the line.
+    pub fn progress(&self, sign: Option<&str>) {
+        if self.context.stderr.is_terminal {
+            self.write(&self.context.stderr, sign.unwrap_or("\n"));
+        }
+    }
+
     /// Writes a warning to standard error; with JSON, the verb includes it in its object.
     pub fn warning(&self, text: &str) {
         self.labeled("warning", AnsiColor::Yellow, text);

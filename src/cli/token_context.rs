@@ -297,10 +297,11 @@ fn inputs(context: &Context<'_>) -> Inputs<'static> {
 mod tests {
     use time::OffsetDateTime;
 
-    use super::super::{Input, NoPrompt, ReplaceProcess, Stream};
+    use super::super::{Input, NoBrowser, NoPrompt, ReplaceProcess, Stream};
     use super::*;
     use crate::env::{HF_TOKEN, StaticEnvironment};
     use crate::interrupt::NeverInterrupted;
+    use crate::oauth::SystemPace;
     use crate::resolve::Resolver;
 
     #[test]
@@ -321,6 +322,8 @@ mod tests {
             now: OffsetDateTime::UNIX_EPOCH,
             interrupt: &NeverInterrupted,
             launcher: &ReplaceProcess,
+            browser: &NoBrowser,
+            pace: &SystemPace,
             resolver: Resolver::default(),
             client: None,
         };

@@ -11,11 +11,13 @@ use pyo3::types::PyString;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+use super::browser::SystemBrowser;
 use super::environment::PythonEnvironment;
 use super::signals::Signals;
 use crate::cli::{self, Context, Exec, Input, Prompt, ReplaceProcess, Stream};
 use crate::env::Environment as _;
 use crate::error::Error;
+use crate::oauth::SystemPace;
 use crate::process_state;
 use crate::resolve::Resolver;
 
@@ -68,6 +70,8 @@ pub fn main(py: Python<'_>) -> PyResult<u8> {
             now: OffsetDateTime::now_utc(),
             interrupt: &signals,
             launcher: &FromPython,
+            browser: &SystemBrowser,
+            pace: &SystemPace,
             resolver: Resolver::default(),
             client: Some(&process.client),
         };

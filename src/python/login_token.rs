@@ -1,43 +1,73 @@
-//! Gets the token to log in with, from an argument or a prompt.
+//! Gets the token to log in with: from an argument, a prompt, or the browser.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use pyo3::exceptions::{PyEOFError, PyNotImplementedError};
+use pyo3::IntoPyObjectExt as _;
+use pyo3::exceptions::{PyEOFError, PyException, PyNotImplementedError};
 use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyDict, PyTuple};
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::arguments::warn;
+use super::browser::SystemBrowser;
 use super::environment::PythonEnvironment;
 use super::error::classes::HubTokenWarning;
 use super::error::to_python;
 use super::host::PythonHost;
 use super::identity::needed;
+use super::log;
 use super::secret_value::unwrapped;
+use super::signals::Signals;
 use super::text;
 use super::token::PyHubToken;
 use super::token_argument::argument;
+use crate::cli::{Browser as _, qr_code};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::login;
+use crate::login::browser::{BrowserLogin, BrowserLoginFailure, BrowserSettings, issued_fields};
+use crate::oauth::SystemPace;
 use crate::process_state::ProcessState;
 use crate::resolve::in_effect::InEffect;
 use crate::resolve::{Argument, Inputs, ambient_endpoint};
 use crate::source::Source;
+use crate::store::IssuedFields;
 use crate::token::Token;
 use crate::trace::{SourceStatus, Trace};
 
-/// The token to log in with; a `HubToken` keeps its own Hub. Also returns whether it was typed.
+/// The token to log in with.
+pub struct Given {
+    /// The token, which keeps its own Hub if it is a `HubToken`.
+    pub credential: Arc<Credential>,
+    /// Whether the user typed it or approved it, and is to be told what became of it.
+    pub is_interactive: bool,
+    /// What came with it, if it was issued for this login.
+    pub issued: Option<IssuedFields>,
+}
+
+impl Given {
+    fn by_program(credential: Arc<Credential>) -> Self {
+        Self {
+            credential,
+            is_interactive: false,
+            issued: None,
+        }
+    }
+}
+
+/// Takes the token from the argument, or asks for it: at the prompt, or in the browser.
 pub fn given(
     py: Python<'_>,
-    process: &ProcessState,
+    process: &Arc<ProcessState>,
     token: Option<&Bound<'_, PyAny>>,
     endpoint: Option<Endpoint>,
-) -> PyResult<(Arc<Credential>, bool)> {
+    signals: &Arc<Signals>,
+) -> PyResult<Given> {
     let token = token.map(unwrapped::<PyHubToken>).transpose()?;
-    let typed;
-    let mut is_typed = false;
     let given = argument(py, process, token.as_ref())?;
     let endpoint = match (&given, endpoint) {
         (Argument::Credential(credential), endpoint) => {
@@ -49,23 +79,29 @@ pub fn given(
         (_, Some(endpoint)) => endpoint,
         (_, None) => ambient_endpoint(&PythonEnvironment::current(py)?).map_err(to_python)?,
     };
-    let text = match given {
-        Argument::Credential(credential) => {
-            return Ok((credential, false));
+    match given {
+        Argument::Credential(credential) => Ok(Given::by_program(credential)),
+        Argument::Anonymous => needed(None).map(Given::by_program),
+        Argument::Value(text) => {
+            credential(py, text, Source::Argument, endpoint).map(Given::by_program)
         }
-        Argument::Anonymous => return needed(None).map(|credential| (credential, false)),
-        Argument::Value(text) => text,
-        Argument::Ambient | Argument::Required => {
-            is_typed = true;
-            typed = ask(py, process, &endpoint)?;
-            typed.as_str()
-        }
-    };
-    let source = if is_typed {
-        Source::Typed
-    } else {
-        Source::Argument
-    };
+        Argument::Ambient | Argument::Required => match ask(py, &endpoint)? {
+            Some(typed) if !typed.trim().is_empty() => Ok(Given {
+                is_interactive: true,
+                ..Given::by_program(credential(py, &typed, Source::Typed, endpoint)?)
+            }),
+            typed => in_browser(py, process, endpoint, signals, typed.is_some()),
+        },
+    }
+}
+
+/// A token as text, which may be a pasted line.
+fn credential(
+    py: Python<'_>,
+    text: &str,
+    source: Source,
+    endpoint: Endpoint,
+) -> PyResult<Arc<Credential>> {
     let credential = parse(text)
         .map_err(|error| error.context(&source.describe()))
         .map(|token| Credential {
@@ -78,14 +114,18 @@ pub fn given(
     if let Some(warning) = credential.pasted_line_warning() {
         warn(py, &py.get_type::<HubTokenWarning>(), &warning)?;
     }
-    Ok((Arc::new(credential), is_typed))
+    Ok(Arc::new(credential))
 }
 
-/// Prompts for a token through Python's own prompt, which a notebook replaces with its own.
-fn ask(py: Python<'_>, process: &ProcessState, endpoint: &Endpoint) -> PyResult<Zeroizing<String>> {
+/// Prompts for a token through Python's own prompt, which a notebook replaces with its own. `None`
+/// if there is nobody to answer.
+fn ask(py: Python<'_>, endpoint: &Endpoint) -> PyResult<Option<Zeroizing<String>>> {
     print(
         py,
-        &format!("Create a token at {}", login::tokens_page(endpoint)),
+        &format!(
+            "Create a token at {} and paste it, or press Enter to log in with the browser",
+            login::tokens_page(endpoint)
+        ),
     )?;
     let getpass = py.import("getpass")?;
     let cannot_hide = getpass.getattr("GetPassWarning")?;
@@ -99,7 +139,7 @@ fn ask(py: Python<'_>, process: &ProcessState, endpoint: &Endpoint) -> PyResult<
     match typed {
         Ok(typed) => {
             let typed = text::token(typed.cast()?, "what was typed")?;
-            Ok(Zeroizing::new(typed.to_owned()))
+            Ok(Some(Zeroizing::new(typed.to_owned())))
         }
         // No terminal, one that echoes input, or a notebook that runs unattended.
         Err(error)
@@ -107,22 +147,166 @@ fn ask(py: Python<'_>, process: &ProcessState, endpoint: &Endpoint) -> PyResult<
                 || error.is_instance_of::<PyEOFError>(py)
                 || error.is_instance_of::<PyNotImplementedError>(py) =>
         {
-            let mut trace = Trace::default();
-            trace.note("argument", SourceStatus::Absent, "not given");
-            trace.note("terminal", SourceStatus::Absent, "not interactive");
-            let present = in_effect(py, process).and_then(|found| login::already(&found, endpoint));
-            Err(to_python(Error::TokenNotFound {
-                // Does not suggest an argument: a value that is written into a program stays there.
-                message: format!(
-                    "there is no terminal to prompt for the token without showing it. Set \
-                     HF_TOKEN, which needs no login, or run `hubtoken login --token-stdin` in a \
-                     shell, with the token on its standard input{}",
-                    present.unwrap_or_default()
-                ),
-                trace: Arc::new(trace),
-            }))
+            Ok(None)
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Logs in with the browser. A Hub that has no such login leaves things as they are without one.
+fn in_browser(
+    py: Python<'_>,
+    process: &Arc<ProcessState>,
+    endpoint: Endpoint,
+    signals: &Arc<Signals>,
+    has_prompt: bool,
+) -> PyResult<Given> {
+    let process = process.after_pid_check();
+    let settings = BrowserSettings::read(&PythonEnvironment::current(py)?);
+    let can_open = settings.can_open();
+    let begun = {
+        let (process, endpoint) = (Arc::clone(&process), endpoint.clone());
+        let interrupt = Arc::clone(signals);
+        log::detached(py, move || {
+            BrowserLogin::begin(&process.client, &endpoint, &settings, &*interrupt)
+        })?
+    };
+    let login = match begun {
+        Ok(login) => Arc::new(login),
+        Err(BrowserLoginFailure::Failed(error)) => return Err(signals.to_python(error)),
+        Err(BrowserLoginFailure::Unsupported(_)) if has_prompt => {
+            return Err(to_python(Error::TokenFormat(format!(
+                "no token was given, and {endpoint} has no login by browser"
+            ))));
+        }
+        Err(BrowserLoginFailure::Unsupported(_)) => {
+            return Err(nobody(py, &process, &endpoint));
+        }
+    };
+    let display = Display::show(py, &login, &endpoint)?;
+    if has_prompt && can_open {
+        // The address is shown already.
+        let _ = SystemBrowser.open(login.address());
+    }
+    let answer = {
+        let (login, display) = (Arc::clone(&login), display.clone_ref(py));
+        let interrupt = Arc::clone(signals);
+        log::detached(py, move || {
+            login.wait(&SystemPace, &*interrupt, &mut |left| {
+                Python::attach(|py| display.waiting(py, left, &interrupt))
+            })
+        })?
+    };
+    match answer {
+        Ok(answer) => {
+            display.ended(py, "The login was approved.");
+            Ok(Given {
+                issued: Some(issued_fields(
+                    &answer,
+                    OffsetDateTime::now_utc().unix_timestamp(),
+                )),
+                credential: Arc::new(Credential {
+                    token: answer.access_token,
+                    source: Source::Browser,
+                    endpoint,
+                    expires_at: Expiry::default(),
+                }),
+                is_interactive: true,
+            })
+        }
+        Err(error) => {
+            let text = match &error {
+                Error::Interrupted => "The login was given up.".to_owned(),
+                error => error.to_string(),
+            };
+            display.ended(py, &text);
+            Err(signals.to_python(error))
+        }
+    }
+}
+
+/// Nobody can type a token, and the Hub has no login by browser.
+fn nobody(py: Python<'_>, process: &ProcessState, endpoint: &Endpoint) -> PyErr {
+    let mut trace = Trace::default();
+    trace.note("argument", SourceStatus::Absent, "not given");
+    trace.note("terminal", SourceStatus::Absent, "not interactive");
+    let present = in_effect(py, process).and_then(|found| login::already(&found, endpoint));
+    to_python(Error::TokenNotFound {
+        // Does not suggest an argument: a value that is written into a program stays there.
+        message: format!(
+            "there is no terminal to prompt for the token without showing it, and {endpoint} has \
+             no login by browser. Set HF_TOKEN, which needs no login, or run `hubtoken login \
+             --token-stdin` in a shell, with the token on its standard input{}",
+            present.unwrap_or_default()
+        ),
+        trace: Arc::new(trace),
+    })
+}
+
+/// What shows a waiting login: `hubtoken.login_display`.
+struct Display(Py<PyAny>);
+
+impl Display {
+    fn show(py: Python<'_>, login: &Arc<BrowserLogin>, endpoint: &Endpoint) -> PyResult<Self> {
+        let (drawn, endpoint) = (Arc::clone(login), endpoint.clone());
+        let picture = PyCFunction::new_closure(
+            py,
+            None,
+            None,
+            move |arguments: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+                let width: usize = arguments.get_item(0)?.extract()?;
+                PyResult::Ok(qr_code(&drawn, &endpoint, width))
+            },
+        )?;
+        let arguments = (
+            login.address(),
+            login.user_code(),
+            login.instructions(),
+            picture,
+        );
+        let module = py.import("hubtoken.login_display")?;
+        module
+            .call_method1("show", arguments)
+            .map(|shown| Self(shown.unbind()))
+    }
+
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self(self.0.clone_ref(py))
+    }
+
+    /// What a signal handler raises meanwhile, as on Ctrl-C, ends the login.
+    fn waiting(&self, py: Python<'_>, left: Duration, signals: &Signals) -> Result<(), Error> {
+        match self.call(py, "waiting", left.as_secs()) {
+            Err(error) if !error.is_instance_of::<PyException>(py) => {
+                signals.keep(error);
+                Err(Error::Interrupted)
+            }
+            shown => {
+                report(py, shown);
+                Ok(())
+            }
+        }
+    }
+
+    fn ended(&self, py: Python<'_>, outcome: &str) {
+        report(py, self.call(py, "ended", outcome));
+    }
+
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        argument: impl IntoPyObject<'py>,
+    ) -> PyResult<()> {
+        let argument = argument.into_bound_py_any(py)?;
+        self.0.bind(py).call_method1(name, (argument,)).map(drop)
+    }
+}
+
+/// Reports a display that fails. It does not end the login, which may be approved already.
+fn report(py: Python<'_>, shown: PyResult<()>) {
+    if let Err(error) = shown {
+        error.write_unraisable(py, None);
     }
 }
 

@@ -30,6 +30,7 @@ mod arguments;
 mod asgi;
 mod auth;
 mod authorize;
+mod browser;
 mod chain;
 mod cli;
 mod constructor;

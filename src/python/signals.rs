@@ -71,7 +71,7 @@ impl Interrupt for Signals {
             && Python::attach(|py| match py.check_signals() {
                 Ok(()) => false,
                 Err(error) => {
-                    *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    self.keep(error);
                     true
                 }
             })
@@ -83,6 +83,11 @@ impl Interrupt for Signals {
 }
 
 impl Signals {
+    /// Stores what a signal handler raised in Python code that this call runs.
+    pub fn keep(&self, error: PyErr) {
+        *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
     /// The exception for a core error; for an interruption, the one that the signal handler raised.
     pub fn to_python(&self, error: Error) -> PyErr {
         let raised = self

@@ -39,12 +39,14 @@ use crate::token::Token;
 /// than `HF_ENDPOINT`: every library would send it to the wrong one. Warns if a variable such as
 /// `HF_TOKEN` takes precedence over it.
 ///
-/// Without `token` it prints the page on which the Hub's tokens are created, prompts, and prints
-/// whose token in which role was stored where.
+/// Without `token` it prompts: a token that is pasted is not shown, and Enter logs in with the browser
+/// (RFC 8628). The browser also takes the place of a prompt that nobody can answer. It shows the
+/// page's address and a code, waits until the login is approved, and prints whose token in which
+/// role was stored where. An OAuth token is stored with what renews it, as `huggingface_hub` does.
 ///
 /// Args:
-///     token: The token; `None` prompts for it at the terminal, or in the notebook, without showing
-///         it.
+///     token: The token; `None` prompts for it at the terminal, or in the notebook, or logs in with
+///         the browser.
 ///     name: The name to store it under; `None` for the Hub's name.
 ///     endpoint: The Hub that the token belongs to; `None` for `HF_ENDPOINT`.
 ///     verify: Whether to ask the Hub about the token. `False` sends no request and stores it even
@@ -63,8 +65,10 @@ use crate::token::Token;
 ///
 /// Raises:
 ///     TypeError: The prompt should be skipped.
-///     hubtoken.errors.TokenNotFoundError: There is no terminal to prompt for the token. The message
-///         says which token is in use already, if one is.
+///     hubtoken.errors.LoginError: The login in the browser was denied, its code expired, or the Hub
+///         refused it; `error_code` says which (RFC 8628, section 3.5). Nothing was stored.
+///     hubtoken.errors.TokenNotFoundError: There is no terminal to prompt for the token, and the Hub
+///         has no login by browser. The message says which token is in use already, if one is.
 ///     hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder, or looks like
 ///         the key of another service; or the name contains a token.
 ///     hubtoken.errors.InvalidTokenError: The Hub rejects the token.
@@ -118,8 +122,11 @@ pub fn login(
     // Fails before the prompt, if it does.
     let token_store = token_store(py, &*signals, &process)?;
     token_store.check_home().map_err(to_python)?;
-    let (credential, is_typed) =
-        login_token::given(py, &process, token, parse_endpoint(endpoint)?)?;
+    let login_token::Given {
+        credential,
+        is_interactive,
+        issued,
+    } = login_token::given(py, &process, token, parse_endpoint(endpoint)?, &signals)?;
     let process = process.after_pid_check();
     warn_of_insecure(py, &process, &credential.endpoint)?;
     let environment = PythonEnvironment::current(py)?;
@@ -137,9 +144,10 @@ pub fn login(
         };
         let learned = checked::learned(Arc::clone(&asked.client), settings);
         let token_store = TokenStore::new(&paths, ambient, &*interrupt).learning_from(learned);
-        let saved = checked::store(
+        let saved = checked::store_issued(
             &token_store,
             &given,
+            issued.as_ref(),
             identity.as_deref(),
             name.as_deref(),
             add_to_git_credential,
@@ -157,7 +165,7 @@ pub fn login(
         None
     };
     let in_effect = login_token::in_effect(py, &process);
-    if is_typed {
+    if is_interactive {
         let outcome = checked::outcome(
             &environment,
             &token_store,

@@ -89,7 +89,10 @@ def test_a_typed_login_shows_the_hub_and_then_what_was_stored_where(
     stored = hubtoken.login()
     page, outcome = capsys.readouterr().out.splitlines()
     endpoint = account.server.endpoint
-    assert page == f"Create a token at {endpoint}/settings/tokens"
+    assert page == (
+        f"Create a token at {endpoint}/settings/tokens and paste it, or press Enter to log in with "
+        "the browser"
+    )
     assert outcome.startswith("alice (write) is stored as `ci` in ")
     assert "stored_tokens" in outcome
     assert outcome.endswith(f" for {endpoint}, and is the active token")
@@ -97,11 +100,11 @@ def test_a_typed_login_shows_the_hub_and_then_what_was_stored_where(
     # What is handed over by a program prints nothing: the returned token says it.
     hubtoken.login(value)
     assert capsys.readouterr().out == ""
-    # The page is that of the Hub that is asked.
+    # The page is that of the Hub that is asked, which has no login by browser.
     type_in(None)
-    with pytest.raises(hubtoken.TokenNotFoundError):
-        hubtoken.login(endpoint="https://hub.example")
-    assert capsys.readouterr().out == "Create a token at https://hub.example/settings/tokens\n"
+    with serving(http(404)) as other, pytest.raises(hubtoken.TokenNotFoundError):
+        hubtoken.login(endpoint=other.endpoint)
+    assert f"Create a token at {other.endpoint}/settings/tokens" in capsys.readouterr().out
 
 
 def test_without_a_terminal_it_says_that_a_token_is_there(
@@ -121,8 +124,8 @@ def test_without_a_terminal_it_says_that_a_token_is_there(
     with pytest.raises(hubtoken.TokenNotFoundError, match=r"already.*HF_TOKEN") as caught:
         hubtoken.login()
     assert leaks(str(caught.value), value) == []
-    with pytest.raises(hubtoken.TokenNotFoundError) as caught:
-        hubtoken.login(endpoint="https://hub.example")
+    with serving(http(404)) as other, pytest.raises(hubtoken.TokenNotFoundError) as caught:
+        hubtoken.login(endpoint=other.endpoint)
     assert "logged in already" not in str(caught.value)
 
 

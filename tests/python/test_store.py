@@ -416,6 +416,7 @@ def test_a_notebook_asks_in_its_own_way(site: Site, clean_environment: pytest.Mo
     assert asked == ["Token (it is not shown): "]
 
 
+@pytest.mark.usefixtures("site")
 def test_a_notebook_without_anybody_says_so(clean_environment: pytest.MonkeyPatch) -> None:
     def getpass(prompt: str = "", stream: object = None) -> str:
         raise NotImplementedError(prompt, stream)

@@ -100,6 +100,25 @@ pub const NO_COLOR: &str = "NO_COLOR";
 /// The data folder of the embedded Hub that the command line starts and administers.
 pub const HUBTOKEN_HUB_DATA: &str = "HUBTOKEN_HUB_DATA";
 
+/// The browser to open pages with; blank for none.
+pub const BROWSER: &str = "BROWSER";
+/// Set for the programs of a session over SSH.
+pub const SSH_CONNECTION: &str = "SSH_CONNECTION";
+/// The terminal of a session over SSH.
+pub const SSH_TTY: &str = "SSH_TTY";
+/// Set by services that run jobs.
+pub const CI: &str = "CI";
+/// Set in the containers of some engines.
+pub const CONTAINER: &str = "container";
+/// Set in the containers of Kubernetes.
+pub const KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
+/// The screen of a session under X11.
+pub const DISPLAY: &str = "DISPLAY";
+/// The screen of a session under Wayland.
+pub const WAYLAND_DISPLAY: &str = "WAYLAND_DISPLAY";
+/// Set where Linux runs under Windows, which then opens pages.
+pub const WSL_DISTRO_NAME: &str = "WSL_DISTRO_NAME";
+
 /// The search path for programs.
 pub const PATH: &str = "PATH";
 /// The user's git configuration file, instead of `~/.gitconfig`.

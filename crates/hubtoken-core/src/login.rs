@@ -1,6 +1,8 @@
 //! Converts the Hub's identity response into what the token store records at login, and words what
 //! a login did.
 
+pub mod browser;
+
 use std::sync::Arc;
 
 use time::OffsetDateTime;

@@ -16,6 +16,8 @@ pub enum Source {
     Argument,
     /// Typed or pasted at a prompt.
     Typed,
+    /// Issued for a login in a browser.
+    Browser,
     /// Read from standard input.
     StandardInput,
     /// An exchange of the CI job's id token for a token of this resource, which `HF_OIDC_RESOURCE`
@@ -153,6 +155,7 @@ impl Source {
         match self {
             Self::Argument => "the argument".to_owned(),
             Self::Typed => "the prompt".to_owned(),
+            Self::Browser => "the login in the browser".to_owned(),
             Self::StandardInput => "standard input".to_owned(),
             Self::Oidc(resource) => {
                 format!("the OIDC exchange for `{}`", mask_secrets(resource))
@@ -180,6 +183,7 @@ impl Source {
         match self {
             Self::Argument => "hand over a valid one".to_owned(),
             Self::Typed => "type or paste a valid one".to_owned(),
+            Self::Browser => "log in again".to_owned(),
             Self::StandardInput => "write a valid one to standard input".to_owned(),
             Self::Oidc(resource) => format!(
                 "check the trusted publishers of `{}`, and call hubtoken.clear_cache() in a \
@@ -227,6 +231,7 @@ impl fmt::Display for Source {
         match self {
             Self::Argument => formatter.write_str("argument"),
             Self::Typed => formatter.write_str("prompt"),
+            Self::Browser => formatter.write_str("browser"),
             Self::StandardInput => formatter.write_str("stdin"),
             Self::Oidc(_) => formatter.write_str(OIDC),
             Self::Environment(name) => write!(formatter, "env:{name}"),

@@ -31,10 +31,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use super::{Context, Exec, Input, NoPrompt, Stream, run};
+use super::{Context, Exec, Input, NoBrowser, NoPrompt, Stream, run};
 use crate::env::StaticEnvironment;
 use crate::identity::client::Client;
 use crate::interrupt::{Interrupt, NeverInterrupted};
+use crate::oauth::SystemPace;
 use crate::resolve::Resolver;
 
 const FIRST: &str = "hf_FirstFakeFakeFakeFakeFakeFakeFakeAA";
@@ -200,6 +201,8 @@ impl Machine {
             now: OffsetDateTime::now_utc(),
             interrupt,
             launcher,
+            browser: &NoBrowser,
+            pace: &SystemPace,
             resolver: Resolver::default(),
             client: Some(&self.client),
         };

@@ -5,10 +5,13 @@
 //! which [`TokenResponse`] parses. Everything in an answer is untrusted, and most of it is secret.
 
 mod claims;
+mod device_authorization;
+mod device_poll;
 mod exchange;
 mod exchanges;
 #[cfg(test)]
-mod fake_hub;
+pub(crate) mod fake_hub;
+mod field;
 mod id_token;
 mod resource;
 mod token_endpoint;
@@ -16,6 +19,8 @@ mod token_failure;
 mod token_response;
 
 pub use claims::Claims;
+pub use device_authorization::DeviceAuthorization;
+pub use device_poll::{Pace, SystemPace, poll};
 pub use exchange::{Exchange, Exchanger};
 pub use exchanges::{Exchanged, Exchanges};
 pub use id_token::{GitHubRequest, IdToken, IdTokenSource, IdTokenSourceId};
