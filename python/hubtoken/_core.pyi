@@ -1803,12 +1803,14 @@ def login(
     than `HF_ENDPOINT`: every library would send it to the wrong one. Warns if a variable such as
     `HF_TOKEN` takes precedence over it.
 
-    Without `token` it prints the page on which the Hub's tokens are created, prompts, and prints
-    whose token in which role was stored where.
+    Without `token` it prompts: a token that is pasted is not shown, and Enter logs in with the browser
+    (RFC 8628). The browser also takes the place of a prompt that nobody can answer. It shows the
+    page's address and a code, waits until the login is approved, and prints whose token in which
+    role was stored where. An OAuth token is stored with what renews it, as `huggingface_hub` does.
 
     Args:
-        token: The token; `None` prompts for it at the terminal, or in the notebook, without showing
-            it.
+        token: The token; `None` prompts for it at the terminal, or in the notebook, or logs in with
+            the browser.
         name: The name to store it under; `None` for the Hub's name.
         endpoint: The Hub that the token belongs to; `None` for `HF_ENDPOINT`.
         verify: Whether to ask the Hub about the token. `False` sends no request and stores it even
@@ -1827,8 +1829,10 @@ def login(
 
     Raises:
         TypeError: The prompt should be skipped.
-        hubtoken.errors.TokenNotFoundError: There is no terminal to prompt for the token. The message
-            says which token is in use already, if one is.
+        hubtoken.errors.LoginError: The login in the browser was denied, its code expired, or the Hub
+            refused it; `error_code` says which (RFC 8628, section 3.5). Nothing was stored.
+        hubtoken.errors.TokenNotFoundError: There is no terminal to prompt for the token, and the Hub
+            has no login by browser. The message says which token is in use already, if one is.
         hubtoken.errors.TokenFormatError: The value is blank, a mask or a placeholder, or looks like
             the key of another service; or the name contains a token.
         hubtoken.errors.InvalidTokenError: The Hub rejects the token.

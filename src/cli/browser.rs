@@ -25,6 +25,7 @@ impl Browser for NoBrowser {
 
 /// The address of a login as a picture of text, with the margin that cameras need. `None` if it does
 /// not fit into the terminal, or if a phone cannot reach the page.
+#[must_use]
 pub fn qr_code(login: &BrowserLogin, endpoint: &Endpoint, width: usize) -> Option<String> {
     if endpoint.is_loopback() {
         return None;

@@ -292,8 +292,9 @@ fn no_terminal(context: &Context<'_>, endpoint: &Endpoint, why: &str) -> Failure
     let in_effect = token_context::in_effect(context).ok();
     let present = in_effect.and_then(|found| login::already(&found, endpoint));
     Failure::Usage(format!(
-        "there is no terminal to prompt for the token{why}; pass it on standard input with \
-         --token-stdin{}",
+        "there is no terminal to prompt for the token{why}; create one at {} and pass it on standard \
+         input with --token-stdin{}",
+        login::tokens_page(endpoint),
         present.unwrap_or_default()
     ))
 }

@@ -305,24 +305,28 @@ fn logout_says_which_token_is_used_now() {
 #[test]
 fn login_without_a_terminal_says_that_a_token_is_there() {
     let mut machine = Machine::new();
-    let ran = machine.run(&["login", "--force"]);
-    assert!(ran.code == 2 && !ran.err.contains("already"), "{ran:?}");
+    let said = |machine: &Machine, arguments: &[&str]| {
+        let answer = machine.json(&[&["login"], arguments].concat(), 2);
+        answer["error"]["message"].as_str().unwrap().to_owned()
+    };
+    let message = said(&machine, &["--force"]);
+    assert!(!message.contains("already"), "{message}");
     assert!(
-        ran.err.contains("https://huggingface.co/settings/tokens"),
-        "{ran:?}"
+        message.contains("https://huggingface.co/settings/tokens"),
+        "{message}"
     );
     machine.set("HF_TOKEN", FIRST);
-    let ran = machine.run(&["login"]);
+    let message = said(&machine, &[]);
     assert!(
-        ran.err.contains("logged in already") && ran.err.contains("HF_TOKEN"),
-        "{ran:?}"
+        message.contains("logged in already") && message.contains("HF_TOKEN"),
+        "{message}"
     );
     // Not at that Hub.
-    let ran = machine.run(&["login", "--endpoint", "https://hub.example"]);
-    assert!(!ran.err.contains("already"), "{ran:?}");
+    let message = said(&machine, &["--endpoint", "https://hub.example"]);
+    assert!(!message.contains("already"), "{message}");
     assert!(
-        ran.err.contains("https://hub.example/settings/tokens"),
-        "{ran:?}"
+        message.contains("https://hub.example/settings/tokens"),
+        "{message}"
     );
 }
 
