@@ -1612,8 +1612,8 @@ def clear_cache() -> None:
     """Clears what this process has cached, so that the next call starts over.
 
     This drops the resolved token with the configuration files and the output of commands and
-    notebooks that led to it, this process's identities and decisions, and its connections to the
-    Hub. What the processes of this machine share on disk stays: `whoami()` may return an identity
+    notebooks that led to it, this process's identities and decisions, failed renewals, and its
+    connections to the Hub. What the processes of this machine share on disk stays: `whoami()` may return an identity
     from there, while `whoami(max_age=0)` asks the Hub. A rate limit set by the Hub stays as well.
 
     Changes to files are noticed, changes to a configuration within a second. This is for the rest:
@@ -2177,7 +2177,7 @@ def resolve_token(
     when they change. A command's token is reused for five minutes, or until a minute before the
     expiry that it reported; a notebook is asked once, for at most 60 seconds
     (`HUBTOKEN_SOURCE_TIMEOUT`). Only an exchange sends requests; its token is reused until five
-    minutes before its end.
+    minutes before its end. The OAuth token of a login is renewed when it is used, if its end is near.
 
     Args:
         token: A token as text, as `HubToken`, or as an object with `get_secret_value()`, such as
@@ -2220,6 +2220,7 @@ def restore(
     mask: str,
     value: str | None = None,
     ends_at: int | None = None,
+    renewal: tuple[str, int, int | None] | None = None,
 ) -> HubToken:
     """Restores a `HubToken` from a pickle. Sends no request and reads no source.
 
@@ -2231,6 +2232,8 @@ def restore(
         mask: The mask.
         value: The value, only in the pickle for a process that is being started.
         ends_at: When the value is known to expire, in Unix milliseconds.
+        renewal: The stored token that renews the value, when that is due, and when the value was
+            issued, in Unix seconds.
 
     Returns:
         The token if the pickle carries it or it is alive in this process, else one that is looked

@@ -133,6 +133,17 @@ def enforce(*, anew: bool = False) -> "str | None":
     return f"{last!r} is no longer active" if token is None else f"{token!r} is active now"
 
 
+def follow_renewal() -> None:
+    """Sets the environment again after a token was renewed, if that is the one in force.
+
+    A value that other code has set since then stays.
+    """
+    with STATE.lock:
+        placed = STATE.placed.get(_HF_TOKEN)
+        if placed is not None and STATE.environ.get(_HF_TOKEN) == placed:
+            enforce(anew=True)
+
+
 def _put_back() -> bool:
     """Restores the variables as they were, but for those that others have set since then.
 
@@ -254,7 +265,8 @@ def check_conflict(token: "HubToken", caller: "_Owner") -> None:
     others = [entry for thread, entry in STATE.plain.items() if thread is not caller[0]]
     others += [block for block in STATE.blocks if not block.inherited and not is_own(block, caller)]
     for entry in others:
-        if entry.token == token:
+        # A token that was renewed since then has another value, and the same fingerprint.
+        if entry.token == token or entry.token.fingerprint == token.fingerprint:
             continue
         where, advice = "another thread or task", "end that with hubtoken.deactivate()"
         if entry.state == BLOCK and is_left(entry):

@@ -4,16 +4,24 @@
 //! therefore no JSON here, and problems go to standard error, where git shows them to the user.
 
 use std::ffi::OsString;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 use super::context::Context;
 use super::error::Failure;
 use super::exit_code::Code;
 use super::output::Output;
 use super::token_context;
-use crate::git::helper;
+use crate::credential::{Credential, Renewal};
+use crate::expiry::Expiry;
+use crate::git::helper::{self, Renew};
 use crate::git::protocol::{self, Attributes, ProtocolError};
+use crate::oauth::RenewalSettings;
 use crate::resolve::Inputs;
 use crate::sanitize::redacted;
+use crate::token::Token;
 
 /// The verb's arguments.
 #[derive(clap::Args)]
@@ -47,7 +55,13 @@ pub fn run(
             "git-credential speaks git's own protocol, so there is no --json".to_owned(),
         ));
     }
-    answer(&arguments.operation, context, output)
+    let client = context.client();
+    let renew = |credential: &Arc<Credential>| {
+        let settings = || RenewalSettings::read(context.environment);
+        let current = client.renewed(credential, settings, context.interrupt)?;
+        Ok((current.credential, current.warnings))
+    };
+    answer(&arguments.operation, context, output, &renew)
 }
 
 /// The verb as a standalone program, which git calls with one argument.
@@ -67,16 +81,60 @@ pub fn run_standalone(
                 .to_owned(),
         ));
     };
-    answer(&operation.to_string_lossy(), context, output)
+    let now = context.now.unix_timestamp();
+    let renew = |credential: &Arc<Credential>| {
+        let is_due = |renewal: &Renewal| renewal.is_due(now);
+        let renewed = match credential
+            .renewal
+            .as_deref()
+            .filter(|renewal| is_due(renewal))
+        {
+            Some(renewal) => renewed_by_the_command(credential, renewal),
+            None => None,
+        };
+        Ok((
+            renewed.unwrap_or_else(|| Arc::clone(credential)),
+            Vec::new(),
+        ))
+    };
+    answer(&operation.to_string_lossy(), context, output, &renew)
+}
+
+/// A token that the complete command, which is installed beside this program, has renewed. `None` if
+/// that is not there or fails: git then gets the token that there is, and the Hub decides.
+///
+/// A renewal needs TLS and HTTP, which would make this program five times as large, for one request
+/// in hours. The new value comes through a pipe, and warnings go to standard error as always.
+fn renewed_by_the_command(credential: &Credential, renewal: &Renewal) -> Option<Arc<Credential>> {
+    let program = std::env::current_exe().ok()?.with_file_name("hubtoken");
+    let output = Command::new(program)
+        .arg("token")
+        .arg(format!("--profile={}", renewal.profile()))
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .ok()?;
+    let value = Zeroizing::new(output.stdout);
+    let token = Token::parse(std::str::from_utf8(&value).ok()?).ok()??;
+    output.status.success().then(|| {
+        Arc::new(Credential {
+            token,
+            source: credential.source.clone(),
+            endpoint: credential.endpoint.clone(),
+            expires_at: Expiry::UNKNOWN,
+            renewal: None,
+        })
+    })
 }
 
 fn answer(
     operation: &str,
     context: &Context<'_>,
     output: &Output<'_, '_>,
+    renew: &Renew<'_>,
 ) -> Result<Code, Failure> {
     match operation {
-        "get" => get(context, output),
+        "get" => get(context, output, renew),
         "store" | "erase" => {
             // Read and dropped, so that git can finish writing; the contents do not matter.
             let _ = protocol::read(&mut **context.stdin.reader.borrow_mut());
@@ -94,7 +152,7 @@ fn answer(
     }
 }
 
-fn get(context: &Context<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> {
+fn get(context: &Context<'_>, output: &Output<'_, '_>, renew: &Renew<'_>) -> Result<Code, Failure> {
     if context.stdin.is_terminal {
         output.note(
             "git runs this and writes its request to standard input: protocol=https, \
@@ -106,7 +164,7 @@ fn get(context: &Context<'_>, output: &Output<'_, '_>) -> Result<Code, Failure> 
     let asked = Attributes::parse(&input).map_err(usage)?;
     let host = token_context::local_host(context);
     let inputs = Inputs::read(context.environment, context.folder.clone()).with_host(&host);
-    let answer = helper::get(&asked, &inputs)?;
+    let answer = helper::get(&asked, &inputs, renew)?;
     for warning in &answer.warnings {
         output.warning(warning);
     }

@@ -101,6 +101,7 @@ pub fn run(
         source: given.source,
         endpoint,
         expires_at: Expiry::default(),
+        renewal: None,
     });
     let mut warnings: Vec<String> = credential.pasted_line_warning().into_iter().collect();
     let identity = identify(arguments, context, &credential)?;

@@ -17,7 +17,8 @@ use super::token_context::Session;
 Examples:
   HF_TOKEN=$(hubtoken token --profile ci) ./job
 
-On a terminal, and with --json, the value is masked unless --reveal is given. No request is sent.
+On a terminal, and with --json, the value is masked unless --reveal is given. No request is sent,
+except to renew the OAuth token of a login that is about to expire.
 The token is found also if HF_HUB_DISABLE_IMPLICIT_TOKEN is set.
 Exit codes: 0 a token was found; 1 no source has one; 2 the configuration is invalid.")]
 pub struct Args {

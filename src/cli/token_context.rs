@@ -15,7 +15,7 @@ use crate::identity::client::{Client, HubConnection, IdentityAnswer};
 use crate::identity::{Options, Settings};
 use crate::interrupt::Interrupt;
 use crate::login;
-use crate::oauth::Exchanger;
+use crate::oauth::{Exchanger, RenewalSettings};
 use crate::paths::Paths;
 use crate::resolve::host::{Host, ProcessHost};
 use crate::resolve::in_effect::InEffect;
@@ -74,10 +74,17 @@ impl<'a> Session<'a> {
         })?;
         let mut warnings = context.resolver.warnings(&resolution.trace);
         warnings.extend(context.resolver.insecure_warning(&credential.endpoint));
+        let client = context.client();
+        let current = client.renewed(
+            &credential,
+            || RenewalSettings::read(context.environment),
+            context.interrupt,
+        )?;
+        warnings.extend(current.warnings);
         Ok(Self {
             interrupt: context.interrupt,
-            client: context.client(),
-            credential,
+            client,
+            credential: current.credential,
             settings: Settings::read(context.environment),
             connection: OnceCell::new(),
             warnings,

@@ -109,6 +109,7 @@ fn credential(
             source,
             endpoint,
             expires_at: Expiry::default(),
+            renewal: None,
         })
         .map_err(to_python)?;
     if let Some(warning) = credential.pasted_line_warning() {
@@ -210,6 +211,7 @@ fn in_browser(
                     source: Source::Browser,
                     endpoint,
                     expires_at: Expiry::default(),
+                    renewal: None,
                 }),
                 is_interactive: true,
             })

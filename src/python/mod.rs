@@ -52,6 +52,7 @@ mod pickle;
 mod printable;
 mod pydantic;
 mod record;
+mod renewal;
 mod require;
 mod resolve;
 mod secret_value;

@@ -9,7 +9,7 @@ use super::environment::PythonEnvironment;
 use super::error::to_python;
 use super::token::PyHubToken;
 use super::token_state::TokenState;
-use crate::credential::Credential;
+use crate::credential::{Credential, Renewal};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::expiry::Expiry;
@@ -29,6 +29,8 @@ use crate::token_reference::TokenReference;
 ///     mask: The mask.
 ///     value: The value, only in the pickle for a process that is being started.
 ///     ends_at: When the value is known to expire, in Unix milliseconds.
+///     renewal: The stored token that renews the value, when that is due, and when the value was
+///         issued, in Unix seconds.
 ///
 /// Returns:
 ///     The token if the pickle carries it or it is alive in this process, else one that is looked
@@ -42,7 +44,9 @@ use crate::token_reference::TokenReference;
     mask: "str",
     value: "str | None" = None,
     ends_at: "int | None" = None,
+    renewal: "tuple[str, int, int | None] | None" = None,
 ) -> "HubToken")]
+#[expect(clippy::too_many_arguments, reason = "what a pickle carries")]
 pub fn restore(
     source: &str,
     name: Option<&str>,
@@ -51,6 +55,7 @@ pub fn restore(
     mask: String,
     value: Option<&str>,
     ends_at: Option<u64>,
+    renewal: Option<(String, i64, Option<i64>)>,
 ) -> PyResult<PyHubToken> {
     let reference = TokenReference {
         // A source of a later version cannot be looked up again: treat it as an argument.
@@ -77,6 +82,10 @@ pub fn restore(
                 source: reference.source,
                 endpoint: reference.endpoint,
                 expires_at: ends_at.map_or(Expiry::UNKNOWN, Expiry::at_unix_milliseconds),
+                // The time is that of the renewal, so nothing is left of its life then.
+                renewal: renewal.map(|(profile, due_at, issued_at)| {
+                    Box::new(Renewal::new(profile, due_at, Some(0)).issued(issued_at, None))
+                }),
             });
             live_tokens::register(&credential);
             credential.into()

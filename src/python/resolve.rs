@@ -7,6 +7,7 @@ use pyo3::types::PyString;
 
 use super::chain::{self, ChainError, warn_of};
 use super::environment::PythonEnvironment;
+use super::renewal;
 use super::secret_value::unwrapped;
 use super::text;
 use super::token::{PyHubToken, revealed};
@@ -26,7 +27,7 @@ use crate::resolve::{Cached, Resolver};
 /// when they change. A command's token is reused for five minutes, or until a minute before the
 /// expiry that it reported; a notebook is asked once, for at most 60 seconds
 /// (`HUBTOKEN_SOURCE_TIMEOUT`). Only an exchange sends requests; its token is reused until five
-/// minutes before its end.
+/// minutes before its end. The OAuth token of a login is renewed when it is used, if its end is near.
 ///
 /// Args:
 ///     token: A token as text, as `HubToken`, or as an object with `get_secret_value()`, such as
@@ -80,7 +81,7 @@ pub fn resolve_token(
         profile,
     };
     let process = process_state::current();
-    match resolve(py, &process, which) {
+    match found(py, &process, which) {
         // The caller accepts a missing token, but a broken source must still be reported.
         Err(ChainError::Core(Error::TokenNotFound { trace, .. }))
             if !required && profile.is_none() =>
@@ -169,8 +170,8 @@ pub fn explain(
 /// Clears what this process has cached, so that the next call starts over.
 ///
 /// This drops the resolved token with the configuration files and the output of commands and
-/// notebooks that led to it, this process's identities and decisions, and its connections to the
-/// Hub. What the processes of this machine share on disk stays: `whoami()` may return an identity
+/// notebooks that led to it, this process's identities and decisions, failed renewals, and its
+/// connections to the Hub. What the processes of this machine share on disk stays: `whoami()` may return an identity
 /// from there, while `whoami(max_age=0)` asks the Hub. A rate limit set by the Hub stays as well.
 ///
 /// Changes to files are noticed, changes to a configuration within a second. This is for the rest:
@@ -196,8 +197,20 @@ pub fn clear_cache() {
     process.client.clear();
 }
 
-/// Resolves a token for the wrappers: from the cache if nothing is given, else through the chain.
+/// Resolves a token that is about to be used. That of an OAuth login is renewed if that is due.
 pub fn resolve(
+    py: Python<'_>,
+    process: &ProcessState,
+    which: TokenArgument<'_, '_>,
+) -> Result<Option<Arc<Credential>>, ChainError> {
+    let Some(credential) = found(py, process, which)? else {
+        return Ok(None);
+    };
+    Ok(Some(renewal::current(py, process, credential)?))
+}
+
+/// Resolves a token for the wrappers: from the cache if nothing is given, else through the chain.
+fn found(
     py: Python<'_>,
     process: &ProcessState,
     which: TokenArgument<'_, '_>,

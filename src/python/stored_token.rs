@@ -117,6 +117,7 @@ impl PyStoredToken {
                         .expires_at
                         .map(Expiry::at_unix_seconds)
                         .unwrap_or_default(),
+                    renewal: None,
                 })
             })
         };

@@ -208,7 +208,7 @@ impl PyHubToken {
     /// The first eight bytes of the value's SHA-256, in hexadecimal, which distinguish tokens in a log.
     #[getter]
     fn fingerprint(&self) -> String {
-        self.0.reference().fingerprint
+        self.0.latest_reference().fingerprint
     }
 
     /// The value of a bearer `Authorization` header (RFC 6750), as a `str` whose `repr` is masked.
@@ -619,7 +619,7 @@ impl PyHubToken {
         static SPAWNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         // Not kept: a pickle names a function, which must be the module's own.
         let restore = py.import("hubtoken._core")?.getattr("restore")?;
-        let reference = self.0.reference();
+        let reference = self.0.latest_reference();
         let mut arguments = (
             reference.source.to_string(),
             reference.source.name(),
@@ -629,7 +629,7 @@ impl PyHubToken {
         )
             .into_pyobject(py)?
             .into_sequence();
-        if let Some(credential) = self.live()
+        if let Some(credential) = self.0.latest()
             && SPAWNING
                 .import(py, "hubtoken.spawning", "is_pickled_for_new_process")?
                 .call0()?
@@ -639,6 +639,10 @@ impl PyHubToken {
                 (
                     credential.token.expose(),
                     credential.expires_at.unix_milliseconds(),
+                    credential
+                        .renewal
+                        .as_ref()
+                        .map(|renewal| (renewal.profile(), renewal.due_at(), renewal.issued_at())),
                 )
                     .into_pyobject(py)?
                     .as_sequence(),

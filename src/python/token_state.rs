@@ -15,6 +15,7 @@ use super::environment::PythonEnvironment;
 use super::error::classes;
 use super::greenlets;
 use super::host::PythonHost;
+use super::renewal;
 use crate::credential::Credential;
 use crate::live_tokens;
 use crate::oauth::IdTokenSource;
@@ -35,8 +36,8 @@ pub enum TokenState {
 }
 
 impl TokenState {
-    /// The credential; an unpickled token is looked up here on first use, and one of an OIDC exchange
-    /// is renewed here before it ends.
+    /// The credential as it is now; an unpickled token is looked up here on first use, and one of an
+    /// OAuth login or an OIDC exchange is renewed here before it ends.
     pub fn credential(&self, py: Python<'_>) -> PyResult<Arc<Credential>> {
         self.credential_from(py, process_state::current)
     }
@@ -69,13 +70,17 @@ impl TokenState {
                 }
             }
         };
+        if credential.renewal.is_some() {
+            return renewal::current(py, &process(), credential);
+        }
         if credential.source.resource().is_none() {
             return Ok(credential);
         }
         current(py, &process(), credential)
     }
 
-    /// The live credential, without looking for a detached one.
+    /// The live credential, without looking for a detached one. It is the value that the token was
+    /// created with, which decides what it is equal to: a renewal changes neither that nor the hash.
     pub fn live(&self) -> Option<&Arc<Credential>> {
         match self {
             Self::Live(credential) => Some(credential),
@@ -83,7 +88,20 @@ impl TokenState {
         }
     }
 
-    /// The reference that a pickle carries.
+    /// The live credential as it is now, without renewing it.
+    pub fn latest(&self) -> Option<Arc<Credential>> {
+        self.live().map(Credential::latest)
+    }
+
+    /// The reference that a pickle carries: to the value as it is now.
+    pub fn latest_reference(&self) -> TokenReference {
+        match self.latest() {
+            Some(credential) => TokenReference::of(&credential),
+            None => self.reference(),
+        }
+    }
+
+    /// The reference to the value that the token was created with.
     pub fn reference(&self) -> TokenReference {
         match self {
             Self::Live(credential) => TokenReference::of(credential),
@@ -94,7 +112,7 @@ impl TokenState {
     /// The token in masked form.
     pub fn mask(&self) -> String {
         match self {
-            Self::Live(credential) => credential.token.mask(),
+            Self::Live(credential) => credential.latest().token.mask(),
             Self::Detached { reference, .. } => reference.mask.clone(),
         }
     }

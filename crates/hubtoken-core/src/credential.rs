@@ -3,6 +3,8 @@
 //! Everything after resolution takes a [`Credential`]: requests to the Hub need the endpoint, and
 //! every message names the source, because that is where a wrong token gets fixed.
 
+mod renewal;
+
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -15,6 +17,7 @@ use crate::expiry::Expiry;
 use crate::recipient::objection;
 use crate::source::Source;
 use crate::token::Token;
+pub use renewal::Renewal;
 
 /// A token, its source and its endpoint.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub struct Credential {
     pub endpoint: Endpoint,
     /// When the token expires, if its source says so. Nothing cached about the token outlives that.
     pub expires_at: Expiry,
+    /// How it is renewed; `None` for a token that is not. What is sent is [`Credential::latest`].
+    pub renewal: Option<Box<Renewal>>,
 }
 
 impl Credential {
@@ -62,6 +67,7 @@ impl Credential {
             source: source.clone(),
             endpoint: self.endpoint.clone(),
             expires_at: self.expires_at,
+            renewal: self.renewal.clone(),
         }))
     }
 
@@ -162,6 +168,7 @@ pub(crate) mod tests {
             source,
             endpoint: Endpoint::parse(endpoint).unwrap(),
             expires_at: Expiry::default(),
+            renewal: None,
         }
     }
 

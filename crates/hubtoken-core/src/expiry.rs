@@ -56,6 +56,13 @@ impl Expiry {
         self.0.is_some_and(|end| end <= SystemTime::now())
     }
 
+    /// Whether the expiry is known and has passed at a time since the Unix epoch.
+    #[must_use]
+    pub fn has_passed_at(self, now: Duration) -> bool {
+        self.0
+            .is_some_and(|end| end.duration_since(UNIX_EPOCH).unwrap_or_default() <= now)
+    }
+
     /// The expiry in Unix milliseconds.
     #[must_use]
     pub fn unix_milliseconds(self) -> Option<u64> {

@@ -54,6 +54,7 @@ pub fn metadata(identity: &Identity) -> TokenMetadata {
         expires_at: identity.expires_at.map(OffsetDateTime::unix_timestamp),
         verified: true,
         in_git: false,
+        replaces: None,
     }
 }
 

@@ -103,6 +103,7 @@ mod tests {
             source: Source::Environment("HF_TOKEN".to_owned()),
             endpoint: Endpoint::parse(endpoint).unwrap(),
             expires_at: Expiry::UNKNOWN,
+            renewal: None,
         }
     }
 

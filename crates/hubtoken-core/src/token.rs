@@ -5,6 +5,7 @@
 //! `Display`, its `Debug` shows a mask, comparison takes constant time, and its buffer is
 //! overwritten when it is dropped. Only [`Token::expose`] returns the value.
 
+mod claims;
 mod digest;
 mod format;
 mod kind;

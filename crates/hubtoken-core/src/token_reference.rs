@@ -3,6 +3,7 @@
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::source::Source;
+use crate::token::Digest;
 
 /// What a pickle carries: enough to find the token again, but never its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +37,12 @@ impl TokenReference {
     /// resource and the endpoint are enough. For any other source, the value must be the same.
     #[must_use]
     pub fn matches(&self, credential: &Credential) -> bool {
-        let same_value = credential.token.digest().fingerprint() == self.fingerprint;
+        let is_same = |digest: Digest| digest.fingerprint() == self.fingerprint;
+        let replaces = credential
+            .renewal
+            .as_ref()
+            .and_then(|renewal| renewal.replaces());
+        let same_value = is_same(credential.token.digest()) || replaces.is_some_and(is_same);
         let is_named_alike = (self.source.profile().is_some()
             && self.source.profile() == credential.source.profile())
             || (self.source.resource().is_some()
@@ -67,6 +73,7 @@ impl TokenReference {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::credential::Renewal;
     use crate::credential::tests::credential;
     use crate::source::Placement;
     use crate::token::Token;
@@ -94,6 +101,10 @@ mod tests {
         assert!(TokenReference::of(&stored).matches(&rotated));
         rotated.source = Source::Environment("HF_TOKEN".to_owned());
         assert!(!TokenReference::of(&stored).matches(&rotated));
+        rotated.renewal = Some(Box::new(
+            Renewal::new("ci".to_owned(), 0, None).issued(None, Some(stored.token.digest())),
+        ));
+        assert!(TokenReference::of(&stored).matches(&rotated));
         let elsewhere = credential(Source::Store("ci".to_owned()), "http://127.0.0.1:1");
         assert!(!TokenReference::of(&stored).matches(&elsewhere));
     }

@@ -194,6 +194,7 @@ fn a_command_gets_an_inherited_exchange_and_the_right_to_repeat_it() {
         source: crate::source::Source::Oidc("acme/x".to_owned()),
         endpoint: crate::endpoint::Endpoint::default_hub(),
         expires_at: crate::expiry::Expiry::at_unix_seconds(4_000_000_000),
+        renewal: None,
     };
     let origin = crate::resolve::placed::origin(&credential, crate::source::Placement::Run);
     machine.set("HUBTOKEN_TOKEN_ORIGIN", &origin);

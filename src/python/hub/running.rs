@@ -126,6 +126,7 @@ impl Embedded {
                 source: Source::Argument,
                 endpoint: Endpoint::parse(hub.endpoint())?,
                 expires_at: Expiry::default(),
+                renewal: None,
             });
             live_tokens::register(&credential);
             Ok(credential)

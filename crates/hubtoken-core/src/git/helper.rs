@@ -51,14 +51,22 @@ pub struct HelperResponse {
     pub warnings: Vec<String>,
 }
 
-/// Handles git's `get` operation.
+/// Returns a token as it is now, renewed if that is due, and warnings for the user. The helper itself
+/// sends no request.
+pub type Renew<'a> = dyn Fn(&Arc<Credential>) -> Result<(Arc<Credential>, Vec<String>), Error> + 'a;
+
+/// Handles git's `get` operation. `renew` is called with the token that git gets.
 ///
 /// # Errors
 ///
 /// A source that was requested by name is broken, or the configuration is, or the value found is
 /// not a token of this Hub, such as a key of another service. A missing token is not an error: git
 /// then asks the user.
-pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<HelperResponse, Error> {
+pub fn get(
+    asked: &Attributes,
+    inputs: &Inputs<'_>,
+    renew: &Renew<'_>,
+) -> Result<HelperResponse, Error> {
     let Some(endpoint) = requested_endpoint(asked, inputs) else {
         return Ok(HelperResponse::default());
     };
@@ -80,8 +88,10 @@ pub fn get(asked: &Attributes, inputs: &Inputs<'_>) -> Result<HelperResponse, Er
         Some(credential) => {
             credential.check_sendable()?;
             credential.endpoint.check_other_programs()?;
+            let (credential, renewal_warnings) = renew(&credential)?;
+            response.warnings = renewal_warnings;
             response.attributes = Some(answer_with(asked, &credential));
-            response.warnings = resolver.warnings(&trace);
+            response.warnings.extend(resolver.warnings(&trace));
             response
                 .warnings
                 .extend(resolver.insecure_warning(&credential.endpoint));

@@ -66,5 +66,6 @@ pub fn read(value: &str, endpoint: Endpoint) -> Result<Arc<Credential>, Error> {
         source: Source::Argument,
         endpoint,
         expires_at: Expiry::default(),
+        renewal: None,
     }))
 }

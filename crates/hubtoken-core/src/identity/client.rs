@@ -26,10 +26,11 @@ use super::{Options, REJECTION_LIFETIME};
 use crate::clock::Clock;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
-use crate::error::ResponseDetails;
+use crate::error::{Error, ResponseDetails};
 use crate::expiry::Expiry;
 use crate::http::Transport;
-use crate::oauth::TokenEndpoint;
+use crate::interrupt::Interrupt;
+use crate::oauth::{Current, RenewalSettings, Renewer, TokenEndpoint};
 use crate::runtime::Runtime;
 use crate::token::Digest;
 use coalesce::Coalesced;
@@ -77,6 +78,7 @@ pub struct Client {
     shared_caches: SharedCaches,
     timing: LeaseTiming,
     clock: Clock,
+    renewer: Renewer,
     cache: ClientCache,
     shared_rejections: FixedWindow,
     lookups: Lookups,
@@ -107,8 +109,10 @@ impl Client {
     #[must_use]
     pub fn with_clock(timing: LeaseTiming, clock: Clock) -> Self {
         let runtime = Arc::default();
+        let transport = Arc::default();
         Self {
-            transport: Arc::default(),
+            renewer: Renewer::new(Arc::clone(&transport), Arc::clone(&runtime), clock.clone()),
+            transport,
             shared_caches: SharedCaches::default(),
             timing,
             cache: ClientCache::default(),
@@ -147,6 +151,31 @@ impl Client {
             endpoint.clone(),
             settings.http.clone(),
         )
+    }
+
+    /// Whether a token needs [`Client::renewed`]: it is due for a renewal, or was renewed and is not
+    /// stored yet. Costs nothing for a token that is not renewed, and does no I/O for any.
+    #[must_use]
+    pub fn is_renewal_due(&self, credential: &Arc<Credential>) -> bool {
+        self.renewer.is_due(credential)
+    }
+
+    /// The token as it is now, renewed if that is due. What is cached for the one before is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Renewer::current`].
+    pub fn renewed(
+        &self,
+        credential: &Arc<Credential>,
+        settings: impl FnOnce() -> RenewalSettings,
+        interrupt: &dyn Interrupt,
+    ) -> Result<Current, Error> {
+        let current = self.renewer.current(credential, settings, interrupt)?;
+        for digest in &current.replaced {
+            self.invalidate(*digest);
+        }
+        Ok(current)
     }
 
     /// Drops the connections, so that the next request rereads the certificates.
@@ -207,6 +236,7 @@ impl Client {
     pub fn clear(&self) {
         self.cache.clear();
         self.lookups.clear();
+        self.renewer.clear();
     }
 
     /// Drops everything cached for a token.

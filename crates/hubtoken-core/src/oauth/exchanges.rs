@@ -276,6 +276,7 @@ impl Exchanges {
                     source: Source::Oidc(exchange.resource.to_string()),
                     endpoint: exchange.endpoint.clone(),
                     expires_at: Expiry::at_unix_milliseconds(end),
+                    renewal: None,
                 };
                 let entry = Entry::new(Arc::new(credential), exchange, asked, life);
                 let answer = entry.exchanged();

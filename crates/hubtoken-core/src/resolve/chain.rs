@@ -13,6 +13,7 @@ use std::sync::Arc;
 use configured::Configurations;
 
 use super::cache::FileStamp;
+use super::stored_records::StoredTimes;
 use super::{Argument, Inputs, Resolution, Resolver, TOKEN_VARIABLES};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
@@ -201,16 +202,17 @@ impl<'a> ChainRun<'a> {
         endpoint: Endpoint,
         expires_at: Expiry,
     ) -> Result<(), Error> {
-        let expires_at = if self.is_decided() {
-            expires_at
+        let stored = if self.is_decided() {
+            StoredTimes::default()
         } else {
-            expires_at.earlier(self.stored_expiry(&token, &endpoint))
+            self.stored_times(&token, &source, &endpoint)
         };
         self.accept_credential(Arc::new(Credential {
             token,
             source,
             endpoint,
-            expires_at,
+            expires_at: expires_at.earlier(stored.expires_at),
+            renewal: stored.renewal.map(Box::new),
         }))
     }
 
@@ -260,14 +262,21 @@ impl<'a> ChainRun<'a> {
         Ok(())
     }
 
-    /// When the store says that the token expires, whatever the source.
-    fn stored_expiry(&self, token: &Token, endpoint: &Endpoint) -> Expiry {
-        match self.inputs.paths.stored_tokens.as_deref() {
-            Some(path) => {
-                lock_ignoring_poison(&self.resolver.stored_records).expiry(path, token, endpoint)
-            }
-            None => Expiry::UNKNOWN,
+    /// When the store says that the token expires, whatever the source, and how it is renewed.
+    fn stored_times(&self, token: &Token, source: &Source, endpoint: &Endpoint) -> StoredTimes {
+        let Some(path) = self.inputs.paths.stored_tokens.as_deref() else {
+            return StoredTimes::default();
+        };
+        let mut records = lock_ignoring_poison(&self.resolver.stored_records);
+        let mut times = records.times(path, token, endpoint);
+        // A value that the caller or the user has put elsewhere stays what it is.
+        if !matches!(
+            source.origin(),
+            Source::File(_) | Source::Store(_) | Source::Configuration { .. }
+        ) {
+            times.renewal = None;
         }
+        times
     }
 
     /// Skips a broken ambient source. The caller gets a warning about it.

@@ -185,6 +185,7 @@ mod tests {
             source,
             endpoint: Endpoint::default_hub(),
             expires_at: Expiry::at_unix_seconds(4_000_000_000),
+            renewal: None,
         }
     }
 

@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::cache::FileStamp;
+use crate::credential::Renewal;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::expiry::Expiry;
@@ -22,7 +23,21 @@ use crate::token::{Digest, Token};
 pub(super) struct StoredRecords {
     metadata: Cached<MetadataFile>,
     /// Those in the file of the named tokens itself.
-    expiries: Cached<Vec<(Digest, Expiry)>>,
+    ends: Cached<Vec<StoredEnd>>,
+}
+
+/// The end of a stored token, and its name if it can be renewed.
+struct StoredEnd {
+    digest: Digest,
+    expires_at: i64,
+    renewable: Option<String>,
+}
+
+/// When a token expires, as far as the store knows, and how it is renewed.
+#[derive(Default)]
+pub(super) struct StoredTimes {
+    pub(super) expires_at: Expiry,
+    pub(super) renewal: Option<Renewal>,
 }
 
 impl StoredRecords {
@@ -46,44 +61,76 @@ impl StoredRecords {
         }
     }
 
-    /// When a token of a Hub expires, as far as the store knows.
+    /// When a token of a Hub expires and is renewed, as far as the store knows.
     ///
     /// Files that cannot be read are not an error here, because the caller has the token already.
-    pub(super) fn expiry(
+    pub(super) fn times(
         &mut self,
         stored_tokens: &Path,
         token: &Token,
         endpoint: &Endpoint,
-    ) -> Expiry {
+    ) -> StoredTimes {
         let record = self.metadata(stored_tokens, token).ok().flatten();
         // What another Hub said about the same value says nothing here.
         if record
             .as_ref()
             .is_some_and(|record| record.endpoint != *endpoint)
         {
-            return Expiry::UNKNOWN;
+            return StoredTimes::default();
         }
-        let recorded = Expiry::from_unix_seconds(record.and_then(|record| record.expires_at));
-        let expiries = self
-            .expiries
-            .read(stored_tokens, || expiries(stored_tokens));
-        expiries
-            .ok()
-            .flatten()
-            .into_iter()
-            .flatten()
-            .filter(|(known, _)| *known == token.digest())
-            .fold(recorded, |earliest, (_, expiry)| earliest.earlier(*expiry))
+        let digest = token.digest();
+        let ends = self.ends.read(stored_tokens, || ends(stored_tokens));
+        let ends = ends.ok().flatten().map_or(&[][..], Vec::as_slice);
+        let own = || ends.iter().filter(|end| end.digest == digest);
+        let recorded = Expiry::from_unix_seconds(record.as_ref().and_then(|own| own.expires_at));
+        let expires_at = own()
+            .map(|end| Expiry::at_unix_seconds(end.expires_at))
+            .fold(recorded, Expiry::earlier);
+        let renewal = own()
+            .find_map(|end| Some((end.renewable.clone()?, end.expires_at)))
+            .map(|(profile, end)| renewal(profile, end, token, record.as_ref()));
+        StoredTimes {
+            expires_at,
+            renewal: renewal.or_else(|| self.replaced(digest)),
+        }
+    }
+
+    /// The renewal of a token that is not stored any more, since another process has renewed it. The
+    /// token file still has it if that process was killed in between.
+    fn replaced(&self, digest: Digest) -> Option<Renewal> {
+        let (_, _, metadata) = self.metadata.0.as_ref()?;
+        let successor = metadata.successor(digest)?;
+        let (_, _, ends) = self.ends.0.as_ref()?;
+        let end = ends.iter().find(|end| end.digest == successor)?;
+        Some(Renewal::replaced(end.renewable.clone()?))
     }
 }
 
-fn expiries(stored_tokens: &Path) -> Result<Vec<(Digest, Expiry)>, Error> {
-    let expiries = store::read(stored_tokens)?.into_iter().filter_map(|entry| {
-        let expires_at = Expiry::at_unix_seconds(entry.expires_at?);
+/// The renewal of a stored token that has a refresh token.
+pub(super) fn renewal(
+    profile: String,
+    expires_at: i64,
+    token: &Token,
+    record: Option<&TokenMetadata>,
+) -> Renewal {
+    let issued_at = record.and_then(|record| record.created_at);
+    let known = issued_at.map(|issued| expires_at.saturating_sub(issued));
+    let replaces = record.and_then(|record| record.replaces);
+    let lifetime = token.lifetime().or(known);
+    Renewal::new(profile, expires_at, lifetime).issued(issued_at, replaces)
+}
+
+fn ends(stored_tokens: &Path) -> Result<Vec<StoredEnd>, Error> {
+    let ends = store::read(stored_tokens)?.into_iter().filter_map(|entry| {
+        let expires_at = entry.expires_at?;
         let token = Token::parse(&entry.value).ok()??;
-        Some((token.digest(), expires_at))
+        Some(StoredEnd {
+            digest: token.digest(),
+            expires_at,
+            renewable: entry.has_refresh_token.then_some(entry.name),
+        })
     });
-    Ok(expiries.collect())
+    Ok(ends.collect())
 }
 
 /// What was read from a file, and the file's stamp from before, if that tells of every change.

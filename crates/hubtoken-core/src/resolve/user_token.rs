@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Inputs;
+use super::stored_records::renewal;
 use crate::bounded_file::{self, MAXIMUM_TOKEN_FILE};
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
@@ -113,11 +114,15 @@ impl Inputs<'_> {
                 continue;
             };
             let stored = Expiry::from_unix_seconds(entry.expires_at);
+            let expires_at = entry.expires_at.filter(|_| entry.has_refresh_token);
+            let renewal =
+                expires_at.map(|end| renewal(entry.name.clone(), end, &token, Some(&record)));
             let credential = Credential {
                 token,
                 source: Source::Store(entry.name),
                 endpoint: record.endpoint.clone(),
                 expires_at: stored.earlier(Expiry::from_unix_seconds(record.expires_at)),
+                renewal: renewal.map(Box::new),
             };
             consider(Arc::new(credential), record, false);
         }

@@ -84,6 +84,12 @@ impl MetadataFile {
         }
     }
 
+    /// The token that has replaced another one in a renewal.
+    #[must_use]
+    pub fn successor(&self, digest: Digest) -> Option<Digest> {
+        self.records.successor(digest)
+    }
+
     /// Whether there are no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -161,6 +167,9 @@ fn to_json(record: &TokenMetadata) -> Value {
     }
     if record.in_git {
         entry["in_git"] = true.into();
+    }
+    if let Some(replaces) = record.replaces {
+        entry["replaces"] = replaces.hex().into();
     }
     entry
 }

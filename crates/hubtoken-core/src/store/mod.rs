@@ -14,6 +14,7 @@ mod lock;
 pub mod logout;
 pub mod metadata_file;
 pub mod name;
+mod renewal;
 mod stored_token;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
 use self::ini_lines::{DEFAULT, IniLine, estimated_tokens, ini_lines};
+pub use self::renewal::{IssuedToken, RenewError, RenewedToken};
 pub(crate) use self::stored_token::by_name;
 pub use self::stored_token::{Entry, IssuedFields, StoredToken};
 pub use self::token_metadata::TokenMetadata;
@@ -115,6 +117,9 @@ fn entries(text: &str) -> Result<Vec<StoredToken>, String> {
                 expires_at: section
                     .get("expires_at")
                     .and_then(|text| unix_seconds(text)),
+                has_refresh_token: section
+                    .get("refresh_token")
+                    .is_some_and(|value| !value.trim().is_empty()),
                 value: section.take("hf_token")?,
                 name: section.name,
             })
@@ -127,25 +132,35 @@ fn entries(text: &str) -> Result<Vec<StoredToken>, String> {
 fn plain_entries(text: &str) -> Result<Option<Vec<StoredToken>>, String> {
     let mut stored: Vec<StoredToken> = Vec::with_capacity(estimated_tokens(text));
     let mut name = "";
-    let mut expires_at = None;
+    let (mut expires_at, mut has_refresh_token) = (None, false);
     // Whether the last stored token belongs to the current section.
     let mut has_token = false;
     for line in ini_lines(text) {
         match line?.1 {
             IniLine::Section(DEFAULT) | IniLine::Continuation(_) => return Ok(None),
-            IniLine::Section(next) => (name, expires_at, has_token) = (next, None, false),
+            IniLine::Section(next) => {
+                (name, expires_at, has_token) = (next, None, false);
+                has_refresh_token = false;
+            }
             IniLine::Field { key, value, .. } if key == "hf_token" => {
                 has_token = true;
                 stored.push(StoredToken {
                     name: name.to_owned(),
                     value: Zeroizing::new(value.to_owned()),
                     expires_at,
+                    has_refresh_token,
                 });
             }
             IniLine::Field { key, value, .. } if key == "expires_at" => {
                 expires_at = unix_seconds(value);
                 if let Some(last) = stored.last_mut().filter(|_| has_token) {
                     last.expires_at = expires_at;
+                }
+            }
+            IniLine::Field { key, value, .. } if key == "refresh_token" => {
+                has_refresh_token = !value.trim().is_empty();
+                if let Some(last) = stored.last_mut().filter(|_| has_token) {
+                    last.has_refresh_token = has_refresh_token;
                 }
             }
             IniLine::Field { .. } => {}

@@ -16,6 +16,8 @@ pub struct StoredToken {
     pub value: Zeroizing<String>,
     /// When it expires, in Unix seconds.
     pub expires_at: Option<i64>,
+    /// Whether a refresh token is stored beside it. Only a change reads that one.
+    pub has_refresh_token: bool,
 }
 
 /// A stored token with its metadata.

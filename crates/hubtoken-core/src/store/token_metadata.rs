@@ -35,6 +35,9 @@ pub struct TokenMetadata {
     pub verified: bool,
     /// Whether it was handed to git's own credential helpers, which keep a copy.
     pub in_git: bool,
+    /// The token that it has replaced in a renewal, which the token file may still hold if the
+    /// process that renewed it was killed.
+    pub replaces: Option<Digest>,
 }
 
 impl TokenMetadata {
@@ -58,6 +61,7 @@ impl TokenMetadata {
             expires_at: None,
             verified: true,
             in_git: false,
+            replaces: None,
         }
     }
 
@@ -71,6 +75,7 @@ impl TokenMetadata {
         let latest = if is_downgrade { known } else { self };
         Self {
             in_git: self.in_git || known.in_git,
+            replaces: self.replaces.or(known.replaces),
             ..latest.clone()
         }
     }
@@ -94,6 +99,7 @@ struct Entry {
     expires_at: Option<i64>,
     verified: bool,
     in_git: bool,
+    replaces: Option<Digest>,
 }
 
 impl MetadataIndex {
@@ -143,7 +149,15 @@ impl MetadataIndex {
             expires_at: entry.expires_at,
             verified: entry.verified,
             in_git: entry.in_git,
+            replaces: entry.replaces,
         }))
+    }
+
+    /// The token that has replaced another one.
+    pub(super) fn successor(&self, digest: Digest) -> Option<Digest> {
+        let mut entries = self.entries.iter();
+        let found = entries.find(|(_, entry)| entry.replaces == Some(digest));
+        found.map(|(successor, _)| *successor)
     }
 
     fn add(&mut self, digest: Digest, raw: RawMetadata<'_>) {
@@ -166,6 +180,7 @@ impl MetadataIndex {
             // Written only if it is not so.
             verified: raw.verified.unwrap_or(true),
             in_git: raw.in_git.unwrap_or_default(),
+            replaces: raw.replaces.as_deref().and_then(Digest::from_hex),
         };
         self.entries.insert(digest, entry);
     }
@@ -193,6 +208,8 @@ struct RawMetadata<'a> {
     expires_at: Option<i64>,
     verified: Option<bool>,
     in_git: Option<bool>,
+    #[serde(borrow)]
+    replaces: Option<Cow<'a, str>>,
 }
 
 impl<'a> RawMetadata<'a> {
@@ -216,6 +233,7 @@ impl<'a> RawMetadata<'a> {
             expires_at: number("expires_at"),
             verified: flag("verified"),
             in_git: flag("in_git"),
+            replaces: text("replaces"),
         }
     }
 }

@@ -117,6 +117,11 @@ impl<'a> TokenStore<'a> {
         }
     }
 
+    /// The Hub of tokens without a record.
+    pub(super) fn ambient(&self) -> &Endpoint {
+        &self.ambient
+    }
+
     /// The file of the named tokens; `None` without a home folder.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {

@@ -17,7 +17,9 @@ use super::lock::Lock;
 use super::metadata_file::{self, MetadataFile};
 use super::name;
 use super::stored_token::{IssuedFields, StoredToken};
-use super::{entries, settled};
+use super::{entries, ini, settled};
+use zeroize::Zeroizing;
+
 use crate::error::Error;
 use crate::sanitize::redacted_path;
 use crate::token::{Digest, RefreshToken, Token};
@@ -127,6 +129,26 @@ impl<'a> Transaction<'a> {
             ("expires_at", expires_at.as_deref()),
         ];
         self.edit(|document| document.set(name, &fields))
+    }
+
+    /// A field of a section, as `huggingface_hub` reads it.
+    pub(super) fn field(&self, name: &str, key: &str) -> Option<Zeroizing<String>> {
+        let sections = ini::parse(self.document.text()).ok()?;
+        let section = sections.iter().find(|section| section.name == name)?;
+        section.get(key).cloned()
+    }
+
+    /// Makes sure that the disk has room for the files with as many bytes more, and that they can be
+    /// written. What is written for that has no secret in it, and is removed.
+    pub(super) fn check_room(&self, more: usize) -> Result<(), Error> {
+        let path = self.files.stored_tokens();
+        let length = self.document.text().len() + self.metadata.text().len() + more;
+        let room = "#".repeat(length);
+        let token = self.stage(self.files.token(), "")?;
+        let metadata = self.stage(&metadata_file::path(path), "")?;
+        let stored = self.stage(path, &room)?;
+        drop((token, metadata, stored));
+        Ok(())
     }
 
     /// Removes the entry that a token was stored under before it had the name `chosen`.

@@ -30,6 +30,7 @@ pub fn credential(endpoint: &str) -> Arc<Credential> {
         source: Source::Environment("HF_TOKEN".to_owned()),
         endpoint: Endpoint::parse(endpoint).expect("an endpoint"),
         expires_at: Expiry::default(),
+        renewal: None,
     })
 }
 

@@ -11,6 +11,7 @@ mod deadlines;
 mod denials;
 mod leader;
 mod remembered;
+mod renewal_kills;
 mod request_log;
 mod shared_cache;
 mod support;

@@ -270,6 +270,7 @@ fn the_token_of_another_process_is_used_to_its_end_too() {
         source: Source::Oidc("acme/model".to_owned()),
         endpoint: Endpoint::default_hub(),
         expires_at: Expiry::at_unix_milliseconds(end),
+        renewal: None,
     });
     assert!(!world.exchanges.is_fresh(&inherited));
     let exchanger: Arc<dyn Exchanger> = world.counter.clone();

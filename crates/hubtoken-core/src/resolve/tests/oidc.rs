@@ -282,6 +282,7 @@ fn a_child_uses_the_token_that_its_parent_exchanged() {
             source: found.source.clone(),
             endpoint: found.endpoint.clone(),
             expires_at: crate::expiry::Expiry::at_unix_seconds(1_000),
+            renewal: None,
         };
         machine.set("HUBTOKEN_TOKEN_ORIGIN", &placed::origin(&old, by));
         machine.resolver.clear_cache();
@@ -337,6 +338,7 @@ fn a_holder_gets_the_current_token() {
             source: Source::Oidc("acme/y".to_owned()),
             endpoint: Endpoint::default_hub(),
             expires_at: crate::expiry::Expiry::at_unix_seconds(end),
+            renewal: None,
         })
     };
     let renew = |machine: &Machine, old: &Arc<Credential>, job: &Job| {

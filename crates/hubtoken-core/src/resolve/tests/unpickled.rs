@@ -11,6 +11,7 @@ fn reference(machine: &Machine, source: Source) -> TokenReference {
         source,
         endpoint: machine.inputs().endpoint.clone().unwrap(),
         expires_at: crate::expiry::Expiry::UNKNOWN,
+        renewal: None,
     })
 }
 

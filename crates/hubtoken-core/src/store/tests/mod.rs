@@ -60,6 +60,7 @@ fn record(endpoint: &str, user: &str) -> TokenMetadata {
         expires_at: None,
         verified: true,
         in_git: false,
+        replaces: None,
     }
 }
 

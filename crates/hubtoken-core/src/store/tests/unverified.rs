@@ -80,6 +80,7 @@ fn what_gits_helper_was_given_is_remembered_until_it_is_taken_back() {
     let token_store = token_store(folder.path());
     let given = TokenMetadata {
         in_git: true,
+        replaces: None,
         ..record(HUB, "alice")
     };
     token_store.save("a", &token("A"), &given, true).unwrap();

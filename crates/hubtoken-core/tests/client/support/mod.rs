@@ -2,5 +2,6 @@
 //! a clock that is set by hand.
 
 pub mod fake_hub;
+pub mod issuer;
 pub mod memory_cache;
 pub mod time;

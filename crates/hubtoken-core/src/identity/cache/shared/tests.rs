@@ -13,6 +13,7 @@ fn credential() -> Credential {
         source: Source::Argument,
         endpoint: Endpoint::default_hub(),
         expires_at: Expiry::default(),
+        renewal: None,
     }
 }
 
