@@ -141,6 +141,7 @@ fn is_no_oauth(failure: &TokenFailure) -> bool {
 pub fn issued_fields(response: &TokenResponse, now: i64) -> IssuedFields {
     IssuedFields {
         refresh_token: response.refresh_token.clone(),
+        issued_at: Some(now),
         expires_at: response.expires_at(now),
     }
 }

@@ -26,8 +26,6 @@ pub struct IssuedToken {
     pub token: Token,
     /// What came with it. Without a refresh token, the previous one stays valid.
     pub fields: IssuedFields,
-    /// When it was issued, in Unix seconds, by this machine's clock.
-    pub issued_at: i64,
 }
 
 /// A stored token that has replaced another one.
@@ -141,14 +139,10 @@ impl TokenStore<'_> {
         old: &Token,
         issued: &IssuedToken,
     ) -> Result<RenewedToken, Error> {
-        let IssuedToken {
-            token,
-            fields,
-            issued_at,
-        } = issued;
+        let IssuedToken { token, fields } = issued;
         let known = transaction.metadata.get(old.digest())?;
         let metadata = TokenMetadata {
-            created_at: Some(*issued_at),
+            created_at: fields.issued_at,
             expires_at: fields.expires_at,
             replaces: Some(old.digest()).filter(|_| token != old),
             // Who it belongs to is learned as for any other token.

@@ -47,6 +47,9 @@ pub struct Entry {
 pub struct IssuedFields {
     /// What renews it.
     pub refresh_token: Option<RefreshToken>,
+    /// When it was issued, in Unix seconds, by this machine's clock. `stored_tokens` has no field for
+    /// it, so it is in the metadata.
+    pub issued_at: Option<i64>,
     /// When it expires, in Unix seconds.
     pub expires_at: Option<i64>,
 }

@@ -272,7 +272,12 @@ impl<'a> TokenStore<'a> {
             name = name::safe(&format!("{name}-{owner}~{}", name::digits(digest)));
         }
         let known = transaction.metadata.get(token.digest()).unwrap_or_default();
-        let metadata = &metadata.after(known.as_ref());
+        let issued_at = issued.and_then(|issued| issued.issued_at);
+        let metadata = metadata.after(known.as_ref());
+        let metadata = &TokenMetadata {
+            created_at: metadata.created_at.or(issued_at),
+            ..metadata
+        };
         transaction.metadata.set(token.digest(), metadata);
         // It has a name by now.
         transaction.forget_placeholder(&name, token)?;

@@ -179,10 +179,10 @@ impl Shared {
         Ok(IssuedToken {
             fields: IssuedFields {
                 refresh_token,
+                issued_at: Some(issued_at),
                 expires_at: expires_at.or_else(|| Some(issued_at.saturating_add(lifetime?))),
             },
             token: access_token,
-            issued_at,
         })
     }
 

@@ -70,12 +70,10 @@ impl World {
     fn log_in(&self, number: usize) {
         let issued = IssuedFields {
             refresh_token: RefreshToken::parse(&refresh(number)),
+            issued_at: Some(self.now()),
             expires_at: Some(self.now() + self.lifetime.load(Ordering::SeqCst)),
         };
-        let record = TokenMetadata {
-            created_at: Some(self.now()),
-            ..TokenMetadata::unverified(self.hub.endpoint.clone())
-        };
+        let record = TokenMetadata::unverified(self.hub.endpoint.clone());
         let token = Token::parse(&access(number)).unwrap().unwrap();
         self.store()
             .save_issued("oauth-alice", &token, Some(&issued), &record, true)

@@ -8,6 +8,7 @@ fn issued(refresh_token: Option<&str>, expires_at: Option<i64>) -> IssuedFields 
     IssuedFields {
         refresh_token: refresh_token.map(|value| RefreshToken::parse(value).unwrap()),
         expires_at,
+        issued_at: None,
     }
 }
 
