@@ -16,7 +16,7 @@ pub struct TokenArgs {
     /// The Hub that the token must belong to
     // A string: clap would repeat a value that it cannot parse, and it may contain a password.
     #[arg(long, value_name = "URL")]
-    endpoint: Option<String>,
+    pub endpoint: Option<String>,
 }
 
 impl TokenArgs {

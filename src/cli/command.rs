@@ -6,8 +6,8 @@ use super::context::Context;
 use super::exit_code::Code;
 use super::output::Output;
 use super::{
-    explain, git_credential, hub, list, login, logout, oidc, rename, require, run, setup_git,
-    status, switch, token, use_profile, whoami,
+    explain, git_credential, hub, list, login, logout, oidc, rename, require, revoke, run,
+    setup_git, status, switch, token, use_profile, whoami,
 };
 
 /// The whole command line.
@@ -76,6 +76,8 @@ pub enum Command {
     Login(login::Args),
     /// Remove a stored token from this machine
     Logout(logout::Args),
+    /// Make the Hub invalidate tokens, such as leaked ones, and remove them from this machine
+    Revoke(revoke::Args),
     /// List the stored tokens, without contacting the Hub
     List(list::Args),
     /// Make a stored token the active one
@@ -107,6 +109,7 @@ pub fn dispatch(verb: Command, context: &Context<'_>, output: &Output<'_, '_>) -
         Command::Explain(arguments) => explain::run(&arguments, context, output),
         Command::Login(arguments) => login::run(&arguments, context, output),
         Command::Logout(arguments) => logout::run(&arguments, context, output),
+        Command::Revoke(arguments) => revoke::run(&arguments, context, output),
         Command::List(_) => list::run(context, output),
         Command::Switch(arguments) => switch::run(&arguments, context, output),
         Command::Use(arguments) => use_profile::run(&arguments, context, output),

@@ -35,6 +35,7 @@ mod oidc;
 mod output;
 mod rename;
 mod require;
+mod revoke;
 mod run;
 mod secret_in_args;
 mod setup_git;

@@ -24,6 +24,7 @@ pub mod identity;
 pub mod interrupt;
 pub mod live_tokens;
 pub mod login;
+pub mod manage;
 pub mod oauth;
 pub mod paths;
 pub mod process_stat;

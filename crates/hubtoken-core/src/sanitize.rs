@@ -146,6 +146,26 @@ pub fn contains_token(text: &str) -> bool {
     beginnings(text.as_bytes()).any(|position| secret_at(text, position, false).is_some())
 }
 
+/// The tokens and other secrets of a Hub in a text, each with its position; keys of other services are
+/// left out.
+///
+/// ```
+/// let text = "HF_TOKEN=hf_FakeFakeFakeFakeFakeFakeFakeFakeXX, sk-proj-FakeFakeFakeFakeFake";
+/// let found: Vec<_> = hubtoken_core::sanitize::tokens_in(text).collect();
+/// assert_eq!(found, [(9, "hf_FakeFakeFakeFakeFakeFakeFakeFakeXX")]);
+/// ```
+pub fn tokens_in(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut end = 0;
+    beginnings(text.as_bytes()).filter_map(move |position| {
+        if position < end {
+            return None;
+        }
+        let (_, until) = secret_at(text, position, false)?;
+        end = until;
+        Some((position, &text[position..until]))
+    })
+}
+
 /// Masks anything that looks like a token or the key of another service, and nothing else.
 #[must_use]
 pub fn mask_secrets(text: &str) -> Cow<'_, str> {

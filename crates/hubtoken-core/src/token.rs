@@ -173,16 +173,23 @@ impl Token {
     /// For a short value, only the prefix is shown.
     #[must_use]
     pub fn mask(&self) -> String {
-        let (prefix, _) = split_prefix(&self.value);
-        let rest = self.value.get(prefix.len()..).unwrap_or_default();
-        // A token is ASCII, so any byte offset is a character boundary.
-        let shown = if rest.len() >= SHOWN * 4 {
-            rest.get(rest.len() - SHOWN..).unwrap_or_default()
-        } else {
-            ""
-        };
-        format!("{prefix}{ELLIPSIS}{shown}")
+        mask(&self.value)
     }
+}
+
+/// The mask of a value, which need not be a token: see [`Token::mask`].
+#[must_use]
+pub fn mask(value: &str) -> String {
+    let (prefix, _) = split_prefix(value);
+    let rest = value.get(prefix.len()..).unwrap_or_default();
+    // A token is ASCII, so any byte offset is a character boundary; of anything else, nothing may be
+    // shown.
+    let shown = if rest.len() >= SHOWN * 4 {
+        rest.get(rest.len() - SHOWN..).unwrap_or_default()
+    } else {
+        ""
+    };
+    format!("{prefix}{ELLIPSIS}{shown}")
 }
 
 impl PartialEq for Token {

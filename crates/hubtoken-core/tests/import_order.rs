@@ -3,7 +3,7 @@
 use import_order::Imports;
 
 /// Each room imports from those before it alone.
-const ROOMS: [&str; 40] = [
+const ROOMS: [&str; 41] = [
     // Tools that know nothing of tokens.
     "sync",
     "interrupt",
@@ -48,6 +48,7 @@ const ROOMS: [&str; 40] = [
     "authorization",
     // The uses.
     "login",
+    "manage",
     "git",
     "require",
     "process_state",

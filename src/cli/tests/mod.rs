@@ -15,6 +15,8 @@ mod local;
 mod oidc;
 mod project;
 #[cfg(feature = "hub")]
+mod revoke;
+#[cfg(feature = "hub")]
 mod serving;
 #[cfg(feature = "hub")]
 mod store;

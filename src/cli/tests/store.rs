@@ -57,7 +57,7 @@ fn a_token_that_the_hub_does_not_know_is_not_stored() {
     let mut site = Site::new(None);
     site.machine.stdin = FIRST.to_owned();
     assert_eq!(site.machine.run(&["login", "--token-stdin"]).code, 1);
-    assert_eq!(site.machine.run(&["login"]).code, 2);
+    site.machine.json(&["login"], 2);
     assert_eq!(
         site.machine.json(&["list"], 0)["tokens"],
         serde_json::json!([])

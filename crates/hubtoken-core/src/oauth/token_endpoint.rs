@@ -208,13 +208,40 @@ impl TokenEndpoint {
         fields: &[(&str, &str)],
         interrupt: &dyn Interrupt,
     ) -> Result<Response, TokenFailure> {
-        let client = self.client()?;
         let body = (encoding.content_type(), encoding.encode(fields));
+        self.post_body(path, body, &secrets(fields), interrupt)
+    }
+
+    /// Sends a JSON document to a path, and returns the answer whatever its status. No failure
+    /// repeats one of the `secrets`.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenFailure::Inconclusive`].
+    pub fn post_document(
+        &self,
+        path: &'static str,
+        document: Zeroizing<String>,
+        secrets: &[&str],
+        interrupt: &dyn Interrupt,
+    ) -> Result<Response, TokenFailure> {
+        let body = (Encoding::Json.content_type(), document);
+        self.post_body(path, body, secrets, interrupt)
+    }
+
+    fn post_body(
+        &self,
+        path: &'static str,
+        body: (&'static str, Zeroizing<String>),
+        secrets: &[&str],
+        interrupt: &dyn Interrupt,
+    ) -> Result<Response, TokenFailure> {
+        let client = self.client()?;
         let (endpoint, timeout) = (self.endpoint.clone(), self.timeout);
         let request = async move { http::post(&client, &endpoint, path, body, timeout).await };
         self.run(request, interrupt)
             .map_err(TokenFailure::Inconclusive)?
-            .map_err(|error| TokenFailure::of_transport(&error, &self.endpoint, &secrets(fields)))
+            .map_err(|error| TokenFailure::of_transport(&error, &self.endpoint, secrets))
     }
 
     /// Runs a request on the process's thread.

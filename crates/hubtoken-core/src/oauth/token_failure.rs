@@ -61,7 +61,8 @@ impl TokenFailure {
     }
 
     /// Why an answer has no token. `secrets` are those of the request, which an answer may repeat.
-    pub(super) fn of_answer(answer: &Response, endpoint: &Endpoint, secrets: &[&str]) -> Self {
+    #[must_use]
+    pub fn of_answer(answer: &Response, endpoint: &Endpoint, secrets: &[&str]) -> Self {
         let response = details(answer, secrets);
         if answer.status < 500
             && answer.status != 429

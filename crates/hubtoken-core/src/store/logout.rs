@@ -1,5 +1,6 @@
 //! Logs out: removes one stored token, the active one, or all of them.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::entries;
@@ -106,6 +107,32 @@ impl TokenStore<'_> {
                 .edit(|document| document.forget_inherited(&["hf_token", "refresh_token"]))?;
         }
         self.take_out(transaction, names, tokens, true)
+    }
+
+    /// Removes values wherever they are stored: their entries, and the token file if it has one of
+    /// them. Without a home folder there is nothing to remove.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub fn remove_values(&self, values: &HashSet<Digest>) -> Result<Removed, Error> {
+        if self.path().is_none() {
+            return Ok(Removed::default());
+        }
+        let active = self.active().map(|token| token.digest());
+        let is_active = active.is_some_and(|digest| values.contains(&digest));
+        let is_stored = |stored: &StoredToken| values.contains(&stored.digest());
+        // Nothing is locked or written for values that are not here.
+        if !is_active && !self.stored()?.iter().any(is_stored) {
+            return Ok(Removed::default());
+        }
+        let transaction = self.begin()?;
+        let gone = transaction.stored.iter().filter(|stored| is_stored(stored));
+        let (names, mut tokens): (Vec<String>, Vec<Digest>) = gone
+            .map(|stored| (name_of(stored), stored.digest()))
+            .unzip();
+        tokens.extend(active.filter(|_| is_active));
+        self.take_out(transaction, names, tokens, is_active)
     }
 
     fn take_out(
