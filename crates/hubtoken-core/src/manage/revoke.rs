@@ -198,6 +198,7 @@ impl Revocation<'_> {
                 source: Source::Argument,
                 endpoint: self.endpoint.clone(),
                 expires_at: Expiry::UNKNOWN,
+                renewal: None,
             });
             let answer = self
                 .client
