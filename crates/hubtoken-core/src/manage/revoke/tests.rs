@@ -46,11 +46,9 @@ fn states(revoked: &[Revoked]) -> Vec<&'static str> {
     revoked.iter().map(|each| each.state.as_str()).collect()
 }
 
-fn rejected() -> Option<(u16, String)> {
-    Some((
-        401,
-        r#"{"error": "Invalid credentials in Authorization header"}"#.to_owned(),
-    ))
+fn rejected() -> (u16, String) {
+    let body = r#"{"error": "Invalid credentials in Authorization header"}"#;
+    (401, body.to_owned())
 }
 
 #[test]
@@ -67,7 +65,7 @@ fn what_whoami_rejects_is_dead_and_what_it_accepts_is_alive() {
         if is_alive {
             return Some((200, r#"{"type": "user", "name": "alice"}"#.to_owned()));
         }
-        rejected()
+        Some(rejected())
     });
     assert!(failure.is_none());
     assert_eq!(states(&revoked), ["dead", "alive"]);
@@ -115,7 +113,7 @@ fn a_failure_in_the_middle_says_what_was_sent() {
     let count = std::sync::atomic::AtomicUsize::new(0);
     let (revoked, failure, _) = outcome(&values, move |request| {
         if !is_revocation(request) {
-            return rejected();
+            return Some(rejected());
         }
         let number = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         Some((if number == 1 { 503 } else { 202 }, String::new()))
