@@ -1794,6 +1794,10 @@ def login(
     endpoint: str | None = None,
     verify: bool = True,
     add_to_git_credential: bool = False,
+    role: Literal["read", "write"] | None = None,
+    repo: str | None = None,
+    repo_type: Literal["model", "dataset", "space"] = "model",
+    permissions: list[str] | tuple[str, ...] | None = None,
     skip_if_logged_in: bool | None = None,
     new_session: bool | None = None,
 ) -> StoredToken:
@@ -1819,6 +1823,15 @@ def login(
             which a later login replaces by the Hub's.
         add_to_git_credential: Whether to give git's own credential helper a copy as well, as in
             `huggingface_hub`; `logout` takes it back. `hubtoken setup-git` needs no copy.
+        role: The role that the token is to have, `"read"` or `"write"`. With this, `repo` or
+            `permissions`, the Hub's form for a new token is opened instead of a login in the browser,
+            filled in with them, and the token that is created there is pasted at the prompt. A
+            token that lacks what was asked for is not stored, whether it was pasted or given; what
+            it can do beyond that is a `HubTokenWarning`.
+        repo: The repository that it is to have the role on, such as `"acme/model"`.
+        repo_type: The type of the repository.
+        permissions: The Hub's permissions that it is to have, such as
+            `["inference.serverless.write"]`; those that concern repositories on `repo`.
         skip_if_logged_in: An option of `huggingface_hub`. `True` is an error unless `token` is
             given: a prompt is never skipped here.
         new_session: The same option of earlier versions of `huggingface_hub`, where `False` skips
@@ -1842,6 +1855,12 @@ def login(
             that of the given `HubToken`.
         hubtoken.errors.StoreError: The files cannot be read or written.
         TypeError: `token` is neither text nor a `HubToken`.
+        ValueError: `role`, `repo`, `repo_type` or a permission is not a valid one, or `repo` is given
+            without a role or a permission that is needed on it.
+        hubtoken.errors.AccessDeniedError: The token lacks the access that was asked for; nothing was
+            stored.
+        hubtoken.errors.RepositoryNotFoundError: It cannot read `repo`, as far as the Hub says;
+            nothing was stored.
 
     Example:
         >>> import hubtoken

@@ -11,6 +11,7 @@ use super::error::Failure;
 use super::exit_code::Code;
 use super::identity::{identity_json, token_json};
 use super::output::Output;
+use super::require::{RoleName, TypeName};
 use super::token_context;
 use crate::credential::Credential;
 use crate::endpoint::Endpoint;
@@ -21,6 +22,8 @@ use crate::identity::Settings;
 use crate::identity::model::Identity;
 use crate::login;
 use crate::login::browser::{BrowserLogin, BrowserLoginFailure, BrowserSettings, issued_fields};
+use crate::repository::RepositoryType;
+use crate::requested_access::{RequestedAccess, is_known_user};
 use crate::resolve::in_effect::InEffect;
 use crate::sanitize::redacted;
 use crate::source::Source;
@@ -38,10 +41,15 @@ Examples:
   hubtoken login                             in the browser, or with a pasted token
   hubtoken login --token-stdin < token.txt
   hubtoken login --name ci --endpoint https://hub.example --token-stdin < token.txt
+  hubtoken login --role write --repo acme/model   with a token that can do just that
 
 Without --token-stdin it asks: Enter starts a login in the browser, and a token that is pasted is
 not shown. Without a terminal it writes the page's address and the code to standard error, and waits
 until the login is approved or the code expires.
+
+With --role, --repo or --permission it opens the Hub's form for a new token instead, filled in with
+them, and waits for the token to be pasted. A token that lacks what was asked for is not stored, and
+what it can do beyond that is a warning.
 
 The token becomes the active one, unless it belongs to another Hub than HF_ENDPOINT: every library
 would send it to the wrong one. With --no-verify nothing is asked, so it is stored even if the Hub
@@ -69,6 +77,25 @@ pub struct Args {
     /// Show the address of the login, and open no browser
     #[arg(long)]
     no_browser: bool,
+    /// The role that the token is to have
+    #[arg(long, value_enum)]
+    role: Option<RoleName>,
+    /// The repository that it is to have the role on
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    repo: Option<String>,
+    /// The type of the repository
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "TYPE",
+        requires = "repo"
+    )]
+    repo_type: TypeName,
+    /// One of the Hub's permissions that it is to have, such as inference.serverless.write; can be
+    /// repeated
+    #[arg(long = "permission", value_name = "PERMISSION")]
+    permissions: Vec<String>,
     /// Ask even if a token is there, as this verb always does; an option of `hf auth login`
     #[arg(long, hide = true)]
     force: bool,
@@ -90,12 +117,20 @@ pub fn run(
     if let Some(name) = &arguments.name {
         name::check(name)?;
     }
+    let requested = arguments.requested()?;
     let token_store = token_context::token_store(context)?;
     token_store.check_home()?;
     if let Some(warning) = context.resolver.insecure_warning(&endpoint) {
         output.warning(&warning);
     }
-    let given = read(arguments, context, output, &endpoint)?;
+    let given = match &requested {
+        Some(requested) if !arguments.token_stdin => {
+            let is_user = |name: &str| is_known_user(&token_store, &endpoint, name);
+            let page = requested.page(&endpoint, is_user);
+            read_requested(arguments, context, output, requested, &page)?
+        }
+        _ => read(arguments, context, output, &endpoint)?,
+    };
     let credential = Arc::new(Credential {
         token: given.token,
         source: given.source,
@@ -105,6 +140,15 @@ pub fn run(
     });
     let mut warnings: Vec<String> = credential.pasted_line_warning().into_iter().collect();
     let identity = identify(arguments, context, &credential)?;
+    if let Some(requested) = &requested {
+        warnings.extend(check_requested(
+            arguments,
+            context,
+            requested,
+            &credential,
+            identity.as_deref(),
+        )?);
+    }
     let saved = login::store_issued(
         &token_store,
         &credential,
@@ -184,6 +228,29 @@ fn identify(
     }
 }
 
+/// Checks that the token has what was asked for, before it is stored.
+fn check_requested(
+    arguments: &Args,
+    context: &Context<'_>,
+    requested: &RequestedAccess,
+    credential: &Arc<Credential>,
+    identity: Option<&Identity>,
+) -> Result<Vec<String>, Error> {
+    let Some(identity) = identity else {
+        return Ok(vec![requested.unchecked()]);
+    };
+    let client = context.client();
+    let connection = client.connect(&credential.endpoint, &Settings::read(context.environment));
+    requested.check(
+        &client,
+        credential,
+        &connection,
+        &token_context::options(None, arguments.wait.timeout),
+        identity,
+        context.interrupt,
+    )
+}
+
 fn own_helper(answerer: &Answerer) -> Option<&str> {
     match answerer {
         Answerer::OwnHelper(helper) => Some(helper),
@@ -211,6 +278,42 @@ impl Given {
             source,
             issued: None,
         })
+    }
+}
+
+impl Args {
+    fn requested(&self) -> Result<Option<RequestedAccess>, Error> {
+        let repository = self.repo.clone();
+        let repository = repository.map(|text| (text, RepositoryType::from(self.repo_type)));
+        RequestedAccess::new(self.role.map(Into::into), repository, &self.permissions)
+    }
+}
+
+/// Has the user create a token with the access that was asked for, and paste it.
+fn read_requested(
+    arguments: &Args,
+    context: &Context<'_>,
+    output: &Output<'_, '_>,
+    requested: &RequestedAccess,
+    page: &str,
+) -> Result<Given, Failure> {
+    if context.stdin.is_terminal {
+        output.instruction(&format!(
+            "{}. It is not shown.",
+            requested.instruction(page)
+        ));
+        let can_open = BrowserSettings::read(context.environment).can_open();
+        if can_open && !arguments.no_browser {
+            // The address is shown already.
+            let _ = context.browser.open(page);
+        }
+    }
+    match context.prompt.ask_hidden("Token: ")? {
+        Some(text) => Given::parse(&text, Source::Typed),
+        None => Err(Failure::Usage(format!(
+            "there is no terminal to prompt for the token; create it at {page} and pass it on \
+             standard input with --token-stdin"
+        ))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Gets the token to log in with: from an argument, a prompt, or the browser.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,10 +33,12 @@ use crate::login;
 use crate::login::browser::{BrowserLogin, BrowserLoginFailure, BrowserSettings, issued_fields};
 use crate::oauth::SystemPace;
 use crate::process_state::ProcessState;
+use crate::requested_access::{RequestedAccess, is_known_user};
 use crate::resolve::in_effect::InEffect;
 use crate::resolve::{Argument, Inputs, ambient_endpoint};
 use crate::source::Source;
 use crate::store::IssuedFields;
+use crate::store::token_store::TokenStore;
 use crate::token::Token;
 use crate::trace::{SourceStatus, Trace};
 
@@ -59,12 +62,16 @@ impl Given {
     }
 }
 
+/// The access that the token is to be created with, and the tokens that are stored already.
+pub type Requested<'a> = (&'a RequestedAccess, &'a TokenStore<'a>);
+
 /// Takes the token from the argument, or asks for it: at the prompt, or in the browser.
 pub fn given(
     py: Python<'_>,
     process: &Arc<ProcessState>,
     token: Option<&Bound<'_, PyAny>>,
     endpoint: Option<Endpoint>,
+    requested: Option<Requested<'_>>,
     signals: &Arc<Signals>,
 ) -> PyResult<Given> {
     let token = token.map(unwrapped::<PyHubToken>).transpose()?;
@@ -85,14 +92,55 @@ pub fn given(
         Argument::Value(text) => {
             credential(py, text, Source::Argument, endpoint).map(Given::by_program)
         }
-        Argument::Ambient | Argument::Required => match ask(py, &endpoint)? {
-            Some(typed) if !typed.trim().is_empty() => Ok(Given {
-                is_interactive: true,
-                ..Given::by_program(credential(py, &typed, Source::Typed, endpoint)?)
-            }),
-            typed => in_browser(py, process, endpoint, signals, typed.is_some()),
-        },
+        Argument::Ambient | Argument::Required => {
+            if let Some(requested) = requested {
+                return created(py, process, endpoint, requested);
+            }
+            let line = format!(
+                "Create a token at {} and paste it, or press Enter to log in with the browser",
+                login::tokens_page(&endpoint)
+            );
+            match ask(py, &line)? {
+                Some(typed) if !typed.trim().is_empty() => pasted(py, &typed, endpoint),
+                typed => in_browser(py, process, endpoint, signals, typed.is_some()),
+            }
+        }
     }
+}
+
+/// Has the user create a token with the access that was asked for, and paste it.
+fn created(
+    py: Python<'_>,
+    process: &ProcessState,
+    endpoint: Endpoint,
+    (access, token_store): Requested<'_>,
+) -> PyResult<Given> {
+    let is_user = |name: &str| is_known_user(token_store, &endpoint, name);
+    let page = access.page(&endpoint, is_user);
+    // Not from the kernel of a notebook, whose user may be elsewhere.
+    if std::io::stdin().is_terminal()
+        && BrowserSettings::read(&PythonEnvironment::current(py)?).can_open()
+    {
+        // The address is shown as well.
+        let _ = SystemBrowser.open(&page);
+    }
+    match ask(py, &access.instruction(&page))? {
+        Some(typed) => pasted(py, &typed, endpoint),
+        None => Err(nobody(
+            py,
+            process,
+            &endpoint,
+            &format!(". Create it at {page}"),
+        )),
+    }
+}
+
+/// A token that the user typed.
+fn pasted(py: Python<'_>, typed: &str, endpoint: Endpoint) -> PyResult<Given> {
+    Ok(Given {
+        is_interactive: true,
+        ..Given::by_program(credential(py, typed, Source::Typed, endpoint)?)
+    })
 }
 
 /// A token as text, which may be a pasted line.
@@ -118,16 +166,10 @@ fn credential(
     Ok(Arc::new(credential))
 }
 
-/// Prompts for a token through Python's own prompt, which a notebook replaces with its own. `None`
-/// if there is nobody to answer.
-fn ask(py: Python<'_>, endpoint: &Endpoint) -> PyResult<Option<Zeroizing<String>>> {
-    print(
-        py,
-        &format!(
-            "Create a token at {} and paste it, or press Enter to log in with the browser",
-            login::tokens_page(endpoint)
-        ),
-    )?;
+/// Prints a line, and prompts for a token through Python's own prompt, which a notebook replaces with
+/// its own. `None` if there is nobody to answer.
+fn ask(py: Python<'_>, line: &str) -> PyResult<Option<Zeroizing<String>>> {
+    print(py, line)?;
     let getpass = py.import("getpass")?;
     let cannot_hide = getpass.getattr("GetPassWarning")?;
     let warnings = py.import("warnings")?;
@@ -181,7 +223,8 @@ fn in_browser(
             ))));
         }
         Err(BrowserLoginFailure::Unsupported(_)) => {
-            return Err(nobody(py, &process, &endpoint));
+            let why = format!(", and {endpoint} has no login by browser");
+            return Err(nobody(py, &process, &endpoint, &why));
         }
     };
     let display = Display::show(py, &login, &endpoint)?;
@@ -227,8 +270,8 @@ fn in_browser(
     }
 }
 
-/// Nobody can type a token, and the Hub has no login by browser.
-fn nobody(py: Python<'_>, process: &ProcessState, endpoint: &Endpoint) -> PyErr {
+/// Nobody can type a token, and `why` nothing else takes the place of that.
+fn nobody(py: Python<'_>, process: &ProcessState, endpoint: &Endpoint, why: &str) -> PyErr {
     let mut trace = Trace::default();
     trace.note("argument", SourceStatus::Absent, "not given");
     trace.note("terminal", SourceStatus::Absent, "not interactive");
@@ -236,8 +279,7 @@ fn nobody(py: Python<'_>, process: &ProcessState, endpoint: &Endpoint) -> PyErr 
     to_python(Error::TokenNotFound {
         // Does not suggest an argument: a value that is written into a program stays there.
         message: format!(
-            "there is no terminal to prompt for the token without showing it, and {endpoint} has \
-             no login by browser. Set HF_TOKEN, which needs no login, or run `hubtoken login \
+            "there is no terminal to prompt for the token without showing it{why}. Set HF_TOKEN, which needs no login, or run `hubtoken login \
              --token-stdin` in a shell, with the token on its standard input{}",
             present.unwrap_or_default()
         ),

@@ -25,9 +25,12 @@ use crate::interrupt::{Interrupt, NeverInterrupted};
 use crate::login as checked;
 use crate::paths::Paths;
 use crate::process_state::{self, ProcessState};
+use crate::repository::RepositoryType;
+use crate::requested_access::RequestedAccess;
 use crate::resolve::ambient_endpoint;
 use crate::resolve::in_effect::InEffect;
 use crate::resolve::placed::shadow_warning;
+use crate::role::Role;
 use crate::source::Source;
 use crate::store::token_store::TokenStore;
 use crate::store::{Entry, name as stored_name};
@@ -55,6 +58,15 @@ use crate::token::Token;
 ///         which a later login replaces by the Hub's.
 ///     add_to_git_credential: Whether to give git's own credential helper a copy as well, as in
 ///         `huggingface_hub`; `logout` takes it back. `hubtoken setup-git` needs no copy.
+///     role: The role that the token is to have, `"read"` or `"write"`. With this, `repo` or
+///         `permissions`, the Hub's form for a new token is opened instead of a login in the browser,
+///         filled in with them, and the token that is created there is pasted at the prompt. A
+///         token that lacks what was asked for is not stored, whether it was pasted or given; what
+///         it can do beyond that is a `HubTokenWarning`.
+///     repo: The repository that it is to have the role on, such as `"acme/model"`.
+///     repo_type: The type of the repository.
+///     permissions: The Hub's permissions that it is to have, such as
+///         `["inference.serverless.write"]`; those that concern repositories on `repo`.
 ///     skip_if_logged_in: An option of `huggingface_hub`. `True` is an error unless `token` is
 ///         given: a prompt is never skipped here.
 ///     new_session: The same option of earlier versions of `huggingface_hub`, where `False` skips
@@ -78,6 +90,12 @@ use crate::token::Token;
 ///         that of the given `HubToken`.
 ///     hubtoken.errors.StoreError: The files cannot be read or written.
 ///     TypeError: `token` is neither text nor a `HubToken`.
+///     ValueError: `role`, `repo`, `repo_type` or a permission is not a valid one, or `repo` is given
+///         without a role or a permission that is needed on it.
+///     hubtoken.errors.AccessDeniedError: The token lacks the access that was asked for; nothing was
+///         stored.
+///     hubtoken.errors.RepositoryNotFoundError: It cannot read `repo`, as far as the Hub says;
+///         nothing was stored.
 ///
 /// Example:
 ///     >>> import hubtoken
@@ -94,6 +112,10 @@ use crate::token::Token;
     endpoint: "str | None" = None,
     verify: "bool" = true,
     add_to_git_credential: "bool" = false,
+    role: "Literal['read', 'write'] | None" = None,
+    repo: "str | None" = None,
+    repo_type: "Literal['model', 'dataset', 'space']" = "model",
+    permissions: "list[str] | tuple[str, ...] | None" = None,
     skip_if_logged_in: "bool | None" = None,
     new_session: "bool | None" = None,
 ) -> "StoredToken")]
@@ -108,6 +130,10 @@ pub fn login(
     #[pyo3(from_py_with = text::address)] endpoint: Option<&str>,
     verify: bool,
     add_to_git_credential: bool,
+    #[pyo3(from_py_with = text::words)] role: Option<&str>,
+    #[pyo3(from_py_with = text::words)] repo: Option<&str>,
+    #[pyo3(from_py_with = text::words)] repo_type: &str,
+    #[pyo3(from_py_with = text::words)] permissions: Option<Vec<String>>,
     skip_if_logged_in: Option<bool>,
     new_session: Option<bool>,
 ) -> PyResult<PyStoredToken> {
@@ -117,6 +143,7 @@ pub fn login(
     if let Some(name) = name {
         stored_name::check(name).map_err(to_python)?;
     }
+    let requested = requested(role, repo, repo_type, &permissions.unwrap_or_default())?;
     let signals = Arc::new(Signals::default());
     let process = process_state::current();
     // Fails before the prompt, if it does.
@@ -126,7 +153,14 @@ pub fn login(
         credential,
         is_interactive,
         issued,
-    } = login_token::given(py, &process, token, parse_endpoint(endpoint)?, &signals)?;
+    } = login_token::given(
+        py,
+        &process,
+        token,
+        parse_endpoint(endpoint)?,
+        requested.as_ref().map(|access| (access, &token_store)),
+        &signals,
+    )?;
     let process = process.after_pid_check();
     warn_of_insecure(py, &process, &credential.endpoint)?;
     let environment = PythonEnvironment::current(py)?;
@@ -135,12 +169,24 @@ pub fn login(
     let ambient = ambient_endpoint(&environment).map_err(to_python)?;
     let (given, interrupt) = (Arc::clone(&credential), Arc::clone(&signals));
     let (asked, name) = (Arc::clone(&process), name.map(str::to_owned));
-    let (identity, saved) = log::detached(py, move || {
+    let (identity, warnings, saved) = log::detached(py, move || {
         let identity = if verify {
             Some(identify(&asked, &given, &settings, &interrupt)?)
         } else {
             given.check_sendable()?;
             None
+        };
+        let warnings = match (&requested, &identity) {
+            (Some(access), Some(identity)) => access.check(
+                &asked.client,
+                &given,
+                &asked.client.connect(&given.endpoint, &settings),
+                &Options::default(),
+                identity,
+                &*interrupt,
+            )?,
+            (Some(access), None) => vec![access.unchecked()],
+            (None, _) => Vec::new(),
         };
         let learned = checked::learned(Arc::clone(&asked.client), settings);
         let token_store = TokenStore::new(&paths, ambient, &*interrupt).learning_from(learned);
@@ -152,9 +198,10 @@ pub fn login(
             name.as_deref(),
             add_to_git_credential,
         )?;
-        Ok((identity, saved))
+        Ok((identity, warnings, saved))
     })?
     .map_err(|error| signals.to_python(error))?;
+    warn_of(py, &warnings)?;
     warn_of(py, &saved.warnings)?;
     if saved.active {
         warn_of_shadow(py, "takes precedence over the active token", "")?;
@@ -192,6 +239,19 @@ pub fn login(
         verified: Some(saved.record.verified),
     };
     PyStoredToken::new(entry, in_effect.as_ref()).map_err(to_python)
+}
+
+/// The access that a token is to have.
+fn requested(
+    role: Option<&str>,
+    repo: Option<&str>,
+    repo_type: &str,
+    permissions: &[String],
+) -> PyResult<Option<RequestedAccess>> {
+    let kind = RepositoryType::from_argument(repo_type).map_err(to_python)?;
+    let role = role.map(Role::parse).transpose().map_err(to_python)?;
+    RequestedAccess::new(role, repo.map(|text| (text.to_owned(), kind)), permissions)
+        .map_err(to_python)
 }
 
 /// Refuses the two options of `huggingface_hub` that skip the prompt: what was found instead need

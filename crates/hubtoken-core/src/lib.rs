@@ -31,6 +31,7 @@ pub mod process_stat;
 pub mod process_state;
 pub mod recipient;
 pub mod repository;
+pub mod requested_access;
 pub mod require;
 pub mod resolve;
 pub mod role;

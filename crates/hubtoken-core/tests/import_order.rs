@@ -3,7 +3,7 @@
 use import_order::Imports;
 
 /// Each room imports from those before it alone.
-const ROOMS: [&str; 41] = [
+const ROOMS: [&str; 42] = [
     // Tools that know nothing of tokens.
     "sync",
     "interrupt",
@@ -51,6 +51,7 @@ const ROOMS: [&str; 41] = [
     "manage",
     "git",
     "require",
+    "requested_access",
     "process_state",
 ];
 

@@ -15,6 +15,8 @@ mod local;
 mod oidc;
 mod project;
 #[cfg(feature = "hub")]
+mod requested;
+#[cfg(feature = "hub")]
 mod revoke;
 #[cfg(feature = "hub")]
 mod serving;
@@ -26,15 +28,17 @@ mod stored;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use tempfile::TempDir;
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
-use super::{Context, Exec, Input, NoBrowser, NoPrompt, Stream, run};
+use super::{Browser, Context, Exec, Input, Prompt, Stream, run};
 use crate::env::StaticEnvironment;
+use crate::error::Error;
 use crate::identity::client::Client;
 use crate::interrupt::{Interrupt, NeverInterrupted};
 use crate::oauth::SystemPace;
@@ -53,6 +57,10 @@ struct Machine {
     environment: StaticEnvironment,
     secrets: Vec<String>,
     stdin: String,
+    /// What is typed at a prompt; `None` without a terminal.
+    typed: Option<String>,
+    /// The pages that were opened.
+    opened: Mutex<Vec<String>>,
     client: Arc<Client>,
 }
 
@@ -85,6 +93,23 @@ impl Interrupt for After {
     }
 }
 
+impl Prompt for Machine {
+    fn read(&self, _limit: u64) -> Result<Zeroizing<String>, Error> {
+        Ok(Zeroizing::new(self.stdin.clone()))
+    }
+
+    fn ask_hidden(&self, _prompt: &str) -> Result<Option<Zeroizing<String>>, Error> {
+        Ok(self.typed.clone().map(Zeroizing::new))
+    }
+}
+
+impl Browser for Machine {
+    fn open(&self, address: &str) -> bool {
+        self.opened.lock().unwrap().push(address.to_owned());
+        true
+    }
+}
+
 impl Machine {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
@@ -105,6 +130,8 @@ impl Machine {
             environment,
             secrets: vec![FIRST.to_owned(), SECOND.to_owned()],
             stdin: String::new(),
+            typed: None,
+            opened: Mutex::default(),
             client: Arc::default(),
         }
     }
@@ -196,14 +223,14 @@ impl Machine {
             folder: Some(self.home.path().to_owned()),
             program: Some(self.programs.path().join(PROGRAM)),
             stdin: Input::new(&mut input, width.is_some()),
-            prompt: &NoPrompt(&self.stdin),
+            prompt: self,
             stdout: Stream::new(out, width.is_some()),
             stderr: Stream::new(err, width.is_some()),
             width,
             now: OffsetDateTime::now_utc(),
             interrupt,
             launcher,
-            browser: &NoBrowser,
+            browser: self,
             pace: &SystemPace,
             resolver: Resolver::default(),
             client: Some(&self.client),
